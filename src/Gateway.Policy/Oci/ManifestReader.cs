@@ -1,0 +1,33 @@
+namespace Gateway.Oci;
+
+/// <summary>The bounds of a document; the defaults are policy.md's parser section.</summary>
+public sealed record ManifestLimits
+{
+    /// <summary>Largest document in bytes; the distribution-spec asks for at least 4 MiB.</summary>
+    public int MaxBytes { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>Deepest nesting of the JSON.</summary>
+    public int MaxDepth { get; init; } = 32;
+
+    /// <summary>Most descriptors in one document.</summary>
+    public int MaxDescriptors { get; init; } = 2000;
+
+    /// <summary>Most bytes of annotations in one document.</summary>
+    public int MaxAnnotationBytes { get; init; } = 256 * 1024;
+}
+
+/// <summary>Why bytes are no manifest that everybody reads in one way.</summary>
+/// <param name="Code">A stable reason code, such as <c>DUPLICATE_KEY</c>.</param>
+/// <param name="Message">One printable line: what was expected, what came, where.</param>
+public sealed record ManifestProblem(string Code, string Message);
+
+/// <summary>Reads an image manifest or index; refuses what could be read in two ways.</summary>
+public static class ManifestReader
+{
+    /// <summary>Reads a document. Exactly one of the two results is null.</summary>
+    /// <param name="bytes">The document, byte for byte as it came.</param>
+    /// <param name="contentType">What the sender says it is, parameters removed; null when only the body counts (reading back what is stored).</param>
+    /// <param name="limits">The bounds.</param>
+    public static (Manifest? Manifest, ManifestProblem? Problem) Read(ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits) =>
+        throw new NotImplementedException();
+}

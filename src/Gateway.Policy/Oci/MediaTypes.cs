@@ -1,0 +1,38 @@
+namespace Gateway.Oci;
+
+/// <summary>The media types we know by name.</summary>
+public static class MediaTypes
+{
+    /// <summary>OCI image manifest (image-spec, manifest.md).</summary>
+    public const string OciManifest = "application/vnd.oci.image.manifest.v1+json";
+
+    /// <summary>OCI image index (image-spec, image-index.md).</summary>
+    public const string OciIndex = "application/vnd.oci.image.index.v1+json";
+
+    /// <summary>Docker image manifest, schema 2.</summary>
+    public const string DockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
+
+    /// <summary>Docker manifest list.</summary>
+    public const string DockerList = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+    /// <summary>Docker schema 1, refused.</summary>
+    public const string DockerSchema1 = "application/vnd.docker.distribution.manifest.v1+json";
+
+    /// <summary>Docker schema 1, signed, refused.</summary>
+    public const string DockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+    /// <summary>OCI image configuration.</summary>
+    public const string OciConfig = "application/vnd.oci.image.config.v1+json";
+
+    /// <summary>The empty descriptor's type (image-spec, "Guidance for an empty descriptor").</summary>
+    public const string OciEmpty = "application/vnd.oci.empty.v1+json";
+
+    /// <summary>What we ask an upstream for: the four documents that we can read.</summary>
+    public const string AcceptManifests = $"{OciIndex}, {OciManifest}, {DockerList}, {DockerManifest}";
+
+    /// <summary>Whether this names an index (OCI or Docker's list).</summary>
+    public static bool IsIndex(string mediaType) => mediaType is OciIndex or DockerList;
+
+    /// <summary>Whether this names one of the four manifest documents that we store.</summary>
+    public static bool IsManifest(string mediaType) => mediaType is OciManifest or OciIndex or DockerManifest or DockerList;
+}

@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using System.Net;
+using Gateway.Policy;
+
+namespace Gateway.Configuration;
+
+/// <summary>gateway.yaml, checked; immutable. Every default stands in its property.</summary>
+internal sealed record GatewayOptions
+{
+    public ImmutableArray<ListenOptions> Listen { get; init; } = [new() { Url = new("http://127.0.0.1:5000") }];
+
+    /// <summary>Certificate for every <c>https://</c> listener that names none of its own.</summary>
+    public TlsOptions? Tls { get; init; }
+
+    /// <summary>Health, metrics and admin API.</summary>
+    public Uri Operator { get; init; } = new("http://127.0.0.1:5001");
+
+    public StorageOptions Storage { get; init; } = new();
+
+    public CacheOptions Cache { get; init; } = new();
+
+    /// <summary>By key, which is the default prefix and the default <c>?ns=</c>.</summary>
+    public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams { get; init; } = ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
+
+    /// <summary>Complete: what the file left out has been filled in (each upstream under its key, "" in built-in storage). Longest prefix first.</summary>
+    public ImmutableArray<RouteOptions> Routes { get; init; } = [new() { Prefix = "" }];
+
+    /// <summary>Null when the file has no such section: open, and only on loopback.</summary>
+    public AccessOptions? Access { get; init; }
+
+    /// <summary>Null when the file has no such section: everything is admitted.</summary>
+    public PolicyOptions? Policy { get; init; }
+}
+
+internal sealed record ListenOptions
+{
+    public required Uri Url { get; init; }
+
+    public TlsOptions? Tls { get; init; }
+
+    /// <summary><c>access: pull-only</c>: every write is refused here, and <c>GET /v2/</c> is never challenged (dockerd's anonymous mirror).</summary>
+    public bool PullOnly { get; init; }
+
+    /// <summary>Host names served here; empty serves any.</summary>
+    public ImmutableArray<string> Hosts { get; init; } = [];
+}
+
+/// <summary>PEM files, absolute paths.</summary>
+internal sealed record TlsOptions(string Certificate, string Key);
+
+internal sealed record StorageOptions
+{
+    /// <summary>Absolute path of the volume; one process at a time.</summary>
+    public string Path { get; init; } = System.IO.Path.GetFullPath("./data");
+}
+
+internal sealed record CacheOptions
+{
+    /// <summary>Most bytes of cached content; what clients pushed does not count.</summary>
+    public long MaxSize { get; init; } = 20L << 30;
+
+    /// <summary>Bytes of the volume kept free; below it content passes through without being kept.</summary>
+    public long KeepFree { get; init; } = 1L << 30;
+}
+
+internal sealed record UpstreamOptions
+{
+    public required string Key { get; init; }
+
+    /// <summary>Endpoints of one registry, each scheme, host and port, tried in this order.</summary>
+    public required ImmutableArray<Uri> Urls { get; init; }
+
+    /// <summary>Values of <c>?ns=</c> that mean this upstream: lower-case <c>host[:port]</c>.</summary>
+    public ImmutableArray<string> Namespaces { get; init; } = [];
+
+    /// <summary><c>nginx</c> → <c>library/nginx</c>.</summary>
+    public bool Library { get; init; }
+
+    public CredentialOptions? Credentials { get; init; }
+
+    /// <summary>Token servers, besides the upstream's own host and port, that may see the credentials.</summary>
+    public ImmutableArray<Uri> Realms { get; init; } = [];
+
+    /// <summary>Hosts (<c>*.</c> for any subdomain) that blobs may be redirected to even if their address is private; they never see credentials.</summary>
+    public ImmutableArray<string> Redirects { get; init; } = [];
+
+    public TagOptions Tags { get; init; } = new();
+
+    /// <summary><c>verify: first</c>: nothing unverified is sent, not even an early range.</summary>
+    public bool VerifyFirst { get; init; }
+
+    /// <summary>PEM file of certificate authorities to trust for this upstream, absolute; null for the system's.</summary>
+    public string? CertificateAuthority { get; init; }
+
+    /// <summary>HTTP proxy for this upstream; null for none.</summary>
+    public Uri? Proxy { get; init; }
+}
+
+/// <summary>What we show an upstream. The password is read from its file at each use, so that a rotated one is taken up.</summary>
+internal sealed record CredentialOptions
+{
+    public string? Username { get; init; }
+
+    public string? Password { get; init; }
+
+    /// <summary>Absolute path.</summary>
+    public string? PasswordFile { get; init; }
+
+    /// <summary>Credential helper program (docker-credential-…), asked with <c>get</c>.</summary>
+    public string? Helper { get; init; }
+
+    /// <summary>Says who, never the secret.</summary>
+    public override string ToString() => $"credentials of {Username ?? Helper}";
+}
+
+/// <summary>What is done where the upstream does not answer as hoped.</summary>
+internal enum StaleUse
+{
+    Deny,
+    Serve,
+}
+
+internal sealed record TagOptions
+{
+    /// <summary>How long a tag is served without asking; zero is <c>always</c>, <see cref="Timeout.InfiniteTimeSpan"/> is <c>never</c>.</summary>
+    public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Tags (globs) that are never asked for again.</summary>
+    public ImmutableArray<string> Immutable { get; init; } = [];
+
+    /// <summary>429, 5xx, time-out, refused connection.</summary>
+    public StaleUse OnUnavailable { get; init; } = StaleUse.Serve;
+
+    /// <summary>404: zero denies, <see cref="Timeout.InfiniteTimeSpan"/> serves, else serves for so long after it was last seen.</summary>
+    public TimeSpan OnGone { get; init; } = TimeSpan.Zero;
+
+    /// <summary>401, 403.</summary>
+    public StaleUse OnUnauthorized { get; init; } = StaleUse.Deny;
+}
+
+internal sealed record RouteOptions
+{
+    /// <summary>Whole path components, without slashes at the ends; empty for the rest. Taken off for the upstream.</summary>
+    public required string Prefix { get; init; }
+
+    /// <summary>Key of the upstream; null for built-in storage.</summary>
+    public string? Upstream { get; init; }
+
+    /// <summary>Host names (the Host header, without port) that mean this route.</summary>
+    public ImmutableArray<string> Hosts { get; init; } = [];
+}
+
+internal sealed record AccessOptions
+{
+    /// <summary>Absolute path of an htpasswd file (bcrypt); null when only <c>anonymous</c> is known.</summary>
+    public string? Htpasswd { get; init; }
+
+    /// <summary>Nothing is allowed that no rule allows.</summary>
+    public ImmutableArray<AccessRule> Rules { get; init; } = [];
+}
+
+/// <summary>Actions of an access rule.</summary>
+[Flags]
+internal enum AccessActions
+{
+    None = 0,
+    Pull = 1,
+    Push = 2,
+    Delete = 4,
+    All = Pull | Push | Delete,
+}
+
+internal sealed record AccessRule(ImmutableArray<string> Actors, ImmutableArray<string> Repositories, AccessActions Actions);

@@ -1,0 +1,63 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>The error codes of the distribution-spec ("Error Codes"); <see cref="RegistryErrorCode"/>'s names are the wire's.</summary>
+internal enum RegistryErrorCode
+{
+    BLOB_UNKNOWN,
+    BLOB_UPLOAD_INVALID,
+    BLOB_UPLOAD_UNKNOWN,
+    DIGEST_INVALID,
+    MANIFEST_BLOB_UNKNOWN,
+    MANIFEST_INVALID,
+    MANIFEST_UNKNOWN,
+    NAME_INVALID,
+    NAME_UNKNOWN,
+    SIZE_INVALID,
+    TAG_INVALID,
+    UNAUTHORIZED,
+    DENIED,
+    UNSUPPORTED,
+    TOOMANYREQUESTS,
+
+    /// <summary>Not the spec's, but what clients retry: "not now" (policy.md §4).</summary>
+    UNAVAILABLE,
+}
+
+/// <summary>What the gate decided about one request, kept so that a person can ask why.</summary>
+/// <param name="Id">Short random name, <c>d-…</c>.</param>
+/// <param name="Actor">Who asked.</param>
+internal sealed record Decision(
+    string Id, DateTimeOffset Time, Stage Stage, RepositoryName Repository, string Reference, Digest Digest, string Actor, Verdict Verdict)
+{
+    /// <summary>The one line that a client shows: printable ASCII, at most 400 characters (policy.md §4, "response contract").</summary>
+    public required string Message { get; init; }
+}
+
+/// <summary>What a repository answers to one who asks. GET and HEAD are one call.</summary>
+internal abstract record Answer<T>(Provenance Provenance)
+{
+    public sealed record Found(T Value, Provenance Provenance) : Answer<T>(Provenance)
+    {
+        /// <summary>A verdict that admits with a warning.</summary>
+        public Decision? Warning { get; init; }
+    }
+
+    /// <summary>Not there: 404 with the noun's code.</summary>
+    public sealed record Absent(Provenance Provenance) : Answer<T>(Provenance);
+
+    /// <summary>There, but not for this asker: told as 403 <c>DENIED</c>.</summary>
+    public sealed record Hidden(Decision Decision, Provenance Provenance) : Answer<T>(Provenance);
+
+    /// <summary>Refused by policy: 403 <c>DENIED</c>; nothing is kept.</summary>
+    public sealed record Refused(Decision Decision, Provenance Provenance) : Answer<T>(Provenance);
+
+    /// <summary>The request is wrong: the code's status, this message, this detail. <paramref name="Status"/> overrides the code's usual status.</summary>
+    public sealed record Invalid(RegistryErrorCode Code, string Message, string? Detail = null, int? Status = null) : Answer<T>(Provenance.Local);
+
+    /// <summary>Not to be known now: 503 with Retry-After.</summary>
+    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Answer<T>(Provenance);
+}

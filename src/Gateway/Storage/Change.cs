@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>Everything that one request changes in one repository: committed whole or not at all.</summary>
+/// <param name="Operations">In the order in which they are applied.</param>
+internal sealed record Change(ImmutableArray<Operation> Operations)
+{
+    /// <summary>What must still be so when the change is applied.</summary>
+    public ImmutableArray<Expectation> Expectations { get; init; } = [];
+}
+
+/// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>
+internal sealed record Expectation(TagName Tag, Digest Live);
+
+/// <summary>The closed list of what a change may do.</summary>
+internal abstract record Operation
+{
+    /// <summary>Keeps a manifest, and links it in the repository.</summary>
+    internal sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation;
+
+    /// <summary>
+    /// Links a blob in the repository. <paramref name="Upload"/> names a finished upload whose data becomes the blob's; without one the data is already in some root,
+    /// or, in a cached repository, may come later: the link then means that the upstream vouched for it.
+    /// </summary>
+    internal sealed record LinkBlob(Digest Digest, long Size, string? Upload = null) : Operation
+    {
+        /// <summary>The manifest that admits the blob to pullers; empty when none does yet.</summary>
+        public Digest Parent { get; init; }
+    }
+
+    /// <summary>Binds a tag.</summary>
+    internal sealed record SetLive(TagName Tag, Digest Digest) : Operation;
+
+    /// <summary>Notes a manifest's verdict.</summary>
+    internal sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation;
+
+    /// <summary>Notes that a manifest of this repository names this subject.</summary>
+    internal sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation;
+
+    /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
+    internal sealed record Seen(Digest Digest, DateTimeOffset At) : Operation;
+
+    /// <summary>Unbinds a tag.</summary>
+    internal sealed record RemoveTag(TagName Tag) : Operation;
+
+    /// <summary>Removes a manifest from the repository, with every tag bound to it and its entry among its subject's referrers.</summary>
+    internal sealed record RemoveManifest(Digest Digest) : Operation;
+
+    /// <summary>Removes a blob's link from the repository.</summary>
+    internal sealed record RemoveBlob(Digest Digest) : Operation;
+}
+
+/// <summary>What became of a change.</summary>
+internal abstract record CommitResult
+{
+    /// <summary>Durable, under this number, which rises with every change of the volume.</summary>
+    internal sealed record Committed(long Sequence) : CommitResult;
+
+    /// <summary>Nothing was done, for this expectation no longer held.</summary>
+    internal sealed record Moved(Expectation What, Digest Now) : CommitResult;
+}

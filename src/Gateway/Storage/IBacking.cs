@@ -1,0 +1,104 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// What stands behind the gate of one repository: it knows no asker and no policy, moves no tag by itself, and has one write (design.md §3).
+/// <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
+/// </summary>
+internal interface IBacking
+{
+    /// <summary>What a tag is bound to here and, for a pull-through repository, what its upstream says it should be.</summary>
+    ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken);
+
+    /// <summary>A manifest by digest; from an upstream when it is not here, then with <see cref="StoredManifest.IsStored"/> false until a change stores it.</summary>
+    ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken);
+
+    /// <summary>A blob of this repository, opened as the use says. Content that is present under another repository only is absent.</summary>
+    ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
+
+    /// <summary>What this repository notes about a blob or manifest of its own; null when it has none. Never asks an upstream.</summary>
+    ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
+
+    /// <summary>Descriptors of the manifests that name this subject, sorted by digest, all of them (at most <see cref="MaxReferrers"/>), fallback tags merged.</summary>
+    ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken);
+
+    /// <summary>The tags after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>; absent when the repository does not exist.</summary>
+    ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken);
+
+    /// <summary>Opens an upload session; null where clients cannot push.</summary>
+    ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken);
+
+    /// <summary>Finds a session of this repository; null when there is none, also for another repository's.</summary>
+    ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>Applies a change whole or not at all; returns after it is durable. Throws <see cref="StoreReadOnlyException"/> when nothing can be written.</summary>
+    ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken);
+
+    /// <summary>Most referrers of one subject that are listed; more are counted in a metric and left out.</summary>
+    const int MaxReferrers = 10_000;
+}
+
+/// <summary>A page of a list; <paramref name="More"/> says that something follows the last item.</summary>
+internal sealed record Page<T>(IReadOnlyList<T> Items, bool More);
+
+/// <summary>A tag here: what it is bound to, what an upstream offers, and how long nobody need be asked.</summary>
+/// <param name="Live">What pullers get; empty when the tag is not bound here.</param>
+/// <param name="Offered">What an upstream says the tag should be, when that differs; empty otherwise.</param>
+internal sealed record TagState(Digest Live, Digest Offered)
+{
+    /// <summary>For an offer: the change that records that it was seen now.</summary>
+    public DateTimeOffset FreshUntil { get; init; } = DateTimeOffset.MaxValue;
+}
+
+/// <summary>A manifest's bytes and their meaning.</summary>
+internal sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>False when it has just come from an upstream and is kept only if a change says so.</summary>
+    public bool IsStored { get; init; } = true;
+
+    /// <summary>The verdict that was last given, where one was.</summary>
+    public VerdictStamp Verdict { get; init; }
+}
+
+/// <summary>What the gate noted of a verdict. Storage keeps it and does not read it.</summary>
+/// <param name="Revision">The policy's revision; with 0 and <paramref name="Outcome"/> 0 there is no verdict.</param>
+/// <param name="Outcome">The outcome as a number.</param>
+/// <param name="Until">Unix seconds of the earliest moment that could change the verdict; 0 for never.</param>
+internal readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Until)
+{
+    public bool IsNone => Revision == 0 && Outcome == 0;
+}
+
+/// <summary>What a link is to.</summary>
+internal enum LinkKind : byte
+{
+    Blob = 1,
+    Manifest = 2,
+}
+
+/// <summary>What a repository notes about content of its own.</summary>
+/// <param name="Size">Bytes; -1 when unknown.</param>
+/// <param name="Verdict">Of a manifest: its verdict.</param>
+/// <param name="Parent">Of a blob: the manifest that last admitted it; empty when none has.</param>
+internal sealed record Link(long Size, VerdictStamp Verdict, Digest Parent);
+
+/// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>
+/// <param name="Kind">Only its headers, one range, or the whole.</param>
+/// <param name="From">First byte of the range; for a suffix range, minus its length.</param>
+/// <param name="To">Last byte of the range, inclusive; null for "to the end".</param>
+internal readonly record struct BlobUse(BlobUseKind Kind, long From = 0, long? To = null)
+{
+    public static readonly BlobUse Head = new(BlobUseKind.Head);
+    public static readonly BlobUse Whole = new(BlobUseKind.Whole);
+}
+
+internal enum BlobUseKind
+{
+    Head,
+    Range,
+    Whole,
+}
+
+/// <summary>The volume takes no writes: a flush failed, its journal is damaged, or it is full. One line fit for a client.</summary>
+internal sealed class StoreReadOnlyException(string why, Exception? inner = null) : IOException(why, inner);
