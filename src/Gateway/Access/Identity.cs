@@ -1,0 +1,22 @@
+namespace Gateway.Access;
+
+/// <summary>Who a request comes from, as far as its <c>Authorization</c> header shows.</summary>
+internal abstract record Identity
+{
+    private Identity()
+    {
+    }
+
+    /// <summary>An account whose password or token was right.</summary>
+    internal sealed record Known(string Actor) : Identity;
+
+    /// <summary>No credentials were sent, or a token that was issued to nobody in particular.</summary>
+    internal sealed record Anonymous : Identity
+    {
+        public static readonly Anonymous Instance = new();
+    }
+
+    /// <summary>Credentials were sent and are not right: 401, even where nobody would have had to show any.</summary>
+    /// <param name="Reason">One line for the client; the same for an unknown account and a wrong password.</param>
+    internal sealed record Wrong(string Reason) : Identity;
+}

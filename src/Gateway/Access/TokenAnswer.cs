@@ -1,0 +1,72 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Access;
+
+/// <summary>What a client asks the token endpoint for (distribution, "Token Authentication" and "OAuth2 Token Authentication").
+/// Its <c>scope</c> is not read: rights follow the identity, and a token adds none.</summary>
+internal sealed record TokenRequest
+{
+    /// <summary>Null for GET; <c>password</c> or <c>refresh_token</c> for POST.</summary>
+    public string? GrantType { get; init; }
+
+    public string? Username { get; init; }
+
+    public string? Password { get; init; }
+
+    public string? RefreshToken { get; init; }
+
+    /// <summary><c>offline_token=true</c> (GET) or <c>access_type=offline</c> (POST): the client wants to keep a refresh token instead of the password.</summary>
+    public bool Offline { get; init; }
+
+    /// <summary>Reads a request from the values of a query or of a form.</summary>
+    public static TokenRequest From(IEnumerable<KeyValuePair<string, StringValues>> values)
+    {
+        var byName = values.ToDictionary(pair => pair.Key, pair => pair.Value.Count > 0 ? pair.Value[0] : null, StringComparer.Ordinal);
+        return new()
+        {
+            GrantType = byName.GetValueOrDefault("grant_type"),
+            Username = byName.GetValueOrDefault("username"),
+            Password = byName.GetValueOrDefault("password"),
+            RefreshToken = byName.GetValueOrDefault("refresh_token"),
+            Offline = byName.GetValueOrDefault("offline_token") == "true" || byName.GetValueOrDefault("access_type") == "offline",
+        };
+    }
+
+    /// <summary>Says who, never the secret.</summary>
+    public override string ToString() => $"token request of {Username ?? "the Authorization header"}";
+}
+
+/// <summary>What the token endpoint answers.</summary>
+internal abstract record TokenAnswer
+{
+    private TokenAnswer()
+    {
+    }
+
+    /// <summary>200, with this body.</summary>
+    internal sealed record Issued(TokenGrant Grant) : TokenAnswer
+    {
+        public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(Grant, TokenJson.Default.TokenGrant);
+    }
+
+    /// <summary>401 <c>UNAUTHORIZED</c>: the credentials are not right.</summary>
+    internal sealed record Refused(string Reason) : TokenAnswer;
+
+    /// <summary>400: a request that we cannot read, such as another <c>grant_type</c>.</summary>
+    internal sealed record Malformed(string Reason) : TokenAnswer;
+}
+
+/// <summary>The body of a token answer; both names of the token, because clients read either.</summary>
+/// <param name="ExpiresIn">Seconds.</param>
+/// <param name="RefreshToken">Null unless it was asked for, and never for anonymous.</param>
+internal sealed record TokenGrant(
+    [property: JsonPropertyName("token")] string Token,
+    [property: JsonPropertyName("access_token")] string AccessToken,
+    [property: JsonPropertyName("expires_in")] int ExpiresIn,
+    [property: JsonPropertyName("issued_at")] DateTimeOffset IssuedAt,
+    [property: JsonPropertyName("refresh_token"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? RefreshToken);
+
+[JsonSerializable(typeof(TokenGrant))]
+internal sealed partial class TokenJson : JsonSerializerContext;
