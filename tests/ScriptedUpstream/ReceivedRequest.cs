@@ -1,0 +1,85 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Scripted;
+
+/// <summary>One request as it arrived, and what was sent for it. Kept for the whole test.</summary>
+public sealed class ReceivedRequest
+{
+    private readonly string _noun;
+    private long _bytesSent;
+
+    internal ReceivedRequest(HttpRequest request)
+    {
+        Method = request.Method;
+        Path = request.Path.Value ?? "";
+        Query = request.QueryString.Value ?? "";
+        Host = request.Host.Value ?? "";
+        Headers = request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
+        (Name, _noun, Reference) = Split(Path);
+    }
+
+    public string Method { get; }
+
+    public string Path { get; }
+
+    /// <summary>With the question mark, or empty.</summary>
+    public string Query { get; }
+
+    /// <summary>The Host header.</summary>
+    public string Host { get; }
+
+    public IReadOnlyDictionary<string, string> Headers { get; }
+
+    /// <summary>Repository, or empty where the path names none.</summary>
+    public string Name { get; }
+
+    /// <summary>Tag or digest, or empty.</summary>
+    public string Reference { get; }
+
+    /// <summary>Body of a POST to the token server.</summary>
+    public string Form { get; internal set; } = "";
+
+    /// <summary>Status sent; 0 while none has been, and for a connection that was cut before.</summary>
+    public int Status { get; internal set; }
+
+    /// <summary>Bytes of the body handed to the connection so far.</summary>
+    public long BytesSent => Volatile.Read(ref _bytesSent);
+
+    public string? Authorization => Headers.GetValueOrDefault("Authorization");
+
+    public string? Range => Headers.GetValueOrDefault("Range");
+
+    public bool IsGet => Method == "GET";
+
+    public bool IsHead => Method == "HEAD";
+
+    public bool IsToken => Path == "/token";
+
+    public bool IsAnyBlob => _noun == "blobs";
+
+    public bool IsAnyManifest => _noun == "manifests";
+
+    public bool IsReferrers => _noun == "referrers";
+
+    public bool IsTags => _noun == "tags";
+
+    public bool IsBlob(string digest) => IsAnyBlob && Reference == digest;
+
+    /// <summary>By tag or digest, as asked.</summary>
+    public bool IsManifest(string reference) => IsAnyManifest && Reference == reference;
+
+    public override string ToString() => $"{Method} {Path}{Query} {Range} → {Status}, {BytesSent} bytes";
+
+    internal void Sent(int count) => Interlocked.Add(ref _bytesSent, count);
+
+    private static (string Name, string Noun, string Reference) Split(string path)
+    {
+        if (!path.StartsWith("/v2/", StringComparison.Ordinal)) return ("", "", "");
+        foreach (var noun in (string[])["manifests", "blobs", "referrers", "tags"])
+        {
+            var at = path.LastIndexOf($"/{noun}/", StringComparison.Ordinal);
+            if (at >= 4) return (path[4..at], noun, path[(at + noun.Length + 2)..]);
+        }
+        return ("", "", "");
+    }
+}

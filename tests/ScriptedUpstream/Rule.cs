@@ -1,0 +1,126 @@
+namespace Scripted;
+
+/// <summary>
+/// What an upstream does wrong for the requests that match. The first rule that matches and is not used up applies, alone;
+/// one rule may do several things.
+/// </summary>
+public sealed class Rule
+{
+    private int _left = int.MaxValue;
+
+    internal Rule(Func<ReceivedRequest, bool> matches) => Matches = matches;
+
+    internal Func<ReceivedRequest, bool> Matches { get; }
+
+    internal long? CutAfter { get; private set; }
+
+    internal bool ByReset { get; private set; }
+
+    internal long? HangsAfter { get; private set; }
+
+    internal bool HangsBeforeHeaders { get; private set; }
+
+    internal Task? Gate { get; private set; }
+
+    internal int? BytesPerSecond { get; private set; }
+
+    internal long? FlipsAt { get; private set; }
+
+    internal long? ClaimedLength { get; private set; }
+
+    internal Dictionary<string, string?> ChangedHeaders { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    internal bool IsGzipped { get; private set; }
+
+    internal bool IsChunked { get; private set; }
+
+    internal bool IgnoresRanges { get; private set; }
+
+    internal bool RefusesOpenRanges { get; private set; }
+
+    internal bool RefusesHead { get; private set; }
+
+    internal (int Status, string Body, string Type)? Answer { get; private set; }
+
+    /// <summary>Applies to the next matching request only.</summary>
+    public Rule Once() => Times(1);
+
+    /// <summary>Applies to so many matching requests.</summary>
+    public Rule Times(int count)
+    {
+        _left = count;
+        return this;
+    }
+
+    /// <summary>Closes the connection (FIN) after so many bytes of the body.</summary>
+    public Rule Cut(long after) => Set(() => CutAfter = after);
+
+    /// <summary>Resets the connection (RST) after so many bytes of the body; the client may lose the last of them.</summary>
+    public Rule Reset(long after) => Set(() => (CutAfter, ByReset) = (after, true));
+
+    /// <summary>Sends so many bytes of the body and then nothing more, until the client goes or the upstream is disposed of.</summary>
+    public Rule Hang(long after) => Set(() => HangsAfter = after);
+
+    /// <summary>Sends not even headers.</summary>
+    public Rule HangBeforeHeaders() => Set(() => HangsBeforeHeaders = true);
+
+    /// <summary>Sends nothing before a test opens the gate.</summary>
+    public Rule WaitFor(Task gate) => Set(() => Gate = gate);
+
+    /// <summary>Sends the body no faster.</summary>
+    public Rule Throttle(int bytesPerSecond) => Set(() => BytesPerSecond = bytesPerSecond);
+
+    /// <summary>Inverts one byte of the content at this offset of the whole (not of a range).</summary>
+    public Rule Flip(long at) => Set(() => FlipsAt = at);
+
+    /// <summary>Says another Content-Length: of a longer one, the connection is closed at the true end; of a shorter one, so much is sent.</summary>
+    public Rule ClaimLength(long length) => Set(() => ClaimedLength = length);
+
+    public Rule ClaimDigest(string digest) => Header("Docker-Content-Digest", digest);
+
+    public Rule ClaimType(string mediaType) => Header("Content-Type", mediaType);
+
+    public Rule NoDigest() => Header("Docker-Content-Digest", null);
+
+    /// <summary>Adds, replaces or (null) leaves out a header.</summary>
+    public Rule Header(string name, string? value) => Set(() => ChangedHeaders[name] = value);
+
+    /// <summary>Compresses the body and says so.</summary>
+    public Rule Gzip() => Set(() => IsGzipped = true);
+
+    /// <summary>Says no length.</summary>
+    public Rule Chunked() => Set(() => IsChunked = true);
+
+    /// <summary>Answers 200 and the whole, whatever range was asked for.</summary>
+    public Rule NoRanges() => Set(() => IgnoresRanges = true);
+
+    /// <summary>Answers 416 to <c>bytes=n-</c>.</summary>
+    public Rule NoOpenRanges() => Set(() => RefusesOpenRanges = true);
+
+    public Rule Respond(int status, string body = "", string type = "application/json") => Set(() => Answer = (status, body, type));
+
+    public Rule Redirect(Uri to, int status = 307) => Respond(status).Header("Location", to.OriginalString);
+
+    /// <summary>401 with these challenges, one header each.</summary>
+    public Rule Challenge(params string[] challenges) => Respond(401).Header("WWW-Authenticate", string.Join('\n', challenges));
+
+    /// <summary>429 as Docker Hub says it.</summary>
+    public Rule RateLimit(string? retryAfter = null) => Respond(429, """{"errors":[{"code":"TOOMANYREQUESTS"}]}""")
+        .Header("Retry-After", retryAfter).Header("ratelimit-limit", "100;w=21600").Header("ratelimit-remaining", "0;w=21600");
+
+    /// <summary>405 to a HEAD; other methods are answered as ever.</summary>
+    public Rule RefuseHead() => Set(() => RefusesHead = true);
+
+    internal bool TryUse(ReceivedRequest request)
+    {
+        if (!Matches(request)) return false;
+        if (Volatile.Read(ref _left) == int.MaxValue) return true;
+        return Interlocked.Decrement(ref _left) >= 0;
+    }
+
+    private Rule Set(Action change)
+    {
+        change();
+        return this;
+    }
+}

@@ -1,0 +1,281 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Scripted;
+
+/// <summary>
+/// A registry on loopback that holds what a test puts in, does wrong what a test scripts, and remembers every request.
+/// Scripts are written before the requests they are for.
+/// </summary>
+public sealed class ScriptedUpstream : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly ScriptedCertificates? _certificates;
+    private readonly Content _content = new();
+    private readonly ConcurrentQueue<ReceivedRequest> _requests = new();
+    private readonly ConcurrentQueue<Rule> _rules = new();
+    private readonly string _address;
+    private string? _basic;
+    private string? _challenge;
+    private TokenAccess? _accepted;
+
+    private ScriptedUpstream(string address, bool https)
+    {
+        _address = address;
+        _certificates = https ? new ScriptedCertificates(address, DateTimeOffset.UtcNow) : null;
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(Listen)
+            // A flush then ends when the socket has taken the bytes, so that a cut comes after exactly those.
+            .UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
+        if (https) builder.WebHost.UseKestrelHttpsConfiguration();
+        _app = builder.Build();
+        _app.Run(HandleAsync);
+    }
+
+    /// <summary>Scheme, address and port.</summary>
+    public Uri Url { get; private set; } = new("http://unset");
+
+    /// <summary>The certificate authority of an https upstream, as PEM.</summary>
+    public string AuthorityPem => _certificates?.AuthorityPem ?? throw new InvalidOperationException("no https here");
+
+    /// <summary>What <c>/token</c> of this server answers, for itself or for another upstream.</summary>
+    public TokenAccess Tokens { get; } = new();
+
+    /// <summary>Every request so far, in order of arrival.</summary>
+    public IReadOnlyList<ReceivedRequest> Requests => [.. _requests];
+
+    /// <summary>Whether the referrers API is there; without it, it is 404.</summary>
+    public bool HasReferrersApi { get; set; } = true;
+
+    /// <summary>Entries on a page of referrers or tags when the client does not say.</summary>
+    public int PageSize { get; set; } = int.MaxValue;
+
+    /// <summary>Starts one on its own port.</summary>
+    /// <param name="address">Any of 127.0.0.0/8, so that a test can have several hosts.</param>
+    /// <param name="https">With a certificate of <see cref="AuthorityPem"/> for the address and for localhost.</param>
+    public static async Task<ScriptedUpstream> StartAsync(string address = "127.0.0.1", bool https = false)
+    {
+        var upstream = new ScriptedUpstream(address, https);
+        await upstream._app.StartAsync();
+        var addresses = upstream._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+        upstream.Url = new Uri(addresses.Single());
+        return upstream;
+    }
+
+    /// <summary>Scripts a fault.</summary>
+    public Rule When(Func<ReceivedRequest, bool> matches)
+    {
+        var rule = new Rule(matches);
+        _rules.Enqueue(rule);
+        return rule;
+    }
+
+    /// <summary>Forgets every fault.</summary>
+    public void Behave() => _rules.Clear();
+
+    public int Count(Func<ReceivedRequest, bool> matches) => _requests.Count(matches);
+
+    /// <summary>Waits until a request that matches has arrived; throws after 30 s.</summary>
+    public async Task<ReceivedRequest> ReceivedAsync(Func<ReceivedRequest, bool> matches)
+    {
+        for (var end = Environment.TickCount64 + 30_000; Environment.TickCount64 < end; await Task.Delay(5))
+        {
+            if (_requests.FirstOrDefault(matches) is { } found) return found;
+        }
+        throw new TimeoutException($"no such request came; these did: {string.Join("; ", _requests)}");
+    }
+
+    /// <summary>Adds an image of these layers, each of random bytes where only a size matters (see <see cref="Bytes"/>).</summary>
+    public ScriptedImage AddImage(string name, string? tag, params byte[][] layers) => _content.AddImage(name, tag, layers);
+
+    public string AddIndex(string name, string? tag, params ScriptedImage[] images) => _content.AddIndex(name, tag, images);
+
+    public string AddBlob(string name, byte[] bytes) => _content.AddBlob(name, bytes);
+
+    public string AddManifest(string name, byte[] bytes, string mediaType, string? tag = null) => _content.AddManifest(name, bytes, mediaType, tag);
+
+    /// <summary>An artifact about a subject, also under a tag where one is given (cosign's <c>….sig</c>).</summary>
+    public string AddReferrer(string name, string subject, string artifactType, string? tag = null) =>
+        _content.AddReferrer(name, subject, artifactType, tag);
+
+    /// <summary>Lists a subject's referrers under the fallback tag, as clients do where there is no API.</summary>
+    public string WriteFallbackTag(string name, string subject) =>
+        AddManifest(name, JsonSerializer.SerializeToUtf8Bytes(Content.Index(_content.ReferrersOf(name, subject))), Content.IndexType, subject.Replace(':', '-'));
+
+    public void Tag(string name, string tag, string digest) => _content.Tags[(name, tag)] = digest;
+
+    public void Untag(string name, string tag) => _content.Tags.TryRemove((name, tag), out _);
+
+    /// <summary>Removes a blob or a manifest, as if it had never been there.</summary>
+    public void Remove(string name, string digest)
+    {
+        _content.Blobs.TryRemove((name, digest), out _);
+        _content.Manifests.TryRemove((name, digest), out _);
+    }
+
+    /// <summary>Random bytes, the same for the same seed.</summary>
+    public static byte[] Bytes(int length, int seed)
+    {
+        var bytes = new byte[length];
+        new Random(seed).NextBytes(bytes);
+        return bytes;
+    }
+
+    public static string DigestOf(ReadOnlySpan<byte> bytes) => Content.DigestOf(bytes);
+
+    /// <summary>Wants a token of <paramref name="server"/> (itself when left out) for every request.</summary>
+    public TokenAccess RequireToken(ScriptedUpstream? server = null)
+    {
+        server ??= this;
+        _accepted = server.Tokens;
+        _challenge = $"Bearer realm=\"{new Uri(server.Url, "/token")}\",service=\"{server.Tokens.Service}\"";
+        return server.Tokens;
+    }
+
+    /// <summary>Wants this user for every request.</summary>
+    public void RequireBasic(string username, string password) =>
+        (_basic, _challenge) = (TokenAccess.Basic(username, password), "Basic realm=\"scripted\"");
+
+    public async ValueTask DisposeAsync()
+    {
+        // Hanging answers never end by themselves: the connections are closed at once.
+        using var now = new CancellationTokenSource();
+        await now.CancelAsync();
+        await _app.StopAsync(now.Token);
+        await _app.DisposeAsync();
+        _certificates?.Dispose();
+    }
+
+    private void Listen(KestrelServerOptions options)
+    {
+        options.AddServerHeader = false;
+        options.Listen(IPAddress.Parse(_address), 0, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            if (_certificates is not null) listen.UseHttps(_certificates.Server);
+        });
+    }
+
+    private async Task HandleAsync(HttpContext context)
+    {
+        var received = new ReceivedRequest(context.Request);
+        if (context.Request.Method == "POST")
+        {
+            using var reader = new StreamReader(context.Request.Body);
+            received.Form = await reader.ReadToEndAsync();
+        }
+        _requests.Enqueue(received);
+        try
+        {
+            await AnswerAsync(context, received, _rules.FirstOrDefault(rule => rule.TryUse(received)));
+        }
+        catch (OperationCanceledException)
+        {
+            // The client has gone, or the test is over.
+        }
+        finally
+        {
+            if (received.Status == 0 && !context.RequestAborted.IsCancellationRequested) received.Status = context.Response.StatusCode;
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, ReceivedRequest received, Rule? rule)
+    {
+        if (rule?.Gate is { } gate) await gate.WaitAsync(context.RequestAborted);
+        if (rule?.HangsBeforeHeaders == true) await Task.Delay(Timeout.Infinite, context.RequestAborted);
+        if (rule?.RefusesHead == true && received.IsHead) context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        else if (rule?.Answer is { } answer)
+        {
+            context.Response.StatusCode = answer.Status;
+            await new BodySender(context, received, rule).SendAsync(Encoding.UTF8.GetBytes(answer.Body), answer.Type, null, ranges: false);
+        }
+        else if (received.IsToken) await Tokens.AnswerAsync(context, received);
+        else if (!MayEnter(received)) Challenge(context);
+        else if (received.Path == "/v2/") await context.Response.WriteAsync("{}");
+        else await AnswerContentAsync(context, received, rule);
+    }
+
+    private bool MayEnter(ReceivedRequest received) => (_basic, _accepted) switch
+    {
+        (null, null) => true,
+        ({ } basic, _) => received.Authorization == basic,
+        (_, { } tokens) => tokens.Accepts(received.Authorization, received.Name),
+    };
+
+    private void Challenge(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+        context.Response.Headers.WWWAuthenticate = _challenge;
+    }
+
+    private async Task AnswerContentAsync(HttpContext context, ReceivedRequest received, Rule? rule)
+    {
+        var (name, reference) = (received.Name, received.Reference);
+        var sender = new BodySender(context, received, rule);
+        if (received.IsAnyBlob && _content.Blobs.TryGetValue((name, reference), out var blob))
+        {
+            await sender.SendAsync(blob, "application/octet-stream", reference, ranges: true);
+        }
+        else if (received.IsAnyManifest && FindManifest(name, reference) is var (digest, document))
+        {
+            await sender.SendAsync(document.Bytes, document.MediaType, digest, ranges: false);
+        }
+        else if (received.IsReferrers && HasReferrersApi) await SendReferrersAsync(context, received, sender);
+        else if (received.IsTags) await SendTagsAsync(context, received, sender);
+        else
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            sender.ChangeHeaders();
+        }
+    }
+
+    private (string Digest, Document Document)? FindManifest(string name, string reference)
+    {
+        var digest = _content.Tags.GetValueOrDefault((name, reference), reference);
+        return _content.Manifests.TryGetValue((name, digest), out var document) ? (digest, document) : null;
+    }
+
+    private async Task SendReferrersAsync(HttpContext context, ReceivedRequest received, BodySender sender)
+    {
+        IEnumerable<JsonObject> all = _content.ReferrersOf(received.Name, received.Reference);
+        if (context.Request.Query["artifactType"] is [{ Length: > 0 } type])
+        {
+            all = all.Where(d => (string?)d["artifactType"] == type);
+            context.Response.Headers["OCI-Filters-Applied"] = "artifactType";
+        }
+        var page = Page(context, [.. all], last => int.Parse(last, CultureInfo.InvariantCulture), (_, at) => at.ToString(CultureInfo.InvariantCulture));
+        await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(Content.Index(page)), Content.IndexType, null, ranges: false);
+    }
+
+    private async Task SendTagsAsync(HttpContext context, ReceivedRequest received, BodySender sender)
+    {
+        string[] tags = [.. _content.Tags.Keys.Where(k => k.Name == received.Name).Select(k => k.Tag).Order(StringComparer.Ordinal)];
+        var page = Page(context, tags, last => tags.Count(t => string.CompareOrdinal(t, last) <= 0), (tag, _) => tag);
+        var list = new { name = received.Name, tags = page };
+        await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(list), "application/json", null, ranges: false);
+    }
+
+    private T[] Page<T>(HttpContext context, T[] all, Func<string, int> after, Func<T, int, string> name)
+    {
+        var start = context.Request.Query["last"] is [{ } last] ? after(last) : 0;
+        var size = context.Request.Query["n"] is [{ } n] ? int.Parse(n, CultureInfo.InvariantCulture) : PageSize;
+        T[] page = [.. all.Skip(start).Take(size)];
+        if (start + page.Length < all.Length && page.Length > 0)
+        {
+            var query = $"n={size}&last={Uri.EscapeDataString(name(page[^1], start + page.Length))}";
+            context.Response.Headers.Link = $"<{context.Request.Path}?{query}>; rel=\"next\"";
+        }
+        return page;
+    }
+}

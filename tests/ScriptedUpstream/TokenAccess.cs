@@ -1,0 +1,82 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Scripted;
+
+/// <summary>A token server's rules: who gets a token, and of which form. Its tokens are good for the one repository they were asked for.</summary>
+public sealed class TokenAccess
+{
+    // token → the scopes it was given for
+    private readonly ConcurrentDictionary<string, string[]> _tokens = new();
+
+    /// <summary>The one user; null where everybody gets a token.</summary>
+    public string? Username { get; set; }
+
+    public string? Password { get; set; }
+
+    /// <summary>Whether a request without credentials gets a token although there is a user.</summary>
+    public bool Anonymous { get; set; }
+
+    public string Service { get; set; } = "scripted";
+
+    /// <summary>Seconds said as <c>expires_in</c>; null says none. Tokens never end by themselves: see <see cref="Revoke"/>.</summary>
+    public int? ExpiresIn { get; set; } = 300;
+
+    /// <summary><c>token</c> or <c>access_token</c>.</summary>
+    public string Field { get; set; } = "token";
+
+    /// <summary>Whether GET is answered 405, so that only the OAuth2 form of POST works.</summary>
+    public bool PostOnly { get; set; }
+
+    /// <summary>Tokens given so far, revoked ones too.</summary>
+    public ConcurrentBag<string> Given { get; } = [];
+
+    /// <summary>Every token given so far stops to be accepted.</summary>
+    public void Revoke() => _tokens.Clear();
+
+    internal bool Accepts(string? authorization, string name) =>
+        authorization is not null && authorization.StartsWith("Bearer ", StringComparison.Ordinal)
+        && _tokens.TryGetValue(authorization["Bearer ".Length..], out var scopes) && scopes.Contains($"repository:{name}:pull");
+
+    internal static string Basic(string? username, string? password) =>
+        $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{username}:{password}"))}";
+
+    internal async Task AnswerAsync(HttpContext context, ReceivedRequest received)
+    {
+        string[] scopes;
+        bool known, anonymous;
+        if (received.IsGet)
+        {
+            if (PostOnly)
+            {
+                context.Response.StatusCode = 405;
+                return;
+            }
+            scopes = [.. context.Request.Query["scope"].OfType<string>()];
+            anonymous = received.Authorization is null;
+            known = received.Authorization == Basic(Username, Password);
+        }
+        else
+        {
+            var form = QueryHelpers.ParseQuery(received.Form);
+            scopes = [.. form["scope"].OfType<string>()];
+            anonymous = form["grant_type"] != "password";
+            known = form["username"] == Username && form["password"] == Password;
+        }
+        if (Username is not null && !known && !(anonymous && Anonymous))
+        {
+            context.Response.StatusCode = 401;
+            return;
+        }
+        var token = $"token-{Guid.NewGuid()}";
+        _tokens[token] = scopes;
+        Given.Add(token);
+        var answer = new Dictionary<string, object> { [Field] = token };
+        if (ExpiresIn is { } seconds) answer["expires_in"] = seconds;
+        context.Response.ContentType = "application/json";
+        await context.Response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(answer));
+    }
+}
