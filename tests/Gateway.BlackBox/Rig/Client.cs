@@ -1,0 +1,94 @@
+using System.Diagnostics;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>What a client program left behind.</summary>
+internal sealed record Output(string Command, int ExitCode, string Stdout, string Stderr)
+{
+    public string Text => Stdout + Stderr;
+
+    /// <exception cref="Xunit.Sdk.XunitException">It failed; the message has what it wrote.</exception>
+    public Output Succeeded()
+    {
+        if (ExitCode != 0)
+            Assert.Fail($"{Command}\nended with {ExitCode}:\n{Text}");
+        return this;
+    }
+
+    public Output Failed()
+    {
+        if (ExitCode == 0)
+            Assert.Fail($"{Command}\nwas expected to fail, and succeeded:\n{Text}");
+        return this;
+    }
+}
+
+/// <summary>Runs real client programs with a home, a keyring and a temporary folder of their own.</summary>
+internal sealed class Client : IDisposable
+{
+    /// <summary>No single client call here takes 10 s on a quiet machine; one that hangs must end the test, not the run.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    public Client()
+    {
+        Directory.CreateDirectory(Folder["home"]);
+        Directory.CreateDirectory(Folder["tmp"]);
+    }
+
+    /// <summary>Working directory, and where test files go.</summary>
+    public TempFolder Folder { get; } = new();
+
+    /// <summary>Further environment of every program.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
+    public Task<Output> SkopeoAsync(params string[] arguments) => RunAsync("skopeo", ["--insecure-policy", .. arguments]);
+
+    public Task<Output> CraneAsync(params string[] arguments) => RunAsync("crane", arguments);
+
+    public Task<Output> OrasAsync(params string[] arguments) => RunAsync("oras", arguments);
+
+    public Task<Output> HelmAsync(params string[] arguments) => RunAsync("helm", arguments);
+
+    /// <summary>Runs an installed program to its end.</summary>
+    public async Task<Output> RunAsync(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(RigFolder.Program(program), arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Folder.Path,
+        };
+        start.Environment.Clear();
+        foreach (var (name, value) in Surroundings().Concat(Environment))
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var stdout = process.StandardOutput.ReadToEndAsync();
+        var stderr = process.StandardError.ReadToEndAsync();
+        using var late = new CancellationTokenSource(Limit);
+        try
+        {
+            await process.WaitForExitAsync(late.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        return new Output($"{program} {string.Join(' ', arguments)}", process.ExitCode, await stdout, await stderr);
+    }
+
+    public void Dispose() => Folder.Dispose();
+
+    private Dictionary<string, string> Surroundings() => new()
+    {
+        ["PATH"] = $"{RigFolder.Path}/bin:/usr/local/bin:/usr/bin:/bin",
+        ["HOME"] = Folder["home"],
+        ["TMPDIR"] = Folder["tmp"],
+        ["XDG_CONFIG_HOME"] = Folder["home/.config"],
+        ["XDG_CACHE_HOME"] = Folder["home/.cache"],
+        ["XDG_RUNTIME_DIR"] = Folder["tmp"],
+        ["GNUPGHOME"] = Folder["home/.gnupg"],
+        ["TUF_ROOT"] = Folder["home/.sigstore"],
+        ["COSIGN_PASSWORD"] = "test",
+        ["LANG"] = "C.UTF-8",
+    };
+}

@@ -1,0 +1,87 @@
+using System.Text.RegularExpressions;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>Debian's docker-registry (CNCF distribution 2.8): an upstream whose access log can be counted, and the other reader of our volume.</summary>
+internal sealed partial class DockerRegistry : IRegistry
+{
+    private readonly TempFolder _folder = new();
+    private readonly int _port = Server.FreePort();
+    private Server? _server;
+
+    private DockerRegistry(string? storage) => Storage = storage ?? _folder["data"];
+
+    public string Host => $"127.0.0.1:{_port}";
+
+    public string Storage { get; }
+
+    public string Log => _server?.Tail() ?? "";
+
+    /// <summary>Every request so far as <c>GET /v2/…</c>, in the order of their answers.</summary>
+    public string[] Requests => [.. _server!.Output.Select(line => AccessLine().Match(line)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
+
+    /// <summary>Starts it.</summary>
+    /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
+    /// <param name="user">Name and password that basic authentication asks for; null serves everybody.</param>
+    public static async Task<DockerRegistry> StartAsync(string? storage = null, (string Name, string Password)? user = null)
+    {
+        var registry = new DockerRegistry(storage);
+        await registry.ConfigureAsync(user);
+        await registry.StartAgainAsync();
+        return registry;
+    }
+
+    public async Task StartAgainAsync()
+    {
+        Directory.CreateDirectory(Storage);
+        _server = Server.Start(RigFolder.Program("docker-registry"), ["serve", _folder["config.yml"]], Quiet);
+        await _server.WaitUntilReadyAsync(new Uri($"http://{Host}/"), TimeSpan.FromSeconds(15));
+    }
+
+    public async Task StopAsync()
+    {
+        await _server!.DisposeAsync();
+        _server = null;
+    }
+
+    /// <summary>Its own collector over the volume, while it is stopped.</summary>
+    public async Task<string> CollectGarbageAsync(bool deleteUntagged)
+    {
+        string[] arguments = deleteUntagged
+            ? ["garbage-collect", "--delete-untagged", _folder["config.yml"]]
+            : ["garbage-collect", _folder["config.yml"]];
+        using var client = new Client();
+        return (await client.RunAsync("docker-registry", arguments)).Succeeded().Stdout;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is not null)
+            await _server.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    private static readonly Dictionary<string, string> Quiet = new() { ["OTEL_TRACES_EXPORTER"] = "none" };
+
+    [GeneratedRegex("\"((?:GET|HEAD|PUT|POST|PATCH|DELETE) [^ ]+) HTTP/1\\.1\"")]
+    private static partial Regex AccessLine();
+
+    private async Task ConfigureAsync((string Name, string Password)? user)
+    {
+        var auth = "";
+        if (user is var (name, password))
+        {
+            using var client = new Client();
+            var line = (await client.RunAsync("htpasswd", "-nbB", name, password)).Succeeded().Stdout;
+            _folder.Write("htpasswd", line.Trim() + "\n");
+            auth = $"auth: {{ htpasswd: {{ realm: test, path: \"{_folder["htpasswd"]}\" }} }}";
+        }
+        _folder.Write("config.yml", $$"""
+            version: 0.1
+            log: { level: warn }
+            storage: { filesystem: { rootdirectory: "{{Storage}}" }, delete: { enabled: true } }
+            http: { addr: "{{Host}}" }
+            {{auth}}
+            """);
+    }
+}

@@ -1,0 +1,18 @@
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>One registry for the tests of a class: the gateway with an empty configuration.</summary>
+/// <remarks>
+/// BLACKBOX_TARGET=docker-registry points the same scenarios at Debian's docker-registry: where a test fails there too,
+/// the client or the test is at fault and not the gateway.
+/// </remarks>
+public sealed class RegistryFixture : IAsyncLifetime
+{
+    internal IRegistry Registry { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() =>
+        Registry = Environment.GetEnvironmentVariable("BLACKBOX_TARGET") == "docker-registry"
+            ? await DockerRegistry.StartAsync()
+            : await GatewayProcess.StartAsync();
+
+    public ValueTask DisposeAsync() => Registry.DisposeAsync();
+}

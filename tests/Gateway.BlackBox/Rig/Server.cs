@@ -1,0 +1,121 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>A server process: started, watched, its output kept (the last <see cref="KeptLines"/> lines), ended with the test.</summary>
+internal sealed class Server : IAsyncDisposable
+{
+    private const int KeptLines = 20_000;
+    private const int SigTerm = 15;
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _output = new();
+
+    private Server(Process process)
+    {
+        _process = process;
+        _process.OutputDataReceived += (_, line) => Keep(line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
+    }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    public string[] Output => [.. _output];
+
+    /// <summary>Starts the program; no shell, no console.</summary>
+    public static Server Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        var server = new Server(new Process { StartInfo = start });
+        server._process.Start();
+        server._process.BeginOutputReadLine();
+        server._process.BeginErrorReadLine();
+        return server;
+    }
+
+    /// <summary>A loopback port that was free a moment ago; no two calls in this process give the same one.</summary>
+    public static int FreePort()
+    {
+        while (true)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            var port = ((IPEndPoint)socket.LocalEndPoint!).Port;
+            if (Given.TryAdd(port, true))
+                return port;
+        }
+    }
+
+    /// <summary>Polls <paramref name="url"/> until it answers 200.</summary>
+    /// <exception cref="InvalidOperationException">The process ended, or did not answer in time; the message has its output.</exception>
+    public async Task WaitUntilReadyAsync(Uri url, TimeSpan within)
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(2) };
+        var clock = Stopwatch.StartNew();
+        while (clock.Elapsed < within)
+        {
+            if (HasExited)
+                throw new InvalidOperationException($"Process ended with {_process.ExitCode} before it was ready:\n{Tail()}");
+            try
+            {
+                using var answer = await http.GetAsync(url);
+                if (answer.StatusCode == HttpStatusCode.OK)
+                    return;
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+            {
+                // Not listening yet.
+            }
+            await Task.Delay(20);
+        }
+        throw new InvalidOperationException($"{url} did not answer 200 within {within.TotalSeconds} s:\n{Tail()}");
+    }
+
+    /// <summary>SIGKILL: no handler runs, nothing is flushed.</summary>
+    public async Task KillAsync()
+    {
+        if (!HasExited)
+            _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>SIGTERM, and waits for the end.</summary>
+    public async Task<int> StopAsync()
+    {
+        if (!HasExited)
+            _ = SendSignal(Id, SigTerm);
+        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        return _process.ExitCode;
+    }
+
+    /// <summary>The last lines of output, for a failure's message.</summary>
+    public string Tail(int lines = 60) => string.Join('\n', _output.TakeLast(lines));
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _process.Dispose();
+    }
+
+    private static readonly ConcurrentDictionary<int, bool> Given = new();
+
+    [DllImport("libc", EntryPoint = "kill")]
+    private static extern int SendSignal(int process, int signal);
+
+    private void Keep(string? line)
+    {
+        if (line is null)
+            return;
+        _output.Enqueue(line);
+        while (_output.Count > KeptLines)
+            _output.TryDequeue(out _);
+    }
+}

