@@ -21,13 +21,34 @@ public sealed record ManifestLimits
 /// <param name="Message">One printable line: what was expected, what came, where.</param>
 public sealed record ManifestProblem(string Code, string Message);
 
-/// <summary>Reads an image manifest or index; refuses what could be read in two ways.</summary>
+/// <summary>Reads an image manifest or index; refuses what could be read in two ways (policy.md §6, rows 1 to 7). Pure.</summary>
 public static class ManifestReader
 {
     /// <summary>Reads a document. Exactly one of the two results is null.</summary>
     /// <param name="bytes">The document, byte for byte as it came.</param>
     /// <param name="contentType">What the sender says it is, parameters removed; null when only the body counts (reading back what is stored).</param>
     /// <param name="limits">The bounds.</param>
-    public static (Manifest? Manifest, ManifestProblem? Problem) Read(ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits) =>
-        throw new NotImplementedException();
+    public static (Manifest? Manifest, ManifestProblem? Problem) Read(ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits)
+    {
+        try
+        {
+            CheckContentType(contentType);
+            if (bytes.Length > limits.MaxBytes)
+                throw new ManifestProblemException(ProblemCodes.LimitBytes, $"expected at most {limits.MaxBytes} bytes, got {bytes.Length}");
+            return (Document.Read(bytes.Span, limits).ToManifest(contentType), null);
+        }
+        catch (ManifestProblemException e)
+        {
+            return (null, e.Problem);
+        }
+    }
+
+    private static void CheckContentType(string? contentType)
+    {
+        if (contentType is null || MediaTypes.IsManifest(contentType)) return;
+        throw contentType is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed
+            ? new ManifestProblemException(ProblemCodes.Schema1, "Docker schema 1 is not supported; push schema 2 or an OCI manifest")
+            : new ManifestProblemException(
+                ProblemCodes.UnsupportedType, $"expected a content type out of {MediaTypes.AcceptManifests}, got {Printable.Quote(contentType)}");
+    }
 }

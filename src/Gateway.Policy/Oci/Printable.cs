@@ -1,0 +1,33 @@
+using System.Globalization;
+using System.Text;
+
+namespace Gateway.Oci;
+
+/// <summary>Makes one printable ASCII line of text that a stranger wrote, so that it can stand in errors, headers and logs (policy.md §6, row 52).</summary>
+public static class Printable
+{
+    /// <summary>Most characters of one message (policy.md §4, "Resulting response contract").</summary>
+    public const int MaxMessage = 400;
+
+    // Enough to recognise a digest or a media type by.
+    private const int MaxQuote = 96;
+
+    /// <summary>The text on one line of at most <paramref name="max"/> characters: other than printable ASCII as <c>\uXXXX</c>, the rest cut with <c>...</c>.</summary>
+    public static string Line(ReadOnlySpan<char> text, int max = MaxMessage)
+    {
+        var line = new StringBuilder(Math.Min(text.Length, max));
+        foreach (var c in text)
+        {
+            if (line.Length > max) break;
+            if (c is >= ' ' and <= '~') line.Append(c);
+            else line.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+        }
+        return line.Length <= max ? line.ToString() : line.ToString(0, max - 3) + "...";
+    }
+
+    /// <summary>A stranger's word inside a message: as <see cref="Line"/>, in single quotes, short.</summary>
+    public static string Quote(ReadOnlySpan<char> text) => $"'{Line(text, MaxQuote)}'";
+
+    /// <summary>As <see cref="Quote(ReadOnlySpan{char})"/>, for text in UTF-8.</summary>
+    public static string Quote(ReadOnlySpan<byte> text) => Quote(Encoding.UTF8.GetString(text[..Math.Min(text.Length, MaxQuote * 4)]));
+}
