@@ -1,0 +1,66 @@
+using System.Net;
+
+namespace Gateway.Configuration;
+
+/// <summary>URLs and host names of gateway.yaml.</summary>
+internal static class Addresses
+{
+    /// <summary>An upstream's endpoint: scheme, host and port.</summary>
+    public static readonly Scalar<Uri> Endpoint = new(
+        "a URL such as https://registry.example.com:5000, without path", (text, _) => ParseUrl(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
+
+    /// <summary>A proxy; what it asks credentials for is not supported, so that none stand in a URL.</summary>
+    public static readonly Scalar<Uri> Proxy = new("a URL such as http://proxy.example.com:3128", (text, _) => ParseUrl(text, Uri.UriSchemeHttp));
+
+    /// <summary>A token server; a bare host means https.</summary>
+    public static readonly Scalar<Uri> Realm = new(
+        "a host or URL such as https://auth.example.com",
+        (text, _) => ParseUrl(text.Contains("://", StringComparison.Ordinal) ? text : $"https://{text}", Uri.UriSchemeHttp, Uri.UriSchemeHttps));
+
+    /// <summary>Where we listen. Names but localhost are refused: which addresses they stand for would be decided elsewhere.</summary>
+    public static readonly Scalar<Uri> Listener = new(
+        "a URL with an IP address or localhost, such as http://127.0.0.1:5000", (text, _) => ParseListener(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
+
+    public static readonly Scalar<Uri> Operator = new(
+        "an http URL with a loopback address, such as http://127.0.0.1:5001", (text, _) => ParseListener(text, Uri.UriSchemeHttp));
+
+    /// <summary>A value of <c>?ns=</c>.</summary>
+    public static readonly Scalar<string> Namespace = new(
+        "a host or host:port in lower case such as ghcr.io", (text, _) => IsHostAndPort(text) ? text : Parsed<string>.Not());
+
+    public static readonly Scalar<string> Host = new(
+        "a host name in lower case, without port", (text, _) => IsHost(text) ? text : Parsed<string>.Not());
+
+    public static readonly Scalar<string> HostPattern = new(
+        "a host name in lower case, or *. and a host name for all below it",
+        (text, _) => IsHost(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text) ? text : Parsed<string>.Not());
+
+    /// <summary>Whether nothing outside this machine can reach what listens here.</summary>
+    public static bool IsLoopback(Uri listener) => listener.Host == "localhost" || (IPAddress.TryParse(listener.Host, out var address) && IPAddress.IsLoopback(address));
+
+    private static Parsed<Uri> ParseListener(string text, params string[] schemes)
+    {
+        if (text.Contains("://*", StringComparison.Ordinal) || text.Contains("://+", StringComparison.Ordinal))
+            return Parsed<Uri>.Not("for every interface write 0.0.0.0, or [::] for IPv6 as well");
+        var parsed = ParseUrl(text, schemes);
+        if (parsed.Value is not { } url) return parsed;
+        return url.Host == "localhost" || IPAddress.TryParse(url.Host, out _) ? parsed : Parsed<Uri>.Not("a name is not an address");
+    }
+
+    private static Parsed<Uri> ParseUrl(string text, params string[] schemes)
+    {
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || !schemes.Contains(url.Scheme)) return Parsed<Uri>.Not($"write {string.Join(" or ", schemes)}://");
+        if (url.UserInfo.Length > 0) return Parsed<Uri>.Not("credentials do not belong in a URL");
+        return url.PathAndQuery == "/" && url.Fragment.Length == 0 && url.Host.Length > 0 ? url : Parsed<Uri>.Not();
+    }
+
+    private static bool IsHostAndPort(string text)
+    {
+        var colon = text.LastIndexOf(':');
+        if (colon < 0 || text.EndsWith(']')) return IsHost(text);
+        return IsHost(text[..colon]) && ushort.TryParse(text.AsSpan(colon + 1), System.Globalization.NumberStyles.None, null, out var port) && port > 0;
+    }
+
+    private static bool IsHost(string text) =>
+        text.Length is > 0 and <= 253 && !text.Any(char.IsAsciiLetterUpper) && Uri.CheckHostName(text) != UriHostNameType.Unknown;
+}

@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Configuration;
+
+/// <summary>Looks at the sections together: fills in what follows from others, and finds what contradicts itself.</summary>
+internal static class Completion
+{
+    /// <summary>The options as they hold; what is wrong is added to the reading.</summary>
+    public static GatewayOptions Complete(GatewayOptions options, Reading reading)
+    {
+        Listeners.Check(options, reading);
+        CheckNamespaces(options, reading);
+        CheckRoutes(options, reading);
+        return options with
+        {
+            Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
+            Routes = [.. (reading.IsWritten("routes") ? options.Routes : DefaultRoutes(options)).OrderByDescending(route => route.Prefix.Length)],
+        };
+    }
+
+    private static IEnumerable<RouteOptions> DefaultRoutes(GatewayOptions options) =>
+        options.Upstreams.Keys.Select(key => new RouteOptions { Prefix = key, Upstream = key }).Append(new() { Prefix = "" });
+
+    private static void CheckNamespaces(GatewayOptions options, Reading reading)
+    {
+        var owners = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var upstream in options.Upstreams.Values)
+        {
+            foreach (var name in upstream.Namespaces.Distinct())
+            {
+                if (!owners.TryAdd(name, upstream.Key))
+                    reading.Add($"upstreams.{upstream.Key}.namespaces", $"'{name}' already means upstream {owners[name]}");
+            }
+        }
+    }
+
+    private static void CheckRoutes(GatewayOptions options, Reading reading)
+    {
+        var prefixes = new HashSet<string>(StringComparer.Ordinal);
+        var hosts = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; reading.IsWritten("routes") && i < options.Routes.Length; i++)
+        {
+            var route = options.Routes[i];
+            if (!prefixes.Add(route.Prefix)) reading.Add($"routes[{i}].prefix", $"'{route.Prefix}' already has a route");
+            if (route.Hosts.FirstOrDefault(host => !hosts.Add(host)) is { } taken) reading.Add($"routes[{i}].hosts", $"'{taken}' already means another route");
+            if (route.Upstream is { } key && !options.Upstreams.ContainsKey(key))
+                reading.Add($"routes[{i}].upstream", $"no upstream is named '{key}'{NearestName.Hint(key, options.Upstreams.Keys)}");
+        }
+    }
+}

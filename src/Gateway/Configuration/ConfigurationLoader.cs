@@ -1,0 +1,51 @@
+namespace Gateway.Configuration;
+
+/// <summary>What came of loading: options, or every mistake at once.</summary>
+/// <param name="Options">Null when there is a mistake.</param>
+/// <param name="Path">The file that was read; null when there was none.</param>
+internal sealed record LoadedConfiguration(GatewayOptions? Options, string? Path, IReadOnlyList<ConfigurationMistake> Mistakes);
+
+/// <summary>Turns gateway.yaml and the environment into options.</summary>
+internal static class ConfigurationLoader
+{
+    /// <summary>Looked for, in this order, when no file is named; none of them need be there.</summary>
+    public static readonly string[] DefaultPaths = ["gateway.yaml", "/etc/gateway/gateway.yaml"];
+
+    /// <summary>Reads and checks everything. Never throws for what somebody wrote.</summary>
+    /// <param name="path">The file that was asked for, which must be there; null looks for the default ones.</param>
+    /// <param name="environment">All variables; those not beginning <c>GATEWAY__</c> are not looked at.</param>
+    public static LoadedConfiguration Load(string? path, IEnumerable<KeyValuePair<string, string>> environment)
+    {
+        var file = path ?? Array.Find(DefaultPaths, File.Exists);
+        if (file is null) return Load("", "(no file)", Directory.GetCurrentDirectory(), environment) with { Path = null };
+        try
+        {
+            return Load(BoundedFile.ReadText(file), file, BaseDirectory(file), environment);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            return new(null, file, [new(new(file, 1, 1), "", $"expected a configuration file that can be read: {problem.Message}")]);
+        }
+    }
+
+    /// <summary>The same for a text that has been read.</summary>
+    /// <param name="source">What to call it in mistakes.</param>
+    /// <param name="baseDirectory">What relative paths start from; absolute.</param>
+    public static LoadedConfiguration Load(string text, string source, string baseDirectory, IEnumerable<KeyValuePair<string, string>> environment)
+    {
+        var reading = new Reading(new(source, 1, 1), baseDirectory);
+        var document = YamlReader.Read(text, source, reading.Mistakes);
+        if (document is null) return new(null, source, reading.Mistakes);
+        var root = new EnvironmentOverrides(reading).Apply(document, environment);
+        if (GatewaySchema.Root.TryRead(root, "", reading, out var options)) options = Completion.Complete(options, reading);
+        return reading.Mistakes.Count == 0 ? new(options, source, []) : new(null, source, reading.Mistakes);
+    }
+
+    /// <summary>The file's folder; the working directory for a pipe or device, which has none of its own.</summary>
+    private static string BaseDirectory(string file)
+    {
+        var full = Path.GetFullPath(file);
+        var isStream = full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal);
+        return isStream ? Directory.GetCurrentDirectory() : Path.GetDirectoryName(full)!;
+    }
+}

@@ -1,0 +1,20 @@
+namespace Gateway.Configuration;
+
+/// <summary>Where a part of the configuration was written: a place in a file, or an environment variable.</summary>
+/// <param name="Source">The file as it was named, or the variable.</param>
+/// <param name="Line">From 1; 0 for a variable.</param>
+/// <param name="Column">From 1; 0 for a variable.</param>
+internal sealed record SourceLocation(string Source, int Line, int Column)
+{
+    public static SourceLocation OfVariable(string name) => new(name, 0, 0);
+
+    public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
+}
+
+/// <summary>One thing in the configuration that must be changed before it can be used.</summary>
+/// <param name="Path">The key, such as <c>upstreams.docker.io.tags.revalidateAfter</c>; empty for the file as a whole.</param>
+/// <param name="Message">What was expected, what came, and what to write instead. Never holds a secret.</param>
+internal sealed record ConfigurationMistake(SourceLocation Location, string Path, string Message)
+{
+    public override string ToString() => Path.Length == 0 ? $"{Location}: {Message}" : $"{Location}: {Path}: {Message}";
+}

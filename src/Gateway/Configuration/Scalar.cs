@@ -1,0 +1,56 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Nodes;
+
+namespace Gateway.Configuration;
+
+/// <summary>What came of one written value: the value, or why it is none.</summary>
+/// <param name="Problem">Null when the value holds.</param>
+internal readonly record struct Parsed<T>(T Value, string? Problem)
+{
+    public static implicit operator Parsed<T>(T value) => new(value, null);
+
+    public static Parsed<T> Not(string problem = "") => new(default!, problem);
+}
+
+/// <summary>One value.</summary>
+/// <param name="expected">In words.</param>
+/// <param name="parse">Reads the text; a problem that is empty means "not as expected" and no more.</param>
+/// <param name="schema">JSON Schema; left out for any string.</param>
+internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>> parse, JsonObject? schema = null) : SettingType<T>
+{
+    public override string Expected => expected;
+
+    public override bool TakesScalar => true;
+
+    /// <summary>Whether what was written must not be repeated anywhere.</summary>
+    public bool IsSecret { get; init; }
+
+    /// <summary>Words that are refused by name, with the reason, because a later version will take them.</summary>
+    public IReadOnlyDictionary<string, string> NotYet { get; init; } = new Dictionary<string, string>();
+
+    public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value)
+    {
+        value = default;
+        if (node is not ScalarNode { IsNull: false } scalar)
+        {
+            reading.Add(node.Location, path, $"expected {expected}, {node.Kind} came");
+            return false;
+        }
+        if (NotYet.TryGetValue(scalar.Value, out var instead))
+        {
+            reading.Add(node.Location, path, $"'{scalar.Value}' is not in this version{instead}");
+            return false;
+        }
+        var parsed = parse(scalar.Value, reading);
+        value = parsed.Value!;
+        if (parsed.Problem is null) return true;
+        reading.Add(node.Location, path, $"expected {expected}, {Came(scalar.Value)}{(parsed.Problem.Length > 0 ? $": {parsed.Problem}" : "")}");
+        return false;
+    }
+
+    public override JsonObject ToJsonSchema() => (JsonObject?)schema?.DeepClone() ?? new() { ["type"] = "string" };
+
+    /// <summary>Shows what was written, unless it may hold a secret: a URL with a password in it is one.</summary>
+    private string Came(string text) =>
+        IsSecret || text.Contains('@') ? "something else came" : $"'{(text.Length > 80 ? text[..80] + "…" : text).ReplaceLineEndings(" ")}' came";
+}

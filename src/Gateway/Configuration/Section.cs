@@ -1,0 +1,98 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Nodes;
+
+namespace Gateway.Configuration;
+
+/// <summary>A mapping with known keys, read into a record; written as a collection initializer, one line per key.</summary>
+/// <param name="seed">The record with its defaults.</param>
+/// <param name="check">Looks at keys together once all are read.</param>
+internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check = null) : SettingType<T>, IEnumerable
+{
+    private readonly List<Key> _keys = [];
+    private readonly Dictionary<string, string> _notYet = new(StringComparer.Ordinal);
+
+    public override string Expected => "a section with keys";
+
+    public override IReadOnlyList<Setting> Settings => _keys;
+
+    /// <summary>Keys that will mean something one day and are refused until they do.</summary>
+    public override IEnumerable<string> KnownKeys => _notYet.Keys;
+
+    public void Add<TValue>(string name, SettingType<TValue> type, string? standard, string summary, Func<T, TValue, T> apply) =>
+        _keys.Add(new Key<TValue>(name, type, standard, summary, apply));
+
+    public void Add<TValue>(string name, SettingType<TValue> type, Required required, string summary, Func<T, TValue, T> apply) =>
+        _keys.Add(new Key<TValue>(name, type, required.Hint, summary, apply) { IsRequired = true });
+
+    /// <summary>A key that is refused by name, with a reason, instead of as unknown.</summary>
+    public void Add(string name, NotInThisVersion refusal) => _notYet.Add(name, refusal.Instead);
+
+    public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value) =>
+        TryRead(node, path, reading, seed(), out value);
+
+    /// <summary>Reads over these defaults instead of the section's own.</summary>
+    public bool TryRead(ConfigurationNode node, string path, Reading reading, T defaults, [MaybeNullWhen(false)] out T value)
+    {
+        value = defaults;
+        var entries = node is MappingNode mapping ? mapping.Entries : [];
+        if (node is not (MappingNode or ScalarNode { IsNull: true }))
+        {
+            reading.Add(node.Location, path, $"expected {Expected}, {node.Kind} came");
+            return false;
+        }
+        var before = reading.Mistakes.Count;
+        foreach (var entry in entries) value = Apply(value, entry, Reading.Join(path, entry.Key), reading);
+        foreach (var missing in _keys.Where(key => key.IsRequired && !entries.Any(entry => entry.Key == key.Name)))
+            reading.Add(node.Location, Reading.Join(path, missing.Name), $"must be written; expected {missing.Type.Expected}");
+        if (reading.Mistakes.Count == before) check?.Invoke(value, path, reading);
+        return reading.Mistakes.Count == before;
+    }
+
+    private T Apply(T value, MappingEntry entry, string path, Reading reading)
+    {
+        reading.Remember(path, entry.KeyLocation);
+        if (_keys.Find(key => key.Name == entry.Key) is { } known) return known.Read(value, entry.Value, path, reading);
+        reading.Add(entry.KeyLocation, path, _notYet.TryGetValue(entry.Key, out var instead)
+            ? $"not in this version{instead}"
+            : $"unknown key{NearestName.Hint(entry.Key, _keys.Select(key => key.Name))}");
+        return value;
+    }
+
+    public override JsonObject ToJsonSchema()
+    {
+        var properties = new JsonObject();
+        foreach (var key in _keys)
+        {
+            var schema = key.Type.ToJsonSchema();
+            schema["description"] = key.Summary;
+            properties[key.Name] = schema;
+        }
+        var result = new JsonObject { ["type"] = new JsonArray("object", "null"), ["additionalProperties"] = false, ["properties"] = properties };
+        var required = _keys.Where(key => key.IsRequired).Select(key => (JsonNode)key.Name).ToArray();
+        if (required.Length > 0) result["required"] = new JsonArray(required);
+        return result;
+    }
+
+    public IEnumerator GetEnumerator() => _keys.GetEnumerator();
+
+    private abstract record Key(string Name, SettingType Type, string? Default, string Summary) : Setting(Name, Type, Default, Summary)
+    {
+        public abstract T Read(T value, ConfigurationNode node, string path, Reading reading);
+    }
+
+    private sealed record Key<TValue>(string Name, SettingType<TValue> ValueType, string? Default, string Summary, Func<T, TValue, T> Set)
+        : Key(Name, ValueType, Default, Summary)
+    {
+        public override T Read(T value, ConfigurationNode node, string path, Reading reading) =>
+            ValueType.TryRead(node, path, reading, out var read) ? Set(value, read) : value;
+    }
+}
+
+/// <summary>Marks a key that has no default.</summary>
+/// <param name="Hint">Shown where a default would be; null for nothing.</param>
+internal sealed record Required(string? Hint = null);
+
+/// <summary>Marks a key that this version refuses.</summary>
+/// <param name="Instead">What to do meanwhile, beginning with punctuation; empty for nothing.</param>
+internal sealed record NotInThisVersion(string Instead = "");

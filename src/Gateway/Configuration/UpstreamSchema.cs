@@ -1,0 +1,103 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Configuration;
+
+/// <summary>The <c>upstreams</c> section.</summary>
+internal static class UpstreamSchema
+{
+    private static readonly (string, TimeSpan) Always = ("always", TimeSpan.Zero);
+
+    private static readonly (string, TimeSpan) Never = ("never", Timeout.InfiniteTimeSpan);
+
+    private static readonly Scalar<StaleUse> Stale = Scalars.OneOf(("serve", StaleUse.Serve), ("deny", StaleUse.Deny));
+
+    private static readonly Section<CredentialOptions> Credentials = new(() => new(), CheckCredentials)
+    {
+        { "username", Scalars.Text, "(none)", "Account at the upstream.", (o, v) => o with { Username = v } },
+        { "password", Scalars.Secret, "(none)", "Its password or token; better in a file, or in a variable that ends in `__FILE`.", (o, v) => o with { Password = v } },
+        { "passwordFile", Scalars.ReadableFile, "(none)", "File that holds it; read again at each use.", (o, v) => o with { PasswordFile = v } },
+        {
+            "helper", Scalars.Text, "(none)", "Program that prints credentials when called with `get`, as `docker-credential-…` do.",
+            (o, v) => o with { Helper = v }
+        },
+    };
+
+    private static readonly Section<TagOptions> Tags = new(() => new())
+    {
+        { "revalidateAfter", Scalars.Duration(Always, Never), "5m", "How long a tag is served before the upstream is asked again.", (o, v) => o with { RevalidateAfter = v } },
+        { "immutable", new ListOf<string>(Scalars.Glob), "[]", "Tags that never change, as patterns; once here they are never asked for again.", (o, v) => o with { Immutable = v } },
+        {
+            "onUnavailable", Stale, "serve", "What we know of a tag when the upstream answers 429 or 5xx, too late, or not at all.",
+            (o, v) => o with { OnUnavailable = v }
+        },
+        {
+            "onGone", Scalars.Duration(("deny", TimeSpan.Zero), ("serve", Timeout.InfiniteTimeSpan)), "deny",
+            "The same when it answers 404; a duration serves for so long after the tag was last seen.", (o, v) => o with { OnGone = v }
+        },
+        { "onUnauthorized", Stale, "deny", "The same when it answers 401 or 403.", (o, v) => o with { OnUnauthorized = v } },
+    };
+
+    private static readonly Section<UpstreamOptions> Upstream = new(() => WellKnownUpstreams.Defaults(""), CheckUpstream)
+    {
+        { "url", Addresses.Endpoint, "(that of a well-known registry)", "The registry: scheme, host and port.", (o, v) => o with { Urls = [v] } },
+        { "urls", new ListOf<Uri>(Addresses.Endpoint), "(as `url`)", "Several endpoints of one registry, tried in this order.", (o, v) => o with { Urls = v } },
+        { "namespaces", new ListOf<string>(Addresses.Namespace), "(the key)", "Values of `?ns=` that mean this upstream.", (o, v) => o with { Namespaces = v } },
+        { "library", Scalars.Switch, "(true for docker.io, else false)", "Whether `nginx` means `library/nginx`.", (o, v) => o with { Library = v } },
+        { "credentials", Credentials, "(none)", "What we show the upstream; clients' own credentials are never sent on.", (o, v) => o with { Credentials = v } },
+        {
+            "realms", new ListOf<Uri>(Addresses.Realm), "(those of a well-known registry)",
+            "Token servers that may see the credentials, besides the upstream's own host and port.", (o, v) => o with { Realms = v }
+        },
+        {
+            "redirects", new ListOf<string>(Addresses.HostPattern), "(those of a well-known registry)",
+            "Hosts that may serve blobs even from a private address; they never see credentials.", (o, v) => o with { Redirects = v }
+        },
+        { "tags", Tags, "{}", "How fresh tags are kept.", (o, v) => o with { Tags = v } },
+        {
+            "verify", Scalars.OneOf(("stream", false), ("first", true)), "stream",
+            "`first` sends nothing of a blob before its digest was checked; `stream` holds only the last byte back.", (o, v) => o with { VerifyFirst = v }
+        },
+        {
+            "certificateAuthority", Scalars.ReadableFile, "(the system's)", "PEM file of the authorities to trust for this upstream.",
+            (o, v) => o with { CertificateAuthority = v }
+        },
+        { "proxy", Addresses.Proxy, "(none)", "HTTP proxy on the way to this upstream.", (o, v) => o with { Proxy = v } },
+        {
+            "auth", Scalars.OneOf([("passthrough", ""), ("public", "")], ("service", false)), "service",
+            "Whose credentials upstreams see: ours, for everybody.", (o, _) => o
+        },
+    };
+
+    /// <summary>By key; a well-known key brings its registry's defaults.</summary>
+    public static readonly MapOf<UpstreamOptions> Upstreams = new(Scalars.UpstreamKey, Upstream, Read, WellKnownUpstreams.Keys);
+
+    private static bool Read(string key, ConfigurationNode node, string path, Reading reading, out UpstreamOptions upstream)
+    {
+        if (!Upstream.TryRead(node, path, reading, WellKnownUpstreams.Defaults(key), out var read))
+        {
+            upstream = null!;
+            return false;
+        }
+        upstream = read;
+        return true;
+    }
+
+    private static void CheckUpstream(UpstreamOptions upstream, string path, Reading reading)
+    {
+        if (upstream.Urls.IsEmpty)
+        {
+            var hint = NearestName.Of(upstream.Key, WellKnownUpstreams.Keys) is { } name ? $"; or did you mean {name}, which is known?" : "";
+            reading.Add(path, $"expected url: https://… of this registry{hint}");
+        }
+        if (reading.IsWritten(Reading.Join(path, "url")) && reading.IsWritten(Reading.Join(path, "urls")))
+            reading.Add(Reading.Join(path, "urls"), "expected url or urls, both came");
+    }
+
+    private static void CheckCredentials(CredentialOptions credentials, string path, Reading reading)
+    {
+        var passwords = (credentials.Password is null ? 0 : 1) + (credentials.PasswordFile is null ? 0 : 1);
+        if (credentials.Helper is not null && (passwords > 0 || credentials.Username is not null)) reading.Add(path, "expected helper alone, or username with a password");
+        else if (credentials.Helper is null && (passwords != 1 || credentials.Username is null))
+            reading.Add(path, "expected username with one of password and passwordFile, or helper");
+    }
+}

@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace Gateway.Configuration;
+
+/// <summary>
+/// Reads one YAML document into nodes that know their line and column. Aliases, anchors and tags are refused: what stands in the file is what
+/// holds, and no few lines can unfold into gigabytes.
+/// </summary>
+internal sealed class YamlReader
+{
+    /// <summary>Deepest nesting read; the deepest key of gateway.yaml is at 7.</summary>
+    private const int MaxDepth = 32;
+
+    private readonly Parser _parser;
+    private readonly string _source;
+    private readonly List<ConfigurationMistake> _mistakes;
+
+    private YamlReader(string text, string source, List<ConfigurationMistake> mistakes)
+    {
+        _parser = new Parser(new StringReader(text));
+        _source = source;
+        _mistakes = mistakes;
+    }
+
+    /// <summary>Reads a document; an empty one is an empty section. Null when its syntax is broken; what is wrong is added to the list.</summary>
+    public static ConfigurationNode? Read(string text, string source, List<ConfigurationMistake> mistakes)
+    {
+        try
+        {
+            return new YamlReader(text, source, mistakes).ReadDocument();
+        }
+        catch (YamlException broken)
+        {
+            mistakes.Add(new(Locate(source, broken.Start), "", $"this is not YAML: {OneLine(broken.Message)}"));
+            return null;
+        }
+    }
+
+    private ConfigurationNode ReadDocument()
+    {
+        _parser.Consume<StreamStart>();
+        if (_parser.TryConsume<StreamEnd>(out _)) return new MappingNode(new(_source, 1, 1), []);
+        _parser.Consume<DocumentStart>();
+        var root = ReadNode("", MaxDepth);
+        _parser.Consume<DocumentEnd>();
+        if (!_parser.Accept<StreamEnd>(out _)) Add(_parser.Current!, "", "expected one YAML document, a second one begins here");
+        return root;
+    }
+
+    private ConfigurationNode ReadNode(string path, int depth)
+    {
+        var location = Locate(_source, _parser.Current?.Start ?? default);
+        if (depth == 0) throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels");
+        if (_parser.TryConsume<AnchorAlias>(out var alias))
+        {
+            Add(alias, path, $"aliases are not read; write out what *{alias.Value} stands for");
+            return new ScalarNode(location, "", Plain: false);
+        }
+        if (_parser.Current is NodeEvent node) RefuseDecoration(node, path);
+        if (_parser.TryConsume<Scalar>(out var scalar)) return new ScalarNode(location, scalar.Value, scalar.Style == ScalarStyle.Plain);
+        return _parser.TryConsume<SequenceStart>(out _) ? ReadSequence(location, path, depth) : ReadMapping(location, path, depth);
+    }
+
+    private void RefuseDecoration(NodeEvent node, string path)
+    {
+        if (!node.Anchor.IsEmpty) Add(node, path, $"anchors are not read; take &{node.Anchor.Value} away");
+        if (!node.Tag.IsEmpty && node is not Scalar { Style: not ScalarStyle.Plain, Tag.IsNonSpecific: true }) Add(node, path, "tags are not read; take it away");
+    }
+
+    private SequenceNode ReadSequence(SourceLocation location, string path, int depth)
+    {
+        var items = ImmutableArray.CreateBuilder<ConfigurationNode>();
+        while (!_parser.TryConsume<SequenceEnd>(out _)) items.Add(ReadNode($"{path}[{items.Count}]", depth - 1));
+        return new SequenceNode(location, items.ToImmutable());
+    }
+
+    private MappingNode ReadMapping(SourceLocation location, string path, int depth)
+    {
+        _parser.Consume<MappingStart>();
+        var entries = new Dictionary<string, MappingEntry>(StringComparer.Ordinal);
+        while (!_parser.TryConsume<MappingEnd>(out _))
+        {
+            var start = _parser.Current!;
+            var key = ReadNode(path, depth - 1);
+            var name = (key as ScalarNode)?.Value ?? "";
+            var value = ReadNode(Reading.Join(path, name), depth - 1);
+            if (key is not ScalarNode) Add(start, path, $"expected a key, {key.Kind} came");
+            else if (!entries.TryAdd(name, new(name, key.Location, value)))
+                Add(start, Reading.Join(path, name), $"written twice, first in line {entries[name].KeyLocation.Line}; keep one");
+        }
+        return new MappingNode(location, [.. entries.Values.OrderBy(entry => (entry.KeyLocation.Line, entry.KeyLocation.Column))]);
+    }
+
+    private void Add(ParsingEvent at, string path, string message) => _mistakes.Add(new(Locate(_source, at.Start), path, message));
+
+    private static SourceLocation Locate(string source, Mark mark) => new(source, Math.Max(1, (int)mark.Line), Math.Max(1, (int)mark.Column));
+
+    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
+}
