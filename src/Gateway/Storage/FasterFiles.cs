@@ -1,0 +1,189 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using FASTER.core;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// The files of one <see cref="FasterStore{TKey, TValue}"/>. FASTER trusts what it reads (a flipped bit in its hash table is an address in memory), so each block is kept
+/// with a checksum. It is never told of an error, either, since it would wait for a failed write for ever: what cannot be read is zeros, which are no record, and <see cref="Failure"/> says why.
+/// </summary>
+internal sealed class FasterFiles(string folder) : INamedDeviceFactory
+{
+    private volatile Exception? _failure;
+
+    /// <summary>The first thing that went wrong with a file; null when nothing did. Then nothing that these files hold should be used.</summary>
+    public Exception? Failure => _failure;
+
+    public void Fail(Exception failure) => Interlocked.CompareExchange(ref _failure, failure, null);
+
+    public void Initialize(string baseName) => Directory.CreateDirectory(Path.Combine(folder, baseName));
+
+    public IDevice Get(FileDescriptor fileInfo) => new CheckedDevice(PathOf(fileInfo), this);
+
+    public void Delete(FileDescriptor fileInfo)
+    {
+        var path = PathOf(fileInfo);
+        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        foreach (var segment in SegmentsOf(path)) File.Delete(segment);
+    }
+
+    public IEnumerable<FileDescriptor> ListContents(string path)
+    {
+        var listed = new DirectoryInfo(Path.Combine(folder, path));
+        if (!listed.Exists) return [];
+        // FASTER recovers the first that it can: the newest.
+        return listed.EnumerateFileSystemInfos().OrderByDescending(each => each.LastWriteTimeUtc)
+            .Select(each => each is DirectoryInfo ? new FileDescriptor(each.Name, "") : new FileDescriptor("", each.Name));
+    }
+
+    private string PathOf(FileDescriptor file) => Path.Combine(folder, file.directoryName ?? "", file.fileName ?? "");
+
+    private static string[] SegmentsOf(string path) =>
+        Path.GetDirectoryName(path) is { } parent && Directory.Exists(parent) ? Directory.GetFiles(parent, Path.GetFileName(path) + ".*") : [];
+
+    /// <summary>
+    /// One log or checkpoint file. On disk a block is its 4096 bytes and then 8 of checksum. Reads and writes are done by the thread that asks, through the page cache: a
+    /// read costs a few microseconds, and nobody waits for a pool thread to be free.
+    /// </summary>
+    private sealed class CheckedDevice(string path, FasterFiles files) : StorageDeviceBase(path, BlockSize, -1)
+    {
+        // The page of the kernel's cache and the sector of today's disks.
+        private const int BlockSize = 4096;
+        private const int Stride = BlockSize + sizeof(ulong);
+
+        // Blocks per system call when many are moved: 256 KiB.
+        private const int BlocksAtOnce = 64;
+
+        // Upper half of each checksum: no block of zeros is valid. Its last byte is the format; raise it when the layout of a record changes, and old files are set aside.
+        private const ulong Mark = 0x47_57_49_01_00000000;
+
+        // Records of one hash are chained, and a chain is walked by reads within reads. 16 MiB of hash table keep chains shorter than this up to some 100 million records.
+        private const int LongestChain = 64;
+
+        [ThreadStatic]
+        private static int _depth;
+
+        private readonly Dictionary<int, SafeFileHandle> _segments = [];
+        private readonly Lock _gate = new();
+
+        public override void WriteAsync(
+            IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context)
+        {
+            try
+            {
+                Write(View(sourceAddress, numBytesToWrite), segmentId, (long)destinationAddress / BlockSize);
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                files.Fail(failure);
+            }
+            callback(0, numBytesToWrite, context);
+        }
+
+        public override void ReadAsync(
+            int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context)
+        {
+            var wanted = View(destinationAddress, readLength);
+            _depth++;
+            try
+            {
+                if (_depth > LongestChain) throw new InvalidDataException($"records in {FileName} are chained more than {LongestChain} deep");
+                Read(wanted, segmentId, (long)sourceAddress / BlockSize);
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
+            {
+                files.Fail(failure);
+                wanted.Clear();
+            }
+            try
+            {
+                callback(0, readLength, context);
+            }
+            finally
+            {
+                _depth--;
+            }
+        }
+
+        public override void RemoveSegmentAsync(int segment, AsyncCallback callback, IAsyncResult result)
+        {
+            lock (_gate)
+            {
+                if (_segments.Remove(segment, out var handle)) handle.Dispose();
+            }
+            File.Delete(PathOf(segment));
+            callback(result);
+        }
+
+        public override long GetFileSize(int segment) => RandomAccess.GetLength(Open(segment)) / Stride * BlockSize;
+
+        public override void Dispose()
+        {
+            lock (_gate)
+            {
+                foreach (var handle in _segments.Values) handle.Dispose();
+                _segments.Clear();
+            }
+        }
+
+        private void Write(ReadOnlySpan<byte> bytes, int segment, long block)
+        {
+            var handle = Open(segment);
+            var buffer = ArrayPool<byte>.Shared.Rent(BlocksAtOnce * Stride);
+            while (!bytes.IsEmpty)
+            {
+                var count = Math.Min(BlocksAtOnce, bytes.Length / BlockSize);
+                for (var i = 0; i < count; i++)
+                {
+                    var stored = buffer.AsSpan(i * Stride, Stride);
+                    bytes.Slice(i * BlockSize, BlockSize).CopyTo(stored);
+                    MemoryMarshal.Write(stored[BlockSize..], CheckOf(stored[..BlockSize], segment, block + i));
+                }
+                RandomAccess.Write(handle, buffer.AsSpan(0, count * Stride), block * Stride);
+                bytes = bytes[(count * BlockSize)..];
+                block += count;
+            }
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        private void Read(Span<byte> wanted, int segment, long block)
+        {
+            var handle = Open(segment);
+            var buffer = ArrayPool<byte>.Shared.Rent(Math.Min(BlocksAtOnce, wanted.Length / BlockSize) * Stride);
+            while (!wanted.IsEmpty)
+            {
+                var count = Math.Min(BlocksAtOnce, wanted.Length / BlockSize);
+                var read = RandomAccess.Read(handle, buffer.AsSpan(0, count * Stride), block * Stride);
+                for (var i = 0; i < count; i++)
+                {
+                    var stored = buffer.AsSpan(i * Stride, Stride);
+                    if ((i + 1) * Stride > read || MemoryMarshal.Read<ulong>(stored[BlockSize..]) != CheckOf(stored[..BlockSize], segment, block + i))
+                        throw new InvalidDataException($"block {block + i} of {PathOf(segment)} is damaged or missing");
+                    stored[..BlockSize].CopyTo(wanted[(i * BlockSize)..]);
+                }
+                wanted = wanted[(count * BlockSize)..];
+                block += count;
+            }
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        private static ulong CheckOf(ReadOnlySpan<byte> block, int segment, long number) =>
+            Mark | Crc32C.Append(Crc32C.Append(Crc32C.Start, block), ((ulong)segment << 32) | (ulong)number);
+
+        private static unsafe Span<byte> View(IntPtr address, uint length) => new((void*)address, checked((int)length));
+
+        private string PathOf(int segment) => OmitSegmentIdFromFileName ? FileName : $"{FileName}.{segment}";
+
+        private SafeFileHandle Open(int segment)
+        {
+            lock (_gate)
+            {
+                if (_segments.TryGetValue(segment, out var open)) return open;
+                Directory.CreateDirectory(Path.GetDirectoryName(FileName)!);
+                return _segments[segment] = File.OpenHandle(PathOf(segment), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            }
+        }
+    }
+}

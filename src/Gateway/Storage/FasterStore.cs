@@ -1,0 +1,286 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using FASTER.core;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Records of fixed size by key, in FASTER: a hash table and a log whose newest part is in memory. Safe from many threads. It throws when its files turn out bad;
+/// then it should be closed and its folder be set aside. With <see cref="FasterFiles"/> the only place that names FASTER.
+/// </summary>
+internal sealed class FasterStore<TKey, TValue> : IDisposable
+    where TKey : unmanaged, IIndexKey, IEquatable<TKey>
+    where TValue : unmanaged
+{
+    // 64 bytes hold seven entries: 1.8 million keys without overflow (architecture.md §1.9).
+    private const long HashTableBytes = 16 << 20;
+
+    // A page is written at once by the thread that fills it: 0.1 ms.
+    private const int PageBytes = 256 << 10;
+
+    // Compaction gives whole segments back to the disk.
+    private const int SegmentBytes = 32 << 20;
+
+    // One session serves one call at a time, and a call takes microseconds: more than the threads that can run.
+    private static readonly int SessionCount = Math.Max(16, 4 * Environment.ProcessorCount);
+
+    // Calls under way end within microseconds unless the machine is starved.
+    private static readonly TimeSpan CloseWithin = TimeSpan.FromSeconds(5);
+
+    private readonly FasterFiles _files;
+    private readonly DeviceLogCommitCheckpointManager _checkpoints;
+    private readonly IDevice _log;
+    private readonly FasterKV<TKey, Entry> _kv;
+    private readonly Session?[] _sessions = new Session?[SessionCount];
+    private readonly long _memory;
+    private long _checkpointedAt;
+    private long _count;
+    private bool _opened;
+    private volatile bool _closed;
+
+    private FasterStore(string folder, long memory)
+    {
+        _memory = memory;
+        _files = new FasterFiles(folder);
+        _checkpoints = new DeviceLogCommitCheckpointManager(_files, new DefaultCheckpointNamingScheme(), removeOutdated: true);
+        _log = _files.Get(new FileDescriptor("", "log"));
+        _kv = new FasterKV<TKey, Entry>(new FasterKVSettings<TKey, Entry>
+        {
+            IndexSize = HashTableBytes,
+            LogDevice = _log,
+            PageSize = PageBytes,
+            SegmentSize = SegmentBytes,
+            MemorySize = memory,
+            // A record is never changed in place (see Functions), so that nobody can read half of one: no locks.
+            ConcurrencyControlMode = ConcurrencyControlMode.None,
+            EqualityComparer = new KeyComparer(),
+            CheckpointManager = _checkpoints,
+        });
+    }
+
+    /// <summary>Records at the last checkpoint, about: entries of the hash table, which are counted by reading all of it.</summary>
+    public long Count => Volatile.Read(ref _count);
+
+    /// <summary>Opens the store in a folder, from its latest checkpoint if there is one. Throws whatever FASTER throws, or <see cref="InvalidDataException"/>, for files that cannot be used.</summary>
+    public static FasterStore<TKey, TValue> Open(string folder, long memory)
+    {
+        Directory.CreateDirectory(folder);
+        var store = new FasterStore<TKey, TValue>(folder, memory);
+        try
+        {
+            store.Recover();
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The record of a key. False also when all sessions are busy: the disk answers as well.</summary>
+    public bool TryRead(in TKey key, out TValue value) => TryRead(in key, out value, out _);
+
+    /// <summary>Sets the record of a key.</summary>
+    public void Write(in TKey key, in TValue value)
+    {
+        var entry = new Entry { Value = value, Check = CheckOf(in key, in value) };
+        if (Rent(wait: true) is not { } session) return;
+        session.Calls.Upsert(ref Unsafe.AsRef(in key), ref entry);
+        Return(session);
+    }
+
+    /// <summary>Removes the record of a key, if there is one.</summary>
+    public void Remove(in TKey key)
+    {
+        if (Rent(wait: true) is not { } session) return;
+        session.Calls.Delete(ref Unsafe.AsRef(in key));
+        Return(session);
+    }
+
+    /// <summary>
+    /// All records, one after another, while others read and write. What stays as it is comes once; what is changed meanwhile comes at least once.
+    /// </summary>
+    public IEnumerable<(TKey Key, TValue Value)> Records()
+    {
+        var next = _kv.Log.BeginAddress;
+        while (!_closed && next < _kv.Log.TailAddress)
+        {
+            using var scan = _kv.Log.Scan(next, _kv.Log.TailAddress);
+            while (!_closed && scan.GetNext(out var header))
+            {
+                var (key, value) = (scan.GetKey(), scan.GetValue());
+                // The log has a key's older records too; the newest is the one that a read finds here.
+                if (!header.Tombstone && IsIntact(in key, in value) && TryRead(in key, out _, out var address) && address == scan.CurrentAddress)
+                    yield return (key, value.Value);
+            }
+            next = scan.EndAddress;
+        }
+    }
+
+    /// <summary>Writes down all records, if any changed since; afterwards a restart finds them. Throws <see cref="IOException"/> or <see cref="InvalidDataException"/> when a file failed.</summary>
+    public async Task CheckpointAsync(CancellationToken cancellationToken)
+    {
+        CompactIfWasteful();
+        if (_kv.Log.TailAddress == _checkpointedAt) return;
+        await _kv.TakeFullCheckpointAsync(CheckpointType.FoldOver, cancellationToken);
+        ThrowIfFailed();
+        NoteState();
+        // Only now does no checkpoint need what compaction left behind.
+        _kv.Log.Truncate();
+    }
+
+    /// <summary>Ends the store without writing anything down. If a call under way does not end in time, the store is left to it and to the process's end.</summary>
+    public void Dispose()
+    {
+        _closed = true;
+        var deadline = Environment.TickCount64 + (long)CloseWithin.TotalMilliseconds;
+        for (var i = 0; i < _sessions.Length; i++)
+        {
+            Session? session;
+            while ((session = Interlocked.Exchange(ref _sessions[i], null)) is null && _opened)
+            {
+                if (Environment.TickCount64 > deadline) return;
+                Thread.Sleep(1);
+            }
+            session?.Calls.Dispose();
+        }
+        _kv.Dispose();
+        _log.Dispose();
+        _checkpoints.Dispose();
+    }
+
+    private void Recover()
+    {
+        if (_checkpoints.GetLogCheckpointTokens().Any()) _kv.Recover();
+        ThrowIfFailed();
+        NoteState();
+        var functions = new Functions();
+        for (var i = 0; i < _sessions.Length; i++) _sessions[i] = new Session(i, _kv.For(functions).NewSession<Functions>());
+        _opened = true;
+    }
+
+    private void NoteState()
+    {
+        _checkpointedAt = _kv.Log.TailAddress;
+        Volatile.Write(ref _count, _kv.EntryCount);
+    }
+
+    private bool TryRead(in TKey key, out TValue value, out long address)
+    {
+        (value, address) = (default, default);
+        if (Rent(wait: false) is not { } session) return false;
+        Found found = default;
+        Nothing nothing = default;
+        var status = session.Calls.Read(ref Unsafe.AsRef(in key), ref nothing, ref found, session);
+        if (status.IsPending)
+        {
+            // The read itself is done already, by this thread (see FasterFiles): this takes what it gave.
+            session.Calls.CompletePending(wait: true);
+            (status, found) = (session.Status, session.Found);
+        }
+        Return(session);
+        ThrowIfFailed();
+        if (!status.Found || !IsIntact(in key, in found.Entry)) return false;
+        (value, address) = (found.Entry.Value, found.Address);
+        return true;
+    }
+
+    /// <summary>Copies what is still in use of the log's older part to its end when more than half of the log is not in use.</summary>
+    private void CompactIfWasteful()
+    {
+        var log = _kv.Log;
+        var used = Math.Max(_kv.EntryCount * log.FixedRecordSize, _memory);
+        if (log.TailAddress - log.BeginAddress <= 2 * used) return;
+        log.Compact<Nothing, Found, Session?, Functions>(new Functions(), log.SafeReadOnlyAddress, CompactionType.Lookup);
+    }
+
+    private Session? Rent(bool wait)
+    {
+        var spin = default(SpinWait);
+        do
+        {
+            var first = Thread.GetCurrentProcessorId();
+            for (var i = 0; i < _sessions.Length; i++)
+            {
+                if (Interlocked.Exchange(ref _sessions[(first + i) % _sessions.Length], null) is { } session) return session;
+            }
+            spin.SpinOnce();
+        }
+        while (wait && !_closed);
+        return null;
+    }
+
+    private void Return(Session session) => Volatile.Write(ref _sessions[session.Slot], session);
+
+    private void ThrowIfFailed()
+    {
+        if (_files.Failure is { } failure) throw new InvalidDataException($"the index's files cannot be used: {failure.Message}", failure);
+    }
+
+    private static uint CheckOf(in TKey key, in TValue value) => Crc32C.Append(Crc32C.Append(Crc32C.Start, in key), in value);
+
+    private static bool IsIntact(in TKey key, in Entry entry) => entry.Check == CheckOf(in key, in entry.Value);
+
+    /// <summary>A record as FASTER has it: with a sum over key and value, so that nothing is believed that was not written for that key.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct Entry
+    {
+        public TValue Value;
+        public uint Check;
+    }
+
+    private struct Found
+    {
+        public Entry Entry;
+        public long Address;
+    }
+
+    private struct Nothing;
+
+    /// <summary>One of FASTER's sessions, and what its last read from disk gave.</summary>
+    private sealed class Session(int slot, ClientSession<TKey, Entry, Nothing, Found, Session?, Functions> calls)
+    {
+        public readonly int Slot = slot;
+        public readonly ClientSession<TKey, Entry, Nothing, Found, Session?, Functions> Calls = calls;
+        public Status Status;
+        public Found Found;
+    }
+
+    private sealed class KeyComparer : IFasterEqualityComparer<TKey>
+    {
+        public long GetHashCode64(ref TKey k) => k.Hash64;
+
+        public bool Equals(ref TKey k1, ref TKey k2) => k1.Equals(k2);
+    }
+
+    private sealed class Functions : FunctionsBase<TKey, Entry, Nothing, Found, Session?>
+    {
+        public override bool SingleReader(ref TKey key, ref Nothing input, ref Entry value, ref Found dst, ref ReadInfo readInfo)
+        {
+            (dst.Entry, dst.Address) = (value, readInfo.Address);
+            return true;
+        }
+
+        public override bool ConcurrentReader(ref TKey key, ref Nothing input, ref Entry value, ref Found dst, ref ReadInfo readInfo) =>
+            SingleReader(ref key, ref input, ref value, ref dst, ref readInfo);
+
+        public override bool SingleWriter(
+            ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Found output, ref UpsertInfo upsertInfo, WriteReason reason)
+        {
+            dst = src;
+            return true;
+        }
+
+        /// <summary>Refuses to write over a record: FASTER appends a new one then.</summary>
+        public override bool ConcurrentWriter(ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Found output, ref UpsertInfo upsertInfo) => false;
+
+        public override void ReadCompletionCallback(
+            ref TKey key, ref Nothing input, ref Found output, Session? ctx, Status status, RecordMetadata recordMetadata)
+        {
+            if (ctx is null) return;
+            (ctx.Status, ctx.Found) = (status, output);
+            ctx.Found.Address = recordMetadata.Address;
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Globalization;
+
+namespace Gateway.Storage;
+
+/// <summary>The index's folder: a store for links and one for content, and a note of how it was left.</summary>
+internal sealed class IndexFolder(string path, TimeProvider clock)
+{
+    public string Links => Path.Combine(path, "links");
+
+    public string Content => Path.Combine(path, "content");
+
+    private string Note => Path.Combine(path, "complete-since");
+
+    /// <summary>
+    /// The first start since which no change was lost: every one ended with all written down. <paramref name="current"/> when the last one did not.
+    /// The note goes with the reading of it, so that only another clean end can write it again.
+    /// </summary>
+    public uint TakeCompleteSince(uint current)
+    {
+        if (!File.Exists(Note)) return current;
+        var text = File.ReadAllText(Note);
+        File.Delete(Note);
+        var end = text.IndexOf(' ', StringComparison.Ordinal);
+        return end > 0 && uint.TryParse(text.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var since) && text == Text(since) ? since : current;
+    }
+
+    public void NoteCompleteSince(uint start) => File.WriteAllText(Note, Text(start));
+
+    /// <summary>Moves the folder to <c>….bad-time</c> for whoever wants to know what happened, and removes the one moved before.</summary>
+    public void SetAside()
+    {
+        if (!Directory.Exists(path)) return;
+        var parent = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        foreach (var earlier in Directory.GetDirectories(parent, Path.GetFileName(path) + ".bad-*")) Directory.Delete(earlier, recursive: true);
+        Directory.Move(path, $"{path}.bad-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}");
+    }
+
+    private static string Text(uint start) => string.Create(CultureInfo.InvariantCulture, $"{start} {Crc32C.Append(Crc32C.Start, in start):x8}");
+}

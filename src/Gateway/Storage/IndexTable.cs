@@ -1,0 +1,113 @@
+namespace Gateway.Storage;
+
+/// <summary>
+/// One kind of record of the index: its store while that is open. What is written before is kept and applied when it opens, so that a recovered record never
+/// hides a newer one. Failures go to <paramref name="failed"/> and never to the caller, who then gets misses.
+/// </summary>
+internal sealed class IndexTable<TKey, TValue>(long memory, Action<Exception> failed)
+    where TKey : unmanaged, IIndexKey, IEquatable<TKey>
+    where TValue : unmanaged
+{
+    // Opening 1 million records takes 0.2 s (architecture.md §1.8); nobody changes more than this meanwhile, and it is 9 MiB at most.
+    private const int MostWaiting = 65_536;
+
+    private readonly Lock _gate = new();
+    private volatile FasterStore<TKey, TValue>? _store;
+    private Dictionary<TKey, TValue?>? _waiting = [];
+
+    /// <summary>Records, about; 0 while the store is not open.</summary>
+    public long Count => _store?.Count ?? 0;
+
+    public bool TryRead(in TKey key, out TValue value)
+    {
+        value = default;
+        try
+        {
+            return _store is { } store && store.TryRead(in key, out value);
+        }
+        catch (Exception failure)
+        {
+            failed(failure);
+            return false;
+        }
+    }
+
+    public void Write(in TKey key, in TValue value) => Change(in key, value);
+
+    public void Remove(in TKey key) => Change(in key, null);
+
+    /// <summary>All records; ends early when the store fails.</summary>
+    public IEnumerable<(TKey Key, TValue Value)> Records()
+    {
+        using var records = (_store?.Records() ?? []).GetEnumerator();
+        while (MoveNext(records)) yield return records.Current;
+    }
+
+    /// <summary>
+    /// Opens the store and takes it into use. Throws when its files cannot be used, or when more was changed before than is known and the store is not a new one.
+    /// </summary>
+    public void Open(string folder, bool isNew)
+    {
+        var store = FasterStore<TKey, TValue>.Open(folder, memory);
+        lock (_gate)
+        {
+            if (_waiting is not null || isNew)
+            {
+                foreach (var (key, value) in _waiting ?? []) Apply(store, in key, value);
+                _waiting = null;
+                _store = store;
+                return;
+            }
+        }
+        store.Dispose();
+        throw new InvalidDataException($"more than {MostWaiting} records changed while the index was opened");
+    }
+
+    /// <summary>Writes down what changed since the last time.</summary>
+    public Task CheckpointAsync(CancellationToken cancellationToken) => _store?.CheckpointAsync(cancellationToken) ?? Task.CompletedTask;
+
+    /// <summary>Takes the store out of use without writing anything down: from here on everything is a miss.</summary>
+    public void Close() => Interlocked.Exchange(ref _store, null)?.Dispose();
+
+    private void Change(in TKey key, TValue? value)
+    {
+        try
+        {
+            if (_store is { } store) Apply(store, in key, value);
+            else ChangeLater(in key, value);
+        }
+        catch (Exception failure)
+        {
+            failed(failure);
+        }
+    }
+
+    private void ChangeLater(in TKey key, TValue? value)
+    {
+        lock (_gate)
+        {
+            if (_store is { } store) Apply(store, in key, value);
+            else if (_waiting is { } waiting && (waiting.Count < MostWaiting || waiting.ContainsKey(key))) waiting[key] = value;
+            else _waiting = null;
+        }
+    }
+
+    private static void Apply(FasterStore<TKey, TValue> store, in TKey key, TValue? value)
+    {
+        if (value is { } written) store.Write(in key, in written);
+        else store.Remove(in key);
+    }
+
+    private bool MoveNext(IEnumerator<(TKey, TValue)> records)
+    {
+        try
+        {
+            return records.MoveNext();
+        }
+        catch (Exception failure)
+        {
+            failed(failure);
+            return false;
+        }
+    }
+}

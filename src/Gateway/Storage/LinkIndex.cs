@@ -1,0 +1,232 @@
+using System.Diagnostics.Metrics;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// What the disk says about links and content, faster. It may be lost at any time: while it is closed, and for what it does not have, the disk answers.
+/// It never throws into a request; when its files fail it turns itself off until the next start, which begins with an empty one.
+/// </summary>
+internal sealed class LinkIndex : IAsyncDisposable
+{
+    // Log memory per store (architecture.md §1.9: with more, 1 million blobs do not fit the memory budget).
+    private const long LinkMemory = 16 << 20;
+    private const long ContentMemory = 8 << 20;
+
+    // A crash loses at most this much of what is only faster, never what is true.
+    private static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(60);
+
+    // A checkpoint of 1 million records takes 0.2 to 0.5 s (dotnet.md §1b).
+    private static readonly TimeSpan LastCheckpointWithin = TimeSpan.FromSeconds(10);
+
+    // Last use decides only what is evicted first; each write of it adds a record to the log (architecture.md §1.9).
+    private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
+
+    private readonly string _path;
+    private readonly IndexFolder _folder;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly IndexTable<LinkKey, LinkRecord> _links;
+    private readonly IndexTable<DigestKey, ContentRecord> _content;
+    private readonly Lock[] _stripes = [.. Enumerable.Range(0, 64).Select(_ => new Lock())];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Meter _meter = new("Gateway.Storage");
+    private readonly Task _run;
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Exception? _failure;
+    private long _checkpointedAt;
+    private uint _completeSince;
+
+    private LinkIndex(string folder, uint generation, TimeProvider clock, ILogger logger)
+    {
+        (_path, Generation, _clock, _logger, _completeSince) = (folder, generation, clock, logger, generation);
+        _folder = new IndexFolder(folder, clock);
+        _links = new IndexTable<LinkKey, LinkRecord>(LinkMemory, TurnOff);
+        _content = new IndexTable<DigestKey, ContentRecord>(ContentMemory, TurnOff);
+        _checkpointedAt = clock.GetTimestamp();
+        Measure();
+        _run = Task.Run(RunAsync);
+    }
+
+    /// <summary>Number of this process start. A record of an earlier one is confirmed by a look at the disk, and written again, before it is believed.</summary>
+    public uint Generation { get; }
+
+    /// <summary>Whether the stores are open; while not, everything is a miss.</summary>
+    public bool IsOn => _opened.Task.IsCompleted && _failure is null && !_stop.IsCancellationRequested;
+
+    /// <summary>Ends when the stores are open or the index is off.</summary>
+    public Task Opened => _opened.Task;
+
+    /// <summary>Opens the index in a folder; returns at once, the stores open in the background.</summary>
+    /// <param name="folder">A folder of its own. If what it holds cannot be used, it is set aside as <c>index.bad-time</c> beside it; one such is kept.</param>
+    /// <param name="generation">Number of this process start, higher than that of every start before on this folder.</param>
+    public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger) => new(folder, generation, clock, logger);
+
+    /// <summary>
+    /// The record of a link. Of an earlier start it says at most that the link was there; its verdict and parent are kept only if every start since ended cleanly,
+    /// for after a crash the newest record may be one that the gate had already taken back.
+    /// </summary>
+    public bool TryRead(in LinkKey key, out LinkRecord record)
+    {
+        if (!_links.TryRead(in key, out record)) return false;
+        if (record.Generation < _completeSince) record = record.Unjudged();
+        return true;
+    }
+
+    /// <summary>Sets the record of a link, as confirmed in this start.</summary>
+    public void Write(in LinkKey key, in LinkRecord record) => _links.Write(in key, record with { Generation = Generation });
+
+    /// <summary>Removes the record of a link.</summary>
+    public void Remove(in LinkKey key) => _links.Remove(in key);
+
+    /// <summary>The record of some content.</summary>
+    public bool TryRead(Digest digest, out ContentRecord record) => _content.TryRead(new DigestKey(digest), out record);
+
+    /// <summary>Sets the record of some content, as confirmed in this start.</summary>
+    public void Write(Digest digest, in ContentRecord record)
+    {
+        var key = new DigestKey(digest);
+        lock (StripeOf(key)) _content.Write(in key, record with { Generation = Generation });
+    }
+
+    /// <summary>Notes that content was used; written at most once a minute per digest. Does not confirm it, and makes no record where there is none.</summary>
+    public void Touch(Digest digest, DateTimeOffset now)
+    {
+        var key = new DigestKey(digest);
+        lock (StripeOf(key))
+        {
+            if (!_content.TryRead(in key, out var record) || now.ToUnixTimeSeconds() - record.LastUse < TouchEvery.TotalSeconds) return;
+            _content.Write(in key, record with { LastUse = now.ToUnixTimeSeconds() });
+        }
+    }
+
+    /// <summary>Removes the record of some content.</summary>
+    public void Remove(Digest digest)
+    {
+        var key = new DigestKey(digest);
+        lock (StripeOf(key)) _content.Remove(in key);
+    }
+
+    /// <summary>All records of content, read from disk as they are asked for. What changes meanwhile comes at least once, what does not, once.</summary>
+    public IEnumerable<(Digest Digest, ContentRecord Record)> Contents() => _content.Records().Select(each => (each.Key.ToDigest(), each.Value));
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _run;
+        _meter.Dispose();
+        _stop.Dispose();
+    }
+
+    // A touch reads and then writes; in between nobody may remove.
+    private Lock StripeOf(in DigestKey key) => _stripes[(int)((ulong)key.Hash64 % (ulong)_stripes.Length)];
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            Open();
+            _opened.TrySetResult();
+            using var timer = new PeriodicTimer(CheckpointEvery, _clock);
+            while (await timer.WaitForNextTickAsync(_stop.Token)) await CheckpointAsync(_stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // Closed, or turned off.
+        }
+        catch (Exception failure)
+        {
+            TurnOff(failure);
+        }
+        await EndAsync();
+        _opened.TrySetResult();
+    }
+
+    private void Open()
+    {
+        try
+        {
+            _completeSince = _folder.TakeCompleteSince(Generation);
+            OpenStores(areNew: false);
+        }
+        catch (Exception failure)
+        {
+            Log.IndexSetAside(_logger, failure, _path);
+            CloseStores();
+            _folder.SetAside();
+            _completeSince = Generation;
+            OpenStores(areNew: true);
+        }
+    }
+
+    private void OpenStores(bool areNew)
+    {
+        _links.Open(_folder.Links, areNew);
+        _content.Open(_folder.Content, areNew);
+    }
+
+    private void CloseStores()
+    {
+        _links.Close();
+        _content.Close();
+    }
+
+    private async Task CheckpointAsync(CancellationToken cancellationToken)
+    {
+        await _links.CheckpointAsync(cancellationToken);
+        await _content.CheckpointAsync(cancellationToken);
+        Volatile.Write(ref _checkpointedAt, _clock.GetTimestamp());
+    }
+
+    /// <summary>Writes everything down, or after a failure sets the folder aside: what it holds misses what changed since.</summary>
+    private async Task EndAsync()
+    {
+        try
+        {
+            if (_failure is null) await WriteLastAsync();
+        }
+        catch (Exception failure)
+        {
+            TurnOff(failure);
+        }
+        CloseStores();
+        if (_failure is not null) SetAside();
+    }
+
+    private async Task WriteLastAsync()
+    {
+        using var limit = new CancellationTokenSource(LastCheckpointWithin, _clock);
+        await CheckpointAsync(limit.Token);
+        _folder.NoteCompleteSince(_completeSince);
+    }
+
+    private void SetAside()
+    {
+        try
+        {
+            _folder.SetAside();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Log.IndexOff(_logger, failure, _path);
+        }
+    }
+
+    private void TurnOff(Exception failure)
+    {
+        if (Interlocked.CompareExchange(ref _failure, failure, null) is not null) return;
+        Log.IndexOff(_logger, failure, _path);
+        _ = _stop.CancelAsync();
+    }
+
+    private void Measure()
+    {
+        _meter.CreateObservableGauge("gateway.index.entries", CountEntries, "{record}", "Records in the index, about");
+        _meter.CreateObservableGauge(
+            "gateway.index.checkpoint.age", () => _clock.GetElapsedTime(Volatile.Read(ref _checkpointedAt)).TotalSeconds, "s", "Age of what a crash would leave of the index");
+        _meter.CreateObservableGauge("gateway.index.on", () => IsOn ? 1 : 0, "1", "1 when the index is open and works, 0 when the disk answers everything");
+    }
+
+    private Measurement<long>[] CountEntries() =>
+        [new(_links.Count, new KeyValuePair<string, object?>("kind", "link")), new(_content.Count, new KeyValuePair<string, object?>("kind", "content"))];
+}

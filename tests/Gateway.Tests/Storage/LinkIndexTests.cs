@@ -1,0 +1,169 @@
+using System.Collections.Concurrent;
+using Gateway.Oci;
+using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Gateway.Tests.Storage;
+
+public sealed class LinkIndexTests : IDisposable
+{
+    private readonly IndexRig _rig = new();
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public async Task What_is_written_is_read_until_it_is_removed()
+    {
+        await using var index = await _rig.OpenAsync(7);
+        index.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
+        index.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1, version: 2));
+
+        Assert.True(index.TryRead(IndexRig.KeyOf(1), out var record));
+        Assert.Equal(IndexRig.LinkOf(1, version: 2) with { Generation = 7 }, record);
+        Assert.Equal(IndexRig.DigestOf(2), record.Parent.ToDigest());
+        Assert.False(index.TryRead(IndexRig.KeyOf(2), out _));
+
+        index.Remove(IndexRig.KeyOf(1));
+        Assert.False(index.TryRead(IndexRig.KeyOf(1), out _));
+    }
+
+    [Fact]
+    public void Links_that_differ_in_one_thing_have_different_keys()
+    {
+        LinkKey[] keys =
+        [
+            LinkKey.Of(1, "a/b", LinkKind.Blob, IndexRig.DigestOf(2)),
+            LinkKey.Of(2, "a/b", LinkKind.Blob, IndexRig.DigestOf(2)),
+            LinkKey.Of(1, "a/c", LinkKind.Blob, IndexRig.DigestOf(2)),
+            LinkKey.Of(1, "a/b", LinkKind.Manifest, IndexRig.DigestOf(2)),
+            LinkKey.Of(1, "a/b", LinkKind.Blob, IndexRig.DigestOf(4)),
+            LinkKey.Of(1, "a/b", LinkKind.Blob, IndexRig.DigestOf(3)),
+            LinkKey.Of(1, new string('a', 2000), LinkKind.Blob, IndexRig.DigestOf(2)),
+            LinkKey.Of(1, new string('a', 2001), LinkKind.Blob, IndexRig.DigestOf(2)),
+        ];
+        Assert.Distinct(keys);
+        Assert.Equal(keys[0], LinkKey.Of(1, "a/b", LinkKind.Blob, IndexRig.DigestOf(2)));
+    }
+
+    [Fact]
+    public async Task Hit_allocates_nothing()
+    {
+        await using var index = await _rig.OpenAsync(1);
+        var digest = IndexRig.DigestOf(1);
+        index.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
+        Assert.True(ReadOften(index, digest));
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        ReadOften(index, digest);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Fact]
+    public async Task Threads_see_what_a_dictionary_would_show_them()
+    {
+        await using var index = await _rig.OpenAsync(1);
+        const int threads = 4, keys = 500, steps = 40_000;
+        var model = new ConcurrentDictionary<int, LinkRecord>();
+        // Each thread writes its own keys, and reads everybody's: those of others may be of any version, its own are exact.
+        await Task.WhenAll(Enumerable.Range(0, threads).Select(thread => Task.Run(() =>
+        {
+            var random = new Random(thread);
+            for (var step = 0; step < steps; step++)
+            {
+                var own = (random.Next(keys) * threads) + thread;
+                var record = IndexRig.LinkOf(own, step) with { Generation = 1 };
+                switch (random.Next(4))
+                {
+                    case 0: index.Write(IndexRig.KeyOf(own), record); model[own] = record; break;
+                    case 1 when random.Next(4) == 0: index.Remove(IndexRig.KeyOf(own)); model.TryRemove(own, out _); break;
+                    case 2: AssertSame(index, model, own); break;
+                    default: AssertPossible(index, random.Next(keys * threads)); break;
+                }
+            }
+        })));
+        for (var number = 0; number < keys * threads; number++) AssertSame(index, model, number);
+    }
+
+    [Fact]
+    public async Task Contents_come_once_each_with_their_newest_record_also_from_disk()
+    {
+        await using var index = await _rig.OpenAsync(1);
+        // 8 MiB of memory hold 80,000 records: of these most are on disk, each written three times, every fifth removed.
+        const int count = 60_000;
+        for (var version = 0; version < 3; version++)
+        {
+            for (var number = 0; number < count; number++) index.Write(IndexRig.DigestOf(number), IndexRig.ContentOf(number, version));
+        }
+        for (var number = 0; number < count; number += 5) index.Remove(IndexRig.DigestOf(number));
+
+        var found = index.Contents().ToDictionary(each => each.Digest, each => each.Record);
+
+        Assert.Equal(count * 4 / 5, found.Count);
+        for (var number = 0; number < count; number++)
+        {
+            var expected = number % 5 != 0;
+            Assert.Equal(expected, index.TryRead(IndexRig.DigestOf(number), out var read));
+            Assert.Equal(expected, found.TryGetValue(IndexRig.DigestOf(number), out var listed));
+            if (expected) Assert.Equal(IndexRig.ContentOf(number, 2) with { Generation = 1 }, listed);
+            if (expected) Assert.Equal(listed, read);
+        }
+    }
+
+    [Fact]
+    public async Task Touch_writes_at_most_once_a_minute_and_only_what_is_there()
+    {
+        await using var index = await _rig.OpenAsync(1);
+        var (present, absent) = (IndexRig.DigestOf(1), IndexRig.DigestOf(2));
+        var start = DateTimeOffset.FromUnixTimeSeconds(1_000_000);
+        index.Write(present, new ContentRecord { Size = 5, LastUse = start.ToUnixTimeSeconds() });
+
+        index.Touch(present, start.AddSeconds(59));
+        index.Touch(absent, start.AddSeconds(59));
+        Assert.True(index.TryRead(present, out var record));
+        Assert.Equal(start.ToUnixTimeSeconds(), record.LastUse);
+        Assert.False(index.TryRead(absent, out _));
+
+        index.Touch(present, start.AddSeconds(60));
+        Assert.True(index.TryRead(present, out record));
+        Assert.Equal(start.AddSeconds(60).ToUnixTimeSeconds(), record.LastUse);
+        Assert.Equal(5, record.Size);
+    }
+
+    [Fact]
+    public async Task What_changes_while_the_index_opens_is_not_lost()
+    {
+        await using (var first = await _rig.OpenAsync(1))
+        {
+            first.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
+            first.Write(IndexRig.KeyOf(2), IndexRig.LinkOf(2));
+        }
+        await using var second = LinkIndex.Open(_rig.Folder, 2, TimeProvider.System, NullLogger.Instance);
+        second.Remove(IndexRig.KeyOf(1));
+        second.Write(IndexRig.KeyOf(2), IndexRig.LinkOf(2, version: 9));
+        await second.Opened;
+
+        Assert.False(second.TryRead(IndexRig.KeyOf(1), out _));
+        Assert.True(second.TryRead(IndexRig.KeyOf(2), out var record));
+        Assert.Equal(IndexRig.LinkOf(2, version: 9) with { Generation = 2 }, record);
+    }
+
+    private static bool ReadOften(LinkIndex index, Digest digest)
+    {
+        var all = true;
+        for (var i = 0; i < 1000; i++) all &= index.TryRead(LinkKey.Of(1, "team/app1", LinkKind.Blob, digest), out _);
+        return all;
+    }
+
+    private static void AssertSame(LinkIndex index, ConcurrentDictionary<int, LinkRecord> model, int number)
+    {
+        Assert.Equal(model.TryGetValue(number, out var expected), index.TryRead(IndexRig.KeyOf(number), out var record));
+        Assert.Equal(expected, record);
+    }
+
+    private static void AssertPossible(LinkIndex index, int number)
+    {
+        if (!index.TryRead(IndexRig.KeyOf(number), out var record)) return;
+        Assert.Equal(IndexRig.LinkOf(number, record.Size & 0xFFFFF) with { Generation = 1 }, record);
+    }
+}
