@@ -1,0 +1,66 @@
+using System.Diagnostics;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// What is told of one request when it is over: the line of the access log (ux.md §5) and the labels of its metrics. Holds no query, no
+/// credentials.
+/// </summary>
+internal sealed class RequestRecord(DateTimeOffset time, string method)
+{
+    private readonly long _started = Stopwatch.GetTimestamp();
+
+    public DateTimeOffset Time { get; } = time;
+
+    public string Method { get; } = method;
+
+    public string? RequestId { get; init; }
+
+    public string? TraceId { get; init; }
+
+    public string? Remote { get; init; }
+
+    public string? UserAgent { get; init; }
+
+    public bool Tls { get; init; }
+
+    /// <summary>The route's label; a request that names nothing readable is <c>invalid</c>.</summary>
+    public string Route { get; set; } = "invalid";
+
+    public string? Actor { get; set; }
+
+    public string? Repository { get; set; }
+
+    public string? Reference { get; set; }
+
+    public string? Namespace { get; set; }
+
+    public int Status { get; set; }
+
+    public string? ErrorCode { get; set; }
+
+    public long BytesSent { get; set; }
+
+    public long BytesRead { get; set; }
+
+    /// <summary>
+    /// <c>hit</c>, <c>miss</c>, <c>stale</c>, <c>revalidated</c>, <c>coalesced</c>, <c>bypass</c>; null when no cache was involved.
+    /// </summary>
+    public string? Cache { get; set; }
+
+    /// <summary>Key of the upstream.</summary>
+    public string? Upstream { get; set; }
+
+    public int? UpstreamStatus { get; set; }
+
+    /// <summary>The policy decision that refused or warned.</summary>
+    public string? Decision { get; set; }
+
+    /// <summary>Time from the request's head to the answer's; null when none was sent.</summary>
+    public TimeSpan? FirstByte { get; private set; }
+
+    public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_started);
+
+    /// <summary>Notes that the answer begins now.</summary>
+    public void Began() => FirstByte ??= Elapsed;
+}

@@ -1,0 +1,36 @@
+using Gateway.Access;
+using Gateway.Repositories;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>What clients ask before anything else: the ping (distribution-spec, end-1) and a token.</summary>
+internal static class AccessEndpoints
+{
+    // A token request is a few short fields.
+    private const int MaxFormBytes = 16 * 1024;
+
+    public static Task PingAsync(Exchange x) => x.WriteAsync(Status200OK, "application/json", "{}"u8.ToArray());
+
+    public static async Task TokenAsync(Exchange x)
+    {
+        var answer = await ReadAsync(x) is { } request
+            ? await x.Snapshot.Access.IssueTokenAsync(x.Request.Headers.Authorization, request, x.RemoteAddress, x.Aborted)
+            : new TokenAnswer.Malformed("a token is asked for by GET with a query or by POST with a form of at most 16 KiB");
+        x.Response.Headers.CacheControl = "no-store";
+        await (answer switch
+        {
+            TokenAnswer.Issued issued => x.WriteAsync(Status200OK, "application/json", issued.ToJson()),
+            TokenAnswer.Refused refused => x.FailAsync(RegistryErrorCode.UNAUTHORIZED, refused.Reason),
+            TokenAnswer.Malformed malformed => x.FailAsync(RegistryErrorCode.UNSUPPORTED, malformed.Reason, status: Status400BadRequest),
+            _ => throw new InvalidOperationException($"the token endpoint answered {answer.GetType().Name}"),
+        });
+    }
+
+    private static async Task<TokenRequest?> ReadAsync(Exchange x)
+    {
+        if (!HttpMethods.IsPost(x.Request.Method)) return TokenRequest.From(x.Request.Query);
+        if (!x.Request.HasFormContentType || x.Request.ContentLength is null or > MaxFormBytes) return null;
+        return TokenRequest.From(await x.Request.ReadFormAsync(x.Aborted));
+    }
+}

@@ -1,0 +1,105 @@
+using System.Security.Cryptography;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>Blobs (distribution-spec, end-2, end-10), whole or in ranges (RFC 9110 §14).</summary>
+internal static class Blobs
+{
+    private const string MediaType = "application/octet-stream";
+
+    public static async Task GetAsync(Exchange x)
+    {
+        var digest = x.Target.Digest;
+        var known = Conditional.IsKnown(x.Request.Headers.IfNoneMatch, digest);
+        var ranges = WantedRanges(x);
+        var answer = await x.Repository.OpenBlobAsync(x.Asker, digest, Use(x.IsHead || known, ranges), x.Aborted);
+        if (answer is not Answer<IContent>.Found { Value: var content } found)
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UNKNOWN);
+            return;
+        }
+
+        await using var open = content;
+        x.Note(found);
+        var headers = x.Response.Headers;
+        headers[RegistryHeaders.ContentDigest] = digest.ToString();
+        headers.ETag = Conditional.ETagOf(digest);
+        headers.AcceptRanges = "bytes";
+        headers.XContentTypeOptions = "nosniff";
+        if (known) x.Empty(Status304NotModified);
+        else await SendAsync(x, content, ranges);
+    }
+
+    public static async Task DeleteAsync(Exchange x)
+    {
+        var answer = await x.Repository.DeleteBlobAsync(x.Asker, x.Target.Digest, x.Aborted);
+        if (answer is Answer<Digest>.Found found)
+        {
+            x.Note(found);
+            x.Empty(Status202Accepted);
+        }
+        else
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UNKNOWN);
+        }
+    }
+
+    // Range means something for GET alone (RFC 9110 §14.2).
+    private static IReadOnlyList<RangeSpec> WantedRanges(Exchange x) =>
+        !x.IsHead && x.Request.Headers.Range is { Count: 1 } range && Conditional.RangeHolds(x.Request.Headers.IfRange, x.Target.Digest)
+            ? ByteRanges.Parse(range[0])
+            : [];
+
+    private static BlobUse Use(bool head, IReadOnlyList<RangeSpec> ranges) =>
+        head ? BlobUse.Head
+        : ranges.Count == 1 ? new(BlobUseKind.Range, ranges[0].First, ranges[0].Last)
+        : BlobUse.Whole;
+
+    private static Task SendAsync(Exchange x, IContent content, IReadOnlyList<RangeSpec> wanted)
+    {
+        // Without a length no range can be placed; the whole is always a right answer.
+        if (wanted.Count == 0 || content.Length is not { } length || ByteRanges.Place(wanted, length) is not { } ranges)
+        {
+            return x.StreamAsync(Status200OK, MediaType, content.Length, body => content.CopyToAsync(body, 0, null, x.Aborted));
+        }
+        if (ranges.Count == 0) return UnsatisfiableAsync(x, length);
+
+        if (!content.IsVerified && x.Provenance.Detail is null) x.Provenance = x.Provenance with { Detail = "unverified" };
+        return ranges.Count == 1 ? SendOneAsync(x, content, ranges[0], length) : SendSeveralAsync(x, content, ranges, length);
+    }
+
+    private static Task SendOneAsync(Exchange x, IContent content, ByteRange range, long length)
+    {
+        x.Response.Headers.ContentRange = $"bytes {range.Offset}-{range.Last}/{length}";
+        return x.StreamAsync(
+            Status206PartialContent, MediaType, range.Count, body => content.CopyToAsync(body, range.Offset, range.Count, x.Aborted));
+    }
+
+    private static Task SendSeveralAsync(Exchange x, IContent content, IReadOnlyList<ByteRange> ranges, long length)
+    {
+        // Random, so that no content can hold it.
+        var parts = new MultipartRanges(ranges, length, MediaType, RandomNumberGenerator.GetHexString(32, lowercase: true));
+        return x.StreamAsync(Status206PartialContent, parts.ContentType, parts.ContentLength, async body =>
+        {
+            for (var i = 0; i < ranges.Count; i++)
+            {
+                await body.WriteAsync(parts.HeaderOf(i), x.Aborted);
+                await content.CopyToAsync(body, ranges[i].Offset, ranges[i].Count, x.Aborted);
+            }
+            await body.WriteAsync(parts.End, x.Aborted);
+        });
+    }
+
+    private static Task UnsatisfiableAsync(Exchange x, long length)
+    {
+        x.Response.Headers.ContentRange = $"bytes */{length}";
+        return x.FailAsync(
+            RegistryErrorCode.SIZE_INVALID,
+            $"no range that was asked for lies within the blob's {length} bytes",
+            status: Status416RangeNotSatisfiable);
+    }
+}

@@ -1,0 +1,40 @@
+using System.Globalization;
+using System.Text;
+using Gateway.Storage;
+
+namespace Gateway.Registry;
+
+/// <summary>Writes <c>Cache-Status</c> (RFC 9211) of where an answer came from.</summary>
+internal static class CacheStatus
+{
+    /// <summary>Nothing was looked up: the gateway answers of itself.</summary>
+    public const string Local = "gateway";
+
+    private const string Hit = "gateway; hit";
+
+    /// <param name="status">The answer's own status: RFC 9211 §2.3 says the next hop's only where it differs.</param>
+    public static string Of(Provenance provenance, int status)
+    {
+        if (ReferenceEquals(provenance, Provenance.Hit)) return Hit;
+        if (ReferenceEquals(provenance, Provenance.Local)) return Local;
+        var text = new StringBuilder(provenance.IsHit ? Hit : Local);
+        if (provenance.Forward is { } forward) text.Append("; fwd=").Append(forward);
+        if (provenance.Stored) text.Append("; stored");
+        if (provenance.Collapsed) text.Append("; collapsed");
+        if (provenance.ForwardStatus is { } next && next != status) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
+        if (provenance.Detail is { } detail) text.Append("; detail=").Append(detail);
+        return text.ToString();
+    }
+
+    /// <summary>The same as the <c>result</c> label of metrics (ux.md §4); null when no cache was involved.</summary>
+    public static string? ResultOf(Provenance provenance) => provenance switch
+    {
+        { IsHit: true, Forward: null } => "hit",
+        { IsHit: true } => "stale",
+        { Collapsed: true } => "coalesced",
+        { Forward: "stale" } => "revalidated",
+        { Forward: "partial" } => "bypass",
+        { Forward: not null } => "miss",
+        _ => null,
+    };
+}

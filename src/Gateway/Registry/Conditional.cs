@@ -1,0 +1,45 @@
+using Gateway.Oci;
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// Conditional requests by digest: an entity tag here is always the quoted digest (RFC 9110 §8.8.3), strong because content never changes
+/// under it.
+/// </summary>
+internal static class Conditional
+{
+    public static string ETagOf(Digest digest) => $"\"{digest}\"";
+
+    /// <summary>
+    /// Whether <c>If-None-Match</c> names this digest. Weak comparison (RFC 9110 §13.1.2); without quotes too, as older Docker clients
+    /// send it.
+    /// </summary>
+    public static bool IsKnown(StringValues ifNoneMatch, Digest digest)
+    {
+        foreach (var value in ifNoneMatch)
+        {
+            if (value is not null && Names(value, digest.ToString())) return true;
+        }
+        return false;
+    }
+
+    private static bool Names(ReadOnlySpan<char> list, ReadOnlySpan<char> digest)
+    {
+        foreach (var range in list.Split(','))
+        {
+            var tag = list[range].Trim();
+            if (tag is "*") return true;
+            if (tag.StartsWith("W/", StringComparison.Ordinal)) tag = tag[2..];
+            if (tag.Trim('"').SequenceEqual(digest)) return true;
+        }
+        return false;
+    }
+
+    /// <summary>
+    /// Whether <c>Range</c> is to be honoured: <c>If-Range</c> is absent or names this digest, strongly; a date never does (RFC 9110
+    /// §13.1.5).
+    /// </summary>
+    public static bool RangeHolds(StringValues ifRange, Digest digest) =>
+        ifRange.Count == 0 || (ifRange.Count == 1 && ifRange[0] == ETagOf(digest));
+}

@@ -1,0 +1,83 @@
+using System.Net;
+using Gateway.Access;
+using Gateway.Operations;
+using Gateway.Repositories;
+using Gateway.Storage;
+
+namespace Gateway.Registry;
+
+/// <summary>One request on its way through the line: each step fills in what it found, and handlers answer through it.</summary>
+internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener listener, RequestRecord record)
+{
+    private Provenance _provenance = Provenance.Local;
+    private Repository? _repository;
+    private Asker? _asker;
+
+    public HttpRequest Request { get; } = context.Request;
+
+    public HttpResponse Response { get; } = context.Response;
+
+    public Snapshot Snapshot { get; } = snapshot;
+
+    public Listener Listener { get; } = listener;
+
+    public RequestRecord Record { get; } = record;
+
+    public Target Target { get; set; } = Target.Invalid;
+
+    public Identity Identity { get; set; } = Identity.Anonymous.Instance;
+
+    /// <summary>The virtual host: the Host header without port, lower case.</summary>
+    public string Host { get; } = context.Request.Host.Host.ToLowerInvariant();
+
+    /// <summary>Set before any handler of a repository's noun runs.</summary>
+    public Repository Repository
+    {
+        get => _repository ?? throw new InvalidOperationException("this route names no repository");
+        set => _repository = value;
+    }
+
+    /// <summary>Set with the repository.</summary>
+    public Asker Asker
+    {
+        get => _asker ?? throw new InvalidOperationException("this route names no repository");
+        set => _asker = value;
+    }
+
+    public IPAddress? RemoteAddress => context.Connection.RemoteIpAddress;
+
+    public CancellationToken Aborted => context.RequestAborted;
+
+    public bool IsHead => HttpMethods.IsHead(Request.Method);
+
+    /// <summary>Where the answer came from; said in its headers when it begins.</summary>
+    public Provenance Provenance
+    {
+        get => _provenance;
+        set
+        {
+            _provenance = value;
+            Record.Cache = CacheStatus.ResultOf(value);
+            (Record.Upstream, Record.UpstreamStatus) = (value.Upstream, value.ForwardStatus);
+        }
+    }
+
+    /// <summary>Takes over what a found answer says besides its value.</summary>
+    public void Note<T>(Answer<T>.Found found)
+    {
+        Provenance = found.Provenance;
+        if (found.Warning is null) return;
+        Note(found.Warning);
+        Warnings.Add(Response.Headers, found.Warning.Message);
+    }
+
+    /// <summary>Names the decision in the answer and in the log.</summary>
+    public void Note(Decision decision)
+    {
+        Record.Decision = decision.Id;
+        Response.Headers[RegistryHeaders.GatewayDecision] = decision.Id;
+    }
+
+    /// <summary>Breaks the connection (or the HTTP/2 stream), so that nobody takes a part for the whole.</summary>
+    public void Abort() => context.Abort();
+}

@@ -1,0 +1,22 @@
+using Gateway.Configuration;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// Which listener a connection came in by. Set on the connection itself and read from nowhere else: a Host header can be forged
+/// (architecture.md §7.2).
+/// </summary>
+/// <param name="Options">Null for the operator's port.</param>
+internal sealed record Listener(ListenOptions? Options)
+{
+    /// <summary>The operator's port.</summary>
+    public static readonly Listener Operator = new(Options: null);
+
+    public bool IsOperator => Options is null;
+
+    /// <summary>Whether every write is refused, and <c>GET /v2/</c> never challenged.</summary>
+    public bool PullOnly => Options is { PullOnly: true };
+
+    /// <summary>Whether requests for this host (lower case, without port) are served here.</summary>
+    public bool Serves(string host) => Options is null || Options.Hosts.IsEmpty || Options.Hosts.Contains(host);
+}

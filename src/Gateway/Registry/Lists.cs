@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>Lists of names: the tags of a repository (distribution-spec, end-8), and the catalog.</summary>
+internal static class Lists
+{
+    public static async Task TagsAsync(Exchange x)
+    {
+        var wanted = x.Target.Query.Count ?? Paging.MaxCount;
+        // A page of none is still asked for, so that an unknown repository stays 404.
+        var answer = await x.Repository.TagsAsync(x.Asker, x.Target.Query.Last, Math.Max(1, wanted), x.Aborted);
+        if (answer is not Answer<Page<TagName>>.Found { Value: var page } found)
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
+            return;
+        }
+
+        x.Note(found);
+        await WriteAsync(x, "tags", [.. page.Items.Take(wanted).Select(tag => tag.ToString())], page.More);
+    }
+
+    /// <summary>The repositories that the asker may pull.</summary>
+    public static async Task CatalogAsync(Exchange x)
+    {
+        var wanted = x.Target.Query.Count ?? Paging.MaxCount;
+        var page = wanted == 0
+            ? new([], More: false)
+            : await x.Snapshot.Router.CatalogAsync(MayPull, x.Target.Query.Last, wanted, x.Aborted);
+        await WriteAsync(x, "repositories", [.. page.Items.Select(name => name.ToString())], page.More);
+
+        bool MayPull(RepositoryName name) => x.Snapshot.Access.For(x.Identity, name).MayPull;
+    }
+
+    private static Task WriteAsync(Exchange x, string property, string[] items, bool more)
+    {
+        if (more && items.Length > 0) x.Response.Headers.Link = Paging.NextLink(x.Target, items[^1]);
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (x.Target.Route == Route.Tags) json.WriteString("name", x.Target.Repository.Value);
+            json.WriteStartArray(property);
+            foreach (var item in items) json.WriteStringValue(item);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        return x.WriteAsync(Status200OK, "application/json", buffer.ToArray());
+    }
+}

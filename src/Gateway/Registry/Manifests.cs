@@ -1,0 +1,98 @@
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Microsoft.Net.Http.Headers;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>Manifests and indexes (distribution-spec, end-3, end-7, end-9).</summary>
+internal static class Manifests
+{
+    /// <summary>GET and HEAD. What is stored is served; <c>Accept</c> never converts.</summary>
+    public static async Task GetAsync(Exchange x)
+    {
+        var answer = await x.Repository.GetManifestAsync(x.Asker, x.Target.Reference, x.Aborted);
+        if (answer is not Answer<StoredManifest>.Found { Value: var manifest } found)
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
+            return;
+        }
+
+        x.Note(found);
+        // The digest asked for is repeated: the same bytes may also be known by another algorithm's.
+        var digest = x.Target.Reference.IsDigest ? x.Target.Digest : manifest.Digest;
+        var headers = x.Response.Headers;
+        headers[RegistryHeaders.ContentDigest] = digest.ToString();
+        headers.ETag = Conditional.ETagOf(digest);
+        headers.XContentTypeOptions = "nosniff";
+        if (Conditional.IsKnown(x.Request.Headers.IfNoneMatch, digest)) x.Empty(Status304NotModified);
+        else await x.WriteAsync(Status200OK, manifest.Manifest.MediaType, manifest.Bytes);
+    }
+
+    public static async Task PutAsync(Exchange x)
+    {
+        if (await RefuseHeadAsync(x)) return;
+        var bytes = await RequestBody.ReadAsync(x.Request, x.Snapshot.MaxManifestBytes, x.Aborted);
+        if (bytes is null)
+        {
+            var message = $"a manifest may have at most {x.Snapshot.MaxManifestBytes} bytes";
+            await x.FailAsync(RegistryErrorCode.SIZE_INVALID, message, status: Status413PayloadTooLarge);
+            return;
+        }
+
+        x.Record.BytesRead = bytes.Length;
+        var push = new ManifestPush(x.Target.Reference, x.Target.Query.Tags, ContentType(x), bytes);
+        var answer = await x.Repository.PutManifestAsync(x.Asker, push, x.Aborted);
+        if (answer is Answer<PushedManifest>.Found found) Created(x, found);
+        else await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
+    }
+
+    /// <summary>By digest the manifest with every tag bound to it, by tag the tag alone.</summary>
+    public static async Task DeleteAsync(Exchange x)
+    {
+        var answer = await x.Repository.DeleteManifestAsync(x.Asker, x.Target.Reference, x.Aborted);
+        if (answer is Answer<Digest>.Found found)
+        {
+            x.Note(found);
+            x.Empty(Status202Accepted);
+        }
+        else
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
+        }
+    }
+
+    private static void Created(Exchange x, Answer<PushedManifest>.Found found)
+    {
+        x.Note(found);
+        var (pushed, headers) = (found.Value, x.Response.Headers);
+        headers.Location = Locations.Manifest(x.Target, pushed.Digest);
+        headers[RegistryHeaders.ContentDigest] = pushed.Digest.ToString();
+        if (!pushed.Subject.IsEmpty) headers[RegistryHeaders.OciSubject] = pushed.Subject.ToString();
+        if (!pushed.Tags.IsEmpty) headers[RegistryHeaders.OciTag] = pushed.Tags.Select(tag => tag.ToString()).ToArray();
+        x.Empty(Status201Created);
+    }
+
+    // What can be refused before a byte of the body is read.
+    private static async Task<bool> RefuseHeadAsync(Exchange x)
+    {
+        if (await RequestBody.RefuseEncodedAsync(x)) return true;
+        if (ContentType(x) is not { } type || !MediaTypes.IsManifest(type))
+        {
+            await x.FailAsync(
+                RegistryErrorCode.UNSUPPORTED,
+                $"Content-Type must be one of {MediaTypes.AcceptManifests}",
+                status: Status415UnsupportedMediaType);
+            return true;
+        }
+        if (x.Target.Query.Tags.IsEmpty || x.Target.Reference.IsDigest) return false;
+
+        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, "tag= goes with a push by digest, not by tag", status: Status400BadRequest);
+        return true;
+    }
+
+    // Parameters are ignored (distribution-spec, "Pushing Manifests"); a type is compared in lower case (RFC 6838 §4.2).
+    private static string? ContentType(Exchange x) =>
+        MediaTypeHeaderValue.TryParse(x.Request.ContentType, out var type) ? type.MediaType.ToString().ToLowerInvariant() : null;
+}

@@ -1,0 +1,68 @@
+using System.Globalization;
+using Gateway.Repositories;
+
+namespace Gateway.Registry;
+
+/// <summary>Every answer that is an error: one body, one code (policy.md §4, "response contract").</summary>
+internal static class Refusals
+{
+    // When nobody said how long: long enough to spare a gateway in trouble, short enough for a client's own patience (containerd gives a
+    // pull 30 s).
+    private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(5);
+
+    /// <summary>Answers with this code, its usual status unless another is given.</summary>
+    public static Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
+    {
+        x.Record.ErrorCode = code.ToString();
+        return x.WriteAsync(status ?? RegistryError.StatusOf(code), "application/json", new RegistryError(code, message, detail).ToJson());
+    }
+
+    /// <summary>Answers what a repository gave in place of a value. <paramref name="absent"/> is the noun's code for "not there".</summary>
+    public static Task RefuseAsync<T>(this Exchange x, Answer<T> answer, RegistryErrorCode absent)
+    {
+        x.Provenance = answer.Provenance;
+        return answer switch
+        {
+            Answer<T>.Absent => x.FailAsync(absent, Unknown(x, absent)),
+            Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
+            Answer<T>.Refused refused => x.DenyAsync(refused.Decision),
+            Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, invalid.Status),
+            Answer<T>.Unavailable unavailable => x.UnavailableAsync(unavailable.Why, unavailable.RetryAfter),
+            _ => throw new ArgumentException($"a refusal was expected, {answer.GetType().Name} came", nameof(answer)),
+        };
+    }
+
+    /// <summary>Refused by policy. Never with a challenge: clients would log in again and ask again.</summary>
+    public static Task DenyAsync(this Exchange x, Decision decision)
+    {
+        x.Note(decision);
+        var end = $"; decision {decision.Id}";
+        var line = PrintableText.Of(decision.Message, RegistryError.MaxMessageLength - end.Length);
+        return x.FailAsync(RegistryErrorCode.DENIED, line + end, $"decision={decision.Id} url={BaseUrl(x)}/-/decisions/{decision.Id}");
+    }
+
+    /// <summary>Not now: 503, and when to ask again.</summary>
+    public static Task UnavailableAsync(this Exchange x, string why, TimeSpan? retryAfter = null)
+    {
+        var seconds = Math.Max(1, (long)Math.Ceiling((retryAfter ?? DefaultRetryAfter).TotalSeconds));
+        x.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        return x.FailAsync(RegistryErrorCode.UNAVAILABLE, why);
+    }
+
+    /// <summary>401 with the one challenge (design.md §5, "Access").</summary>
+    public static Task ChallengeAsync(this Exchange x, string message)
+    {
+        x.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{BaseUrl(x)}/token\",service=\"{x.Request.Host.Value}\"";
+        return x.FailAsync(RegistryErrorCode.UNAUTHORIZED, message);
+    }
+
+    private static string BaseUrl(Exchange x) => $"{x.Request.Scheme}://{x.Request.Host.Value}";
+
+    private static string Unknown(Exchange x, RegistryErrorCode code) => code switch
+    {
+        RegistryErrorCode.NAME_UNKNOWN => $"repository {x.Target.Repository} is not known here",
+        RegistryErrorCode.BLOB_UPLOAD_UNKNOWN => $"repository {x.Target.Repository} has no upload session {x.Target.Id}",
+        RegistryErrorCode.BLOB_UNKNOWN => $"repository {x.Target.Repository} has no blob {x.Target.Reference}",
+        _ => $"repository {x.Target.Repository} has no manifest {x.Target.Reference}",
+    };
+}

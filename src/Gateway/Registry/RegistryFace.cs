@@ -1,0 +1,131 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Repositories;
+using Microsoft.AspNetCore.Http.Features;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// The way of every request, in one straight line: framing, target, who, may they, which repository, its handler. Each step answers and
+/// ends the line, or hands on.
+/// </summary>
+internal static class RegistryFace
+{
+    public static async Task AnswerAsync(Exchange x)
+    {
+        if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x)) return;
+        if (await RefuseIdentityAsync(x) || await RefuseRouteAsync(x)) return;
+
+        var operation = RouteTable.Find(x.Target.Route, x.Request.Method)!;
+        if (operation.Needs != AccessActions.None && await RefuseRepositoryAsync(x, operation.Needs)) return;
+        await operation.Handle(x);
+    }
+
+    // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; a proxy in front may have
+    // read it
+    // the other way (RFC 9112 §6.1; reliability.md §4 row 27).
+    private static async Task<bool> RefuseFramingAsync(Exchange x)
+    {
+        var headers = x.Request.Headers;
+        var hasLength = headers.ContentLength is not null || headers.ContainsKey("X-Content-Length");
+        if (headers.TransferEncoding.Count == 0 || !hasLength) return false;
+        x.Response.Headers.Connection = "close";
+        const string Message = "Content-Length and Transfer-Encoding must not be sent together";
+        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
+        return true;
+    }
+
+    private static async Task<bool> RefuseTargetAsync(Exchange x)
+    {
+        var raw = x.Request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        (x.Target, var problem) = TargetParser.Parse(raw);
+        Describe(x);
+        if (problem is not null)
+        {
+            await x.FailAsync(problem.Code, problem.Message, status: problem.Status);
+            return true;
+        }
+        if (x.Listener.Serves(x.Host)) return false;
+        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, "this host is not served here", status: Status421MisdirectedRequest);
+        return true;
+    }
+
+    private static void Describe(Exchange x)
+    {
+        var (record, target) = (x.Record, x.Target);
+        record.Route = target.Route.Label();
+        record.Repository = target.Repository.Value;
+        record.Reference = target.ReferenceText;
+        record.Namespace = target.Query.Namespace;
+    }
+
+    // Credentials that were sent are checked on every route; what needs none is decided below. The token endpoint checks for itself.
+    private static async Task<bool> RefuseIdentityAsync(Exchange x)
+    {
+        if (x.Target.Route == Route.Token) return false;
+        x.Identity = await x.Snapshot.Access.IdentifyAsync(x.Request.Headers.Authorization, x.RemoteAddress, x.Aborted);
+        x.Record.Actor = x.Identity is Identity.Known known ? known.Actor : Asker.Anonymous;
+        if (x.Identity is Identity.Wrong wrong)
+        {
+            await x.ChallengeAsync(wrong.Reason);
+            return true;
+        }
+        var mayNeedLogin = x.Target.Route is Route.Ping or Route.Unknown;
+        if (x.Identity is not Identity.Anonymous || x.Snapshot.Access.IsOpen || !mayNeedLogin) return false;
+
+        // The ping is how clients find out that they must log in; an anonymous token passes, for such a client has been through it.
+        if (x.Target.Route == Route.Ping && (x.Listener.PullOnly || x.Request.Headers.Authorization.Count > 0)) return false;
+        await x.ChallengeAsync("authentication required");
+        return true;
+    }
+
+    private static async Task<bool> RefuseRouteAsync(Exchange x)
+    {
+        if (x.Target.Route == Route.Unknown)
+        {
+            await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, "no such path");
+            return true;
+        }
+        if (RouteTable.Find(x.Target.Route, x.Request.Method) is null)
+        {
+            x.Response.Headers.Allow = RouteTable.Allow(x.Target.Route);
+            await x.FailAsync(RegistryErrorCode.UNSUPPORTED, $"this path does not take {PrintableText.Of(x.Request.Method, 20)}");
+            return true;
+        }
+        return false;
+    }
+
+    private static async Task<bool> RefuseRepositoryAsync(Exchange x, AccessActions needs)
+    {
+        var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, x.Target.Repository);
+        x.Asker = x.Snapshot.Access.For(x.Identity, routed.CanonicalName);
+        if (!x.Asker.Rights.HasFlag(needs))
+        {
+            await RefuseRightsAsync(x, needs);
+            return true;
+        }
+        if (x.Listener.PullOnly && needs != AccessActions.Pull)
+        {
+            await x.FailAsync(RegistryErrorCode.DENIED, "this address takes no writes; push to another address of this gateway");
+            return true;
+        }
+        if (routed.Repository is null)
+        {
+            await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {x.Target.Repository} is not known here");
+            return true;
+        }
+        x.Repository = routed.Repository;
+        return false;
+    }
+
+    // Who may not even pull must not learn that there is something to push to.
+    private static Task RefuseRightsAsync(Exchange x, AccessActions needs)
+    {
+        if (x.Identity is Identity.Anonymous) return x.ChallengeAsync("authentication required");
+        var (actor, action, name) = (x.Asker.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
+        return x.Asker.MayPull
+            ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} may not {action} in repository {name}")
+            : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {name} is not known here");
+    }
+}

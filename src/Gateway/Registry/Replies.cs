@@ -1,0 +1,56 @@
+using Gateway.Transport;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>How an answer leaves: status, the headers that every answer has, and at most one body.</summary>
+internal static class Replies
+{
+    /// <summary>An answer without a body.</summary>
+    public static void Empty(this Exchange x, int status)
+    {
+        Begin(x, status);
+        if (status != Status204NoContent && status != Status304NotModified) x.Response.ContentLength = 0;
+    }
+
+    /// <summary>An answer whose body is at hand; its headers only, for HEAD.</summary>
+    public static async Task WriteAsync(this Exchange x, int status, string contentType, ReadOnlyMemory<byte> body)
+    {
+        Begin(x, status);
+        x.Response.ContentType = contentType;
+        x.Response.ContentLength = body.Length;
+        if (x.IsHead) return;
+        x.Record.Began();
+        await x.Response.BodyWriter.WriteAsync(body, x.Aborted);
+        x.Record.BytesSent += body.Length;
+    }
+
+    /// <summary>An answer whose body this function writes, of a length that may be unknown; its headers only, for HEAD.</summary>
+    public static async Task StreamAsync(this Exchange x, int status, string contentType, long? length, Func<IBodyWriter, ValueTask> write)
+    {
+        Begin(x, status);
+        x.Response.ContentType = contentType;
+        x.Response.ContentLength = length;
+        if (x.IsHead) return;
+        var writer = new PipeBodyWriter(x.Response.BodyWriter);
+        try
+        {
+            x.Record.Began();
+            await write(writer);
+        }
+        finally
+        {
+            x.Record.BytesSent += writer.BytesWritten;
+        }
+    }
+
+    private static void Begin(Exchange x, int status)
+    {
+        var headers = x.Response.Headers;
+        x.Response.StatusCode = status;
+        headers[RegistryHeaders.CacheStatus] = CacheStatus.Of(x.Provenance, status);
+        if (x.Target.Query.Namespace is { } ns) headers[RegistryHeaders.OciNamespace] = ns;
+        if (x.Provenance.Warning is { } warning) Warnings.Add(headers, warning);
+        if (x.Target.Route is > Route.Unknown and < Route.Token) headers[RegistryHeaders.ApiVersion] = "registry/2.0";
+    }
+}

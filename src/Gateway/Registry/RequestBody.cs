@@ -1,0 +1,49 @@
+using System.Buffers;
+using Gateway.Repositories;
+using Microsoft.AspNetCore.Http.Features;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>Bodies that clients send: never decoded, and never larger than was said.</summary>
+internal static class RequestBody
+{
+    /// <summary>Reads a whole body; null when it has more than <paramref name="maxBytes"/>.</summary>
+    public static async ValueTask<byte[]?> ReadAsync(HttpRequest request, int maxBytes, CancellationToken cancellationToken)
+    {
+        if (request.ContentLength > maxBytes) return null;
+        Unlimited(request);
+        var body = new ArrayBufferWriter<byte>((int)(request.ContentLength ?? 0) + 1);
+        while (body.WrittenCount <= maxBytes)
+        {
+            // One byte of room more than a full body needs, so that its end is seen without growing.
+            var read = await request.Body.ReadAsync(body.GetMemory(1), cancellationToken);
+            if (read == 0) return body.WrittenSpan.ToArray();
+            body.Advance(read);
+        }
+        return null;
+    }
+
+    /// <summary>Takes the server's own limit off this request: its handler counts, or a blob is bounded by the volume.</summary>
+    public static void Unlimited(HttpRequest request)
+    {
+        var limit = request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>();
+        if (limit is { IsReadOnly: false }) limit.MaxRequestBodySize = null;
+    }
+
+    /// <summary>Whether the request has a body at all; one without a stated length may turn out empty.</summary>
+    public static bool IsPresent(HttpRequest request) => request.ContentLength > 0 || (request.ContentLength is null && HasBody(request));
+
+    private static bool HasBody(HttpRequest request) =>
+        request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
+
+    /// <summary>Refuses a body with a content coding (415): the digest is always that of the bytes as sent (policy.md §6 row 8).</summary>
+    public static async Task<bool> RefuseEncodedAsync(Exchange x)
+    {
+        var encoding = x.Request.Headers.ContentEncoding;
+        if (encoding.Count == 0 || (encoding.Count == 1 && encoding[0] is null or "" or "identity")) return false;
+        await x.FailAsync(
+            RegistryErrorCode.UNSUPPORTED, "a body must be sent as it is, without Content-Encoding", status: Status415UnsupportedMediaType);
+        return true;
+    }
+}

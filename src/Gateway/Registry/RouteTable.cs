@@ -1,0 +1,46 @@
+using System.Collections.Frozen;
+using Gateway.Configuration;
+
+namespace Gateway.Registry;
+
+/// <summary>What one method of one route needs and does.</summary>
+/// <param name="Needs">What access rules must allow in the target's repository; none where the handler asks for itself.</param>
+internal sealed record RouteOperation(AccessActions Needs, Func<Exchange, Task> Handle);
+
+/// <summary>
+/// Every method of every route. What is not in this table is refused (reliability.md §4 row 10); HEAD is GET without its body.
+/// </summary>
+internal static class RouteTable
+{
+    private static readonly FrozenDictionary<(Route Route, string Method), RouteOperation> Operations =
+        new Dictionary<(Route, string), RouteOperation>
+    {
+        [(Route.Ping, "GET")] = new(AccessActions.None, AccessEndpoints.PingAsync),
+        [(Route.Token, "GET")] = new(AccessActions.None, AccessEndpoints.TokenAsync),
+        [(Route.Token, "POST")] = new(AccessActions.None, AccessEndpoints.TokenAsync),
+        [(Route.Decision, "GET")] = new(AccessActions.None, Decisions.GetAsync),
+        [(Route.Catalog, "GET")] = new(AccessActions.None, Lists.CatalogAsync),
+        [(Route.Tags, "GET")] = new(AccessActions.Pull, Lists.TagsAsync),
+        [(Route.Referrers, "GET")] = new(AccessActions.Pull, ReferrerLists.GetAsync),
+        [(Route.Manifest, "GET")] = new(AccessActions.Pull, Manifests.GetAsync),
+        [(Route.Manifest, "PUT")] = new(AccessActions.Push, Manifests.PutAsync),
+        [(Route.Manifest, "DELETE")] = new(AccessActions.Delete, Manifests.DeleteAsync),
+        [(Route.Blob, "GET")] = new(AccessActions.Pull, Blobs.GetAsync),
+        [(Route.Blob, "DELETE")] = new(AccessActions.Delete, Blobs.DeleteAsync),
+        [(Route.Uploads, "POST")] = new(AccessActions.Push, Uploads.PostAsync),
+        [(Route.Upload, "GET")] = new(AccessActions.Push, Sessions.GetAsync),
+        [(Route.Upload, "PATCH")] = new(AccessActions.Push, Sessions.PatchAsync),
+        [(Route.Upload, "PUT")] = new(AccessActions.Push, Sessions.PutAsync),
+        [(Route.Upload, "DELETE")] = new(AccessActions.Push, Sessions.DeleteAsync),
+    }.ToFrozenDictionary();
+
+    /// <summary>Null when the route does not know the method.</summary>
+    public static RouteOperation? Find(Route route, string method) =>
+        Operations.GetValueOrDefault((route, HttpMethods.IsHead(method) ? "GET" : method));
+
+    /// <summary>The value of <c>Allow</c> for a route.</summary>
+    public static string Allow(Route route) =>
+        string.Join(", ", MethodsOf(route).Select(method => method == "GET" ? "GET, HEAD" : method).Order());
+
+    private static IEnumerable<string> MethodsOf(Route route) => Operations.Keys.Where(key => key.Route == route).Select(key => key.Method);
+}

@@ -1,0 +1,145 @@
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>Upload sessions (distribution-spec, end-5, end-6, end-13, end-14).</summary>
+internal static class Sessions
+{
+    /// <summary>One chunk: with <c>Content-Range</c> it must begin where the session ends, without it is streamed to the end.</summary>
+    public static async Task PatchAsync(Exchange x)
+    {
+        await using var upload = await FindAsync(x);
+        if (upload is null || await RequestBody.RefuseEncodedAsync(x)) return;
+        if (await AppendChunkAsync(x, upload)) Continue(x, upload, Status202Accepted);
+    }
+
+    /// <summary>The end, with the last chunk or without one.</summary>
+    public static async Task PutAsync(Exchange x)
+    {
+        await using var upload = await FindAsync(x);
+        if (upload is null || await RequestBody.RefuseEncodedAsync(x)) return;
+        if (x.Target.Query.Digest.IsEmpty)
+        {
+            await x.FailAsync(RegistryErrorCode.DIGEST_INVALID, "an upload is closed with ?digest=, the digest of the whole blob");
+            return;
+        }
+        if (await AppendChunkAsync(x, upload)) await CompleteAsync(x, upload, x.Target.Query.Digest);
+    }
+
+    /// <summary>How far the session has come.</summary>
+    public static async Task GetAsync(Exchange x)
+    {
+        await using var upload = await FindAsync(x);
+        if (upload is not null) Continue(x, upload, Status204NoContent);
+    }
+
+    public static async Task DeleteAsync(Exchange x)
+    {
+        await using var upload = await FindAsync(x);
+        if (upload is null) return;
+        await upload.CancelAsync(x.Aborted);
+        x.Empty(Status204NoContent);
+    }
+
+    /// <summary>An answer that lets the client go on.</summary>
+    public static void Continue(Exchange x, Upload upload, int status)
+    {
+        Place(x, upload);
+        x.Empty(status);
+    }
+
+    /// <summary>The answer to a blob that is now there.</summary>
+    public static void Created(Exchange x, Digest digest)
+    {
+        x.Response.Headers.Location = Locations.Blob(x.Target, digest);
+        x.Response.Headers[RegistryHeaders.ContentDigest] = digest.ToString();
+        x.Empty(Status201Created);
+    }
+
+    /// <summary>Appends the body. What arrives before a client hangs up stays received.</summary>
+    public static async Task AppendAsync(Exchange x, Upload upload)
+    {
+        RequestBody.Unlimited(x.Request);
+        var before = upload.Length;
+        try
+        {
+            await upload.AppendAsync(x.Request.Body, x.Aborted);
+        }
+        finally
+        {
+            x.Record.BytesRead += upload.Length - before;
+        }
+    }
+
+    /// <summary>Makes the upload a blob, and answers; false when it was refused.</summary>
+    public static async Task<bool> CompleteAsync(Exchange x, Upload upload, Digest digest)
+    {
+        var answer = await x.Repository.CompleteUploadAsync(x.Asker, upload, digest, x.Aborted);
+        if (answer is Answer<Digest>.Found found)
+        {
+            x.Note(found);
+            Created(x, digest);
+            return true;
+        }
+        await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UPLOAD_UNKNOWN);
+        return false;
+    }
+
+    // Null: not found, and answered.
+    private static async Task<Upload?> FindAsync(Exchange x)
+    {
+        var answer = await x.Repository.FindUploadAsync(x.Asker, x.Target.Id, x.Aborted);
+        if (answer is Answer<Upload>.Found { Value: var upload } found)
+        {
+            x.Note(found);
+            return upload;
+        }
+        await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UPLOAD_UNKNOWN);
+        return null;
+    }
+
+    // False: refused, and answered.
+    private static async Task<bool> AppendChunkAsync(Exchange x, Upload upload)
+    {
+        var header = x.Request.Headers.ContentRange;
+        if (header.Count == 0)
+        {
+            if (RequestBody.IsPresent(x.Request)) await AppendAsync(x, upload);
+            return true;
+        }
+        if (header.Count > 1 || !ContentRange.TryParse(header[0], out var range) || range.First != upload.Length)
+        {
+            await OutOfOrderAsync(x, upload);
+            return false;
+        }
+
+        var length = x.Request.ContentLength;
+        if (length is null || length == range.Count) await AppendAsync(x, upload);
+        if (upload.Length == range.Last + 1) return true;
+
+        var sent = length ?? upload.Length - range.First;
+        await x.FailAsync(RegistryErrorCode.SIZE_INVALID, $"Content-Range says {range.Count} bytes, the body has {sent}");
+        return false;
+    }
+
+    private static Task OutOfOrderAsync(Exchange x, Upload upload)
+    {
+        Place(x, upload);
+        return x.FailAsync(
+            RegistryErrorCode.BLOB_UPLOAD_INVALID,
+            $"the next chunk must be sent with Content-Range: {upload.Length}-<last byte>",
+            status: Status416RangeNotSatisfiable);
+    }
+
+    // An empty session says 0-0, as a session of one byte does: the form has no other way (distribution does the same).
+    private static void Place(Exchange x, Upload upload)
+    {
+        var headers = x.Response.Headers;
+        headers.Location = Locations.Session(x.Target, upload);
+        headers.Range = $"0-{Math.Max(0, upload.Length - 1)}";
+        headers[RegistryHeaders.UploadId] = upload.Id;
+    }
+}

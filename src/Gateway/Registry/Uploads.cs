@@ -1,0 +1,62 @@
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>Where uploads begin (distribution-spec, end-4, end-11): a session, a blob in one request, or a mount.</summary>
+internal static class Uploads
+{
+    public static async Task PostAsync(Exchange x)
+    {
+        if (await RequestBody.RefuseEncodedAsync(x)) return;
+        var query = x.Target.Query;
+        if (!query.Mount.IsEmpty && await MountAsync(x, query.Mount)) return;
+
+        var algorithm = query.Algorithm ?? (query.Mount.IsEmpty ? query.Digest.Algorithm : query.Mount.Algorithm);
+        var answer = await x.Repository.OpenUploadAsync(x.Asker, algorithm, x.Aborted);
+        if (answer is not Answer<Upload>.Found { Value: var upload } found)
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
+            return;
+        }
+
+        await using var held = upload;
+        x.Note(found);
+        if (query.Digest.IsEmpty) Sessions.Continue(x, upload, Status202Accepted);
+        else await PutWholeAsync(x, upload, query.Digest);
+    }
+
+    // False for whatever reason means "open a session", so that nobody learns what another repository holds (policy.md §6 row 42).
+    private static async Task<bool> MountAsync(Exchange x, Digest digest)
+    {
+        (Repository Repository, Asker Asker)? source = null;
+        if (x.Target.Query.From is { } from)
+        {
+            var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, from);
+            if (routed.Repository is null) return false;
+            source = (routed.Repository, x.Snapshot.Access.For(x.Identity, routed.CanonicalName));
+        }
+        if (!await x.Repository.MountAsync(x.Asker, digest, source, x.Aborted)) return false;
+
+        Sessions.Created(x, digest);
+        return true;
+    }
+
+    // Nobody knows the session's id, so whatever does not end in a blob ends the session.
+    private static async Task PutWholeAsync(Exchange x, Upload upload, Digest digest)
+    {
+        var completed = false;
+        try
+        {
+            await Sessions.AppendAsync(x, upload);
+            completed = await Sessions.CompleteAsync(x, upload, digest);
+        }
+        finally
+        {
+            if (!completed) await upload.CancelAsync(CancellationToken.None);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Registry;
+
+/// <summary>Writes <c>Warning</c> headers (distribution-spec, "Warnings": code 299, agent <c>-</c>, no date).</summary>
+internal static class Warnings
+{
+    // Policy.md §6 row 53: at most 3 warnings and 1 KiB in all, well below the spec's 4096 bytes.
+    private const int MaxCount = 3;
+    private const int MaxTextLength = 320;
+
+    /// <summary>Adds one warning; text beyond the bounds is cut, a warning beyond them is left out.</summary>
+    public static void Add(IHeaderDictionary headers, string text)
+    {
+        var present = headers.Warning;
+        if (present.Count >= MaxCount) return;
+        var quoted = PrintableText.Of(text, MaxTextLength).Replace('"', '\'').Replace('\\', '/');
+        headers.Warning = StringValues.Concat(present, $"299 - \"{quoted}\"");
+    }
+}
