@@ -72,6 +72,7 @@ internal sealed class Client : IDisposable
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync();
         }
         return new Output($"{program} {string.Join(' ', arguments)}", process.ExitCode, await stdout, await stderr);
     }
@@ -80,7 +81,7 @@ internal sealed class Client : IDisposable
 
     private Dictionary<string, string> Surroundings() => new()
     {
-        ["PATH"] = $"{RigFolder.Path}/bin:/usr/local/bin:/usr/bin:/bin",
+        ["PATH"] = $"{RigFolder.Root}/bin:/usr/local/bin:/usr/bin:/bin",
         ["HOME"] = Folder["home"],
         ["TMPDIR"] = Folder["tmp"],
         ["XDG_CONFIG_HOME"] = Folder["home/.config"],

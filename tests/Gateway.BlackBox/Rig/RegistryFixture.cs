@@ -7,12 +7,14 @@ namespace Gateway.BlackBox.Rig;
 /// </remarks>
 public sealed class RegistryFixture : IAsyncLifetime
 {
-    internal IRegistry Registry { get; private set; } = null!;
+    private IRegistry? _registry;
+
+    internal IRegistry Registry => _registry ?? throw new InvalidOperationException("The registry did not start.");
 
     public async ValueTask InitializeAsync() =>
-        Registry = Environment.GetEnvironmentVariable("BLACKBOX_TARGET") == "docker-registry"
+        _registry = Environment.GetEnvironmentVariable("BLACKBOX_TARGET") == "docker-registry"
             ? await DockerRegistry.StartAsync()
             : await GatewayProcess.StartAsync();
 
-    public ValueTask DisposeAsync() => Registry.DisposeAsync();
+    public ValueTask DisposeAsync() => _registry?.DisposeAsync() ?? ValueTask.CompletedTask;
 }
