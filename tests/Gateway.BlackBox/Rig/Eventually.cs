@@ -1,0 +1,21 @@
+using System.Diagnostics;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>Waits for a condition, with a deadline.</summary>
+internal static class Eventually
+{
+    /// <summary>Generous: it only ends a wait that would not end well; no test asserts a time by it.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    public static async Task TrueAsync(Func<Task<bool>> condition, Func<string> otherwise)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!await condition())
+        {
+            if (clock.Elapsed > Limit)
+                Assert.Fail(otherwise());
+            await Task.Delay(100);
+        }
+    }
+}
