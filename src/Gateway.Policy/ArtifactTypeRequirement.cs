@@ -1,0 +1,90 @@
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>Requires that a manifest's artifact type is allowed, by the definitions of policy.md §5.2.</summary>
+internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRequirement
+{
+    private const string Setting = "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES";
+
+    private readonly ArtifactTypeTable _table = new(options);
+
+    /// <inheritdoc/>
+    public IEnumerable<Finding> Check(Manifest manifest, RepositoryName repository, Stage stage)
+    {
+        // Quay looks at pushes only: what is there stays served.
+        if (!options.GeneralOciSupport && stage == Stage.Push && manifest.MediaType is MediaTypes.OciManifest or MediaTypes.OciIndex)
+            return [SwitchedOff(repository)];
+        if (manifest.MediaType == MediaTypes.DockerManifest) return CheckDocker(manifest, repository);
+        if (options.Semantics == ArtifactTypeSemantics.QuayOff) return [];
+        return manifest.IsIndex ? CheckIndex(manifest, repository) : CheckArtifact(manifest, repository);
+    }
+
+    private static Finding SwitchedOff(RepositoryName repository) => new(
+        ReasonCodes.TypeArtifactNotAllowed,
+        $"OCI documents are not accepted in {Name(repository)}, for policy.artifactTypes.FEATURE_GENERAL_OCI_SUPPORT is false",
+        "set it to true, or push Docker schema 2");
+
+    // Fixed in every semantics: Quay still enforces this pair today.
+    private static IEnumerable<Finding> CheckDocker(Manifest manifest, RepositoryName repository)
+    {
+        const string fix = "its types are fixed: push it as an OCI manifest";
+        if (manifest.Config!.MediaType != ArtifactTypeDefaults.DockerConfig)
+            yield return new(ReasonCodes.TypeConfigNotAllowed, $"config type {manifest.Config.MediaType} is not allowed in Docker schema 2 in {Name(repository)}", fix);
+        if (manifest.Layers.FirstOrDefault(static layer => !ArtifactTypeDefaults.DockerLayers.Contains(layer.MediaType)) is { } layer)
+            yield return new(ReasonCodes.TypeLayerNotAllowed, $"layer type {layer.MediaType} is not allowed in Docker schema 2 in {Name(repository)}", fix);
+        if (manifest.ArtifactType is { } type && type != manifest.Config.MediaType)
+            yield return new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {type} is not allowed in Docker schema 2 in {Name(repository)}", fix);
+    }
+
+    // Quay never looked at an index's own artifact type.
+    private IEnumerable<Finding> CheckIndex(Manifest index, RepositoryName repository)
+    {
+        if (options.Semantics == ArtifactTypeSemantics.Pairs && index.ArtifactType is { } type && !_table.Has(type))
+            yield return new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {type} (of an index) is not allowed in {Name(repository)}", Entry($"{type}: []"));
+    }
+
+    private IEnumerable<Finding> CheckArtifact(Manifest manifest, RepositoryName repository)
+    {
+        var pairs = options.Semantics == ArtifactTypeSemantics.Pairs;
+        var config = manifest.Config!.MediaType;
+        var keyIsArtifactType = pairs && config == MediaTypes.OciEmpty && manifest.ArtifactType is not null;
+        var key = keyIsArtifactType ? manifest.ArtifactType! : config;
+        var second = pairs && manifest.ArtifactType is { } type && type != key && !_table.Has(type) ? type : null;
+        string[] layers = [.. manifest.Layers.Select(static layer => layer.MediaType).Where(layer => !_table.Allows(key, layer)).Distinct()];
+
+        var fix = Fix(key, layers, second);
+        if (!_table.Has(key))
+        {
+            yield return keyIsArtifactType
+                ? new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {key} is not allowed in {Name(repository)}", fix)
+                : new(ReasonCodes.TypeConfigNotAllowed, $"config type {key} is not allowed in {Name(repository)}", fix);
+        }
+        else if (layers.Length > 0)
+        {
+            yield return new(ReasonCodes.TypeLayerNotAllowed, $"layer type {layers[0]} is not allowed with {key} in {Name(repository)}", fix);
+        }
+        if (second is not null) yield return new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {second} is not allowed in {Name(repository)}", fix);
+    }
+
+    // One fix for all that is wrong with the artifact, so that nobody needs a second try.
+    private string Fix(string key, string[] layers, string? second)
+    {
+        if (key == ArtifactTypeDefaults.HelmConfig && !options.HelmOciSupport && layers.All(ArtifactTypeDefaults.HelmLayers.Contains))
+            return "to let it in set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true";
+        var entries = new List<string>();
+        var written = options.Allowed?.ContainsKey(key) == true;
+        if (!written && (layers.Length > 0 || !_table.Has(key))) entries.Add($"{key}: [{string.Join(", ", layers)}]");
+        if (second is not null) entries.Add($"{second}: []");
+        var toWritten = written && layers.Length > 0 ? $"to let it in add to the list of {key} under {Setting}: \"{string.Join(", ", layers)}\"" : null;
+        return string.Join("; ", new[] { toWritten, entries.Count == 0 ? null : Entry([.. entries]) }.OfType<string>());
+    }
+
+    // A list of one's own takes the place of the defaults; who has none yet would lose them by adding one.
+    private string Entry(params string[] entries) =>
+        $"to let it in {(options.Allowed is null && !options.Extend ? "say merge: extend and " : "")}add under {Setting}: " +
+        string.Join(" and ", entries.Select(static entry => $"\"{entry}\""));
+
+    // A name may have 255 characters; the message needs the room.
+    private static string Name(RepositoryName repository) => Printable.Line(repository.Value, 64);
+}

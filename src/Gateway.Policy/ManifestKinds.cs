@@ -1,0 +1,43 @@
+using System.Collections.Frozen;
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>Tells what kind of thing a manifest is, by its structure and never by its tag (policy.md §5.5, §6 rows 35 and 36).</summary>
+public static class ManifestKinds
+{
+    // What signing tools write as layers; a manifest with any other layer is no evidence (policy.md §2.3, §2.4, §2.7; clients.md §5).
+    private static readonly FrozenSet<string> EvidenceLayers = new[]
+    {
+        "application/vnd.dev.cosign.simplesigning.v1+json",
+        "application/vnd.dsse.envelope.v1+json",
+        "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "application/vnd.in-toto+json",
+        "application/jose+json",
+        "application/cose",
+        "text/spdx",
+        "text/spdx+xml",
+        "text/spdx+json",
+        "application/spdx+json",
+        "application/vnd.syft+json",
+        "application/vnd.cyclonedx",
+        "application/vnd.cyclonedx+xml",
+        "application/vnd.cyclonedx+json",
+    }.ToFrozenSet(StringComparer.Ordinal);
+
+    /// <summary>The kind of this manifest.</summary>
+    public static ManifestKind Of(Manifest manifest)
+    {
+        if (manifest.IsIndex) return ManifestKind.Index;
+        if (IsEvidence(manifest)) return ManifestKind.Evidence;
+        return IsImageConfig(manifest.Config?.MediaType) ? ManifestKind.Image : ManifestKind.Artifact;
+    }
+
+    // About something: by its subject, or in the older form, which has an image's config and is found by its tag.
+    private static bool IsEvidence(Manifest manifest) =>
+        manifest.Layers.Length > 0
+        && manifest.Layers.All(static layer => EvidenceLayers.Contains(layer.MediaType))
+        && (manifest.Subject is not null || manifest.Config?.MediaType == MediaTypes.OciConfig);
+
+    private static bool IsImageConfig(string? type) => type is MediaTypes.OciConfig or ArtifactTypeDefaults.DockerConfig;
+}
