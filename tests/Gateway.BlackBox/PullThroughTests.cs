@@ -173,7 +173,7 @@ public sealed class PullThroughTests : IAsyncLifetime
 
         (await _client.CraneAsync("push", "--insecure", _layout.Root, $"{gateway.Host}/corp/other/app:1")).Failed();
 
-        Assert.DoesNotContain(_upstream.Requests, request => request.StartsWith("P", StringComparison.Ordinal) && request.Contains("/other/", StringComparison.Ordinal));
+        Assert.DoesNotContain(_upstream.Requests, request => request.StartsWith('P') && request.Contains("/other/", StringComparison.Ordinal));
     }
 
     public async ValueTask DisposeAsync()
