@@ -42,6 +42,9 @@ internal abstract record Operation
     /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
     internal sealed record Seen(Digest Digest, DateTimeOffset At) : Operation;
 
+    /// <summary>Notes that an upstream said just then that the tag is bound as it is here. Of cached repositories only.</summary>
+    internal sealed record Validated(TagName Tag, DateTimeOffset At) : Operation;
+
     /// <summary>Unbinds a tag.</summary>
     internal sealed record RemoveTag(TagName Tag) : Operation;
 

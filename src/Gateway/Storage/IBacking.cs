@@ -26,6 +26,9 @@ internal interface IBacking
     /// <summary>The tags after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>; absent when the repository does not exist.</summary>
     ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken);
 
+    /// <summary>The digests of every manifest that is kept here, in no order.</summary>
+    IEnumerable<Digest> Manifests();
+
     /// <summary>Opens an upload session; null where clients cannot push.</summary>
     ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken);
 
@@ -47,8 +50,8 @@ internal sealed record Page<T>(IReadOnlyList<T> Items, bool More);
 /// <param name="Offered">What an upstream says the tag should be, when that differs; empty otherwise.</param>
 internal sealed record TagState(Digest Live, Digest Offered)
 {
-    /// <summary>For an offer: the change that records that it was seen now.</summary>
-    public DateTimeOffset FreshUntil { get; init; } = DateTimeOffset.MaxValue;
+    /// <summary>When an upstream last said that the tag is bound so; the time of the binding in built-in storage.</summary>
+    public DateTimeOffset ValidatedAt { get; init; }
 }
 
 /// <summary>A manifest's bytes and their meaning.</summary>
@@ -81,7 +84,8 @@ internal enum LinkKind : byte
 /// <param name="Size">Bytes; -1 when unknown.</param>
 /// <param name="Verdict">Of a manifest: its verdict.</param>
 /// <param name="Parent">Of a blob: the manifest that last admitted it; empty when none has.</param>
-internal sealed record Link(long Size, VerdictStamp Verdict, Digest Parent);
+/// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under sha256).</param>
+internal readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false);
 
 /// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>
 /// <param name="Kind">Only its headers, one range, or the whole.</param>

@@ -1,25 +1,147 @@
+using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched in one over the cached root.</summary>
-internal sealed class StoredRepository : IBacking
+/// <summary>
+/// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched in one over the cached root.
+/// </summary>
+internal sealed class StoredRepository(Volume volume, Root root, string path) : IBacking
 {
-    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private readonly RepositoryState _state = volume.States.Get(root.Repository(path));
 
-    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Root Root { get; } = root;
 
-    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>The repository's folder below the root's <c>repositories</c>.</summary>
+    public string Path { get; } = path;
 
-    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public RepositoryState State => _state;
 
-    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<TagState>>(Live(tag) is { } live
+            ? new Result<TagState>.Found(live, Provenance.Hit)
+            : new Result<TagState>.Absent(Provenance.Hit));
 
-    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>What a tag is bound to, as of the last change that was applied.</summary>
+    public TagState? Live(TagName tag) => _state.Live(tag, ReadLive);
 
-    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private TagState? ReadLive(TagName tag)
+    {
+        var link = Root.TagLink(Path, tag);
+        var digest = SmallFiles.ReadLink(link);
+        return digest.IsEmpty ? null : new(digest, default) { ValidatedAt = new(File.GetLastWriteTimeUtc(link), TimeSpan.Zero) };
+    }
 
-    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<StoredManifest>>(ReadManifest(digest) is { } manifest
+            ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
+            : new Result<StoredManifest>.Absent(Provenance.Hit));
 
-    public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone.</summary>
+    public StoredManifest? ReadManifest(Digest digest)
+    {
+        if (volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
+        var manifest = volume.Manifests.Find(digest) ?? LoadManifest(digest);
+        return manifest is null ? null : link.Verdict == manifest.Verdict ? manifest : manifest with { Verdict = link.Verdict };
+    }
+
+    private StoredManifest? LoadManifest(Digest digest)
+    {
+        var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
+        if (target.IsEmpty || volume.ReadWhole(Root, target) is not { } bytes) return null;
+        var (manifest, _) = ManifestReader.Read(bytes, null, Volume.ReadBackLimits);
+        if (manifest is null) return null;
+        var stored = new StoredManifest(digest, manifest, bytes);
+        volume.Manifests.Add(stored);
+        return stored;
+    }
+
+    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<IContent>>(OpenBlob(digest) is { } content
+            ? new Result<IContent>.Found(content, Provenance.Hit)
+            : new Result<IContent>.Absent(Provenance.Hit));
+
+    private FileContent? OpenBlob(Digest digest)
+    {
+        if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link) return null;
+        var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        if (volume.OpenContent(Root, target) is not { } file) return null;
+        volume.Links.Used(target, file.Length, file.Lifetime);
+        return new FileContent(file, digest);
+    }
+
+    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(volume.Links.Find(this, kind, digest));
+
+    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<IReadOnlyList<Descriptor>>>(
+            new Result<IReadOnlyList<Descriptor>>.Found(Referrers.List(this, subject), Provenance.Hit));
+
+    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
+    {
+        var page = _state.TagsAfter(last, count, TagNames);
+        return ValueTask.FromResult<Result<Page<TagName>>>(page.Items.Count > 0 || Exists
+            ? new Result<Page<TagName>>.Found(page, Provenance.Hit)
+            : new Result<Page<TagName>>.Absent(Provenance.Hit));
+    }
+
+    /// <summary>Whether the repository has, or has had, a manifest.</summary>
+    public bool Exists => Directory.Exists($"{Root.Repository(Path)}/_manifests");
+
+    private IEnumerable<string> TagNames()
+    {
+        var folder = Root.Tags(Path);
+        if (!Directory.Exists(folder)) yield break;
+        foreach (var tag in Directory.EnumerateDirectories(folder))
+        {
+            // A folder without a binding is what an interrupted delete of another program leaves.
+            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && File.Exists(Root.TagLink(Path, name))) yield return name.Value;
+        }
+    }
+
+    /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
+    public IEnumerable<TagName> TagsOf(Digest digest) => TagNames().Select(t => TagName.Parse(t)).Where(t => Live(t)?.Live == digest);
+
+    public IEnumerable<Digest> Manifests()
+    {
+        foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
+        {
+            var folder = Root.Revisions(Path, Digest.NameOf(algorithm));
+            if (!Directory.Exists(folder)) continue;
+            foreach (var revision in Directory.EnumerateDirectories(folder))
+            {
+                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(revision)}", out var digest) && File.Exists($"{revision}/link"))
+                    yield return digest;
+            }
+        }
+    }
+
+    /// <summary>Notes that a manifest of this repository names a subject.</summary>
+    public void Note(Digest subject, Descriptor referrer)
+    {
+        var text = System.Text.Encoding.UTF8.GetBytes(ReferrerFile.Write(referrer));
+        volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), text.Length <= Referrers.MaxDescriptorBytes ? text : []);
+    }
+
+    /// <summary>Writes one of the files that distribution has no place for.</summary>
+    public void WriteOwn(string file, string text) => volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
+
+    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
+        volume.Uploads.OpenAsync(Path, algorithm, actor, cancellationToken)!;
+
+    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) => volume.Uploads.FindAsync(Path, id, cancellationToken);
+
+    public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    {
+        var operations = ImmutableArray.CreateBuilder<Operation>(change.Operations.Length);
+        foreach (var operation in change.Operations)
+        {
+            if (operation is Operation.RemoveManifest removal)
+                operations.AddRange(TagsOf(removal.Digest).Select(t => new Operation.RemoveTag(t)));
+            else if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } manifest)
+                volume.WriteFlushed(Root, manifest.Digest, manifest.Bytes.Span);
+            operations.Add(operation);
+        }
+        return await volume.Committer.CommitAsync(this, change with { Operations = operations.ToImmutable() }, cancellationToken);
+    }
 }

@@ -1,33 +1,107 @@
+using System.Buffers;
+using System.Security.Cryptography;
 using Gateway.Oci;
+using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
 /// <summary>An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. One caller at a time holds it.</summary>
 internal sealed class Upload : IAsyncDisposable
 {
+    /// <summary>One step of reading, hashing and writing: large enough that the calls do not show, small enough for 256 uploads at once.</summary>
+    private const int Step = 256 * 1024;
+
+    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end has little left to do (architecture.md §1.7).</summary>
+    private const long Writeback = 8 << 20;
+
+    private readonly Uploads _uploads;
+    private readonly UploadSession _session;
+    private readonly SafeFileHandle _file;
+
+    internal Upload(Uploads uploads, UploadSession session, SafeFileHandle file) => (_uploads, _session, _file) = (uploads, session, file);
+
     /// <summary>128 random bits in hex.</summary>
-    public string Id => throw new NotImplementedException();
+    public string Id => _session.Id;
 
     /// <summary>Bytes received.</summary>
-    public long Length => throw new NotImplementedException();
+    public long Length => _session.Length;
 
     /// <summary>Who opened it.</summary>
-    public string Actor => throw new NotImplementedException();
+    public string Actor => _session.Note.Actor;
 
-    public DigestAlgorithm Algorithm => throw new NotImplementedException();
+    public DigestAlgorithm Algorithm => _session.Algorithm;
 
     /// <summary>
     /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/> says so).
     /// Throws <see cref="StoreReadOnlyException"/> when the volume is full.
     /// </summary>
-    public ValueTask AppendAsync(Stream body, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask AppendAsync(Stream body, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(Step);
+        try
+        {
+            int count;
+            while ((count = await body.ReadAtLeastAsync(buffer.AsMemory(0, Step), Step, throwOnEndOfStream: false, cancellationToken)) > 0)
+                await AppendAsync(buffer.AsMemory(0, count));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
 
-    /// <summary>Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob that names it ends it.</summary>
-    public ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        _uploads.CheckRoom();
+        try
+        {
+            await RandomAccess.WriteAsync(_file, bytes, _session.Length, CancellationToken.None);
+        }
+        catch (IOException e)
+        {
+            // What lies behind the length is not the session's, and is written over by the next try.
+            throw new StoreReadOnlyException($"the upload could not be written: {e.Message}", e);
+        }
+        _session.Hash.AppendData(bytes.Span);
+        var before = _session.Length / Writeback;
+        _session.Length += bytes.Length;
+        if (_session.Length / Writeback > before) Posix.StartWriteback(_file, before * Writeback, Writeback);
+        _uploads.Received(bytes.Length);
+    }
+
+    /// <summary>
+    /// Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob that names it ends it.
+    /// </summary>
+    public async ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    {
+        var hash = algorithm == Algorithm
+            ? _session.Hash.GetCurrentHash()
+            : await UploadSession.HashFileAsync(_file, _session.Length, algorithm, cancellationToken);
+        if (RandomAccess.GetLength(_file) != _session.Length) RandomAccess.SetLength(_file, _session.Length);
+        try
+        {
+            RandomAccess.FlushToDisk(_file);
+            _uploads.FlushFolder();
+        }
+        catch (IOException e)
+        {
+            throw new StoreReadOnlyException($"the upload could not be flushed: {e.Message}", e);
+        }
+        return Digest.FromHash(algorithm, hash);
+    }
 
     /// <summary>Ends the session and removes what it received.</summary>
-    public ValueTask CancelAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask CancelAsync(CancellationToken cancellationToken)
+    {
+        _uploads.End(_session.Id);
+        return ValueTask.CompletedTask;
+    }
 
     /// <summary>Lets the next caller have the session.</summary>
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    public ValueTask DisposeAsync()
+    {
+        _file.Dispose();
+        _session.Turn.Release();
+        return ValueTask.CompletedTask;
+    }
 }

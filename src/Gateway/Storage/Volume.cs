@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -5,32 +6,237 @@ namespace Gateway.Storage;
 /// <summary>All of <c>storage.path</c>: its roots, journal, index, uploads and fetches. One process at a time.</summary>
 internal sealed class Volume : IAsyncDisposable
 {
+    /// <summary>What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.</summary>
+    public static readonly ManifestLimits ReadBackLimits = new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
+
+    /// <summary>
+    /// Bytes that no push may take: the journal's batch and the small files of changes that were already acknowledged must find room (one segment, and as much again).
+    /// </summary>
+    private const long Reserve = 4 << 20;
+
+    private readonly Folders _folders;
+    private readonly TimeProvider _clock;
+    private readonly FileStream _lock;
+    private readonly LinkIndex _index;
+    private readonly DriveInfo _drive;
+    private readonly ITimer _sweep;
+    private readonly string? _damage;
+    private long _freeBytes;
+    private long _freeCheckedAt;
+
+    private Volume(Folders folders, FileStream held, TimeProvider clock, ILogger logger)
+    {
+        (_folders, _lock, _clock, Logger) = (folders, held, clock, logger);
+        _drive = new(folders.Path);
+        KeptRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Kept);
+        CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
+        Files = new(folders.Temporary);
+        Trash = new(folders.Trash, clock);
+        Catalog = new(KeptRoot);
+        Uploads = new(folders.Uploads, this, clock);
+        Fetches = new(folders.Fetches, this);
+        var start = folders.NextStart();
+        _index = LinkIndex.Open(folders.Index, start.Generation, clock, logger);
+        Links = new(_index, clock);
+        var applier = new Applier(this);
+        var sequence = start.Sequence;
+        try
+        {
+            sequence = Math.Max(sequence, Replay(applier));
+            EndSegments(Journal.Segments(folders.Journal), sequence);
+        }
+        catch (InvalidDataException e)
+        {
+            _damage = $"the journal is damaged ({e.Message}); pushes are refused until it is repaired or removed";
+            Log.JournalDamaged(logger, e);
+        }
+        Committer = new(this, Journal.Create(folders.Journal, sequence), applier, clock, sequence);
+        Sweep();
+        // An hour: the step in which trash is kept and uploads age.
+        _sweep = clock.CreateTimer(_ => Sweep(), null, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
+    }
+
+    public Root KeptRoot { get; }
+
+    public Root CachedRoot { get; }
+
+    public ILogger Logger { get; }
+
+    public SmallFiles Files { get; }
+
+    public Trash Trash { get; }
+
+    public Catalog Catalog { get; }
+
+    public Uploads Uploads { get; }
+
+    /// <summary>The files of fetches under way.</summary>
+    public FetchFiles Fetches { get; }
+
+    public Links Links { get; }
+
+    public Committer Committer { get; }
+
+    public ManifestCache Manifests { get; } = new();
+
+    public OpenFiles OpenFiles { get; } = new();
+
+    public RepositoryStates States { get; } = new();
+
+    /// <summary>Why no writes are taken; null when they are.</summary>
+    public string? ReadOnlyBecause => _damage ?? Committer.Failed ?? (FreeBytes < Reserve ? "the volume is full" : null);
+
     /// <summary>
     /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says what is wrong
     /// (another process has it, a newer format, not writable).
     /// </summary>
-    public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) =>
+        new(Task.Run(
+            () =>
+            {
+                var folders = Folders.Make(path);
+                return new Volume(folders, folders.TakeLock(), clock, logger);
+            },
+            cancellationToken));
 
     /// <summary>A repository of built-in storage; whether it exists shows in what it answers.</summary>
-    public StoredRepository Kept(RepositoryName name) => throw new NotImplementedException();
+    public StoredRepository Kept(RepositoryName name) => new(this, KeptRoot, name.Value);
 
     /// <summary>What is cached of an upstream's repository, under the upstream's own name for it.</summary>
-    public StoredRepository Cached(string upstream, RepositoryName name) => throw new NotImplementedException();
+    public StoredRepository Cached(string upstream, RepositoryName name) => new(this, CachedRoot, $"{upstream.Replace(':', '_')}/{name.Value}");
 
     /// <summary>The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.</summary>
-    public ValueTask<Page<RepositoryName>> KeptAfterAsync(string? last, int count, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Page<RepositoryName> KeptAfter(string? last, int count) => Catalog.After(last, count);
 
-    /// <summary>The files of fetches under way.</summary>
-    public FetchFiles Fetches => throw new NotImplementedException();
+    /// <summary>Bytes free on the volume for us; asked of the system at most once a second.</summary>
+    public long FreeBytes
+    {
+        get
+        {
+            var now = _clock.GetTimestamp();
+            if (_freeCheckedAt == 0 || _clock.GetElapsedTime(_freeCheckedAt, now) > TimeSpan.FromSeconds(1)) MeasureRoom(now);
+            return Volatile.Read(ref _freeBytes);
+        }
+    }
 
-    /// <summary>Why no writes are taken; null when they are.</summary>
-    public string? ReadOnlyBecause => throw new NotImplementedException();
+    private void MeasureRoom(long now)
+    {
+        Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
+        _freeCheckedAt = now;
+    }
 
-    /// <summary>Bytes free on the volume for us.</summary>
-    public long FreeBytes => throw new NotImplementedException();
+    /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>
+    public void CheckRoom(Lifetime lifetime)
+    {
+        if (_damage is not null && lifetime == Lifetime.Kept) throw new StoreReadOnlyException(_damage);
+        if (FreeBytes >= Reserve) return;
+        MeasureRoom(_clock.GetTimestamp());
+        if (FreeBytes < Reserve) throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
+    }
 
-    /// <summary>Whether the bytes of this content are in any root.</summary>
-    public ValueTask<long?> FindContentAsync(Digest digest, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
+    public long? FindContent(Digest digest) => SmallFiles.Length(KeptRoot.Data(digest)) ?? SmallFiles.Length(CachedRoot.Data(digest));
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>Opens some content, looking in this root first and in the other then.</summary>
+    public OpenFile? OpenContent(Root first, Digest digest) => OpenFiles.Open(first, digest) ?? OpenFiles.Open(first == KeptRoot ? CachedRoot : KeptRoot, digest);
+
+    /// <summary>Reads some content whole; null when it is in no root, or longer than any manifest.</summary>
+    public byte[]? ReadWhole(Root first, Digest digest)
+    {
+        if (OpenContent(first, digest) is not { } file) return null;
+        try
+        {
+            if (file.Length > ReadBackLimits.MaxBytes) return null;
+            var bytes = new byte[file.Length];
+            for (var at = 0; at < bytes.Length;)
+            {
+                var count = RandomAccess.Read(file.Handle, bytes.AsSpan(at), at);
+                if (count == 0) return null;
+                at += count;
+            }
+            return bytes;
+        }
+        finally
+        {
+            file.Release();
+        }
+    }
+
+    /// <summary>Whether these bytes are what a root has under this digest; a file that a power cut left wrong is not.</summary>
+    public bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    {
+        var data = root.Data(digest);
+        return SmallFiles.Length(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
+    }
+
+    /// <summary>Writes content and makes it durable, data and name.</summary>
+    public void WriteFlushed(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    {
+        CheckRoom(root.Lifetime);
+        if (Holds(root, digest, bytes)) return;
+        Files.Write(root.Data(digest), bytes, flush: true);
+        for (var folder = Path.GetDirectoryName(root.Data(digest))!; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!)
+            Posix.FlushFolder(folder);
+    }
+
+    /// <summary>Gives a root the bytes that the other one has.</summary>
+    public void Borrow(Root root, Digest digest)
+    {
+        var (to, from) = (root.Data(digest), (root == KeptRoot ? CachedRoot : KeptRoot).Data(digest));
+        if (File.Exists(to) || !File.Exists(from)) return;
+        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        Posix.LinkOrCopy(from, to, Files.Temporary());
+    }
+
+    /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
+    public void EndSegments(IReadOnlyList<string> segments, long sequence)
+    {
+        try
+        {
+            if (segments.Count == 0) return;
+            Posix.FlushFileSystem(_folders.Path);
+            _folders.NoteSequence(sequence);
+            foreach (var segment in segments) File.Delete(segment);
+        }
+        catch (IOException e)
+        {
+            Log.CheckpointFailed(Logger, e);
+        }
+    }
+
+    private long Replay(Applier applier)
+    {
+        var count = 0;
+        long last = 0;
+        foreach (var record in Journal.Read(_folders.Journal))
+        {
+            applier.Replay(new(this, KeptRoot, record.Repository), record);
+            (last, count) = (record.Sequence, count + 1);
+        }
+        if (count > 0) Log.Replayed(Logger, count);
+        return last;
+    }
+
+    private void Sweep()
+    {
+        try
+        {
+            Trash.Empty();
+            Uploads.Sweep();
+            Fetches.Sweep(_clock.GetUtcNow());
+        }
+        catch (IOException e)
+        {
+            Log.SweepFailed(Logger, e);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _sweep.DisposeAsync();
+        await Committer.DisposeAsync();
+        await _index.DisposeAsync();
+        OpenFiles.Dispose();
+        await _lock.DisposeAsync();
+    }
 }

@@ -1,0 +1,127 @@
+using System.Globalization;
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>Carries out what a change says, on files and in memory. Every operation may be carried out again: the end is the same.</summary>
+internal sealed class Applier(Volume volume)
+{
+    public void Apply(StoredRepository repository, Operation operation, DateTimeOffset at)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        switch (operation)
+        {
+            case Operation.StoreManifest o:
+                Store(repository, o);
+                break;
+            case Operation.LinkBlob o:
+                Link(repository, o);
+                break;
+            case Operation.SetLive o:
+                volume.Files.WriteLink(root.TagLink(path, o.Tag), o.Digest);
+                repository.State.Bind(o.Tag, new(o.Digest, default) { ValidatedAt = at });
+                break;
+            case Operation.Validated o:
+                File.SetLastWriteTimeUtc(root.TagLink(path, o.Tag), o.At.UtcDateTime);
+                if (repository.Live(o.Tag) is { } live) repository.State.Bind(o.Tag, live with { ValidatedAt = o.At });
+                break;
+            case Operation.SetVerdict o:
+                if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is { } link)
+                    volume.Links.Write(repository, LinkKind.Manifest, o.Digest, link with { Verdict = o.Verdict });
+                break;
+            case Operation.AddReferrer o:
+                repository.Note(o.Subject, o.Referrer);
+                break;
+            case Operation.Seen o:
+                NoteSeen(root.Seen(path), o);
+                break;
+            case Operation.RemoveTag o:
+                volume.Trash.Take(root.Tag(path, o.Tag));
+                repository.State.Unbind(o.Tag);
+                break;
+            case Operation.RemoveManifest o:
+                Remove(repository, o.Digest);
+                break;
+            case Operation.RemoveBlob o:
+                volume.Links.Remove(repository, LinkKind.Blob, o.Digest, () => volume.Trash.Take(Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
+                break;
+            default:
+                throw new InvalidOperationException($"cannot apply {operation.GetType().Name}");
+        }
+    }
+
+    private void Store(StoredRepository repository, Operation.StoreManifest o)
+    {
+        if (!o.Bytes.IsEmpty && !volume.Holds(repository.Root, o.Digest, o.Bytes.Span))
+        {
+            volume.Files.Write(repository.Root.Data(o.Digest), o.Bytes.Span);
+            volume.Manifests.Remove(o.Digest);
+        }
+        volume.Files.WriteLink(repository.Root.ManifestLink(repository.Path, o.Digest), o.Digest);
+        if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
+            volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
+        volume.Catalog.Add(repository);
+    }
+
+    private void Link(StoredRepository repository, Operation.LinkBlob o)
+    {
+        var root = repository.Root;
+        if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest, o.Size);
+        else if (root.Lifetime == Lifetime.Kept) volume.Borrow(root, o.Digest);
+        var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
+        if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
+        volume.Links.Write(repository, LinkKind.Blob, o.Digest, new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
+    }
+
+    private static void NoteSeen(string file, Operation.Seen o)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.AppendAllText(file, string.Create(CultureInfo.InvariantCulture, $"{o.Digest} {o.At.ToUnixTimeMilliseconds()}\n"), Encoding.ASCII);
+    }
+
+    private void Remove(StoredRepository repository, Digest digest)
+    {
+        if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject })
+            File.Delete(repository.Root.Referrer(repository.Path, subject.Digest, digest));
+        foreach (var tag in repository.State.BoundTo(digest)) Apply(repository, new Operation.RemoveTag(tag), default);
+        var folder = Path.GetDirectoryName(repository.Root.ManifestLink(repository.Path, digest))!;
+        volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Trash.Take(folder));
+        volume.Catalog.Check(repository);
+    }
+
+    /// <summary>
+    /// Carries out a record that was acknowledged before a stop and may have been carried out already. What another program has changed on the volume since then stays:
+    /// a tag is moved only from where the record found it, and nothing is removed that was written after the record.
+    /// </summary>
+    public void Replay(StoredRepository repository, JournalRecord record)
+    {
+        var previous = 0;
+        foreach (var operation in record.Operations)
+        {
+            switch (operation)
+            {
+                case Operation.SetLive o:
+                    var (found, now) = (record.Previous[previous++], Now(repository, o.Tag));
+                    if (now.IsEmpty || now == found) Apply(repository, operation, record.At);
+                    break;
+                case Operation.RemoveTag o:
+                    if (Now(repository, o.Tag) == record.Previous[previous++]) Apply(repository, operation, record.At);
+                    break;
+                case Operation.RemoveManifest o:
+                    if (WrittenBefore(repository.Root.ManifestLink(repository.Path, o.Digest), record.At)) Apply(repository, operation, record.At);
+                    break;
+                case Operation.RemoveBlob o:
+                    if (WrittenBefore(repository.Root.BlobLink(repository.Path, o.Digest), record.At)) Apply(repository, operation, record.At);
+                    break;
+                default:
+                    Apply(repository, operation, record.At);
+                    break;
+            }
+        }
+    }
+
+    private static Digest Now(StoredRepository repository, TagName tag) => SmallFiles.ReadLink(repository.Root.TagLink(repository.Path, tag));
+
+    private static bool WrittenBefore(string link, DateTimeOffset at) => File.Exists(link) && File.GetLastWriteTimeUtc(link) <= at.UtcDateTime;
+}

@@ -1,0 +1,190 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// The one writer of metadata: takes changes in turn, checks what they expect, makes a batch of them durable with one flush, and applies them in order
+/// (docs/design/0001-storage.md). Runs on a thread of its own, for it waits on the disk.
+/// </summary>
+internal sealed class Committer : IAsyncDisposable
+{
+    /// <summary>Changes that may wait; more wait in their callers. A batch takes about a flush (0.3 ms measured, architecture.md §1.7), so this is some 20 ms of work.</summary>
+    private const int MaxWaiting = 1024;
+
+    /// <summary>Most changes under one flush: what waits behind a batch is bounded.</summary>
+    private const int MaxBatch = 256;
+
+    /// <summary>A segment is ended at this size, or at this age once nothing waits (design.md §4 via architecture.md §1.7).</summary>
+    private const long SegmentBytes = 16 << 20;
+
+    private static readonly TimeSpan SegmentAge = TimeSpan.FromSeconds(60);
+
+    private readonly Volume _volume;
+    private readonly Journal _journal;
+    private readonly Applier _applier;
+    private readonly TimeProvider _clock;
+    private readonly BlockingCollection<Waiting> _waiting = new(MaxWaiting);
+    private readonly List<Waiting> _unapplied = [];
+    private readonly Task _loop;
+    private DateTimeOffset _segmentStarted;
+    private Task _checkpoint = Task.CompletedTask;
+    private long _sequence;
+
+    private sealed record Waiting(StoredRepository Repository, Change Change, TaskCompletionSource<CommitResult> Done)
+    {
+        public JournalRecord? Record { get; set; }
+    }
+
+    public Committer(Volume volume, Journal journal, Applier applier, TimeProvider clock, long sequence)
+    {
+        (_volume, _journal, _applier, _clock, _sequence) = (volume, journal, applier, clock, sequence);
+        _segmentStarted = clock.GetUtcNow();
+        _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>Why nothing is written any more; null while all is well. Set once a flush has failed, until the volume is opened again.</summary>
+    public string? Failed { get; private set; }
+
+    /// <summary>The number of the last change that is durable.</summary>
+    public long Sequence => Volatile.Read(ref _sequence);
+
+    public Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
+    {
+        var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
+        if (Failed is { } why) throw new StoreReadOnlyException(why);
+        _volume.CheckRoom(repository.Root.Lifetime);
+        try
+        {
+            _waiting.Add(waiting, cancellationToken);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new StoreReadOnlyException("the gateway is stopping");
+        }
+        return waiting.Done.Task;
+    }
+
+    private void Run()
+    {
+        while (!_waiting.IsCompleted)
+        {
+            var batch = Take();
+            if (batch.Count > 0) Commit(batch);
+            if (_journal.Length >= SegmentBytes || (batch.Count == 0 && _journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge)) Checkpoint();
+        }
+    }
+
+    private List<Waiting> Take()
+    {
+        var batch = new List<Waiting>();
+        // One second: how late an idle segment may be noticed.
+        if (!_waiting.TryTake(out var first, TimeSpan.FromSeconds(1))) return batch;
+        batch.Add(first);
+        while (batch.Count < MaxBatch && _waiting.TryTake(out var next)) batch.Add(next);
+        return batch;
+    }
+
+    private void Commit(List<Waiting> batch)
+    {
+        try
+        {
+            ApplyLeftovers();
+            var accepted = Accept(batch);
+            if (accepted.Any(IsJournaled)) _journal.Flush(_sequence);
+            _unapplied.AddRange(accepted.Where(IsJournaled));
+            ApplyLeftovers();
+            foreach (var waiting in accepted)
+            {
+                // A cached repository needs no journal: what cannot be noted is a miss, and holds nobody else up.
+                if (!IsJournaled(waiting)) Apply(waiting);
+                waiting.Done.SetResult(new CommitResult.Committed(waiting.Record!.Sequence));
+            }
+        }
+        catch (Exception e)
+        {
+            _journal.Forget();
+            if (e is FlushFailedException or not (IOException or UnauthorizedAccessException)) Failed = $"the volume takes no writes until the gateway is started again: {e.Message}";
+            Log.CommitFailed(_volume.Logger, e);
+            var failure = new StoreReadOnlyException(Failed ?? $"the volume could not be written: {e.Message}", e);
+            foreach (var waiting in batch) waiting.Done.TrySetException(failure);
+        }
+    }
+
+    /// <summary>Checks each change against what the ones before it in the batch will have done, and gives it its number.</summary>
+    private List<Waiting> Accept(List<Waiting> batch)
+    {
+        var tentative = new Dictionary<(StoredRepository, TagName), Digest>(RepositoryAndTag.Comparer);
+        var accepted = new List<Waiting>(batch.Count);
+        foreach (var waiting in batch)
+        {
+            Digest Now(TagName tag) => tentative.TryGetValue((waiting.Repository, tag), out var later) ? later : waiting.Repository.Live(tag)?.Live ?? default;
+
+            if (waiting.Change.Expectations.FirstOrDefault(x => Now(x.Tag) != x.Live) is { } moved)
+            {
+                waiting.Done.SetResult(new CommitResult.Moved(moved, Now(moved.Tag)));
+                continue;
+            }
+            var previous = ImmutableArray.CreateBuilder<Digest>();
+            foreach (var operation in waiting.Change.Operations)
+            {
+                if (operation is not (Operation.SetLive or Operation.RemoveTag)) continue;
+                var tag = operation is Operation.SetLive set ? set.Tag : ((Operation.RemoveTag)operation).Tag;
+                previous.Add(Now(tag));
+                tentative[(waiting.Repository, tag)] = operation is Operation.SetLive live ? live.Digest : default;
+            }
+            waiting.Record = new(++_sequence, _clock.GetUtcNow(), waiting.Repository.Path, waiting.Change.Operations, previous.ToImmutable());
+            if (IsJournaled(waiting)) _journal.Append(waiting.Record);
+            accepted.Add(waiting);
+        }
+        return accepted;
+    }
+
+    /// <summary>Applies what is durable. What cannot be applied (a full volume) is tried again before anything else is taken.</summary>
+    private void ApplyLeftovers()
+    {
+        while (_unapplied.Count > 0)
+        {
+            Apply(_unapplied[0]);
+            _unapplied.RemoveAt(0);
+        }
+    }
+
+    private void Apply(Waiting waiting)
+    {
+        foreach (var operation in waiting.Record!.Operations) _applier.Apply(waiting.Repository, operation, waiting.Record.At);
+    }
+
+    private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime == Lifetime.Kept;
+
+    /// <summary>Ends the segment; once everything written so far is durable, the ended ones go.</summary>
+    private void Checkpoint()
+    {
+        if (!_checkpoint.IsCompleted || _unapplied.Count > 0) return;
+        var ended = _journal.Rotate();
+        _segmentStarted = _clock.GetUtcNow();
+        var sequence = _sequence;
+        _checkpoint = Task.Run(() => _volume.EndSegments(ended, sequence));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.CompleteAdding();
+        await _loop;
+        await _checkpoint;
+        if (Failed is null && _unapplied.Count == 0) _volume.EndSegments(_journal.Rotate(), _sequence);
+        _journal.Dispose();
+        _waiting.Dispose();
+    }
+
+    private sealed class RepositoryAndTag : IEqualityComparer<(StoredRepository Repository, TagName Tag)>
+    {
+        public static readonly RepositoryAndTag Comparer = new();
+
+        public bool Equals((StoredRepository Repository, TagName Tag) x, (StoredRepository Repository, TagName Tag) y) =>
+            ReferenceEquals(x.Repository.State, y.Repository.State) && x.Tag == y.Tag;
+
+        public int GetHashCode((StoredRepository Repository, TagName Tag) key) => HashCode.Combine(key.Repository.State, key.Tag);
+    }
+}

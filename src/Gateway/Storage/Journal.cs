@@ -1,0 +1,182 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// The append-only log that commits all metadata (docs/design/0001-storage.md). One writer. A record is a header and a payload:
+/// magic, payload length, CRC-32C of what follows, the last sequence that was durable when the record was written, then the payload.
+/// </summary>
+internal sealed class Journal : IDisposable
+{
+    private const uint Magic = 0x314A_5747; // "GWJ1"
+    private const int HeaderLength = 4 + 4 + 4 + 8;
+
+    /// <summary>Longest payload: sixteen inline manifests, far above what one change holds; a longer one is damage.</summary>
+    private const int MaxPayload = 16 * JournalRecord.MaxInline;
+
+    private readonly string _folder;
+    private readonly MemoryStream _batch = new();
+    private readonly BinaryWriter _writer;
+    private SafeFileHandle? _segment;
+    private long _length;
+    private long _durable;
+
+    private Journal(string folder, long durable)
+    {
+        _folder = folder;
+        _durable = durable;
+        _writer = new(_batch, Encoding.UTF8);
+    }
+
+    /// <summary>Bytes in the segment that is being written.</summary>
+    public long Length => _length;
+
+    /// <summary>Opens the journal of a volume whose records have all been read and applied; nothing is written yet.</summary>
+    public static Journal Create(string folder, long lastSequence)
+    {
+        Directory.CreateDirectory(folder);
+        return new(folder, lastSequence);
+    }
+
+    /// <summary>Adds a record to the batch that the next <see cref="Flush"/> makes durable.</summary>
+    public void Append(JournalRecord record)
+    {
+        var start = (int)_batch.Length;
+        _batch.SetLength(start + HeaderLength);
+        _batch.Position = start + HeaderLength;
+        record.Write(_writer);
+        var whole = _batch.GetBuffer().AsSpan(start, (int)_batch.Length - start);
+        BinaryPrimitives.WriteUInt32LittleEndian(whole, Magic);
+        BinaryPrimitives.WriteInt32LittleEndian(whole[4..], whole.Length - HeaderLength);
+        BinaryPrimitives.WriteInt64LittleEndian(whole[12..], _durable);
+        BinaryPrimitives.WriteUInt32LittleEndian(whole[8..], Checksum(whole[12..]));
+        if (_segment is null) Open(record.Sequence);
+    }
+
+    /// <summary>
+    /// Writes the batch and flushes it: its records are durable when this returns. When the write fails the segment is cut back and nothing of the batch remains;
+    /// a failed flush throws <see cref="FlushFailedException"/>, after which nobody can know what is on the disk, and the journal takes no more.
+    /// </summary>
+    public void Flush(long lastSequence)
+    {
+        var bytes = _batch.GetBuffer().AsMemory(0, (int)_batch.Length);
+        _batch.SetLength(0);
+        try
+        {
+            RandomAccess.Write(_segment!, bytes.Span, _length);
+        }
+        catch (IOException)
+        {
+            RandomAccess.SetLength(_segment!, _length);
+            throw;
+        }
+        try
+        {
+            RandomAccess.FlushToDisk(_segment!);
+        }
+        catch (IOException e)
+        {
+            throw new FlushFailedException(e);
+        }
+        _length += bytes.Length;
+        _durable = lastSequence;
+    }
+
+    /// <summary>Forgets records that were appended and not flushed.</summary>
+    public void Forget() => _batch.SetLength(0);
+
+    /// <summary>Ends the segment; the next record starts another. Returns the segments that are ended, oldest first.</summary>
+    public IReadOnlyList<string> Rotate()
+    {
+        _segment?.Dispose();
+        _segment = null;
+        _length = 0;
+        return Segments(_folder);
+    }
+
+    private void Open(long sequence)
+    {
+        var path = Path.Combine(_folder, sequence.ToString("D20", CultureInfo.InvariantCulture) + ".log");
+        _segment = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
+        _length = 0;
+        Posix.FlushFolder(_folder);
+    }
+
+    public void Dispose()
+    {
+        _segment?.Dispose();
+        _writer.Dispose();
+    }
+
+    /// <summary>The segments of a folder, oldest first.</summary>
+    public static string[] Segments(string folder) =>
+        Directory.Exists(folder) ? [.. Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>
+    /// Reads every record that was acknowledged, in order. A torn tail (an unfinished batch, whose sender was never answered) ends the reading;
+    /// anything else that does not read is damage, and throws <see cref="InvalidDataException"/> with the file and the offset.
+    /// </summary>
+    public static IEnumerable<JournalRecord> Read(string folder)
+    {
+        var segments = Segments(folder);
+        for (var i = 0; i < segments.Length; i++)
+        {
+            var bytes = File.ReadAllBytes(segments[i]);
+            var offset = 0;
+            long last = 0;
+            while (TryReadRecord(bytes, offset, out var record, out var next, out _))
+            {
+                last = record!.Sequence;
+                yield return record;
+                offset = next;
+            }
+            if (offset < bytes.Length && (i < segments.Length - 1 || AcknowledgedAfter(bytes, offset, last)))
+                throw new InvalidDataException($"{segments[i]} is damaged at byte {offset}");
+        }
+    }
+
+    /// <summary>Whether a record behind this place was written after what stood here had been acknowledged.</summary>
+    private static bool AcknowledgedAfter(byte[] bytes, int offset, long last)
+    {
+        for (var at = offset + 1; at + HeaderLength <= bytes.Length; at++)
+        {
+            if (TryReadRecord(bytes, at, out _, out _, out var durable) && durable > last) return true;
+        }
+        return false;
+    }
+
+    private static bool TryReadRecord(byte[] bytes, int offset, out JournalRecord? record, out int next, out long durable)
+    {
+        (record, next, durable) = (null, 0, 0);
+        if (offset + HeaderLength > bytes.Length) return false;
+        var header = bytes.AsSpan(offset);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic) return false;
+        var length = BinaryPrimitives.ReadInt32LittleEndian(header[4..]);
+        if (length is < 0 or > MaxPayload || offset + HeaderLength + length > bytes.Length) return false;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != Checksum(header.Slice(12, 8 + length))) return false;
+        durable = BinaryPrimitives.ReadInt64LittleEndian(header[12..]);
+        using var reader = new BinaryReader(new MemoryStream(bytes, offset + HeaderLength, length), Encoding.UTF8);
+        record = JournalRecord.Read(reader);
+        next = offset + HeaderLength + length;
+        return true;
+    }
+
+    private static uint Checksum(ReadOnlySpan<byte> bytes)
+    {
+        var crc = ~0u;
+        while (bytes.Length >= 8)
+        {
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+            bytes = bytes[8..];
+        }
+        foreach (var b in bytes) crc = BitOperations.Crc32C(crc, b);
+        return ~crc;
+    }
+}
+
+/// <summary>A flush failed: what is on the disk is unknown until the volume is opened again.</summary>
+internal sealed class FlushFailedException(IOException inner) : IOException("flush failed", inner);

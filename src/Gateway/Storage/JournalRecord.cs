@@ -1,0 +1,150 @@
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>A change as the journal holds it: what to apply, where, and when it was made.</summary>
+/// <param name="Previous">What each SetLive and RemoveTag found its tag bound to, in their order: a tag that somebody else has moved since is not overruled by a replay.</param>
+internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Repository, ImmutableArray<Operation> Operations, ImmutableArray<Digest> Previous)
+{
+    private enum Code : byte
+    {
+        StoreManifest = 1,
+        LinkBlob = 2,
+        SetLive = 3,
+        SetVerdict = 4,
+        AddReferrer = 5,
+        Seen = 6,
+        RemoveTag = 7,
+        RemoveManifest = 8,
+        RemoveBlob = 9,
+    }
+
+    /// <summary>Manifests up to this size stand in the record; larger ones are flushed as files before it (design.md §4).</summary>
+    public const int MaxInline = 64 * 1024;
+
+    public void Write(BinaryWriter to)
+    {
+        to.Write(Sequence);
+        to.Write(At.ToUnixTimeMilliseconds());
+        to.Write(Repository);
+        to.Write(Operations.Length);
+        var previous = 0;
+        foreach (var operation in Operations)
+        {
+            Write(to, operation);
+            if (operation is Operation.SetLive or Operation.RemoveTag) to.Write(Previous[previous++].ToString());
+        }
+    }
+
+    private static void Write(BinaryWriter to, Operation operation)
+    {
+        switch (operation)
+        {
+            case Operation.StoreManifest o:
+                Head(to, Code.StoreManifest, o.Digest);
+                var inline = o.Bytes.Length <= MaxInline;
+                to.Write(inline ? o.Bytes.Length : -1);
+                if (inline) to.Write(o.Bytes.Span);
+                break;
+            case Operation.LinkBlob o:
+                Head(to, Code.LinkBlob, o.Digest);
+                to.Write(o.Size);
+                to.Write(o.Upload ?? "");
+                to.Write(o.Parent.ToString());
+                break;
+            case Operation.SetLive o:
+                Head(to, Code.SetLive, o.Digest);
+                to.Write(o.Tag.Value);
+                break;
+            case Operation.SetVerdict o:
+                Head(to, Code.SetVerdict, o.Digest);
+                to.Write(o.Verdict.Revision);
+                to.Write(o.Verdict.Outcome);
+                to.Write(o.Verdict.Until);
+                break;
+            case Operation.AddReferrer o:
+                Head(to, Code.AddReferrer, o.Subject);
+                to.Write(ReferrerFile.Write(o.Referrer));
+                break;
+            case Operation.Seen o:
+                Head(to, Code.Seen, o.Digest);
+                to.Write(o.At.ToUnixTimeMilliseconds());
+                break;
+            case Operation.RemoveTag o:
+                to.Write((byte)Code.RemoveTag);
+                to.Write(o.Tag.Value);
+                break;
+            case Operation.RemoveManifest o:
+                Head(to, Code.RemoveManifest, o.Digest);
+                break;
+            case Operation.RemoveBlob o:
+                Head(to, Code.RemoveBlob, o.Digest);
+                break;
+            default:
+                throw new InvalidOperationException($"no journal form for {operation.GetType().Name}");
+        }
+    }
+
+    private static void Head(BinaryWriter to, Code code, Digest digest)
+    {
+        to.Write((byte)code);
+        to.Write(digest.ToString());
+    }
+
+    /// <summary>Reads a record whose checksum was right. Throws <see cref="InvalidDataException"/> for one that a newer version wrote.</summary>
+    public static JournalRecord Read(BinaryReader from)
+    {
+        var sequence = from.ReadInt64();
+        var at = DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64());
+        var repository = from.ReadString();
+        var operations = ImmutableArray.CreateBuilder<Operation>();
+        var previous = ImmutableArray.CreateBuilder<Digest>();
+        for (var left = from.ReadInt32(); left > 0; left--)
+        {
+            var operation = ReadOperation(from);
+            operations.Add(operation);
+            if (operation is Operation.SetLive or Operation.RemoveTag) previous.Add(ReadDigest(from));
+        }
+        return new(sequence, at, repository, operations.ToImmutable(), previous.ToImmutable());
+    }
+
+    private static Operation ReadOperation(BinaryReader from)
+    {
+        var code = (Code)from.ReadByte();
+        switch (code)
+        {
+            case Code.StoreManifest:
+                var digest = ReadDigest(from);
+                var length = from.ReadInt32();
+                return new Operation.StoreManifest(digest, length < 0 ? default : from.ReadBytes(length));
+            case Code.LinkBlob:
+                return new Operation.LinkBlob(ReadDigest(from), from.ReadInt64(), from.ReadString() is { Length: > 0 } upload ? upload : null)
+                {
+                    Parent = ReadDigest(from),
+                };
+            case Code.SetLive:
+                var live = ReadDigest(from);
+                return new Operation.SetLive(TagName.Parse(from.ReadString()), live);
+            case Code.SetVerdict:
+                return new Operation.SetVerdict(ReadDigest(from), new(from.ReadUInt64(), from.ReadByte(), from.ReadInt64()));
+            case Code.AddReferrer:
+                var subject = ReadDigest(from);
+                return new Operation.AddReferrer(subject, ReferrerFile.Read(from.ReadString()) ?? throw new InvalidDataException("a referrer without a descriptor"));
+            case Code.Seen:
+                return new Operation.Seen(ReadDigest(from), DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()));
+            case Code.RemoveTag:
+                return new Operation.RemoveTag(TagName.Parse(from.ReadString()));
+            case Code.RemoveManifest:
+                return new Operation.RemoveManifest(ReadDigest(from));
+            case Code.RemoveBlob:
+                return new Operation.RemoveBlob(ReadDigest(from));
+            default:
+                throw new InvalidDataException($"operation {(byte)code} is of a newer version");
+        }
+    }
+
+    private static Digest ReadDigest(BinaryReader from) => from.ReadString() is { Length: > 0 } text ? Digest.Parse(text) : default;
+}

@@ -1,0 +1,20 @@
+namespace Gateway.Storage;
+
+/// <summary>What storage says in the log; event ids 2000 to 2099.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(2000, LogLevel.Error, "A batch of changes could not be written; the pushes in it were answered with an error")]
+    public static partial void CommitFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(2001, LogLevel.Information, "Replayed {Count} changes from the journal")]
+    public static partial void Replayed(ILogger logger, int count);
+
+    [LoggerMessage(2002, LogLevel.Error, "The journal is damaged; pulls go on, pushes are refused")]
+    public static partial void JournalDamaged(ILogger logger, Exception exception);
+
+    [LoggerMessage(2003, LogLevel.Warning, "Journal segments could not be ended; they stay and will be replayed at the next start")]
+    public static partial void CheckpointFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(2004, LogLevel.Warning, "Trash, uploads or parts of fetches could not be cleared away")]
+    public static partial void SweepFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,118 @@
+using Gateway.Oci;
+using Gateway.Transport;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>Open handles of content, kept so that a hit opens no file. A handle is closed when it has left the cache and its last reader has gone.</summary>
+internal sealed class OpenFiles : IDisposable
+{
+    /// <summary>Handles kept (design.md §4 via architecture.md §3.1): a hot set, far below the usual limit of 1,024 open files.</summary>
+    private const int Capacity = 512;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(Lifetime, Digest), LinkedListNode<OpenFile>> _byContent = [];
+    private readonly LinkedList<OpenFile> _recent = [];
+
+    /// <summary>Opens the bytes of some content for one reader; null when they are not in this root.</summary>
+    public OpenFile? Open(Root root, Digest digest)
+    {
+        lock (_lock)
+        {
+            if (_byContent.TryGetValue((root.Lifetime, digest), out var node))
+            {
+                _recent.Remove(node);
+                _recent.AddFirst(node);
+                node.Value.Hold();
+                return node.Value;
+            }
+        }
+        try
+        {
+            var opened = new OpenFile(root.Lifetime, digest, File.OpenHandle(root.Data(digest), options: FileOptions.Asynchronous));
+            Keep(opened);
+            return opened;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Lets go of some content that was removed or replaced; its readers keep it until they are done.</summary>
+    public void Forget(Lifetime lifetime, Digest digest)
+    {
+        lock (_lock)
+        {
+            if (_byContent.TryGetValue((lifetime, digest), out var node)) Drop(node);
+        }
+    }
+
+    private void Keep(OpenFile opened)
+    {
+        lock (_lock)
+        {
+            if (_byContent.ContainsKey((opened.Lifetime, opened.Digest))) return;
+            opened.Hold();
+            _byContent.Add((opened.Lifetime, opened.Digest), _recent.AddFirst(opened));
+            if (_recent.Count > Capacity) Drop(_recent.Last!);
+        }
+    }
+
+    private void Drop(LinkedListNode<OpenFile> node)
+    {
+        _recent.Remove(node);
+        _byContent.Remove((node.Value.Lifetime, node.Value.Digest));
+        node.Value.Release();
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            while (_recent.Last is { } node) Drop(node);
+        }
+    }
+}
+
+/// <summary>An open file of known length, shared by its readers.</summary>
+internal sealed class OpenFile(Lifetime lifetime, Digest digest, SafeFileHandle handle)
+{
+    private int _holders = 1;
+
+    public Lifetime Lifetime { get; } = lifetime;
+
+    public Digest Digest { get; } = digest;
+
+    public SafeFileHandle Handle { get; } = handle;
+
+    public long Length { get; } = RandomAccess.GetLength(handle);
+
+    public void Hold() => Interlocked.Increment(ref _holders);
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _holders) == 0) Handle.Dispose();
+    }
+}
+
+/// <summary>Content that lies whole and verified in a file. <paramref name="digest"/> is what was asked for; the file may lie under another name of the same bytes.</summary>
+internal sealed class FileContent(OpenFile file, Digest digest) : IContent
+{
+    private int _disposed;
+
+    public Digest Digest { get; } = digest;
+
+    public long? Length => file.Length;
+
+    public bool IsVerified => true;
+
+    public ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken) =>
+        writer.SendFileAsync(file.Handle, offset, count ?? file.Length - offset, cancellationToken);
+
+    public ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0) file.Release();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Which manifests of a repository name a subject: what was noted when they were pushed, what other programs pushed to the same volume, and what old clients wrote into
+/// the fallback tag (distribution-spec, "Referrers Tag Schema"). Only the manifests' own words count, never an index's description of them.
+/// </summary>
+internal static class Referrers
+{
+    /// <summary>Longest descriptor that is written out; of a longer one the manifest is read again (design.md §4 via architecture.md §1.6).</summary>
+    public const int MaxDescriptorBytes = 4096;
+
+    /// <summary>All referrers of a subject, sorted by digest.</summary>
+    public static IReadOnlyList<Descriptor> List(StoredRepository repository, Digest subject)
+    {
+        ScanOnce(repository);
+        var found = new SortedDictionary<Digest, Descriptor>();
+        foreach (var file in Files(repository.Root.Referrers(repository.Path, subject)))
+        {
+            if (Read(repository, file) is { } descriptor) found[descriptor.Digest] = descriptor;
+            if (found.Count == IBacking.MaxReferrers) return [.. found.Values];
+        }
+        foreach (var descriptor in FromFallbackTag(repository, subject)) found.TryAdd(descriptor.Digest, descriptor);
+        return [.. found.Values.Take(IBacking.MaxReferrers)];
+    }
+
+    /// <summary>What the referrers API says of a manifest (distribution-spec, "Listing Referrers").</summary>
+    public static Descriptor Describe(StoredManifest manifest) => new(manifest.Manifest.MediaType, manifest.Digest, manifest.Bytes.Length)
+    {
+        ArtifactType = manifest.Manifest.ReferrerType,
+        Annotations = manifest.Manifest.Annotations,
+    };
+
+    /// <summary>The fallback tag of a subject: the algorithm and at most 64 characters of hex.</summary>
+    public static TagName FallbackTag(Digest subject) => TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..Math.Min(64, subject.Hex.Length)]}");
+
+    private static IEnumerable<string> Files(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder) : [];
+
+    private static Descriptor? Read(StoredRepository repository, string file)
+    {
+        var name = Path.GetFileName(file);
+        if (!Digest.TryParse(name.Replace('-', ':'), out var digest)) return null;
+        if (ReferrerFile.Read(File.ReadAllText(file)) is { } descriptor && descriptor.Digest == digest) return descriptor;
+        return repository.ReadManifest(digest) is { } manifest ? Describe(manifest) : null;
+    }
+
+    private static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
+    {
+        if (repository.Live(FallbackTag(subject)) is not { } tag || repository.ReadManifest(tag.Live) is not { Manifest.IsIndex: true } index) yield break;
+        foreach (var child in index.Manifest.Children)
+        {
+            if (repository.ReadManifest(child.Digest) is { } manifest && manifest.Manifest.Subject?.Digest == subject) yield return Describe(manifest);
+        }
+    }
+
+    /// <summary>Looks for subjects in manifests that another program pushed: those folders' times differ from what was noted (architecture.md §1.6).</summary>
+    private static void ScanOnce(StoredRepository repository)
+    {
+        lock (repository.State.Scan)
+        {
+            if (repository.State.IsScanned) return;
+            var times = Times(repository);
+            var note = repository.Root.Scanned(repository.Path);
+            if (!File.Exists(note) || File.ReadAllText(note) != times) Scan(repository, note, times);
+            repository.State.IsScanned = true;
+        }
+    }
+
+    private static void Scan(StoredRepository repository, string note, string times)
+    {
+        foreach (var digest in repository.Manifests())
+        {
+            if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest) repository.Note(subject.Digest, Describe(manifest));
+        }
+        if (repository.Exists) repository.WriteOwn(note, times);
+    }
+
+    private static string Times(StoredRepository repository) => string.Join('\n', Enum.GetValues<DigestAlgorithm>().Select(a =>
+        Directory.GetLastWriteTimeUtc(repository.Root.Revisions(repository.Path, Digest.NameOf(a))).Ticks.ToString(CultureInfo.InvariantCulture)));
+}

@@ -1,0 +1,109 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>What is in memory of one repository: a view of the disk that only this process changes. Everything in it can be read again.</summary>
+internal sealed class RepositoryState
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<TagName, TagState> _live = [];
+    private List<string>? _sorted;
+
+    /// <summary>Whether the manifests that other programs pushed have been searched for subjects since the start.</summary>
+    public bool IsScanned { get; set; }
+
+    /// <summary>Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.</summary>
+    public Lock Links { get; } = new();
+
+    /// <summary>Held while that search runs.</summary>
+    public Lock Scan { get; } = new();
+
+    /// <summary>What a tag is bound to; read from the disk by <paramref name="read"/> on first use. The lock orders that reading before any later binding.</summary>
+    public TagState? Live(TagName tag, Func<TagName, TagState?> read)
+    {
+        lock (_lock)
+        {
+            if (_live.TryGetValue(tag, out var known)) return known;
+            if (read(tag) is not { } found) return null;
+            _live[tag] = found;
+            return found;
+        }
+    }
+
+    public void Bind(TagName tag, TagState state)
+    {
+        lock (_lock)
+        {
+            _live[tag] = state;
+            if (_sorted is null) return;
+            var at = _sorted.BinarySearch(tag.Value, StringComparer.Ordinal);
+            if (at < 0) _sorted.Insert(~at, tag.Value);
+        }
+    }
+
+    public void Unbind(TagName tag)
+    {
+        lock (_lock)
+        {
+            _live.Remove(tag);
+            if (_sorted is null) return;
+            var at = _sorted.BinarySearch(tag.Value, StringComparer.Ordinal);
+            if (at >= 0) _sorted.RemoveAt(at);
+        }
+    }
+
+    /// <summary>The tags that this process knows to be bound to a manifest.</summary>
+    public TagName[] BoundTo(Digest digest)
+    {
+        lock (_lock) return [.. _live.Where(t => t.Value.Live == digest).Select(t => t.Key)];
+    }
+
+    /// <summary>A page of the tags; <paramref name="load"/> reads all names on first use.</summary>
+    public Page<TagName> TagsAfter(string? last, int count, Func<IEnumerable<string>> load)
+    {
+        lock (_lock)
+        {
+            if (_sorted is null)
+            {
+                _sorted = [.. load()];
+                _sorted.Sort(StringComparer.Ordinal);
+            }
+            var start = last is null ? 0 : _sorted.BinarySearch(last, StringComparer.Ordinal) is var at && at >= 0 ? at + 1 : ~at;
+            var names = _sorted.Skip(start).Take(count).Select(t => TagName.Parse(t)).ToArray();
+            return new(names, start + names.Length < _sorted.Count);
+        }
+    }
+}
+
+/// <summary>The states in memory. One that somebody holds is always found again, so that two views of one repository never differ; beyond that a number of recent ones stay.</summary>
+internal sealed class RepositoryStates
+{
+    /// <summary>Recently used repositories that stay in memory without a holder; a tag costs about 200 bytes, so that even 4,096 of 100 tags stay below 100 MB.</summary>
+    private const int Recent = 4096;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, WeakReference<RepositoryState>> _states = new(StringComparer.Ordinal);
+    private readonly Queue<RepositoryState> _recent = new();
+
+    public RepositoryState Get(string path)
+    {
+        lock (_lock)
+        {
+            if (_states.TryGetValue(path, out var reference) && reference.TryGetTarget(out var known)) return known;
+            if (_states.Count > 2 * Recent) Prune();
+            var state = new RepositoryState();
+            _states[path] = new(state);
+            _recent.Enqueue(state);
+            if (_recent.Count > Recent) _recent.Dequeue();
+            return state;
+        }
+    }
+
+    private void Prune()
+    {
+        foreach (var (path, reference) in _states)
+        {
+            if (!reference.TryGetTarget(out _)) _states.Remove(path);
+        }
+    }
+}

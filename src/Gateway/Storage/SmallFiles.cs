@@ -1,0 +1,71 @@
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.</summary>
+internal sealed class SmallFiles(string temporaryFolder)
+{
+    /// <summary>Longest link: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.</summary>
+    private const int MaxLinkBytes = 256;
+
+    private long _number;
+
+    /// <summary>A name of its own in the folder for temporary files.</summary>
+    public string Temporary() => $"{temporaryFolder}/{Interlocked.Increment(ref _number)}";
+
+    /// <summary>Writes a file whole, unflushed; its folder is made where it is missing.</summary>
+    public void Write(string path, ReadOnlySpan<byte> content, bool flush = false)
+    {
+        var temporary = Temporary();
+        using (var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write))
+        {
+            RandomAccess.Write(file, content, 0);
+            if (flush) RandomAccess.FlushToDisk(file);
+        }
+        Move(temporary, path);
+    }
+
+    /// <summary>Writes a link: the digest and nothing else, as distribution does.</summary>
+    public void WriteLink(string path, Digest digest) => Write(path, Encoding.ASCII.GetBytes(digest.ToString()));
+
+    /// <summary>Moves a file to its place over whatever is there; its folder is made where it is missing.</summary>
+    public static void Move(string from, string to)
+    {
+        try
+        {
+            File.Move(from, to, overwrite: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Move(from, to, overwrite: true);
+        }
+    }
+
+    /// <summary>Reads a link; empty when there is none, or none that says a digest (an interrupted write of another program).</summary>
+    public static Digest ReadLink(string path)
+    {
+        Span<byte> bytes = stackalloc byte[MaxLinkBytes];
+        int count;
+        try
+        {
+            using var file = File.OpenHandle(path);
+            count = RandomAccess.Read(file, bytes, 0);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return default;
+        }
+        Span<char> text = stackalloc char[MaxLinkBytes];
+        var length = Encoding.ASCII.GetChars(bytes[..count], text);
+        return Digest.TryParse(text[..length].TrimEnd('\n'), out var digest) ? digest : default;
+    }
+
+    /// <summary>Length of a file; null when it is not there.</summary>
+    public static long? Length(string path)
+    {
+        var file = new FileInfo(path);
+        return file.Exists ? file.Length : null;
+    }
+}

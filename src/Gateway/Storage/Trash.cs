@@ -1,0 +1,35 @@
+using System.Globalization;
+
+namespace Gateway.Storage;
+
+/// <summary>Where removed folders go: out of sight in one step, and out of existence a day later, so that an operator can undo a mistake.</summary>
+internal sealed class Trash(string folder, TimeProvider clock)
+{
+    /// <summary>How long what was removed can be brought back (reliability.md §3).</summary>
+    private static readonly TimeSpan Kept = TimeSpan.FromHours(24);
+
+    private const string HourFormat = "yyyyMMddHH";
+
+    private long _number;
+
+    /// <summary>Takes a folder away whole; one that is not there is left at that.</summary>
+    public void Take(string path)
+    {
+        if (!Directory.Exists(path)) return;
+        var now = clock.GetUtcNow();
+        var hour = Path.Combine(folder, now.ToString(HourFormat, CultureInfo.InvariantCulture));
+        Directory.CreateDirectory(hour);
+        Directory.Move(path, Path.Combine(hour, $"{now.ToUnixTimeMilliseconds()}-{Interlocked.Increment(ref _number)}"));
+    }
+
+    /// <summary>Removes what has been here for a day.</summary>
+    public void Empty()
+    {
+        if (!Directory.Exists(folder)) return;
+        var oldest = (clock.GetUtcNow() - Kept).ToString(HourFormat, CultureInfo.InvariantCulture);
+        foreach (var hour in Directory.GetDirectories(folder))
+        {
+            if (string.CompareOrdinal(Path.GetFileName(hour), oldest) < 0) Directory.Delete(hour, recursive: true);
+        }
+    }
+}

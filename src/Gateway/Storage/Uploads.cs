@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary><c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.</summary>
+internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
+{
+    /// <summary>A session that nobody has touched for so long is removed (design.md §4 via architecture.md §1.10).</summary>
+    private static readonly TimeSpan MaxAge = TimeSpan.FromDays(7);
+
+    /// <summary>Sessions on disk: far above what honest clients keep open, and a bound for the others.</summary>
+    private const int MaxSessions = 10_000;
+
+    /// <summary>Sessions whose hash stays in memory; of the others it is made again from the file.</summary>
+    private const int MaxInMemory = 1024;
+
+    /// <summary>How long a request waits for another that has the session: one whose client has gone ends by then.</summary>
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
+
+    private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
+    private int _count;
+    private long _received;
+
+    /// <summary>Sessions open, in memory or not.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Bytes received since the start.</summary>
+    public long ReceivedBytes => Interlocked.Read(ref _received);
+
+    private string Data(string id) => $"{folder}/{id}.data";
+
+    private string NoteFile(string id) => $"{folder}/{id}.json";
+
+    /// <summary>Removes sessions that are too old and files that belong to none, and counts the rest.</summary>
+    public void Sweep()
+    {
+        var oldest = clock.GetUtcNow() - MaxAge;
+        var count = 0;
+        foreach (var file in Directory.GetFiles(folder))
+        {
+            var id = Path.GetFileNameWithoutExtension(file);
+            var isSession = File.Exists(NoteFile(id)) && File.Exists(Data(id));
+            if (!isSession || File.GetLastWriteTimeUtc(Data(id)) < oldest) End(id);
+            else if (file.EndsWith(".data", StringComparison.Ordinal)) count++;
+        }
+        Volatile.Write(ref _count, count);
+    }
+
+    public async ValueTask<Upload> OpenAsync(string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
+    {
+        CheckRoom();
+        if (Count >= MaxSessions) throw new StoreReadOnlyException($"{MaxSessions} upload sessions are open; finish or cancel some");
+        var session = new UploadSession(RandomNumberGenerator.GetHexString(32, lowercase: true), new(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow()));
+        try
+        {
+            await File.WriteAllBytesAsync(NoteFile(session.Id), JsonSerializer.SerializeToUtf8Bytes(session.Note, UploadNoteJson.Default.UploadNote), cancellationToken);
+            var file = File.OpenHandle(Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            Interlocked.Increment(ref _count);
+            await session.Turn.WaitAsync(cancellationToken);
+            Remember(session);
+            return new(this, session, file);
+        }
+        catch (IOException e)
+        {
+            throw new StoreReadOnlyException($"an upload session could not be opened: {e.Message}", e);
+        }
+    }
+
+    public async ValueTask<Upload?> FindAsync(string repository, string id, CancellationToken cancellationToken)
+    {
+        if (!IsId(id)) return null;
+        var session = _sessions.TryGetValue(id, out var known) ? known : await ReadAsync(id, cancellationToken);
+        if (session is null || session.Note.Repository != repository) return null;
+        if (!await session.Turn.WaitAsync(MaxWait, cancellationToken)) throw new StoreReadOnlyException("another request is using this upload session");
+        if (!ReferenceEquals(_sessions.GetOrAdd(id, session), session))
+        {
+            // It was dropped from memory and taken up again by another request meanwhile.
+            session.Turn.Release();
+            return await FindAsync(repository, id, cancellationToken);
+        }
+        try
+        {
+            var file = File.OpenHandle(Data(id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            if (session.Length == 0) await session.TakeUpAsync(file, cancellationToken);
+            Remember(session);
+            return new(this, session, file);
+        }
+        catch (Exception e)
+        {
+            session.Turn.Release();
+            if (e is FileNotFoundException) return null;
+            throw;
+        }
+    }
+
+    private async ValueTask<UploadSession?> ReadAsync(string id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var bytes = await File.ReadAllBytesAsync(NoteFile(id), cancellationToken);
+            return JsonSerializer.Deserialize(bytes, UploadNoteJson.Default.UploadNote) is { } note ? _sessions.GetOrAdd(id, new UploadSession(id, note)) : null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private void Remember(UploadSession session)
+    {
+        session.LastUse = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        _sessions[session.Id] = session;
+        if (_sessions.Count <= MaxInMemory) return;
+        foreach (var idle in _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse).Take(_sessions.Count - MaxInMemory))
+            _sessions.TryRemove(idle.Id, out _);
+    }
+
+    /// <summary>Removes a session; its data, where it still has any.</summary>
+    public void End(string id)
+    {
+        if (!File.Exists(NoteFile(id)) && !File.Exists(Data(id))) return;
+        _sessions.TryRemove(id, out _);
+        File.Delete(Data(id));
+        File.Delete(NoteFile(id));
+        Interlocked.Decrement(ref _count);
+    }
+
+    /// <summary>Makes a finished session's data the bytes of a digest, and ends it. Done once or many times the end is the same.</summary>
+    public void MoveTo(string id, Root root, Digest digest, long size)
+    {
+        var data = root.Data(digest);
+        if (SmallFiles.Length(data) != size && File.Exists(Data(id)))
+        {
+            SmallFiles.Move(Data(id), data);
+            volume.OpenFiles.Forget(root.Lifetime, digest);
+        }
+        End(id);
+    }
+
+    public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
+
+    public void Received(int bytes) => Interlocked.Add(ref _received, bytes);
+
+    public void FlushFolder() => Posix.FlushFolder(folder);
+
+    private static bool IsId(string id) => id.Length == 32 && id.All(char.IsAsciiHexDigitLower);
+}
