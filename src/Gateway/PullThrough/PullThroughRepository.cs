@@ -21,6 +21,8 @@ internal sealed class PullThroughRepository(StoredRepository stored, IUpstreamRe
 
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) => throw new NotImplementedException();
 
+    public IEnumerable<Digest> Manifests() => stored.Manifests();
+
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) => ValueTask.FromResult<Upload?>(null);
 
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) => ValueTask.FromResult<Upload?>(null);

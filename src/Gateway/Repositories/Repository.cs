@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Gateway.Access;
 using Gateway.Oci;
+using Gateway.Policy;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
@@ -22,40 +23,303 @@ internal sealed record ReferrersPage(IReadOnlyList<Descriptor> Items, bool More)
 /// <summary>
 /// One repository as its askers see it: the gate. The only thing that handlers can name; who sees what is decided here and nowhere else.
 /// </summary>
-internal sealed class Repository
+internal sealed class Repository(RepositoryName name, IBacking backing, Judge judge, Volume volume, bool takesPushes, TimeProvider clock)
 {
+    /// <summary>Largest page of referrers: the size up to which every client must accept a manifest (distribution-spec, "Pushing Manifests").</summary>
+    private const int MaxReferrersBytes = 4 << 20;
+
     /// <summary>The name that clients use.</summary>
-    public RepositoryName Name => throw new NotImplementedException();
+    public RepositoryName Name { get; } = name;
 
-    public ValueTask<Answer<StoredManifest>> GetManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<Answer<StoredManifest>> GetManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken)
+    {
+        if (reference.IsDigest) return await GetByDigestAsync(asker, reference.Digest, null, cancellationToken);
+        return await backing.ResolveAsync(reference.Tag, cancellationToken) switch
+        {
+            Result<TagState>.Found { Value: var tag, Provenance: var provenance } => tag.Offered.IsEmpty
+                ? Resolved(await GetByDigestAsync(asker, tag.Live, reference.Tag, cancellationToken), provenance)
+                : await TakeOfferAsync(asker, reference.Tag, tag, provenance, cancellationToken),
+            Result<TagState>.Unavailable no => new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            var no => new Answer<StoredManifest>.Absent(no.Provenance),
+        };
+    }
 
-    public ValueTask<Answer<PushedManifest>> PutManifestAsync(Asker asker, ManifestPush push, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>An answer by tag came about as its tag was resolved, unless the manifest itself had to be fetched.</summary>
+    private static Answer<StoredManifest> Resolved(Answer<StoredManifest> answer, Provenance tag) =>
+        answer is Answer<StoredManifest>.Found { Provenance.IsHit: true } found ? found with { Provenance = tag } : answer;
 
-    /// <summary>By digest: the manifest and every tag bound to it. By tag: the tag alone.</summary>
-    public ValueTask<Answer<Digest>> DeleteManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Opens a blob; the caller disposes it.</summary>
-    public ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    public ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed.</summary>
-    public ValueTask<Answer<Upload>> OpenUploadAsync(Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Finds a session; <see cref="Answer{T}.Absent"/> (404 <c>BLOB_UPLOAD_UNKNOWN</c>) for any that is not this repository's.</summary>
-    public ValueTask<Answer<Upload>> FindUploadAsync(Asker asker, string id, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Makes a finished upload the repository's blob; <c>DIGEST_INVALID</c> when its bytes have another digest.</summary>
-    public ValueTask<Answer<Digest>> CompleteUploadAsync(Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private async ValueTask<Answer<StoredManifest>> GetByDigestAsync(Asker asker, Digest digest, TagName? tag, CancellationToken cancellationToken)
+    {
+        switch (await backing.ReadManifestAsync(digest, cancellationToken))
+        {
+            case Result<StoredManifest>.Found { Value.IsStored: true } found:
+                var verdict = await judge.OfStoredAsync(backing, Name, found.Value, tag, cancellationToken);
+                return Show(asker, found.Value, verdict, tag?.Value ?? digest.ToString(), found.Provenance);
+            case Result<StoredManifest>.Found found:
+                return await AdmitFetchedAsync(asker, found.Value, null, found.Provenance, cancellationToken);
+            case Result<StoredManifest>.Unavailable no:
+                return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+            case var no:
+                return new Answer<StoredManifest>.Absent(no.Provenance);
+        }
+    }
 
     /// <summary>
-    /// Links a blob from another repository (null: from wherever this asker may read it). False means "open an upload session instead", for whatever reason.
+    /// Shows a stored manifest under a verdict. One who is known and may push here sees it whatever the verdict (policy.md §5.4, I4): else nobody could push over it.
     /// </summary>
-    public ValueTask<bool> MountAsync(Asker asker, Digest digest, (Repository Repository, Asker Asker)? from, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private Answer<StoredManifest> Show(Asker asker, StoredManifest manifest, Verdict verdict, string reference, Provenance provenance)
+    {
+        if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, provenance);
+        var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, asker);
+        return verdict.Admits || IsKnownPusher(asker)
+            ? new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision }
+            : new Answer<StoredManifest>.Hidden(decision, provenance);
+    }
+
+    private bool IsKnownPusher(Asker asker) => takesPushes && asker.MayPush && asker.Actor != Asker.Anonymous;
+
+    /// <summary>The upstream says that the tag should be another manifest than the one we have: that one is judged before the tag moves.</summary>
+    private async ValueTask<Answer<StoredManifest>> TakeOfferAsync(Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)
+    {
+        var offered = await backing.ReadManifestAsync(state.Offered, cancellationToken);
+        if (offered is Result<StoredManifest>.Found found)
+        {
+            var answer = await AdmitFetchedAsync(asker, found.Value, (tag, state.Live), found.Provenance, cancellationToken);
+            if (answer is not Answer<StoredManifest>.Refused refused || state.Live.IsEmpty) return answer;
+            return await LastKnownGoodAsync(asker, tag, state.Live, provenance, $"newer {state.Offered} refused by policy, decision {refused.Decision.Id}", cancellationToken);
+        }
+        if (!state.Live.IsEmpty) return await LastKnownGoodAsync(asker, tag, state.Live, provenance, $"newer {state.Offered} could not be fetched", cancellationToken);
+        return offered is Result<StoredManifest>.Unavailable no
+            ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
+            : new Answer<StoredManifest>.Absent(offered.Provenance);
+    }
+
+    private async ValueTask<Answer<StoredManifest>> LastKnownGoodAsync(
+        Asker asker, TagName tag, Digest live, Provenance provenance, string why, CancellationToken cancellationToken) =>
+        Resolved(
+            await GetByDigestAsync(asker, live, tag, cancellationToken),
+            provenance with { IsHit = true, Forward = "stale", Warning = $"{Name}:{tag} is not what the upstream has: {why}" });
+
+    /// <summary>A manifest that has come from an upstream: kept, and its tag bound, only if the policy admits it.</summary>
+    private async ValueTask<Answer<StoredManifest>> AdmitFetchedAsync(
+        Asker asker, StoredManifest manifest, (TagName Name, Digest Live)? tag, Provenance provenance, CancellationToken cancellationToken)
+    {
+        var tags = tag is { } bound ? ImmutableArray.Create(bound.Name) : [];
+        var verdict = await judge.OfNewAsync(backing, Name, manifest, Stage.ProxyFetch, tags, cancellationToken);
+        var reference = tag?.Name.Value ?? manifest.Digest.ToString();
+        if (!verdict.Admits) return new Answer<StoredManifest>.Refused(judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker), provenance);
+        var change = new Change([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))])
+        {
+            Expectations = tag is { } from ? [new(from.Name, from.Live)] : [],
+        };
+        try
+        {
+            // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said.
+            await backing.CommitAsync(change, cancellationToken);
+        }
+        catch (StoreReadOnlyException)
+        {
+            provenance = provenance with { Stored = false };
+        }
+        return new Answer<StoredManifest>.Found(manifest, provenance)
+        {
+            Warning = verdict.Outcome == Outcome.Warn ? judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker) : null,
+        };
+    }
+
+    /// <summary>What keeping a manifest changes, whoever brought it.</summary>
+    private IEnumerable<Operation> Store(StoredManifest manifest, Verdict verdict)
+    {
+        if (!manifest.IsStored) yield return new Operation.StoreManifest(manifest.Digest, manifest.Bytes);
+        yield return new Operation.SetVerdict(manifest.Digest, Judge.Stamp(verdict));
+        foreach (var blob in manifest.Manifest.Blobs.DistinctBy(b => b.Digest).Where(b => b.Urls.IsEmpty))
+            yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = manifest.Digest };
+        if (manifest.Manifest.Subject is not { } subject) yield break;
+        yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
+        yield return new Operation.Seen(manifest.Digest, clock.GetUtcNow());
+    }
+
+    public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Asker asker, ManifestPush push, CancellationToken cancellationToken)
+    {
+        if (!takesPushes) return NoPushes<PushedManifest>();
+        var (manifest, problem) = PushCheck.Read(push, judge.Engine.Limits);
+        if (manifest is null) return problem!;
+        var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
+        var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
+        if (missing is not null) return missing;
+        var verdict = await judge.OfNewAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
+        if (!verdict.Admits)
+            return new Answer<PushedManifest>.Refused(judge.Decide(verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
+        return await WriteAsync<PushedManifest>(async () =>
+        {
+            await backing.CommitAsync(new([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))]), cancellationToken);
+            return new Answer<PushedManifest>.Found(new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags), Provenance.Local)
+            {
+                Warning = verdict.Outcome == Outcome.Warn
+                    ? judge.Decide(verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker)
+                    : null,
+            };
+        });
+    }
+
+    /// <summary>By digest: the manifest and every tag bound to it. By tag: the tag alone.</summary>
+    public async ValueTask<Answer<Digest>> DeleteManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken)
+    {
+        if (!takesPushes) return NoPushes<Digest>();
+        if (reference.IsDigest)
+        {
+            if (await backing.ReadLinkAsync(reference.Digest, LinkKind.Manifest, cancellationToken) is null) return new Answer<Digest>.Absent(Provenance.Local);
+            return await RemoveAsync(new Operation.RemoveManifest(reference.Digest), reference.Digest, cancellationToken);
+        }
+        return await backing.ResolveAsync(reference.Tag, cancellationToken) is Result<TagState>.Found { Value: var tag }
+            ? await RemoveAsync(new Operation.RemoveTag(reference.Tag), tag.Live, cancellationToken)
+            : new Answer<Digest>.Absent(Provenance.Local);
+    }
+
+    /// <summary>Opens a blob; the caller disposes it.</summary>
+    public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        if (!(takesPushes && asker.MayPush) && !await IsAdmittedAsync(digest, cancellationToken)) return new Answer<IContent>.Absent(Provenance.Local);
+        return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
+        {
+            Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),
+            Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            var no => new Answer<IContent>.Absent(no.Provenance),
+        };
+    }
+
+    /// <summary>
+    /// Whether pullers may have a blob: some manifest of this repository that names it is admitted (policy.md §6 row 41). Its link says which one was last; when that
+    /// one no longer is, the others are looked through.
+    /// </summary>
+    private async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (judge.Engine.AdmitsEverything) return true;
+        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return false;
+        if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent, digest, cancellationToken)) return true;
+        foreach (var manifest in backing.Manifests())
+        {
+            if (manifest != link.Parent && await AdmitsAsync(manifest, digest, cancellationToken)) return true;
+        }
+        return false;
+    }
+
+    private async ValueTask<bool> AdmitsAsync(Digest manifest, Digest blob, CancellationToken cancellationToken) =>
+        await backing.ReadLinkAsync(manifest, LinkKind.Manifest, cancellationToken) is not null
+        && await backing.ReadManifestAsync(manifest, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
+        && stored.Manifest.Blobs.Any(b => b.Digest == blob)
+        && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
+
+    public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
+    {
+        if (!takesPushes) return NoPushes<Digest>();
+        return await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is null
+            ? new Answer<Digest>.Absent(Provenance.Local)
+            : await RemoveAsync(new Operation.RemoveBlob(digest), digest, cancellationToken);
+    }
+
+    private ValueTask<Answer<Digest>> RemoveAsync(Operation removal, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+    {
+        await backing.CommitAsync(new([removal]), cancellationToken);
+        return new Answer<Digest>.Found(digest, Provenance.Local);
+    });
+
+    /// <summary>Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed.</summary>
+    public ValueTask<Answer<Upload>> OpenUploadAsync(Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+        takesPushes && await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
+            ? new Answer<Upload>.Found(upload, Provenance.Local)
+            : NoPushes<Upload>());
+
+    /// <summary>Finds a session; <see cref="Answer{T}.Absent"/> (404 <c>BLOB_UPLOAD_UNKNOWN</c>) for any that is not this repository's, or another actor's.</summary>
+    public ValueTask<Answer<Upload>> FindUploadAsync(Asker asker, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+    {
+        if (await backing.FindUploadAsync(id, cancellationToken) is not { } upload) return new Answer<Upload>.Absent(Provenance.Local);
+        if (upload.Actor == asker.Actor) return new Answer<Upload>.Found(upload, Provenance.Local);
+        await upload.DisposeAsync();
+        return new Answer<Upload>.Absent(Provenance.Local);
+    });
+
+    /// <summary>Makes a finished upload the repository's blob; <c>DIGEST_INVALID</c> when its bytes have another digest.</summary>
+    public ValueTask<Answer<Digest>> CompleteUploadAsync(Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+    {
+        var found = await upload.FinishAsync(digest.Algorithm, cancellationToken);
+        if (found != digest)
+            return new Answer<Digest>.Invalid(RegistryErrorCode.DIGEST_INVALID, $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
+        await backing.CommitAsync(new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]), cancellationToken);
+        return new Answer<Digest>.Found(digest, Provenance.Local);
+    });
+
+    /// <summary>
+    /// Links a blob from another repository (null: the client did not say from where). False means "open an upload session instead", for whatever reason:
+    /// the asker learns nothing of repositories that he may not pull from (policy.md §6 row 42).
+    /// </summary>
+    public async ValueTask<bool> MountAsync(Asker asker, Digest digest, (Repository Repository, Asker Asker)? from, CancellationToken cancellationToken)
+    {
+        if (!takesPushes || from is not { } source || !source.Asker.MayPull) return false;
+        try
+        {
+            var opened = await source.Repository.OpenBlobAsync(source.Asker, digest, BlobUse.Head, cancellationToken);
+            if (opened is not Answer<IContent>.Found { Value: var content }) return false;
+            await content.DisposeAsync();
+            if (volume.FindContent(digest) is not { } size) return false;
+            await backing.CommitAsync(new([new Operation.LinkBlob(digest, size)]), cancellationToken);
+            return true;
+        }
+        catch (StoreReadOnlyException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Tags after <paramref name="last"/>, at most <paramref name="count"/>.</summary>
-    public ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>
+        await backing.TagsAfterAsync(last, count, cancellationToken) switch
+        {
+            Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Provenance),
+            Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            var no => new Answer<Page<TagName>>.Absent(no.Provenance),
+        };
 
     /// <summary>Referrers of a subject after <paramref name="last"/> (a digest), of one artifact type where one is given; found and empty for an unknown subject.</summary>
-    public ValueTask<Answer<ReferrersPage>> ReferrersAsync(Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken) =>
+        await backing.ReferrersAsync(subject, cancellationToken) switch
+        {
+            Result<IReadOnlyList<Descriptor>>.Found found => new Answer<ReferrersPage>.Found(Cut(found.Value, artifactType, last), found.Provenance),
+            Result<IReadOnlyList<Descriptor>>.Unavailable no => new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            var no => new Answer<ReferrersPage>.Found(new([], false), no.Provenance),
+        };
+
+    private static ReferrersPage Cut(IReadOnlyList<Descriptor> all, string? artifactType, string? last)
+    {
+        var page = new List<Descriptor>();
+        var bytes = 0;
+        foreach (var referrer in all)
+        {
+            if (last is not null && string.CompareOrdinal(referrer.Digest.ToString(), last) <= 0) continue;
+            if (artifactType is not null && referrer.ArtifactType != artifactType) continue;
+            bytes += ReferrerFile.Write(referrer).Length + 1;
+            if (bytes > MaxReferrersBytes && page.Count > 0) return new(page, true);
+            page.Add(referrer);
+        }
+        return new(page, false);
+    }
+
+    private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(
+        RegistryErrorCode.UNSUPPORTED, $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage", Status: 405);
+
+    /// <summary>A write that the volume cannot take now is a push to try again later.</summary>
+    private static async ValueTask<Answer<T>> WriteAsync<T>(Func<ValueTask<Answer<T>>> write)
+    {
+        try
+        {
+            return await write();
+        }
+        catch (StoreReadOnlyException e)
+        {
+            return new Answer<T>.Unavailable(TimeSpan.FromSeconds(RetrySeconds), e.Message, Provenance.Local);
+        }
+    }
+
+    /// <summary>When a push that found the volume full is worth another try: clients give up after a few, and an operator needs longer than that anyway.</summary>
+    private const int RetrySeconds = 10;
 }

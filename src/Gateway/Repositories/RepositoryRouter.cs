@@ -1,3 +1,7 @@
+using RouteOptions = Gateway.Configuration.RouteOptions;
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
 
@@ -8,17 +12,80 @@ namespace Gateway.Repositories;
 /// <param name="CanonicalName">The name that access rules see: the first route's prefix and the rest, so that <c>?ns=</c>, host and prefix are one name.</param>
 internal sealed record Routed(Repository? Repository, RepositoryName CanonicalName);
 
+/// <summary>Makes the backing of an upstream's repository; <see cref="RepositoryRouter"/> asks once per repository.</summary>
+internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, RepositoryName upstreamName);
+
 /// <summary>Chooses a repository by <c>?ns=</c> (a closed lookup key), else virtual host, else path. Immutable but for its cache of repositories; a reload makes a new one.</summary>
-internal sealed class RepositoryRouter
+internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock)
 {
+    /// <summary>Repositories kept ready; beyond it all are forgotten and made again on demand. One costs about 1 KB.</summary>
+    private const int MaxReady = 10_000;
+
+    private readonly ImmutableArray<RouteOptions> _routes = [.. options.Routes.OrderByDescending(r => r.Prefix.Length)];
+    private readonly ConcurrentDictionary<(string? Upstream, string Name), Routed> _ready = new();
+
     /// <param name="host">The Host header without port, lower case.</param>
     /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes nowhere.</param>
-    public Routed Route(string host, string? ns, RepositoryName path) => throw new NotImplementedException();
+    public Routed Route(string host, string? ns, RepositoryName path)
+    {
+        if (ns is not null)
+        {
+            var named = options.Upstreams.Values.FirstOrDefault(u => u.Namespaces.Contains(ns, StringComparer.Ordinal));
+            return named is null ? new(null, path) : Ready(named, path.Value);
+        }
+        var route = _routes.FirstOrDefault(r => r.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase)) ?? ByPrefix(path.Value);
+        if (route is null) return new(null, path);
+        if (route.Upstream is null) return Ready(null, path.Value);
+        var rest = route.Hosts.IsEmpty && route.Prefix.Length > 0 ? path.Value[(route.Prefix.Length + 1)..] : path.Value;
+        return Ready(options.Upstreams[route.Upstream], rest);
+    }
+
+    private RouteOptions? ByPrefix(string path) => _routes.FirstOrDefault(r =>
+        r.Hosts.IsEmpty && (r.Prefix.Length == 0
+            || (path.Length > r.Prefix.Length + 1 && path[r.Prefix.Length] == '/' && path.StartsWith(r.Prefix, StringComparison.Ordinal))));
+
+    private Routed Ready(UpstreamOptions? upstream, string rest)
+    {
+        if (_ready.TryGetValue((upstream?.Key, rest), out var known)) return known;
+        if (_ready.Count >= MaxReady) _ready.Clear();
+        return _ready.GetOrAdd((upstream?.Key, rest), upstream is null ? BuiltIn(RepositoryName.Parse(rest)) : PulledThrough(upstream, rest));
+    }
+
+    private Routed BuiltIn(RepositoryName name) => new(new(name, volume.Kept(name), judge, volume, takesPushes: true, clock), name);
+
+    private Routed PulledThrough(UpstreamOptions upstream, string rest)
+    {
+        var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
+        var canonical = Canonical(upstream, name);
+        return new(new(canonical, pullThrough(upstream, name), judge, volume, takesPushes: false, clock), canonical);
+    }
+
+    /// <summary>The name under the first route of the upstream, or under its key where no route leads to it.</summary>
+    private RepositoryName Canonical(UpstreamOptions upstream, RepositoryName name)
+    {
+        var prefix = options.Routes.FirstOrDefault(r => r.Upstream == upstream.Key)?.Prefix ?? upstream.Key;
+        return RepositoryName.TryParse(prefix.Length == 0 ? name.Value : $"{prefix}/{name}", out var canonical) ? canonical : name;
+    }
 
     /// <summary>Names after <paramref name="last"/> that this predicate lets through, at most <paramref name="count"/>.</summary>
-    public ValueTask<Page<RepositoryName>> CatalogAsync(Func<RepositoryName, bool> mayPull, string? last, int count, CancellationToken cancellationToken) =>
-        throw new NotImplementedException();
+    public ValueTask<Page<RepositoryName>> CatalogAsync(Func<RepositoryName, bool> mayPull, string? last, int count, CancellationToken cancellationToken)
+    {
+        var names = new List<RepositoryName>();
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var page = volume.KeptAfter(last, Math.Max(count, 1));
+            foreach (var name in page.Items)
+            {
+                if (ByPrefix(name.Value) is not { Upstream: null } || !mayPull(name)) continue;
+                if (names.Count == count) return new(new Page<RepositoryName>(names, true));
+                names.Add(name);
+            }
+            if (!page.More) return new(new Page<RepositoryName>(names, false));
+            last = page.Items[^1].Value;
+        }
+    }
 
     /// <summary>The decision of this id, while it is remembered.</summary>
-    public Decision? FindDecision(string id) => throw new NotImplementedException();
+    public Decision? FindDecision(string id) => decisions.Find(id);
 }

@@ -1,0 +1,73 @@
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>Whether a pushed manifest is one that everybody reads in the same way, and whether the repository has all that it names.</summary>
+internal static class PushCheck
+{
+    /// <summary>Reads the document of a push. The first result that is not null counts.</summary>
+    public static (StoredManifest? Manifest, Answer<PushedManifest>.Invalid? Problem) Read(ManifestPush push, ManifestLimits limits)
+    {
+        if (push.ContentType is null or "application/json")
+            return (null, Unsupported("a manifest needs its media type as Content-Type, such as application/vnd.oci.image.manifest.v1+json; schema 1 is not accepted"));
+        var (manifest, problem) = ManifestReader.Read(push.Bytes, push.ContentType, limits);
+        if (problem is { Code: "SCHEMA1" or "UNSUPPORTED_TYPE" }) return (null, Unsupported(problem.Message));
+        if (manifest is null) return (null, new(RegistryErrorCode.MANIFEST_INVALID, problem!.Message, problem.Code));
+
+        var algorithm = push.Reference.IsDigest ? push.Reference.Digest.Algorithm : DigestAlgorithm.Sha256;
+        var digest = Digest.Of(push.Bytes.Span, algorithm);
+        if (push.Reference.IsDigest && push.Reference.Digest != digest)
+            return (null, new(RegistryErrorCode.DIGEST_INVALID, $"the manifest was pushed as {push.Reference.Digest}, but its bytes are {digest}"));
+        return (new(digest, manifest, push.Bytes) { IsStored = false }, null);
+    }
+
+    /// <summary>Looks for every blob and child that the manifest names, in this repository and nowhere else.</summary>
+    /// <param name="mayBeAbsent">Whether a layer with <c>urls</c> may be absent.</param>
+    public static async ValueTask<Answer<PushedManifest>.Invalid?> FindContentAsync(
+        IBacking backing, RepositoryName name, Manifest manifest, bool mayBeAbsent, CancellationToken cancellationToken)
+    {
+        foreach (var blob in manifest.Blobs)
+        {
+            if (await backing.ReadLinkAsync(blob.Digest, LinkKind.Blob, cancellationToken) is { } link)
+            {
+                if (link.Size >= 0 && link.Size != blob.Size) return WrongSize(name, blob, link.Size);
+            }
+            else if (!(mayBeAbsent && !blob.Urls.IsEmpty))
+            {
+                return Missing(name, blob, "push the blob first");
+            }
+        }
+        foreach (var child in manifest.Children)
+        {
+            if (await CheckChildAsync(backing, name, child, cancellationToken) is { } problem) return problem;
+        }
+        return null;
+    }
+
+    private static async ValueTask<Answer<PushedManifest>.Invalid?> CheckChildAsync(
+        IBacking backing, RepositoryName name, Descriptor child, CancellationToken cancellationToken)
+    {
+        if (!MediaTypes.IsManifest(child.MediaType))
+        {
+            var blob = await backing.ReadLinkAsync(child.Digest, LinkKind.Blob, cancellationToken);
+            return blob is not null || await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is not null
+                ? null
+                : Missing(name, child, "push what the index names first");
+        }
+        if (await backing.ReadManifestAsync(child.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var stored })
+            return Missing(name, child, "push the manifests of an index before the index");
+        if (stored.Bytes.Length != child.Size) return WrongSize(name, child, stored.Bytes.Length);
+        return stored.Manifest.MediaType == child.MediaType
+            ? null
+            : new(RegistryErrorCode.MANIFEST_INVALID, $"the index calls {child.Digest} {child.MediaType}, but it is {stored.Manifest.MediaType}", "MEDIA_MISMATCH");
+    }
+
+    private static Answer<PushedManifest>.Invalid Missing(RepositoryName name, Descriptor what, string fix) =>
+        new(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, $"{name} does not have {what.Digest} ({what.MediaType}), which the manifest names; {fix}", what.Digest.ToString());
+
+    private static Answer<PushedManifest>.Invalid WrongSize(RepositoryName name, Descriptor what, long size) =>
+        new(RegistryErrorCode.MANIFEST_INVALID, $"the manifest says that {what.Digest} has {what.Size} bytes, but in {name} it has {size}", "SIZE_MISMATCH");
+
+    private static Answer<PushedManifest>.Invalid Unsupported(string message) => new(RegistryErrorCode.UNSUPPORTED, message, Status: 415);
+}
