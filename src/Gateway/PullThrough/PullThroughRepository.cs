@@ -5,27 +5,83 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>A repository of an upstream: what is kept of it here, and the upstream behind that.</summary>
-internal sealed class PullThroughRepository(StoredRepository stored, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches, TimeProvider clock) : IBacking
+internal sealed class PullThroughRepository : IBacking
 {
-    private readonly object _unused = (stored, upstream, upstreamName, fetches, clock);
+    private readonly StoredRepository _stored;
+    private readonly UpstreamRepository _source;
+    private readonly TagRevalidation _tags;
+    private readonly UpstreamManifests _manifests;
+    private readonly ColdBlobs _blobs;
+    private readonly UpstreamReferrers _referrers;
+    private readonly UpstreamTags _tagList;
+    private readonly TimeProvider _clock;
 
-    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) => throw new NotImplementedException(_unused.ToString());
+    public PullThroughRepository(
+        StoredRepository stored, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches, TimeProvider clock)
+    {
+        (_stored, _clock) = (stored, clock);
+        _source = new(upstream, upstreamName, clock);
+        _manifests = new(_source, fetches.Recent, clock, fetches.Logger);
+        _tags = new(stored, _source, _manifests, clock, fetches.Logger);
+        _blobs = new(stored, _source, fetches, new(stored, _source, clock));
+        _referrers = new(stored, _source, _manifests, clock, fetches.Logger);
+        _tagList = new(stored, _source, clock, fetches.Logger);
+    }
 
-    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) => _tags.ResolveAsync(tag, cancellationToken);
 
-    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var kept = await _stored.ReadManifestAsync(digest, cancellationToken);
+        var result = kept is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : Kept(kept);
+        Count("manifest", result);
+        return result;
+    }
 
-    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        var kept = await _stored.OpenBlobAsync(digest, use, cancellationToken);
+        var result = kept is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : Kept(kept);
+        Count("blob", result);
+        if (kept is Result<IContent>.Found { Value.Length: { } length } && use.Kind == BlobUseKind.Whole) PullThroughMetrics.Served(_source.Key, length);
+        return result;
+    }
 
-    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
+        _stored.ReadLinkAsync(digest, kind, cancellationToken);
 
-    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+        _referrers.ListAsync(subject, cancellationToken);
 
-    public IEnumerable<Digest> Manifests() => stored.Manifests();
+    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
+        _tagList.AfterAsync(last, count, cancellationToken);
 
-    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) => ValueTask.FromResult<Upload?>(null);
+    public IEnumerable<Digest> Manifests() => _stored.Manifests();
+
+    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Upload?>(null);
 
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) => ValueTask.FromResult<Upload?>(null);
 
-    public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>A tag is bound here only to what its upstream has just said: binding it notes that it was validated.</summary>
+    public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    {
+        TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];
+        var now = _clock.GetUtcNow();
+        var result = await _stored.CommitAsync(
+            change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, now))] }, cancellationToken);
+        if (result is CommitResult.Committed) Array.ForEach(bound, _tags.Bound);
+        return result;
+    }
+
+    private Result<T> Kept<T>(Result<T> result) => result with { Provenance = result.Provenance with { Upstream = _source.Key } };
+
+    private void Count<T>(string kind, Result<T> result) => PullThroughMetrics.Request(_source.Key, kind, result switch
+    {
+        Result<T>.Absent => "absent",
+        Result<T>.Unavailable => "unavailable",
+        { Provenance.IsHit: true } => "hit",
+        { Provenance.Collapsed: true } => "coalesced",
+        _ => "miss",
+    });
 }

@@ -1,0 +1,29 @@
+namespace Gateway.PullThrough;
+
+/// <summary>How often a download that broke off is taken up again, and how long is waited before: doubling, with jitter, so that many fetches do not come back at once.</summary>
+internal sealed class Backoff(TimeProvider clock)
+{
+    /// <summary>Tries in a row that brought less than <see cref="Pace.FloorBytes"/>.</summary>
+    public const int MaxFruitless = 5;
+
+    /// <summary>Tries in all: a connection that is cut at each sixteenth of a blob (reliability.md §6, R8) takes 16.</summary>
+    public const int MaxTries = 64;
+
+    private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(3);
+    private int _fruitless;
+    private int _tries;
+
+    /// <summary>Counts a try that failed after so many bytes; false when it was the last.</summary>
+    public bool MayRetry(long gained)
+    {
+        _fruitless = gained >= Pace.FloorBytes ? 0 : _fruitless + 1;
+        return ++_tries < MaxTries && _fruitless < MaxFruitless;
+    }
+
+    public Task WaitAsync(CancellationToken cancellationToken)
+    {
+        var delay = First * Math.Pow(2, _fruitless) * (0.5 + Random.Shared.NextDouble());
+        return Task.Delay(delay < Longest ? delay : Longest, clock, cancellationToken);
+    }
+}

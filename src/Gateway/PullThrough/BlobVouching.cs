@@ -1,0 +1,101 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// Whether an upstream gives a blob under a repository's name: the repository's link says so, else the upstream is asked, once for all who want to know. Content that is
+/// here under another name is no permission (design.md §4).
+/// </summary>
+internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, TimeProvider clock)
+{
+    private readonly SingleFlight<Digest, Vouched> _asking = new();
+    private readonly ExpiringMap<Digest, Vouched> _absent = new(4096, clock);
+    private readonly ExpiringMap<Digest, Vouched> _unlinked = new(4096, clock);
+
+    // What the upstream said while the volume was full; some requests of one pull.
+    private static readonly TimeSpan UnlinkedFor = TimeSpan.FromMinutes(1);
+
+    /// <summary>What is known about a blob of the repository.</summary>
+    /// <param name="Exists">Whether it vouches for the blob.</param>
+    /// <param name="Size">Bytes; null when nobody has said.</param>
+    /// <param name="Status">The upstream's status, where it was asked.</param>
+    internal sealed record Vouched(bool Exists, long? Size, int? Status);
+
+    /// <summary>Answers from the link, or asks. Throws <see cref="UpstreamException"/>.</summary>
+    public async Task<Vouched> AskAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (await stored.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link) return new(true, link.Size < 0 ? null : link.Size, null);
+        if (_absent.TryGet(digest, out var absent)) return absent;
+        if (_unlinked.TryGet(digest, out var unlinked)) return unlinked;
+        return await _asking.Run(digest, () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>The size of a blob that is linked without one; null when the upstream does not say either.</summary>
+    public async Task<long?> AskSizeAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var vouched = await _asking.Run(digest, () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
+        return vouched.Size;
+    }
+
+    private async Task<Vouched> AskUpstreamAsync(Digest digest)
+    {
+        var vouched = await HeadAsync(digest);
+        if (vouched is null or { Exists: true, Size: null }) vouched = await GetHeadersAsync(digest);
+        if (!vouched.Exists) _absent.Set(digest, vouched, Freshness.OfAbsence(source.Options));
+        else await LinkAsync(digest, vouched);
+        return vouched;
+    }
+
+    // A full volume takes no link; it must not cost the pull.
+    private async Task LinkAsync(Digest digest, Vouched vouched)
+    {
+        try
+        {
+            await stored.CommitAsync(new([new Operation.LinkBlob(digest, vouched.Size ?? -1)]), CancellationToken.None);
+        }
+        catch (StoreReadOnlyException)
+        {
+            _unlinked.Set(digest, vouched, UnlinkedFor);
+        }
+    }
+
+    private async Task<Vouched?> HeadAsync(Digest digest)
+    {
+        try
+        {
+            await using var response = await source.HeadBlobAsync(digest, CancellationToken.None);
+            return response.Status switch
+            {
+                200 => new(true, response.Length, 200),
+                404 => new(false, null, 404),
+                _ => null,
+            };
+        }
+        // Some registries refuse the HEAD of a blob that they give by GET (features.md, B20: ECR Public answers 403).
+        catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving)
+        {
+            return null;
+        }
+    }
+
+    // The body is given up unread.
+    private async Task<Vouched> GetHeadersAsync(Digest digest)
+    {
+        try
+        {
+            await using var response = await source.GetBlobAsync(digest, null, null, null, CancellationToken.None);
+            return response.Status switch
+            {
+                200 => new(true, response.Length, 200),
+                404 => new(false, null, 404),
+                var status => throw source.Misbehaved($"answered {status} to GET of {digest}"),
+            };
+        }
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unauthorized)
+        {
+            return new(false, null, e.Status);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>Opens the blobs of one repository that are not on disk: vouched for first, then fetched once for all, or passed through where there is no room.</summary>
+internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository source, FetchTable table, BlobVouching vouching)
+{
+    // A fetch may have ended between looking at the disk and joining it, and another may just have been given up.
+    private const int MaxTries = 3;
+
+    /// <summary>Opens a blob that a look at the disk did not find.</summary>
+    public async ValueTask<Result<IContent>> OpenAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var vouched = await vouching.AskAsync(digest, cancellationToken);
+            if (!vouched.Exists) return new Result<IContent>.Absent(UpstreamAnswers.Refused(source, vouched.Status));
+            if (use.Kind == BlobUseKind.Head) return await HeadAsync(digest, vouched, cancellationToken);
+            return await OpenBodyAsync(digest, vouched.Size, use, cancellationToken);
+        }
+        catch (UpstreamException e)
+        {
+            return UpstreamAnswers.Failed<IContent>(source, e);
+        }
+        catch (FetchException e)
+        {
+            return UpstreamAnswers.Failed<IContent>(source, e);
+        }
+    }
+
+    private async ValueTask<Result<IContent>> HeadAsync(Digest digest, BlobVouching.Vouched vouched, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(digest, BlobUse.Head, cancellationToken) is { } kept) return kept;
+        var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, cancellationToken) : null);
+        var provenance = new Provenance { Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status };
+        return new Result<IContent>.Found(new HeadContent(digest, size), provenance);
+    }
+
+    private async ValueTask<Result<IContent>> OpenBodyAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            // Who has an unverified beginning must not be given the end that makes it whole (architecture.md §4.2).
+            if (use.Kind == BlobUseKind.Range && use.From != 0 && table.IsSuspect(digest))
+                throw new FetchException(FetchFailure.Unavailable, $"wrong bytes came for {digest} lately: ask for the whole");
+            try
+            {
+                return await FollowAsync(digest, size, use, cancellationToken);
+            }
+            catch (FetchException e) when (e.Failure == FetchFailure.NoRoom)
+            {
+                return await PassThroughAsync(digest, size, use, cancellationToken);
+            }
+            catch (FetchException e) when (e.Failure is FetchFailure.OnDisk or FetchFailure.Stopped && tries < MaxTries)
+            {
+                if (await FindAsync(digest, use, cancellationToken) is { } kept) return kept;
+            }
+            // Nothing of it was sent yet: once more, now from another endpoint where there is one.
+            catch (FetchException e) when (e.Failure == FetchFailure.Wrong && table.IsSuspect(digest) && tries == 1)
+            {
+                Log.AskingAgain(table.Logger, digest, e.Message);
+            }
+        }
+    }
+
+    private async ValueTask<Result<IContent>> FollowAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
+    {
+        var (fetch, joined) = table.Join(digest, size, source);
+        var early = use.Kind == BlobUseKind.Range ? new EarlyRange(table, fetch, source) : null;
+        var content = new FollowingContent(table, fetch, size, source, early);
+        try
+        {
+            if (!await IsUnderWayAsync(fetch, early, size, use, cancellationToken)) await fetch.Started.WaitAsync(cancellationToken);
+            if (size is { } said && fetch.Length is { } length && said != length)
+                throw new FetchException(FetchFailure.Wrong, $"{digest} has {length} bytes, its manifest says {said}");
+            if (MustBeVerified(digest, fetch.Length)) await fetch.Verified.WaitAsync(cancellationToken);
+            return new Result<IContent>.Found(content, Provenance(fetch, joined, use));
+        }
+        catch
+        {
+            await content.DisposeAsync();
+            throw;
+        }
+    }
+
+    // A far range need not wait for the fetch's own first answer: that would be two round trips.
+    private async Task<bool> IsUnderWayAsync(BlobFetch fetch, EarlyRange? early, long? size, BlobUse use, CancellationToken cancellationToken)
+    {
+        if (early is null || size is not { } length || MustBeVerified(fetch.Digest, length)) return false;
+        var from = use.From < 0 ? Math.Max(0, length + use.From) : use.From;
+        var end = use.To is { } to && to < length ? to + 1 : length;
+        return from < end && early.IsWorthwhile(from) && await early.OpenAsync(from, end, cancellationToken);
+    }
+
+    private bool MustBeVerified(Digest digest, long? length) =>
+        source.Options.VerifyFirst || length <= FetchTable.VerifiedFirst || table.IsSuspect(digest);
+
+    private async ValueTask<Result<IContent>> PassThroughAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
+    {
+        var provenance = new Provenance { Upstream = source.Key, Forward = "uri-miss" };
+        if (size <= FetchTable.VerifiedFirst)
+            return new Result<IContent>.Found(await ReadIntoMemoryAsync(digest, size, cancellationToken), provenance);
+        if (MustBeVerified(digest, size))
+            throw new FetchException(FetchFailure.Unavailable, $"there is no room to verify {digest} before it is sent");
+        var content = await PassingContent.OpenAsync(table, digest, size, source, use.Kind, cancellationToken);
+        return new Result<IContent>.Found(content, use.Kind == BlobUseKind.Range ? provenance with { Detail = "unverified" } : provenance);
+    }
+
+    private async Task<BytesContent> ReadIntoMemoryAsync(Digest digest, long? size, CancellationToken cancellationToken)
+    {
+        using var place = await table.EnterUnkeptAsync(cancellationToken);
+        var sink = new MemorySink(size);
+        await using var download = new Download(digest, new(source), sink, table.Clock, table.Logger);
+        await download.OpenAsync(cancellationToken);
+        await download.RunAsync(cancellationToken);
+        if (sink.Matches(digest)) return new(digest, sink.Bytes);
+        var what = $"{sink.Position} bytes came for {digest}, but they have another digest";
+        table.Suspect(digest, download.Endpoint, source, what);
+        throw new FetchException(FetchFailure.Wrong, what);
+    }
+
+    private async ValueTask<Result<IContent>.Found?> FindAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
+        await stored.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found ? found : null;
+
+    private Provenance Provenance(BlobFetch fetch, bool joined, BlobUse use) => fetch.IsVerified && joined
+        ? Storage.Provenance.Hit with { Upstream = source.Key }
+        : new()
+        {
+            Upstream = source.Key,
+            Forward = use.Kind == BlobUseKind.Range ? "partial" : "uri-miss",
+            Detail = use.Kind == BlobUseKind.Range && !fetch.IsVerified ? "unverified" : null,
+            Stored = true,
+            Collapsed = joined,
+        };
+}

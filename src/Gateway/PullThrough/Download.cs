@@ -1,0 +1,187 @@
+using System.Buffers;
+using Gateway.Oci;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// One blob from its upstream into a sink. Where it breaks off or stalls it is taken up again from the sink's position by a closed range (some registries refuse open
+/// ones), from another endpoint or another source first. It knows no digest: the sink does.
+/// </summary>
+internal sealed class Download(Digest digest, FetchSources sources, IDownloadSink sink, TimeProvider clock, ILogger logger) : IAsyncDisposable
+{
+    // Kestrel's and SocketsHttpHandler's own reads are at most this.
+    private const int BufferSize = 128 * 1024;
+
+    // While the length is unknown a closed range must end somewhere; the answer's Content-Range then tells the length.
+    private const long ProbeRange = 4 << 20;
+
+    private readonly Backoff _backoff = new(clock);
+    private UpstreamResponse? _first;
+    private string? _etag;
+
+    /// <summary>The endpoint that answered last.</summary>
+    public Uri? Endpoint { get; private set; }
+
+    /// <summary>
+    /// Sends the first request, so that who cannot be served learns it before an answer begins. Throws <see cref="FetchException"/>; such a failure is not retried
+    /// with the same source, for the upstream has tried its endpoints.
+    /// </summary>
+    public async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                _first = await RequestAsync(cancellationToken);
+                return;
+            }
+            catch (FetchException e) when (sources.MoveOn(e))
+            {
+                Log.SourceFailed(logger, digest, e.Message);
+            }
+        }
+    }
+
+    /// <summary>Runs to the end. Throws <see cref="FetchException"/> when no source brings it there, and what the sink throws.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var response = Interlocked.Exchange(ref _first, null);
+        while (!IsAtEnd)
+        {
+            var from = sink.Position;
+            try
+            {
+                response ??= await RequestAsync(cancellationToken);
+                await CopyAsync(response, cancellationToken);
+                if (IsAtEnd) return;
+                throw Broken($"the body ended at byte {sink.Position} of {sink.Length}", null);
+            }
+            catch (FetchException e) when (e.Failure is FetchFailure.Unavailable or FetchFailure.Absent)
+            {
+                if (response is not null) sources.Current.Report(response.Endpoint, wrong: false);
+                if (!_backoff.MayRetry(sink.Position - from)) throw;
+                sources.Except = response?.Endpoint;
+                sources.MoveOn(e);
+                PullThroughMetrics.FetchResumes.Add(1);
+                Log.Resuming(logger, digest, sources.Current.Key, sink.Position, e.Message);
+            }
+            finally
+            {
+                if (response is not null) await response.DisposeAsync();
+                response = null;
+            }
+            await _backoff.WaitAsync(cancellationToken);
+        }
+    }
+
+    public ValueTask DisposeAsync() => _first?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private bool IsAtEnd => _ended || sink.Position == (sink.End ?? sink.Length);
+
+    // Set when a body of unknown length has ended as its framing says it should.
+    private bool _ended;
+
+    private async Task<UpstreamResponse> RequestAsync(CancellationToken cancellationToken)
+    {
+        var range = RangeWanted();
+        UpstreamResponse response;
+        try
+        {
+            response = await sources.Current.GetBlobAsync(
+                digest, range, range is null ? null : _etag, sources.Except, cancellationToken);
+        }
+        catch (UpstreamException e)
+        {
+            var failure = e.Failure == UpstreamFailure.Unauthorized ? FetchFailure.Absent : FetchFailure.Unavailable;
+            throw new FetchException(failure, e.Message, e);
+        }
+        try
+        {
+            Check(response, range);
+            sources.Worked();
+            Endpoint = response.Endpoint;
+            _etag = response.ETag is ['"', ..] strong ? strong : null;
+            return response;
+        }
+        catch
+        {
+            await response.DisposeAsync();
+            throw;
+        }
+    }
+
+    private (long First, long Last)? RangeWanted()
+    {
+        if (sink.Position == 0 && sink.End is null) return null;
+        var end = sink.End ?? sink.Length ?? sink.Position + ProbeRange;
+        return (sink.Position, end - 1);
+    }
+
+    private void Check(UpstreamResponse response, (long First, long Last)? range)
+    {
+        var whole = response.Status switch
+        {
+            200 => response.Length,
+            206 when range is { } wanted && response.ContentRange is { } got && got.First == wanted.First => got.Whole,
+            404 => throw new FetchException(FetchFailure.Absent, $"upstream {sources.Current.Key} does not have {digest}"),
+            var status => throw Broken($"it answered {status} to a request for {(range is { } r ? $"bytes {r.First}-{r.Last}" : "the whole")}", null),
+        };
+        if (whole is null) return;
+        if (sink.Length is { } known && known != whole)
+        {
+            throw new FetchException(
+                FetchFailure.Wrong, $"upstream {sources.Current.Key} says that {digest} has {whole} bytes, its manifest or an earlier answer says {known}");
+        }
+        sink.Length = whole;
+    }
+
+    private async Task CopyAsync(UpstreamResponse response, CancellationToken cancellationToken)
+    {
+        // A server that ignores the range sends what we have once more; whether it is the same, the digest will tell.
+        var skip = response.Status == 200 ? sink.Position : 0;
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            using var pace = new Pace(response.Body, clock, cancellationToken);
+            while (!IsAtEnd)
+            {
+                var read = await ReadAsync(pace, buffer);
+                if (read == 0)
+                {
+                    // Without a length the end of a chunked body is the blob's end; one that merely closes cannot be told from a cut, and the digest will tell.
+                    _ended = sink.Length is null && response.Status == 200;
+                    return;
+                }
+                var skipped = (int)Math.Min(skip, read);
+                skip -= skipped;
+                await sink.WriteAsync(Wanted(buffer.AsMemory(skipped, read - skipped)), cancellationToken);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async ValueTask<int> ReadAsync(Pace pace, Memory<byte> buffer)
+    {
+        try
+        {
+            var read = await pace.ReadAsync(buffer);
+            PullThroughMetrics.Fetched(sources.Current.Key, read);
+            return read;
+        }
+        catch (IOException e)
+        {
+            throw Broken($"{e.Message} at byte {sink.Position} of {sink.Length}", e);
+        }
+    }
+
+    // Never beyond the blob: some servers send an error document after a cut body (perf.md §4).
+    private ReadOnlyMemory<byte> Wanted(ReadOnlyMemory<byte> bytes) =>
+        (sink.End ?? sink.Length) is { } end && end - sink.Position < bytes.Length ? bytes[..(int)(end - sink.Position)] : bytes;
+
+    private FetchException Broken(string what, Exception? inner) =>
+        new(FetchFailure.Unavailable, $"upstream {sources.Current.Key} broke off {digest}: {what}", inner);
+}

@@ -1,0 +1,36 @@
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>Why a fetch failed.</summary>
+internal enum FetchFailure
+{
+    /// <summary>The upstream does not have it (any more).</summary>
+    Absent,
+
+    /// <summary>No source could give it, or not to the end.</summary>
+    Unavailable,
+
+    /// <summary>What came has another digest or another length.</summary>
+    Wrong,
+
+    /// <summary>The volume took no more bytes; what was fetched so far is still readable.</summary>
+    NoRoom,
+
+    /// <summary>It is on disk already: look again.</summary>
+    OnDisk,
+
+    /// <summary>Nobody waits for it any more, or the gateway stops.</summary>
+    Stopped,
+}
+
+/// <summary>A fetch failed. The message is one line fit for a client.</summary>
+internal sealed class FetchException(FetchFailure failure, string message, Exception? inner = null) : IOException(message, inner)
+{
+    public FetchFailure Failure { get; } = failure;
+
+    public TimeSpan? RetryAfter => (InnerException as UpstreamException)?.RetryAfter;
+
+    /// <summary>The upstream's status, where one came.</summary>
+    public int? Status => (InnerException as UpstreamException)?.Status;
+}

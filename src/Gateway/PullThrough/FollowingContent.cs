@@ -1,0 +1,75 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Transport;
+
+namespace Gateway.PullThrough;
+
+/// <summary>A reader of a fetch under way: follows the growing file, and goes on alone when the volume is full.</summary>
+/// <param name="fetch">Joined; left when this is disposed.</param>
+/// <param name="length">The length as it is known now.</param>
+/// <param name="early">For ranges; null for the whole and where nothing unverified may be sent.</param>
+internal sealed class FollowingContent(FetchTable table, BlobFetch fetch, long? length, UpstreamRepository source, EarlyRange? early) : IContent
+{
+    private bool _left;
+
+    public Digest Digest => fetch.Digest;
+
+    public long? Length => length ?? fetch.Length;
+
+    public bool IsVerified => fetch.IsVerified;
+
+    public async ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken)
+    {
+        var isWhole = offset == 0 && (count is null || count == Length);
+        var end = count is { } n ? offset + n : Length;
+        try
+        {
+            offset = await FollowAsync(writer, offset, end, at => offset = at, cancellationToken);
+        }
+        catch (FetchException e) when (e.Failure == FetchFailure.NoRoom)
+        {
+            Log.GoingOnAlone(table.Logger, Digest, offset);
+            await GoOnAloneAsync(writer, offset, end, isWhole, cancellationToken);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_left) return;
+        _left = true;
+        if (early is not null) await early.DisposeAsync();
+        await fetch.LeaveAsync();
+    }
+
+    private async ValueTask<long> FollowAsync(IBodyWriter writer, long offset, long? end, Action<long> reached, CancellationToken cancellationToken)
+    {
+        while (end is null || offset < end)
+        {
+            if (early is not null && end is { } to)
+            {
+                reached(offset = await early.CopyToAsync(writer, offset, to, cancellationToken));
+                if (offset == to) break;
+            }
+            var readable = Math.Min(await fetch.WaitBeyondAsync(offset, cancellationToken), end ?? long.MaxValue);
+            if (readable <= offset) break;
+            await writer.SendFileAsync(fetch.Handle, offset, readable - offset, cancellationToken);
+            PullThroughMetrics.Served(source.Key, readable - offset);
+            reached(offset = readable);
+        }
+        if (offset < end) throw new FetchException(FetchFailure.Wrong, $"{Digest} ended at byte {offset}, {end} were promised");
+        return offset;
+    }
+
+    private async Task GoOnAloneAsync(IBodyWriter writer, long offset, long? end, bool isWhole, CancellationToken cancellationToken)
+    {
+        if (!isWhole)
+        {
+            await using var range = await PassingContent.OpenAsync(table, Digest, Length, source, BlobUseKind.Range, cancellationToken);
+            await range.CopyToAsync(writer, offset, end - offset, cancellationToken);
+            return;
+        }
+        var (hash, position) = fetch.ContinueHash();
+        if (position > offset) await writer.SendFileAsync(fetch.Handle, offset, position - offset, cancellationToken);
+        await PassingContent.ContinueAsync(table, fetch, hash, position, writer, cancellationToken);
+    }
+}

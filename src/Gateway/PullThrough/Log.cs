@@ -1,0 +1,40 @@
+using Gateway.Oci;
+
+namespace Gateway.PullThrough;
+
+/// <summary>What this folder logs.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Fetched {Digest}, {Bytes} bytes, from {Upstream}")]
+    public static partial void Fetched(ILogger logger, Digest digest, long bytes, string upstream);
+
+    [LoggerMessage(2, LogLevel.Warning, "The fetch of {Digest} failed at byte {Position}: {Why}")]
+    public static partial void FetchFailed(ILogger logger, Digest digest, long position, string why);
+
+    [LoggerMessage(3, LogLevel.Information, "Taking up {Digest} from {Upstream} at byte {Position}: {Why}")]
+    public static partial void Resuming(ILogger logger, Digest digest, string upstream, long position, string why);
+
+    [LoggerMessage(4, LogLevel.Information, "Trying another source of {Digest}: {Why}")]
+    public static partial void SourceFailed(ILogger logger, Digest digest, string why);
+
+    [LoggerMessage(5, LogLevel.Error, "Wrong bytes for {Digest} from upstream {Upstream}, nothing of them is kept: {Why}")]
+    public static partial void WrongBytes(ILogger logger, Digest digest, string upstream, string why);
+
+    [LoggerMessage(6, LogLevel.Information, "Asking again for {Digest}, none of which was sent yet: {Why}")]
+    public static partial void AskingAgain(ILogger logger, Digest digest, string why);
+
+    [LoggerMessage(7, LogLevel.Warning, "{Digest} was fetched but is not kept")]
+    public static partial void NotKept(ILogger logger, Exception e, Digest digest);
+
+    [LoggerMessage(8, LogLevel.Warning, "The volume is full: an answer with {Digest} goes on from the upstream at byte {Offset}")]
+    public static partial void GoingOnAlone(ILogger logger, Digest digest, long offset);
+
+    [LoggerMessage(9, LogLevel.Debug, "No early range of {Digest}, its reader follows the fetch: {Why}")]
+    public static partial void NoEarlyRange(ILogger logger, Digest digest, string why);
+
+    [LoggerMessage(10, LogLevel.Warning, "Upstream {Upstream} did not answer for {Name}:{Tag}: {Why}")]
+    public static partial void TagNotAnswered(ILogger logger, string upstream, RepositoryName name, TagName tag, string why);
+
+    [LoggerMessage(11, LogLevel.Warning, "Upstream {Upstream} did not answer for {What} of {Name}: {Why}")]
+    public static partial void ListNotAnswered(ILogger logger, string upstream, RepositoryName name, string what, string why);
+}

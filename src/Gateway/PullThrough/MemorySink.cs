@@ -1,0 +1,28 @@
+using System.Buffers;
+using Gateway.Oci;
+
+namespace Gateway.PullThrough;
+
+/// <summary>Takes a small download into memory, so that it is verified before its first byte where nothing can be written. At most <see cref="FetchTable.VerifiedFirst"/>.</summary>
+internal sealed class MemorySink(long? length) : IDownloadSink
+{
+    private readonly ArrayBufferWriter<byte> _bytes = new();
+
+    public long Position => _bytes.WrittenCount;
+
+    public long? End => null;
+
+    public long? Length { get; set; } = length;
+
+    public ReadOnlyMemory<byte> Bytes => _bytes.WrittenMemory;
+
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        if (Position + bytes.Length > FetchTable.VerifiedFirst)
+            throw new FetchException(FetchFailure.Wrong, $"more than {FetchTable.VerifiedFirst} bytes came where {Length} were expected");
+        _bytes.Write(bytes.Span);
+        return ValueTask.CompletedTask;
+    }
+
+    public bool Matches(Digest digest) => Digest.Of(Bytes.Span, digest.Algorithm) == digest;
+}

@@ -1,0 +1,69 @@
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// Reads an upstream's body and gives it up when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/> in as much reading time.
+/// Time that the caller spends between reads does not count: a slow client is not a slow upstream.
+/// </summary>
+internal sealed class Pace : IDisposable
+{
+    /// <summary>design.md §4, "Fetch"; architecture.md §4.4 (under the floor rate for 10 s).</summary>
+    public static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>1 KiB/s: below what any link in use gives, above what keeps a connection open for ever.</summary>
+    public const long FloorBytes = 10 * 1024;
+
+    private readonly Stream _body;
+    private readonly TimeProvider _clock;
+    private readonly CancellationTokenSource _stalled;
+    private readonly CancellationTokenRegistration _caller;
+    private readonly CancellationToken _callerToken;
+    private TimeSpan _spent;
+    private long _got;
+
+    public Pace(Stream body, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        (_body, _clock, _callerToken) = (body, clock, cancellationToken);
+        _stalled = new(StallTimeout, clock);
+        _caller = cancellationToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), _stalled);
+    }
+
+    /// <summary>Reads some bytes; 0 at the end. Throws <see cref="IOException"/> when the body broke off or stalled.</summary>
+    public async ValueTask<int> ReadAsync(Memory<byte> buffer)
+    {
+        _stalled.CancelAfter(StallTimeout);
+        var start = _clock.GetTimestamp();
+        try
+        {
+            var read = await _body.ReadAsync(buffer, _stalled.Token);
+            if (read > 0) CheckRate(read, _clock.GetElapsedTime(start));
+            return read;
+        }
+        catch (OperationCanceledException e) when (!_callerToken.IsCancellationRequested)
+        {
+            throw new IOException($"no byte came for {StallTimeout.TotalSeconds:0} s", e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new IOException("the body broke off", e);
+        }
+        finally
+        {
+            if (!_stalled.IsCancellationRequested) _stalled.CancelAfter(Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    public void Dispose()
+    {
+        _caller.Dispose();
+        _stalled.Dispose();
+    }
+
+    private void CheckRate(int read, TimeSpan elapsed)
+    {
+        _spent += elapsed;
+        _got += read;
+        if (_spent < StallTimeout) return;
+        if (_got < FloorBytes) throw new IOException($"{_got} bytes came in {_spent.TotalSeconds:0} s");
+        (_spent, _got) = (TimeSpan.Zero, 0);
+    }
+}

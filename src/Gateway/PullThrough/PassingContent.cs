@@ -1,0 +1,107 @@
+using System.Security.Cryptography;
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Transport;
+
+namespace Gateway.PullThrough;
+
+/// <summary>A blob that passes through without being kept, for the volume has no room: each reader has an upstream body of its own, hashed on its way.</summary>
+internal sealed class PassingContent : IContent
+{
+    private readonly FetchTable _table;
+    private readonly UpstreamRepository _source;
+    private readonly IDisposable _place;
+    private Whole? _whole;
+
+    private PassingContent(FetchTable table, Digest digest, long? length, UpstreamRepository source, IDisposable place) =>
+        (_table, Digest, Length, _source, _place) = (table, digest, length, source, place);
+
+    public Digest Digest { get; }
+
+    public long? Length { get; private set; }
+
+    public bool IsVerified => false;
+
+    /// <summary>Opens it; for the whole, the upstream has answered when this returns. Throws <see cref="FetchException"/>.</summary>
+    public static async Task<PassingContent> OpenAsync(
+        FetchTable table, Digest digest, long? length, UpstreamRepository source, BlobUseKind use, CancellationToken cancellationToken)
+    {
+        var content = new PassingContent(table, digest, length, source, await table.EnterUnkeptAsync(cancellationToken));
+        try
+        {
+            if (use == BlobUseKind.Whole) await content.OpenWholeAsync(cancellationToken);
+            return content;
+        }
+        catch
+        {
+            await content.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken)
+    {
+        var whole = offset == 0 && (count is null || count == Length) ? Interlocked.Exchange(ref _whole, null) : null;
+        if (whole is not null)
+        {
+            await using (whole) await whole.CopyToAsync(writer, _table, _source, cancellationToken);
+            return;
+        }
+        var sink = new PassingSink(Digest, offset, hash: null) { Writer = writer, Length = Length, End = count is { } n ? offset + n : Length };
+        await using var download = new Download(Digest, new(_source), sink, _table.Clock, _table.Logger);
+        await download.RunAsync(cancellationToken);
+    }
+
+    /// <summary>Continues an answer that was following a fetch until the volume was full: from the state of the fetch's hash.</summary>
+    public static async Task ContinueAsync(
+        FetchTable table, BlobFetch fetch, IncrementalHash hash, long position, IBodyWriter writer, CancellationToken cancellationToken)
+    {
+        using var place = await table.EnterUnkeptAsync(cancellationToken);
+        var sink = new PassingSink(fetch.Digest, position, hash) { Length = fetch.Length };
+        var source = fetch.Sources.Current;
+        await using var whole = new Whole(sink, new(fetch.Digest, new(source), sink, table.Clock, table.Logger), hash);
+        await whole.CopyToAsync(writer, table, source, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_whole is not null) await _whole.DisposeAsync();
+        _place.Dispose();
+    }
+
+    private async Task OpenWholeAsync(CancellationToken cancellationToken)
+    {
+        var hash = IncrementalHash.CreateHash(Digest.HashName(Digest.Algorithm));
+        var sink = new PassingSink(Digest, 0, hash) { Length = Length };
+        _whole = new(sink, new(Digest, new(_source), sink, _table.Clock, _table.Logger), hash);
+        await _whole.Download.OpenAsync(cancellationToken);
+        Length = sink.Length;
+    }
+
+    /// <summary>A hashed answer to the blob's end.</summary>
+    private sealed class Whole(PassingSink sink, Download download, IncrementalHash hash) : IAsyncDisposable
+    {
+        public Download Download => download;
+
+        public async Task CopyToAsync(IBodyWriter writer, FetchTable table, UpstreamRepository source, CancellationToken cancellationToken)
+        {
+            sink.Writer = writer;
+            await download.RunAsync(cancellationToken);
+            try
+            {
+                await sink.FinishAsync(cancellationToken);
+            }
+            catch (FetchException e)
+            {
+                table.Suspect(sink.Digest, download.Endpoint, source, e.Message);
+                throw;
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await download.DisposeAsync();
+            hash.Dispose();
+        }
+    }
+}

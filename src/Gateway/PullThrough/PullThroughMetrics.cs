@@ -1,0 +1,37 @@
+using System.Diagnostics.Metrics;
+
+namespace Gateway.PullThrough;
+
+/// <summary>What this folder counts; no label is a repository or a digest.</summary>
+internal static class PullThroughMetrics
+{
+    public const string MeterName = "Gateway.PullThrough";
+
+    private static readonly Meter Meter = new(MeterName);
+
+    private static readonly Counter<long> Requests =
+        Meter.CreateCounter<long>("gateway.cache.requests", description: "Answers of pull-through repositories, by how they came about.");
+
+    private static readonly Counter<long> Bytes =
+        Meter.CreateCounter<long>("gateway.cache.bytes", "By", "Content fetched from upstreams, and content served in pull-through repositories.");
+
+    private static readonly Counter<long> IntegrityFailures =
+        Meter.CreateCounter<long>("gateway.integrity.failures", description: "Content that did not have its digest.");
+
+    public static readonly UpDownCounter<long> FetchesInFlight =
+        Meter.CreateUpDownCounter<long>("gateway.fetches.in_flight", description: "Blobs being fetched.");
+
+    public static readonly Counter<long> FetchResumes =
+        Meter.CreateCounter<long>("gateway.fetch.resumes", description: "Downloads taken up again after they broke off.");
+
+    /// <param name="kind">tag, manifest, blob, referrers or tags.</param>
+    /// <param name="result">hit, miss, stale, revalidated, coalesced, bypass, absent or unavailable.</param>
+    public static void Request(string upstream, string kind, string result) =>
+        Requests.Add(1, new("upstream", upstream), new("kind", kind), new("result", result));
+
+    public static void Fetched(string upstream, long bytes) => Bytes.Add(bytes, new("upstream", upstream), new("direction", "fetched"));
+
+    public static void Served(string upstream, long bytes) => Bytes.Add(bytes, new("upstream", upstream), new("direction", "served"));
+
+    public static void IntegrityFailure(string where) => IntegrityFailures.Add(1, new KeyValuePair<string, object?>("where", where));
+}

@@ -1,0 +1,172 @@
+using System.IO.Enumeration;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// The freshness of one repository's tags: a fresh one is answered from disk, any other is asked for at the upstream by HEAD (which Docker Hub does not count), once for
+/// all who wait, and what comes is weighed by the upstream's <c>tags:</c> options (features.md D2).
+/// </summary>
+internal sealed class TagRevalidation(StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
+{
+    /// <summary>Longest wait for an upstream where something stale can be served: containerd's time for a pull is shared by all hosts (features.md D2).</summary>
+    public static readonly TimeSpan StaleDeadline = TimeSpan.FromSeconds(2);
+
+    // After an upstream failed, what is stale is served at once for so long: half of the longest time that a breaker stays open.
+    private static readonly TimeSpan StalePause = TimeSpan.FromSeconds(5);
+
+    // A Retry-After of hours is a mistake, or a ban that ends with a new address or password.
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(15);
+
+    private readonly SingleFlight<TagName, UpstreamTag> _asking = new();
+    private readonly ExpiringMap<TagName, UpstreamTag> _known = new(4096, clock);
+
+    private TagOptions Options => source.Options.Tags;
+
+    public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
+    {
+        var live = await stored.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: { Live.IsEmpty: false } state } ? state : null;
+        if (live is not null && IsFresh(tag, live))
+        {
+            PullThroughMetrics.Request(source.Key, "tag", "hit");
+            return new Result<TagState>.Found(live, Provenance.Hit with { Upstream = source.Key });
+        }
+        if (_known.TryGet(tag, out var known) && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null }))
+            return Weigh(live, known, joined: false);
+        var (answer, joined) = _asking.Run(tag, () => AskAsync(tag, live));
+        var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
+        return Weigh(live, said, joined);
+    }
+
+    /// <summary>A tag was bound to what the upstream said: it has just been validated.</summary>
+    public void Bound(TagName tag) => _known.Remove(tag);
+
+    private bool IsFresh(TagName tag, TagState live) =>
+        Options.RevalidateAfter == Timeout.InfiniteTimeSpan
+        || clock.GetUtcNow() < live.ValidatedAt + Options.RevalidateAfter
+        || Options.Immutable.Any(glob => FileSystemName.MatchesSimpleExpression(glob, tag.Value, ignoreCase: false));
+
+    private async Task<UpstreamTag> WaitBrieflyAsync(TagName tag, Task<UpstreamTag> answer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await answer.WaitAsync(StaleDeadline, clock, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            // The question stays under way; until it is answered nobody else waits.
+            var silent = new UpstreamTag.Unavailable(null, $"upstream {source.Key} did not answer within {StaleDeadline.TotalSeconds:0} s", null);
+            _known.Set(tag, silent, StalePause);
+            return silent;
+        }
+    }
+
+    private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
+    {
+        var said = await AskUpstreamAsync(tag);
+        if (said is UpstreamTag.Bound same && same.Digest == live?.Live)
+        {
+            if (await TryNoteAsync(tag))
+            {
+                _known.Remove(tag);
+                return said;
+            }
+        }
+        _known.Set(tag, said, MemoryOf(said));
+        return said;
+    }
+
+    // A full volume notes nothing; memory must do then.
+    private async Task<bool> TryNoteAsync(TagName tag)
+    {
+        try
+        {
+            await stored.CommitAsync(new([new Operation.Validated(tag, clock.GetUtcNow())]), CancellationToken.None);
+            return true;
+        }
+        catch (StoreReadOnlyException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<UpstreamTag> AskUpstreamAsync(TagName tag)
+    {
+        try
+        {
+            await using var response = await source.HeadTagAsync(tag, CancellationToken.None);
+            return response.Status switch
+            {
+                404 => new UpstreamTag.Gone(),
+                200 when !response.DigestClaim.IsEmpty => new UpstreamTag.Bound(response.DigestClaim),
+                // A registry that leaves the digest out, or knows no HEAD: containerd asks by GET then, and so do we.
+                200 or 405 => await manifests.ReadTagAsync(tag),
+                var status => throw source.Misbehaved($"answered {status} to HEAD of tag {tag}"),
+            };
+        }
+        catch (UpstreamException e)
+        {
+            Log.TagNotAnswered(logger, source.Key, source.Name, tag, e.Message);
+            return e.Failure == UpstreamFailure.Unauthorized ? new UpstreamTag.Unauthorized(e.Status) : UpstreamTag.Unavailable.Of(e);
+        }
+    }
+
+    private TimeSpan MemoryOf(UpstreamTag said) => said switch
+    {
+        UpstreamTag.Bound => Options.RevalidateAfter == Timeout.InfiniteTimeSpan ? LongestPause : Options.RevalidateAfter,
+        UpstreamTag.Unavailable { RetryAfter: { } after } => after < LongestPause ? after : LongestPause,
+        UpstreamTag.Unavailable => StalePause,
+        _ => Freshness.OfAbsence(source.Options),
+    };
+
+    private Result<TagState> Weigh(TagState? live, UpstreamTag said, bool joined)
+    {
+        var asked = new Provenance { Upstream = source.Key, Forward = live is null ? "uri-miss" : "stale", Collapsed = joined };
+        return said switch
+        {
+            UpstreamTag.Bound(var digest) => Offer(live, digest, asked),
+            UpstreamTag.Gone when live is not null && ServesGone(live) => Stale(live, asked with { ForwardStatus = 404 }, "the upstream has it no more"),
+            UpstreamTag.Gone => Absent(asked with { ForwardStatus = 404 }),
+            UpstreamTag.Unauthorized(var status) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
+                Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),
+            UpstreamTag.Unauthorized(var status) => Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined }),
+            UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
+                Stale(live, asked with { ForwardStatus = down.Status }, down.Why),
+            UpstreamTag.Unavailable down => Unavailable(down, asked),
+            _ => throw new InvalidOperationException($"{said} is no answer"),
+        };
+    }
+
+    private bool ServesGone(TagState live) =>
+        Options.OnGone == Timeout.InfiniteTimeSpan || clock.GetUtcNow() < live.ValidatedAt + Options.OnGone;
+
+    private Result<TagState>.Found Offer(TagState? live, Digest digest, Provenance asked)
+    {
+        var isSame = live?.Live == digest;
+        PullThroughMetrics.Request(source.Key, "tag", isSame ? "revalidated" : "miss");
+        var state = new TagState(live?.Live ?? default, isSame ? default : digest) { ValidatedAt = live?.ValidatedAt ?? default };
+        return new(state, asked with { IsHit = isSame, ForwardStatus = 200 });
+    }
+
+    private Result<TagState>.Found Stale(TagState live, Provenance asked, string why)
+    {
+        PullThroughMetrics.Request(source.Key, "tag", "stale");
+        var warning = $"stale: {why}; last validated {live.ValidatedAt.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}".Replace('"', '\'');
+        return new(live, asked with { IsHit = true, Warning = warning });
+    }
+
+    private Result<TagState>.Absent Absent(Provenance provenance)
+    {
+        PullThroughMetrics.Request(source.Key, "tag", "absent");
+        return new(provenance);
+    }
+
+    private Result<TagState>.Unavailable Unavailable(UpstreamTag.Unavailable down, Provenance asked)
+    {
+        PullThroughMetrics.Request(source.Key, "tag", "unavailable");
+        return new(down.RetryAfter ?? StalePause, down.Why, asked with { ForwardStatus = down.Status });
+    }
+}

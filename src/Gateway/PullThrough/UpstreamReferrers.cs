@@ -1,0 +1,175 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// Who refers to a manifest: what the upstream lists, by its API or under the fallback tag, added to what is kept here, so that signatures are found when the upstream is
+/// gone (features.md D3).
+/// </summary>
+internal sealed class UpstreamReferrers(
+    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
+{
+    // Pages of one list, each at most 4 MiB; IBacking.MaxReferrers is reached before.
+    private const int MaxPages = 16;
+
+    // Entries of a fallback tag that are re-read; clients scan no further either (features.md D3, "Bound fan-out").
+    private const int MaxFallback = 64;
+
+    // features.md D3, "Cache".
+    private static readonly TimeSpan Positive = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Negative = TimeSpan.FromSeconds(30);
+
+    private readonly SingleFlight<Digest, Said> _asking = new();
+    private readonly ExpiringMap<Digest, Said> _known = new(4096, clock);
+    private readonly ManifestLimits _limits = new() { MaxDescriptors = IBacking.MaxReferrers };
+
+    /// <summary>How the upstream answered; what it listed is in the repository.</summary>
+    /// <param name="Failure">Null when it answered.</param>
+    private sealed record Said(UpstreamException? Failure);
+
+    public async ValueTask<Result<IReadOnlyList<Descriptor>>> ListAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        var isKnown = _known.TryGet(subject, out var said);
+        var joined = false;
+        if (!isKnown)
+        {
+            (var asking, joined) = _asking.Run(subject, () => AskAsync(subject));
+            said = await asking.WaitAsync(cancellationToken);
+        }
+        var kept = await stored.ReferrersAsync(subject, cancellationToken);
+        var provenance = Came(isKnown, joined, said!);
+        PullThroughMetrics.Request(source.Key, "referrers", said!.Failure is not null ? "stale" : isKnown ? "hit" : joined ? "coalesced" : "miss");
+        return (kept, said.Failure) switch
+        {
+            (Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } found, _) => found with { Provenance = provenance },
+            // Nobody may take "not now" for "none": a signature may be there.
+            (_, { } failure) => UpstreamAnswers.Failed<IReadOnlyList<Descriptor>>(source, failure),
+            _ => new Result<IReadOnlyList<Descriptor>>.Found([], provenance),
+        };
+    }
+
+    private Provenance Came(bool isKnown, bool joined, Said said) => new()
+    {
+        Upstream = source.Key,
+        IsHit = isKnown || said.Failure is not null,
+        Forward = said.Failure is not null ? "stale" : isKnown ? null : "uri-miss",
+        ForwardStatus = said.Failure?.Status,
+        Collapsed = joined,
+        Warning = said.Failure is { } failure ? $"stale: {failure.Message}".Replace('"', '\'') : null,
+    };
+
+    private async Task<Said> AskAsync(Digest subject)
+    {
+        Said said;
+        var count = 0;
+        try
+        {
+            var listed = await ReadApiAsync(subject) ?? await ReadFallbackAsync(subject);
+            count = listed.Count;
+            await KeepAsync(subject, listed);
+            said = new(Failure: null);
+        }
+        catch (UpstreamException e)
+        {
+            Log.ListNotAnswered(logger, source.Key, source.Name, $"referrers of {subject}", e.Message);
+            said = new(e.Failure == UpstreamFailure.Unauthorized ? null : e);
+        }
+        _known.Set(subject, said, said.Failure is not null ? UpstreamAnswers.PauseAfter(said.Failure) : count > 0 ? Positive : Negative);
+        return said;
+    }
+
+    private async Task KeepAsync(Digest subject, List<Descriptor> listed)
+    {
+        var kept = await stored.ReferrersAsync(subject, CancellationToken.None) is Result<IReadOnlyList<Descriptor>>.Found found
+            ? found.Value.Select(d => d.Digest).ToHashSet()
+            : [];
+        Operation[] added = [.. listed.DistinctBy(d => d.Digest).Where(d => !kept.Contains(d.Digest)).Select(d => new Operation.AddReferrer(subject, d))];
+        if (added.Length == 0) return;
+        try
+        {
+            await stored.CommitAsync(new([.. added]), CancellationToken.None);
+        }
+        catch (StoreReadOnlyException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Unavailable, $"the referrers of {subject} came, but cannot be kept: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>Null when the upstream has no such API; many that have none answer 401, 403, 405 or a page for people.</summary>
+    private async Task<List<Descriptor>?> ReadApiAsync(Digest subject)
+    {
+        List<Descriptor> all = [];
+        string? query = null;
+        for (var page = 0; page < MaxPages && all.Count < IBacking.MaxReferrers; page++)
+        {
+            UpstreamResponse response;
+            try
+            {
+                response = await source.GetReferrersAsync(subject, query, CancellationToken.None);
+            }
+            catch (UpstreamException e) when (page == 0 && e.Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving)
+            {
+                return null;
+            }
+            await using (response)
+            {
+                if (response.Status != 200) return page == 0 ? null : throw source.Misbehaved($"answered {response.Status} to page {page + 1} of referrers");
+                if (await ReadPageAsync(response, subject) is not { } descriptors) return page == 0 ? null : all;
+                all.AddRange(descriptors.Take(IBacking.MaxReferrers - all.Count));
+                if ((query = response.NextQuery) is null) break;
+            }
+        }
+        return all;
+    }
+
+    private async Task<IEnumerable<Descriptor>?> ReadPageAsync(UpstreamResponse response, Digest subject)
+    {
+        try
+        {
+            var bytes = await BoundedBody.ReadAsync(response.Body, response.Length, _limits.MaxBytes, clock);
+            PullThroughMetrics.Fetched(source.Key, bytes.Length);
+            return ManifestReader.Read(bytes, response.ContentType, _limits).Manifest is { IsIndex: true } index
+                ? index.Children.Where(d => d.Digest != subject)
+                : null;
+        }
+        catch (IOException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {source.Key} broke off referrers of {subject}: {e.Message}", inner: e);
+        }
+        catch (InvalidDataException e)
+        {
+            throw source.Misbehaved($"referrers of {subject}: {e.Message}");
+        }
+    }
+
+    // What old clients write into the index is not to be relied on (clients.md §7.1): each manifest says itself what it is and whom it is about.
+    private async Task<List<Descriptor>> ReadFallbackAsync(Digest subject)
+    {
+        if (await manifests.ReadTagAsync(FallbackTag(subject)) is not UpstreamTag.Bound(var digest)) return [];
+        if (await manifests.ReadAsync(digest, CancellationToken.None) is not Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index }) return [];
+        List<Descriptor> all = [];
+        foreach (var entry in index.Children.Take(MaxFallback))
+        {
+            switch (await manifests.ReadAsync(entry.Digest, CancellationToken.None))
+            {
+                case Result<StoredManifest>.Found { Value: var read } when read.Manifest.Subject?.Digest == subject:
+                    all.Add(Describe(read));
+                    break;
+                case Result<StoredManifest>.Unavailable down:
+                    throw new UpstreamException(UpstreamFailure.Unavailable, down.Why, down.RetryAfter);
+            }
+        }
+        return all;
+    }
+
+    /// <summary>The tag under which clients list referrers where there is no API (distribution-spec, "Referrers Tag Schema"): hex cut to 64 characters.</summary>
+    private static TagName FallbackTag(Digest subject) => TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..64]}");
+
+    private static Descriptor Describe(StoredManifest read) => new(read.Manifest.MediaType, read.Digest, read.Bytes.Length)
+    {
+        ArtifactType = read.Manifest.ReferrerType,
+        Annotations = read.Manifest.Annotations,
+    };
+}

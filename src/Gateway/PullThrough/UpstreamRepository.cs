@@ -1,0 +1,66 @@
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>One repository of an upstream, and the questions that we ask it.</summary>
+internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
+{
+    /// <summary>Until the headers of an answer: an uncached pull shall fail within 10 s when an upstream hangs (perf.md §10, row 9).</summary>
+    public static readonly TimeSpan HeaderDeadline = TimeSpan.FromSeconds(10);
+
+    public UpstreamOptions Options => registry.Options;
+
+    public string Key => registry.Options.Key;
+
+    public RepositoryName Name => name;
+
+    public bool IsSameAs(UpstreamRepository other) => Key == other.Key && name == other.Name;
+
+    public Task<UpstreamResponse> HeadTagAsync(TagName tag, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value), cancellationToken);
+
+    public Task<UpstreamResponse> GetManifestAsync(Reference reference, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()), cancellationToken);
+
+    public Task<UpstreamResponse> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Head, UpstreamNoun.Blob, name, digest.ToString()), cancellationToken);
+
+    /// <param name="range">First and last byte; null for the whole.</param>
+    /// <param name="ifRange">A strong ETag.</param>
+    /// <param name="except">The endpoint to try last.</param>
+    public Task<UpstreamResponse> GetBlobAsync(
+        Digest digest, (long First, long Last)? range, string? ifRange, Uri? except, CancellationToken cancellationToken) =>
+        SendAsync(
+            new(HttpMethod.Get, UpstreamNoun.Blob, name, digest.ToString()) { Range = range, IfRange = ifRange, Except = except },
+            cancellationToken);
+
+    public Task<UpstreamResponse> GetReferrersAsync(Digest subject, string? query, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Get, UpstreamNoun.Referrers, name, subject.ToString()) { Query = query }, cancellationToken);
+
+    public Task<UpstreamResponse> GetTagsAsync(string? query, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Get, UpstreamNoun.Tags, name, "") { Query = query }, cancellationToken);
+
+    /// <summary>Notes that a body from this endpoint broke off or was wrong.</summary>
+    public void Report(Uri endpoint, bool wrong) => registry.Report(endpoint, wrong);
+
+    /// <summary>An upstream answered what no registry should: one line that says which one and for what.</summary>
+    public UpstreamException Misbehaved(string what) =>
+        new(UpstreamFailure.Misbehaving, $"upstream {Key}, repository {name}: {what}");
+
+    private async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(HeaderDeadline, clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            return await registry.SendAsync(request, both.Token);
+        }
+        catch (OperationCanceledException e) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable, $"upstream {Key} did not answer within {HeaderDeadline.TotalSeconds:0} s", inner: e);
+        }
+    }
+}

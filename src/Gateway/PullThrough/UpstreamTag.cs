@@ -1,0 +1,23 @@
+using Gateway.Oci;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>What an upstream says of a tag.</summary>
+internal abstract record UpstreamTag
+{
+    /// <summary>Bound to this digest.</summary>
+    internal sealed record Bound(Digest Digest) : UpstreamTag;
+
+    /// <summary>404.</summary>
+    internal sealed record Gone : UpstreamTag;
+
+    /// <summary>401 or 403 with the credentials we have.</summary>
+    internal sealed record Unauthorized(int? Status) : UpstreamTag;
+
+    /// <summary>No answer that helps: 429, 5xx, a time-out, an answer that no registry should give.</summary>
+    internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag
+    {
+        public static Unavailable Of(UpstreamException e) => new(e.RetryAfter, e.Message, e.Status);
+    }
+}

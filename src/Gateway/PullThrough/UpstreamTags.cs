@@ -1,0 +1,132 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>The tags of an upstream's repository, page by page; what is kept here when the upstream cannot answer.</summary>
+internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepository source, TimeProvider clock, ILogger logger)
+{
+    // Of one page; 100,000 tags of 40 characters.
+    private const int MaxBytes = 8 << 20;
+
+    // Pages that are read where an upstream knows no `last`, or orders in its own way.
+    private const int MaxPages = 100;
+
+    private const int MaxTags = 100_000;
+
+    // distribution-spec, "Listing Tags" has no largest page; docker.io and others cut at 1000 or below.
+    private const int PageSize = 1000;
+
+    private readonly SingleFlight<string, string[]?> _reading = new();
+    private readonly ExpiringMap<string, string[]> _whole = new(1, clock);
+
+    public async ValueTask<Result<Page<TagName>>> AfterAsync(string? last, int count, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var page = await AskAsync(last, count, cancellationToken);
+            PullThroughMetrics.Request(source.Key, "tags", "miss");
+            var asked = new Provenance { Upstream = source.Key, Forward = "miss", ForwardStatus = page is null ? 404 : 200 };
+            return page is null ? new Result<Page<TagName>>.Absent(asked) : new Result<Page<TagName>>.Found(page, asked);
+        }
+        catch (UpstreamException e)
+        {
+            Log.ListNotAnswered(logger, source.Key, source.Name, "tags", e.Message);
+            return e.Failure == UpstreamFailure.Unauthorized
+                ? UpstreamAnswers.Failed<Page<TagName>>(source, e)
+                : await KeptAsync(last, count, e, cancellationToken);
+        }
+    }
+
+    private async ValueTask<Result<Page<TagName>>> KeptAsync(string? last, int count, UpstreamException failure, CancellationToken cancellationToken)
+    {
+        if (await stored.TagsAfterAsync(last, count, cancellationToken) is not Result<Page<TagName>>.Found kept)
+            return UpstreamAnswers.Failed<Page<TagName>>(source, failure);
+        PullThroughMetrics.Request(source.Key, "tags", "stale");
+        var warning = $"only tags that are kept here are listed: {failure.Message}".Replace('"', '\'');
+        return kept with { Provenance = new() { Upstream = source.Key, IsHit = true, Forward = "stale", ForwardStatus = failure.Status, Warning = warning } };
+    }
+
+    private async Task<Page<TagName>?> AskAsync(string? last, int count, CancellationToken cancellationToken)
+    {
+        if (!_whole.TryGet("", out var whole))
+        {
+            var query = last is null ? $"n={Math.Min(count, PageSize)}" : $"n={Math.Min(count, PageSize)}&last={Uri.EscapeDataString(last)}";
+            if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return null;
+            if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal))) return Cut(tags, last, count, next is not null);
+            whole = await _reading.Run("", ReadWholeAsync).Result.WaitAsync(cancellationToken);
+            if (whole is null) return null;
+        }
+        return Cut(whole, last, count, more: false);
+    }
+
+    /// <summary>All tags in bytewise order; null when the repository does not exist.</summary>
+    private async Task<string[]?> ReadWholeAsync()
+    {
+        List<string> all = [];
+        string? query = $"n={PageSize}";
+        for (var page = 0; page < MaxPages && all.Count < MaxTags && query is not null; page++)
+        {
+            if (await ReadPageAsync(query, CancellationToken.None) is not var (tags, next)) return null;
+            all.AddRange(tags);
+            query = next;
+        }
+        string[] sorted = [.. all.Distinct().Order(StringComparer.Ordinal)];
+        _whole.Set("", sorted, Freshness.OfAbsence(source.Options));
+        return sorted;
+    }
+
+    private async Task<(string[] Tags, string? Next)?> ReadPageAsync(string query, CancellationToken cancellationToken)
+    {
+        await using var response = await source.GetTagsAsync(query, cancellationToken);
+        if (response.Status == 404) return null;
+        if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to its tags list");
+        try
+        {
+            var bytes = await BoundedBody.ReadAsync(response.Body, response.Length, MaxBytes, clock);
+            var list = JsonSerializer.Deserialize(bytes, Json.Default.TagsList);
+            return (list?.Tags ?? [], response.NextQuery);
+        }
+        catch (Exception e) when (e is JsonException or InvalidDataException)
+        {
+            throw source.Misbehaved($"its tags list cannot be read: {e.Message}");
+        }
+        catch (IOException e)
+        {
+            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {source.Key} broke off its tags list: {e.Message}", inner: e);
+        }
+    }
+
+    // Some registries answer with the whole list whatever is asked (docker-registry 2.8), so each page is cut here too.
+    private static Page<TagName> Cut(string[] tags, string? last, int count, bool more)
+    {
+        List<TagName> items = [];
+        foreach (var text in tags)
+        {
+            if (last is not null && string.CompareOrdinal(text, last) <= 0) continue;
+            if (!TagName.TryParse(text, out var tag)) continue;
+            if (items.Count == count) return new(items, More: true);
+            items.Add(tag);
+        }
+        return new(items, more);
+    }
+
+    private static bool IsInOrder(string[] tags)
+    {
+        for (var i = 1; i < tags.Length; i++)
+        {
+            if (string.CompareOrdinal(tags[i - 1], tags[i]) > 0) return false;
+        }
+        return true;
+    }
+
+    /// <summary>distribution-spec, "Listing Tags".</summary>
+    private sealed record TagsList(string[]? Tags);
+
+    [JsonSerializable(typeof(TagsList))]
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+    private sealed partial class Json : JsonSerializerContext;
+}
