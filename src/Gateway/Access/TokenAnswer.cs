@@ -17,7 +17,10 @@ internal sealed record TokenRequest
 
     public string? RefreshToken { get; init; }
 
-    /// <summary><c>offline_token=true</c> (GET) or <c>access_type=offline</c> (POST): the client wants to keep a refresh token instead of the password.</summary>
+    /// <summary>
+    /// <c>access_type=offline</c>: the client wants a refresh token beside. The <c>offline_token=true</c> that docker login sends by GET is not
+    /// heeded: docker would keep the refresh token instead of the password, and ours end with the process.
+    /// </summary>
     public bool Offline { get; init; }
 
     /// <summary>Reads a request from the values of a query or of a form.</summary>
@@ -30,7 +33,7 @@ internal sealed record TokenRequest
             Username = byName.GetValueOrDefault("username"),
             Password = byName.GetValueOrDefault("password"),
             RefreshToken = byName.GetValueOrDefault("refresh_token"),
-            Offline = byName.GetValueOrDefault("offline_token") == "true" || byName.GetValueOrDefault("access_type") == "offline",
+            Offline = byName.GetValueOrDefault("access_type") == "offline",
         };
     }
 

@@ -8,9 +8,9 @@ internal static class Completion
     /// <summary>The options as they hold; what is wrong is added to the reading.</summary>
     public static GatewayOptions Complete(GatewayOptions options, Reading reading)
     {
-        Listeners.Check(options, reading);
-        CheckNamespaces(options, reading);
-        CheckRoutes(options, reading);
+        if (reading.IsSound("listen") && reading.IsSound("operator") && reading.IsSound("tls")) Listeners.Check(options, reading);
+        if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
+        if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);
         return options with
         {
             Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
@@ -38,12 +38,12 @@ internal static class Completion
     {
         var prefixes = new HashSet<string>(StringComparer.Ordinal);
         var hosts = new HashSet<string>(StringComparer.Ordinal);
-        for (var i = 0; reading.IsWritten("routes") && i < options.Routes.Length; i++)
+        for (var i = 0; i < options.Routes.Length; i++)
         {
             var route = options.Routes[i];
             if (!prefixes.Add(route.Prefix)) reading.Add($"routes[{i}].prefix", $"'{route.Prefix}' already has a route");
             if (route.Hosts.FirstOrDefault(host => !hosts.Add(host)) is { } taken) reading.Add($"routes[{i}].hosts", $"'{taken}' already means another route");
-            if (route.Upstream is { } key && !options.Upstreams.ContainsKey(key))
+            if (route.Upstream is { } key && !reading.IsWritten($"upstreams.{key}"))
                 reading.Add($"routes[{i}].upstream", $"no upstream is named '{key}'{NearestName.Hint(key, options.Upstreams.Keys)}");
         }
     }

@@ -37,7 +37,8 @@ internal static class ConfigurationLoader
         var document = YamlReader.Read(text, source, reading.Mistakes);
         if (document is null) return new(null, source, reading.Mistakes);
         var root = new EnvironmentOverrides(reading).Apply(document, environment);
-        if (GatewaySchema.Root.TryRead(root, "", reading, out var options)) options = Completion.Complete(options, reading);
+        GatewaySchema.Root.TryRead(root, "", reading, new(), out var options);
+        options = Completion.Complete(options, reading);
         return reading.Mistakes.Count == 0 ? new(options, source, []) : new(null, source, reading.Mistakes);
     }
 

@@ -14,7 +14,7 @@ internal static class Listeners
             var path = reading.IsWritten($"listen[{i}]") ? $"listen[{i}]" : "listen";
             if (listener.Url.Scheme == Uri.UriSchemeHttps && (listener.Tls ?? options.Tls) is null) reading.Add(path, "https needs tls: { certificate: …, key: … }");
             if (listener.Url.Scheme == Uri.UriSchemeHttp && listener.Tls is not null) reading.Add($"{path}.tls", "is for https; write https:// in the url");
-            if (options.Access is null && !Addresses.IsLoopback(listener.Url)) reading.Add(path, OpenToTheWorld(listener.Url));
+            if (!reading.IsWritten("access") && !Addresses.IsLoopback(listener.Url)) reading.Add(path, OpenToTheWorld(listener.Url));
             if (options.Listen.Take(i).Any(earlier => Clash(earlier.Url, listener.Url))) reading.Add(path, $"port {listener.Url.Port} of this address is taken by an earlier listener");
             if (Clash(listener.Url, options.Operator)) reading.Add("operator", $"port {options.Operator.Port} is taken by listen; give it a port of its own");
         }

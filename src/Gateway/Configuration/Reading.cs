@@ -17,6 +17,9 @@ internal sealed class Reading(SourceLocation root, string baseDirectory)
     /// <summary>Whether this key stands in the configuration (and does not merely have its default).</summary>
     public bool IsWritten(string path) => _written.ContainsKey(path);
 
+    /// <summary>Whether what is below this key was read without a mistake, so that it can be compared with other sections.</summary>
+    public bool IsSound(string key) => !Mistakes.Exists(mistake => mistake.Path.StartsWith(key, StringComparison.Ordinal));
+
     public void Add(SourceLocation location, string path, string message) => Mistakes.Add(new(location, path, message));
 
     /// <summary>Adds a mistake where this key was written, or where the section around it was.</summary>

@@ -19,11 +19,11 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
     /// <summary>Keys that will mean something one day and are refused until they do.</summary>
     public override IEnumerable<string> KnownKeys => _notYet.Keys;
 
-    public void Add<TValue>(string name, SettingType<TValue> type, string? standard, string summary, Func<T, TValue, T> apply) =>
+    public void Add<TValue>(string name, SettingType<TValue> type, string standard, string summary, Func<T, TValue, T> apply) =>
         _keys.Add(new Key<TValue>(name, type, standard, summary, apply));
 
-    public void Add<TValue>(string name, SettingType<TValue> type, Required required, string summary, Func<T, TValue, T> apply) =>
-        _keys.Add(new Key<TValue>(name, type, required.Hint, summary, apply) { IsRequired = true });
+    public void Add<TValue>(string name, SettingType<TValue> type, Required _, string summary, Func<T, TValue, T> apply) =>
+        _keys.Add(new Key<TValue>(name, type, null, summary, apply) { IsRequired = true });
 
     /// <summary>A key that is refused by name, with a reason, instead of as unknown.</summary>
     public void Add(string name, NotInThisVersion refusal) => _notYet.Add(name, refusal.Instead);
@@ -32,7 +32,8 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
         TryRead(node, path, reading, seed(), out value);
 
     /// <summary>Reads over these defaults instead of the section's own.</summary>
-    public bool TryRead(ConfigurationNode node, string path, Reading reading, T defaults, [MaybeNullWhen(false)] out T value)
+    /// <param name="value">Also after a mistake, as far as it could be read.</param>
+    public bool TryRead(ConfigurationNode node, string path, Reading reading, T defaults, out T value)
     {
         value = defaults;
         var entries = node is MappingNode mapping ? mapping.Entries : [];
@@ -90,8 +91,7 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
 }
 
 /// <summary>Marks a key that has no default.</summary>
-/// <param name="Hint">Shown where a default would be; null for nothing.</param>
-internal sealed record Required(string? Hint = null);
+internal sealed record Required;
 
 /// <summary>Marks a key that this version refuses.</summary>
 /// <param name="Instead">What to do meanwhile, beginning with punctuation; empty for nothing.</param>

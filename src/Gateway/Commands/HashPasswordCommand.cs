@@ -1,0 +1,52 @@
+using System.CommandLine;
+using Gateway.Access;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway hash-password NAME</c>: one line for the htpasswd file.</summary>
+internal static class HashPasswordCommand
+{
+    public static Command Create()
+    {
+        var name = new Argument<string>("NAME") { Description = "The account's name." };
+        var cost = new Option<int>("--cost") { Description = "Work of the hash, from 5 to 16; each step doubles it.", DefaultValueFactory = _ => Bcrypt.DefaultCost };
+        cost.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < Bcrypt.LeastCost or > Bcrypt.MostCost) result.AddError("--cost: expected a whole number from 5 to 16");
+        });
+        var command = new Command("hash-password", "Reads a password from standard input and prints its line for the htpasswd file.") { name, cost };
+        command.SetAction(async parsed => await RunAsync(parsed.GetRequiredValue(name), parsed.GetValue(cost), parsed.InvocationConfiguration));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string name, int cost, InvocationConfiguration streams)
+    {
+        var password = await ReadPasswordAsync(streams.Error);
+        var problem = name.Length == 0 || name.Contains(':') || name == Asker.Anonymous ? "expected a name other than anonymous and without a colon"
+            : password is "" or null ? "expected a password on standard input"
+            : System.Text.Encoding.UTF8.GetByteCount(password) > Bcrypt.MostBytes ? $"expected a password of at most {Bcrypt.MostBytes} bytes; bcrypt reads no more"
+            : null;
+        if (problem is not null)
+        {
+            await streams.Error.WriteLineAsync($"gateway hash-password: {problem}");
+            return 1;
+        }
+        await streams.Output.WriteLineAsync($"{name}:{Bcrypt.Hash(password!, cost)}");
+        return 0;
+    }
+
+    /// <summary>The first line of what is piped in; at a terminal it is asked for, and not shown.</summary>
+    private static async Task<string?> ReadPasswordAsync(TextWriter prompt)
+    {
+        if (Console.IsInputRedirected) return await Console.In.ReadLineAsync();
+        await prompt.WriteAsync("Password: ");
+        var password = new System.Text.StringBuilder();
+        while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
+        {
+            if (key.Key != ConsoleKey.Backspace) password.Append(key.KeyChar);
+            else if (password.Length > 0) password.Length--;
+        }
+        await prompt.WriteLineAsync();
+        return password.ToString();
+    }
+}

@@ -1,0 +1,17 @@
+using System.CommandLine;
+using Gateway.Configuration;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway schema</c>: what gateway.yaml may hold, for editors and for people.</summary>
+internal static class SchemaCommand
+{
+    public static Command Create()
+    {
+        var markdown = new Option<bool>("--markdown") { Description = "Print docs/configuration.md instead." };
+        var command = new Command("schema", "Prints the JSON Schema (2020-12) of gateway.yaml.") { markdown };
+        command.SetAction(async parsed =>
+            await parsed.InvocationConfiguration.Output.WriteAsync(parsed.GetValue(markdown) ? ReferencePage.Write() : SchemaDocument.Write()));
+        return command;
+    }
+}

@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gateway.Configuration;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway verify</c>: reads the configuration as <c>serve</c> would, and says what would be done.</summary>
+internal static partial class VerifyCommand
+{
+    public static Command Create()
+    {
+        var config = ConfigurationFile.Option();
+        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var command = new Command("verify", "Checks the configuration and prints what it does; every mistake goes to standard error.") { config, json };
+        command.SetAction(async (parsed, _) =>
+        {
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var asJson = parsed.GetValue(json);
+            var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), error);
+            if (asJson) await output.WriteLineAsync(JsonSerializer.Serialize(Describe(loaded), VerifyJson.Default.Plan));
+            else if (loaded.Options is not null) await WriteAsync(Describe(loaded), output);
+            return loaded.Options is null ? 1 : 0;
+        });
+        return command;
+    }
+
+    private static async Task WriteAsync(Plan plan, TextWriter output)
+    {
+        await output.WriteLineAsync($"configuration  {plan.File ?? "none: everything has its default"}");
+        foreach (var listener in plan.Listen) await output.WriteLineAsync($"listen         {listener}");
+        await output.WriteLineAsync($"operator       {plan.Operator}");
+        await output.WriteLineAsync($"storage        {plan.Storage}");
+        foreach (var upstream in plan.Upstreams)
+            await output.WriteLineAsync($"upstream       {upstream.Name}  {string.Join(" ", upstream.Urls)}  ?ns={string.Join("|", upstream.Namespaces)}");
+        foreach (var route in plan.Routes) await output.WriteLineAsync($"route          {(route.Prefix.Length == 0 ? "(the rest)" : route.Prefix)}  {route.Target}");
+        await output.WriteLineAsync($"access         {plan.Access}");
+        await output.WriteLineAsync($"policy         {plan.Policy}");
+    }
+
+    private static Plan Describe(LoadedConfiguration loaded)
+    {
+        var options = loaded.Options ?? new();
+        return new(
+            loaded.Options is not null,
+            loaded.Path,
+            [.. loaded.Mistakes.Select(mistake => mistake.ToString())],
+            [.. options.Listen.Select(listener => listener.PullOnly ? $"{listener.Url} (pull-only)" : listener.Url.ToString())],
+            options.Operator.ToString(),
+            options.Storage.Path,
+            [.. options.Upstreams.Values.Select(upstream => new PlannedUpstream(upstream.Key, [.. upstream.Urls.Select(url => url.ToString())], [.. upstream.Namespaces]))],
+            [.. options.Routes.Select(route => new PlannedRoute(route.Prefix, route.Upstream is { } key ? $"from {key}" : "built-in storage"))],
+            options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everybody who reaches a listener",
+            options.Policy is { } policy ? $"default {(policy.Default == Gateway.Policy.Outcome.Allow ? "allow" : "deny")}, {policy.Rules.Length} rules" : "none: everything is admitted");
+    }
+
+    internal sealed record PlannedUpstream(string Name, string[] Urls, string[] Namespaces);
+
+    internal sealed record PlannedRoute(string Prefix, string Target);
+
+    /// <param name="File">Null when there is none.</param>
+    internal sealed record Plan(
+        bool Valid, string? File, string[] Mistakes, string[] Listen, string Operator, string Storage,
+        PlannedUpstream[] Upstreams, PlannedRoute[] Routes, string Access, string Policy);
+
+    [JsonSerializable(typeof(Plan))]
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+    private sealed partial class VerifyJson : JsonSerializerContext;
+}

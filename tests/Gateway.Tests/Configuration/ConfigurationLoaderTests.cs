@@ -1,0 +1,171 @@
+using Gateway.Configuration;
+using Gateway.Policy;
+using Xunit;
+
+namespace Gateway.Tests.Configuration;
+
+public sealed class ConfigurationLoaderTests
+{
+    [Theory]
+    [InlineData("")]
+    [InlineData("# nothing but a remark\n")]
+    [InlineData("---\n")]
+    [InlineData("{}")]
+    [InlineData("storage:\ncache:\nupstreams:\n")]
+    public void Empty_file_is_a_gateway_on_loopback_that_dials_nobody(string text)
+    {
+        var options = Yaml.Good(text);
+
+        Assert.Equal(new Uri("http://127.0.0.1:5000"), Assert.Single(options.Listen).Url);
+        Assert.Equal(new Uri("http://127.0.0.1:5001"), options.Operator);
+        Assert.Equal(Path.Combine(Path.GetTempPath(), "data"), options.Storage.Path);
+        Assert.Equal((20L << 30, 1L << 30), (options.Cache.MaxSize, options.Cache.KeepFree));
+        Assert.Empty(options.Upstreams);
+        Assert.Equal(("", null), (Assert.Single(options.Routes).Prefix, options.Routes[0].Upstream));
+        Assert.Null(options.Access);
+        Assert.Null(options.Policy);
+    }
+
+    [Fact]
+    public void File_that_does_not_exist_is_a_mistake_when_it_was_named()
+    {
+        var loaded = ConfigurationLoader.Load("/nowhere/gateway.yaml", []);
+
+        Assert.Null(loaded.Options);
+        Assert.Contains("/nowhere/gateway.yaml:1:1: expected a configuration file that can be read", Assert.Single(loaded.Mistakes).ToString());
+    }
+
+    [Fact]
+    public void Every_mistake_is_told_at_once_each_with_its_place()
+    {
+        var mistakes = Yaml.Mistakes("""
+            lisen: http://127.0.0.1:5000
+            cache:
+              maxSize: plenty
+            upstreams:
+              docker.io:
+                tags:
+                  revalidateAfer: 5m
+                  onGone: perhaps
+              corp: {}
+            routes:
+              - { prefix: docker.io, upstream: docker.i }
+            """);
+
+        Assert.Equal(
+            [
+                "gateway.yaml:1:1: lisen: unknown key; did you mean listen?",
+                "gateway.yaml:3:12: cache.maxSize: expected a size such as 20GiB, 512MB or a number of bytes, 'plenty' came",
+                "gateway.yaml:7:7: upstreams.docker.io.tags.revalidateAfer: unknown key; did you mean revalidateAfter?",
+                "gateway.yaml:8:15: upstreams.docker.io.tags.onGone: expected a duration such as 30s, 5m or 1h30m, or deny, or serve, 'perhaps' came",
+                "gateway.yaml:9:3: upstreams.corp: expected url: https://… of this registry",
+                "gateway.yaml:11:26: routes[0].upstream: no upstream is named 'docker.i'; did you mean docker.io?",
+            ],
+            mistakes);
+    }
+
+    [Theory]
+    [InlineData("a: [1, 2", "gateway.yaml:2:1: this is not YAML")]
+    [InlineData("cache: { maxSize: 1GiB }\ncache: {}\n", "gateway.yaml:2:1: cache: written twice, first in line 1; keep one")]
+    [InlineData("cache: &c { maxSize: 1GiB }\n", "gateway.yaml:1:8: cache: anchors are not read; take &c away")]
+    [InlineData("cache: !!map {}\n", "gateway.yaml:1:8: cache: tags are not read; take it away")]
+    [InlineData("{}\n---\n{}\n", "expected one YAML document, a second one begins here")]
+    [InlineData("- listen\n", "gateway.yaml:1:1: expected a section with keys, a list came")]
+    [InlineData("storage: ./data\n", "gateway.yaml:1:10: storage: expected a section with keys, one value came")]
+    [InlineData("storage: { path: [a] }\n", "gateway.yaml:1:18: storage.path: expected a path, a list came")]
+    [InlineData("storage: { path: }\n", "gateway.yaml:1:18: storage.path: expected a path, nothing came")]
+    [InlineData("upstreams: { Docker.io: {} }\n", "gateway.yaml:1:14: upstreams.Docker.io: expected a name in lower case")]
+    public void Mistakes_of_form_are_told_with_their_place(string text, string expected) =>
+        Assert.Contains(Yaml.Mistakes(text), mistake => mistake.Contains(expected, StringComparison.Ordinal));
+
+    [Fact]
+    public void Aliases_cannot_unfold()
+    {
+        var mistakes = Yaml.Mistakes("access:\n  rules: &a [1]\n  htpasswd: *a\n");
+
+        Assert.Contains("gateway.yaml:3:13: access.htpasswd: aliases are not read; write out what *a stands for", mistakes);
+    }
+
+    [Fact]
+    public void Deep_nesting_ends_in_a_mistake() => Assert.Contains("nested deeper than 32", Yaml.Mistake(new string('[', 100_000)));
+
+    [Fact]
+    public void Secret_is_not_repeated()
+    {
+        var mistakes = Yaml.Mistakes("""
+            upstreams:
+              corp:
+                url: https://me:hunter2@corp.example
+                proxy: http://me:hunter2@proxy.example
+                credentials: { username: me, password: "hunter2\nsecond line" }
+            """);
+
+        Assert.NotEmpty(mistakes);
+        Assert.DoesNotContain(mistakes, mistake => mistake.Contains("hunter2", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Policy_is_read_with_Quays_block_as_it_is()
+    {
+        var policy = Yaml.Good("""
+            policy:
+              apiVersion: gateway.policy/v1
+              default: deny
+              parser: { maxManifestBytes: 8MiB, maxDepth: 16, foreignLayers: { allowHosts: [mcr.microsoft.com] } }
+              artifactTypes:
+                FEATURE_GENERAL_OCI_SUPPORT: true
+                FEATURE_HELM_OCI_SUPPORT: false
+                ALLOWED_OCI_ARTIFACT_TYPES:
+                  application/vnd.oci.image.config.v1+json:
+                    - application/vnd.oci.image.layer.v1.tar+zstd
+                  application/vnd.sylabs.sif.config.v1+json:
+                    - application/vnd.sylabs.sif.layer.v1.sif
+              rules:
+                - id: types
+                  match: { repos: ["**"], tags: { include: ["v*"], exclude: ["*-dev"] }, kinds: [image], stages: [push, proxyFetch] }
+                  require: { artifactTypes: true }
+                  mode: warn
+                  fix: ask the platform team
+            """).Policy!;
+
+        Assert.Equal(Outcome.Deny, policy.Default);
+        Assert.Equal((8 << 20, 16), (policy.Parser.Limits.MaxBytes, policy.Parser.Limits.MaxDepth));
+        Assert.Equal(["mcr.microsoft.com"], policy.Parser.ForeignLayerHosts);
+        Assert.False(policy.ArtifactTypes!.HelmOciSupport);
+        Assert.Equal(["application/vnd.sylabs.sif.layer.v1.sif"], policy.ArtifactTypes.Allowed!["application/vnd.sylabs.sif.config.v1+json"]);
+        var rule = Assert.Single(policy.Rules);
+        Assert.Equal(("types", RuleMode.Warn, "ask the platform team", true), (rule.Id, rule.Mode, rule.Fix, rule.RequireArtifactTypes));
+        Assert.Equal(["v*"], rule.IncludeTags);
+        Assert.Equal(["*-dev"], rule.ExcludeTags);
+        Assert.Equal([ManifestKind.Image], rule.Kinds);
+        Assert.Equal([Stage.Push, Stage.ProxyFetch], rule.Stages);
+    }
+
+    [Theory]
+    [InlineData("policy: {}", "policy.default: must be written; expected allow or deny")]
+    [InlineData("policy: { default: allow, trust: {} }", "policy.trust: not in this version")]
+    [InlineData("policy: { default: allow, exceptions: [] }", "policy.exceptions: not in this version")]
+    [InlineData("policy: { default: allow, quarantine: {} }", "policy.quarantine: not in this version")]
+    [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { signatures: [] } }] }", "policy.rules[0].require.signatures: not in this version")]
+    [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { limits: {} } }] }", "policy.rules[0].require.limits: not in this version")]
+    [InlineData(
+        "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true }, onMissing: quarantine }] }",
+        "policy.rules[0].onMissing: 'quarantine' is not in this version")]
+    [InlineData("policy: { default: allow, parser: { schema1: accept } }", "policy.parser.schema1: expected reject, the only choice of this version, 'accept' came")]
+    [InlineData("policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
+    [InlineData("routes: [{ prefix: '', upstream: docker.io, push: forward }]\nupstreams: { docker.io: {} }", "routes[0].push: 'forward' is not in this version")]
+    [InlineData("upstreams: { docker.io: { auth: passthrough } }", "upstreams.docker.io.auth: 'passthrough' is not in this version")]
+    [InlineData("replicas: {}", "replicas: not in this version")]
+    [InlineData("cache: { prefetch: on }", "cache.prefetch: 'on' is not in this version")]
+    public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+
+    [Theory]
+    [InlineData("policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }", "policy.rules[0].require: requires nothing; expected artifactTypes: true")]
+    [InlineData(
+        "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }, { id: a, require: { artifactTypes: true } }] }",
+        "policy.rules[1].id: 'a' names an earlier rule too")]
+    [InlineData("policy: { default: allow, rules: [{ id: a, require: { artifactTypes: true } }] }", "policy.artifactTypes is missing")]
+    [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { 'text/html; charset=utf-8': [] } } }", "expected a media type")]
+    [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { nope: [] } } }", "expected a media type")]
+    public void Policy_that_says_nothing_or_two_things_is_refused(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+}
