@@ -1,119 +1,121 @@
+using System.Collections.Immutable;
 using Gateway.Configuration;
-using Gateway.Oci;
+using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>What is asked of an upstream.</summary>
-internal enum UpstreamNoun
+/// <summary>One upstream: its endpoints in their order, each behind a breaker.</summary>
+internal sealed class UpstreamRegistry(
+    UpstreamOptions options, UpstreamCluster cluster, UpstreamExchange exchange, UpstreamMetrics metrics, TimeProvider clock, ILogger logger) : IUpstreamRegistry
 {
-    Manifest,
-    Blob,
-    Tags,
-    Referrers,
-}
+    // A caller who waited so long and left (a tag's deadline is 2 s) has found an endpoint that hangs; a shorter wait says nothing.
+    private static readonly TimeSpan HangTime = TimeSpan.FromSeconds(1);
 
-/// <summary>One request for one repository of an upstream.</summary>
-/// <param name="Method">GET or HEAD.</param>
-/// <param name="Name">The upstream's own name of the repository (prefix taken off, <c>library/</c> put on).</param>
-/// <param name="Reference">Tag or digest; empty for tags.</param>
-internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference)
-{
-    /// <summary>First and last byte wanted, inclusive: ranges are always closed, for some registries refuse open ones.</summary>
-    public (long First, long Last)? Range { get; init; }
+    private readonly ImmutableDictionary<Uri, Breaker> _breakers =
+        options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(clock));
 
-    /// <summary>A strong ETag that the range must still belong to.</summary>
-    public string? IfRange { get; init; }
+    private long _rateLimitRemaining = -1;
 
-    /// <summary>Query without the question mark, already encoded (<c>n=…&amp;last=…</c>, <c>artifactType=…</c>).</summary>
-    public string? Query { get; init; }
+    public UpstreamOptions Options => options;
 
-    /// <summary>An endpoint that has just failed for this content and is tried last.</summary>
-    public Uri? Except { get; init; }
-}
+    /// <summary>Whether an endpoint may be asked now.</summary>
+    public bool IsUp => _breakers.Values.Any(breaker => !breaker.IsOpen);
 
-/// <summary>An upstream's answer, its headers read and its body not. Dispose it; an unread body is given up.</summary>
-internal sealed class UpstreamResponse : IAsyncDisposable
-{
-    /// <summary>The final status, after tokens and redirects: 200, 206, 404, 416 …; what means "not now" is thrown instead.</summary>
-    public int Status { get; init; }
+    /// <summary>Requests that the upstream's rate limit leaves, as it last said; null when it never did.</summary>
+    public long? RateLimitRemaining => Interlocked.Read(ref _rateLimitRemaining) is >= 0 and var n ? n : null;
 
-    /// <summary>Content-Length of this body (for HEAD: of what GET would give); null when not said.</summary>
-    public long? Length { get; init; }
-
-    /// <summary>For 206: first byte and the whole length (null when <c>*</c>).</summary>
-    public (long First, long Last, long? Whole)? ContentRange { get; init; }
-
-    /// <summary>Media type without parameters.</summary>
-    public string? ContentType { get; init; }
-
-    /// <summary>Docker-Content-Digest, where it is a digest; a claim, not a proof.</summary>
-    public Digest DigestClaim { get; init; }
-
-    /// <summary>ETag as sent.</summary>
-    public string? ETag { get; init; }
-
-    /// <summary>Target of <c>Link: rel="next"</c>: its query only.</summary>
-    public string? NextQuery { get; init; }
-
-    /// <summary>Value of OCI-Filters-Applied.</summary>
-    public string? FiltersApplied { get; init; }
-
-    /// <summary>Value of <c>ratelimit-remaining</c> as sent (Docker Hub).</summary>
-    public string? RateLimitRemaining { get; init; }
-
-    /// <summary>Which endpoint answered.</summary>
-    public required Uri Endpoint { get; init; }
-
-    /// <summary>The body; empty for HEAD.</summary>
-    public Stream Body { get; init; } = Stream.Null;
-
-    /// <summary>What else must be given back.</summary>
-    public IDisposable? Owner { get; init; }
-
-    public ValueTask DisposeAsync()
+    public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
     {
-        Owner?.Dispose();
-        return ValueTask.CompletedTask;
+        UpstreamException? failed = null;
+        (TimeSpan Wait, bool Limited)? soonest = null;
+        foreach (var endpoint in EndpointsFor(request))
+        {
+            if (!_breakers[endpoint].TryEnter(request, out var wait, out var limited))
+            {
+                if (soonest is null || wait < soonest.Value.Wait) soonest = (wait, limited);
+                continue;
+            }
+            try
+            {
+                return await SendToAsync(endpoint, request, cancellationToken);
+            }
+            catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unavailable or UpstreamFailure.RateLimited)
+            {
+                Log.EndpointFailed(logger, options.Key, e.Failure, e.Message);
+                failed = e;
+            }
+        }
+        throw failed ?? LeftAlone(soonest!.Value.Wait, soonest.Value.Limited);
     }
-}
 
-/// <summary>Why an upstream could not answer.</summary>
-internal enum UpstreamFailure
-{
-    /// <summary>Refused connection, time-out, TLS, 5xx, an open breaker.</summary>
-    Unavailable,
+    public void Report(Uri endpoint, bool wrong)
+    {
+        if (!_breakers.TryGetValue(endpoint, out var breaker)) return;
+        Exclude(endpoint, breaker.BodyBroke(), wrong ? "bodies had the wrong digest" : "bodies broke off");
+    }
 
-    /// <summary>429, or a budget of ours is spent.</summary>
-    RateLimited,
+    /// <summary>In the order written; those that a probe found dead later, and the one that failed for this content last.</summary>
+    private IEnumerable<Uri> EndpointsFor(UpstreamRequest request) => options.Urls.Length == 1
+        ? options.Urls
+        : options.Urls.Distinct().OrderBy(url => url == request.Except ? 2 : cluster.IsIll(url) ? 1 : 0);
 
-    /// <summary>401 or 403 with the credentials we have.</summary>
-    Unauthorized,
+    private async Task<UpstreamResponse> SendToAsync(Uri endpoint, UpstreamRequest request, CancellationToken cancellationToken)
+    {
+        var breaker = _breakers[endpoint];
+        var started = clock.GetTimestamp();
+        try
+        {
+            var response = await exchange.SendAsync(endpoint, request, cancellationToken);
+            breaker.Succeeded();
+            Count(request, response.Status, started);
+            if (UpstreamAnswer.RemainingOf(response.RateLimitRemaining) is { } remaining) Interlocked.Exchange(ref _rateLimitRemaining, remaining);
+            return response;
+        }
+        catch (UpstreamException e)
+        {
+            Count(request, e.Status ?? 0, started);
+            Judge(endpoint, breaker, request, e);
+            throw;
+        }
+        catch
+        {
+            Count(request, 0, started);
+            if (clock.GetElapsedTime(started) < HangTime) breaker.Abandoned();
+            else Exclude(endpoint, breaker.Failed(null), "it did not answer in time");
+            throw;
+        }
+    }
 
-    /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, an encoding, a document that is none.</summary>
-    Misbehaving,
-}
+    private void Judge(Uri endpoint, Breaker breaker, UpstreamRequest request, UpstreamException failure)
+    {
+        switch (failure.Failure)
+        {
+            case UpstreamFailure.Unavailable:
+                Exclude(endpoint, breaker.Failed(failure.RetryAfter), failure.Message);
+                break;
+            case UpstreamFailure.RateLimited:
+                breaker.Limited(request, failure.RetryAfter ?? TimeSpan.Zero);
+                break;
+            default:
+                // It is there and it answers; that the answer is of no use is no reason to ask it less.
+                breaker.Succeeded();
+                break;
+        }
+    }
 
-/// <summary>An upstream could not answer. The message is one line fit for a client: it names the upstream and never a secret.</summary>
-internal sealed class UpstreamException(UpstreamFailure failure, string message, TimeSpan? retryAfter = null, int? status = null, Exception? inner = null)
-    : Exception(message, inner)
-{
-    public UpstreamFailure Failure { get; } = failure;
+    private void Exclude(Uri endpoint, TimeSpan pause, string why)
+    {
+        if (pause == TimeSpan.Zero) return;
+        cluster.Exclude(endpoint, pause);
+        Log.EndpointExcluded(logger, options.Key, endpoint.Authority, pause.TotalSeconds, why);
+    }
 
-    public TimeSpan? RetryAfter { get; } = retryAfter;
+    private void Count(UpstreamRequest request, int code, long started) =>
+        metrics.Requested(options.Key, request.Noun, code, clock.GetElapsedTime(started));
 
-    public int? Status { get; } = status;
-}
+    private UpstreamException LeftAlone(TimeSpan wait, bool limited) => limited
+        ? new UpstreamException(UpstreamFailure.RateLimited, $"upstream {options.Key} limits our requests; not asked again for {Seconds(wait)} s", wait, 429)
+        : new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key} has just failed several times; not asked again for {Seconds(wait)} s", wait);
 
-/// <summary>One upstream: its endpoints, credentials, tokens and trust boundary behind one call.</summary>
-internal interface IUpstreamRegistry
-{
-    UpstreamOptions Options { get; }
-
-    /// <summary>
-    /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404, 405, 416; throws <see cref="UpstreamException"/> for the rest.
-    /// </summary>
-    Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken);
-
-    /// <summary>Notes that a body from this endpoint broke off or was wrong, so that the breaker knows.</summary>
-    void Report(Uri endpoint, bool wrong);
+    private static double Seconds(TimeSpan wait) => Math.Ceiling(wait.TotalSeconds);
 }

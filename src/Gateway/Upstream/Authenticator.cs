@@ -1,0 +1,119 @@
+using System.Collections.Concurrent;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Upstream;
+
+/// <summary>What one request shows to be let in.</summary>
+/// <param name="Header">Value of its Authorization header.</param>
+/// <param name="IsFresh">Got for this very request: when it is refused, another one would be too.</param>
+internal sealed record Authorization(string Header, bool IsFresh)
+{
+    /// <summary>For Basic: what is shown.</summary>
+    public Credential? Credential { get; init; }
+
+    /// <summary>For Bearer: where the token is kept.</summary>
+    public (TokenKey Key, Token Token)? Bearer { get; init; }
+
+    /// <summary>Says nothing.</summary>
+    public override string ToString() => "authorization";
+}
+
+/// <summary>Answers an upstream's challenges, within the trust boundary, and remembers for each endpoint how it wants to be answered.</summary>
+internal sealed class Authenticator(
+    UpstreamOptions options, TrustBoundary boundary, CredentialSource credentials, TokenCache tokens, TokenClient tokenServer, TimeProvider clock, ILogger logger)
+{
+    // One entry for an endpoint.
+    private readonly ConcurrentDictionary<Uri, Challenge> _lastUsed = new();
+
+    /// <summary>What to show without having been asked; null when the endpoint has not asked yet, or a token must be fetched first.</summary>
+    public async Task<Authorization?> PrepareAsync(Uri endpoint, RepositoryName name, CancellationToken cancellationToken)
+    {
+        if (!_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
+        if (challenge.Scheme == "basic") return BasicOf(await credentials.GetAsync(cancellationToken));
+        return await BearerAsync(endpoint, challenge, name, cancellationToken);
+    }
+
+    /// <summary>What to show after a 401. Throws <see cref="UpstreamException"/> when there is nothing (else) to show.</summary>
+    public async Task<Authorization> AnswerAsync(
+        Uri endpoint, RepositoryName name, IReadOnlyList<Challenge> challenges, Authorization? refused, CancellationToken cancellationToken)
+    {
+        if (refused is not null) GiveUp(refused);
+        foreach (var challenge in challenges.Where(c => c.Scheme == "bearer"))
+        {
+            if (await BearerAsync(endpoint, challenge, name, cancellationToken) is not { } authorization) continue;
+            _lastUsed[endpoint] = challenge;
+            return authorization;
+        }
+        var basic = challenges.FirstOrDefault(c => c.Scheme == "basic");
+        if (basic is not null && BasicOf(await credentials.GetAsync(cancellationToken)) is { } shown)
+        {
+            _lastUsed[endpoint] = basic;
+            return shown;
+        }
+        throw Unauthorized(basic is null
+            ? $"{endpoint.Authority} wants to be answered in a way that is not known or not trusted ({string.Join(", ", challenges.Select(c => c.Scheme))})"
+            : $"{endpoint.Authority} wants a user name and password, and none are configured");
+    }
+
+    /// <summary>After ECR's 403 for a password that has ended: a new one from the helper, or null when it gives the same.</summary>
+    public async Task<Authorization?> RenewAsync(Authorization ended, CancellationToken cancellationToken)
+    {
+        if (ended.Credential is not { } old || !credentials.IsHelper) return null;
+        credentials.Forget(old);
+        var renewed = await credentials.GetAsync(cancellationToken);
+        return renewed is null || renewed.Id == old.Id ? null : BasicOf(renewed);
+    }
+
+    /// <summary>Drops what was refused; throws when it was fresh.</summary>
+    private void GiveUp(Authorization refused)
+    {
+        if (refused.Credential is { } credential) throw credentials.Refuse(credential);
+        if (refused.Bearer is not var (key, token)) return;
+        tokens.Drop(key, token);
+        if (!refused.IsFresh) return;
+        tokens.Deny(key);
+        throw Unauthorized($"even a fresh token for {key.Scope} was refused");
+    }
+
+    private static Authorization? BasicOf(Credential? credential) =>
+        credential is null or { IsRefreshToken: true } ? null : new Authorization(credential.Basic, IsFresh: true) { Credential = credential };
+
+    /// <summary>A token for pulling, never for what the challenge may ask for beyond it; null when the realm is not one to be asked.</summary>
+    private async Task<Authorization?> BearerAsync(Uri endpoint, Challenge challenge, RepositoryName name, CancellationToken cancellationToken)
+    {
+        if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm)) return null;
+        var trust = boundary.Judge(endpoint, realm);
+        if (trust == RealmTrust.Refused)
+        {
+            Log.RealmRefused(logger, options.Key, realm.Authority);
+            return null;
+        }
+        var credential = await CredentialForAsync(trust, realm, cancellationToken);
+        var key = new TokenKey(realm.GetLeftPart(UriPartial.Query), challenge["service"] ?? "", $"repository:{name}:pull", credential?.Id);
+        if (tokens.IsDenied(key)) throw Unauthorized($"a fresh token for {key.Scope} was refused a moment ago");
+        if (tokens.Find(key) is { } known) return BearerOf(key, known, isFresh: false);
+        var started = clock.GetUtcNow();
+        try
+        {
+            var token = await tokens.GetAsync(key, () => tokenServer.FetchAsync(key, credential), cancellationToken);
+            return BearerOf(key, token, token.Issued >= started);
+        }
+        catch (CredentialRefusedException e)
+        {
+            throw credentials.Refuse(e.Credential);
+        }
+    }
+
+    private async Task<Credential?> CredentialForAsync(RealmTrust trust, Uri realm, CancellationToken cancellationToken)
+    {
+        if (trust == RealmTrust.Credentials) return await credentials.GetAsync(cancellationToken);
+        if (options.Credentials is not null) Log.RealmNotTrusted(logger, options.Key, realm.Authority);
+        return null;
+    }
+
+    private static Authorization BearerOf(TokenKey key, Token token, bool isFresh) => new($"Bearer {token.Value}", isFresh) { Bearer = (key, token) };
+
+    private UpstreamException Unauthorized(string what) => new(UpstreamFailure.Unauthorized, $"upstream {options.Key}: {what}", status: 401);
+}

@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Upstream;
+
+/// <summary>One way to be let in, as a <c>WWW-Authenticate</c> header offers it (RFC 9110 §11.6.1).</summary>
+/// <param name="Scheme">In lower case.</param>
+/// <param name="Parameters">Names in lower case, values without quotes.</param>
+internal sealed record Challenge(string Scheme, ImmutableDictionary<string, string> Parameters)
+{
+    // Chosen: no registry was seen to send more than three; a longer list is not worth reading.
+    private const int MostChallenges = 16;
+
+    public string? this[string parameter] => Parameters.GetValueOrDefault(parameter);
+
+    /// <summary>
+    /// Reads every challenge of every header. Several may stand in one header, and a quoted value may hold commas. What cannot be read
+    /// ends its header; what was read before counts.
+    /// </summary>
+    public static IReadOnlyList<Challenge> Parse(IEnumerable<string> headers)
+    {
+        var found = new List<Challenge>();
+        foreach (var header in headers) new Reader(header).ReadInto(found);
+        return found;
+    }
+
+    private ref struct Reader(ReadOnlySpan<char> rest)
+    {
+        private ReadOnlySpan<char> _rest = rest;
+
+        public void ReadInto(List<Challenge> found)
+        {
+            SkipCommas();
+            while (found.Count < MostChallenges && ReadToken() is { Length: > 0 } scheme)
+            {
+                var parameters = ImmutableDictionary.CreateBuilder<string, string>();
+                SkipSpaces();
+                while (TryReadParameter(out var name, out var value)) parameters[name] = value;
+                found.Add(new Challenge(scheme.ToLowerInvariant(), parameters.ToImmutable()));
+                SkipCommas();
+            }
+        }
+
+        /// <summary>A token is a parameter's name only when <c>=</c> follows it; else it is the next scheme and is left where it is.</summary>
+        private bool TryReadParameter(out string name, out string value)
+        {
+            var before = _rest;
+            value = "";
+            SkipCommas();
+            name = ReadToken().ToLowerInvariant();
+            SkipSpaces();
+            if (name.Length > 0 && Take('='))
+            {
+                SkipSpaces();
+                value = Take('"') ? ReadQuoted() : ReadToken();
+                SkipSpaces();
+                return true;
+            }
+            _rest = before;
+            return false;
+        }
+
+        private string ReadToken()
+        {
+            var length = _rest.IndexOfAny(" \t,=\"");
+            if (length < 0) length = _rest.Length;
+            var token = _rest[..length].ToString();
+            _rest = _rest[length..];
+            return token;
+        }
+
+        private string ReadQuoted()
+        {
+            var value = new System.Text.StringBuilder();
+            for (var i = 0; i < _rest.Length; i++)
+            {
+                if (_rest[i] == '"')
+                {
+                    _rest = _rest[(i + 1)..];
+                    return value.ToString();
+                }
+                if (_rest[i] == '\\' && i + 1 < _rest.Length) i++;
+                value.Append(_rest[i]);
+            }
+            _rest = default;
+            return value.ToString();
+        }
+
+        private bool Take(char c)
+        {
+            if (_rest.IsEmpty || _rest[0] != c) return false;
+            _rest = _rest[1..];
+            return true;
+        }
+
+        private void SkipSpaces() => _rest = _rest.TrimStart(" \t");
+
+        private void SkipCommas() => _rest = _rest.TrimStart(" \t,");
+    }
+}

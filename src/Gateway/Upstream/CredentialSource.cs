@@ -1,0 +1,96 @@
+using System.Collections.Concurrent;
+using Gateway.Configuration;
+
+namespace Gateway.Upstream;
+
+/// <summary>Where an upstream's credentials come from, each time they are needed, and which of them have been refused.</summary>
+internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clock)
+{
+    // ECR's passwords live 12 h (features.md D1.2); half an hour is for the request that still has to use it.
+    private static readonly TimeSpan HelperLifetime = TimeSpan.FromHours(11.5);
+
+    // reliability.md §3: a refused credential is remembered, or each pull becomes a failed login and locks the account (Harbor #22569).
+    private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
+
+    // A password of several KiB is a file of another kind.
+    private const int LongestPassword = 16 * 1024;
+
+    // Chosen: a helper that cannot give a password now is not started again for each request.
+    private static readonly TimeSpan HelperPause = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _lock = new();
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _refused = new();
+    private (Task<Credential> Answer, DateTimeOffset Asked)? _helped;
+
+    public bool IsHelper => options.Credentials?.Helper is not null;
+
+    /// <summary>What to show now; null when none are configured. Throws <see cref="UpstreamException"/> when they cannot be had or have been refused.</summary>
+    public async Task<Credential?> GetAsync(CancellationToken cancellationToken)
+    {
+        if (options.Credentials is not { } configured) return null;
+        var credential = configured.Helper is { } helper
+            ? await AskAsync(helper, cancellationToken)
+            : new Credential(configured.Username ?? "", configured.Password ?? await ReadPasswordAsync(configured.PasswordFile, cancellationToken));
+        if (_refused.TryGetValue(credential.Id, out var until) && until > clock.GetUtcNow()) throw Refused(credential, until - clock.GetUtcNow());
+        return credential;
+    }
+
+    /// <summary>Remembers a refusal until the secret changes or a quarter of an hour has passed, and says so.</summary>
+    public UpstreamException Refuse(Credential credential)
+    {
+        var now = clock.GetUtcNow();
+        foreach (var (id, until) in _refused)
+        {
+            if (until <= now) _refused.TryRemove(id, out _);
+        }
+        _refused[credential.Id] = now + RefusalLifetime;
+        Forget(credential);
+        return Refused(credential, RefusalLifetime);
+    }
+
+    /// <summary>Asks the helper anew next time, if it gave this one.</summary>
+    public void Forget(Credential credential)
+    {
+        lock (_lock)
+        {
+            if (_helped is { Answer.IsCompletedSuccessfully: true } helped && helped.Answer.Result.Id == credential.Id) _helped = null;
+        }
+    }
+
+    /// <summary>One run of the helper for all who wait; it stops for nobody who leaves.</summary>
+    private Task<Credential> AskAsync(string helper, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var now = clock.GetUtcNow();
+            if (_helped is not { } helped || now - helped.Asked >= (helped.Answer.IsFaulted ? HelperPause : HelperLifetime))
+            {
+                _helped = helped = (Task.Run(() => CredentialHelper.GetAsync(helper, ServerName), CancellationToken.None), now);
+            }
+            return helped.Answer.WaitAsync(cancellationToken);
+        }
+    }
+
+    // What docker itself asks its helpers for: Hub goes by the address of its first API.
+    private string ServerName => options.Key == "docker.io" ? "https://index.docker.io/v1/" : options.Urls[0].Authority;
+
+    private async Task<string> ReadPasswordAsync(string? file, CancellationToken cancellationToken)
+    {
+        if (file is null) return "";
+        try
+        {
+            await using var stream = File.OpenRead(file);
+            var bytes = await BoundedBody.ReadAsync(stream, LongestPassword, cancellationToken) ?? [];
+            return System.Text.Encoding.UTF8.GetString(bytes).TrimEnd('\r', '\n');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key}: its password file could not be read: {e.GetType().Name}");
+        }
+    }
+
+    private UpstreamException Refused(Credential credential, TimeSpan remembered) => new(
+        UpstreamFailure.Unauthorized,
+        $"upstream {options.Key} refused the {credential}; they are tried again when they change, or in {Math.Ceiling(remembered.TotalMinutes):0} min",
+        remembered);
+}

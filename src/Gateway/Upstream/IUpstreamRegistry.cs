@@ -1,0 +1,18 @@
+using Gateway.Configuration;
+
+namespace Gateway.Upstream;
+
+/// <summary>One upstream: its endpoints, credentials, tokens and trust boundary behind one call.</summary>
+internal interface IUpstreamRegistry
+{
+    UpstreamOptions Options { get; }
+
+    /// <summary>
+    /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404, 405, 416; throws
+    /// <see cref="UpstreamException"/> for the rest.
+    /// </summary>
+    Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Notes that a body from this endpoint broke off or was wrong, so that the breaker knows.</summary>
+    void Report(Uri endpoint, bool wrong);
+}

@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Upstream;
+
+/// <summary>What this folder logs; event ids 400 to 499. Hosts and statuses, never a query, a header or a body.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(400, LogLevel.Warning, "Upstream {Upstream}: the token server {Realm} is not trusted and was not asked; list it under the upstream's `realms` if it is right")]
+    public static partial void RealmRefused(ILogger logger, string upstream, string realm);
+
+    [LoggerMessage(401, LogLevel.Warning, "Upstream {Upstream}: the token server {Realm} is not listed under `realms`; it is asked without the configured credentials")]
+    public static partial void RealmNotTrusted(ILogger logger, string upstream, string realm);
+
+    [LoggerMessage(402, LogLevel.Warning, "Upstream {Upstream}: {Endpoint} is left alone for {Seconds:0.0} s: {Why}")]
+    public static partial void EndpointExcluded(ILogger logger, string upstream, string endpoint, double seconds, string why);
+
+    [LoggerMessage(403, LogLevel.Information, "Upstream {Upstream}: {Failure}: {Message}")]
+    public static partial void EndpointFailed(ILogger logger, string upstream, UpstreamFailure failure, string message);
+}

@@ -1,0 +1,29 @@
+namespace Gateway.Upstream;
+
+/// <summary>Why an upstream could not answer.</summary>
+internal enum UpstreamFailure
+{
+    /// <summary>Refused connection, time-out, TLS, 5xx, an open breaker.</summary>
+    Unavailable,
+
+    /// <summary>429, or a budget of ours is spent.</summary>
+    RateLimited,
+
+    /// <summary>401 or 403 with the credentials we have.</summary>
+    Unauthorized,
+
+    /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, an encoding, a document that is none.</summary>
+    Misbehaving,
+}
+
+/// <summary>An upstream could not answer. The message is one line fit for a client: it names the upstream and never a secret.</summary>
+internal sealed class UpstreamException(
+    UpstreamFailure failure, string message, TimeSpan? retryAfter = null, int? status = null, Exception? inner = null)
+    : Exception(message, inner)
+{
+    public UpstreamFailure Failure { get; } = failure;
+
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+
+    public int? Status { get; } = status;
+}

@@ -1,0 +1,50 @@
+using System.Net;
+
+namespace Gateway.Upstream;
+
+/// <summary>What went wrong, in one line fit for a client: hosts and statuses, never a query (it may be signed), a header or a body.</summary>
+internal static class UpstreamFailures
+{
+    // Chosen: asked again after an hour however long Retry-After is, for limits are lifted early.
+    private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(1);
+
+    // 429 without Retry-After: as long as a breaker stays open at most (design.md §5).
+    private static readonly TimeSpan DefaultLimitPause = TimeSpan.FromSeconds(10);
+
+    /// <summary>For a status that means "not now": 429, 408, 5xx.</summary>
+    public static UpstreamException OfStatus(string what, HttpResponseMessage response, DateTimeOffset now)
+    {
+        var wait = RetryAfter(response, now);
+        var status = (int)response.StatusCode;
+        return response.StatusCode == HttpStatusCode.TooManyRequests
+            ? new UpstreamException(UpstreamFailure.RateLimited, what, wait ?? DefaultLimitPause, status)
+            : new UpstreamException(UpstreamFailure.Unavailable, what, wait, status);
+    }
+
+    /// <summary>For an exception of the client: refused, no such host, TLS, time-out, an address that must not be dialled.</summary>
+    public static UpstreamException OfConnection(string who, Exception exception)
+    {
+        if (exception is HttpRequestException { InnerException: AddressRefusedException refused })
+        {
+            return new UpstreamException(UpstreamFailure.Misbehaving, $"{who} was not dialled: {refused.Message}");
+        }
+        var what = exception switch
+        {
+            HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "has no address",
+            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "could not be trusted (TLS)",
+            HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "could not be reached",
+            HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } => "could not be reached by the proxy",
+            HttpRequestException e => $"broke off ({e.HttpRequestError})",
+            OperationCanceledException => "did not answer in time",
+            _ => $"broke off ({exception.GetType().Name})",
+        };
+        return new UpstreamException(UpstreamFailure.Unavailable, $"{who} {what}", inner: exception);
+    }
+
+    private static TimeSpan? RetryAfter(HttpResponseMessage response, DateTimeOffset now)
+    {
+        var said = response.Headers.RetryAfter is { } header ? header.Delta ?? header.Date - now : null;
+        if (said is not { } wait || wait <= TimeSpan.Zero) return null;
+        return wait < LongestRetryAfter ? wait : LongestRetryAfter;
+    }
+}

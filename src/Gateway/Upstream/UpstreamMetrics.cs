@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Gateway.Upstream;
+
+/// <summary>What is counted about upstreams. Labels are keys of the configuration, nouns and statuses: bounded.</summary>
+internal sealed class UpstreamMetrics : IDisposable
+{
+    /// <summary>Name of the meter that an exporter listens to.</summary>
+    public const string MeterName = "Gateway.Upstream";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly Counter<long> _requests;
+    private readonly Histogram<double> _durations;
+    private readonly Counter<long> _tokenRequests;
+
+    /// <param name="observe">For each upstream now configured: whether any endpoint may be asked, and the requests its rate limit leaves, where it says so.</param>
+    public UpstreamMetrics(Func<IEnumerable<(string Upstream, bool Up, long? RateLimitRemaining)>> observe)
+    {
+        _requests = _meter.CreateCounter<long>("gateway.upstream.requests", description: "Requests sent to upstreams, redirects not counted.");
+        _durations = _meter.CreateHistogram<double>("gateway.upstream.request.duration", "s", "Time until an upstream's final headers.");
+        _tokenRequests = _meter.CreateCounter<long>("gateway.upstream.token.requests", description: "Tokens asked for.");
+        _meter.CreateObservableGauge(
+            "gateway.upstream.up",
+            () => observe().Select(u => new Measurement<int>(u.Up ? 1 : 0, Label(u.Upstream))),
+            description: "1 while an endpoint of the upstream may be asked, 0 while every one is left alone.");
+        _meter.CreateObservableGauge(
+            "gateway.upstream.ratelimit.remaining",
+            () => observe().Where(u => u.RateLimitRemaining is not null).Select(u => new Measurement<long>(u.RateLimitRemaining!.Value, Label(u.Upstream))),
+            description: "Requests that the upstream's rate limit leaves, as it last said.");
+    }
+
+    /// <param name="code">The status, or 0 when there was none.</param>
+    public void Requested(string upstream, UpstreamNoun noun, int code, TimeSpan duration)
+    {
+        var kind = noun switch
+        {
+            UpstreamNoun.Manifest => "manifest",
+            UpstreamNoun.Blob => "blob",
+            UpstreamNoun.Tags => "tags",
+            _ => "referrers",
+        };
+        _requests.Add(1, new TagList { { "upstream", upstream }, { "kind", kind }, { "code", code == 0 ? "error" : code } });
+        _durations.Record(duration.TotalSeconds, Label(upstream));
+    }
+
+    /// <param name="result"><c>ok</c>, <c>refused</c> or <c>failed</c>.</param>
+    public void TokenRequested(string result) => _tokenRequests.Add(1, new KeyValuePair<string, object?>("result", result));
+
+    public void Dispose() => _meter.Dispose();
+
+    private static KeyValuePair<string, object?> Label(string upstream) => new("upstream", upstream);
+}

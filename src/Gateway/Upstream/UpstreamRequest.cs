@@ -1,0 +1,31 @@
+using Gateway.Oci;
+
+namespace Gateway.Upstream;
+
+/// <summary>What is asked of an upstream.</summary>
+internal enum UpstreamNoun
+{
+    Manifest,
+    Blob,
+    Tags,
+    Referrers,
+}
+
+/// <summary>One request for one repository of an upstream.</summary>
+/// <param name="Method">GET or HEAD.</param>
+/// <param name="Name">The upstream's own name of the repository (prefix taken off, <c>library/</c> put on).</param>
+/// <param name="Reference">Tag or digest; empty for tags.</param>
+internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference)
+{
+    /// <summary>First and last byte wanted, inclusive: ranges are always closed, for some registries refuse open ones.</summary>
+    public (long First, long Last)? Range { get; init; }
+
+    /// <summary>A strong ETag that the range must still belong to.</summary>
+    public string? IfRange { get; init; }
+
+    /// <summary>Query without the question mark, already encoded (<c>n=…&amp;last=…</c>, <c>artifactType=…</c>).</summary>
+    public string? Query { get; init; }
+
+    /// <summary>An endpoint that has just failed for this content and is tried last.</summary>
+    public Uri? Except { get; init; }
+}

@@ -1,0 +1,49 @@
+using Gateway.Oci;
+
+namespace Gateway.Upstream;
+
+/// <summary>An upstream's answer, its headers read and its body not. Dispose it; an unread body is given up.</summary>
+internal sealed class UpstreamResponse : IAsyncDisposable
+{
+    /// <summary>The final status, after tokens and redirects: 200, 206, 404, 416 …; what means "not now" is thrown instead.</summary>
+    public int Status { get; init; }
+
+    /// <summary>Content-Length of this body (for HEAD: of what GET would give); null when not said.</summary>
+    public long? Length { get; init; }
+
+    /// <summary>For 206: first byte and the whole length (null when <c>*</c>).</summary>
+    public (long First, long Last, long? Whole)? ContentRange { get; init; }
+
+    /// <summary>Media type without parameters.</summary>
+    public string? ContentType { get; init; }
+
+    /// <summary>Docker-Content-Digest, where it is a digest; a claim, not a proof.</summary>
+    public Digest DigestClaim { get; init; }
+
+    /// <summary>ETag as sent.</summary>
+    public string? ETag { get; init; }
+
+    /// <summary>Target of <c>Link: rel="next"</c>: its query only.</summary>
+    public string? NextQuery { get; init; }
+
+    /// <summary>Value of OCI-Filters-Applied.</summary>
+    public string? FiltersApplied { get; init; }
+
+    /// <summary>Value of <c>ratelimit-remaining</c> as sent (Docker Hub).</summary>
+    public string? RateLimitRemaining { get; init; }
+
+    /// <summary>Which endpoint answered.</summary>
+    public required Uri Endpoint { get; init; }
+
+    /// <summary>The body; empty for HEAD.</summary>
+    public Stream Body { get; init; } = Stream.Null;
+
+    /// <summary>What else must be given back.</summary>
+    public IDisposable? Owner { get; init; }
+
+    public ValueTask DisposeAsync()
+    {
+        Owner?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
