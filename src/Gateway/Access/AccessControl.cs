@@ -1,27 +1,138 @@
+using System.Collections.Immutable;
 using System.Net;
 using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.Policy;
 
 namespace Gateway.Access;
 
 /// <summary>Who asks, and may they. Immutable but for its caches; a reload makes another by <see cref="With"/>, so that a request keeps the one it began with.</summary>
-internal sealed class AccessControl(AccessOptions? options, TimeProvider clock, ILogger<AccessControl> logger)
+internal sealed class AccessControl
 {
+    private static readonly Identity.Wrong WrongPassword = new("the account or its password is not right; docker login again");
+
+    private static readonly Identity.Wrong WrongToken = new("the token has expired or is not ours; ask the realm for another");
+
+    private static readonly Identity.Wrong WrongScheme = new("expected Basic or Bearer credentials in the Authorization header");
+
+    private readonly AccessOptions? _options;
+    private readonly Shared _shared;
+    private readonly HtpasswdFile? _accounts;
+
+    public AccessControl(AccessOptions? options, TimeProvider clock, ILogger<AccessControl> logger)
+        : this(options, new Shared(clock, logger, new(clock), new(clock), new(clock)), null)
+    {
+    }
+
+    private AccessControl(AccessOptions? options, Shared shared, HtpasswdFile? accounts)
+    {
+        _options = options;
+        _shared = shared;
+        _accounts = options?.Htpasswd is not { } path ? null : accounts?.Path == path ? accounts : new(path, shared.Clock, shared.Logger);
+    }
+
     /// <summary>No <c>access</c> section: everybody may do everything, and nobody is asked who he is.</summary>
-    public bool IsOpen => options is null;
+    public bool IsOpen => _options is null;
 
     /// <summary>The same accounts' caches, token key and delays under new rules: tokens outlive a reload.</summary>
-    public AccessControl With(AccessOptions? next) => new(next, clock, logger);
+    public AccessControl With(AccessOptions? next) => new(next, _shared, _accounts);
 
     /// <summary>Reads an <c>Authorization</c> header. Whatever is sent is checked, even where nothing would have had to be.</summary>
     /// <param name="remote">Whom a failed login is counted against; null counts it against all such callers together.</param>
-    public ValueTask<Identity> IdentifyAsync(string? authorization, IPAddress? remote, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<Identity> IdentifyAsync(string? authorization, IPAddress? remote, CancellationToken cancellationToken)
+    {
+        if (IsOpen || string.IsNullOrEmpty(authorization)) return Identity.Anonymous.Instance;
+        if (After("Bearer ", authorization) is { } token) return ReadToken(token, TokenUse.Bearer);
+        return After("Basic ", authorization) is { } encoded
+            ? await LogInAsync(BasicCredentials.Parse(encoded), remote, cancellationToken)
+            : WrongScheme;
+    }
 
     /// <summary>What this identity may do in this repository.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
-    public Asker For(Identity identity, RepositoryName canonicalName) => throw new NotImplementedException();
+    public Asker For(Identity identity, RepositoryName canonicalName) => identity switch
+    {
+        Identity.Known known => new(known.Actor, RightsOf(known.Actor, canonicalName.Value)),
+        Identity.Anonymous => new(Asker.Anonymous, RightsOf(null, canonicalName.Value)),
+        _ => new(Asker.Anonymous, AccessActions.None),
+    };
 
-    /// <summary>The token endpoint, GET (query) and POST (form) alike.</summary>
-    public ValueTask<TokenAnswer> IssueTokenAsync(string? authorization, TokenRequest request, IPAddress? remote, CancellationToken cancellationToken) =>
-        throw new NotImplementedException();
+    /// <summary>The token endpoint, GET (query) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on as they are.</summary>
+    public async ValueTask<TokenAnswer> IssueTokenAsync(
+        string? authorization, TokenRequest request, IPAddress? remote, CancellationToken cancellationToken)
+    {
+        switch (request.GrantType)
+        {
+            case null:
+                // A bearer token is no credential here: it could renew itself for ever.
+                return Answer(After("Bearer ", authorization ?? "") is null ? await IdentifyAsync(authorization, remote, cancellationToken) : WrongScheme, offline: false);
+            case "password" when request is { Username: { } account, Password: { } password }:
+                return Answer(IsOpen ? Identity.Anonymous.Instance : await LogInAsync(new(account, password), remote, cancellationToken), request.Offline);
+            case "refresh_token" when request.RefreshToken is { } token:
+                return Answer(IsOpen ? Identity.Anonymous.Instance : ReadToken(token, TokenUse.Refresh), offline: false);
+            default:
+                return new TokenAnswer.Malformed("expected grant_type password with username and password, or refresh_token with refresh_token");
+        }
+    }
+
+    private TokenAnswer Answer(Identity identity, bool offline)
+    {
+        if (identity is Identity.Wrong wrong) return new TokenAnswer.Refused(wrong.Reason);
+        var actor = (identity as Identity.Known)?.Actor;
+        var hash = actor is null ? null : _accounts?.HashOf(actor);
+        var token = _shared.Tokens.Make(TokenUse.Bearer, actor, hash);
+        var refresh = offline && actor is not null ? _shared.Tokens.Make(TokenUse.Refresh, actor, hash) : null;
+        return new TokenAnswer.Issued(new(token, token, (int)TokenSigner.BearerLife.TotalSeconds, _shared.Clock.GetUtcNow(), refresh));
+    }
+
+    private Identity ReadToken(string token, TokenUse use)
+    {
+        if (!_shared.Tokens.TryRead(token, use, actor => _accounts?.HashOf(actor), out var actor)) return WrongToken;
+        return actor is null ? Identity.Anonymous.Instance : new Identity.Known(actor);
+    }
+
+    private async ValueTask<Identity> LogInAsync(BasicCredentials? credentials, IPAddress? remote, CancellationToken cancellationToken)
+    {
+        if (credentials is not null && _accounts is not null)
+        {
+            var hash = _accounts.HashOf(credentials.Account);
+            var isRight = await _shared.Passwords.IsRightAsync(credentials.Account, credentials.Password, hash ?? _accounts.Decoy, cancellationToken);
+            if (isRight && hash is not null) return new Identity.Known(credentials.Account);
+            if (hash is null) Log.UnknownAccount(_shared.Logger, remote);
+            else Log.WrongPassword(_shared.Logger, credentials.Account, remote);
+        }
+        await _shared.Failures.DelayAsync(remote, cancellationToken);
+        return WrongPassword;
+    }
+
+    private AccessActions RightsOf(string? account, string repository)
+    {
+        if (_options is null) return AccessActions.All;
+        var rights = AccessActions.None;
+        foreach (var rule in _options.Rules)
+        {
+            if ((rule.Actions & ~rights) != 0 && Names(rule.Actors, account) && Covers(rule.Repositories, repository)) rights |= rule.Actions;
+        }
+        return rights;
+    }
+
+    /// <summary>What anonymous may do everybody may.</summary>
+    private static bool Names(ImmutableArray<string> actors, string? account) =>
+        actors.Contains(Asker.Anonymous) || (account is not null && (actors.Contains(account) || actors.Contains(Asker.Everybody)));
+
+    private static bool Covers(ImmutableArray<string> patterns, string repository)
+    {
+        foreach (var pattern in patterns)
+        {
+            if (Glob.IsMatch(pattern, repository)) return true;
+        }
+        return false;
+    }
+
+    /// <summary>What follows an authentication scheme, whose case does not count (RFC 9110, 11.1); null for another scheme.</summary>
+    private static string? After(string scheme, string authorization) =>
+        authorization.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) ? authorization[scheme.Length..].Trim() : null;
+
+    /// <summary>What outlives a reload.</summary>
+    private sealed record Shared(TimeProvider Clock, ILogger Logger, TokenSigner Tokens, Passwords Passwords, FailedLogins Failures);
 }

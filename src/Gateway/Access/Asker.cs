@@ -9,6 +9,9 @@ internal sealed record Asker(string Actor, AccessActions Rights)
 {
     public const string Anonymous = "anonymous";
 
+    /// <summary>In access rules: every account that has logged in.</summary>
+    public const string Everybody = "*";
+
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 
     public bool MayPush => Rights.HasFlag(AccessActions.Push);

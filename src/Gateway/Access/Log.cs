@@ -1,0 +1,22 @@
+using System.Net;
+
+namespace Gateway.Access;
+
+/// <summary>What access says in the log; event ids 5000 to 5099. A name is written only if it is an account's: people type passwords where names belong.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(5000, LogLevel.Information, "Accounts read from {Path}: {Count}")]
+    public static partial void AccountsRead(ILogger logger, string path, int count);
+
+    [LoggerMessage(5001, LogLevel.Warning, "Line {Line} of {Path} is ignored: {Reason}")]
+    public static partial void LineIgnored(ILogger logger, string path, int line, string reason);
+
+    [LoggerMessage(5002, LogLevel.Error, "No account is known, because {Path} cannot be read: {Reason}")]
+    public static partial void AccountsUnreadable(ILogger logger, string path, string reason);
+
+    [LoggerMessage(5003, LogLevel.Warning, "Wrong password for {Account} from {Remote}")]
+    public static partial void WrongPassword(ILogger logger, string account, IPAddress? remote);
+
+    [LoggerMessage(5004, LogLevel.Warning, "Login of an account that does not exist from {Remote}")]
+    public static partial void UnknownAccount(ILogger logger, IPAddress? remote);
+}

@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Gateway.Access;
+
+/// <summary>
+/// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, the same one asked about by
+/// many at once is computed once, and only a part of the cores computes. A changed hash is another key, so that nothing outlives it.
+/// </summary>
+internal sealed class Passwords(TimeProvider clock)
+{
+    /// <summary>How long bcrypt is not run again for a right password.</summary>
+    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(5);
+
+    /// <summary>Most passwords remembered; at some 150 bytes each, less than a megabyte.</summary>
+    private const int MaxRemembered = 4096;
+
+    private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+    private readonly ConcurrentDictionary<string, long> _right = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _underWay = new(StringComparer.Ordinal);
+
+    /// <summary>Half of the cores; the others answer requests. Those that wait are as many as there are open requests, and no more.</summary>
+    private readonly TaskScheduler _cores =
+        new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, Math.Max(1, Environment.ProcessorCount / 2)).ConcurrentScheduler;
+
+    /// <summary>Whether this is the account's password. For an unknown account, pass a decoy hash: the answer takes as long.</summary>
+    public async ValueTask<bool> IsRightAsync(string account, string password, string hash, CancellationToken cancellationToken)
+    {
+        var key = KeyOf(account, password, hash);
+        if (_right.TryGetValue(key, out var since) && clock.GetElapsedTime(since) < Remembered) return true;
+        var check = _underWay.GetOrAdd(key, _ => new(() => ComputeAsync(key, password, hash)));
+        return await check.Value.WaitAsync(cancellationToken);
+    }
+
+    private async Task<bool> ComputeAsync(string key, string password, string hash)
+    {
+        try
+        {
+            var isRight = await Task.Factory.StartNew(() => Bcrypt.Verify(password, hash), CancellationToken.None, TaskCreationOptions.None, _cores);
+            if (isRight) Remember(key);
+            return isRight;
+        }
+        finally
+        {
+            _underWay.TryRemove(key, out _);
+        }
+    }
+
+    private void Remember(string key)
+    {
+        if (_right.Count >= MaxRemembered)
+        {
+            foreach (var (old, since) in _right)
+            {
+                if (clock.GetElapsedTime(since) >= Remembered) _right.TryRemove(old, out _);
+            }
+            if (_right.Count >= MaxRemembered) _right.Clear();
+        }
+        _right[key] = clock.GetTimestamp();
+    }
+
+    /// <summary>A keyed hash, so that memory holds no password and no hash that could be attacked without this process's key.</summary>
+    private string KeyOf(string account, string password, string hash) =>
+        Convert.ToBase64String(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes($"{account.Length}:{account}{password.Length}:{password}{hash}")));
+}
