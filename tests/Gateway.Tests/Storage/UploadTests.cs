@@ -1,0 +1,100 @@
+using System.Security.Cryptography;
+using Gateway.Oci;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Storage;
+
+public sealed class UploadTests : IAsyncLifetime
+{
+    private VolumeRig _rig = null!;
+
+    private StoredRepository Repository => _rig.Volume.Kept(VolumeRig.Name);
+
+    public async ValueTask InitializeAsync() => _rig = await VolumeRig.OpenAsync();
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    private async Task<string> OpenAsync(params byte[][] chunks)
+    {
+        await using var upload = await Repository.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default);
+        foreach (var chunk in chunks) await upload!.AppendAsync(new MemoryStream(chunk), default);
+        return upload!.Id;
+    }
+
+    [Fact]
+    public async Task A_session_goes_on_after_a_kill_where_it_stopped()
+    {
+        var bytes = RandomNumberGenerator.GetBytes(700_000);
+        var id = await OpenAsync(bytes[..300_000]);
+        await _rig.KillAsync();
+        await using var upload = await Repository.FindUploadAsync(id, default);
+        Assert.Equal(300_000, upload!.Length);
+        await upload.AppendAsync(new MemoryStream(bytes[300_000..]), default);
+        Assert.Equal(Digest.Of(bytes), await upload.FinishAsync(DigestAlgorithm.Sha256, default));
+        Assert.Equal(Digest.Of(bytes, DigestAlgorithm.Sha512), await upload.FinishAsync(DigestAlgorithm.Sha512, default));
+    }
+
+    [Fact]
+    public async Task A_session_belongs_to_its_repository()
+    {
+        var id = await OpenAsync([1]);
+        Assert.Null(await _rig.Volume.Kept(RepositoryName.Parse("other")).FindUploadAsync(id, default));
+        await using var found = await Repository.FindUploadAsync(id, default);
+        Assert.NotNull(found);
+    }
+
+    [Theory]
+    [InlineData("../../lock")]
+    [InlineData("0123456789abcdef0123456789abcde")]
+    [InlineData("0123456789ABCDEF0123456789ABCDEF")]
+    [InlineData("")]
+    public async Task What_is_no_session_id_finds_nothing(string id) => Assert.Null(await Repository.FindUploadAsync(id, default));
+
+    [Fact]
+    public async Task What_arrived_before_the_client_broke_off_stays_received()
+    {
+        await using var upload = await Repository.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default);
+        await Assert.ThrowsAsync<IOException>(async () => await upload!.AppendAsync(new BrokenStream(600_000), default));
+        Assert.True(upload!.Length >= 512 * 1024, $"{upload.Length} bytes");
+        Assert.Equal(Digest.Of(new byte[upload.Length]), await upload.FinishAsync(DigestAlgorithm.Sha256, default));
+    }
+
+    [Fact]
+    public async Task A_cancelled_session_leaves_nothing()
+    {
+        var id = await OpenAsync([1, 2, 3]);
+        await using (var upload = await Repository.FindUploadAsync(id, default)) await upload!.CancelAsync(default);
+        Assert.Null(await Repository.FindUploadAsync(id, default));
+        Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/uploads")));
+        Assert.Equal(0, _rig.Volume.Uploads.Count);
+    }
+
+    [Fact]
+    public async Task A_finished_session_is_gone_and_counts_no_more()
+    {
+        await VolumeRig.PushBlobAsync(Repository, [1, 2, 3]);
+        Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/uploads")));
+        Assert.Equal(0, _rig.Volume.Uploads.Count);
+    }
+
+    [Fact]
+    public async Task Requests_for_one_session_take_turns()
+    {
+        var id = await OpenAsync();
+        var first = await Repository.FindUploadAsync(id, default);
+        var second = Repository.FindUploadAsync(id, default).AsTask();
+        await first!.AppendAsync(new MemoryStream(new byte[10]), default);
+        Assert.False(second.IsCompleted);
+        await first.DisposeAsync();
+        await using var upload = await second;
+        Assert.Equal(10, upload!.Length);
+    }
+
+    /// <summary>Gives zeros, then fails as a connection does.</summary>
+    private sealed class BrokenStream(int length) : MemoryStream(new byte[length])
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            Position == Length ? throw new IOException("connection reset") : base.ReadAsync(buffer, cancellationToken);
+    }
+}
