@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using Gateway.Oci;
 
 namespace Gateway.Policy;
@@ -78,7 +79,7 @@ public sealed class PolicyEngine
     {
         var kind = ManifestKinds.Of(input.Manifest);
         if (policy.Default != Outcome.Deny || policy.Rules.Any(rule => RuleMatch.Covers(rule, input, kind))) yield break;
-        var what = $"no rule matches {kind} manifests in {Printable.Line(input.Repository.Value, 128)} at stage {input.Stage}, and policy.default is deny";
+        var what = $"no rule matches kind {Yaml(kind)} in {Printable.Line(input.Repository.Value, 128)} at stage {Yaml(input.Stage)}, and policy.default is deny";
         yield return Reason("default", Outcome.Deny, new(ReasonCodes.NoRuleDefault, what, "add a rule under policy.rules whose match covers it"));
     }
 
@@ -95,6 +96,9 @@ public sealed class PolicyEngine
 
         bool Asks(Manifest manifest) => rule is null || RuleMatch.Requires(rule, input, ManifestKinds.Of(manifest));
     }
+
+    // As the file spells it.
+    private static string Yaml(Enum value) => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
     private static string Fill(string fix, PolicyInput input) => "fix: " + fix
         .Replace("{repo}", input.Repository.Value, StringComparison.Ordinal)

@@ -1,0 +1,43 @@
+using System.Reflection;
+using Gateway.Oci;
+using Xunit;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests;
+
+/// <summary>The page for operators says what the code does.</summary>
+public sealed class PolicyPageTests
+{
+    [Fact]
+    public void Offered_list_lets_in_what_it_says()
+    {
+        Manifest[] offered =
+        [
+            Image, DockerImage, HelmChart, SignedHelmChart, CosignSignature, CosignBundle, Sif, Encrypted, Notation, OrasFile,
+            Artifact(MediaTypes.OciConfig, Zstd + "+encrypted", "application/vnd.oci.image.layer.v1.tar+encrypted"),
+            Artifact(MediaTypes.OciConfig, "application/vnd.dsse.envelope.v1+json"),
+            Artifact(MediaTypes.OciConfig, "text/spdx+json"),
+            Artifact("application/vnd.dev.cosign.artifact.sig.v1+json", SimpleSigning) with { ArtifactType = "application/vnd.dev.cosign.artifact.sig.v1+json" },
+        ];
+        Assert.All(offered, static manifest => Assert.True(PolicyPage.Offered.Judge(manifest).Admits));
+        Assert.False(PolicyPage.Offered.Judge(Wasm).Admits);
+    }
+
+    [Fact]
+    public void Offered_list_holds_quays_defaults() => Assert.All(ArtifactTypeDefaults.QuayAllowed, static entry =>
+        Assert.Subset(PolicyPage.Offered.Allowed![entry.Key].ToHashSet(), entry.Value.ToHashSet()));
+
+    [Theory]
+    [InlineData(typeof(ReasonCodes))]
+    [InlineData(typeof(ProblemCodes))]
+    public void Every_code_is_on_the_page(Type codes)
+    {
+        string[] values = [.. codes.GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetRawConstantValue()!)];
+        Assert.NotEmpty(values);
+        Assert.All(values, static code => Assert.Contains($"`{code}`", PolicyPage.Text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void First_refusal_on_the_page_is_word_for_word() =>
+        Assert.Contains($"`{Types().Judge(Wasm).Reasons[0].Message}`", PolicyPage.Text, StringComparison.Ordinal);
+}
