@@ -28,11 +28,10 @@ internal sealed class GatewayProcess : IRegistry
 
     public string Log => _server?.Tail() ?? "";
 
-    /// <summary>Resident set, in bytes.</summary>
-    public long ResidentBytes => File.ReadLines($"/proc/{Server.Id}/status")
-        .Where(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
-        .Select(line => long.Parse(line.AsSpan(6, line.Length - 9).Trim(), CultureInfo.InvariantCulture) * 1024)
-        .Single();
+    /// <summary>Most memory that was ever resident, in bytes.</summary>
+    public long PeakResidentBytes => long.Parse(
+        File.ReadLines($"/proc/{Server.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
+        CultureInfo.InvariantCulture) << 10;
 
     /// <summary>Configures and starts.</summary>
     /// <param name="yaml">Everything but listen, operator and storage.</param>

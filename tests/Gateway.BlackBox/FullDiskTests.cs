@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Net;
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>A volume with no room left: a tmpfs of 64 MiB.</summary>
+public sealed class FullDiskTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly bool _mounted;
+
+    public FullDiskTests()
+    {
+        Directory.CreateDirectory(Volume);
+        _mounted = Run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", Volume);
+    }
+
+    private string Volume => _folder["volume"];
+
+    private string Filler => Path.Combine(Volume, "filler");
+
+    [Fact]
+    public async Task Pushes_fail_clearly_and_pulls_go_on_until_there_is_room_again()
+    {
+        Assert.SkipUnless(_mounted, "A small tmpfs could not be mounted: run the tests as root.");
+        await using var gateway = await GatewayProcess.StartAsync(Cache, Volume);
+        using var raw = new RawClient(gateway.Host);
+        var layer = OciLayout.Noise(1, 1 << 20);
+        var image = await raw.ImageAsync("team/app", "1", layer);
+        var next = OciLayout.Noise(2, 2 << 20);
+
+        Fill();
+        await AssertRefusedAsync(() => raw.PushBlobAsync("team/app", next));
+        await AssertRefusedAsync(() => PushInChunksAsync(raw, next));
+        await AssertRefusedAsync(() => raw.PushManifestAsync("team/app", "2", RawClient.Manifest(
+            Described.Of("{}"u8.ToArray(), OciLayout.ImageConfig), Described.Of(layer, OciLayout.GzipLayer), Described.Of(layer, OciLayout.GzipLayer))));
+        await AssertServedAsync(raw, image, layer);
+        using (var partial = await raw.GetAsync($"/v2/team/app/blobs/{Described.Sha256(next)}"))
+            await RawClient.ExpectErrorAsync(partial, 404, "BLOB_UNKNOWN");
+
+        File.Delete(Filler);
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                using var pushed = await TryAsync(() => raw.PushBlobAsync("team/app", next));
+                return pushed?.StatusCode == HttpStatusCode.Created;
+            },
+            () => $"Pushes did not recover:\n{gateway.Log}");
+        await raw.ImageAsync("team/app", "2", next);
+        await AssertServedAsync(raw, image, layer);
+    }
+
+    [Fact]
+    public async Task Gateway_starts_on_a_full_volume_and_serves_it()
+    {
+        Assert.SkipUnless(_mounted, "A small tmpfs could not be mounted: run the tests as root.");
+        await using var gateway = await GatewayProcess.StartAsync(Cache, Volume);
+        using var raw = new RawClient(gateway.Host);
+        var layer = OciLayout.Noise(1, 1 << 20);
+        var image = await raw.ImageAsync("team/app", "1", layer);
+        await gateway.Server.KillAsync();
+
+        Fill();
+        await gateway.StartAgainAsync();
+
+        await AssertServedAsync(raw, image, layer);
+    }
+
+    public void Dispose()
+    {
+        if (_mounted)
+            Run("umount", "-l", Volume);
+        _folder.Dispose();
+    }
+
+    /// <summary>The defaults keep 1 GiB of the volume free, more than this one has.</summary>
+    private const string Cache = "cache: { maxSize: 16MiB, keepFree: 1MiB }";
+
+    private static async Task AssertRefusedAsync(Func<Task<HttpResponseMessage>> push)
+    {
+        using var answer = await push();
+        Assert.True((int)answer.StatusCode is >= 500 and < 600, $"was answered {(int)answer.StatusCode}");
+        await RawClient.ExpectErrorAsync(answer, (int)answer.StatusCode);
+    }
+
+    private static async Task AssertServedAsync(RawClient raw, byte[] image, byte[] layer)
+    {
+        using var manifest = await raw.GetAsync("/v2/team/app/manifests/1");
+        Assert.Equal(image, await manifest.Content.ReadAsByteArrayAsync());
+        using var blob = await raw.GetAsync($"/v2/team/app/blobs/{Described.Sha256(layer)}");
+        Assert.Equal(Described.Sha256(layer), Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
+    }
+
+    /// <summary>Opens an upload and sends one chunk; whichever step is refused first is the answer.</summary>
+    private static async Task<HttpResponseMessage> PushInChunksAsync(RawClient raw, byte[] bytes)
+    {
+        var opened = await raw.SendAsync(HttpMethod.Post, "/v2/team/app/blobs/uploads/", RawClient.Body([]));
+        if (opened.StatusCode != HttpStatusCode.Accepted)
+            return opened;
+        using (opened)
+            return await raw.SendAsync(HttpMethod.Patch, opened.Headers.Location!.OriginalString, RawClient.Chunk(bytes, 0));
+    }
+
+    private static async Task<HttpResponseMessage?> TryAsync(Func<Task<HttpResponseMessage>> push)
+    {
+        try
+        {
+            return await push();
+        }
+        catch (Exception e) when (e is HttpRequestException or Xunit.Sdk.XunitException)
+        {
+            return null;
+        }
+    }
+
+    private void Fill()
+    {
+        var block = new byte[64 << 10];
+        using var file = new FileStream(Filler, FileMode.Append, FileAccess.Write, FileShare.None, bufferSize: 0);
+        try
+        {
+            while (true)
+                file.Write(block);
+        }
+        catch (IOException)
+        {
+            // Full to the last page.
+        }
+    }
+
+    private static bool Run(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+        process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0;
+    }
+}
