@@ -23,13 +23,16 @@ public static class ArtifactTypeDefaults
     ];
 
     /// <summary>The layer types of Helm's config that need no entry, unless <c>FEATURE_HELM_OCI_SUPPORT</c> is false.</summary>
-    public static ImmutableArray<string> HelmLayers { get; } = ["application/tar+gzip", "application/vnd.cncf.helm.chart.content.v1.tar+gzip"];
+    public static ImmutableArray<string> HelmLayers { get; } =
+        ["application/tar+gzip", "application/vnd.cncf.helm.chart.content.v1.tar+gzip"];
 
     /// <summary>The only layer types of a Docker schema 2 manifest.</summary>
     public static ImmutableArray<string> DockerLayers { get; } =
         ["application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"];
 
-    /// <summary>Quay's default of <c>ALLOWED_OCI_ARTIFACT_TYPES</c>; an own list takes its place unless <c>merge: extend</c> is said.</summary>
+    /// <summary>
+    /// Quay's default of <c>ALLOWED_OCI_ARTIFACT_TYPES</c>; an own list takes its place unless <c>merge: extend</c> is said.
+    /// </summary>
     public static ImmutableSortedDictionary<string, ImmutableArray<string>> QuayAllowed { get; } =
         ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty.WithComparers(StringComparer.Ordinal)
             .Add(MediaTypes.OciConfig,

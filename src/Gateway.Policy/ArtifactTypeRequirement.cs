@@ -28,20 +28,22 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     // Fixed in every semantics: Quay still enforces this pair today.
     private static IEnumerable<Finding> CheckDocker(Manifest manifest, RepositoryName repository)
     {
-        const string fix = "its types are fixed: push it as an OCI manifest";
-        if (manifest.Config!.MediaType != ArtifactTypeDefaults.DockerConfig)
-            yield return new(ReasonCodes.TypeConfigNotAllowed, $"config type {manifest.Config.MediaType} is not allowed in Docker schema 2 in {Name(repository)}", fix);
+        var config = manifest.Config!.MediaType;
+        if (config != ArtifactTypeDefaults.DockerConfig) yield return Docker(ReasonCodes.TypeConfigNotAllowed, $"config type {config}");
         if (manifest.Layers.FirstOrDefault(static layer => !ArtifactTypeDefaults.DockerLayers.Contains(layer.MediaType)) is { } layer)
-            yield return new(ReasonCodes.TypeLayerNotAllowed, $"layer type {layer.MediaType} is not allowed in Docker schema 2 in {Name(repository)}", fix);
-        if (manifest.ArtifactType is { } type && type != manifest.Config.MediaType)
-            yield return new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {type} is not allowed in Docker schema 2 in {Name(repository)}", fix);
+            yield return Docker(ReasonCodes.TypeLayerNotAllowed, $"layer type {layer.MediaType}");
+        if (manifest.ArtifactType is { } type && type != config)
+            yield return Docker(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {type}");
+
+        Finding Docker(string code, string type) => new(
+            code, $"{type} is not allowed in Docker schema 2 in {Name(repository)}", "its types are fixed: push it as an OCI manifest");
     }
 
     // Quay never looked at an index's own artifact type.
     private IEnumerable<Finding> CheckIndex(Manifest index, RepositoryName repository)
     {
         if (options.Semantics == ArtifactTypeSemantics.Pairs && index.ArtifactType is { } type && !_table.Has(type))
-            yield return new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {type} (of an index) is not allowed in {Name(repository)}", Entry($"{type}: []"));
+            yield return NotAllowed(ReasonCodes.TypeArtifactNotAllowed, $"index artifact type {type}", repository, Entry($"{type}: []"));
     }
 
     private IEnumerable<Finding> CheckArtifact(Manifest manifest, RepositoryName repository)
@@ -51,21 +53,26 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         var keyIsArtifactType = pairs && config == MediaTypes.OciEmpty && manifest.ArtifactType is not null;
         var key = keyIsArtifactType ? manifest.ArtifactType! : config;
         var second = pairs && manifest.ArtifactType is { } type && type != key && !_table.Has(type) ? type : null;
-        string[] layers = [.. manifest.Layers.Select(static layer => layer.MediaType).Where(layer => !_table.Allows(key, layer)).Distinct()];
+        string[] layers =
+            [.. manifest.Layers.Select(static layer => layer.MediaType).Distinct().Where(layer => !_table.Allows(key, layer))];
 
         var fix = Fix(key, layers, second);
         if (!_table.Has(key))
         {
             yield return keyIsArtifactType
-                ? new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {key} is not allowed in {Name(repository)}", fix)
-                : new(ReasonCodes.TypeConfigNotAllowed, $"config type {key} is not allowed in {Name(repository)}", fix);
+                ? NotAllowed(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {key}", repository, fix)
+                : NotAllowed(ReasonCodes.TypeConfigNotAllowed, $"config type {key}", repository, fix);
         }
         else if (layers.Length > 0)
         {
-            yield return new(ReasonCodes.TypeLayerNotAllowed, $"layer type {layers[0]} is not allowed with {key} in {Name(repository)}", fix);
+            yield return new(
+                ReasonCodes.TypeLayerNotAllowed, $"layer type {layers[0]} is not allowed with {key} in {Name(repository)}", fix);
         }
-        if (second is not null) yield return new(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {second} is not allowed in {Name(repository)}", fix);
+        if (second is not null) yield return NotAllowed(ReasonCodes.TypeArtifactNotAllowed, $"artifact type {second}", repository, fix);
     }
+
+    private static Finding NotAllowed(string code, string type, RepositoryName repository, string fix) =>
+        new(code, $"{type} is not allowed in {Name(repository)}", fix);
 
     // One fix for all that is wrong with the artifact, so that nobody needs a second try.
     private string Fix(string key, string[] layers, string? second)
@@ -76,8 +83,11 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         var written = options.Allowed?.ContainsKey(key) == true;
         if (!written && (layers.Length > 0 || !_table.Has(key))) entries.Add($"{key}: [{string.Join(", ", layers)}]");
         if (second is not null) entries.Add($"{second}: []");
-        var toWritten = written && layers.Length > 0 ? $"to let it in add to the list of {key} under {Setting}: \"{string.Join(", ", layers)}\"" : null;
-        return string.Join("; ", new[] { toWritten, entries.Count == 0 ? null : Entry([.. entries]) }.OfType<string>());
+        var steps = new List<string>();
+        if (written && layers.Length > 0)
+            steps.Add($"to let it in add to the list of {key} under {Setting}: \"{string.Join(", ", layers)}\"");
+        if (entries.Count > 0) steps.Add(Entry([.. entries]));
+        return string.Join("; ", steps);
     }
 
     // A list of one's own takes the place of the defaults; who has none yet would lose them by adding one.

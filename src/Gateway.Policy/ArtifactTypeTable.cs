@@ -19,7 +19,8 @@ internal sealed class ArtifactTypeTable
             if (!layers.TryGetValue(key, out var known)) layers[key] = known = new(StringComparer.Ordinal);
             known.UnionWith(values);
         }
-        _layers = layers.ToFrozenDictionary(static e => e.Key, static e => e.Value.ToFrozenSet(StringComparer.Ordinal), StringComparer.Ordinal);
+        _layers = layers.ToFrozenDictionary(
+            static e => e.Key, static e => e.Value.ToFrozenSet(StringComparer.Ordinal), StringComparer.Ordinal);
         _union = _layers.Values.SelectMany(static values => values).ToFrozenSet(StringComparer.Ordinal);
         Unions = options.Semantics == ArtifactTypeSemantics.QuayUnion;
     }
@@ -31,7 +32,8 @@ internal sealed class ArtifactTypeTable
     public bool Has(string key) => _layers.ContainsKey(key);
 
     /// <summary>Whether a manifest of this key may have such a layer.</summary>
-    public bool Allows(string key, string layer) => Unions ? _union.Contains(layer) : _layers.TryGetValue(key, out var layers) && layers.Contains(layer);
+    public bool Allows(string key, string layer) =>
+        Unions ? _union.Contains(layer) : _layers.TryGetValue(key, out var layers) && layers.Contains(layer);
 
     private static IEnumerable<KeyValuePair<string, ImmutableArray<string>>> Entries(ArtifactTypeOptions options)
     {

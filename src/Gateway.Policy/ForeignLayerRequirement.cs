@@ -3,7 +3,10 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Requires that content with <c>urls</c> names only https and hosts that the operator listed: else it escapes the policy (policy.md §6, row 16).</summary>
+/// <summary>
+/// Requires that content with <c>urls</c> names only https and hosts that the operator listed: else it escapes the policy (policy.md §6,
+/// row 16).
+/// </summary>
 internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IRequirement
 {
     private const string Https = "https://";

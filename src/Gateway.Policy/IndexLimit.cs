@@ -9,23 +9,30 @@ internal static class IndexLimit
     public static Finding? Check(PolicyInput input, ParserOptions parser)
     {
         if (input.Descendants.Length > parser.Limits.MaxDescriptors)
-            return Problem($"{input.Descendants.Length} manifests are below the index, {parser.Limits.MaxDescriptors} may be", "split it, or raise policy.parser.maxDescriptors");
-        return IsDeeper(input, parser.MaxIndexDepth)
-            ? Problem($"indexes are nested deeper than {parser.MaxIndexDepth} below the index", "flatten them, or raise policy.parser.maxIndexDepth")
-            : null;
+        {
+            return Problem(
+                $"{input.Descendants.Length} manifests are below the index, {parser.Limits.MaxDescriptors} may be",
+                "split it, or raise policy.parser.maxDescriptors");
+        }
+        if (!IsDeeper(input, parser.MaxIndexDepth)) return null;
+        return Problem(
+            $"indexes are nested deeper than {parser.MaxIndexDepth} below the index", "flatten them, or raise policy.parser.maxIndexDepth");
     }
 
     private static Finding Problem(string what, string fix) => new(ReasonCodes.LimitIndex, what, fix);
 
-    // Level by level, each index once per level: also a graph that joins again, or one that a sha512 name closes to a ring, ends after max + 1 levels.
+    // Level by level, each index once per level: also a graph that joins again, or one that a sha512 name closes to a ring, ends after max
+    // + 1 levels.
     private static bool IsDeeper(PolicyInput input, int max)
     {
-        var indexes = input.Descendants.Where(static d => d.Manifest.IsIndex).DistinctBy(static d => d.Digest).ToDictionary(static d => d.Digest, static d => d.Manifest);
+        var indexes = input.Descendants.Where(static d => d.Manifest.IsIndex)
+            .DistinctBy(static d => d.Digest).ToDictionary(static d => d.Digest, static d => d.Manifest);
         IReadOnlyCollection<Manifest> level = [input.Manifest];
         for (var depth = 0; level.Count > 0; depth++)
         {
             if (depth > max) return true;
-            level = [.. level.SelectMany(static index => index.Children).Select(static child => child.Digest).Distinct().Where(indexes.ContainsKey).Select(d => indexes[d])];
+            var children = level.SelectMany(static index => index.Children).Select(static child => child.Digest).Distinct();
+            level = [.. children.Where(indexes.ContainsKey).Select(digest => indexes[digest])];
         }
         return false;
     }

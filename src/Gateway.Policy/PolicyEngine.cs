@@ -12,12 +12,15 @@ namespace Gateway.Policy;
 /// <param name="Manifest">The manifest.</param>
 /// <param name="Descendants">For an index, every manifest below it that the repository holds.</param>
 public sealed record PolicyInput(
-    RepositoryName Repository, TagName? Tag, Stage Stage, Digest Digest, Manifest Manifest, ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants);
+    RepositoryName Repository, TagName? Tag, Stage Stage, Digest Digest, Manifest Manifest,
+    ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants);
 
 /// <summary>Walks the rules and says what happens. Pure: the same input gives the same verdict. Safe for concurrent use.</summary>
 public sealed class PolicyEngine
 {
-    /// <summary>Most characters of a reason's message: the caller adds the decision's id, and all of it may have 400 (policy.md §4).</summary>
+    /// <summary>
+    /// Most characters of a reason's message: the caller adds the decision's id, and all of it may have 400 (policy.md §4).
+    /// </summary>
     public const int MaxMessage = 370;
 
     // An index may have thousands of refused children; the first few tell it.
@@ -57,7 +60,8 @@ public sealed class PolicyEngine
     public Verdict Judge(PolicyInput input)
     {
         if (Policy is null) return new(Outcome.Allow, Revision, []);
-        Reason[] reasons = [.. JudgeDocument(input, Policy.Parser), .. _rules.SelectMany(rule => JudgeRule(rule, input)), .. JudgeDefault(input, Policy)];
+        Reason[] reasons =
+            [.. JudgeDocument(input, Policy.Parser), .. _rules.SelectMany(rule => JudgeRule(rule, input)), .. JudgeDefault(input, Policy)];
         var outcome = reasons.Length == 0 ? Outcome.Allow : reasons.Max(static reason => reason.Outcome);
         return new(outcome, Revision, [.. reasons.OrderByDescending(static reason => reason.Outcome).Take(MaxReasons)]);
     }
@@ -72,15 +76,18 @@ public sealed class PolicyEngine
     {
         if (!rule.RequireArtifactTypes) return [];
         var outcome = rule.Mode switch { RuleMode.Enforce => Outcome.Deny, RuleMode.Warn => Outcome.Warn, _ => Outcome.Allow };
-        return Closure(input, _artifactTypes, rule).Select(finding => Reason(rule.Id, outcome, rule.Fix is null ? finding : finding with { Fix = Fill(rule.Fix, input) }));
+        return from finding in Closure(input, _artifactTypes, rule)
+               select Reason(rule.Id, outcome, rule.Fix is null ? finding : finding with { Fix = Fill(rule.Fix, input) });
     }
 
     private static IEnumerable<Reason> JudgeDefault(PolicyInput input, PolicyOptions policy)
     {
         var kind = ManifestKinds.Of(input.Manifest);
         if (policy.Default != Outcome.Deny || policy.Rules.Any(rule => RuleMatch.Covers(rule, input, kind))) yield break;
-        var what = $"no rule matches kind {Yaml(kind)} in {Printable.Line(input.Repository.Value, 128)} at stage {Yaml(input.Stage)}, and policy.default is deny";
-        yield return Reason("default", Outcome.Deny, new(ReasonCodes.NoRuleDefault, what, "add a rule under policy.rules whose match covers it"));
+        var repository = Printable.Line(input.Repository.Value, 128);
+        var what = $"no rule matches kind {Yaml(kind)} in {repository} at stage {Yaml(input.Stage)}, and policy.default is deny";
+        yield return Reason(
+            "default", Outcome.Deny, new(ReasonCodes.NoRuleDefault, what, "add a rule under policy.rules whose match covers it"));
     }
 
     // A rule that is asked of an index is asked of everything below it; one that is asked of a child's kind only, of these children.

@@ -51,10 +51,14 @@ public sealed record ArtifactTypeOptions
     /// <summary>How the list is read.</summary>
     public ArtifactTypeSemantics Semantics { get; init; } = ArtifactTypeSemantics.Pairs;
 
-    /// <summary>Whether <see cref="Allowed"/> adds to Quay's defaults (<c>merge: extend</c>) or takes their place (<c>replace</c>, as Quay does).</summary>
+    /// <summary>
+    /// Whether <see cref="Allowed"/> adds to Quay's defaults (<c>merge: extend</c>) or takes their place (<c>replace</c>, as Quay does).
+    /// </summary>
     public bool Extend { get; init; }
 
-    /// <summary>Quay's <c>ALLOWED_OCI_ARTIFACT_TYPES</c>: config type → layer types; null when left out, which means Quay's defaults.</summary>
+    /// <summary>
+    /// Quay's <c>ALLOWED_OCI_ARTIFACT_TYPES</c>: config type → layer types; null when left out, which means Quay's defaults.
+    /// </summary>
     public ImmutableSortedDictionary<string, ImmutableArray<string>>? Allowed { get; init; }
 
     /// <summary>Quay's <c>FEATURE_GENERAL_OCI_SUPPORT</c>.</summary>

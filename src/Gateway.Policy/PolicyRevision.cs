@@ -10,14 +10,16 @@ namespace Gateway.Policy;
 /// </summary>
 internal static class PolicyRevision
 {
-    // Stands before the policy: raise it when the engine comes to judge the same policy differently, so that stored verdicts are given again.
+    // Stands before the policy: raise it when the engine comes to judge the same policy differently, so that stored verdicts are given
+    // again.
     private static ReadOnlySpan<byte> Form => "gateway.policy/1\n"u8;
 
     /// <summary>First 8 bytes of SHA-256 over the canonical form, never 0 (0 means that there is no policy).</summary>
     public static ulong Of(PolicyOptions policy)
     {
         var types = policy.ArtifactTypes;
-        var ordered = policy with { ArtifactTypes = types is null ? null : types with { Allowed = types.Allowed?.WithComparers(StringComparer.Ordinal) } };
+        var allowed = types?.Allowed?.WithComparers(StringComparer.Ordinal);
+        var ordered = policy with { ArtifactTypes = types is null ? null : types with { Allowed = allowed } };
         var hash = SHA256.HashData([.. Form, .. JsonSerializer.SerializeToUtf8Bytes(ordered)]);
         return BinaryPrimitives.ReadUInt64BigEndian(hash) is not 0 and var revision ? revision : 1;
     }

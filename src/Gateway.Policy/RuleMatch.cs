@@ -5,7 +5,10 @@ namespace Gateway.Policy;
 /// <summary>Whether a rule is asked of an input. A list that is left out matches all.</summary>
 internal static class RuleMatch
 {
-    /// <summary>Whether the rule's requirements are checked for a manifest of this kind; a rule that names tags is asked when a tag is bound or asked for.</summary>
+    /// <summary>
+    /// Whether the rule's requirements are checked for a manifest of this kind; a rule that names tags is asked when a tag is bound or
+    /// asked for.
+    /// </summary>
     public static bool Requires(RuleOptions rule, PolicyInput input, ManifestKind kind) =>
         Covers(rule, input, kind) && (input.Tag is not null || !NamesTags(rule));
 

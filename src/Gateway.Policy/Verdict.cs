@@ -27,7 +27,8 @@ public sealed record Reason(string Rule, string Code, string Message, Outcome Ou
 
 /// <summary>What the policy says of one manifest in one repository.</summary>
 /// <param name="Outcome">The worst outcome of all reasons.</param>
-/// <param name="Revision">First 8 bytes of SHA-256 over the canonical policy (design.md §4): the verdict holds under this policy only.</param>
+/// <param name="Revision">First 8 bytes of SHA-256 over the canonical policy (design.md §4): the verdict holds under this policy
+/// only.</param>
 /// <param name="Reasons">What led to it, worst first; empty when admitted without remark.</param>
 public sealed record Verdict(Outcome Outcome, ulong Revision, ImmutableArray<Reason> Reasons)
 {

@@ -8,7 +8,9 @@ namespace Gateway.Oci;
 /// <param name="Size">The content's length in bytes, 0 to 2^53-1.</param>
 public sealed record Descriptor(string MediaType, Digest Digest, long Size)
 {
-    /// <summary>Type of the artifact a manifest descriptor points to, where said. Never used for decisions: the manifest's own word is.</summary>
+    /// <summary>
+    /// Type of the artifact a manifest descriptor points to, where said. Never used for decisions: the manifest's own word is.
+    /// </summary>
     public string? ArtifactType { get; init; }
 
     /// <summary>Other places of the content; never fetched by us.</summary>

@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 
 namespace Gateway.Oci;
 
-/// <summary>Reads descriptors and what is in them (image-spec, descriptor.md), and counts what one document may have only so much of.</summary>
+/// <summary>
+/// Reads descriptors and what is in them (image-spec, descriptor.md), and counts what one document may have only so much of.
+/// </summary>
 internal sealed class DescriptorReader(ManifestLimits limits)
 {
     /// <summary>Most bytes of inline data in one descriptor (policy.md §5.2, <c>inlineData</c>).</summary>
@@ -28,7 +30,8 @@ internal sealed class DescriptorReader(ManifestLimits limits)
     /// <summary>Reads one descriptor.</summary>
     public Descriptor Read(ref StrictJson json)
     {
-        if (++_descriptors > limits.MaxDescriptors) throw json.Problem(ProblemCodes.LimitDescriptors, $"more than {limits.MaxDescriptors} descriptors");
+        if (++_descriptors > limits.MaxDescriptors)
+            throw json.Problem(ProblemCodes.LimitDescriptors, $"more than {limits.MaxDescriptors} descriptors");
         var found = new Descriptor("", default, -1);
         byte[]? data = null;
         var keys = json.OpenObject(DescriptorKeys);
@@ -59,7 +62,9 @@ internal sealed class DescriptorReader(ManifestLimits limits)
     public static string ReadMediaType(ref StrictJson json)
     {
         var type = json.String();
-        return MediaTypes.IsWellFormed(type) ? type : throw json.Expected("a media type without parameters (RFC 6838)", ProblemCodes.MediaTypeInvalid);
+        return MediaTypes.IsWellFormed(type)
+            ? type
+            : throw json.Expected("a media type without parameters (RFC 6838)", ProblemCodes.MediaTypeInvalid);
     }
 
     /// <summary>Reads an artifact type; the empty one, which Go writers may leave, is none.</summary>
@@ -110,6 +115,8 @@ internal sealed class DescriptorReader(ManifestLimits limits)
     private static void CheckData(ref StrictJson json, Descriptor descriptor, byte[] data)
     {
         if (data.Length != descriptor.Size || Digest.Of(data, descriptor.Digest.Algorithm) != descriptor.Digest)
-            throw json.Problem(ProblemCodes.DataMismatch, $"expected data of {descriptor.Size} bytes with {descriptor.Digest}, got {data.Length} other bytes");
+            throw json.Problem(
+                ProblemCodes.DataMismatch,
+                $"expected data of {descriptor.Size} bytes with {descriptor.Digest}, got {data.Length} other bytes");
     }
 }

@@ -57,9 +57,12 @@ internal sealed class Document
         CheckForm();
         var mediaType = _mediaType ?? TypeByForm(contentType);
         if (contentType is not null && contentType != mediaType)
-            throw Problem(ProblemCodes.MediaMismatch, $"the content type is {contentType}, the document is {Printable.Quote(mediaType)}; they must be equal");
+            throw Problem(
+                ProblemCodes.MediaMismatch,
+                $"the content type is {contentType}, the document is {Printable.Quote(mediaType)}; they must be equal");
         if (!MediaTypes.IsManifest(mediaType))
-            throw Problem(ProblemCodes.UnsupportedType, $"mediaType: expected one of {MediaTypes.AcceptManifests}, got {Printable.Quote(mediaType)}");
+            throw Problem(
+                ProblemCodes.UnsupportedType, $"mediaType: expected one of {MediaTypes.AcceptManifests}, got {Printable.Quote(mediaType)}");
         CheckFields(mediaType);
         return new Manifest(mediaType)
         {
@@ -78,7 +81,8 @@ internal sealed class Document
         {
             throw contentType is null
                 ? Problem(ProblemCodes.Schema1, "Docker schema 1 is not supported; push schema 2 or an OCI manifest")
-                : Problem(ProblemCodes.MediaMismatch, $"the content type is {contentType}, the document is Docker schema 1; they must be equal");
+                : Problem(
+                    ProblemCodes.MediaMismatch, $"the content type is {contentType}, the document is Docker schema 1; they must be equal");
         }
         if (_schemaVersion is null) throw Problem(ProblemCodes.FieldMissing, "schemaVersion: expected 2, got none");
         if (_schemaVersion != 2) throw Problem(ProblemCodes.FieldInvalid, $"schemaVersion: expected 2, got {_schemaVersion}");
@@ -89,7 +93,8 @@ internal sealed class Document
         if (_children is not null && (_config is not null || _layers is not null))
             throw Problem(ProblemCodes.AmbiguousDocument, "expected an index or an image manifest, got manifests beside config or layers");
         if (_hasSchema1Fields)
-            throw Problem(ProblemCodes.AmbiguousDocument, "expected no fsLayers and no history (Docker schema 1) in a document of schemaVersion 2");
+            throw Problem(
+                ProblemCodes.AmbiguousDocument, "expected no fsLayers and no history (Docker schema 1) in a document of schemaVersion 2");
     }
 
     private string TypeByForm(string? contentType)
@@ -106,7 +111,9 @@ internal sealed class Document
     {
         var index = MediaTypes.IsIndex(mediaType);
         if (index ? _config is not null || _layers is not null : _children is not null)
-            throw Problem(ProblemCodes.AmbiguousDocument, $"mediaType is {mediaType}, but the fields are those of {(index ? "an image manifest" : "an index")}");
+            throw Problem(
+                ProblemCodes.AmbiguousDocument,
+                $"mediaType is {mediaType}, but the fields are those of {(index ? "an image manifest" : "an index")}");
         if (index ? !_keys.Has("manifests") : _config is null || !_keys.Has("layers"))
             throw Problem(ProblemCodes.FieldMissing, $"{mediaType}: expected {(index ? "manifests" : "config and layers")}, got none");
     }

@@ -31,8 +31,8 @@ internal sealed class KeySet(params string[] names)
     public string? FoldsTo(string folded) => Array.IndexOf(_folded, folded) is >= 0 and var i ? names[i] : null;
 
     /// <summary>
-    /// Folds a key as Go's encoding/json does when it looks for a field (bytes.EqualFold): ASCII letters, and the two other characters whose simple
-    /// fold is an ASCII letter. By hand, for no comparison of .NET does it.
+    /// Folds a key as Go's encoding/json does when it looks for a field (bytes.EqualFold): ASCII letters, and the two other characters
+    /// whose simple fold is an ASCII letter. By hand, for no comparison of .NET does it.
     /// </summary>
     public static string Fold(string name) => string.Create(name.Length, name, static (folded, from) =>
     {

@@ -2,8 +2,11 @@ using System.Collections.Immutable;
 
 namespace Gateway.Oci;
 
-/// <summary>A manifest or an index, as read from its bytes by <see cref="ManifestReader"/>. The bytes themselves are what is stored and served.</summary>
-/// <param name="MediaType">One of the four types of <see cref="MediaTypes.IsManifest"/>: the body's own word, or what its form makes it.</param>
+/// <summary>
+/// A manifest or an index, as read from its bytes by <see cref="ManifestReader"/>. The bytes themselves are what is stored and served.
+/// </summary>
+/// <param name="MediaType">One of the four types of <see cref="MediaTypes.IsManifest"/>: the body's own word, or what its form makes
+/// it.</param>
 public sealed record Manifest(string MediaType)
 {
     /// <summary>Whether the document is an index (or Docker's list).</summary>
@@ -27,7 +30,9 @@ public sealed record Manifest(string MediaType)
     /// <summary>The document's annotations.</summary>
     public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
-    /// <summary>What the referrers API says of it: <c>artifactType</c>, else the config's media type (distribution-spec, "Listing Referrers").</summary>
+    /// <summary>
+    /// What the referrers API says of it: <c>artifactType</c>, else the config's media type (distribution-spec, "Listing Referrers").
+    /// </summary>
     public string? ReferrerType => string.IsNullOrEmpty(ArtifactType) ? Config?.MediaType : ArtifactType;
 
     /// <summary>Config and layers: the blobs that the document names.</summary>

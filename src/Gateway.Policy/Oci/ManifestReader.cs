@@ -26,7 +26,8 @@ public static class ManifestReader
 {
     /// <summary>Reads a document. Exactly one of the two results is null.</summary>
     /// <param name="bytes">The document, byte for byte as it came.</param>
-    /// <param name="contentType">What the sender says it is, parameters removed; null when only the body counts (reading back what is stored).</param>
+    /// <param name="contentType">What the sender says it is, parameters removed; null when only the body counts (reading back what is
+    /// stored).</param>
     /// <param name="limits">The bounds.</param>
     public static (Manifest? Manifest, ManifestProblem? Problem) Read(ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits)
     {
@@ -34,7 +35,8 @@ public static class ManifestReader
         {
             CheckContentType(contentType);
             if (bytes.Length > limits.MaxBytes)
-                throw new ManifestProblemException(ProblemCodes.LimitBytes, $"expected at most {limits.MaxBytes} bytes, got {bytes.Length}");
+                throw new ManifestProblemException(
+                    ProblemCodes.LimitBytes, $"expected at most {limits.MaxBytes} bytes, got {bytes.Length}");
             return (Document.Read(bytes.Span, limits).ToManifest(contentType), null);
         }
         catch (ManifestProblemException e)
@@ -49,6 +51,7 @@ public static class ManifestReader
         throw contentType is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed
             ? new ManifestProblemException(ProblemCodes.Schema1, "Docker schema 1 is not supported; push schema 2 or an OCI manifest")
             : new ManifestProblemException(
-                ProblemCodes.UnsupportedType, $"expected a content type out of {MediaTypes.AcceptManifests}, got {Printable.Quote(contentType)}");
+                ProblemCodes.UnsupportedType,
+                $"expected a content type out of {MediaTypes.AcceptManifests}, got {Printable.Quote(contentType)}");
     }
 }

@@ -36,7 +36,10 @@ public static class MediaTypes
     /// <summary>Whether this names one of the four manifest documents that we store.</summary>
     public static bool IsManifest(string mediaType) => mediaType is OciManifest or OciIndex or DockerManifest or DockerList;
 
-    /// <summary>Whether this is <c>type/subtype</c> by the grammar of RFC 6838 §4.2, each at most 127 characters, with no parameter and nothing around it.</summary>
+    /// <summary>
+    /// Whether this is <c>type/subtype</c> by the grammar of RFC 6838 §4.2, each at most 127 characters, with no parameter and nothing
+    /// around it.
+    /// </summary>
     public static bool IsWellFormed(ReadOnlySpan<char> mediaType) =>
         mediaType.IndexOf('/') is > 0 and var slash && IsName(mediaType[..slash]) && IsName(mediaType[(slash + 1)..]);
 

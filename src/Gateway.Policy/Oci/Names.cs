@@ -1,9 +1,14 @@
 namespace Gateway.Oci;
 
-/// <summary>A repository's name by the distribution-spec's grammar ("Pulling manifests"): path components of lower-case letters and digits, with separators between.</summary>
+/// <summary>
+/// A repository's name by the distribution-spec's grammar ("Pulling manifests"): path components of lower-case letters and digits, with
+/// separators between.
+/// </summary>
 public readonly record struct RepositoryName : IComparable<RepositoryName>
 {
-    /// <summary>Longest name: many clients limit host and name together to 255 characters (distribution-spec, "Pulling manifests").</summary>
+    /// <summary>
+    /// Longest name: many clients limit host and name together to 255 characters (distribution-spec, "Pulling manifests").
+    /// </summary>
     public const int MaxLength = 255;
 
     private RepositoryName(string value) => Value = value;
@@ -11,7 +16,10 @@ public readonly record struct RepositoryName : IComparable<RepositoryName>
     /// <summary>The name; components separated by <c>/</c>.</summary>
     public string Value { get; }
 
-    /// <summary>Reads a name: <c>[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*</c>, 1 to 255 characters; nothing is normalised.</summary>
+    /// <summary>
+    /// Reads a name: <c>[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*</c>, 1 to 255 characters; nothing is
+    /// normalised.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out RepositoryName name)
     {
         name = default;

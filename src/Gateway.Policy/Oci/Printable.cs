@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Gateway.Oci;
 
-/// <summary>Makes one printable ASCII line of text that a stranger wrote, so that it can stand in errors, headers and logs (policy.md §6, row 52).</summary>
+/// <summary>
+/// Makes one printable ASCII line of text that a stranger wrote, so that it can stand in errors, headers and logs (policy.md §6, row 52).
+/// </summary>
 public static class Printable
 {
     /// <summary>Most characters of one message (policy.md §4, "Resulting response contract").</summary>
@@ -12,7 +14,10 @@ public static class Printable
     // Enough to recognise a digest or a media type by.
     private const int MaxQuote = 96;
 
-    /// <summary>The text on one line of at most <paramref name="max"/> characters: other than printable ASCII as <c>\uXXXX</c>, the rest cut with <c>...</c>.</summary>
+    /// <summary>
+    /// The text on one line of at most <paramref name="max"/> characters: other than printable ASCII as <c>\uXXXX</c>, the rest cut with
+    /// <c>...</c>.
+    /// </summary>
     public static string Line(ReadOnlySpan<char> text, int max = MaxMessage)
     {
         var line = new StringBuilder(Math.Min(text.Length, max));

@@ -1,6 +1,8 @@
 namespace Gateway.Oci;
 
-/// <summary>The codes of <see cref="ManifestProblem"/>. Stable: tools match on them. All are 400 <c>MANIFEST_INVALID</c> but where noted.</summary>
+/// <summary>
+/// The codes of <see cref="ManifestProblem"/>. Stable: tools match on them. All are 400 <c>MANIFEST_INVALID</c> but where noted.
+/// </summary>
 public static class ProblemCodes
 {
     /// <summary>Not one JSON object in UTF-8: syntax, trailing bytes, a byte order mark, a lone surrogate.</summary>

@@ -55,7 +55,10 @@ internal ref struct StrictJson
         return new Keys(known);
     }
 
-    /// <summary>Goes to the next known key that has a value, stands on the value and returns the key; null after the last. Unknown members are checked and left.</summary>
+    /// <summary>
+    /// Goes to the next known key that has a value, stands on the value and returns the key; null after the last. Unknown members are
+    /// checked and left.
+    /// </summary>
     public string? NextKey(ref Keys keys)
     {
         while (true)
@@ -88,9 +91,11 @@ internal ref struct StrictJson
         var folded = KeySet.Fold(name);
         if (keys.Known.FoldsTo(folded) is { } meant)
             throw Problem(ProblemCodes.AmbiguousKey, $"the key {Printable.Quote(name)} is {meant} to some readers and unknown to others");
-        if (++_unknownKeys > MaxUnknownKeys) throw Problem(ProblemCodes.LimitKeys, $"more than {MaxUnknownKeys} keys that the image-spec does not know");
+        if (++_unknownKeys > MaxUnknownKeys)
+            throw Problem(ProblemCodes.LimitKeys, $"more than {MaxUnknownKeys} keys that the image-spec does not know");
         if (!(keys.Others ??= new(StringComparer.Ordinal)).Add(folded))
-            throw Problem(ProblemCodes.DuplicateKey, $"the key {Printable.Quote(name)} stands there twice, at least to readers that fold case");
+            throw Problem(
+                ProblemCodes.DuplicateKey, $"the key {Printable.Quote(name)} stands there twice, at least to readers that fold case");
         Step(name);
         return null;
     }
@@ -140,7 +145,10 @@ internal ref struct StrictJson
     /// <summary>The string that the reader stands on.</summary>
     public string String() => _reader.TokenType == JsonTokenType.String ? Text() : throw Expected("a string");
 
-    /// <summary>The whole number that the reader stands on, written plainly, at most 2^53-1: what readers that use doubles keep exactly (RFC 8259 §6).</summary>
+    /// <summary>
+    /// The whole number that the reader stands on, written plainly, at most 2^53-1: what readers that use doubles keep exactly (RFC 8259
+    /// §6).
+    /// </summary>
     public long WholeNumber()
     {
         const long max = (1L << 53) - 1;
@@ -153,7 +161,8 @@ internal ref struct StrictJson
     public byte[] Base64(int max)
     {
         if (_reader.TokenType != JsonTokenType.String) throw Expected("a string in base64");
-        if (_reader.ValueSpan.Length / 4 * 3 > max + 3) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
+        if (_reader.ValueSpan.Length / 4 * 3 > max + 3)
+            throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
         var bytes = new byte[max + 3];
         var status = System.Buffers.Text.Base64.DecodeFromUtf8(Encoding.UTF8.GetBytes(Text()), bytes, out _, out var length);
         if (status != System.Buffers.OperationStatus.Done) throw Expected("a string in base64");
@@ -187,7 +196,8 @@ internal ref struct StrictJson
     }
 
     /// <summary>A problem with the value that the reader stands on.</summary>
-    public readonly ManifestProblemException Expected(string what, string code = ProblemCodes.FieldInvalid) => Problem(code, $"expected {what}, got {Found()}");
+    public readonly ManifestProblemException Expected(string what, string code = ProblemCodes.FieldInvalid) =>
+        Problem(code, $"expected {what}, got {Found()}");
 
     /// <summary>A problem at the place where the reader is.</summary>
     public readonly ManifestProblemException Problem(string code, string message)
