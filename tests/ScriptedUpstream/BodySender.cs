@@ -81,7 +81,7 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
                 return;
             }
             if (at == body.Length) break;
-            var step = (int)Math.Min(Step, Math.Min(body.Length - at, Math.Min(rule?.CutAfter - at ?? Step, rule?.HangsAfter - at ?? Step)));
+            var step = (int)long.Min(long.Min(Step, body.Length - at), long.Min(Left(rule?.CutAfter, at), Left(rule?.HangsAfter, at)));
             if (rule?.BytesPerSecond is { } speed)
             {
                 // Ten steps a second, so that a throttled body is a trickle and not a series of lumps.
@@ -96,6 +96,8 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
         // A body shorter than was said: nothing but the connection's end can say so.
         if (rule?.ClaimedLength > body.Length) await CutAsync();
     }
+
+    private static long Left(long? until, long at) => until > at ? until.Value - at : long.MaxValue;
 
     /// <summary>Ends the connection below HTTP, after what was flushed.</summary>
     private async Task CutAsync()

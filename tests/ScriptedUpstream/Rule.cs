@@ -16,6 +16,8 @@ public sealed class Rule
 
     internal bool ByReset { get; private set; }
 
+    internal bool IsDropped { get; private set; }
+
     internal long? HangsAfter { get; private set; }
 
     internal bool HangsBeforeHeaders { get; private set; }
@@ -58,6 +60,9 @@ public sealed class Rule
     /// <summary>Resets the connection (RST) after so many bytes of the body; the client may lose the last of them.</summary>
     public Rule Reset(long after) => Set(() => (CutAfter, ByReset) = (after, true));
 
+    /// <summary>Resets the connection instead of an answer.</summary>
+    public Rule Drop() => Set(() => IsDropped = true);
+
     /// <summary>Sends so many bytes of the body and then nothing more, until the client goes or the upstream is disposed of.</summary>
     public Rule Hang(long after) => Set(() => HangsAfter = after);
 
@@ -73,7 +78,7 @@ public sealed class Rule
     /// <summary>Inverts one byte of the content at this offset of the whole (not of a range).</summary>
     public Rule Flip(long at) => Set(() => FlipsAt = at);
 
-    /// <summary>Says another Content-Length: of a longer one, the connection is closed at the true end; of a shorter one, so much is sent.</summary>
+    /// <summary>Says another Content-Length. A longer one ends with the connection; of a shorter one so much is sent.</summary>
     public Rule ClaimLength(long length) => Set(() => ClaimedLength = length);
 
     public Rule ClaimDigest(string digest) => Header("Docker-Content-Digest", digest);

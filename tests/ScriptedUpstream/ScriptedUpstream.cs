@@ -103,15 +103,19 @@ public sealed class ScriptedUpstream : IAsyncDisposable
 
     public string AddBlob(string name, byte[] bytes) => _content.AddBlob(name, bytes);
 
-    public string AddManifest(string name, byte[] bytes, string mediaType, string? tag = null) => _content.AddManifest(name, bytes, mediaType, tag);
+    public string AddManifest(string name, byte[] bytes, string mediaType, string? tag = null) =>
+        _content.AddManifest(name, bytes, mediaType, tag);
 
     /// <summary>An artifact about a subject, also under a tag where one is given (cosign's <c>….sig</c>).</summary>
     public string AddReferrer(string name, string subject, string artifactType, string? tag = null) =>
         _content.AddReferrer(name, subject, artifactType, tag);
 
     /// <summary>Lists a subject's referrers under the fallback tag, as clients do where there is no API.</summary>
-    public string WriteFallbackTag(string name, string subject) =>
-        AddManifest(name, JsonSerializer.SerializeToUtf8Bytes(Content.Index(_content.ReferrersOf(name, subject))), Content.IndexType, subject.Replace(':', '-'));
+    public string WriteFallbackTag(string name, string subject)
+    {
+        var index = JsonSerializer.SerializeToUtf8Bytes(Content.Index(_content.ReferrersOf(name, subject)));
+        return AddManifest(name, index, Content.IndexType, subject.Replace(':', '-'));
+    }
 
     public void Tag(string name, string tag, string digest) => _content.Tags[(name, tag)] = digest;
 
@@ -193,6 +197,11 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     private async Task AnswerAsync(HttpContext context, ReceivedRequest received, Rule? rule)
     {
         if (rule?.Gate is { } gate) await gate.WaitAsync(context.RequestAborted);
+        if (rule?.IsDropped == true)
+        {
+            context.Abort();
+            return;
+        }
         if (rule?.HangsBeforeHeaders == true) await Task.Delay(Timeout.Infinite, context.RequestAborted);
         if (rule?.RefusesHead == true && received.IsHead) context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
         else if (rule?.Answer is { } answer)
@@ -254,7 +263,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
             all = all.Where(d => (string?)d["artifactType"] == type);
             context.Response.Headers["OCI-Filters-Applied"] = "artifactType";
         }
-        var page = Page(context, [.. all], last => int.Parse(last, CultureInfo.InvariantCulture), (_, at) => at.ToString(CultureInfo.InvariantCulture));
+        var page = Page(context, [.. all], last => int.Parse(last, CultureInfo.InvariantCulture), (_, at) => $"{at}");
         await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(Content.Index(page)), Content.IndexType, null, ranges: false);
     }
 

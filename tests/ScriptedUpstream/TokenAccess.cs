@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Scripted;
 
-/// <summary>A token server's rules: who gets a token, and of which form. Its tokens are good for the one repository they were asked for.</summary>
+/// <summary>A token server's rules: who gets a token, and of which form. A token is good for what it was asked for.</summary>
 public sealed class TokenAccess
 {
     // token → the scopes it was given for

@@ -20,14 +20,20 @@ internal sealed record Authorization(string Header, bool IsFresh)
     public override string ToString() => "authorization";
 }
 
-/// <summary>Answers an upstream's challenges, within the trust boundary, and remembers for each endpoint how it wants to be answered.</summary>
+/// <summary>Answers an upstream's challenges, within the trust boundary, and remembers how each endpoint wants to be answered.</summary>
 internal sealed class Authenticator(
-    UpstreamOptions options, TrustBoundary boundary, CredentialSource credentials, TokenCache tokens, TokenClient tokenServer, TimeProvider clock, ILogger logger)
+    UpstreamOptions options,
+    TrustBoundary boundary,
+    CredentialSource credentials,
+    TokenCache tokens,
+    TokenClient tokenServer,
+    TimeProvider clock,
+    ILogger logger)
 {
     // One entry for an endpoint.
     private readonly ConcurrentDictionary<Uri, Challenge> _lastUsed = new();
 
-    /// <summary>What to show without having been asked; null when the endpoint has not asked yet, or a token must be fetched first.</summary>
+    /// <summary>What to show without being asked; null when the endpoint has not asked before.</summary>
     public async Task<Authorization?> PrepareAsync(Uri endpoint, RepositoryName name, CancellationToken cancellationToken)
     {
         if (!_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
@@ -52,8 +58,9 @@ internal sealed class Authenticator(
             _lastUsed[endpoint] = basic;
             return shown;
         }
+        var offered = string.Join(", ", challenges.Select(c => c.Scheme));
         throw Unauthorized(basic is null
-            ? $"{endpoint.Authority} wants to be answered in a way that is not known or not trusted ({string.Join(", ", challenges.Select(c => c.Scheme))})"
+            ? $"{endpoint.Authority} lets in only by ways that are not known or not trusted ({offered})"
             : $"{endpoint.Authority} wants a user name and password, and none are configured");
     }
 
@@ -77,11 +84,13 @@ internal sealed class Authenticator(
         throw Unauthorized($"even a fresh token for {key.Scope} was refused");
     }
 
-    private static Authorization? BasicOf(Credential? credential) =>
-        credential is null or { IsRefreshToken: true } ? null : new Authorization(credential.Basic, IsFresh: true) { Credential = credential };
+    private static Authorization? BasicOf(Credential? credential) => credential is null or { IsRefreshToken: true }
+        ? null
+        : new Authorization(credential.Basic, IsFresh: true) { Credential = credential };
 
-    /// <summary>A token for pulling, never for what the challenge may ask for beyond it; null when the realm is not one to be asked.</summary>
-    private async Task<Authorization?> BearerAsync(Uri endpoint, Challenge challenge, RepositoryName name, CancellationToken cancellationToken)
+    /// <summary>A token for pulling, never for what the challenge may name beyond it; null when the realm is not one to be asked.</summary>
+    private async Task<Authorization?> BearerAsync(
+        Uri endpoint, Challenge challenge, RepositoryName name, CancellationToken cancellationToken)
     {
         if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm)) return null;
         var trust = boundary.Judge(endpoint, realm);
@@ -113,7 +122,9 @@ internal sealed class Authenticator(
         return null;
     }
 
-    private static Authorization BearerOf(TokenKey key, Token token, bool isFresh) => new($"Bearer {token.Value}", isFresh) { Bearer = (key, token) };
+    private static Authorization BearerOf(TokenKey key, Token token, bool isFresh) =>
+        new($"Bearer {token.Value}", isFresh) { Bearer = (key, token) };
 
-    private UpstreamException Unauthorized(string what) => new(UpstreamFailure.Unauthorized, $"upstream {options.Key}: {what}", status: 401);
+    private UpstreamException Unauthorized(string what) =>
+        new(UpstreamFailure.Unauthorized, $"upstream {options.Key}: {what}", status: 401);
 }

@@ -34,13 +34,14 @@ internal sealed record Challenge(string Scheme, ImmutableDictionary<string, stri
             {
                 var parameters = ImmutableDictionary.CreateBuilder<string, string>();
                 SkipSpaces();
+                SkipToken68();
                 while (TryReadParameter(out var name, out var value)) parameters[name] = value;
                 found.Add(new Challenge(scheme.ToLowerInvariant(), parameters.ToImmutable()));
                 SkipCommas();
             }
         }
 
-        /// <summary>A token is a parameter's name only when <c>=</c> follows it; else it is the next scheme and is left where it is.</summary>
+        /// <summary>A token is a parameter's name only when <c>=</c> follows it; else it is the next scheme, and stays.</summary>
         private bool TryReadParameter(out string name, out string value)
         {
             var before = _rest;
@@ -57,6 +58,15 @@ internal sealed record Challenge(string Scheme, ImmutableDictionary<string, stri
             }
             _rest = before;
             return false;
+        }
+
+        /// <summary>What Negotiate sends instead of parameters: it stands alone before a comma or the end.</summary>
+        private void SkipToken68()
+        {
+            var end = _rest.IndexOfAny(" \t,");
+            if (end < 0) end = _rest.Length;
+            var after = _rest[end..].TrimStart(" \t");
+            if ((after.IsEmpty || after[0] == ',') && !_rest[..end].TrimEnd('=').ContainsAny('=', '"')) _rest = after;
         }
 
         private string ReadToken()

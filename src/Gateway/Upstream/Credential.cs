@@ -21,7 +21,7 @@ internal sealed class Credential
 
     public string Id { get; }
 
-    /// <summary>Whether the secret is a refresh token, good for a token server only (docker-credential-helpers: the user name <c>&lt;token&gt;</c>).</summary>
+    /// <summary>Whether the secret is a refresh token, for token servers only: credential helpers' name <c>&lt;token&gt;</c>.</summary>
     public bool IsRefreshToken => Username == "<token>";
 
     /// <summary>Value of an Authorization header (RFC 7617).</summary>

@@ -24,15 +24,16 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
 
     public bool IsHelper => options.Credentials?.Helper is not null;
 
-    /// <summary>What to show now; null when none are configured. Throws <see cref="UpstreamException"/> when they cannot be had or have been refused.</summary>
+    /// <summary>What to show now; null when none are configured.</summary>
+    /// <exception cref="UpstreamException">They cannot be had (Unavailable), or have been refused (Unauthorized).</exception>
     public async Task<Credential?> GetAsync(CancellationToken cancellationToken)
     {
         if (options.Credentials is not { } configured) return null;
         var credential = configured.Helper is { } helper
             ? await AskAsync(helper, cancellationToken)
-            : new Credential(configured.Username ?? "", configured.Password ?? await ReadPasswordAsync(configured.PasswordFile, cancellationToken));
-        if (_refused.TryGetValue(credential.Id, out var until) && until > clock.GetUtcNow()) throw Refused(credential, until - clock.GetUtcNow());
-        return credential;
+            : new Credential(configured.Username ?? "", configured.Password ?? await ReadAsync(configured.PasswordFile, cancellationToken));
+        var now = clock.GetUtcNow();
+        return _refused.TryGetValue(credential.Id, out var until) && until > now ? throw Refused(credential, until - now) : credential;
     }
 
     /// <summary>Remembers a refusal until the secret changes or a quarter of an hour has passed, and says so.</summary>
@@ -74,7 +75,7 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
     // What docker itself asks its helpers for: Hub goes by the address of its first API.
     private string ServerName => options.Key == "docker.io" ? "https://index.docker.io/v1/" : options.Urls[0].Authority;
 
-    private async Task<string> ReadPasswordAsync(string? file, CancellationToken cancellationToken)
+    private async Task<string> ReadAsync(string? file, CancellationToken cancellationToken)
     {
         if (file is null) return "";
         try
@@ -85,12 +86,13 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key}: its password file could not be read: {e.GetType().Name}");
+            var what = $"upstream {options.Key}: its password file could not be read ({e.GetType().Name})";
+            throw new UpstreamException(UpstreamFailure.Unavailable, what);
         }
     }
 
-    private UpstreamException Refused(Credential credential, TimeSpan remembered) => new(
+    private UpstreamException Refused(Credential credential, TimeSpan wait) => new(
         UpstreamFailure.Unauthorized,
-        $"upstream {options.Key} refused the {credential}; they are tried again when they change, or in {Math.Ceiling(remembered.TotalMinutes):0} min",
-        remembered);
+        $"upstream {options.Key} refused the {credential}; tried again when they change, or in {Math.Ceiling(wait.TotalMinutes):0} min",
+        wait);
 }

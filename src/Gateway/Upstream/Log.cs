@@ -5,10 +5,10 @@ namespace Gateway.Upstream;
 /// <summary>What this folder logs; event ids 400 to 499. Hosts and statuses, never a query, a header or a body.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(400, LogLevel.Warning, "Upstream {Upstream}: the token server {Realm} is not trusted and was not asked; list it under the upstream's `realms` if it is right")]
+    [LoggerMessage(400, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} was not asked; if it is right, list it under `realms`")]
     public static partial void RealmRefused(ILogger logger, string upstream, string realm);
 
-    [LoggerMessage(401, LogLevel.Warning, "Upstream {Upstream}: the token server {Realm} is not listed under `realms`; it is asked without the configured credentials")]
+    [LoggerMessage(401, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} is not in `realms`: asked without credentials")]
     public static partial void RealmNotTrusted(ILogger logger, string upstream, string realm);
 
     [LoggerMessage(402, LogLevel.Warning, "Upstream {Upstream}: {Endpoint} is left alone for {Seconds:0.0} s: {Why}")]

@@ -1,6 +1,6 @@
 namespace Gateway.Upstream;
 
-/// <summary>What a token is good for. The credential is part of it: who may not, must not get the token of who may (artifact-keeper #3606).</summary>
+/// <summary>What a token is good for. The credential is part of it: who may not must not get the token of who may.</summary>
 internal sealed record TokenKey(string Realm, string Service, string Scope, string? CredentialId);
 
 /// <summary>A bearer token, in memory only.</summary>

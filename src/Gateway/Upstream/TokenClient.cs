@@ -15,7 +15,7 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
     // Chosen: as long as a registry may take for its headers; see UpstreamExchange.
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
-    // Token specification: "if omitted, this defaults to 60 seconds"; counted from our own clock, as issued_at may be absent or wrong (harbor#23753).
+    // Token specification: "if omitted, this defaults to 60 seconds". Counted by our own clock: issued_at may be absent (harbor#23753).
     private const int DefaultSeconds = 60;
 
     // A right taken away at the upstream is noticed at least so often, whatever the token says.
@@ -24,7 +24,9 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
     // Renewed before its end, so that a request on its way does not arrive with a dead token.
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(10);
 
-    /// <summary>Throws <see cref="UpstreamException"/>; <see cref="CredentialRefusedException"/> when the credentials themselves were refused.</summary>
+    /// <summary>A new token.</summary>
+    /// <exception cref="CredentialRefusedException">The credentials were refused, whatever they were shown for.</exception>
+    /// <exception cref="UpstreamException">There was no token for another reason.</exception>
     public async Task<Token> FetchAsync(TokenKey key, Credential? credential)
     {
         try
@@ -36,7 +38,8 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         }
         catch (Exception e)
         {
-            metrics.TokenRequested(e is CredentialRefusedException or UpstreamException { Failure: UpstreamFailure.Unauthorized } ? "refused" : "failed");
+            var refused = e is CredentialRefusedException or UpstreamException { Failure: UpstreamFailure.Unauthorized };
+            metrics.TokenRequested(refused ? "refused" : "failed");
             if (e is UpstreamException or CredentialRefusedException) throw;
             throw UpstreamFailures.OfConnection($"upstream {upstream}: token server {new Uri(key.Realm).Authority}", e);
         }
@@ -101,7 +104,8 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
             var value = Text(root, "token") ?? Text(root, "access_token");
             // Into a header it goes, so nothing that would end one.
             if (string.IsNullOrEmpty(value) || value.AsSpan().ContainsAnyExceptInRange('!', '~')) return null;
-            var seconds = root.TryGetProperty("expires_in", out var said) && said.TryGetInt32(out var some) && some > 0 ? some : DefaultSeconds;
+            var seconds = root.TryGetProperty("expires_in", out var said) && said.TryGetInt32(out var some) ? some : 0;
+            if (seconds <= 0) seconds = DefaultSeconds;
             return new Token(value, asked, asked + TimeSpan.FromSeconds(Math.Min(seconds, MostSeconds)) - Margin);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

@@ -77,14 +77,11 @@ internal static class UpstreamAnswer
     private static string? Header(HttpResponseMessage response, string name) =>
         response.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
 
-    /// <summary>The query of <c>Link: &lt;…&gt;; rel="next"</c>: whatever path or host it names, the next page is asked of this registry.</summary>
+    /// <summary>The query of <c>Link: &lt;…&gt;; rel="next"</c>: whatever host it names, the next page is asked of this registry.</summary>
     private static string? NextOf(HttpResponseMessage response)
     {
         var link = Header(response, "Link");
-        if (link is null || !link.Contains("rel=\"next\"", StringComparison.OrdinalIgnoreCase) && !link.Contains("rel=next", StringComparison.OrdinalIgnoreCase))
-        {
-            return null;
-        }
+        if (link?.Replace("\"", "", StringComparison.Ordinal).Contains("rel=next", StringComparison.OrdinalIgnoreCase) != true) return null;
         var target = link.AsSpan(link.IndexOf('<') + 1);
         var end = target.IndexOf('>');
         if (end < 0) return null;

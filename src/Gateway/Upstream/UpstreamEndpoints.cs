@@ -19,7 +19,7 @@ namespace Gateway.Upstream;
 /// </summary>
 internal sealed class UpstreamEndpoints : IAsyncDisposable
 {
-    // A dead endpoint of several is found by this and not by a client's request; keeps nobody out, only orders (design.md §5: at most 10 s).
+    // A dead endpoint of several is found by this and not by a client's request. It keeps nobody out, it only orders.
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
@@ -53,7 +53,8 @@ internal sealed class UpstreamEndpoints : IAsyncDisposable
         }
         var revision = Guid.NewGuid().ToString();
         var applied = _applied.WaitFor(revision);
-        _host.Services.GetRequiredService<InMemoryConfigProvider>().Update([], [.. clusters.Select(c => ClusterOf(c.Id, c.Options))], revision);
+        var configuration = _host.Services.GetRequiredService<InMemoryConfigProvider>();
+        configuration.Update([], [.. clusters.Select(c => ClusterOf(c.Id, c.Options))], revision);
         return applied;
     }
 
@@ -93,8 +94,10 @@ internal sealed class UpstreamEndpoints : IAsyncDisposable
         public string Name => PolicyName;
 
         public void ProbingCompleted(ClusterState cluster, IReadOnlyList<DestinationProbingResult> probingResults) =>
-            updater.SetActive(cluster, probingResults.Select(r => new NewActiveDestinationHealth(
-                r.Destination, (int?)r.Response?.StatusCode is >= 200 and < 500 and not 429 ? DestinationHealth.Healthy : DestinationHealth.Unhealthy)));
+            updater.SetActive(cluster, probingResults.Select(r => new NewActiveDestinationHealth(r.Destination, HealthOf(r.Response))));
+
+        private static DestinationHealth HealthOf(HttpResponseMessage? response) =>
+            (int?)response?.StatusCode is >= 200 and < 500 and not 429 ? DestinationHealth.Healthy : DestinationHealth.Unhealthy;
     }
 
     /// <summary>Gives each cluster the handler that was made for it, trust boundary included.</summary>

@@ -12,7 +12,7 @@ internal enum UpstreamFailure
     /// <summary>401 or 403 with the credentials we have.</summary>
     Unauthorized,
 
-    /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, an encoding, a document that is none.</summary>
+    /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, an encoding, a web page.</summary>
     Misbehaving,
 }
 

@@ -76,7 +76,8 @@ internal sealed class UpstreamExchange(
         }
     }
 
-    private async Task<HttpResponseMessage> SendOneAsync(Uri uri, UpstreamRequest request, string? authorization, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendOneAsync(
+        Uri uri, UpstreamRequest request, string? authorization, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(HeadersTimeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Gateway.Upstream;
 
-/// <summary>What went wrong, in one line fit for a client: hosts and statuses, never a query (it may be signed), a header or a body.</summary>
+/// <summary>What went wrong, in one line fit for a client: hosts and statuses, never a query (it may be signed) or a body.</summary>
 internal static class UpstreamFailures
 {
     // Chosen: asked again after an hour however long Retry-After is, for limits are lifted early.

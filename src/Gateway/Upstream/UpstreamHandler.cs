@@ -64,7 +64,7 @@ internal static class UpstreamHandler
         return policy;
     }
 
-    /// <summary>Checked here, at the address that is really dialled, and so for each connection: a name may change its address in between.</summary>
+    /// <summary>Checked here, at the address that is really dialled, and so for each connection: a name may change its address.</summary>
     private static async ValueTask<Stream> ConnectAsync(
         DnsEndPoint target, TrustBoundary boundary, ResolveHost resolve, CancellationToken cancellationToken)
     {

@@ -14,19 +14,21 @@ internal sealed class UpstreamMetrics : IDisposable
     private readonly Histogram<double> _durations;
     private readonly Counter<long> _tokenRequests;
 
-    /// <param name="observe">For each upstream now configured: whether any endpoint may be asked, and the requests its rate limit leaves, where it says so.</param>
-    public UpstreamMetrics(Func<IEnumerable<(string Upstream, bool Up, long? RateLimitRemaining)>> observe)
+    /// <param name="configured">The upstreams as they are now.</param>
+    public UpstreamMetrics(Func<IEnumerable<UpstreamRegistry>> configured)
     {
-        _requests = _meter.CreateCounter<long>("gateway.upstream.requests", description: "Requests sent to upstreams, redirects not counted.");
+        _requests = _meter.CreateCounter<long>("gateway.upstream.requests", description: "Requests to upstreams, without redirects.");
         _durations = _meter.CreateHistogram<double>("gateway.upstream.request.duration", "s", "Time until an upstream's final headers.");
         _tokenRequests = _meter.CreateCounter<long>("gateway.upstream.token.requests", description: "Tokens asked for.");
         _meter.CreateObservableGauge(
             "gateway.upstream.up",
-            () => observe().Select(u => new Measurement<int>(u.Up ? 1 : 0, Label(u.Upstream))),
+            () => configured().Select(u => new Measurement<int>(u.IsUp ? 1 : 0, Label(u.Options.Key))),
             description: "1 while an endpoint of the upstream may be asked, 0 while every one is left alone.");
         _meter.CreateObservableGauge(
             "gateway.upstream.ratelimit.remaining",
-            () => observe().Where(u => u.RateLimitRemaining is not null).Select(u => new Measurement<long>(u.RateLimitRemaining!.Value, Label(u.Upstream))),
+            () => from u in configured()
+                  where u.RateLimitRemaining is not null
+                  select new Measurement<long>(u.RateLimitRemaining.Value, Label(u.Options.Key)),
             description: "Requests that the upstream's rate limit leaves, as it last said.");
     }
 

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>Every upstream of a configuration, by key. A reload keeps those that did not change, with their connections, tokens and breakers.</summary>
+/// <summary>Every upstream of a configuration, by key. A reload keeps those that did not change: connections, tokens, breakers.</summary>
 internal sealed class UpstreamRegistries : IAsyncDisposable
 {
     private readonly TimeProvider _clock;
@@ -21,7 +21,7 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
     {
         (_clock, _logger, _resolve) = (clock, logger, resolve);
         _endpoints = new UpstreamEndpoints(clock);
-        _metrics = new UpstreamMetrics(() => _entries.Values.Select(e => (e.Registry.Options.Key, e.Registry.IsUp, e.Registry.RateLimitRemaining)));
+        _metrics = new UpstreamMetrics(() => _entries.Values.Select(e => e.Registry));
     }
 
     /// <summary>Builds them; dials nobody, but for upstreams with several endpoints, whose health is then watched.</summary>
@@ -36,7 +36,10 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
     /// <summary>The upstream of this key. Throws <see cref="KeyNotFoundException"/>.</summary>
     public IUpstreamRegistry this[string key] => _entries[key].Registry;
 
-    /// <summary>Makes these the upstreams, all at once. Whoever holds one that changed may finish with it. Throws, and changes nothing, when one cannot be built.</summary>
+    /// <summary>
+    /// Makes these the upstreams, all at once. Whoever holds one that changed may finish with it. Throws, and changes nothing, when one
+    /// cannot be built.
+    /// </summary>
     public async Task ReloadAsync(IEnumerable<UpstreamOptions> upstreams)
     {
         await _reloading.WaitAsync();
@@ -61,7 +64,10 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
 
     private Plan PlanOf(UpstreamOptions options)
     {
-        if (_entries.TryGetValue(options.Key, out var kept) && AreSame(kept.Registry.Options, options)) return new Plan(kept.Id, options, null, null, kept);
+        if (_entries.TryGetValue(options.Key, out var kept) && AreSame(kept.Registry.Options, options))
+        {
+            return new Plan(kept.Id, options, null, null, kept);
+        }
         var boundary = new TrustBoundary(options);
         return new Plan($"{options.Key}#{++_built}", options, boundary, UpstreamHandler.Create(options, boundary, _resolve), null);
     }

@@ -6,7 +6,12 @@ namespace Gateway.Upstream;
 
 /// <summary>One upstream: its endpoints in their order, each behind a breaker.</summary>
 internal sealed class UpstreamRegistry(
-    UpstreamOptions options, UpstreamCluster cluster, UpstreamExchange exchange, UpstreamMetrics metrics, TimeProvider clock, ILogger logger) : IUpstreamRegistry
+    UpstreamOptions options,
+    UpstreamCluster cluster,
+    UpstreamExchange exchange,
+    UpstreamMetrics metrics,
+    TimeProvider clock,
+    ILogger logger) : IUpstreamRegistry
 {
     // A caller who waited so long and left (a tag's deadline is 2 s) has found an endpoint that hangs; a shorter wait says nothing.
     private static readonly TimeSpan HangTime = TimeSpan.FromSeconds(1);
@@ -68,7 +73,7 @@ internal sealed class UpstreamRegistry(
             var response = await exchange.SendAsync(endpoint, request, cancellationToken);
             breaker.Succeeded();
             Count(request, response.Status, started);
-            if (UpstreamAnswer.RemainingOf(response.RateLimitRemaining) is { } remaining) Interlocked.Exchange(ref _rateLimitRemaining, remaining);
+            if (UpstreamAnswer.RemainingOf(response.RateLimitRemaining) is { } left) Interlocked.Exchange(ref _rateLimitRemaining, left);
             return response;
         }
         catch (UpstreamException e)
@@ -113,9 +118,11 @@ internal sealed class UpstreamRegistry(
     private void Count(UpstreamRequest request, int code, long started) =>
         metrics.Requested(options.Key, request.Noun, code, clock.GetElapsedTime(started));
 
-    private UpstreamException LeftAlone(TimeSpan wait, bool limited) => limited
-        ? new UpstreamException(UpstreamFailure.RateLimited, $"upstream {options.Key} limits our requests; not asked again for {Seconds(wait)} s", wait, 429)
-        : new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key} has just failed several times; not asked again for {Seconds(wait)} s", wait);
-
-    private static double Seconds(TimeSpan wait) => Math.Ceiling(wait.TotalSeconds);
+    private UpstreamException LeftAlone(TimeSpan wait, bool limited)
+    {
+        var until = $"not asked again for {Math.Ceiling(wait.TotalSeconds):0} s";
+        return limited
+            ? new UpstreamException(UpstreamFailure.RateLimited, $"upstream {options.Key} limits our requests; {until}", wait, 429)
+            : new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key} has just failed several times; {until}", wait);
+    }
 }

@@ -69,7 +69,8 @@ public sealed class PlainRequestTests : UpstreamTest
     {
         Hub.When(r => r.IsTags).Header("ratelimit-remaining", "76;w=21600");
         var upstream = await BuildAsync();
-        await using var response = await upstream.SendAsync(new(HttpMethod.Get, UpstreamNoun.Tags, RepositoryName.Parse(Name), ""), default);
+        var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Tags, RepositoryName.Parse(Name), "");
+        await using var response = await upstream.SendAsync(request, default);
         Assert.Equal("76;w=21600", response.RateLimitRemaining);
         Assert.Equal($$"""{"name":"{{Name}}","tags":["latest"]}""", new StreamReader(response.Body).ReadToEnd());
     }

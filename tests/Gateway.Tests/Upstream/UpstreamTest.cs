@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Gateway.Tests.Upstream;
 
-/// <summary>What tests of upstreams share: scripted ones, a registry over them, a clock that a test moves, and everything that was logged.</summary>
+/// <summary>What tests of upstreams share: scripted ones, a registry over them, a clock that a test moves, and what was logged.</summary>
 public abstract class UpstreamTest : IAsyncLifetime
 {
     private protected const string Name = "library/nginx";
@@ -128,7 +128,8 @@ internal sealed class TestLog : ILoggerFactory, ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         lock (_text) _text.AppendLine(formatter(state, exception)).AppendLine(exception?.ToString());
     }
