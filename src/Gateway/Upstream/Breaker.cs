@@ -75,7 +75,7 @@ internal sealed class Breaker(TimeProvider clock)
         }
     }
 
-    /// <summary>It answered 429 to this kind of request: Docker Hub's pull limit counts manifest GETs, and neither HEADs nor blobs.</summary>
+    /// <summary>It answered 429 to this kind of request: Docker Hub's pull limit counts manifest GETs, not HEADs, not blobs.</summary>
     public void Limited(UpstreamRequest request, TimeSpan pause)
     {
         lock (_lock)

@@ -5,7 +5,7 @@ namespace Gateway.Upstream;
 /// <summary>What this folder logs; event ids 400 to 499. Hosts and statuses, never a query, a header or a body.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(400, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} was not asked; if it is right, list it under `realms`")]
+    [LoggerMessage(400, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} was not asked; if right, list it in `realms`")]
     public static partial void RealmRefused(ILogger logger, string upstream, string realm);
 
     [LoggerMessage(401, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} is not in `realms`: asked without credentials")]

@@ -27,8 +27,9 @@ internal sealed class UpstreamMetrics : IDisposable
         _meter.CreateObservableGauge(
             "gateway.upstream.ratelimit.remaining",
             () => from u in configured()
-                  where u.RateLimitRemaining is not null
-                  select new Measurement<long>(u.RateLimitRemaining.Value, Label(u.Options.Key)),
+                  let remaining = u.RateLimitRemaining
+                  where remaining is not null
+                  select new Measurement<long>(remaining.GetValueOrDefault(), Label(u.Options.Key)),
             description: "Requests that the upstream's rate limit leaves, as it last said.");
     }
 
