@@ -20,7 +20,13 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
 
     public void Initialize(string baseName) => Directory.CreateDirectory(Path.Combine(folder, baseName));
 
-    public IDevice Get(FileDescriptor fileInfo) => new CheckedDevice(PathOf(fileInfo), this);
+    public IDevice Get(FileDescriptor fileInfo) => new CheckedDevice(PathOf(fileInfo), mayEnd: false, this);
+
+    /// <summary>A file that FASTER reads beyond its end: the hash table of a checkpoint, whose length <see cref="FasterCheckpoints"/> checks.</summary>
+    public IDevice GetOpenEnded(FileDescriptor file) => new CheckedDevice(PathOf(file), mayEnd: true, this);
+
+    /// <summary>Bytes of a file that has one segment; 0 when it is not there.</summary>
+    public long LengthOf(FileDescriptor file) => SegmentsOf(PathOf(file)).Sum(each => new FileInfo(each).Length);
 
     public void Delete(FileDescriptor fileInfo)
     {
@@ -47,7 +53,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
     /// One log or checkpoint file. On disk a block is its 4096 bytes and then 8 of checksum. Reads and writes are done by the thread that asks, through the page cache: a
     /// read costs a few microseconds, and nobody waits for a pool thread to be free.
     /// </summary>
-    private sealed class CheckedDevice(string path, FasterFiles files) : StorageDeviceBase(path, BlockSize, -1)
+    private sealed class CheckedDevice(string path, bool mayEnd, FasterFiles files) : StorageDeviceBase(path, BlockSize, -1)
     {
         // The page of the kernel's cache and the sector of today's disks.
         private const int BlockSize = 4096;
@@ -90,7 +96,9 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             try
             {
                 if (_depth > LongestChain) throw new InvalidDataException($"records in {FileName} are chained more than {LongestChain} deep");
-                Read(wanted, segmentId, (long)sourceAddress / BlockSize);
+                var read = Read(wanted, segmentId, (long)sourceAddress / BlockSize);
+                if (read < wanted.Length && !mayEnd) throw new InvalidDataException($"{PathOf(segmentId)} ends too early");
+                wanted[read..].Clear();
             }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
             {
@@ -148,25 +156,28 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             ArrayPool<byte>.Shared.Return(buffer);
         }
 
-        private void Read(Span<byte> wanted, int segment, long block)
+        /// <summary>Reads blocks until the end of what is wanted or of the file, and says how many bytes that was.</summary>
+        private int Read(Span<byte> wanted, int segment, long block)
         {
             var handle = Open(segment);
             var buffer = ArrayPool<byte>.Shared.Rent(Math.Min(BlocksAtOnce, wanted.Length / BlockSize) * Stride);
-            while (!wanted.IsEmpty)
+            var (done, complete) = (0, true);
+            while (done < wanted.Length && complete)
             {
-                var count = Math.Min(BlocksAtOnce, wanted.Length / BlockSize);
-                var read = RandomAccess.Read(handle, buffer.AsSpan(0, count * Stride), block * Stride);
-                for (var i = 0; i < count; i++)
-                {
-                    var stored = buffer.AsSpan(i * Stride, Stride);
-                    if ((i + 1) * Stride > read || MemoryMarshal.Read<ulong>(stored[BlockSize..]) != CheckOf(stored[..BlockSize], segment, block + i))
-                        throw new InvalidDataException($"block {block + i} of {PathOf(segment)} is damaged or missing");
-                    stored[..BlockSize].CopyTo(wanted[(i * BlockSize)..]);
-                }
-                wanted = wanted[(count * BlockSize)..];
-                block += count;
+                var asked = Math.Min(BlocksAtOnce, (wanted.Length - done) / BlockSize);
+                var read = RandomAccess.Read(handle, buffer.AsSpan(0, asked * Stride), block * Stride) / Stride;
+                for (var i = 0; i < read; i++, block++, done += BlockSize) Take(buffer.AsSpan(i * Stride, Stride), wanted[done..], segment, block);
+                complete = read == asked;
             }
             ArrayPool<byte>.Shared.Return(buffer);
+            return done;
+        }
+
+        private void Take(ReadOnlySpan<byte> stored, Span<byte> wanted, int segment, long block)
+        {
+            if (MemoryMarshal.Read<ulong>(stored[BlockSize..]) != CheckOf(stored[..BlockSize], segment, block))
+                throw new InvalidDataException($"block {block} of {PathOf(segment)} does not match its checksum");
+            stored[..BlockSize].CopyTo(wanted);
         }
 
         private static ulong CheckOf(ReadOnlySpan<byte> block, int segment, long number) =>

@@ -6,15 +6,12 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// Records of fixed size by key, in FASTER: a hash table and a log whose newest part is in memory. Safe from many threads. It throws when its files turn out bad;
-/// then it should be closed and its folder be set aside. With <see cref="FasterFiles"/> the only place that names FASTER.
+/// then it should be closed and its folder be set aside. With <see cref="FasterFiles"/> and <see cref="FasterCheckpoints"/> the only place that names FASTER.
 /// </summary>
 internal sealed class FasterStore<TKey, TValue> : IDisposable
     where TKey : unmanaged, IIndexKey, IEquatable<TKey>
     where TValue : unmanaged
 {
-    // 64 bytes hold seven entries: 1.8 million keys without overflow (architecture.md §1.9).
-    private const long HashTableBytes = 16 << 20;
-
     // A page is written at once by the thread that fills it: 0.1 ms.
     private const int PageBytes = 256 << 10;
 
@@ -28,29 +25,29 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     private static readonly TimeSpan CloseWithin = TimeSpan.FromSeconds(5);
 
     private readonly FasterFiles _files;
-    private readonly DeviceLogCommitCheckpointManager _checkpoints;
+    private readonly FasterCheckpoints _checkpoints;
     private readonly IDevice _log;
     private readonly FasterKV<TKey, Entry> _kv;
     private readonly Session?[] _sessions = new Session?[SessionCount];
-    private readonly long _memory;
+    private readonly IndexSizes _sizes;
     private long _checkpointedAt;
     private long _count;
     private bool _opened;
     private volatile bool _closed;
 
-    private FasterStore(string folder, long memory)
+    private FasterStore(string folder, IndexSizes sizes)
     {
-        _memory = memory;
+        _sizes = sizes;
         _files = new FasterFiles(folder);
-        _checkpoints = new DeviceLogCommitCheckpointManager(_files, new DefaultCheckpointNamingScheme(), removeOutdated: true);
+        _checkpoints = new FasterCheckpoints(_files, new DefaultCheckpointNamingScheme());
         _log = _files.Get(new FileDescriptor("", "log"));
         _kv = new FasterKV<TKey, Entry>(new FasterKVSettings<TKey, Entry>
         {
-            IndexSize = HashTableBytes,
+            IndexSize = sizes.HashTable,
             LogDevice = _log,
             PageSize = PageBytes,
             SegmentSize = SegmentBytes,
-            MemorySize = memory,
+            MemorySize = sizes.Log,
             // A record is never changed in place (see Functions), so that nobody can read half of one: no locks.
             ConcurrencyControlMode = ConcurrencyControlMode.None,
             EqualityComparer = new KeyComparer(),
@@ -62,10 +59,10 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     public long Count => Volatile.Read(ref _count);
 
     /// <summary>Opens the store in a folder, from its latest checkpoint if there is one. Throws whatever FASTER throws, or <see cref="InvalidDataException"/>, for files that cannot be used.</summary>
-    public static FasterStore<TKey, TValue> Open(string folder, long memory)
+    public static FasterStore<TKey, TValue> Open(string folder, IndexSizes sizes)
     {
         Directory.CreateDirectory(folder);
-        var store = new FasterStore<TKey, TValue>(folder, memory);
+        var store = new FasterStore<TKey, TValue>(folder, sizes);
         try
         {
             store.Recover();
@@ -190,7 +187,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     private void CompactIfWasteful()
     {
         var log = _kv.Log;
-        var used = Math.Max(_kv.EntryCount * log.FixedRecordSize, _memory);
+        var used = Math.Max(_kv.EntryCount * log.FixedRecordSize, _sizes.Log);
         if (log.TailAddress - log.BeginAddress <= 2 * used) return;
         log.Compact<Nothing, Found, Session?, Functions>(new Functions(), log.SafeReadOnlyAddress, CompactionType.Lookup);
     }

@@ -4,7 +4,7 @@ namespace Gateway.Storage;
 /// One kind of record of the index: its store while that is open. What is written before is kept and applied when it opens, so that a recovered record never
 /// hides a newer one. Failures go to <paramref name="failed"/> and never to the caller, who then gets misses.
 /// </summary>
-internal sealed class IndexTable<TKey, TValue>(long memory, Action<Exception> failed)
+internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exception> failed)
     where TKey : unmanaged, IIndexKey, IEquatable<TKey>
     where TValue : unmanaged
 {
@@ -48,7 +48,7 @@ internal sealed class IndexTable<TKey, TValue>(long memory, Action<Exception> fa
     /// </summary>
     public void Open(string folder, bool isNew)
     {
-        var store = FasterStore<TKey, TValue>.Open(folder, memory);
+        var store = FasterStore<TKey, TValue>.Open(folder, sizes);
         lock (_gate)
         {
             if (_waiting is not null || isNew)

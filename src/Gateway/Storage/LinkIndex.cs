@@ -9,10 +9,6 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class LinkIndex : IAsyncDisposable
 {
-    // Log memory per store (architecture.md §1.9: with more, 1 million blobs do not fit the memory budget).
-    private const long LinkMemory = 16 << 20;
-    private const long ContentMemory = 8 << 20;
-
     // A crash loses at most this much of what is only faster, never what is true.
     private static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(60);
 
@@ -29,6 +25,7 @@ internal sealed class LinkIndex : IAsyncDisposable
     private readonly IndexTable<LinkKey, LinkRecord> _links;
     private readonly IndexTable<DigestKey, ContentRecord> _content;
     private readonly Lock[] _stripes = [.. Enumerable.Range(0, 64).Select(_ => new Lock())];
+    // Not disposed: a late failure may still cancel it, and it holds no timer.
     private readonly CancellationTokenSource _stop = new();
     private readonly Meter _meter = new("Gateway.Storage");
     private readonly Task _run;
@@ -37,12 +34,12 @@ internal sealed class LinkIndex : IAsyncDisposable
     private long _checkpointedAt;
     private uint _completeSince;
 
-    private LinkIndex(string folder, uint generation, TimeProvider clock, ILogger logger)
+    private LinkIndex(string folder, uint generation, TimeProvider clock, ILogger logger, IndexSizes links, IndexSizes content)
     {
         (_path, Generation, _clock, _logger, _completeSince) = (folder, generation, clock, logger, generation);
         _folder = new IndexFolder(folder, clock);
-        _links = new IndexTable<LinkKey, LinkRecord>(LinkMemory, TurnOff);
-        _content = new IndexTable<DigestKey, ContentRecord>(ContentMemory, TurnOff);
+        _links = new IndexTable<LinkKey, LinkRecord>(links, TurnOff);
+        _content = new IndexTable<DigestKey, ContentRecord>(content, TurnOff);
         _checkpointedAt = clock.GetTimestamp();
         Measure();
         _run = Task.Run(RunAsync);
@@ -60,7 +57,12 @@ internal sealed class LinkIndex : IAsyncDisposable
     /// <summary>Opens the index in a folder; returns at once, the stores open in the background.</summary>
     /// <param name="folder">A folder of its own. If what it holds cannot be used, it is set aside as <c>index.bad-time</c> beside it; one such is kept.</param>
     /// <param name="generation">Number of this process start, higher than that of every start before on this folder.</param>
-    public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger) => new(folder, generation, clock, logger);
+    public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger) =>
+        new(folder, generation, clock, logger, IndexSizes.Links, IndexSizes.Content);
+
+    /// <summary>Opens an index of other sizes than usual.</summary>
+    public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger, IndexSizes sizes) =>
+        new(folder, generation, clock, logger, sizes, sizes);
 
     /// <summary>
     /// The record of a link. Of an earlier start it says at most that the link was there; its verdict and parent are kept only if every start since ended cleanly,
@@ -115,7 +117,6 @@ internal sealed class LinkIndex : IAsyncDisposable
         await _stop.CancelAsync();
         await _run;
         _meter.Dispose();
-        _stop.Dispose();
     }
 
     // A touch reads and then writes; in between nobody may remove.

@@ -7,17 +7,43 @@ namespace Gateway.Tests.Storage;
 /// <summary>A folder for one test's index, and what the tests write there: records that can be told from their number.</summary>
 internal sealed class IndexRig : IDisposable
 {
+    private int _copies;
     private readonly string _parent = Directory.CreateTempSubdirectory("gateway-index-").FullName;
 
     public string Folder => Path.Combine(_parent, "index");
 
     public IEnumerable<string> SetAside => Directory.EnumerateDirectories(_parent, "index.bad-*");
 
-    public async Task<LinkIndex> OpenAsync(uint generation, string? folder = null)
+    /// <summary>An index as it is in use, opened.</summary>
+    public async Task<LinkIndex> OpenAsync(uint generation)
     {
-        var index = LinkIndex.Open(folder ?? Folder, generation, TimeProvider.System, NullLogger.Instance);
+        var index = LinkIndex.Open(Folder, generation, TimeProvider.System, NullLogger.Instance);
         await index.Opened.WaitAsync(TimeSpan.FromSeconds(30));
         return index;
+    }
+
+    /// <summary>An index that holds little in memory, so that it is quick to copy and reads from disk.</summary>
+    public static LinkIndex OpenSmall(uint generation, string folder, TimeProvider? clock = null) =>
+        LinkIndex.Open(folder, generation, clock ?? TimeProvider.System, NullLogger.Instance, new IndexSizes(Log: 1 << 19, HashTable: 1 << 16));
+
+    /// <summary>Copies the index's folder to one of its own, whatever happens in it meanwhile; the caller removes its parent.</summary>
+    public string Copy()
+    {
+        var copy = Path.Combine(_parent, $"copy{Interlocked.Increment(ref _copies)}", "index");
+        foreach (var file in Directory.EnumerateFiles(Folder, "*", SearchOption.AllDirectories))
+        {
+            var to = Path.Combine(copy, Path.GetRelativePath(Folder, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            try
+            {
+                File.Copy(file, to);
+            }
+            catch (FileNotFoundException)
+            {
+                // An older checkpoint, removed meanwhile.
+            }
+        }
+        return copy;
     }
 
     public static Digest DigestOf(int number) => Digest.Of(BitConverter.GetBytes(number), number % 2 == 0 ? DigestAlgorithm.Sha256 : DigestAlgorithm.Sha512);

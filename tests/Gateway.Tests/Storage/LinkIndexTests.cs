@@ -63,7 +63,7 @@ public sealed class LinkIndexTests : IDisposable
     public async Task Threads_see_what_a_dictionary_would_show_them()
     {
         await using var index = await _rig.OpenAsync(1);
-        const int threads = 4, keys = 500, steps = 40_000;
+        const int threads = 4, keys = 300, steps = 10_000;
         var model = new ConcurrentDictionary<int, LinkRecord>();
         // Each thread writes its own keys, and reads everybody's: those of others may be of any version, its own are exact.
         await Task.WhenAll(Enumerable.Range(0, threads).Select(thread => Task.Run(() =>
@@ -88,9 +88,10 @@ public sealed class LinkIndexTests : IDisposable
     [Fact]
     public async Task Contents_come_once_each_with_their_newest_record_also_from_disk()
     {
-        await using var index = await _rig.OpenAsync(1);
-        // 8 MiB of memory hold 80,000 records: of these most are on disk, each written three times, every fifth removed.
-        const int count = 60_000;
+        await using var index = IndexRig.OpenSmall(1, _rig.Folder);
+        await index.Opened;
+        // Half a MiB of memory holds 5,000 records of 15,000: the others are on disk; each is written three times, every fifth removed.
+        const int count = 15_000;
         for (var version = 0; version < 3; version++)
         {
             for (var number = 0; number < count; number++) index.Write(IndexRig.DigestOf(number), IndexRig.ContentOf(number, version));
@@ -146,6 +147,52 @@ public sealed class LinkIndexTests : IDisposable
         Assert.False(second.TryRead(IndexRig.KeyOf(1), out _));
         Assert.True(second.TryRead(IndexRig.KeyOf(2), out var record));
         Assert.Equal(IndexRig.LinkOf(2, version: 9) with { Generation = 2 }, record);
+    }
+
+    [Fact]
+    public async Task Clean_stop_keeps_links_with_their_verdicts_and_says_of_which_start_they_are()
+    {
+        for (uint start = 1; start <= 3; start++)
+        {
+            await using var index = await _rig.OpenAsync(start);
+            if (start == 1) index.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
+            Assert.True(index.TryRead(IndexRig.KeyOf(1), out var record));
+            Assert.Equal(IndexRig.LinkOf(1) with { Generation = 1 }, record);
+        }
+        Assert.Empty(_rig.SetAside);
+    }
+
+    [Fact]
+    public async Task Crash_keeps_what_a_checkpoint_had_without_its_verdicts_for_good()
+    {
+        var clock = new IndexClock();
+        await using var crashed = IndexRig.OpenSmall(1, _rig.Folder, clock);
+        await crashed.Opened;
+        crashed.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
+        clock.Advance(TimeSpan.FromSeconds(60));
+        await WaitAsync(() => Directory.Exists(_rig.Folder) && Directory.GetFiles(_rig.Folder, "info.dat*", SearchOption.AllDirectories).Length == 2);
+        crashed.Write(IndexRig.KeyOf(2), IndexRig.LinkOf(2));
+        var folder = _rig.Copy();
+
+        // The clean stop in between must not make the older verdict good again.
+        for (uint start = 2; start <= 3; start++)
+        {
+            await using var index = IndexRig.OpenSmall(start, folder);
+            await index.Opened;
+            Assert.True(index.TryRead(IndexRig.KeyOf(1), out var record));
+            Assert.Equal((IndexRig.LinkOf(1) with { Generation = 1 }).Unjudged(), record);
+            Assert.False(index.TryRead(IndexRig.KeyOf(2), out _));
+        }
+    }
+
+    private static async Task WaitAsync(Func<bool> condition)
+    {
+        var deadline = DateTime.UtcNow.AddSeconds(20);
+        while (!condition())
+        {
+            Assert.True(DateTime.UtcNow < deadline, "what the test waits for did not happen");
+            await Task.Delay(5);
+        }
     }
 
     private static bool ReadOften(LinkIndex index, Digest digest)
