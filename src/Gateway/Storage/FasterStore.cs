@@ -275,9 +275,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         public override void ReadCompletionCallback(
             ref TKey key, ref Nothing input, ref Found output, Session? ctx, Status status, RecordMetadata recordMetadata)
         {
-            if (ctx is null) return;
-            (ctx.Status, ctx.Found) = (status, output);
-            ctx.Found.Address = recordMetadata.Address;
+            // The metadata's address is where the search began, not where it ended: the reader has noted that.
+            if (ctx is not null) (ctx.Status, ctx.Found) = (status, output);
         }
     }
 }
