@@ -1,4 +1,3 @@
-using System.Collections;
 using System.CommandLine;
 using Gateway.Configuration;
 
@@ -13,14 +12,11 @@ internal static class ConfigurationFile
         HelpName = "FILE",
     };
 
-    /// <summary>Loads it under this process's environment, and tells every mistake.</summary>
+    /// <summary>Loads it, and tells every mistake.</summary>
     public static async Task<LoadedConfiguration> LoadAsync(string? path, TextWriter error)
     {
-        var loaded = ConfigurationLoader.Load(path, Variables());
+        var loaded = ConfigurationLoader.Load(path);
         foreach (var mistake in loaded.Mistakes) await error.WriteLineAsync(mistake.ToString());
         return loaded;
     }
-
-    private static IEnumerable<KeyValuePair<string, string>> Variables() =>
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value ?? ""));
 }

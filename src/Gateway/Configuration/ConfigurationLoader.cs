@@ -1,3 +1,5 @@
+using System.Collections;
+
 namespace Gateway.Configuration;
 
 /// <summary>What came of loading: options, or every mistake at once.</summary>
@@ -10,6 +12,9 @@ internal static class ConfigurationLoader
 {
     /// <summary>Looked for, in this order, when no file is named; none of them need be there.</summary>
     public static readonly string[] DefaultPaths = ["gateway.yaml", "/etc/gateway/gateway.yaml"];
+
+    /// <summary>Reads and checks everything under this process's environment.</summary>
+    public static LoadedConfiguration Load(string? path) => Load(path, Variables());
 
     /// <summary>Reads and checks everything. Never throws for what somebody wrote.</summary>
     /// <param name="path">The file that was asked for, which must be there; null looks for the default ones.</param>
@@ -42,11 +47,14 @@ internal static class ConfigurationLoader
         return reading.Mistakes.Count == 0 ? new(options, source, []) : new(null, source, reading.Mistakes);
     }
 
+    private static IEnumerable<KeyValuePair<string, string>> Variables() =>
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value ?? ""));
+
     /// <summary>The file's folder; the working directory for a pipe or device, which has none of its own.</summary>
-    private static string BaseDirectory(string file)
-    {
-        var full = Path.GetFullPath(file);
-        var isStream = full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal);
-        return isStream ? Directory.GetCurrentDirectory() : Path.GetDirectoryName(full)!;
-    }
+    private static string BaseDirectory(string file) =>
+        IsStream(file) ? Directory.GetCurrentDirectory() : Path.GetDirectoryName(Path.GetFullPath(file))!;
+
+    /// <summary>A pipe or device, which can be read once only: <c>/dev/stdin</c>, <c>/dev/fd/63</c>.</summary>
+    public static bool IsStream(string file) =>
+        Path.GetFullPath(file) is var full && (full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal));
 }

@@ -59,7 +59,7 @@ public sealed class ConfigurationLoaderTests
                 "gateway.yaml:7:7: upstreams.docker.io.tags.revalidateAfer: unknown key; did you mean revalidateAfter?",
                 "gateway.yaml:8:15: upstreams.docker.io.tags.onGone: expected a duration such as 30s, 5m or 1h30m, or deny, or serve, 'perhaps' came",
                 "gateway.yaml:9:3: upstreams.corp: expected url: https://… of this registry",
-                "gateway.yaml:11:26: routes[0].upstream: no upstream is named 'docker.i'; did you mean docker.io?",
+                "gateway.yaml:11:26: routes[0].upstream: no upstream is named 'docker.i'",
             ],
             mistakes);
     }

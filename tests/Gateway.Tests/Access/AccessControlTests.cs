@@ -1,0 +1,169 @@
+using System.Net;
+using Gateway.Access;
+using Gateway.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Gateway.Tests.Access;
+
+public sealed class AccessControlTests
+{
+    private static readonly Identity Ci = new Identity.Known("ci");
+
+    [Fact]
+    public async Task Right_password_is_the_account()
+    {
+        using var rig = new AccessRig();
+
+        Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")));
+    }
+
+    [Theory]
+    [InlineData("ci", "hunter3")]
+    [InlineData("ci", "")]
+    [InlineData("ci", "hunter2\0")]
+    [InlineData("CI", "hunter2")]
+    [InlineData("nobody", "hunter2")]
+    [InlineData("", "")]
+    public async Task Wrong_password_and_unknown_account_get_the_same_answer(string account, string password)
+    {
+        using var rig = new AccessRig(new AccessRule(["anonymous"], ["**"], AccessActions.All));
+
+        var wrong = Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic(account, password)));
+
+        Assert.Equal("the account or its password is not right; docker login again", wrong.Reason);
+        Assert.Equal(AccessActions.None, rig.Rights(wrong, "any"));
+    }
+
+    [Theory]
+    [InlineData("Basic")]
+    [InlineData("Basic ")]
+    [InlineData("Basic !!!")]
+    [InlineData("Basic Y2k=")]
+    [InlineData("Bearer ")]
+    [InlineData("Bearer abc")]
+    [InlineData("Negotiate YII=")]
+    [InlineData("garbage")]
+    public async Task Whatever_else_is_sent_is_refused_even_where_anonymous_may(string header)
+    {
+        using var rig = new AccessRig(new AccessRule(["anonymous"], ["**"], AccessActions.All));
+
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(header));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public async Task Nothing_sent_is_anonymous(string? header)
+    {
+        using var rig = new AccessRig();
+
+        Assert.IsType<Identity.Anonymous>(await rig.IdentifyAsync(header));
+    }
+
+    [Fact]
+    public async Task Without_access_section_everybody_may_everything_whatever_he_sends()
+    {
+        var control = new AccessControl(null, TimeProvider.System, NullLogger<AccessControl>.Instance);
+
+        var identity = await control.IdentifyAsync(AccessRig.Basic("a", "b"), IPAddress.Loopback, CancellationToken.None);
+
+        Assert.True(control.IsOpen);
+        Assert.Equal(AccessActions.All, control.For(identity, Gateway.Oci.RepositoryName.Parse("any/thing")).Rights);
+    }
+
+    [Fact]
+    public void Rights_are_those_of_every_rule_that_names_the_account_and_of_anonymous()
+    {
+        using var rig = new AccessRig(
+            new AccessRule(["anonymous"], ["docker.io/**"], AccessActions.Pull),
+            new AccessRule(["ci"], ["team/**"], AccessActions.Pull | AccessActions.Push),
+            new AccessRule(["ci", "boss"], ["team/app"], AccessActions.Delete),
+            new AccessRule(["*"], ["shared/*"], AccessActions.Pull));
+
+        Assert.Equal(AccessActions.Pull, rig.Rights(Ci, "docker.io/library/nginx"));
+        Assert.Equal(AccessActions.Pull, rig.Rights(Identity.Anonymous.Instance, "docker.io/library/nginx"));
+        Assert.Equal(AccessActions.Pull | AccessActions.Push, rig.Rights(Ci, "team/other"));
+        Assert.Equal(AccessActions.All, rig.Rights(Ci, "team/app"));
+        Assert.Equal(AccessActions.None, rig.Rights(Identity.Anonymous.Instance, "team/app"));
+        Assert.Equal(AccessActions.Pull, rig.Rights(new Identity.Known("somebody"), "shared/base"));
+        Assert.Equal(AccessActions.None, rig.Rights(Identity.Anonymous.Instance, "shared/base"));
+        Assert.Equal(AccessActions.None, rig.Rights(new Identity.Known("somebody"), "shared/base/deep"));
+        Assert.Equal(AccessActions.None, rig.Rights(Ci, "elsewhere"));
+    }
+
+    [Fact]
+    public async Task Accounts_file_is_taken_up_when_it_changes()
+    {
+        using var rig = new AccessRig();
+        Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")));
+
+        rig.WriteAccounts(AccessRig.Line("ci", "another"), AccessRig.Line("new", "hunter2"));
+
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")));
+        Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "another")));
+        Assert.Equal(new Identity.Known("new"), await rig.IdentifyAsync(AccessRig.Basic("new", "hunter2")));
+    }
+
+    [Fact]
+    public async Task Nobody_is_known_while_the_accounts_file_is_gone()
+    {
+        using var rig = new AccessRig();
+        Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")));
+
+        File.Delete(rig.Options.Htpasswd!);
+        rig.Clock.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")));
+    }
+
+    [Fact]
+    public async Task Lines_that_are_no_bcrypt_and_reserved_names_are_no_accounts()
+    {
+        using var rig = new AccessRig();
+        rig.WriteAccounts(
+            "# accounts", "", "plain:hunter2", "md5:$apr1$x$y", AccessRig.Line("anonymous", "hunter2"), AccessRig.Line("*", "hunter2"),
+            AccessRig.Line("ci", "first"), AccessRig.Line("ci", "second"));
+
+        foreach (var account in (string[])["plain", "md5", "anonymous", "*"])
+            Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic(account, "hunter2")));
+        Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "first")));
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic("ci", "second")));
+    }
+
+    [Fact]
+    public async Task Many_at_once_are_all_let_in()
+    {
+        using var rig = new AccessRig();
+
+        var identities = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => Task.Run(() => rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")))));
+
+        Assert.All(identities, identity => Assert.Equal(Ci, identity));
+    }
+
+    [Fact]
+    public async Task Wrong_passwords_of_one_address_are_held_back_and_right_ones_never()
+    {
+        using var rig = new AccessRig();
+        var guesser = IPAddress.Parse("192.0.2.1");
+        for (var i = 0; i < 10; i++) await rig.IdentifyAsync(AccessRig.Basic("ci", $"guess {i}"), guesser);
+
+        Assert.Equal([0.25, 0.5, 1, 2, 4, 4, 4], rig.Clock.Delays.Select(delay => delay.TotalSeconds));
+
+        await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2"), guesser);
+        await rig.IdentifyAsync(AccessRig.Basic("ci", "wrong"), IPAddress.Parse("192.0.2.2"));
+        Assert.Equal(7, rig.Clock.Delays.Count);
+    }
+
+    [Fact]
+    public async Task Delay_is_forgotten_after_some_minutes()
+    {
+        using var rig = new AccessRig();
+        for (var i = 0; i < 4; i++) await rig.IdentifyAsync(AccessRig.Basic("ci", "wrong"));
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+
+        await rig.IdentifyAsync(AccessRig.Basic("ci", "wrong"));
+
+        Assert.Single(rig.Clock.Delays);
+    }
+}

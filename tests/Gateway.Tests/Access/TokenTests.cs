@@ -1,0 +1,141 @@
+using System.Text.Json;
+using Gateway.Access;
+using Gateway.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Primitives;
+using Xunit;
+
+namespace Gateway.Tests.Access;
+
+public sealed class TokenTests
+{
+    private static readonly string Right = AccessRig.Basic("ci", "hunter2");
+
+    [Fact]
+    public async Task Token_stands_for_the_account_for_five_minutes()
+    {
+        using var rig = new AccessRig();
+        var grant = await rig.IssueAsync(Right);
+
+        Assert.Equal(300, grant.ExpiresIn);
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync($"Bearer {grant.Token}"));
+        rig.Clock.Advance(TimeSpan.FromSeconds(299));
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync($"bearer {grant.Token}"));
+        rig.Clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync($"Bearer {grant.Token}"));
+    }
+
+    [Fact]
+    public async Task Answer_has_both_names_of_the_token_and_no_refresh_token_unasked()
+    {
+        using var rig = new AccessRig();
+
+        var issued = Assert.IsType<TokenAnswer.Issued>(await rig.AskAsync(Right));
+
+        using var body = JsonDocument.Parse(issued.ToJson());
+        Assert.Equal(["token", "access_token", "expires_in", "issued_at"], body.RootElement.EnumerateObject().Select(field => field.Name));
+        Assert.Equal(body.RootElement.GetProperty("token").GetString(), body.RootElement.GetProperty("access_token").GetString());
+    }
+
+    [Fact]
+    public async Task Without_credentials_the_token_is_nobodys()
+    {
+        using var rig = new AccessRig();
+
+        Assert.IsType<Identity.Anonymous>(await rig.IdentifyAsync($"Bearer {(await rig.IssueAsync(null)).Token}"));
+    }
+
+    [Fact]
+    public async Task Wrong_password_gets_no_token()
+    {
+        using var rig = new AccessRig();
+
+        Assert.IsType<TokenAnswer.Refused>(await rig.AskAsync(AccessRig.Basic("ci", "wrong")));
+        Assert.IsType<TokenAnswer.Refused>(await rig.AskAsync(null, new() { GrantType = "password", Username = "ci", Password = "wrong" }));
+    }
+
+    [Fact]
+    public async Task Every_changed_bit_makes_a_token_worthless()
+    {
+        using var rig = new AccessRig();
+        var token = System.Buffers.Text.Base64Url.DecodeFromChars((await rig.IssueAsync(Right)).Token);
+
+        for (var bit = 0; bit < token.Length * 8; bit++)
+        {
+            var forged = (byte[])token.Clone();
+            forged[bit / 8] ^= (byte)(1 << (bit % 8));
+            Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync($"Bearer {System.Buffers.Text.Base64Url.EncodeToString(forged)}"));
+        }
+    }
+
+    [Fact]
+    public async Task Token_dies_with_the_password_it_was_given_for()
+    {
+        using var rig = new AccessRig();
+        var token = (await rig.IssueAsync(Right)).Token;
+
+        rig.WriteAccounts(AccessRig.Line("ci", "hunter2"));
+
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync($"Bearer {token}"));
+    }
+
+    [Fact]
+    public async Task Token_outlives_a_reload_but_not_the_process()
+    {
+        using var rig = new AccessRig();
+        var token = (await rig.IssueAsync(Right)).Token;
+
+        rig.Control = rig.Control.With(rig.Options with { Rules = [new(["ci"], ["**"], AccessActions.Pull)] });
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync($"Bearer {token}"));
+        Assert.Equal(AccessActions.Pull, rig.Rights(new Identity.Known("ci"), "any"));
+
+        rig.Control = new(rig.Options, rig.Clock, NullLogger<AccessControl>.Instance);
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync($"Bearer {token}"));
+    }
+
+    [Fact]
+    public async Task Bearer_token_cannot_renew_itself()
+    {
+        using var rig = new AccessRig();
+
+        Assert.IsType<TokenAnswer.Refused>(await rig.AskAsync($"Bearer {(await rig.IssueAsync(Right)).Token}"));
+    }
+
+    [Fact]
+    public async Task Password_grant_gives_a_refresh_token_that_is_good_for_tokens_only()
+    {
+        using var rig = new AccessRig();
+        var first = await rig.IssueAsync(null, new() { GrantType = "password", Username = "ci", Password = "hunter2", Offline = true });
+        Assert.NotNull(first.RefreshToken);
+        rig.Clock.Advance(TimeSpan.FromHours(1));
+
+        var second = await rig.IssueAsync(null, new() { GrantType = "refresh_token", RefreshToken = first.RefreshToken });
+
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync($"Bearer {second.Token}"));
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync($"Bearer {first.RefreshToken}"));
+        Assert.IsType<TokenAnswer.Refused>(await rig.AskAsync(null, new() { GrantType = "refresh_token", RefreshToken = second.Token }));
+    }
+
+    [Theory]
+    [InlineData("password")]
+    [InlineData("refresh_token")]
+    [InlineData("authorization_code")]
+    public async Task Grant_that_is_not_complete_or_not_known_is_malformed(string grant)
+    {
+        using var rig = new AccessRig();
+
+        Assert.IsType<TokenAnswer.Malformed>(await rig.AskAsync(null, new() { GrantType = grant }));
+    }
+
+    [Fact]
+    public void Request_is_read_from_a_form_and_never_shows_its_secrets()
+    {
+        var request = TokenRequest.From(
+        [
+            new("grant_type", "password"), new("username", "ci"), new("password", "hunter2"), new("access_type", "offline"), new("scope", new StringValues(["a", "b"])),
+        ]);
+
+        Assert.Equal(("password", "ci", "hunter2", true), (request.GrantType, request.Username, request.Password, request.Offline));
+        Assert.DoesNotContain("hunter2", request.ToString());
+    }
+}

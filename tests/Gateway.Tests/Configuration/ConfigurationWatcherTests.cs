@@ -1,0 +1,147 @@
+using System.Threading.Channels;
+using Gateway.Configuration;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace Gateway.Tests.Configuration;
+
+public sealed class ConfigurationWatcherTests : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("gateway-watcher-");
+    private readonly Channel<GatewayOptions> _applied = Channel.CreateUnbounded<GatewayOptions>();
+    private readonly LineLogger _log = new();
+    private ConfigurationWatcher? _watcher;
+
+    private string File => Path.Combine(_folder.FullName, "gateway.yaml");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_watcher is not null) await _watcher.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Changed_file_is_taken_up()
+    {
+        Start("cache: { maxSize: 1GiB }");
+
+        await Write("cache: { maxSize: 2GiB }");
+
+        Assert.Equal(2L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    [Fact]
+    public async Task File_put_in_the_place_of_another_is_taken_up()
+    {
+        Start("cache: { maxSize: 1GiB }");
+        await System.IO.File.WriteAllTextAsync(File + ".new", "cache: { maxSize: 3GiB }");
+
+        System.IO.File.Move(File + ".new", File, overwrite: true);
+
+        Assert.Equal(3L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    [Fact]
+    public async Task Folder_that_a_link_leads_to_may_be_swapped_as_Kubernetes_does()
+    {
+        await WriteVersion("one", "cache: { maxSize: 1GiB }");
+        System.IO.File.CreateSymbolicLink(Path.Combine(_folder.FullName, "..data"), "one");
+        System.IO.File.CreateSymbolicLink(File, "..data/gateway.yaml");
+        Watch();
+        await WriteVersion("two", "cache: { maxSize: 4GiB }");
+
+        System.IO.File.Delete(Path.Combine(_folder.FullName, "..data"));
+        System.IO.File.CreateSymbolicLink(Path.Combine(_folder.FullName, "..data"), "two");
+
+        Assert.Equal(4L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    [Fact]
+    public async Task File_with_a_mistake_changes_nothing_and_every_mistake_is_logged()
+    {
+        Start("cache: { maxSize: 1GiB }");
+
+        await Write("cache: { maxSiz: 2GiB }\nstorag: {}\n");
+        await _log.Has("cache.maxSiz: unknown key; did you mean maxSize?");
+        await _log.Has("storag: unknown key; did you mean storage?");
+
+        await Write("cache: { maxSize: 5GiB }");
+        Assert.Equal(5L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    [Fact]
+    public async Task Change_that_needs_a_restart_is_refused_whole_and_named()
+    {
+        Start("cache: { maxSize: 1GiB }");
+
+        await Write("cache: { maxSize: 2GiB }\nlisten: http://127.0.0.1:5999\nstorage: { path: ./elsewhere }\n");
+        await _log.Has("a change of listen, storage needs a restart");
+
+        Assert.False(_applied.Reader.TryRead(out _));
+    }
+
+    [Fact]
+    public async Task Asking_reloads_though_the_text_is_the_same()
+    {
+        Start("cache: { maxSize: 1GiB }");
+
+        _watcher!.Ask();
+
+        Assert.Equal(1L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    [Fact]
+    public async Task Listeners_that_are_written_again_are_no_change()
+    {
+        const string Text = "listen: [{ url: 'http://127.0.0.1:0', hosts: [a.example] }]\n";
+        Start(Text);
+
+        await Write(Text + "cache: { maxSize: 6GiB }");
+
+        Assert.Equal(6L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    private void Start(string text)
+    {
+        System.IO.File.WriteAllText(File, text);
+        Watch();
+    }
+
+    private void Watch()
+    {
+        var options = ConfigurationLoader.Load(File, []).Options!;
+        _watcher = new(File, options, () => ConfigurationLoader.Load(File, []), async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System, _log);
+    }
+
+    private Task Write(string text) => System.IO.File.WriteAllTextAsync(File, text);
+
+    private async Task WriteVersion(string name, string text)
+    {
+        var version = _folder.CreateSubdirectory(name);
+        await System.IO.File.WriteAllTextAsync(Path.Combine(version.FullName, "gateway.yaml"), text);
+    }
+
+    private async Task<GatewayOptions> Applied() => await _applied.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+
+    /// <summary>Keeps what is logged, to be waited for.</summary>
+    private sealed class LineLogger : ILogger
+    {
+        private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
+
+        public async Task Has(string part)
+        {
+            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            while (!(await _lines.Reader.ReadAsync(deadline.Token)).Contains(part, StringComparison.Ordinal))
+            {
+            }
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            _lines.Writer.TryWrite(formatter(state, exception));
+    }
+}

@@ -1,0 +1,125 @@
+using System.Globalization;
+using Gateway.Configuration;
+using Xunit;
+
+namespace Gateway.Tests.Configuration;
+
+public sealed class UpstreamsAndRoutesTests
+{
+    [Fact]
+    public void Naming_a_well_known_registry_is_enough()
+    {
+        var options = Yaml.Good("upstreams:\n  docker.io:\n  ghcr.io: {}\n");
+
+        var hub = options.Upstreams["docker.io"];
+        Assert.Equal([new Uri("https://registry-1.docker.io")], hub.Urls);
+        Assert.Equal(["docker.io", "index.docker.io", "registry-1.docker.io"], hub.Namespaces);
+        Assert.True(hub.Library);
+        Assert.Equal([new Uri("https://auth.docker.io")], hub.Realms);
+        Assert.False(options.Upstreams["ghcr.io"].Library);
+        Assert.Equal([("docker.io", "docker.io"), ("ghcr.io", "ghcr.io"), ("", null)], options.Routes.Select(route => (route.Prefix, route.Upstream)));
+    }
+
+    [Theory]
+    [MemberData(nameof(WellKnown))]
+    public void Every_well_known_registry_is_complete(string key) => Assert.NotEmpty(Yaml.Good($"upstreams: {{ {key}: {{}} }}").Upstreams[key].Urls);
+
+    public static TheoryData<string> WellKnown() =>
+        ["docker.io", "ghcr.io", "quay.io", "registry.k8s.io", "gcr.io", "mcr.microsoft.com", "public.ecr.aws", "registry.gitlab.com"];
+
+    [Fact]
+    public void What_is_written_takes_the_place_of_what_is_known()
+    {
+        var hub = Yaml.Good("""
+            upstreams:
+              docker.io: { url: "https://hub.example.com", library: false, namespaces: [hub.example.com:8443], realms: [auth.example.com, "http://127.0.0.1:9"], redirects: [] }
+            """).Upstreams["docker.io"];
+
+        Assert.Equal([new Uri("https://hub.example.com")], hub.Urls);
+        Assert.Equal(["hub.example.com:8443"], hub.Namespaces);
+        Assert.Equal([new Uri("https://auth.example.com"), new Uri("http://127.0.0.1:9")], hub.Realms);
+        Assert.Empty(hub.Redirects);
+    }
+
+    [Theory]
+    [InlineData("5m", "00:05:00")]
+    [InlineData("1h30m", "01:30:00")]
+    [InlineData("7d", "7.00:00:00")]
+    [InlineData("2w1d", "15.00:00:00")]
+    [InlineData("250ms", "00:00:00.250")]
+    [InlineData("always", "00:00:00")]
+    [InlineData("never", "-00:00:00.001")]
+    public void Duration_is_read(string written, string expected) =>
+        Assert.Equal(TimeSpan.Parse(expected, CultureInfo.InvariantCulture), Tags($"revalidateAfter: {written}").RevalidateAfter);
+
+    [Theory]
+    [InlineData("0s")]
+    [InlineData("5")]
+    [InlineData("5 m")]
+    [InlineData("5M")]
+    [InlineData("-5m")]
+    [InlineData("5m1h")]
+    [InlineData("5m5m")]
+    [InlineData("1.5h")]
+    [InlineData("99999999999d")]
+    [InlineData("11y")]
+    [InlineData("3651d")]
+    public void What_is_no_duration_is_refused(string written) => Assert.Throws<Xunit.Sdk.EmptyException>(() => Tags($"revalidateAfter: {written}"));
+
+    [Theory]
+    [InlineData("0", 0)]
+    [InlineData("1024", 1024)]
+    [InlineData("20GiB", 20L << 30)]
+    [InlineData("1.5KiB", 1536)]
+    [InlineData("512MB", 512_000_000)]
+    [InlineData("1 TB", 1_000_000_000_000)]
+    [InlineData("4Gi", 4L << 30)]
+    public void Size_is_read(string written, long expected) => Assert.Equal(expected, Yaml.Good($"cache: {{ maxSize: {written} }}").Cache.MaxSize);
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("GiB")]
+    [InlineData("1gib")]
+    [InlineData("1e9")]
+    [InlineData("9999999PiB")]
+    public void What_is_no_size_is_refused(string written) => Assert.Contains("expected a size", Yaml.Mistake($"cache: {{ maxSize: {written} }}"));
+
+    [Fact]
+    public void Words_of_tags_are_read()
+    {
+        var tags = Tags("immutable: ['v*'], onUnavailable: deny, onGone: serve, onUnauthorized: serve");
+
+        Assert.Equal((StaleUse.Deny, Timeout.InfiniteTimeSpan, StaleUse.Serve), (tags.OnUnavailable, tags.OnGone, tags.OnUnauthorized));
+        Assert.Equal(["v*"], tags.Immutable);
+        Assert.Equal(TimeSpan.FromDays(1), Tags("onGone: 1d").OnGone);
+        Assert.Equal(TimeSpan.Zero, Tags("onGone: deny").OnGone);
+    }
+
+    [Theory]
+    [InlineData("upstreams: { dokcer.io: {} }", "upstreams.dokcer.io: expected url: https://… of this registry; or did you mean docker.io")]
+    [InlineData("upstreams: { a: { url: 'https://a.example/path' } }", "upstreams.a.url: expected a URL such as https://registry.example.com:5000, without path")]
+    [InlineData("upstreams: { a: { url: 'ftp://a.example' } }", "write http or https://")]
+    [InlineData("upstreams: { a: { url: 'https://a.example', urls: ['https://b.example'] } }", "upstreams.a.urls: expected url or urls, both came")]
+    [InlineData("upstreams: { a: { url: 'https://a.example', namespaces: ['A.example'] } }", "upstreams.a.namespaces[0]: expected a host")]
+    [InlineData("upstreams: { docker.io: { credentials: { username: me } } }", "expected username with one of password and passwordFile, or helper")]
+    [InlineData("upstreams: { docker.io: { credentials: { helper: x, username: me } } }", "expected helper alone")]
+    [InlineData("upstreams: { docker.io: { credentials: { username: me, passwordFile: /nowhere } } }", "expected the path of a file that can be read")]
+    [InlineData("upstreams: { docker.io: {}, b: { url: 'https://b.example', namespaces: [docker.io] } }", "'docker.io' already means upstream")]
+    [InlineData("routes: [{ prefix: a, upstream: b }]", "routes[0].upstream: no upstream is named 'b'")]
+    [InlineData("routes: [{ prefix: a, upstream: docker.i }]\nupstreams: { docker.io: }", "no upstream is named 'docker.i'; did you mean docker.io?")]
+    [InlineData("routes: [{ prefix: a }]", "routes[0]: expected upstream: <key> or storage: built-in, neither came")]
+    [InlineData("routes: [{ prefix: a, upstream: docker.io, storage: built-in }]\nupstreams: { docker.io: }", "expected upstream or storage, both came")]
+    [InlineData("routes: [{ prefix: a, storage: built-in }, { prefix: a, storage: built-in }]", "routes[1].prefix: 'a' already has a route")]
+    [InlineData("routes: [{ prefix: a, storage: built-in, hosts: [h] }, { prefix: b, storage: built-in, hosts: [h] }]", "routes[1].hosts: 'h' already means another route")]
+    [InlineData("routes: [{ prefix: /a/, storage: built-in }]", "routes[0].prefix: expected path components")]
+    [InlineData("routes: [{ storage: built-in }]", "routes[0].prefix: must be written")]
+    public void Contradiction_is_told(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+
+    [Fact]
+    public void Longest_prefix_stands_first() =>
+        Assert.Equal(
+            ["team/app", "team", ""],
+            Yaml.Good("routes: [{ prefix: '', storage: built-in }, { prefix: team, storage: built-in }, { prefix: team/app, storage: built-in }]").Routes.Select(route => route.Prefix));
+
+    private static TagOptions Tags(string text) => Yaml.Good($"upstreams: {{ docker.io: {{ tags: {{ {text} }} }} }}").Upstreams["docker.io"].Tags;
+}
