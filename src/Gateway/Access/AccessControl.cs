@@ -6,7 +6,10 @@ using Gateway.Policy;
 
 namespace Gateway.Access;
 
-/// <summary>Who asks, and may they. Immutable but for its caches; a reload makes another by <see cref="With"/>, so that a request keeps the one it began with.</summary>
+/// <summary>
+/// Who asks, and may they. Immutable but for its caches; a reload makes another by <see cref="With"/>, so that a request keeps the one it
+/// began with.
+/// </summary>
 internal sealed class AccessControl
 {
     private static readonly Identity.Wrong WrongPassword = new("the account or its password is not right; docker login again");
@@ -57,21 +60,27 @@ internal sealed class AccessControl
         _ => new(Asker.Anonymous, AccessActions.None),
     };
 
-    /// <summary>The token endpoint, GET (query) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on as they are.</summary>
+    /// <summary>
+    /// The token endpoint, GET (query) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on as
+    /// they are.
+    /// </summary>
     public async ValueTask<TokenAnswer> IssueTokenAsync(
         string? authorization, TokenRequest request, IPAddress? remote, CancellationToken cancellationToken)
     {
+        if (IsOpen) return Answer(Identity.Anonymous.Instance, offline: false);
         switch (request.GrantType)
         {
             case null:
                 // A bearer token is no credential here: it could renew itself for ever.
-                return Answer(After("Bearer ", authorization ?? "") is null ? await IdentifyAsync(authorization, remote, cancellationToken) : WrongScheme, offline: false);
+                var renewsItself = After("Bearer ", authorization ?? "") is not null;
+                return Answer(renewsItself ? WrongScheme : await IdentifyAsync(authorization, remote, cancellationToken), offline: false);
             case "password" when request is { Username: { } account, Password: { } password }:
-                return Answer(IsOpen ? Identity.Anonymous.Instance : await LogInAsync(new(account, password), remote, cancellationToken), request.Offline);
+                return Answer(await LogInAsync(new(account, password), remote, cancellationToken), request.Offline);
             case "refresh_token" when request.RefreshToken is { } token:
-                return Answer(IsOpen ? Identity.Anonymous.Instance : ReadToken(token, TokenUse.Refresh), offline: false);
+                return Answer(ReadToken(token, TokenUse.Refresh), offline: false);
             default:
-                return new TokenAnswer.Malformed("expected grant_type password with username and password, or refresh_token with refresh_token");
+                return new TokenAnswer.Malformed(
+                    "expected grant_type password with username and password, or grant_type refresh_token with refresh_token");
         }
     }
 
@@ -96,7 +105,7 @@ internal sealed class AccessControl
         if (credentials is not null && _accounts is not null)
         {
             var hash = _accounts.HashOf(credentials.Account);
-            var isRight = await _shared.Passwords.IsRightAsync(credentials.Account, credentials.Password, hash ?? _accounts.Decoy, cancellationToken);
+            var isRight = await _shared.Passwords.IsRightAsync(credentials, hash ?? _accounts.Decoy, cancellationToken);
             if (isRight && hash is not null) return new Identity.Known(credentials.Account);
             if (hash is null) Log.UnknownAccount(_shared.Logger, remote);
             else Log.WrongPassword(_shared.Logger, credentials.Account, remote);
@@ -111,7 +120,8 @@ internal sealed class AccessControl
         var rights = AccessActions.None;
         foreach (var rule in _options.Rules)
         {
-            if ((rule.Actions & ~rights) != 0 && Names(rule.Actors, account) && Covers(rule.Repositories, repository)) rights |= rule.Actions;
+            if ((rule.Actions & ~rights) != 0 && Names(rule.Actors, account) && Covers(rule.Repositories, repository))
+                rights |= rule.Actions;
         }
         return rights;
     }

@@ -2,7 +2,9 @@ using Gateway.Configuration;
 
 namespace Gateway.Access;
 
-/// <summary>Who asks, and what access rules let him do in the repository he asks about: by identity, never by a token's scope (policy.md §5.4).</summary>
+/// <summary>
+/// Who asks, and what access rules let him do in the repository he asks about: by identity, never by a token's scope (policy.md §5.4).
+/// </summary>
 /// <param name="Actor">The account's name, or <c>anonymous</c>.</param>
 /// <param name="Rights">What he may do in this repository.</param>
 internal sealed record Asker(string Actor, AccessActions Rights)

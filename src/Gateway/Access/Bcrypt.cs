@@ -1,16 +1,22 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
 namespace Gateway.Access;
 
-/// <summary>bcrypt by the system's libcrypt (libxcrypt, libcrypt.so.1), which reads <c>$2a$</c>, <c>$2b$</c> and <c>$2y$</c>. Slow by design: keep it off request threads.</summary>
+/// <summary>
+/// bcrypt by the system's libcrypt (libxcrypt, libcrypt.so.1), which reads <c>$2a$</c>, <c>$2b$</c> and <c>$2y$</c>. Slow by design: keep
+/// it off request threads.
+/// </summary>
 internal static partial class Bcrypt
 {
     /// <summary>bcrypt reads no more of a password (crypt(5), "bcrypt").</summary>
     public const int MostBytes = 72;
 
-    /// <summary>htpasswd's own bounds are 4 and 17; below 5 a hash is no protection, above 16 (some 5 s) one login is a denial of service.</summary>
+    /// <summary>
+    /// htpasswd's own bounds are 4 and 17; below 5 a hash is no protection, above 16 (some 5 s) one login is a denial of service.
+    /// </summary>
     public const int LeastCost = 5;
 
     public const int MostCost = 16;
@@ -33,23 +39,29 @@ internal static partial class Bcrypt
         RandomNumberGenerator.Fill(salt);
         Span<byte> setting = stackalloc byte[SettingBytes];
         if (MakeSetting("$2y$\0"u8, new CULong((uint)cost), salt, salt.Length, setting, setting.Length) == 0)
-            throw new PlatformNotSupportedException("the system's libcrypt.so.1 makes no bcrypt hashes; install libxcrypt (Debian: libcrypt1)");
-        return Crypt(password, Text(setting)) ?? throw new ArgumentException("a password is text without a zero character", nameof(password));
+        {
+            throw new PlatformNotSupportedException(
+                "the system's libcrypt.so.1 makes no bcrypt hashes; install libxcrypt (Debian: libcrypt1)");
+        }
+        return Crypt(password, Text(setting))
+            ?? throw new ArgumentException("a password is text without a zero character", nameof(password));
     }
 
     /// <summary>Whether the hash was made of this password; takes the same time wherever they differ.</summary>
     public static bool Verify(string password, string hash) =>
-        Crypt(password, hash) is { } computed && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(computed), Encoding.ASCII.GetBytes(hash));
+        Crypt(password, hash) is { } computed
+        && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(computed), Encoding.ASCII.GetBytes(hash));
 
     /// <summary>The cost of a bcrypt hash within our bounds; null for anything else.</summary>
     public static int? CostOf(string hash)
     {
-        if (hash.Length != 60 || !(hash.StartsWith("$2a$", StringComparison.Ordinal) || hash.StartsWith("$2b$", StringComparison.Ordinal)
-            || hash.StartsWith("$2y$", StringComparison.Ordinal)) || hash[6] != '$') return null;
-        return int.TryParse(hash.AsSpan(4, 2), System.Globalization.NumberStyles.None, null, out var cost) && cost is >= LeastCost and <= MostCost ? cost : null;
+        if (hash.Length != 60 || hash is not ['$', '2', 'a' or 'b' or 'y', '$', _, _, '$', ..]) return null;
+        return int.TryParse(hash.AsSpan(4, 2), NumberStyles.None, null, out var cost) && cost is >= LeastCost and <= MostCost ? cost : null;
     }
 
-    /// <summary>Null when libcrypt refuses the setting, or the password holds a zero character, behind which it would not be read.</summary>
+    /// <summary>
+    /// Null when libcrypt refuses the setting, or the password holds a zero character, behind which it would not be read.
+    /// </summary>
     private static string? Crypt(string password, string setting)
     {
         if (password.Contains('\0')) return null;

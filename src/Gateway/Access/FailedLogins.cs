@@ -4,33 +4,36 @@ using System.Net.Sockets;
 
 namespace Gateway.Access;
 
-/// <summary>Makes guessing slow: after some wrong passwords from one address its next wrong answers are held back. Right ones never are.</summary>
+/// <summary>
+/// Makes guessing slow: after some wrong passwords from one address its next wrong answers are held back. Right ones never are.
+/// </summary>
 internal sealed class FailedLogins(TimeProvider clock)
 {
     /// <summary>Wrong passwords that cost nothing: people mistype.</summary>
     private const int Free = 3;
+
+    /// <summary>Beyond, the delay no longer grows: 4 s, which clients wait for without giving up.</summary>
+    private const int MaxCount = Free + 5;
 
     /// <summary>Most addresses counted apart; others share one count.</summary>
     private const int MaxAddresses = 10_000;
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Well below the time-outs of clients (docker: 15 s).</summary>
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(4);
-
     private static readonly TimeSpan ForgottenAfter = TimeSpan.FromMinutes(5);
 
     private readonly ConcurrentDictionary<IPAddress, Failures> _byAddress = new();
 
-    /// <summary>Counts a wrong password and waits as long as this address has earned: 250 ms from the fourth on, doubling up to 4 s.</summary>
+    /// <summary>
+    /// Counts a wrong password and waits as long as this address has earned: 250 ms from the fourth on, doubling up to 4 s.
+    /// </summary>
     public Task DelayAsync(IPAddress? remote, CancellationToken cancellationToken)
     {
         var now = clock.GetTimestamp();
-        var failures = _byAddress.AddOrUpdate(Group(remote), _ => new(1, now), (_, old) => new(IsForgotten(old) ? 1 : Math.Min(old.Count + 1, 64), now));
+        var failures = _byAddress.AddOrUpdate(
+            Group(remote), _ => new(1, now), (_, old) => new(IsForgotten(old) ? 1 : Math.Min(old.Count + 1, MaxCount), now));
         if (failures.Count <= Free) return Task.CompletedTask;
-        var doublings = Math.Min(failures.Count - Free - 1, 4);
-        var delay = FirstDelay * (1 << doublings);
-        return Task.Delay(delay < LongestDelay ? delay : LongestDelay, clock, cancellationToken);
+        return Task.Delay(FirstDelay * (1 << (failures.Count - Free - 1)), clock, cancellationToken);
     }
 
     /// <summary>One host has all of an IPv6 /64 at its disposal (RFC 4291, 2.5.4).</summary>

@@ -6,7 +6,9 @@ namespace Gateway.Access;
 /// <summary>Accounts of an htpasswd file: one <c>name:bcrypt hash</c> a line. Taken up within a second of a change.</summary>
 internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logger)
 {
-    /// <summary>How long the file's times are not looked at again; a logout that takes a second is not noticed, a stat per request is.</summary>
+    /// <summary>
+    /// How long the file's times are not looked at again; a logout that takes a second is not noticed, a stat per request is.
+    /// </summary>
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly Lock _reading = new();
@@ -17,7 +19,10 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
     /// <summary>The account's hash; null when there is no such account, or no file: nobody is known then.</summary>
     public string? HashOf(string account) => Current().Hashes.GetValueOrDefault(account);
 
-    /// <summary>A hash that no password has, as dear as the dearest of the file: what an unknown account is compared with, so that time tells nothing.</summary>
+    /// <summary>
+    /// A hash that no password has, as dear as the dearest of the file: what an unknown account is compared with, so that time tells
+    /// nothing.
+    /// </summary>
     public string Decoy => Current().Decoy;
 
     private Loaded Current()
@@ -46,9 +51,12 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
                 var text = line.TrimEnd('\r', ' ');
                 if (text.Length == 0 || text.StartsWith('#')) continue;
                 var colon = text.IndexOf(':', StringComparison.Ordinal);
-                if (colon <= 0 || Bcrypt.CostOf(text[(colon + 1)..]) is null) Log.LineIgnored(logger, path, number, "expected name:$2y$… (bcrypt, cost 5 to 16)");
-                else if (text[..colon] is Asker.Anonymous or Asker.Everybody) Log.LineIgnored(logger, path, number, "this name is reserved");
-                else if (!accounts.TryAdd(text[..colon], text[(colon + 1)..])) Log.LineIgnored(logger, path, number, "an earlier line has this name");
+                if (colon <= 0 || Bcrypt.CostOf(text[(colon + 1)..]) is null)
+                    Log.LineIgnored(logger, path, number, "expected name:$2y$… (bcrypt, cost 5 to 16)");
+                else if (text[..colon] is Asker.Anonymous or Asker.Everybody)
+                    Log.LineIgnored(logger, path, number, "this name is reserved");
+                else if (!accounts.TryAdd(text[..colon], text[(colon + 1)..]))
+                    Log.LineIgnored(logger, path, number, "an earlier line has this name");
             }
             Log.AccountsRead(logger, path, accounts.Count);
             return accounts.ToFrozenDictionary(StringComparer.Ordinal);
@@ -63,7 +71,9 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
     private sealed record Loaded(long LookedAt, (DateTime, long) State, FrozenDictionary<string, string> Hashes)
     {
         /// <summary>53 dots are a salt and a digest in bcrypt's own base 64.</summary>
-        public string Decoy { get; } =
-            $"$2y${Hashes.Values.Select(hash => Bcrypt.CostOf(hash) ?? 0).DefaultIfEmpty(Bcrypt.DefaultCost).Max():00}${new string('.', 53)}";
+        public string Decoy { get; } = $"$2y${DearestOf(Hashes.Values):00}${new string('.', 53)}";
+
+        private static int DearestOf(IEnumerable<string> hashes) =>
+            hashes.Select(hash => Bcrypt.CostOf(hash) ?? 0).DefaultIfEmpty(Bcrypt.DefaultCost).Max();
     }
 }

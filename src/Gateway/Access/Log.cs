@@ -2,7 +2,10 @@ using System.Net;
 
 namespace Gateway.Access;
 
-/// <summary>What access says in the log; event ids 5000 to 5099. A name is written only if it is an account's: people type passwords where names belong.</summary>
+/// <summary>
+/// What access says in the log; event ids 5000 to 5099. A name is written only if it is an account's: people type passwords where names
+/// belong.
+/// </summary>
 internal static partial class Log
 {
     [LoggerMessage(5000, LogLevel.Information, "Accounts read from {Path}: {Count}")]

@@ -5,8 +5,9 @@ using System.Text;
 namespace Gateway.Access;
 
 /// <summary>
-/// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, the same one asked about by
-/// many at once is computed once, and only a part of the cores computes. A changed hash is another key, so that nothing outlives it.
+/// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, the same one asked
+/// about by many at once is computed once, and only a part of the cores computes. A changed hash is another key, so that nothing outlives
+/// it.
 /// </summary>
 internal sealed class Passwords(TimeProvider clock)
 {
@@ -20,16 +21,18 @@ internal sealed class Passwords(TimeProvider clock)
     private readonly ConcurrentDictionary<string, long> _right = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _underWay = new(StringComparer.Ordinal);
 
-    /// <summary>Half of the cores; the others answer requests. Those that wait are as many as there are open requests, and no more.</summary>
+    /// <summary>
+    /// Half of the cores; the others answer requests. Those that wait are as many as there are open requests, and no more.
+    /// </summary>
     private readonly TaskScheduler _cores =
         new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, Math.Max(1, Environment.ProcessorCount / 2)).ConcurrentScheduler;
 
     /// <summary>Whether this is the account's password. For an unknown account, pass a decoy hash: the answer takes as long.</summary>
-    public async ValueTask<bool> IsRightAsync(string account, string password, string hash, CancellationToken cancellationToken)
+    public async ValueTask<bool> IsRightAsync(BasicCredentials credentials, string hash, CancellationToken cancellationToken)
     {
-        var key = KeyOf(account, password, hash);
+        var key = KeyOf(credentials, hash);
         if (_right.TryGetValue(key, out var since) && clock.GetElapsedTime(since) < Remembered) return true;
-        var check = _underWay.GetOrAdd(key, _ => new(() => ComputeAsync(key, password, hash)));
+        var check = _underWay.GetOrAdd(key, _ => new(() => ComputeAsync(key, credentials.Password, hash)));
         return await check.Value.WaitAsync(cancellationToken);
     }
 
@@ -37,7 +40,8 @@ internal sealed class Passwords(TimeProvider clock)
     {
         try
         {
-            var isRight = await Task.Factory.StartNew(() => Bcrypt.Verify(password, hash), CancellationToken.None, TaskCreationOptions.None, _cores);
+            var isRight = await Task.Factory.StartNew(
+                () => Bcrypt.Verify(password, hash), CancellationToken.None, TaskCreationOptions.None, _cores);
             if (isRight) Remember(key);
             return isRight;
         }
@@ -61,6 +65,9 @@ internal sealed class Passwords(TimeProvider clock)
     }
 
     /// <summary>A keyed hash, so that memory holds no password and no hash that could be attacked without this process's key.</summary>
-    private string KeyOf(string account, string password, string hash) =>
-        Convert.ToBase64String(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes($"{account.Length}:{account}{password.Length}:{password}{hash}")));
+    private string KeyOf(BasicCredentials credentials, string hash)
+    {
+        var whole = $"{credentials.Account.Length}:{credentials.Account}{credentials.Password.Length}:{credentials.Password}{hash}";
+        return Convert.ToBase64String(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes(whole)));
+    }
 }

@@ -16,8 +16,8 @@ internal enum TokenUse : byte
 }
 
 /// <summary>
-/// Makes and reads our tokens: base64url of use (1 byte), expiry (8, Unix milliseconds), stamp (8), actor (UTF-8; none for anonymous), HMAC-SHA256 of
-/// all that (32). Clients see an opaque string. The key is random for each process: tokens end with it.
+/// Makes and reads our tokens: base64url of use (1 byte), expiry (8, Unix milliseconds), stamp (8), actor (UTF-8; none for anonymous),
+/// HMAC-SHA256 of all that (32). Clients see an opaque string. The key is random for each process: tokens end with it.
 /// </summary>
 internal sealed class TokenSigner(TimeProvider clock)
 {
@@ -48,13 +48,16 @@ internal sealed class TokenSigner(TimeProvider clock)
         return Base64Url.EncodeToString(token);
     }
 
-    /// <summary>Reads a token. False unless we made it for this use, it has not expired, and the actor's hash is still the one it was made under.</summary>
+    /// <summary>
+    /// Reads a token. False unless we made it for this use, it has not expired, and the actor's hash is still the one it was made under.
+    /// </summary>
     /// <param name="hashOf">An actor's hash now; null when there is no such account.</param>
     /// <param name="actor">Null for anonymous.</param>
     public bool TryRead(string text, TokenUse use, Func<string, string?> hashOf, out string? actor)
     {
         actor = null;
-        if (text.Length > MaxLength || !Base64Url.IsValid(text, out var length) || length < ActorAt + HMACSHA256.HashSizeInBytes) return false;
+        if (text.Length > MaxLength || !Base64Url.IsValid(text, out var length) || length < ActorAt + HMACSHA256.HashSizeInBytes)
+            return false;
         var token = Base64Url.DecodeFromChars(text).AsSpan();
         var signed = token[..^HMACSHA256.HashSizeInBytes];
         Span<byte> expected = stackalloc byte[HMACSHA256.HashSizeInBytes];

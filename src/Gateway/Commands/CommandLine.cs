@@ -33,6 +33,9 @@ internal static class CommandLine
             ServeCommand.Create(), VerifyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
         };
 
-    private static string[] Default(string[] arguments) =>
-        arguments.Length == 0 || (arguments[0].StartsWith('-') && arguments[0] is not ("-h" or "-?" or "--help" or "--version")) ? ["serve", .. arguments] : arguments;
+    private static string[] Default(string[] arguments)
+    {
+        var namesVerb = arguments.Length > 0 && (!arguments[0].StartsWith('-') || arguments[0] is "-h" or "-?" or "--help" or "--version");
+        return namesVerb ? arguments : ["serve", .. arguments];
+    }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using Gateway.Access;
 
 namespace Gateway.Commands;
@@ -9,24 +10,29 @@ internal static class HashPasswordCommand
     public static Command Create()
     {
         var name = new Argument<string>("NAME") { Description = "The account's name." };
-        var cost = new Option<int>("--cost") { Description = "Work of the hash, from 5 to 16; each step doubles it.", DefaultValueFactory = _ => Bcrypt.DefaultCost };
+        var cost = new Option<int>("--cost")
+        {
+            Description = "Work of the hash, from 5 to 16; each step doubles it.",
+            DefaultValueFactory = _ => Bcrypt.DefaultCost,
+        };
         cost.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < Bcrypt.LeastCost or > Bcrypt.MostCost) result.AddError("--cost: expected a whole number from 5 to 16");
+            if (result.GetValueOrDefault<int>() is < Bcrypt.LeastCost or > Bcrypt.MostCost)
+                result.AddError("--cost: expected a whole number from 5 to 16");
         });
-        var command = new Command("hash-password", "Reads a password from standard input and prints its line for the htpasswd file.") { name, cost };
-        command.SetAction(async parsed => await RunAsync(parsed.GetRequiredValue(name), parsed.GetValue(cost), parsed.InvocationConfiguration));
+        var command = new Command("hash-password", "Reads a password from standard input, prints its line for the htpasswd file.")
+        {
+            name, cost,
+        };
+        command.SetAction(async parsed =>
+            await RunAsync(parsed.GetRequiredValue(name), parsed.GetValue(cost), parsed.InvocationConfiguration));
         return command;
     }
 
     private static async Task<int> RunAsync(string name, int cost, InvocationConfiguration streams)
     {
         var password = await ReadPasswordAsync(streams.Error);
-        var problem = name.Length == 0 || name.Contains(':') || name == Asker.Anonymous ? "expected a name other than anonymous and without a colon"
-            : password is "" or null ? "expected a password on standard input"
-            : System.Text.Encoding.UTF8.GetByteCount(password) > Bcrypt.MostBytes ? $"expected a password of at most {Bcrypt.MostBytes} bytes; bcrypt reads no more"
-            : null;
-        if (problem is not null)
+        if (Problem(name, password) is { } problem)
         {
             await streams.Error.WriteLineAsync($"gateway hash-password: {problem}");
             return 1;
@@ -35,12 +41,22 @@ internal static class HashPasswordCommand
         return 0;
     }
 
+    private static string? Problem(string name, string? password)
+    {
+        if (name.Length == 0 || name.Contains(':') || name is Asker.Anonymous or Asker.Everybody)
+            return "expected a name without a colon, other than anonymous and *";
+        if (string.IsNullOrEmpty(password)) return "expected a password on standard input";
+        return Encoding.UTF8.GetByteCount(password) > Bcrypt.MostBytes
+            ? $"expected a password of at most {Bcrypt.MostBytes} bytes; bcrypt reads no more"
+            : null;
+    }
+
     /// <summary>The first line of what is piped in; at a terminal it is asked for, and not shown.</summary>
     private static async Task<string?> ReadPasswordAsync(TextWriter prompt)
     {
         if (Console.IsInputRedirected) return await Console.In.ReadLineAsync();
         await prompt.WriteAsync("Password: ");
-        var password = new System.Text.StringBuilder();
+        var password = new StringBuilder();
         while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
         {
             if (key.Key != ConsoleKey.Backspace) password.Append(key.KeyChar);

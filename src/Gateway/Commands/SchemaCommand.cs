@@ -11,7 +11,10 @@ internal static class SchemaCommand
         var markdown = new Option<bool>("--markdown") { Description = "Print docs/configuration.md instead." };
         var command = new Command("schema", "Prints the JSON Schema (2020-12) of gateway.yaml.") { markdown };
         command.SetAction(async parsed =>
-            await parsed.InvocationConfiguration.Output.WriteAsync(parsed.GetValue(markdown) ? ReferencePage.Write() : SchemaDocument.Write()));
+        {
+            var text = parsed.GetValue(markdown) ? ReferencePage.Write() : SchemaDocument.Write();
+            await parsed.InvocationConfiguration.Output.WriteAsync(text);
+        });
         return command;
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Configuration;
+using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Commands;
 
@@ -12,7 +13,10 @@ internal static partial class VerifyCommand
     {
         var config = ConfigurationFile.Option();
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("verify", "Checks the configuration and prints what it does; every mistake goes to standard error.") { config, json };
+        var command = new Command("verify", "Checks the configuration and prints what it does; mistakes go to standard error.")
+        {
+            config, json,
+        };
         command.SetAction(async (parsed, _) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
@@ -31,9 +35,10 @@ internal static partial class VerifyCommand
         foreach (var listener in plan.Listen) await output.WriteLineAsync($"listen         {listener}");
         await output.WriteLineAsync($"operator       {plan.Operator}");
         await output.WriteLineAsync($"storage        {plan.Storage}");
-        foreach (var upstream in plan.Upstreams)
-            await output.WriteLineAsync($"upstream       {upstream.Name}  {string.Join(" ", upstream.Urls)}  ?ns={string.Join("|", upstream.Namespaces)}");
-        foreach (var route in plan.Routes) await output.WriteLineAsync($"route          {(route.Prefix.Length == 0 ? "(the rest)" : route.Prefix)}  {route.Target}");
+        foreach (var (name, urls, namespaces) in plan.Upstreams)
+            await output.WriteLineAsync($"upstream       {name}  {string.Join(" ", urls)}  ?ns={string.Join("|", namespaces)}");
+        foreach (var route in plan.Routes)
+            await output.WriteLineAsync($"route          {(route.Prefix.Length == 0 ? "(the rest)" : route.Prefix)}  {route.Target}");
         await output.WriteLineAsync($"access         {plan.Access}");
         await output.WriteLineAsync($"policy         {plan.Policy}");
     }
@@ -48,11 +53,17 @@ internal static partial class VerifyCommand
             [.. options.Listen.Select(listener => listener.PullOnly ? $"{listener.Url} (pull-only)" : listener.Url.ToString())],
             options.Operator.ToString(),
             options.Storage.Path,
-            [.. options.Upstreams.Values.Select(upstream => new PlannedUpstream(upstream.Key, [.. upstream.Urls.Select(url => url.ToString())], [.. upstream.Namespaces]))],
-            [.. options.Routes.Select(route => new PlannedRoute(route.Prefix, route.Upstream is { } key ? $"from {key}" : "built-in storage"))],
+            [.. options.Upstreams.Values.Select(Describe)],
+            [.. options.Routes.Select(Describe)],
             options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everybody who reaches a listener",
-            options.Policy is { } policy ? $"default {(policy.Default == Gateway.Policy.Outcome.Allow ? "allow" : "deny")}, {policy.Rules.Length} rules" : "none: everything is admitted");
+            options.Policy is { } policy ? $"{policy.Default} by default, {policy.Rules.Length} rules" : "none: everything is admitted");
     }
+
+    private static PlannedUpstream Describe(UpstreamOptions upstream) =>
+        new(upstream.Key, [.. upstream.Urls.Select(url => url.ToString())], [.. upstream.Namespaces]);
+
+    private static PlannedRoute Describe(RouteOptions route) =>
+        new(route.Prefix, route.Upstream is { } key ? $"from {key}" : "built-in storage");
 
     internal sealed record PlannedUpstream(string Name, string[] Urls, string[] Namespaces);
 

@@ -25,8 +25,8 @@ internal static partial class VersionCommand
 
     private static ProductVersion Read()
     {
-        var informational = typeof(VersionCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
-        return new(informational, RuntimeInformation.FrameworkDescription, RuntimeInformation.RuntimeIdentifier);
+        var version = typeof(VersionCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!;
+        return new(version.InformationalVersion, RuntimeInformation.FrameworkDescription, RuntimeInformation.RuntimeIdentifier);
     }
 
     /// <param name="Version">SemVer; after a plus, the commit it was built from.</param>

@@ -14,7 +14,10 @@ internal static class AccessSchema
             "actors", new ListOf<string>(Scalars.Text), new Required(),
             "Accounts of the htpasswd file; `anonymous` for everybody; `*` for everybody who logged in.", (o, v) => o with { Actors = v }
         },
-        { "repositories", new ListOf<string>(Scalars.Glob), new Required(), "Repositories, as patterns over the whole name: `team/**`.", (o, v) => o with { Repositories = v } },
+        {
+            "repositories", new ListOf<string>(Scalars.Glob), new Required(),
+            "Repositories, as patterns over the whole name: `team/**`.", (o, v) => o with { Repositories = v }
+        },
         {
             "actions", new ListOf<AccessActions>(Action), new Required(), "What they may do; each action is its own.",
             (o, v) => o with { Actions = v.Aggregate(AccessActions.None, (all, one) => all | one) }
@@ -25,9 +28,13 @@ internal static class AccessSchema
     {
         {
             "htpasswd", Scalars.ReadableFile, "(none: only `anonymous` is known)",
-            "File of accounts with bcrypt hashes; taken up when it changes. `gateway hash-password` makes its lines.", (o, v) => o with { Htpasswd = v }
+            "File of accounts with bcrypt hashes; taken up when it changes. `gateway hash-password` makes its lines.",
+            (o, v) => o with { Htpasswd = v }
         },
-        { "rules", new ListOf<AccessRule>(Rule), "[]", "Who may do what where. Nothing is allowed that no rule allows.", (o, v) => o with { Rules = v } },
+        {
+            "rules", new ListOf<AccessRule>(Rule), "[]",
+            "Who may do what where. Nothing is allowed that no rule allows.", (o, v) => o with { Rules = v }
+        },
     };
 
     private static void CheckActors(AccessOptions access, string path, Reading reading)

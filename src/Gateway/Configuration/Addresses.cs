@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 
 namespace Gateway.Configuration;
@@ -7,19 +8,22 @@ internal static class Addresses
 {
     /// <summary>An upstream's endpoint: scheme, host and port.</summary>
     public static readonly Scalar<Uri> Endpoint = new(
-        "a URL such as https://registry.example.com:5000, without path", (text, _) => ParseUrl(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
+        "a URL such as https://registry.example.com:5000, without path",
+        (text, _) => ParseUrl(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
     /// <summary>A proxy; what it asks credentials for is not supported, so that none stand in a URL.</summary>
-    public static readonly Scalar<Uri> Proxy = new("a URL such as http://proxy.example.com:3128", (text, _) => ParseUrl(text, Uri.UriSchemeHttp));
+    public static readonly Scalar<Uri> Proxy = new("a URL such as http://proxy.example.com:3128", (text, _) =>
+        ParseUrl(text, Uri.UriSchemeHttp));
 
     /// <summary>A token server; a bare host means https.</summary>
     public static readonly Scalar<Uri> Realm = new(
         "a host or URL such as https://auth.example.com",
-        (text, _) => ParseUrl(text.Contains("://", StringComparison.Ordinal) ? text : $"https://{text}", Uri.UriSchemeHttp, Uri.UriSchemeHttps));
+        (text, _) => ParseUrl(HasScheme(text) ? text : $"https://{text}", Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
     /// <summary>Where we listen. Names but localhost are refused: which addresses they stand for would be decided elsewhere.</summary>
     public static readonly Scalar<Uri> Listener = new(
-        "a URL with an IP address or localhost, such as http://127.0.0.1:5000", (text, _) => ParseListener(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
+        "a URL with an IP address or localhost, such as http://127.0.0.1:5000",
+        (text, _) => ParseListener(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
     public static readonly Scalar<Uri> Operator = new(
         "an http URL with a loopback address, such as http://127.0.0.1:5001", (text, _) => ParseListener(text, Uri.UriSchemeHttp));
@@ -36,7 +40,10 @@ internal static class Addresses
         (text, _) => IsHost(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text) ? text : Parsed<string>.Not());
 
     /// <summary>Whether nothing outside this machine can reach what listens here.</summary>
-    public static bool IsLoopback(Uri listener) => listener.Host == "localhost" || (IPAddress.TryParse(listener.Host, out var address) && IPAddress.IsLoopback(address));
+    public static bool IsLoopback(Uri listener) =>
+        listener.Host == "localhost" || (IPAddress.TryParse(listener.Host, out var address) && IPAddress.IsLoopback(address));
+
+    private static bool HasScheme(string text) => text.Contains("://", StringComparison.Ordinal);
 
     private static Parsed<Uri> ParseListener(string text, params string[] schemes)
     {
@@ -49,7 +56,8 @@ internal static class Addresses
 
     private static Parsed<Uri> ParseUrl(string text, params string[] schemes)
     {
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || !schemes.Contains(url.Scheme)) return Parsed<Uri>.Not($"write {string.Join(" or ", schemes)}://");
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || !schemes.Contains(url.Scheme))
+            return Parsed<Uri>.Not($"write {string.Join(" or ", schemes)}://");
         if (url.UserInfo.Length > 0) return Parsed<Uri>.Not("credentials do not belong in a URL");
         return url.PathAndQuery == "/" && url.Fragment.Length == 0 && url.Host.Length > 0 ? url : Parsed<Uri>.Not();
     }
@@ -58,7 +66,7 @@ internal static class Addresses
     {
         var colon = text.LastIndexOf(':');
         if (colon < 0 || text.EndsWith(']')) return IsHost(text);
-        return IsHost(text[..colon]) && ushort.TryParse(text.AsSpan(colon + 1), System.Globalization.NumberStyles.None, null, out var port) && port > 0;
+        return IsHost(text[..colon]) && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, null, out var port) && port > 0;
     }
 
     private static bool IsHost(string text) =>

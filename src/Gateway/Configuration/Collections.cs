@@ -23,7 +23,8 @@ internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : Setti
         if (orOne && node is not SequenceNode) node = new SequenceNode(node.Location, [node]);
         if (node is not SequenceNode list || list.Items.Length > MaxItems)
         {
-            reading.Add(node.Location, path, $"expected {Expected}, {(node is SequenceNode ? $"more than {MaxItems} items" : node.Kind)} came");
+            var came = node is SequenceNode ? $"more than {MaxItems} items" : node.Kind;
+            reading.Add(node.Location, path, $"expected {Expected}, {came} came");
             return false;
         }
         var items = ImmutableArray.CreateBuilder<T>(list.Items.Length);
@@ -47,8 +48,8 @@ internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : Setti
 /// <summary>A mapping whose keys are names of the writer's choice.</summary>
 /// <param name="readValue">Reads one value, given its key.</param>
 /// <param name="knownKeys">Keys that have a meaning of their own.</param>
-internal sealed class MapOf<T>(
-    SettingType<string> key, SettingType value, MapOf<T>.ReadValue readValue, IEnumerable<string> knownKeys) : SettingType<ImmutableSortedDictionary<string, T>>
+internal sealed class MapOf<T>(SettingType<string> key, SettingType value, MapOf<T>.ReadValue readValue, IEnumerable<string> knownKeys)
+    : SettingType<ImmutableSortedDictionary<string, T>>
 {
     internal delegate bool ReadValue(string key, ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value);
 

@@ -11,10 +11,11 @@ internal static class Completion
         if (reading.IsSound("listen") && reading.IsSound("operator") && reading.IsSound("tls")) Listeners.Check(options, reading);
         if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
         if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);
+        var routes = reading.IsWritten("routes") ? options.Routes : DefaultRoutes(options);
         return options with
         {
             Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
-            Routes = [.. (reading.IsWritten("routes") ? options.Routes : DefaultRoutes(options)).OrderByDescending(route => route.Prefix.Length)],
+            Routes = [.. routes.OrderByDescending(route => route.Prefix.Length)],
         };
     }
 
@@ -42,7 +43,8 @@ internal static class Completion
         {
             var route = options.Routes[i];
             if (!prefixes.Add(route.Prefix)) reading.Add($"routes[{i}].prefix", $"'{route.Prefix}' already has a route");
-            if (route.Hosts.FirstOrDefault(host => !hosts.Add(host)) is { } taken) reading.Add($"routes[{i}].hosts", $"'{taken}' already means another route");
+            if (route.Hosts.FirstOrDefault(host => !hosts.Add(host)) is { } taken)
+                reading.Add($"routes[{i}].hosts", $"'{taken}' already means another route");
             if (route.Upstream is { } key && !reading.IsWritten($"upstreams.{key}"))
                 reading.Add($"routes[{i}].upstream", $"no upstream is named '{key}'{NearestName.Hint(key, options.Upstreams.Keys)}");
         }

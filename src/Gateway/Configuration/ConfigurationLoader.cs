@@ -36,7 +36,8 @@ internal static class ConfigurationLoader
     /// <summary>The same for a text that has been read.</summary>
     /// <param name="source">What to call it in mistakes.</param>
     /// <param name="baseDirectory">What relative paths start from; absolute.</param>
-    public static LoadedConfiguration Load(string text, string source, string baseDirectory, IEnumerable<KeyValuePair<string, string>> environment)
+    public static LoadedConfiguration Load(
+        string text, string source, string baseDirectory, IEnumerable<KeyValuePair<string, string>> environment)
     {
         var reading = new Reading(new(source, 1, 1), baseDirectory);
         var document = YamlReader.Read(text, source, reading.Mistakes);
@@ -48,7 +49,8 @@ internal static class ConfigurationLoader
     }
 
     private static IEnumerable<KeyValuePair<string, string>> Variables() =>
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value ?? ""));
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value ?? ""));
 
     /// <summary>The file's folder; the working directory for a pipe or device, which has none of its own.</summary>
     private static string BaseDirectory(string file) =>
@@ -56,5 +58,6 @@ internal static class ConfigurationLoader
 
     /// <summary>A pipe or device, which can be read once only: <c>/dev/stdin</c>, <c>/dev/fd/63</c>.</summary>
     public static bool IsStream(string file) =>
-        Path.GetFullPath(file) is var full && (full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal));
+        Path.GetFullPath(file) is var full
+        && (full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal));
 }

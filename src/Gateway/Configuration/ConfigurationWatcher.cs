@@ -4,8 +4,8 @@ using System.Threading.Channels;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Reads the configuration again when its file changes and on SIGHUP, and hands it on if it holds as a whole. Watches the folder, because editors and
-/// Kubernetes put a new file in the old one's place.
+/// Reads the configuration again when its file changes and on SIGHUP, and hands it on if it holds as a whole. Watches the folder, because
+/// editors and Kubernetes put a new file in the old one's place.
 /// </summary>
 internal sealed class ConfigurationWatcher : IAsyncDisposable
 {
@@ -19,7 +19,8 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     private readonly ILogger _logger;
 
     /// <summary>True asks for a reload even if the text is the same: files that it names may have changed.</summary>
-    private readonly Channel<bool> _signals = Channel.CreateBounded<bool>(new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _signals =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropWrite });
 
     private readonly CancellationTokenSource _stopping = new();
     private readonly PosixSignalRegistration _hangup;
@@ -31,9 +32,15 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     /// <param name="path">The file that was read; null when there was none.</param>
     /// <param name="current">What holds now.</param>
     /// <param name="load">Reads everything again.</param>
-    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it throws is logged, and the old configuration counts as current.</param>
+    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it throws is logged, and the old configuration
+    /// counts as current.</param>
     public ConfigurationWatcher(
-        string? path, GatewayOptions current, Func<LoadedConfiguration> load, Func<GatewayOptions, CancellationToken, Task> apply, TimeProvider clock, ILogger logger)
+        string? path,
+        GatewayOptions current,
+        Func<LoadedConfiguration> load,
+        Func<GatewayOptions, CancellationToken, Task> apply,
+        TimeProvider clock,
+        ILogger logger)
     {
         (_path, _current, _load, _apply, _clock, _logger) = (path, current, load, apply, clock, logger);
         _text = ReadText();

@@ -14,7 +14,10 @@ internal static class Durations
         ("h", TimeSpan.FromHours(1)), ("d", TimeSpan.FromDays(1)), ("w", TimeSpan.FromDays(7)),
     ];
 
-    /// <summary>Reads whole numbers with units <c>ms s m h d w</c>, put together from the longest to the shortest; more than zero, at most ten years.</summary>
+    /// <summary>
+    /// Reads whole numbers with units <c>ms s m h d w</c>, put together from the longest to the shortest; more than zero, at most ten
+    /// years.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out TimeSpan duration)
     {
         duration = default;

@@ -16,8 +16,10 @@ internal sealed class EnvironmentOverrides(Reading reading)
 
     public ConfigurationNode Apply(ConfigurationNode root, IEnumerable<KeyValuePair<string, string>> environment)
     {
-        var ours = environment.Where(variable => variable.Key.StartsWith(Prefix, StringComparison.Ordinal));
-        foreach (var (name, value) in ours.OrderBy(variable => variable.Key.Length).ThenBy(variable => variable.Key, StringComparer.Ordinal))
+        // The shorter first: a section before its keys, and place 9 of a list before place 10.
+        var ours = environment.Where(variable => variable.Key.StartsWith(Prefix, StringComparison.Ordinal))
+            .OrderBy(variable => variable.Key.Length).ThenBy(variable => variable.Key, StringComparer.Ordinal);
+        foreach (var (name, value) in ours)
         {
             var fromFile = name.EndsWith(FileSuffix, StringComparison.Ordinal) && name.Length > Prefix.Length + FileSuffix.Length;
             var key = (fromFile ? name[..^FileSuffix.Length] : name)[Prefix.Length..];
@@ -31,12 +33,14 @@ internal sealed class EnvironmentOverrides(Reading reading)
     {
         if (segments.IsEmpty || type is null) return Leaf(type, variable);
         if (type.Item is not null) return SetItem(node, type, segments, variable);
-        if (type.Settings.Count == 0 && type.Value is null) return Refuse(node, variable, $"'{segments[0]}' is below a key that holds {type.Expected}");
+        if (type.Settings.Count == 0 && type.Value is null)
+            return Refuse(node, variable, $"'{segments[0]}' is below a key that holds {type.Expected}");
         var mapping = node as MappingNode ?? new MappingNode(variable.Location, []);
         var key = Resolve(type, mapping, segments[0]);
         var below = type.Value ?? type.Settings.FirstOrDefault(setting => setting.Name == key)?.Type;
         var location = mapping.Entries.FirstOrDefault(entry => entry.Key == key)?.KeyLocation ?? variable.Location;
-        return mapping.With(new(key, segments.Length == 1 ? variable.Location : location, Set(mapping.Find(key), below, segments[1..], variable)));
+        var value = Set(mapping.Find(key), below, segments[1..], variable);
+        return mapping.With(new(key, segments.Length == 1 ? variable.Location : location, value));
     }
 
     private ConfigurationNode SetItem(ConfigurationNode? node, SettingType type, ReadOnlySpan<string> segments, Variable variable)
@@ -51,8 +55,9 @@ internal sealed class EnvironmentOverrides(Reading reading)
     /// <summary>One value is taken as it is; a list or section is written as YAML.</summary>
     private ConfigurationNode Leaf(SettingType? type, Variable variable)
     {
-        var isOneValue = type is null || (type.TakesScalar && (type.Item is null && type.Settings.Count == 0 || !variable.Value.StartsWith('[') && !variable.Value.StartsWith('{')));
-        if (isOneValue) return new ScalarNode(variable.Location, variable.Value, Plain: false);
+        var isYaml = variable.Value.StartsWith('[') || variable.Value.StartsWith('{');
+        var takesYaml = type is not null && (type.Item is not null || type.Value is not null || type.Settings.Count > 0);
+        if (!takesYaml || (type!.TakesScalar && !isYaml)) return new ScalarNode(variable.Location, variable.Value, Plain: false);
         return YamlReader.Read(variable.Value, variable.Name, reading.Mistakes) ?? new ScalarNode(variable.Location, "", Plain: true);
     }
 

@@ -20,9 +20,12 @@ internal sealed record GatewayOptions
     public CacheOptions Cache { get; init; } = new();
 
     /// <summary>By key, which is the default prefix and the default <c>?ns=</c>.</summary>
-    public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams { get; init; } = ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
+    public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams { get; init; } =
+        ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
 
-    /// <summary>Complete: what the file left out has been filled in (each upstream under its key, "" in built-in storage). Longest prefix first.</summary>
+    /// <summary>
+    /// Complete: what the file left out has been filled in (each upstream under its key, "" in built-in storage). Longest prefix first.
+    /// </summary>
     public ImmutableArray<RouteOptions> Routes { get; init; } = [new() { Prefix = "" }];
 
     /// <summary>Null when the file has no such section: open, and only on loopback.</summary>
@@ -38,7 +41,9 @@ internal sealed record ListenOptions
 
     public TlsOptions? Tls { get; init; }
 
-    /// <summary><c>access: pull-only</c>: every write is refused here, and <c>GET /v2/</c> is never challenged (dockerd's anonymous mirror).</summary>
+    /// <summary>
+    /// <c>access: pull-only</c>: every write is refused here, and <c>GET /v2/</c> is never challenged (dockerd's anonymous mirror).
+    /// </summary>
     public bool PullOnly { get; init; }
 
     /// <summary>Host names served here; empty serves any.</summary>
@@ -81,7 +86,9 @@ internal sealed record UpstreamOptions
     /// <summary>Token servers, besides the upstream's own host and port, that may see the credentials.</summary>
     public ImmutableArray<Uri> Realms { get; init; } = [];
 
-    /// <summary>Hosts (<c>*.</c> for any subdomain) that blobs may be redirected to even if their address is private; they never see credentials.</summary>
+    /// <summary>
+    /// Hosts (<c>*.</c> for any subdomain) that blobs may be redirected to even if their address is private; they never see credentials.
+    /// </summary>
     public ImmutableArray<string> Redirects { get; init; } = [];
 
     public TagOptions Tags { get; init; } = new();
@@ -122,7 +129,9 @@ internal enum StaleUse
 
 internal sealed record TagOptions
 {
-    /// <summary>How long a tag is served without asking; zero is <c>always</c>, <see cref="Timeout.InfiniteTimeSpan"/> is <c>never</c>.</summary>
+    /// <summary>
+    /// How long a tag is served without asking; zero is <c>always</c>, <see cref="Timeout.InfiniteTimeSpan"/> is <c>never</c>.
+    /// </summary>
     public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>Tags (globs) that are never asked for again.</summary>

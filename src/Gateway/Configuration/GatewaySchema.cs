@@ -8,20 +8,32 @@ internal static class GatewaySchema
 {
     private static readonly Section<TlsOptions> Tls = new(() => new("", ""), CheckCertificate)
     {
-        { "certificate", Scalars.ReadableFile, new Required(), "PEM file: the certificate, then those between it and its root.", (o, v) => o with { Certificate = v } },
-        { "key", Scalars.ReadableFile, new Required(), "PEM file of the certificate's private key, not encrypted.", (o, v) => o with { Key = v } },
+        {
+            "certificate", Scalars.ReadableFile, new Required(),
+            "PEM file: the certificate, then those between it and its root.", (o, v) => o with { Certificate = v }
+        },
+        {
+            "key", Scalars.ReadableFile, new Required(),
+            "PEM file of the certificate's private key, not encrypted.", (o, v) => o with { Key = v }
+        },
     };
 
     private static readonly Section<ListenOptions> Listener = new(() => new() { Url = new("http://127.0.0.1:5000") })
     {
-        { "url", Addresses.Listener, new Required(), "Scheme, address and port; `https` needs `tls` here or at the top.", (o, v) => o with { Url = v } },
+        {
+            "url", Addresses.Listener, new Required(),
+            "Scheme, address and port; `https` needs `tls` here or at the top.", (o, v) => o with { Url = v }
+        },
         { "tls", Tls, "(the top-level `tls`)", "Certificate of this listener.", (o, v) => o with { Tls = v } },
         {
             "access", Scalars.OneOf(("full", false), ("pull-only", true)), "full",
-            "`pull-only` refuses every write, and never challenges `GET /v2/`: what dockerd needs of a mirror that it uses without a login.",
+            "`pull-only` refuses every write and never challenges `GET /v2/`, as dockerd needs of a mirror that it uses without a login.",
             (o, v) => o with { PullOnly = v }
         },
-        { "hosts", new ListOf<string>(Addresses.Host), "[]", "Host names that are answered here; an empty list answers to any.", (o, v) => o with { Hosts = v } },
+        {
+            "hosts", new ListOf<string>(Addresses.Host), "[]",
+            "Host names that are answered here; an empty list answers to any.", (o, v) => o with { Hosts = v }
+        },
     };
 
     private static readonly SettingType<ListenOptions> BriefListener =
@@ -47,14 +59,24 @@ internal static class GatewaySchema
 
     private static readonly Section<RouteOptions> Route = new(() => new() { Prefix = "" }, CheckRoute)
     {
-        { "prefix", Scalars.Prefix, new Required(), "Leading path components of a repository's name; they are taken off for the upstream.", (o, v) => o with { Prefix = v } },
-        { "upstream", Scalars.UpstreamKey, "(none)", "Key of the upstream that repositories below the prefix come from.", (o, v) => o with { Upstream = v } },
+        {
+            "prefix", Scalars.Prefix, new Required(),
+            "Leading path components of a repository's name; they are taken off for the upstream.", (o, v) => o with { Prefix = v }
+        },
+        {
+            "upstream", Scalars.UpstreamKey, "(none)",
+            "Key of the upstream that repositories below the prefix come from.", (o, v) => o with { Upstream = v }
+        },
         { "storage", Scalars.OneOf(("built-in", true)), "(none)", "Repositories below the prefix are our own.", (o, _) => o },
         {
             "push", Scalars.OneOf([("forward", "; leave it out, and push to the upstream itself")], ("refuse", false)), "refuse",
             "What a push to an upstream's repository comes to.", (o, _) => o
         },
-        { "hosts", new ListOf<string>(Addresses.Host), "[]", "Host names (of the `Host` header) that mean this route, for clients that cannot write a prefix.", (o, v) => o with { Hosts = v } },
+        {
+            "hosts", new ListOf<string>(Addresses.Host), "[]",
+            "Host names (of the `Host` header) that mean this route, for clients that cannot write a prefix.",
+            (o, v) => o with { Hosts = v }
+        },
     };
 
     public static readonly Section<GatewayOptions> Root = new(() => new())
@@ -70,12 +92,19 @@ internal static class GatewaySchema
         },
         { "storage", Storage, "{}", "Where everything is kept. A change needs a restart.", (o, v) => o with { Storage = v } },
         { "cache", Cache, "{}", "How much of what upstreams gave is kept.", (o, v) => o with { Cache = v } },
-        { "upstreams", UpstreamSchema.Upstreams, "{}", "Registries to pull through, each under a key that is its default prefix and its default `?ns=`.", (o, v) => o with { Upstreams = v } },
+        {
+            "upstreams", UpstreamSchema.Upstreams, "{}",
+            "Registries to pull through, each under a key that is its default prefix and its default `?ns=`.",
+            (o, v) => o with { Upstreams = v }
+        },
         {
             "routes", new ListOf<RouteOptions>(Route), "(each upstream under its key, everything else in built-in storage)",
             "Which repository a name means; the longest prefix wins.", (o, v) => o with { Routes = v }
         },
-        { "access", AccessSchema.Access, "(open, and then only loopback is listened on)", "Who may do what.", (o, v) => o with { Access = v } },
+        {
+            "access", AccessSchema.Access, "(open, and then only loopback is listened on)",
+            "Who may do what.", (o, v) => o with { Access = v }
+        },
         { "policy", PolicySchema.Policy, "(everything is admitted)", "What may exist here.", (o, v) => o with { Policy = v } },
         { "replicas", new NotInThisVersion("; run one process") },
     };
@@ -84,8 +113,9 @@ internal static class GatewaySchema
     {
         var stored = reading.IsWritten(Reading.Join(path, "storage"));
         if (stored == route.Upstream is not null)
-            reading.Add(path, stored ? "expected upstream or storage, both came" : "expected upstream: <key> or storage: built-in, neither came");
-        if (stored && reading.IsWritten(Reading.Join(path, "push"))) reading.Add(Reading.Join(path, "push"), "is for upstreams; built-in storage always takes pushes");
+            reading.Add(path, $"expected {(stored ? "upstream or storage, both" : "upstream: <key> or storage: built-in, neither")} came");
+        if (stored && reading.IsWritten(Reading.Join(path, "push")))
+            reading.Add(Reading.Join(path, "push"), "is for upstreams; built-in storage always takes pushes");
     }
 
     private static void CheckCertificate(TlsOptions files, string path, Reading reading)

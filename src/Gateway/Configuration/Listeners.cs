@@ -12,25 +12,36 @@ internal static class Listeners
         {
             var listener = options.Listen[i];
             var path = reading.IsWritten($"listen[{i}]") ? $"listen[{i}]" : "listen";
-            if (listener.Url.Scheme == Uri.UriSchemeHttps && (listener.Tls ?? options.Tls) is null) reading.Add(path, "https needs tls: { certificate: …, key: … }");
-            if (listener.Url.Scheme == Uri.UriSchemeHttp && listener.Tls is not null) reading.Add($"{path}.tls", "is for https; write https:// in the url");
+            if (listener.Url.Scheme == Uri.UriSchemeHttps && (listener.Tls ?? options.Tls) is null)
+                reading.Add(path, "https needs tls: { certificate: …, key: … }");
+            if (listener.Url.Scheme == Uri.UriSchemeHttp && listener.Tls is not null)
+                reading.Add($"{path}.tls", "is for https; write https:// in the url");
             if (!reading.IsWritten("access") && !Addresses.IsLoopback(listener.Url)) reading.Add(path, OpenToTheWorld(listener.Url));
-            if (options.Listen.Take(i).Any(earlier => Clash(earlier.Url, listener.Url))) reading.Add(path, $"port {listener.Url.Port} of this address is taken by an earlier listener");
-            if (Clash(listener.Url, options.Operator)) reading.Add("operator", $"port {options.Operator.Port} is taken by listen; give it a port of its own");
+            if (options.Listen.Take(i).Any(earlier => Clash(earlier.Url, listener.Url)))
+                reading.Add(path, $"port {listener.Url.Port} of this address is taken by an earlier listener");
+            if (Clash(listener.Url, options.Operator))
+                reading.Add("operator", $"port {options.Operator.Port} is taken by listen; give it a port of its own");
         }
         if (!Addresses.IsLoopback(options.Operator))
-            reading.Add("operator", $"expected a loopback address, '{options.Operator.Host}' came: whoever reaches this port administers the gateway; listen on 127.0.0.1 and let a proxy on this machine decide who comes in");
+        {
+            reading.Add("operator", $"expected a loopback address, '{options.Operator.Host}' came: whoever reaches this port "
+                + "administers the gateway; listen on 127.0.0.1, and let a proxy on this machine decide who comes in");
+        }
     }
 
     private static string OpenToTheWorld(Uri url) =>
         $"without an access section everybody who reaches '{url.Host}' may push and delete; write access: {{ rules: … }}, "
-        + "or listen on 127.0.0.1 (to let everybody pull: access: { rules: [{ actors: [anonymous], repositories: [\"**\"], actions: [pull] }] })";
+        + "or listen on 127.0.0.1 (to let everybody pull: "
+        + "access: { rules: [{ actors: [anonymous], repositories: [\"**\"], actions: [pull] }] })";
 
     /// <summary>Port 0 is any free one.</summary>
-    private static bool Clash(Uri one, Uri other) => one.Port == other.Port && one.Port != 0 && (one.Host == other.Host || IsAny(one) || IsAny(other) || BothLoopback(one, other));
+    private static bool Clash(Uri one, Uri other) =>
+        one.Port == other.Port && one.Port != 0 && (one.Host == other.Host || IsAny(one) || IsAny(other) || BothLoopback(one, other));
 
-    private static bool IsAny(Uri url) => IPAddress.TryParse(url.Host, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
+    private static bool IsAny(Uri url) =>
+        IPAddress.TryParse(url.Host, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
 
     /// <summary>localhost is 127.0.0.1 and [::1] at once.</summary>
-    private static bool BothLoopback(Uri one, Uri other) => Addresses.IsLoopback(one) && Addresses.IsLoopback(other) && (one.Host == "localhost" || other.Host == "localhost");
+    private static bool BothLoopback(Uri one, Uri other) =>
+        Addresses.IsLoopback(one) && Addresses.IsLoopback(other) && (one.Host == "localhost" || other.Host == "localhost");
 }

@@ -9,7 +9,8 @@ internal static partial class Log
     [LoggerMessage(6001, LogLevel.Error, "The configuration was not taken up, the one before it holds on: {Mistake}")]
     public static partial void Refused(ILogger logger, string mistake);
 
-    [LoggerMessage(6002, LogLevel.Error, "The configuration was not taken up, the one before it holds on: a change of {Keys} needs a restart")]
+    [LoggerMessage(6002, LogLevel.Error,
+        "The configuration was not taken up, the one before it holds on: a change of {Keys} needs a restart")]
     public static partial void NeedsRestart(ILogger logger, string keys);
 
     [LoggerMessage(6003, LogLevel.Error, "The configuration was not taken up, the one before it holds on")]

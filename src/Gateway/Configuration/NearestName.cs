@@ -3,7 +3,10 @@ namespace Gateway.Configuration;
 /// <summary>Finds what somebody probably meant to write.</summary>
 internal static class NearestName
 {
-    /// <summary>The candidate with the fewest edits (insert, remove, replace, swap of neighbours, case not counted); null when none is within a third of the name's length.</summary>
+    /// <summary>
+    /// The candidate with the fewest edits (insert, remove, replace, swap of neighbours, case not counted); null when none is within a
+    /// third of the name's length.
+    /// </summary>
     public static string? Of(string written, IEnumerable<string> candidates)
     {
         if (written.Length > 64) return null;
@@ -17,7 +20,8 @@ internal static class NearestName
     }
 
     /// <summary>" did you mean …?" to put after a mistake, or nothing.</summary>
-    public static string Hint(string written, IEnumerable<string> candidates) => Of(written, candidates) is { } name ? $"; did you mean {name}?" : "";
+    public static string Hint(string written, IEnumerable<string> candidates) =>
+        Of(written, candidates) is { } name ? $"; did you mean {name}?" : "";
 
     /// <summary>Optimal string alignment distance.</summary>
     private static int Distance(string a, string b)
@@ -31,7 +35,8 @@ internal static class NearestName
             {
                 var replace = rows[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
                 rows[i, j] = Math.Min(replace, Math.Min(rows[i - 1, j], rows[i, j - 1]) + 1);
-                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) rows[i, j] = Math.Min(rows[i, j], rows[i - 2, j - 2] + 1);
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                    rows[i, j] = Math.Min(rows[i, j], rows[i - 2, j - 2] + 1);
             }
         }
         return rows[a.Length, b.Length];

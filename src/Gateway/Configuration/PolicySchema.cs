@@ -4,15 +4,22 @@ using Gateway.Policy;
 
 namespace Gateway.Configuration;
 
-/// <summary>The <c>policy</c> section, key for key what the policy model has; what is not enforced yet is refused rather than taken and ignored.</summary>
+/// <summary>
+/// The <c>policy</c> section, key for key what the policy model has; what is not enforced yet is refused rather than taken and ignored.
+/// </summary>
 internal static class PolicySchema
 {
-    /// <summary>The distribution-spec asks for documents of 4 MiB at least; above 32 MiB a document is no manifest any client writes.</summary>
+    /// <summary>
+    /// The distribution-spec asks for documents of 4 MiB at least; above 32 MiB a document is no manifest any client writes.
+    /// </summary>
     private static readonly Scalar<long> ManifestBytes = Scalars.SizeWithin(4L << 20, 32L << 20);
 
     private static readonly Section<ImmutableArray<string>> ForeignHosts = new(() => [])
     {
-        { "allowHosts", new ListOf<string>(Addresses.Host), new Required(), "Hosts that such layers may name; https only. They are stored, and never fetched by us.", (_, v) => v },
+        {
+            "allowHosts", new ListOf<string>(Addresses.Host), new Required(),
+            "Hosts that such layers may name; https only. They are stored, and never fetched by us.", (_, v) => v
+        },
     };
 
     private static readonly SettingType<bool> BothAlgorithms = new Converted<ImmutableArray<string>, bool>(
@@ -21,19 +28,32 @@ internal static class PolicySchema
 
     private static readonly Section<ParserOptions> Parser = new(() => new())
     {
-        { "maxManifestBytes", ManifestBytes, "4MiB", "Largest document.", (o, v) => o with { Limits = o.Limits with { MaxBytes = (int)v } } },
-        { "maxDepth", Scalars.Whole(4, 64), "32", "Deepest nesting of its JSON.", (o, v) => o with { Limits = o.Limits with { MaxDepth = v } } },
-        { "maxDescriptors", Scalars.Whole(1, 100_000), "2000", "Most descriptors in it.", (o, v) => o with { Limits = o.Limits with { MaxDescriptors = v } } },
+        {
+            "maxManifestBytes", ManifestBytes, "4MiB",
+            "Largest document.", (o, v) => o with { Limits = o.Limits with { MaxBytes = (int)v } }
+        },
+        {
+            "maxDepth", Scalars.Whole(4, 64), "32",
+            "Deepest nesting of its JSON.", (o, v) => o with { Limits = o.Limits with { MaxDepth = v } }
+        },
+        {
+            "maxDescriptors", Scalars.Whole(1, 100_000), "2000",
+            "Most descriptors in it.", (o, v) => o with { Limits = o.Limits with { MaxDescriptors = v } }
+        },
         {
             "maxAnnotationsBytes", Scalars.SizeWithin(0, 32L << 20), "256KiB", "Most bytes of annotations in it.",
             (o, v) => o with { Limits = o.Limits with { MaxAnnotationBytes = (int)v } }
         },
         { "maxIndexDepth", Scalars.Whole(1, 8), "3", "Deepest nesting of indexes.", (o, v) => o with { MaxIndexDepth = v } },
         {
-            "foreignLayers", new Either<ImmutableArray<string>>(Scalars.OneOf(("reject", ImmutableArray<string>.Empty)), ForeignHosts), "reject",
-            "Layers with `urls`.", (o, v) => o with { ForeignLayerHosts = v }
+            "foreignLayers",
+            new Either<ImmutableArray<string>>(Scalars.OneOf(("reject", ImmutableArray<string>.Empty)), ForeignHosts),
+            "reject", "Layers with `urls`.", (o, v) => o with { ForeignLayerHosts = v }
         },
-        { "duplicateKeys", Scalars.OneOf(("reject", true)), "reject", "Documents that name a key twice, also in another case.", (o, _) => o },
+        {
+            "duplicateKeys", Scalars.OneOf(("reject", true)), "reject",
+            "Documents that name a key twice, also in another case.", (o, _) => o
+        },
         { "ambiguous", Scalars.OneOf(("reject", true)), "reject", "Documents that can be read as two kinds.", (o, _) => o },
         { "schema1", Scalars.OneOf(("reject", true)), "reject", "Docker's schema 1.", (o, _) => o },
         { "inlineData", Scalars.OneOf(("verify", true)), "verify", "Content inside descriptors.", (o, _) => o },
@@ -44,20 +64,33 @@ internal static class PolicySchema
     {
         {
             "semantics",
-            Scalars.OneOf(("pairs", ArtifactTypeSemantics.Pairs), ("quay-union", ArtifactTypeSemantics.QuayUnion), ("quay-off", ArtifactTypeSemantics.QuayOff)),
+            Scalars.OneOf(
+                ("pairs", ArtifactTypeSemantics.Pairs),
+                ("quay-union", ArtifactTypeSemantics.QuayUnion),
+                ("quay-off", ArtifactTypeSemantics.QuayOff)),
             "pairs",
-            "`pairs`: a layer type must stand under its own config type. `quay-union`: any listed config with any listed layer, as Quay up to 3.11. "
-            + "`quay-off`: the list is not enforced, as Quay from 3.12.",
+            "`pairs`: a layer type must stand under its own config type. `quay-union`: any listed config with any listed layer, "
+            + "as Quay up to 3.11. `quay-off`: the list is not enforced, as Quay from 3.12.",
             (o, v) => o with { Semantics = v }
         },
-        { "merge", Scalars.OneOf(("replace", false), ("extend", true)), "replace", "Whether the list takes the place of Quay's defaults, as in Quay, or adds to them.", (o, v) => o with { Extend = v } },
         {
-            "ALLOWED_OCI_ARTIFACT_TYPES", new MapOf<ImmutableArray<string>>(Scalars.MediaType, new ListOf<string>(Scalars.MediaType)), "(Quay's defaults)",
-            "Config types, each with its layer types; Quay's setting, as it is.",
+            "merge", Scalars.OneOf(("replace", false), ("extend", true)), "replace",
+            "Whether the list takes the place of Quay's defaults, as in Quay, or adds to them.", (o, v) => o with { Extend = v }
+        },
+        {
+            "ALLOWED_OCI_ARTIFACT_TYPES",
+            new MapOf<ImmutableArray<string>>(Scalars.MediaType, new ListOf<string>(Scalars.MediaType)),
+            "(Quay's defaults)", "Config types, each with its layer types; Quay's setting, as it is.",
             (o, v) => o with { Allowed = v }
         },
-        { "FEATURE_GENERAL_OCI_SUPPORT", Scalars.Switch, "true", "Quay's switch: whether OCI types are taken at all.", (o, v) => o with { GeneralOciSupport = v } },
-        { "FEATURE_HELM_OCI_SUPPORT", Scalars.Switch, "true", "Quay's switch: whether Helm charts are allowed without an entry.", (o, v) => o with { HelmOciSupport = v } },
+        {
+            "FEATURE_GENERAL_OCI_SUPPORT", Scalars.Switch, "true",
+            "Quay's switch: whether OCI types are taken at all.", (o, v) => o with { GeneralOciSupport = v }
+        },
+        {
+            "FEATURE_HELM_OCI_SUPPORT", Scalars.Switch, "true",
+            "Quay's switch: whether Helm charts are allowed without an entry.", (o, v) => o with { HelmOciSupport = v }
+        },
     };
 
     private static readonly Section<RuleOptions> TagPatterns = new(() => new() { Id = "" })
@@ -68,18 +101,31 @@ internal static class PolicySchema
 
     private static readonly Section<RuleOptions> Match = new(() => new() { Id = "" })
     {
-        { "repos", new ListOf<string>(Scalars.Glob), "(all)", "Repositories, as patterns over the whole name.", (o, v) => o with { Repositories = v } },
-        { "tags", TagPatterns, "(all)", "Binds the rule to tags.", (o, v) => o with { IncludeTags = v.IncludeTags, ExcludeTags = v.ExcludeTags } },
+        {
+            "repos", new ListOf<string>(Scalars.Glob), "(all)",
+            "Repositories, as patterns over the whole name.", (o, v) => o with { Repositories = v }
+        },
+        {
+            "tags", TagPatterns, "(all)",
+            "Binds the rule to tags.", (o, v) => o with { IncludeTags = v.IncludeTags, ExcludeTags = v.ExcludeTags }
+        },
         {
             "kinds",
             new ListOf<ManifestKind>(Scalars.OneOf(
-                ("image", ManifestKind.Image), ("index", ManifestKind.Index), ("artifact", ManifestKind.Artifact), ("evidence", ManifestKind.Evidence))),
+                ("image", ManifestKind.Image),
+                ("index", ManifestKind.Index),
+                ("artifact", ManifestKind.Artifact),
+                ("evidence", ManifestKind.Evidence))),
             "[image, index, artifact]", "Kinds of manifests.", (o, v) => o with { Kinds = v }
         },
         {
             "stages",
             new ListOf<Stage>(Scalars.OneOf(
-                ("push", Stage.Push), ("proxyFetch", Stage.ProxyFetch), ("tag", Stage.Tag), ("pull", Stage.Pull), ("promote", Stage.Promote))),
+                ("push", Stage.Push),
+                ("proxyFetch", Stage.ProxyFetch),
+                ("tag", Stage.Tag),
+                ("pull", Stage.Pull),
+                ("promote", Stage.Promote))),
             "(all)", "When the rule is asked.", (o, v) => o with { Stages = v }
         },
     };
@@ -103,14 +149,17 @@ internal static class PolicySchema
         { "id", Scalars.Text, new Required(), "The rule's name in decisions.", (o, v) => o with { Id = v } },
         {
             "match", Match, "(everything but evidence)", "What the rule is about.",
-            (o, v) => o with { Repositories = v.Repositories, IncludeTags = v.IncludeTags, ExcludeTags = v.ExcludeTags, Kinds = v.Kinds, Stages = v.Stages }
+            (o, v) => v with { Id = o.Id, RequireArtifactTypes = o.RequireArtifactTypes, Mode = o.Mode, Fix = o.Fix }
         },
         { "require", Require, new Required(), "What must hold.", (o, v) => o with { RequireArtifactTypes = v } },
         {
             "mode", Scalars.OneOf(("enforce", RuleMode.Enforce), ("warn", RuleMode.Warn), ("audit", RuleMode.Audit)), "enforce",
             "`warn` admits and tells the client, `audit` admits and records.", (o, v) => o with { Mode = v }
         },
-        { "onMissing", Scalars.OneOf([("quarantine", ""), ("warn", "; write mode: warn")], ("deny", true)), "deny", "What a missing requirement comes to.", (o, _) => o },
+        {
+            "onMissing", Scalars.OneOf([("quarantine", ""), ("warn", "; write mode: warn")], ("deny", true)), "deny",
+            "What a missing requirement comes to.", (o, _) => o
+        },
         { "fix", Scalars.Text, "(our own words)", "What to tell the person who is refused.", (o, v) => o with { Fix = v } },
     };
 
@@ -122,13 +171,20 @@ internal static class PolicySchema
 
     public static readonly Section<PolicyOptions> Policy = new(() => new() { Default = Outcome.Deny }, CheckPolicy)
     {
-        { "default", Scalars.OneOf(("allow", Outcome.Allow), ("deny", Outcome.Deny)), new Required(), "What happens where no rule matches.", (o, v) => o with { Default = v } },
+        {
+            "default", Scalars.OneOf(("allow", Outcome.Allow), ("deny", Outcome.Deny)), new Required(),
+            "What happens where no rule matches.", (o, v) => o with { Default = v }
+        },
         { "parser", Parser, "{}", "Bounds of every document, before any rule.", (o, v) => o with { Parser = v } },
         {
-            "artifactTypes", ArtifactTypes, "(every type)", "Which artifact types may exist. Holds everywhere, enforced, unless a rule requires it somewhere.",
+            "artifactTypes", ArtifactTypes, "(every type)",
+            "Which artifact types may exist. Holds everywhere, enforced, unless a rule requires it somewhere.",
             (o, v) => o with { ArtifactTypes = v }
         },
-        { "rules", new ListOf<RuleOptions>(Rule), "[]", "Every rule that matches applies; the worst outcome wins.", (o, v) => o with { Rules = v } },
+        {
+            "rules", new ListOf<RuleOptions>(Rule), "[]",
+            "Every rule that matches applies; the worst outcome wins.", (o, v) => o with { Rules = v }
+        },
         { "apiVersion", Scalars.OneOf(("gateway.policy/v1", true)), "gateway.policy/v1", "Version of this section's form.", (o, _) => o },
         { "revision", Scalars.OneOf(("auto", true)), "auto", "Computed from the policy, shown in every decision.", (o, _) => o },
         { "errors", Errors, "{}", "Form of refusals.", (o, _) => o },
@@ -147,9 +203,13 @@ internal static class PolicySchema
         for (var i = 0; i < policy.Rules.Length; i++)
         {
             var rule = policy.Rules[i];
-            if (policy.Rules.Take(i).Any(earlier => earlier.Id == rule.Id)) reading.Add($"{path}.rules[{i}].id", $"'{rule.Id}' names an earlier rule too");
+            if (policy.Rules.Take(i).Any(earlier => earlier.Id == rule.Id))
+                reading.Add($"{path}.rules[{i}].id", $"'{rule.Id}' names an earlier rule too");
         }
         if (policy.ArtifactTypes is null && !policy.Rules.IsEmpty)
-            reading.Add($"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
+        {
+            reading.Add(
+                $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
+        }
     }
 }

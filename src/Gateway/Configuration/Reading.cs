@@ -1,6 +1,8 @@
 namespace Gateway.Configuration;
 
-/// <summary>One run over a configuration: gathers every mistake, and remembers where each key was written so that later checks can point at it.</summary>
+/// <summary>
+/// One run over a configuration: gathers every mistake, and remembers where each key was written so that later checks can point at it.
+/// </summary>
 /// <param name="baseDirectory">What relative paths start from; absolute.</param>
 internal sealed class Reading(SourceLocation root, string baseDirectory)
 {

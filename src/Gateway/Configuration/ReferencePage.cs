@@ -10,43 +10,53 @@ internal static class ReferencePage
 
         <!-- Written by `gateway schema --markdown`; change the declaration in src/Gateway/Configuration and run it again. -->
 
-        Every key has a default: without a file, or with an empty one, the gateway serves its own storage on `http://127.0.0.1:5000`.
-        [Examples](examples/) show whole files, [access.md](access.md) shows accounts and rights, [cli.md](cli.md) the command line.
+        Every key has a default: without a file, or with an empty one, the gateway serves its own storage on
+        `http://127.0.0.1:5000`. [Examples](examples/) show whole files, [access.md](access.md) shows accounts and rights,
+        [cli.md](cli.md) the command line.
 
-        **Which file.** `--config FILE`, which must be there; else `./gateway.yaml`, else `/etc/gateway/gateway.yaml`, which need not. Relative paths in it start
-        from its folder (from the working directory for `/dev/stdin`). It is YAML 1.2 without anchors, aliases and tags.
+        **Which file.** `--config FILE`, which must be there; else `./gateway.yaml`, else `/etc/gateway/gateway.yaml`, which need
+        not. Relative paths in it start from its folder (from the working directory for `/dev/stdin`). It is YAML 1.2 without
+        anchors, aliases and tags.
 
-        **Mistakes.** An unknown key, a wrong type or a bad value is refused, all of them at once: `gateway.yaml:7:5: cache.maxSiz: unknown key; did you mean maxSize?`
-        `gateway verify` tells them without serving. What a later version will do is refused by name until then.
+        **Mistakes.** An unknown key, a wrong type or a bad value is refused, all of them at once: `gateway.yaml:7:5: cache.maxSiz:
+        unknown key; did you mean maxSize?` `gateway verify` tells them without serving. What a later version will do is refused by
+        name until then.
 
-        **Environment.** Variables that begin with `GATEWAY__` override the file: `GATEWAY__STORAGE__PATH=/srv/registry` sets `storage.path`.
-        - Case does not count, and `_` stands for any character that a variable's name cannot have: `GATEWAY__UPSTREAMS__DOCKER_IO__LIBRARY=false` means the
-          upstream `docker.io`, if the file names it or it is a well-known one. Any other new upstream is named as written, in lower case
-          (`GATEWAY__UPSTREAMS__CORP__URL=…`; with `env`, Compose and Kubernetes also `GATEWAY__UPSTREAMS__registry.corp.example__URL=…`).
+        **Environment.** Variables that begin with `GATEWAY__` override the file: `GATEWAY__STORAGE__PATH=/srv/registry` sets
+        `storage.path`.
+        - Case does not count, and `_` stands for any character that a variable's name cannot have:
+          `GATEWAY__UPSTREAMS__DOCKER_IO__LIBRARY=false` means the upstream `docker.io`, if the file names it or it is a well-known
+          one. Any other new upstream is named as written, in lower case (`GATEWAY__UPSTREAMS__CORP__URL=…`; with `env`, Compose and
+          Kubernetes also `GATEWAY__UPSTREAMS__registry.corp.example__URL=…`).
         - A number is a place in a list, from 0; the next free place adds: `GATEWAY__LISTEN__0=http://127.0.0.1:8080`.
         - A list or section may be written as YAML: `GATEWAY__ROUTES='[{ prefix: "", storage: built-in }]'`.
-        - With `__FILE` at the end it names a file that holds the value: `GATEWAY__UPSTREAMS__DOCKER_IO__CREDENTIALS__PASSWORD__FILE=/run/secrets/hub`.
+        - With `__FILE` at the end it names a file that holds the value:
+          `GATEWAY__UPSTREAMS__DOCKER_IO__CREDENTIALS__PASSWORD__FILE=/run/secrets/hub`.
         - A variable that means no key is a mistake like any other.
 
-        **Changes while running.** When the file changes, and on SIGHUP, it is read again as a whole. A file with a mistake changes nothing, and neither does one that
-        changes `listen`, `tls`, `operator` or `storage`, which need a restart; the log says so. Requests end under the configuration they began with.
+        **Changes while running.** When the file changes, and on SIGHUP, it is read again as a whole. A file with a mistake changes
+        nothing, and neither does one that changes `listen`, `tls`, `operator` or `storage`, which need a restart; the log says so.
+        Requests end under the configuration they began with.
 
-        **Well-known upstreams** bring their url, token servers and redirects, so that `ghcr.io: {}` is enough: 
+        **Well-known upstreams** bring their url, token servers and redirects, so that `ghcr.io: {}` is enough:
         """;
 
     public static string Write()
     {
-        var page = new StringBuilder(Preface.TrimEnd()).Append(' ').AppendJoin(", ", WellKnownUpstreams.Keys.Select(key => $"`{key}`")).Append(".\n");
+        var page = new StringBuilder(Preface.TrimEnd()).Append(' ');
+        page.AppendJoin(", ", WellKnownUpstreams.Keys.Select(key => $"`{key}`")).Append(".\n");
         WriteSection(page, "", GatewaySchema.Root);
         return page.ToString().ReplaceLineEndings("\n");
     }
 
     private static void WriteSection(StringBuilder page, string path, SettingType type)
     {
-        page.Append(path.Length == 0 ? "\n## Top level\n" : $"\n## `{path}`\n").Append("\n| key | expected | default | meaning |\n|---|---|---|---|\n");
+        page.Append(path.Length == 0 ? "\n## Top level\n" : $"\n## `{path}`\n");
+        page.Append("\n| key | expected | default | meaning |\n|---|---|---|---|\n");
         foreach (var setting in type.Settings)
             page.Append($"| `{setting.Name}` | {Cell(Expected(setting.Type))} | {Cell(Default(setting))} | {Cell(setting.Summary)} |\n");
-        if (type.KnownKeys.Any()) page.Append("\nNot in this version, and refused: ").AppendJoin(", ", type.KnownKeys.Select(key => $"`{key}`")).Append(".\n");
+        if (type.KnownKeys.Any())
+            page.Append("\nNot in this version, and refused: ").AppendJoin(", ", type.KnownKeys.Select(key => $"`{key}`")).Append(".\n");
         foreach (var setting in type.Settings) WriteBelow(page, Reading.Join(path, setting.Name), setting.Type);
     }
 
@@ -57,10 +67,15 @@ internal static class ReferencePage
         else if (type.Settings.Count > 0) WriteSection(page, path, type);
     }
 
-    private static string Default(Setting setting) =>
-        setting.IsRequired ? "*must be written*" : setting.Default!.StartsWith('(') ? setting.Default[1..^1] : $"`{(setting.Default.Length == 0 ? "\"\"" : setting.Default)}`";
+    private static string Default(Setting setting) => setting.Default switch
+    {
+        null => "*must be written*",
+        ['(', .. var words, ')'] => words,
+        var text => $"`{text}`",
+    };
 
-    private static string Expected(SettingType type) => type.Item is { Settings.Count: > 0 } && !type.TakesScalar ? "a list of sections, see below" : type.Expected;
+    private static string Expected(SettingType type) =>
+        type.Item is { Settings.Count: > 0 } && !type.TakesScalar ? "a list of sections, see below" : type.Expected;
 
     private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
 }

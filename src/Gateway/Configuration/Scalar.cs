@@ -44,13 +44,17 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
         var parsed = parse(scalar.Value, reading);
         value = parsed.Value!;
         if (parsed.Problem is null) return true;
-        reading.Add(node.Location, path, $"expected {expected}, {Came(scalar.Value)}{(parsed.Problem.Length > 0 ? $": {parsed.Problem}" : "")}");
+        var why = parsed.Problem.Length > 0 ? $": {parsed.Problem}" : "";
+        reading.Add(node.Location, path, $"expected {expected}, {Came(scalar.Value)}{why}");
         return false;
     }
 
     public override JsonObject ToJsonSchema() => (JsonObject?)schema?.DeepClone() ?? new() { ["type"] = "string" };
 
     /// <summary>Shows what was written, unless it may hold a secret: a URL with a password in it is one.</summary>
-    private string Came(string text) =>
-        IsSecret || text.Contains('@') ? "something else came" : $"'{(text.Length > 80 ? text[..80] + "…" : text).ReplaceLineEndings(" ")}' came";
+    private string Came(string text)
+    {
+        if (IsSecret || text.Contains('@')) return "something else came";
+        return $"'{(text.Length > 80 ? text[..80] + "…" : text).ReplaceLineEndings(" ")}' came";
+    }
 }

@@ -21,10 +21,12 @@ internal static class Scalars
     public static readonly Scalar<string> Secret = new("a secret, in one line", (text, _) => NotEmpty(text)) { IsSecret = true };
 
     /// <summary>Absolute path of a file that can be read now.</summary>
-    public static readonly Scalar<string> ReadableFile = new("the path of a file that can be read", (text, reading) => Readable(text, reading));
+    public static readonly Scalar<string> ReadableFile = new("the path of a file that can be read", (text, reading) =>
+        Readable(text, reading));
 
     /// <summary>Absolute path of a folder; it need not exist.</summary>
-    public static readonly Scalar<string> Folder = new("a path", (text, reading) => text.Length == 0 ? Parsed<string>.Not() : reading.Absolute(text));
+    public static readonly Scalar<string> Folder = new("a path", (text, reading) =>
+        text.Length == 0 ? Parsed<string>.Not() : reading.Absolute(text));
 
     public static readonly Scalar<long> Size = new(
         "a size such as 20GiB, 512MB or a number of bytes",
@@ -37,7 +39,8 @@ internal static class Scalars
         (text, _) => Sizes.TryParse(text, out var bytes) && bytes >= least && bytes <= most ? bytes : Parsed<long>.Not(),
         new() { ["type"] = new JsonArray("string", "integer") });
 
-    public static readonly Scalar<string> Glob = new("a pattern: * for anything within one path segment, ** for any segments", (text, _) => GlobText(text));
+    public static readonly Scalar<string> Glob = new("a pattern: * for anything within one path segment, ** for any segments", (text, _) =>
+        GlobText(text));
 
     /// <summary>An upstream's key, which is a path component and a namespace at once.</summary>
     public static readonly Scalar<string> UpstreamKey = new(
@@ -56,7 +59,9 @@ internal static class Scalars
     /// <summary>A whole number within these bounds, both included.</summary>
     public static Scalar<int> Whole(int least, int most) => new(
         $"a whole number from {least} to {most}",
-        (text, _) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= least && n <= most ? n : Parsed<int>.Not(),
+        (text, _) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= least && n <= most
+            ? n
+            : Parsed<int>.Not(),
         new() { ["type"] = "integer", ["minimum"] = least, ["maximum"] = most });
 
     /// <summary>One of these words.</summary>
@@ -68,7 +73,8 @@ internal static class Scalars
         (text, _) =>
         {
             var found = Array.FindIndex(words, word => word.Word == text);
-            return found >= 0 ? words[found].Value : Parsed<T>.Not(NearestName.Of(text, words.Select(word => word.Word)) is { } name ? $"did you mean {name}?" : "");
+            if (found >= 0) return words[found].Value;
+            return Parsed<T>.Not(NearestName.Of(text, words.Select(word => word.Word)) is { } name ? $"did you mean {name}?" : "");
         },
         new() { ["enum"] = new JsonArray([.. words.Select(word => (JsonNode)word.Word)]) })
     {
@@ -103,12 +109,14 @@ internal static class Scalars
         }
     }
 
-    private static Parsed<string> GlobText(string text) => text.Length is 0 or > RepositoryName.MaxLength || text.Any(char.IsWhiteSpace) ? Parsed<string>.Not() : text;
+    private static Parsed<string> GlobText(string text) =>
+        text.Length is 0 or > RepositoryName.MaxLength || text.Any(char.IsWhiteSpace) ? Parsed<string>.Not() : text;
 
     private static bool IsMediaType(string text)
     {
         var slash = text.IndexOf('/', StringComparison.Ordinal);
-        return slash > 0 && slash < text.Length - 1 && !text.AsSpan(0, slash).ContainsAnyExcept(Token) && !text.AsSpan(slash + 1).ContainsAnyExcept(Token);
+        return slash > 0 && slash < text.Length - 1
+            && !text.AsSpan(0, slash).ContainsAnyExcept(Token) && !text.AsSpan(slash + 1).ContainsAnyExcept(Token);
     }
 
     /// <summary>Characters of a restricted name (RFC 6838, 4.2).</summary>

@@ -69,7 +69,12 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
             schema["description"] = key.Summary;
             properties[key.Name] = schema;
         }
-        var result = new JsonObject { ["type"] = new JsonArray("object", "null"), ["additionalProperties"] = false, ["properties"] = properties };
+        var result = new JsonObject
+        {
+            ["type"] = new JsonArray("object", "null"),
+            ["additionalProperties"] = false,
+            ["properties"] = properties,
+        };
         var required = _keys.Where(key => key.IsRequired).Select(key => (JsonNode)key.Name).ToArray();
         if (required.Length > 0) result["required"] = new JsonArray(required);
         return result;

@@ -3,8 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Configuration;
 
-/// <summary>What a place in gateway.yaml may hold. One tree of these is the only declaration of the file: reading, checks, overrides, JSON Schema
-/// and the reference page all walk it.</summary>
+/// <summary>
+/// What a place in gateway.yaml may hold. One tree of these is the only declaration of the file: reading, checks, overrides, JSON Schema
+/// and the reference page all walk it.
+/// </summary>
 internal abstract class SettingType
 {
     /// <summary>In words, after "expected": <c>a size such as 20GiB</c>.</summary>
@@ -19,7 +21,9 @@ internal abstract class SettingType
     /// <summary>What each key of a map holds; null for anything else.</summary>
     public virtual SettingType? Value => null;
 
-    /// <summary>Keys that have a meaning without being settings: well-known upstreams of a map, those that a section refuses in this version.</summary>
+    /// <summary>
+    /// Keys that have a meaning without being settings: well-known upstreams of a map, those that a section refuses in this version.
+    /// </summary>
     public virtual IEnumerable<string> KnownKeys => [];
 
     /// <summary>Whether one value may stand here, not only a list or section.</summary>
@@ -37,7 +41,8 @@ internal abstract class SettingType<T> : SettingType
 }
 
 /// <summary>A key of a section.</summary>
-/// <param name="Default">What holds when the key is left out, as it would be written, or <c>(in words)</c>; null when there is none.</param>
+/// <param name="Default">What holds when the key is left out, as it would be written, or <c>(in words)</c>; null when there is
+/// none.</param>
 /// <param name="Summary">What it is for; Markdown, one line.</param>
 internal abstract record Setting(string Name, SettingType Type, string? Default, string Summary)
 {

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Gateway.Configuration;
 
-/// <summary>Sizes as people write them: <c>20GiB</c> (powers of 1024), <c>512MB</c> (powers of 1000), plain bytes; <c>20Gi</c> as Kubernetes writes it.</summary>
+/// <summary>
+/// Sizes as people write them: <c>20GiB</c> (powers of 1024), <c>512MB</c> (powers of 1000), plain bytes; <c>20Gi</c> as Kubernetes writes
+/// it.
+/// </summary>
 internal static class Sizes
 {
     private static readonly (string Unit, decimal Bytes)[] Units =

@@ -14,8 +14,14 @@ internal static class UpstreamSchema
     private static readonly Section<CredentialOptions> Credentials = new(() => new(), CheckCredentials)
     {
         { "username", Scalars.Text, "(none)", "Account at the upstream.", (o, v) => o with { Username = v } },
-        { "password", Scalars.Secret, "(none)", "Its password or token; better in a file, or in a variable that ends in `__FILE`.", (o, v) => o with { Password = v } },
-        { "passwordFile", Scalars.ReadableFile, "(none)", "File that holds it; read again at each use.", (o, v) => o with { PasswordFile = v } },
+        {
+            "password", Scalars.Secret, "(none)",
+            "Its password or token; better in a file, or in a variable that ends in `__FILE`.", (o, v) => o with { Password = v }
+        },
+        {
+            "passwordFile", Scalars.ReadableFile, "(none)",
+            "File that holds it; read again at each use.", (o, v) => o with { PasswordFile = v }
+        },
         {
             "helper", Scalars.Text, "(none)", "Program that prints credentials when called with `get`, as `docker-credential-…` do.",
             (o, v) => o with { Helper = v }
@@ -24,8 +30,14 @@ internal static class UpstreamSchema
 
     private static readonly Section<TagOptions> Tags = new(() => new())
     {
-        { "revalidateAfter", Scalars.Duration(Always, Never), "5m", "How long a tag is served before the upstream is asked again.", (o, v) => o with { RevalidateAfter = v } },
-        { "immutable", new ListOf<string>(Scalars.Glob), "[]", "Tags that never change, as patterns; once here they are never asked for again.", (o, v) => o with { Immutable = v } },
+        {
+            "revalidateAfter", Scalars.Duration(Always, Never), "5m",
+            "How long a tag is served before the upstream is asked again.", (o, v) => o with { RevalidateAfter = v }
+        },
+        {
+            "immutable", new ListOf<string>(Scalars.Glob), "[]",
+            "Tags that never change, as patterns; once here they are never asked for again.", (o, v) => o with { Immutable = v }
+        },
         {
             "onUnavailable", Stale, "serve", "What we know of a tag when the upstream answers 429 or 5xx, too late, or not at all.",
             (o, v) => o with { OnUnavailable = v }
@@ -39,11 +51,26 @@ internal static class UpstreamSchema
 
     private static readonly Section<UpstreamOptions> Upstream = new(() => WellKnownUpstreams.Defaults(""), CheckUpstream)
     {
-        { "url", Addresses.Endpoint, "(that of a well-known registry)", "The registry: scheme, host and port.", (o, v) => o with { Urls = [v] } },
-        { "urls", new ListOf<Uri>(Addresses.Endpoint), "(as `url`)", "Several endpoints of one registry, tried in this order.", (o, v) => o with { Urls = v } },
-        { "namespaces", new ListOf<string>(Addresses.Namespace), "(the key)", "Values of `?ns=` that mean this upstream.", (o, v) => o with { Namespaces = v } },
-        { "library", Scalars.Switch, "(true for docker.io, else false)", "Whether `nginx` means `library/nginx`.", (o, v) => o with { Library = v } },
-        { "credentials", Credentials, "(none)", "What we show the upstream; clients' own credentials are never sent on.", (o, v) => o with { Credentials = v } },
+        {
+            "url", Addresses.Endpoint, "(that of a well-known registry)",
+            "The registry: scheme, host and port.", (o, v) => o with { Urls = [v] }
+        },
+        {
+            "urls", new ListOf<Uri>(Addresses.Endpoint), "(as `url`)",
+            "Several endpoints of one registry, tried in this order.", (o, v) => o with { Urls = v }
+        },
+        {
+            "namespaces", new ListOf<string>(Addresses.Namespace), "(the key)",
+            "Values of `?ns=` that mean this upstream.", (o, v) => o with { Namespaces = v }
+        },
+        {
+            "library", Scalars.Switch, "(true for docker.io, else false)",
+            "Whether `nginx` means `library/nginx`.", (o, v) => o with { Library = v }
+        },
+        {
+            "credentials", Credentials, "(none)",
+            "What we show the upstream; clients' own credentials are never sent on.", (o, v) => o with { Credentials = v }
+        },
         {
             "realms", new ListOf<Uri>(Addresses.Realm), "(those of a well-known registry)",
             "Token servers that may see the credentials, besides the upstream's own host and port.", (o, v) => o with { Realms = v }
@@ -55,7 +82,8 @@ internal static class UpstreamSchema
         { "tags", Tags, "{}", "How fresh tags are kept.", (o, v) => o with { Tags = v } },
         {
             "verify", Scalars.OneOf(("stream", false), ("first", true)), "stream",
-            "`first` sends nothing of a blob before its digest was checked; `stream` holds only the last byte back.", (o, v) => o with { VerifyFirst = v }
+            "`first` sends nothing of a blob before its digest was checked; `stream` holds only the last byte back.",
+            (o, v) => o with { VerifyFirst = v }
         },
         {
             "certificateAuthority", Scalars.ReadableFile, "(the system's)", "PEM file of the authorities to trust for this upstream.",
@@ -86,7 +114,8 @@ internal static class UpstreamSchema
     {
         if (upstream.Urls.IsEmpty)
         {
-            var hint = NearestName.Of(upstream.Key, WellKnownUpstreams.Keys) is { } name ? $"; or did you mean {name}, which is known?" : "";
+            var known = NearestName.Of(upstream.Key, WellKnownUpstreams.Keys);
+            var hint = known is null ? "" : $"; or did you mean {known}, which is known?";
             reading.Add(path, $"expected url: https://… of this registry{hint}");
         }
         if (reading.IsWritten(Reading.Join(path, "url")) && reading.IsWritten(Reading.Join(path, "urls")))
@@ -96,7 +125,8 @@ internal static class UpstreamSchema
     private static void CheckCredentials(CredentialOptions credentials, string path, Reading reading)
     {
         var passwords = (credentials.Password is null ? 0 : 1) + (credentials.PasswordFile is null ? 0 : 1);
-        if (credentials.Helper is not null && (passwords > 0 || credentials.Username is not null)) reading.Add(path, "expected helper alone, or username with a password");
+        if (credentials.Helper is not null && (passwords > 0 || credentials.Username is not null))
+            reading.Add(path, "expected helper alone, or username with a password");
         else if (credentials.Helper is null && (passwords != 1 || credentials.Username is null))
             reading.Add(path, "expected username with one of password and passwordFile, or helper");
     }

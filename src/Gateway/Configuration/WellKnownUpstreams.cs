@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Registries that bring what is known about them, so that naming one is enough: Docker Hub's names, the token servers that lie on another host
-/// than the registry (docker.io, registry.gitlab.com), and the content networks that they redirect blobs to.
+/// Registries that bring what is known about them, so that naming one is enough: Docker Hub's names, the token servers that lie on another
+/// host than the registry (docker.io, registry.gitlab.com), and the content networks that they redirect blobs to.
 /// </summary>
 internal static class WellKnownUpstreams
 {
@@ -30,8 +30,11 @@ internal static class WellKnownUpstreams
 
     public static IEnumerable<string> Keys => All.Keys;
 
-    /// <summary>What holds for an upstream of this key before its section is read; without endpoints if the key is not a well-known one.</summary>
-    public static UpstreamOptions Defaults(string key) => All.GetValueOrDefault(key) ?? new UpstreamOptions { Key = key, Urls = [], Namespaces = [key] };
+    /// <summary>
+    /// What holds for an upstream of this key before its section is read; without endpoints if the key is not a well-known one.
+    /// </summary>
+    public static UpstreamOptions Defaults(string key) =>
+        All.GetValueOrDefault(key) ?? new UpstreamOptions { Key = key, Urls = [], Namespaces = [key] };
 
     private static UpstreamOptions Registry(string key, string url, params string[] redirects) =>
         new() { Key = key, Urls = [new(url)], Namespaces = [key], Redirects = [.. redirects] };

@@ -5,8 +5,8 @@ using YamlDotNet.Core.Events;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Reads one YAML document into nodes that know their line and column. Aliases, anchors and tags are refused: what stands in the file is what
-/// holds, and no few lines can unfold into gigabytes.
+/// Reads one YAML document into nodes that know their line and column. Aliases, anchors and tags are refused: what stands in the file is
+/// what holds, and no few lines can unfold into gigabytes.
 /// </summary>
 internal sealed class YamlReader
 {
@@ -24,7 +24,9 @@ internal sealed class YamlReader
         _mistakes = mistakes;
     }
 
-    /// <summary>Reads a document; an empty one is an empty section. Null when its syntax is broken; what is wrong is added to the list.</summary>
+    /// <summary>
+    /// Reads a document; an empty one is an empty section. Null when its syntax is broken; what is wrong is added to the list.
+    /// </summary>
     public static ConfigurationNode? Read(string text, string source, List<ConfigurationMistake> mistakes)
     {
         try
@@ -66,7 +68,8 @@ internal sealed class YamlReader
     private void RefuseDecoration(NodeEvent node, string path)
     {
         if (!node.Anchor.IsEmpty) Add(node, path, $"anchors are not read; take &{node.Anchor.Value} away");
-        if (!node.Tag.IsEmpty && node is not Scalar { Style: not ScalarStyle.Plain, Tag.IsNonSpecific: true }) Add(node, path, "tags are not read; take it away");
+        if (!node.Tag.IsEmpty && node is not Scalar { Style: not ScalarStyle.Plain, Tag.IsNonSpecific: true })
+            Add(node, path, "tags are not read; take it away");
     }
 
     private SequenceNode ReadSequence(SourceLocation location, string path, int depth)
@@ -95,7 +98,8 @@ internal sealed class YamlReader
 
     private void Add(ParsingEvent at, string path, string message) => _mistakes.Add(new(Locate(_source, at.Start), path, message));
 
-    private static SourceLocation Locate(string source, Mark mark) => new(source, Math.Max(1, (int)mark.Line), Math.Max(1, (int)mark.Column));
+    private static SourceLocation Locate(string source, Mark mark) =>
+        new(source, Math.Max(1, (int)mark.Line), Math.Max(1, (int)mark.Column));
 
     private static string OneLine(string text) => text.ReplaceLineEndings(" ");
 }
