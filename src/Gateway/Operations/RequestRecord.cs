@@ -35,7 +35,7 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
 
     public string? Namespace { get; set; }
 
-    public int Status { get; set; }
+    public int Status { get; private set; }
 
     public string? ErrorCode { get; set; }
 
@@ -59,8 +59,16 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     /// <summary>Time from the request's head to the answer's; null when none was sent.</summary>
     public TimeSpan? FirstByte { get; private set; }
 
-    public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_started);
+    /// <summary>Time from the request's head to the answer's last byte; zero while it is under way.</summary>
+    public TimeSpan Duration { get; private set; }
 
     /// <summary>Notes that the answer begins now.</summary>
-    public void Began() => FirstByte ??= Elapsed;
+    public void Began() => FirstByte ??= Stopwatch.GetElapsedTime(_started);
+
+    /// <summary>Notes that the request is over.</summary>
+    public void Ended(int status)
+    {
+        Status = status;
+        Duration = Stopwatch.GetElapsedTime(_started);
+    }
 }

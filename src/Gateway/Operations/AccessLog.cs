@@ -1,0 +1,119 @@
+using System.Buffers;
+using System.Diagnostics.Metrics;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Threading.Channels;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// One line of JSON per request. Written behind the requests' back: where lines come faster than they can be written, they are dropped and
+/// counted.
+/// </summary>
+internal sealed class AccessLog : IAsyncDisposable
+{
+    // About a quarter of a second of the fastest answers measured (perf.md §11), and at most some MiB.
+    private const int MaxWaiting = 8192;
+
+    // Lines that wait are written together.
+    private const int MaxBatchBytes = 64 * 1024;
+
+    private const int MaxUserAgentLength = 256;
+
+    private static readonly JsonWriterOptions Relaxed =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    private readonly Channel<RequestRecord> _waiting = Channel.CreateBounded<RequestRecord>(
+        new BoundedChannelOptions(MaxWaiting) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+
+    private readonly Meter _meter = new("Gateway.AccessLog");
+    private readonly Counter<long> _dropped;
+    private readonly Stream _output;
+    private readonly Task _writing;
+
+    public AccessLog(Stream output)
+    {
+        _output = output;
+        _dropped = _meter.CreateCounter<long>("gateway_access_log_dropped_total", description: "Lines that nobody took in time.");
+        _writing = Task.Run(WriteAllAsync);
+    }
+
+    /// <summary>Hands a request's line over; never waits.</summary>
+    public void Write(RequestRecord record)
+    {
+        if (!_waiting.Writer.TryWrite(record)) _dropped.Add(1);
+    }
+
+    /// <summary>Writes what still waits, and ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        await _writing;
+        _meter.Dispose();
+    }
+
+    private async Task WriteAllAsync()
+    {
+        var buffer = new ArrayBufferWriter<byte>(MaxBatchBytes);
+        await using var json = new Utf8JsonWriter(buffer, Relaxed);
+        while (await _waiting.Reader.WaitToReadAsync())
+        {
+            while (buffer.WrittenCount < MaxBatchBytes && _waiting.Reader.TryRead(out var record)) Format(json, buffer, record);
+            await TryWriteAsync(buffer.WrittenMemory);
+            buffer.ResetWrittenCount();
+        }
+    }
+
+    // A log that nobody can take (a closed pipe, a full disk) must not end the gateway.
+    private async Task TryWriteAsync(ReadOnlyMemory<byte> lines)
+    {
+        try
+        {
+            await _output.WriteAsync(lines);
+            await _output.FlushAsync();
+        }
+        catch (IOException)
+        {
+            _dropped.Add(lines.Span.Count((byte)'\n'));
+        }
+    }
+
+    internal static void Format(Utf8JsonWriter json, ArrayBufferWriter<byte> buffer, RequestRecord record)
+    {
+        json.Reset(buffer);
+        json.WriteStartObject();
+        json.WriteString("time", record.Time);
+        Text(json, "requestId", record.RequestId);
+        Text(json, "traceId", record.TraceId);
+        Text(json, "remote", record.Remote);
+        Text(json, "actor", record.Actor);
+        Text(json, "method", record.Method);
+        Text(json, "route", record.Route);
+        Text(json, "repository", record.Repository);
+        Text(json, "reference", record.Reference);
+        Text(json, "ns", record.Namespace);
+        json.WriteNumber("status", record.Status);
+        Text(json, "errorCode", record.ErrorCode);
+        json.WriteNumber("bytesSent", record.BytesSent);
+        json.WriteNumber("bytesRead", record.BytesRead);
+        json.WriteNumber("durationMs", Milliseconds(record.Duration));
+        if (record.FirstByte is { } first) json.WriteNumber("firstByteMs", Milliseconds(first));
+        Text(json, "cache", record.Cache);
+        Text(json, "upstream", record.Upstream);
+        if (record.UpstreamStatus is { } status) json.WriteNumber("upstreamStatus", status);
+        Text(json, "decision", record.Decision);
+        Text(json, "userAgent", record.UserAgent?[..Math.Min(record.UserAgent.Length, MaxUserAgentLength)]);
+        json.WriteBoolean("tls", record.Tls);
+        json.WriteEndObject();
+        json.Flush();
+        buffer.Write("\n"u8);
+    }
+
+    private static void Text(Utf8JsonWriter json, string name, string? value)
+    {
+        if (!string.IsNullOrEmpty(value)) json.WriteString(name, value);
+    }
+
+    // Microseconds are as fine as a reader can use.
+    private static double Milliseconds(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);
+}

@@ -1,0 +1,52 @@
+using System.Text;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// What the operator's listener serves: <c>/livez</c>, <c>/readyz</c> and <c>/metrics</c>. Whether a request came in there is decided by
+/// its connection.
+/// </summary>
+internal sealed class OperatorPort(Health health, MetricsExport metrics)
+{
+    private const string PlainText = "text/plain; charset=utf-8";
+
+    public Task AnswerAsync(HttpContext context)
+    {
+        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+        {
+            context.Response.Headers.Allow = "GET, HEAD";
+            return WriteAsync(context, StatusCodes.Status405MethodNotAllowed, PlainText, "only GET and HEAD\n"u8.ToArray());
+        }
+        return context.Request.Path.Value switch
+        {
+            "/livez" => WriteAsync(context, StatusCodes.Status200OK, PlainText, "ok\n"u8.ToArray()),
+            "/readyz" => ReadyAsync(context),
+            "/metrics" => MetricsAsync(context),
+            _ => WriteAsync(context, StatusCodes.Status404NotFound, PlainText, "there are /livez, /readyz and /metrics\n"u8.ToArray()),
+        };
+    }
+
+    // One line for people and probes; every check as JSON with ?verbose.
+    private Task ReadyAsync(HttpContext context)
+    {
+        var problems = health.Problems();
+        var status = problems.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        if (context.Request.Query.ContainsKey("verbose")) return WriteAsync(context, status, "application/json", health.ToJson(problems));
+        var line = problems.Count == 0 ? "ok" : string.Join("; ", problems.Select(problem => $"{problem.Check}: {problem.Problem}"));
+        return WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
+    }
+
+    private Task MetricsAsync(HttpContext context) => metrics.Collect() is { } text
+        ? WriteAsync(context, StatusCodes.Status200OK, PrometheusText.ContentType, Encoding.UTF8.GetBytes(text))
+        : WriteAsync(context, StatusCodes.Status503ServiceUnavailable, PlainText, "metrics could not be collected in time\n"u8.ToArray());
+
+    private static async Task WriteAsync(HttpContext context, int status, string contentType, byte[] body)
+    {
+        var response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = contentType;
+        response.ContentLength = body.Length;
+        response.Headers.CacheControl = "no-store";
+        if (!HttpMethods.IsHead(context.Request.Method)) await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// Counts requests (names of ux.md §4). No label has values that a client chooses: an unknown method is <c>OTHER</c>, a path is its route.
+/// </summary>
+internal sealed class RequestMetrics : IDisposable
+{
+    // From what a warm manifest takes (perf.md: well below a millisecond) to a large blob over a slow line.
+    private static readonly double[] DurationBuckets =
+        [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+    private static readonly string[] KnownMethods = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
+
+    private readonly Meter _meter = new("Gateway.Http");
+    private readonly Counter<long> _requests;
+    private readonly Histogram<double> _duration;
+    private readonly UpDownCounter<long> _inFlight;
+    private readonly Counter<long> _responseBytes;
+    private readonly Counter<long> _requestBytes;
+    private readonly Counter<long> _cache;
+    private readonly Counter<long> _cacheBytes;
+
+    public RequestMetrics()
+    {
+        _requests = _meter.CreateCounter<long>("gateway_http_requests_total", description: "Requests answered or given up.");
+        _duration = _meter.CreateHistogram(
+            "gateway_http_request_duration_seconds",
+            description: "Time from a request's head to its answer's last byte.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBuckets });
+        _inFlight = _meter.CreateUpDownCounter<long>("gateway_http_requests_in_flight", description: "Requests under way.");
+        _responseBytes = _meter.CreateCounter<long>("gateway_http_response_bytes_total", description: "Bytes of bodies sent to clients.");
+        _requestBytes = _meter.CreateCounter<long>("gateway_upload_bytes_total", description: "Bytes taken from clients.");
+        _cache = _meter.CreateCounter<long>("gateway_cache_requests_total", description: "Pulls of upstreams' content.");
+        _cacheBytes = _meter.CreateCounter<long>("gateway_cache_bytes_total", description: "Bytes of upstreams' content, by direction.");
+    }
+
+    public void Began() => _inFlight.Add(1);
+
+    public void Ended(RequestRecord record)
+    {
+        _inFlight.Add(-1);
+        var method = Array.IndexOf(KnownMethods, record.Method) < 0 ? "OTHER" : record.Method;
+        _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", record.Status } });
+        _duration.Record(record.Duration.TotalSeconds, new TagList { { "route", record.Route }, { "method", method } });
+        if (record.BytesSent > 0) _responseBytes.Add(record.BytesSent, new KeyValuePair<string, object?>("route", record.Route));
+        if (record.BytesRead > 0) _requestBytes.Add(record.BytesRead, new KeyValuePair<string, object?>("route", record.Route));
+        if (record is not { Upstream: { } upstream, Cache: { } result }) return;
+        _cache.Add(1, new TagList { { "upstream", upstream }, { "kind", record.Route }, { "result", result } });
+        _cacheBytes.Add(record.BytesSent, new TagList { { "upstream", upstream }, { "direction", "served" } });
+    }
+
+    public void Dispose() => _meter.Dispose();
+}

@@ -1,0 +1,45 @@
+using System.Text;
+using Gateway.Configuration;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// What the gateway says when it has started: where it listens, and three commands to try, true for the configuration in force.
+/// </summary>
+internal static class Welcome
+{
+    /// <param name="listening">The addresses in use, in the order of <c>listen</c>.</param>
+    /// <param name="operatorAddress">The operator's.</param>
+    public static string Text(GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress)
+    {
+        var host = Authority(listening[0]);
+        var text = new StringBuilder();
+        foreach (var address in listening) text.AppendLine($"gateway listens on {address.GetLeftPart(UriPartial.Authority)}");
+        text.AppendLine($"for the operator on {operatorAddress.GetLeftPart(UriPartial.Authority)}").AppendLine("try:");
+        text.AppendLine($"  {PullCommand(options, host)}");
+        text.AppendLine($"  {PushCommand(options, host)}");
+        text.Append($"  curl -s {Base(operatorAddress)}/metrics");
+        return text.ToString();
+    }
+
+    private static string PullCommand(GatewayOptions options, string host)
+    {
+        if (options.Routes.FirstOrDefault(route => route.Upstream is not null && route.Hosts.IsEmpty) is not { } route)
+            return "gateway schema      # no upstream yet: \"upstreams: { docker.io: {} }\" in gateway.yaml adds one to pull through";
+        var image = options.Upstreams[route.Upstream!].Library ? "alpine:latest" : "<repository>:<tag>";
+        return $"docker pull {host}/{(route.Prefix.Length > 0 ? route.Prefix + "/" : "")}{image}";
+    }
+
+    private static string PushCommand(GatewayOptions options, string host)
+    {
+        if (options.Routes.FirstOrDefault(route => route.Upstream is null && route.Hosts.IsEmpty) is not { } route)
+            return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage, so nothing can be pushed";
+        var name = $"{host}/{(route.Prefix.Length > 0 ? route.Prefix + "/" : "")}alpine:latest";
+        return $"docker tag alpine:latest {name} && docker push {name}";
+    }
+
+    private static string Base(Uri address) => $"{address.Scheme}://{Authority(address)}";
+
+    // An address that means "any" is no place to connect to.
+    private static string Authority(Uri address) => address.Host is "0.0.0.0" or "[::]" ? $"localhost:{address.Port}" : address.Authority;
+}

@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using Gateway.Operations;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// Where every request enters and leaves: by its listener to the operator's port or down the line, and whatever becomes of it is answered
+/// and recorded.
+/// </summary>
+internal sealed partial class FrontDoor(
+    Func<Snapshot> current,
+    OperatorPort operatorPort,
+    RequestMetrics metrics,
+    AccessLog accessLog,
+    TimeProvider clock,
+    ILogger<FrontDoor> logger)
+{
+    public Task HandleAsync(HttpContext context)
+    {
+        var listener = context.Features.GetRequiredFeature<Listener>();
+        return listener.IsOperator ? operatorPort.AnswerAsync(context) : ServeAsync(context, listener);
+    }
+
+    private async Task ServeAsync(HttpContext context, Listener listener)
+    {
+        var x = new Exchange(context, current(), listener, Describe(context));
+        metrics.Began();
+        try
+        {
+            await RegistryFace.AnswerAsync(x);
+        }
+        catch (Exception exception)
+        {
+            await RecoverAsync(x, exception);
+        }
+        finally
+        {
+            var gone = x.Aborted.IsCancellationRequested && !x.Response.HasStarted;
+            x.Record.Ended(gone ? Status499ClientClosedRequest : x.Response.StatusCode);
+            metrics.Ended(x.Record);
+            accessLog.Write(x.Record);
+        }
+    }
+
+    private RequestRecord Describe(HttpContext context)
+    {
+        var activity = Activity.Current;
+        var traced = ActivityContext.TryParse(context.Request.Headers.TraceParent, null, out var parent);
+        return new(clock.GetUtcNow(), context.Request.Method)
+        {
+            RequestId = context.TraceIdentifier,
+            TraceId = activity?.TraceId.ToHexString() ?? (traced ? parent.TraceId.ToHexString() : null),
+            Remote = context.Connection.RemoteIpAddress?.ToString(),
+            UserAgent = context.Request.Headers.UserAgent,
+            Tls = context.Features.Get<ITlsHandshakeFeature>() is not null,
+        };
+    }
+
+    private async Task RecoverAsync(Exchange x, Exception exception)
+    {
+        if (x.Aborted.IsCancellationRequested) return;
+        if (exception is not (BadHttpRequestException or StoreReadOnlyException)) LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
+        if (x.Response.HasStarted)
+        {
+            // Never let a part pass for the whole: the client sees a broken connection, and asks again.
+            x.Abort();
+            return;
+        }
+        x.Response.Clear();
+        await AnswerFailureAsync(x, exception);
+    }
+
+    private static Task AnswerFailureAsync(Exchange x, Exception exception) => exception switch
+    {
+        // What went wrong may name files and hosts: it is in the log, not in the answer.
+        StoreReadOnlyException full => x.UnavailableAsync(full.Message),
+        BadHttpRequestException { StatusCode: Status413PayloadTooLarge } large =>
+            x.FailAsync(RegistryErrorCode.SIZE_INVALID, large.Message, status: Status413PayloadTooLarge),
+        BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),
+        IOException => x.UnavailableAsync($"the content could not be read; ask the operator about request {x.Record.RequestId}"),
+        _ => x.FailAsync(
+            RegistryErrorCode.UNAVAILABLE, $"unexpected failure; ask the operator about request {x.Record.RequestId}", status: Status500InternalServerError),
+    };
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]
+    private partial void LogFailure(Exception exception, string? requestId, string method, string path);
+}

@@ -1,0 +1,60 @@
+using System.Net;
+using System.Net.Security;
+using Gateway.Configuration;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using KestrelListenOptions = Microsoft.AspNetCore.Server.Kestrel.Core.ListenOptions;
+
+namespace Gateway.Registry;
+
+/// <summary>How the server listens, and what it bounds before a request reaches us.</summary>
+internal static class Listening
+{
+    // Ten thousand nodes that keep a connection each; Kestrel has no cap of its own. One idle connection costs some 10 KiB.
+    private const int MaxConnections = 10_000;
+
+    // What no handler lifts: small forms and nothing else. Manifests and blobs lift it for themselves.
+    private const int MaxRequestBodyBytes = 64 * 1024;
+
+    // containerd and Go clients keep idle connections for 90 s; closing earlier would race with their next request.
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(120);
+
+    /// <summary>
+    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100, within 30 s; bodies of 240
+    /// B/s at least.
+    /// </summary>
+    public static void Limit(KestrelServerOptions options)
+    {
+        options.AddServerHeader = false;
+        options.AllowSynchronousIO = false;
+        options.Limits.MaxConcurrentConnections = MaxConnections;
+        options.Limits.MaxRequestBodySize = MaxRequestBodyBytes;
+        options.Limits.KeepAliveTimeout = KeepAlive;
+    }
+
+    /// <summary>Adds a listener. Cleartext speaks HTTP/1.1 (without TLS nobody negotiates more), TLS also HTTP/2.</summary>
+    /// <param name="certificate">For https, what is shown to each new connection; null for http.</param>
+    public static void Listen(KestrelServerOptions server, Uri url, Listener listener, Func<SslStreamCertificateContext>? certificate)
+    {
+        if (IPAddress.TryParse(url.Host.Trim('[', ']'), out var address)) server.Listen(address, url.Port, Configure);
+        else server.ListenLocalhost(url.Port, Configure);
+
+        void Configure(KestrelListenOptions options)
+        {
+            options.Use(next => connection =>
+            {
+                connection.Features.Set(listener);
+                return next(connection);
+            });
+            options.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+            if (certificate is null) return;
+            options.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(Tls(certificate())) });
+        }
+    }
+
+    private static SslServerAuthenticationOptions Tls(SslStreamCertificateContext certificate) => new()
+    {
+        ServerCertificateContext = certificate,
+        ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+    };
+}
