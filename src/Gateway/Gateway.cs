@@ -1,11 +1,184 @@
+using System.Collections.Immutable;
+using System.Net.Security;
+using System.Net.Sockets;
+using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Operations;
+using Gateway.Policy;
+using Gateway.Registry;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using OpenTelemetry.Trace;
 
 namespace Gateway;
 
-/// <summary>Puts the house together and runs it.</summary>
+/// <summary>The server as a whole: started, told to stop, and gone without losing what it was doing.</summary>
 internal static class GatewayServer
 {
-    /// <summary>Serves until it is told to stop, and returns the exit code.</summary>
-    /// <param name="configurationPath">The file to watch for changes; null when there was none.</param>
-    public static Task<int> RunAsync(GatewayOptions options, string? configurationPath, CancellationToken stop) => throw new NotImplementedException();
+    /// <summary>Serves until <paramref name="stop"/>, SIGTERM or SIGINT. 0 after an orderly end; 1, and one line on stderr, when it could not start.</summary>
+    /// <param name="configurationPath">The file that the options come from and that is watched for changes; null when there is none.</param>
+    public static async Task<int> RunAsync(GatewayOptions options, string? configurationPath, CancellationToken stop)
+    {
+        try
+        {
+            await using var gateway = await RunningGateway.StartAsync(options, configurationPath, Console.OpenStandardOutput(), TimeProvider.System, stop);
+            await Console.Error.WriteLineAsync(gateway.Welcome);
+            await gateway.WaitForEndAsync(stop);
+            return 0;
+        }
+        catch (IOException exception)
+        {
+            await Console.Error.WriteLineAsync($"gateway cannot start: {exception.Message}");
+            return 1;
+        }
+    }
+}
+
+/// <summary>Puts the house together, from the volume up to the listeners, and takes it apart in the opposite order.</summary>
+internal sealed class RunningGateway : IAsyncDisposable
+{
+    // Requests under way get this long to end; then their connections are closed. Kubernetes kills after 30 s.
+    private static readonly TimeSpan Drain = TimeSpan.FromSeconds(10);
+
+    private static readonly string Version = typeof(RunningGateway).Assembly.GetName().Version?.ToString(3) ?? "";
+
+    private readonly WebApplication _app;
+    private readonly Volume _volume;
+    private readonly AccessLog _accessLog;
+    private readonly RequestMetrics _requestMetrics = new();
+    private readonly MetricsExport _metrics = new();
+    private readonly ProcessMetrics _processMetrics;
+    private readonly TracerProvider? _tracing = Tracing.Start(Version);
+    private readonly Decisions _decisions = new();
+    private readonly TimeProvider _clock;
+    private volatile Snapshot _current;
+    private ImmutableArray<SslStreamCertificateContext?> _certificates;
+
+    private RunningGateway(GatewayOptions options, Volume volume, Stream accessLog, TimeProvider clock)
+    {
+        (_volume, _clock, _accessLog) = (volume, clock, new(accessLog));
+        _certificates = ReadCertificates(options);
+        _processMetrics = new(Version, volume, () => true);
+        _app = Build(options);
+        _current = Snapshot(options, new(options.Access, clock, _app.Services.GetRequiredService<ILogger<AccessControl>>()));
+
+        var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
+        _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
+        var door = new FrontDoor(
+            () => _current, new(health, _metrics), _requestMetrics, _accessLog, clock, _app.Services.GetRequiredService<ILogger<FrontDoor>>());
+        _app.Run(door.HandleAsync);
+    }
+
+    /// <summary>The addresses in use, in the order of <c>listen</c>; real ports where 0 was configured.</summary>
+    public ImmutableArray<Uri> Listening { get; private set; } = [];
+
+    public Uri Operator { get; private set; } = new("http://127.0.0.1:0");
+
+    /// <summary>What to tell whoever started us.</summary>
+    public string Welcome => Operations.Welcome.Text(_current.Options, Listening, Operator);
+
+    /// <summary>Starts. Throws <see cref="IOException"/> with one line when the volume, a certificate or a port cannot be had.</summary>
+    public static async Task<RunningGateway> StartAsync(
+        GatewayOptions options, string? configurationPath, Stream accessLog, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        using var loggers = LoggerFactory.Create(Logs);
+        var volume = await Volume.OpenAsync(options.Storage.Path, clock, loggers.CreateLogger<Volume>(), cancellationToken);
+        RunningGateway gateway;
+        try
+        {
+            gateway = new(options, volume, accessLog, clock);
+        }
+        catch
+        {
+            await volume.DisposeAsync();
+            throw;
+        }
+        await gateway.ListenAsync(options, cancellationToken);
+        return gateway;
+    }
+
+    /// <summary>Returns when somebody asked for the end and every request under way has ended, or has had its time.</summary>
+    public Task WaitForEndAsync(CancellationToken stop) => _app.WaitForShutdownAsync(stop);
+
+    /// <summary>Puts another configuration in force for every request that begins from now on.</summary>
+    public void Use(GatewayOptions options)
+    {
+        var certificates = ReadCertificates(options);
+        _current = Snapshot(options, _current.Access.With(options.Access));
+        ImmutableInterlocked.InterlockedExchange(ref _certificates, certificates);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        await _accessLog.DisposeAsync();
+        _tracing?.Dispose();
+        _metrics.Dispose();
+        _processMetrics.Dispose();
+        _requestMetrics.Dispose();
+        await _volume.DisposeAsync();
+    }
+
+    private Snapshot Snapshot(GatewayOptions options, AccessControl access)
+    {
+        var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _clock);
+        return new(options, access, new(options, _volume, (upstream, name) => _volume.Cached(upstream.Key, name), judge, _decisions, _clock));
+    }
+
+    private WebApplication Build(GatewayOptions options)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        Logs(builder.Logging);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain);
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(server =>
+        {
+            Registry.Listening.Limit(server);
+            for (var i = 0; i < options.Listen.Length; i++)
+            {
+                var (index, listener) = (i, options.Listen[i]);
+                Func<SslStreamCertificateContext>? certificate = _certificates[i] is null ? null : () => _certificates[index]!;
+                Registry.Listening.Listen(server, listener.Url, new(listener), certificate);
+            }
+            Registry.Listening.Listen(server, options.Operator, Listener.Operator, certificate: null);
+        });
+        return builder.Build();
+    }
+
+    // One line each, to stderr: stdout is the access log's.
+    private static void Logs(ILoggingBuilder logging) => logging
+        .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ ", true))
+        .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
+        .AddFilter("Microsoft", LogLevel.Warning)
+        // The server's own request log would make a span for each request that nobody collects.
+        .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+
+    private static ImmutableArray<SslStreamCertificateContext?> ReadCertificates(GatewayOptions options) =>
+    [
+        .. options.Listen.Select(listener => listener.Url.Scheme == Uri.UriSchemeHttps && (listener.Tls ?? options.Tls) is { } tls ? CertificateFiles.Read(tls) : null),
+    ];
+
+    private async Task ListenAsync(GatewayOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _app.StartAsync(cancellationToken);
+        }
+        catch (Exception exception)
+        {
+            await DisposeAsync();
+            // Kestrel says "address in use" by an IOException that names the address; other refusals come bare.
+            if (exception is SocketException) throw new IOException($"cannot listen: {exception.Message}", exception);
+            throw;
+        }
+
+        var bound = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(BindingAddress.Parse).ToArray();
+        Listening = [.. options.Listen.Select((listener, i) => At(listener.Url, bound[i].Port))];
+        Operator = At(options.Operator, bound[^1].Port);
+    }
+
+    private static Uri At(Uri url, int port) => new UriBuilder(url) { Port = port }.Uri;
 }

@@ -64,7 +64,8 @@ internal sealed partial class FrontDoor(
     private async Task RecoverAsync(Exchange x, Exception exception)
     {
         if (x.Aborted.IsCancellationRequested) return;
-        if (exception is not (BadHttpRequestException or StoreReadOnlyException)) LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
+        if (exception is not (BadHttpRequestException or StoreReadOnlyException))
+            LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
         if (x.Response.HasStarted)
         {
             // Never let a part pass for the whole: the client sees a broken connection, and asks again.
@@ -84,7 +85,9 @@ internal sealed partial class FrontDoor(
         BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),
         IOException => x.UnavailableAsync($"the content could not be read; ask the operator about request {x.Record.RequestId}"),
         _ => x.FailAsync(
-            RegistryErrorCode.UNAVAILABLE, $"unexpected failure; ask the operator about request {x.Record.RequestId}", status: Status500InternalServerError),
+            RegistryErrorCode.UNAVAILABLE,
+            $"unexpected failure; ask the operator about request {x.Record.RequestId}",
+            status: Status500InternalServerError),
     };
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]

@@ -10,9 +10,6 @@ namespace Gateway.Registry;
 /// </summary>
 internal static class ReferrerLists
 {
-    // The size that every client must take of a manifest (distribution-spec, "Pushing Manifests": at least 4 megabytes).
-    private const int MaxPageBytes = 4 * 1024 * 1024;
-
     public static async Task GetAsync(Exchange x)
     {
         var query = x.Target.Query;
@@ -30,41 +27,26 @@ internal static class ReferrerLists
         }
 
         x.Note(found);
-        var (body, written) = ToIndex(page.Items);
         if (query.ArtifactType is not null) x.Response.Headers[RegistryHeaders.OciFiltersApplied] = "artifactType";
-        if (written > 0 && (page.More || written < page.Items.Count))
-        {
-            x.Response.Headers.Link = Paging.NextLink(x.Target, page.Items[written - 1].Digest.ToString());
-        }
-        await x.WriteAsync(Status200OK, MediaTypes.OciIndex, body);
+        if (page is { More: true, Items: [.., var last] }) x.Response.Headers.Link = Paging.NextLink(x.Target, last.Digest.ToString());
+        await x.WriteAsync(Status200OK, MediaTypes.OciIndex, ToIndex(page.Items));
     }
 
-    /// <summary>As many descriptors as fit a page, at least one.</summary>
-    internal static (byte[] Body, int Written) ToIndex(IReadOnlyList<Descriptor> referrers, int maxBytes = MaxPageBytes)
+    private static byte[] ToIndex(IReadOnlyList<Descriptor> referrers)
     {
         using var buffer = new MemoryStream();
-        var written = 0;
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
             json.WriteNumber("schemaVersion", 2);
             json.WriteString("mediaType", MediaTypes.OciIndex);
             json.WriteStartArray("manifests");
-            for (long last = 0; written < referrers.Count; written++)
-            {
-                var before = json.BytesCommitted + json.BytesPending;
-                // Descriptors are much alike in size: the last one's is the guess for the next.
-                if (written > 0 && before + last + EndBytes > maxBytes) break;
-                Write(json, referrers[written]);
-                last = json.BytesCommitted + json.BytesPending - before;
-            }
+            foreach (var referrer in referrers) Write(json, referrer);
             json.WriteEndArray();
             json.WriteEndObject();
         }
-        return (buffer.ToArray(), written);
+        return buffer.ToArray();
     }
-
-    private const int EndBytes = 2;
 
     private static void Write(Utf8JsonWriter json, Descriptor descriptor)
     {

@@ -18,7 +18,7 @@ internal static class RouteTable
         [(Route.Ping, "GET")] = new(AccessActions.None, AccessEndpoints.PingAsync),
         [(Route.Token, "GET")] = new(AccessActions.None, AccessEndpoints.TokenAsync),
         [(Route.Token, "POST")] = new(AccessActions.None, AccessEndpoints.TokenAsync),
-        [(Route.Decision, "GET")] = new(AccessActions.None, Decisions.GetAsync),
+        [(Route.Decision, "GET")] = new(AccessActions.None, DecisionEndpoint.GetAsync),
         [(Route.Catalog, "GET")] = new(AccessActions.None, Lists.CatalogAsync),
         [(Route.Tags, "GET")] = new(AccessActions.Pull, Lists.TagsAsync),
         [(Route.Referrers, "GET")] = new(AccessActions.Pull, ReferrerLists.GetAsync),

@@ -7,7 +7,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>Why something was refused, for those who may ask about the repository: <c>/-/decisions/&lt;id&gt;</c>.</summary>
-internal static class Decisions
+internal static class DecisionEndpoint
 {
     public static Task GetAsync(Exchange x)
     {
