@@ -6,11 +6,14 @@ using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
+using Gateway.PullThrough;
 using Gateway.Registry;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Upstream;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
 using OpenTelemetry.Trace;
 
 namespace Gateway;
@@ -18,13 +21,15 @@ namespace Gateway;
 /// <summary>The server as a whole: started, told to stop, and gone without losing what it was doing.</summary>
 internal static class GatewayServer
 {
-    /// <summary>Serves until <paramref name="stop"/>, SIGTERM or SIGINT. 0 after an orderly end; 1, and one line on stderr, when it could not start.</summary>
-    /// <param name="configurationPath">The file that the options come from and that is watched for changes; null when there is none.</param>
+    /// <summary>
+    /// Serves until <paramref name="stop"/>, SIGTERM or SIGINT. 0 after an orderly end; 1, and one line on stderr, when it could not start.
+    /// </summary>
+    /// <param name="configurationPath">The file that the options come from, watched for changes; null when there is none.</param>
     public static async Task<int> RunAsync(GatewayOptions options, string? configurationPath, CancellationToken stop)
     {
         try
         {
-            await using var gateway = await RunningGateway.StartAsync(options, configurationPath, Console.OpenStandardOutput(), TimeProvider.System, stop);
+            await using var gateway = await RunningGateway.StartAsync(options, Console.OpenStandardOutput(), TimeProvider.System, stop);
             await Console.Error.WriteLineAsync(gateway.Welcome);
             await gateway.WaitForEndAsync(stop);
             return 0;
@@ -47,6 +52,8 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly Volume _volume;
+    private readonly UpstreamRegistries _upstreams;
+    private readonly FetchTable _fetches;
     private readonly AccessLog _accessLog;
     private readonly RequestMetrics _requestMetrics = new();
     private readonly MetricsExport _metrics = new();
@@ -57,18 +64,20 @@ internal sealed class RunningGateway : IAsyncDisposable
     private volatile Snapshot _current;
     private ImmutableArray<SslStreamCertificateContext?> _certificates;
 
-    private RunningGateway(GatewayOptions options, Volume volume, Stream accessLog, TimeProvider clock)
+    private RunningGateway(GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Stream accessLog, TimeProvider clock)
     {
-        (_volume, _clock, _accessLog) = (volume, clock, new(accessLog));
+        (_volume, _upstreams, _clock, _accessLog) = (volume, upstreams, clock, new(accessLog));
         _certificates = ReadCertificates(options);
-        _processMetrics = new(Version, volume, () => true);
         _app = Build(options);
-        _current = Snapshot(options, new(options.Access, clock, _app.Services.GetRequiredService<ILogger<AccessControl>>()));
+        var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
+        _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
+        _current = Snapshot(options, new(options.Access, clock, loggers.CreateLogger<AccessControl>()));
+        _processMetrics = new(Version, volume);
 
         var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
-        var door = new FrontDoor(
-            () => _current, new(health, _metrics), _requestMetrics, _accessLog, clock, _app.Services.GetRequiredService<ILogger<FrontDoor>>());
+        var operatorPort = new OperatorPort(health, _metrics);
+        var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);
     }
 
@@ -82,31 +91,34 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     /// <summary>Starts. Throws <see cref="IOException"/> with one line when the volume, a certificate or a port cannot be had.</summary>
     public static async Task<RunningGateway> StartAsync(
-        GatewayOptions options, string? configurationPath, Stream accessLog, TimeProvider clock, CancellationToken cancellationToken)
+        GatewayOptions options, Stream accessLog, TimeProvider clock, CancellationToken cancellationToken)
     {
-        using var loggers = LoggerFactory.Create(Logs);
+        // Held until the process ends: what lives as long as the volume logs through it.
+        var loggers = LoggerFactory.Create(Logs);
         var volume = await Volume.OpenAsync(options.Storage.Path, clock, loggers.CreateLogger<Volume>(), cancellationToken);
-        RunningGateway gateway;
+        RunningGateway? gateway = null;
         try
         {
-            gateway = new(options, volume, accessLog, clock);
+            var upstreams = await UpstreamRegistries.BuildAsync(options.Upstreams.Values, clock, loggers);
+            gateway = new(options, volume, upstreams, accessLog, clock);
+            await gateway.ListenAsync(options, cancellationToken);
+            return gateway;
         }
         catch
         {
-            await volume.DisposeAsync();
+            await (gateway?.DisposeAsync() ?? volume.DisposeAsync());
             throw;
         }
-        await gateway.ListenAsync(options, cancellationToken);
-        return gateway;
     }
 
     /// <summary>Returns when somebody asked for the end and every request under way has ended, or has had its time.</summary>
     public Task WaitForEndAsync(CancellationToken stop) => _app.WaitForShutdownAsync(stop);
 
-    /// <summary>Puts another configuration in force for every request that begins from now on.</summary>
-    public void Use(GatewayOptions options)
+    /// <summary>Puts another configuration in force for requests that begin from now on. Throws, and changes nothing, when it cannot be.</summary>
+    public async Task UseAsync(GatewayOptions options)
     {
         var certificates = ReadCertificates(options);
+        await _upstreams.ReloadAsync(options.Upstreams.Values);
         _current = Snapshot(options, _current.Access.With(options.Access));
         ImmutableInterlocked.InterlockedExchange(ref _certificates, certificates);
     }
@@ -115,6 +127,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+        await _fetches.DisposeAsync();
+        await _upstreams.DisposeAsync();
         await _accessLog.DisposeAsync();
         _tracing?.Dispose();
         _metrics.Dispose();
@@ -126,7 +140,12 @@ internal sealed class RunningGateway : IAsyncDisposable
     private Snapshot Snapshot(GatewayOptions options, AccessControl access)
     {
         var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _clock);
-        return new(options, access, new(options, _volume, (upstream, name) => _volume.Cached(upstream.Key, name), judge, _decisions, _clock));
+        // A request that began under this configuration keeps these upstreams, whatever a reload removes.
+        var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
+        return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock));
+
+        IBacking PullThrough(UpstreamOptions upstream, RepositoryName name) =>
+            new PullThroughRepository(_volume.Cached(upstream.Key, name), upstreams[upstream.Key], name, _fetches, _clock);
     }
 
     private WebApplication Build(GatewayOptions options)
@@ -150,16 +169,14 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     // One line each, to stderr: stdout is the access log's.
     private static void Logs(ILoggingBuilder logging) => logging
-        .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ ", true))
+        .AddSimpleConsole(line => (line.SingleLine, line.TimestampFormat, line.UseUtcTimestamp) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ ", true))
         .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
         .AddFilter("Microsoft", LogLevel.Warning)
         // The server's own request log would make a span for each request that nobody collects.
         .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 
     private static ImmutableArray<SslStreamCertificateContext?> ReadCertificates(GatewayOptions options) =>
-    [
-        .. options.Listen.Select(listener => listener.Url.Scheme == Uri.UriSchemeHttps && (listener.Tls ?? options.Tls) is { } tls ? CertificateFiles.Read(tls) : null),
-    ];
+        [.. options.Listen.Select(each => each.Url.Scheme == Uri.UriSchemeHttps ? CertificateFiles.Read(each.Tls ?? options.Tls!) : null)];
 
     private async Task ListenAsync(GatewayOptions options, CancellationToken cancellationToken)
     {
@@ -167,17 +184,16 @@ internal sealed class RunningGateway : IAsyncDisposable
         {
             await _app.StartAsync(cancellationToken);
         }
-        catch (Exception exception)
+        catch (SocketException exception)
         {
-            await DisposeAsync();
             // Kestrel says "address in use" by an IOException that names the address; other refusals come bare.
-            if (exception is SocketException) throw new IOException($"cannot listen: {exception.Message}", exception);
-            throw;
+            throw new IOException($"cannot listen: {exception.Message}", exception);
         }
 
-        var bound = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(BindingAddress.Parse).ToArray();
-        Listening = [.. options.Listen.Select((listener, i) => At(listener.Url, bound[i].Port))];
-        Operator = At(options.Operator, bound[^1].Port);
+        var addresses = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
+        var bound = addresses.Select(address => BindingAddress.Parse(address).Port).ToArray();
+        Listening = [.. options.Listen.Select((listener, i) => At(listener.Url, bound[i]))];
+        Operator = At(options.Operator, bound[^1]);
     }
 
     private static Uri At(Uri url, int port) => new UriBuilder(url) { Port = port }.Uri;

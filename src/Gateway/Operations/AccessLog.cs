@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Diagnostics.Metrics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -34,7 +35,7 @@ internal sealed class AccessLog : IAsyncDisposable
     public AccessLog(Stream output)
     {
         _output = output;
-        _dropped = _meter.CreateCounter<long>("gateway_access_log_dropped_total", description: "Lines that nobody took in time.");
+        _dropped = _meter.CreateCounter<long>("gateway.access_log.dropped", description: "Lines that nobody took in time.");
         _writing = Task.Run(WriteAllAsync);
     }
 
@@ -82,7 +83,7 @@ internal sealed class AccessLog : IAsyncDisposable
     {
         json.Reset(buffer);
         json.WriteStartObject();
-        json.WriteString("time", record.Time);
+        json.WriteString("time", record.Time.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
         Text(json, "requestId", record.RequestId);
         Text(json, "traceId", record.TraceId);
         Text(json, "remote", record.Remote);

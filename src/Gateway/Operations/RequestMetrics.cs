@@ -20,21 +20,18 @@ internal sealed class RequestMetrics : IDisposable
     private readonly UpDownCounter<long> _inFlight;
     private readonly Counter<long> _responseBytes;
     private readonly Counter<long> _requestBytes;
-    private readonly Counter<long> _cache;
-    private readonly Counter<long> _cacheBytes;
 
     public RequestMetrics()
     {
-        _requests = _meter.CreateCounter<long>("gateway_http_requests_total", description: "Requests answered or given up.");
+        _requests = _meter.CreateCounter<long>("gateway.http.requests", description: "Requests answered or given up.");
         _duration = _meter.CreateHistogram(
-            "gateway_http_request_duration_seconds",
+            "gateway.http.request.duration",
+            "s",
             description: "Time from a request's head to its answer's last byte.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBuckets });
-        _inFlight = _meter.CreateUpDownCounter<long>("gateway_http_requests_in_flight", description: "Requests under way.");
-        _responseBytes = _meter.CreateCounter<long>("gateway_http_response_bytes_total", description: "Bytes of bodies sent to clients.");
-        _requestBytes = _meter.CreateCounter<long>("gateway_upload_bytes_total", description: "Bytes taken from clients.");
-        _cache = _meter.CreateCounter<long>("gateway_cache_requests_total", description: "Pulls of upstreams' content.");
-        _cacheBytes = _meter.CreateCounter<long>("gateway_cache_bytes_total", description: "Bytes of upstreams' content, by direction.");
+        _inFlight = _meter.CreateUpDownCounter<long>("gateway.http.requests.in_flight", description: "Requests under way.");
+        _responseBytes = _meter.CreateCounter<long>("gateway.http.response.bytes", "By", description: "Bytes of bodies sent to clients.");
+        _requestBytes = _meter.CreateCounter<long>("gateway.upload.bytes", "By", description: "Bytes taken from clients.");
     }
 
     public void Began() => _inFlight.Add(1);
@@ -47,9 +44,6 @@ internal sealed class RequestMetrics : IDisposable
         _duration.Record(record.Duration.TotalSeconds, new TagList { { "route", record.Route }, { "method", method } });
         if (record.BytesSent > 0) _responseBytes.Add(record.BytesSent, new KeyValuePair<string, object?>("route", record.Route));
         if (record.BytesRead > 0) _requestBytes.Add(record.BytesRead, new KeyValuePair<string, object?>("route", record.Route));
-        if (record is not { Upstream: { } upstream, Cache: { } result }) return;
-        _cache.Add(1, new TagList { { "upstream", upstream }, { "kind", record.Route }, { "result", result } });
-        _cacheBytes.Add(record.BytesSent, new TagList { { "upstream", upstream }, { "direction", "served" } });
     }
 
     public void Dispose() => _meter.Dispose();

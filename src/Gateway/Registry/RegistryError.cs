@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
@@ -15,6 +16,9 @@ internal sealed record RegistryError(RegistryErrorCode Code, string Message, str
     public const int MaxMessageLength = 400;
 
     private const int MaxDetailLength = 1024;
+
+    // The text is printable ASCII already; people read it in a terminal, so that quotes need no \u0027.
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The usual status of a code.</summary>
     public static int StatusOf(RegistryErrorCode code) => code switch
@@ -42,7 +46,7 @@ internal sealed record RegistryError(RegistryErrorCode Code, string Message, str
     public byte[] ToJson()
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Plain))
         {
             json.WriteStartObject();
             json.WriteStartArray("errors");
