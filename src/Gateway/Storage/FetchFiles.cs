@@ -53,6 +53,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
     {
         SmallFiles.Move(PartOf(file.Digest), volume.CachedRoot.Data(file.Digest));
         volume.OpenFiles.Forget(Lifetime.Cached, file.Digest);
+        volume.Eviction.Published(file.Reserved);
     }
 
     internal void Discard(Digest digest) => File.Delete(PartOf(digest));

@@ -17,4 +17,7 @@ internal static partial class Log
 
     [LoggerMessage(2004, LogLevel.Warning, "Trash, uploads or parts of fetches could not be cleared away")]
     public static partial void SweepFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(2005, LogLevel.Warning, "Cached content could not be evicted; it is tried again with the next fetch")]
+    public static partial void EvictionFailed(ILogger logger, Exception exception);
 }

@@ -38,6 +38,7 @@ internal sealed class Volume : IAsyncDisposable
         var start = folders.NextStart();
         _index = LinkIndex.Open(folders.Index, start.Generation, clock, logger);
         Links = new(_index, clock);
+        Eviction = new(this, _index, logger);
         var applier = new Applier(this);
         var sequence = start.Sequence;
         try
@@ -74,6 +75,8 @@ internal sealed class Volume : IAsyncDisposable
     public FetchFiles Fetches { get; }
 
     public Links Links { get; }
+
+    public Eviction Eviction { get; }
 
     public Committer Committer { get; }
 
@@ -123,6 +126,13 @@ internal sealed class Volume : IAsyncDisposable
     {
         Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
         _freeCheckedAt = now;
+    }
+
+    /// <summary>Bounds what is cached: at most so many bytes, and none once less than so many are free. May be called again.</summary>
+    public void Limit(long maxCached, long keepFree)
+    {
+        (Eviction.MaxBytes, Fetches.KeepFree) = (maxCached, keepFree);
+        _ = Task.Run(Eviction.MakeRoom);
     }
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>

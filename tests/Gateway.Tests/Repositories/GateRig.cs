@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using System.Text;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.Storage;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>A gate over real storage, whose policy a test can change as a reload would.</summary>
+internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
+{
+    public const string Wasm = "application/vnd.wasm.config.v0+json";
+
+    public static readonly Asker Anybody = new(Asker.Anonymous, AccessActions.All);
+    public static readonly Asker Pusher = new("ci", AccessActions.All);
+    public static readonly Asker Puller = new("node", AccessActions.Pull);
+
+    private readonly Decisions _decisions = new();
+
+    public Volume Volume => volume.Volume;
+
+    public static async Task<GateRig> OpenAsync() => new(await VolumeRig.OpenAsync());
+
+    /// <summary>A policy that allows Quay's defaults and, where said, wasm.</summary>
+    public static PolicyOptions Types(bool wasm = false) => new()
+    {
+        Default = Outcome.Allow,
+        ArtifactTypes = new()
+        {
+            Extend = true,
+            Allowed = wasm ? ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty.Add(Wasm, ["application/wasm"]) : ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty,
+        },
+    };
+
+    public RepositoryRouter Router(PolicyOptions? policy = null, PullThroughFactory? upstream = null, GatewayOptions? options = null) =>
+        new(options ?? new(), Volume, upstream ?? ((_, _) => throw new InvalidOperationException("no upstream")), new(new(policy), _decisions, TimeProvider.System), _decisions, TimeProvider.System);
+
+    public Repository Repository(string name, PolicyOptions? policy = null) => Router(policy).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+
+    public static async Task<Descriptor> PushBlobAsync(Repository repository, string text, string mediaType = MediaTypes.OciConfig, Asker? asker = null)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(asker ?? Anybody, DigestAlgorithm.Sha256, default);
+        await using var upload = opened.Value;
+        await upload.AppendAsync(new MemoryStream(bytes), default);
+        _ = (Answer<Digest>.Found)await repository.CompleteUploadAsync(asker ?? Anybody, upload, Digest.Of(bytes), default);
+        return new(mediaType, Digest.Of(bytes), bytes.Length);
+    }
+
+    public static byte[] Manifest(Descriptor config, Descriptor? layer = null, Descriptor? subject = null) => Encoding.UTF8.GetBytes(
+        $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{{Json(config)}},"layers":[{{(layer is null ? "" : Json(layer))}}]{{(subject is null ? "" : $",\"subject\":{Json(subject)}")}}}""");
+
+    public static byte[] Index(params Descriptor[] children) => Encoding.UTF8.GetBytes(
+        $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[{{string.Join(',', children.Select(Json))}}]}""");
+
+    private static string Json(Descriptor d) => $$"""{"mediaType":"{{d.MediaType}}","digest":"{{d.Digest}}","size":{{d.Size}}}""";
+
+    public static ValueTask<Answer<PushedManifest>> PutAsync(Repository repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest, Asker? asker = null) =>
+        repository.PutManifestAsync(
+            asker ?? Anybody,
+            new(Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), [], type, bytes),
+            default);
+
+    /// <summary>Pushes an artifact of this config type under a tag.</summary>
+    public static async Task<Digest> PushAsync(Repository repository, string tag, string configType = MediaTypes.OciConfig, string text = "config")
+    {
+        var bytes = Manifest(await PushBlobAsync(repository, text, configType));
+        return ((Answer<PushedManifest>.Found)await PutAsync(repository, tag, bytes)).Value.Digest;
+    }
+
+    public ValueTask DisposeAsync() => volume.DisposeAsync();
+}
