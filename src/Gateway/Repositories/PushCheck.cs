@@ -12,8 +12,11 @@ internal static class PushCheck
         if (push.ContentType is null or "application/json")
             return (null, Unsupported("a manifest needs its media type as Content-Type, such as application/vnd.oci.image.manifest.v1+json; schema 1 is not accepted"));
         var (manifest, problem) = ManifestReader.Read(push.Bytes, push.ContentType, limits);
-        if (problem is { Code: "SCHEMA1" or "UNSUPPORTED_TYPE" }) return (null, Unsupported(problem.Message));
-        if (manifest is null) return (null, new(RegistryErrorCode.MANIFEST_INVALID, problem!.Message, problem.Code));
+        if (problem is { Code: ProblemCodes.Schema1 or ProblemCodes.UnsupportedType }) return (null, Unsupported(problem.Message));
+        if (manifest is null)
+            return (null, ProblemCodes.IsLimit(problem!.Code)
+                ? new(RegistryErrorCode.SIZE_INVALID, problem.Message, problem.Code, Status: 413)
+                : new(RegistryErrorCode.MANIFEST_INVALID, problem.Message, problem.Code));
 
         var algorithm = push.Reference.IsDigest ? push.Reference.Digest.Algorithm : DigestAlgorithm.Sha256;
         var digest = Digest.Of(push.Bytes.Span, algorithm);

@@ -86,6 +86,9 @@ internal sealed class Volume : IAsyncDisposable
 
     public RepositoryStates States { get; } = new();
 
+    /// <summary>Ends when the index is open, or off; until then the disk answers, and what the disk cannot say (the size of content that is not here) is not remembered.</summary>
+    public Task IndexOpened => _index.Opened;
+
     /// <summary>Why no writes are taken; null when they are.</summary>
     public string? ReadOnlyBecause => _damage ?? Committer.Failed ?? (FreeBytes < Reserve ? "the volume is full" : null);
 

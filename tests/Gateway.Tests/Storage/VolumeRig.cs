@@ -25,7 +25,11 @@ internal sealed class VolumeRig : IAsyncDisposable
         return rig;
     }
 
-    public async Task StartAsync() => Volume = await Volume.OpenAsync(Path, TimeProvider.System, NullLogger.Instance, default);
+    public async Task StartAsync()
+    {
+        Volume = await Volume.OpenAsync(Path, TimeProvider.System, NullLogger.Instance, default);
+        await Volume.IndexOpened;
+    }
 
     public async Task RestartAsync()
     {
