@@ -96,6 +96,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         // Held until the process ends: what lives as long as the volume logs through it.
         var loggers = LoggerFactory.Create(Logs);
         var volume = await Volume.OpenAsync(options.Storage.Path, clock, loggers.CreateLogger<Volume>(), cancellationToken);
+        volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
         RunningGateway? gateway = null;
         try
         {
@@ -119,6 +120,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         var certificates = ReadCertificates(options);
         await _upstreams.ReloadAsync(options.Upstreams.Values);
+        _volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
         _current = Snapshot(options, _current.Access.With(options.Access));
         ImmutableInterlocked.InterlockedExchange(ref _certificates, certificates);
     }
