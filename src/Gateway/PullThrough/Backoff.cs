@@ -11,6 +11,10 @@ internal sealed class Backoff(TimeProvider clock)
 
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(3);
+
+    // Readers hold their connections meanwhile; a breaker stays open for no longer (design.md §5, "Upstreams").
+    private static readonly TimeSpan LongestAsked = TimeSpan.FromSeconds(10);
+
     private int _fruitless;
     private int _tries;
 
@@ -21,9 +25,12 @@ internal sealed class Backoff(TimeProvider clock)
         return ++_tries < MaxTries && _fruitless < MaxFruitless;
     }
 
-    public Task WaitAsync(CancellationToken cancellationToken)
+    /// <param name="atLeast">What the upstream asked for, where it did; no more than <see cref="LongestAsked"/> of it is waited.</param>
+    public Task WaitAsync(TimeSpan? atLeast, CancellationToken cancellationToken)
     {
         var delay = First * Math.Pow(2, _fruitless) * (0.5 + Random.Shared.NextDouble());
-        return Task.Delay(delay < Longest ? delay : Longest, clock, cancellationToken);
+        if (delay > Longest) delay = Longest;
+        if (atLeast > delay) delay = atLeast < LongestAsked ? atLeast.Value : LongestAsked;
+        return Task.Delay(delay, clock, cancellationToken);
     }
 }

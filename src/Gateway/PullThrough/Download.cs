@@ -50,6 +50,7 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
         while (!IsAtEnd)
         {
             var from = sink.Position;
+            TimeSpan? pause;
             try
             {
                 response ??= await RequestAsync(cancellationToken);
@@ -61,6 +62,7 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
             {
                 if (response is not null) sources.Current.Report(response.Endpoint, wrong: false);
                 if (!_backoff.MayRetry(sink.Position - from)) throw;
+                pause = e.RetryAfter;
                 sources.Except = response?.Endpoint;
                 sources.MoveOn(e);
                 PullThroughMetrics.FetchResumes.Add(1);
@@ -71,7 +73,7 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
                 if (response is not null) await response.DisposeAsync();
                 response = null;
             }
-            await _backoff.WaitAsync(cancellationToken);
+            await _backoff.WaitAsync(pause, cancellationToken);
         }
     }
 

@@ -38,6 +38,15 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
 
     public ILogger Logger => logger;
 
+    /// <summary>Fetches under way.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate) return _fetches.Count;
+        }
+    }
+
     /// <summary>Manifests that came from an upstream and are not kept (yet).</summary>
     public RecentManifests Recent { get; } = new(clock);
 

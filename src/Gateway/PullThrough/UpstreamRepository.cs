@@ -7,8 +7,14 @@ namespace Gateway.PullThrough;
 /// <summary>One repository of an upstream, and the questions that we ask it.</summary>
 internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
-    /// <summary>Until the headers of an answer: an uncached pull shall fail within 10 s when an upstream hangs (perf.md §10, row 9).</summary>
-    public static readonly TimeSpan HeaderDeadline = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// Until the headers of an answer, whatever the number of endpoints, redirects and tokens on the way; each step has its own, shorter limit in <see cref="Upstream"/>.
+    /// Clients begin to give up at 30 s.
+    /// </summary>
+    private static readonly TimeSpan HeaderDeadline = TimeSpan.FromSeconds(30);
+
+    /// <summary>An upstream that is left alone for a moment only is worth waiting for: the alternative is a pull that fails.</summary>
+    private static readonly TimeSpan WorthWaiting = TimeSpan.FromSeconds(2);
 
     public UpstreamOptions Options => registry.Options;
 
@@ -55,12 +61,25 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
         using var both = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return await registry.SendAsync(request, both.Token);
+            return await SendWhenLetAsync(request, both.Token);
         }
         catch (OperationCanceledException e) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw new UpstreamException(
                 UpstreamFailure.Unavailable, $"upstream {Key} did not answer within {HeaderDeadline.TotalSeconds:0} s", inner: e);
+        }
+    }
+
+    private async Task<UpstreamResponse> SendWhenLetAsync(UpstreamRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await registry.SendAsync(request, cancellationToken);
+        }
+        catch (UpstreamException e) when (e.RetryAfter is { } wait && wait <= WorthWaiting)
+        {
+            await Task.Delay(wait, clock, cancellationToken);
+            return await registry.SendAsync(request, cancellationToken);
         }
     }
 }

@@ -1,0 +1,39 @@
+using Gateway.Transport;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>A client's end of a body: keeps what came, and may hang up after so many bytes.</summary>
+internal sealed class Body(long hangsUpAfter = long.MaxValue) : IBodyWriter
+{
+    private readonly MemoryStream _bytes = new();
+
+    /// <summary>Bytes received so far; safe to ask while the body is being written.</summary>
+    public long Length { get; private set; }
+
+    public byte[] ToArray() => _bytes.ToArray();
+
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        _bytes.Write(bytes.Span);
+        Length = _bytes.Length;
+        return Length < hangsUpAfter ? ValueTask.CompletedTask : throw new ClientHungUpException();
+    }
+
+    public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[64 * 1024];
+        while (count > 0)
+        {
+            var read = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), offset, cancellationToken);
+            if (read == 0) throw new EndOfStreamException($"the file ends at {offset}, {count} more bytes were promised");
+            await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+            (offset, count) = (offset + read, count - read);
+        }
+    }
+}
+
+/// <summary>The client is gone.</summary>
+internal sealed class ClientHungUpException : Exception
+{
+}

@@ -1,0 +1,30 @@
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>A clock that a test moves on, and that runs faster than the wall's, so that waits of seconds cost milliseconds.</summary>
+internal sealed class FastClock(int speed = 1) : TimeProvider
+{
+    private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
+    private readonly long _from = System.GetTimestamp();
+    private long _moved;
+
+    public override DateTimeOffset GetUtcNow() =>
+        _start + (System.GetElapsedTime(_from) * speed) + TimeSpan.FromTicks(Interlocked.Read(ref _moved));
+
+    public override long GetTimestamp() => _from + ((System.GetTimestamp() - _from) * speed);
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        new Timer(System.CreateTimer(callback, state, Shorten(dueTime), Shorten(period)), this);
+
+    public void Advance(TimeSpan by) => Interlocked.Add(ref _moved, by.Ticks);
+
+    private TimeSpan Shorten(TimeSpan time) => time > TimeSpan.Zero ? time / speed : time;
+
+    private sealed class Timer(ITimer inner, FastClock clock) : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period) => inner.Change(clock.Shorten(dueTime), clock.Shorten(period));
+
+        public void Dispose() => inner.Dispose();
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+}

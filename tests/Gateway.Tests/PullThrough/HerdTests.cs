@@ -1,0 +1,154 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>One download for all who ask, live for each of them.</summary>
+public sealed class HerdTests
+{
+    private const int MiB = 1 << 20;
+
+    [Fact]
+    public async Task Fifty_clients_of_one_cold_blob_cost_one_upstream_get()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(8 * MiB, seed: 1);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        var bodies = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => Rig.ReadAsync(rig.Backing, digest))));
+        Assert.All(bodies, body => Assert.Equal(layer, body));
+        Assert.Equal(1, rig.Gets(digest));
+        Assert.Equal(1, rig.Heads(digest));
+        await rig.SettleAsync();
+        Assert.Equal(layer, await Rig.ReadAsync(rig.Backing, digest));
+        Assert.Equal(1, rig.Gets(digest));
+        Assert.Empty(rig.Parts);
+    }
+
+    [Fact]
+    public async Task Bytes_reach_every_reader_as_soon_as_they_exist_and_the_last_one_only_when_verified()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 2);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        // Hangs one byte before the end, so that everything there is can be read but nothing is verified.
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Hang(after: layer.Length - 1).Once();
+        await using var first = await Rig.OpenAsync(rig.Backing, digest);
+        await using var second = await Rig.OpenAsync(rig.Backing, digest);
+        var (one, two) = (new Body(), new Body());
+        var (reading, alsoReading) = (first.CopyToAsync(one, 0, null, default).AsTask(), second.CopyToAsync(two, 0, null, default).AsTask());
+        await Rig.UntilAsync(() => one.Length == layer.Length - 1 && two.Length == layer.Length - 1);
+        Assert.False(reading.IsCompleted || alsoReading.IsCompleted || first.IsVerified);
+    }
+
+    [Fact]
+    public async Task Last_byte_is_held_until_the_digest_matches()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 3);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Flip(at: 3 * MiB).Once();
+        await using var content = await Rig.OpenAsync(rig.Backing, digest);
+        var body = new Body();
+        await Assert.ThrowsAnyAsync<IOException>(async () => await content.CopyToAsync(body, 0, null, default));
+        Assert.True(body.Length < layer.Length);
+        await rig.SettleAsync();
+        Assert.False(rig.IsKept(digest));
+        Assert.Empty(rig.Parts);
+    }
+
+    [Fact]
+    public async Task Client_that_hangs_up_does_not_stop_the_fetch()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 4);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        var gate = new TaskCompletionSource();
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).WaitFor(gate.Task);
+        using (var impatient = new CancellationTokenSource())
+        {
+            var opening = rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, impatient.Token).AsTask();
+            await rig.Hub.ReceivedAsync(r => r.IsGet && r.IsBlob(digest));
+            await impatient.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening);
+        }
+        gate.SetResult();
+        await rig.SettleAsync();
+        Assert.True(rig.IsKept(digest));
+        Assert.Equal(layer, await Rig.ReadAsync(rig.Backing, digest));
+        Assert.Equal(1, rig.Gets(digest));
+    }
+
+    [Fact]
+    public async Task Client_that_hangs_up_in_the_middle_does_not_stop_the_others()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 5);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        await using var leaving = await Rig.OpenAsync(rig.Backing, digest);
+        await using var staying = await Rig.OpenAsync(rig.Backing, digest);
+        await Assert.ThrowsAsync<ClientHungUpException>(async () => await leaving.CopyToAsync(new Body(hangsUpAfter: 100_000), 0, null, default));
+        Assert.Equal(layer, await Rig.ReadAsync(staying));
+        Assert.Equal(1, rig.Gets(digest));
+    }
+
+    [Fact]
+    public async Task Two_upstreams_with_the_same_blob_share_a_fetch_once_both_have_vouched()
+    {
+        await using var rig = await Rig.StartAsync(hubs: 2, apart: true);
+        var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 6);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        rig.OtherHub.AddBlob("their/app", layer);
+        var gate = new TaskCompletionSource();
+        rig.Hub.When(r => r.IsGet).WaitFor(gate.Task);
+        var one = Task.Run(() => Rig.ReadAsync(rig.Backing, digest));
+        await rig.Hub.ReceivedAsync(r => r.IsGet);
+        var two = Task.Run(() => Rig.ReadAsync(rig.Pull("their/app", "other"), digest));
+        await rig.OtherHub.ReceivedAsync(r => r.IsHead);
+        gate.SetResult();
+        Assert.Equal(layer, await one);
+        Assert.Equal(layer, await two);
+        Assert.Equal(1, rig.Gets(digest));
+    }
+
+    [Fact]
+    public async Task Content_of_another_repository_is_served_only_after_the_upstream_vouched_and_is_not_fetched_again()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(2 * MiB, seed: 7);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        await Rig.ReadAsync(rig.Backing, digest);
+        await rig.SettleAsync();
+        Assert.IsType<Result<IContent>.Absent>(await rig.Pull("other/app").OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
+        rig.Hub.AddBlob("third/app", layer);
+        Assert.Equal(layer, await Rig.ReadAsync(rig.Pull("third/app"), digest));
+        Assert.Equal(1, rig.Gets(digest));
+    }
+
+    [Fact]
+    public async Task Kept_blobs_are_served_when_the_upstream_is_gone_and_after_a_restart()
+    {
+        await using var rig = await Rig.StartAsync();
+        var layer = ScriptedUpstream.Bytes(5 * MiB, seed: 8);
+        var digest = rig.Hub.AddBlob(Rig.Name, layer);
+        await Rig.ReadAsync(rig.Backing, digest);
+        await rig.SettleAsync();
+        rig.Hub.When(_ => true).Respond(503);
+        await rig.RestartAsync();
+        Assert.Equal(layer, await Rig.ReadAsync(rig.Backing, digest));
+    }
+
+    [Fact]
+    public async Task Absent_blob_is_asked_for_once_and_not_again_for_a_while()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = ScriptedUpstream.DigestOf("nowhere"u8);
+        for (var i = 0; i < 3; i++)
+            Assert.IsType<Result<IContent>.Absent>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
+        Assert.Equal(1, rig.Hub.Requests.Count);
+        rig.Clock.Advance(TimeSpan.FromSeconds(31));
+        await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Head, default);
+        Assert.Equal(2, rig.Hub.Requests.Count);
+    }
+}

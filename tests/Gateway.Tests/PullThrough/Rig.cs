@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.PullThrough;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Upstream;
+using Microsoft.Extensions.Logging.Abstractions;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>A scripted upstream, a volume of its own, and the real parts between them up to the gate.</summary>
+internal sealed class Rig : IAsyncDisposable
+{
+    public const string Name = "library/app";
+    public static readonly Asker Asker = new(Asker.Anonymous, AccessActions.Pull);
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-pull-").FullName;
+    private readonly List<ScriptedUpstream> _hubs = [];
+    private readonly Func<UpstreamOptions, UpstreamOptions> _configure;
+    private UpstreamRegistries _upstreams = null!;
+
+    private Rig(FastClock clock, Func<UpstreamOptions, UpstreamOptions>? configure) => (Clock, _configure) = (clock, configure ?? (o => o));
+
+    public FastClock Clock { get; }
+
+    /// <summary>The only endpoint of upstream <c>hub</c>, unless the test asked for more.</summary>
+    public ScriptedUpstream Hub => _hubs[0];
+
+    public ScriptedUpstream OtherHub => _hubs[1];
+
+    public Volume Volume { get; private set; } = null!;
+
+    public FetchTable Fetches { get; private set; } = null!;
+
+    /// <summary>What pulls through, below the gate.</summary>
+    public PullThroughRepository Backing { get; private set; } = null!;
+
+    /// <summary>What clients see.</summary>
+    public Repository Gate { get; private set; } = null!;
+
+    /// <param name="hubs">Scripted upstreams to start.</param>
+    /// <param name="apart">Whether each is an upstream of its own (<c>hub</c>, <c>other</c>) or all are endpoints of one.</param>
+    public static async Task<Rig> StartAsync(
+        Func<UpstreamOptions, UpstreamOptions>? configure = null, int speed = 1, int hubs = 1, bool apart = false)
+    {
+        var rig = new Rig(new(speed), configure);
+        for (var i = 0; i < hubs; i++) rig._hubs.Add(await ScriptedUpstream.StartAsync($"127.0.0.{i + 1}"));
+        UpstreamOptions[] options = apart
+            ? [.. rig._hubs.Select((hub, i) => rig._configure(new() { Key = i == 0 ? "hub" : "other", Urls = [hub.Url] }))]
+            : [rig._configure(new() { Key = "hub", Urls = [.. rig._hubs.Select(h => h.Url)] })];
+        rig._upstreams = await UpstreamRegistries.BuildAsync(options, rig.Clock, NullLoggerFactory.Instance);
+        await rig.OpenAsync();
+        return rig;
+    }
+
+    /// <summary>Stops, and starts again on the same volume.</summary>
+    public async Task RestartAsync()
+    {
+        await CloseAsync();
+        await OpenAsync();
+    }
+
+    public PullThroughRepository Pull(string name, string upstream = "hub")
+    {
+        var parsed = RepositoryName.Parse(name);
+        return new(Volume.Cached(upstream, parsed), _upstreams[upstream], parsed, Fetches, Clock);
+    }
+
+    public static Digest D(string digest) => Digest.Parse(digest);
+
+    /// <summary>What a client gets for a tag: its digest, or the kind of answer.</summary>
+    public async Task<string> PullTagAsync(string tag = "v1") =>
+        await Gate.GetManifestAsync(Asker, new(TagName.Parse(tag)), default) switch
+        {
+            Answer<StoredManifest>.Found found => found.Value.Digest.ToString(),
+            var other => other.GetType().Name.Split('`')[0],
+        };
+
+    /// <summary>The same, with how it came about.</summary>
+    public async Task<Provenance> ResolveAsync(string tag = "v1") => (await Gate.GetManifestAsync(Asker, new(TagName.Parse(tag)), default)).Provenance;
+
+    /// <summary>Opens a blob that must be there.</summary>
+    public static async Task<IContent> OpenAsync(IBacking backing, string digest, BlobUse? use = null) =>
+        Assert.IsType<Result<IContent>.Found>(await backing.OpenBlobAsync(D(digest), use ?? BlobUse.Whole, default)).Value;
+
+    /// <summary>Reads a blob whole. Throws what its content throws.</summary>
+    public static async Task<byte[]> ReadAsync(IBacking backing, string digest)
+    {
+        await using var content = await OpenAsync(backing, digest);
+        return await ReadAsync(content);
+    }
+
+    public static async Task<byte[]> ReadAsync(IContent content, long offset = 0, long? count = null)
+    {
+        var writer = new Body();
+        await content.CopyToAsync(writer, offset, count, default);
+        return writer.ToArray();
+    }
+
+    public int Gets(string digest) => _hubs.Sum(h => h.Count(r => r.IsGet && r.IsBlob(digest)));
+
+    public int Heads(string digest) => _hubs.Sum(h => h.Count(r => r.IsHead && r.IsBlob(digest)));
+
+    /// <summary>Waits until no fetch is under way: what was verified is on disk then.</summary>
+    public Task SettleAsync() => UntilAsync(() => Fetches.Count == 0);
+
+    public bool IsKept(string digest) => Volume.FindContent(D(digest)) is not null;
+
+    /// <summary>Files left in <c>fetches/</c>.</summary>
+    public string[] Parts => Directory.GetFiles(Path.Combine(_folder, "gateway", "fetches"));
+
+    /// <summary>Waits for a condition; throws after 20 s.</summary>
+    public static async Task UntilAsync(Func<bool> condition)
+    {
+        for (var end = Environment.TickCount64 + 20_000; !condition(); await Task.Delay(5))
+        {
+            if (Environment.TickCount64 > end) throw new TimeoutException("the condition was not met within 20 s");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await CloseAsync();
+        await _upstreams.DisposeAsync();
+        foreach (var hub in _hubs) await hub.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task OpenAsync()
+    {
+        Volume = await Volume.OpenAsync(_folder, Clock, NullLogger.Instance, default);
+        Fetches = new(Volume, Clock, NullLogger.Instance);
+        Backing = Pull(Name);
+        Gate = new(RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(), Clock), Volume, takesPushes: false, Clock);
+    }
+
+    private async Task CloseAsync()
+    {
+        await Fetches.DisposeAsync();
+        await Volume.DisposeAsync();
+    }
+}
