@@ -32,17 +32,18 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         return await _asking.Run(digest, () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
     }
 
-    /// <summary>The size of a blob that is linked without one; null when the upstream does not say either.</summary>
-    public async Task<long?> AskSizeAsync(Digest digest, CancellationToken cancellationToken)
+    /// <summary>The size of a blob that is linked without one; null when the upstream does not say either. Throws <see cref="UpstreamException"/>.</summary>
+    /// <param name="mayGet">Whether a GET may be spent on it, given up after its headers.</param>
+    public async Task<long?> AskSizeAsync(Digest digest, bool mayGet, CancellationToken cancellationToken)
     {
-        var vouched = await _asking.Run(digest, () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
+        var vouched = await _asking.Run(digest, () => AskUpstreamAsync(digest, mayGet)).Result.WaitAsync(cancellationToken);
         return vouched.Size;
     }
 
-    private async Task<Vouched> AskUpstreamAsync(Digest digest)
+    private async Task<Vouched> AskUpstreamAsync(Digest digest, bool mayGet = true)
     {
         var vouched = await HeadAsync(digest);
-        if (vouched is null or { Exists: true, Size: null }) vouched = await GetHeadersAsync(digest);
+        if (vouched is null or { Exists: true, Size: null }) vouched = mayGet ? await GetHeadersAsync(digest) : new(true, null, null);
         if (!vouched.Exists) _absent.Set(digest, vouched, Freshness.OfAbsence(source.Options));
         else await LinkAsync(digest, vouched);
         return vouched;

@@ -18,7 +18,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             var vouched = await vouching.AskAsync(digest, cancellationToken);
             if (!vouched.Exists) return new Result<IContent>.Absent(UpstreamAnswers.Refused(source, vouched.Status));
             if (use.Kind == BlobUseKind.Head) return await HeadAsync(digest, vouched, cancellationToken);
-            return await OpenBodyAsync(digest, vouched.Size, use, cancellationToken);
+            var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: false, cancellationToken) : null);
+            return await OpenBodyAsync(digest, size, use, cancellationToken);
         }
         catch (UpstreamException e)
         {
@@ -33,7 +34,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     private async ValueTask<Result<IContent>> HeadAsync(Digest digest, BlobVouching.Vouched vouched, CancellationToken cancellationToken)
     {
         if (await FindAsync(digest, BlobUse.Head, cancellationToken) is { } kept) return kept;
-        var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, cancellationToken) : null);
+        var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: true, cancellationToken) : null);
         var provenance = new Provenance { Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status };
         return new Result<IContent>.Found(new HeadContent(digest, size), provenance);
     }

@@ -47,8 +47,9 @@ internal sealed class FollowingContent(FetchTable table, BlobFetch fetch, long? 
         {
             if (early is not null && end is { } to)
             {
-                reached(offset = await early.CopyToAsync(writer, offset, to, cancellationToken));
-                if (offset == to) break;
+                var at = offset;
+                reached(offset = await early.CopyToAsync(writer, at, to, cancellationToken));
+                if (offset > at) continue;
             }
             var readable = Math.Min(await fetch.WaitBeyondAsync(offset, cancellationToken), end ?? long.MaxValue);
             if (readable <= offset) break;

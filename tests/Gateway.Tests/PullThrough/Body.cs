@@ -1,3 +1,4 @@
+using System.Buffers;
 using Gateway.Transport;
 using Microsoft.Win32.SafeHandles;
 
@@ -6,17 +7,17 @@ namespace Gateway.Tests.PullThrough;
 /// <summary>A client's end of a body: keeps what came, and may hang up after so many bytes.</summary>
 internal sealed class Body(long hangsUpAfter = long.MaxValue) : IBodyWriter
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly ArrayBufferWriter<byte> _bytes = new();
 
     /// <summary>Bytes received so far; safe to ask while the body is being written.</summary>
     public long Length { get; private set; }
 
-    public byte[] ToArray() => _bytes.ToArray();
+    public byte[] ToArray() => _bytes.WrittenSpan.ToArray();
 
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         _bytes.Write(bytes.Span);
-        Length = _bytes.Length;
+        Length = _bytes.WrittenCount;
         return Length < hangsUpAfter ? ValueTask.CompletedTask : throw new ClientHungUpException();
     }
 

@@ -146,7 +146,7 @@ public sealed class HerdTests
         var digest = ScriptedUpstream.DigestOf("nowhere"u8);
         for (var i = 0; i < 3; i++)
             Assert.IsType<Result<IContent>.Absent>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
-        Assert.Equal(1, rig.Hub.Requests.Count);
+        Assert.Single(rig.Hub.Requests);
         rig.Clock.Advance(TimeSpan.FromSeconds(31));
         await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Head, default);
         Assert.Equal(2, rig.Hub.Requests.Count);

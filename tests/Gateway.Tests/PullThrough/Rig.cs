@@ -101,6 +101,13 @@ internal sealed class Rig : IAsyncDisposable
         return writer.ToArray();
     }
 
+    /// <summary>Links a blob as a manifest of this size would. The index opens in the background, and sizes told before are lost.</summary>
+    public async Task LinkAsync(string digest, long size)
+    {
+        for (Link? link = null; link?.Size != size; link = await Backing.ReadLinkAsync(D(digest), LinkKind.Blob, default))
+            await Backing.CommitAsync(new([new Operation.LinkBlob(D(digest), size)]), default);
+    }
+
     public int Gets(string digest) => _hubs.Sum(h => h.Count(r => r.IsGet && r.IsBlob(digest)));
 
     public int Heads(string digest) => _hubs.Sum(h => h.Count(r => r.IsHead && r.IsBlob(digest)));

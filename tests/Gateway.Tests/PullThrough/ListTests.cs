@@ -1,0 +1,146 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Referrers and tags: the upstream's, and what is kept when it is gone.</summary>
+public sealed class ListTests
+{
+    private const string Signature = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 61);
+
+    [Fact]
+    public async Task Referrers_come_from_every_page_of_the_upstream_and_stay_when_it_is_gone()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        var expected = Enumerable.Range(0, 5).Select(_ => rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature)).Order(StringComparer.Ordinal).ToArray();
+        rig.Hub.PageSize = 2;
+        Assert.Equal(expected, await ReferrersAsync(rig, image.Digest));
+        Assert.Equal(3, rig.Hub.Count(r => r.IsReferrers));
+        rig.Hub.When(_ => true).Respond(503);
+        rig.Clock.Advance(TimeSpan.FromHours(1));
+        await rig.RestartAsync();
+        var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Backing.ReferrersAsync(Rig.D(image.Digest), default));
+        Assert.Equal(expected, found.Value.Select(d => d.Digest.ToString()));
+        Assert.All(found.Value, d => Assert.Equal(Signature, d.ArtifactType));
+        Assert.Equal("stale", found.Provenance.Forward);
+    }
+
+    [Fact]
+    public async Task Upstream_without_the_api_lists_under_the_fallback_tag_and_each_entry_must_name_the_subject_itself()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.HasReferrersApi = false;
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        var signature = rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature);
+        var stranger = rig.Hub.AddImage(Rig.Name, null, Layer);
+        rig.Hub.WriteFallbackTag(Rig.Name, image.Digest);
+        Assert.Equal([signature], await ReferrersAsync(rig, image.Digest));
+        rig.Hub.AddIndex(Rig.Name, image.Digest.Replace(':', '-'), stranger);
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal([signature], await ReferrersAsync(rig, image.Digest));
+    }
+
+    [Fact]
+    public async Task Known_referrers_are_asked_for_again_after_five_minutes_and_none_after_half_a_minute()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        Assert.Empty(await ReferrersAsync(rig, image.Digest));
+        Assert.Empty(await ReferrersAsync(rig, image.Digest));
+        Assert.Single(rig.Hub.Requests);
+        var signature = rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature);
+        rig.Clock.Advance(TimeSpan.FromSeconds(31));
+        Assert.Equal([signature], await ReferrersAsync(rig, image.Digest));
+        rig.Clock.Advance(TimeSpan.FromMinutes(4));
+        await ReferrersAsync(rig, image.Digest);
+        Assert.Equal(2, rig.Hub.Requests.Count);
+        rig.Clock.Advance(TimeSpan.FromMinutes(2));
+        await ReferrersAsync(rig, image.Digest);
+        Assert.Equal(3, rig.Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Not_now_is_never_told_as_none()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(_ => true).Respond(503);
+        var subject = Rig.D(ScriptedUpstream.DigestOf("x"u8));
+        Assert.IsType<Result<IReadOnlyList<Descriptor>>.Unavailable>(await rig.Backing.ReferrersAsync(subject, default));
+    }
+
+    [Fact]
+    public async Task Cosign_tags_are_ordinary_tags()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        var tag = $"{image.Digest.Replace(':', '-')}.sig";
+        var signature = rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature, tag);
+        Assert.Equal(signature, await rig.PullTagAsync(tag));
+    }
+
+    [Fact]
+    public async Task Tags_are_the_upstreams_page_by_page()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "a", Layer);
+        foreach (var tag in new[] { "b", "c", "d", "e" }) rig.Hub.Tag(Rig.Name, tag, image.Digest);
+        Assert.Equal(("a b", true), await TagsAsync(rig, null, 2));
+        Assert.Equal(("c d", true), await TagsAsync(rig, "b", 2));
+        Assert.Equal(("e", false), await TagsAsync(rig, "d", 2));
+    }
+
+    [Fact]
+    public async Task Upstream_that_orders_in_its_own_way_or_pages_by_tokens_is_read_whole_and_sorted()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags && r.Query.Contains("next_page=2", StringComparison.Ordinal)).Respond(200, """{"name":"x","tags":["Z","b"]}""");
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["d","a"]}""").Header("Link", $"</v2/{Rig.Name}/tags/list?next_page=2>; rel=\"next\"");
+        Assert.Equal(("Z a", true), await TagsAsync(rig, null, 2));
+        Assert.Equal(("b d", false), await TagsAsync(rig, "a", 2));
+    }
+
+    [Fact]
+    public async Task Upstream_that_ignores_n_and_last_is_cut_to_the_page()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a","b","c"]}""");
+        Assert.Equal(("a b", true), await TagsAsync(rig, null, 2));
+        Assert.Equal(("c", false), await TagsAsync(rig, "b", 2));
+    }
+
+    [Fact]
+    public async Task Kept_tags_are_listed_with_a_warning_when_the_upstream_is_gone()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Hub.When(_ => true).Respond(503);
+        var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
+        Assert.Equal("v1", Assert.Single(found.Value.Items).Value);
+        Assert.NotNull(found.Provenance.Warning);
+    }
+
+    [Fact]
+    public async Task Repository_that_upstream_lacks_has_no_list()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags).Respond(404);
+        Assert.IsType<Result<Page<TagName>>.Absent>(await rig.Backing.TagsAfterAsync(null, 10, default));
+    }
+
+    private static async Task<string[]> ReferrersAsync(Rig rig, string subject)
+    {
+        var result = await rig.Backing.ReferrersAsync(Rig.D(subject), default);
+        return [.. Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(result).Value.Select(d => d.Digest.ToString())];
+    }
+
+    private static async Task<(string Tags, bool More)> TagsAsync(Rig rig, string? last, int count)
+    {
+        var page = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(last, count, default)).Value;
+        return (string.Join(' ', page.Items), page.More);
+    }
+}

@@ -1,0 +1,81 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Pulls on a volume without room: they pass through, checked and unkept.</summary>
+public sealed class RoomTests
+{
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(6 << 20, seed: 21);
+
+    [Fact]
+    public async Task Without_room_a_blob_passes_through_and_is_not_kept()
+    {
+        await using var rig = await FullAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+        await rig.SettleAsync();
+        Assert.False(rig.IsKept(digest));
+        Assert.Empty(rig.Parts);
+    }
+
+    [Fact]
+    public async Task Without_room_a_cut_is_resumed_too()
+    {
+        await using var rig = await FullAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Cut(after: 2_000_000).Once();
+        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+    }
+
+    [Fact]
+    public async Task Without_room_the_last_byte_is_still_held()
+    {
+        await using var rig = await FullAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Flip(at: 1_000_000);
+        await using var content = await Rig.OpenAsync(rig.Backing, digest);
+        var body = new Body();
+        await Assert.ThrowsAnyAsync<IOException>(async () => await content.CopyToAsync(body, 0, null, default));
+        Assert.Equal(Layer.Length - 1, body.Length);
+        Assert.True(rig.Fetches.IsSuspect(Rig.D(digest)));
+    }
+
+    [Fact]
+    public async Task Without_room_a_small_blob_is_still_verified_first()
+    {
+        await using var rig = await FullAsync();
+        var small = ScriptedUpstream.Bytes(50_000, seed: 22);
+        var digest = rig.Hub.AddBlob(Rig.Name, small);
+        await using var content = await Rig.OpenAsync(rig.Backing, digest);
+        Assert.True(content.IsVerified);
+        Assert.Equal(small, await Rig.ReadAsync(content));
+    }
+
+    [Fact]
+    public async Task Without_room_a_range_passes_through()
+    {
+        await using var rig = await FullAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        await using var content = await Rig.OpenAsync(rig.Backing, digest, new(BlobUseKind.Range, 3_000_000, 3_999_999));
+        Assert.False(content.IsVerified);
+        Assert.Equal(Layer[3_000_000..4_000_000], await Rig.ReadAsync(content, 3_000_000, 1_000_000));
+    }
+
+    [Fact]
+    public async Task Where_all_must_be_verified_first_and_there_is_no_room_the_answer_is_not_now()
+    {
+        await using var rig = await FullAsync(verifyFirst: true);
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
+    }
+
+    private static async Task<Rig> FullAsync(bool verifyFirst = false)
+    {
+        var rig = await Rig.StartAsync(o => o with { VerifyFirst = verifyFirst });
+        rig.Volume.Fetches.KeepFree = long.MaxValue / 2;
+        return rig;
+    }
+}

@@ -1,0 +1,253 @@
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Tags: asked for by HEAD, once for all, and served when the upstream cannot answer as its options say.</summary>
+public sealed class TagTests
+{
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 41);
+
+    [Fact]
+    public async Task First_pull_of_a_tag_costs_one_head_and_one_get_by_digest()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(["HEAD v1", $"GET {image.Digest}"], rig.Hub.Requests.Select(r => $"{r.Method} {r.Reference}"));
+    }
+
+    [Fact]
+    public async Task Fresh_tag_asks_nobody_and_a_stale_one_costs_one_head()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        Assert.True((await rig.ResolveAsync()).IsHit);
+        Assert.Equal(2, rig.Hub.Requests.Count);
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.True(rig.Hub.Requests[2].IsHead);
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(3, rig.Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Fifty_pulls_of_a_stale_tag_cost_one_head()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        var gate = new TaskCompletionSource();
+        rig.Hub.When(r => r.IsHead).WaitFor(gate.Task);
+        var pulls = Enumerable.Range(0, 50).Select(_ => Task.Run(() => rig.PullTagAsync())).ToArray();
+        await rig.Hub.ReceivedAsync(r => r == rig.Hub.Requests.ElementAtOrDefault(2));
+        gate.SetResult();
+        Assert.All(await Task.WhenAll(pulls), digest => Assert.Equal(image.Digest, digest));
+        Assert.Equal(2, rig.Hub.Count(r => r.IsHead));
+    }
+
+    [Fact]
+    public async Task Moved_tag_is_fetched_by_its_new_digest()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        var newer = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal(newer.Digest, await rig.PullTagAsync());
+        Assert.Equal($"GET {newer.Digest}", $"{rig.Hub.Requests[^1].Method} {rig.Hub.Requests[^1].Reference}");
+        Assert.Equal(newer.Digest, await rig.PullTagAsync());
+        Assert.Equal(4, rig.Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Freshness_survives_a_restart()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(4));
+        await rig.RestartAsync();
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(3, rig.Hub.Requests.Count);
+        rig.Clock.Advance(TimeSpan.FromMinutes(2));
+        await rig.PullTagAsync();
+        Assert.Equal(4, rig.Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Immutable_tags_are_never_asked_for_again()
+    {
+        await using var rig = await Rig.StartAsync(o => o with { Tags = o.Tags with { Immutable = ["v*"] } });
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromDays(365));
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(2, rig.Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Never_asks_once_and_always_asks_each_time()
+    {
+        foreach (var (after, heads) in new[] { (Timeout.InfiniteTimeSpan, 1), (TimeSpan.Zero, 3) })
+        {
+            await using var rig = await Rig.StartAsync(o => o with { Tags = o.Tags with { RevalidateAfter = after } });
+            rig.Hub.AddImage(Rig.Name, "v1", Layer);
+            for (var i = 0; i < 3; i++)
+            {
+                await rig.PullTagAsync();
+                rig.Clock.Advance(TimeSpan.FromDays(1));
+            }
+            Assert.Equal(heads, rig.Hub.Count(r => r.IsHead));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Upstream_without_digest_or_without_head_is_asked_by_get(bool refusesHead)
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        var rule = rig.Hub.When(r => r.IsAnyManifest);
+        _ = refusesHead ? rule.RefuseHead() : rule.NoDigest();
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(1, rig.Hub.Count(r => r.IsGet));
+    }
+
+    /// <summary>features.md D2: what the upstream answers, and what its options make of it.</summary>
+    [Theory]
+    [InlineData(503, StaleUse.Serve, true)]
+    [InlineData(503, StaleUse.Deny, false)]
+    [InlineData(429, StaleUse.Serve, true)]
+    [InlineData(429, StaleUse.Deny, false)]
+    [InlineData(404, StaleUse.Serve, true)]
+    [InlineData(404, StaleUse.Deny, false)]
+    [InlineData(403, StaleUse.Serve, true)]
+    [InlineData(403, StaleUse.Deny, false)]
+    public async Task Stale_tag_is_served_as_the_options_say(int status, StaleUse use, bool served)
+    {
+        await using var rig = await Rig.StartAsync(o => o with
+        {
+            Tags = o.Tags with
+            {
+                OnUnavailable = use,
+                OnUnauthorized = use,
+                OnGone = use == StaleUse.Serve ? Timeout.InfiniteTimeSpan : TimeSpan.Zero,
+            },
+        });
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        rig.Hub.When(_ => true).Respond(status);
+        var answer = await rig.PullTagAsync();
+        if (!served)
+        {
+            Assert.Equal(status is 503 or 429 ? "Unavailable" : "Absent", answer);
+            return;
+        }
+        Assert.Equal(image.Digest, answer);
+        var provenance = await rig.ResolveAsync();
+        Assert.Equal((true, "stale"), (provenance.IsHit, provenance.Forward));
+        Assert.StartsWith("stale:", provenance.Warning, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Gone_tag_is_served_for_as_long_as_the_options_say()
+    {
+        await using var rig = await Rig.StartAsync(o => o with { Tags = o.Tags with { OnGone = TimeSpan.FromHours(1) } });
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Hub.Untag(Rig.Name, "v1");
+        rig.Clock.Advance(TimeSpan.FromMinutes(30));
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        rig.Clock.Advance(TimeSpan.FromMinutes(31));
+        Assert.Equal("Absent", await rig.PullTagAsync());
+    }
+
+    [Fact]
+    public async Task Hanging_upstream_delays_a_stale_tag_once_and_the_next_ones_not_at_all()
+    {
+        await using var rig = await Rig.StartAsync(speed: 20);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        rig.Hub.When(_ => true).HangBeforeHeaders();
+        var before = rig.Clock.GetUtcNow();
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        // By the gateway's own clock: shorter than the upstream's own limit of 10 s proves that it was not waited out.
+        Assert.True(rig.Clock.GetUtcNow() - before >= TimeSpan.FromSeconds(2));
+        Assert.Equal(2, rig.Hub.Count(r => r.IsHead));
+        Assert.Contains("did not answer within 2 s", (await rig.ResolveAsync()).Warning, StringComparison.Ordinal);
+        Assert.Equal(2, rig.Hub.Count(r => r.IsHead));
+    }
+
+    [Fact]
+    public async Task Limited_upstream_is_left_alone_until_it_said()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        rig.Hub.When(_ => true).RateLimit(retryAfter: "60");
+        for (var i = 0; i < 20; i++) Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(3, rig.Hub.Requests.Count);
+        Assert.Equal("Unavailable", await rig.PullTagAsync("v2"));
+        rig.Clock.Advance(TimeSpan.FromSeconds(61));
+        rig.Hub.Behave();
+        await rig.PullTagAsync();
+        Assert.False((await rig.ResolveAsync()).Forward == "stale");
+    }
+
+    [Fact]
+    public async Task Tag_that_upstream_lacks_is_not_asked_for_again_within_half_a_minute()
+    {
+        await using var rig = await Rig.StartAsync();
+        for (var i = 0; i < 3; i++) Assert.Equal("Absent", await rig.PullTagAsync());
+        Assert.Single(rig.Hub.Requests);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        rig.Clock.Advance(TimeSpan.FromSeconds(31));
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+    }
+
+    [Fact]
+    public async Task Uncached_tag_of_a_failing_upstream_is_unavailable_and_never_absent()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(_ => true).Respond(500);
+        Assert.Equal("Unavailable", await rig.PullTagAsync());
+    }
+
+    [Fact]
+    public async Task Whole_image_is_served_from_disk_when_the_upstream_is_gone()
+    {
+        await using var rig = await Rig.StartAsync();
+        var (one, two) = (rig.Hub.AddImage(Rig.Name, null, Layer), rig.Hub.AddImage(Rig.Name, null, Layer, Layer[..10]));
+        var index = rig.Hub.AddIndex(Rig.Name, "v1", one, two);
+        Assert.Equal(index, await rig.PullTagAsync());
+        foreach (var image in new[] { one, two })
+        {
+            Assert.IsType<Answer<StoredManifest>.Found>(await rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(image.Digest)), default));
+            foreach (var blob in image.Layers.Append(image.Config)) await Rig.ReadAsync(rig.Backing, blob);
+        }
+        await rig.SettleAsync();
+        rig.Hub.When(_ => true).Respond(502);
+        rig.Clock.Advance(TimeSpan.FromDays(1));
+        await rig.RestartAsync();
+        Assert.Equal(index, await rig.PullTagAsync());
+        foreach (var image in new[] { one, two })
+        {
+            var manifest = await rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(image.Digest)), default);
+            Assert.Equal(image.Manifest, Assert.IsType<Answer<StoredManifest>.Found>(manifest).Value.Bytes.ToArray());
+            foreach (var blob in image.Layers.Append(image.Config)) Assert.Equal(blob, ScriptedUpstream.DigestOf(await Rig.ReadAsync(rig.Backing, blob)));
+        }
+    }
+}
