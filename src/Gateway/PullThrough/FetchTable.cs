@@ -47,6 +47,12 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
         }
     }
 
+    /// <summary>The fetch of a digest; null when none is under way.</summary>
+    public BlobFetch? Find(Digest digest)
+    {
+        lock (_gate) return _fetches.GetValueOrDefault(digest);
+    }
+
     /// <summary>Manifests that came from an upstream and are not kept (yet).</summary>
     public RecentManifests Recent { get; } = new(clock);
 

@@ -128,7 +128,7 @@ public sealed class RangeTests
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         rig.Hub.When(r => r.IsHead && r.IsAnyBlob).Respond(status);
-        rig.Hub.When(r => r.IsGet).Hang(after: 0);
+        rig.Hub.When(r => r.IsGet).Hang(after: 1000);
         await using var content = await Rig.OpenAsync(rig.Backing, digest, BlobUse.Head);
         Assert.Equal(Layer.Length, content.Length);
         Assert.Equal(1, rig.Gets(digest));

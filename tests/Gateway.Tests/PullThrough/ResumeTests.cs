@@ -49,7 +49,7 @@ public sealed class ResumeTests
     [Fact]
     public async Task Stalled_download_is_taken_up()
     {
-        await using var rig = await Rig.StartAsync(speed: 50);
+        await using var rig = await Rig.StartAsync(speed: 10);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Hang(after: 1_000_000).Once();
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
@@ -69,7 +69,7 @@ public sealed class ResumeTests
     [Fact]
     public async Task Readers_fail_by_a_broken_body_when_no_source_brings_the_rest_and_the_part_is_taken_up_later()
     {
-        await using var rig = await Rig.StartAsync(speed: 50);
+        await using var rig = await Rig.StartAsync(speed: 10);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         rig.Hub.When(r => r.IsGet && r.Range is null).Cut(after: 3_000_000);
         rig.Hub.When(r => r.IsGet && r.Range is not null).Respond(500);
@@ -112,7 +112,7 @@ public sealed class ResumeTests
     [Fact]
     public async Task Part_that_went_bad_on_disk_is_found_out_and_fetched_anew()
     {
-        await using var rig = await Rig.StartAsync(speed: 50);
+        await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Hang(after: 4 * MiB).Once();
         await using (var content = await Rig.OpenAsync(rig.Backing, digest))
@@ -171,7 +171,7 @@ public sealed class ResumeTests
     [Fact]
     public async Task Small_blob_that_stays_wrong_is_unavailable_before_any_byte()
     {
-        await using var rig = await Rig.StartAsync(speed: 50);
+        await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, ScriptedUpstream.Bytes(100_000, seed: 13));
         rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Flip(at: 0);
         Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
