@@ -18,12 +18,13 @@ internal sealed class Rig : IAsyncDisposable
 {
     public const string Name = "library/app";
     public static readonly Asker Asker = new(Asker.Anonymous, AccessActions.Pull);
-    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-pull-").FullName;
+    private readonly string _folder;
     private readonly List<ScriptedUpstream> _hubs = [];
     private readonly Func<UpstreamOptions, UpstreamOptions> _configure;
     private UpstreamRegistries _upstreams = null!;
 
-    private Rig(FastClock clock, Func<UpstreamOptions, UpstreamOptions>? configure) => (Clock, _configure) = (clock, configure ?? (o => o));
+    private Rig(string folder, FastClock clock, Func<UpstreamOptions, UpstreamOptions>? configure) =>
+        (_folder, Clock, _configure) = (folder, clock, configure ?? (o => o));
 
     public FastClock Clock { get; }
 
@@ -45,9 +46,10 @@ internal sealed class Rig : IAsyncDisposable
     /// <param name="hubs">Scripted upstreams to start.</param>
     /// <param name="apart">Whether each is an upstream of its own (<c>hub</c>, <c>other</c>) or all are endpoints of one.</param>
     public static async Task<Rig> StartAsync(
-        Func<UpstreamOptions, UpstreamOptions>? configure = null, int speed = 1, int hubs = 1, bool apart = false)
+        Func<UpstreamOptions, UpstreamOptions>? configure = null, int speed = 1, int hubs = 1, bool apart = false, string? folder = null)
     {
-        var rig = new Rig(new(speed), configure);
+        folder = Directory.CreateDirectory(folder ?? Path.Combine(Path.GetTempPath(), $"gateway-pull-{Guid.NewGuid():N}")).FullName;
+        var rig = new Rig(folder, new(speed), configure);
         for (var i = 0; i < hubs; i++) rig._hubs.Add(await ScriptedUpstream.StartAsync($"127.0.0.{i + 1}"));
         UpstreamOptions[] options = apart
             ? [.. rig._hubs.Select((hub, i) => rig._configure(new() { Key = i == 0 ? "hub" : "other", Urls = [hub.Url] }))]

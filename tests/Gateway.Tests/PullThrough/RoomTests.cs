@@ -72,6 +72,24 @@ public sealed class RoomTests
         Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
     }
 
+    [Fact]
+    public async Task Volume_that_fills_up_on_the_way_costs_no_reader_the_answer()
+    {
+        await using var small = SmallVolume.TryMount(96);
+        Assert.SkipUnless(small is not null, "A small tmpfs could not be mounted: run the tests as root.");
+        await using var rig = await Rig.StartAsync(folder: Path.Combine(small.Path, "volume"));
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        // No length: then no room can be reserved, and the disk is full in the middle.
+        rig.Hub.When(r => r.IsBlob(digest)).Chunked();
+        await rig.LinkAsync(digest, -1);
+        small.FillUpTo(2 << 20);
+        var bodies = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Task.Run(() => Rig.ReadAsync(rig.Backing, digest))));
+        Assert.All(bodies, body => Assert.True(body.AsSpan().SequenceEqual(Layer)));
+        await rig.SettleAsync();
+        Assert.False(rig.IsKept(digest));
+        Assert.Empty(rig.Parts);
+    }
+
     private static async Task<Rig> FullAsync(bool verifyFirst = false)
     {
         var rig = await Rig.StartAsync(o => o with { VerifyFirst = verifyFirst });
