@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Collections.Immutable;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -30,6 +31,8 @@ internal static class GatewayServer
         try
         {
             await using var gateway = await RunningGateway.StartAsync(options, Console.OpenStandardOutput(), TimeProvider.System, stop);
+            await using var watcher = new ConfigurationWatcher(
+                configurationPath, options, () => Load(configurationPath), (next, _) => gateway.UseAsync(next), TimeProvider.System, gateway.Logger);
             await Console.Error.WriteLineAsync(gateway.Welcome);
             await gateway.WaitForEndAsync(stop);
             return 0;
@@ -40,6 +43,10 @@ internal static class GatewayServer
             return 1;
         }
     }
+
+    private static LoadedConfiguration Load(string? path) => ConfigurationLoader.Load(
+        path,
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(each => KeyValuePair.Create((string)each.Key, (string?)each.Value ?? "")));
 }
 
 /// <summary>Puts the house together, from the volume up to the listeners, and takes it apart in the opposite order.</summary>
@@ -85,6 +92,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     public ImmutableArray<Uri> Listening { get; private set; } = [];
 
     public Uri Operator { get; private set; } = new("http://127.0.0.1:0");
+
+    public ILogger Logger => _app.Logger;
 
     /// <summary>What to tell whoever started us.</summary>
     public string Welcome => Operations.Welcome.Text(_current.Options, Listening, Operator);
@@ -152,6 +161,7 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     private WebApplication Build(GatewayOptions options)
     {
+        Registry.Listening.RefuseBareLineFeeds();
         var builder = WebApplication.CreateEmptyBuilder(new());
         Logs(builder.Logging);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain);

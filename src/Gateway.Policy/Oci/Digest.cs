@@ -48,7 +48,7 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
     {
         digest = default;
         var wanted = text.StartsWith("sha256:", StringComparison.Ordinal) ? 64 : text.StartsWith("sha512:", StringComparison.Ordinal) ? 128 : -1;
-        if (text.Length - PrefixLength != wanted || text[PrefixLength..].ContainsAnyExcept(Hexadecimal)) return false;
+        if (wanted < 0 || text.Length - PrefixLength != wanted || text[PrefixLength..].ContainsAnyExcept(Hexadecimal)) return false;
         digest = new Digest(text.ToString());
         return true;
     }

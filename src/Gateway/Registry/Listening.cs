@@ -13,9 +13,6 @@ internal static class Listening
     // Ten thousand nodes that keep a connection each; Kestrel has no cap of its own. One idle connection costs some 10 KiB.
     private const int MaxConnections = 10_000;
 
-    // What no handler lifts: small forms and nothing else. Manifests and blobs lift it for themselves.
-    private const int MaxRequestBodyBytes = 64 * 1024;
-
     // containerd and Go clients keep idle connections for 90 s; closing earlier would race with their next request.
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(120);
 
@@ -28,9 +25,17 @@ internal static class Listening
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
         options.Limits.MaxConcurrentConnections = MaxConnections;
-        options.Limits.MaxRequestBodySize = MaxRequestBodyBytes;
+        // Each handler bounds what it reads: a manifest and a form by their size, a blob by the volume. A limit here would break the connection
+        // of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s at most.
+        options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
     }
+
+    /// <summary>
+    /// Refuses lines that end in a bare line feed, which proxies in front may read as part of a value (RFC 9112 §2.2 lets a server choose).
+    /// Kestrel has no setting for it, only this switch of the process, read when the server is built.
+    /// </summary>
+    public static void RefuseBareLineFeeds() => AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
 
     /// <summary>Adds a listener. Cleartext speaks HTTP/1.1 (without TLS nobody negotiates more), TLS also HTTP/2.</summary>
     /// <param name="certificate">For https, what is shown to each new connection; null for http.</param>

@@ -12,7 +12,6 @@ internal static class RequestBody
     public static async ValueTask<byte[]?> ReadAsync(HttpRequest request, int maxBytes, CancellationToken cancellationToken)
     {
         if (request.ContentLength > maxBytes) return null;
-        Unlimited(request);
         var body = new ArrayBufferWriter<byte>((int)(request.ContentLength ?? 0) + 1);
         while (body.WrittenCount <= maxBytes)
         {
@@ -22,13 +21,6 @@ internal static class RequestBody
             body.Advance(read);
         }
         return null;
-    }
-
-    /// <summary>Takes the server's own limit off this request: its handler counts, or a blob is bounded by the volume.</summary>
-    public static void Unlimited(HttpRequest request)
-    {
-        var limit = request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>();
-        if (limit is { IsReadOnly: false }) limit.MaxRequestBodySize = null;
     }
 
     /// <summary>Whether the request has a body at all; one without a stated length may turn out empty.</summary>

@@ -62,7 +62,6 @@ internal static class Sessions
     /// <summary>Appends the body. What arrives before a client hangs up stays received.</summary>
     public static async Task AppendAsync(Exchange x, Upload upload)
     {
-        RequestBody.Unlimited(x.Request);
         var before = upload.Length;
         try
         {

@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Gateway.Operations;
+using Xunit;
+
+namespace Gateway.Tests.Operations;
+
+public sealed class OperatorPortTests
+{
+    [Fact]
+    public async Task Probes_and_metrics_are_on_the_operators_port_alone()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+
+        foreach (var path in new[] { "/livez", "/readyz", "/metrics" })
+        {
+            using var there = await rig.Client.GetAsync(new Uri(rig.Operator, path));
+            using var here = await rig.SendAsync("GET", path);
+            Assert.Equal((path, 200, 404), (path, (int)there.StatusCode, (int)here.StatusCode));
+        }
+        using var registry = await rig.Client.GetAsync(new Uri(rig.Operator, "/v2/"));
+        Assert.Equal(404, (int)registry.StatusCode);
+    }
+
+    [Fact]
+    public async Task Requests_are_counted_under_the_fields_names()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        (await rig.SendAsync("GET", "/v2/a/tags/list")).Dispose();
+        (await rig.SendAsync("BREW", "/v2/")).Dispose();
+
+        await ScrapeUntilAsync(rig, s => s is { Name: "gateway_http_requests_total", Labels: "route=\"tags\",method=\"GET\",code=\"404\"" });
+        var scrape = await ScrapeUntilAsync(
+            rig, s => s is { Name: "gateway_http_requests_total", Labels: "route=\"ping\",method=\"OTHER\",code=\"405\"" });
+        Assert.Equal("histogram", scrape.Types["gateway_http_request_duration_seconds"]);
+        Assert.Equal("counter", scrape.Types["gateway_http_response_bytes_total"]);
+        Assert.Equal("gauge", scrape.Types["gateway_http_requests_in_flight"]);
+        Assert.Equal("gauge", scrape.Types["gateway_disk_free_bytes"]);
+        Assert.Contains("gateway_build_info", scrape.Types.Keys);
+        Assert.Contains(scrape.Types.Keys, name => name.StartsWith("kestrel_", StringComparison.Ordinal));
+        Assert.Contains(scrape.Types.Keys, name => name.StartsWith("dotnet_", StringComparison.Ordinal));
+    }
+
+    // A request is counted when it is over, which its client may know first.
+    private static async Task<PrometheusReader> ScrapeUntilAsync(GatewayRig rig, Predicate<(string Name, string Labels, double Value)> found)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            var scrape = PrometheusReader.Read(await rig.Client.GetStringAsync(new Uri(rig.Operator, "/metrics"), deadline.Token));
+            if (scrape.Samples.Exists(found)) return scrape;
+        }
+    }
+
+    [Fact]
+    public void A_part_that_is_in_trouble_makes_the_whole_unready_and_says_why()
+    {
+        var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => "the volume is full", ["other"] = () => null });
+
+        var problems = health.Problems();
+        using var told = JsonDocument.Parse(health.ToJson(problems));
+        Assert.Equal(("storage", "the volume is full"), Assert.Single(problems));
+        Assert.Equal("the volume is full", told.RootElement.GetProperty("checks").GetProperty("storage").GetString());
+        Assert.Equal("ok", told.RootElement.GetProperty("checks").GetProperty("other").GetString());
+    }
+
+    [Fact]
+    public void A_gateway_that_stops_takes_no_new_clients()
+    {
+        var health = new Health(new Dictionary<string, Func<string?>>());
+        health.BeginStopping();
+
+        Assert.Equal("process", Assert.Single(health.Problems()).Check);
+    }
+}

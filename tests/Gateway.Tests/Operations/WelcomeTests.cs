@@ -1,0 +1,36 @@
+using Gateway.Configuration;
+using Gateway.Operations;
+using Xunit;
+
+namespace Gateway.Tests.Operations;
+
+public sealed class WelcomeTests
+{
+    private static readonly Uri Listen = new("http://0.0.0.0:5000");
+    private static readonly Uri Operator = new("http://127.0.0.1:5001");
+
+    [Fact]
+    public void Commands_follow_the_routes_in_force()
+    {
+        var hub = new UpstreamOptions { Key = "docker.io", Urls = [new("https://registry-1.docker.io")], Library = true };
+        var options = new GatewayOptions
+        {
+            Upstreams = new GatewayOptions().Upstreams.Add("docker.io", hub),
+            Routes = [new() { Prefix = "docker.io", Upstream = "docker.io" }, new() { Prefix = "team" }],
+        };
+
+        var text = Welcome.Text(options, [Listen], Operator);
+        Assert.Contains("docker pull localhost:5000/docker.io/alpine:latest", text, StringComparison.Ordinal);
+        Assert.Contains("docker push localhost:5000/team/alpine:latest", text, StringComparison.Ordinal);
+        Assert.Contains("curl -s http://127.0.0.1:5001/metrics", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nothing_is_promised_that_no_route_leads_to()
+    {
+        var text = Welcome.Text(new GatewayOptions { Routes = [] }, [Listen], Operator);
+
+        Assert.DoesNotContain("docker pull", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("docker push", text, StringComparison.Ordinal);
+    }
+}

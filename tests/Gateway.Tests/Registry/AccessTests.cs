@@ -1,0 +1,73 @@
+using System.Text;
+using Gateway.Configuration;
+using Xunit;
+
+namespace Gateway.Tests.Registry;
+
+/// <summary>Who gets what, as clients see it (design.md §5, "Access").</summary>
+public sealed class AccessTests
+{
+    private static readonly AccessRule PublicPull = new(["anonymous"], ["open/**"], AccessActions.Pull);
+
+    [Theory]
+    [InlineData("GET", "/v2/", 401)]
+    [InlineData("GET", "/v2/open/a/tags/list", 404)]
+    [InlineData("GET", "/v2/secret/a/tags/list", 401)]
+    [InlineData("PUT", "/v2/open/a/manifests/v1", 401)]
+    [InlineData("DELETE", "/v2/open/a/manifests/v1", 401)]
+    [InlineData("GET", "/v2/_catalog/", 401)]
+    [InlineData("GET", "/nothing", 401)]
+    public async Task One_without_credentials_is_asked_for_them_wherever_anonymous_may_not(string method, string path, int status)
+    {
+        await using var rig = await StartAsync();
+        using var answer = await rig.SendAsync(method, path);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        var challenge = $"Bearer realm=\"http://{rig.Url.Authority}/token\",service=\"{rig.Url.Authority}\"";
+        Assert.Equal(status == 401 ? challenge : null, GatewayRig.Header(answer, "WWW-Authenticate"));
+    }
+
+    [Fact]
+    public async Task Wrong_credentials_are_refused_even_where_none_were_needed()
+    {
+        await using var rig = await StartAsync();
+        var wrong = "Basic " + Convert.ToBase64String(Encoding.ASCII.GetBytes("nobody:nothing"));
+
+        using var answer = await rig.SendAsync("GET", "/v2/open/a/tags/list", null, ("Authorization", wrong));
+        Assert.Equal((401, "UNAUTHORIZED"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
+    }
+
+    [Fact]
+    public async Task An_anonymous_token_passes_the_ping_and_adds_no_rights()
+    {
+        await using var rig = await StartAsync();
+        using var token = System.Text.Json.JsonDocument.Parse(await rig.Client.GetStringAsync("/token?service=x&scope=repository:secret/a:pull"));
+        var bearer = $"Bearer {token.RootElement.GetProperty("token").GetString()}";
+
+        using var ping = await rig.SendAsync("GET", "/v2/", null, ("Authorization", bearer));
+        using var secret = await rig.SendAsync("GET", "/v2/secret/a/tags/list", null, ("Authorization", bearer));
+        Assert.Equal((200, 401), ((int)ping.StatusCode, (int)secret.StatusCode));
+    }
+
+    [Fact]
+    public async Task A_pull_only_address_challenges_no_ping_and_takes_no_write()
+    {
+        await using var rig = await GatewayRig.StartAsync(options => options with { Listen = [options.Listen[0] with { PullOnly = true }] });
+
+        using var ping = await rig.SendAsync("GET", "/v2/");
+        using var write = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");
+        Assert.Equal((200, 403), ((int)ping.StatusCode, (int)write.StatusCode));
+    }
+
+    [Fact]
+    public async Task A_host_that_a_listener_does_not_serve_is_misdirected()
+    {
+        await using var rig = await GatewayRig.StartAsync(options => options with { Listen = [options.Listen[0] with { Hosts = ["gw.example"] }] });
+
+        using var other = await rig.SendAsync("GET", "/v2/");
+        using var right = await rig.SendAsync("GET", "/v2/", null, ("Host", "GW.example:5000"));
+        Assert.Equal((421, 200), ((int)other.StatusCode, (int)right.StatusCode));
+    }
+
+    private static Task<GatewayRig> StartAsync() => GatewayRig.StartAsync(options => options with { Access = new() { Rules = [PublicPull] } });
+}

@@ -1,0 +1,27 @@
+using Gateway.Registry;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Registry;
+
+public sealed class CacheStatusTests
+{
+    [Fact]
+    public void What_the_gateway_says_of_itself_looked_nothing_up() => Assert.Equal("gateway", CacheStatus.Of(Provenance.Local, 200));
+
+    [Fact]
+    public void A_hit_is_a_hit() => Assert.Equal("gateway; hit", CacheStatus.Of(Provenance.Hit, 200));
+
+    [Theory]
+    [InlineData(200, "gateway; fwd=uri-miss; stored")]
+    [InlineData(206, "gateway; fwd=uri-miss; stored; fwd-status=200")]
+    public void A_miss_says_the_upstreams_status_only_where_it_differs(int status, string expected) =>
+        Assert.Equal(expected, CacheStatus.Of(new() { Forward = "uri-miss", ForwardStatus = 200, Stored = true }, status));
+
+    [Fact]
+    public void Stale_content_says_so() => Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = "stale" }, 200));
+
+    [Fact]
+    public void A_follower_of_a_fetch_is_collapsed() =>
+        Assert.Equal("gateway; fwd=uri-miss; collapsed; detail=unverified", CacheStatus.Of(new() { Forward = "uri-miss", Collapsed = true, Detail = "unverified" }, 206));
+}
