@@ -17,6 +17,8 @@ internal sealed class PrometheusText
     private sealed record Family(string Name, string Type, string Help)
     {
         public StringBuilder Samples { get; } = new();
+
+        public HashSet<string> LabelSets { get; } = new(StringComparer.Ordinal);
     }
 
     /// <summary>
@@ -47,6 +49,8 @@ internal sealed class PrometheusText
     private static void Add(Family family, MetricType type, in MetricPoint point)
     {
         var labels = LabelsOf(point.Tags);
+        // Two instruments may have one name here; a scraper refuses the whole text for one sample given twice.
+        if (!family.LabelSets.Add(labels)) return;
         if (type == MetricType.Histogram) AddHistogram(family, labels, point);
         else Sample(family, "", labels, PrometheusNames.ValueOf(type, point));
     }
