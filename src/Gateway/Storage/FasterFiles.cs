@@ -63,7 +63,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
         private const int BlocksAtOnce = 64;
 
         // Upper half of each checksum: no block of zeros is valid. Its last byte is the format; raise it when the layout of a record changes, and old files are set aside.
-        private const ulong Mark = 0x47_57_49_01_00000000;
+        private const ulong Mark = 0x47_57_49_02_00000000;
 
         // Records of one hash are chained, and a chain is walked by reads within reads. 16 MiB of hash table keep chains shorter than this up to some 100 million records.
         private const int LongestChain = 64;
@@ -73,6 +73,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
 
         private readonly Dictionary<int, SafeFileHandle> _segments = [];
         private readonly Lock _gate = new();
+        private int _removedBelow;
 
         public override void WriteAsync(
             IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context)
@@ -100,6 +101,11 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
                 if (read < wanted.Length && !mayEnd) throw new InvalidDataException($"{PathOf(segmentId)} ends too early");
                 wanted[read..].Clear();
             }
+            catch (Exception) when (segmentId < Volatile.Read(ref _removedBelow))
+            {
+                // A listing was still on its way through it; what is in use was copied to the log's end before.
+                wanted.Clear();
+            }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
             {
                 files.Fail(failure);
@@ -119,9 +125,10 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
         {
             lock (_gate)
             {
+                _removedBelow = Math.Max(_removedBelow, segment + 1);
                 if (_segments.Remove(segment, out var handle)) handle.Dispose();
+                File.Delete(PathOf(segment));
             }
-            File.Delete(PathOf(segment));
             callback(result);
         }
 
@@ -192,6 +199,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             lock (_gate)
             {
                 if (_segments.TryGetValue(segment, out var open)) return open;
+                if (segment < _removedBelow) throw new InvalidDataException($"{PathOf(segment)} was removed");
                 Directory.CreateDirectory(Path.GetDirectoryName(FileName)!);
                 return _segments[segment] = File.OpenHandle(PathOf(segment), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using FASTER.core;
@@ -53,6 +54,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
             EqualityComparer = new KeyComparer(),
             CheckpointManager = _checkpoints,
         });
+        // FASTER changes a record's header atomically, which is slow or an error across a boundary of eight bytes.
+        Debug.Assert(_kv.Log.FixedRecordSize % sizeof(long) == 0, "keys and values must be multiples of eight bytes");
     }
 
     /// <summary>Records at the last checkpoint, about: entries of the hash table, which are counted by reading all of it.</summary>
@@ -123,7 +126,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         await _kv.TakeFullCheckpointAsync(CheckpointType.FoldOver, cancellationToken);
         ThrowIfFailed();
         NoteState();
-        // Only now does no checkpoint need what compaction left behind.
+        // Only now does no checkpoint need what compaction left behind. A listing under way finds what was there moved to the end.
         _kv.Log.Truncate();
     }
 
@@ -215,7 +218,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         if (_files.Failure is { } failure) throw new InvalidDataException($"the index's files cannot be used: {failure.Message}", failure);
     }
 
-    private static uint CheckOf(in TKey key, in TValue value) => Crc32C.Append(Crc32C.Append(Crc32C.Start, in key), in value);
+    private static ulong CheckOf(in TKey key, in TValue value) => Crc32C.Append(Crc32C.Append(Crc32C.Start, in key), in value);
 
     private static bool IsIntact(in TKey key, in Entry entry) => entry.Check == CheckOf(in key, in entry.Value);
 
@@ -224,7 +227,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     private struct Entry
     {
         public TValue Value;
-        public uint Check;
+        public ulong Check;
     }
 
     private struct Found
