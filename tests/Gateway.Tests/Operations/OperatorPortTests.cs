@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Operations;
 
+[Collection(ProcessWide.Name)]
 public sealed class OperatorPortTests
 {
     [Fact]
@@ -28,9 +29,9 @@ public sealed class OperatorPortTests
         (await rig.SendAsync("GET", "/v2/a/tags/list")).Dispose();
         (await rig.SendAsync("BREW", "/v2/")).Dispose();
 
-        await ScrapeUntilAsync(rig, s => s is { Name: "gateway_http_requests_total", Labels: "route=\"tags\",method=\"GET\",code=\"404\"" });
+        await ScrapeUntilAsync(rig, s => s is { Name: "gateway_http_requests_total", Labels: "code=\"404\",method=\"GET\",route=\"tags\"" });
         var scrape = await ScrapeUntilAsync(
-            rig, s => s is { Name: "gateway_http_requests_total", Labels: "route=\"ping\",method=\"OTHER\",code=\"405\"" });
+            rig, s => s is { Name: "gateway_http_requests_total", Labels: "code=\"405\",method=\"OTHER\",route=\"ping\"" });
         Assert.Equal("histogram", scrape.Types["gateway_http_request_duration_seconds"]);
         Assert.Equal("counter", scrape.Types["gateway_http_response_bytes_total"]);
         Assert.Equal("gauge", scrape.Types["gateway_http_requests_in_flight"]);
@@ -48,6 +49,7 @@ public sealed class OperatorPortTests
         {
             var scrape = PrometheusReader.Read(await rig.Client.GetStringAsync(new Uri(rig.Operator, "/metrics"), deadline.Token));
             if (scrape.Samples.Exists(found)) return scrape;
+            await Task.Delay(TimeSpan.FromMilliseconds(20), deadline.Token);
         }
     }
 

@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Operations;
 
+[Collection(ProcessWide.Name)]
 public sealed class PrometheusTextTests : IDisposable
 {
     // Names of its own per test: an export hears every meter of this process.
