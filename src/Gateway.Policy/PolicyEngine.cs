@@ -54,7 +54,7 @@ public sealed class PolicyEngine
     public bool AdmitsEverything => Policy is null;
 
     /// <summary>Bounds of documents under this policy.</summary>
-    public ManifestLimits Limits => Policy?.Parser.Limits ?? new();
+    public ManifestLimits Limits => Policy?.Parser.Limits ?? ManifestLimits.Plain;
 
     /// <summary>Judges one manifest with all below it.</summary>
     public Verdict Judge(PolicyInput input)

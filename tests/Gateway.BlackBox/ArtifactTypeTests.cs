@@ -125,10 +125,10 @@ public sealed class ArtifactTypeTests : IDisposable
     public async Task Helm_is_refused_where_its_switch_is_off()
     {
         await using var gateway = await GatewayProcess.StartAsync("policy: { default: allow, artifactTypes: { FEATURE_HELM_OCI_SUPPORT: false } }");
-        _client.Folder.Write("off/Chart.yaml", "apiVersion: v2\nname: off\nversion: 1.0.0\n");
-        (await _client.HelmAsync("package", _client.Folder["off"])).Succeeded();
+        _client.Folder.Write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 1.0.0\n");
+        (await _client.HelmAsync("package", _client.Folder["chart"])).Succeeded();
 
-        var refused = await _client.HelmAsync("push", "--plain-http", _client.Folder["off-1.0.0.tgz"], $"oci://{gateway.Host}/charts");
+        var refused = await _client.HelmAsync("push", "--plain-http", _client.Folder["chart-1.0.0.tgz"], $"oci://{gateway.Host}/charts");
 
         Assert.Contains("denied", refused.Failed().Text, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("FEATURE_HELM_OCI_SUPPORT", refused.Text, StringComparison.Ordinal);

@@ -50,7 +50,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     public async Task Ambiguous_or_malformed_document_is_refused(string name, string type, string document)
     {
         using var raw = new RawClient(Registry.Host);
-        var bytes = Encoding.UTF8.GetBytes(await FillInAsync(raw, document));
+        const string Repository = "hostile/malformed"; // of its own: some of these are whole, under another name
+        var bytes = Encoding.UTF8.GetBytes(await FillInAsync(raw, document, Repository));
 
         using var answer = await raw.PushManifestAsync(Repository, "malformed", bytes, type);
 
@@ -226,10 +227,10 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         Assert.Equal("nosniff", answer.Headers.GetValues("X-Content-Type-Options").Single());
     }
 
-    private static async Task<string> FillInAsync(RawClient raw, string document)
+    private static async Task<string> FillInAsync(RawClient raw, string document, string repository = Repository)
     {
-        var config = await raw.BlobAsync(Repository, "{}"u8.ToArray(), OciLayout.ImageConfig);
-        var layer = await raw.BlobAsync(Repository, "layer"u8.ToArray(), OciLayout.GzipLayer);
+        var config = await raw.BlobAsync(repository, "{}"u8.ToArray(), OciLayout.ImageConfig);
+        var layer = await raw.BlobAsync(repository, "layer"u8.ToArray(), OciLayout.GzipLayer);
         return document
             .Replace("LAYERDIGEST", layer.Digest, StringComparison.Ordinal)
             .Replace("UPPERDIGEST", "sha256:" + layer.Digest[7..].ToUpper(CultureInfo.InvariantCulture), StringComparison.Ordinal)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Net;
 using Gateway.BlackBox.Rig;
 
@@ -107,7 +108,7 @@ public sealed class KillTests
         private readonly ConcurrentDictionary<(string Repository, string Digest), int> _blobs = [];
         private readonly ConcurrentDictionary<(string Repository, string Digest), int> _tried = [];
         private readonly ConcurrentDictionary<(string Repository, string Tag), (string Digest, int Round)> _tags = [];
-        private readonly ConcurrentDictionary<(string Repository, string Tag), (string Digest, int Round)> _tagsTried = [];
+        private readonly ConcurrentDictionary<(string Repository, string Tag), (ImmutableArray<string> Digests, int Round)> _tagsTried = [];
         private int _round;
 
         public int Acknowledged => _blobs.Count + _tags.Count;
@@ -118,17 +119,22 @@ public sealed class KillTests
 
         public void BlobAcknowledged(string repository, string digest) => _blobs[(repository, digest)] = _round;
 
-        public void TagTried(string repository, string tag, string digest) => _tagsTried[(repository, tag)] = (digest, _round);
+        public void TagTried(string repository, string tag, string digest) => _tagsTried.AddOrUpdate(
+            (repository, tag), _ => ([digest], _round), (_, earlier) => (earlier.Digests.Add(digest), _round));
 
-        public void TagAcknowledged(string repository, string tag, string digest) => _tags[(repository, tag)] = (digest, _round);
+        public void TagAcknowledged(string repository, string tag, string digest)
+        {
+            _tags[(repository, tag)] = (digest, _round);
+            _tagsTried[(repository, tag)] = ([], _round);
+        }
 
         public async Task VerifyAsync(string host, int since)
         {
             using var raw = new RawClient(host);
             foreach (var ((repository, digest), round) in _tried.Where(tried => tried.Value >= since))
                 await VerifyBlobAsync(raw, repository, digest, mustBeThere: _blobs.ContainsKey((repository, digest)), round);
-            foreach (var ((repository, tag), (digest, round)) in _tagsTried.Where(tried => tried.Value.Round >= since))
-                await VerifyTagAsync(raw, repository, tag, digest, round);
+            foreach (var ((repository, tag), (tried, round)) in _tagsTried.Where(tried => tried.Value.Round >= since))
+                await VerifyTagAsync(raw, repository, tag, tried, round);
         }
 
         private static async Task VerifyBlobAsync(RawClient raw, string repository, string digest, bool mustBeThere, int round)
@@ -140,8 +146,8 @@ public sealed class KillTests
             Assert.Equal(digest, Described.Sha256(await answer.Content.ReadAsByteArrayAsync()));
         }
 
-        /// <summary>A tag stands where it was last acknowledged, or where a push that was cut off would have put it; its image is whole.</summary>
-        private async Task VerifyTagAsync(RawClient raw, string repository, string tag, string tried, int round)
+        /// <summary>A tag stands where it was last acknowledged, or where a push that was cut off since would have put it; its image is whole.</summary>
+        private async Task VerifyTagAsync(RawClient raw, string repository, string tag, ImmutableArray<string> tried, int round)
         {
             using var answer = await raw.GetAsync($"/v2/{repository}/manifests/{tag}", ("Accept", OciLayout.ImageManifest));
             var acknowledged = _tags.TryGetValue((repository, tag), out var last);
@@ -149,7 +155,7 @@ public sealed class KillTests
                 return;
             Assert.True(answer.StatusCode == HttpStatusCode.OK, $"tag {repository}:{tag} of round {round} is answered {(int)answer.StatusCode}");
             var manifest = await answer.Content.ReadAsByteArrayAsync();
-            string[] allowed = acknowledged ? [tried, last.Digest] : [tried];
+            string[] allowed = acknowledged ? [.. tried, last.Digest] : [.. tried];
             Assert.Contains(Described.Sha256(manifest), allowed);
             var layer = System.Text.Json.Nodes.JsonNode.Parse(manifest)!["layers"]![0]!["digest"]!.GetValue<string>();
             await VerifyBlobAsync(raw, repository, layer, mustBeThere: true, round);

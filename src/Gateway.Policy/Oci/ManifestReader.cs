@@ -3,6 +3,9 @@ namespace Gateway.Oci;
 /// <summary>The bounds of a document; the defaults are policy.md's parser section.</summary>
 public sealed record ManifestLimits
 {
+    /// <summary>Where no policy stands: annotations may fill the document, for the distribution-spec bounds only the whole.</summary>
+    public static ManifestLimits Plain { get; } = new() { MaxAnnotationBytes = 4 * 1024 * 1024 };
+
     /// <summary>Largest document in bytes; the distribution-spec asks for at least 4 MiB.</summary>
     public int MaxBytes { get; init; } = 4 * 1024 * 1024;
 
