@@ -62,7 +62,7 @@ public sealed class FullDiskTests : IDisposable
         await gateway.Server.KillAsync();
 
         Fill();
-        await gateway.StartAgainAsync();
+        await gateway.StartAgainAsync(health: "/livez");
 
         await AssertServedAsync(raw, image, layer);
     }

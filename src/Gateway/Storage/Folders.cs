@@ -85,12 +85,21 @@ internal sealed record Folders(string Path)
     private static long ReadNumber(string path) =>
         File.Exists(path) && long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
 
+    // Twenty digits, written over the last ones: within one sector, so a power cut leaves either; and a full volume has room for it.
     private void WriteNumber(string path, long number)
     {
+        var digits = System.Text.Encoding.ASCII.GetBytes(number.ToString("D20", CultureInfo.InvariantCulture));
+        if (new FileInfo(path) is { Exists: true, Length: var length } && length == digits.Length)
+        {
+            using var kept = new FileStream(path, FileMode.Open, FileAccess.Write);
+            kept.Write(digits);
+            kept.Flush(flushToDisk: true);
+            return;
+        }
         var temporary = $"{Temporary}/{System.IO.Path.GetFileName(path)}";
         using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
         {
-            file.Write(System.Text.Encoding.ASCII.GetBytes(number.ToString(CultureInfo.InvariantCulture)));
+            file.Write(digits);
             file.Flush(flushToDisk: true);
         }
         File.Move(temporary, path, overwrite: true);

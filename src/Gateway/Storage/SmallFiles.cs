@@ -27,7 +27,17 @@ internal sealed class SmallFiles(string temporaryFolder)
     }
 
     /// <summary>Writes a link: the digest and nothing else, as distribution does.</summary>
-    public void WriteLink(string path, Digest digest) => Write(path, Encoding.ASCII.GetBytes(digest.ToString()));
+    public void WriteLink(string path, Digest digest)
+    {
+        try
+        {
+            Write(path, Encoding.ASCII.GetBytes(digest.ToString()));
+        }
+        catch (IOException) when (ReadLink(path) == digest)
+        {
+            // Replayed on a volume without room for another: it was written before the stop.
+        }
+    }
 
     /// <summary>Moves a file to its place over whatever is there; its folder is made where it is missing.</summary>
     public static void Move(string from, string to)

@@ -64,13 +64,13 @@ internal sealed class GatewayProcess : IRegistry
         File.Move(_folder["gateway.yaml.new"], ConfigurationFile, overwrite: true);
     }
 
-    /// <summary>Starts on the same ports and storage, and waits for <c>/readyz</c>.</summary>
-    public async Task StartAgainAsync(TimeSpan? within = null)
+    /// <summary>Starts on the same ports and storage, and waits for the operator's port to answer 200.</summary>
+    public async Task StartAgainAsync(TimeSpan? within = null, string health = "/readyz")
     {
         if (_server is not null)
             await _server.DisposeAsync();
         _server = Server.Start("dotnet", [Assembly, "serve", "--config", ConfigurationFile]);
-        await _server.WaitUntilReadyAsync(new Uri(Operator, "/readyz"), within ?? StartLimit);
+        await _server.WaitUntilReadyAsync(new Uri(Operator, health), within ?? StartLimit);
     }
 
     public async ValueTask DisposeAsync()
