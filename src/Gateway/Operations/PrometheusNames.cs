@@ -59,7 +59,6 @@ internal static class PrometheusNames
         "ms" => "milliseconds",
         "By" => "bytes",
         "%" => "percent",
-        "1" => "ratio",
         _ => null,
     };
 }

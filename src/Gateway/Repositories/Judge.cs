@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Gateway.Access;
 using Gateway.Oci;
 using Gateway.Policy;
@@ -20,7 +21,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         if (engine.AdmitsEverything) return Admitted;
         var noted = manifest.Verdict;
         if (tag is null && noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow) return Admitted;
-        return engine.Judge(new(name, tag, Stage.Pull, manifest.Digest, manifest.Manifest, await DescendantsAsync(backing, manifest.Manifest, cancellationToken)));
+        var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
+        return Ask(new(name, tag, Stage.Pull, manifest.Digest, manifest.Manifest, descendants));
     }
 
     /// <summary>The worst verdict of a manifest that is about to be stored, and bound to these tags.</summary>
@@ -29,14 +31,22 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     {
         if (engine.AdmitsEverything) return Admitted;
         var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
-        Verdict Ask(Stage at, TagName? tag) => engine.Judge(new(name, tag, at, manifest.Digest, manifest.Manifest, descendants));
+        Verdict At(Stage at, TagName? tag) => Ask(new(name, tag, at, manifest.Digest, manifest.Manifest, descendants));
 
-        var worst = Ask(stage, tags.IsEmpty ? null : tags[0]);
+        var worst = At(stage, tags.IsEmpty ? null : tags[0]);
         foreach (var tag in tags)
         {
-            if (Ask(Stage.Tag, tag) is var bound && bound.Outcome > worst.Outcome) worst = bound;
+            if (At(Stage.Tag, tag) is var bound && bound.Outcome > worst.Outcome) worst = bound;
         }
         return worst;
+    }
+
+    private Verdict Ask(PolicyInput input)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        var verdict = engine.Judge(input);
+        PolicyMetrics.Judged(verdict, begun);
+        return verdict;
     }
 
     /// <summary>Puts a verdict that refuses or warns on record.</summary>

@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Gateway.Policy;
+
+namespace Gateway.Repositories;
+
+/// <summary>Counts what the policy says, by the rule that decided (names of ux.md §4). Rules are the configuration's, so that their number is bounded.</summary>
+internal static class PolicyMetrics
+{
+    private static readonly Meter Meter = new("Gateway.Policy");
+
+    private static readonly Counter<long> Verdicts =
+        Meter.CreateCounter<long>("gateway.policy.verdicts", description: "Verdicts given, by the rule that weighed most.");
+
+    private static readonly Histogram<double> Durations = Meter.CreateHistogram(
+        "gateway.policy.duration",
+        "s",
+        "Time to judge one manifest.",
+        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.00001, 0.0001, 0.001, 0.01, 0.1, 1] });
+
+    /// <summary>Counts one verdict, begun at this timestamp of <see cref="Stopwatch"/>.</summary>
+    public static void Judged(Verdict verdict, long begun)
+    {
+        var rule = verdict.Reasons.IsEmpty ? "none" : verdict.Reasons[0].Rule;
+        Verdicts.Add(1, new TagList { { "rule", rule }, { "verdict", Name(verdict.Outcome) } });
+        Durations.Record(Stopwatch.GetElapsedTime(begun).TotalSeconds);
+    }
+
+    private static string Name(Outcome outcome) => outcome switch
+    {
+        Outcome.Allow => "allow",
+        Outcome.Warn => "warn",
+        Outcome.Quarantine => "quarantine",
+        _ => "deny",
+    };
+}
