@@ -19,6 +19,9 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     // Compaction gives whole segments back to the disk.
     private const int SegmentBytes = 32 << 20;
 
+    // Two segments: up to 450,000 records at 10 µs each, so that the end of the process need not wait long for it.
+    private const int CompactAtOnce = 2 * SegmentBytes;
+
     // One session serves one call at a time, and a call takes microseconds: more than the threads that can run.
     private static readonly int SessionCount = Math.Max(16, 4 * Environment.ProcessorCount);
 
@@ -118,10 +121,24 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         }
     }
 
+    /// <summary>
+    /// If more than half of the log is not in use, copies what is of its oldest part to its end; the next checkpoint lets that part go. It takes a lookup for
+    /// each record there: some seconds, on a thread of its own.
+    /// </summary>
+    public Task CompactAsync() => Task.Factory.StartNew(Compact, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private void Compact()
+    {
+        var log = _kv.Log;
+        var used = Math.Max(_kv.EntryCount * log.FixedRecordSize, _sizes.Log);
+        if (log.TailAddress - log.BeginAddress <= 2 * used) return;
+        var until = Math.Min(log.SafeReadOnlyAddress, log.BeginAddress + CompactAtOnce);
+        log.Compact<Nothing, Found, Session?, Functions>(new Functions(), until, CompactionType.Lookup);
+    }
+
     /// <summary>Writes down all records, if any changed since; afterwards a restart finds them. Throws <see cref="IOException"/> or <see cref="InvalidDataException"/> when a file failed.</summary>
     public async Task CheckpointAsync(CancellationToken cancellationToken)
     {
-        CompactIfWasteful();
         if (_kv.Log.TailAddress == _checkpointedAt) return;
         await _kv.TakeFullCheckpointAsync(CheckpointType.FoldOver, cancellationToken);
         ThrowIfFailed();
@@ -184,15 +201,6 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         if (!status.Found || !IsIntact(in key, in found.Entry)) return false;
         (value, address) = (found.Entry.Value, found.Address);
         return true;
-    }
-
-    /// <summary>Copies what is still in use of the log's older part to its end when more than half of the log is not in use.</summary>
-    private void CompactIfWasteful()
-    {
-        var log = _kv.Log;
-        var used = Math.Max(_kv.EntryCount * log.FixedRecordSize, _sizes.Log);
-        if (log.TailAddress - log.BeginAddress <= 2 * used) return;
-        log.Compact<Nothing, Found, Session?, Functions>(new Functions(), log.SafeReadOnlyAddress, CompactionType.Lookup);
     }
 
     private Session? Rent(bool wait)

@@ -66,6 +66,9 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
     /// <summary>Writes down what changed since the last time.</summary>
     public Task CheckpointAsync(CancellationToken cancellationToken) => _store?.CheckpointAsync(cancellationToken) ?? Task.CompletedTask;
 
+    /// <summary>Shrinks the store's log, if much of it is not in use.</summary>
+    public Task CompactAsync() => _store?.CompactAsync() ?? Task.CompletedTask;
+
     /// <summary>Takes the store out of use without writing anything down: from here on everything is a miss.</summary>
     public void Close() => Interlocked.Exchange(ref _store, null)?.Dispose();
 

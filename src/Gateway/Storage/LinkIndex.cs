@@ -129,7 +129,12 @@ internal sealed class LinkIndex : IAsyncDisposable
             Open();
             _opened.TrySetResult();
             using var timer = new PeriodicTimer(CheckpointEvery, _clock);
-            while (await timer.WaitForNextTickAsync(_stop.Token)) await CheckpointAsync(_stop.Token);
+            while (await timer.WaitForNextTickAsync(_stop.Token))
+            {
+                await _links.CompactAsync();
+                await _content.CompactAsync();
+                await CheckpointAsync(_stop.Token);
+            }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
