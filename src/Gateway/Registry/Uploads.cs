@@ -32,17 +32,17 @@ internal static class Uploads
     // False for whatever reason means "open a session", so that nobody learns what another repository holds (policy.md §6 row 42).
     private static async Task<bool> MountAsync(Exchange x, Digest digest)
     {
-        (Repository Repository, Asker Asker)? source = null;
-        if (x.Target.Query.From is { } from)
+        var router = x.Snapshot.Router;
+        var sources = x.Target.Query.From is { } from ? [router.Route(x.Host, x.Target.Query.Namespace, from)] : router.HoldersOf(digest);
+        foreach (var source in sources)
         {
-            var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, from);
-            if (routed.Repository is null) return false;
-            source = (routed.Repository, x.Snapshot.Access.For(x.Identity, routed.CanonicalName));
+            if (source.Repository is null) continue;
+            var there = x.Snapshot.Access.For(x.Identity, source.CanonicalName);
+            if (!await x.Repository.MountAsync(digest, source.Repository, there, x.Aborted)) continue;
+            Sessions.Created(x, digest);
+            return true;
         }
-        if (!await x.Repository.MountAsync(x.Asker, digest, source, x.Aborted)) return false;
-
-        Sessions.Created(x, digest);
-        return true;
+        return false;
     }
 
     // Nobody knows the session's id, so whatever does not end in a blob ends the session.

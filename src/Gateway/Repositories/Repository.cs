@@ -23,7 +23,8 @@ internal sealed record ReferrersPage(IReadOnlyList<Descriptor> Items, bool More)
 /// <summary>
 /// One repository as its askers see it: the gate. The only thing that handlers can name; who sees what is decided here and nowhere else.
 /// </summary>
-internal sealed class Repository(RepositoryName name, IBacking backing, Judge judge, Volume volume, bool takesPushes, TimeProvider clock)
+internal sealed class Repository(
+    RepositoryName name, IBacking backing, Judge judge, Volume volume, RecentBlobs recent, bool takesPushes, TimeProvider clock)
 {
     /// <summary>Largest page of referrers: the size up to which every client must accept a manifest (distribution-spec, "Pushing Manifests").</summary>
     private const int MaxReferrersBytes = 4 << 20;
@@ -246,23 +247,25 @@ internal sealed class Repository(RepositoryName name, IBacking backing, Judge ju
         if (found != digest)
             return new Answer<Digest>.Invalid(RegistryErrorCode.DIGEST_INVALID, $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
         await backing.CommitAsync(new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]), cancellationToken);
+        recent.Note(digest, Name);
         return new Answer<Digest>.Found(digest, Provenance.Local);
     });
 
     /// <summary>
-    /// Links a blob from another repository (null: the client did not say from where). False means "open an upload session instead", for whatever reason:
+    /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session instead", for whatever reason:
     /// the asker learns nothing of repositories that he may not pull from (policy.md §6 row 42).
     /// </summary>
-    public async ValueTask<bool> MountAsync(Asker asker, Digest digest, (Repository Repository, Asker Asker)? from, CancellationToken cancellationToken)
+    public async ValueTask<bool> MountAsync(Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
     {
-        if (!takesPushes || from is not { } source || !source.Asker.MayPull) return false;
+        if (!takesPushes || !there.MayPull) return false;
         try
         {
-            var opened = await source.Repository.OpenBlobAsync(source.Asker, digest, BlobUse.Head, cancellationToken);
+            var opened = await from.OpenBlobAsync(there, digest, BlobUse.Head, cancellationToken);
             if (opened is not Answer<IContent>.Found { Value: var content }) return false;
             await content.DisposeAsync();
             if (volume.FindContent(digest) is not { } size) return false;
             await backing.CommitAsync(new([new Operation.LinkBlob(digest, size)]), cancellationToken);
+            recent.Note(digest, Name);
             return true;
         }
         catch (StoreReadOnlyException)

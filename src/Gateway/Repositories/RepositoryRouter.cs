@@ -23,6 +23,7 @@ internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, Pu
 
     private readonly ImmutableArray<RouteOptions> _routes = [.. options.Routes.OrderByDescending(r => r.Prefix.Length)];
     private readonly ConcurrentDictionary<(string? Upstream, string Name), Routed> _ready = new();
+    private readonly RecentBlobs _recent = new();
 
     /// <param name="host">The Host header without port, lower case.</param>
     /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes nowhere.</param>
@@ -40,6 +41,9 @@ internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, Pu
         return Ready(options.Upstreams[route.Upstream], rest);
     }
 
+    /// <summary>Built-in repositories that were given this blob lately, the last one first.</summary>
+    public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(name => Ready(null, name.Value));
+
     private RouteOptions? ByPrefix(string path) => _routes.FirstOrDefault(r =>
         r.Hosts.IsEmpty && (r.Prefix.Length == 0
             || (path.Length > r.Prefix.Length + 1 && path[r.Prefix.Length] == '/' && path.StartsWith(r.Prefix, StringComparison.Ordinal))));
@@ -51,13 +55,13 @@ internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, Pu
         return _ready.GetOrAdd((upstream?.Key, rest), upstream is null ? BuiltIn(RepositoryName.Parse(rest)) : PulledThrough(upstream, rest));
     }
 
-    private Routed BuiltIn(RepositoryName name) => new(new(name, volume.Kept(name), judge, volume, takesPushes: true, clock), name);
+    private Routed BuiltIn(RepositoryName name) => new(new(name, volume.Kept(name), judge, volume, _recent, takesPushes: true, clock), name);
 
     private Routed PulledThrough(UpstreamOptions upstream, string rest)
     {
         var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
         var canonical = Canonical(upstream, name);
-        return new(new(canonical, pullThrough(upstream, name), judge, volume, takesPushes: false, clock), canonical);
+        return new(new(canonical, pullThrough(upstream, name), judge, volume, _recent, takesPushes: false, clock), canonical);
     }
 
     /// <summary>The name under the first route of the upstream, or under its key where no route leads to it.</summary>

@@ -9,8 +9,8 @@ internal static partial class Log
     [LoggerMessage(2001, LogLevel.Information, "Replayed {Count} changes from the journal")]
     public static partial void Replayed(ILogger logger, int count);
 
-    [LoggerMessage(2002, LogLevel.Error, "The journal is damaged; pulls go on, pushes are refused")]
-    public static partial void JournalDamaged(ILogger logger, Exception exception);
+    [LoggerMessage(2002, LogLevel.Error, "The journal could not be replayed; pulls go on, pushes are refused")]
+    public static partial void NotReplayed(ILogger logger, Exception exception);
 
     [LoggerMessage(2003, LogLevel.Warning, "Journal segments could not be ended; they stay and will be replayed at the next start")]
     public static partial void CheckpointFailed(ILogger logger, Exception exception);

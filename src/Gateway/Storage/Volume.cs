@@ -20,7 +20,7 @@ internal sealed class Volume : IAsyncDisposable
     private readonly LinkIndex _index;
     private readonly DriveInfo _drive;
     private readonly ITimer _sweep;
-    private readonly string? _damage;
+    private readonly string? _unreplayed;
     private long _freeBytes;
     private long _freeCheckedAt;
 
@@ -48,8 +48,13 @@ internal sealed class Volume : IAsyncDisposable
         }
         catch (InvalidDataException e)
         {
-            _damage = $"the journal is damaged ({e.Message}); pushes are refused until it is repaired or removed";
-            Log.JournalDamaged(logger, e);
+            _unreplayed = $"the journal is damaged ({e.Message}); pushes are refused until it is repaired or removed";
+            Log.NotReplayed(logger, e);
+        }
+        catch (IOException e)
+        {
+            _unreplayed = $"what was pushed before the last stop could not be put in its place ({e.Message}); free some room and start again";
+            Log.NotReplayed(logger, e);
         }
         Committer = new(this, Journal.Create(folders.Journal, sequence), applier, clock, sequence);
         Sweep();
@@ -90,7 +95,7 @@ internal sealed class Volume : IAsyncDisposable
     public Task IndexOpened => _index.Opened;
 
     /// <summary>Why no writes are taken; null when they are.</summary>
-    public string? ReadOnlyBecause => _damage ?? Committer.Failed ?? (FreeBytes < Reserve ? "the volume is full" : null);
+    public string? ReadOnlyBecause => _unreplayed ?? Committer.Failed ?? (FreeBytes < Reserve ? "the volume is full" : null);
 
     /// <summary>
     /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says what is wrong
@@ -141,7 +146,7 @@ internal sealed class Volume : IAsyncDisposable
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>
     public void CheckRoom(Lifetime lifetime)
     {
-        if (_damage is not null && lifetime == Lifetime.Kept) throw new StoreReadOnlyException(_damage);
+        if (_unreplayed is not null && lifetime == Lifetime.Kept) throw new StoreReadOnlyException(_unreplayed);
         if (FreeBytes >= Reserve) return;
         MeasureRoom(_clock.GetTimestamp());
         if (FreeBytes < Reserve) throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
@@ -206,7 +211,8 @@ internal sealed class Volume : IAsyncDisposable
     {
         try
         {
-            if (segments.Count == 0) return;
+            // Segments that were not replayed hold what was acknowledged and is nowhere else.
+            if (segments.Count == 0 || _unreplayed is not null) return;
             Posix.FlushFileSystem(_folders.Path);
             _folders.NoteSequence(sequence);
             foreach (var segment in segments) File.Delete(segment);

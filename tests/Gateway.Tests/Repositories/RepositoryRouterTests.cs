@@ -75,6 +75,16 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Those_who_were_last_given_a_blob_are_found_the_last_first()
+    {
+        Descriptor blob = null!;
+        foreach (var name in new[] { "a", "b", "c", "d", "e", "b" })
+            blob = await GateRig.PushBlobAsync(_router.Route("gw", null, RepositoryName.Parse(name)).Repository!, "shared");
+        Assert.Equal(["b", "e", "d", "c"], _router.HoldersOf(blob.Digest).Select(r => r.CanonicalName.Value));
+        Assert.Empty(_router.HoldersOf(Digest.Of("other"u8)));
+    }
+
+    [Fact]
     public async Task The_catalog_shows_what_the_asker_may_pull_and_nothing_behind_a_route_to_an_upstream()
     {
         var open = _rig.Router();

@@ -78,6 +78,26 @@ public sealed class VolumeTests
     }
 
     [Fact]
+    public async Task A_damaged_journal_is_kept_and_refuses_pushes_while_pulls_go_on()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var one = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v2", "two");
+        await rig.KillAsync(path =>
+        {
+            var segment = Journal.Segments(Path.Combine(path, "gateway/journal"))[0];
+            var bytes = File.ReadAllBytes(segment);
+            bytes[40] ^= 0xFF;
+            File.WriteAllBytes(segment, bytes);
+        });
+        Assert.Contains("damaged", rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+        Assert.Equal(one, await VolumeRig.LiveAsync(rig.Volume.Kept(VolumeRig.Name), "v1"));
+        await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v3", "three"));
+        await rig.RestartAsync();
+        Assert.Contains("damaged", rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_index_may_be_lost_without_loss()
     {
         await using var rig = await VolumeRig.OpenAsync();
