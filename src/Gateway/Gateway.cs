@@ -15,7 +15,6 @@ using Gateway.Upstream;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
-using OpenTelemetry.Trace;
 
 namespace Gateway;
 
@@ -65,7 +64,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly RequestMetrics _requestMetrics = new();
     private readonly MetricsExport _metrics = new();
     private readonly ProcessMetrics _processMetrics;
-    private readonly TracerProvider? _tracing = Tracing.Start(Version);
+    private readonly IDisposable? _tracing = Tracing.Start(Version);
     private readonly Decisions _decisions = new();
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;

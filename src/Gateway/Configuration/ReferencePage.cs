@@ -38,7 +38,7 @@ internal static class ReferencePage
         nothing, and neither does one that changes `listen`, `tls`, `operator` or `storage`, which need a restart; the log says so.
         Requests end under the configuration they began with.
 
-        **Well-known upstreams** bring their url, token servers and redirects, so that `ghcr.io: {}` is enough:
+        **Well-known upstreams** bring their url and token servers, so that `ghcr.io: {}` is enough:
         """;
 
     public static string Write()

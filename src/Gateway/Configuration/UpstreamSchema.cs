@@ -76,7 +76,7 @@ internal static class UpstreamSchema
             "Token servers that may see the credentials, besides the upstream's own host and port.", (o, v) => o with { Realms = v }
         },
         {
-            "redirects", new ListOf<string>(Addresses.HostPattern), "(those of a well-known registry)",
+            "redirects", new ListOf<string>(Addresses.HostPattern), "(none)",
             "Hosts that may serve blobs even from a private address; they never see credentials.", (o, v) => o with { Redirects = v }
         },
         { "tags", Tags, "{}", "How fresh tags are kept.", (o, v) => o with { Tags = v } },

@@ -144,7 +144,7 @@ internal sealed class Rig : IAsyncDisposable
         Volume = await Volume.OpenAsync(_folder, Clock, NullLogger.Instance, default);
         Fetches = new(Volume, Clock, NullLogger.Instance);
         Backing = Pull(Name);
-        Gate = new(RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(), Clock), Volume, takesPushes: false, Clock);
+        Gate = new(RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(), Clock), Volume, new(), takesPushes: false, Clock);
     }
 
     private async Task CloseAsync()
