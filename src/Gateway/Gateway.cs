@@ -64,7 +64,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly RequestMetrics _requestMetrics = new();
     private readonly MetricsExport _metrics = new();
     private readonly ProcessMetrics _processMetrics;
-    private readonly IDisposable? _tracing = Tracing.Start(Version);
+    private readonly Tracing _tracing = new(Version);
     private readonly Decisions _decisions = new();
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
@@ -140,7 +140,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         await _fetches.DisposeAsync();
         await _upstreams.DisposeAsync();
         await _accessLog.DisposeAsync();
-        _tracing?.Dispose();
+        _tracing.Dispose();
         _metrics.Dispose();
         _processMetrics.Dispose();
         _requestMetrics.Dispose();

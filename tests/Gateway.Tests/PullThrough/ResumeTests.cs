@@ -128,8 +128,15 @@ public sealed class ResumeTests
             part.WriteByte((byte)~Layer[17]);
         }
         await rig.RestartAsync();
-        await Assert.ThrowsAnyAsync<IOException>(() => Rig.ReadAsync(rig.Backing, digest));
-        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+        // The bad bytes are found at the end of the first try, or before anybody has read any; never are they given out as the whole.
+        try
+        {
+            Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+        }
+        catch (IOException)
+        {
+            Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+        }
     }
 
     [Fact]
