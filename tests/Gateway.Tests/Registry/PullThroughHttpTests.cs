@@ -1,0 +1,85 @@
+using Gateway.Configuration;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.Registry;
+
+/// <summary>What a client sees of pulling through, on a gateway in front of a scripted upstream.</summary>
+public sealed class PullThroughHttpTests : IAsyncLifetime
+{
+    // Above what is verified before its first byte, so that a wrong byte is found with an answer under way.
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(6_000_000, seed: 3);
+
+    private ScriptedUpstream _hub = null!;
+    private ScriptedImage _image = null!;
+    private GatewayRig _rig = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _hub = await ScriptedUpstream.StartAsync("127.0.0.1", false);
+        _image = _hub.AddImage("library/nginx", "latest", Layer);
+        var upstream = new UpstreamOptions { Key = "hub", Urls = [_hub.Url], Namespaces = ["hub.example"], Library = true };
+        _rig = await GatewayRig.StartAsync(options => options with
+        {
+            Upstreams = options.Upstreams.Add("hub", upstream),
+            Routes = [new() { Prefix = "hub", Upstream = "hub" }, new() { Prefix = "" }],
+        });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _rig.DisposeAsync();
+        await _hub.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_first_pull_is_a_miss_and_the_next_a_hit_by_prefix_and_by_namespace_alike()
+    {
+        using var first = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest");
+        using var second = await _rig.SendAsync("GET", "/v2/library/nginx/manifests/latest?ns=hub.example");
+
+        Assert.Equal(200, (int)first.StatusCode);
+        Assert.StartsWith("gateway; fwd=uri-miss; stored", GatewayRig.Header(first, "Cache-Status"), StringComparison.Ordinal);
+        Assert.Equal("gateway; hit", GatewayRig.Header(second, "Cache-Status"));
+        Assert.Equal(_image.Digest, GatewayRig.Header(second, "Docker-Content-Digest"));
+        Assert.Equal((null, "hub.example"), (GatewayRig.Header(first, "OCI-Namespace"), GatewayRig.Header(second, "OCI-Namespace")));
+    }
+
+    [Fact]
+    public async Task A_namespace_that_no_upstream_has_is_unknown_and_nobody_is_asked()
+    {
+        using var answer = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest?ns=other.example");
+
+        Assert.Equal((404, "NAME_UNKNOWN"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
+        Assert.Empty(_hub.Requests);
+    }
+
+    [Fact]
+    public async Task Nothing_is_pushed_into_an_upstreams_repository()
+    {
+        using var answer = await _rig.SendAsync("POST", "/v2/hub/nginx/blobs/uploads/");
+
+        Assert.Equal((405, "UNSUPPORTED"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
+    }
+
+    [Fact]
+    public async Task A_blob_that_turns_out_wrong_ends_in_a_broken_connection()
+    {
+        (await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest")).Dispose();
+        _hub.When(request => request.IsBlob(_image.Layers[0])).Flip(5_000_000);
+
+        using var answer = await _rig.SendAsync("GET", $"/v2/hub/nginx/blobs/{_image.Layers[0]}");
+        Assert.Equal(Layer.Length, answer.Content.Headers.ContentLength);
+        await Assert.ThrowsAnyAsync<Exception>(() => answer.Content.ReadAsByteArrayAsync());
+    }
+
+    [Fact]
+    public async Task An_upstream_that_is_away_is_503_with_a_time_to_come_back()
+    {
+        _hub.When(_ => true).Respond(502);
+
+        using var answer = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest");
+        Assert.Equal((503, "UNAVAILABLE"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
+        Assert.NotNull(answer.Headers.RetryAfter);
+    }
+}
