@@ -116,7 +116,8 @@ internal sealed class Repository(
         try
         {
             // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said.
-            await backing.CommitAsync(change, cancellationToken);
+            var kept = await backing.CommitAsync(change, cancellationToken) is CommitResult.Committed;
+            provenance = provenance with { Stored = kept };
         }
         catch (StoreReadOnlyException)
         {
