@@ -31,7 +31,12 @@ internal static class GatewayServer
         {
             await using var gateway = await RunningGateway.StartAsync(options, Console.OpenStandardOutput(), TimeProvider.System, stop);
             await using var watcher = new ConfigurationWatcher(
-                configurationPath, options, () => Load(configurationPath), (next, _) => gateway.UseAsync(next), TimeProvider.System, gateway.Logger);
+                configurationPath,
+                options,
+                () => Load(configurationPath),
+                (next, _) => gateway.UseAsync(next),
+                TimeProvider.System,
+                gateway.Logger);
             await Console.Error.WriteLineAsync(gateway.Welcome);
             await gateway.WaitForEndAsync(stop);
             return 0;
@@ -43,9 +48,11 @@ internal static class GatewayServer
         }
     }
 
-    private static LoadedConfiguration Load(string? path) => ConfigurationLoader.Load(
-        path,
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(each => KeyValuePair.Create((string)each.Key, (string?)each.Value ?? "")));
+    private static LoadedConfiguration Load(string? path)
+    {
+        var variables = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>();
+        return ConfigurationLoader.Load(path, variables.Select(each => KeyValuePair.Create((string)each.Key, (string?)each.Value ?? "")));
+    }
 }
 
 /// <summary>Puts the house together, from the volume up to the listeners, and takes it apart in the opposite order.</summary>
@@ -123,7 +130,9 @@ internal sealed class RunningGateway : IAsyncDisposable
     /// <summary>Returns when somebody asked for the end and every request under way has ended, or has had its time.</summary>
     public Task WaitForEndAsync(CancellationToken stop) => _app.WaitForShutdownAsync(stop);
 
-    /// <summary>Puts another configuration in force for requests that begin from now on. Throws, and changes nothing, when it cannot be.</summary>
+    /// <summary>
+    /// Puts another configuration in force for requests that begin from now on. Throws, and changes nothing, when it cannot be.
+    /// </summary>
     public async Task UseAsync(GatewayOptions options)
     {
         var certificates = ReadCertificates(options);

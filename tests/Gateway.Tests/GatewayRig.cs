@@ -85,16 +85,20 @@ internal sealed class GatewayRig : IAsyncDisposable
         return SendAsync("PUT", $"/v2/{repository}/manifests/{reference}", content);
     }
 
+    private const string Type = "\"artifactType\":\"application/vnd.test\",";
+
     public static byte[] ManifestBytes(string? subject = null)
     {
         var empty = $$"""{"mediaType":"{{MediaTypes.OciEmpty}}","digest":"{{Digest.Of("{}"u8)}}","size":2}""";
         var about = subject is null ? "" : $$""","subject":{"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{subject}}","size":2}""";
         return Encoding.UTF8.GetBytes(
-            $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","artifactType":"application/vnd.test","config":{{empty}},"layers":[{{empty}}]{{about}}}""");
+            $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}",{{Type}}"config":{{empty}},"layers":[{{empty}}]{{about}}}""");
     }
 
     public static string? Header(HttpResponseMessage answer, string name) =>
-        answer.Headers.TryGetValues(name, out var values) || answer.Content.Headers.TryGetValues(name, out values) ? string.Join("|", values) : null;
+        answer.Headers.TryGetValues(name, out var values) || answer.Content.Headers.TryGetValues(name, out values)
+            ? string.Join("|", values)
+            : null;
 
     public static async Task<string?> ErrorCodeAsync(HttpResponseMessage answer)
     {

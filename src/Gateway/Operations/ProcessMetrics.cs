@@ -15,7 +15,7 @@ internal sealed class ProcessMetrics : IDisposable
             () => new Measurement<long>(1, new("version", version), new("runtime", Environment.Version.ToString())),
             description: "Always 1; what runs is in the labels.");
         _meter.CreateObservableGauge("gateway.disk.free", () => volume.FreeBytes, "By", description: "Bytes free on the volume.");
-        _meter.CreateObservableGauge("gateway.uploads.in_progress", () => volume.Uploads.Count, description: "Upload sessions that are open.");
+        _meter.CreateObservableGauge("gateway.uploads.in_progress", () => volume.Uploads.Count, description: "Open upload sessions.");
         _meter.CreateObservableGauge(
             "gateway.disk.writable",
             () => volume.ReadOnlyBecause is null ? 1L : 0L,

@@ -25,7 +25,8 @@ internal static class Listening
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
         options.Limits.MaxConcurrentConnections = MaxConnections;
-        // Each handler bounds what it reads: a manifest and a form by their size, a blob by the volume. A limit here would break the connection
+        // Each handler bounds what it reads: a manifest and a form by their size, a blob by the volume. A limit here would break the
+        // connection
         // of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s at most.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
@@ -35,7 +36,8 @@ internal static class Listening
     /// Refuses lines that end in a bare line feed, which proxies in front may read as part of a value (RFC 9112 §2.2 lets a server choose).
     /// Kestrel has no setting for it, only this switch of the process, read when the server is built.
     /// </summary>
-    public static void RefuseBareLineFeeds() => AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
+    public static void RefuseBareLineFeeds() =>
+        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
 
     /// <summary>Adds a listener. Cleartext speaks HTTP/1.1 (without TLS nobody negotiates more), TLS also HTTP/2.</summary>
     /// <param name="certificate">For https, what is shown to each new connection; null for http.</param>

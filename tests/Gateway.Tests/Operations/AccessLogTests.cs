@@ -52,7 +52,8 @@ public sealed class AccessLogTests
 
         public void Release() => _released.SetResult();
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => new(_released.Task);
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            new(_released.Task);
     }
 
     private sealed class BrokenStream : MemoryStream

@@ -69,5 +69,6 @@ public sealed class AccessTests
         Assert.Equal((421, 200), ((int)other.StatusCode, (int)right.StatusCode));
     }
 
-    private static Task<GatewayRig> StartAsync() => GatewayRig.StartAsync(options => options with { Access = new() { Rules = [PublicPull] } });
+    private static Task<GatewayRig> StartAsync() =>
+        GatewayRig.StartAsync(options => options with { Access = new() { Rules = [PublicPull] } });
 }

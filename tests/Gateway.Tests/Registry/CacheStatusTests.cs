@@ -19,9 +19,12 @@ public sealed class CacheStatusTests
         Assert.Equal(expected, CacheStatus.Of(new() { Forward = "uri-miss", ForwardStatus = 200, Stored = true }, status));
 
     [Fact]
-    public void Stale_content_says_so() => Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = "stale" }, 200));
+    public void Stale_content_says_so() =>
+        Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = "stale" }, 200));
 
     [Fact]
     public void A_follower_of_a_fetch_is_collapsed() =>
-        Assert.Equal("gateway; fwd=uri-miss; collapsed; detail=unverified", CacheStatus.Of(new() { Forward = "uri-miss", Collapsed = true, Detail = "unverified" }, 206));
+        Assert.Equal(
+            "gateway; fwd=uri-miss; collapsed; detail=unverified",
+            CacheStatus.Of(new() { Forward = "uri-miss", Collapsed = true, Detail = "unverified" }, 206));
 }

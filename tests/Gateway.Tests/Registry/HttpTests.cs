@@ -56,8 +56,10 @@ public sealed class HttpTests : IAsyncLifetime
     {
         var digest = await _rig.PushManifestAsync("a", "v1");
 
-        using var answer = await _rig.SendAsync("GET", "/v2/a/manifests/v1", null, ("If-None-Match", string.Format(null, condition, digest)));
+        using var answer = await _rig.SendAsync("GET", "/v2/a/manifests/v1", null, Condition());
         Assert.Equal(status, (int)answer.StatusCode);
+
+        (string, string) Condition() => ("If-None-Match", string.Format(null, condition, digest));
     }
 
     [Theory]
@@ -114,7 +116,8 @@ public sealed class HttpTests : IAsyncLifetime
         Assert.Equal("bytes", GatewayRig.Header(whole, "Accept-Ranges"));
 
         using var one = await _rig.SendAsync("GET", $"/v2/a/blobs/{digest}", null, ("Range", "bytes=-3"));
-        Assert.Equal((206, "bytes 7-9/10", "789"), ((int)one.StatusCode, GatewayRig.Header(one, "Content-Range"), await one.Content.ReadAsStringAsync()));
+        Assert.Equal((206, "bytes 7-9/10"), ((int)one.StatusCode, GatewayRig.Header(one, "Content-Range")));
+        Assert.Equal("789", await one.Content.ReadAsStringAsync());
 
         using var several = await _rig.SendAsync("GET", $"/v2/a/blobs/{digest}", null, ("Range", "bytes=0-1,8-"));
         Assert.Equal("multipart/byteranges", several.Content.Headers.ContentType?.MediaType);
@@ -147,7 +150,8 @@ public sealed class HttpTests : IAsyncLifetime
         foreach (var range in new[] { "0-2", "4-6", "2-4", "bytes 3-5/6", "5-3" })
         {
             using var wrong = await PatchAsync(session, "def", range);
-            Assert.Equal((416, "0-2", session), ((int)wrong.StatusCode, GatewayRig.Header(wrong, "Range"), GatewayRig.Header(wrong, "Location")));
+            Assert.Equal((416, "0-2"), ((int)wrong.StatusCode, GatewayRig.Header(wrong, "Range")));
+            Assert.Equal(session, GatewayRig.Header(wrong, "Location"));
         }
 
         using var short_ = await PatchAsync(session, "de", "3-5");
@@ -277,5 +281,5 @@ public sealed class HttpTests : IAsyncLifetime
         _rig.SendAsync("PATCH", session, new ByteArrayContent(Encoding.ASCII.GetBytes(text)), ("Content-Range", range));
 
     private async Task<string[]> TagsAsync(string path) =>
-        (await _rig.Client.GetFromJsonAsync<JsonElement>(path)).GetProperty("tags").EnumerateArray().Select(tag => tag.GetString()!).ToArray();
+        [.. (await _rig.Client.GetFromJsonAsync<JsonElement>(path)).GetProperty("tags").EnumerateArray().Select(tag => tag.GetString()!)];
 }

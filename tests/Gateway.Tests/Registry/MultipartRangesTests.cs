@@ -13,7 +13,10 @@ public sealed class MultipartRangesTests
     public void A_reader_of_multiparts_finds_every_range_in_its_order_and_nothing_more()
     {
         var content = Encoding.ASCII.GetBytes("--b\r\n\r\n0123456789--b--\r\n");
-        var range = from offset in Gen.Choose(0, content.Length - 1) from count in Gen.Choose(1, content.Length - offset) select new ByteRange(offset, count);
+        var range =
+            from offset in Gen.Choose(0, content.Length - 1)
+            from count in Gen.Choose(1, content.Length - offset)
+            select new ByteRange(offset, count);
 
         Prop.ForAll(range.NonEmptyListOf().ToArbitrary(), list =>
         {

@@ -8,7 +8,8 @@ namespace Gateway.Tests.Registry;
 public sealed class RegistryErrorTests
 {
     [Fact]
-    public void Every_code_has_a_status() => Assert.All(Enum.GetValues<RegistryErrorCode>(), code => Assert.InRange(RegistryError.StatusOf(code), 400, 599));
+    public void Every_code_has_a_status() =>
+        Assert.All(Enum.GetValues<RegistryErrorCode>(), code => Assert.InRange(RegistryError.StatusOf(code), 400, 599));
 
     [Fact]
     public void A_body_holds_exactly_one_error_with_a_string_for_its_detail()
