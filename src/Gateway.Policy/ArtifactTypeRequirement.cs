@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Requires that a manifest's artifact type is allowed, by the definitions of policy.md §5.2.</summary>
+/// <summary>Requires that a manifest's artifact type is allowed, by one of the three readings of docs/policy.md.</summary>
 internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRequirement
 {
     private const string Setting = "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES";

@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires that content with <c>urls</c> names only https and hosts that the operator listed: else it escapes the policy (policy.md §6,
-/// row 16).
+/// Requires that content with <c>urls</c> names only https and hosts that the operator listed: else it escapes the policy
+/// (docs/policy.md, "Foreign layers").
 /// </summary>
 internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IRequirement
 {

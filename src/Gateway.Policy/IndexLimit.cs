@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Bounds what hangs below one index (policy.md §6, row 9).</summary>
+/// <summary>Bounds what hangs below one index: digests rule out cycles, but neither depth nor number.</summary>
 internal static class IndexLimit
 {
     /// <summary>What is too much; null when nothing is.</summary>

@@ -3,10 +3,13 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Tells what kind of thing a manifest is, by its structure and never by its tag (policy.md §5.5, §6 rows 35 and 36).</summary>
+/// <summary>
+/// Tells what kind of thing a manifest is, by its structure and never by its tag: an image that is named like a signature is an image.
+/// </summary>
 public static class ManifestKinds
 {
-    // What signing tools write as layers; a manifest with any other layer is no evidence (policy.md §2.3, §2.4, §2.7; clients.md §5).
+    // What cosign, notation, buildx and SBOM tools write as layers; a manifest with any other layer is no evidence, or it could carry anything
+    // past the rules.
     private static readonly FrozenSet<string> EvidenceLayers = new[]
     {
         "application/vnd.dev.cosign.simplesigning.v1+json",

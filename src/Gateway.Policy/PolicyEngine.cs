@@ -18,9 +18,7 @@ public sealed record PolicyInput(
 /// <summary>Walks the rules and says what happens. Pure: the same input gives the same verdict. Safe for concurrent use.</summary>
 public sealed class PolicyEngine
 {
-    /// <summary>
-    /// Most characters of a reason's message: the caller adds the decision's id, and all of it may have 400 (policy.md §4).
-    /// </summary>
+    /// <summary>Most characters of a reason's message: the caller adds the decision's id, and all of it may have 400.</summary>
     public const int MaxMessage = 370;
 
     // An index may have thousands of refused children; the first few tell it.

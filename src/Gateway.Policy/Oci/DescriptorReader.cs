@@ -7,7 +7,7 @@ namespace Gateway.Oci;
 /// </summary>
 internal sealed class DescriptorReader(ManifestLimits limits)
 {
-    /// <summary>Most bytes of inline data in one descriptor (policy.md §5.2, <c>inlineData</c>).</summary>
+    /// <summary>Most bytes of inline data in one descriptor. Chosen: configs fit, layers belong in blobs.</summary>
     private const int MaxData = 64 * 1024;
 
     private static readonly KeySet DescriptorKeys =

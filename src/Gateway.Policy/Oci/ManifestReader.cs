@@ -1,6 +1,6 @@
 namespace Gateway.Oci;
 
-/// <summary>The bounds of a document; the defaults are policy.md's parser section.</summary>
+/// <summary>The bounds of a document; the defaults are those of <c>policy.parser</c> (docs/configuration.md).</summary>
 public sealed record ManifestLimits
 {
     /// <summary>Where no policy stands: annotations may fill the document, for the distribution-spec bounds only the whole.</summary>
@@ -24,7 +24,7 @@ public sealed record ManifestLimits
 /// <param name="Message">One printable line: what was expected, what came, where.</param>
 public sealed record ManifestProblem(string Code, string Message);
 
-/// <summary>Reads an image manifest or index; refuses what could be read in two ways (policy.md §6, rows 1 to 7). Pure.</summary>
+/// <summary>Reads an image manifest or index; refuses what could be read in two ways (CVE-2021-41190 and its kind). Pure.</summary>
 public static class ManifestReader
 {
     /// <summary>Reads a document. Exactly one of the two results is null.</summary>

@@ -4,11 +4,11 @@ using System.Text;
 namespace Gateway.Oci;
 
 /// <summary>
-/// Makes one printable ASCII line of text that a stranger wrote, so that it can stand in errors, headers and logs (policy.md §6, row 52).
+/// Makes one printable ASCII line of text that a stranger wrote, so that it can stand in errors, headers and logs.
 /// </summary>
 public static class Printable
 {
-    /// <summary>Most characters of one message (policy.md §4, "Resulting response contract").</summary>
+    /// <summary>Most characters of one message (docs/policy.md).</summary>
     public const int MaxMessage = 400;
 
     // Enough to recognise a digest or a media type by.

@@ -3,7 +3,8 @@ using Gateway.Configuration;
 namespace Gateway.Access;
 
 /// <summary>
-/// Who asks, and what access rules let him do in the repository he asks about: by identity, never by a token's scope (policy.md §5.4).
+/// Who asks, and what access rules let him do in the repository he asks about: by identity, never by a token's scope, for cosign and crane
+/// ask for pull alone when they read, whatever they may do.
 /// </summary>
 /// <param name="Actor">The account's name, or <c>anonymous</c>.</param>
 /// <param name="Rights">What he may do in this repository.</param>

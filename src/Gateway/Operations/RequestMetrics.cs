@@ -4,11 +4,11 @@ using System.Diagnostics.Metrics;
 namespace Gateway.Operations;
 
 /// <summary>
-/// Counts requests (names of ux.md §4). No label has values that a client chooses: an unknown method is <c>OTHER</c>, a path is its route.
+/// Counts requests. No label has values that a client chooses: an unknown method is <c>OTHER</c>, a path is its route.
 /// </summary>
 internal sealed class RequestMetrics : IDisposable
 {
-    // From what a warm manifest takes (perf.md: well below a millisecond) to a large blob over a slow line.
+    // From what a warm manifest takes (well below a millisecond) to a large blob over a slow line.
     private static readonly double[] DurationBuckets =
         [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 

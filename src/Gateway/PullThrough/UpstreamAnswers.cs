@@ -6,7 +6,7 @@ namespace Gateway.PullThrough;
 /// <summary>What the failures of an upstream mean to those who ask us.</summary>
 internal static class UpstreamAnswers
 {
-    /// <summary>When an upstream does not say: a client's next try shall find the breaker half open (design.md §5, "Upstreams": at most 10 s).</summary>
+    /// <summary>When an upstream does not say: a client's next try shall find the breaker half open (it stays open for at most 10 s).</summary>
     private static readonly TimeSpan UsualRetry = TimeSpan.FromSeconds(5);
 
     // A Retry-After of hours is a mistake, or a ban that ends with a new address or password.

@@ -6,7 +6,7 @@ namespace Gateway.PullThrough;
 
 /// <summary>
 /// Who refers to a manifest: what the upstream lists, by its API or under the fallback tag, added to what is kept here, so that signatures are found when the upstream is
-/// gone (features.md D3).
+/// gone.
 /// </summary>
 internal sealed class UpstreamReferrers(
     StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
@@ -14,10 +14,10 @@ internal sealed class UpstreamReferrers(
     // Pages of one list, each at most 4 MiB; IBacking.MaxReferrers is reached before.
     private const int MaxPages = 16;
 
-    // Entries of a fallback tag that are re-read; clients scan no further either (features.md D3, "Bound fan-out").
+    // Entries of a fallback tag that are re-read; podman's library processes no more either (container-libs, pull request 1111).
     private const int MaxFallback = 64;
 
-    // features.md D3, "Cache".
+    // Chosen: as long as a tag is fresh by default; shorter where a signature may be on its way.
     private static readonly TimeSpan Positive = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Negative = TimeSpan.FromSeconds(30);
 
@@ -144,7 +144,7 @@ internal sealed class UpstreamReferrers(
         }
     }
 
-    // What old clients write into the index is not to be relied on (clients.md §7.1): each manifest says itself what it is and whom it is about.
+    // What clients write into the index is not to be relied on (cosign 3.1: the config's type for the artifact's): each manifest says itself what it is and whom it is about.
     private async Task<List<Descriptor>> ReadFallbackAsync(Digest subject)
     {
         if (await manifests.ReadTagAsync(FallbackTag(subject)) is not UpstreamTag.Bound(var digest)) return [];

@@ -26,7 +26,7 @@ internal static class CacheStatus
         return text.ToString();
     }
 
-    /// <summary>The same as the <c>result</c> label of metrics (ux.md §4); null when no cache was involved.</summary>
+    /// <summary>The same as the <c>result</c> label of metrics (docs/pull-through.md); null when no cache was involved.</summary>
     public static string? ResultOf(Provenance provenance) => provenance switch
     {
         { IsHit: true, Forward: null } => "hit",

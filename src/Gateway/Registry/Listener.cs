@@ -3,8 +3,8 @@ using Gateway.Configuration;
 namespace Gateway.Registry;
 
 /// <summary>
-/// Which listener a connection came in by. Set on the connection itself and read from nowhere else: a Host header can be forged
-/// (architecture.md §7.2).
+/// Which listener a connection came in by. Set on the connection itself and read from nowhere else: a Host header can be forged,
+/// and ASP.NET's <c>RequireHost("*:port")</c> believes it (tried).
 /// </summary>
 /// <param name="Options">Null for the operator's port.</param>
 internal sealed record Listener(ListenOptions? Options)

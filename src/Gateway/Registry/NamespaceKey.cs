@@ -4,7 +4,7 @@ namespace Gateway.Registry;
 
 /// <summary>
 /// The form of <c>?ns=</c>: <c>host[:port]</c>, lower-case letters, digits and hyphens in labels (RFC 1123 §2.1); nothing is stripped or
-/// folded (policy.md §6 row 44).
+/// folded, for two spellings of one upstream could meet two rules.
 /// </summary>
 internal static class NamespaceKey
 {

@@ -1,6 +1,6 @@
 namespace Gateway.Registry;
 
-/// <summary>Text from elsewhere, made fit for a header, a log or a terminal (policy.md §6 row 52).</summary>
+/// <summary>Text from elsewhere, made fit for a header, a log or a terminal: no new line, no escape sequence.</summary>
 internal static class PrintableText
 {
     /// <summary>Printable ASCII of at most this length: anything else becomes <c>?</c>, and what is cut ends in <c>...</c>.</summary>

@@ -3,7 +3,7 @@ using Gateway.Repositories;
 
 namespace Gateway.Registry;
 
-/// <summary>Every answer that is an error: one body, one code (policy.md §4, "response contract").</summary>
+/// <summary>Every answer that is an error: one body, one code (distribution-spec, "Error Codes").</summary>
 internal static class Refusals
 {
     // When nobody said how long: long enough to spare a gateway in trouble, short enough for a client's own patience (containerd gives a
@@ -49,7 +49,7 @@ internal static class Refusals
         return x.FailAsync(RegistryErrorCode.UNAVAILABLE, why);
     }
 
-    /// <summary>401 with the one challenge (design.md §5, "Access").</summary>
+    /// <summary>401 with the one challenge (docs/access.md).</summary>
     public static Task ChallengeAsync(this Exchange x, string message)
     {
         x.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{BaseUrl(x)}/token\",service=\"{x.Request.Host.Value}\"";

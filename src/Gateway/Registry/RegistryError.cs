@@ -7,12 +7,10 @@ namespace Gateway.Registry;
 
 /// <summary>One error as the distribution-spec writes it ("Error Codes"), and the status that goes with each code.</summary>
 /// <param name="Message">One line of printable ASCII.</param>
-/// <param name="Detail">A string, never an object: containerd drops objects (policy.md §4).</param>
+/// <param name="Detail">A string, never an object: docker shows only strings, crane prints an object as <c>map[…]</c>.</param>
 internal sealed record RegistryError(RegistryErrorCode Code, string Message, string? Detail = null)
 {
-    /// <summary>
-    /// Longest message in characters; with the detail it keeps the whole body well below the 8 KiB that oras reads (policy.md §4).
-    /// </summary>
+    /// <summary>Longest message in characters; with the detail it keeps the whole body well below the 8 KiB that oras reads.</summary>
     public const int MaxMessageLength = 400;
 
     private const int MaxDetailLength = 1024;

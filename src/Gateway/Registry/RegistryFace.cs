@@ -23,8 +23,7 @@ internal static class RegistryFace
     }
 
     // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; a proxy in front may have
-    // read it
-    // the other way (RFC 9112 §6.1; reliability.md §4 row 27).
+    // read it the other way (request smuggling, RFC 9112 §6.1).
     private static async Task<bool> RefuseFramingAsync(Exchange x)
     {
         var headers = x.Request.Headers;

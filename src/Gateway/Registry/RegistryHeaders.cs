@@ -1,6 +1,6 @@
 namespace Gateway.Registry;
 
-/// <summary>Header names of the distribution-spec, of Docker's registry before it, and of our own (design.md §5).</summary>
+/// <summary>Header names of the distribution-spec, of Docker's registry before it, and of our own.</summary>
 internal static class RegistryHeaders
 {
     public const string ApiVersion = "Docker-Distribution-Api-Version";

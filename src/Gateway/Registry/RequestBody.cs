@@ -29,7 +29,7 @@ internal static class RequestBody
     private static bool HasBody(HttpRequest request) =>
         request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
 
-    /// <summary>Refuses a body with a content coding (415): the digest is always that of the bytes as sent (policy.md §6 row 8).</summary>
+    /// <summary>Refuses a body with a content coding (415): the digest is always that of the bytes as sent.</summary>
     public static async Task<bool> RefuseEncodedAsync(Exchange x)
     {
         var encoding = x.Request.Headers.ContentEncoding;

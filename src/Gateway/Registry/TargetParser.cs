@@ -6,8 +6,8 @@ namespace Gateway.Registry;
 
 /// <summary>
 /// Reads the raw request target. Only the canonical form is taken: what two programs could read in two ways (dot segments, empty segments,
-/// <c>\</c>, <c>;</c>,
-/// percent-encoding where none is needed, absolute form) is refused, not repaired (policy.md §6 rows 17 and 45).
+/// <c>\</c>, <c>;</c>, percent-encoding where none is needed, absolute form) is refused, not repaired: where one part reads a path
+/// otherwise than the next, requests get past access rules (CVE-2024-4956, CVE-2020-29662).
 /// </summary>
 internal static class TargetParser
 {

@@ -29,7 +29,8 @@ internal static class Uploads
         else await PutWholeAsync(x, upload, query.Digest);
     }
 
-    // False for whatever reason means "open a session", so that nobody learns what another repository holds (policy.md §6 row 42).
+    // False for whatever reason means "open a session" (distribution-spec, "Mounting a blob from another repository"), so that nobody
+    // learns what another repository holds.
     private static async Task<bool> MountAsync(Exchange x, Digest digest)
     {
         var router = x.Snapshot.Router;

@@ -5,7 +5,7 @@ namespace Gateway.Registry;
 /// <summary>Writes <c>Warning</c> headers (distribution-spec, "Warnings": code 299, agent <c>-</c>, no date).</summary>
 internal static class Warnings
 {
-    // Policy.md §6 row 53: at most 3 warnings and 1 KiB in all, well below the spec's 4096 bytes.
+    // Chosen: about 1 KiB in all, well below the spec's 4096 bytes for all warnings of an answer.
     private const int MaxCount = 3;
     private const int MaxTextLength = 320;
 

@@ -23,7 +23,7 @@ internal enum RegistryErrorCode
     UNSUPPORTED,
     TOOMANYREQUESTS,
 
-    /// <summary>Not the spec's, but what clients retry: "not now" (policy.md §4).</summary>
+    /// <summary>Not the spec's: "not now". crane, cosign and others of their library try again on this code.</summary>
     UNAVAILABLE,
 }
 
@@ -33,7 +33,7 @@ internal enum RegistryErrorCode
 internal sealed record Decision(
     string Id, DateTimeOffset Time, Stage Stage, RepositoryName Repository, string Reference, Digest Digest, string Actor, Verdict Verdict)
 {
-    /// <summary>The one line that a client shows: printable ASCII, at most 400 characters (policy.md §4, "response contract").</summary>
+    /// <summary>The one line that a client shows: printable ASCII, at most 400 characters (docs/policy.md).</summary>
     public required string Message { get; init; }
 }
 

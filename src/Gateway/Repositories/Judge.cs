@@ -10,7 +10,7 @@ namespace Gateway.Repositories;
 /// <summary>Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.</summary>
 internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock)
 {
-    /// <summary>Longest message that every client shows whole (policy.md §4, "response contract").</summary>
+    /// <summary>Longest message in characters (docs/policy.md): every client shows it whole.</summary>
     private const int MaxMessage = 400;
 
     public PolicyEngine Engine => engine;

@@ -66,7 +66,7 @@ internal sealed class Repository(
     }
 
     /// <summary>
-    /// Shows a stored manifest under a verdict. One who is known and may push here sees it whatever the verdict (policy.md §5.4, I4): else nobody could push over it.
+    /// Shows a stored manifest under a verdict. One who is known and may push here sees it whatever the verdict: else nobody could push over it.
     /// </summary>
     private Answer<StoredManifest> Show(Asker asker, StoredManifest manifest, Verdict verdict, string reference, Provenance provenance)
     {
@@ -191,7 +191,7 @@ internal sealed class Repository(
     }
 
     /// <summary>
-    /// Whether pullers may have a blob: some manifest of this repository that names it is admitted (policy.md §6 row 41). Its link says which one was last; when that
+    /// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when that
     /// one no longer is, the others are looked through.
     /// </summary>
     private async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
@@ -254,7 +254,7 @@ internal sealed class Repository(
 
     /// <summary>
     /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session instead", for whatever reason:
-    /// the asker learns nothing of repositories that he may not pull from (policy.md §6 row 42).
+    /// the asker learns nothing of repositories that he may not pull from.
     /// </summary>
     public async ValueTask<bool> MountAsync(Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
     {

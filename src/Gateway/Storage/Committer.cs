@@ -10,13 +10,13 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class Committer : IAsyncDisposable
 {
-    /// <summary>Changes that may wait; more wait in their callers. A batch takes about a flush (0.3 ms measured, architecture.md §1.7), so this is some 20 ms of work.</summary>
+    /// <summary>Changes that may wait; more wait in their callers. A batch takes about a flush (0.3 ms measured, docs/design/0001-storage.md), so this is some 20 ms of work.</summary>
     private const int MaxWaiting = 1024;
 
     /// <summary>Most changes under one flush: what waits behind a batch is bounded.</summary>
     private const int MaxBatch = 256;
 
-    /// <summary>A segment is ended at this size, or at this age once nothing waits (design.md §4 via architecture.md §1.7).</summary>
+    /// <summary>A segment is ended at this size, or at this age once nothing waits: what a start after a power cut has to replay.</summary>
     private const long SegmentBytes = 16 << 20;
 
     private static readonly TimeSpan SegmentAge = TimeSpan.FromSeconds(60);

@@ -39,7 +39,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
         }
     }
 
-    /// <summary>Removes parts that nobody has taken up for a day (design.md §4 via architecture.md §1.10).</summary>
+    /// <summary>Removes parts that nobody has taken up for a day: whoever still wants the blob has tried again by then.</summary>
     public void Sweep(DateTimeOffset now)
     {
         foreach (var part in Directory.GetFiles(folder))
@@ -66,7 +66,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
 /// <summary>One growing file. Written by one; read by many at once, below what was written.</summary>
 internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind, long reserved) : IAsyncDisposable
 {
-    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody (architecture.md §1.7).</summary>
+    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody (docs/design/0001-storage.md).</summary>
     private const long Writeback = 8 << 20;
 
     private long _length;

@@ -52,7 +52,7 @@ internal sealed record Folders(string Path)
         var file = new FileStream($"{Own}/lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
         try
         {
-            // With file locking switched off, FileShare keeps nobody out; this does (architecture.md §1.13).
+            // With file locking switched off, FileShare keeps nobody out; this does (tried).
             file.Lock(0, 1);
         }
         catch (IOException e)

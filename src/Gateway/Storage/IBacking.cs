@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What stands behind the gate of one repository: it knows no asker and no policy, moves no tag by itself, and has one write (design.md §3).
+/// What stands behind the gate of one repository: it knows no asker and no policy, moves no tag by itself, and has one write (docs/design/0004-gate.md).
 /// <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
 /// </summary>
 internal interface IBacking

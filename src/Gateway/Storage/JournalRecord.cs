@@ -22,7 +22,7 @@ internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Re
         RemoveBlob = 9,
     }
 
-    /// <summary>Manifests up to this size stand in the record; larger ones are flushed as files before it (design.md §4).</summary>
+    /// <summary>Manifests up to this size stand in the record; larger ones are flushed as files before it (docs/design/0001-storage.md).</summary>
     public const int MaxInline = 64 * 1024;
 
     public void Write(BinaryWriter to)

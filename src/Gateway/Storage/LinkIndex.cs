@@ -12,10 +12,10 @@ internal sealed class LinkIndex : IAsyncDisposable
     // A crash loses at most this much of what is only faster, never what is true.
     private static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(60);
 
-    // A checkpoint of 1 million records takes 0.2 to 0.5 s (dotnet.md §1b).
+    // A checkpoint of 1 million records takes 0.2 to 0.5 s (measured).
     private static readonly TimeSpan LastCheckpointWithin = TimeSpan.FromSeconds(10);
 
-    // Last use decides only what is evicted first; each write of it adds a record to the log (architecture.md §1.9).
+    // Last use decides only what is evicted first; each write of it adds a record to the log.
     private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
 
     private readonly string _path;

@@ -4,7 +4,7 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// Which content a repository has. The index answers; what it does not know, or knows from an earlier start, the disk says: a recovered index may name what was deleted
-/// since (design.md §4, "The index").
+/// since (docs/design/0002-index.md).
 /// </summary>
 internal sealed class Links(LinkIndex index, TimeProvider clock)
 {

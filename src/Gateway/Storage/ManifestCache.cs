@@ -5,10 +5,10 @@ namespace Gateway.Storage;
 /// <summary>Manifests read lately, by digest: the bytes cannot change, so nothing here is ever out of date. Whether a repository has one is asked elsewhere.</summary>
 internal sealed class ManifestCache
 {
-    /// <summary>Bytes of documents kept (architecture.md §3.1).</summary>
+    /// <summary>Bytes of documents kept. Chosen: thousands of usual ones, which have some KiB.</summary>
     private const long Capacity = 32 << 20;
 
-    /// <summary>Larger documents are read each time, so that a few cannot push out all others (architecture.md §3.1).</summary>
+    /// <summary>Larger documents are read each time, so that a few cannot push out all others.</summary>
     private const int Largest = 256 * 1024;
 
     /// <summary>What a parsed manifest costs beyond its bytes, about: descriptors and their strings.</summary>

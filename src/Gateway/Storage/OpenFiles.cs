@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// <summary>Open handles of content, kept so that a hit opens no file. A handle is closed when it has left the cache and its last reader has gone.</summary>
 internal sealed class OpenFiles : IDisposable
 {
-    /// <summary>Handles kept (design.md §4 via architecture.md §3.1): a hot set, far below the usual limit of 1,024 open files.</summary>
+    /// <summary>Handles kept: a hot set, far below the usual limit of 1,024 open files.</summary>
     private const int Capacity = 512;
 
     private readonly Lock _lock = new();

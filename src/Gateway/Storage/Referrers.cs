@@ -9,7 +9,7 @@ namespace Gateway.Storage;
 /// </summary>
 internal static class Referrers
 {
-    /// <summary>Longest descriptor that is written out; of a longer one the manifest is read again (design.md §4 via architecture.md §1.6).</summary>
+    /// <summary>Longest descriptor that is written out: one block of most file systems. Of a longer one the manifest is read again.</summary>
     public const int MaxDescriptorBytes = 4096;
 
     /// <summary>All referrers of a subject, sorted by digest.</summary>
@@ -55,7 +55,7 @@ internal static class Referrers
         }
     }
 
-    /// <summary>Looks for subjects in manifests that another program pushed: those folders' times differ from what was noted (architecture.md §1.6).</summary>
+    /// <summary>Looks for subjects in manifests that another program pushed: those folders' times differ from what was noted.</summary>
     private static void ScanOnce(StoredRepository repository)
     {
         lock (repository.State.Scan)

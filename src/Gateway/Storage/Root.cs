@@ -53,6 +53,6 @@ internal sealed class Root(string folder, Lifetime lifetime)
     /// <summary>Which revisions were last searched for subjects, as the times of their folders.</summary>
     public string Scanned(string repository) => $"{Own(repository)}/scanned";
 
-    /// <summary>First-seen times, one line each; they decide what a retired key may still vouch for (policy.md §5.5).</summary>
+    /// <summary>First-seen times, one line each; they decide what a retired key may still vouch for.</summary>
     public string Seen(string repository) => $"{Own(repository)}/seen";
 }

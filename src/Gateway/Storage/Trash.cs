@@ -5,7 +5,7 @@ namespace Gateway.Storage;
 /// <summary>Where removed folders go: out of sight in one step, and out of existence a day later, so that an operator can undo a mistake.</summary>
 internal sealed class Trash(string folder, TimeProvider clock)
 {
-    /// <summary>How long what was removed can be brought back (reliability.md §3).</summary>
+    /// <summary>How long what was removed can be brought back.</summary>
     private static readonly TimeSpan Kept = TimeSpan.FromHours(24);
 
     private const string HourFormat = "yyyyMMddHH";

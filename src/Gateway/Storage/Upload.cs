@@ -11,7 +11,7 @@ internal sealed class Upload : IAsyncDisposable
     /// <summary>One step of reading, hashing and writing: large enough that the calls do not show, small enough for 256 uploads at once.</summary>
     private const int Step = 256 * 1024;
 
-    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end has little left to do (architecture.md §1.7).</summary>
+    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end has little left to do (docs/design/0001-storage.md).</summary>
     private const long Writeback = 8 << 20;
 
     private readonly Uploads _uploads;

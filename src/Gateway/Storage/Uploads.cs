@@ -8,7 +8,7 @@ namespace Gateway.Storage;
 /// <summary><c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.</summary>
 internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 {
-    /// <summary>A session that nobody has touched for so long is removed (design.md §4 via architecture.md §1.10).</summary>
+    /// <summary>A session that nobody has touched for so long is removed: the 168 h of distribution's upload purging.</summary>
     private static readonly TimeSpan MaxAge = TimeSpan.FromDays(7);
 
     /// <summary>Sessions on disk: far above what honest clients keep open, and a bound for the others.</summary>

@@ -2,11 +2,11 @@ namespace Gateway.Upstream;
 
 /// <summary>
 /// Keeps requests from an endpoint that has just failed again and again, and from one that asked to be left alone.
-/// Open for at most 10 s unless Retry-After says longer (design.md §5); then one request tries, and its outcome decides.
+/// Open for at most 10 s unless Retry-After says longer; then one request tries, and its outcome decides.
 /// </summary>
 internal sealed class Breaker(TimeProvider clock)
 {
-    // reliability.md R8: "breaker opens ≤ 3 failures".
+    // Chosen: one failure may be chance; each one more costs a client a timeout.
     private const int FailuresToOpen = 3;
 
     // Bodies break for reasons of a network too: only so many within a minute count as the endpoint's fault.

@@ -6,10 +6,10 @@ namespace Gateway.Upstream;
 /// <summary>Where an upstream's credentials come from, each time they are needed, and which of them have been refused.</summary>
 internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clock)
 {
-    // ECR's passwords live 12 h (features.md D1.2); half an hour is for the request that still has to use it.
+    // ECR's passwords live 12 h; half an hour is for the request that still has to use it.
     private static readonly TimeSpan HelperLifetime = TimeSpan.FromHours(11.5);
 
-    // reliability.md §3: a refused credential is remembered, or each pull becomes a failed login and locks the account (Harbor #22569).
+    // A refused credential is remembered, or each pull becomes a failed login and locks the account (as in Harbor, issue 22569).
     private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
 
     // A password of several KiB is a file of another kind.

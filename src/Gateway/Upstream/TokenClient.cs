@@ -9,7 +9,7 @@ namespace Gateway.Upstream;
 /// </summary>
 internal sealed class TokenClient(string upstream, HttpMessageInvoker client, TimeProvider clock, UpstreamMetrics metrics)
 {
-    // reliability.md §4 row 2.
+    // In bytes. Tokens have some KiB; a token server is somebody else's and must not fill our memory.
     private const int LongestAnswer = 64 * 1024;
 
     // Chosen: as long as a registry may take for its headers; see UpstreamExchange.

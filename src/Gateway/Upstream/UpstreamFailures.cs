@@ -8,7 +8,7 @@ internal static class UpstreamFailures
     // Chosen: asked again after an hour however long Retry-After is, for limits are lifted early.
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(1);
 
-    // 429 without Retry-After: as long as a breaker stays open at most (design.md §5).
+    // 429 without Retry-After: as long as a breaker stays open at most.
     private static readonly TimeSpan DefaultLimitPause = TimeSpan.FromSeconds(10);
 
     /// <summary>For a status that means "not now": 429, 408, 5xx.</summary>

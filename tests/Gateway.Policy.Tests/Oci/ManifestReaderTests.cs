@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Oci;
 
-/// <summary>What honest clients write is read; what two readers could take differently is not (policy.md §6; rows are named).</summary>
+/// <summary>What honest clients write is read; what two readers could take differently is not.</summary>
 public sealed class ManifestReaderTests
 {
     private const string Sha = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";

@@ -123,7 +123,7 @@ public sealed class TagTests
         Assert.Equal(1, rig.Hub.Count(r => r.IsGet));
     }
 
-    /// <summary>features.md D2: what the upstream answers, and what its options make of it.</summary>
+    /// <summary>What the upstream answers, and what its options make of it.</summary>
     [Theory]
     [InlineData(503, true)]
     [InlineData(503, false)]

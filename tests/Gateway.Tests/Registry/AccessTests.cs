@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Registry;
 
-/// <summary>Who gets what, as clients see it (design.md §5, "Access").</summary>
+/// <summary>Who gets what, as clients see it (docs/access.md).</summary>
 public sealed class AccessTests
 {
     private static readonly AccessRule PublicPull = new(["anonymous"], ["open/**"], AccessActions.Pull);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Registry;
 
-/// <summary>Requests that no client library would send, byte by byte (reliability.md §4 rows 17 and 27).</summary>
+/// <summary>Requests that no client library would send, byte by byte: paths in other forms, and bodies framed in two ways.</summary>
 public sealed class RawRequestTests
 {
     // So that the body is read before the answer.

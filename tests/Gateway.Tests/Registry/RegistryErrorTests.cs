@@ -20,7 +20,6 @@ public sealed class RegistryErrorTests
         Assert.Equal(("DENIED", "no", "decision=d-1"), (Text(error, "code"), Text(error, "message"), Text(error, "detail")));
     }
 
-    // policy.md §6 row 52.
     [Fact]
     public void Text_that_would_move_a_terminal_is_made_printable()
     {

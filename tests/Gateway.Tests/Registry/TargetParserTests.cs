@@ -57,7 +57,7 @@ public sealed class TargetParserTests
     public void Paths_of_nothing_are_unknown(string target) =>
         Assert.Equal((Route.Unknown, null), (TargetParser.Parse(target).Target.Route, TargetParser.Parse(target).Problem));
 
-    // policy.md §6 rows 17 and 45 as they show in a path.
+    // What two programs could read in two ways.
     [Theory]
     [InlineData("")]
     [InlineData("*")]
@@ -115,7 +115,7 @@ public sealed class TargetParserTests
     [InlineData("/v2/a/manifests/" + Sha256 + "?tag=a/b")]
     public void Tags_are_checked(string target) => Assert.Equal(RegistryErrorCode.TAG_INVALID, TargetParser.Parse(target).Problem?.Code);
 
-    // policy.md §6 row 44.
+    // Other spellings of an upstream, and what would be dialled if the key were an address.
     [Theory]
     [InlineData("DOCKER.IO")]
     [InlineData("docker.io.")]

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Storage;
 
-/// <summary>The index may be lost: whatever happens to its files, it opens, and what it says was once written for that key (reliability.md, R4).</summary>
+/// <summary>The index may be lost: whatever happens to its files, it opens, and what it says was once written for that key.</summary>
 public sealed class LinkIndexLossTests : IDisposable
 {
     // More than the memory of a small index holds, so that records are read from disk too.
