@@ -10,7 +10,9 @@ internal sealed class ArtifactTypeTable
     private readonly FrozenDictionary<string, FrozenSet<string>> _layers;
     private readonly FrozenSet<string> _union;
 
-    /// <summary>Puts the table together: Quay's list or the operator's, or both (docs/policy.md, "The list"), then what is always there.</summary>
+    /// <summary>
+    /// Puts the table together: Quay's list or the operator's, or both (docs/policy.md, "The list"), then what is always there.
+    /// </summary>
     public ArtifactTypeTable(ArtifactTypeOptions options)
     {
         var layers = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);

@@ -8,8 +8,8 @@ namespace Gateway.Policy;
 /// </summary>
 public static class ManifestKinds
 {
-    // What cosign, notation, buildx and SBOM tools write as layers; a manifest with any other layer is no evidence, or it could carry anything
-    // past the rules.
+    // What cosign, notation, buildx and SBOM tools write as layers; a manifest with any other layer is no evidence, or it could carry
+    // anything past the rules.
     private static readonly FrozenSet<string> EvidenceLayers = new[]
     {
         "application/vnd.dev.cosign.simplesigning.v1+json",

@@ -47,7 +47,9 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
     public static bool TryParse(ReadOnlySpan<char> text, out Digest digest)
     {
         digest = default;
-        var wanted = text.StartsWith("sha256:", StringComparison.Ordinal) ? 64 : text.StartsWith("sha512:", StringComparison.Ordinal) ? 128 : -1;
+        var wanted = text.StartsWith("sha256:", StringComparison.Ordinal)
+            ? 64
+            : text.StartsWith("sha512:", StringComparison.Ordinal) ? 128 : -1;
         if (wanted < 0 || text.Length - PrefixLength != wanted || text[PrefixLength..].ContainsAnyExcept(Hexadecimal)) return false;
         digest = new Digest(text.ToString());
         return true;

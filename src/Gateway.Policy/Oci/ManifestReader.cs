@@ -32,7 +32,8 @@ public static class ManifestReader
     /// <param name="contentType">What the sender says it is, parameters removed; null when only the body counts (reading back what is
     /// stored).</param>
     /// <param name="limits">The bounds.</param>
-    public static (Manifest? Manifest, ManifestProblem? Problem) Read(ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits)
+    public static (Manifest? Manifest, ManifestProblem? Problem) Read(
+        ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits)
     {
         try
         {

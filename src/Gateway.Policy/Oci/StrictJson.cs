@@ -11,8 +11,8 @@ internal sealed class ManifestProblemException(string code, string message) : Ex
 
 /// <summary>
 /// Reads JSON that every reader takes in the same way, in one pass: no duplicate keys at any level, none that collide when case is folded,
-/// no lone surrogates, no invalid UTF-8, nothing around the document. Go's reader takes <c>Layers</c> for <c>layers</c> and the last of two;
-/// others do not. A <c>null</c> counts as an absent member.
+/// no lone surrogates, no invalid UTF-8, nothing around the document. Go's reader takes <c>Layers</c> for <c>layers</c> and the last of
+/// two; others do not. A <c>null</c> counts as an absent member.
 /// </summary>
 internal ref struct StrictJson
 {

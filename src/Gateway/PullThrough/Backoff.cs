@@ -1,6 +1,9 @@
 namespace Gateway.PullThrough;
 
-/// <summary>How often a download that broke off is taken up again, and how long is waited before: doubling, with jitter, so that many fetches do not come back at once.</summary>
+/// <summary>
+/// How often a download that broke off is taken up again, and how long is waited before: doubling, with jitter, so that many fetches do not
+/// come back at once.
+/// </summary>
 internal sealed class Backoff(TimeProvider clock)
 {
     /// <summary>Tries in a row that brought less than <see cref="Pace.FloorBytes"/>.</summary>

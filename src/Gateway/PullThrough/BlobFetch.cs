@@ -8,8 +8,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// One download of one digest into a growing file, hashed while it is written. Readers see the contiguous hashed bytes but for the last one, which is released when the
-/// digest matched. Lives until it has ended and its last reader has left (docs/design/0003-fetch.md).
+/// One download of one digest into a growing file, hashed while it is written. Readers see the contiguous hashed bytes but for the last
+/// one, which is released when the digest matched. Lives until it has ended and its last reader has left (docs/design/0003-fetch.md).
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "What it owns is disposed of by its last holder.")]
 internal sealed class BlobFetch : IDownloadSink
@@ -63,7 +63,8 @@ internal sealed class BlobFetch : IDownloadSink
     /// <summary>The growing file; only after <see cref="Started"/>.</summary>
     public SafeFileHandle Handle => _file!.Handle;
 
-    public ValueTask<long> WaitBeyondAsync(long offset, CancellationToken cancellationToken) => _readable.WaitBeyondAsync(offset, cancellationToken);
+    public ValueTask<long> WaitBeyondAsync(long offset, CancellationToken cancellationToken) =>
+        _readable.WaitBeyondAsync(offset, cancellationToken);
 
     /// <summary>Takes a place among the readers; false when the fetch has ended and is forgotten.</summary>
     public bool TryJoin(UpstreamRepository source)
@@ -214,7 +215,8 @@ internal sealed class BlobFetch : IDownloadSink
     private void Fail(Exception e)
     {
         var failure = e as FetchException ?? new FetchException(
-            e is OperationCanceledException ? FetchFailure.Stopped : FetchFailure.Unavailable, $"the fetch of {Digest} ended: {e.Message}", e);
+            e is OperationCanceledException ? FetchFailure.Stopped : FetchFailure.Unavailable,
+            $"the fetch of {Digest} ended: {e.Message}", e);
         if (failure.Failure is FetchFailure.NoRoom or FetchFailure.Wrong || Position == 0) _file?.Discard();
         Log.FetchFailed(_table.Logger, Digest, Position, failure.Message);
         _readable.Fail(failure);

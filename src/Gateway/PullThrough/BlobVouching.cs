@@ -5,8 +5,8 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Whether an upstream gives a blob under a repository's name: the repository's link says so, else the upstream is asked, once for all who want to know. Content that is
-/// here under another name is no permission (docs/design/0003-fetch.md, "Vouching").
+/// Whether an upstream gives a blob under a repository's name: the repository's link says so, else the upstream is asked, once for all who
+/// want to know. Content that is here under another name is no permission (docs/design/0003-fetch.md, "Vouching").
 /// </summary>
 internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, TimeProvider clock)
 {
@@ -26,13 +26,16 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     /// <summary>Answers from the link, or asks. Throws <see cref="UpstreamException"/>.</summary>
     public async Task<Vouched> AskAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (await stored.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link) return new(true, link.Size < 0 ? null : link.Size, null);
+        if (await stored.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link)
+            return new(true, link.Size < 0 ? null : link.Size, null);
         if (_absent.TryGet(digest, out var absent)) return absent;
         if (_unlinked.TryGet(digest, out var unlinked)) return unlinked;
         return await _asking.Run(digest, () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
     }
 
-    /// <summary>The size of a blob that is linked without one; null when the upstream does not say either. Throws <see cref="UpstreamException"/>.</summary>
+    /// <summary>
+    /// The size of a blob that is linked without one; null when the upstream does not say either. Throws <see cref="UpstreamException"/>.
+    /// </summary>
     /// <param name="mayGet">Whether a GET may be spent on it, given up after its headers.</param>
     public async Task<long?> AskSizeAsync(Digest digest, bool mayGet, CancellationToken cancellationToken)
     {

@@ -4,8 +4,8 @@ namespace Gateway.PullThrough;
 internal static class BoundedBody
 {
     /// <summary>
-    /// Reads to the end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes and <see cref="IOException"/> when the body stalls or breaks
-    /// off.
+    /// Reads to the end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes and <see cref="IOException"/>
+    /// when the body stalls or breaks off.
     /// </summary>
     public static async Task<byte[]> ReadAsync(Stream body, long? length, int max, TimeProvider clock)
     {

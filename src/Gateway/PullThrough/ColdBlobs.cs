@@ -4,7 +4,10 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Opens the blobs of one repository that are not on disk: vouched for first, then fetched once for all, or passed through where there is no room.</summary>
+/// <summary>
+/// Opens the blobs of one repository that are not on disk: vouched for first, then fetched once for all, or passed through where there is
+/// no room.
+/// </summary>
 internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository source, FetchTable table, BlobVouching vouching)
 {
     // A fetch may have ended between looking at the disk and joining it, and another may just have been given up.
@@ -18,7 +21,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             var vouched = await vouching.AskAsync(digest, cancellationToken);
             if (!vouched.Exists) return new Result<IContent>.Absent(UpstreamAnswers.Refused(source, vouched.Status));
             if (use.Kind == BlobUseKind.Head) return await HeadAsync(digest, vouched, cancellationToken);
-            var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: false, cancellationToken) : null);
+            var size = vouched.Size
+                ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: false, cancellationToken) : null);
             return await OpenBodyAsync(digest, size, use, cancellationToken);
         }
         catch (UpstreamException e)
@@ -35,7 +39,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         if (await FindAsync(digest, BlobUse.Head, cancellationToken) is { } kept) return kept;
         var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: true, cancellationToken) : null);
-        var provenance = new Provenance { Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status };
+        var provenance =
+            new Provenance { Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status };
         return new Result<IContent>.Found(new HeadContent(digest, size), provenance);
     }
 
@@ -43,7 +48,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         for (var tries = 1; ; tries++)
         {
-            // Who has an unverified beginning must not be given the end that makes it whole: containerd keeps such a whole, and stays stuck on it.
+            // Who has an unverified beginning must not be given the end that makes it whole: containerd keeps such a whole, and stays stuck
+            // on it.
             if (use.Kind == BlobUseKind.Range && use.From != 0 && table.IsSuspect(digest))
                 throw new FetchException(FetchFailure.Unavailable, $"wrong bytes came for {digest} lately: ask for the whole");
             try
@@ -87,7 +93,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     }
 
     // A far range need not wait for the fetch's own first answer: that would be two round trips.
-    private async Task<bool> IsUnderWayAsync(BlobFetch fetch, EarlyRange? early, long? size, BlobUse use, CancellationToken cancellationToken)
+    private async Task<bool> IsUnderWayAsync(
+        BlobFetch fetch, EarlyRange? early, long? size, BlobUse use, CancellationToken cancellationToken)
     {
         if (early is null || size is not { } length || MustBeVerified(fetch.Digest, length)) return false;
         var from = use.From < 0 ? Math.Max(0, length + use.From) : use.From;

@@ -5,10 +5,11 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// One blob from its upstream into a sink. Where it breaks off or stalls it is taken up again from the sink's position by a closed range (some registries refuse open
-/// ones), from another endpoint or another source first. It knows no digest: the sink does.
+/// One blob from its upstream into a sink. Where it breaks off or stalls it is taken up again from the sink's position by a closed range
+/// (some registries refuse open ones), from another endpoint or another source first. It knows no digest: the sink does.
 /// </summary>
-internal sealed class Download(Digest digest, FetchSources sources, IDownloadSink sink, TimeProvider clock, ILogger logger) : IAsyncDisposable
+internal sealed class Download(
+    Digest digest, FetchSources sources, IDownloadSink sink, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     // Kestrel's and SocketsHttpHandler's own reads are at most this.
     private const int BufferSize = 128 * 1024;
@@ -24,8 +25,8 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
     public Uri? Endpoint { get; private set; }
 
     /// <summary>
-    /// Sends the first request, so that who cannot be served learns it before an answer begins. Throws <see cref="FetchException"/>; such a failure is not retried
-    /// with the same source, for the upstream has tried its endpoints.
+    /// Sends the first request, so that who cannot be served learns it before an answer begins. Throws <see cref="FetchException"/>; such a
+    /// failure is not retried with the same source, for the upstream has tried its endpoints.
     /// </summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -127,13 +128,15 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
             200 => response.Length,
             206 when range is { } wanted && response.ContentRange is { } got && got.First == wanted.First => got.Whole,
             404 => throw new FetchException(FetchFailure.Absent, $"upstream {sources.Current.Key} does not have {digest}"),
-            var status => throw Broken($"it answered {status} to a request for {(range is { } r ? $"bytes {r.First}-{r.Last}" : "the whole")}", null),
+            var status =>
+                throw Broken($"it answered {status} to a request for {(range is { } r ? $"bytes {r.First}-{r.Last}" : "the whole")}", null),
         };
         if (whole is null) return;
         if (sink.Length is { } known && known != whole)
         {
             throw new FetchException(
-                FetchFailure.Wrong, $"upstream {sources.Current.Key} says that {digest} has {whole} bytes, its manifest or an earlier answer says {known}");
+                FetchFailure.Wrong,
+                $"upstream {sources.Current.Key} says that {digest} has {whole} bytes, its manifest or an earlier answer says {known}");
         }
         sink.Length = whole;
     }
@@ -151,7 +154,8 @@ internal sealed class Download(Digest digest, FetchSources sources, IDownloadSin
                 var read = await ReadAsync(pace, buffer);
                 if (read == 0)
                 {
-                    // Without a length the end of a chunked body is the blob's end; one that merely closes cannot be told from a cut, and the digest will tell.
+                    // Without a length the end of a chunked body is the blob's end; one that merely closes cannot be told from a cut, and
+                    // the digest will tell.
                     _ended = sink.Length is null && response.Status == 200;
                     return;
                 }

@@ -6,8 +6,8 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Answers a range that a fetch has not reached yet straight from the upstream, in closed chunks. Only an optimisation: where the upstream does not play along, or after
-/// <see cref="MaxChunks"/>, the reader follows the fetch.
+/// Answers a range that a fetch has not reached yet straight from the upstream, in closed chunks. Only an optimisation: where the upstream
+/// does not play along, or after <see cref="MaxChunks"/>, the reader follows the fetch.
 /// </summary>
 internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepository source) : IAsyncDisposable
 {
@@ -44,7 +44,9 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
         return false;
     }
 
-    /// <summary>Copies from the upstream what it can, and returns the offset that it reached: the same when the reader must follow the fetch.</summary>
+    /// <summary>
+    /// Copies from the upstream what it can, and returns the offset that it reached: the same when the reader must follow the fetch.
+    /// </summary>
     public async ValueTask<long> CopyToAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         if (_opened is null && !(IsWorthwhile(offset) && await OpenAsync(offset, end, cancellationToken))) return offset;
@@ -63,7 +65,8 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
         if (_opened is not null) await _opened.DisposeAsync();
     }
 
-    private async Task<long> CopyChunkAsync(UpstreamResponse response, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
+    private async Task<long> CopyChunkAsync(
+        UpstreamResponse response, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(64 * 1024);
         try

@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What is remembered for a while: at most <paramref name="capacity"/> entries, the one that ends first is dropped for a new one.</summary>
+/// <summary>
+/// What is remembered for a while: at most <paramref name="capacity"/> entries, the one that ends first is dropped for a new one.
+/// </summary>
 internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock)
     where TKey : notnull
 {

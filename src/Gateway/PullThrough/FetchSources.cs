@@ -1,8 +1,8 @@
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// The repositories that vouched for a digest: contributed by those who ask for it, tried in turn. Also remembers the endpoint that failed last, so that another is
-/// tried before it.
+/// The repositories that vouched for a digest: contributed by those who ask for it, tried in turn. Also remembers the endpoint that failed
+/// last, so that another is tried before it.
 /// </summary>
 internal sealed class FetchSources(UpstreamRepository first)
 {
@@ -26,7 +26,10 @@ internal sealed class FetchSources(UpstreamRepository first)
         }
     }
 
-    /// <summary>Goes on to the next source after a failure; false when all have failed since the last that worked, or when the failure says that no other will help.</summary>
+    /// <summary>
+    /// Goes on to the next source after a failure; false when all have failed since the last that worked, or when the failure says that no
+    /// other will help.
+    /// </summary>
     public bool MoveOn(FetchException failure)
     {
         if (failure.Failure is not (FetchFailure.Unavailable or FetchFailure.Absent or FetchFailure.Wrong)) return false;

@@ -5,7 +5,10 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>The fetches under way: at most one per digest, whoever asks. Also what they share: room, places, and the digests of which wrong bytes came.</summary>
+/// <summary>
+/// The fetches under way: at most one per digest, whoever asks. Also what they share: room, places, and the digests of which wrong bytes
+/// came.
+/// </summary>
 internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     /// <summary>A larger fetch stops when its last reader leaves: else one who asks and hangs up could make us fill the volume.</summary>

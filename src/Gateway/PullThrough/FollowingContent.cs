@@ -8,7 +8,8 @@ namespace Gateway.PullThrough;
 /// <param name="fetch">Joined; left when this is disposed.</param>
 /// <param name="length">The length as it is known now.</param>
 /// <param name="early">For ranges; null for the whole and where nothing unverified may be sent.</param>
-internal sealed class FollowingContent(FetchTable table, BlobFetch fetch, long? length, UpstreamRepository source, EarlyRange? early) : IContent
+internal sealed class FollowingContent(
+    FetchTable table, BlobFetch fetch, long? length, UpstreamRepository source, EarlyRange? early) : IContent
 {
     private bool _left;
 
@@ -41,7 +42,8 @@ internal sealed class FollowingContent(FetchTable table, BlobFetch fetch, long? 
         await fetch.LeaveAsync();
     }
 
-    private async ValueTask<long> FollowAsync(IBodyWriter writer, long offset, long? end, Action<long> reached, CancellationToken cancellationToken)
+    private async ValueTask<long> FollowAsync(
+        IBodyWriter writer, long offset, long? end, Action<long> reached, CancellationToken cancellationToken)
     {
         while (end is null || offset < end)
         {

@@ -3,7 +3,10 @@ using Gateway.Oci;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Takes a small download into memory, so that it is verified before its first byte where nothing can be written. At most <see cref="FetchTable.VerifiedFirst"/>.</summary>
+/// <summary>
+/// Takes a small download into memory, so that it is verified before its first byte where nothing can be written. At most
+/// <see cref="FetchTable.VerifiedFirst"/>.
+/// </summary>
 internal sealed class MemorySink(long? length) : IDownloadSink
 {
     private readonly ArrayBufferWriter<byte> _bytes = new();

@@ -1,8 +1,8 @@
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Reads an upstream's body and gives it up when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/> in as much reading time.
-/// Time that the caller spends between reads does not count: a slow client is not a slow upstream.
+/// Reads an upstream's body and gives it up when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/>
+/// in as much reading time. Time that the caller spends between reads does not count: a slow client is not a slow upstream.
 /// </summary>
 internal sealed class Pace : IDisposable
 {

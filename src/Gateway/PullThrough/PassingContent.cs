@@ -5,7 +5,10 @@ using Gateway.Transport;
 
 namespace Gateway.PullThrough;
 
-/// <summary>A blob that passes through without being kept, for the volume has no room: each reader has an upstream body of its own, hashed on its way.</summary>
+/// <summary>
+/// A blob that passes through without being kept, for the volume has no room: each reader has an upstream body of its own, hashed on its
+/// way.
+/// </summary>
 internal sealed class PassingContent : IContent
 {
     private readonly FetchTable _table;
@@ -47,7 +50,8 @@ internal sealed class PassingContent : IContent
             await using (whole) await whole.CopyToAsync(writer, _table, _source, cancellationToken);
             return;
         }
-        var sink = new PassingSink(Digest, offset, hash: null) { Writer = writer, Length = Length, End = count is { } n ? offset + n : Length };
+        var end = count is { } n ? offset + n : Length;
+        var sink = new PassingSink(Digest, offset, hash: null) { Writer = writer, Length = Length, End = end };
         await using var download = new Download(Digest, new(_source), sink, _table.Clock, _table.Logger);
         await download.RunAsync(cancellationToken);
     }

@@ -5,7 +5,8 @@ using Gateway.Transport;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Sends a download straight to one client. With a hash, the last byte is held until the digest matches; without one (a range) nothing can be checked.
+/// Sends a download straight to one client. With a hash, the last byte is held until the digest matches; without one (a range) nothing can
+/// be checked.
 /// </summary>
 internal sealed class PassingSink(Digest digest, long position, IncrementalHash? hash) : IDownloadSink
 {
@@ -45,7 +46,8 @@ internal sealed class PassingSink(Digest digest, long position, IncrementalHash?
     {
         if (hash is null) return;
         var actual = Digest.FromHash(digest.Algorithm, hash.GetCurrentHash());
-        if (actual != digest) throw new FetchException(FetchFailure.Wrong, $"{Position} bytes came for {digest}, but their digest is {actual}");
+        if (actual != digest)
+            throw new FetchException(FetchFailure.Wrong, $"{Position} bytes came for {digest}, but their digest is {actual}");
         await SendHeldAsync(cancellationToken);
     }
 

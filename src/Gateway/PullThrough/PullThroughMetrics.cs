@@ -13,7 +13,8 @@ internal static class PullThroughMetrics
         Meter.CreateCounter<long>("gateway.cache.requests", description: "Answers of pull-through repositories, by how they came about.");
 
     private static readonly Counter<long> Bytes =
-        Meter.CreateCounter<long>("gateway.cache.bytes", "By", "Content fetched from upstreams, and content served in pull-through repositories.");
+        Meter.CreateCounter<long>(
+            "gateway.cache.bytes", "By", "Content fetched from upstreams, and content served in pull-through repositories.");
 
     private static readonly Counter<long> IntegrityFailures =
         Meter.CreateCounter<long>("gateway.integrity.failures", description: "Content that did not have its digest.");

@@ -28,7 +28,8 @@ internal sealed class PullThroughRepository : IBacking
         _tagList = new(stored, _source, clock, fetches.Logger);
     }
 
-    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) => _tags.ResolveAsync(tag, cancellationToken);
+    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
+        _tags.ResolveAsync(tag, cancellationToken);
 
     public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
     {
@@ -43,7 +44,8 @@ internal sealed class PullThroughRepository : IBacking
         var kept = await _stored.OpenBlobAsync(digest, use, cancellationToken);
         var result = kept is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : Kept(kept);
         Count("blob", result);
-        if (kept is Result<IContent>.Found { Value.Length: { } length } && use.Kind == BlobUseKind.Whole) PullThroughMetrics.Served(_source.Key, length);
+        if (kept is Result<IContent>.Found { Value.Length: { } length } && use.Kind == BlobUseKind.Whole)
+            PullThroughMetrics.Served(_source.Key, length);
         return result;
     }
 
@@ -69,7 +71,8 @@ internal sealed class PullThroughRepository : IBacking
         TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];
         var now = _clock.GetUtcNow();
         var result = await _stored.CommitAsync(
-            change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, now))] }, cancellationToken);
+            change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, now))] },
+            cancellationToken);
         if (result is CommitResult.Committed) Array.ForEach(bound, _tags.Bound);
         return result;
     }

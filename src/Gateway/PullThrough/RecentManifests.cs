@@ -4,8 +4,8 @@ using Gateway.Storage;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Manifests that came from an upstream a moment ago and are not kept: the gate has yet to judge them, or refused them. Without this, each request for a refused tag would
-/// be one more GET at the upstream, which Docker Hub counts.
+/// Manifests that came from an upstream a moment ago and are not kept: the gate has yet to judge them, or refused them. Without this, each
+/// request for a refused tag would be one more GET at the upstream, which Docker Hub counts.
 /// </summary>
 internal sealed class RecentManifests(TimeProvider clock)
 {
@@ -20,5 +20,7 @@ internal sealed class RecentManifests(TimeProvider clock)
 
     /// <summary>Keeps a manifest for a while; a very large one only until the gate has read it once, some seconds.</summary>
     public void Add(UpstreamRepository source, StoredManifest manifest) =>
-        _manifests.Set((source.Key, source.Name, manifest.Digest), manifest, manifest.Bytes.Length <= LargestKept ? Lifetime : TimeSpan.FromSeconds(5));
+        _manifests.Set(
+            (source.Key, source.Name, manifest.Digest), manifest,
+            manifest.Bytes.Length <= LargestKept ? Lifetime : TimeSpan.FromSeconds(5));
 }

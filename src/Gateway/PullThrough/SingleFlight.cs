@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace Gateway.PullThrough;
 
-/// <summary>One piece of work per key at a time: who asks while it is under way gets its result. No one caller's leaving stops it.</summary>
+/// <summary>
+/// One piece of work per key at a time: who asks while it is under way gets its result. No one caller's leaving stops it.
+/// </summary>
 internal sealed class SingleFlight<TKey, TResult>
     where TKey : notnull
 {

@@ -7,12 +7,16 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// The freshness of one repository's tags: a fresh one is answered from disk, any other is asked for at the upstream by HEAD (which Docker Hub does not count), once for
-/// all who wait, and what comes is weighed by the upstream's <c>tags:</c> options (docs/pull-through.md).
+/// The freshness of one repository's tags: a fresh one is answered from disk, any other is asked for at the upstream by HEAD (which Docker
+/// Hub does not count), once for all who wait, and what comes is weighed by the upstream's <c>tags:</c> options (docs/pull-through.md).
 /// </summary>
-internal sealed class TagRevalidation(StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
+internal sealed class TagRevalidation(
+    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
 {
-    /// <summary>Longest wait for an upstream where something stale can be served: containerd's time for a pull is shared by all hosts (its issue 10624).</summary>
+    /// <summary>
+    /// Longest wait for an upstream where something stale can be served: containerd's time for a pull is shared by all hosts (its issue
+    /// 10624).
+    /// </summary>
     public static readonly TimeSpan StaleDeadline = TimeSpan.FromSeconds(2);
 
     // After an upstream failed, what is stale is served at once for so long: half of the longest time that a breaker stays open.
@@ -28,7 +32,9 @@ internal sealed class TagRevalidation(StoredRepository stored, UpstreamRepositor
 
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
     {
-        var live = await stored.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: { Live.IsEmpty: false } state } ? state : null;
+        var live = await stored.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: { Live.IsEmpty: false } state }
+            ? state
+            : null;
         if (live is not null && IsFresh(tag, live))
         {
             PullThroughMetrics.Request(source.Key, "tag", "hit");
@@ -58,7 +64,8 @@ internal sealed class TagRevalidation(StoredRepository stored, UpstreamRepositor
         catch (TimeoutException)
         {
             // The question stays under way; until it is answered nobody else waits.
-            var silent = new UpstreamTag.Unavailable(null, $"upstream {source.Key} did not answer within {StaleDeadline.TotalSeconds:0} s", null);
+            var silent = new UpstreamTag.Unavailable(
+                null, $"upstream {source.Key} did not answer within {StaleDeadline.TotalSeconds:0} s", null);
             _known.Set(tag, silent, StalePause);
             return silent;
         }
@@ -128,7 +135,8 @@ internal sealed class TagRevalidation(StoredRepository stored, UpstreamRepositor
         return said switch
         {
             UpstreamTag.Bound(var digest) => Offer(live, digest, asked),
-            UpstreamTag.Gone when live is not null && ServesGone(live) => Stale(live, asked with { ForwardStatus = 404 }, "the upstream has it no more"),
+            UpstreamTag.Gone when live is not null && ServesGone(live) =>
+                Stale(live, asked with { ForwardStatus = 404 }, "the upstream has it no more"),
             UpstreamTag.Gone => Absent(asked with { ForwardStatus = 404 }),
             UpstreamTag.Unauthorized(var status) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),

@@ -4,7 +4,10 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Reads manifests from an upstream: whole, checked against the digest asked for, and read by <see cref="ManifestReader"/>, before anybody sees them. Keeps none.</summary>
+/// <summary>
+/// Reads manifests from an upstream: whole, checked against the digest asked for, and read by <see cref="ManifestReader"/>, before anybody
+/// sees them. Keeps none.
+/// </summary>
 internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifests recent, TimeProvider clock, ILogger logger)
 {
     private readonly SingleFlight<Digest, Result<StoredManifest>> _reading = new();
@@ -21,7 +24,10 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         return joined ? result with { Provenance = result.Provenance with { Collapsed = true } } : result;
     }
 
-    /// <summary>For upstreams that say no digest on HEAD: reads the tag's manifest, and says what its digest is. Throws <see cref="UpstreamException"/>.</summary>
+    /// <summary>
+    /// For upstreams that say no digest on HEAD: reads the tag's manifest, and says what its digest is. Throws
+    /// <see cref="UpstreamException"/>.
+    /// </summary>
     public async Task<UpstreamTag> ReadTagAsync(TagName tag)
     {
         await using var response = await source.GetManifestAsync(new Reference(tag), CancellationToken.None);
@@ -68,7 +74,8 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         catch (IOException e)
         {
             source.Report(response.Endpoint, wrong: false);
-            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {source.Key} broke off {what} of {source.Name}: {e.Message}", inner: e);
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable, $"upstream {source.Key} broke off {what} of {source.Name}: {e.Message}", inner: e);
         }
         catch (InvalidDataException e)
         {
@@ -98,5 +105,6 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         return new(UpstreamAnswers.Refused(source, status));
     }
 
-    private Provenance Missed(bool joined) => new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = 200, Collapsed = joined };
+    private Provenance Missed(bool joined) =>
+        new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = 200, Collapsed = joined };
 }

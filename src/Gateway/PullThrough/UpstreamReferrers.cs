@@ -5,8 +5,8 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Who refers to a manifest: what the upstream lists, by its API or under the fallback tag, added to what is kept here, so that signatures are found when the upstream is
-/// gone.
+/// Who refers to a manifest: what the upstream lists, by its API or under the fallback tag, added to what is kept here, so that signatures
+/// are found when the upstream is gone.
 /// </summary>
 internal sealed class UpstreamReferrers(
     StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
@@ -40,7 +40,8 @@ internal sealed class UpstreamReferrers(
         }
         var kept = await stored.ReferrersAsync(subject, cancellationToken);
         var provenance = Came(isKnown, joined, said!);
-        PullThroughMetrics.Request(source.Key, "referrers", said!.Failure is not null ? "stale" : isKnown ? "hit" : joined ? "coalesced" : "miss");
+        PullThroughMetrics.Request(
+            source.Key, "referrers", said!.Failure is not null ? "stale" : isKnown ? "hit" : joined ? "coalesced" : "miss");
         return (kept, said.Failure) switch
         {
             (Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } found, _) => found with { Provenance = provenance },
@@ -85,7 +86,8 @@ internal sealed class UpstreamReferrers(
         var kept = await stored.ReferrersAsync(subject, CancellationToken.None) is Result<IReadOnlyList<Descriptor>>.Found found
             ? found.Value.Select(d => d.Digest).ToHashSet()
             : [];
-        Operation[] added = [.. listed.DistinctBy(d => d.Digest).Where(d => !kept.Contains(d.Digest)).Select(d => new Operation.AddReferrer(subject, d))];
+        Operation[] added =
+            [.. listed.DistinctBy(d => d.Digest).Where(d => !kept.Contains(d.Digest)).Select(d => new Operation.AddReferrer(subject, d))];
         if (added.Length == 0) return;
         try
         {
@@ -93,7 +95,8 @@ internal sealed class UpstreamReferrers(
         }
         catch (StoreReadOnlyException e)
         {
-            throw new UpstreamException(UpstreamFailure.Unavailable, $"the referrers of {subject} came, but cannot be kept: {e.Message}", inner: e);
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable, $"the referrers of {subject} came, but cannot be kept: {e.Message}", inner: e);
         }
     }
 
@@ -115,7 +118,8 @@ internal sealed class UpstreamReferrers(
             }
             await using (response)
             {
-                if (response.Status != 200) return page == 0 ? null : throw source.Misbehaved($"answered {response.Status} to page {page + 1} of referrers");
+                if (response.Status != 200)
+                    return page == 0 ? null : throw source.Misbehaved($"answered {response.Status} to page {page + 1} of referrers");
                 if (await ReadPageAsync(response, subject) is not { } descriptors) return page == 0 ? null : all;
                 all.AddRange(descriptors.Take(IBacking.MaxReferrers - all.Count));
                 if ((query = response.NextQuery) is null) break;
@@ -136,7 +140,8 @@ internal sealed class UpstreamReferrers(
         }
         catch (IOException e)
         {
-            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {source.Key} broke off referrers of {subject}: {e.Message}", inner: e);
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable, $"upstream {source.Key} broke off referrers of {subject}: {e.Message}", inner: e);
         }
         catch (InvalidDataException e)
         {
@@ -144,11 +149,14 @@ internal sealed class UpstreamReferrers(
         }
     }
 
-    // What clients write into the index is not to be relied on (cosign 3.1: the config's type for the artifact's): each manifest says itself what it is and whom it is about.
+    // What clients write into the index is not to be relied on (cosign 3.1: the config's type for the artifact's): each manifest says
+    // itself what it is and whom it is about.
     private async Task<List<Descriptor>> ReadFallbackAsync(Digest subject)
     {
         if (await manifests.ReadTagAsync(FallbackTag(subject)) is not UpstreamTag.Bound(var digest)) return [];
-        if (await manifests.ReadAsync(digest, CancellationToken.None) is not Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index }) return [];
+        if (await manifests.ReadAsync(digest, CancellationToken.None)
+            is not Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index })
+            return [];
         List<Descriptor> all = [];
         foreach (var entry in index.Children.Take(MaxFallback))
         {
@@ -164,7 +172,10 @@ internal sealed class UpstreamReferrers(
         return all;
     }
 
-    /// <summary>The tag under which clients list referrers where there is no API (distribution-spec, "Referrers Tag Schema"): hex cut to 64 characters.</summary>
+    /// <summary>
+    /// The tag under which clients list referrers where there is no API (distribution-spec, "Referrers Tag Schema"): hex cut to 64
+    /// characters.
+    /// </summary>
     private static TagName FallbackTag(Digest subject) => TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..64]}");
 
     private static Descriptor Describe(StoredManifest read) => new(read.Manifest.MediaType, read.Digest, read.Bytes.Length)

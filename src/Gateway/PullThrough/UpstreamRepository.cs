@@ -8,8 +8,8 @@ namespace Gateway.PullThrough;
 internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
     /// <summary>
-    /// Until the headers of an answer, whatever the number of endpoints, redirects and tokens on the way; each step has its own, shorter limit in <see cref="Upstream"/>.
-    /// Clients begin to give up at 30 s.
+    /// Until the headers of an answer, whatever the number of endpoints, redirects and tokens on the way; each step has its own, shorter
+    /// limit in <see cref="Upstream"/>. Clients begin to give up at 30 s.
     /// </summary>
     private static readonly TimeSpan HeaderDeadline = TimeSpan.FromSeconds(30);
 

@@ -41,22 +41,27 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
         }
     }
 
-    private async ValueTask<Result<Page<TagName>>> KeptAsync(string? last, int count, UpstreamException failure, CancellationToken cancellationToken)
+    private async ValueTask<Result<Page<TagName>>> KeptAsync(
+        string? last, int count, UpstreamException failure, CancellationToken cancellationToken)
     {
         if (await stored.TagsAfterAsync(last, count, cancellationToken) is not Result<Page<TagName>>.Found kept)
             return UpstreamAnswers.Failed<Page<TagName>>(source, failure);
         PullThroughMetrics.Request(source.Key, "tags", "stale");
         var warning = $"only tags that are kept here are listed: {failure.Message}".Replace('"', '\'');
-        return kept with { Provenance = new() { Upstream = source.Key, IsHit = true, Forward = "stale", ForwardStatus = failure.Status, Warning = warning } };
+        var provenance = new Provenance { Upstream = source.Key, IsHit = true, Forward = "stale", ForwardStatus = failure.Status };
+        return kept with { Provenance = provenance with { Warning = warning } };
     }
 
     private async Task<Page<TagName>?> AskAsync(string? last, int count, CancellationToken cancellationToken)
     {
         if (!_whole.TryGet("", out var whole))
         {
-            var query = last is null ? $"n={Math.Min(count, PageSize)}" : $"n={Math.Min(count, PageSize)}&last={Uri.EscapeDataString(last)}";
+            var query = last is null
+                ? $"n={Math.Min(count, PageSize)}"
+                : $"n={Math.Min(count, PageSize)}&last={Uri.EscapeDataString(last)}";
             if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return null;
-            if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal))) return Cut(tags, last, count, next is not null);
+            if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal)))
+                return Cut(tags, last, count, next is not null);
             whole = await _reading.Run("", ReadWholeAsync).Result.WaitAsync(cancellationToken);
             if (whole is null) return null;
         }
@@ -96,7 +101,8 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
         }
         catch (IOException e)
         {
-            throw new UpstreamException(UpstreamFailure.Unavailable, $"upstream {source.Key} broke off its tags list: {e.Message}", inner: e);
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable, $"upstream {source.Key} broke off its tags list: {e.Message}", inner: e);
         }
     }
 

@@ -20,7 +20,10 @@ internal sealed class Watermark
     /// <summary>Every wait from now on throws this, also for what may be read already.</summary>
     public void Fail(Exception failure) => Set(() => _failure ??= failure);
 
-    /// <summary>Waits until something beyond this offset may be read, and says up to where; says the offset itself when that is the end or lies behind it.</summary>
+    /// <summary>
+    /// Waits until something beyond this offset may be read, and says up to where; says the offset itself when that is the end or lies
+    /// behind it.
+    /// </summary>
     public async ValueTask<long> WaitBeyondAsync(long offset, CancellationToken cancellationToken)
     {
         while (true)

@@ -55,8 +55,11 @@ internal abstract record Answer<T>(Provenance Provenance)
     /// <summary>Refused by policy: 403 <c>DENIED</c>; nothing is kept.</summary>
     public sealed record Refused(Decision Decision, Provenance Provenance) : Answer<T>(Provenance);
 
-    /// <summary>The request is wrong: the code's status, this message, this detail. <paramref name="Status"/> overrides the code's usual status.</summary>
-    public sealed record Invalid(RegistryErrorCode Code, string Message, string? Detail = null, int? Status = null) : Answer<T>(Provenance.Local);
+    /// <summary>
+    /// The request is wrong: the code's status, this message, this detail. <paramref name="Status"/> overrides the code's usual status.
+    /// </summary>
+    public sealed record Invalid(RegistryErrorCode Code, string Message, string? Detail = null, int? Status = null)
+        : Answer<T>(Provenance.Local);
 
     /// <summary>Not to be known now: 503 with Retry-After.</summary>
     public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Answer<T>(Provenance);

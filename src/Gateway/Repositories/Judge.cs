@@ -7,7 +7,9 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.</summary>
+/// <summary>
+/// Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.
+/// </summary>
 internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock)
 {
     /// <summary>Longest message in characters (docs/policy.md): every client shows it whole.</summary>
@@ -16,7 +18,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     public PolicyEngine Engine => engine;
 
     /// <summary>The verdict of a manifest that is stored: the one noted under this policy, or a new one.</summary>
-    public async ValueTask<Verdict> OfStoredAsync(IBacking backing, RepositoryName name, StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
+    public async ValueTask<Verdict> OfStoredAsync(
+        IBacking backing, RepositoryName name, StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
     {
         if (engine.AdmitsEverything) return Admitted;
         var noted = manifest.Verdict;
@@ -27,7 +30,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
 
     /// <summary>The worst verdict of a manifest that is about to be stored, and bound to these tags.</summary>
     public async ValueTask<Verdict> OfNewAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+        IBacking backing, RepositoryName name, StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags,
+        CancellationToken cancellationToken)
     {
         if (engine.AdmitsEverything) return Admitted;
         var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
@@ -52,7 +56,10 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     /// <summary>Puts a verdict that refuses or warns on record.</summary>
     public Decision Decide(Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Asker asker)
     {
-        var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, asker.Actor, verdict) { Message = Line(verdict) };
+        var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, asker.Actor, verdict)
+        {
+            Message = Line(verdict),
+        };
         decisions.Remember(decision);
         return decision;
     }
@@ -68,8 +75,12 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         return line.Length <= MaxMessage ? line : line[..MaxMessage];
     }
 
-    /// <summary>Every manifest below an index that the repository holds, in the index's order; as deep as the policy lets an index be, and one more to see that it is deeper.</summary>
-    private async ValueTask<ImmutableArray<(Digest, Manifest)>> DescendantsAsync(IBacking backing, Manifest manifest, CancellationToken cancellationToken)
+    /// <summary>
+    /// Every manifest below an index that the repository holds, in the index's order; as deep as the policy lets an index be, and one more
+    /// to see that it is deeper.
+    /// </summary>
+    private async ValueTask<ImmutableArray<(Digest, Manifest)>> DescendantsAsync(
+        IBacking backing, Manifest manifest, CancellationToken cancellationToken)
     {
         if (!manifest.IsIndex) return [];
         var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
@@ -82,7 +93,9 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
             {
                 if (found.Count == engine.Limits.MaxDescriptors) return found.ToImmutable();
                 if (await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is null) continue;
-                if (await backing.ReadManifestAsync(child.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var stored }) continue;
+                if (await backing.ReadManifestAsync(child.Digest, cancellationToken)
+                    is not Result<StoredManifest>.Found { Value: var stored })
+                    continue;
                 found.Add((child.Digest, stored.Manifest));
                 if (stored.Manifest.IsIndex) below.Add(stored.Manifest);
             }

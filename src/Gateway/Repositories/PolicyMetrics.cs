@@ -4,7 +4,9 @@ using Gateway.Policy;
 
 namespace Gateway.Repositories;
 
-/// <summary>Counts what the policy says, by the rule that decided. Rules are the configuration's, so that their number is bounded.</summary>
+/// <summary>
+/// Counts what the policy says, by the rule that decided. Rules are the configuration's, so that their number is bounded.
+/// </summary>
 internal static class PolicyMetrics
 {
     private static readonly Meter Meter = new("Gateway.Policy");

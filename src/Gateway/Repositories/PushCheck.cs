@@ -3,14 +3,18 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>Whether a pushed manifest is one that everybody reads in the same way, and whether the repository has all that it names.</summary>
+/// <summary>
+/// Whether a pushed manifest is one that everybody reads in the same way, and whether the repository has all that it names.
+/// </summary>
 internal static class PushCheck
 {
     /// <summary>Reads the document of a push. The first result that is not null counts.</summary>
     public static (StoredManifest? Manifest, Answer<PushedManifest>.Invalid? Problem) Read(ManifestPush push, ManifestLimits limits)
     {
         if (push.ContentType is null or "application/json")
-            return (null, Unsupported("a manifest needs its media type as Content-Type, such as application/vnd.oci.image.manifest.v1+json; schema 1 is not accepted"));
+            return (null, Unsupported(
+                "a manifest needs its media type as Content-Type, such as application/vnd.oci.image.manifest.v1+json; "
+                + "schema 1 is not accepted"));
         var (manifest, problem) = ManifestReader.Read(push.Bytes, push.ContentType, limits);
         if (problem is { Code: ProblemCodes.Schema1 or ProblemCodes.UnsupportedType }) return (null, Unsupported(problem.Message));
         if (manifest is null)
@@ -21,7 +25,8 @@ internal static class PushCheck
         var algorithm = push.Reference.IsDigest ? push.Reference.Digest.Algorithm : DigestAlgorithm.Sha256;
         var digest = Digest.Of(push.Bytes.Span, algorithm);
         if (push.Reference.IsDigest && push.Reference.Digest != digest)
-            return (null, new(RegistryErrorCode.DIGEST_INVALID, $"the manifest was pushed as {push.Reference.Digest}, but its bytes are {digest}"));
+            return (null, new(
+                RegistryErrorCode.DIGEST_INVALID, $"the manifest was pushed as {push.Reference.Digest}, but its bytes are {digest}"));
         return (new(digest, manifest, push.Bytes) { IsStored = false }, null);
     }
 
@@ -63,14 +68,20 @@ internal static class PushCheck
         if (stored.Bytes.Length != child.Size) return WrongSize(name, child, stored.Bytes.Length);
         return stored.Manifest.MediaType == child.MediaType
             ? null
-            : new(RegistryErrorCode.MANIFEST_INVALID, $"the index calls {child.Digest} {child.MediaType}, but it is {stored.Manifest.MediaType}", "MEDIA_MISMATCH");
+            : new(
+                RegistryErrorCode.MANIFEST_INVALID,
+                $"the index calls {child.Digest} {child.MediaType}, but it is {stored.Manifest.MediaType}", "MEDIA_MISMATCH");
     }
 
     private static Answer<PushedManifest>.Invalid Missing(RepositoryName name, Descriptor what, string fix) =>
-        new(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, $"{name} does not have {what.Digest} ({what.MediaType}), which the manifest names; {fix}", what.Digest.ToString());
+        new(
+            RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
+            $"{name} does not have {what.Digest} ({what.MediaType}), which the manifest names; {fix}", what.Digest.ToString());
 
     private static Answer<PushedManifest>.Invalid WrongSize(RepositoryName name, Descriptor what, long size) =>
-        new(RegistryErrorCode.MANIFEST_INVALID, $"the manifest says that {what.Digest} has {what.Size} bytes, but in {name} it has {size}", "SIZE_MISMATCH");
+        new(
+            RegistryErrorCode.MANIFEST_INVALID, $"the manifest says that {what.Digest} has {what.Size} bytes, but in {name} it has {size}",
+            "SIZE_MISMATCH");
 
     private static Answer<PushedManifest>.Invalid Unsupported(string message) => new(RegistryErrorCode.UNSUPPORTED, message, Status: 415);
 }

@@ -7,7 +7,10 @@ namespace Gateway.Repositories;
 /// <summary>Which repositories were last given a blob: where to look when a client asks for a mount and does not say from where.</summary>
 internal sealed class RecentBlobs
 {
-    /// <summary>Blobs remembered, about 300 bytes each; a client that mounts has just pushed or seen the blob elsewhere. Beyond it all are forgotten.</summary>
+    /// <summary>
+    /// Blobs remembered, about 300 bytes each; a client that mounts has just pushed or seen the blob elsewhere. Beyond it all are
+    /// forgotten.
+    /// </summary>
     private const int MaxBlobs = 16_384;
 
     /// <summary>Repositories tried for one blob, so that a mount costs no more than a few look-ups.</summary>

@@ -26,7 +26,9 @@ internal sealed record ReferrersPage(IReadOnlyList<Descriptor> Items, bool More)
 internal sealed class Repository(
     RepositoryName name, IBacking backing, Judge judge, Volume volume, RecentBlobs recent, bool takesPushes, TimeProvider clock)
 {
-    /// <summary>Largest page of referrers: the size up to which every client must accept a manifest (distribution-spec, "Pushing Manifests").</summary>
+    /// <summary>
+    /// Largest page of referrers: the size up to which every client must accept a manifest (distribution-spec, "Pushing Manifests").
+    /// </summary>
     private const int MaxReferrersBytes = 4 << 20;
 
     /// <summary>The name that clients use.</summary>
@@ -49,7 +51,8 @@ internal sealed class Repository(
     private static Answer<StoredManifest> Resolved(Answer<StoredManifest> answer, Provenance tag) =>
         answer is Answer<StoredManifest>.Found { Provenance.IsHit: true } found ? found with { Provenance = tag } : answer;
 
-    private async ValueTask<Answer<StoredManifest>> GetByDigestAsync(Asker asker, Digest digest, TagName? tag, CancellationToken cancellationToken)
+    private async ValueTask<Answer<StoredManifest>> GetByDigestAsync(
+        Asker asker, Digest digest, TagName? tag, CancellationToken cancellationToken)
     {
         switch (await backing.ReadManifestAsync(digest, cancellationToken))
         {
@@ -66,7 +69,8 @@ internal sealed class Repository(
     }
 
     /// <summary>
-    /// Shows a stored manifest under a verdict. One who is known and may push here sees it whatever the verdict: else nobody could push over it.
+    /// Shows a stored manifest under a verdict. One who is known and may push here sees it whatever the verdict: else nobody could push
+    /// over it.
     /// </summary>
     private Answer<StoredManifest> Show(Asker asker, StoredManifest manifest, Verdict verdict, string reference, Provenance provenance)
     {
@@ -79,17 +83,24 @@ internal sealed class Repository(
 
     private bool IsKnownPusher(Asker asker) => takesPushes && asker.MayPush && asker.Actor != Asker.Anonymous;
 
-    /// <summary>The upstream says that the tag should be another manifest than the one we have: that one is judged before the tag moves.</summary>
-    private async ValueTask<Answer<StoredManifest>> TakeOfferAsync(Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)
+    /// <summary>
+    /// The upstream says that the tag should be another manifest than the one we have: that one is judged before the tag moves.
+    /// </summary>
+    private async ValueTask<Answer<StoredManifest>> TakeOfferAsync(
+        Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)
     {
         var offered = await backing.ReadManifestAsync(state.Offered, cancellationToken);
         if (offered is Result<StoredManifest>.Found found)
         {
             var answer = await AdmitFetchedAsync(asker, found.Value, (tag, state.Live), found.Provenance, cancellationToken);
             if (answer is not Answer<StoredManifest>.Refused refused || state.Live.IsEmpty) return answer;
-            return await LastKnownGoodAsync(asker, tag, state.Live, provenance, $"newer {state.Offered} refused by policy, decision {refused.Decision.Id}", cancellationToken);
+            return await LastKnownGoodAsync(
+                asker, tag, state.Live, provenance, $"newer {state.Offered} refused by policy, decision {refused.Decision.Id}",
+                cancellationToken);
         }
-        if (!state.Live.IsEmpty) return await LastKnownGoodAsync(asker, tag, state.Live, provenance, $"newer {state.Offered} could not be fetched", cancellationToken);
+        if (!state.Live.IsEmpty)
+            return await LastKnownGoodAsync(
+                asker, tag, state.Live, provenance, $"newer {state.Offered} could not be fetched", cancellationToken);
         return offered is Result<StoredManifest>.Unavailable no
             ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
             : new Answer<StoredManifest>.Absent(offered.Provenance);
@@ -108,7 +119,9 @@ internal sealed class Repository(
         var tags = tag is { } bound ? ImmutableArray.Create(bound.Name) : [];
         var verdict = await judge.OfNewAsync(backing, Name, manifest, Stage.ProxyFetch, tags, cancellationToken);
         var reference = tag?.Name.Value ?? manifest.Digest.ToString();
-        if (!verdict.Admits) return new Answer<StoredManifest>.Refused(judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker), provenance);
+        if (!verdict.Admits)
+            return new Answer<StoredManifest>.Refused(
+                judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker), provenance);
         var change = new Change([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))])
         {
             Expectations = tag is { } from ? [new(from.Name, from.Live)] : [],
@@ -125,7 +138,9 @@ internal sealed class Repository(
         }
         return new Answer<StoredManifest>.Found(manifest, provenance)
         {
-            Warning = verdict.Outcome == Outcome.Warn ? judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker) : null,
+            Warning = verdict.Outcome == Outcome.Warn
+                ? judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker)
+                : null,
         };
     }
 
@@ -151,11 +166,14 @@ internal sealed class Repository(
         if (missing is not null) return missing;
         var verdict = await judge.OfNewAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
         if (!verdict.Admits)
-            return new Answer<PushedManifest>.Refused(judge.Decide(verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
+            return new Answer<PushedManifest>.Refused(
+                judge.Decide(verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
         return await WriteAsync<PushedManifest>(async () =>
         {
-            await backing.CommitAsync(new([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))]), cancellationToken);
-            return new Answer<PushedManifest>.Found(new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags), Provenance.Local)
+            await backing.CommitAsync(
+                new([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))]), cancellationToken);
+            return new Answer<PushedManifest>.Found(
+                new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags), Provenance.Local)
             {
                 Warning = verdict.Outcome == Outcome.Warn
                     ? judge.Decide(verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker)
@@ -170,7 +188,8 @@ internal sealed class Repository(
         if (!takesPushes) return NoPushes<Digest>();
         if (reference.IsDigest)
         {
-            if (await backing.ReadLinkAsync(reference.Digest, LinkKind.Manifest, cancellationToken) is null) return new Answer<Digest>.Absent(Provenance.Local);
+            if (await backing.ReadLinkAsync(reference.Digest, LinkKind.Manifest, cancellationToken) is null)
+                return new Answer<Digest>.Absent(Provenance.Local);
             return await RemoveAsync(new Operation.RemoveManifest(reference.Digest), reference.Digest, cancellationToken);
         }
         return await backing.ResolveAsync(reference.Tag, cancellationToken) is Result<TagState>.Found { Value: var tag }
@@ -181,7 +200,8 @@ internal sealed class Repository(
     /// <summary>Opens a blob; the caller disposes it.</summary>
     public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (!(takesPushes && asker.MayPush) && !await IsAdmittedAsync(digest, cancellationToken)) return new Answer<IContent>.Absent(Provenance.Local);
+        if (!(takesPushes && asker.MayPush) && !await IsAdmittedAsync(digest, cancellationToken))
+            return new Answer<IContent>.Absent(Provenance.Local);
         return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
         {
             Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),
@@ -191,8 +211,8 @@ internal sealed class Repository(
     }
 
     /// <summary>
-    /// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when that
-    /// one no longer is, the others are looked through.
+    /// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when
+    /// that one no longer is, the others are looked through.
     /// </summary>
     private async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
     {
@@ -220,20 +240,26 @@ internal sealed class Repository(
             : await RemoveAsync(new Operation.RemoveBlob(digest), digest, cancellationToken);
     }
 
-    private ValueTask<Answer<Digest>> RemoveAsync(Operation removal, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+    private ValueTask<Answer<Digest>> RemoveAsync(
+        Operation removal, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
     {
         await backing.CommitAsync(new([removal]), cancellationToken);
         return new Answer<Digest>.Found(digest, Provenance.Local);
     });
 
     /// <summary>Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed.</summary>
-    public ValueTask<Answer<Upload>> OpenUploadAsync(Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+    public ValueTask<Answer<Upload>> OpenUploadAsync(
+        Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
         takesPushes && await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
             ? new Answer<Upload>.Found(upload, Provenance.Local)
             : NoPushes<Upload>());
 
-    /// <summary>Finds a session; <see cref="Answer{T}.Absent"/> (404 <c>BLOB_UPLOAD_UNKNOWN</c>) for any that is not this repository's, or another actor's.</summary>
-    public ValueTask<Answer<Upload>> FindUploadAsync(Asker asker, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+    /// <summary>
+    /// Finds a session; <see cref="Answer{T}.Absent"/> (404 <c>BLOB_UPLOAD_UNKNOWN</c>) for any that is not this repository's, or another
+    /// actor's.
+    /// </summary>
+    public ValueTask<Answer<Upload>> FindUploadAsync(
+        Asker asker, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
     {
         if (await backing.FindUploadAsync(id, cancellationToken) is not { } upload) return new Answer<Upload>.Absent(Provenance.Local);
         if (upload.Actor == asker.Actor) return new Answer<Upload>.Found(upload, Provenance.Local);
@@ -242,19 +268,22 @@ internal sealed class Repository(
     });
 
     /// <summary>Makes a finished upload the repository's blob; <c>DIGEST_INVALID</c> when its bytes have another digest.</summary>
-    public ValueTask<Answer<Digest>> CompleteUploadAsync(Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+    public ValueTask<Answer<Digest>> CompleteUploadAsync(
+        Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
     {
         var found = await upload.FinishAsync(digest.Algorithm, cancellationToken);
         if (found != digest)
-            return new Answer<Digest>.Invalid(RegistryErrorCode.DIGEST_INVALID, $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
+            return new Answer<Digest>.Invalid(
+                RegistryErrorCode.DIGEST_INVALID,
+                $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
         await backing.CommitAsync(new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]), cancellationToken);
         recent.Note(digest, Name);
         return new Answer<Digest>.Found(digest, Provenance.Local);
     });
 
     /// <summary>
-    /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session instead", for whatever reason:
-    /// the asker learns nothing of repositories that he may not pull from.
+    /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session
+    /// instead", for whatever reason: the asker learns nothing of repositories that he may not pull from.
     /// </summary>
     public async ValueTask<bool> MountAsync(Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
     {
@@ -284,11 +313,16 @@ internal sealed class Repository(
             var no => new Answer<Page<TagName>>.Absent(no.Provenance),
         };
 
-    /// <summary>Referrers of a subject after <paramref name="last"/> (a digest), of one artifact type where one is given; found and empty for an unknown subject.</summary>
-    public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Referrers of a subject after <paramref name="last"/> (a digest), of one artifact type where one is given; found and empty for an
+    /// unknown subject.
+    /// </summary>
+    public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(
+        Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken) =>
         await backing.ReferrersAsync(subject, cancellationToken) switch
         {
-            Result<IReadOnlyList<Descriptor>>.Found found => new Answer<ReferrersPage>.Found(Cut(found.Value, artifactType, last), found.Provenance),
+            Result<IReadOnlyList<Descriptor>>.Found found =>
+                new Answer<ReferrersPage>.Found(Cut(found.Value, artifactType, last), found.Provenance),
             Result<IReadOnlyList<Descriptor>>.Unavailable no => new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
             var no => new Answer<ReferrersPage>.Found(new([], false), no.Provenance),
         };
@@ -309,7 +343,8 @@ internal sealed class Repository(
     }
 
     private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(
-        RegistryErrorCode.UNSUPPORTED, $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage", Status: 405);
+        RegistryErrorCode.UNSUPPORTED,
+        $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage", Status: 405);
 
     /// <summary>A write that the volume cannot take now is a push to try again later.</summary>
     private static async ValueTask<Answer<T>> WriteAsync<T>(Func<ValueTask<Answer<T>>> write)
@@ -324,6 +359,9 @@ internal sealed class Repository(
         }
     }
 
-    /// <summary>When a push that found the volume full is worth another try: clients give up after a few, and an operator needs longer than that anyway.</summary>
+    /// <summary>
+    /// When a push that found the volume full is worth another try: clients give up after a few, and an operator needs longer than that
+    /// anyway.
+    /// </summary>
     private const int RetrySeconds = 10;
 }

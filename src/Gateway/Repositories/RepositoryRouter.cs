@@ -9,14 +9,19 @@ namespace Gateway.Repositories;
 
 /// <summary>Which repository a request means.</summary>
 /// <param name="Repository">Null when nothing is routed there.</param>
-/// <param name="CanonicalName">The name that access rules see: the first route's prefix and the rest, so that <c>?ns=</c>, host and prefix are one name.</param>
+/// <param name="CanonicalName">The name that access rules see: the first route's prefix and the rest, so that <c>?ns=</c>, host and prefix
+/// are one name.</param>
 internal sealed record Routed(Repository? Repository, RepositoryName CanonicalName);
 
 /// <summary>Makes the backing of an upstream's repository; <see cref="RepositoryRouter"/> asks once per repository.</summary>
 internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, RepositoryName upstreamName);
 
-/// <summary>Chooses a repository by <c>?ns=</c> (a closed lookup key), else virtual host, else path. Immutable but for its cache of repositories; a reload makes a new one.</summary>
-internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock)
+/// <summary>
+/// Chooses a repository by <c>?ns=</c> (a closed lookup key), else virtual host, else path. Immutable but for its cache of repositories; a
+/// reload makes a new one.
+/// </summary>
+internal sealed class RepositoryRouter(
+    GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock)
 {
     /// <summary>Repositories kept ready; beyond it all are forgotten and made again on demand. One costs about 1 KB.</summary>
     private const int MaxReady = 10_000;
@@ -26,7 +31,8 @@ internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, Pu
     private readonly RecentBlobs _recent = new();
 
     /// <param name="host">The Host header without port, lower case.</param>
-    /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes nowhere.</param>
+    /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes
+    /// nowhere.</param>
     public Routed Route(string host, string? ns, RepositoryName path)
     {
         if (ns is not null)
@@ -52,10 +58,12 @@ internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, Pu
     {
         if (_ready.TryGetValue((upstream?.Key, rest), out var known)) return known;
         if (_ready.Count >= MaxReady) _ready.Clear();
-        return _ready.GetOrAdd((upstream?.Key, rest), upstream is null ? BuiltIn(RepositoryName.Parse(rest)) : PulledThrough(upstream, rest));
+        return _ready.GetOrAdd(
+            (upstream?.Key, rest), upstream is null ? BuiltIn(RepositoryName.Parse(rest)) : PulledThrough(upstream, rest));
     }
 
-    private Routed BuiltIn(RepositoryName name) => new(new(name, volume.Kept(name), judge, volume, _recent, takesPushes: true, clock), name);
+    private Routed BuiltIn(RepositoryName name) =>
+        new(new(name, volume.Kept(name), judge, volume, _recent, takesPushes: true, clock), name);
 
     private Routed PulledThrough(UpstreamOptions upstream, string rest)
     {
@@ -72,7 +80,8 @@ internal sealed class RepositoryRouter(GatewayOptions options, Volume volume, Pu
     }
 
     /// <summary>Names after <paramref name="last"/> that this predicate lets through, at most <paramref name="count"/>.</summary>
-    public ValueTask<Page<RepositoryName>> CatalogAsync(Func<RepositoryName, bool> mayPull, string? last, int count, CancellationToken cancellationToken)
+    public ValueTask<Page<RepositoryName>> CatalogAsync(
+        Func<RepositoryName, bool> mayPull, string? last, int count, CancellationToken cancellationToken)
     {
         var names = new List<RepositoryName>();
         while (true)

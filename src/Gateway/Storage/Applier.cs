@@ -4,7 +4,9 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>Carries out what a change says, on files and in memory. Every operation may be carried out again: the end is the same.</summary>
+/// <summary>
+/// Carries out what a change says, on files and in memory. Every operation may be carried out again: the end is the same.
+/// </summary>
 internal sealed class Applier(Volume volume)
 {
     public void Apply(StoredRepository repository, Operation operation, DateTimeOffset at)
@@ -44,7 +46,8 @@ internal sealed class Applier(Volume volume)
                 Remove(repository, o.Digest);
                 break;
             case Operation.RemoveBlob o:
-                volume.Links.Remove(repository, LinkKind.Blob, o.Digest, () => volume.Trash.Take(Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
+                volume.Links.Remove(
+                    repository, LinkKind.Blob, o.Digest, () => volume.Trash.Take(Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
                 break;
             default:
                 throw new InvalidOperationException($"cannot apply {operation.GetType().Name}");
@@ -71,13 +74,16 @@ internal sealed class Applier(Volume volume)
         else if (root.Lifetime == Lifetime.Kept) volume.Borrow(root, o.Digest);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
         if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
-        volume.Links.Write(repository, LinkKind.Blob, o.Digest, new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
+        volume.Links.Write(
+            repository, LinkKind.Blob, o.Digest,
+            new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
     }
 
     private static void NoteSeen(string file, Operation.Seen o)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.AppendAllText(file, string.Create(CultureInfo.InvariantCulture, $"{o.Digest} {o.At.ToUnixTimeMilliseconds()}\n"), Encoding.ASCII);
+        File.AppendAllText(
+            file, string.Create(CultureInfo.InvariantCulture, $"{o.Digest} {o.At.ToUnixTimeMilliseconds()}\n"), Encoding.ASCII);
     }
 
     private void Remove(StoredRepository repository, Digest digest)
@@ -91,8 +97,9 @@ internal sealed class Applier(Volume volume)
     }
 
     /// <summary>
-    /// Carries out a record that was acknowledged before a stop and may have been carried out already. What another program has changed on the volume since then stays:
-    /// a tag is moved only from where the record found it, and nothing is removed that was written after the record.
+    /// Carries out a record that was acknowledged before a stop and may have been carried out already. What another program has changed on
+    /// the volume since then stays: a tag is moved only from where the record found it, and nothing is removed that was written after the
+    /// record.
     /// </summary>
     public void Replay(StoredRepository repository, JournalRecord record)
     {
@@ -109,10 +116,12 @@ internal sealed class Applier(Volume volume)
                     if (Now(repository, o.Tag) == record.Previous[previous++]) Apply(repository, operation, record.At);
                     break;
                 case Operation.RemoveManifest o:
-                    if (WrittenBefore(repository.Root.ManifestLink(repository.Path, o.Digest), record.At)) Apply(repository, operation, record.At);
+                    if (WrittenBefore(repository.Root.ManifestLink(repository.Path, o.Digest), record.At))
+                        Apply(repository, operation, record.At);
                     break;
                 case Operation.RemoveBlob o:
-                    if (WrittenBefore(repository.Root.BlobLink(repository.Path, o.Digest), record.At)) Apply(repository, operation, record.At);
+                    if (WrittenBefore(repository.Root.BlobLink(repository.Path, o.Digest), record.At))
+                        Apply(repository, operation, record.At);
                     break;
                 default:
                     Apply(repository, operation, record.At);
@@ -121,7 +130,9 @@ internal sealed class Applier(Volume volume)
         }
     }
 
-    private static Digest Now(StoredRepository repository, TagName tag) => SmallFiles.ReadLink(repository.Root.TagLink(repository.Path, tag));
+    private static Digest Now(StoredRepository repository, TagName tag) =>
+        SmallFiles.ReadLink(repository.Root.TagLink(repository.Path, tag));
 
-    private static bool WrittenBefore(string link, DateTimeOffset at) => File.Exists(link) && File.GetLastWriteTimeUtc(link) <= at.UtcDateTime;
+    private static bool WrittenBefore(string link, DateTimeOffset at) =>
+        File.Exists(link) && File.GetLastWriteTimeUtc(link) <= at.UtcDateTime;
 }

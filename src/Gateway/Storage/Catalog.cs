@@ -2,7 +2,10 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>The names of the kept repositories that have a manifest, sorted bytewise. Read from the disk once, on first use, and kept right from then on.</summary>
+/// <summary>
+/// The names of the kept repositories that have a manifest, sorted bytewise. Read from the disk once, on first use, and kept right from
+/// then on.
+/// </summary>
 internal sealed class Catalog(Root kept)
 {
     private readonly Lock _lock = new();
@@ -44,7 +47,8 @@ internal sealed class Catalog(Root kept)
             foreach (var child in Directory.EnumerateDirectories(folder))
             {
                 var name = Path.GetFileName(child);
-                if (name == "_manifests" && HasManifest(child) && RepositoryName.TryParse(Path.GetRelativePath(kept.Repositories, folder), out var repository))
+                if (name == "_manifests" && HasManifest(child)
+                    && RepositoryName.TryParse(Path.GetRelativePath(kept.Repositories, folder), out var repository))
                     yield return repository.Value;
                 if (!name.StartsWith('_')) folders.Push(child);
             }
@@ -52,5 +56,6 @@ internal sealed class Catalog(Root kept)
     }
 
     private static bool HasManifest(string manifests) =>
-        Directory.Exists($"{manifests}/revisions") && Directory.EnumerateFiles($"{manifests}/revisions", "link", SearchOption.AllDirectories).Any();
+        Directory.Exists($"{manifests}/revisions")
+            && Directory.EnumerateFiles($"{manifests}/revisions", "link", SearchOption.AllDirectories).Any();
 }

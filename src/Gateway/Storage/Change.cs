@@ -21,8 +21,8 @@ internal abstract record Operation
     internal sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation;
 
     /// <summary>
-    /// Links a blob in the repository. <paramref name="Upload"/> names a finished upload whose data becomes the blob's; without one the data is already in some root,
-    /// or, in a cached repository, may come later: the link then means that the upstream vouched for it.
+    /// Links a blob in the repository. <paramref name="Upload"/> names a finished upload whose data becomes the blob's; without one the
+    /// data is already in some root, or, in a cached repository, may come later: the link then means that the upstream vouched for it.
     /// </summary>
     internal sealed record LinkBlob(Digest Digest, long Size, string? Upload = null) : Operation
     {

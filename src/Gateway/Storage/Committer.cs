@@ -5,12 +5,15 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The one writer of metadata: takes changes in turn, checks what they expect, makes a batch of them durable with one flush, and applies them in order
-/// (docs/design/0001-storage.md). Runs on a thread of its own, for it waits on the disk.
+/// The one writer of metadata: takes changes in turn, checks what they expect, makes a batch of them durable with one flush, and applies
+/// them in order (docs/design/0001-storage.md). Runs on a thread of its own, for it waits on the disk.
 /// </summary>
 internal sealed class Committer : IAsyncDisposable
 {
-    /// <summary>Changes that may wait; more wait in their callers. A batch takes about a flush (0.3 ms measured, docs/design/0001-storage.md), so this is some 20 ms of work.</summary>
+    /// <summary>
+    /// Changes that may wait; more wait in their callers. A batch takes about a flush (0.3 ms measured, docs/design/0001-storage.md), so
+    /// this is some 20 ms of work.
+    /// </summary>
     private const int MaxWaiting = 1024;
 
     /// <summary>Most changes under one flush: what waits behind a batch is bounded.</summary>
@@ -44,7 +47,9 @@ internal sealed class Committer : IAsyncDisposable
         _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>Why nothing is written any more; null while all is well. Set once a flush has failed, until the volume is opened again.</summary>
+    /// <summary>
+    /// Why nothing is written any more; null while all is well. Set once a flush has failed, until the volume is opened again.
+    /// </summary>
     public string? Failed { get; private set; }
 
     /// <summary>The number of the last change that is durable.</summary>
@@ -72,7 +77,9 @@ internal sealed class Committer : IAsyncDisposable
         {
             var batch = Take();
             if (batch.Count > 0) Commit(batch);
-            if (_journal.Length >= SegmentBytes || (batch.Count == 0 && _journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge)) Checkpoint();
+            if (_journal.Length >= SegmentBytes
+                || (batch.Count == 0 && _journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge))
+                Checkpoint();
         }
     }
 
@@ -105,7 +112,8 @@ internal sealed class Committer : IAsyncDisposable
         catch (Exception e)
         {
             _journal.Forget();
-            if (e is FlushFailedException or not (IOException or UnauthorizedAccessException)) Failed = $"the volume takes no writes until the gateway is started again: {e.Message}";
+            if (e is FlushFailedException or not (IOException or UnauthorizedAccessException))
+                Failed = $"the volume takes no writes until the gateway is started again: {e.Message}";
             Log.CommitFailed(_volume.Logger, e);
             var failure = new StoreReadOnlyException(Failed ?? $"the volume could not be written: {e.Message}", e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
@@ -119,7 +127,8 @@ internal sealed class Committer : IAsyncDisposable
         var accepted = new List<Waiting>(batch.Count);
         foreach (var waiting in batch)
         {
-            Digest Now(TagName tag) => tentative.TryGetValue((waiting.Repository, tag), out var later) ? later : waiting.Repository.Live(tag)?.Live ?? default;
+            Digest Now(TagName tag) =>
+                tentative.TryGetValue((waiting.Repository, tag), out var later) ? later : waiting.Repository.Live(tag)?.Live ?? default;
 
             if (waiting.Change.Expectations.FirstOrDefault(x => Now(x.Tag) != x.Live) is { } moved)
             {
@@ -134,7 +143,8 @@ internal sealed class Committer : IAsyncDisposable
                 previous.Add(Now(tag));
                 tentative[(waiting.Repository, tag)] = operation is Operation.SetLive live ? live.Digest : default;
             }
-            waiting.Record = new(++_sequence, _clock.GetUtcNow(), waiting.Repository.Path, waiting.Change.Operations, previous.ToImmutable());
+            waiting.Record = new(
+                ++_sequence, _clock.GetUtcNow(), waiting.Repository.Path, waiting.Change.Operations, previous.ToImmutable());
             if (IsJournaled(waiting)) _journal.Append(waiting.Record);
             accepted.Add(waiting);
         }

@@ -4,7 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Storage;
 
-/// <summary>CRC-32C (RFC 3720 §12.1), by the processor's own instruction where it has one: finds what a disk or a cut write changed, not what an attacker did.</summary>
+/// <summary>
+/// CRC-32C (RFC 3720 §12.1), by the processor's own instruction where it has one: finds what a disk or a cut write changed, not what an
+/// attacker did.
+/// </summary>
 internal static class Crc32C
 {
     /// <summary>What a sum starts from (RFC 3720: all ones), so that leading zeros count.</summary>

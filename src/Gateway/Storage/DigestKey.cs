@@ -4,7 +4,10 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>A digest as 72 bytes of fixed layout, no padding: the key of content in the index, and how a record names another digest. The default value names none.</summary>
+/// <summary>
+/// A digest as 72 bytes of fixed layout, no padding: the key of content in the index, and how a record names another digest. The default
+/// value names none.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 internal readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
 {
@@ -25,7 +28,8 @@ internal readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
     public long Hash64 => MemoryMarshal.Read<long>(_hash);
 
     /// <summary>The digest; it is made anew, so it allocates.</summary>
-    public Digest ToDigest() => IsEmpty ? default : Digest.FromHash((DigestAlgorithm)(int)(_algorithm - 1), ((ReadOnlySpan<byte>)_hash)[..Length]);
+    public Digest ToDigest() =>
+        IsEmpty ? default : Digest.FromHash((DigestAlgorithm)(int)(_algorithm - 1), ((ReadOnlySpan<byte>)_hash)[..Length]);
 
     // SHA-256 gives 32 bytes, SHA-512 64 (FIPS 180-4).
     private int Length => _algorithm == 1 ? 32 : 64;

@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Keeps what is cached below its size: removes what was used longest ago, one blob at a time, never what a client pushed. A reader of removed content keeps it until it is
-/// done; for everybody else it is a miss.
+/// Keeps what is cached below its size: removes what was used longest ago, one blob at a time, never what a client pushed. A reader of
+/// removed content keeps it until it is done; for everybody else it is a miss.
 /// </summary>
 internal sealed class Eviction(Volume volume, LinkIndex index, ILogger logger)
 {
@@ -12,8 +12,8 @@ internal sealed class Eviction(Volume volume, LinkIndex index, ILogger logger)
     private const double LowWater = 0.9;
 
     /// <summary>
-    /// Content up to this size goes last: manifests and configs hold little room, and are what a tag is good for when the upstream is gone (manifests up to 64 KiB are
-    /// also what the journal inlines).
+    /// Content up to this size goes last: manifests and configs hold little room, and are what a tag is good for when the upstream is gone
+    /// (manifests up to 64 KiB are also what the journal inlines).
     /// </summary>
     private const long Small = JournalRecord.MaxInline;
 
@@ -77,11 +77,14 @@ internal sealed class Eviction(Volume volume, LinkIndex index, ILogger logger)
         foreach (var data in Directory.EnumerateFiles(volume.CachedRoot.Blobs, "data", SearchOption.AllDirectories))
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
-            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || File.Exists(volume.KeptRoot.Data(digest))) continue;
+            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)
+                || File.Exists(volume.KeptRoot.Data(digest)))
+                continue;
             var file = new FileInfo(data);
             if (!file.Exists) continue;
             var written = new DateTimeOffset(file.LastWriteTimeUtc).ToUnixTimeSeconds();
-            yield return new(data, digest, file.Length, index.TryRead(digest, out var record) ? Math.Max(record.LastUse, written) : written);
+            yield return new(
+                data, digest, file.Length, index.TryRead(digest, out var record) ? Math.Max(record.LastUse, written) : written);
         }
     }
 }

@@ -3,7 +3,9 @@ using FASTER.core;
 
 namespace Gateway.Storage;
 
-/// <summary>The checkpoints of one store. Each notes how long its hash table is: FASTER takes a shorter one for a table with less in it.</summary>
+/// <summary>
+/// The checkpoints of one store. Each notes how long its hash table is: FASTER takes a shorter one for a table with less in it.
+/// </summary>
 // FASTER calls these by the interface, which is implemented anew here: the base class seals them.
 internal sealed class FasterCheckpoints(FasterFiles files, ICheckpointNamingScheme names)
     : DeviceLogCommitCheckpointManager(files, names, removeOutdated: true), ICheckpointManager
@@ -28,7 +30,8 @@ internal sealed class FasterCheckpoints(FasterFiles files, ICheckpointNamingSche
         var noted = base.GetIndexCheckpointMetadata(indexToken);
         var length = BinaryPrimitives.ReadInt64LittleEndian(noted);
         if (length != LengthOf(indexToken))
-            throw new InvalidDataException($"the hash table of checkpoint {indexToken} should have {length} bytes and has {LengthOf(indexToken)}");
+            throw new InvalidDataException(
+                $"the hash table of checkpoint {indexToken} should have {length} bytes and has {LengthOf(indexToken)}");
         return noted[sizeof(long)..];
     }
 

@@ -6,14 +6,17 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The files of one <see cref="FasterStore{TKey, TValue}"/>. FASTER trusts what it reads (a flipped bit in its hash table is an address in memory), so each block is kept
-/// with a checksum. It is never told of an error, either, since it would wait for a failed write for ever: what cannot be read is zeros, which are no record, and <see cref="Failure"/> says why.
+/// The files of one <see cref="FasterStore{TKey, TValue}"/>. FASTER trusts what it reads (a flipped bit in its hash table is an address in
+/// memory), so each block is kept with a checksum. It is never told of an error, either, since it would wait for a failed write for ever:
+/// what cannot be read is zeros, which are no record, and <see cref="Failure"/> says why.
 /// </summary>
 internal sealed class FasterFiles(string folder) : INamedDeviceFactory
 {
     private volatile Exception? _failure;
 
-    /// <summary>The first thing that went wrong with a file; null when nothing did. Then nothing that these files hold should be used.</summary>
+    /// <summary>
+    /// The first thing that went wrong with a file; null when nothing did. Then nothing that these files hold should be used.
+    /// </summary>
     public Exception? Failure => _failure;
 
     public void Fail(Exception failure) => Interlocked.CompareExchange(ref _failure, failure, null);
@@ -22,7 +25,9 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
 
     public IDevice Get(FileDescriptor fileInfo) => new CheckedDevice(PathOf(fileInfo), mayEnd: false, this);
 
-    /// <summary>A file that FASTER reads beyond its end: the hash table of a checkpoint, whose length <see cref="FasterCheckpoints"/> checks.</summary>
+    /// <summary>
+    /// A file that FASTER reads beyond its end: the hash table of a checkpoint, whose length <see cref="FasterCheckpoints"/> checks.
+    /// </summary>
     public IDevice GetOpenEnded(FileDescriptor file) => new CheckedDevice(PathOf(file), mayEnd: true, this);
 
     /// <summary>Bytes of a file that has one segment; 0 when it is not there.</summary>
@@ -47,11 +52,13 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
     private string PathOf(FileDescriptor file) => Path.Combine(folder, file.directoryName ?? "", file.fileName ?? "");
 
     private static string[] SegmentsOf(string path) =>
-        Path.GetDirectoryName(path) is { } parent && Directory.Exists(parent) ? Directory.GetFiles(parent, Path.GetFileName(path) + ".*") : [];
+        Path.GetDirectoryName(path) is { } parent && Directory.Exists(parent)
+            ? Directory.GetFiles(parent, Path.GetFileName(path) + ".*")
+            : [];
 
     /// <summary>
-    /// One log or checkpoint file. On disk a block is its 4096 bytes and then 8 of checksum. Reads and writes are done by the thread that asks, through the page cache: a
-    /// read costs a few microseconds, and nobody waits for a pool thread to be free.
+    /// One log or checkpoint file. On disk a block is its 4096 bytes and then 8 of checksum. Reads and writes are done by the thread that
+    /// asks, through the page cache: a read costs a few microseconds, and nobody waits for a pool thread to be free.
     /// </summary>
     private sealed class CheckedDevice(string path, bool mayEnd, FasterFiles files) : StorageDeviceBase(path, BlockSize, -1)
     {
@@ -62,10 +69,12 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
         // Blocks per system call when many are moved: 256 KiB.
         private const int BlocksAtOnce = 64;
 
-        // Upper half of each checksum: no block of zeros is valid. Its last byte is the format; raise it when the layout of a record changes, and old files are set aside.
+        // Upper half of each checksum: no block of zeros is valid. Its last byte is the format; raise it when the layout of a record
+        // changes, and old files are set aside.
         private const ulong Mark = 0x47_57_49_02_00000000;
 
-        // Records of one hash are chained, and a chain is walked by reads within reads. 16 MiB of hash table keep chains shorter than this up to some 100 million records.
+        // Records of one hash are chained, and a chain is walked by reads within reads. 16 MiB of hash table keep chains shorter than this
+        // up to some 100 million records.
         private const int LongestChain = 64;
 
         [ThreadStatic]
@@ -76,7 +85,8 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
         private int _removedBelow;
 
         public override void WriteAsync(
-            IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context)
+            IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback,
+            object context)
         {
             try
             {
@@ -90,13 +100,15 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
         }
 
         public override void ReadAsync(
-            int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context)
+            int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback,
+            object context)
         {
             var wanted = View(destinationAddress, readLength);
             _depth++;
             try
             {
-                if (_depth > LongestChain) throw new InvalidDataException($"records in {FileName} are chained more than {LongestChain} deep");
+                if (_depth > LongestChain)
+                    throw new InvalidDataException($"records in {FileName} are chained more than {LongestChain} deep");
                 var read = Read(wanted, segmentId, (long)sourceAddress / BlockSize);
                 if (read < wanted.Length && !mayEnd) throw new InvalidDataException($"{PathOf(segmentId)} ends too early");
                 wanted[read..].Clear();
@@ -173,7 +185,8 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             {
                 var asked = Math.Min(BlocksAtOnce, (wanted.Length - done) / BlockSize);
                 var read = RandomAccess.Read(handle, buffer.AsSpan(0, asked * Stride), block * Stride) / Stride;
-                for (var i = 0; i < read; i++, block++, done += BlockSize) Take(buffer.AsSpan(i * Stride, Stride), wanted[done..], segment, block);
+                for (var i = 0; i < read; i++, block++, done += BlockSize)
+                    Take(buffer.AsSpan(i * Stride, Stride), wanted[done..], segment, block);
                 complete = read == asked;
             }
             ArrayPool<byte>.Shared.Return(buffer);
@@ -201,7 +214,8 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
                 if (_segments.TryGetValue(segment, out var open)) return open;
                 if (segment < _removedBelow) throw new InvalidDataException($"{PathOf(segment)} was removed");
                 Directory.CreateDirectory(Path.GetDirectoryName(FileName)!);
-                return _segments[segment] = File.OpenHandle(PathOf(segment), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+                return _segments[segment] = File.OpenHandle(
+                    PathOf(segment), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             }
         }
     }

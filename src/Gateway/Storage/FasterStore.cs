@@ -6,8 +6,9 @@ using FASTER.core;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Records of fixed size by key, in FASTER: a hash table and a log whose newest part is in memory. Safe from many threads. It throws when its files turn out bad;
-/// then it should be closed and its folder be set aside. With <see cref="FasterFiles"/> and <see cref="FasterCheckpoints"/> the only place that names FASTER.
+/// Records of fixed size by key, in FASTER: a hash table and a log whose newest part is in memory. Safe from many threads. It throws when
+/// its files turn out bad; then it should be closed and its folder be set aside. With <see cref="FasterFiles"/> and
+/// <see cref="FasterCheckpoints"/> the only place that names FASTER.
 /// </summary>
 internal sealed class FasterStore<TKey, TValue> : IDisposable
     where TKey : unmanaged, IIndexKey, IEquatable<TKey>
@@ -64,7 +65,10 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     /// <summary>Records at the last checkpoint, about: entries of the hash table, which are counted by reading all of it.</summary>
     public long Count => Volatile.Read(ref _count);
 
-    /// <summary>Opens the store in a folder, from its latest checkpoint if there is one. Throws whatever FASTER throws, or <see cref="InvalidDataException"/>, for files that cannot be used.</summary>
+    /// <summary>
+    /// Opens the store in a folder, from its latest checkpoint if there is one. Throws whatever FASTER throws, or
+    /// <see cref="InvalidDataException"/>, for files that cannot be used.
+    /// </summary>
     public static FasterStore<TKey, TValue> Open(string folder, IndexSizes sizes)
     {
         Directory.CreateDirectory(folder);
@@ -102,7 +106,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// All records, one after another, while others read and write. What stays as it is comes once; what is changed meanwhile comes at least once.
+    /// All records, one after another, while others read and write. What stays as it is comes once; what is changed meanwhile comes at
+    /// least once.
     /// </summary>
     public IEnumerable<(TKey Key, TValue Value)> Records()
     {
@@ -114,7 +119,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
             {
                 var (key, value) = (scan.GetKey(), scan.GetValue());
                 // The log has a key's older records too; the newest is the one that a read finds here.
-                if (!header.Tombstone && IsIntact(in key, in value) && TryRead(in key, out _, out var address) && address == scan.CurrentAddress)
+                if (!header.Tombstone && IsIntact(in key, in value) && TryRead(in key, out _, out var address)
+                    && address == scan.CurrentAddress)
                     yield return (key, value.Value);
             }
             next = scan.EndAddress;
@@ -122,10 +128,11 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// If more than half of the log is not in use, copies what is of its oldest part to its end; the next checkpoint lets that part go. It takes a lookup for
-    /// each record there: some seconds, on a thread of its own.
+    /// If more than half of the log is not in use, copies what is of its oldest part to its end; the next checkpoint lets that part go. It
+    /// takes a lookup for each record there: some seconds, on a thread of its own.
     /// </summary>
-    public Task CompactAsync() => Task.Factory.StartNew(Compact, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    public Task CompactAsync() =>
+        Task.Factory.StartNew(Compact, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private void Compact()
     {
@@ -136,7 +143,10 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         log.Compact<Nothing, Found, Session?, Functions>(new Functions(), until, CompactionType.Lookup);
     }
 
-    /// <summary>Writes down all records, if any changed since; afterwards a restart finds them. Throws <see cref="IOException"/> or <see cref="InvalidDataException"/> when a file failed.</summary>
+    /// <summary>
+    /// Writes down all records, if any changed since; afterwards a restart finds them. Throws <see cref="IOException"/> or
+    /// <see cref="InvalidDataException"/> when a file failed.
+    /// </summary>
     public async Task CheckpointAsync(CancellationToken cancellationToken)
     {
         if (_kv.Log.TailAddress == _checkpointedAt) return;
@@ -147,7 +157,10 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         _kv.Log.Truncate();
     }
 
-    /// <summary>Ends the store without writing anything down. If a call under way does not end in time, the store is left to it and to the process's end.</summary>
+    /// <summary>
+    /// Ends the store without writing anything down. If a call under way does not end in time, the store is left to it and to the process's
+    /// end.
+    /// </summary>
     public void Dispose()
     {
         _closed = true;
@@ -230,7 +243,9 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
 
     private static bool IsIntact(in TKey key, in Entry entry) => entry.Check == CheckOf(in key, in entry.Value);
 
-    /// <summary>A record as FASTER has it: with a sum over key and value, so that nothing is believed that was not written for that key.</summary>
+    /// <summary>
+    /// A record as FASTER has it: with a sum over key and value, so that nothing is believed that was not written for that key.
+    /// </summary>
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private struct Entry
     {
@@ -281,7 +296,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         }
 
         /// <summary>Refuses to write over a record: FASTER appends a new one then.</summary>
-        public override bool ConcurrentWriter(ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Found output, ref UpsertInfo upsertInfo) => false;
+        public override bool ConcurrentWriter(
+            ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Found output, ref UpsertInfo upsertInfo) => false;
 
         public override void ReadCompletionCallback(
             ref TKey key, ref Nothing input, ref Found output, Session? ctx, Status status, RecordMetadata recordMetadata)

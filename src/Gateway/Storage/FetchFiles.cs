@@ -4,7 +4,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary><c>gateway/fetches/</c>: the growing files of fetches under way. A part that a stop left behind can be taken up again.</summary>
+/// <summary>
+/// <c>gateway/fetches/</c>: the growing files of fetches under way. A part that a stop left behind can be taken up again.
+/// </summary>
 internal sealed class FetchFiles(string folder, Volume volume)
 {
     private readonly ConcurrentDictionary<Digest, FetchFile> _open = new();
@@ -16,8 +18,8 @@ internal sealed class FetchFiles(string folder, Volume volume)
     public long OpenBytes => _open.Values.Sum(f => f.Reserved);
 
     /// <summary>
-    /// Opens the part of this digest, new or left behind, and reserves <paramref name="size"/> bytes for it where the size is known. Null when there is no room.
-    /// At most one is open per digest; the caller sees to that.
+    /// Opens the part of this digest, new or left behind, and reserves <paramref name="size"/> bytes for it where the size is known. Null
+    /// when there is no room. At most one is open per digest; the caller sees to that.
     /// </summary>
     public FetchFile? Open(Digest digest, long? size)
     {
@@ -28,7 +30,8 @@ internal sealed class FetchFiles(string folder, Volume volume)
         {
             var handle = left > 0
                 ? File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
-                : File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, size ?? 0);
+                : File.OpenHandle(
+                    path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, size ?? 0);
             var file = new FetchFile(this, digest, handle, left, size ?? left);
             _open[digest] = file;
             return file;
@@ -44,7 +47,8 @@ internal sealed class FetchFiles(string folder, Volume volume)
     {
         foreach (var part in Directory.GetFiles(folder))
         {
-            if (File.GetLastWriteTimeUtc(part) < now.UtcDateTime.AddDays(-1) && !_open.Values.Any(f => PartOf(f.Digest) == part)) File.Delete(part);
+            if (File.GetLastWriteTimeUtc(part) < now.UtcDateTime.AddDays(-1) && !_open.Values.Any(f => PartOf(f.Digest) == part))
+                File.Delete(part);
         }
     }
 
@@ -66,7 +70,10 @@ internal sealed class FetchFiles(string folder, Volume volume)
 /// <summary>One growing file. Written by one; read by many at once, below what was written.</summary>
 internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind, long reserved) : IAsyncDisposable
 {
-    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody (docs/design/0001-storage.md).</summary>
+    /// <summary>
+    /// Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody
+    /// (docs/design/0001-storage.md).
+    /// </summary>
     private const long Writeback = 8 << 20;
 
     private long _length;
@@ -91,7 +98,8 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     }
 
     /// <summary>
-    /// The content is complete and its digest was checked: flushes it and moves it into the cached root, after which every repository that links it has it.
+    /// The content is complete and its digest was checked: flushes it and moves it into the cached root, after which every repository that
+    /// links it has it.
     /// </summary>
     public async ValueTask PublishAsync(long length, CancellationToken cancellationToken)
     {

@@ -37,7 +37,8 @@ internal sealed record Folders(string Path)
         var folders = new Folders(System.IO.Path.GetFullPath(path).TrimEnd('/'));
         try
         {
-            foreach (var folder in new[] { folders.Own, folders.Temporary, folders.Journal, folders.Uploads, folders.Fetches, folders.Trash }) Directory.CreateDirectory(folder);
+            string[] own = [folders.Own, folders.Temporary, folders.Journal, folders.Uploads, folders.Fetches, folders.Trash];
+            foreach (var folder in own) Directory.CreateDirectory(folder);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
@@ -68,7 +69,8 @@ internal sealed record Folders(string Path)
     private void CheckFormat()
     {
         var found = ReadNumber($"{Own}/format");
-        if (found > Format) throw new IOException($"storage.path {Path} has format {found}, written by a newer gateway; this one knows {Format}");
+        if (found > Format)
+            throw new IOException($"storage.path {Path} has format {found}, written by a newer gateway; this one knows {Format}");
         if (found == 0) WriteNumber($"{Own}/format", Format);
     }
 
@@ -83,7 +85,9 @@ internal sealed record Folders(string Path)
     public void NoteSequence(long sequence) => WriteNumber(SequenceFile, sequence);
 
     private static long ReadNumber(string path) =>
-        File.Exists(path) && long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
+        File.Exists(path) && long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : 0;
 
     // Twenty digits, written over the last ones: within one sector, so a power cut leaves either; and a full volume has room for it.
     private void WriteNumber(string path, long number)

@@ -3,27 +3,38 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What stands behind the gate of one repository: it knows no asker and no policy, moves no tag by itself, and has one write (docs/design/0004-gate.md).
-/// <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
+/// What stands behind the gate of one repository: it knows no asker and no policy, moves no tag by itself, and has one write
+/// (docs/design/0004-gate.md). <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
 /// </summary>
 internal interface IBacking
 {
     /// <summary>What a tag is bound to here and, for a pull-through repository, what its upstream says it should be.</summary>
     ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken);
 
-    /// <summary>A manifest by digest; from an upstream when it is not here, then with <see cref="StoredManifest.IsStored"/> false until a change stores it.</summary>
+    /// <summary>
+    /// A manifest by digest; from an upstream when it is not here, then with <see cref="StoredManifest.IsStored"/> false until a change
+    /// stores it.
+    /// </summary>
     ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken);
 
-    /// <summary>A blob of this repository, opened as the use says. Content that is present under another repository only is absent.</summary>
+    /// <summary>
+    /// A blob of this repository, opened as the use says. Content that is present under another repository only is absent.
+    /// </summary>
     ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
 
     /// <summary>What this repository notes about a blob or manifest of its own; null when it has none. Never asks an upstream.</summary>
     ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
 
-    /// <summary>Descriptors of the manifests that name this subject, sorted by digest, all of them (at most <see cref="MaxReferrers"/>), fallback tags merged.</summary>
+    /// <summary>
+    /// Descriptors of the manifests that name this subject, sorted by digest, all of them (at most <see cref="MaxReferrers"/>), fallback
+    /// tags merged.
+    /// </summary>
     ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken);
 
-    /// <summary>The tags after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>; absent when the repository does not exist.</summary>
+    /// <summary>
+    /// The tags after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>; absent when the repository does not
+    /// exist.
+    /// </summary>
     ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken);
 
     /// <summary>The digests of every manifest that is kept here, in no order.</summary>
@@ -35,7 +46,10 @@ internal interface IBacking
     /// <summary>Finds a session of this repository; null when there is none, also for another repository's.</summary>
     ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken);
 
-    /// <summary>Applies a change whole or not at all; returns after it is durable. Throws <see cref="StoreReadOnlyException"/> when nothing can be written.</summary>
+    /// <summary>
+    /// Applies a change whole or not at all; returns after it is durable. Throws <see cref="StoreReadOnlyException"/> when nothing can be
+    /// written.
+    /// </summary>
     ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken);
 
     /// <summary>Most referrers of one subject that are listed; more are counted in a metric and left out.</summary>
@@ -84,7 +98,8 @@ internal enum LinkKind : byte
 /// <param name="Size">Bytes; -1 when unknown.</param>
 /// <param name="Verdict">Of a manifest: its verdict.</param>
 /// <param name="Parent">Of a blob: the manifest that last admitted it; empty when none has.</param>
-/// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under sha256).</param>
+/// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under
+/// sha256).</param>
 internal readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false);
 
 /// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>

@@ -3,7 +3,10 @@ using Gateway.Transport;
 
 namespace Gateway.Storage;
 
-/// <summary>Some content by digest, opened for one reader. Disposing gives back what it holds; it stays readable until then, also when it is removed meanwhile.</summary>
+/// <summary>
+/// Some content by digest, opened for one reader. Disposing gives back what it holds; it stays readable until then, also when it is removed
+/// meanwhile.
+/// </summary>
 internal interface IContent : IAsyncDisposable
 {
     Digest Digest { get; }
@@ -15,8 +18,9 @@ internal interface IContent : IAsyncDisposable
     bool IsVerified { get; }
 
     /// <summary>
-    /// Copies <paramref name="count"/> bytes from <paramref name="offset"/> (to the end when null). Of a fetch under way it follows the growing content; the last byte
-    /// comes only after the digest matched. Throws <see cref="IOException"/> when the content turns out wrong or cannot be completed: the answer must be aborted then.
+    /// Copies <paramref name="count"/> bytes from <paramref name="offset"/> (to the end when null). Of a fetch under way it follows the
+    /// growing content; the last byte comes only after the digest matched. Throws <see cref="IOException"/> when the content turns out
+    /// wrong or cannot be completed: the answer must be aborted then.
     /// </summary>
     ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken);
 }

@@ -12,8 +12,8 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
     private string Note => Path.Combine(path, "complete-since");
 
     /// <summary>
-    /// The first start since which no change was lost: every one ended with all written down. <paramref name="current"/> when the last one did not.
-    /// The note goes with the reading of it, so that only another clean end can write it again.
+    /// The first start since which no change was lost: every one ended with all written down. <paramref name="current"/> when the last one
+    /// did not. The note goes with the reading of it, so that only another clean end can write it again.
     /// </summary>
     public uint TakeCompleteSince(uint current)
     {
@@ -21,7 +21,8 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
         var text = File.ReadAllText(Note);
         File.Delete(Note);
         var end = text.IndexOf(' ', StringComparison.Ordinal);
-        return end > 0 && uint.TryParse(text.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var since) && text == Text(since) ? since : current;
+        return end > 0 && uint.TryParse(text.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var since)
+            && text == Text(since) ? since : current;
     }
 
     public void NoteCompleteSince(uint start) => File.WriteAllText(Note, Text(start));
@@ -31,9 +32,11 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
     {
         if (!Directory.Exists(path)) return;
         var parent = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        foreach (var earlier in Directory.GetDirectories(parent, Path.GetFileName(path) + ".bad-*")) Directory.Delete(earlier, recursive: true);
+        foreach (var earlier in Directory.GetDirectories(parent, Path.GetFileName(path) + ".bad-*"))
+            Directory.Delete(earlier, recursive: true);
         Directory.Move(path, $"{path}.bad-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}");
     }
 
-    private static string Text(uint start) => string.Create(CultureInfo.InvariantCulture, $"{start} {Crc32C.Append(Crc32C.Start, in start):x8}");
+    private static string Text(uint start) =>
+        string.Create(CultureInfo.InvariantCulture, $"{start} {Crc32C.Append(Crc32C.Start, in start):x8}");
 }

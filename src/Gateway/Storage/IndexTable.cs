@@ -1,8 +1,8 @@
 namespace Gateway.Storage;
 
 /// <summary>
-/// One kind of record of the index: its store while that is open. What is written before is kept and applied when it opens, so that a recovered record never
-/// hides a newer one. Failures go to <paramref name="failed"/> and never to the caller, who then gets misses.
+/// One kind of record of the index: its store while that is open. What is written before is kept and applied when it opens, so that a
+/// recovered record never hides a newer one. Failures go to <paramref name="failed"/> and never to the caller, who then gets misses.
 /// </summary>
 internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exception> failed)
     where TKey : unmanaged, IIndexKey, IEquatable<TKey>
@@ -44,7 +44,8 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
     }
 
     /// <summary>
-    /// Opens the store and takes it into use. Throws when its files cannot be used, or when more was changed before than is known and the store is not a new one.
+    /// Opens the store and takes it into use. Throws when its files cannot be used, or when more was changed before than is known and the
+    /// store is not a new one.
     /// </summary>
     public void Open(string folder, bool isNew)
     {

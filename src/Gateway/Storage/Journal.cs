@@ -58,8 +58,9 @@ internal sealed class Journal : IDisposable
     }
 
     /// <summary>
-    /// Writes the batch and flushes it: its records are durable when this returns. When the write fails the segment is cut back and nothing of the batch remains;
-    /// a failed flush throws <see cref="FlushFailedException"/>, after which nobody can know what is on the disk, and the journal takes no more.
+    /// Writes the batch and flushes it: its records are durable when this returns. When the write fails the segment is cut back and nothing
+    /// of the batch remains; a failed flush throws <see cref="FlushFailedException"/>, after which nobody can know what is on the disk, and
+    /// the journal takes no more.
     /// </summary>
     public void Flush(long lastSequence)
     {
@@ -117,8 +118,8 @@ internal sealed class Journal : IDisposable
         Directory.Exists(folder) ? [.. Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal)] : [];
 
     /// <summary>
-    /// Reads every record that was acknowledged, in order. A torn tail (an unfinished batch, whose sender was never answered) ends the reading;
-    /// anything else that does not read is damage, and throws <see cref="InvalidDataException"/> with the file and the offset.
+    /// Reads every record that was acknowledged, in order. A torn tail (an unfinished batch, whose sender was never answered) ends the
+    /// reading; anything else that does not read is damage, and throws <see cref="InvalidDataException"/> with the file and the offset.
     /// </summary>
     public static IEnumerable<JournalRecord> Read(string folder)
     {

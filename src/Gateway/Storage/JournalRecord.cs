@@ -6,8 +6,10 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>A change as the journal holds it: what to apply, where, and when it was made.</summary>
-/// <param name="Previous">What each SetLive and RemoveTag found its tag bound to, in their order: a tag that somebody else has moved since is not overruled by a replay.</param>
-internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Repository, ImmutableArray<Operation> Operations, ImmutableArray<Digest> Previous)
+/// <param name="Previous">What each SetLive and RemoveTag found its tag bound to, in their order: a tag that somebody else has moved since
+/// is not overruled by a replay.</param>
+internal sealed record JournalRecord(
+    long Sequence, DateTimeOffset At, string Repository, ImmutableArray<Operation> Operations, ImmutableArray<Digest> Previous)
 {
     private enum Code : byte
     {
@@ -22,7 +24,9 @@ internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Re
         RemoveBlob = 9,
     }
 
-    /// <summary>Manifests up to this size stand in the record; larger ones are flushed as files before it (docs/design/0001-storage.md).</summary>
+    /// <summary>
+    /// Manifests up to this size stand in the record; larger ones are flushed as files before it (docs/design/0001-storage.md).
+    /// </summary>
     public const int MaxInline = 64 * 1024;
 
     public void Write(BinaryWriter to)
@@ -94,7 +98,9 @@ internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Re
         to.Write(digest.ToString());
     }
 
-    /// <summary>Reads a record whose checksum was right. Throws <see cref="InvalidDataException"/> for one that a newer version wrote.</summary>
+    /// <summary>
+    /// Reads a record whose checksum was right. Throws <see cref="InvalidDataException"/> for one that a newer version wrote.
+    /// </summary>
     public static JournalRecord Read(BinaryReader from)
     {
         var sequence = from.ReadInt64();
@@ -121,7 +127,8 @@ internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Re
                 var length = from.ReadInt32();
                 return new Operation.StoreManifest(digest, length < 0 ? default : from.ReadBytes(length));
             case Code.LinkBlob:
-                return new Operation.LinkBlob(ReadDigest(from), from.ReadInt64(), from.ReadString() is { Length: > 0 } upload ? upload : null)
+                return new Operation.LinkBlob(
+                    ReadDigest(from), from.ReadInt64(), from.ReadString() is { Length: > 0 } upload ? upload : null)
                 {
                     Parent = ReadDigest(from),
                 };
@@ -132,7 +139,8 @@ internal sealed record JournalRecord(long Sequence, DateTimeOffset At, string Re
                 return new Operation.SetVerdict(ReadDigest(from), new(from.ReadUInt64(), from.ReadByte(), from.ReadInt64()));
             case Code.AddReferrer:
                 var subject = ReadDigest(from);
-                return new Operation.AddReferrer(subject, ReferrerFile.Read(from.ReadString()) ?? throw new InvalidDataException("a referrer without a descriptor"));
+                return new Operation.AddReferrer(
+                    subject, ReferrerFile.Read(from.ReadString()) ?? throw new InvalidDataException("a referrer without a descriptor"));
             case Code.Seen:
                 return new Operation.Seen(ReadDigest(from), DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()));
             case Code.RemoveTag:

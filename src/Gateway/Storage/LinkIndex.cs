@@ -4,8 +4,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What the disk says about links and content, faster. It may be lost at any time: while it is closed, and for what it does not have, the disk answers.
-/// It never throws into a request; when its files fail it turns itself off until the next start, which begins with an empty one.
+/// What the disk says about links and content, faster. It may be lost at any time: while it is closed, and for what it does not have, the
+/// disk answers. It never throws into a request; when its files fail it turns itself off until the next start, which begins with an empty
+/// one.
 /// </summary>
 internal sealed class LinkIndex : IAsyncDisposable
 {
@@ -45,7 +46,10 @@ internal sealed class LinkIndex : IAsyncDisposable
         _run = Task.Run(RunAsync);
     }
 
-    /// <summary>Number of this process start. A record of an earlier one is confirmed by a look at the disk, and written again, before it is believed.</summary>
+    /// <summary>
+    /// Number of this process start. A record of an earlier one is confirmed by a look at the disk, and written again, before it is
+    /// believed.
+    /// </summary>
     public uint Generation { get; }
 
     /// <summary>Whether the stores are open; while not, everything is a miss.</summary>
@@ -55,7 +59,8 @@ internal sealed class LinkIndex : IAsyncDisposable
     public Task Opened => _opened.Task;
 
     /// <summary>Opens the index in a folder; returns at once, the stores open in the background.</summary>
-    /// <param name="folder">A folder of its own. If what it holds cannot be used, it is set aside as <c>index.bad-time</c> beside it; one such is kept.</param>
+    /// <param name="folder">A folder of its own. If what it holds cannot be used, it is set aside as <c>index.bad-time</c> beside it; one
+    /// such is kept.</param>
     /// <param name="generation">Number of this process start, higher than that of every start before on this folder.</param>
     public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger) =>
         new(folder, generation, clock, logger, IndexSizes.Links, IndexSizes.Content);
@@ -65,8 +70,8 @@ internal sealed class LinkIndex : IAsyncDisposable
         new(folder, generation, clock, logger, sizes, sizes);
 
     /// <summary>
-    /// The record of a link. Of an earlier start it says at most that the link was there; its verdict and parent are kept only if every start since ended cleanly,
-    /// for after a crash the newest record may be one that the gate had already taken back.
+    /// The record of a link. Of an earlier start it says at most that the link was there; its verdict and parent are kept only if every
+    /// start since ended cleanly, for after a crash the newest record may be one that the gate had already taken back.
     /// </summary>
     public bool TryRead(in LinkKey key, out LinkRecord record)
     {
@@ -91,7 +96,9 @@ internal sealed class LinkIndex : IAsyncDisposable
         lock (StripeOf(key)) _content.Write(in key, record with { Generation = Generation });
     }
 
-    /// <summary>Notes that content was used; written at most once a minute per digest. Does not confirm it, and makes no record where there is none.</summary>
+    /// <summary>
+    /// Notes that content was used; written at most once a minute per digest. Does not confirm it, and makes no record where there is none.
+    /// </summary>
     public void Touch(Digest digest, DateTimeOffset now)
     {
         var key = new DigestKey(digest);
@@ -109,8 +116,11 @@ internal sealed class LinkIndex : IAsyncDisposable
         lock (StripeOf(key)) _content.Remove(in key);
     }
 
-    /// <summary>All records of content, read from disk as they are asked for. What changes meanwhile comes at least once, what does not, once.</summary>
-    public IEnumerable<(Digest Digest, ContentRecord Record)> Contents() => _content.Records().Select(each => (each.Key.ToDigest(), each.Value));
+    /// <summary>
+    /// All records of content, read from disk as they are asked for. What changes meanwhile comes at least once, what does not, once.
+    /// </summary>
+    public IEnumerable<(Digest Digest, ContentRecord Record)> Contents() =>
+        _content.Records().Select(each => (each.Key.ToDigest(), each.Value));
 
     public async ValueTask DisposeAsync()
     {
@@ -229,10 +239,15 @@ internal sealed class LinkIndex : IAsyncDisposable
     {
         _meter.CreateObservableGauge("gateway.index.entries", CountEntries, "{record}", "Records in the index, about");
         _meter.CreateObservableGauge(
-            "gateway.index.checkpoint.age", () => _clock.GetElapsedTime(Volatile.Read(ref _checkpointedAt)).TotalSeconds, "s", "Age of what a crash would leave of the index");
-        _meter.CreateObservableGauge("gateway.index.on", () => IsOn ? 1 : 0, "1", "1 when the index is open and works, 0 when the disk answers everything");
+            "gateway.index.checkpoint.age", () => _clock.GetElapsedTime(Volatile.Read(ref _checkpointedAt)).TotalSeconds,
+            "s", "Age of what a crash would leave of the index");
+        _meter.CreateObservableGauge(
+            "gateway.index.on", () => IsOn ? 1 : 0, "1", "1 when the index is open and works, 0 when the disk answers everything");
     }
 
     private Measurement<long>[] CountEntries() =>
-        [new(_links.Count, new KeyValuePair<string, object?>("kind", "link")), new(_content.Count, new KeyValuePair<string, object?>("kind", "content"))];
+    [
+        new(_links.Count, new KeyValuePair<string, object?>("kind", "link")),
+        new(_content.Count, new KeyValuePair<string, object?>("kind", "content")),
+    ];
 }

@@ -7,8 +7,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The index's key of one link: the SHA-256 of root, kind, digest and repository. Two links with one key would be a collision of SHA-256, which would already let
-/// anybody replace content by digest: the index rests on nothing that the registry does not rest on.
+/// The index's key of one link: the SHA-256 of root, kind, digest and repository. Two links with one key would be a collision of SHA-256,
+/// which would already let anybody replace content by digest: the index rests on nothing that the registry does not rest on.
 /// </summary>
 internal readonly record struct LinkKey(ulong A, ulong B, ulong C, ulong D) : IIndexKey
 {
@@ -17,7 +17,10 @@ internal readonly record struct LinkKey(ulong A, ulong B, ulong C, ulong D) : II
 
     public long Hash64 => (long)A;
 
-    /// <summary>The key of a link. <paramref name="repository"/> is the repository's folder below its root, so that one of an upstream differs from one of ours.</summary>
+    /// <summary>
+    /// The key of a link. <paramref name="repository"/> is the repository's folder below its root, so that one of an upstream differs from
+    /// one of ours.
+    /// </summary>
     public static LinkKey Of(byte root, ReadOnlySpan<char> repository, LinkKind kind, Digest digest)
     {
         // The repository comes last, after fields of fixed length: no two links are encoded alike.

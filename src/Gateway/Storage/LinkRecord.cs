@@ -10,7 +10,10 @@ internal record struct LinkRecord
     private ushort _flags;
     private ushort _outcome;
 
-    /// <summary>Number of the process start in which the disk last confirmed the link; set by <see cref="LinkIndex.Write(in LinkKey, in LinkRecord)"/>.</summary>
+    /// <summary>
+    /// Number of the process start in which the disk last confirmed the link; set by
+    /// <see cref="LinkIndex.Write(in LinkKey, in LinkRecord)"/>.
+    /// </summary>
     public uint Generation { get; set; }
 
     /// <summary>The caller's own marks.</summary>

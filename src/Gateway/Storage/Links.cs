@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which content a repository has. The index answers; what it does not know, or knows from an earlier start, the disk says: a recovered index may name what was deleted
-/// since (docs/design/0002-index.md).
+/// Which content a repository has. The index answers; what it does not know, or knows from an earlier start, the disk says: a recovered
+/// index may name what was deleted since (docs/design/0002-index.md).
 /// </summary>
 internal sealed class Links(LinkIndex index, TimeProvider clock)
 {
@@ -66,5 +66,6 @@ internal sealed class Links(LinkIndex index, TimeProvider clock)
     private static LinkKey Key(StoredRepository repository, LinkKind kind, Digest digest) =>
         LinkKey.Of((byte)repository.Root.Lifetime, repository.Path, kind, digest);
 
-    private static Link ToLink(in LinkRecord record) => new(record.Size, record.Verdict, record.Parent.ToDigest(), (record.Flags & Alias) != 0);
+    private static Link ToLink(in LinkRecord record) =>
+        new(record.Size, record.Verdict, record.Parent.ToDigest(), (record.Flags & Alias) != 0);
 }

@@ -2,7 +2,10 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>Manifests read lately, by digest: the bytes cannot change, so nothing here is ever out of date. Whether a repository has one is asked elsewhere.</summary>
+/// <summary>
+/// Manifests read lately, by digest: the bytes cannot change, so nothing here is ever out of date. Whether a repository has one is asked
+/// elsewhere.
+/// </summary>
 internal sealed class ManifestCache
 {
     /// <summary>Bytes of documents kept. Chosen: thousands of usual ones, which have some KiB.</summary>

@@ -4,7 +4,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>Open handles of content, kept so that a hit opens no file. A handle is closed when it has left the cache and its last reader has gone.</summary>
+/// <summary>
+/// Open handles of content, kept so that a hit opens no file. A handle is closed when it has left the cache and its last reader has gone.
+/// </summary>
 internal sealed class OpenFiles : IDisposable
 {
     /// <summary>Handles kept: a hot set, far below the usual limit of 1,024 open files.</summary>
@@ -96,7 +98,10 @@ internal sealed class OpenFile(Lifetime lifetime, Digest digest, SafeFileHandle 
     }
 }
 
-/// <summary>Content that lies whole and verified in a file. <paramref name="digest"/> is what was asked for; the file may lie under another name of the same bytes.</summary>
+/// <summary>
+/// Content that lies whole and verified in a file. <paramref name="digest"/> is what was asked for; the file may lie under another name of
+/// the same bytes.
+/// </summary>
 internal sealed class FileContent(OpenFile file, Digest digest) : IContent
 {
     private int _disposed;

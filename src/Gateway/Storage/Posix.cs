@@ -43,11 +43,19 @@ internal static partial class Posix
         File.Move(temporary, name, overwrite: true);
     }
 
-    /// <summary>Starts writing back what was written to a range, so that a later flush of the file has little left to do; a file system that cannot is left alone.</summary>
-    public static void StartWriteback(SafeFileHandle file, long offset, long count) => _ = SyncFileRange(file, offset, count, 2); // SYNC_FILE_RANGE_WRITE
+    /// <summary>
+    /// Starts writing back what was written to a range, so that a later flush of the file has little left to do; a file system that cannot
+    /// is left alone.
+    /// </summary>
+    public static void StartWriteback(SafeFileHandle file, long offset, long count)
+    {
+        const uint write = 2; // SYNC_FILE_RANGE_WRITE
+        _ = SyncFileRange(file, offset, count, write);
+    }
 
     /// <summary>Whether an I/O failure says that the volume is full (ENOSPC, EDQUOT).</summary>
-    public static bool SaysFull(IOException failure) => (failure.HResult & 0xFFFF) is 28 or 122 || failure.HResult == unchecked((int)0x80070070);
+    public static bool SaysFull(IOException failure) =>
+        (failure.HResult & 0xFFFF) is 28 or 122 || failure.HResult == unchecked((int)0x80070070);
 
     private static int OpenFolder(string path)
     {

@@ -6,7 +6,9 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>A referrer's descriptor as JSON: the form it has in <c>_gateway/referrers/</c>, in the journal, and in the referrers API's answer.</summary>
+/// <summary>
+/// A referrer's descriptor as JSON: the form it has in <c>_gateway/referrers/</c>, in the journal, and in the referrers API's answer.
+/// </summary>
 internal static class ReferrerFile
 {
     public static string Write(Descriptor descriptor)
@@ -32,7 +34,9 @@ internal static class ReferrerFile
         json.WriteEndObject();
     }
 
-    /// <summary>Reads what <see cref="Write(Descriptor)"/> wrote; null for an empty or damaged file, after which the manifest itself is read.</summary>
+    /// <summary>
+    /// Reads what <see cref="Write(Descriptor)"/> wrote; null for an empty or damaged file, after which the manifest itself is read.
+    /// </summary>
     public static Descriptor? Read(string text)
     {
         try
@@ -42,7 +46,9 @@ internal static class ReferrerFile
             var annotations = root.TryGetProperty("annotations", out var found)
                 ? found.EnumerateObject().ToImmutableSortedDictionary(a => a.Name, a => a.Value.GetString() ?? "")
                 : ImmutableSortedDictionary<string, string>.Empty;
-            return new(root.GetProperty("mediaType").GetString()!, Digest.Parse(root.GetProperty("digest").GetString()), root.GetProperty("size").GetInt64())
+            return new(
+                root.GetProperty("mediaType").GetString()!, Digest.Parse(root.GetProperty("digest").GetString()),
+                root.GetProperty("size").GetInt64())
             {
                 ArtifactType = root.TryGetProperty("artifactType", out var type) ? type.GetString() : null,
                 Annotations = annotations,

@@ -4,12 +4,15 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which manifests of a repository name a subject: what was noted when they were pushed, what other programs pushed to the same volume, and what old clients wrote into
-/// the fallback tag (distribution-spec, "Referrers Tag Schema"). Only the manifests' own words count, never an index's description of them.
+/// Which manifests of a repository name a subject: what was noted when they were pushed, what other programs pushed to the same volume, and
+/// what old clients wrote into the fallback tag (distribution-spec, "Referrers Tag Schema"). Only the manifests' own words count, never an
+/// index's description of them.
 /// </summary>
 internal static class Referrers
 {
-    /// <summary>Longest descriptor that is written out: one block of most file systems. Of a longer one the manifest is read again.</summary>
+    /// <summary>
+    /// Longest descriptor that is written out: one block of most file systems. Of a longer one the manifest is read again.
+    /// </summary>
     public const int MaxDescriptorBytes = 4096;
 
     /// <summary>All referrers of a subject, sorted by digest.</summary>
@@ -34,7 +37,8 @@ internal static class Referrers
     };
 
     /// <summary>The fallback tag of a subject: the algorithm and at most 64 characters of hex.</summary>
-    public static TagName FallbackTag(Digest subject) => TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..Math.Min(64, subject.Hex.Length)]}");
+    public static TagName FallbackTag(Digest subject) =>
+        TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..Math.Min(64, subject.Hex.Length)]}");
 
     private static IEnumerable<string> Files(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder) : [];
 
@@ -48,10 +52,13 @@ internal static class Referrers
 
     private static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
     {
-        if (repository.Live(FallbackTag(subject)) is not { } tag || repository.ReadManifest(tag.Live) is not { Manifest.IsIndex: true } index) yield break;
+        if (repository.Live(FallbackTag(subject)) is not { } tag
+            || repository.ReadManifest(tag.Live) is not { Manifest.IsIndex: true } index)
+            yield break;
         foreach (var child in index.Manifest.Children)
         {
-            if (repository.ReadManifest(child.Digest) is { } manifest && manifest.Manifest.Subject?.Digest == subject) yield return Describe(manifest);
+            if (repository.ReadManifest(child.Digest) is { } manifest && manifest.Manifest.Subject?.Digest == subject)
+                yield return Describe(manifest);
         }
     }
 
@@ -72,11 +79,13 @@ internal static class Referrers
     {
         foreach (var digest in repository.Manifests())
         {
-            if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest) repository.Note(subject.Digest, Describe(manifest));
+            if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest)
+                repository.Note(subject.Digest, Describe(manifest));
         }
         if (repository.Exists) repository.WriteOwn(note, times);
     }
 
     private static string Times(StoredRepository repository) => string.Join('\n', Enum.GetValues<DigestAlgorithm>().Select(a =>
-        Directory.GetLastWriteTimeUtc(repository.Root.Revisions(repository.Path, Digest.NameOf(a))).Ticks.ToString(CultureInfo.InvariantCulture)));
+        Directory.GetLastWriteTimeUtc(repository.Root.Revisions(repository.Path, Digest.NameOf(a)))
+            .Ticks.ToString(CultureInfo.InvariantCulture)));
 }

@@ -2,7 +2,9 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What is in memory of one repository: a view of the disk that only this process changes. Everything in it can be read again.</summary>
+/// <summary>
+/// What is in memory of one repository: a view of the disk that only this process changes. Everything in it can be read again.
+/// </summary>
 internal sealed class RepositoryState
 {
     private readonly Lock _lock = new();
@@ -12,13 +14,18 @@ internal sealed class RepositoryState
     /// <summary>Whether the manifests that other programs pushed have been searched for subjects since the start.</summary>
     public bool IsScanned { get; set; }
 
-    /// <summary>Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.</summary>
+    /// <summary>
+    /// Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.
+    /// </summary>
     public Lock Links { get; } = new();
 
     /// <summary>Held while that search runs.</summary>
     public Lock Scan { get; } = new();
 
-    /// <summary>What a tag is bound to; read from the disk by <paramref name="read"/> on first use. The lock orders that reading before any later binding.</summary>
+    /// <summary>
+    /// What a tag is bound to; read from the disk by <paramref name="read"/> on first use. The lock orders that reading before any later
+    /// binding.
+    /// </summary>
     public TagState? Live(TagName tag, Func<TagName, TagState?> read)
     {
         lock (_lock)
@@ -75,10 +82,16 @@ internal sealed class RepositoryState
     }
 }
 
-/// <summary>The states in memory. One that somebody holds is always found again, so that two views of one repository never differ; beyond that a number of recent ones stay.</summary>
+/// <summary>
+/// The states in memory. One that somebody holds is always found again, so that two views of one repository never differ; beyond that a
+/// number of recent ones stay.
+/// </summary>
 internal sealed class RepositoryStates
 {
-    /// <summary>Recently used repositories that stay in memory without a holder; a tag costs about 200 bytes, so that even 4,096 of 100 tags stay below 100 MB.</summary>
+    /// <summary>
+    /// Recently used repositories that stay in memory without a holder; a tag costs about 200 bytes, so that even 4,096 of 100 tags stay
+    /// below 100 MB.
+    /// </summary>
     private const int Recent = 4096;
 
     private readonly Lock _lock = new();

@@ -1,6 +1,8 @@
 namespace Gateway.Storage;
 
-/// <summary>How an answer came about: what <c>Cache-Status</c> (RFC 9211) and <c>Warning</c> (distribution-spec, "Warnings") will say.</summary>
+/// <summary>
+/// How an answer came about: what <c>Cache-Status</c> (RFC 9211) and <c>Warning</c> (distribution-spec, "Warnings") will say.
+/// </summary>
 internal sealed record Provenance
 {
     /// <summary>Served from what is kept here.</summary>
@@ -11,7 +13,9 @@ internal sealed record Provenance
 
     public bool IsHit { get; init; }
 
-    /// <summary>RFC 9211 <c>fwd</c>: <c>uri-miss</c>, <c>miss</c>, <c>stale</c>, <c>partial</c>, <c>method</c>; null when nobody was asked.</summary>
+    /// <summary>
+    /// RFC 9211 <c>fwd</c>: <c>uri-miss</c>, <c>miss</c>, <c>stale</c>, <c>partial</c>, <c>method</c>; null when nobody was asked.
+    /// </summary>
     public string? Forward { get; init; }
 
     /// <summary>The upstream's status, where one came.</summary>
@@ -40,6 +44,8 @@ internal abstract record Result<T>(Provenance Provenance)
 
     public sealed record Absent(Provenance Provenance) : Result<T>(Provenance);
 
-    /// <summary>Cannot be answered now. <paramref name="Why"/> is one line fit for a client; <paramref name="RetryAfter"/> where it is known.</summary>
+    /// <summary>
+    /// Cannot be answered now. <paramref name="Why"/> is one line fit for a client; <paramref name="RetryAfter"/> where it is known.
+    /// </summary>
     public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Result<T>(Provenance);
 }

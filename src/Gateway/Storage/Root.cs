@@ -12,7 +12,10 @@ internal enum Lifetime : byte
     Cached = 2,
 }
 
-/// <summary>One tree in CNCF distribution's layout; the only place that builds a path below it (distribution, registry/storage/paths.go, says the same paths in Go).</summary>
+/// <summary>
+/// One tree in CNCF distribution's layout; the only place that builds a path below it (distribution, registry/storage/paths.go, says the
+/// same paths in Go).
+/// </summary>
 internal sealed class Root(string folder, Lifetime lifetime)
 {
     public Lifetime Lifetime { get; } = lifetime;
@@ -27,7 +30,8 @@ internal sealed class Root(string folder, Lifetime lifetime)
     public string Repository(string repository) => $"{Repositories}/{repository}";
 
     /// <summary>The file that says "this repository has this blob"; its content is the digest under which the bytes lie.</summary>
-    public string BlobLink(string repository, Digest digest) => $"{Repositories}/{repository}/_layers/{digest.AlgorithmName}/{digest.Hex}/link";
+    public string BlobLink(string repository, Digest digest) =>
+        $"{Repositories}/{repository}/_layers/{digest.AlgorithmName}/{digest.Hex}/link";
 
     public string ManifestLink(string repository, Digest digest) => $"{Revisions(repository, digest.AlgorithmName)}/{digest.Hex}/link";
 

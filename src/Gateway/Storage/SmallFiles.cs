@@ -3,7 +3,9 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.</summary>
+/// <summary>
+/// Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.
+/// </summary>
 internal sealed class SmallFiles(string temporaryFolder)
 {
     /// <summary>Longest link: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.</summary>

@@ -4,7 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched in one over the cached root.
+/// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched
+/// in one over the cached root.
 /// </summary>
 internal sealed class StoredRepository(Volume volume, Root root, string path) : IBacking
 {
@@ -95,7 +96,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         foreach (var tag in Directory.EnumerateDirectories(folder))
         {
             // A folder without a binding is what an interrupted delete of another program leaves.
-            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && File.Exists(Root.TagLink(Path, name))) yield return name.Value;
+            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && File.Exists(Root.TagLink(Path, name)))
+                yield return name.Value;
         }
     }
 
@@ -110,7 +112,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
             if (!Directory.Exists(folder)) continue;
             foreach (var revision in Directory.EnumerateDirectories(folder))
             {
-                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(revision)}", out var digest) && File.Exists($"{revision}/link"))
+                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(revision)}", out var digest)
+                    && File.Exists($"{revision}/link"))
                     yield return digest;
             }
         }
@@ -129,7 +132,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
         volume.Uploads.OpenAsync(Path, algorithm, actor, cancellationToken)!;
 
-    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) => volume.Uploads.FindAsync(Path, id, cancellationToken);
+    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
+        volume.Uploads.FindAsync(Path, id, cancellationToken);
 
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Gateway.Storage;
 
-/// <summary>Where removed folders go: out of sight in one step, and out of existence a day later, so that an operator can undo a mistake.</summary>
+/// <summary>
+/// Where removed folders go: out of sight in one step, and out of existence a day later, so that an operator can undo a mistake.
+/// </summary>
 internal sealed class Trash(string folder, TimeProvider clock)
 {
     /// <summary>How long what was removed can be brought back.</summary>

@@ -5,13 +5,21 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. One caller at a time holds it.</summary>
+/// <summary>
+/// An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. One caller at a time holds
+/// it.
+/// </summary>
 internal sealed class Upload : IAsyncDisposable
 {
-    /// <summary>One step of reading, hashing and writing: large enough that the calls do not show, small enough for 256 uploads at once.</summary>
+    /// <summary>
+    /// One step of reading, hashing and writing: large enough that the calls do not show, small enough for 256 uploads at once.
+    /// </summary>
     private const int Step = 256 * 1024;
 
-    /// <summary>Written back behind the writer in pieces of this size, so that the flush at the end has little left to do (docs/design/0001-storage.md).</summary>
+    /// <summary>
+    /// Written back behind the writer in pieces of this size, so that the flush at the end has little left to do
+    /// (docs/design/0001-storage.md).
+    /// </summary>
     private const long Writeback = 8 << 20;
 
     private readonly Uploads _uploads;
@@ -32,8 +40,8 @@ internal sealed class Upload : IAsyncDisposable
     public DigestAlgorithm Algorithm => _session.Algorithm;
 
     /// <summary>
-    /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/> says so).
-    /// Throws <see cref="StoreReadOnlyException"/> when the volume is full.
+    /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/>
+    /// says so). Throws <see cref="StoreReadOnlyException"/> when the volume is full.
     /// </summary>
     public async ValueTask AppendAsync(Stream body, CancellationToken cancellationToken)
     {
@@ -70,7 +78,8 @@ internal sealed class Upload : IAsyncDisposable
     }
 
     /// <summary>
-    /// Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob that names it ends it.
+    /// Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob
+    /// that names it ends it.
     /// </summary>
     public async ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {

@@ -47,14 +47,16 @@ internal sealed class UploadSession : IDisposable
         Length = length;
     }
 
-    public static async ValueTask<byte[]> HashFileAsync(SafeFileHandle file, long length, DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    public static async ValueTask<byte[]> HashFileAsync(
+        SafeFileHandle file, long length, DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(Digest.HashName(algorithm));
         await ReadAsync(file, length, bytes => hash.AppendData(bytes.Span), cancellationToken);
         return hash.GetHashAndReset();
     }
 
-    private static async ValueTask ReadAsync(SafeFileHandle file, long length, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
+    private static async ValueTask ReadAsync(
+        SafeFileHandle file, long length, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(Step);
         try

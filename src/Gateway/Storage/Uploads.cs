@@ -5,7 +5,9 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary><c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.</summary>
+/// <summary>
+/// <c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.
+/// </summary>
 internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 {
     /// <summary>A session that nobody has touched for so long is removed: the 168 h of distribution's upload purging.</summary>
@@ -49,15 +51,21 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         Volatile.Write(ref _count, count);
     }
 
-    public async ValueTask<Upload> OpenAsync(string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
+    public async ValueTask<Upload> OpenAsync(
+        string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
     {
         CheckRoom();
         if (Count >= MaxSessions) throw new StoreReadOnlyException($"{MaxSessions} upload sessions are open; finish or cancel some");
-        var session = new UploadSession(RandomNumberGenerator.GetHexString(32, lowercase: true), new(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow()));
+        var session = new UploadSession(
+            RandomNumberGenerator.GetHexString(32, lowercase: true), new(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow()));
         try
         {
-            await File.WriteAllBytesAsync(NoteFile(session.Id), JsonSerializer.SerializeToUtf8Bytes(session.Note, UploadNoteJson.Default.UploadNote), cancellationToken);
-            var file = File.OpenHandle(Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            await File.WriteAllBytesAsync(
+                NoteFile(session.Id), JsonSerializer.SerializeToUtf8Bytes(session.Note, UploadNoteJson.Default.UploadNote),
+                cancellationToken);
+            var file = File.OpenHandle(
+                Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete,
+                FileOptions.Asynchronous);
             Interlocked.Increment(ref _count);
             await session.Turn.WaitAsync(cancellationToken);
             Remember(session);
@@ -74,7 +82,8 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         if (!IsId(id)) return null;
         var session = _sessions.TryGetValue(id, out var known) ? known : await ReadAsync(id, cancellationToken);
         if (session is null || session.Note.Repository != repository) return null;
-        if (!await session.Turn.WaitAsync(MaxWait, cancellationToken)) throw new StoreReadOnlyException("another request is using this upload session");
+        if (!await session.Turn.WaitAsync(MaxWait, cancellationToken))
+            throw new StoreReadOnlyException("another request is using this upload session");
         if (!ReferenceEquals(_sessions.GetOrAdd(id, session), session))
         {
             // It was dropped from memory and taken up again by another request meanwhile.
@@ -83,7 +92,8 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         }
         try
         {
-            var file = File.OpenHandle(Data(id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            var file = File.OpenHandle(
+                Data(id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
             if (session.Length == 0) await session.TakeUpAsync(file, cancellationToken);
             Remember(session);
             return new(this, session, file);
@@ -101,7 +111,9 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         try
         {
             var bytes = await File.ReadAllBytesAsync(NoteFile(id), cancellationToken);
-            return JsonSerializer.Deserialize(bytes, UploadNoteJson.Default.UploadNote) is { } note ? _sessions.GetOrAdd(id, new UploadSession(id, note)) : null;
+            return JsonSerializer.Deserialize(bytes, UploadNoteJson.Default.UploadNote) is { } note
+                ? _sessions.GetOrAdd(id, new UploadSession(id, note))
+                : null;
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
         {
@@ -114,7 +126,8 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         session.LastUse = clock.GetUtcNow().ToUnixTimeMilliseconds();
         _sessions[session.Id] = session;
         if (_sessions.Count <= MaxInMemory) return;
-        foreach (var idle in _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse).Take(_sessions.Count - MaxInMemory))
+        var idleOnes = _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse);
+        foreach (var idle in idleOnes.Take(_sessions.Count - MaxInMemory))
             _sessions.TryRemove(idle.Id, out _);
     }
 

@@ -6,11 +6,15 @@ namespace Gateway.Storage;
 /// <summary>All of <c>storage.path</c>: its roots, journal, index, uploads and fetches. One process at a time.</summary>
 internal sealed class Volume : IAsyncDisposable
 {
-    /// <summary>What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.</summary>
-    public static readonly ManifestLimits ReadBackLimits = new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
+    /// <summary>
+    /// What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.
+    /// </summary>
+    public static readonly ManifestLimits ReadBackLimits =
+        new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
 
     /// <summary>
-    /// Bytes that no push may take: the journal's batch and the small files of changes that were already acknowledged must find room (one segment, and as much again).
+    /// Bytes that no push may take: the journal's batch and the small files of changes that were already acknowledged must find room (one
+    /// segment, and as much again).
     /// </summary>
     private const long Reserve = 4 << 20;
 
@@ -53,7 +57,8 @@ internal sealed class Volume : IAsyncDisposable
         }
         catch (IOException e)
         {
-            _unreplayed = $"what was pushed before the last stop could not be put in its place ({e.Message}); free some room and start again";
+            _unreplayed =
+                $"what was pushed before the last stop could not be put in its place ({e.Message}); free some room and start again";
             Log.NotReplayed(logger, e);
         }
         Committer = new(this, Journal.Create(folders.Journal, sequence), applier, clock, sequence);
@@ -91,15 +96,18 @@ internal sealed class Volume : IAsyncDisposable
 
     public RepositoryStates States { get; } = new();
 
-    /// <summary>Ends when the index is open, or off; until then the disk answers, and what the disk cannot say (the size of content that is not here) is not remembered.</summary>
+    /// <summary>
+    /// Ends when the index is open, or off; until then the disk answers, and what the disk cannot say (the size of content that is not
+    /// here) is not remembered.
+    /// </summary>
     public Task IndexOpened => _index.Opened;
 
     /// <summary>Why no writes are taken; null when they are.</summary>
     public string? ReadOnlyBecause => _unreplayed ?? Committer.Failed ?? (FreeBytes < Reserve ? "the volume is full" : null);
 
     /// <summary>
-    /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says what is wrong
-    /// (another process has it, a newer format, not writable).
+    /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says
+    /// what is wrong (another process has it, a newer format, not writable).
     /// </summary>
     public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) =>
         new(Task.Run(
@@ -114,9 +122,12 @@ internal sealed class Volume : IAsyncDisposable
     public StoredRepository Kept(RepositoryName name) => new(this, KeptRoot, name.Value);
 
     /// <summary>What is cached of an upstream's repository, under the upstream's own name for it.</summary>
-    public StoredRepository Cached(string upstream, RepositoryName name) => new(this, CachedRoot, $"{upstream.Replace(':', '_')}/{name.Value}");
+    public StoredRepository Cached(string upstream, RepositoryName name) =>
+        new(this, CachedRoot, $"{upstream.Replace(':', '_')}/{name.Value}");
 
-    /// <summary>The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.</summary>
+    /// <summary>
+    /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
+    /// </summary>
     public Page<RepositoryName> KeptAfter(string? last, int count) => Catalog.After(last, count);
 
     /// <summary>Bytes free on the volume for us; asked of the system at most once a second.</summary>
@@ -149,14 +160,16 @@ internal sealed class Volume : IAsyncDisposable
         if (_unreplayed is not null && lifetime == Lifetime.Kept) throw new StoreReadOnlyException(_unreplayed);
         if (FreeBytes >= Reserve) return;
         MeasureRoom(_clock.GetTimestamp());
-        if (FreeBytes < Reserve) throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
+        if (FreeBytes < Reserve)
+            throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
     }
 
     /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
     public long? FindContent(Digest digest) => SmallFiles.Length(KeptRoot.Data(digest)) ?? SmallFiles.Length(CachedRoot.Data(digest));
 
     /// <summary>Opens some content, looking in this root first and in the other then.</summary>
-    public OpenFile? OpenContent(Root first, Digest digest) => OpenFiles.Open(first, digest) ?? OpenFiles.Open(first == KeptRoot ? CachedRoot : KeptRoot, digest);
+    public OpenFile? OpenContent(Root first, Digest digest) =>
+        OpenFiles.Open(first, digest) ?? OpenFiles.Open(first == KeptRoot ? CachedRoot : KeptRoot, digest);
 
     /// <summary>Reads some content whole; null when it is in no root, or longer than any manifest.</summary>
     public byte[]? ReadWhole(Root first, Digest digest)
@@ -193,8 +206,8 @@ internal sealed class Volume : IAsyncDisposable
         CheckRoom(root.Lifetime);
         if (Holds(root, digest, bytes)) return;
         Files.Write(root.Data(digest), bytes, flush: true);
-        for (var folder = Path.GetDirectoryName(root.Data(digest))!; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!)
-            Posix.FlushFolder(folder);
+        var folder = Path.GetDirectoryName(root.Data(digest))!;
+        for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Posix.FlushFolder(folder);
     }
 
     /// <summary>Gives a root the bytes that the other one has.</summary>
