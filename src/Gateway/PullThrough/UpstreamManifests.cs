@@ -12,7 +12,7 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
 {
     private readonly SingleFlight<Digest, Result<StoredManifest>> _reading = new();
     private readonly ExpiringMap<Digest, int?> _absent = new(4096, clock);
-    private readonly ManifestLimits _limits = new();
+    private readonly ManifestLimits _limits = ManifestLimits.Plain;
 
     /// <summary>A manifest that is not stored here, by digest.</summary>
     public async ValueTask<Result<StoredManifest>> ReadAsync(Digest digest, CancellationToken cancellationToken)
