@@ -40,7 +40,7 @@ internal static class Sessions
     {
         await using var upload = await FindAsync(x);
         if (upload is null) return;
-        await upload.CancelAsync(x.Aborted);
+        upload.Cancel();
         x.Empty(Status204NoContent);
     }
 

@@ -57,7 +57,7 @@ internal static class Uploads
         }
         finally
         {
-            if (!completed) await upload.CancelAsync(CancellationToken.None);
+            if (!completed) upload.Cancel();
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -158,7 +159,7 @@ internal sealed class Repository(
 
     public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Asker asker, ManifestPush push, CancellationToken cancellationToken)
     {
-        if (!takesPushes) return NoPushes<PushedManifest>();
+        if (RefuseChange<PushedManifest>(asker, AccessActions.Push) is { } refusal) return refusal;
         var (manifest, problem) = PushCheck.Read(push, judge.Engine.Limits);
         if (manifest is null) return problem!;
         var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
@@ -185,7 +186,7 @@ internal sealed class Repository(
     /// <summary>By digest: the manifest and every tag bound to it. By tag: the tag alone.</summary>
     public async ValueTask<Answer<Digest>> DeleteManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken)
     {
-        if (!takesPushes) return NoPushes<Digest>();
+        if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
         if (reference.IsDigest)
         {
             if (await backing.ReadLinkAsync(reference.Digest, LinkKind.Manifest, cancellationToken) is null)
@@ -234,7 +235,7 @@ internal sealed class Repository(
 
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
     {
-        if (!takesPushes) return NoPushes<Digest>();
+        if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
         return await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is null
             ? new Answer<Digest>.Absent(Provenance.Local)
             : await RemoveAsync(new Operation.RemoveBlob(digest), digest, cancellationToken);
@@ -250,9 +251,12 @@ internal sealed class Repository(
     /// <summary>Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed.</summary>
     public ValueTask<Answer<Upload>> OpenUploadAsync(
         Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
-        takesPushes && await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
+    {
+        if (RefuseChange<Upload>(asker, AccessActions.Push) is { } refusal) return refusal;
+        return await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
             ? new Answer<Upload>.Found(upload, Provenance.Local)
-            : NoPushes<Upload>());
+            : NoPushes<Upload>();
+    });
 
     /// <summary>
     /// Finds a session; <see cref="Answer{T}.Absent"/> (404 <c>BLOB_UPLOAD_UNKNOWN</c>) for any that is not this repository's, or another
@@ -271,6 +275,7 @@ internal sealed class Repository(
     public ValueTask<Answer<Digest>> CompleteUploadAsync(
         Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
     {
+        if (RefuseChange<Digest>(asker, AccessActions.Push) is { } refusal) return refusal;
         var found = await upload.FinishAsync(digest.Algorithm, cancellationToken);
         if (found != digest)
             return new Answer<Digest>.Invalid(
@@ -298,15 +303,16 @@ internal sealed class Repository(
             recent.Note(digest, Name);
             return true;
         }
-        catch (StoreReadOnlyException)
+        catch (IOException)
         {
+            // The volume takes no writes, or the content has just been evicted: an upload says the first, and mends the second.
             return false;
         }
     }
 
     /// <summary>Tags after <paramref name="last"/>, at most <paramref name="count"/>.</summary>
     public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>
-        await backing.TagsAfterAsync(last, count, cancellationToken) switch
+        !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local) : await backing.TagsAfterAsync(last, count, cancellationToken) switch
         {
             Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Provenance),
             Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
@@ -319,7 +325,7 @@ internal sealed class Repository(
     /// </summary>
     public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(
         Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken) =>
-        await backing.ReferrersAsync(subject, cancellationToken) switch
+        !asker.MayPull ? new Answer<ReferrersPage>.Absent(Provenance.Local) : await backing.ReferrersAsync(subject, cancellationToken) switch
         {
             Result<IReadOnlyList<Descriptor>>.Found found =>
                 new Answer<ReferrersPage>.Found(Cut(found.Value, artifactType, last), found.Provenance),
@@ -340,6 +346,13 @@ internal sealed class Repository(
             page.Add(referrer);
         }
         return new(page, false);
+    }
+
+    /// <summary>The rights are asked at the door already; here no handler can forget to (advisory CVE-2026-41888: a switch that one verb did not ask).</summary>
+    private Answer<T>? RefuseChange<T>(Asker asker, AccessActions needs)
+    {
+        if (!takesPushes) return NoPushes<T>();
+        return asker.Rights.HasFlag(needs) ? null : new Answer<T>.Invalid(RegistryErrorCode.DENIED, $"{asker.Actor} may not {needs} in {Name}");
     }
 
     private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(

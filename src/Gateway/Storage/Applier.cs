@@ -56,7 +56,7 @@ internal sealed class Applier(Volume volume)
 
     private void Store(StoredRepository repository, Operation.StoreManifest o)
     {
-        if (!o.Bytes.IsEmpty && !volume.Holds(repository.Root, o.Digest, o.Bytes.Span))
+        if (!o.Bytes.IsEmpty && !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span))
         {
             volume.Files.Write(repository.Root.Data(o.Digest), o.Bytes.Span);
             volume.Manifests.Remove(o.Digest);
@@ -71,7 +71,6 @@ internal sealed class Applier(Volume volume)
     {
         var root = repository.Root;
         if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest, o.Size);
-        else if (root.Lifetime == Lifetime.Kept) volume.Borrow(root, o.Digest);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
         if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
         volume.Links.Write(

@@ -142,10 +142,18 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         {
             if (operation is Operation.RemoveManifest removal)
                 operations.AddRange(TagsOf(removal.Digest).Select(t => new Operation.RemoveTag(t)));
-            else if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } manifest)
-                volume.WriteFlushed(Root, manifest.Digest, manifest.Bytes.Span);
+            Prepare(operation);
             operations.Add(operation);
         }
         return await volume.Committer.CommitAsync(this, change with { Operations = operations.ToImmutable() }, cancellationToken);
+    }
+
+    /// <summary>Makes durable beforehand what the journal does not hold itself.</summary>
+    private void Prepare(Operation operation)
+    {
+        if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } manifest)
+            volume.WriteFlushed(Root, manifest.Digest, manifest.Bytes.Span);
+        if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime == Lifetime.Kept && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is null)
+            volume.Borrow(Root, blob.Digest);
     }
 }

@@ -100,11 +100,7 @@ internal sealed class Upload : IAsyncDisposable
     }
 
     /// <summary>Ends the session and removes what it received.</summary>
-    public ValueTask CancelAsync(CancellationToken cancellationToken)
-    {
-        _uploads.End(_session.Id);
-        return ValueTask.CompletedTask;
-    }
+    public void Cancel() => _uploads.End(_session.Id);
 
     /// <summary>Lets the next caller have the session.</summary>
     public ValueTask DisposeAsync()

@@ -194,7 +194,7 @@ internal sealed class Volume : IAsyncDisposable
     }
 
     /// <summary>Whether these bytes are what a root has under this digest; a file that a power cut left wrong is not.</summary>
-    public bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    public static bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
     {
         var data = root.Data(digest);
         return SmallFiles.Length(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
@@ -206,17 +206,26 @@ internal sealed class Volume : IAsyncDisposable
         CheckRoom(root.Lifetime);
         if (Holds(root, digest, bytes)) return;
         Files.Write(root.Data(digest), bytes, flush: true);
-        var folder = Path.GetDirectoryName(root.Data(digest))!;
-        for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Posix.FlushFolder(folder);
+        FlushNames(root, digest);
     }
 
-    /// <summary>Gives a root the bytes that the other one has.</summary>
+    /// <summary>
+    /// Gives a root, durably, the bytes that the other one has: from then on the other may lose them. Throws <see cref="FileNotFoundException"/> when it already has.
+    /// </summary>
     public void Borrow(Root root, Digest digest)
     {
         var (to, from) = (root.Data(digest), (root == KeptRoot ? CachedRoot : KeptRoot).Data(digest));
-        if (File.Exists(to) || !File.Exists(from)) return;
+        if (File.Exists(to)) return;
+        if (!File.Exists(from)) throw new FileNotFoundException($"the bytes of {digest} are in no root", from);
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
         Posix.LinkOrCopy(from, to, Files.Temporary());
+        FlushNames(root, digest);
+    }
+
+    private static void FlushNames(Root root, Digest digest)
+    {
+        for (var folder = Path.GetDirectoryName(root.Data(digest))!; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!)
+            Posix.FlushFolder(folder);
     }
 
     /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>

@@ -82,6 +82,19 @@ public sealed class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_was_mounted_from_the_cache_outlives_the_cache()
+    {
+        var digest = await FetchAsync(60);
+        var kept = _rig.Volume.Kept(VolumeRig.Name);
+        await kept.CommitAsync(new([new Operation.LinkBlob(digest, Size)]), default);
+        Directory.Delete(_rig.Volume.CachedRoot.Blobs, recursive: true);
+        Assert.NotEqual("absent", await VolumeRig.ReadAsync(kept, digest));
+        var gone = Digest.Of("evicted just now"u8);
+        await Assert.ThrowsAsync<FileNotFoundException>(async () => await kept.CommitAsync(new([new Operation.LinkBlob(gone, 16)]), default));
+        Assert.Null(await kept.ReadLinkAsync(gone, LinkKind.Blob, default));
+    }
+
+    [Fact]
     public void Below_the_room_to_keep_free_nothing_is_reserved()
     {
         _rig.Volume.Fetches.KeepFree = long.MaxValue;

@@ -64,7 +64,7 @@ public sealed class UploadTests : IAsyncLifetime
     public async Task A_cancelled_session_leaves_nothing()
     {
         var id = await OpenAsync([1, 2, 3]);
-        await using (var upload = await Repository.FindUploadAsync(id, default)) await upload!.CancelAsync(default);
+        await using (var upload = await Repository.FindUploadAsync(id, default)) upload!.Cancel();
         Assert.Null(await Repository.FindUploadAsync(id, default));
         Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/uploads")));
         Assert.Equal(0, _rig.Volume.Uploads.Count);
