@@ -37,8 +37,8 @@ public sealed class FaultRuns
             }
         });
         await rig.SettleAsync();
-        // Failing always would be clean too.
-        Assert.True(_whole > Runs, $"only {_whole} whole reads of {Runs} runs succeeded");
+        // Failing always would be clean too. How many get through a fault depends on who is faster; most do.
+        Assert.True(_whole > Runs / 2, $"only {_whole} whole reads of {Runs} runs succeeded");
     }
 
     private static async Task RunAsync(Rig rig, int seed)
