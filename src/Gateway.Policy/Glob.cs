@@ -2,9 +2,8 @@ namespace Gateway.Policy;
 
 /// <summary>
 /// Anchored, case-sensitive globs: <c>*</c> is any characters but <c>/</c>, <c>**</c> is any characters, <c>**/</c> at the start of a
-/// segment is any
-/// number of whole segments, also none. There is no escape, for names and tags have no star. Time is bounded by length of text times length
-/// of pattern.
+/// segment is any number of whole segments, also none. There is no escape, for names and tags have no star. Time is bounded by length of
+/// text times length of pattern.
 /// </summary>
 public static class Glob
 {

@@ -19,8 +19,7 @@ internal sealed record TokenRequest
 
     /// <summary>
     /// <c>access_type=offline</c>: the client wants a refresh token beside. The <c>offline_token=true</c> that docker login sends by GET is
-    /// not
-    /// heeded: docker would keep the refresh token instead of the password, and ours end with the process.
+    /// not heeded: docker would keep the refresh token instead of the password, and ours end with the process.
     /// </summary>
     public bool Offline { get; init; }
 

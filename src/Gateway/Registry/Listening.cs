@@ -26,8 +26,7 @@ internal static class Listening
         options.AllowSynchronousIO = false;
         options.Limits.MaxConcurrentConnections = MaxConnections;
         // Each handler bounds what it reads: a manifest and a form by their size, a blob by the volume. A limit here would break the
-        // connection
-        // of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s at most.
+        // connection of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
     }

@@ -9,9 +9,8 @@ namespace Gateway.Transport;
 /// </summary>
 internal sealed class PipeBodyWriter(PipeWriter output) : IBodyWriter
 {
-    // 64 KiB: the smallest step at which Kestrel's pipe came within measurement noise of larger ones (reference figures in
-    // docs/design/0001-storage.md);
-    // also the most that is read from a cold disk before the reader's flow control is asked again.
+    // 64 KiB: the smallest step at which Kestrel's pipe came within measurement noise of larger ones; also the most that is
+    // read from a cold disk before the reader's flow control is asked again.
     private const int StepBytes = 64 * 1024;
 
     /// <summary>Bytes handed to the transport so far.</summary>
