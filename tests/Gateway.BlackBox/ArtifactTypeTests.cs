@@ -75,7 +75,8 @@ public sealed class ArtifactTypeTests : IDisposable
 
         Output[] shown =
         [
-            await _client.SkopeoAsync("copy", "--preserve-digests", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{gateway.Host}/wasm/skopeo:1"),
+            await _client.SkopeoAsync(
+                "copy", "--preserve-digests", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{gateway.Host}/wasm/skopeo:1"),
             await _client.CraneAsync("push", "--insecure", layout.Root, $"{gateway.Host}/wasm/crane:1"),
             await _client.OrasAsync("cp", "--from-oci-layout", "--to-plain-http", $"{layout.Root}:1", $"{gateway.Host}/wasm/oras:1"),
         ];
@@ -95,7 +96,8 @@ public sealed class ArtifactTypeTests : IDisposable
         var sif = await MakeSifAsync();
 
         (await _client.RunAsync("apptainer", "push", "--allow-unsigned", sif, $"oras://{gateway.Host}/sif/hello:1")).Succeeded();
-        (await _client.RunAsync("apptainer", "pull", "--no-https", _client.Folder["pulled.sif"], $"oras://{gateway.Host}/sif/hello:1")).Succeeded();
+        (await _client.RunAsync(
+            "apptainer", "pull", "--no-https", _client.Folder["pulled.sif"], $"oras://{gateway.Host}/sif/hello:1")).Succeeded();
 
         Assert.Equal(File.ReadAllBytes(sif), File.ReadAllBytes(_client.Folder["pulled.sif"]));
     }
@@ -103,9 +105,11 @@ public sealed class ArtifactTypeTests : IDisposable
     [Fact]
     public async Task Sif_image_is_refused_where_it_has_no_entry()
     {
-        await using var gateway = await GatewayProcess.StartAsync("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: {} } }");
+        await using var gateway = await GatewayProcess.StartAsync(
+            "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: {} } }");
 
-        var refused = await _client.RunAsync("apptainer", "push", "--allow-unsigned", await MakeSifAsync(), $"oras://{gateway.Host}/sif/hello:1");
+        var refused = await _client.RunAsync(
+            "apptainer", "push", "--allow-unsigned", await MakeSifAsync(), $"oras://{gateway.Host}/sif/hello:1");
 
         Assert.Contains("application/vnd.sylabs.sif.config.v1+json", refused.Failed().Text, StringComparison.Ordinal);
     }
@@ -113,18 +117,25 @@ public sealed class ArtifactTypeTests : IDisposable
     [Fact]
     public async Task Images_pass_without_an_entry_of_their_own()
     {
-        await using var gateway = await GatewayProcess.StartAsync("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: {} } }");
+        await using var gateway = await GatewayProcess.StartAsync(
+            "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: {} } }");
         var (layout, _) = OciLayout.SmallImage(_client.Folder["image"]);
 
-        (await _client.SkopeoAsync("copy", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{gateway.Host}/plain/oci:1")).Succeeded();
-        (await _client.SkopeoAsync("copy", "--format", "v2s2", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{gateway.Host}/plain/docker:1")).Succeeded();
-        (await _client.SkopeoAsync("copy", "--dest-compress-format", "zstd", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{gateway.Host}/plain/zstd:1")).Succeeded();
+        (await _client.SkopeoAsync(
+            "copy", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{gateway.Host}/plain/oci:1")).Succeeded();
+        (await _client.SkopeoAsync(
+            "copy", "--format", "v2s2", "--dest-tls-verify=false", $"oci:{layout.Root}:1",
+            $"docker://{gateway.Host}/plain/docker:1")).Succeeded();
+        (await _client.SkopeoAsync(
+            "copy", "--dest-compress-format", "zstd", "--dest-tls-verify=false", $"oci:{layout.Root}:1",
+            $"docker://{gateway.Host}/plain/zstd:1")).Succeeded();
     }
 
     [Fact]
     public async Task Helm_is_refused_where_its_switch_is_off()
     {
-        await using var gateway = await GatewayProcess.StartAsync("policy: { default: allow, artifactTypes: { FEATURE_HELM_OCI_SUPPORT: false } }");
+        await using var gateway = await GatewayProcess.StartAsync(
+            "policy: { default: allow, artifactTypes: { FEATURE_HELM_OCI_SUPPORT: false } }");
         _client.Folder.Write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 1.0.0\n");
         (await _client.HelmAsync("package", _client.Folder["chart"])).Succeeded();
 
@@ -153,9 +164,12 @@ public sealed class ArtifactTypeTests : IDisposable
     {
         var sif = _client.Folder["hello.sif"];
         _client.Folder.Write("root/etc/hello", "hello\n");
-        (await _client.RunAsync("mksquashfs", _client.Folder["root"], _client.Folder["root.squashfs"], "-quiet", "-no-progress")).Succeeded();
+        (await _client.RunAsync(
+            "mksquashfs", _client.Folder["root"], _client.Folder["root.squashfs"], "-quiet", "-no-progress")).Succeeded();
         (await _client.RunAsync("apptainer", "sif", "new", sif)).Succeeded();
-        (await _client.RunAsync("apptainer", "sif", "add", "--datatype", "4", "--parttype", "2", "--partfs", "1", "--partarch", "2", "--groupid", "1", sif, _client.Folder["root.squashfs"])).Succeeded();
+        (await _client.RunAsync(
+            "apptainer", "sif", "add", "--datatype", "4", "--parttype", "2", "--partfs", "1", "--partarch", "2", "--groupid", "1", sif,
+            _client.Folder["root.squashfs"])).Succeeded();
         return sif;
     }
 }

@@ -3,7 +3,9 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Signatures and attestations in the form of cosign 2 (tags) and of cosign 3 (bundles among the referrers), with a key and offline.</summary>
+/// <summary>
+/// Signatures and attestations in the form of cosign 2 (tags) and of cosign 3 (bundles among the referrers), with a key and offline.
+/// </summary>
 public sealed class CosignTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     private static readonly string[] Offline = ["--allow-http-registry", "--insecure-ignore-tlog=true"];
@@ -66,9 +68,12 @@ public sealed class CosignTests(RegistryFixture fixture) : ClientScenario(fixtur
         var predicate = Folder.Write("predicate.json", """{"buildDefinition":{"buildType":"https://example.test/build","externalParameters":{}},"runDetails":{"builder":{"id":"https://example.test"}}}""");
         var services = cosign == "cosign2" ? "--tlog-upload=false" : $"--signing-config={await SigningConfigurationAsync()}";
 
-        (await Client.RunAsync(cosign, "attest", "-y", "--allow-http-registry", "--key", Folder["cosign.key"], services, "--type", "slsaprovenance1", "--predicate", predicate, image)).Succeeded();
+        (await Client.RunAsync(
+            cosign, "attest", "-y", "--allow-http-registry", "--key", Folder["cosign.key"], services, "--type", "slsaprovenance1",
+            "--predicate", predicate, image)).Succeeded();
 
-        var verified = await Client.RunAsync(cosign, ["verify-attestation", .. Offline, "--key", Folder["cosign.pub"], "--type", "slsaprovenance1", image]);
+        var verified = await Client.RunAsync(
+            cosign, ["verify-attestation", .. Offline, "--key", Folder["cosign.pub"], "--type", "slsaprovenance1", image]);
         verified.Succeeded();
     }
 

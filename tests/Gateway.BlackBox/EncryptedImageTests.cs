@@ -23,10 +23,14 @@ public sealed class EncryptedImageTests(RegistryFixture fixture) : ClientScenari
         Directory.CreateDirectory(Folder["home/.gnupg"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         try
         {
-            (await Client.RunAsync("gpg", "--batch", "--passphrase", "", "--quick-generate-key", "developer@example.test", "rsa3072", "encrypt", "never")).Succeeded();
-            (await Client.RunAsync("gpg", "--batch", "--output", Folder["secret.gpg"], "--export-secret-keys", "developer@example.test")).Succeeded();
+            (await Client.RunAsync(
+                "gpg", "--batch", "--passphrase", "", "--quick-generate-key", "developer@example.test", "rsa3072", "encrypt",
+                "never")).Succeeded();
+            (await Client.RunAsync(
+                "gpg", "--batch", "--output", Folder["secret.gpg"], "--export-secret-keys", "developer@example.test")).Succeeded();
 
-            await RoundTripAsync("encrypted/pgp", "pgp:developer@example.test", Folder["secret.gpg"], "org.opencontainers.image.enc.keys.pgp");
+            await RoundTripAsync(
+                "encrypted/pgp", "pgp:developer@example.test", Folder["secret.gpg"], "org.opencontainers.image.enc.keys.pgp");
         }
         finally
         {
@@ -39,21 +43,24 @@ public sealed class EncryptedImageTests(RegistryFixture fixture) : ClientScenari
         var (layout, image) = OciLayout.SmallImage(Folder["image"]);
         var reference = $"docker://{At($"{repository}:1")}";
 
-        (await Client.SkopeoAsync("copy", "--dest-tls-verify=false", "--encryption-key", encryptionKey, $"oci:{layout.Root}:1", reference)).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--dest-tls-verify=false", "--encryption-key", encryptionKey, $"oci:{layout.Root}:1", reference)).Succeeded();
 
         var manifest = JsonNode.Parse((await Client.CraneAsync("manifest", "--insecure", At($"{repository}:1"))).Succeeded().Stdout)!;
         var layer = manifest["layers"]![0]!;
         Assert.Equal("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", layer["mediaType"]!.GetValue<string>());
         Assert.NotNull(layer["annotations"]![annotation]);
 
-        (await Client.SkopeoAsync("copy", "--src-tls-verify=false", "--decryption-key", decryptionKey, reference, $"oci:{Folder["clear"]}:1")).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--src-tls-verify=false", "--decryption-key", decryptionKey, reference, $"oci:{Folder["clear"]}:1")).Succeeded();
         Assert.Equal(LayersOf(layout.Root, image.Digest), LayersOf(Folder["clear"], OciLayout.TopIn(Folder["clear"])));
 
         (await Client.SkopeoAsync("copy", "--src-tls-verify=false", reference, $"oci:{Folder["sealed"]}:1")).Succeeded();
         Assert.DoesNotContain(LayersOf(layout.Root, image.Digest)[0], OciLayout.DigestsIn(Folder["sealed"]));
         using var other = RSA.Create(2048);
         var wrongKey = Folder.Write("wrong.pem", other.ExportPkcs8PrivateKeyPem());
-        (await Client.SkopeoAsync("copy", "--src-tls-verify=false", "--decryption-key", wrongKey, reference, $"oci:{Folder["wrong"]}:1")).Failed();
+        (await Client.SkopeoAsync(
+            "copy", "--src-tls-verify=false", "--decryption-key", wrongKey, reference, $"oci:{Folder["wrong"]}:1")).Failed();
     }
 
     private static string[] LayersOf(string layout, string manifest) =>

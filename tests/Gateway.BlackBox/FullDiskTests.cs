@@ -97,7 +97,8 @@ public sealed class FullDiskTests : IDisposable
         PushAsync(raw, location => raw.SendAsync(HttpMethod.Patch, location, RawClient.Chunk(bytes, 0)));
 
     private static Task<HttpResponseMessage> PushWholeAsync(RawClient raw, byte[] bytes) =>
-        PushAsync(raw, location => raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(location, Described.Sha256(bytes)), RawClient.Body(bytes)));
+        PushAsync(
+            raw, location => raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(location, Described.Sha256(bytes)), RawClient.Body(bytes)));
 
     private static async Task<HttpResponseMessage> PushAsync(RawClient raw, Func<string, Task<HttpResponseMessage>> send)
     {

@@ -12,10 +12,12 @@ public sealed class HelmTests(RegistryFixture fixture) : ClientScenario(fixture)
         var package = await PackageAsync("web", "1.2.3");
 
         (await Client.HelmAsync("push", "--plain-http", package, $"oci://{At("charts")}")).Succeeded();
-        (await Client.HelmAsync("pull", "--plain-http", $"oci://{At("charts/web")}", "--version", "1.2.3", "--destination", Folder["home"])).Succeeded();
+        (await Client.HelmAsync(
+            "pull", "--plain-http", $"oci://{At("charts/web")}", "--version", "1.2.3", "--destination", Folder["home"])).Succeeded();
 
         Assert.Equal(File.ReadAllBytes(package), File.ReadAllBytes(Folder["home/web-1.2.3.tgz"]));
-        var rendered = await Client.HelmAsync("template", "release", "--plain-http", $"oci://{At("charts/web")}", "--version", "1.2.3", "--set", "greeting=hallo");
+        var rendered = await Client.HelmAsync(
+            "template", "release", "--plain-http", $"oci://{At("charts/web")}", "--version", "1.2.3", "--set", "greeting=hallo");
         Assert.Contains("greeting: hallo", rendered.Succeeded().Stdout, StringComparison.Ordinal);
     }
 
@@ -26,7 +28,8 @@ public sealed class HelmTests(RegistryFixture fixture) : ClientScenario(fixture)
 
         (await Client.HelmAsync("push", "--plain-http", package, $"oci://{At("charts")}")).Succeeded();
 
-        var manifest = JsonNode.Parse((await Client.OrasAsync("manifest", "fetch", "--plain-http", At("charts/typed:0.1.0"))).Succeeded().Stdout)!;
+        var manifest = JsonNode.Parse(
+            (await Client.OrasAsync("manifest", "fetch", "--plain-http", At("charts/typed:0.1.0"))).Succeeded().Stdout)!;
         Assert.Equal("application/vnd.cncf.helm.config.v1+json", manifest["config"]!["mediaType"]!.GetValue<string>());
         Assert.Equal("application/vnd.cncf.helm.chart.content.v1.tar+gzip", manifest["layers"]![0]!["mediaType"]!.GetValue<string>());
     }

@@ -5,7 +5,9 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Documents that two readers could take in two ways, and other traps: refused whole, by the status that clients understand.</summary>
+/// <summary>
+/// Documents that two readers could take in two ways, and other traps: refused whole, by the status that clients understand.
+/// </summary>
 public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>
 {
     private const string Repository = "hostile/documents";
@@ -138,7 +140,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         using var byLength = await raw.PushManifestAsync(Repository, "large", large);
         using var chunked = new StreamContent(new UnknownLength(new MemoryStream(large)));
         chunked.Headers.TryAddWithoutValidation("Content-Type", Manifest);
-        using var byCount = await raw.SendAsync(HttpMethod.Put, $"/v2/{Repository}/manifests/large", chunked, ("Transfer-Encoding", "chunked"));
+        using var byCount = await raw.SendAsync(
+            HttpMethod.Put, $"/v2/{Repository}/manifests/large", chunked, ("Transfer-Encoding", "chunked"));
 
         await RawClient.ExpectErrorAsync(byLength, 413, "SIZE_INVALID");
         await RawClient.ExpectErrorAsync(byCount, 413, "SIZE_INVALID");
@@ -191,7 +194,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         using var raw = new RawClient(Registry.Host);
         var image = await raw.ImageAsync(Repository, "accept", "layer"u8.ToArray());
 
-        using var answer = await raw.GetAsync($"/v2/{Repository}/manifests/accept", ("Accept", "application/vnd.docker.distribution.manifest.v1+prettyjws"));
+        using var answer = await raw.GetAsync(
+            $"/v2/{Repository}/manifests/accept", ("Accept", "application/vnd.docker.distribution.manifest.v1+prettyjws"));
 
         if (answer.StatusCode == HttpStatusCode.OK)
         {

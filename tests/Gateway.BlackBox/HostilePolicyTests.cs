@@ -119,7 +119,8 @@ public sealed class HostilePolicyTests : IAsyncLifetime
 
     private byte[] Document(string config, string layer, string artifactType)
     {
-        var manifest = System.Text.Json.Nodes.JsonNode.Parse(RawClient.Manifest(_config with { MediaType = config }, _layer with { MediaType = layer }))!;
+        var manifest = System.Text.Json.Nodes.JsonNode.Parse(
+            RawClient.Manifest(_config with { MediaType = config }, _layer with { MediaType = layer }))!;
         if (artifactType.Length > 0)
             manifest["artifactType"] = artifactType;
         return OciLayout.Bytes(manifest);

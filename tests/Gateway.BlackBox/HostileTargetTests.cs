@@ -23,7 +23,8 @@ public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<
     {
         var (blob, blobBody) = await RawSocket.SendAsync(fixture.Registry.Host, "GET", $"/v2/hostile/targets/blobs/{digest}");
         var (referrers, _) = await RawSocket.SendAsync(fixture.Registry.Host, "GET", $"/v2/hostile/targets/referrers/{digest}");
-        var (upload, _) = await RawSocket.SendAsync(fixture.Registry.Host, "POST", $"/v2/hostile/targets/blobs/uploads/?digest={digest}", body: []);
+        var (upload, _) = await RawSocket.SendAsync(
+            fixture.Registry.Host, "POST", $"/v2/hostile/targets/blobs/uploads/?digest={digest}", body: []);
 
         AssertRefused(blob);
         AssertRefused(referrers);
@@ -102,6 +103,8 @@ public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<
         await RawClient.ExpectErrorAsync(answer, 404, "BLOB_UPLOAD_UNKNOWN");
     }
 
-    /// <summary>Refused by the spec's errors for a bad name or digest, or as no route at all; never served, never an error of ours.</summary>
+    /// <summary>
+    /// Refused by the spec's errors for a bad name or digest, or as no route at all; never served, never an error of ours.
+    /// </summary>
     private static void AssertRefused(int status) => Assert.Contains(status, (int[])[400, 404, 405]);
 }

@@ -16,7 +16,8 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
         var reference = $"docker://{At($"skopeo/{compression}:1")}";
 
         (await Client.SkopeoAsync("copy", "--preserve-digests", "--dest-tls-verify=false", $"oci:{source}:1", reference)).Succeeded();
-        (await Client.SkopeoAsync("copy", "--preserve-digests", "--src-tls-verify=false", reference, $"oci:{Folder["pulled"]}:1")).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--preserve-digests", "--src-tls-verify=false", reference, $"oci:{Folder["pulled"]}:1")).Succeeded();
 
         Assert.Equal(OciLayout.DigestsIn(source), OciLayout.DigestsIn(Folder["pulled"]));
         Assert.Equal(OciLayout.TopIn(source), OciLayout.TopIn(Folder["pulled"]));
@@ -68,14 +69,17 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
         var (layout, index, arm) = TwoPlatforms();
         var reference = At("multi/platform:1");
 
-        (await Client.SkopeoAsync("copy", "--all", "--preserve-digests", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{reference}")).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--all", "--preserve-digests", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{reference}")).Succeeded();
 
         Assert.Equal(index.Digest, (await Client.CraneAsync("digest", "--insecure", reference)).Succeeded().Stdout.Trim());
         var platform = await Client.CraneAsync("digest", "--insecure", "--platform", "linux/arm64", reference);
         Assert.Equal(arm.Digest, platform.Succeeded().Stdout.Trim());
-        (await Client.SkopeoAsync("--override-arch", "arm64", "copy", "--src-tls-verify=false", $"docker://{reference}", $"oci:{Folder["arm"]}:1")).Succeeded();
+        (await Client.SkopeoAsync(
+            "--override-arch", "arm64", "copy", "--src-tls-verify=false", $"docker://{reference}", $"oci:{Folder["arm"]}:1")).Succeeded();
         Assert.Equal(arm.Digest, OciLayout.TopIn(Folder["arm"]));
-        (await Client.SkopeoAsync("copy", "--all", "--src-tls-verify=false", $"docker://{reference}", $"oci:{Folder["all"]}:1")).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--all", "--src-tls-verify=false", $"docker://{reference}", $"oci:{Folder["all"]}:1")).Succeeded();
         Assert.Equal(OciLayout.DigestsIn(layout.Root), OciLayout.DigestsIn(Folder["all"]));
     }
 
@@ -84,11 +88,14 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
     {
         var (layout, _, _) = TwoPlatforms();
 
-        (await Client.SkopeoAsync("copy", "--all", "--format", "v2s2", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{At("docker/list:1")}")).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--all", "--format", "v2s2", "--dest-tls-verify=false", $"oci:{layout.Root}:1",
+            $"docker://{At("docker/list:1")}")).Succeeded();
 
         var list = JsonNode.Parse((await Client.CraneAsync("manifest", "--insecure", At("docker/list:1"))).Succeeded().Stdout)!;
         Assert.Equal("application/vnd.docker.distribution.manifest.list.v2+json", list["mediaType"]!.GetValue<string>());
-        var image = JsonNode.Parse((await Client.CraneAsync("manifest", "--insecure", "--platform", "linux/amd64", At("docker/list:1"))).Succeeded().Stdout)!;
+        var image = JsonNode.Parse(
+            (await Client.CraneAsync("manifest", "--insecure", "--platform", "linux/amd64", At("docker/list:1"))).Succeeded().Stdout)!;
         Assert.Equal("application/vnd.docker.distribution.manifest.v2+json", image["mediaType"]!.GetValue<string>());
         (await Client.CraneAsync("validate", "--insecure", "--remote", At("docker/list:1"))).Succeeded();
     }
@@ -122,7 +129,9 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
         var (layout, _) = OciLayout.SmallImage(Folder["image"]);
         if (compression == "gzip")
             return layout.Root;
-        (await Client.SkopeoAsync("copy", "--dest-compress-format", compression, "--dest-force-compress-format", $"oci:{layout.Root}:1", $"oci:{Folder[compression]}:1")).Succeeded();
+        (await Client.SkopeoAsync(
+            "copy", "--dest-compress-format", compression, "--dest-force-compress-format", $"oci:{layout.Root}:1",
+            $"oci:{Folder[compression]}:1")).Succeeded();
         return Folder[compression];
     }
 }

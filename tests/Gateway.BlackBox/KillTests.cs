@@ -72,7 +72,9 @@ public sealed class KillTests
         {
             var digest = Described.Sha256(blob);
             ledger.Tried(repository, digest);
-            using var pushed = random.Next(2) == 0 ? await raw.PushBlobAsync(repository, blob) : await PushInChunksAsync(raw, repository, blob, random);
+            using var pushed = random.Next(2) == 0
+                ? await raw.PushBlobAsync(repository, blob)
+                : await PushInChunksAsync(raw, repository, blob, random);
             await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
             ledger.BlobAcknowledged(repository, digest);
         }
@@ -142,18 +144,23 @@ public sealed class KillTests
             using var answer = await raw.GetAsync($"/v2/{repository}/blobs/{digest}");
             if (answer.StatusCode == HttpStatusCode.NotFound && !mustBeThere)
                 return;
-            Assert.True(answer.StatusCode == HttpStatusCode.OK, $"blob {repository}@{digest} of round {round} is answered {(int)answer.StatusCode}");
+            Assert.True(
+                answer.StatusCode == HttpStatusCode.OK,
+                $"blob {repository}@{digest} of round {round} is answered {(int)answer.StatusCode}");
             Assert.Equal(digest, Described.Sha256(await answer.Content.ReadAsByteArrayAsync()));
         }
 
-        /// <summary>A tag stands where it was last acknowledged, or where a push that was cut off since would have put it; its image is whole.</summary>
+        /// <summary>
+        /// A tag stands where it was last acknowledged, or where a push that was cut off since would have put it; its image is whole.
+        /// </summary>
         private async Task VerifyTagAsync(RawClient raw, string repository, string tag, ImmutableArray<string> tried, int round)
         {
             using var answer = await raw.GetAsync($"/v2/{repository}/manifests/{tag}", ("Accept", OciLayout.ImageManifest));
             var acknowledged = _tags.TryGetValue((repository, tag), out var last);
             if (answer.StatusCode == HttpStatusCode.NotFound && !acknowledged)
                 return;
-            Assert.True(answer.StatusCode == HttpStatusCode.OK, $"tag {repository}:{tag} of round {round} is answered {(int)answer.StatusCode}");
+            Assert.True(
+                answer.StatusCode == HttpStatusCode.OK, $"tag {repository}:{tag} of round {round} is answered {(int)answer.StatusCode}");
             var manifest = await answer.Content.ReadAsByteArrayAsync();
             string[] allowed = acknowledged ? [.. tried, last.Digest] : [.. tried];
             Assert.Contains(Described.Sha256(manifest), allowed);

@@ -25,7 +25,8 @@ public sealed class PullThroughTests : IAsyncLifetime
     {
         await using var gateway = await GatewayAsync();
 
-        (await _client.SkopeoAsync("copy", "--src-tls-verify=false", $"docker://{gateway.Host}/corp/{Image}:1", $"oci:{_client.Folder["pulled"]}:1")).Succeeded();
+        (await _client.SkopeoAsync(
+            "copy", "--src-tls-verify=false", $"docker://{gateway.Host}/corp/{Image}:1", $"oci:{_client.Folder["pulled"]}:1")).Succeeded();
 
         Assert.Equal(OciLayout.DigestsIn(_layout.Root), OciLayout.DigestsIn(_client.Folder["pulled"]));
     }
@@ -160,7 +161,9 @@ public sealed class PullThroughTests : IAsyncLifetime
               corp: { url: "http://{{upstream.Host}}", credentials: { username: robot, passwordFile: "{{_client.Folder["password"]}}" } }
             """);
 
-        (await _client.SkopeoAsync("copy", "--src-tls-verify=false", "--src-no-creds", $"docker://{gateway.Host}/corp/{Image}:1", $"oci:{_client.Folder["pulled"]}:1")).Succeeded();
+        (await _client.SkopeoAsync(
+            "copy", "--src-tls-verify=false", "--src-no-creds", $"docker://{gateway.Host}/corp/{Image}:1",
+            $"oci:{_client.Folder["pulled"]}:1")).Succeeded();
 
         Assert.Equal(OciLayout.DigestsIn(_layout.Root), OciLayout.DigestsIn(_client.Folder["pulled"]));
         Assert.DoesNotContain("secret-of-the-upstream", string.Join('\n', gateway.Server.Output), StringComparison.Ordinal);
@@ -173,7 +176,8 @@ public sealed class PullThroughTests : IAsyncLifetime
 
         (await _client.CraneAsync("push", "--insecure", _layout.Root, $"{gateway.Host}/corp/other/app:1")).Failed();
 
-        Assert.DoesNotContain(_upstream.Requests, request => request.StartsWith('P') && request.Contains("/other/", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            _upstream.Requests, request => request.StartsWith('P') && request.Contains("/other/", StringComparison.Ordinal));
     }
 
     public async ValueTask DisposeAsync()
@@ -183,7 +187,8 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     private IEnumerable<string> GetsOf(string end) =>
-        _upstream.Requests.Where(request => request.StartsWith("GET ", StringComparison.Ordinal) && request.EndsWith(end, StringComparison.Ordinal));
+        _upstream.Requests.Where(
+            request => request.StartsWith("GET ", StringComparison.Ordinal) && request.EndsWith(end, StringComparison.Ordinal));
 
     private Task<GatewayProcess> GatewayAsync(string revalidateAfter = "5m") => GatewayProcess.StartAsync($$"""
         upstreams:

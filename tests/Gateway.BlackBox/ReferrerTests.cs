@@ -12,8 +12,10 @@ public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixt
         var image = await PushAsync("referrers/attached");
         Folder.Write("sbom.json", "{}");
 
-        (await Client.OrasAsync("attach", "--plain-http", "--artifact-type", "application/vnd.example.sbom", image, "sbom.json:application/json")).Succeeded();
-        (await Client.OrasAsync("attach", "--plain-http", "--artifact-type", "application/vnd.example.scan", image, "sbom.json:application/json")).Succeeded();
+        (await Client.OrasAsync(
+            "attach", "--plain-http", "--artifact-type", "application/vnd.example.sbom", image, "sbom.json:application/json")).Succeeded();
+        (await Client.OrasAsync(
+            "attach", "--plain-http", "--artifact-type", "application/vnd.example.scan", image, "sbom.json:application/json")).Succeeded();
 
         Assert.Equal(["application/vnd.example.sbom", "application/vnd.example.scan"], await DiscoverAsync(image));
         Assert.Equal(["application/vnd.example.scan"], await DiscoverAsync(image, "--artifact-type", "application/vnd.example.scan"));
@@ -25,7 +27,9 @@ public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixt
         var image = await PushAsync("referrers/fallback");
         Folder.Write("sbom.json", "{}");
 
-        (await Client.OrasAsync("attach", "--plain-http", "--distribution-spec", "v1.1-referrers-tag", "--artifact-type", "application/vnd.example.old", image, "sbom.json:application/json")).Succeeded();
+        (await Client.OrasAsync(
+            "attach", "--plain-http", "--distribution-spec", "v1.1-referrers-tag", "--artifact-type", "application/vnd.example.old", image,
+            "sbom.json:application/json")).Succeeded();
 
         Assert.Equal(["application/vnd.example.old"], await DiscoverAsync(image));
     }
@@ -35,7 +39,8 @@ public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixt
     {
         var image = await PushAsync("referrers/source");
         Folder.Write("sbom.json", "{}");
-        (await Client.OrasAsync("attach", "--plain-http", "--artifact-type", "application/vnd.example.sbom", image, "sbom.json:application/json")).Succeeded();
+        (await Client.OrasAsync(
+            "attach", "--plain-http", "--artifact-type", "application/vnd.example.sbom", image, "sbom.json:application/json")).Succeeded();
 
         (await Client.OrasAsync("cp", "-r", "--from-plain-http", "--to-plain-http", image, At("referrers/copy:1"))).Succeeded();
 
@@ -47,7 +52,9 @@ public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixt
     {
         var image = await PushAsync("referrers/deleted");
         Folder.Write("sbom.json", "{}");
-        var attached = await Client.OrasAsync("attach", "--plain-http", "--artifact-type", "application/vnd.example.sbom", "--format", "json", image, "sbom.json:application/json");
+        var attached = await Client.OrasAsync(
+            "attach", "--plain-http", "--artifact-type", "application/vnd.example.sbom", "--format", "json", image,
+            "sbom.json:application/json");
         var referrer = JsonNode.Parse(attached.Succeeded().Stdout)!["reference"]!.GetValue<string>();
 
         (await Client.OrasAsync("manifest", "delete", "--plain-http", "--force", referrer)).Succeeded();

@@ -83,7 +83,9 @@ public sealed class VolumeTests : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    /// <summary>Our volume: an image under two tags, an index of two platforms, and a manifest whose tag has moved on; gives that one's digest.</summary>
+    /// <summary>
+    /// Our volume: an image under two tags, an index of two platforms, and a manifest whose tag has moved on; gives that one's digest.
+    /// </summary>
     private async Task<string> FillAsync(OciLayout layout, string end)
     {
         await using var ours = await GatewayProcess.StartAsync(storage: Volume);
@@ -102,14 +104,17 @@ public sealed class VolumeTests : IDisposable
     private async Task AssertLiveAsync(DockerRegistry theirs, OciLayout layout, Described image)
     {
         Assert.Equal(OciLayout.DigestsIn(layout.Root), await PullAsync(theirs, "team/app:1"));
-        Assert.Equal(image.Digest, (await _client.CraneAsync("digest", "--insecure", $"{theirs.Host}/team/app:stable")).Succeeded().Stdout.Trim());
+        Assert.Equal(
+            image.Digest, (await _client.CraneAsync("digest", "--insecure", $"{theirs.Host}/team/app:stable")).Succeeded().Stdout.Trim());
         (await _client.CraneAsync("manifest", "--insecure", $"{theirs.Host}/team/app:moving")).Succeeded();
     }
 
     private async Task<string[]> PullAsync(IRegistry registry, string reference)
     {
         var folder = _client.Folder[$"pulled-{Guid.NewGuid():n}"];
-        (await _client.SkopeoAsync("copy", "--preserve-digests", "--src-tls-verify=false", $"docker://{registry.Host}/{reference}", $"oci:{folder}:1")).Succeeded();
+        (await _client.SkopeoAsync(
+            "copy", "--preserve-digests", "--src-tls-verify=false", $"docker://{registry.Host}/{reference}",
+            $"oci:{folder}:1")).Succeeded();
         return OciLayout.DigestsIn(folder);
     }
 }

@@ -34,7 +34,9 @@ public sealed class ArtifactTypeTests
     [Fact]
     public void Quays_defaults_hold_where_nothing_is_listed()
     {
-        Admits(Defaults, CosignSignature, Artifact("application/vnd.unknown.config.v1+json", "application/vnd.cncf.openpolicyagent.policy.layer.v1+rego"));
+        Admits(
+            Defaults, CosignSignature,
+            Artifact("application/vnd.unknown.config.v1+json", "application/vnd.cncf.openpolicyagent.policy.layer.v1+rego"));
         Refuses(Defaults, ReasonCodes.TypeConfigNotAllowed, Wasm);
         Refuses(Defaults, ReasonCodes.TypeConfigNotAllowed, Sif);
         Refuses(Defaults, ReasonCodes.TypeArtifactNotAllowed, CosignBundle);
@@ -53,7 +55,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Row_21_pairs_are_pairs()
+    public void Pairs_are_pairs()
     {
         var types = Types((WasmConfig, ["application/wasm"]), (SifConfig, [SifLayer]));
         Refuses(types, ReasonCodes.TypeLayerNotAllowed, Artifact(WasmConfig, SifLayer));
@@ -64,10 +66,12 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Row_21_quay_union_mixes_what_is_listed()
+    public void Quay_union_mixes_what_is_listed()
     {
         var types = Types((WasmConfig, ["application/wasm"]), (SifConfig, [SifLayer])) with { Semantics = ArtifactTypeSemantics.QuayUnion };
-        Admits(types, Artifact(WasmConfig, SifLayer, Gzip), Artifact(ArtifactTypeDefaults.HelmConfig, "application/wasm"), Artifact(MediaTypes.OciConfig, Chart));
+        Admits(
+            types, Artifact(WasmConfig, SifLayer, Gzip), Artifact(ArtifactTypeDefaults.HelmConfig, "application/wasm"),
+            Artifact(MediaTypes.OciConfig, Chart));
         Admits(types, Artifact(WasmConfig) with { ArtifactType = "application/evil" }, Index() with { ArtifactType = "application/evil" });
         Refuses(types, ReasonCodes.TypeConfigNotAllowed, Artifact("application/evil", Gzip));
         Refuses(types, ReasonCodes.TypeLayerNotAllowed, Artifact(WasmConfig, "application/evil"));
@@ -92,7 +96,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Row_21_artifact_type_beside_a_config_must_be_a_key_too()
+    public void Artifact_type_beside_a_config_must_be_a_key_too()
     {
         var both = Wasm with { ArtifactType = "application/evil" };
         Refuses(Types((WasmConfig, ["application/wasm"])), ReasonCodes.TypeArtifactNotAllowed, both);
@@ -110,7 +114,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Row_20_types_are_compared_letter_by_letter() =>
+    public void Types_are_compared_letter_by_letter() =>
         Refuses(Types((WasmConfig, ["application/wasm"])), ReasonCodes.TypeLayerNotAllowed, Artifact(WasmConfig, "application/WASM"));
 
     [Theory]
@@ -142,7 +146,9 @@ public sealed class ArtifactTypeTests
     {
         var message = Refuses(Defaults with { HelmOciSupport = false }, ReasonCodes.TypeConfigNotAllowed, HelmChart);
         Assert.EndsWith("to let it in set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true", message, StringComparison.Ordinal);
-        Refuses(Defaults with { HelmOciSupport = false, Semantics = ArtifactTypeSemantics.QuayUnion }, ReasonCodes.TypeConfigNotAllowed, HelmChart);
+        Refuses(
+            Defaults with { HelmOciSupport = false, Semantics = ArtifactTypeSemantics.QuayUnion }, ReasonCodes.TypeConfigNotAllowed,
+            HelmChart);
         Admits(Types((ArtifactTypeDefaults.HelmConfig, [Chart])) with { HelmOciSupport = false }, HelmChart);
     }
 

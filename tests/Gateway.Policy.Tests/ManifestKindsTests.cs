@@ -7,7 +7,8 @@ namespace Gateway.Policy.Tests;
 /// <summary>The kind of a manifest is what it consists of.</summary>
 public sealed class ManifestKindsTests
 {
-    private static void Is(ManifestKind kind, params Manifest[] manifests) => Assert.All(manifests, manifest => Assert.Equal(kind, ManifestKinds.Of(manifest)));
+    private static void Is(ManifestKind kind, params Manifest[] manifests) =>
+        Assert.All(manifests, manifest => Assert.Equal(kind, ManifestKinds.Of(manifest)));
 
     [Fact]
     public void Images_have_an_images_config() => Is(ManifestKind.Image, Image, DockerImage, Encrypted, Artifact(MediaTypes.OciConfig));
@@ -30,7 +31,7 @@ public sealed class ManifestKindsTests
         Artifact("application/vnd.dev.cosign.artifact.sig.v1+json", SimpleSigning) with { Subject = Descriptor(MediaTypes.OciManifest) });
 
     [Fact]
-    public void Row_36_evidence_with_anything_else_in_it_is_no_evidence()
+    public void Evidence_with_anything_else_in_it_is_no_evidence()
     {
         Is(ManifestKind.Image, Artifact(MediaTypes.OciConfig, SimpleSigning, Gzip));
         Is(ManifestKind.Artifact, CosignBundle with { Layers = [Descriptor(Bundle), Descriptor("application/wasm")] });

@@ -83,7 +83,9 @@ public sealed class PolicyEngineTests
     [Fact]
     public void Worst_outcome_wins_and_stands_first()
     {
-        var verdict = PolicyOf(new(), Rule with { Id = "a", Mode = RuleMode.Audit }, Rule with { Id = "w", Mode = RuleMode.Warn }, Rule with { Id = "e" }).Judge(Wasm);
+        var verdict = PolicyOf(
+            new(), Rule with { Id = "a", Mode = RuleMode.Audit }, Rule with { Id = "w", Mode = RuleMode.Warn },
+            Rule with { Id = "e" }).Judge(Wasm);
         Assert.Equal(Outcome.Deny, verdict.Outcome);
         Assert.Equal(["e", "w", "a"], verdict.Reasons.Select(static reason => reason.Rule));
     }
@@ -92,7 +94,8 @@ public sealed class PolicyEngineTests
     public void Fix_of_the_rule_takes_the_place_of_our_advice()
     {
         var message = Judge(Rule with { Fix = "ask ops about {repo}@{digest}" }).Reasons[0].Message;
-        Assert.Matches(@"^policy rule 'types': config type \S+ is not allowed in team/app; fix: ask ops about team/app@sha256:[0-9a-f]{64}$", message);
+        Assert.Matches(
+            @"^policy rule 'types': config type \S+ is not allowed in team/app; fix: ask ops about team/app@sha256:[0-9a-f]{64}$", message);
     }
 
     [Fact]
@@ -115,12 +118,13 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Row_10_denied_child_denies_the_index_and_is_named()
+    public void Denied_child_denies_the_index_and_is_named()
     {
         var verdict = new ArtifactTypeOptions().Judge(Index(Image, Wasm), Image, Wasm);
         var reason = Assert.Single(verdict.Reasons);
         Assert.Equal((Outcome.Deny, ReasonCodes.ChildDenied), (verdict.Outcome, reason.Code));
-        Assert.Contains($"child {DigestOf(Wasm).ToString()[..19]}: config type {WasmConfig} is not allowed", reason.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"child {DigestOf(Wasm).ToString()[..19]}: config type {WasmConfig} is not allowed", reason.Message, StringComparison.Ordinal);
         Assert.EndsWith($"\"{WasmConfig}: [application/wasm]\"", reason.Message, StringComparison.Ordinal);
     }
 
@@ -142,7 +146,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Row_9_depth_of_indexes_is_bounded()
+    public void Depth_of_indexes_is_bounded()
     {
         Manifest[] chain = [Image];
         for (var i = 0; i < 5; i++) chain = [Index(chain[0]), .. chain];
@@ -151,7 +155,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Row_9_ring_of_indexes_ends()
+    public void Ring_of_indexes_ends()
     {
         var (one, other) = (Digest.Of("1"u8), Digest.Of("2"u8, DigestAlgorithm.Sha512));
         var first = Index() with { Children = [Descriptor(MediaTypes.OciIndex) with { Digest = other }] };
@@ -161,7 +165,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Row_9_manifests_below_an_index_are_bounded()
+    public void Manifests_below_an_index_are_bounded()
     {
         var policy = PolicyOf() with { Parser = new() { Limits = new() { MaxDescriptors = 2 } } };
         Assert.True(policy.Judge(Index(), Image, Sif).Admits);
@@ -183,7 +187,7 @@ public sealed class PolicyEngineTests
     [InlineData(" https://mcr.microsoft.com/x", false)]
     [InlineData("\u001b[2J", false)]
     [InlineData("", false)]
-    public void Row_16_urls_of_layers_are_https_on_listed_hosts(string url, bool admitted)
+    public void Urls_of_layers_are_https_on_listed_hosts(string url, bool admitted)
     {
         var policy = PolicyOf() with { Parser = new() { ForeignLayerHosts = ["mcr.microsoft.com", "host.example:8443"] } };
         var image = Image with { Layers = [Descriptor(Gzip, "https://mcr.microsoft.com/good", url)] };
@@ -196,7 +200,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Row_16_nothing_foreign_is_admitted_by_default()
+    public void Nothing_foreign_is_admitted_by_default()
     {
         var layer = Descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "https://mcr.microsoft.com/x");
         var message = PolicyOf().Judge(DockerImage with { Layers = [layer] }).Reasons[0].Message;

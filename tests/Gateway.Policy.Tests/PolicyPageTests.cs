@@ -32,7 +32,8 @@ public sealed class PolicyPageTests
     [InlineData(typeof(ProblemCodes))]
     public void Every_code_is_on_the_page(Type codes)
     {
-        string[] values = [.. codes.GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetRawConstantValue()!)];
+        string[] values =
+            [.. codes.GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetRawConstantValue()!)];
         Assert.NotEmpty(values);
         Assert.All(values, static code => Assert.Contains($"`{code}`", PolicyPage.Text, StringComparison.Ordinal));
     }

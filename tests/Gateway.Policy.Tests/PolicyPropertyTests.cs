@@ -35,7 +35,9 @@ public sealed class PolicyPropertyTests
         from mode in Gen.Elements(Enum.GetValues<RuleMode>())
         from outcome in Gen.Elements(Outcome.Allow, Outcome.Deny)
         from repository in Gen.Elements("**", "team/*", "prod/**")
-        select PolicyOf(types with { Semantics = semantics }, new RuleOptions { Id = "r", RequireArtifactTypes = true, Mode = mode, Repositories = [repository] })
+        select PolicyOf(
+            types with { Semantics = semantics },
+            new RuleOptions { Id = "r", RequireArtifactTypes = true, Mode = mode, Repositories = [repository] })
             with { Default = outcome };
 
     private static void Holds<T>(Gen<T> cases, Func<T, bool> property) =>
@@ -48,14 +50,16 @@ public sealed class PolicyPropertyTests
         {
             var live = new PolicyEngine(c.policy);
             live.Judge(Input(Image));
-            var (first, again, dry) = (live.Judge(Input(c.manifest)), live.Judge(Input(c.manifest)), new PolicyEngine(c.policy).Judge(Input(c.manifest)));
+            var (first, again, dry) = (
+                live.Judge(Input(c.manifest)), live.Judge(Input(c.manifest)), new PolicyEngine(c.policy).Judge(Input(c.manifest)));
             return Same(first, again) && Same(first, dry);
         });
 
     [Fact]
     public void What_pairs_admit_the_union_admits_too() => Holds(
         from types in AnyTypes from manifest in AnyManifest.Where(static m => m.Config!.MediaType != MediaTypes.OciEmpty) select (types, manifest),
-        static c => !c.types.Judge(c.manifest).Admits || (c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Judge(c.manifest).Admits);
+        static c =>
+            !c.types.Judge(c.manifest).Admits || (c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Judge(c.manifest).Admits);
 
     [Fact]
     public void What_the_union_admits_quay_off_admits_too() => Holds(
@@ -66,7 +70,8 @@ public sealed class PolicyPropertyTests
     [Fact]
     public void Extending_never_refuses_what_replacing_admits() => Holds(
         from types in AnyTypes from manifest in AnyManifest select (types, manifest),
-        static c => !(c.types with { Extend = false }).Judge(c.manifest).Admits || (c.types with { Extend = true }).Judge(c.manifest).Admits);
+        static c =>
+            !(c.types with { Extend = false }).Judge(c.manifest).Admits || (c.types with { Extend = true }).Judge(c.manifest).Admits);
 
     [Fact]
     public void Lower_mode_finds_the_same() => Holds(
@@ -78,13 +83,16 @@ public sealed class PolicyPropertyTests
     [Fact]
     public void Index_of_one_is_judged_as_the_one() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
-        static c => c.policy.Judge(c.manifest).Outcome == c.policy.Judge(Index(c.manifest), c.manifest).Outcome || ManifestKinds.Of(c.manifest) == ManifestKind.Evidence);
+        static c =>
+            c.policy.Judge(c.manifest).Outcome == c.policy.Judge(Index(c.manifest), c.manifest).Outcome
+                || ManifestKinds.Of(c.manifest) == ManifestKind.Evidence);
 
     [Fact]
     public void Every_message_is_one_short_printable_line() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c => c.policy.Judge(c.manifest).Reasons.All(
-            static reason => reason.Message.Length is > 0 and <= PolicyEngine.MaxMessage && reason.Message.All(static x => x is >= ' ' and <= '~')));
+            static reason =>
+                reason.Message.Length is > 0 and <= PolicyEngine.MaxMessage && reason.Message.All(static x => x is >= ' ' and <= '~')));
 
     [Fact]
     public void Revision_does_not_depend_on_the_order_of_keys() => Holds(AnyPolicy, static policy =>

@@ -44,5 +44,7 @@ public sealed class PolicyRevisionTests
 
     [Fact]
     public void Equal_policies_have_the_same_revision_in_every_process() =>
-        Assert.Equal(new PolicyEngine(PolicyOf(new(), Rule)).Revision, new PolicyEngine(PolicyOf(new(), new RuleOptions { Id = "r", RequireArtifactTypes = true })).Revision);
+        Assert.Equal(
+            new PolicyEngine(PolicyOf(new(), Rule)).Revision,
+            new PolicyEngine(PolicyOf(new(), new RuleOptions { Id = "r", RequireArtifactTypes = true })).Revision);
 }

@@ -55,5 +55,6 @@ internal static class Sample
     public static Verdict Judge(this PolicyOptions policy, Manifest manifest, params Manifest[] descendants) =>
         new PolicyEngine(policy).Judge(Input(manifest, descendants));
 
-    public static Verdict Judge(this ArtifactTypeOptions types, Manifest manifest, params Manifest[] descendants) => PolicyOf(types).Judge(manifest, descendants);
+    public static Verdict Judge(this ArtifactTypeOptions types, Manifest manifest, params Manifest[] descendants) =>
+        PolicyOf(types).Judge(manifest, descendants);
 }

@@ -49,7 +49,8 @@ internal sealed class GatewayRig : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    public Task<HttpResponseMessage> SendAsync(string method, string path, HttpContent? content = null, params (string Name, string Value)[] headers)
+    public Task<HttpResponseMessage> SendAsync(
+        string method, string path, HttpContent? content = null, params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(new(method), path) { Content = content };
         foreach (var (name, value) in headers)
@@ -78,7 +79,8 @@ internal sealed class GatewayRig : IAsyncDisposable
         return Digest.Of(bytes);
     }
 
-    public Task<HttpResponseMessage> PutManifestAsync(string repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest)
+    public Task<HttpResponseMessage> PutManifestAsync(
+        string repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest)
     {
         var content = new ByteArrayContent(bytes);
         content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);

@@ -3,7 +3,9 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Conformance;
 
-/// <summary>Blobs as the distribution-spec has them: every way of pushing, with both digest algorithms; reading; deleting; mounting.</summary>
+/// <summary>
+/// Blobs as the distribution-spec has them: every way of pushing, with both digest algorithms; reading; deleting; mounting.
+/// </summary>
 public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private const string Repository = "conformance/blobs";
@@ -18,7 +20,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     {
         var (bytes, digest) = Blob(algorithm, 1);
 
-        using var pushed = await _raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(await OpenAsync(algorithm), digest), RawClient.Body(bytes));
+        using var pushed = await _raw.SendAsync(
+            HttpMethod.Put, RawClient.WithDigest(await OpenAsync(algorithm), digest), RawClient.Body(bytes));
 
         await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
         Assert.Equal(digest, pushed.Headers.GetValues("Docker-Content-Digest").Single());
@@ -46,7 +49,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
 
         for (var from = 0; from < bytes.Length; from += 20_000)
         {
-            using var accepted = await _raw.SendAsync(HttpMethod.Patch, location, RawClient.Chunk(bytes[from..Math.Min(bytes.Length, from + 20_000)], from));
+            using var accepted = await _raw.SendAsync(
+                HttpMethod.Patch, location, RawClient.Chunk(bytes[from..Math.Min(bytes.Length, from + 20_000)], from));
             await RawClient.ExpectAsync(accepted, HttpStatusCode.Accepted);
             Assert.Equal($"0-{Math.Min(bytes.Length, from + 20_000) - 1}", Range(accepted));
             location = accepted.Headers.Location!.OriginalString;
@@ -78,9 +82,11 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     {
         var (bytes, digest) = Blob(algorithm, 5);
 
-        using var accepted = await _raw.SendAsync(HttpMethod.Patch, await OpenAsync(algorithm), RawClient.Body(bytes), ("Transfer-Encoding", "chunked"));
+        using var accepted = await _raw.SendAsync(
+            HttpMethod.Patch, await OpenAsync(algorithm), RawClient.Body(bytes), ("Transfer-Encoding", "chunked"));
         await RawClient.ExpectAsync(accepted, HttpStatusCode.Accepted);
-        using var closed = await _raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(accepted.Headers.Location!.OriginalString, digest), RawClient.Body([]));
+        using var closed = await _raw.SendAsync(
+            HttpMethod.Put, RawClient.WithDigest(accepted.Headers.Location!.OriginalString, digest), RawClient.Body([]));
 
         await RawClient.ExpectAsync(closed, HttpStatusCode.Created);
         await AssertServedAsync(bytes, digest, closed.Headers.Location!);
@@ -175,7 +181,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
         await RawClient.ExpectAsync(deleted, HttpStatusCode.Accepted);
         using (var gone = await _raw.GetAsync($"/v2/{Repository}/blobs/{digest}"))
             await RawClient.ExpectErrorAsync(gone, 404, "BLOB_UNKNOWN");
-        using var again = await _raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(await OpenAsync(algorithm), digest), RawClient.Body(bytes));
+        using var again = await _raw.SendAsync(
+            HttpMethod.Put, RawClient.WithDigest(await OpenAsync(algorithm), digest), RawClient.Body(bytes));
         await RawClient.ExpectAsync(again, HttpStatusCode.Created);
         await AssertServedAsync(bytes, digest, again.Headers.Location!);
     }
@@ -202,7 +209,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
         using (var pushed = await _raw.PushBlobAsync("conformance/mount-source", bytes))
             await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
 
-        using var mounted = await _raw.SendAsync(HttpMethod.Post, $"/v2/conformance/mount-anonymous/blobs/uploads/?mount={digest}", RawClient.Body([]));
+        using var mounted = await _raw.SendAsync(
+            HttpMethod.Post, $"/v2/conformance/mount-anonymous/blobs/uploads/?mount={digest}", RawClient.Body([]));
 
         await RawClient.ExpectAsync(mounted, HttpStatusCode.Created);
         using var served = await _raw.GetAsync($"/v2/conformance/mount-anonymous/blobs/{digest}");

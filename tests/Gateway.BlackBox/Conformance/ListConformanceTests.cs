@@ -145,7 +145,8 @@ public sealed class ListConformanceTests(RegistryFixture fixture) : IClassFixtur
         {
             using var answer = await _raw.GetAsync(next);
             await RawClient.ExpectAsync(answer, HttpStatusCode.OK);
-            pages.Add([.. JsonNode.Parse(await answer.Content.ReadAsStringAsync())![list]!.AsArray().Select(item => item!.GetValue<string>())]);
+            pages.Add(
+                [.. JsonNode.Parse(await answer.Content.ReadAsStringAsync())![list]!.AsArray().Select(item => item!.GetValue<string>())]);
             next = null;
             if (answer.Headers.TryGetValues("Link", out var links))
             {

@@ -94,7 +94,8 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
             await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
         using var first = await _raw.GetAsync($"/v2/{Repository}/manifests/conditional");
 
-        using var second = await _raw.GetAsync($"/v2/{Repository}/manifests/conditional", ("If-None-Match", first.Headers.ETag!.ToString()));
+        using var second = await _raw.GetAsync(
+            $"/v2/{Repository}/manifests/conditional", ("If-None-Match", first.Headers.ETag!.ToString()));
 
         Assert.Equal(HttpStatusCode.NotModified, second.StatusCode);
     }
@@ -202,14 +203,17 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     public void Dispose() => _raw.Dispose();
 
     private static byte[] Index(Described child) =>
-        OciLayout.Bytes(new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = OciLayout.ImageIndex, ["manifests"] = new JsonArray(child.ToJson()) });
+        OciLayout.Bytes(
+            new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = OciLayout.ImageIndex, ["manifests"] = new JsonArray(child.ToJson()) });
 
     private async Task<byte[]> DocumentAsync(int seed, bool indented = false)
     {
         var config = await _raw.BlobAsync(Repository, "{}"u8.ToArray(), OciLayout.ImageConfig);
         var layer = await _raw.BlobAsync(Repository, OciLayout.Noise(seed, 100), OciLayout.GzipLayer);
         var bytes = RawClient.Manifest(config, layer);
-        return indented ? System.Text.Encoding.UTF8.GetBytes(JsonNode.Parse(bytes)!.ToJsonString(new() { WriteIndented = true }) + "\n") : bytes;
+        return indented
+            ? System.Text.Encoding.UTF8.GetBytes(JsonNode.Parse(bytes)!.ToJsonString(new() { WriteIndented = true }) + "\n")
+            : bytes;
     }
 
     private async Task AssertServedAsync(string reference, byte[] bytes, string digest, string mediaType = OciLayout.ImageManifest)

@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>Debian's docker-registry (CNCF distribution 2.8): an upstream whose access log can be counted, and the other reader of our volume.</summary>
+/// <summary>
+/// Debian's docker-registry (CNCF distribution 2.8): an upstream whose access log can be counted, and the other reader of our volume.
+/// </summary>
 internal sealed partial class DockerRegistry : IRegistry
 {
     private readonly TempFolder _folder = new();
@@ -18,7 +20,8 @@ internal sealed partial class DockerRegistry : IRegistry
     public string Log => _server?.Tail() ?? "";
 
     /// <summary>Every request so far as <c>GET /v2/…</c>, in the order of their answers.</summary>
-    public string[] Requests => [.. _server!.Output.Select(line => AccessLine().Match(line)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
+    public string[] Requests =>
+        [.. _server!.Output.Select(line => AccessLine().Match(line)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
 
     /// <summary>Starts it.</summary>
     /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>

@@ -5,7 +5,9 @@ namespace Gateway.BlackBox.Rig;
 /// <summary>The built gateway as a process of its own, on free loopback ports, with a configuration and storage of its own.</summary>
 internal sealed class GatewayProcess : IRegistry
 {
-    /// <summary>A cold start of the runtime on a busy machine of two cores; the promise of 5 s after a kill is asserted where it is made.</summary>
+    /// <summary>
+    /// A cold start of the runtime on a busy machine of two cores; the promise of 5 s after a kill is asserted where it is made.
+    /// </summary>
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     private readonly TempFolder _folder = new();

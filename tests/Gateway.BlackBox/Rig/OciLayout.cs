@@ -94,14 +94,16 @@ internal sealed class OciLayout
         var entry = document.ToJson();
         entry["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = tag };
         _entries.Add((JsonNode)entry);
-        File.WriteAllBytes(Path.Combine(Root, "index.json"), Bytes(new JsonObject { ["schemaVersion"] = 2, ["manifests"] = _entries.DeepClone() }));
+        File.WriteAllBytes(
+            Path.Combine(Root, "index.json"), Bytes(new JsonObject { ["schemaVersion"] = 2, ["manifests"] = _entries.DeepClone() }));
     }
 
     /// <summary>A layout with one tagged image of two layers: a small file and 300 KiB of noise.</summary>
     public static (OciLayout Layout, Described Image) SmallImage(string path, string tag = "1", int seed = 1)
     {
         var layout = new OciLayout(path);
-        var image = layout.AddImage("amd64", ("etc/motd", Encoding.UTF8.GetBytes($"image {seed}\n")), ("data/noise", Noise(seed, 300 << 10)));
+        var image = layout.AddImage(
+            "amd64", ("etc/motd", Encoding.UTF8.GetBytes($"image {seed}\n")), ("data/noise", Noise(seed, 300 << 10)));
         layout.Tag(tag, image);
         return (layout, image);
     }

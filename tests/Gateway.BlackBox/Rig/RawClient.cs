@@ -15,7 +15,8 @@ internal sealed class RawClient(string host) : IDisposable
     };
 
     /// <summary>Sends one request; the target is put on the wire as it is written.</summary>
-    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string target, HttpContent? content = null, params (string Name, string Value)[] headers)
+    public Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string target, HttpContent? content = null, params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(method, new Uri(_http.BaseAddress!, target)) { Content = content };
         foreach (var (name, value) in headers)
@@ -26,7 +27,8 @@ internal sealed class RawClient(string host) : IDisposable
         return _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
     }
 
-    public Task<HttpResponseMessage> GetAsync(string target, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, target, null, headers);
+    public Task<HttpResponseMessage> GetAsync(string target, params (string Name, string Value)[] headers) =>
+        SendAsync(HttpMethod.Get, target, null, headers);
 
     public Task<HttpResponseMessage> HeadAsync(string target) => SendAsync(HttpMethod.Head, target);
 
@@ -52,7 +54,8 @@ internal sealed class RawClient(string host) : IDisposable
         return Described.Of(bytes, mediaType);
     }
 
-    public Task<HttpResponseMessage> PushManifestAsync(string repository, string reference, byte[] bytes, string mediaType = OciLayout.ImageManifest) =>
+    public Task<HttpResponseMessage> PushManifestAsync(
+        string repository, string reference, byte[] bytes, string mediaType = OciLayout.ImageManifest) =>
         SendAsync(HttpMethod.Put, $"/v2/{repository}/manifests/{reference}", Body(bytes, mediaType));
 
     /// <summary>An image of the given layer, every part acknowledged; gives the manifest's bytes.</summary>

@@ -10,7 +10,8 @@ internal static class RawSocket
     /// <param name="host">host:port</param>
     /// <param name="target">What stands between method and version.</param>
     /// <returns>Status and everything after the status line.</returns>
-    public static async Task<(int Status, string Text)> SendAsync(string host, string method, string target, string headers = "", byte[]? body = null)
+    public static async Task<(int Status, string Text)> SendAsync(
+        string host, string method, string target, string headers = "", byte[]? body = null)
     {
         var request = new StringBuilder($"{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n").Append(headers);
         if (body is not null)

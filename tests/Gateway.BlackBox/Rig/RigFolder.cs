@@ -16,7 +16,9 @@ internal static class RigFolder
     public static string Program(string name)
     {
         var path = Path.Combine(Root, "bin", name);
-        return File.Exists(path) ? path : throw new InvalidOperationException($"{name} is not in {Root}/bin: run tests/rig/install.sh first.");
+        return File.Exists(path)
+            ? path
+            : throw new InvalidOperationException($"{name} is not in {Root}/bin: run tests/rig/install.sh first.");
     }
 
     private static string FindRepository([CallerFilePath] string here = "")

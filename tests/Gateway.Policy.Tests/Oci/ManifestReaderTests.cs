@@ -13,7 +13,8 @@ public sealed class ManifestReaderTests
     private const string Config = $$"""{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{Sha}}","size":2}""";
     private const string Child = $$"""{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{{Sha}}","size":2}""";
 
-    private static (Manifest? Manifest, ManifestProblem? Problem) Read(string json, string? contentType = null, ManifestLimits? limits = null) =>
+    private static (Manifest? Manifest, ManifestProblem? Problem) Read(
+        string json, string? contentType = null, ManifestLimits? limits = null) =>
         ManifestReader.Read(Encoding.UTF8.GetBytes(json), contentType, limits ?? new());
 
     private static Manifest Accept(string json, string? contentType = null)
@@ -116,20 +117,20 @@ public sealed class ManifestReaderTests
     [Theory]
     [InlineData(MediaTypes.OciManifest)]
     [InlineData(MediaTypes.DockerList)]
-    public void Row_1_body_that_is_an_index_is_no_other_document(string contentType) =>
+    public void Body_that_is_an_index_is_no_other_document(string contentType) =>
         Refuse(ProblemCodes.MediaMismatch, Index($"\"mediaType\":\"{MediaTypes.OciIndex}\""), contentType);
 
     [Theory]
     [InlineData(MediaTypes.OciIndex)]
     [InlineData(MediaTypes.DockerManifest)]
-    public void Row_1_body_that_is_a_manifest_is_no_other_document(string contentType) =>
+    public void Body_that_is_a_manifest_is_no_other_document(string contentType) =>
         Refuse(ProblemCodes.MediaMismatch, Image($"\"mediaType\":\"{MediaTypes.OciManifest}\""), contentType);
 
     [Fact]
-    public void Row_1_form_counts_where_the_body_names_no_type() => Refuse(ProblemCodes.MediaMismatch, Index(), MediaTypes.OciManifest);
+    public void Form_counts_where_the_body_names_no_type() => Refuse(ProblemCodes.MediaMismatch, Index(), MediaTypes.OciManifest);
 
     [Fact]
-    public void Row_2_both_forms_in_one_document_are_refused()
+    public void Both_forms_in_one_document_are_refused()
     {
         Refuse(ProblemCodes.AmbiguousDocument, Image($"\"manifests\":[{Child}]"));
         Refuse(ProblemCodes.AmbiguousDocument, Index("\"layers\":[]"));
@@ -137,7 +138,7 @@ public sealed class ManifestReaderTests
     }
 
     [Fact]
-    public void Row_2_named_type_against_the_form_is_refused()
+    public void Named_type_against_the_form_is_refused()
     {
         Refuse(ProblemCodes.AmbiguousDocument, Image($"\"mediaType\":\"{MediaTypes.OciIndex}\""));
         Refuse(ProblemCodes.AmbiguousDocument, Index($"\"mediaType\":\"{MediaTypes.OciManifest}\""));
@@ -146,7 +147,7 @@ public sealed class ManifestReaderTests
     [Theory]
     [InlineData("\"fsLayers\":[]")]
     [InlineData("\"history\":[]")]
-    public void Row_2_fields_of_schema_1_are_refused(string field)
+    public void Fields_of_schema_1_are_refused(string field)
     {
         Refuse(ProblemCodes.AmbiguousDocument, Image(field));
         Refuse(ProblemCodes.AmbiguousDocument, Index(field));
@@ -161,13 +162,13 @@ public sealed class ManifestReaderTests
     [InlineData("\"x\":1,\"x\":2")]
     [InlineData("\"x\":1,\"\\u0078\":2")]
     [InlineData("\"x\":[{\"y\":{\"a\":1,\"a\":1}}]")]
-    public void Row_3_duplicate_keys_are_refused(string more) => Refuse(ProblemCodes.DuplicateKey, Image(more));
+    public void Duplicate_keys_are_refused(string more) => Refuse(ProblemCodes.DuplicateKey, Image(more));
 
     [Theory]
     [InlineData("\"size\":2")]
     [InlineData("\"digest\":\"" + Sha + "\"")]
     [InlineData("\"platform\":{\"os\":\"a\",\"os\":\"b\"}")]
-    public void Row_3_duplicate_keys_in_a_descriptor_are_refused(string more) =>
+    public void Duplicate_keys_in_a_descriptor_are_refused(string more) =>
         Refuse(ProblemCodes.DuplicateKey, Image(layers: WithField(more)));
 
     [Theory]
@@ -178,7 +179,7 @@ public sealed class ManifestReaderTests
     [InlineData("\\u004dediaType")]
     [InlineData("annotationS")]
     [InlineData("FSLayers")]
-    public void Row_4_keys_that_only_some_readers_take_for_known_ones_are_refused(string key)
+    public void Keys_that_only_some_readers_take_for_known_ones_are_refused(string key)
     {
         Refuse(ProblemCodes.AmbiguousKey, Image($"\"{key}\":[]"));
         Refuse(ProblemCodes.AmbiguousKey, Image($"\"{key}\":null"));
@@ -189,13 +190,14 @@ public sealed class ManifestReaderTests
     [InlineData("\"Digest\":\"x\"")]
     [InlineData("\"url\\u017f\":[]")]
     [InlineData("\"platform\":{\"OS\":\"linux\"}")]
-    public void Row_4_holds_in_descriptors_too(string more) => Refuse(ProblemCodes.AmbiguousKey, Image(layers: WithField(more)));
+    public void Keys_that_only_some_readers_take_for_known_ones_are_refused_in_descriptors_too(string more) =>
+        Refuse(ProblemCodes.AmbiguousKey, Image(layers: WithField(more)));
 
     [Theory]
     [InlineData("\"Extra\":1,\"extra\":2")]
     [InlineData("\"kind\":1,\"\\u212Aind\":2")]
     [InlineData("\"x\":{\"ſ\":1,\"S\":2}")]
-    public void Row_4_unknown_keys_that_collide_are_refused(string more) => Refuse(ProblemCodes.DuplicateKey, Image(more));
+    public void Unknown_keys_that_collide_are_refused(string more) => Refuse(ProblemCodes.DuplicateKey, Image(more));
 
     [Theory]
     [InlineData("")]
@@ -204,7 +206,7 @@ public sealed class ManifestReaderTests
     [InlineData("[]")]
     [InlineData("\"x\"")]
     [InlineData("{")]
-    public void Row_5_what_is_no_object_is_refused(string json) => Assert.NotNull(Read(json).Problem);
+    public void What_is_no_object_is_refused(string json) => Assert.NotNull(Read(json).Problem);
 
     [Theory]
     [InlineData("\uFEFF", "")]
@@ -213,7 +215,7 @@ public sealed class ManifestReaderTests
     [InlineData("", "\0")]
     [InlineData("", " // comment")]
     [InlineData("/* comment */", "")]
-    public void Row_5_nothing_may_stand_around_the_document(string before, string after) =>
+    public void Nothing_may_stand_around_the_document(string before, string after) =>
         Refuse(ProblemCodes.NotJson, before + Image() + after);
 
     [Theory]
@@ -226,10 +228,10 @@ public sealed class ManifestReaderTests
     [InlineData("\"x\":[\"\\udc00\\ud800\"]")]
     [InlineData("\"\\ud800\":1")]
     [InlineData("\"annotations\":{\"a\":\"\\ud800x\"}")]
-    public void Row_5_other_than_strict_json_is_refused(string more) => Refuse(ProblemCodes.NotJson, Image(more));
+    public void Other_than_strict_json_is_refused(string more) => Refuse(ProblemCodes.NotJson, Image(more));
 
     [Fact]
-    public void Row_5_invalid_utf8_is_refused()
+    public void Invalid_utf8_is_refused()
     {
         var bytes = Encoding.Latin1.GetBytes(Image("\"x\":\"\u00ff\""));
         Refuse(ProblemCodes.NotJson, ManifestReader.Read(bytes, null, new()));
@@ -246,23 +248,27 @@ public sealed class ManifestReaderTests
     [InlineData("\"12\"")]
     [InlineData("true")]
     [InlineData("[2]")]
-    public void Row_6_size_is_a_plain_whole_number(string size)
+    public void Size_is_a_plain_whole_number(string size)
     {
-        var message = Refuse(ProblemCodes.FieldInvalid, Image(layers: Layer + "," + Layer.Replace("\"size\":2", "\"size\":" + size, StringComparison.Ordinal)));
+        var message = Refuse(
+            ProblemCodes.FieldInvalid,
+            Image(layers: Layer + "," + Layer.Replace("\"size\":2", "\"size\":" + size, StringComparison.Ordinal)));
         Assert.StartsWith("layers[1].size: expected a whole number", message, StringComparison.Ordinal);
         Refuse(ProblemCodes.FieldInvalid, Image(config: Config.Replace("\"size\":2", "\"size\":" + size, StringComparison.Ordinal)));
     }
 
     [Fact]
-    public void Row_6_largest_size_is_accepted() =>
-        Assert.Equal(9007199254740991, Accept(Image(layers: Layer.Replace("\"size\":2", "\"size\":9007199254740991", StringComparison.Ordinal))).Layers[0].Size);
+    public void Largest_size_is_accepted() =>
+        Assert.Equal(
+            9007199254740991,
+            Accept(Image(layers: Layer.Replace("\"size\":2", "\"size\":9007199254740991", StringComparison.Ordinal))).Layers[0].Size);
 
     [Fact]
-    public void Row_7_document_over_the_limit_is_refused_before_it_is_parsed() =>
+    public void Document_over_the_limit_is_refused_before_it_is_parsed() =>
         Refuse(ProblemCodes.LimitBytes, new string('x', 101), limits: new ManifestLimits { MaxBytes = 100 });
 
     [Fact]
-    public void Row_7_nesting_is_bounded()
+    public void Nesting_is_bounded()
     {
         // The document itself is the first level.
         Accept(Image("\"x\":" + new string('[', 31) + new string(']', 31)));
@@ -271,7 +277,7 @@ public sealed class ManifestReaderTests
     }
 
     [Fact]
-    public void Row_7_descriptors_are_bounded_over_the_whole_document()
+    public void Descriptors_are_bounded_over_the_whole_document()
     {
         var limits = new ManifestLimits { MaxDescriptors = 5 };
         Assert.Null(Read(Image($"\"subject\":{Child}", string.Join(',', Enumerable.Repeat(Layer, 3))), limits: limits).Problem);
@@ -280,7 +286,7 @@ public sealed class ManifestReaderTests
     }
 
     [Fact]
-    public void Row_7_annotations_are_bounded_over_the_whole_document()
+    public void Annotations_are_bounded_over_the_whole_document()
     {
         var half = new string('a', 128 * 1024 - 1);
         var other = WithField($"\"annotations\":{{\"l\":\"{half}\"}}");
@@ -289,18 +295,18 @@ public sealed class ManifestReaderTests
     }
 
     [Fact]
-    public void Row_7_unknown_keys_are_bounded() =>
+    public void Unknown_keys_are_bounded() =>
         Refuse(ProblemCodes.LimitKeys, Image(string.Join(',', Enumerable.Range(0, 10_001).Select(static i => $"\"k{i}\":0"))));
 
     [Theory]
     [InlineData(MediaTypes.DockerSchema1)]
     [InlineData(MediaTypes.DockerSchema1Signed)]
-    public void Row_14_schema_1_is_known_by_its_content_type(string contentType) => Refuse(ProblemCodes.Schema1, "{}", contentType);
+    public void Schema_1_is_known_by_its_content_type(string contentType) => Refuse(ProblemCodes.Schema1, "{}", contentType);
 
     [Theory]
     [InlineData("""{"schemaVersion":1,"name":"a","tag":"b","fsLayers":[],"history":[{"v1Compatibility":"{}"}]}""")]
     [InlineData("""{"schemaVersion":1,"mediaType":"application/vnd.docker.distribution.manifest.v1+json"}""")]
-    public void Row_14_schema_1_is_known_by_its_body(string json)
+    public void Schema_1_is_known_by_its_body(string json)
     {
         Refuse(ProblemCodes.Schema1, json);
         Refuse(ProblemCodes.MediaMismatch, json, MediaTypes.OciManifest);
@@ -312,13 +318,13 @@ public sealed class ManifestReaderTests
     [InlineData("text/html")]
     [InlineData("Application/Vnd.oci.image.manifest.v1+json")]
     [InlineData("")]
-    public void Row_14_other_content_types_are_refused(string contentType) => Refuse(ProblemCodes.UnsupportedType, Image(), contentType);
+    public void Other_content_types_are_refused(string contentType) => Refuse(ProblemCodes.UnsupportedType, Image(), contentType);
 
     [Theory]
     [InlineData("fX0=")]
     [InlineData("e30K")]
     [InlineData("")]
-    public void Row_17_inline_data_must_be_what_the_descriptor_says(string data) =>
+    public void Inline_data_must_be_what_the_descriptor_says(string data) =>
         Refuse(ProblemCodes.DataMismatch, Image(config: WithField($"\"data\":\"{data}\"", Empty)));
 
     [Theory]
@@ -327,10 +333,11 @@ public sealed class ManifestReaderTests
     [InlineData("\"e31=\"")]
     [InlineData("\"e30\\u0000\"")]
     [InlineData("1")]
-    public void Row_17_inline_data_is_base64(string data) => Refuse(ProblemCodes.FieldInvalid, Image(config: WithField($"\"data\":{data}", Empty)));
+    public void Inline_data_is_base64(string data) =>
+        Refuse(ProblemCodes.FieldInvalid, Image(config: WithField($"\"data\":{data}", Empty)));
 
     [Fact]
-    public void Row_17_inline_data_is_bounded()
+    public void Inline_data_is_bounded()
     {
         static string WithData(int length)
         {
@@ -354,11 +361,11 @@ public sealed class ManifestReaderTests
     [InlineData("sha256:../../../../etc/passwd")]
     [InlineData("md5:d41d8cd98f00b204e9800998ecf8427e")]
     [InlineData("")]
-    public void Row_18_digests_have_one_spelling(string digest) =>
+    public void Digests_have_one_spelling(string digest) =>
         Refuse(ProblemCodes.DigestInvalid, Image(layers: Layer.Replace(Sha, digest, StringComparison.Ordinal)));
 
     [Fact]
-    public void Row_18_sha512_is_accepted()
+    public void Sha512_is_accepted()
     {
         var digest = Digest.Of("{}"u8, DigestAlgorithm.Sha512).ToString();
         Assert.Equal(digest, Accept(Image(layers: WithField("\"data\":\"e30=\"").Replace(Sha, digest, StringComparison.Ordinal))).Layers[0].Digest.ToString());
@@ -377,11 +384,13 @@ public sealed class ManifestReaderTests
     [InlineData("a/ä")]
     [InlineData("!!a/b!!")]
     [InlineData("")]
-    public void Row_20_media_types_are_plain_tokens(string type) =>
-        Refuse(ProblemCodes.MediaTypeInvalid, Image(layers: Layer.Replace("application/vnd.oci.image.layer.v1.tar+gzip", type, StringComparison.Ordinal)));
+    public void Media_types_are_plain_tokens(string type) =>
+        Refuse(
+            ProblemCodes.MediaTypeInvalid,
+            Image(layers: Layer.Replace("application/vnd.oci.image.layer.v1.tar+gzip", type, StringComparison.Ordinal)));
 
     [Fact]
-    public void Row_20_long_media_types_are_refused()
+    public void Long_media_types_are_refused()
     {
         var longest = new string('a', 127) + "/" + new string('b', 127);
         Accept(Image($"\"artifactType\":\"{longest}\""));
@@ -392,17 +401,19 @@ public sealed class ManifestReaderTests
     [Theory]
     [InlineData("artifactType")]
     [InlineData("mediaType")]
-    public void Row_20_types_of_the_document_are_plain_tokens(string field) =>
+    public void Types_of_the_document_are_plain_tokens(string field) =>
         Refuse(ProblemCodes.MediaTypeInvalid, Image($"\"{field}\":\"text/html; charset=utf-8\""));
 
     [Fact]
-    public void Row_16_layers_with_urls_are_read_for_the_gate_to_judge() =>
+    public void Layers_with_urls_are_read_for_the_gate_to_judge() =>
         Assert.Equal(["file:///etc/passwd"], Accept(Image(layers: WithField("\"urls\":[\"file:///etc/passwd\"]"))).Layers[0].Urls);
 
     [Fact]
-    public void Row_52_words_of_strangers_are_escaped_in_messages()
+    public void Words_of_strangers_are_escaped_in_messages()
     {
-        var message = Refuse(ProblemCodes.DigestInvalid, Image(layers: Layer.Replace(Sha, "\u009b2J\u202e" + new string('x', 4000), StringComparison.Ordinal)));
+        var message = Refuse(
+            ProblemCodes.DigestInvalid,
+            Image(layers: Layer.Replace(Sha, "\u009b2J\u202e" + new string('x', 4000), StringComparison.Ordinal)));
         Assert.StartsWith("layers[0].digest: expected sha256:", message, StringComparison.Ordinal);
         Assert.Contains(@"\u009b2J\u202exxx", message, StringComparison.Ordinal);
     }

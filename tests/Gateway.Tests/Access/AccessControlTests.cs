@@ -136,7 +136,8 @@ public sealed class AccessControlTests
     {
         using var rig = new AccessRig();
 
-        var identities = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => Task.Run(() => rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")))));
+        var identities = await Task.WhenAll(
+            Enumerable.Range(0, 200).Select(_ => Task.Run(() => rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")))));
 
         Assert.All(identities, identity => Assert.Equal(Ci, identity));
     }

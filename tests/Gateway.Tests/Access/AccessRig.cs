@@ -50,7 +50,8 @@ internal sealed class AccessRig : IDisposable
 
     public static string Line(string account, string password) => $"{account}:{Bcrypt.Hash(password, Bcrypt.LeastCost)}";
 
-    public static string Basic(string account, string password) => $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{account}:{password}"))}";
+    public static string Basic(string account, string password) =>
+        $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{account}:{password}"))}";
 
     public void WriteAccounts(params string[] lines)
     {

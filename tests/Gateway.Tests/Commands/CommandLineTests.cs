@@ -13,12 +13,14 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Verify_prints_what_would_be_done()
     {
-        var (code, output, error) = await Run("verify", "--config", Write("upstreams: { docker.io: {} }\nstorage: { path: /srv/registry }"));
+        var (code, output, error) = await Run(
+            "verify", "--config", Write("upstreams: { docker.io: {} }\nstorage: { path: /srv/registry }"));
 
         Assert.Equal((0, ""), (code, error));
         Assert.Contains("listen         http://127.0.0.1:5000/", output);
         Assert.Contains("storage        /srv/registry", output);
-        Assert.Contains("upstream       docker.io  https://registry-1.docker.io/  ?ns=docker.io|index.docker.io|registry-1.docker.io", output);
+        Assert.Contains(
+            "upstream       docker.io  https://registry-1.docker.io/  ?ns=docker.io|index.docker.io|registry-1.docker.io", output);
         Assert.Contains("route          docker.io  from docker.io", output);
         Assert.Contains("route          (the rest)  built-in storage", output);
     }

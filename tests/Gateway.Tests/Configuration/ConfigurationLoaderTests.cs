@@ -32,7 +32,8 @@ public sealed class ConfigurationLoaderTests
         var loaded = ConfigurationLoader.Load("/nowhere/gateway.yaml", []);
 
         Assert.Null(loaded.Options);
-        Assert.Contains("/nowhere/gateway.yaml:1:1: expected a configuration file that can be read", Assert.Single(loaded.Mistakes).ToString());
+        Assert.Contains(
+            "/nowhere/gateway.yaml:1:1: expected a configuration file that can be read", Assert.Single(loaded.Mistakes).ToString());
     }
 
     [Fact]
@@ -132,7 +133,8 @@ public sealed class ConfigurationLoaderTests
         Assert.Equal((8 << 20, 16), (policy.Parser.Limits.MaxBytes, policy.Parser.Limits.MaxDepth));
         Assert.Equal(["mcr.microsoft.com"], policy.Parser.ForeignLayerHosts);
         Assert.False(policy.ArtifactTypes!.HelmOciSupport);
-        Assert.Equal(["application/vnd.sylabs.sif.layer.v1.sif"], policy.ArtifactTypes.Allowed!["application/vnd.sylabs.sif.config.v1+json"]);
+        Assert.Equal(
+            ["application/vnd.sylabs.sif.layer.v1.sif"], policy.ArtifactTypes.Allowed!["application/vnd.sylabs.sif.config.v1+json"]);
         var rule = Assert.Single(policy.Rules);
         Assert.Equal(("types", RuleMode.Warn, "ask the platform team", true), (rule.Id, rule.Mode, rule.Fix, rule.RequireArtifactTypes));
         Assert.Equal(["v*"], rule.IncludeTags);
@@ -157,7 +159,8 @@ public sealed class ConfigurationLoaderTests
     [InlineData("upstreams: { docker.io: { auth: passthrough } }", "upstreams.docker.io.auth: 'passthrough' is not in this version")]
     [InlineData("replicas: {}", "replicas: not in this version")]
     [InlineData("cache: { prefetch: on }", "cache.prefetch: 'on' is not in this version")]
-    public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+    public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) =>
+        Assert.Contains(expected, Yaml.Mistake(text));
 
     [Theory]
     [InlineData("policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }", "policy.rules[0].require: requires nothing; expected artifactTypes: true")]
@@ -167,5 +170,6 @@ public sealed class ConfigurationLoaderTests
     [InlineData("policy: { default: allow, rules: [{ id: a, require: { artifactTypes: true } }] }", "policy.artifactTypes is missing")]
     [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { 'text/html; charset=utf-8': [] } } }", "expected a media type")]
     [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { nope: [] } } }", "expected a media type")]
-    public void Policy_that_says_nothing_or_two_things_is_refused(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+    public void Policy_that_says_nothing_or_two_things_is_refused(string text, string expected) =>
+        Assert.Contains(expected, Yaml.Mistake(text));
 }

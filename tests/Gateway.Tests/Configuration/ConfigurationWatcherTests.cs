@@ -110,7 +110,9 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     private void Watch()
     {
         var options = ConfigurationLoader.Load(File, []).Options!;
-        _watcher = new(File, options, () => ConfigurationLoader.Load(File, []), async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System, _log);
+        _watcher = new(
+            File, options, () => ConfigurationLoader.Load(File, []), async (next, stop) => await _applied.Writer.WriteAsync(next, stop),
+            TimeProvider.System, _log);
     }
 
     private Task Write(string text) => System.IO.File.WriteAllTextAsync(File, text);
@@ -141,7 +143,8 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             _lines.Writer.TryWrite(formatter(state, exception));
     }
 }

@@ -47,7 +47,8 @@ public sealed class ExamplesTests : IDisposable
         var from = Array.FindIndex(lines, line => line.StartsWith("# routes:", StringComparison.Ordinal));
         var uncommented = lines.Skip(from).Where(line => line.StartsWith("# ", StringComparison.Ordinal) && !char.IsUpper(line[2])).Select(line => line[2..]);
 
-        var loaded = ConfigurationLoader.Load(string.Join('\n', [.. lines.Take(from), .. uncommented]), "gateway.yaml", _folder.FullName, []);
+        var loaded = ConfigurationLoader.Load(
+            string.Join('\n', [.. lines.Take(from), .. uncommented]), "gateway.yaml", _folder.FullName, []);
 
         Assert.Empty(loaded.Mistakes.Select(mistake => mistake.ToString()));
         Assert.NotNull(loaded.Options!.Access);

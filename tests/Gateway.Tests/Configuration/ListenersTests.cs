@@ -10,7 +10,8 @@ public sealed class ListenersTests
     [InlineData("http://localhost:5000")]
     [InlineData("http://[::1]:5000")]
     [InlineData("http://127.8.9.1:5000")]
-    public void Loopback_needs_no_access_section(string url) => Assert.Equal(new Uri(url), Assert.Single(Yaml.Good($"listen: '{url}'").Listen).Url);
+    public void Loopback_needs_no_access_section(string url) =>
+        Assert.Equal(new Uri(url), Assert.Single(Yaml.Good($"listen: '{url}'").Listen).Url);
 
     [Theory]
     [InlineData("http://0.0.0.0:5000")]
@@ -43,7 +44,8 @@ public sealed class ListenersTests
     [Fact]
     public void Listener_may_be_pull_only_and_answer_to_some_hosts()
     {
-        var listener = Assert.Single(Yaml.Good("listen: { url: 'http://127.0.0.1:5000', access: pull-only, hosts: [mirror.example] }").Listen);
+        var listener = Assert.Single(
+            Yaml.Good("listen: { url: 'http://127.0.0.1:5000', access: pull-only, hosts: [mirror.example] }").Listen);
 
         Assert.True(listener.PullOnly);
         Assert.Equal(["mirror.example"], listener.Hosts);
@@ -51,5 +53,7 @@ public sealed class ListenersTests
 
     [Fact]
     public void Account_in_a_rule_needs_a_file_of_accounts() =>
-        Assert.Contains("access.rules[0].actors: 'ci' cannot log in without access.htpasswd", Yaml.Mistake("access: { rules: [{ actors: [ci], repositories: [a], actions: [pull] }] }"));
+        Assert.Contains(
+            "access.rules[0].actors: 'ci' cannot log in without access.htpasswd",
+            Yaml.Mistake("access: { rules: [{ actors: [ci], repositories: [a], actions: [pull] }] }"));
 }

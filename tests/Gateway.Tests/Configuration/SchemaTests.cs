@@ -42,10 +42,12 @@ public sealed class SchemaTests
 
         Assert.Equal("https://json-schema.org/draft/2020-12/schema", (string?)schema["$schema"]);
         Assert.False((bool)schema["additionalProperties"]!);
-        Assert.Equal(GatewaySchema.Root.Settings.Select(setting => setting.Name), schema["properties"]!.AsObject().Select(property => property.Key));
+        Assert.Equal(
+            GatewaySchema.Root.Settings.Select(setting => setting.Name), schema["properties"]!.AsObject().Select(property => property.Key));
         var upstream = schema["properties"]!["upstreams"]!["additionalProperties"]!["properties"]!;
         Assert.Equal("boolean", (string?)upstream["library"]!["type"]);
-        Assert.Equal(["serve", "deny"], upstream["tags"]!["properties"]!["onUnavailable"]!["enum"]!.AsArray().Select(word => (string?)word));
+        Assert.Equal(
+            ["serve", "deny"], upstream["tags"]!["properties"]!["onUnavailable"]!["enum"]!.AsArray().Select(word => (string?)word));
         Assert.Equal(["default"], schema["properties"]!["policy"]!["required"]!.AsArray().Select(key => (string?)key));
     }
 

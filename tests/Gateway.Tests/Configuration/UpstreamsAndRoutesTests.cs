@@ -17,12 +17,15 @@ public sealed class UpstreamsAndRoutesTests
         Assert.True(hub.Library);
         Assert.Equal([new Uri("https://auth.docker.io")], hub.Realms);
         Assert.False(options.Upstreams["ghcr.io"].Library);
-        Assert.Equal([("docker.io", "docker.io"), ("ghcr.io", "ghcr.io"), ("", null)], options.Routes.Select(route => (route.Prefix, route.Upstream)));
+        Assert.Equal(
+            [("docker.io", "docker.io"), ("ghcr.io", "ghcr.io"), ("", null)],
+            options.Routes.Select(route => (route.Prefix, route.Upstream)));
     }
 
     [Theory]
     [MemberData(nameof(WellKnown))]
-    public void Every_well_known_registry_is_complete(string key) => Assert.NotEmpty(Yaml.Good($"upstreams: {{ {key}: {{}} }}").Upstreams[key].Urls);
+    public void Every_well_known_registry_is_complete(string key) =>
+        Assert.NotEmpty(Yaml.Good($"upstreams: {{ {key}: {{}} }}").Upstreams[key].Urls);
 
     public static TheoryData<string> WellKnown() =>
         ["docker.io", "ghcr.io", "quay.io", "registry.k8s.io", "gcr.io", "mcr.microsoft.com", "public.ecr.aws", "registry.gitlab.com"];
@@ -64,7 +67,8 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("99999999999d")]
     [InlineData("11y")]
     [InlineData("3651d")]
-    public void What_is_no_duration_is_refused(string written) => Assert.Throws<Xunit.Sdk.EmptyException>(() => Tags($"revalidateAfter: {written}"));
+    public void What_is_no_duration_is_refused(string written) =>
+        Assert.Throws<Xunit.Sdk.EmptyException>(() => Tags($"revalidateAfter: {written}"));
 
     [Theory]
     [InlineData("0", 0)]
@@ -74,7 +78,8 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("512MB", 512_000_000)]
     [InlineData("1 TB", 1_000_000_000_000)]
     [InlineData("4Gi", 4L << 30)]
-    public void Size_is_read(string written, long expected) => Assert.Equal(expected, Yaml.Good($"cache: {{ maxSize: {written} }}").Cache.MaxSize);
+    public void Size_is_read(string written, long expected) =>
+        Assert.Equal(expected, Yaml.Good($"cache: {{ maxSize: {written} }}").Cache.MaxSize);
 
     [Theory]
     [InlineData("-1")]
@@ -82,7 +87,8 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("1gib")]
     [InlineData("1e9")]
     [InlineData("9999999PiB")]
-    public void What_is_no_size_is_refused(string written) => Assert.Contains("expected a size", Yaml.Mistake($"cache: {{ maxSize: {written} }}"));
+    public void What_is_no_size_is_refused(string written) =>
+        Assert.Contains("expected a size", Yaml.Mistake($"cache: {{ maxSize: {written} }}"));
 
     [Fact]
     public void Words_of_tags_are_read()
@@ -121,5 +127,6 @@ public sealed class UpstreamsAndRoutesTests
             ["team/app", "team", ""],
             Yaml.Good("routes: [{ prefix: '', storage: built-in }, { prefix: team, storage: built-in }, { prefix: team/app, storage: built-in }]").Routes.Select(route => route.Prefix));
 
-    private static TagOptions Tags(string text) => Yaml.Good($"upstreams: {{ docker.io: {{ tags: {{ {text} }} }} }}").Upstreams["docker.io"].Tags;
+    private static TagOptions Tags(string text) =>
+        Yaml.Good($"upstreams: {{ docker.io: {{ tags: {{ {text} }} }} }}").Upstreams["docker.io"].Tags;
 }

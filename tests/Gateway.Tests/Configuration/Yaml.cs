@@ -7,7 +7,8 @@ namespace Gateway.Tests.Configuration;
 internal static class Yaml
 {
     public static LoadedConfiguration Load(string text, params (string Name, string Value)[] environment) =>
-        ConfigurationLoader.Load(text, "gateway.yaml", Path.GetTempPath(), environment.Select(pair => KeyValuePair.Create(pair.Name, pair.Value)));
+        ConfigurationLoader.Load(
+            text, "gateway.yaml", Path.GetTempPath(), environment.Select(pair => KeyValuePair.Create(pair.Name, pair.Value)));
 
     public static GatewayOptions Good(string text, params (string Name, string Value)[] environment)
     {
@@ -24,5 +25,6 @@ internal static class Yaml
     }
 
     /// <summary>The only mistake of a text that has one.</summary>
-    public static string Mistake(string text, params (string Name, string Value)[] environment) => Assert.Single(Mistakes(text, environment));
+    public static string Mistake(string text, params (string Name, string Value)[] environment) =>
+        Assert.Single(Mistakes(text, environment));
 }

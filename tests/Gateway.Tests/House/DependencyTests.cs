@@ -69,7 +69,8 @@ public sealed partial class DependencyTests
 
     private static string Root { get; } = FindRoot();
 
-    private static string FindRoot([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
+    private static string FindRoot([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
 
     [GeneratedRegex(@"\bGateway\.(Registry|Operations|Repositories|PullThrough|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy)\b(?!\.)")]
     private static partial Regex Room();

@@ -29,7 +29,8 @@ public sealed class OperatorPortTests
         (await rig.SendAsync("GET", "/v2/a/tags/list")).Dispose();
         (await rig.SendAsync("BREW", "/v2/")).Dispose();
 
-        await ScrapeUntilAsync(rig, s => s is { Name: "gateway_http_requests_total", Labels: "code=\"404\",method=\"GET\",route=\"tags\"" });
+        await ScrapeUntilAsync(
+            rig, s => s is { Name: "gateway_http_requests_total", Labels: "code=\"404\",method=\"GET\",route=\"tags\"" });
         var scrape = await ScrapeUntilAsync(
             rig, s => s is { Name: "gateway_http_requests_total", Labels: "code=\"405\",method=\"OTHER\",route=\"ping\"" });
         Assert.Equal("histogram", scrape.Types["gateway_http_request_duration_seconds"]);
@@ -42,7 +43,8 @@ public sealed class OperatorPortTests
     }
 
     // A request is counted when it is over, which its client may know first.
-    private static async Task<PrometheusReader> ScrapeUntilAsync(GatewayRig rig, Predicate<(string Name, string Labels, double Value)> found)
+    private static async Task<PrometheusReader> ScrapeUntilAsync(
+        GatewayRig rig, Predicate<(string Name, string Labels, double Value)> found)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)

@@ -26,7 +26,8 @@ internal sealed class Body(long hangsUpAfter = long.MaxValue) : IBodyWriter
         var buffer = new byte[64 * 1024];
         while (count > 0)
         {
-            var read = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), offset, cancellationToken);
+            var read = await RandomAccess.ReadAsync(
+                file, buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), offset, cancellationToken);
             if (read == 0) throw new EndOfStreamException($"the file ends at {offset}, {count} more bytes were promised");
             await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
             (offset, count) = (offset + read, count - read);

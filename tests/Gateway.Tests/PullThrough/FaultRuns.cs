@@ -8,8 +8,8 @@ using Xunit;
 namespace Gateway.Tests.PullThrough;
 
 /// <summary>
-/// Seeded runs of a misbehaving upstream under readers that come, read anywhere, and leave: a reader gets the right bytes or a clean failure, nothing wrong is kept, and
-/// never are two whole downloads of one digest under way.
+/// Seeded runs of a misbehaving upstream under readers that come, read anywhere, and leave: a reader gets the right bytes or a clean
+/// failure, nothing wrong is kept, and never are two whole downloads of one digest under way.
 /// </summary>
 public sealed class FaultRuns
 {
@@ -51,10 +51,12 @@ public sealed class FaultRuns
         var hubs = new[] { rig.Hub, rig.OtherHub };
         foreach (var hub in hubs)
         {
-            for (var faults = random.Next(0, 4); faults > 0; faults--) Script(hub.When(r => r.IsGet && r.IsBlob(digest)), random, layer.Length).Times(random.Next(1, 3));
+            for (var faults = random.Next(0, 4); faults > 0; faults--)
+                Script(hub.When(r => r.IsGet && r.IsBlob(digest)), random, layer.Length).Times(random.Next(1, 3));
         }
         var backing = rig.Pull(name);
-        await Task.WhenAll(Enumerable.Range(0, random.Next(1, 6)).Select(i => ReadAnyhowAsync(backing, digest, layer, new(seed * 100 + i))));
+        await Task.WhenAll(
+            Enumerable.Range(0, random.Next(1, 6)).Select(i => ReadAnyhowAsync(backing, digest, layer, new(seed * 100 + i))));
         await Rig.UntilAsync(() => rig.Fetches.Find(Rig.D(digest)) is null);
         if (rig.IsKept(digest)) await AssertKeptAsync(backing, digest, layer);
     }

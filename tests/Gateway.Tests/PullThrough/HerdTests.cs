@@ -37,7 +37,8 @@ public sealed class HerdTests
         await using var first = await Rig.OpenAsync(rig.Backing, digest);
         await using var second = await Rig.OpenAsync(rig.Backing, digest);
         var (one, two) = (new Body(), new Body());
-        var (reading, alsoReading) = (first.CopyToAsync(one, 0, null, default).AsTask(), second.CopyToAsync(two, 0, null, default).AsTask());
+        var (reading, alsoReading) = (
+            first.CopyToAsync(one, 0, null, default).AsTask(), second.CopyToAsync(two, 0, null, default).AsTask());
         await Rig.UntilAsync(() => one.Length == layer.Length - 1 && two.Length == layer.Length - 1);
         Assert.False(reading.IsCompleted || alsoReading.IsCompleted || first.IsVerified);
     }
@@ -88,7 +89,8 @@ public sealed class HerdTests
         var digest = rig.Hub.AddBlob(Rig.Name, layer);
         await using var leaving = await Rig.OpenAsync(rig.Backing, digest);
         await using var staying = await Rig.OpenAsync(rig.Backing, digest);
-        await Assert.ThrowsAsync<ClientHungUpException>(async () => await leaving.CopyToAsync(new Body(hangsUpAfter: 100_000), 0, null, default));
+        await Assert.ThrowsAsync<ClientHungUpException>(
+            async () => await leaving.CopyToAsync(new Body(hangsUpAfter: 100_000), 0, null, default));
         Assert.Equal(layer, await Rig.ReadAsync(staying));
         Assert.Equal(1, rig.Gets(digest));
     }

@@ -83,7 +83,8 @@ internal sealed class Rig : IAsyncDisposable
         };
 
     /// <summary>The same, with how it came about.</summary>
-    public async Task<Provenance> ResolveAsync(string tag = "v1") => (await Gate.GetManifestAsync(Asker, new(TagName.Parse(tag)), default)).Provenance;
+    public async Task<Provenance> ResolveAsync(string tag = "v1") =>
+        (await Gate.GetManifestAsync(Asker, new(TagName.Parse(tag)), default)).Provenance;
 
     /// <summary>Opens a blob that must be there.</summary>
     public static async Task<IContent> OpenAsync(IBacking backing, string digest, BlobUse? use = null) =>
@@ -144,7 +145,9 @@ internal sealed class Rig : IAsyncDisposable
         Volume = await Volume.OpenAsync(_folder, Clock, NullLogger.Instance, default);
         Fetches = new(Volume, Clock, NullLogger.Instance);
         Backing = Pull(Name);
-        Gate = new(RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(), Clock), Volume, new(), takesPushes: false, Clock);
+        Gate = new(
+            RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(), Clock), Volume, new(), takesPushes: false,
+            Clock);
     }
 
     private async Task CloseAsync()

@@ -244,7 +244,8 @@ public sealed class TagTests
         {
             var manifest = await rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(image.Digest)), default);
             Assert.Equal(image.Manifest, Assert.IsType<Answer<StoredManifest>.Found>(manifest).Value.Bytes.ToArray());
-            foreach (var blob in image.Layers.Append(image.Config)) Assert.Equal(blob, ScriptedUpstream.DigestOf(await Rig.ReadAsync(rig.Backing, blob)));
+            foreach (var blob in image.Layers.Append(image.Config))
+                Assert.Equal(blob, ScriptedUpstream.DigestOf(await Rig.ReadAsync(rig.Backing, blob)));
         }
     }
 }

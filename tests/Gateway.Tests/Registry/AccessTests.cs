@@ -41,7 +41,8 @@ public sealed class AccessTests
     public async Task An_anonymous_token_passes_the_ping_and_adds_no_rights()
     {
         await using var rig = await StartAsync();
-        using var token = System.Text.Json.JsonDocument.Parse(await rig.Client.GetStringAsync("/token?service=x&scope=repository:secret/a:pull"));
+        using var token = System.Text.Json.JsonDocument.Parse(await rig.Client.GetStringAsync(
+            "/token?service=x&scope=repository:secret/a:pull"));
         var bearer = $"Bearer {token.RootElement.GetProperty("token").GetString()}";
 
         using var ping = await rig.SendAsync("GET", "/v2/", null, ("Authorization", bearer));
@@ -52,7 +53,8 @@ public sealed class AccessTests
     [Fact]
     public async Task A_pull_only_address_challenges_no_ping_and_takes_no_write()
     {
-        await using var rig = await GatewayRig.StartAsync(options => options with { Listen = [options.Listen[0] with { PullOnly = true }] });
+        await using var rig = await GatewayRig.StartAsync(
+            options => options with { Listen = [options.Listen[0] with { PullOnly = true }] });
 
         using var ping = await rig.SendAsync("GET", "/v2/");
         using var write = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");
@@ -62,7 +64,8 @@ public sealed class AccessTests
     [Fact]
     public async Task A_host_that_a_listener_does_not_serve_is_misdirected()
     {
-        await using var rig = await GatewayRig.StartAsync(options => options with { Listen = [options.Listen[0] with { Hosts = ["gw.example"] }] });
+        await using var rig = await GatewayRig.StartAsync(
+            options => options with { Listen = [options.Listen[0] with { Hosts = ["gw.example"] }] });
 
         using var other = await rig.SendAsync("GET", "/v2/");
         using var right = await rig.SendAsync("GET", "/v2/", null, ("Host", "GW.example:5000"));

@@ -93,7 +93,8 @@ public sealed class RawRequestTests
         await stream.WriteAsync(Encoding.Latin1.GetBytes(request), deadline.Token);
         var answer = new StringBuilder();
         var buffer = new byte[4096];
-        while (!answer.ToString().Contains("\r\n\r\n", StringComparison.Ordinal) && await stream.ReadAsync(buffer, deadline.Token) is > 0 and var count)
+        while (!answer.ToString().Contains("\r\n\r\n", StringComparison.Ordinal)
+            && await stream.ReadAsync(buffer, deadline.Token) is > 0 and var count)
             answer.Append(Encoding.Latin1.GetString(buffer, 0, count));
         return answer.ToString();
     }

@@ -174,7 +174,9 @@ public sealed class TargetParserTests
 
     [Fact]
     public void A_plus_in_an_artifact_type_is_a_plus() =>
-        Assert.Equal("application/a+json", TargetParser.Parse($"/v2/a/referrers/{Sha256}?artifactType=application/a+json").Target.Query.ArtifactType);
+        Assert.Equal(
+            "application/a+json",
+            TargetParser.Parse($"/v2/a/referrers/{Sha256}?artifactType=application/a+json").Target.Query.ArtifactType);
 
     [Fact]
     public void Ten_tags_are_taken_and_the_eleventh_is_too_many()

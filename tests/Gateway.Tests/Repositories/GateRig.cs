@@ -32,16 +32,22 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
         ArtifactTypes = new()
         {
             Extend = true,
-            Allowed = wasm ? ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty.Add(Wasm, ["application/wasm"]) : ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty,
+            Allowed = wasm
+                ? ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty.Add(Wasm, ["application/wasm"])
+                : ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty,
         },
     };
 
     public RepositoryRouter Router(PolicyOptions? policy = null, PullThroughFactory? upstream = null, GatewayOptions? options = null) =>
-        new(options ?? new(), Volume, upstream ?? ((_, _) => throw new InvalidOperationException("no upstream")), new(new(policy), _decisions, TimeProvider.System), _decisions, TimeProvider.System);
+        new(
+            options ?? new(), Volume, upstream ?? ((_, _) => throw new InvalidOperationException("no upstream")),
+            new(new(policy), _decisions, TimeProvider.System), _decisions, TimeProvider.System);
 
-    public Repository Repository(string name, PolicyOptions? policy = null) => Router(policy).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+    public Repository Repository(string name, PolicyOptions? policy = null) =>
+        Router(policy).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
 
-    public static async Task<Descriptor> PushBlobAsync(Repository repository, string text, string mediaType = MediaTypes.OciConfig, Asker? asker = null)
+    public static async Task<Descriptor> PushBlobAsync(
+        Repository repository, string text, string mediaType = MediaTypes.OciConfig, Asker? asker = null)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(asker ?? Anybody, DigestAlgorithm.Sha256, default);
@@ -59,14 +65,16 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
 
     private static string Json(Descriptor d) => $$"""{"mediaType":"{{d.MediaType}}","digest":"{{d.Digest}}","size":{{d.Size}}}""";
 
-    public static ValueTask<Answer<PushedManifest>> PutAsync(Repository repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest, Asker? asker = null) =>
+    public static ValueTask<Answer<PushedManifest>> PutAsync(
+        Repository repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest, Asker? asker = null) =>
         repository.PutManifestAsync(
             asker ?? Anybody,
             new(Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), [], type, bytes),
             default);
 
     /// <summary>Pushes an artifact of this config type under a tag.</summary>
-    public static async Task<Digest> PushAsync(Repository repository, string tag, string configType = MediaTypes.OciConfig, string text = "config")
+    public static async Task<Digest> PushAsync(
+        Repository repository, string tag, string configType = MediaTypes.OciConfig, string text = "config")
     {
         var bytes = Manifest(await PushBlobAsync(repository, text, configType));
         return ((Answer<PushedManifest>.Found)await PutAsync(repository, tag, bytes)).Value.Digest;

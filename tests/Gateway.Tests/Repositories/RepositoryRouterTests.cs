@@ -13,7 +13,8 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
         Key = "docker.io", Urls = [new("https://hub.example")], Namespaces = ["docker.io", "index.docker.io"], Library = true,
     };
 
-    private static readonly UpstreamOptions Corp = new() { Key = "corp", Urls = [new("https://corp.example")], Namespaces = ["corp.example:5000"] };
+    private static readonly UpstreamOptions Corp =
+        new() { Key = "corp", Urls = [new("https://corp.example")], Namespaces = ["corp.example:5000"] };
 
     private static readonly GatewayOptions Options = new()
     {
@@ -88,7 +89,8 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     public async Task The_catalog_shows_what_the_asker_may_pull_and_nothing_behind_a_route_to_an_upstream()
     {
         var open = _rig.Router();
-        foreach (var name in new[] { "a", "b/c", "docker.io/hidden", "secret" }) await GateRig.PushAsync(open.Route("gw", null, RepositoryName.Parse(name)).Repository!, "v1");
+        foreach (var name in new[] { "a", "b/c", "docker.io/hidden", "secret" })
+            await GateRig.PushAsync(open.Route("gw", null, RepositoryName.Parse(name)).Repository!, "v1");
         async Task<string> PageAsync(string? last, int count)
         {
             var page = await _router.CatalogAsync(n => n.Value != "secret", last, count, default);

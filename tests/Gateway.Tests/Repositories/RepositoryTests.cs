@@ -54,7 +54,8 @@ public sealed class RepositoryTests : IAsyncLifetime
     public async Task A_blob_of_another_repository_does_not_count()
     {
         var config = await GateRig.PushBlobAsync(_rig.Repository("other"), "config");
-        var invalid = Assert.IsType<Answer<PushedManifest>.Invalid>(await GateRig.PutAsync(_rig.Repository("team/app"), "v1", GateRig.Manifest(config)));
+        var invalid = Assert.IsType<Answer<PushedManifest>.Invalid>(await GateRig.PutAsync(
+            _rig.Repository("team/app"), "v1", GateRig.Manifest(config)));
         Assert.Equal(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, invalid.Code);
     }
 
@@ -63,7 +64,8 @@ public sealed class RepositoryTests : IAsyncLifetime
     {
         var repository = _rig.Repository("team/app");
         var config = await GateRig.PushBlobAsync(repository, "config");
-        var size = Assert.IsType<Answer<PushedManifest>.Invalid>(await GateRig.PutAsync(repository, "v1", GateRig.Manifest(config with { Size = 7 })));
+        var size = Assert.IsType<Answer<PushedManifest>.Invalid>(await GateRig.PutAsync(
+            repository, "v1", GateRig.Manifest(config with { Size = 7 })));
         Assert.Equal((RegistryErrorCode.MANIFEST_INVALID, "SIZE_MISMATCH"), (size.Code, size.Detail));
         var child = GateRig.Manifest(config);
         await GateRig.PutAsync(repository, Digest.Of(child).ToString(), child);
@@ -97,7 +99,8 @@ public sealed class RepositoryTests : IAsyncLifetime
         Assert.Contains("ALLOWED_OCI_ARTIFACT_TYPES", refused.Decision.Message, StringComparison.Ordinal);
         Assert.Equal(refused.Decision, _rig.Router().FindDecision(refused.Decision.Id));
         Assert.IsType<Answer<StoredManifest>.Absent>(await repository.GetManifestAsync(GateRig.Pusher, new(Digest.Of(bytes)), default));
-        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(_rig.Repository("team/app", GateRig.Types(wasm: true)), "v1", bytes));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(
+            _rig.Repository("team/app", GateRig.Types(wasm: true)), "v1", bytes));
     }
 
     [Fact]
@@ -146,7 +149,8 @@ public sealed class RepositoryTests : IAsyncLifetime
         var child = GateRig.Manifest(await GateRig.PushBlobAsync(open, "{}", GateRig.Wasm));
         await GateRig.PutAsync(open, Digest.Of(child).ToString(), child);
         var index = GateRig.Index(new Descriptor(MediaTypes.OciManifest, Digest.Of(child), child.Length));
-        var refused = Assert.IsType<Answer<PushedManifest>.Refused>(await GateRig.PutAsync(_rig.Repository("team/app", GateRig.Types()), "v1", index, MediaTypes.OciIndex));
+        var refused = Assert.IsType<Answer<PushedManifest>.Refused>(await GateRig.PutAsync(
+            _rig.Repository("team/app", GateRig.Types()), "v1", index, MediaTypes.OciIndex));
         Assert.Contains(refused.Decision.Verdict.Reasons, r => r.Code == "CHILD_DENIED");
     }
 
@@ -156,7 +160,8 @@ public sealed class RepositoryTests : IAsyncLifetime
         var repository = _rig.Repository("team/app");
         var subject = new Descriptor(MediaTypes.OciManifest, Digest.Of("later"u8), 5);
         var signature = GateRig.Manifest(await GateRig.PushBlobAsync(repository, "{}", "application/vnd.example.sig"), subject: subject);
-        var pushed = Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(repository, Digest.Of(signature).ToString(), signature));
+        var pushed = Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(
+            repository, Digest.Of(signature).ToString(), signature));
         Assert.Equal(subject.Digest, pushed.Value.Subject);
         async Task<int> CountAsync(string? type) =>
             ((Answer<ReferrersPage>.Found)await repository.ReferrersAsync(GateRig.Puller, subject.Digest, type, null, default)).Value.Items.Count;
@@ -169,7 +174,8 @@ public sealed class RepositoryTests : IAsyncLifetime
         var repository = _rig.Repository("team/app");
         var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(GateRig.Pusher, DigestAlgorithm.Sha256, default);
         await opened.Value.DisposeAsync();
-        Assert.IsType<Answer<Upload>.Absent>(await repository.FindUploadAsync(GateRig.Pusher with { Actor = "eve" }, opened.Value.Id, default));
+        Assert.IsType<Answer<Upload>.Absent>(await repository.FindUploadAsync(
+            GateRig.Pusher with { Actor = "eve" }, opened.Value.Id, default));
         Assert.IsType<Answer<Upload>.Absent>(await _rig.Repository("other").FindUploadAsync(GateRig.Pusher, opened.Value.Id, default));
         var found = Assert.IsType<Answer<Upload>.Found>(await repository.FindUploadAsync(GateRig.Pusher, opened.Value.Id, default));
         await found.Value.DisposeAsync();
@@ -182,7 +188,8 @@ public sealed class RepositoryTests : IAsyncLifetime
         var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(GateRig.Pusher, DigestAlgorithm.Sha256, default);
         await using var upload = opened.Value;
         await upload.AppendAsync(new MemoryStream(Encoding.UTF8.GetBytes("right")), default);
-        var wrong = Assert.IsType<Answer<Digest>.Invalid>(await repository.CompleteUploadAsync(GateRig.Pusher, upload, Digest.Of("wrong"u8), default));
+        var wrong = Assert.IsType<Answer<Digest>.Invalid>(await repository.CompleteUploadAsync(
+            GateRig.Pusher, upload, Digest.Of("wrong"u8), default));
         Assert.Equal(RegistryErrorCode.DIGEST_INVALID, wrong.Code);
         Assert.IsType<Answer<Digest>.Found>(await repository.CompleteUploadAsync(GateRig.Pusher, upload, Digest.Of("right"u8), default));
     }

@@ -24,7 +24,8 @@ internal sealed class IndexRig : IDisposable
 
     /// <summary>An index that holds little in memory, so that it is quick to copy and reads from disk.</summary>
     public static LinkIndex OpenSmall(uint generation, string folder, TimeProvider? clock = null) =>
-        LinkIndex.Open(folder, generation, clock ?? TimeProvider.System, NullLogger.Instance, new IndexSizes(Log: 1 << 19, HashTable: 1 << 16));
+        LinkIndex.Open(
+            folder, generation, clock ?? TimeProvider.System, NullLogger.Instance, new IndexSizes(Log: 1 << 19, HashTable: 1 << 16));
 
     /// <summary>Copies the index's folder to one of its own, whatever happens in it meanwhile; the caller removes its parent.</summary>
     public string Copy()
@@ -46,7 +47,8 @@ internal sealed class IndexRig : IDisposable
         return copy;
     }
 
-    public static Digest DigestOf(int number) => Digest.Of(BitConverter.GetBytes(number), number % 2 == 0 ? DigestAlgorithm.Sha256 : DigestAlgorithm.Sha512);
+    public static Digest DigestOf(int number) =>
+        Digest.Of(BitConverter.GetBytes(number), number % 2 == 0 ? DigestAlgorithm.Sha256 : DigestAlgorithm.Sha512);
 
     public static LinkKey KeyOf(int number) => LinkKey.Of(1, $"team/app{number % 7}", LinkKind.Blob, DigestOf(number));
 
@@ -59,7 +61,8 @@ internal sealed class IndexRig : IDisposable
         Parent = new DigestKey(DigestOf(number + 1)),
     };
 
-    public static ContentRecord ContentOf(int number, long version = 0) => new() { Size = ((long)number << 20) | version, LastUse = version, Roots = 1 };
+    public static ContentRecord ContentOf(int number, long version = 0) =>
+        new() { Size = ((long)number << 20) | version, LastUse = version, Roots = 1 };
 
     public void Dispose() => Directory.Delete(_parent, recursive: true);
 }

@@ -11,7 +11,9 @@ public sealed class JournalTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static JournalRecord Record(long sequence) =>
-        new(sequence, DateTimeOffset.FromUnixTimeMilliseconds(sequence), "a", [new Operation.SetLive(TagName.Parse($"t{sequence}"), Digest.Of([(byte)sequence]))], [default]);
+        new(
+            sequence, DateTimeOffset.FromUnixTimeMilliseconds(sequence), "a",
+            [new Operation.SetLive(TagName.Parse($"t{sequence}"), Digest.Of([(byte)sequence]))], [default]);
 
     /// <summary>Writes batches of records, a flush after each.</summary>
     private string Write(params int[] batches)

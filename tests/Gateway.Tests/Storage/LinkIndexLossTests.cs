@@ -77,7 +77,8 @@ public sealed class LinkIndexLossTests : IDisposable
         for (uint start = 1; start <= 3; start++)
         {
             await WriteAsync(_rig.Folder, start);
-            foreach (var file in Directory.EnumerateFiles(_rig.Folder, "log.*", SearchOption.AllDirectories)) File.WriteAllBytes(file, new byte[1000]);
+            foreach (var file in Directory.EnumerateFiles(_rig.Folder, "log.*", SearchOption.AllDirectories))
+                File.WriteAllBytes(file, new byte[1000]);
         }
         await WriteAsync(_rig.Folder, 4);
         Assert.Single(_rig.SetAside);

@@ -170,7 +170,8 @@ public sealed class LinkIndexTests : IDisposable
         await crashed.Opened;
         crashed.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
         clock.Advance(TimeSpan.FromSeconds(60));
-        await WaitAsync(() => Directory.Exists(_rig.Folder) && Directory.GetFiles(_rig.Folder, "info.dat*", SearchOption.AllDirectories).Length == 2);
+        await WaitAsync(
+            () => Directory.Exists(_rig.Folder) && Directory.GetFiles(_rig.Folder, "info.dat*", SearchOption.AllDirectories).Length == 2);
         crashed.Write(IndexRig.KeyOf(2), IndexRig.LinkOf(2));
         var folder = _rig.Copy();
 

@@ -38,7 +38,9 @@ public abstract class BackingSuite : IAsyncLifetime
     private ValueTask<CommitResult> CommitAsync(params Operation[] operations) => _repository.CommitAsync(new([.. operations]), default);
 
     private async Task<string[]> TagsAsync(string? last, int count) =>
-        await _repository.TagsAfterAsync(last, count, default) is Result<Page<TagName>>.Found { Value: var page } ? [.. page.Items.Select(t => t.Value)] : ["absent"];
+        await _repository.TagsAfterAsync(last, count, default) is Result<Page<TagName>>.Found { Value: var page }
+            ? [.. page.Items.Select(t => t.Value)]
+            : ["absent"];
 
     [Fact]
     public async Task A_repository_that_nobody_pushed_to_is_absent()
@@ -146,7 +148,8 @@ public abstract class BackingSuite : IAsyncLifetime
         var bytes = Encoding.UTF8.GetBytes($$"""
             {"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[],"annotations":{"long":"{{new string('x', 100_000)}}" } }
             """);
-        await CommitAsync(new Operation.StoreManifest(Digest.Of(bytes), bytes), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(bytes)));
+        await CommitAsync(
+            new Operation.StoreManifest(Digest.Of(bytes), bytes), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(bytes)));
         await _rig.KillAsync();
         _repository = Repository(_rig.Volume);
         var found = Assert.IsType<Result<StoredManifest>.Found>(await _repository.ReadManifestAsync(Digest.Of(bytes), default));

@@ -50,7 +50,8 @@ internal sealed class VolumeRig : IAsyncDisposable
     private string Copy()
     {
         var copy = System.IO.Path.Combine(_folder, (++_copies).ToString(System.Globalization.CultureInfo.InvariantCulture));
-        foreach (var folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(copy + folder[Path.Length..]);
+        foreach (var folder in Directory.EnumerateDirectories(Path, "*", SearchOption.AllDirectories))
+            Directory.CreateDirectory(copy + folder[Path.Length..]);
         foreach (var file in Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories))
         {
             File.Copy(file, copy + file[Path.Length..]);
@@ -74,8 +75,10 @@ internal sealed class VolumeRig : IAsyncDisposable
         var config = Encoding.UTF8.GetBytes(text);
         var manifest = ManifestOf(await PushBlobAsync(repository, config), config.Length, subject);
         var digest = Digest.Of(manifest);
-        var operations = new List<Operation> { new Operation.StoreManifest(digest, manifest), new Operation.SetLive(TagName.Parse(tag), digest) };
-        if (subject is not null) operations.Add(new Operation.AddReferrer(subject.Digest, new(MediaTypes.OciManifest, digest, manifest.Length)));
+        var operations =
+            new List<Operation> { new Operation.StoreManifest(digest, manifest), new Operation.SetLive(TagName.Parse(tag), digest) };
+        if (subject is not null)
+            operations.Add(new Operation.AddReferrer(subject.Digest, new(MediaTypes.OciManifest, digest, manifest.Length)));
         Assert.IsType<CommitResult.Committed>(await repository.CommitAsync(new([.. operations]), default));
         return digest;
     }
@@ -89,7 +92,8 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public static async Task<string> ReadAsync(IBacking repository, Digest blob)
     {
-        if (await repository.OpenBlobAsync(blob, BlobUse.Whole, default) is not Result<IContent>.Found { Value: var content }) return "absent";
+        if (await repository.OpenBlobAsync(blob, BlobUse.Whole, default) is not Result<IContent>.Found { Value: var content })
+            return "absent";
         await using var opened = content;
         var writer = new MemoryBodyWriter();
         await content.CopyToAsync(writer, 0, null, default);

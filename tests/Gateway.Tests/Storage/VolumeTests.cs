@@ -56,7 +56,9 @@ public sealed class VolumeTests
         var other = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "other", "other");
         await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
         await rig.KillAsync(path =>
-            File.WriteAllText(new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).TagLink(VolumeRig.Name.Value, TagName.Parse("v1")), other.ToString()));
+            File.WriteAllText(
+                new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).TagLink(VolumeRig.Name.Value, TagName.Parse("v1")),
+                other.ToString()));
         Assert.Equal(other, await VolumeRig.LiveAsync(rig.Volume.Kept(VolumeRig.Name), "v1"));
     }
 
@@ -156,7 +158,8 @@ public sealed class VolumeTests
     public async Task The_catalog_lists_names_bytewise_after_a_walk_and_after_pushes_and_deletes()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        foreach (var name in new[] { "a/b", "a-b", "c" }) await VolumeRig.PushAsync(rig.Volume.Kept(RepositoryName.Parse(name)), "v1", name);
+        foreach (var name in new[] { "a/b", "a-b", "c" })
+            await VolumeRig.PushAsync(rig.Volume.Kept(RepositoryName.Parse(name)), "v1", name);
         await rig.RestartAsync();
         Assert.Equal(["a-b", "a/b", "c"], rig.Volume.KeptAfter(null, 10).Items.Select(n => n.Value));
         var digest = await VolumeRig.PushAsync(rig.Volume.Kept(RepositoryName.Parse("b")), "v1", "b");
@@ -175,7 +178,8 @@ public sealed class VolumeTests
         await rig.Volume.DisposeAsync();
         Directory.Delete(rig.Volume.KeptRoot.Own(VolumeRig.Name.Value), recursive: true);
         await rig.StartAsync();
-        var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Volume.Kept(VolumeRig.Name).ReferrersAsync(subject, default));
+        var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Volume.Kept(VolumeRig.Name).ReferrersAsync(
+            subject, default));
         Assert.Equal([referrer], found.Value.Select(d => d.Digest));
     }
 }
