@@ -312,7 +312,8 @@ internal sealed class Repository(
 
     /// <summary>Tags after <paramref name="last"/>, at most <paramref name="count"/>.</summary>
     public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>
-        !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local) : await backing.TagsAfterAsync(last, count, cancellationToken) switch
+        !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local)
+        : await backing.TagsAfterAsync(last, count, cancellationToken) switch
         {
             Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Provenance),
             Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
@@ -325,7 +326,8 @@ internal sealed class Repository(
     /// </summary>
     public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(
         Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken) =>
-        !asker.MayPull ? new Answer<ReferrersPage>.Absent(Provenance.Local) : await backing.ReferrersAsync(subject, cancellationToken) switch
+        !asker.MayPull ? new Answer<ReferrersPage>.Absent(Provenance.Local)
+        : await backing.ReferrersAsync(subject, cancellationToken) switch
         {
             Result<IReadOnlyList<Descriptor>>.Found found =>
                 new Answer<ReferrersPage>.Found(Cut(found.Value, artifactType, last), found.Provenance),
@@ -348,11 +350,15 @@ internal sealed class Repository(
         return new(page, false);
     }
 
-    /// <summary>The rights are asked at the door already; here no handler can forget to (advisory CVE-2026-41888: a switch that one verb did not ask).</summary>
+    /// <summary>
+    /// The rights are asked at the door already; here no handler can forget to (CVE-2026-41888: a switch that one verb did not ask).
+    /// </summary>
     private Answer<T>? RefuseChange<T>(Asker asker, AccessActions needs)
     {
         if (!takesPushes) return NoPushes<T>();
-        return asker.Rights.HasFlag(needs) ? null : new Answer<T>.Invalid(RegistryErrorCode.DENIED, $"{asker.Actor} may not {needs} in {Name}");
+        return asker.Rights.HasFlag(needs)
+            ? null
+            : new Answer<T>.Invalid(RegistryErrorCode.DENIED, $"{asker.Actor} may not {needs} in {Name}");
     }
 
     private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(

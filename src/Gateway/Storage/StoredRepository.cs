@@ -153,7 +153,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     {
         if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } manifest)
             volume.WriteFlushed(Root, manifest.Digest, manifest.Bytes.Span);
-        if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime == Lifetime.Kept && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is null)
+        if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime == Lifetime.Kept
+            && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is null)
             volume.Borrow(Root, blob.Digest);
     }
 }

@@ -210,7 +210,8 @@ internal sealed class Volume : IAsyncDisposable
     }
 
     /// <summary>
-    /// Gives a root, durably, the bytes that the other one has: from then on the other may lose them. Throws <see cref="FileNotFoundException"/> when it already has.
+    /// Gives a root, durably, the bytes that the other one has: from then on the other may lose them. Throws
+    /// <see cref="FileNotFoundException"/> when it already has.
     /// </summary>
     public void Borrow(Root root, Digest digest)
     {
@@ -224,8 +225,8 @@ internal sealed class Volume : IAsyncDisposable
 
     private static void FlushNames(Root root, Digest digest)
     {
-        for (var folder = Path.GetDirectoryName(root.Data(digest))!; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!)
-            Posix.FlushFolder(folder);
+        var folder = Path.GetDirectoryName(root.Data(digest))!;
+        for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Posix.FlushFolder(folder);
     }
 
     /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
