@@ -32,8 +32,8 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     /// <param name="path">The file that was read; null when there was none.</param>
     /// <param name="current">What holds now.</param>
     /// <param name="load">Reads everything again.</param>
-    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it throws is logged, and the old configuration
-    /// counts as current.</param>
+    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it or <paramref name="load"/> throws is logged,
+    /// the old configuration counts as current, and the next change is looked at like any other.</param>
     public ConfigurationWatcher(
         string? path,
         GatewayOptions current,
@@ -91,16 +91,16 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
             Log.ReadOnce(_logger, _path);
             return;
         }
-        var loaded = _load();
-        foreach (var mistake in loaded.Mistakes) Log.Refused(_logger, mistake.ToString());
-        if (loaded.Options is not { } next) return;
-        if (RestartKeys.Changed(_current, next) is { Count: > 0 } keys)
-        {
-            Log.NeedsRestart(_logger, string.Join(", ", keys));
-            return;
-        }
         try
         {
+            var loaded = _load();
+            foreach (var mistake in loaded.Mistakes) Log.Refused(_logger, mistake.ToString());
+            if (loaded.Options is not { } next) return;
+            if (RestartKeys.Changed(_current, next) is { Count: > 0 } keys)
+            {
+                Log.NeedsRestart(_logger, string.Join(", ", keys));
+                return;
+            }
             await _apply(next, _stopping.Token);
             _current = next;
             Log.Reloaded(_logger, loaded.Path ?? "(no file)");

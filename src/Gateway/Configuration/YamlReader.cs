@@ -29,13 +29,21 @@ internal sealed class YamlReader
     /// </summary>
     public static ConfigurationNode? Read(string text, string source, List<ConfigurationMistake> mistakes)
     {
+        var reader = new YamlReader(text, source, mistakes);
         try
         {
-            return new YamlReader(text, source, mistakes).ReadDocument();
+            return reader.ReadDocument();
         }
         catch (YamlException broken)
         {
             mistakes.Add(new(Locate(source, broken.Start), "", $"this is not YAML: {OneLine(broken.Message)}"));
+            return null;
+        }
+        // What YamlDotNet's scanner throws, without a place, when the line after an open bracket looks like a key.
+        catch (InvalidOperationException)
+        {
+            var before = reader._parser.Current?.End ?? default;
+            mistakes.Add(new(Locate(source, before), "", "this is not YAML: a bracket that was opened before here is not closed"));
             return null;
         }
     }

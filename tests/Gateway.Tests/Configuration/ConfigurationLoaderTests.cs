@@ -67,6 +67,7 @@ public sealed class ConfigurationLoaderTests
 
     [Theory]
     [InlineData("a: [1, 2", "gateway.yaml:2:1: this is not YAML")]
+    [InlineData("a: [1, 2\nb: 3\n", "gateway.yaml:1:6: this is not YAML: a bracket that was opened before here is not closed")]
     [InlineData("cache: { maxSize: 1GiB }\ncache: {}\n", "gateway.yaml:2:1: cache: written twice, first in line 1; keep one")]
     [InlineData("cache: &c { maxSize: 1GiB }\n", "gateway.yaml:1:8: cache: anchors are not read; take &c away")]
     [InlineData("cache: !!map {}\n", "gateway.yaml:1:8: cache: tags are not read; take it away")]

@@ -70,6 +70,21 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Reading_that_throws_is_logged_and_the_next_change_is_taken_up()
+    {
+        var mayRead = false;
+        await System.IO.File.WriteAllTextAsync(File, "cache: { maxSize: 1GiB }");
+        Watch(() => Volatile.Read(ref mayRead) ? Load() : throw new InvalidOperationException("unexpected"));
+
+        await Write("cache: { maxSize: 2GiB }");
+        await _log.Has("the one before it holds on");
+
+        Volatile.Write(ref mayRead, true);
+        await Write("cache: { maxSize: 7GiB }");
+        Assert.Equal(7L << 30, (await Applied()).Cache.MaxSize);
+    }
+
+    [Fact]
     public async Task Change_that_needs_a_restart_is_refused_whole_and_named()
     {
         Start("cache: { maxSize: 1GiB }");
@@ -107,13 +122,11 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
         Watch();
     }
 
-    private void Watch()
-    {
-        var options = ConfigurationLoader.Load(File, []).Options!;
+    private void Watch(Func<LoadedConfiguration>? load = null) =>
         _watcher = new(
-            File, options, () => ConfigurationLoader.Load(File, []), async (next, stop) => await _applied.Writer.WriteAsync(next, stop),
-            TimeProvider.System, _log);
-    }
+            File, Load().Options!, load ?? Load, async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System, _log);
+
+    private LoadedConfiguration Load() => ConfigurationLoader.Load(File, []);
 
     private Task Write(string text) => System.IO.File.WriteAllTextAsync(File, text);
 
