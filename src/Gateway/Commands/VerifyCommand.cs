@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Configuration;
+using Gateway.Policy;
 using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Commands;
@@ -56,7 +57,16 @@ internal static partial class VerifyCommand
             [.. options.Upstreams.Values.Select(Describe)],
             [.. options.Routes.Select(Describe)],
             options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everybody who reaches a listener",
-            options.Policy is { } policy ? $"{policy.Default} by default, {policy.Rules.Length} rules" : "none: everything is admitted");
+            options.Policy is { } policy ? Describe(policy) : "none: everything is admitted");
+    }
+
+    // An allowlist that no rule requires holds everywhere, so "0 rules" alone would hide it.
+    private static string Describe(PolicyOptions policy)
+    {
+        var types = policy.ArtifactTypes is null ? "" : policy.Rules.Any(static rule => rule.RequireArtifactTypes)
+            ? ", artifact types where a rule requires them"
+            : ", artifact types everywhere";
+        return $"{(policy.Default == Outcome.Deny ? "deny" : "allow")} by default, {policy.Rules.Length} rules{types}";
     }
 
     private static PlannedUpstream Describe(UpstreamOptions upstream) =>

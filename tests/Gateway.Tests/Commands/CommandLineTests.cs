@@ -25,6 +25,20 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("route          (the rest)  built-in storage", output);
     }
 
+    [Theory]
+    [InlineData("policy: { default: allow, artifactTypes: {} }", "allow by default, 0 rules, artifact types everywhere")]
+    [InlineData("policy: { default: deny }", "deny by default, 0 rules")]
+    [InlineData(
+        "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }] }",
+        "allow by default, 1 rules, artifact types where a rule requires them")]
+    public async Task Verify_tells_where_the_allowlist_holds(string text, string policy)
+    {
+        var (_, output, error) = await Run("verify", "--config", Write(text));
+
+        Assert.Equal("", error);
+        Assert.EndsWith($"policy         {policy}{Environment.NewLine}", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Verify_tells_every_mistake_on_standard_error()
     {
