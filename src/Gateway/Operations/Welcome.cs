@@ -24,7 +24,9 @@ internal static class Welcome
 
     private static string PullCommand(GatewayOptions options, string host)
     {
-        if (options.Routes.FirstOrDefault(route => route.Upstream is not null && route.Hosts.IsEmpty) is not { } route)
+        // Of several, one whose images we can name: the line is to be run as it is.
+        var routes = options.Routes.Where(route => route.Upstream is not null && route.Hosts.IsEmpty);
+        if (routes.OrderByDescending(route => options.Upstreams[route.Upstream!].Library).FirstOrDefault() is not { } route)
             return "gateway schema      # no upstream yet: \"upstreams: { docker.io: {} }\" in gateway.yaml adds one to pull through";
         var image = options.Upstreams[route.Upstream!].Library ? "alpine:latest" : "<repository>:<tag>";
         return $"docker pull {host}/{(route.Prefix.Length > 0 ? route.Prefix + "/" : "")}{image}";

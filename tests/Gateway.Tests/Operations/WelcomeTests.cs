@@ -26,6 +26,20 @@ public sealed class WelcomeTests
     }
 
     [Fact]
+    public void Of_several_upstreams_one_is_shown_whose_images_can_be_named()
+    {
+        var hub = new UpstreamOptions { Key = "docker.io", Urls = [new("https://registry-1.docker.io")], Library = true };
+        var corp = new UpstreamOptions { Key = "corp", Urls = [new("https://registry.example.com")] };
+        var options = new GatewayOptions
+        {
+            Upstreams = new GatewayOptions().Upstreams.Add("docker.io", hub).Add("corp", corp),
+            Routes = [new() { Prefix = "corp", Upstream = "corp" }, new() { Prefix = "docker.io", Upstream = "docker.io" }],
+        };
+
+        Assert.Contains("docker pull localhost:5000/docker.io/alpine:latest", Welcome.Text(options, [Listen], Operator), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_is_promised_that_no_route_leads_to()
     {
         var text = Welcome.Text(new GatewayOptions { Routes = [] }, [Listen], Operator);
