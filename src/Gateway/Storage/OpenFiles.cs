@@ -29,9 +29,11 @@ internal sealed class OpenFiles : IDisposable
                 return node.Value;
             }
         }
+        var data = root.Data(digest);
+        if (!File.Exists(data)) return null;
         try
         {
-            var opened = new OpenFile(root.Lifetime, digest, File.OpenHandle(root.Data(digest), options: FileOptions.Asynchronous));
+            var opened = new OpenFile(root.Lifetime, digest, File.OpenHandle(data, options: FileOptions.Asynchronous));
             Keep(opened);
             return opened;
         }

@@ -44,20 +44,16 @@ internal sealed class SmallFiles(string temporaryFolder)
     /// <summary>Moves a file to its place over whatever is there; its folder is made where it is missing.</summary>
     public static void Move(string from, string to)
     {
-        try
-        {
-            File.Move(from, to, overwrite: true);
-        }
-        catch (DirectoryNotFoundException)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-            File.Move(from, to, overwrite: true);
-        }
+        // Asked first: an exception for each new folder would cost more than all else here.
+        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        File.Move(from, to, overwrite: true);
     }
 
     /// <summary>Reads a link; empty when there is none, or none that says a digest (an interrupted write of another program).</summary>
     public static Digest ReadLink(string path)
     {
+        // Asked first: what is not there is asked for with every push of something new, and an exception costs more than a look.
+        if (!File.Exists(path)) return default;
         Span<byte> bytes = stackalloc byte[MaxLinkBytes];
         int count;
         try
