@@ -17,13 +17,16 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
 
     public PolicyEngine Engine => engine;
 
+    /// <summary>Whether some rule is asked at some stages only: then what was admitted at one may be refused at another.</summary>
+    public bool DependsOnStage { get; } = engine.Policy?.Rules.Any(rule => !rule.Stages.IsEmpty) == true;
+
     /// <summary>The verdict of a manifest that is stored: the one noted under this policy, or a new one.</summary>
     public async ValueTask<Verdict> OfStoredAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
     {
         if (engine.AdmitsEverything) return Admitted;
         var noted = manifest.Verdict;
-        if (tag is null && noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow) return Admitted;
+        if (tag is null && !DependsOnStage && noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow) return Admitted;
         var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
         return Ask(new(name, tag, Stage.Pull, manifest.Digest, manifest.Manifest, descendants));
     }
@@ -38,9 +41,9 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         Verdict At(Stage at, TagName? tag) => Ask(new(name, tag, at, manifest.Digest, manifest.Manifest, descendants));
 
         var worst = At(stage, tags.IsEmpty ? null : tags[0]);
-        foreach (var tag in tags)
+        foreach (var other in tags.Skip(1).Select(tag => At(stage, tag)).Concat(tags.Select(tag => At(Stage.Tag, tag))))
         {
-            if (At(Stage.Tag, tag) is var bound && bound.Outcome > worst.Outcome) worst = bound;
+            if (other.Outcome > worst.Outcome) worst = other;
         }
         return worst;
     }
@@ -91,7 +94,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
             var below = new List<Manifest>();
             foreach (var child in level.SelectMany(m => m.Children).Where(c => seen.Add(c.Digest)))
             {
-                if (found.Count == engine.Limits.MaxDescriptors) return found.ToImmutable();
+                if (found.Count > engine.Limits.MaxDescriptors) return found.ToImmutable();
                 if (await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is null) continue;
                 if (await backing.ReadManifestAsync(child.Digest, cancellationToken)
                     is not Result<StoredManifest>.Found { Value: var stored })

@@ -61,7 +61,8 @@ internal sealed class Repository(
                 var verdict = await judge.OfStoredAsync(backing, Name, found.Value, tag, cancellationToken);
                 return Show(asker, found.Value, verdict, tag?.Value ?? digest.ToString(), found.Provenance);
             case Result<StoredManifest>.Found found:
-                return await AdmitFetchedAsync(asker, found.Value, null, found.Provenance, cancellationToken);
+                var admitted = await AdmitFetchedAsync(asker, found.Value, null, found.Provenance, cancellationToken);
+                return await ShowFetchedAsync(asker, admitted, tag, cancellationToken);
             case Result<StoredManifest>.Unavailable no:
                 return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
             case var no:
@@ -93,7 +94,8 @@ internal sealed class Repository(
         var offered = await backing.ReadManifestAsync(state.Offered, cancellationToken);
         if (offered is Result<StoredManifest>.Found found)
         {
-            var answer = await AdmitFetchedAsync(asker, found.Value, (tag, state.Live), found.Provenance, cancellationToken);
+            var admitted = await AdmitFetchedAsync(asker, found.Value, (tag, state.Live), found.Provenance, cancellationToken);
+            var answer = judge.DependsOnStage ? await ShowFetchedAsync(asker, admitted, tag, cancellationToken) : admitted;
             if (answer is not Answer<StoredManifest>.Refused refused || state.Live.IsEmpty) return answer;
             return await LastKnownGoodAsync(
                 asker, tag, state.Live, provenance, $"newer {state.Offered} refused by policy, decision {refused.Decision.Id}",
@@ -143,6 +145,18 @@ internal sealed class Repository(
                 ? judge.Decide(verdict, Stage.ProxyFetch, Name, reference, manifest.Digest, asker)
                 : null,
         };
+    }
+
+    /// <summary>
+    /// Judges what was admitted as a fetch once more, as a pull: by rules of that stage, and of a tag bound before its bytes were evicted.
+    /// </summary>
+    private async ValueTask<Answer<StoredManifest>> ShowFetchedAsync(
+        Asker asker, Answer<StoredManifest> admitted, TagName? tag, CancellationToken cancellationToken)
+    {
+        if (admitted is not Answer<StoredManifest>.Found { Value: var manifest } found || (tag is null && !judge.DependsOnStage))
+            return admitted;
+        var verdict = await judge.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+        return verdict.Admits ? admitted : Show(asker, manifest, verdict, tag?.Value ?? manifest.Digest.ToString(), found.Provenance);
     }
 
     /// <summary>What keeping a manifest changes, whoever brought it.</summary>
