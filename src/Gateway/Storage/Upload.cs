@@ -89,7 +89,9 @@ internal sealed class Upload : IAsyncDisposable
         if (RandomAccess.GetLength(_file) != _session.Length) RandomAccess.SetLength(_file, _session.Length);
         try
         {
-            RandomAccess.FlushToDisk(_file);
+            // Off the pool, for a flush may take long.
+            await Task.Factory.StartNew(
+                () => RandomAccess.FlushToDisk(_file), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             _uploads.FlushFolder();
         }
         catch (IOException e)

@@ -43,6 +43,8 @@ internal sealed class UploadSession : IDisposable
     public async ValueTask TakeUpAsync(SafeFileHandle file, CancellationToken cancellationToken)
     {
         var length = RandomAccess.GetLength(file);
+        // A client that hung up during an earlier try has left a part in it.
+        _ = Hash.GetHashAndReset();
         await ReadAsync(file, length, bytes => Hash.AppendData(bytes.Span), cancellationToken);
         Length = length;
     }

@@ -97,4 +97,16 @@ public sealed class UploadTests : IAsyncLifetime
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
             Position == Length ? throw new IOException("connection reset") : base.ReadAsync(buffer, cancellationToken);
     }
+
+    [Fact]
+    public async Task A_session_that_is_taken_up_again_after_a_try_that_broke_off_has_the_hash_of_its_bytes()
+    {
+        var bytes = RandomNumberGenerator.GetBytes(300_000);
+        var id = await OpenAsync(bytes);
+        using var file = File.OpenHandle(Path.Combine(_rig.Path, "gateway/uploads", id + ".data"));
+        using var session = new UploadSession(id, new("team/app", "tester", "sha256", DateTimeOffset.UtcNow));
+        session.Hash.AppendData(bytes.AsSpan(0, 1000));
+        await session.TakeUpAsync(file, default);
+        Assert.Equal(Digest.Of(bytes), Digest.FromHash(DigestAlgorithm.Sha256, session.Hash.GetCurrentHash()));
+    }
 }
