@@ -77,6 +77,7 @@ internal sealed class Committer : IAsyncDisposable
         {
             var batch = Take();
             if (batch.Count > 0) Commit(batch);
+            if (Failed is not null) continue;
             if (_journal.Length >= SegmentBytes
                 || (batch.Count == 0 && _journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge))
                 Checkpoint();
@@ -97,6 +98,8 @@ internal sealed class Committer : IAsyncDisposable
     {
         try
         {
+            // Changes that waited while the flush failed: nothing may be written behind what nobody knows.
+            if (Failed is not null) throw new StoreReadOnlyException(Failed);
             ApplyLeftovers();
             var accepted = Accept(batch);
             if (accepted.Any(IsJournaled)) _journal.Flush(_sequence);
@@ -104,9 +107,8 @@ internal sealed class Committer : IAsyncDisposable
             ApplyLeftovers();
             foreach (var waiting in accepted)
             {
-                // A cached repository needs no journal: what cannot be noted is a miss, and holds nobody else up.
-                if (!IsJournaled(waiting)) Apply(waiting);
-                waiting.Done.SetResult(new CommitResult.Committed(waiting.Record!.Sequence));
+                if (IsJournaled(waiting) || TryApplyCached(waiting))
+                    waiting.Done.SetResult(new CommitResult.Committed(waiting.Record!.Sequence));
             }
         }
         catch (Exception e)
@@ -166,16 +168,40 @@ internal sealed class Committer : IAsyncDisposable
         foreach (var operation in waiting.Record!.Operations) _applier.Apply(waiting.Repository, operation, waiting.Record.At);
     }
 
+    /// <summary>A cached repository needs no journal: what cannot be noted is a miss, and holds nobody else up.</summary>
+    private bool TryApplyCached(Waiting waiting)
+    {
+        try
+        {
+            Apply(waiting);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.CommitFailed(_volume.Logger, e);
+            waiting.Done.SetException(new StoreReadOnlyException($"the volume could not be written: {e.Message}", e));
+            return false;
+        }
+    }
+
     private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime == Lifetime.Kept;
 
     /// <summary>Ends the segment; once everything written so far is durable, the ended ones go.</summary>
     private void Checkpoint()
     {
         if (!_checkpoint.IsCompleted || _unapplied.Count > 0) return;
-        var ended = _journal.Rotate();
-        _segmentStarted = _clock.GetUtcNow();
-        var sequence = _sequence;
-        _checkpoint = Task.Run(() => _volume.EndSegments(ended, sequence));
+        try
+        {
+            var ended = _journal.Rotate();
+            _segmentStarted = _clock.GetUtcNow();
+            var sequence = _sequence;
+            _checkpoint = Task.Run(() => _volume.EndSegments(ended, sequence));
+        }
+        catch (IOException e)
+        {
+            // Such as too many open files. This thread must go on: every push waits for it.
+            Log.CheckpointFailed(_volume.Logger, e);
+        }
     }
 
     public async ValueTask DisposeAsync()

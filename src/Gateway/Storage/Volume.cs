@@ -55,7 +55,7 @@ internal sealed class Volume : IAsyncDisposable
             _unreplayed = $"the journal is damaged ({e.Message}); pushes are refused until it is repaired or removed";
             Log.NotReplayed(logger, e);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _unreplayed =
                 $"what was pushed before the last stop could not be put in its place ({e.Message}); free some room and start again";
@@ -240,7 +240,7 @@ internal sealed class Volume : IAsyncDisposable
             _folders.NoteSequence(sequence);
             foreach (var segment in segments) File.Delete(segment);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Log.CheckpointFailed(Logger, e);
         }
