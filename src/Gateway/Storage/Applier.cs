@@ -72,6 +72,8 @@ internal sealed class Applier(Volume volume)
         var root = repository.Root;
         if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest, o.Size);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
+        // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
+        if (known is null && root.Lifetime == Lifetime.Kept && volume.FindContent(o.Digest) is null) return;
         if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
         volume.Links.Write(
             repository, LinkKind.Blob, o.Digest,
@@ -122,11 +124,25 @@ internal sealed class Applier(Volume volume)
                     if (WrittenBefore(repository.Root.BlobLink(repository.Path, o.Digest), record.At))
                         Apply(repository, operation, record.At);
                     break;
+                case Operation.StoreManifest o:
+                    ApplyAsOf(repository.Root.ManifestLink(repository.Path, o.Digest), repository, operation, record.At);
+                    break;
+                case Operation.LinkBlob o:
+                    ApplyAsOf(repository.Root.BlobLink(repository.Path, o.Digest), repository, operation, record.At);
+                    break;
                 default:
                     Apply(repository, operation, record.At);
                     break;
             }
         }
+    }
+
+    /// <summary>A link that a replay writes is as old as its record: the removal that a later record holds must find it so.</summary>
+    private void ApplyAsOf(string link, StoredRepository repository, Operation operation, DateTimeOffset at)
+    {
+        var written = File.Exists(link) ? File.GetLastWriteTimeUtc(link) : at.UtcDateTime;
+        Apply(repository, operation, at);
+        if (File.Exists(link)) File.SetLastWriteTimeUtc(link, written);
     }
 
     private static Digest Now(StoredRepository repository, TagName tag) =>

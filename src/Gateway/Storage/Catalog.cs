@@ -17,6 +17,7 @@ internal sealed class Catalog(Root kept)
         {
             _names ??= new(Walk(), StringComparer.Ordinal);
             // A view's upper bound is its largest string: U+FFFF sorts behind every name.
+            if (string.CompareOrdinal(last, "\uFFFF") >= 0) return new([], More: false);
             var following = last is null ? _names : _names.GetViewBetween(last + "\0", "\uFFFF");
             var names = following.Take(count + 1).Select(n => RepositoryName.Parse(n)).ToList();
             var more = names.Count > count;

@@ -15,8 +15,10 @@ internal sealed class Journal : IDisposable
     private const uint Magic = 0x314A_5747; // "GWJ1"
     private const int HeaderLength = 4 + 4 + 4 + 8;
 
-    /// <summary>Longest payload: sixteen inline manifests, far above what one change holds; a longer one is damage.</summary>
-    private const int MaxPayload = 16 * JournalRecord.MaxInline;
+    /// <summary>
+    /// Longest payload; a longer one is damage. The longest change removes a manifest with its tags, some 210 bytes each: room for 300,000.
+    /// </summary>
+    private const int MaxPayload = 64 << 20;
 
     private readonly string _folder;
     private readonly MemoryStream _batch = new();
@@ -50,6 +52,9 @@ internal sealed class Journal : IDisposable
         _batch.Position = start + HeaderLength;
         record.Write(_writer);
         var whole = _batch.GetBuffer().AsSpan(start, (int)_batch.Length - start);
+        // What could not be read back must not be acknowledged.
+        if (whole.Length - HeaderLength > MaxPayload)
+            throw new IOException($"a change takes at most {MaxPayload} bytes in the journal, {whole.Length} came");
         BinaryPrimitives.WriteUInt32LittleEndian(whole, Magic);
         BinaryPrimitives.WriteInt32LittleEndian(whole[4..], whole.Length - HeaderLength);
         BinaryPrimitives.WriteInt64LittleEndian(whole[12..], _durable);

@@ -71,7 +71,9 @@ internal sealed record JournalRecord(
                 break;
             case Operation.AddReferrer o:
                 Head(to, Code.AddReferrer, o.Subject);
-                to.Write(ReferrerFile.Write(o.Referrer));
+                // As in its file: of a long one the manifest is read again.
+                var text = ReferrerFile.Write(o.Referrer);
+                to.Write(text.Length <= Referrers.MaxDescriptorBytes ? text : o.Referrer.Digest.ToString());
                 break;
             case Operation.Seen o:
                 Head(to, Code.Seen, o.Digest);
@@ -139,8 +141,7 @@ internal sealed record JournalRecord(
                 return new Operation.SetVerdict(ReadDigest(from), new(from.ReadUInt64(), from.ReadByte(), from.ReadInt64()));
             case Code.AddReferrer:
                 var subject = ReadDigest(from);
-                return new Operation.AddReferrer(
-                    subject, ReferrerFile.Read(from.ReadString()) ?? throw new InvalidDataException("a referrer without a descriptor"));
+                return new Operation.AddReferrer(subject, ReadReferrer(from.ReadString()));
             case Code.Seen:
                 return new Operation.Seen(ReadDigest(from), DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()));
             case Code.RemoveTag:
@@ -153,6 +154,11 @@ internal sealed record JournalRecord(
                 throw new InvalidDataException($"operation {(byte)code} is of a newer version");
         }
     }
+
+    private static Descriptor ReadReferrer(string text) =>
+        Digest.TryParse(text, out var digest)
+            ? new Descriptor("", digest, 0)
+            : ReferrerFile.Read(text) ?? throw new InvalidDataException("a referrer without a descriptor");
 
     private static Digest ReadDigest(BinaryReader from) => from.ReadString() is { Length: > 0 } text ? Digest.Parse(text) : default;
 }

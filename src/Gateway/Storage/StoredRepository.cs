@@ -50,6 +50,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     {
         var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
         if (target.IsEmpty || volume.ReadWhole(Root, target) is not { } bytes) return null;
+        // Damaged on the disk, or half written by a power cut: absent, so that a push or a fetch brings it again.
+        if (Digest.Of(bytes, target.Algorithm) != target) return null;
         var (manifest, _) = ManifestReader.Read(bytes, null, Volume.ReadBackLimits);
         if (manifest is null) return null;
         var stored = new StoredManifest(digest, manifest, bytes);
@@ -65,7 +67,17 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     private FileContent? OpenBlob(Digest digest)
     {
         if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link) return null;
-        var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        return OpenContent(digest, link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest);
+    }
+
+    /// <summary>
+    /// Opens what is here of a blob, under whatever name: only for who knows otherwise that the repository has it, where a full volume
+    /// takes no link.
+    /// </summary>
+    public IContent? OpenUnlinked(Digest digest) => OpenContent(digest, digest);
+
+    private FileContent? OpenContent(Digest digest, Digest target)
+    {
         if (volume.OpenContent(Root, target) is not { } file) return null;
         volume.Links.Used(target, file.Length, file.Lifetime);
         return new FileContent(file, digest);
@@ -123,7 +135,9 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public void Note(Digest subject, Descriptor referrer)
     {
         var text = System.Text.Encoding.UTF8.GetBytes(ReferrerFile.Write(referrer));
-        volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), text.Length <= Referrers.MaxDescriptorBytes ? text : []);
+        // A journal names a long one by its digest alone.
+        var isWhole = referrer.MediaType.Length > 0 && text.Length <= Referrers.MaxDescriptorBytes;
+        volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
     }
 
     /// <summary>Writes one of the files that distribution has no place for.</summary>

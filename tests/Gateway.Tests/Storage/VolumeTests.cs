@@ -182,4 +182,69 @@ public sealed class VolumeTests
             subject, default));
         Assert.Equal([referrer], found.Value.Select(d => d.Digest));
     }
+
+    [Fact]
+    public async Task A_delete_that_was_acknowledged_holds_after_a_kill()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var digest = await VolumeRig.PushAsync(repository, "v1", "one");
+        await repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
+        await repository.CommitAsync(new([new Operation.RemoveBlob(Digest.Of("one"u8))]), default);
+        await rig.KillAsync();
+        repository = rig.Volume.Kept(VolumeRig.Name);
+        Assert.IsType<Result<StoredManifest>.Absent>(await repository.ReadManifestAsync(digest, default));
+        Assert.Equal("absent", await VolumeRig.ReadAsync(repository, Digest.Of("one"u8)));
+        Assert.True((await VolumeRig.LiveAsync(repository, "v1")).IsEmpty);
+    }
+
+    [Fact]
+    public async Task A_referrer_with_annotations_of_megabytes_is_no_damage_to_the_journal()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var subject = Digest.Of("subject"u8);
+        var config = await VolumeRig.PushBlobAsync(repository, "config"u8.ToArray());
+        var text = System.Text.Encoding.UTF8.GetString(VolumeRig.ManifestOf(config, 6, new(MediaTypes.OciManifest, subject, 7)));
+        var bytes = System.Text.Encoding.UTF8.GetBytes(text[..^1] + ",\"annotations\":{\"a\":\"" + new string('+', 2 << 20) + "\"}}");
+        var manifest = new StoredManifest(Digest.Of(bytes), ManifestReader.Read(bytes, null, Volume.ReadBackLimits).Manifest!, bytes);
+        await repository.CommitAsync(
+            new([new Operation.StoreManifest(manifest.Digest, bytes), new Operation.AddReferrer(subject, Referrers.Describe(manifest))]),
+            default);
+        var later = await VolumeRig.PushAsync(repository, "v1", "later");
+        await rig.KillAsync(path => Directory.Delete(new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).Own(VolumeRig.Name.Value), recursive: true));
+        Assert.Null(rig.Volume.ReadOnlyBecause);
+        repository = rig.Volume.Kept(VolumeRig.Name);
+        Assert.Equal(later, await VolumeRig.LiveAsync(repository, "v1"));
+        var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await repository.ReferrersAsync(subject, default));
+        Assert.Equal(2 << 20, Assert.Single(found.Value).Annotations["a"].Length);
+    }
+
+    [Fact]
+    public async Task A_manifest_that_was_damaged_on_the_disk_is_absent_and_never_served()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        await rig.RestartAsync();
+        await File.WriteAllBytesAsync(rig.Volume.KeptRoot.Data(digest), VolumeRig.ManifestOf(Digest.Of("two"u8), 3));
+        Assert.IsType<Result<StoredManifest>.Absent>(await rig.Volume.Kept(VolumeRig.Name).ReadManifestAsync(digest, default));
+    }
+
+    [Fact]
+    public async Task A_blob_whose_upload_went_away_before_it_was_linked_is_not_linked()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var digest = Digest.Of("cancelled"u8);
+        await repository.CommitAsync(new([new Operation.LinkBlob(digest, 9, new string('0', 32))]), default);
+        Assert.Null(await repository.ReadLinkAsync(digest, LinkKind.Blob, default));
+    }
+
+    [Fact]
+    public async Task A_page_after_the_last_name_that_there_could_be_is_empty()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        Assert.Empty(rig.Volume.KeptAfter("\uFFFF", 10).Items);
+    }
 }
