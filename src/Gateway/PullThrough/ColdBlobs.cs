@@ -129,8 +129,14 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         throw new FetchException(FetchFailure.Wrong, what);
     }
 
-    private async ValueTask<Result<IContent>.Found?> FindAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
-        await stored.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found ? found : null;
+    // After vouching, so that the link, which a full volume does not take, may be missing.
+    private async ValueTask<Result<IContent>.Found?> FindAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        if (await stored.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found) return found;
+        return stored.OpenUnlinked(digest) is { } content
+            ? new(content, Storage.Provenance.Hit with { Upstream = source.Key })
+            : null;
+    }
 
     private Provenance Provenance(BlobFetch fetch, bool joined, BlobUse use) => fetch.IsVerified && joined
         ? Storage.Provenance.Hit with { Upstream = source.Key }

@@ -44,8 +44,10 @@ internal sealed class PassingContent : IContent
 
     public async ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken)
     {
-        var whole = offset == 0 && (count is null || count == Length) ? Interlocked.Exchange(ref _whole, null) : null;
-        if (whole is not null)
+        var isWhole = offset == 0 && (count is null || count == Length);
+        // Asked for as a range of unknown length, or as one that is all of it: whole it must be checked.
+        if (isWhole && _whole is null) await OpenWholeAsync(cancellationToken);
+        if (isWhole && Interlocked.Exchange(ref _whole, null) is { } whole)
         {
             await using (whole) await whole.CopyToAsync(writer, _table, _source, cancellationToken);
             return;
