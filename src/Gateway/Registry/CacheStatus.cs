@@ -17,7 +17,7 @@ internal static class CacheStatus
     {
         if (ReferenceEquals(provenance, Provenance.Hit)) return Hit;
         if (ReferenceEquals(provenance, Provenance.Local)) return Local;
-        var text = new StringBuilder(provenance.IsHit ? Hit : Local);
+        var text = new StringBuilder(provenance.IsHit && !IsRevalidated(provenance) ? Hit : Local);
         if (provenance.Forward is { } forward) text.Append("; fwd=").Append(forward);
         if (provenance.Stored) text.Append("; stored");
         if (provenance.Collapsed) text.Append("; collapsed");
@@ -30,11 +30,15 @@ internal static class CacheStatus
     public static string? ResultOf(Provenance provenance) => provenance switch
     {
         { IsHit: true, Forward: null } => "hit",
+        _ when IsRevalidated(provenance) => "revalidated",
         { IsHit: true } => "stale",
         { Collapsed: true } => "coalesced",
-        { Forward: "stale" } => "revalidated",
         { Forward: "partial" } => "bypass",
         { Forward: not null } => "miss",
         _ => null,
     };
+
+    /// <summary>The upstream was asked and said that what is kept is still right. A warning means that it said something else.</summary>
+    private static bool IsRevalidated(Provenance provenance) =>
+        provenance is { IsHit: true, Forward: "stale", ForwardStatus: 200, Warning: null };
 }

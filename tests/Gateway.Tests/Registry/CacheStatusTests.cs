@@ -23,6 +23,16 @@ public sealed class CacheStatusTests
         Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = "stale" }, 200));
 
     [Fact]
+    public void Content_that_the_upstream_confirmed_is_neither_stale_nor_a_mere_hit()
+    {
+        var confirmed = new Provenance { IsHit = true, Forward = "stale", ForwardStatus = 200 };
+
+        Assert.Equal(("gateway; fwd=stale", "revalidated"), (CacheStatus.Of(confirmed, 200), CacheStatus.ResultOf(confirmed)));
+        Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { Warning = "not what the upstream has" }));
+        Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { ForwardStatus = 503 }));
+    }
+
+    [Fact]
     public void A_follower_of_a_fetch_is_collapsed() =>
         Assert.Equal(
             "gateway; fwd=uri-miss; collapsed; detail=unverified",
