@@ -94,5 +94,6 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
     private UpstreamException Refused(Credential credential, TimeSpan wait) => new(
         UpstreamFailure.Unauthorized,
         $"upstream {options.Key} refused the {credential}; tried again when they change, or in {Math.Ceiling(wait.TotalMinutes):0} min",
-        wait);
+        wait,
+        status: 401);
 }

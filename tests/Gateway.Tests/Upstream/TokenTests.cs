@@ -141,6 +141,14 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
+    public async Task A_refused_password_is_a_401_also_while_it_is_not_shown()
+    {
+        Hub.RequireBasic("me", "another");
+        var upstream = await BuildAsync(WithPassword(OptionsFor(Hub)));
+        for (var i = 0; i < 2; i++) Assert.Equal(401, (await FailureOfAsync(upstream, Manifest())).Status);
+    }
+
+    [Fact]
     public async Task Of_several_challenges_the_one_that_can_be_answered_is()
     {
         Accept(Hub.RequireToken());
