@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -9,6 +10,9 @@ namespace Gateway.Registry;
 /// <summary>Why something was refused, for those who may ask about the repository: <c>/-/decisions/&lt;id&gt;</c>.</summary>
 internal static class DecisionEndpoint
 {
+    // People copy the advice from here into gateway.yaml: a `+` stays a `+`. The answer is JSON by its type and never part of a page.
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static Task GetAsync(Exchange x)
     {
         var decision = x.Snapshot.Router.FindDecision(x.Target.Id);
@@ -29,7 +33,7 @@ internal static class DecisionEndpoint
     private static byte[] ToJson(Decision decision)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, Plain))
         {
             json.WriteStartObject();
             json.WriteString("id", decision.Id);
