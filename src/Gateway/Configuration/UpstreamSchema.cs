@@ -60,7 +60,7 @@ internal static class UpstreamSchema
             "Several endpoints of one registry, tried in this order.", (o, v) => o with { Urls = v }
         },
         {
-            "namespaces", new ListOf<string>(Addresses.Namespace), "(the key)",
+            "namespaces", new ListOf<string>(Addresses.Namespace), "(the key; for docker.io its other names too)",
             "Values of `?ns=` that mean this upstream.", (o, v) => o with { Namespaces = v }
         },
         {
