@@ -41,7 +41,7 @@ internal static class GatewayServer
             await gateway.WaitForEndAsync(stop);
             return 0;
         }
-        catch (IOException exception)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"gateway cannot start: {exception.Message}");
             return 1;

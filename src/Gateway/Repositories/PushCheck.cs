@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Gateway.Oci;
 using Gateway.Storage;
 
@@ -72,6 +73,17 @@ internal static class PushCheck
                 RegistryErrorCode.MANIFEST_INVALID,
                 $"the index calls {child.Digest} {child.MediaType}, but it is {stored.Manifest.MediaType}", "MEDIA_MISMATCH");
     }
+
+    /// <summary>What the repository must still have when the manifest is committed.</summary>
+    public static ImmutableArray<(LinkKind Kind, Digest Digest)> Needs(Manifest manifest) =>
+    [
+        .. manifest.Blobs.Where(b => b.Urls.IsEmpty).Select(b => (LinkKind.Blob, b.Digest)),
+        .. manifest.Children.Where(c => MediaTypes.IsManifest(c.MediaType)).Select(c => (LinkKind.Manifest, c.Digest)),
+    ];
+
+    /// <summary>What is told when something that was there at the first look is no longer.</summary>
+    public static Answer<PushedManifest>.Invalid DeletedMeanwhile(RepositoryName name, Digest digest) => new(
+        RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, $"{digest}, which the manifest names, was deleted from {name} meanwhile; push it again", digest.ToString());
 
     private static Answer<PushedManifest>.Invalid Missing(RepositoryName name, Descriptor what, string fix) =>
         new(

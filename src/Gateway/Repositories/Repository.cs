@@ -18,19 +18,13 @@ internal sealed record ManifestPush(Reference Reference, ImmutableArray<TagName>
 /// <param name="Tags">Tags bound by <c>?tag=</c>, for <c>OCI-Tag</c>.</param>
 internal sealed record PushedManifest(Digest Digest, Digest Subject, ImmutableArray<TagName> Tags);
 
-/// <summary>One page of referrers.</summary>
-internal sealed record ReferrersPage(IReadOnlyList<Descriptor> Items, bool More);
-
 /// <summary>
 /// One repository as its askers see it: the gate. The only thing that handlers can name; who sees what is decided here and nowhere else.
 /// </summary>
 internal sealed class Repository(
     RepositoryName name, IBacking backing, Judge judge, Volume volume, RecentBlobs recent, bool takesPushes, TimeProvider clock)
 {
-    /// <summary>
-    /// Largest page of referrers: the size up to which every client must accept a manifest (distribution-spec, "Pushing Manifests").
-    /// </summary>
-    private const int MaxReferrersBytes = 4 << 20;
+    private readonly BlobAdmission _admission = new(name, backing, judge);
 
     /// <summary>The name that clients use.</summary>
     public RepositoryName Name { get; } = name;
@@ -135,8 +129,10 @@ internal sealed class Repository(
             var kept = await backing.CommitAsync(change, cancellationToken) is CommitResult.Committed;
             provenance = provenance with { Stored = kept };
         }
-        catch (StoreReadOnlyException)
+        catch (StoreReadOnlyException e)
         {
+            // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
+            if (!judge.Engine.AdmitsEverything) return new Answer<StoredManifest>.Unavailable(null, e.Message, provenance);
             provenance = provenance with { Stored = false };
         }
         return new Answer<StoredManifest>.Found(manifest, provenance)
@@ -162,13 +158,12 @@ internal sealed class Repository(
     /// <summary>What keeping a manifest changes, whoever brought it.</summary>
     private IEnumerable<Operation> Store(StoredManifest manifest, Verdict verdict)
     {
+        if (manifest.Manifest.Subject is not null) yield return new Operation.Seen(manifest.Digest, clock.GetUtcNow());
         if (!manifest.IsStored) yield return new Operation.StoreManifest(manifest.Digest, manifest.Bytes);
         yield return new Operation.SetVerdict(manifest.Digest, Judge.Stamp(verdict));
         foreach (var blob in manifest.Manifest.Blobs.DistinctBy(b => b.Digest).Where(b => b.Urls.IsEmpty))
             yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = manifest.Digest };
-        if (manifest.Manifest.Subject is not { } subject) yield break;
-        yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
-        yield return new Operation.Seen(manifest.Digest, clock.GetUtcNow());
+        if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
     }
 
     public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Asker asker, ManifestPush push, CancellationToken cancellationToken)
@@ -185,8 +180,12 @@ internal sealed class Repository(
                 judge.Decide(verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
         return await WriteAsync<PushedManifest>(async () =>
         {
-            await backing.CommitAsync(
-                new([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))]), cancellationToken);
+            var change = new Change([.. Store(manifest, verdict), .. tags.Select(t => new Operation.SetLive(t, manifest.Digest))])
+            {
+                Needs = PushCheck.Needs(manifest.Manifest),
+            };
+            if (await backing.CommitAsync(change, cancellationToken) is CommitResult.Lacking lacking)
+                return PushCheck.DeletedMeanwhile(Name, lacking.Digest);
             return new Answer<PushedManifest>.Found(
                 new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags), Provenance.Local)
             {
@@ -215,7 +214,7 @@ internal sealed class Repository(
     /// <summary>Opens a blob; the caller disposes it.</summary>
     public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (!(takesPushes && asker.MayPush) && !await IsAdmittedAsync(digest, cancellationToken))
+        if (!(takesPushes && asker.MayPush) && !await _admission.IsAdmittedAsync(digest, cancellationToken))
             return new Answer<IContent>.Absent(Provenance.Local);
         return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
         {
@@ -224,28 +223,6 @@ internal sealed class Repository(
             var no => new Answer<IContent>.Absent(no.Provenance),
         };
     }
-
-    /// <summary>
-    /// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when
-    /// that one no longer is, the others are looked through.
-    /// </summary>
-    private async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
-    {
-        if (judge.Engine.AdmitsEverything) return true;
-        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return false;
-        if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent, digest, cancellationToken)) return true;
-        foreach (var manifest in backing.Manifests())
-        {
-            if (manifest != link.Parent && await AdmitsAsync(manifest, digest, cancellationToken)) return true;
-        }
-        return false;
-    }
-
-    private async ValueTask<bool> AdmitsAsync(Digest manifest, Digest blob, CancellationToken cancellationToken) =>
-        await backing.ReadLinkAsync(manifest, LinkKind.Manifest, cancellationToken) is not null
-        && await backing.ReadManifestAsync(manifest, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
-        && stored.Manifest.Blobs.Any(b => b.Digest == blob)
-        && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
 
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
     {
@@ -344,25 +321,10 @@ internal sealed class Repository(
         : await backing.ReferrersAsync(subject, cancellationToken) switch
         {
             Result<IReadOnlyList<Descriptor>>.Found found =>
-                new Answer<ReferrersPage>.Found(Cut(found.Value, artifactType, last), found.Provenance),
+                new Answer<ReferrersPage>.Found(ReferrersPage.Cut(found.Value, artifactType, last), found.Provenance),
             Result<IReadOnlyList<Descriptor>>.Unavailable no => new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
             var no => new Answer<ReferrersPage>.Found(new([], false), no.Provenance),
         };
-
-    private static ReferrersPage Cut(IReadOnlyList<Descriptor> all, string? artifactType, string? last)
-    {
-        var page = new List<Descriptor>();
-        var bytes = 0;
-        foreach (var referrer in all)
-        {
-            if (last is not null && string.CompareOrdinal(referrer.Digest.ToString(), last) <= 0) continue;
-            if (artifactType is not null && referrer.ArtifactType != artifactType) continue;
-            bytes += ReferrerFile.Write(referrer).Length + 1;
-            if (bytes > MaxReferrersBytes && page.Count > 0) return new(page, true);
-            page.Add(referrer);
-        }
-        return new(page, false);
-    }
 
     /// <summary>
     /// The rights are asked at the door already; here no handler can forget to (CVE-2026-41888: a switch that one verb did not ask).

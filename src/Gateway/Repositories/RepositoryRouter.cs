@@ -68,15 +68,16 @@ internal sealed class RepositoryRouter(
     private Routed PulledThrough(UpstreamOptions upstream, string rest)
     {
         var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
-        var canonical = Canonical(upstream, name);
+        // A name that rules could not be asked by is routed nowhere: under another name other rules would hold.
+        if (Canonical(upstream, name) is not { } canonical) return new(null, name);
         return new(new(canonical, pullThrough(upstream, name), judge, volume, _recent, takesPushes: false, clock), canonical);
     }
 
-    /// <summary>The name under the first route of the upstream, or under its key where no route leads to it.</summary>
-    private RepositoryName Canonical(UpstreamOptions upstream, RepositoryName name)
+    /// <summary>The name under the first route of the upstream, or under its key where no route leads to it; null when it is too long.</summary>
+    private RepositoryName? Canonical(UpstreamOptions upstream, RepositoryName name)
     {
         var prefix = options.Routes.FirstOrDefault(r => r.Upstream == upstream.Key)?.Prefix ?? upstream.Key;
-        return RepositoryName.TryParse(prefix.Length == 0 ? name.Value : $"{prefix}/{name}", out var canonical) ? canonical : name;
+        return RepositoryName.TryParse(prefix.Length == 0 ? name.Value : $"{prefix}/{name}", out var canonical) ? canonical : null;
     }
 
     /// <summary>Names after <paramref name="last"/> that this predicate lets through, at most <paramref name="count"/>.</summary>

@@ -36,7 +36,8 @@ internal sealed class Applier(Volume volume)
                 repository.Note(o.Subject, o.Referrer);
                 break;
             case Operation.Seen o:
-                NoteSeen(root.Seen(path), o);
+                // What the repository has already was seen before.
+                if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null) NoteSeen(root.Seen(path), o);
                 break;
             case Operation.RemoveTag o:
                 volume.Trash.Take(root.Tag(path, o.Tag));
@@ -70,7 +71,7 @@ internal sealed class Applier(Volume volume)
     private void Link(StoredRepository repository, Operation.LinkBlob o)
     {
         var root = repository.Root;
-        if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest, o.Size);
+        if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
         // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
         if (known is null && root.Lifetime == Lifetime.Kept && volume.FindContent(o.Digest) is null) return;

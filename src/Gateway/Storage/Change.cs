@@ -9,6 +9,9 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
 {
     /// <summary>What must still be so when the change is applied.</summary>
     public ImmutableArray<Expectation> Expectations { get; init; } = [];
+
+    /// <summary>Links that the repository must still have when the change is applied: what a manifest names may be deleted while it is judged.</summary>
+    public ImmutableArray<(LinkKind Kind, Digest Digest)> Needs { get; init; } = [];
 }
 
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>
@@ -60,6 +63,9 @@ internal abstract record CommitResult
 {
     /// <summary>Durable, under this number, which rises with every change of the volume.</summary>
     internal sealed record Committed(long Sequence) : CommitResult;
+
+    /// <summary>Nothing was done, for the repository no longer has this.</summary>
+    internal sealed record Lacking(Digest Digest) : CommitResult;
 
     /// <summary>Nothing was done, for this expectation no longer held.</summary>
     internal sealed record Moved(Expectation What, Digest Now) : CommitResult;

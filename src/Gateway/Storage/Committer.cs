@@ -28,7 +28,8 @@ internal sealed class Committer : IAsyncDisposable
     private readonly Journal _journal;
     private readonly Applier _applier;
     private readonly TimeProvider _clock;
-    private readonly BlockingCollection<Waiting> _waiting = new(MaxWaiting);
+    private readonly BlockingCollection<Waiting> _waiting = [];
+    private readonly SemaphoreSlim _places = new(MaxWaiting);
     private readonly List<Waiting> _unapplied = [];
     private readonly Task _loop;
     private DateTimeOffset _segmentStarted;
@@ -55,20 +56,21 @@ internal sealed class Committer : IAsyncDisposable
     /// <summary>The number of the last change that is durable.</summary>
     public long Sequence => Volatile.Read(ref _sequence);
 
-    public Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
+    public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
         if (Failed is { } why) throw new StoreReadOnlyException(why);
         _volume.CheckRoom(repository.Root.Lifetime);
+        await _places.WaitAsync(cancellationToken);
         try
         {
-            _waiting.Add(waiting, cancellationToken);
+            _waiting.Add(waiting, CancellationToken.None);
         }
         catch (InvalidOperationException)
         {
             throw new StoreReadOnlyException("the gateway is stopping");
         }
-        return waiting.Done.Task;
+        return await waiting.Done.Task;
     }
 
     private void Run()
@@ -91,6 +93,7 @@ internal sealed class Committer : IAsyncDisposable
         if (!_waiting.TryTake(out var first, TimeSpan.FromSeconds(1))) return batch;
         batch.Add(first);
         while (batch.Count < MaxBatch && _waiting.TryTake(out var next)) batch.Add(next);
+        _places.Release(batch.Count);
         return batch;
     }
 
@@ -102,7 +105,7 @@ internal sealed class Committer : IAsyncDisposable
             if (Failed is not null) throw new StoreReadOnlyException(Failed);
             ApplyLeftovers();
             var accepted = Accept(batch);
-            if (accepted.Any(IsJournaled)) _journal.Flush(_sequence);
+            if (accepted.LastOrDefault(IsJournaled) is { } last) _journal.Flush(last.Record!.Sequence);
             _unapplied.AddRange(accepted.Where(IsJournaled));
             ApplyLeftovers();
             foreach (var waiting in accepted)
@@ -126,6 +129,7 @@ internal sealed class Committer : IAsyncDisposable
     private List<Waiting> Accept(List<Waiting> batch)
     {
         var tentative = new Dictionary<(StoredRepository, TagName), Digest>(RepositoryAndTag.Comparer);
+        var removed = new HashSet<(RepositoryState, Digest)>();
         var accepted = new List<Waiting>(batch.Count);
         foreach (var waiting in batch)
         {
@@ -137,9 +141,17 @@ internal sealed class Committer : IAsyncDisposable
                 waiting.Done.SetResult(new CommitResult.Moved(moved, Now(moved.Tag)));
                 continue;
             }
+            foreach (var (kind, digest) in waiting.Change.Needs)
+            {
+                var isThere = !removed.Contains((waiting.Repository.State, digest)) && _volume.Links.Find(waiting.Repository, kind, digest) is not null;
+                if (!isThere && waiting.Done.TrySetResult(new CommitResult.Lacking(digest))) break;
+            }
+            if (waiting.Done.Task.IsCompleted) continue;
             var previous = ImmutableArray.CreateBuilder<Digest>();
             foreach (var operation in waiting.Change.Operations)
             {
+                if (operation is Operation.RemoveBlob blob) removed.Add((waiting.Repository.State, blob.Digest));
+                if (operation is Operation.RemoveManifest manifest) removed.Add((waiting.Repository.State, manifest.Digest));
                 if (operation is not (Operation.SetLive or Operation.RemoveTag)) continue;
                 var tag = operation is Operation.SetLive set ? set.Tag : ((Operation.RemoveTag)operation).Tag;
                 previous.Add(Now(tag));
@@ -208,10 +220,12 @@ internal sealed class Committer : IAsyncDisposable
     {
         _waiting.CompleteAdding();
         await _loop;
-        await _checkpoint;
+        // What it threw it has not ended; the segments stay for the next start.
+        await _checkpoint.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (Failed is null && _unapplied.Count == 0) _volume.EndSegments(_journal.Rotate(), _sequence);
         _journal.Dispose();
         _waiting.Dispose();
+        _places.Dispose();
     }
 
     private sealed class RepositoryAndTag : IEqualityComparer<(StoredRepository Repository, TagName Tag)>

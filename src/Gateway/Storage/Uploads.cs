@@ -45,7 +45,9 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         {
             var id = Path.GetFileNameWithoutExtension(file);
             var isSession = File.Exists(NoteFile(id)) && File.Exists(Data(id));
-            if (!isSession || File.GetLastWriteTimeUtc(Data(id)) < oldest) End(id);
+            // One that is being opened has its note before its data.
+            var isYoung = File.GetLastWriteTimeUtc(file) > clock.GetUtcNow().UtcDateTime.AddMinutes(-1);
+            if (isSession ? File.GetLastWriteTimeUtc(Data(id)) < oldest : !isYoung) End(id);
             else if (file.EndsWith(".data", StringComparison.Ordinal)) count++;
         }
         Volatile.Write(ref _count, count);
@@ -128,7 +130,12 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         if (_sessions.Count <= MaxInMemory) return;
         var idleOnes = _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse);
         foreach (var idle in idleOnes.Take(_sessions.Count - MaxInMemory))
+        {
+            // Whoever takes it up in this moment keeps it.
+            if (!idle.Turn.Wait(0)) continue;
             _sessions.TryRemove(idle.Id, out _);
+            idle.Turn.Release();
+        }
     }
 
     /// <summary>Removes a session; its data, where it still has any.</summary>
@@ -142,12 +149,12 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     }
 
     /// <summary>Makes a finished session's data the bytes of a digest, and ends it. Done once or many times the end is the same.</summary>
-    public void MoveTo(string id, Root root, Digest digest, long size)
+    public void MoveTo(string id, Root root, Digest digest)
     {
-        var data = root.Data(digest);
-        if (SmallFiles.Length(data) != size && File.Exists(Data(id)))
+        // Over what may be there already: these bytes have just been hashed, and those may have gone bad.
+        if (File.Exists(Data(id)))
         {
-            SmallFiles.Move(Data(id), data);
+            SmallFiles.Move(Data(id), root.Data(digest));
             volume.OpenFiles.Forget(root.Lifetime, digest);
         }
         End(id);

@@ -95,6 +95,20 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public void A_torn_tail_that_a_later_start_has_passed_over_is_no_damage()
+    {
+        var first = Write(2);
+        File.WriteAllBytes(first, File.ReadAllBytes(first)[..^1]);
+        using (var journal = Journal.Create(_folder, 1))
+        {
+            journal.Append(Record(2));
+            journal.Flush(2);
+        }
+        Assert.Equal(2, Journal.Segments(_folder).Length);
+        Assert.Equal([1L, 2L], Read());
+    }
+
+    [Fact]
     public void A_segment_before_the_last_must_read_to_its_end()
     {
         using (var journal = Journal.Create(_folder, 0))

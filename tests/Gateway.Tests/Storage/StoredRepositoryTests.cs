@@ -91,6 +91,22 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_change_that_needs_what_was_deleted_does_nothing_at_all()
+    {
+        var blob = await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());
+        var manifest = VolumeRig.ManifestOf(blob, 3);
+        var push = new Change([new Operation.StoreManifest(Digest.Of(manifest), manifest), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(manifest))])
+        {
+            Needs = [(LinkKind.Blob, blob)],
+        };
+        var both = await Task.WhenAll(CommitAsync(new Operation.RemoveBlob(blob)).AsTask(), _repository.CommitAsync(push, default).AsTask());
+        Assert.Equal(blob, Assert.IsType<CommitResult.Lacking>(both[1]).Digest);
+        Assert.True((await VolumeRig.LiveAsync(_repository, "v1")).IsEmpty);
+        await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());
+        Assert.IsType<CommitResult.Committed>(await _repository.CommitAsync(push, default));
+    }
+
+    [Fact]
     public async Task Deleting_a_manifest_takes_its_tags_and_its_place_among_referrers()
     {
         var subject = Digest.Of("subject"u8);

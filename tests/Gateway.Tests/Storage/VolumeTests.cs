@@ -100,6 +100,17 @@ public sealed class VolumeTests
     }
 
     [Fact]
+    public async Task A_blob_that_went_bad_on_the_disk_is_mended_by_pushing_it_again()
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var blob = await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
+        await File.WriteAllTextAsync(rig.Volume.KeptRoot.Data(blob), "bad");
+        await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
+        Assert.Equal("one", await VolumeRig.ReadAsync(repository, blob));
+    }
+
+    [Fact]
     public async Task The_index_may_be_lost_without_loss()
     {
         await using var rig = await VolumeRig.OpenAsync();

@@ -1,0 +1,44 @@
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>
+/// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when that
+/// one no longer is, the others are looked through.
+/// </summary>
+internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge judge)
+{
+    public async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (judge.Engine.AdmitsEverything) return true;
+        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return false;
+        if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent, digest, cancellationToken)) return true;
+        foreach (var manifest in backing.Manifests())
+        {
+            if (manifest == link.Parent || !await AdmitsAsync(manifest, digest, cancellationToken)) continue;
+            await NoteAsync(digest, link.Size, manifest, cancellationToken);
+            return true;
+        }
+        return false;
+    }
+
+    private async ValueTask<bool> AdmitsAsync(Digest manifest, Digest blob, CancellationToken cancellationToken) =>
+        await backing.ReadLinkAsync(manifest, LinkKind.Manifest, cancellationToken) is not null
+        && await backing.ReadManifestAsync(manifest, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
+        && stored.Manifest.Blobs.Any(b => b.Digest == blob)
+        && (await judge.OfStoredAsync(backing, name, stored, null, cancellationToken)).Admits;
+
+    /// <summary>Notes which manifest it was, so that the next puller need not look through all; not to be able to costs that and no more.</summary>
+    private async ValueTask NoteAsync(Digest blob, long size, Digest manifest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await backing.CommitAsync(new([new Operation.LinkBlob(blob, size) { Parent = manifest }]), cancellationToken);
+        }
+        catch (IOException)
+        {
+            // The volume takes no writes now.
+        }
+    }
+}
