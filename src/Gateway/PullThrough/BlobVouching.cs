@@ -26,11 +26,16 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     /// <summary>Answers from the link, or asks. Throws <see cref="UpstreamException"/>.</summary>
     public async Task<Vouched> AskAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (await stored.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link)
+        if (await KnownAsync(digest) is { } known) return known;
+        return await _asking.Run(digest, () => KnownAsync(digest), () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
+    }
+
+    private async ValueTask<Vouched?> KnownAsync(Digest digest)
+    {
+        if (await stored.ReadLinkAsync(digest, LinkKind.Blob, CancellationToken.None) is { } link)
             return new(true, link.Size < 0 ? null : link.Size, null);
         if (_absent.TryGet(digest, out var absent)) return absent;
-        if (_unlinked.TryGet(digest, out var unlinked)) return unlinked;
-        return await _asking.Run(digest, () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
+        return _unlinked.TryGet(digest, out var unlinked) ? unlinked : null;
     }
 
     /// <summary>
@@ -39,9 +44,11 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     /// <param name="mayGet">Whether a GET may be spent on it, given up after its headers.</param>
     public async Task<long?> AskSizeAsync(Digest digest, bool mayGet, CancellationToken cancellationToken)
     {
-        var vouched = await _asking.Run(digest, () => AskUpstreamAsync(digest, mayGet)).Result.WaitAsync(cancellationToken);
-        return vouched.Size;
+        var asking = _asking.Run(digest, () => SizeAsync(digest), () => AskUpstreamAsync(digest, mayGet)).Result;
+        return (await asking.WaitAsync(cancellationToken)).Size;
     }
+
+    private async ValueTask<Vouched?> SizeAsync(Digest digest) => await KnownAsync(digest) is { Size: not null } known ? known : null;
 
     private async Task<Vouched> AskUpstreamAsync(Digest digest, bool mayGet = true)
     {

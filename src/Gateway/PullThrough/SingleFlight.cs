@@ -7,25 +7,31 @@ namespace Gateway.PullThrough;
 /// </summary>
 internal sealed class SingleFlight<TKey, TResult>
     where TKey : notnull
+    where TResult : class?
 {
     private readonly ConcurrentDictionary<TKey, Lazy<Task<TResult>>> _running = new();
 
     /// <summary>Starts the work, or joins it. The work bounds its own time.</summary>
-    public (Task<TResult> Result, bool Joined) Run(TKey key, Func<Task<TResult>> work)
+    /// <param name="look">
+    /// What may be known already; null when it is not. Whoever comes here has looked before, and the work of another may have ended since:
+    /// it is looked at once more, so that no work is done twice.
+    /// </param>
+    public (Task<TResult> Result, bool Joined) Run(TKey key, Func<ValueTask<TResult?>> look, Func<Task<TResult>> work)
     {
         Lazy<Task<TResult>>? mine = null;
-        mine = new(() => RunAndForgetAsync(key, work, () => mine!));
+        mine = new(() => RunAndForgetAsync(key, look, work, () => mine!));
         var running = _running.GetOrAdd(key, mine);
         return (running.Value, !ReferenceEquals(running, mine));
     }
 
-    private async Task<TResult> RunAndForgetAsync(TKey key, Func<Task<TResult>> work, Func<Lazy<Task<TResult>>> self)
+    private async Task<TResult> RunAndForgetAsync(
+        TKey key, Func<ValueTask<TResult?>> look, Func<Task<TResult>> work, Func<Lazy<Task<TResult>>> self)
     {
         // The work must not run inside the Lazy's lock, where others would block on it.
         await Task.Yield();
         try
         {
-            return await work();
+            return await look() ?? await work();
         }
         finally
         {

@@ -32,9 +32,7 @@ internal sealed class TagRevalidation(
 
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
     {
-        var live = await stored.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: { Live.IsEmpty: false } state }
-            ? state
-            : null;
+        var live = await LiveAsync(tag);
         if (live is not null && IsFresh(tag, live))
         {
             PullThroughMetrics.Request(source.Key, "tag", "hit");
@@ -42,9 +40,20 @@ internal sealed class TagRevalidation(
         }
         if (_known.TryGet(tag, out var known) && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null }))
             return Weigh(live, known, joined: false);
-        var (answer, joined) = _asking.Run(tag, () => AskAsync(tag, live));
+        var (answer, joined) = _asking.Run(tag, () => KnownAsync(tag), () => AskAsync(tag, live));
         var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
         return Weigh(live, said, joined);
+    }
+
+    private async ValueTask<TagState?> LiveAsync(TagName tag) =>
+        await stored.ResolveAsync(tag, CancellationToken.None) is Result<TagState>.Found { Value: { Live.IsEmpty: false } live }
+            ? live
+            : null;
+
+    private async ValueTask<UpstreamTag?> KnownAsync(TagName tag)
+    {
+        if (await LiveAsync(tag) is { } live && IsFresh(tag, live)) return new UpstreamTag.Bound(live.Live);
+        return _known.TryGet(tag, out var known) && known is not UpstreamTag.Unavailable ? known : null;
     }
 
     /// <summary>A tag was bound to what the upstream said: it has just been validated.</summary>

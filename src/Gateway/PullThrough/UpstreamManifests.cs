@@ -17,9 +17,9 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
     /// <summary>A manifest that is not stored here, by digest.</summary>
     public async ValueTask<Result<StoredManifest>> ReadAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (recent.Find(source, digest) is { } manifest) return new Result<StoredManifest>.Found(manifest, Missed(joined: false));
+        if (Known(digest) is { } known) return known;
         if (_absent.TryGet(digest, out var status)) return new Result<StoredManifest>.Absent(UpstreamAnswers.Refused(source, status));
-        var (reading, joined) = _reading.Run(digest, () => AskAsync(digest));
+        var (reading, joined) = _reading.Run(digest, () => new(Known(digest)), () => AskAsync(digest));
         var result = await reading.WaitAsync(cancellationToken);
         return joined ? result with { Provenance = result.Provenance with { Collapsed = true } } : result;
     }
@@ -38,6 +38,9 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         recent.Add(source, manifest);
         return new UpstreamTag.Bound(manifest.Digest);
     }
+
+    private Result<StoredManifest>.Found? Known(Digest digest) =>
+        recent.Find(source, digest) is { } manifest ? new(manifest, Missed(joined: false)) : null;
 
     private async Task<Result<StoredManifest>> AskAsync(Digest digest)
     {

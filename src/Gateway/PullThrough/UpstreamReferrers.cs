@@ -35,7 +35,8 @@ internal sealed class UpstreamReferrers(
         var joined = false;
         if (!isKnown)
         {
-            (var asking, joined) = _asking.Run(subject, () => AskAsync(subject));
+            (var asking, joined) = _asking.Run(
+                subject, () => new(_known.TryGet(subject, out var lately) ? lately : null), () => AskAsync(subject));
             said = await asking.WaitAsync(cancellationToken);
         }
         var kept = await stored.ReferrersAsync(subject, cancellationToken);

@@ -61,8 +61,13 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
                 : $"n={Math.Min(count, PageSize)}&last={Uri.EscapeDataString(last)}";
             if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return null;
             if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal)))
-                return Cut(tags, last, count, next is not null);
-            whole = await _reading.Run("", ReadWholeAsync).Result.WaitAsync(cancellationToken);
+            {
+                // A page that holds nothing behind the last tag, and is not the last page, says nothing of where to go on.
+                var page = Cut(tags, last, count, next is not null);
+                if (page.Items.Count > 0 || !page.More) return page;
+            }
+            var reading = _reading.Run("", () => new(_whole.TryGet("", out var lately) ? lately : null), ReadWholeAsync).Result;
+            whole = await reading.WaitAsync(cancellationToken);
             if (whole is null) return null;
         }
         return Cut(whole, last, count, more: false);

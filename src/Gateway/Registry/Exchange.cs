@@ -37,6 +37,9 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
         set => _repository = value;
     }
 
+    /// <summary>Whether a repository was found.</summary>
+    public bool IsRouted => _repository is not null;
+
     /// <summary>Set with the repository.</summary>
     public Asker Asker
     {

@@ -29,7 +29,9 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         && stored.Manifest.Blobs.Any(b => b.Digest == blob)
         && (await judge.OfStoredAsync(backing, name, stored, null, cancellationToken)).Admits;
 
-    /// <summary>Notes which manifest it was, so that the next puller need not look through all; not to be able to costs that and no more.</summary>
+    /// <summary>
+    /// Notes which manifest it was, so that the next puller need not look through all; not to be able to costs that and no more.
+    /// </summary>
     private async ValueTask NoteAsync(Digest blob, long size, Digest manifest, CancellationToken cancellationToken)
     {
         try

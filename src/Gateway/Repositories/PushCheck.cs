@@ -83,7 +83,9 @@ internal static class PushCheck
 
     /// <summary>What is told when something that was there at the first look is no longer.</summary>
     public static Answer<PushedManifest>.Invalid DeletedMeanwhile(RepositoryName name, Digest digest) => new(
-        RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, $"{digest}, which the manifest names, was deleted from {name} meanwhile; push it again", digest.ToString());
+        RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
+        $"{digest}, which the manifest names, was deleted from {name} meanwhile; push it again",
+        digest.ToString());
 
     private static Answer<PushedManifest>.Invalid Missing(RepositoryName name, Descriptor what, string fix) =>
         new(

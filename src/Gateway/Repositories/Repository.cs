@@ -131,7 +131,8 @@ internal sealed class Repository(
         }
         catch (StoreReadOnlyException e)
         {
-            // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
+            // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then
+            // refused.
             if (!judge.Engine.AdmitsEverything) return new Answer<StoredManifest>.Unavailable(null, e.Message, provenance);
             provenance = provenance with { Stored = false };
         }

@@ -73,7 +73,9 @@ internal sealed class RepositoryRouter(
         return new(new(canonical, pullThrough(upstream, name), judge, volume, _recent, takesPushes: false, clock), canonical);
     }
 
-    /// <summary>The name under the first route of the upstream, or under its key where no route leads to it; null when it is too long.</summary>
+    /// <summary>
+    /// The name under the first route of the upstream, or under its key where no route leads to it; null when it is too long.
+    /// </summary>
     private RepositoryName? Canonical(UpstreamOptions upstream, RepositoryName name)
     {
         var prefix = options.Routes.FirstOrDefault(r => r.Upstream == upstream.Key)?.Prefix ?? upstream.Key;

@@ -10,7 +10,9 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     /// <summary>What must still be so when the change is applied.</summary>
     public ImmutableArray<Expectation> Expectations { get; init; } = [];
 
-    /// <summary>Links that the repository must still have when the change is applied: what a manifest names may be deleted while it is judged.</summary>
+    /// <summary>
+    /// Links that the repository must still have when the change is applied: what a manifest names may be deleted while it is judged.
+    /// </summary>
     public ImmutableArray<(LinkKind Kind, Digest Digest)> Needs { get; init; } = [];
 }
 

@@ -143,7 +143,8 @@ internal sealed class Committer : IAsyncDisposable
             }
             foreach (var (kind, digest) in waiting.Change.Needs)
             {
-                var isThere = !removed.Contains((waiting.Repository.State, digest)) && _volume.Links.Find(waiting.Repository, kind, digest) is not null;
+                var isThere = !removed.Contains((waiting.Repository.State, digest))
+                    && _volume.Links.Find(waiting.Repository, kind, digest) is not null;
                 if (!isThere && waiting.Done.TrySetResult(new CommitResult.Lacking(digest))) break;
             }
             if (waiting.Done.Task.IsCompleted) continue;

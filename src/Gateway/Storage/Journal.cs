@@ -140,13 +140,17 @@ internal sealed class Journal : IDisposable
                 yield return record;
                 offset = next;
             }
-            if (offset < bytes.Length && (AcknowledgedAfter(bytes, offset, last) || (i < segments.Length - 1 && !Follows(segments[i + 1], last))))
+            if (offset == bytes.Length) continue;
+            if (AcknowledgedAfter(bytes, offset, last) || (i < segments.Length - 1 && !Follows(segments[i + 1], last)))
                 throw new InvalidDataException($"{segments[i]} is damaged at byte {offset}");
         }
     }
 
-    /// <summary>Whether a segment was begun by a start that had read no further than this: then what it could not read had never been acknowledged.</summary>
-    private static bool Follows(string segment, long last) => TryReadRecord(File.ReadAllBytes(segment), 0, out _, out _, out var durable) && durable <= last;
+    /// <summary>
+    /// Whether a segment was begun by a start that had read no further than this: then what it could not read had never been acknowledged.
+    /// </summary>
+    private static bool Follows(string segment, long last) =>
+        TryReadRecord(File.ReadAllBytes(segment), 0, out _, out _, out var durable) && durable <= last;
 
     /// <summary>Whether a record behind this place was written after what stood here had been acknowledged.</summary>
     private static bool AcknowledgedAfter(byte[] bytes, int offset, long last)

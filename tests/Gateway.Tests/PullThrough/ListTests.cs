@@ -104,6 +104,15 @@ public sealed class ListTests
     }
 
     [Fact]
+    public async Task Page_with_nothing_behind_the_last_tag_does_not_end_the_list()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags && r.Query.Contains("last=b", StringComparison.Ordinal)).Respond(200, """{"name":"x","tags":["d"]}""");
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a","b"]}""").Header("Link", $"</v2/{Rig.Name}/tags/list?n=2&last=b>; rel=\"next\"");
+        Assert.Equal(("d", false), await TagsAsync(rig, "c", 2));
+    }
+
+    [Fact]
     public async Task Upstream_that_ignores_n_and_last_is_cut_to_the_page()
     {
         await using var rig = await Rig.StartAsync();

@@ -52,6 +52,7 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
 
         Assert.Equal((404, "NAME_UNKNOWN"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
         Assert.Empty(_hub.Requests);
+        Assert.Null(GatewayRig.Header(answer, "OCI-Namespace"));
     }
 
     [Fact]
