@@ -38,7 +38,7 @@ YAML
     OTEL_TRACES_EXPORTER=none "$rig/bin/docker-registry" serve "$work/registry.yml" >/dev/null 2>&1 &
     pid[docker-registry]=$!
 
-    mkdir -p "$work/nginx/root/v2/bench/app/manifests" "$work/nginx/root/v2/bench/app/blobs"
+    mkdir -p "$work/nginx/www/v2/bench/app/manifests" "$work/nginx/www/v2/bench/app/blobs"
     cat >"$work/nginx/nginx.conf" <<CONF
 daemon off; master_process off; worker_processes 1; pid $work/nginx/pid; error_log stderr crit;
 events { worker_connections 1024; }
@@ -48,7 +48,7 @@ http {
     client_body_temp_path $work/nginx/t1; proxy_temp_path $work/nginx/t2; fastcgi_temp_path $work/nginx/t3;
     uwsgi_temp_path $work/nginx/t4; scgi_temp_path $work/nginx/t5;
     server {
-        listen 127.0.0.1:${port[nginx]}; root $work/nginx/root;
+        listen 127.0.0.1:${port[nginx]}; root $work/nginx/www;
         location ~ ^/v2/.*/manifests/ { default_type $manifest_type; }
         location / { default_type application/octet-stream; }
     }
@@ -94,7 +94,7 @@ fill() {
         curl -fsS -o /dev/null -X PUT -H "Content-Type: $manifest_type" --data-binary @"$work/manifest" \
             "http://127.0.0.1:${port[$server]}/v2/bench/app/manifests/latest"
     done
-    local root=$work/nginx/root/v2/bench/app
+    local root=$work/nginx/www/v2/bench/app
     cp "$work/manifest" "$root/manifests/latest"
     cp "$work/manifest" "$root/manifests/$manifest_digest"
     cp "$work/small" "$root/blobs/$small_digest"
