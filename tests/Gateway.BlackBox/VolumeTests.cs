@@ -27,6 +27,20 @@ public sealed class VolumeTests : IDisposable
         Assert.Equal("team/app\n", (await _client.CraneAsync("catalog", "--insecure", ours.Host)).Succeeded().Stdout);
     }
 
+    [Fact]
+    public async Task Second_gateway_on_a_volume_is_refused_in_one_line_and_the_first_serves_on()
+    {
+        await using var first = await GatewayProcess.StartAsync(storage: Volume);
+
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => GatewayProcess.StartAsync(storage: Volume));
+
+        Assert.Contains("ended with 1", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("in use by another gateway", refused.Message, StringComparison.Ordinal);
+        using var raw = new RawClient(first.Host);
+        using var pushed = await raw.PushBlobAsync("team/app", [1, 2, 3]);
+        Assert.Equal(HttpStatusCode.Created, pushed.StatusCode);
+    }
+
     [Theory]
     [InlineData("clean stop", false)]
     [InlineData("clean stop", true)]

@@ -63,11 +63,6 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
     public static Digest FromHash(DigestAlgorithm algorithm, ReadOnlySpan<byte> hash) =>
         new($"{NameOf(algorithm)}:{Convert.ToHexStringLower(hash)}");
 
-    /// <summary>
-    /// Makes a digest of an algorithm and hex. Throws <see cref="FormatException"/> for other than lower-case hex of its length.
-    /// </summary>
-    public static Digest FromHex(DigestAlgorithm algorithm, ReadOnlySpan<char> hex) => Parse($"{NameOf(algorithm)}:{hex}");
-
     /// <summary>The digest of these bytes.</summary>
     public static Digest Of(ReadOnlySpan<byte> content, DigestAlgorithm algorithm = DigestAlgorithm.Sha256) =>
         FromHash(algorithm, algorithm == DigestAlgorithm.Sha512 ? SHA512.HashData(content) : SHA256.HashData(content));

@@ -18,6 +18,4 @@ internal sealed record Asker(string Actor, AccessActions Rights)
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 
     public bool MayPush => Rights.HasFlag(AccessActions.Push);
-
-    public bool MayDelete => Rights.HasFlag(AccessActions.Delete);
 }

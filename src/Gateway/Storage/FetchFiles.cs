@@ -14,9 +14,6 @@ internal sealed class FetchFiles(string folder, Volume volume)
     /// <summary>Bytes of the volume that stay free: below it nothing is kept of what is fetched.</summary>
     public long KeepFree { get; set; }
 
-    /// <summary>Bytes that the fetches under way have reserved or written.</summary>
-    public long OpenBytes => _open.Values.Sum(f => f.Reserved);
-
     /// <summary>
     /// Opens the part of this digest, new or left behind, and reserves <paramref name="size"/> bytes for it where the size is known. Null
     /// when there is no room. At most one is open per digest; the caller sees to that.

@@ -82,10 +82,7 @@ internal sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnly
 /// <param name="Revision">The policy's revision; with 0 and <paramref name="Outcome"/> 0 there is no verdict.</param>
 /// <param name="Outcome">The outcome as a number.</param>
 /// <param name="Until">Unix seconds of the earliest moment that could change the verdict; 0 for never.</param>
-internal readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Until)
-{
-    public bool IsNone => Revision == 0 && Outcome == 0;
-}
+internal readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Until);
 
 /// <summary>What a link is to.</summary>
 internal enum LinkKind : byte

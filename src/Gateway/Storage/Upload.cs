@@ -74,7 +74,6 @@ internal sealed class Upload : IAsyncDisposable
         var before = _session.Length / Writeback;
         _session.Length += bytes.Length;
         if (_session.Length / Writeback > before) Posix.StartWriteback(_file, before * Writeback, Writeback);
-        _uploads.Received(bytes.Length);
     }
 
     /// <summary>

@@ -24,13 +24,9 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
     private int _count;
-    private long _received;
 
     /// <summary>Sessions open, in memory or not.</summary>
     public int Count => Volatile.Read(ref _count);
-
-    /// <summary>Bytes received since the start.</summary>
-    public long ReceivedBytes => Interlocked.Read(ref _received);
 
     private string Data(string id) => $"{folder}/{id}.data";
 
@@ -161,8 +157,6 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     }
 
     public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
-
-    public void Received(int bytes) => Interlocked.Add(ref _received, bytes);
 
     public void FlushFolder() => Posix.FlushFolder(folder);
 

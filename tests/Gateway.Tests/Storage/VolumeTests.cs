@@ -132,9 +132,8 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task Two_gateways_cannot_have_one_volume()
+    public async Task A_volume_of_a_newer_format_is_refused_until_it_is_ours_again()
     {
-        // Locks are the process's, so the second gateway is a process of its own: see the black-box tests. Here: a newer format is refused.
         await using var rig = await VolumeRig.OpenAsync();
         await rig.Volume.DisposeAsync();
         var format = Path.Combine(rig.Path, "gateway/format");
