@@ -1,0 +1,14 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>One manifest that may say something about a subject, with as much of its content as was within the budget.</summary>
+/// <param name="Digest">The manifest's digest.</param>
+/// <param name="Manifest">The manifest; what it is, is decided by its own fields and never by an index that lists it.</param>
+/// <param name="Tag">The tag it came by, such as <c>sha256-….sig</c>; null for a referrer.</param>
+/// <param name="FirstSeen">When this gateway first stored it, by its own clock: what retired and revoked keys are judged by.</param>
+/// <param name="Blobs">Its layers' bytes by digest, each checked against it; one that is missing was not to be had or above
+/// <see cref="EvidenceBudget"/>.</param>
+public sealed record Evidence(
+    Digest Digest, Manifest Manifest, TagName? Tag, DateTimeOffset FirstSeen, ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs);

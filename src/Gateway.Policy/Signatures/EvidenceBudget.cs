@@ -1,0 +1,37 @@
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>
+/// How much evidence one evaluation reads. Without such bounds whoever may push can make the registry read forever (CVE-2023-46737).
+/// Above a bound the rest is left, and a rule that is not satisfied by then says <c>EVIDENCE_BUDGET</c>.
+/// </summary>
+public static class EvidenceBudget
+{
+    /// <summary>Most manifests looked at for one subject. Chosen: a release has a handful of signatures and attestations.</summary>
+    public const int MaxManifests = 64;
+
+    /// <summary>Most signatures checked for one subject. Chosen; cosign reads up to 1000 of one manifest.</summary>
+    public const int MaxSignatures = 256;
+
+    /// <summary>Largest simple-signing payload in bytes. Chosen: real ones have 300.</summary>
+    public const int MaxPayload = 1 << 20;
+
+    /// <summary>Largest DSSE envelope or bundle in bytes. Chosen: signatures have 10 KiB, SBOMs of large images some MiB.</summary>
+    public const int MaxAttestation = 16 << 20;
+
+    /// <summary>Most bytes of all layers together.</summary>
+    public const int MaxBytes = 64 << 20;
+
+    /// <summary>Longest evaluation, by the caller's clock: it cancels the token that it passes.</summary>
+    public static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(5);
+
+    /// <summary>Most bytes of this layer that are read; 0 for a layer that is no evidence.</summary>
+    public static int MaxBytesOf(Descriptor layer) => layer.MediaType switch
+    {
+        EvidenceTypes.SimpleSigning => MaxPayload,
+        EvidenceTypes.Dsse => MaxAttestation,
+        _ when EvidenceTypes.IsBundle(layer.MediaType) => MaxAttestation,
+        _ => 0,
+    };
+}

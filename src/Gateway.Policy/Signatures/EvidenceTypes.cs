@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>Media types and annotation keys of cosign, sigstore and Notation, as their code writes them.</summary>
+public static class EvidenceTypes
+{
+    /// <summary>A simple-signing payload (cosign, SIGNATURE_SPEC.md).</summary>
+    public const string SimpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+    /// <summary>A DSSE envelope: what cosign 2 keeps attestations in.</summary>
+    public const string Dsse = "application/vnd.dsse.envelope.v1+json";
+
+    /// <summary>A sigstore bundle of today (protobuf-specs, sigstore_bundle.proto).</summary>
+    public const string Bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+    /// <summary>The older names of a bundle, with the version as a parameter; only inside the bundle's own JSON.</summary>
+    public static readonly ImmutableArray<string> OldBundles =
+    [
+        "application/vnd.dev.sigstore.bundle+json;version=0.1", "application/vnd.dev.sigstore.bundle+json;version=0.2",
+        "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    ];
+
+    /// <summary>Artifact type of a Notation signature (notaryproject, signature-specification.md).</summary>
+    public const string Notation = "application/vnd.cncf.notary.signature";
+
+    /// <summary>Payload type of an in-toto statement in DSSE.</summary>
+    public const string InToto = "application/vnd.in-toto+json";
+
+    /// <summary>Predicate type that makes a statement a signature and no other attestation (cosign 3).</summary>
+    public const string SignPredicate = "https://sigstore.dev/cosign/sign/v1";
+
+    /// <summary><c>critical.type</c> of cosign's and podman's simple signing.</summary>
+    public const string SimpleSigningClaim = "cosign container image signature";
+
+    /// <summary>Whether a layer of this type holds a bundle. A layer's type has no parameters, so the older names come bare.</summary>
+    public static bool IsBundle(string mediaType) => mediaType is Bundle or "application/vnd.dev.sigstore.bundle+json";
+}

@@ -1,0 +1,83 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>Whether the repository that a signature was made for must be the one that it is found in.</summary>
+public enum BindReference
+{
+    /// <summary>Where the signature names one (simple signing can, bundles cannot).</summary>
+    Optional,
+
+    /// <summary>The signature must name it; bundles never satisfy this.</summary>
+    Required,
+
+    /// <summary>Not looked at, as cosign does.</summary>
+    Ignore,
+}
+
+/// <summary>Which manifests of an index must be signed.</summary>
+public enum IndexCoverage
+{
+    /// <summary>The index, or each of its images.</summary>
+    Either,
+
+    /// <summary>The index; its images are admitted with it.</summary>
+    Index,
+
+    /// <summary>Each of its images.</summary>
+    Children,
+
+    /// <summary>The index and each of its images.</summary>
+    Both,
+}
+
+/// <summary>One item of a rule's <c>require.signatures</c>.</summary>
+/// <param name="Authority">Name of the authority.</param>
+public sealed record SignatureRequirementOptions(string Authority)
+{
+    /// <summary>How many different signers of the authority are needed; 1 or more.</summary>
+    public int AtLeast { get; init; } = 1;
+
+    /// <summary>Formats that count; empty for all.</summary>
+    public ImmutableArray<SignatureFormat> Formats { get; init; } = [];
+
+    /// <summary>Whether the signature must be made for this repository.</summary>
+    public BindReference BindReference { get; init; } = BindReference.Optional;
+
+    /// <summary>Which manifests of an index must be signed.</summary>
+    public IndexCoverage Coverage { get; init; } = IndexCoverage.Either;
+}
+
+/// <summary>One item of a rule's <c>require.attestations</c>.</summary>
+/// <param name="PredicateType">The predicate's type, compared exactly.</param>
+/// <param name="Authority">Name of the authority that must have made it.</param>
+public sealed record AttestationRequirementOptions(string PredicateType, string Authority)
+{
+    /// <summary>How many different signers of the authority are needed; 1 or more.</summary>
+    public int AtLeast { get; init; } = 1;
+
+    /// <summary>What the predicate must say: all of it, in one attestation.</summary>
+    public ImmutableArray<PredicateCondition> Where { get; init; } = [];
+
+    /// <summary>Which manifests of an index must be attested.</summary>
+    public IndexCoverage Coverage { get; init; } = IndexCoverage.Either;
+}
+
+/// <summary>How <see cref="PredicateCondition.Value"/> is compared.</summary>
+public enum ConditionKind
+{
+    /// <summary>Exactly; numbers, true and false as JSON writes them.</summary>
+    Equals,
+
+    /// <summary>As an anchored <see cref="Glob"/>.</summary>
+    Glob,
+
+    /// <summary>As an anchored regular expression, in time linear to the text.</summary>
+    Regex,
+}
+
+/// <summary>One entry of <c>where</c>: a place in the predicate and what must stand there.</summary>
+/// <param name="Path">Where, such as <c>$.buildDefinition.externalParameters.workflow.ref</c>.</param>
+/// <param name="Kind">How it is compared.</param>
+/// <param name="Value">What must stand there.</param>
+public sealed record PredicateCondition(string Path, ConditionKind Kind, string Value);

@@ -1,0 +1,102 @@
+using System.Collections.Immutable;
+using Gateway.Policy.Signatures.Keyless;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>The <c>policy.trust</c> section, checked: whose signatures count.</summary>
+public sealed record TrustOptions
+{
+    /// <summary>Public keys by id.</summary>
+    public ImmutableSortedDictionary<string, KeyOptions> Keys { get; init; } = ImmutableSortedDictionary<string, KeyOptions>.Empty;
+
+    /// <summary>Trusted roots of keyless signing by name.</summary>
+    public ImmutableSortedDictionary<string, KeylessRootOptions> Keyless { get; init; } =
+        ImmutableSortedDictionary<string, KeylessRootOptions>.Empty;
+
+    /// <summary>Authorities by name: what rules refer to.</summary>
+    public ImmutableSortedDictionary<string, AuthorityOptions> Authorities { get; init; } =
+        ImmutableSortedDictionary<string, AuthorityOptions>.Empty;
+}
+
+/// <summary>One key of <c>policy.trust.keys</c>.</summary>
+/// <param name="Key">The key.</param>
+public sealed record KeyOptions(VerificationKey Key)
+{
+    /// <summary>What the signer hashes with; the key fixes the scheme, never the artifact. Ed25519 has its own.</summary>
+    public SignatureHash Hash { get; init; } = SignatureHash.Sha256;
+
+    /// <summary>Evidence from before does not count; null for always.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>Evidence first seen (or provably signed) before still counts, later does not; null for in use.</summary>
+    public DateTimeOffset? RetiredAt { get; init; }
+
+    /// <summary>From this moment nothing by this key counts, whenever it was signed; null for never.</summary>
+    public DateTimeOffset? RevokedAt { get; init; }
+}
+
+/// <summary>Hash of a signature scheme.</summary>
+public enum SignatureHash
+{
+    /// <summary>SHA-256.</summary>
+    Sha256,
+
+    /// <summary>SHA-384.</summary>
+    Sha384,
+
+    /// <summary>SHA-512.</summary>
+    Sha512,
+}
+
+/// <summary>One root of <c>policy.trust.keyless</c>.</summary>
+/// <param name="Root">What <c>trustedRoot</c> holds.</param>
+public sealed record KeylessRootOptions(TrustedRoot Root)
+{
+    /// <summary>When the file was last written, by the caller's word; with <see cref="MaxAge"/> it makes the root stale.</summary>
+    public DateTimeOffset? ReadFrom { get; init; }
+
+    /// <summary>Age from which the root no longer counts (<c>TRUST_STALE</c>); null for never.</summary>
+    public TimeSpan? MaxAge { get; init; }
+}
+
+/// <summary>What is asked of transparency logs.</summary>
+public enum TlogMode
+{
+    /// <summary>An entry that is there must verify and belong to the signature; none is needed.</summary>
+    IfPresent,
+
+    /// <summary>At least one entry must be there and verify.</summary>
+    Require,
+
+    /// <summary>Entries are not looked at.</summary>
+    Ignore,
+}
+
+/// <summary>One authority of <c>policy.trust.authorities</c>: any one of its keys, or the identities of one keyless root.</summary>
+/// <param name="Id">Its name.</param>
+public sealed record AuthorityOptions(string Id)
+{
+    /// <summary>Ids of <see cref="TrustOptions.Keys"/>, each of which speaks for the authority; empty for a keyless one.</summary>
+    public ImmutableArray<string> AnyOf { get; init; } = [];
+
+    /// <summary>The identities that speak for it; null for an authority by keys.</summary>
+    public KeylessAuthority? Keyless { get; init; }
+
+    /// <summary>What is asked of transparency logs; a keyless authority requires them unless the file says otherwise.</summary>
+    public TlogMode Tlog { get; init; } = TlogMode.IfPresent;
+}
+
+/// <summary>Who a certificate must name: issuer and subject both, always.</summary>
+/// <param name="Root">Name of one of <see cref="TrustOptions.Keyless"/>.</param>
+/// <param name="Issuer">The identity provider's URL, compared exactly.</param>
+public sealed record KeylessAuthority(string Root, string Issuer)
+{
+    /// <summary>The subject (email or URI), compared exactly; null when <see cref="SubjectPattern"/> stands.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>The subject as an anchored <see cref="Glob"/>; null when <see cref="Subject"/> stands.</summary>
+    public string? SubjectPattern { get; init; }
+
+    /// <summary>Further claims of the certificate by OID, compared exactly.</summary>
+    public ImmutableSortedDictionary<string, string> Claims { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+}

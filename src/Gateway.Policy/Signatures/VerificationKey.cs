@@ -1,0 +1,138 @@
+using System.Security.Cryptography;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>The kinds of key that may verify.</summary>
+public enum KeyAlgorithm
+{
+    /// <summary>ECDSA on P-256, P-384 or P-521; signatures in strict DER.</summary>
+    Ecdsa,
+
+    /// <summary>RSA of 2048 to 8192 bits; signatures by PKCS #1 v1.5.</summary>
+    Rsa,
+
+    /// <summary>Ed25519 without a prehash.</summary>
+    Ed25519,
+}
+
+/// <summary>
+/// A public key that was checked when it was read. Key and configuration fix the scheme: nothing in a signed object can ask for another.
+/// Safe for concurrent use.
+/// </summary>
+public sealed class VerificationKey
+{
+    // cosign's key types end there; below, factoring is in reach, above, checking becomes a way to keep us busy.
+    private const int MinRsaBits = 2048;
+    private const int MaxRsaBits = 8192;
+
+    private static readonly string[] Curves =
+        [ECCurve.NamedCurves.nistP256.Oid.Value!, ECCurve.NamedCurves.nistP384.Oid.Value!, ECCurve.NamedCurves.nistP521.Oid.Value!];
+
+    private VerificationKey(KeyAlgorithm algorithm, byte[] spki) =>
+        (Algorithm, Spki, Fingerprint) = (algorithm, spki, "SHA256:" + Convert.ToHexStringLower(SHA256.HashData(spki)));
+
+    /// <summary>The kind of key, which fixes the scheme.</summary>
+    public KeyAlgorithm Algorithm { get; }
+
+    /// <summary>The key as SubjectPublicKeyInfo in DER, in its one canonical form.</summary>
+    public ReadOnlyMemory<byte> Spki { get; }
+
+    /// <summary><c>SHA256:</c> and the hash of <see cref="Spki"/> in hex: the same key has the same, whatever its id.</summary>
+    public string Fingerprint { get; }
+
+    /// <summary>Reads the PEM of one public key (<c>BEGIN PUBLIC KEY</c>). Exactly one of the two results is null.</summary>
+    public static (VerificationKey? Key, string? Problem) Parse(string pem)
+    {
+        if (!PemEncoding.TryFind(pem, out var fields)) return (null, "expected a public key in PEM (BEGIN PUBLIC KEY), got no PEM");
+        if (pem[fields.Label] is not "PUBLIC KEY" and var label)
+            return (null, $"expected a public key in PEM (BEGIN PUBLIC KEY), got BEGIN {Printable.Line(label, 40)}");
+        if (PemEncoding.TryFind(pem.AsSpan(fields.Location.End.Value), out _)) return (null, "expected one public key, got more than one PEM block");
+        return FromSpki(Convert.FromBase64String(pem[fields.Base64Data]));
+    }
+
+    /// <summary>Reads a SubjectPublicKeyInfo in DER. Exactly one of the two results is null.</summary>
+    public static (VerificationKey? Key, string? Problem) FromSpki(ReadOnlySpan<byte> spki)
+    {
+        try
+        {
+            if (Ed25519.IsSpki(spki)) return FromEd25519(spki.ToArray());
+            return AlgorithmOf(spki) == KeyAlgorithm.Ecdsa ? FromEcdsa(spki) : FromRsa(spki);
+        }
+        catch (CryptographicException)
+        {
+            return (null, "expected a public key of ECDSA P-256, P-384 or P-521, RSA or Ed25519, got something else");
+        }
+    }
+
+    private static KeyAlgorithm AlgorithmOf(ReadOnlySpan<byte> spki) =>
+        PublicKeyOid(spki) == "1.2.840.10045.2.1" ? KeyAlgorithm.Ecdsa : KeyAlgorithm.Rsa; // id-ecPublicKey, RFC 5480 §2.1.1
+
+    private static string PublicKeyOid(ReadOnlySpan<byte> spki) =>
+        System.Security.Cryptography.X509Certificates.PublicKey.CreateFromSubjectPublicKeyInfo(spki, out _).Oid.Value ?? "";
+
+    private static (VerificationKey?, string?) FromEcdsa(ReadOnlySpan<byte> spki)
+    {
+        using var key = ECDsa.Create();
+        key.ImportSubjectPublicKeyInfo(spki, out var read);
+        var curve = key.ExportParameters(includePrivateParameters: false).Curve;
+        if (read != spki.Length || !curve.IsNamed || !Curves.Contains(curve.Oid.Value))
+            return (null, "expected an ECDSA key on P-256, P-384 or P-521, got one on another curve");
+        return (new(KeyAlgorithm.Ecdsa, key.ExportSubjectPublicKeyInfo()), null);
+    }
+
+    private static (VerificationKey?, string?) FromRsa(ReadOnlySpan<byte> spki)
+    {
+        using var key = RSA.Create();
+        key.ImportSubjectPublicKeyInfo(spki, out var read);
+        if (read != spki.Length || key.KeySize is < MinRsaBits or > MaxRsaBits)
+            return (null, $"expected an RSA key of {MinRsaBits} to {MaxRsaBits} bits, got {key.KeySize}");
+        // FIPS 186-5 §A.1.1: odd and above 2^16. Exponent 1 makes every message its own signature.
+        var exponent = key.ExportParameters(includePrivateParameters: false).Exponent!;
+        if (exponent.Length < 3 || exponent[^1] % 2 == 0) return (null, "expected an RSA key whose exponent is odd and at least 65537");
+        return (new(KeyAlgorithm.Rsa, key.ExportSubjectPublicKeyInfo()), null);
+    }
+
+    private static (VerificationKey?, string?) FromEd25519(byte[] spki) =>
+        Ed25519.ProblemOf(spki) is { } problem ? (null, problem) : (new(KeyAlgorithm.Ed25519, spki), null);
+
+    /// <summary>Whether this key signed these bytes, by its one scheme with this hash (which Ed25519 does not use).</summary>
+    public bool Verify(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, SignatureHash hash)
+    {
+        try
+        {
+            return Algorithm switch
+            {
+                KeyAlgorithm.Ecdsa => VerifyEcdsa(message, signature, NameOf(hash)),
+                KeyAlgorithm.Rsa => VerifyRsa(message, signature, NameOf(hash)),
+                _ => Ed25519.Verify(Spki.Span, message, signature),
+            };
+        }
+        catch (CryptographicException)
+        {
+            return false; // not even the form of a signature
+        }
+    }
+
+    // A key object for each call: .NET does not promise that one may be used by several threads.
+    private bool VerifyEcdsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash)
+    {
+        using var key = ECDsa.Create();
+        key.ImportSubjectPublicKeyInfo(Spki.Span, out _);
+        return key.VerifyData(message, signature, hash, DSASignatureFormat.Rfc3279DerSequence);
+    }
+
+    private bool VerifyRsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash)
+    {
+        using var key = RSA.Create();
+        key.ImportSubjectPublicKeyInfo(Spki.Span, out _);
+        return key.VerifyData(message, signature, hash, RSASignaturePadding.Pkcs1);
+    }
+
+    private static HashAlgorithmName NameOf(SignatureHash hash) => hash switch
+    {
+        SignatureHash.Sha384 => HashAlgorithmName.SHA384,
+        SignatureHash.Sha512 => HashAlgorithmName.SHA512,
+        _ => HashAlgorithmName.SHA256,
+    };
+}
