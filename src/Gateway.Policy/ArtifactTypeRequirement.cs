@@ -10,7 +10,13 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     private readonly ArtifactTypeTable _table = new(options);
 
     /// <inheritdoc/>
-    public IEnumerable<Finding> Check(Manifest manifest, RepositoryName repository, Stage stage)
+    public bool BindsEvidence => true;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing) =>
+        hearing.Findings.AddRange(Find(hearing.Manifest, hearing.Input.Repository, hearing.Input.Stage));
+
+    private IEnumerable<Finding> Find(Manifest manifest, RepositoryName repository, Stage stage)
     {
         // Quay looks at pushes only: what is there stays served.
         if (!options.GeneralOciSupport && stage == Stage.Push && manifest.MediaType is MediaTypes.OciManifest or MediaTypes.OciIndex)

@@ -12,10 +12,10 @@ internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IR
     private const string Https = "https://";
 
     /// <inheritdoc/>
-    public IEnumerable<Finding> Check(Manifest manifest, RepositoryName repository, Stage stage) =>
-        from descriptor in manifest.Blobs.Concat(manifest.Children)
+    public void Check(Hearing hearing) => hearing.Findings.AddRange(
+        from descriptor in hearing.Manifest.Blobs.Concat(hearing.Manifest.Children)
         where descriptor.Urls.Any(url => !IsAllowed(url))
-        select Describe(descriptor, descriptor.Urls.First(url => !IsAllowed(url)));
+        select Describe(descriptor, descriptor.Urls.First(url => !IsAllowed(url))));
 
     // By its first characters and without a URL parser: what stands between "https://" and the next slash is the host to every reader.
     private bool IsAllowed(string url) => hosts.Any(host => url.StartsWith($"{Https}{host}/", StringComparison.OrdinalIgnoreCase));

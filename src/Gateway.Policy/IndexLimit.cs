@@ -3,10 +3,18 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>Bounds what hangs below one index: digests rule out cycles, but neither depth nor number.</summary>
-internal static class IndexLimit
+internal sealed class IndexLimit(ParserOptions parser) : IRequirement
 {
-    /// <summary>What is too much; null when nothing is.</summary>
-    public static Finding? Check(PolicyInput input, ParserOptions parser)
+    /// <inheritdoc/>
+    public bool Descends => false;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        if (Find(hearing.Input) is { } finding) hearing.Findings.Add(finding);
+    }
+
+    private Finding? Find(PolicyInput input)
     {
         if (input.Descendants.Length > parser.Limits.MaxDescriptors)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Policy;
@@ -29,9 +30,12 @@ public static class ManifestKinds
     }.ToFrozenSet(StringComparer.Ordinal);
 
     /// <summary>The kind of this manifest.</summary>
-    public static ManifestKind Of(Manifest manifest)
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="descendants">For an index, what is known to be below it: one that lists nothing but evidence is evidence, as the
+    /// fallback tags of clients that know no referrers are.</param>
+    public static ManifestKind Of(Manifest manifest, ImmutableArray<(Digest Digest, Manifest Manifest)> descendants = default)
     {
-        if (manifest.IsIndex) return ManifestKind.Index;
+        if (manifest.IsIndex) return ListsEvidence(manifest, descendants) ? ManifestKind.Evidence : ManifestKind.Index;
         if (IsEvidence(manifest)) return ManifestKind.Evidence;
         return IsImageConfig(manifest.Config?.MediaType) ? ManifestKind.Image : ManifestKind.Artifact;
     }
@@ -41,6 +45,13 @@ public static class ManifestKinds
         manifest.Layers.Length > 0
         && manifest.Layers.All(static layer => EvidenceLayers.Contains(layer.MediaType))
         && (manifest.Subject is not null || manifest.Config?.MediaType == MediaTypes.OciConfig);
+
+    private static bool ListsEvidence(Manifest index, ImmutableArray<(Digest Digest, Manifest Manifest)> descendants)
+    {
+        if (index.Children.IsEmpty || descendants.IsDefaultOrEmpty) return false;
+        var evidence = descendants.Where(static d => IsEvidence(d.Manifest)).Select(static d => d.Digest).ToHashSet();
+        return index.Children.All(child => evidence.Contains(child.Digest));
+    }
 
     private static bool IsImageConfig(string? type) => type is MediaTypes.OciConfig or ArtifactTypeDefaults.DockerConfig;
 }

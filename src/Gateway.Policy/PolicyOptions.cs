@@ -17,6 +17,50 @@ public sealed record PolicyOptions
 
     /// <summary>The rules, in the file's order; every rule that matches applies, and the worst outcome wins.</summary>
     public ImmutableArray<RuleOptions> Rules { get; init; } = [];
+
+    /// <summary>Named, dated holes in the rules.</summary>
+    public ImmutableArray<ExceptionOptions> Exceptions { get; init; } = [];
+
+    /// <summary>How what waits for evidence is kept.</summary>
+    public QuarantineOptions Quarantine { get; init; } = new();
+}
+
+/// <summary>One entry of <c>policy.exceptions</c>: for these repositories and manifests the rule is only recorded, until a day.</summary>
+public sealed record ExceptionOptions
+{
+    /// <summary>The exception's name in decisions.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Id of the rule that it lifts.</summary>
+    public required string Rule { get; init; }
+
+    /// <summary>Repositories, as anchored globs; never empty.</summary>
+    public required ImmutableArray<string> Repositories { get; init; }
+
+    /// <summary>Manifests; empty means all of these repositories.</summary>
+    public ImmutableArray<Digest> Digests { get; init; } = [];
+
+    /// <summary>From this moment the rule holds again.</summary>
+    public required DateTimeOffset Until { get; init; }
+
+    /// <summary>Who answers for it.</summary>
+    public required string By { get; init; }
+
+    /// <summary>Why it is there.</summary>
+    public required string Reason { get; init; }
+}
+
+/// <summary>The <c>policy.quarantine</c> section; the policy says what waits, the repositories keep it.</summary>
+public sealed record QuarantineOptions
+{
+    /// <summary>How long a tag waits for evidence.</summary>
+    public TimeSpan PendingTtl { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>How long evidence waits for its subject.</summary>
+    public TimeSpan OrphanEvidenceTtl { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>Most tags that wait in one repository.</summary>
+    public int MaxPendingPerRepo { get; init; } = 200;
 }
 
 /// <summary>The <c>policy.parser</c> section.</summary>
@@ -66,83 +110,4 @@ public sealed record ArtifactTypeOptions
 
     /// <summary>Quay's <c>FEATURE_HELM_OCI_SUPPORT</c>.</summary>
     public bool HelmOciSupport { get; init; } = true;
-}
-
-/// <summary>When a rule is asked.</summary>
-public enum Stage
-{
-    /// <summary>A manifest is pushed.</summary>
-    Push,
-
-    /// <summary>A manifest is fetched from an upstream for the first time.</summary>
-    ProxyFetch,
-
-    /// <summary>A tag is bound to a manifest.</summary>
-    Tag,
-
-    /// <summary>A manifest is pulled.</summary>
-    Pull,
-
-    /// <summary>A manifest is promoted from another repository.</summary>
-    Promote,
-}
-
-/// <summary>What kind of thing a manifest is.</summary>
-public enum ManifestKind
-{
-    /// <summary>A container image.</summary>
-    Image,
-
-    /// <summary>An index of images.</summary>
-    Index,
-
-    /// <summary>Any other artifact.</summary>
-    Artifact,
-
-    /// <summary>A signature, attestation or the like about another manifest.</summary>
-    Evidence,
-}
-
-/// <summary>How a rule's outcome counts.</summary>
-public enum RuleMode
-{
-    /// <summary>The outcome holds.</summary>
-    Enforce,
-
-    /// <summary>A denial becomes a warning.</summary>
-    Warn,
-
-    /// <summary>A denial is only recorded.</summary>
-    Audit,
-}
-
-/// <summary>One rule of <c>policy.rules</c>.</summary>
-public sealed record RuleOptions
-{
-    /// <summary>The rule's name in decisions.</summary>
-    public required string Id { get; init; }
-
-    /// <summary>Repositories, as anchored globs (<c>*</c> one segment, <c>**</c> any); empty means all.</summary>
-    public ImmutableArray<string> Repositories { get; init; } = [];
-
-    /// <summary>Tags included, as globs; empty means all.</summary>
-    public ImmutableArray<string> IncludeTags { get; init; } = [];
-
-    /// <summary>Tags left out again, as globs.</summary>
-    public ImmutableArray<string> ExcludeTags { get; init; } = [];
-
-    /// <summary>Kinds; the default is all but evidence.</summary>
-    public ImmutableArray<ManifestKind> Kinds { get; init; } = [ManifestKind.Image, ManifestKind.Index, ManifestKind.Artifact];
-
-    /// <summary>Stages; empty means all.</summary>
-    public ImmutableArray<Stage> Stages { get; init; } = [];
-
-    /// <summary>Whether the artifact type must be allowed (binds evidence too, whatever <see cref="Kinds"/> says).</summary>
-    public bool RequireArtifactTypes { get; init; }
-
-    /// <summary>How the outcome counts.</summary>
-    public RuleMode Mode { get; init; } = RuleMode.Enforce;
-
-    /// <summary>What to tell the person who is refused, in place of our own words.</summary>
-    public string? Fix { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Policy;
@@ -11,13 +12,83 @@ internal sealed record Finding(string Code, string What, string Fix)
     // Enough hex to find the child by.
     private const int ShortDigest = 19;
 
+    /// <summary>The field of the document; empty for the whole.</summary>
+    public string Path { get; init; } = "";
+
+    /// <summary>What was asked for.</summary>
+    public string Expected { get; init; } = "";
+
+    /// <summary>What is there.</summary>
+    public string Found { get; init; } = "";
+
+    /// <summary>Whether more evidence could mend it: then it comes to what the rule's <c>onMissing</c> says.</summary>
+    public bool IsMissing { get; init; }
+
+    /// <summary>The manifest below the asked one that it is about; empty for the asked one.</summary>
+    public Digest Child { get; init; }
+
     /// <summary>The same, told by the index above.</summary>
-    public Finding AtChild(Digest child) => new(ReasonCodes.ChildDenied, $"child {child.ToString()[..ShortDigest]}: {What}", Fix);
+    public Finding AtChild(Digest child) => this with
+    {
+        Code = ReasonCodes.ChildDenied,
+        What = $"child {child.ToString()[..ShortDigest]}: {What}",
+        Path = Path.Length == 0 ? child.ToString() : $"{child} {Path}",
+        Child = child,
+    };
 }
 
-/// <summary>Checks single manifests; the engine asks it of an index and of all below it.</summary>
+/// <summary>One manifest of a question, and the place for what is found out about it.</summary>
+/// <param name="input">The question.</param>
+/// <param name="digest">The manifest's digest: the question's own, or one below it.</param>
+/// <param name="manifest">The manifest.</param>
+internal sealed class Hearing(PolicyInput input, Digest digest, Manifest manifest)
+{
+    /// <summary>The question.</summary>
+    public PolicyInput Input => input;
+
+    /// <summary>The digest of the manifest that is looked at.</summary>
+    public Digest Digest => digest;
+
+    /// <summary>The manifest that is looked at.</summary>
+    public Manifest Manifest => manifest;
+
+    /// <summary>Its kind.</summary>
+    public ManifestKind Kind { get; } = input.KindOf(manifest);
+
+    /// <summary>Whether it is the one that was asked about, and none below it.</summary>
+    public bool IsAsked => digest == input.Digest;
+
+    /// <summary>What was found wrong.</summary>
+    public List<Finding> Findings { get; } = [];
+
+    /// <summary>The evidence that was looked at.</summary>
+    public List<EvidenceSeen> Evidence { get; } = [];
+
+    /// <summary>The earliest moment that could change what was found.</summary>
+    public DateTimeOffset? Until { get; private set; }
+
+    /// <summary>Notes a moment that could change the answer; one that has passed cannot.</summary>
+    public void ChangesAt(DateTimeOffset? moment)
+    {
+        if (moment > input.Now && (Until is null || moment < Until)) Until = moment;
+    }
+}
+
+/// <summary>One thing that a rule requires. Pure; the engine asks it of the manifests that the rule is about.</summary>
 internal interface IRequirement
 {
-    /// <summary>What is wrong with this manifest in this repository; empty when nothing is.</summary>
-    IEnumerable<Finding> Check(Manifest manifest, RepositoryName repository, Stage stage);
+    /// <summary>The facts it looks at.</summary>
+    FactKinds Needs => FactKinds.None;
+
+    /// <summary>Whether it binds evidence whatever kinds the rule names.</summary>
+    bool BindsEvidence => false;
+
+    /// <summary>Whether it is asked of each manifest below an index too; else it looks below by itself.</summary>
+    bool Descends => true;
+
+    /// <summary>Whether what it says may depend on the tag.</summary>
+    bool ReadsTag => false;
+
+    /// <summary>Looks at one manifest, and notes what is wrong with it.</summary>
+    void Check(Hearing hearing);
 }

@@ -7,7 +7,7 @@ namespace Gateway.Policy.Tests;
 /// <summary>Rules: when they are asked, and what their answer comes to.</summary>
 public sealed class PolicyEngineTests
 {
-    private static readonly RuleOptions Rule = new() { Id = "types", RequireArtifactTypes = true };
+    private static readonly RuleOptions Rule = new() { Id = "types", Require = new() { ArtifactTypes = true } };
 
     private static Verdict Judge(RuleOptions rule, Func<PolicyInput, PolicyInput>? change = null) =>
         new PolicyEngine(PolicyOf(new(), rule)).Judge((change ?? (static input => input))(Input(Wasm)));

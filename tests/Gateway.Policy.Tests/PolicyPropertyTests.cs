@@ -37,7 +37,7 @@ public sealed class PolicyPropertyTests
         from repository in Gen.Elements("**", "team/*", "prod/**")
         select PolicyOf(
             types with { Semantics = semantics },
-            new RuleOptions { Id = "r", RequireArtifactTypes = true, Mode = mode, Repositories = [repository] })
+            new RuleOptions { Id = "r", Require = new() { ArtifactTypes = true }, Mode = mode, Repositories = [repository] })
             with { Default = outcome };
 
     private static void Holds<T>(Gen<T> cases, Func<T, bool> property) =>

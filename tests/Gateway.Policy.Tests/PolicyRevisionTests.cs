@@ -8,7 +8,7 @@ namespace Gateway.Policy.Tests;
 /// <summary>A verdict holds under one revision: whatever could change it changes the revision.</summary>
 public sealed class PolicyRevisionTests
 {
-    private static readonly RuleOptions Rule = new() { Id = "r", RequireArtifactTypes = true };
+    private static readonly RuleOptions Rule = new() { Id = "r", Require = new() { ArtifactTypes = true } };
 
     private static readonly PolicyOptions[] Different =
     [
@@ -46,5 +46,5 @@ public sealed class PolicyRevisionTests
     public void Equal_policies_have_the_same_revision_in_every_process() =>
         Assert.Equal(
             new PolicyEngine(PolicyOf(new(), Rule)).Revision,
-            new PolicyEngine(PolicyOf(new(), new RuleOptions { Id = "r", RequireArtifactTypes = true })).Revision);
+            new PolicyEngine(PolicyOf(new(), new RuleOptions { Id = "r", Require = new() { ArtifactTypes = true } })).Revision);
 }

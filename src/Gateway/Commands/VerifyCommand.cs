@@ -63,7 +63,7 @@ internal static partial class VerifyCommand
     // An allowlist that no rule requires holds everywhere, so "0 rules" alone would hide it.
     private static string Describe(PolicyOptions policy)
     {
-        var types = policy.ArtifactTypes is null ? "" : policy.Rules.Any(static rule => rule.RequireArtifactTypes)
+        var types = policy.ArtifactTypes is null ? "" : policy.Rules.Any(static rule => rule.Require.ArtifactTypes)
             ? ", artifact types where a rule requires them"
             : ", artifact types everywhere";
         return $"{(policy.Default == Outcome.Deny ? "deny" : "allow")} by default, {policy.Rules.Length} rules{types}";

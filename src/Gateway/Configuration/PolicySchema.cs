@@ -149,9 +149,9 @@ internal static class PolicySchema
         { "id", Scalars.Text, new Required(), "The rule's name in decisions.", (o, v) => o with { Id = v } },
         {
             "match", Match, "(everything but evidence)", "What the rule is about.",
-            (o, v) => v with { Id = o.Id, RequireArtifactTypes = o.RequireArtifactTypes, Mode = o.Mode, Fix = o.Fix }
+            (o, v) => v with { Id = o.Id, Require = o.Require, Mode = o.Mode, Fix = o.Fix }
         },
-        { "require", Require, new Required(), "What must hold.", (o, v) => o with { RequireArtifactTypes = v } },
+        { "require", Require, new Required(), "What must hold.", (o, v) => o with { Require = new() { ArtifactTypes = v } } },
         {
             "mode", Scalars.OneOf(("enforce", RuleMode.Enforce), ("warn", RuleMode.Warn), ("audit", RuleMode.Audit)), "enforce",
             "`warn` admits and tells the client, `audit` admits and records.", (o, v) => o with { Mode = v }
@@ -195,7 +195,7 @@ internal static class PolicySchema
 
     private static void CheckRule(RuleOptions rule, string path, Reading reading)
     {
-        if (!rule.RequireArtifactTypes) reading.Add(Reading.Join(path, "require"), "requires nothing; expected artifactTypes: true");
+        if (rule.Require.IsEmpty) reading.Add(Reading.Join(path, "require"), "requires nothing; expected artifactTypes: true");
     }
 
     private static void CheckPolicy(PolicyOptions policy, string path, Reading reading)

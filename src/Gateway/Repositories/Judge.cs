@@ -28,7 +28,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         var noted = manifest.Verdict;
         if (tag is null && !DependsOnStage && noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow) return Admitted;
         var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
-        return Ask(new(name, tag, Stage.Pull, manifest.Digest, manifest.Manifest, descendants));
+        return Ask(new(name, tag, Stage.Pull, manifest.Digest, manifest.Manifest, descendants) { Now = clock.GetUtcNow() });
     }
 
     /// <summary>The worst verdict of a manifest that is about to be stored, and bound to these tags.</summary>
@@ -38,7 +38,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     {
         if (engine.AdmitsEverything) return Admitted;
         var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
-        Verdict At(Stage at, TagName? tag) => Ask(new(name, tag, at, manifest.Digest, manifest.Manifest, descendants));
+        var now = clock.GetUtcNow();
+        Verdict At(Stage at, TagName? tag) => Ask(new(name, tag, at, manifest.Digest, manifest.Manifest, descendants) { Now = now });
 
         var worst = At(stage, tags.IsEmpty ? null : tags[0]);
         foreach (var other in tags.Skip(1).Select(tag => At(stage, tag)).Concat(tags.Select(tag => At(Stage.Tag, tag))))

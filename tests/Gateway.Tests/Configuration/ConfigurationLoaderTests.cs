@@ -137,7 +137,7 @@ public sealed class ConfigurationLoaderTests
         Assert.Equal(
             ["application/vnd.sylabs.sif.layer.v1.sif"], policy.ArtifactTypes.Allowed!["application/vnd.sylabs.sif.config.v1+json"]);
         var rule = Assert.Single(policy.Rules);
-        Assert.Equal(("types", RuleMode.Warn, "ask the platform team", true), (rule.Id, rule.Mode, rule.Fix, rule.RequireArtifactTypes));
+        Assert.Equal(("types", RuleMode.Warn, "ask the platform team", true), (rule.Id, rule.Mode, rule.Fix, rule.Require.ArtifactTypes));
         Assert.Equal(["v*"], rule.IncludeTags);
         Assert.Equal(["*-dev"], rule.ExcludeTags);
         Assert.Equal([ManifestKind.Image], rule.Kinds);

@@ -210,7 +210,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     [Fact]
     public async Task A_rule_of_pulls_alone_binds_also_who_pulls_by_digest()
     {
-        var policy = GateRig.Types() with { Rules = [new() { Id = "pulls", RequireArtifactTypes = true, Stages = [Stage.Pull] }] };
+        var policy = GateRig.Types() with { Rules = [new() { Id = "pulls", Require = new() { ArtifactTypes = true }, Stages = [Stage.Pull] }] };
         var repository = _rig.Repository("team/app", policy);
         var digest = await GateRig.PushAsync(repository, "v1", GateRig.Wasm);
         Assert.IsType<Answer<StoredManifest>.Hidden>(await repository.GetManifestAsync(GateRig.Puller, Tag("v1"), default));
@@ -221,7 +221,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     [Fact]
     public async Task A_rule_of_pushes_to_a_tag_binds_whichever_tag_of_the_push_it_is()
     {
-        var rule = new RuleOptions { Id = "prod", RequireArtifactTypes = true, Stages = [Stage.Push], IncludeTags = ["prod"] };
+        var rule = new RuleOptions { Id = "prod", Require = new() { ArtifactTypes = true }, Stages = [Stage.Push], IncludeTags = ["prod"] };
         var repository = _rig.Repository("team/app", GateRig.Types() with { Rules = [rule] });
         var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(repository, "config", GateRig.Wasm));
         var push = new ManifestPush(new(Digest.Of(bytes)), [TagName.Parse("dev"), TagName.Parse("prod")], MediaTypes.OciManifest, bytes);

@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>One question: may this manifest be here, at this moment? All that the answer rests on is in it.</summary>
+/// <param name="Repository">The name clients use.</param>
+/// <param name="Tag">The tag to bind or asked for; null by digest.</param>
+/// <param name="Stage">When.</param>
+/// <param name="Digest">The manifest's digest.</param>
+/// <param name="Manifest">The manifest.</param>
+/// <param name="Descendants">For an index, every manifest below it that the repository holds.</param>
+public sealed record PolicyInput(
+    RepositoryName Repository, TagName? Tag, Stage Stage, Digest Digest, Manifest Manifest,
+    ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants)
+{
+    /// <summary>The moment of the question; the only clock the engine knows.</summary>
+    public DateTimeOffset Now { get; init; }
+
+    /// <summary>What else is known: what <see cref="PolicyEngine.Needs"/> asks for, the rest may be left out.</summary>
+    public PolicyFacts Facts { get; init; } = PolicyFacts.None;
+
+    /// <summary>The kind of a manifest of this question, told by its structure and, for an index, by what is below it.</summary>
+    public ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, Descendants);
+}
+
+/// <summary>Which facts a question needs. Nothing else need be read.</summary>
+[Flags]
+public enum FactKinds
+{
+    /// <summary>The documents alone.</summary>
+    None = 0,
+
+    /// <summary>What signatures and attestations there are.</summary>
+    Evidence = 1,
+
+    /// <summary><see cref="PolicyFacts.FirstSeen"/>.</summary>
+    FirstSeen = 2,
+
+    /// <summary><see cref="PolicyFacts.Configs"/>.</summary>
+    Configs = 4,
+
+    /// <summary><see cref="PolicyFacts.Contents"/>.</summary>
+    Contents = 8,
+
+    /// <summary><see cref="PolicyFacts.TagHistory"/>.</summary>
+    TagHistory = 16,
+
+    /// <summary><see cref="PolicyFacts.Above"/>.</summary>
+    Above = 32,
+}
+
+/// <summary>What is known beyond the documents. The closure is the manifest, all below it, and the indexes above it.</summary>
+public sealed record PolicyFacts
+{
+    /// <summary>Nothing beyond the documents.</summary>
+    public static PolicyFacts None { get; } = new();
+
+    /// <summary>
+    /// When the repository first saw each manifest of the closure. One that is missing here is as old as <see cref="PolicyInput.Now"/>.
+    /// </summary>
+    public ImmutableDictionary<Digest, DateTimeOffset> FirstSeen { get; init; } = ImmutableDictionary<Digest, DateTimeOffset>.Empty;
+
+    /// <summary>
+    /// The config of each image of the closure and of <see cref="TagHistory"/>, by its manifest's digest; absent where the config's bytes
+    /// are not here.
+    /// </summary>
+    public ImmutableDictionary<Digest, ImageConfig> Configs { get; init; } = ImmutableDictionary<Digest, ImageConfig>.Empty;
+
+    /// <summary>
+    /// What the bytes of each layer and config of the closure really are, by the blob's digest; absent where they are not here.
+    /// </summary>
+    public ImmutableDictionary<Digest, Content> Contents { get; init; } = ImmutableDictionary<Digest, Content>.Empty;
+
+    /// <summary>What the tag is and was bound to, newest first; empty for a tag that never was.</summary>
+    public ImmutableArray<TagBinding> TagHistory { get; init; } = [];
+
+    /// <summary>The indexes of this repository that name the manifest, directly or through another index.</summary>
+    public ImmutableArray<(Digest Digest, Manifest Manifest)> Above { get; init; } = [];
+}
+
+/// <summary>What an image's config says (image-spec, config.md), read from its bytes.</summary>
+/// <param name="Os">Operating system, in Go's names; empty when it says none.</param>
+/// <param name="Architecture">Processor, in Go's names; empty when it says none.</param>
+/// <param name="Variant">Variant of the processor, where said.</param>
+public sealed record ImageConfig(string Os, string Architecture, string? Variant)
+{
+    /// <summary>The image's labels.</summary>
+    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>The digests of the layers, decompressed, in order.</summary>
+    public ImmutableArray<Digest> DiffIds { get; init; } = [];
+}
+
+/// <summary>That a tag was bound to a manifest.</summary>
+/// <param name="Digest">The manifest.</param>
+/// <param name="Manifest">Its document; null when it is no longer here.</param>
+public sealed record TagBinding(Digest Digest, Manifest? Manifest);

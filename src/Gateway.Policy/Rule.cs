@@ -1,0 +1,56 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>One rule made ready to be asked.</summary>
+internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> requirements)
+{
+    /// <summary>What the file says of it.</summary>
+    public RuleOptions Options => options;
+
+    /// <summary>Whether its answer may be another for another tag.</summary>
+    public bool ReadsTag(PolicyInput input) =>
+        RuleMatch.NamesTags(options)
+            ? RuleMatch.MatchesPlace(options, input with { Tag = null })
+            : IsAsked(input) && requirements.Any(static requirement => requirement.ReadsTag);
+
+    /// <summary>The facts it looks at for this question.</summary>
+    public FactKinds Needs(PolicyInput input) => requirements.Where(requirement => Asked(input, requirement).Any())
+        .Aggregate(FactKinds.None, static (needs, requirement) => needs | requirement.Needs);
+
+    /// <summary>Whether it has anything to say about the question.</summary>
+    public bool IsAsked(PolicyInput input) => requirements.Any(requirement => Asked(input, requirement).Any());
+
+    /// <summary>Everything that is found wrong, and the rest of what was found out.</summary>
+    public IEnumerable<Hearing> Hear(PolicyInput input)
+    {
+        foreach (var requirement in requirements)
+        {
+            foreach (var (digest, manifest) in Asked(input, requirement))
+            {
+                var hearing = new Hearing(input, digest, manifest);
+                requirement.Check(hearing);
+                yield return hearing;
+            }
+        }
+    }
+
+    /// <summary>Whether the policy's default is kept away: some requirement is about this kind.</summary>
+    public bool Covers(PolicyInput input, ManifestKind kind) =>
+        RuleMatch.MatchesPlace(options, input) && requirements.Any(requirement => IsAbout(requirement, kind));
+
+    // A requirement that is asked of an index is asked of everything below it; one that is asked of a child's kind only, of these
+    // children.
+    private IEnumerable<(Digest Digest, Manifest Manifest)> Asked(PolicyInput input, IRequirement requirement)
+    {
+        if (!RuleMatch.Requires(options, input)) return [];
+        var own = (input.Digest, input.Manifest);
+        if (!IsAbout(requirement, input.KindOf(input.Manifest)))
+            return input.Descendants.Where(child => IsAbout(requirement, input.KindOf(child.Manifest)));
+        return requirement.Descends ? input.Descendants.Prepend(own) : [own];
+    }
+
+    private bool IsAbout(IRequirement requirement, ManifestKind kind) =>
+        options.Kinds.Contains(kind) || (requirement.BindsEvidence && kind == ManifestKind.Evidence);
+}

@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>What became of one rule: its verdict, and what the verdict of the whole needs from it.</summary>
+/// <param name="Verdict">The rule's verdict.</param>
+/// <param name="Evidence">The evidence it looked at.</param>
+/// <param name="Exceptions">The ids of the exceptions that changed its outcome.</param>
+/// <param name="Until">The earliest moment that could change it.</param>
+/// <param name="CouldBeMended">Whether all that it refuses for is a lack of evidence or of age.</param>
+internal sealed record RuleHearing(
+    RuleVerdict Verdict, ImmutableArray<EvidenceSeen> Evidence, ImmutableArray<string> Exceptions, DateTimeOffset? Until, bool CouldBeMended)
+{
+    /// <summary>Asks a rule.</summary>
+    public static RuleHearing Of(Rule rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
+    {
+        Hearing[] hearings = [.. rule.Hear(input)];
+        var findings = hearings.SelectMany(static h => h.IsAsked ? h.Findings : h.Findings.Select(f => f.AtChild(h.Digest)));
+        var judged = findings.Select(finding => Judged.Of(finding, rule.Options, input, exceptions)).ToArray();
+        var excepted = judged.Select(static j => j.Exception).OfType<ExceptionOptions>().Distinct().ToArray();
+        Reason[] reasons = [.. judged.Select(j => j.ToReason(rule.Options, input))];
+        var verdict = new RuleVerdict(
+            rule.Options.Id,
+            RuleMatch.Describe(rule.Options, input),
+            judged.Select(static j => j.Enforced).DefaultIfEmpty(Outcome.Allow).Max(),
+            judged.Select(static j => j.Effective).DefaultIfEmpty(Outcome.Allow).Max(),
+            [.. reasons],
+            judged.Length == 0 ? "" : judged[0].Fix(rule.Options, input));
+        return new(
+            verdict, [.. hearings.SelectMany(static h => h.Evidence)], [.. excepted.Select(static e => e.Id)],
+            hearings.Select(static h => h.Until).Concat(excepted.Select(static e => (DateTimeOffset?)e.Until)).Min(),
+            judged.Where(static j => j.Effective > Outcome.Warn).All(static j => j.Finding.IsMissing));
+    }
+
+    /// <summary>What the policy's default refuses, in the form of a rule.</summary>
+    public static RuleHearing OfDefault(Finding finding)
+    {
+        var judged = new Judged(finding, Outcome.Deny, Outcome.Deny, null);
+        var rule = new RuleOptions { Id = "default" };
+        return new(
+            new(rule.Id, "nothing", Outcome.Deny, Outcome.Deny, [judged.ToReason(rule, null)], finding.Fix), [], [], null, false);
+    }
+
+    /// <summary>A finding and what it comes to.</summary>
+    private sealed record Judged(Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception)
+    {
+        public static Judged Of(Finding finding, RuleOptions rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
+        {
+            var enforced = finding.IsMissing
+                ? rule.OnMissing switch
+                {
+                    OnMissing.Quarantine => Outcome.Quarantine,
+                    OnMissing.Warn => Outcome.Warn,
+                    _ => Outcome.Deny,
+                }
+                : Outcome.Deny;
+            var exception = exceptions.FirstOrDefault(e => Covers(e, finding, rule, input));
+            var cap = exception is not null ? Outcome.Allow : rule.Mode switch
+            {
+                RuleMode.Enforce => Outcome.Deny,
+                RuleMode.Warn => Outcome.Warn,
+                _ => Outcome.Allow,
+            };
+            return new(finding, enforced, enforced < cap ? enforced : cap, exception);
+        }
+
+        public Reason ToReason(RuleOptions rule, PolicyInput? input) => new(
+            rule.Id, Finding.Code,
+            Printable.Line($"policy rule '{rule.Id}': {Finding.What}; {Fix(rule, input)}", PolicyEngine.MaxMessage), Effective)
+        {
+            Path = Printable.Line(Finding.Path),
+            Expected = Printable.Line(Finding.Expected),
+            Found = Printable.Line(Finding.Found),
+        };
+
+        public string Fix(RuleOptions rule, PolicyInput? input) => rule.Fix is null || input is null ? Finding.Fix : "fix: " + rule.Fix
+            .Replace("{repo}", input.Repository.Value, StringComparison.Ordinal)
+            .Replace("{digest}", input.Digest.ToString(), StringComparison.Ordinal);
+
+        private static bool Covers(ExceptionOptions exception, Finding finding, RuleOptions rule, PolicyInput input) =>
+            exception.Rule == rule.Id
+            && input.Now < exception.Until
+            && Glob.IsMatch(exception.Repositories, input.Repository.Value)
+            && (exception.Digests.IsEmpty || exception.Digests.Contains(input.Digest) || exception.Digests.Contains(finding.Child));
+    }
+}

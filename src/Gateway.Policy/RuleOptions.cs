@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Policy;
+
+/// <summary>When a rule is asked.</summary>
+public enum Stage
+{
+    /// <summary>A manifest is pushed.</summary>
+    Push,
+
+    /// <summary>A manifest is fetched from an upstream for the first time.</summary>
+    ProxyFetch,
+
+    /// <summary>A tag is bound to a manifest.</summary>
+    Tag,
+
+    /// <summary>A manifest is pulled.</summary>
+    Pull,
+
+    /// <summary>A manifest is promoted from another repository.</summary>
+    Promote,
+}
+
+/// <summary>What kind of thing a manifest is.</summary>
+public enum ManifestKind
+{
+    /// <summary>A container image.</summary>
+    Image,
+
+    /// <summary>An index of images.</summary>
+    Index,
+
+    /// <summary>Any other artifact.</summary>
+    Artifact,
+
+    /// <summary>A signature, attestation or the like about another manifest.</summary>
+    Evidence,
+}
+
+/// <summary>How a rule's outcome counts.</summary>
+public enum RuleMode
+{
+    /// <summary>The outcome holds.</summary>
+    Enforce,
+
+    /// <summary>A denial becomes a warning.</summary>
+    Warn,
+
+    /// <summary>A denial is only recorded.</summary>
+    Audit,
+}
+
+/// <summary>What a lack of evidence comes to.</summary>
+public enum OnMissing
+{
+    /// <summary>Refused.</summary>
+    Deny,
+
+    /// <summary>Kept, and hidden from pullers until the evidence is there.</summary>
+    Quarantine,
+
+    /// <summary>Admitted, and the client is told.</summary>
+    Warn,
+}
+
+/// <summary>One rule of <c>policy.rules</c>.</summary>
+public sealed record RuleOptions
+{
+    /// <summary>The rule's name in decisions.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Repositories, as anchored globs (<c>*</c> one segment, <c>**</c> any); empty means all.</summary>
+    public ImmutableArray<string> Repositories { get; init; } = [];
+
+    /// <summary>Tags included, as globs; empty means all.</summary>
+    public ImmutableArray<string> IncludeTags { get; init; } = [];
+
+    /// <summary>Tags left out again, as globs.</summary>
+    public ImmutableArray<string> ExcludeTags { get; init; } = [];
+
+    /// <summary>Kinds; the default is all but evidence.</summary>
+    public ImmutableArray<ManifestKind> Kinds { get; init; } = [ManifestKind.Image, ManifestKind.Index, ManifestKind.Artifact];
+
+    /// <summary>Stages; empty means all.</summary>
+    public ImmutableArray<Stage> Stages { get; init; } = [];
+
+    /// <summary>What must hold.</summary>
+    public RequireOptions Require { get; init; } = new();
+
+    /// <summary>What a finding comes to that more evidence could mend.</summary>
+    public OnMissing OnMissing { get; init; } = OnMissing.Deny;
+
+    /// <summary>How the outcome counts.</summary>
+    public RuleMode Mode { get; init; } = RuleMode.Enforce;
+
+    /// <summary>What to tell the person who is refused, in place of our own words.</summary>
+    public string? Fix { get; init; }
+}

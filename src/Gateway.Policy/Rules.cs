@@ -1,0 +1,30 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Policy;
+
+/// <summary>Makes the rules of a policy ready to be asked.</summary>
+internal static class Rules
+{
+    private static readonly ImmutableArray<ManifestKind> EveryKind = [.. Enum.GetValues<ManifestKind>()];
+
+    /// <summary>The file's rules in its order, and what holds where none of them asks for it.</summary>
+    public static ImmutableArray<Rule> Of(PolicyOptions policy)
+    {
+        var types = new ArtifactTypeRequirement(policy.ArtifactTypes ?? new());
+        var rules = policy.Rules.Select(rule => new Rule(rule, [.. RequirementsOf(rule.Require, types)]));
+        var implied = policy.ArtifactTypes is not null && !policy.Rules.Any(static rule => rule.Require.ArtifactTypes);
+        return [.. rules, .. implied ? [new Rule(new() { Id = "artifactTypes" }, [types])] : Array.Empty<Rule>()];
+    }
+
+    /// <summary>What holds of every document, whatever the rules say.</summary>
+    public static ImmutableArray<Rule> OfDocuments(ParserOptions parser) =>
+    [
+        new(new() { Id = "parser.maxIndexDepth", Kinds = EveryKind }, [new IndexLimit(parser)]),
+        new(new() { Id = "parser.foreignLayers", Kinds = EveryKind }, [new ForeignLayerRequirement(parser.ForeignLayerHosts)]),
+    ];
+
+    private static IEnumerable<IRequirement> RequirementsOf(RequireOptions require, ArtifactTypeRequirement types)
+    {
+        if (require.ArtifactTypes) yield return types;
+    }
+}
