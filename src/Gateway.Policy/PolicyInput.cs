@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
@@ -31,7 +32,7 @@ public enum FactKinds
     /// <summary>The documents alone.</summary>
     None = 0,
 
-    /// <summary>What signatures and attestations there are.</summary>
+    /// <summary><see cref="PolicyFacts.Evidence"/>.</summary>
     Evidence = 1,
 
     /// <summary><see cref="PolicyFacts.FirstSeen"/>.</summary>
@@ -55,6 +56,16 @@ public sealed record PolicyFacts
 {
     /// <summary>Nothing beyond the documents.</summary>
     public static PolicyFacts None { get; } = new();
+
+    /// <summary>
+    /// What says something about each manifest of the closure, by its digest: newest first, within <see cref="EvidenceBudget"/>; a digest
+    /// without any may be left out.
+    /// </summary>
+    public ImmutableDictionary<Digest, ImmutableArray<Evidence>> Evidence { get; init; } =
+        ImmutableDictionary<Digest, ImmutableArray<Evidence>>.Empty;
+
+    /// <summary>Manifests about which there is more evidence than the budget lets be read.</summary>
+    public ImmutableHashSet<Digest> BeyondBudget { get; init; } = [];
 
     /// <summary>
     /// When the repository first saw each manifest of the closure. One that is missing here is as old as <see cref="PolicyInput.Now"/>.

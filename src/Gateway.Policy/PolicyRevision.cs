@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gateway.Oci;
 
 namespace Gateway.Policy;
 
@@ -14,13 +16,24 @@ internal static class PolicyRevision
     // again.
     private static ReadOnlySpan<byte> Form => "gateway.policy/1\n"u8;
 
+    private static readonly JsonSerializerOptions Json = new() { Converters = { new DigestWriter() } };
+
     /// <summary>First 8 bytes of SHA-256 over the canonical form, never 0 (0 means that there is no policy).</summary>
     public static ulong Of(PolicyOptions policy)
     {
         var types = policy.ArtifactTypes;
         var allowed = types?.Allowed?.WithComparers(StringComparer.Ordinal);
         var ordered = policy with { ArtifactTypes = types is null ? null : types with { Allowed = allowed } };
-        var hash = SHA256.HashData([.. Form, .. JsonSerializer.SerializeToUtf8Bytes(ordered)]);
+        var hash = SHA256.HashData([.. Form, .. JsonSerializer.SerializeToUtf8Bytes(ordered, Json)]);
         return BinaryPrimitives.ReadUInt64BigEndian(hash) is not 0 and var revision ? revision : 1;
+    }
+
+    private sealed class DigestWriter : JsonConverter<Digest>
+    {
+        public override Digest Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, Digest value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.ToString());
     }
 }
