@@ -48,9 +48,9 @@ debian_mirror() {
     echo "$uri"
 }
 
-# A private apt for one suite, with no package installed: it resolves everything down to the C library.
+# apt_for SUITE FOLDER: a private apt for one suite, with no package installed: it resolves everything down to the C library.
 apt_for() {
-    local suite=$1 at=$rig/apt/$1
+    local suite=$1 at=$rig/apt/$2
     mkdir -p "$at/lists/partial" "$at/cache/archives/partial" "$at/state"
     : >"$at/status"
     printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$at/sources.list"
@@ -60,22 +60,22 @@ apt_for() {
         -o Acquire::Check-Date=false -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
 }
 
-# unpack SUITE FOLDER PACKAGE...: the packages and all they depend on.
+# unpack SUITE FOLDER PACKAGE...: the packages and all they depend on, but documentation and CNI's plug-ins (70 MB; nothing runs here).
 unpack() {
-    local suite=$1 folder=$rig/$2 deb
+    local suite=$1 name=$2 folder=$rig/$2 deb
     shift 2
     [ -e "$folder/.complete" ] && [ "$(cat "$folder/.complete")" = "$*" ] && return
     say "unpacking from $suite: $*"
     local apt
-    apt_for "$suite"
+    apt_for "$suite" "$name"
     "${apt[@]}" update
     "${apt[@]}" install --download-only -y "$@" >/dev/null
     rm -rf "$folder" && mkdir -p "$folder"
-    for deb in "$rig/apt/$suite"/cache/archives/*.deb; do
+    for deb in "$rig/apt/$name"/cache/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$folder" --keep-directory-symlink --no-same-owner \
-            --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale
+            --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale --exclude=./usr/lib/cni
     done
-    rm -rf "$rig/apt/$suite"
+    rm -rf "$rig/apt/$name"
     echo "$*" >"$folder/.complete"
 }
 
@@ -89,6 +89,24 @@ launcher() {
     libraries=$(find "$base" -maxdepth 3 -type d -path "*/lib/*-linux-gnu*" | paste -sd:)
     printf '#!/bin/sh\nexec "%s" --argv0 "%s" --library-path "%s" "%s" %s "$@"\n' "$loader" "$name" "$libraries:$libraries/systemd" "$program" "$*" \
         >"$rig/bin/$name.new"
+    chmod +x "$rig/bin/$name.new"
+    mv "$rig/bin/$name.new" "$rig/bin/$name"
+}
+
+# patched NAME FOLDER PROGRAM: the same for a program that starts itself again by /proc/self/exe, which must then be the program and not
+# the loader: it is made to name the unpacked loader itself.
+patched() {
+    local name=$1 base=$rig/$2 program=$rig/$2/$3 loader libraries
+    [ -x "$program" ] || die "$program is missing from the package; remove $base and run this again"
+    loader=$(find "$base" -name 'ld-linux*.so*' | head -1)
+    libraries=$(find "$base" -maxdepth 3 -type d -path "*/lib/*-linux-gnu*" | paste -sd:)
+    if [ ! -e "$program.patched" ]; then
+        cp "$program" "$program.new"
+        "$loader" --library-path "$libraries" "$base/usr/bin/patchelf" --set-interpreter "$loader" "$program.new"
+        mv "$program.new" "$program"
+        touch "$program.patched"
+    fi
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$libraries" "$program" >"$rig/bin/$name.new"
     chmod +x "$rig/bin/$name.new"
     mv "$rig/bin/$name.new" "$rig/bin/$name"
 }
@@ -115,9 +133,12 @@ helm &
 helm_job=$!
 unpack trixie cosign2 cosign &
 cosign2_job=$!
+unpack sid engines podman containerd docker.io docker-cli systemd-standalone-sysusers patchelf &
+engines_job=$!
 unpack sid sid skopeo crane oras cosign umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
 wait "$helm_job" || die "helm was not installed"
 wait "$cosign2_job" || die "cosign 2 was not installed"
+wait "$engines_job" || die "podman, containerd and docker were not installed"
 
 for program in skopeo crane oras umoci cosign docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
     arguments=()
@@ -130,6 +151,13 @@ done
 mv "$rig/bin/cosign" "$rig/bin/cosign3"
 launcher cosign cosign2 usr/bin/cosign
 mv "$rig/bin/cosign" "$rig/bin/cosign2"
+
+for program in containerd ctr docker; do
+    launcher "$program" engines "usr/bin/$program"
+done
+patched podman engines usr/bin/podman
+patched dockerd engines usr/sbin/dockerd
+patched runc engines usr/sbin/runc # dockerd asks for its version at start
 
 if [ "${1:-}" = --bench ]; then
     unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench nginx-light wrk

@@ -2,6 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.BlackBox.Rig;
 
+/// <summary>A line of the access log: <c>GET /v2/…</c>, and the User-Agent.</summary>
+internal sealed record Asked(string Request, string Agent);
+
 /// <summary>
 /// Debian's docker-registry (CNCF distribution 2.8): an upstream whose access log can be counted, and the other reader of our volume.
 /// </summary>
@@ -20,8 +23,21 @@ internal sealed partial class DockerRegistry : IRegistry
     public string Log => _server?.Tail() ?? "";
 
     /// <summary>Every request so far as <c>GET /v2/…</c>, in the order of their answers.</summary>
-    public string[] Requests =>
-        [.. _server!.Output.Select(line => AccessLine().Match(line)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
+    public string[] Requests => [.. Lines().Select(m => m.Groups[1].Value)];
+
+    /// <summary>
+    /// Every request that was answered before this call, and who sent it. The log is written after the answer: a request of our own, which
+    /// must come after them, tells that all are there.
+    /// </summary>
+    public async Task<Asked[]> SettledAsync()
+    {
+        var mark = $"/v2/?mark={Guid.NewGuid():N}";
+        using (var http = new HttpClient())
+            (await http.GetAsync(new Uri($"http://{Host}{mark}"))).Dispose();
+        await Eventually.TrueAsync(() => Task.FromResult(Requests.Contains($"GET {mark}")), () => $"{mark} is not in the log:\n{Log}");
+        return [.. Lines().Select(m => new Asked(m.Groups[1].Value, m.Groups[2].Value))
+            .Where(asked => !asked.Request.Contains("?mark=", StringComparison.Ordinal))];
+    }
 
     /// <summary>Starts it.</summary>
     /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
@@ -66,8 +82,10 @@ internal sealed partial class DockerRegistry : IRegistry
 
     private static readonly Dictionary<string, string> Quiet = new() { ["OTEL_TRACES_EXPORTER"] = "none" };
 
-    [GeneratedRegex("\"((?:GET|HEAD|PUT|POST|PATCH|DELETE) [^ ]+) HTTP/1\\.1\"")]
+    [GeneratedRegex("\"((?:GET|HEAD|PUT|POST|PATCH|DELETE) [^ ]+) HTTP/1\\.1\" \\d+ \\d+ \"[^\"]*\" \"([^\"]*)\"")]
     private static partial Regex AccessLine();
+
+    private IEnumerable<Match> Lines() => _server!.Output.Select(line => AccessLine().Match(line)).Where(m => m.Success);
 
     private async Task ConfigureAsync((string Name, string Password)? user)
     {

@@ -14,9 +14,14 @@ internal sealed class GatewayProcess : IRegistry
     private readonly int _port = Server.FreePort();
     private readonly int _operatorPort = Server.FreePort();
     private readonly string _storage;
+    private readonly Authority? _authority;
     private Server? _server;
 
-    private GatewayProcess(string? storage) => _storage = storage ?? _folder["data"];
+    private GatewayProcess(string? storage, Authority? authority)
+    {
+        _storage = storage ?? _folder["data"];
+        _authority = authority;
+    }
 
     public string Host => $"127.0.0.1:{_port}";
 
@@ -38,9 +43,10 @@ internal sealed class GatewayProcess : IRegistry
     /// <summary>Configures and starts.</summary>
     /// <param name="yaml">Everything but listen, operator and storage.</param>
     /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
-    public static async Task<GatewayProcess> StartAsync(string yaml = "", string? storage = null)
+    /// <param name="authority">Whose certificate it shows to clients; null for plain http.</param>
+    public static async Task<GatewayProcess> StartAsync(string yaml = "", string? storage = null, Authority? authority = null)
     {
-        var gateway = new GatewayProcess(storage);
+        var gateway = new GatewayProcess(storage, authority);
         gateway.Configure(yaml);
         try
         {
@@ -58,7 +64,7 @@ internal sealed class GatewayProcess : IRegistry
     public void Configure(string yaml)
     {
         _folder.Write("gateway.yaml.new", $$"""
-            listen: http://{{Host}}
+            {{Listen}}
             operator: {{Operator.ToString().TrimEnd('/')}}
             storage: { path: "{{_storage}}" }
             {{yaml}}
@@ -81,6 +87,10 @@ internal sealed class GatewayProcess : IRegistry
             await _server.DisposeAsync();
         _folder.Dispose();
     }
+
+    private string Listen => _authority is null
+        ? $"listen: http://{Host}"
+        : $"listen: https://{Host}\ntls: {{ certificate: \"{_authority.CertificateFile}\", key: \"{_authority.KeyFile}\" }}";
 
 #if DEBUG
     private const string BuildConfiguration = "Debug";

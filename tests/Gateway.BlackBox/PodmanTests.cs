@@ -1,0 +1,103 @@
+using System.Text.Json.Nodes;
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>podman with the files of docs/clients/podman.md; CRI-O and skopeo read the same registries.conf.</summary>
+public sealed class PodmanTests : MirrorScenario
+{
+    private const string Only = "Through the gateway only";
+
+    private static readonly Page Page = new("podman.md");
+
+    private readonly Podman _podman;
+
+    public PodmanTests(MirrorFixture fixture)
+        : base(fixture)
+    {
+        _podman = new Podman(Client);
+        _podman.Trust(Gateway.Host, Authority);
+    }
+
+    [Theory]
+    [InlineData(Only)]
+    [InlineData("Blocked registry with a mirror")]
+    [InlineData("Mirror that fails open")]
+    public async Task Image_named_after_its_registry_comes_through_the_gateway(string section)
+    {
+        Configure(section);
+
+        (await _podman.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();
+
+        Assert.Empty(await AskedPastTheGatewayAsync());
+        var image = JsonNode.Parse((await _podman.RunAsync("image", "inspect", $"{Origin.Host}/{Image}:1")).Succeeded().Stdout)!;
+        Assert.Equal(Fixture.Pushed.Digest, image[0]!["Digest"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Image_of_docker_hub_comes_through_the_gateway()
+    {
+        Configure(Only);
+
+        (await _podman.PullAsync("docker.io/library/app:1")).Succeeded();
+    }
+
+    [Theory]
+    [InlineData(Only)]
+    [InlineData("Blocked registry with a mirror")]
+    public async Task Closed_configuration_does_not_get_what_the_gateway_refuses_and_says_why(string section)
+    {
+        Configure(section);
+
+        var pulled = (await _podman.PullAsync($"{Origin.Host}/{Refused}:1")).Failed();
+
+        Assert.Contains("denied: policy", pulled.Text, StringComparison.Ordinal);
+        Assert.Empty(await AskedPastTheGatewayAsync());
+    }
+
+    [Fact]
+    public async Task Mirror_that_fails_open_gets_what_the_gateway_refuses()
+    {
+        Configure("Mirror that fails open");
+
+        (await _podman.PullAsync($"{Origin.Host}/{Refused}:1")).Succeeded();
+
+        Assert.Contains($"GET /v2/{Refused}/manifests/1", await AskedPastTheGatewayAsync());
+    }
+
+    [Fact]
+    public async Task Skopeo_copies_by_the_same_configuration()
+    {
+        Configure(Only);
+
+        (await Client.SkopeoAsync(
+            "copy", "--preserve-digests", $"docker://{Origin.Host}/{Image}:1", $"oci:{Folder["pulled"]}:1")).Succeeded();
+
+        Assert.Equal(Digests, OciLayout.DigestsIn(Folder["pulled"]));
+        Assert.Empty(await AskedPastTheGatewayAsync());
+    }
+
+    [Fact]
+    public async Task Pushed_image_is_pulled_again_by_its_digest()
+    {
+        await using var own = await GatewayProcess.StartAsync();
+        (await Client.SkopeoAsync(
+            "copy", "--dest-tls-verify=false", $"oci:{Fixture.Layout.Root}:1", $"docker://{own.Host}/podman/app:1")).Succeeded();
+        (await _podman.PullAsync($"{own.Host}/podman/app:1", "--tls-verify=false")).Succeeded();
+
+        (await _podman.RunAsync(
+            "push", "--tls-verify=false", "--digestfile", Folder["digest"], $"{own.Host}/podman/app:1", $"{own.Host}/podman/app:2")).Succeeded();
+
+        await _podman.ForgetAsync();
+        (await _podman.PullAsync($"{own.Host}/podman/app@{File.ReadAllText(Folder["digest"])}", "--tls-verify=false")).Succeeded();
+    }
+
+    private void Configure(string section)
+    {
+        var gateway = ("gateway.example.com", Gateway.Host);
+        var origin = ("\"registry.corp.example\"", $"\"{Origin.Host}\"");
+        _podman.Configure(section == "Mirror that fails open"
+            ? Page.Block("/etc/containers/registries.conf.d/gateway.conf", section, gateway, ("\"registry.corp.example\"", $"\"{Origin.Host}\"\ninsecure = true"))
+            : Page.Block("/etc/containers/registries.conf.d/gateway.conf", section, gateway, origin));
+    }
+}

@@ -1,0 +1,49 @@
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>A test with a client of its own whose images come from the class's registry, with the class's gateway in front.</summary>
+public abstract class MirrorScenario(MirrorFixture fixture) : IClassFixture<MirrorFixture>, IAsyncLifetime
+{
+    private protected const string Image = MirrorFixture.Image;
+    private protected const string Refused = MirrorFixture.Refused;
+
+    private int _askedBefore;
+
+    private protected Client Client { get; } = new();
+
+    private protected TempFolder Folder => Client.Folder;
+
+    private protected MirrorFixture Fixture => fixture;
+
+    private protected DockerRegistry Origin => fixture.Origin;
+
+    private protected GatewayProcess Gateway => fixture.Gateway;
+
+    private protected Authority Authority => fixture.Authority;
+
+    /// <summary>Digests of everything that the images consist of.</summary>
+    private protected string[] Digests => OciLayout.DigestsIn(fixture.Layout.Root);
+
+    public async ValueTask InitializeAsync()
+    {
+        _askedBefore = (await Origin.SettledAsync()).Length;
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (TestContext.Current.TestState?.Result == TestResult.Failed)
+            TestContext.Current.TestOutputHelper?.WriteLine(Gateway.Log);
+        await StopAsync();
+        Client.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Starts the client's own daemon.</summary>
+    private protected virtual ValueTask StartAsync() => ValueTask.CompletedTask;
+
+    private protected virtual ValueTask StopAsync() => ValueTask.CompletedTask;
+
+    /// <summary>What the origin was asked in this test by anybody but the gateway.</summary>
+    private protected async Task<string[]> AskedPastTheGatewayAsync() =>
+        [.. (await Origin.SettledAsync()).Skip(_askedBefore).Where(asked => asked.Agent != "gateway").Select(asked => asked.Request)];
+}

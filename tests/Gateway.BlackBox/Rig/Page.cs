@@ -1,0 +1,37 @@
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>A page of docs/clients: tests write the very files that it tells its reader to write, with their own addresses in them.</summary>
+internal sealed class Page(string name)
+{
+    private readonly string[] _lines = File.ReadAllLines(Path.Combine(RigFolder.Repository, "docs", "clients", name));
+
+    /// <summary>The block of code that follows a line beginning with the file's path in backticks.</summary>
+    /// <param name="file">The path as the page writes it.</param>
+    /// <param name="section">Title of the section it is in.</param>
+    /// <param name="replacements">Addresses and paths of the page, and those of the test; each must occur.</param>
+    public string Block(string file, string section, params (string Written, string Real)[] replacements)
+    {
+        var text = string.Join('\n', BlockLines(file, section)) + "\n";
+        foreach (var (written, real) in replacements)
+        {
+            if (!text.Contains(written, StringComparison.Ordinal))
+                Assert.Fail($"'{written}' is not in {file} of docs/clients/{name}, '{section}':\n{text}");
+            text = text.Replace(written, real, StringComparison.Ordinal);
+        }
+        return text;
+    }
+
+    private string[] BlockLines(string file, string section)
+    {
+        var lines = _lines
+            .SkipWhile(line => line.TrimStart('#', ' ') != section || !line.StartsWith('#')).Skip(1)
+            .TakeWhile(line => !line.StartsWith("## ", StringComparison.Ordinal))
+            .SkipWhile(line => !line.StartsWith($"`{file}`", StringComparison.Ordinal))
+            .SkipWhile(line => !line.StartsWith("```", StringComparison.Ordinal)).Skip(1)
+            .TakeWhile(line => !line.StartsWith("```", StringComparison.Ordinal))
+            .ToArray();
+        return lines.Length > 0
+            ? lines
+            : throw new InvalidOperationException($"docs/clients/{name} has no block for {file} in its section '{section}'.");
+    }
+}

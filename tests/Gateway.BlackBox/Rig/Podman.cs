@@ -1,0 +1,59 @@
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>podman for one test: images, locks and configuration in the client's folder; no container is ever run.</summary>
+internal sealed class Podman
+{
+    private readonly Client _client;
+
+    /// <param name="client">Whose folder and environment it gets.</param>
+    /// <param name="partial">
+    /// Keeps images on overlay, which alone can take a layer in parts, and asks for parts of zstd:chunked layers; else as plain folders.
+    /// </param>
+    public Podman(Client client, bool partial = false)
+    {
+        _client = client;
+        var at = client.Folder["podman"];
+        var engines = Path.Combine(RigFolder.Root, "engines", "usr");
+        client.Folder.Write("home/.config/containers/policy.json", """{ "default": [{ "type": "insecureAcceptAnything" }] }""");
+        client.Environment["PODMAN_IGNORE_CGROUPSV1_WARNING"] = "1";
+        client.Environment["CONTAINERS_STORAGE_CONF"] = client.Folder.Write("podman/storage.conf", $"""
+            [storage]
+            driver = "{(partial ? "overlay" : "vfs")}"
+            graphroot = "{at}/root"
+            runroot = "{at}/run"
+            [storage.options.pull_options]
+            enable_partial_images = "{(partial ? "true" : "false")}"
+            """);
+        client.Environment["CONTAINERS_CONF"] = client.Folder.Write("podman/containers.conf", $"""
+            [engine]
+            cgroup_manager = "cgroupfs"
+            events_logger = "none"
+            lock_type = "file"
+            runtime = "crun"
+            conmon_path = ["{engines}/bin/conmon"]
+            helper_binaries_dir = ["{engines}/lib/podman"]
+            static_dir = "{at}/root/libpod"
+            tmp_dir = "{at}/run/libpod"
+            volume_path = "{at}/root/volumes"
+            [engine.runtimes]
+            crun = ["{engines}/bin/crun"]
+            [network]
+            network_config_dir = "{at}/root/networks"
+            """);
+        Configure(""); // the machine's own is not read then
+    }
+
+    /// <summary>Writes registries.conf, for skopeo too; CRI-O reads the same in the same way.</summary>
+    public void Configure(string registries) => _client.Folder.Write("home/.config/containers/registries.conf", registries);
+
+    /// <summary>Puts an authority's certificate where certificates of this host are looked for.</summary>
+    public void Trust(string host, Authority authority) =>
+        _client.Folder.Write($"home/.config/containers/certs.d/{host}/ca.crt", File.ReadAllText(authority.AuthorityFile));
+
+    public Task<Output> RunAsync(params string[] arguments) => _client.RunAsync("podman", arguments);
+
+    public Task<Output> PullAsync(string reference, params string[] options) => RunAsync(["pull", "--quiet", .. options, reference]);
+
+    /// <summary>Forgets every image: what is held already is not fetched again.</summary>
+    public async Task ForgetAsync() => (await RunAsync("rmi", "--all", "--force")).Succeeded();
+}
