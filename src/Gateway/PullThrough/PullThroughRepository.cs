@@ -60,6 +60,25 @@ internal sealed class PullThroughRepository : IBacking
 
     public IEnumerable<Digest> Manifests() => _stored.Manifests();
 
+    public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        // What the upstream lists is noted among the kept; when it does not answer, the kept must do.
+        _ = await _referrers.ListAsync(subject, cancellationToken);
+        return await _stored.EvidenceAsync(subject, cancellationToken);
+    }
+
+    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _stored.SubjectsOf(evidence);
+
+    public long VersionOf(Digest subject) => _stored.VersionOf(subject);
+
+    public long Version => _stored.Version;
+
+    public DateTimeOffset? FirstSeen(Digest digest) => _stored.FirstSeen(digest);
+
+    public IReadOnlyList<TagOffer> Offers() => [];
+
+    public IReadOnlyList<Digest> HistoryOf(TagName tag) => _stored.HistoryOf(tag);
+
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Upload?>(null);
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -59,13 +60,15 @@ internal static class Sessions
         x.Empty(Status201Created);
     }
 
-    /// <summary>Appends the body. What arrives before a client hangs up stays received.</summary>
-    public static async Task AppendAsync(Exchange x, Upload upload)
+    /// <summary>
+    /// Appends the body, at most so many bytes of it; false when it has more. What arrives before a client hangs up stays received.
+    /// </summary>
+    public static async Task<bool> AppendAsync(Exchange x, Upload upload, long most = long.MaxValue)
     {
         var before = upload.Length;
         try
         {
-            await upload.AppendAsync(x.Request.Body, x.Aborted);
+            return await upload.AppendAsync(x.Request.Body, x.Aborted, most);
         }
         finally
         {
@@ -116,10 +119,11 @@ internal static class Sessions
         }
 
         var length = x.Request.ContentLength;
-        if (length is null || length == range.Count) await AppendAsync(x, upload);
-        if (upload.Length == range.Last + 1) return true;
+        // What goes beyond the range is not the blob's next part: it is not kept.
+        var isWhole = length is not null && length != range.Count ? false : await AppendAsync(x, upload, range.Count);
+        if (isWhole && upload.Length == range.Last + 1) return true;
 
-        var sent = length ?? upload.Length - range.First;
+        var sent = length?.ToString(CultureInfo.InvariantCulture) ?? (isWhole ? $"{upload.Length - range.First}" : "more");
         await x.FailAsync(RegistryErrorCode.SIZE_INVALID, $"Content-Range says {range.Count} bytes, the body has {sent}");
         return false;
     }

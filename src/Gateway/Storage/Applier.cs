@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Gateway.Oci;
 
@@ -9,9 +8,12 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class Applier(Volume volume)
 {
-    public void Apply(StoredRepository repository, Operation operation, DateTimeOffset at)
+    /// <summary>Earlier bindings that are remembered of a tag of an upstream (<see cref="IBacking.HistoryOf"/>).</summary>
+    private const int MaxHistory = 16;
+
+    public void Apply(StoredRepository repository, Operation operation, JournalRecord record)
     {
-        var (root, path) = (repository.Root, repository.Path);
+        var (root, path, at) = (repository.Root, repository.Path, record.At);
         switch (operation)
         {
             case Operation.StoreManifest o:
@@ -21,12 +23,13 @@ internal sealed class Applier(Volume volume)
                 Link(repository, o);
                 break;
             case Operation.SetLive o:
+                if (root.Lifetime == Lifetime.Cached) NoteHistory(repository, o);
                 volume.Files.WriteLink(root.TagLink(path, o.Tag), o.Digest);
                 repository.State.Bind(o.Tag, new(o.Digest, default) { ValidatedAt = at });
                 break;
             case Operation.Validated o:
                 File.SetLastWriteTimeUtc(root.TagLink(path, o.Tag), o.At.UtcDateTime);
-                if (repository.Live(o.Tag) is { } live) repository.State.Bind(o.Tag, live with { ValidatedAt = o.At });
+                if (repository.Live(o.Tag) is { Live.IsEmpty: false } live) repository.State.Bind(o.Tag, live with { ValidatedAt = o.At });
                 break;
             case Operation.SetVerdict o:
                 if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is { } link)
@@ -35,9 +38,22 @@ internal sealed class Applier(Volume volume)
             case Operation.AddReferrer o:
                 repository.Note(o.Subject, o.Referrer);
                 break;
+            case Operation.AddEvidence o:
+                volume.Files.Write(root.Evidence(path, o.Subject, o.Evidence), []);
+                break;
+            case Operation.Offer o:
+                var offer = new TagOffer(o.Tag, o.Digest, record.Sequence, o.By, at, o.Expires, o.Missing);
+                volume.Files.Write(root.Offer(path, o.Tag), TagOffers.Format(offer));
+                repository.State.Offers.Put(root.Offers(path), offer);
+                break;
+            case Operation.Withdraw o:
+                if (File.Exists(root.Offer(path, o.Tag))) File.Delete(root.Offer(path, o.Tag));
+                repository.State.Offers.Remove(root.Offers(path), o.Tag);
+                break;
             case Operation.Seen o:
-                // What the repository has already was seen before.
-                if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null) NoteSeen(root.Seen(path), o);
+                // What the repository has already was seen when it came.
+                var earlier = repository.FirstSeen(o.Digest) is { } known && known < o.At ? known : o.At;
+                repository.State.Seen.Note(root.Seen(path), o.Digest, earlier);
                 break;
             case Operation.RemoveTag o:
                 volume.Trash.Take(root.Tag(path, o.Tag));
@@ -81,19 +97,25 @@ internal sealed class Applier(Volume volume)
             new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
     }
 
-    private static void NoteSeen(string file, Operation.Seen o)
+    /// <summary>Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.</summary>
+    private void NoteHistory(StoredRepository repository, Operation.SetLive o)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        File.AppendAllText(
-            file, string.Create(CultureInfo.InvariantCulture, $"{o.Digest} {o.At.ToUnixTimeMilliseconds()}\n"), Encoding.ASCII);
+        if (repository.Live(o.Tag) is not { Live: { IsEmpty: false } before } || before == o.Digest) return;
+        var lines = repository.HistoryOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
+        volume.Files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
     }
 
     private void Remove(StoredRepository repository, Digest digest)
     {
-        if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject })
-            File.Delete(repository.Root.Referrer(repository.Path, subject.Digest, digest));
-        foreach (var tag in repository.State.BoundTo(digest)) Apply(repository, new Operation.RemoveTag(tag), default);
-        var folder = Path.GetDirectoryName(repository.Root.ManifestLink(repository.Path, digest))!;
+        var (root, path) = (repository.Root, repository.Path);
+        foreach (var subject in EvidenceNotes.SubjectsOf(repository, digest))
+        {
+            foreach (var note in new[] { root.Referrer(path, subject, digest), root.Evidence(path, subject, digest) })
+            {
+                if (File.Exists(note)) File.Delete(note);
+            }
+        }
+        var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
         volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Trash.Take(folder));
         volume.Catalog.Check(repository);
     }
@@ -112,37 +134,37 @@ internal sealed class Applier(Volume volume)
             {
                 case Operation.SetLive o:
                     var (found, now) = (record.Previous[previous++], Now(repository, o.Tag));
-                    if (now.IsEmpty || now == found) Apply(repository, operation, record.At);
+                    if (now.IsEmpty || now == found) Apply(repository, operation, record);
                     break;
                 case Operation.RemoveTag o:
-                    if (Now(repository, o.Tag) == record.Previous[previous++]) Apply(repository, operation, record.At);
+                    if (Now(repository, o.Tag) == record.Previous[previous++]) Apply(repository, operation, record);
                     break;
                 case Operation.RemoveManifest o:
                     if (WrittenBefore(repository.Root.ManifestLink(repository.Path, o.Digest), record.At))
-                        Apply(repository, operation, record.At);
+                        Apply(repository, operation, record);
                     break;
                 case Operation.RemoveBlob o:
                     if (WrittenBefore(repository.Root.BlobLink(repository.Path, o.Digest), record.At))
-                        Apply(repository, operation, record.At);
+                        Apply(repository, operation, record);
                     break;
                 case Operation.StoreManifest o:
-                    ApplyAsOf(repository.Root.ManifestLink(repository.Path, o.Digest), repository, operation, record.At);
+                    ApplyAsOf(repository.Root.ManifestLink(repository.Path, o.Digest), repository, operation, record);
                     break;
                 case Operation.LinkBlob o:
-                    ApplyAsOf(repository.Root.BlobLink(repository.Path, o.Digest), repository, operation, record.At);
+                    ApplyAsOf(repository.Root.BlobLink(repository.Path, o.Digest), repository, operation, record);
                     break;
                 default:
-                    Apply(repository, operation, record.At);
+                    Apply(repository, operation, record);
                     break;
             }
         }
     }
 
     /// <summary>A link that a replay writes is as old as its record: the removal that a later record holds must find it so.</summary>
-    private void ApplyAsOf(string link, StoredRepository repository, Operation operation, DateTimeOffset at)
+    private void ApplyAsOf(string link, StoredRepository repository, Operation operation, JournalRecord record)
     {
-        var written = File.Exists(link) ? File.GetLastWriteTimeUtc(link) : at.UtcDateTime;
-        Apply(repository, operation, at);
+        var written = File.Exists(link) ? File.GetLastWriteTimeUtc(link) : record.At.UtcDateTime;
+        Apply(repository, operation, record);
         if (File.Exists(link)) File.SetLastWriteTimeUtc(link, written);
     }
 

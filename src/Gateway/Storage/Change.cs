@@ -14,10 +14,19 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     /// Links that the repository must still have when the change is applied: what a manifest names may be deleted while it is judged.
     /// </summary>
     public ImmutableArray<(LinkKind Kind, Digest Digest)> Needs { get; init; } = [];
+
+    /// <summary>
+    /// The versions of subjects (<see cref="IBacking.VersionOf"/>) that the change's verdicts rest on: where one has moved, nothing is done.
+    /// </summary>
+    public ImmutableArray<(Digest Subject, long Version)> Subjects { get; init; } = [];
 }
 
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>
-internal sealed record Expectation(TagName Tag, Digest Live);
+internal sealed record Expectation(TagName Tag, Digest Live)
+{
+    /// <summary>That its offer is still this one, by <see cref="TagOffer.Sequence"/> (0: none); null where that does not count.</summary>
+    public long? Offer { get; init; }
+}
 
 /// <summary>The closed list of what a change may do.</summary>
 internal abstract record Operation
@@ -38,11 +47,28 @@ internal abstract record Operation
     /// <summary>Binds a tag.</summary>
     internal sealed record SetLive(TagName Tag, Digest Digest) : Operation;
 
+    /// <summary>
+    /// Notes what a tag waits to be bound to, in place of any earlier offer of the tag; its live binding stays. The change's own number
+    /// becomes <see cref="TagOffer.Sequence"/>, its time <see cref="TagOffer.At"/>.
+    /// </summary>
+    /// <param name="By">Who pushed it.</param>
+    /// <param name="Missing">What it waits for: one line.</param>
+    internal sealed record Offer(TagName Tag, Digest Digest, string By, DateTimeOffset Expires, string Missing) : Operation;
+
+    /// <summary>Takes a tag's offer away; nothing where it has none.</summary>
+    internal sealed record Withdraw(TagName Tag) : Operation;
+
     /// <summary>Notes a manifest's verdict.</summary>
     internal sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation;
 
     /// <summary>Notes that a manifest of this repository names this subject.</summary>
     internal sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation;
+
+    /// <summary>
+    /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
+    /// stays noted when the tag moves on.
+    /// </summary>
+    internal sealed record AddEvidence(Digest Subject, Digest Evidence) : Operation;
 
     /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
     internal sealed record Seen(Digest Digest, DateTimeOffset At) : Operation;
@@ -68,6 +94,9 @@ internal abstract record CommitResult
 
     /// <summary>Nothing was done, for the repository no longer has this.</summary>
     internal sealed record Lacking(Digest Digest) : CommitResult;
+
+    /// <summary>Nothing was done, for there is other evidence about this subject by now, or another offer of it: judge again.</summary>
+    internal sealed record Outdated(Digest Subject) : CommitResult;
 
     /// <summary>Nothing was done, for this expectation no longer held.</summary>
     internal sealed record Moved(Expectation What, Digest Now) : CommitResult;

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -31,6 +29,7 @@ internal sealed class Committer : IAsyncDisposable
     private readonly BlockingCollection<Waiting> _waiting = [];
     private readonly SemaphoreSlim _places = new(MaxWaiting);
     private readonly List<Waiting> _unapplied = [];
+    private readonly Dictionary<RepositoryState, Exception> _stuck = [];
     private readonly Task _loop;
     private DateTimeOffset _segmentStarted;
     private Task _checkpoint = Task.CompletedTask;
@@ -39,6 +38,9 @@ internal sealed class Committer : IAsyncDisposable
     private sealed record Waiting(StoredRepository Repository, Change Change, TaskCompletionSource<CommitResult> Done)
     {
         public JournalRecord? Record { get; set; }
+
+        /// <summary>Whether applying it has failed before.</summary>
+        public bool WasTried { get; set; }
     }
 
     public Committer(Volume volume, Journal journal, Applier applier, TimeProvider clock, long sequence)
@@ -110,8 +112,10 @@ internal sealed class Committer : IAsyncDisposable
             ApplyLeftovers();
             foreach (var waiting in accepted)
             {
-                if (IsJournaled(waiting) || TryApplyCached(waiting))
+                if (IsJournaled(waiting) ? !_unapplied.Contains(waiting) : TryApplyCached(waiting))
                     waiting.Done.SetResult(new CommitResult.Committed(waiting.Record!.Sequence));
+                else
+                    waiting.Done.TrySetException(Unwritten(_stuck.GetValueOrDefault(waiting.Repository.State)));
             }
         }
         catch (Exception e)
@@ -120,7 +124,7 @@ internal sealed class Committer : IAsyncDisposable
             if (e is FlushFailedException or not (IOException or UnauthorizedAccessException))
                 Failed = $"the volume takes no writes until the gateway is started again: {e.Message}";
             Log.CommitFailed(_volume.Logger, e);
-            var failure = new StoreReadOnlyException(Failed ?? $"the volume could not be written: {e.Message}", e);
+            var failure = Failed is null ? Unwritten(e) : new StoreReadOnlyException(Failed, e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
         }
     }
@@ -128,57 +132,63 @@ internal sealed class Committer : IAsyncDisposable
     /// <summary>Checks each change against what the ones before it in the batch will have done, and gives it its number.</summary>
     private List<Waiting> Accept(List<Waiting> batch)
     {
-        var tentative = new Dictionary<(StoredRepository, TagName), Digest>(RepositoryAndTag.Comparer);
-        var removed = new HashSet<(RepositoryState, Digest)>();
+        var pending = new PendingChanges(_volume);
         var accepted = new List<Waiting>(batch.Count);
         foreach (var waiting in batch)
         {
-            Digest Now(TagName tag) =>
-                tentative.TryGetValue((waiting.Repository, tag), out var later) ? later : waiting.Repository.Live(tag)?.Live ?? default;
-
-            if (waiting.Change.Expectations.FirstOrDefault(x => Now(x.Tag) != x.Live) is { } moved)
+            if (_stuck.TryGetValue(waiting.Repository.State, out var why))
             {
-                waiting.Done.SetResult(new CommitResult.Moved(moved, Now(moved.Tag)));
+                waiting.Done.SetException(Unwritten(why));
                 continue;
             }
-            foreach (var (kind, digest) in waiting.Change.Needs)
+            if (pending.Refuse(waiting.Repository, waiting.Change) is { } refusal)
             {
-                var isThere = !removed.Contains((waiting.Repository.State, digest))
-                    && _volume.Links.Find(waiting.Repository, kind, digest) is not null;
-                if (!isThere && waiting.Done.TrySetResult(new CommitResult.Lacking(digest))) break;
+                waiting.Done.SetResult(refusal);
+                continue;
             }
-            if (waiting.Done.Task.IsCompleted) continue;
-            var previous = ImmutableArray.CreateBuilder<Digest>();
-            foreach (var operation in waiting.Change.Operations)
-            {
-                if (operation is Operation.RemoveBlob blob) removed.Add((waiting.Repository.State, blob.Digest));
-                if (operation is Operation.RemoveManifest manifest) removed.Add((waiting.Repository.State, manifest.Digest));
-                if (operation is not (Operation.SetLive or Operation.RemoveTag)) continue;
-                var tag = operation is Operation.SetLive set ? set.Tag : ((Operation.RemoveTag)operation).Tag;
-                previous.Add(Now(tag));
-                tentative[(waiting.Repository, tag)] = operation is Operation.SetLive live ? live.Digest : default;
-            }
-            waiting.Record = new(
-                ++_sequence, _clock.GetUtcNow(), waiting.Repository.Path, waiting.Change.Operations, previous.ToImmutable());
+            waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, _clock.GetUtcNow());
             if (IsJournaled(waiting)) _journal.Append(waiting.Record);
             accepted.Add(waiting);
         }
         return accepted;
     }
 
-    /// <summary>Applies what is durable. What cannot be applied (a full volume) is tried again before anything else is taken.</summary>
+    /// <summary>
+    /// Applies what is durable. What cannot be applied is tried again with every batch; until it can, its repository takes no changes, and
+    /// the others are held up by nothing.
+    /// </summary>
     private void ApplyLeftovers()
     {
-        while (_unapplied.Count > 0)
+        _stuck.Clear();
+        _unapplied.RemoveAll(waiting => !_stuck.ContainsKey(waiting.Repository.State) && TryApply(waiting));
+    }
+
+    private bool TryApply(Waiting waiting)
+    {
+        try
         {
-            Apply(_unapplied[0]);
-            _unapplied.RemoveAt(0);
+            Apply(waiting);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (!waiting.WasTried) Log.CommitFailed(_volume.Logger, e);
+            waiting.WasTried = true;
+            _stuck[waiting.Repository.State] = e;
+            return false;
         }
     }
 
     private void Apply(Waiting waiting)
     {
-        foreach (var operation in waiting.Record!.Operations) _applier.Apply(waiting.Repository, operation, waiting.Record.At);
+        var (repository, record) = (waiting.Repository, waiting.Record!);
+        foreach (var operation in record.Operations) _applier.Apply(repository, operation, record);
+        // Last: who sees a new version sees what raised it.
+        foreach (var operation in record.Operations)
+        {
+            if (PendingChanges.Raises(operation) is { IsEmpty: false } subject) repository.State.Versions.Raise(subject, record.Sequence);
+            else if (operation is Operation.StoreManifest) repository.State.Versions.RaiseAll(record.Sequence);
+        }
     }
 
     /// <summary>A cached repository needs no journal: what cannot be noted is a miss, and holds nobody else up.</summary>
@@ -192,10 +202,12 @@ internal sealed class Committer : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Log.CommitFailed(_volume.Logger, e);
-            waiting.Done.SetException(new StoreReadOnlyException($"the volume could not be written: {e.Message}", e));
+            waiting.Done.SetException(Unwritten(e));
             return false;
         }
     }
+
+    private static StoreReadOnlyException Unwritten(Exception? why) => new($"the volume could not be written: {why?.Message}", why);
 
     private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime == Lifetime.Kept;
 
@@ -227,15 +239,5 @@ internal sealed class Committer : IAsyncDisposable
         _journal.Dispose();
         _waiting.Dispose();
         _places.Dispose();
-    }
-
-    private sealed class RepositoryAndTag : IEqualityComparer<(StoredRepository Repository, TagName Tag)>
-    {
-        public static readonly RepositoryAndTag Comparer = new();
-
-        public bool Equals((StoredRepository Repository, TagName Tag) x, (StoredRepository Repository, TagName Tag) y) =>
-            ReferenceEquals(x.Repository.State, y.Repository.State) && x.Tag == y.Tag;
-
-        public int GetHashCode((StoredRepository Repository, TagName Tag) key) => HashCode.Combine(key.Repository.State, key.Tag);
     }
 }

@@ -32,6 +32,37 @@ internal interface IBacking
     ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken);
 
     /// <summary>
+    /// The manifests that may be evidence about a subject, newest first: those that name it themselves, and those that were ever pushed
+    /// under its tags for evidence. For an upstream's repository also those that the upstream lists.
+    /// </summary>
+    ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The subjects that a manifest may be evidence about: the one that it names, and those under whose tags for evidence it was pushed.
+    /// </summary>
+    IReadOnlyList<Digest> SubjectsOf(Digest evidence);
+
+    /// <summary>
+    /// A number that rises with every change of a subject's evidence or offers. Read before judging, and stated by the change that rests on
+    /// the verdict, it keeps any such change from being overlooked.
+    /// </summary>
+    long VersionOf(Digest subject);
+
+    /// <summary>A number that rises whenever any subject's version does, or an index comes or goes.</summary>
+    long Version { get; }
+
+    /// <summary>
+    /// When a manifest was first seen in this repository: as noted, else since when it has been here; null for one that never was.
+    /// </summary>
+    DateTimeOffset? FirstSeen(Digest digest);
+
+    /// <summary>Every tag's offer, expired ones too, in no order.</summary>
+    IReadOnlyList<TagOffer> Offers();
+
+    /// <summary>What a tag was bound to before, the last one first, at most 16: of cached repositories only.</summary>
+    IReadOnlyList<Digest> HistoryOf(TagName tag);
+
+    /// <summary>
     /// The tags after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>; absent when the repository does not
     /// exist.
     /// </summary>
@@ -61,12 +92,24 @@ internal sealed record Page<T>(IReadOnlyList<T> Items, bool More);
 
 /// <summary>A tag here: what it is bound to, what an upstream offers, and how long nobody need be asked.</summary>
 /// <param name="Live">What pullers get; empty when the tag is not bound here.</param>
-/// <param name="Offered">What an upstream says the tag should be, when that differs; empty otherwise.</param>
+/// <param name="Offered">What an upstream says the tag should be, when that differs; empty otherwise, and in built-in storage.</param>
 internal sealed record TagState(Digest Live, Digest Offered)
 {
     /// <summary>When an upstream last said that the tag is bound so; the time of the binding in built-in storage.</summary>
     public DateTimeOffset ValidatedAt { get; init; }
+
+    /// <summary>What somebody pushed to the tag that is not live yet; null when nothing waits.</summary>
+    public TagOffer? Offer { get; init; }
 }
+
+/// <summary>What a tag waits to be bound to.</summary>
+/// <param name="Sequence">The number of the change that offered it: a later offer has a larger one.</param>
+/// <param name="By">Who pushed it.</param>
+/// <param name="At">When.</param>
+/// <param name="Expires">When it is dropped.</param>
+/// <param name="Missing">What it waits for: one line.</param>
+internal sealed record TagOffer(
+    TagName Tag, Digest Digest, long Sequence, string By, DateTimeOffset At, DateTimeOffset Expires, string Missing);
 
 /// <summary>A manifest's bytes and their meaning.</summary>
 internal sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMemory<byte> Bytes)

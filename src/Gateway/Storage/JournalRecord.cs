@@ -22,6 +22,9 @@ internal sealed record JournalRecord(
         RemoveTag = 7,
         RemoveManifest = 8,
         RemoveBlob = 9,
+        Offer = 10,
+        Withdraw = 11,
+        AddEvidence = 12,
     }
 
     /// <summary>
@@ -62,6 +65,21 @@ internal sealed record JournalRecord(
             case Operation.SetLive o:
                 Head(to, Code.SetLive, o.Digest);
                 to.Write(o.Tag.Value);
+                break;
+            case Operation.Offer o:
+                Head(to, Code.Offer, o.Digest);
+                to.Write(o.Tag.Value);
+                to.Write(o.By);
+                to.Write(o.Expires.ToUnixTimeMilliseconds());
+                to.Write(o.Missing);
+                break;
+            case Operation.Withdraw o:
+                to.Write((byte)Code.Withdraw);
+                to.Write(o.Tag.Value);
+                break;
+            case Operation.AddEvidence o:
+                Head(to, Code.AddEvidence, o.Subject);
+                to.Write(o.Evidence.ToString());
                 break;
             case Operation.SetVerdict o:
                 Head(to, Code.SetVerdict, o.Digest);
@@ -137,6 +155,15 @@ internal sealed record JournalRecord(
             case Code.SetLive:
                 var live = ReadDigest(from);
                 return new Operation.SetLive(TagName.Parse(from.ReadString()), live);
+            case Code.Offer:
+                var offered = ReadDigest(from);
+                return new Operation.Offer(
+                    TagName.Parse(from.ReadString()), offered, from.ReadString(),
+                    DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
+            case Code.Withdraw:
+                return new Operation.Withdraw(TagName.Parse(from.ReadString()));
+            case Code.AddEvidence:
+                return new Operation.AddEvidence(ReadDigest(from), ReadDigest(from));
             case Code.SetVerdict:
                 return new Operation.SetVerdict(ReadDigest(from), new(from.ReadUInt64(), from.ReadByte(), from.ReadInt64()));
             case Code.AddReferrer:

@@ -16,9 +16,9 @@ internal static class Referrers
     public const int MaxDescriptorBytes = 4096;
 
     /// <summary>All referrers of a subject, sorted by digest.</summary>
-    public static IReadOnlyList<Descriptor> List(StoredRepository repository, Digest subject)
+    public static async ValueTask<IReadOnlyList<Descriptor>> ListAsync(StoredRepository repository, Digest subject)
     {
-        ScanOnce(repository);
+        await ScanOnceAsync(repository);
         var found = new SortedDictionary<Digest, Descriptor>();
         foreach (var file in Files(repository.Root.Referrers(repository.Path, subject)))
         {
@@ -50,9 +50,10 @@ internal static class Referrers
         return repository.ReadManifest(digest) is { } manifest ? Describe(manifest) : null;
     }
 
-    private static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
+    /// <summary>What the fallback tag lists that says itself whom it is about.</summary>
+    public static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
     {
-        if (repository.Live(FallbackTag(subject)) is not { } tag
+        if (repository.Live(FallbackTag(subject)) is not { Live.IsEmpty: false } tag
             || repository.ReadManifest(tag.Live) is not { Manifest.IsIndex: true } index)
             yield break;
         foreach (var child in index.Manifest.Children)
@@ -63,17 +64,12 @@ internal static class Referrers
     }
 
     /// <summary>Looks for subjects in manifests that another program pushed: those folders' times differ from what was noted.</summary>
-    private static void ScanOnce(StoredRepository repository)
+    public static Task ScanOnceAsync(StoredRepository repository) => repository.State.ScanOnceAsync(() =>
     {
-        lock (repository.State.Scan)
-        {
-            if (repository.State.IsScanned) return;
-            var times = Times(repository);
-            var note = repository.Root.Scanned(repository.Path);
-            if (!File.Exists(note) || File.ReadAllText(note) != times) Scan(repository, note, times);
-            repository.State.IsScanned = true;
-        }
-    }
+        var times = Times(repository);
+        var note = repository.Root.Scanned(repository.Path);
+        if (!File.Exists(note) || File.ReadAllText(note) != times) Scan(repository, note, times);
+    });
 
     private static void Scan(StoredRepository repository, string note, string times)
     {

@@ -11,16 +11,30 @@ internal sealed class RepositoryState
     private readonly Dictionary<TagName, TagState> _live = [];
     private List<string>? _sorted;
 
-    /// <summary>Whether the manifests that other programs pushed have been searched for subjects since the start.</summary>
-    public bool IsScanned { get; set; }
+    private Task? _scan;
+
+    /// <summary>The tags that wait.</summary>
+    public TagOffers Offers { get; } = new();
+
+    /// <summary>How often the evidence about each subject has changed.</summary>
+    public SubjectVersions Versions { get; } = new();
+
+    /// <summary>When content was first seen here.</summary>
+    public SeenTimes Seen { get; } = new();
 
     /// <summary>
     /// Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.
     /// </summary>
     public Lock Links { get; } = new();
 
-    /// <summary>Held while that search runs.</summary>
-    public Lock Scan { get; } = new();
+    /// <summary>
+    /// The search of the manifests that other programs pushed, once since the start: all who need it wait for one, and for no lock. One
+    /// that failed is tried again.
+    /// </summary>
+    public Task ScanOnceAsync(Action scan)
+    {
+        lock (_lock) return _scan is { IsFaulted: false } running ? running : _scan = Task.Run(scan);
+    }
 
     /// <summary>
     /// What a tag is bound to; read from the disk by <paramref name="read"/> on first use. The lock orders that reading before any later

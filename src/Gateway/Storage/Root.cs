@@ -54,6 +54,22 @@ internal sealed class Root(string folder, Lifetime lifetime)
     public string Referrer(string repository, Digest subject, Digest referrer) =>
         $"{Referrers(repository, subject)}/{referrer.AlgorithmName}-{referrer.Hex}";
 
+    public string Evidence(string repository) => $"{Own(repository)}/evidence";
+
+    /// <summary>What was pushed as evidence about a subject by its tag: an empty file for each.</summary>
+    public string Evidence(string repository, Digest subject) => $"{Evidence(repository)}/{subject.AlgorithmName}/{subject.Hex}";
+
+    public string Evidence(string repository, Digest subject, Digest evidence) =>
+        $"{Evidence(repository, subject)}/{evidence.AlgorithmName}-{evidence.Hex}";
+
+    /// <summary>The tags that wait, a file each.</summary>
+    public string Offers(string repository) => $"{Own(repository)}/offers";
+
+    public string Offer(string repository, TagName tag) => $"{Offers(repository)}/{tag.Value}";
+
+    /// <summary>What a tag was bound to before, the last one first.</summary>
+    public string History(string repository, TagName tag) => $"{Own(repository)}/history/{tag.Value}";
+
     /// <summary>Which revisions were last searched for subjects, as the times of their folders.</summary>
     public string Scanned(string repository) => $"{Own(repository)}/scanned";
 

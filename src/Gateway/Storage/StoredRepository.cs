@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -23,8 +22,14 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
             ? new Result<TagState>.Found(live, Provenance.Hit)
             : new Result<TagState>.Absent(Provenance.Hit));
 
-    /// <summary>What a tag is bound to, as of the last change that was applied.</summary>
-    public TagState? Live(TagName tag) => _state.Live(tag, ReadLive);
+    /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
+    public TagState? Live(TagName tag)
+    {
+        var live = _state.Live(tag, ReadLive);
+        return _state.Offers.All(Root.Offers(Path)).GetValueOrDefault(tag) is { } offer
+            ? (live ?? new TagState(default, default)) with { Offer = offer }
+            : live;
+    }
 
     private TagState? ReadLive(TagName tag)
     {
@@ -86,9 +91,35 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         ValueTask.FromResult(volume.Links.Find(this, kind, digest));
 
-    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
-        ValueTask.FromResult<Result<IReadOnlyList<Descriptor>>>(
-            new Result<IReadOnlyList<Descriptor>>.Found(Referrers.List(this, subject), Provenance.Hit));
+    public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+        new Result<IReadOnlyList<Descriptor>>.Found(await Referrers.ListAsync(this, subject), Provenance.Hit);
+
+    public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        await Referrers.ScanOnceAsync(this);
+        return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), Provenance.Hit);
+    }
+
+    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
+
+    public long VersionOf(Digest subject) => _state.Versions.Of(subject);
+
+    public long Version => _state.Versions.Latest;
+
+    public DateTimeOffset? FirstSeen(Digest digest)
+    {
+        if (_state.Seen.Of(Root.Seen(Path), digest) is { } noted) return noted;
+        var link = Root.ManifestLink(Path, digest);
+        return File.Exists(link) ? new(File.GetLastWriteTimeUtc(link), TimeSpan.Zero) : null;
+    }
+
+    public IReadOnlyList<TagOffer> Offers() => [.. _state.Offers.All(Root.Offers(Path)).Values];
+
+    public IReadOnlyList<Digest> HistoryOf(TagName tag)
+    {
+        var file = Root.History(Path, tag);
+        return File.Exists(file) ? [.. File.ReadLines(file).Select(l => Digest.TryParse(l, out var d) ? d : default).Where(d => !d.IsEmpty)] : [];
+    }
 
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
@@ -151,20 +182,17 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
-        var operations = ImmutableArray.CreateBuilder<Operation>(change.Operations.Length);
-        foreach (var operation in change.Operations)
-        {
-            if (operation is Operation.RemoveManifest removal)
-                operations.AddRange(TagsOf(removal.Digest).Select(t => new Operation.RemoveTag(t)));
-            Prepare(operation);
-            operations.Add(operation);
-        }
-        return await volume.Committer.CommitAsync(this, change with { Operations = operations.ToImmutable() }, cancellationToken);
+        foreach (var operation in change.Operations) Prepare(operation);
+        return await volume.Committer.CommitAsync(this, change, cancellationToken);
     }
 
-    /// <summary>Makes durable beforehand what the journal does not hold itself.</summary>
+    /// <summary>
+    /// Makes durable beforehand what the journal does not hold itself, and brings to memory every tag that may be bound to what is removed:
+    /// the committer removes them with it.
+    /// </summary>
     private void Prepare(Operation operation)
     {
+        if (operation is Operation.RemoveManifest removal) _ = TagsOf(removal.Digest).Count();
         if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } manifest)
             volume.WriteFlushed(Root, manifest.Digest, manifest.Bytes.Span);
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime == Lifetime.Kept

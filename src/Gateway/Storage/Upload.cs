@@ -43,14 +43,21 @@ internal sealed class Upload : IAsyncDisposable
     /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/>
     /// says so). Throws <see cref="StoreReadOnlyException"/> when the volume is full.
     /// </summary>
-    public async ValueTask AppendAsync(Stream body, CancellationToken cancellationToken)
+    /// <param name="most">Bytes to take at most; false is returned when the stream has more.</param>
+    public async ValueTask<bool> AppendAsync(Stream body, CancellationToken cancellationToken, long most = long.MaxValue)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(Step);
         try
         {
-            int count;
-            while ((count = await body.ReadAtLeastAsync(buffer.AsMemory(0, Step), Step, throwOnEndOfStream: false, cancellationToken)) > 0)
+            while (true)
+            {
+                var step = (int)Math.Min(Step, most);
+                if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), cancellationToken) == 0;
+                var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, cancellationToken);
+                if (count == 0) return true;
                 await AppendAsync(buffer.AsMemory(0, count));
+                most -= count;
+            }
         }
         finally
         {

@@ -56,6 +56,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         if (Count >= MaxSessions) throw new StoreReadOnlyException($"{MaxSessions} upload sessions are open; finish or cancel some");
         var session = new UploadSession(
             RandomNumberGenerator.GetHexString(32, lowercase: true), new(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow()));
+        Interlocked.Increment(ref _count);
         try
         {
             await File.WriteAllBytesAsync(
@@ -64,14 +65,18 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             var file = File.OpenHandle(
                 Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete,
                 FileOptions.Asynchronous);
-            Interlocked.Increment(ref _count);
-            await session.Turn.WaitAsync(cancellationToken);
+            await session.Turn.WaitAsync(CancellationToken.None);
             Remember(session);
             return new(this, session, file);
         }
-        catch (IOException e)
+        catch (Exception e)
         {
-            throw new StoreReadOnlyException($"an upload session could not be opened: {e.Message}", e);
+            // A client that hung up leaves no session behind.
+            Interlocked.Decrement(ref _count);
+            session.Dispose();
+            File.Delete(NoteFile(session.Id));
+            if (e is IOException) throw new StoreReadOnlyException($"an upload session could not be opened: {e.Message}", e);
+            throw;
         }
     }
 

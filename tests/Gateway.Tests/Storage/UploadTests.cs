@@ -71,6 +71,15 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_session_whose_client_hung_up_before_it_was_open_leaves_nothing_and_does_not_count()
+    {
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await Repository.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", new(canceled: true)));
+        Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/uploads")));
+        Assert.Equal(0, _rig.Volume.Uploads.Count);
+    }
+
+    [Fact]
     public async Task A_finished_session_is_gone_and_counts_no_more()
     {
         await VolumeRig.PushBlobAsync(Repository, [1, 2, 3]);

@@ -1,0 +1,77 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Which manifests of a repository may be evidence about a subject: those that name it, and those that were ever pushed under its tags for
+/// evidence (cosign's <c>sha256-….sig</c> and its like). What a tag had before stays evidence: overwriting it takes nothing away.
+/// </summary>
+internal static class EvidenceNotes
+{
+    private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
+
+    /// <summary>The subject that a tag's name means; empty for any other tag. The bare fallback tag holds an index, and counts too.</summary>
+    public static Digest SubjectOf(TagName tag)
+    {
+        var name = tag.Value.AsSpan();
+        foreach (var suffix in Suffixes)
+        {
+            if (!name.EndsWith(suffix, StringComparison.Ordinal)) continue;
+            name = name[..^suffix.Length];
+            break;
+        }
+        return name.StartsWith("sha256-", StringComparison.Ordinal) && Digest.TryParse($"sha256:{name["sha256-".Length..]}", out var subject)
+            ? subject
+            : default;
+    }
+
+    /// <summary>The evidence of a subject, newest first.</summary>
+    public static IReadOnlyList<Digest> List(StoredRepository repository, Digest subject)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        var found = new Dictionary<Digest, DateTimeOffset>();
+        foreach (var file in Files(root.Referrers(path, subject)).Concat(Files(root.Evidence(path, subject))))
+        {
+            if (Parse(file) is { IsEmpty: false } digest) found.TryAdd(digest, repository.FirstSeen(digest) ?? file.LastWriteTimeUtc);
+        }
+        // What another program pushed to the volume.
+        foreach (var digest in Tagged(repository, subject)) found.TryAdd(digest, repository.FirstSeen(digest) ?? DateTimeOffset.MinValue);
+        return [.. found.OrderByDescending(e => e.Value).ThenBy(e => e.Key).Select(e => e.Key)];
+    }
+
+    /// <summary>The subjects that some evidence is about: the one it names, and those that its tags named.</summary>
+    public static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        var subjects = new HashSet<Digest>();
+        if (repository.ReadManifest(evidence)?.Manifest.Subject is { } own) subjects.Add(own.Digest);
+        foreach (var tag in repository.TagsOf(evidence))
+        {
+            if (SubjectOf(tag) is { IsEmpty: false } subject) subjects.Add(subject);
+        }
+        subjects.UnionWith(Subjects(root.Evidence(path)).Where(s => File.Exists(root.Evidence(path, s, evidence))));
+        return [.. subjects];
+    }
+
+    private static IEnumerable<Digest> Subjects(string folder) =>
+        from algorithm in Directory.Exists(folder) ? Directory.EnumerateDirectories(folder) : []
+        from subject in Directory.EnumerateDirectories(algorithm)
+        let digest = Digest.TryParse($"{Path.GetFileName(algorithm)}:{Path.GetFileName(subject)}", out var parsed) ? parsed : default
+        where !digest.IsEmpty
+        select digest;
+
+    private static IEnumerable<Digest> Tagged(StoredRepository repository, Digest subject)
+    {
+        if (subject.Algorithm != DigestAlgorithm.Sha256) yield break;
+        foreach (var suffix in Suffixes)
+        {
+            if (repository.Live(TagName.Parse($"sha256-{subject.Hex}{suffix}")) is { Live: { IsEmpty: false } live }) yield return live;
+        }
+        foreach (var descriptor in Referrers.FromFallbackTag(repository, subject)) yield return descriptor.Digest;
+    }
+
+    private static IEnumerable<FileInfo> Files(string folder) =>
+        Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles() : [];
+
+    private static Digest Parse(FileInfo file) => Digest.TryParse(file.Name.Replace('-', ':'), out var digest) ? digest : default;
+}

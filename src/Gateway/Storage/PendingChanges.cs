@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// What the changes of a batch will have done once they are applied: each one that follows is checked against that. Used by the committer's
+/// thread alone.
+/// </summary>
+internal sealed class PendingChanges(Volume volume)
+{
+    private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
+    private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _offers = [];
+    private readonly HashSet<(RepositoryState, Digest)> _removed = [];
+    private readonly HashSet<(RepositoryState, Digest)> _raised = [];
+
+    /// <summary>Why a change must not be made; null when all that it expects still holds.</summary>
+    public CommitResult? Refuse(StoredRepository repository, Change change)
+    {
+        foreach (var expected in change.Expectations)
+        {
+            var live = Live(repository, expected.Tag);
+            if (live != expected.Live || (expected.Offer is { } sequence && Offer(repository, expected.Tag).Sequence != sequence))
+                return new CommitResult.Moved(expected, live);
+        }
+        foreach (var (subject, version) in change.Subjects)
+        {
+            if (_raised.Contains((repository.State, subject)) || repository.VersionOf(subject) != version)
+                return new CommitResult.Outdated(subject);
+        }
+        foreach (var (kind, digest) in change.Needs)
+        {
+            if (_removed.Contains((repository.State, digest)) || volume.Links.Find(repository, kind, digest) is null)
+                return new CommitResult.Lacking(digest);
+        }
+        return null;
+    }
+
+    /// <summary>
+    /// Takes a change in: whole, with the tags that go with a manifest that it removes, and with what each tag is bound to before it.
+    /// </summary>
+    public JournalRecord Take(StoredRepository repository, Change change, long sequence, DateTimeOffset at)
+    {
+        var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
+        var previous = ImmutableArray.CreateBuilder<Digest>();
+        foreach (var operation in operations)
+        {
+            if (operation is Operation.SetLive or Operation.RemoveTag)
+            {
+                var tag = operation is Operation.SetLive set ? set.Tag : ((Operation.RemoveTag)operation).Tag;
+                previous.Add(Live(repository, tag));
+                _live[(repository.State, tag)] = operation is Operation.SetLive live ? live.Digest : default;
+            }
+            if (operation is Operation.Offer offer) _offers[(repository.State, offer.Tag)] = (sequence, offer.Digest);
+            if (operation is Operation.Withdraw withdrawn) _offers[(repository.State, withdrawn.Tag)] = default;
+            if (operation is Operation.RemoveBlob blob) _removed.Add((repository.State, blob.Digest));
+            if (operation is Operation.RemoveManifest manifest) _removed.Add((repository.State, manifest.Digest));
+            if (Raises(operation) is { IsEmpty: false } subject) _raised.Add((repository.State, subject));
+        }
+        return new(sequence, at, repository.Path, operations, previous.ToImmutable());
+    }
+
+    /// <summary>The subject whose evidence or offers an operation changes; empty for any other.</summary>
+    public static Digest Raises(Operation operation) => operation switch
+    {
+        Operation.AddReferrer o => o.Subject,
+        Operation.AddEvidence o => o.Subject,
+        Operation.Offer o => o.Digest,
+        // "Unknown" is what the removal of evidence leaves.
+        Operation.SetVerdict { Verdict.Revision: 0 } o => o.Digest,
+        Operation.RemoveManifest o => o.Digest,
+        _ => default,
+    };
+
+    /// <summary>An operation, behind the removal of every tag that it takes with it.</summary>
+    private IEnumerable<Operation> Whole(StoredRepository repository, Operation operation)
+    {
+        if (operation is not Operation.RemoveManifest removal) return [operation];
+        var bound = repository.State.BoundTo(removal.Digest)
+            .Concat(Tags(_live, repository)).Distinct().Where(t => Live(repository, t) == removal.Digest);
+        var offered = repository.Offers().Select(o => o.Tag)
+            .Concat(Tags(_offers, repository)).Distinct().Where(t => Offer(repository, t).Digest == removal.Digest);
+        return [.. bound.Select(t => new Operation.RemoveTag(t)), .. offered.Select(t => new Operation.Withdraw(t)), operation];
+    }
+
+    private static IEnumerable<TagName> Tags<T>(Dictionary<(RepositoryState State, TagName Tag), T> of, StoredRepository repository) =>
+        of.Keys.Where(k => k.State == repository.State).Select(k => k.Tag);
+
+    private Digest Live(StoredRepository repository, TagName tag) =>
+        _live.TryGetValue((repository.State, tag), out var later) ? later : repository.Live(tag)?.Live ?? default;
+
+    private (long Sequence, Digest Digest) Offer(StoredRepository repository, TagName tag) =>
+        _offers.TryGetValue((repository.State, tag), out var later) ? later
+        : repository.Live(tag)?.Offer is { } offer ? (offer.Sequence, offer.Digest)
+        : default;
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// When content was first seen in one repository: a file that is only appended to, a line each, read on first use. The first line of a
+/// digest counts.
+/// </summary>
+internal sealed class SeenTimes
+{
+    private readonly Lock _lock = new();
+    private Dictionary<Digest, long>? _times;
+
+    public DateTimeOffset? Of(string file, Digest digest)
+    {
+        lock (_lock)
+        {
+            return (_times ??= Read(file)).TryGetValue(digest, out var at) ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
+        }
+    }
+
+    /// <summary>Notes a time; a later one of the same digest changes nothing.</summary>
+    public void Note(string file, Digest digest, DateTimeOffset at)
+    {
+        lock (_lock)
+        {
+            _times ??= Read(file);
+            if (_times.ContainsKey(digest)) return;
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            // A line break on both sides: what a power cut left of the line before stays a line of its own.
+            var line = string.Create(CultureInfo.InvariantCulture, $"\n{digest} {at.ToUnixTimeMilliseconds()}\n");
+            File.AppendAllText(file, line, Encoding.ASCII);
+            _times[digest] = at.ToUnixTimeMilliseconds();
+        }
+    }
+
+    private static Dictionary<Digest, long> Read(string file)
+    {
+        var times = new Dictionary<Digest, long>();
+        if (!File.Exists(file)) return times;
+        var text = File.ReadAllText(file);
+        // What has no end may be torn.
+        foreach (var line in text[..(text.LastIndexOf('\n') + 1)].Split('\n'))
+        {
+            var space = line.IndexOf(' ', StringComparison.Ordinal);
+            if (space > 0 && Digest.TryParse(line.AsSpan(0, space), out var digest)
+                && long.TryParse(line.AsSpan(space + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var at))
+                times.TryAdd(digest, at);
+        }
+        return times;
+    }
+}
