@@ -50,8 +50,7 @@ public sealed class PolicyEngine
     public Verdict Judge(PolicyInput input)
     {
         if (Policy is null) return new(Outcome.Allow, Revision, []);
-        var asked = _documents.Concat(_rules).Where(rule => rule.IsAsked(input)).Select(rule => RuleHearing.Of(rule, input, _exceptions));
-        RuleHearing[] heard = [.. asked, .. JudgeDefault(input, Policy)];
+        RuleHearing[] heard = [.. Hear(_documents, input, []), .. Hear(_rules, input, _exceptions), .. JudgeDefault(input, Policy)];
         Reason[] reasons = [.. heard.SelectMany(static h => h.Verdict.Reasons).OrderByDescending(static reason => reason.Outcome)];
         return new(Worst(heard.Select(static h => h.Verdict.Effective)), Revision, [.. reasons.Take(MaxReasons)])
         {
@@ -60,10 +59,14 @@ public sealed class PolicyEngine
             Evidence = [.. heard.SelectMany(static h => h.Evidence).Distinct().Take(MaxEvidence)],
             ExceptionsUsed = [.. heard.SelectMany(static h => h.Exceptions).Distinct()],
             Until = heard.Min(static h => h.Until),
-            OfBinding = _rules.Any(rule => rule.ReadsTag(input)),
+            OfBinding = _documents.Concat(_rules).Any(rule => rule.ReadsTag(input)),
             CouldBeMended = heard.Where(static h => h.Verdict.Effective > Outcome.Warn).All(static h => h.CouldBeMended),
         };
     }
+
+    private static IEnumerable<RuleHearing> Hear(
+        ImmutableArray<Rule> rules, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions) =>
+        rules.Where(rule => rule.IsAsked(input)).Select(rule => RuleHearing.Of(rule, input, exceptions));
 
     private static Outcome Worst(IEnumerable<Outcome> outcomes) => outcomes.DefaultIfEmpty(Outcome.Allow).Max();
 

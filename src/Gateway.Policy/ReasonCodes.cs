@@ -18,6 +18,54 @@ public static class ReasonCodes
     /// <summary>Indexes nested too deep, or too many manifests below one index.</summary>
     public const string LimitIndex = "LIMIT_INDEX";
 
+    /// <summary>Config and layers have more bytes than the rule allows.</summary>
+    public const string LimitTotalBytes = "LIMIT_TOTAL_BYTES";
+
+    /// <summary>A layer has more bytes than the rule allows.</summary>
+    public const string LimitLayerBytes = "LIMIT_LAYER_BYTES";
+
+    /// <summary>More layers than the rule allows.</summary>
+    public const string LimitLayers = "LIMIT_LAYERS";
+
+    /// <summary>Older than the rule allows.</summary>
+    public const string LimitMaxAge = "LIMIT_MAX_AGE";
+
+    /// <summary>Younger than the rule allows.</summary>
+    public const string LimitMinAge = "LIMIT_MIN_AGE";
+
+    /// <summary>Bytes are not what their media type says.</summary>
+    public const string MediaUntruthful = "MEDIA_UNTRUTHFUL";
+
+    /// <summary>Bytes are encrypted, so that nobody here can say what they are.</summary>
+    public const string MediaOpaque = "MEDIA_OPAQUE";
+
+    /// <summary>A layer is not the one that the image's config names.</summary>
+    public const string LayerDigest = "LAYER_DIGEST";
+
+    /// <summary>A platform is missing that the rule asks for.</summary>
+    public const string PlatformMissing = "PLATFORM_MISSING";
+
+    /// <summary>An operating system that the rule does not allow, or that nobody knows.</summary>
+    public const string PlatformOs = "PLATFORM_OS";
+
+    /// <summary>An index says another platform of an image than the image's config.</summary>
+    public const string PlatformMismatch = "PLATFORM_MISMATCH";
+
+    /// <summary>An annotation or label is missing.</summary>
+    public const string AnnotationMissing = "ANNOTATION_MISSING";
+
+    /// <summary>An annotation or label says something else than the rule asks for.</summary>
+    public const string AnnotationMismatch = "ANNOTATION_MISMATCH";
+
+    /// <summary>The tag is bound to another manifest, and does not move.</summary>
+    public const string TagImmutable = "TAG_IMMUTABLE";
+
+    /// <summary>The tag would go back to a lower version, or to none.</summary>
+    public const string TagVersionLower = "TAG_VERSION_LOWER";
+
+    /// <summary>The tag is for evidence, and this is none.</summary>
+    public const string TagReserved = "TAG_RESERVED";
+
     /// <summary>A manifest below the index is refused.</summary>
     public const string ChildDenied = "CHILD_DENIED";
 

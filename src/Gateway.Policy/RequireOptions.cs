@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 

@@ -86,8 +86,8 @@ internal interface IRequirement
     /// <summary>Whether it is asked of each manifest below an index too; else it looks below by itself.</summary>
     bool Descends => true;
 
-    /// <summary>Whether what it says may depend on the tag.</summary>
-    bool ReadsTag => false;
+    /// <summary>Whether what it says to this question may be another for another tag.</summary>
+    bool ReadsTag(PolicyInput input) => false;
 
     /// <summary>Looks at one manifest, and notes what is wrong with it.</summary>
     void Check(Hearing hearing);

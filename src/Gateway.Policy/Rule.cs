@@ -13,7 +13,7 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
     public bool ReadsTag(PolicyInput input) =>
         RuleMatch.NamesTags(options)
             ? RuleMatch.MatchesPlace(options, input with { Tag = null })
-            : IsAsked(input) && requirements.Any(static requirement => requirement.ReadsTag);
+            : requirements.Any(requirement => requirement.ReadsTag(input) && Asked(input, requirement).Any());
 
     /// <summary>The facts it looks at for this question.</summary>
     public FactKinds Needs(PolicyInput input) => requirements.Where(requirement => Asked(input, requirement).Any())

@@ -21,10 +21,19 @@ internal static class Rules
     [
         new(new() { Id = "parser.maxIndexDepth", Kinds = EveryKind }, [new IndexLimit(parser)]),
         new(new() { Id = "parser.foreignLayers", Kinds = EveryKind }, [new ForeignLayerRequirement(parser.ForeignLayerHosts)]),
+        new(new() { Id = "tags.reserved", Kinds = EveryKind }, [new ReservedTagRequirement()]),
     ];
 
     private static IEnumerable<IRequirement> RequirementsOf(RequireOptions require, ArtifactTypeRequirement types)
     {
         if (require.ArtifactTypes) yield return types;
+        if (!require.TruthfulMedia.IsEmpty) yield return new TruthfulMediaRequirement(require.TruthfulMedia);
+        if (require.LayerDigestCheck) yield return new LayerDigestRequirement();
+        if (require.Platforms is { } platforms) yield return new PlatformRequirement(platforms);
+        if (!require.Annotations.IsEmpty) yield return new AnnotationRequirement(require);
+        if (require.Limits is { MaxTotalBytes: not null } or { MaxLayerBytes: not null } or { MaxLayers: not null })
+            yield return new LimitRequirement(require.Limits);
+        if (require.Limits is { MinAge: not null } or { MaxAge: not null }) yield return new AgeRequirement(require.Limits);
+        if (require.TagMutability != TagMutability.Mutable) yield return new TagMutabilityRequirement(require.TagMutability);
     }
 }

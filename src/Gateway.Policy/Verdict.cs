@@ -85,7 +85,10 @@ public sealed record Verdict(Outcome Outcome, ulong Revision, ImmutableArray<Rea
     /// </summary>
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>Whether a rule had a say that looks at the tag: then the verdict is of this tag's binding, else of the digest.</summary>
+    /// <summary>
+    /// Whether the answer may be another for another tag, or for none: then it is of this binding alone, else of the digest under every
+    /// tag.
+    /// </summary>
     public bool OfBinding { get; init; }
 
     /// <summary>

@@ -93,76 +93,6 @@ internal static class PolicySchema
         },
     };
 
-    private static readonly Section<RuleOptions> TagPatterns = new(() => new() { Id = "" })
-    {
-        { "include", new ListOf<string>(Scalars.Glob), "(all)", "Tags, as patterns.", (o, v) => o with { IncludeTags = v } },
-        { "exclude", new ListOf<string>(Scalars.Glob), "[]", "Tags that are left out again.", (o, v) => o with { ExcludeTags = v } },
-    };
-
-    private static readonly Section<RuleOptions> Match = new(() => new() { Id = "" })
-    {
-        {
-            "repos", new ListOf<string>(Scalars.Glob), "(all)",
-            "Repositories, as patterns over the whole name.", (o, v) => o with { Repositories = v }
-        },
-        {
-            "tags", TagPatterns, "(all)",
-            "Binds the rule to tags.", (o, v) => o with { IncludeTags = v.IncludeTags, ExcludeTags = v.ExcludeTags }
-        },
-        {
-            "kinds",
-            new ListOf<ManifestKind>(Scalars.OneOf(
-                ("image", ManifestKind.Image),
-                ("index", ManifestKind.Index),
-                ("artifact", ManifestKind.Artifact),
-                ("evidence", ManifestKind.Evidence))),
-            "[image, index, artifact]", "Kinds of manifests.", (o, v) => o with { Kinds = v }
-        },
-        {
-            "stages",
-            new ListOf<Stage>(Scalars.OneOf(
-                ("push", Stage.Push),
-                ("proxyFetch", Stage.ProxyFetch),
-                ("tag", Stage.Tag),
-                ("pull", Stage.Pull),
-                ("promote", Stage.Promote))),
-            "(all)", "When the rule is asked.", (o, v) => o with { Stages = v }
-        },
-    };
-
-    private static readonly Section<bool> Require = new(() => false)
-    {
-        { "artifactTypes", Scalars.Switch, "false", "The artifact type must be allowed by `policy.artifactTypes`.", (_, v) => v },
-        { "signatures", new NotInThisVersion() },
-        { "attestations", new NotInThisVersion() },
-        { "truthfulMedia", new NotInThisVersion() },
-        { "layerDigestCheck", new NotInThisVersion() },
-        { "platforms", new NotInThisVersion() },
-        { "annotations", new NotInThisVersion() },
-        { "annotationsFrom", new NotInThisVersion() },
-        { "limits", new NotInThisVersion() },
-        { "tagMutability", new NotInThisVersion() },
-    };
-
-    private static readonly Section<RuleOptions> Rule = new(() => new() { Id = "" }, CheckRule)
-    {
-        { "id", Scalars.Text, new Required(), "The rule's name in decisions.", (o, v) => o with { Id = v } },
-        {
-            "match", Match, "(everything but evidence)", "What the rule is about.",
-            (o, v) => v with { Id = o.Id, Require = o.Require, Mode = o.Mode, Fix = o.Fix }
-        },
-        { "require", Require, new Required(), "What must hold.", (o, v) => o with { Require = new() { ArtifactTypes = v } } },
-        {
-            "mode", Scalars.OneOf(("enforce", RuleMode.Enforce), ("warn", RuleMode.Warn), ("audit", RuleMode.Audit)), "enforce",
-            "`warn` admits and tells the client, `audit` admits and records.", (o, v) => o with { Mode = v }
-        },
-        {
-            "onMissing", Scalars.OneOf([("quarantine", ""), ("warn", "; write mode: warn")], ("deny", true)), "deny",
-            "What a missing requirement comes to.", (o, _) => o
-        },
-        { "fix", Scalars.Text, "(our own words)", "What to tell the person who is refused.", (o, v) => o with { Fix = v } },
-    };
-
     private static readonly Section<bool> Errors = new(() => true)
     {
         { "detail", Scalars.OneOf(("string", true)), "string", "Form of an error's detail.", (o, _) => o },
@@ -182,34 +112,45 @@ internal static class PolicySchema
             (o, v) => o with { ArtifactTypes = v }
         },
         {
-            "rules", new ListOf<RuleOptions>(Rule), "[]",
+            "rules", new ListOf<RuleOptions>(RuleSchema.Rule), "[]",
             "Every rule that matches applies; the worst outcome wins.", (o, v) => o with { Rules = v }
         },
         { "apiVersion", Scalars.OneOf(("gateway.policy/v1", true)), "gateway.policy/v1", "Version of this section's form.", (o, _) => o },
         { "revision", Scalars.OneOf(("auto", true)), "auto", "Computed from the policy, shown in every decision.", (o, _) => o },
         { "errors", Errors, "{}", "Form of refusals.", (o, _) => o },
         { "trust", new NotInThisVersion("; signatures are not verified yet") },
-        { "exceptions", new NotInThisVersion() },
+        {
+            "exceptions", new ListOf<ExceptionOptions>(ExceptionSchema.Exception), "[]",
+            "Named, dated holes in the rules; each appears in the decisions that it changes.", (o, v) => o with { Exceptions = v }
+        },
         { "quarantine", new NotInThisVersion() },
     };
 
-    private static void CheckRule(RuleOptions rule, string path, Reading reading)
-    {
-        if (rule.Require.IsEmpty) reading.Add(Reading.Join(path, "require"), "requires nothing; expected artifactTypes: true");
-    }
-
     private static void CheckPolicy(PolicyOptions policy, string path, Reading reading)
     {
-        for (var i = 0; i < policy.Rules.Length; i++)
-        {
-            var rule = policy.Rules[i];
-            if (policy.Rules.Take(i).Any(earlier => earlier.Id == rule.Id))
-                reading.Add($"{path}.rules[{i}].id", $"'{rule.Id}' names an earlier rule too");
-        }
-        if (policy.ArtifactTypes is null && !policy.Rules.IsEmpty)
+        CheckIds(policy.Rules.Select(static rule => rule.Id), $"{path}.rules", "rule", reading);
+        CheckIds(policy.Exceptions.Select(static exception => exception.Id), $"{path}.exceptions", "exception", reading);
+        if (policy.ArtifactTypes is null && policy.Rules.Any(static rule => rule.Require.ArtifactTypes))
         {
             reading.Add(
                 $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
+        }
+        // The list that no rule requires is a rule of that name.
+        string[] rules = [.. policy.Rules.Select(static rule => rule.Id), .. policy.ArtifactTypes is null ? [] : new[] { "artifactTypes" }];
+        for (var i = 0; i < policy.Exceptions.Length; i++)
+        {
+            var rule = policy.Exceptions[i].Rule;
+            if (!rules.Contains(rule))
+                reading.Add($"{path}.exceptions[{i}].rule", $"'{rule}' names no rule{NearestName.Hint(rule, rules)}");
+        }
+    }
+
+    private static void CheckIds(IEnumerable<string> ids, string path, string noun, Reading reading)
+    {
+        var earlier = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (i, id) in ids.Index())
+        {
+            if (!earlier.Add(id)) reading.Add($"{path}[{i}].id", $"'{id}' names an earlier {noun} too");
         }
     }
 }

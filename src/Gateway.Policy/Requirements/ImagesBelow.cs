@@ -1,0 +1,59 @@
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>One image that a manifest offers: itself, or an entry of an index.</summary>
+/// <param name="Digest">The image's manifest.</param>
+/// <param name="Entry">The index's entry; null for the manifest itself.</param>
+/// <param name="Config">What its config says; null where its bytes are not here.</param>
+internal sealed record OfferedImage(Digest Digest, Descriptor? Entry, ImageConfig? Config)
+{
+    /// <summary>
+    /// What it runs on: the config's word, and only where that is not here yet the entry's. The image is judged again when it is pulled
+    /// itself. Null when nobody says.
+    /// </summary>
+    public Platform? Platform => Config is { } config
+        ? new(config.Os, config.Architecture, config.Variant)
+        : Entry?.Platform;
+}
+
+/// <summary>The images that a manifest offers.</summary>
+internal static class ImagesBelow
+{
+    // What BuildKit writes for the entry of an attestation.
+    private const string Unknown = "unknown";
+
+    /// <summary>
+    /// The image itself, or every image that an index lists, directly or through another index; evidence and other artifacts are none.
+    /// </summary>
+    public static IEnumerable<OfferedImage> Of(PolicyInput input, Digest digest, Manifest manifest)
+    {
+        var configs = input.Facts.Configs;
+        if (!manifest.IsIndex)
+            return input.KindOf(manifest) == ManifestKind.Image ? [new(digest, null, configs.GetValueOrDefault(digest))] : [];
+        var known = input.Descendants.DistinctBy(static d => d.Digest).ToDictionary(static d => d.Digest, static d => d.Manifest);
+        return from entry in Entries(manifest, known)
+               where known.TryGetValue(entry.Digest, out var child) ? input.KindOf(child) == ManifestKind.Image : MayBeImage(entry)
+               select new OfferedImage(entry.Digest, entry, configs.GetValueOrDefault(entry.Digest));
+    }
+
+    private static bool MayBeImage(Descriptor entry) =>
+        !MediaTypes.IsIndex(entry.MediaType) && entry.Platform is { } platform && platform.Os != Unknown;
+
+    // Each index once, so that a graph that joins again, or a ring of two digest algorithms, ends.
+    private static List<Descriptor> Entries(Manifest index, Dictionary<Digest, Manifest> known)
+    {
+        var entries = new List<Descriptor>();
+        var seen = new HashSet<Digest>();
+        var open = new Queue<Manifest>([index]);
+        while (open.TryDequeue(out var next))
+        {
+            foreach (var entry in next.Children.Where(entry => seen.Add(entry.Digest)))
+            {
+                if (known.TryGetValue(entry.Digest, out var child) && child.IsIndex) open.Enqueue(child);
+                else entries.Add(entry);
+            }
+        }
+        return entries;
+    }
+}

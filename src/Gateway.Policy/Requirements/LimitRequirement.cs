@@ -1,0 +1,38 @@
+using System.Globalization;
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>Bounds the sizes that one manifest states, which are the stored ones: a push with others is refused before.</summary>
+internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
+{
+    /// <inheritdoc/>
+    public bool BindsEvidence => true;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        var manifest = hearing.Manifest;
+        // 2^53 bytes each and thousands of them do not fit into 64 bits.
+        var total = manifest.Blobs.Aggregate(Int128.Zero, static (sum, blob) => sum + blob.Size);
+        if (total > limits.MaxTotalBytes)
+            hearing.Findings.Add(TooMuch(ReasonCodes.LimitTotalBytes, "config and layers have", total, limits.MaxTotalBytes.Value, "bytes"));
+        if (manifest.Layers.FirstOrDefault(layer => layer.Size > limits.MaxLayerBytes) is { } large)
+        {
+            hearing.Findings.Add(
+                TooMuch(ReasonCodes.LimitLayerBytes, $"layer {large.Digest.ToString()[..19]} has", large.Size, limits.MaxLayerBytes!.Value, "bytes")
+                with { Path = $"layers[{manifest.Layers.IndexOf(large)}]" });
+        }
+        if (manifest.Layers.Length > limits.MaxLayers)
+            hearing.Findings.Add(TooMuch(ReasonCodes.LimitLayers, "it has", manifest.Layers.Length, limits.MaxLayers.Value, "layers"));
+    }
+
+    private static Finding TooMuch(string code, string what, Int128 found, Int128 allowed, string unit) =>
+        new(code, $"{what} {Text(found)} {unit}, {Text(allowed)} may be", "make it smaller, or raise the rule's limit")
+        {
+            Expected = $"at most {Text(allowed)} {unit}",
+            Found = $"{Text(found)} {unit}",
+        };
+
+    private static string Text(Int128 number) => number.ToString(CultureInfo.InvariantCulture);
+}

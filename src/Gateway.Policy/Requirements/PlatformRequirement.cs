@@ -1,0 +1,61 @@
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>
+/// Requires that certain platforms are offered, and no other operating system. What must be offered is asked of an index, and of an image
+/// that stands alone under a tag: an image that is pulled by digest is one of an index's.
+/// </summary>
+internal sealed class PlatformRequirement(PlatformOptions options) : IRequirement
+{
+    /// <inheritdoc/>
+    public FactKinds Needs => FactKinds.Configs;
+
+    /// <inheritdoc/>
+    public bool Descends => false;
+
+    /// <inheritdoc/>
+    public bool ReadsTag(PolicyInput input) => !options.MustInclude.IsEmpty && !input.Manifest.IsIndex;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        OfferedImage[] images = [.. ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest)];
+        if (images.Length == 0 && !hearing.Manifest.IsIndex) return;
+        var offered = images.Select(static image => image.Platform).OfType<Platform>().ToArray();
+        var text = string.Join(", ", offered.Select(Text).Distinct());
+        if (hearing.Manifest.IsIndex || (hearing.IsAsked && hearing.Input.Tag is not null))
+        {
+            var missing = options.MustInclude.Where(wanted => !offered.Any(platform => Matches(wanted, platform))).ToArray();
+            if (missing.Length > 0)
+                hearing.Findings.Add(new(
+                    ReasonCodes.PlatformMissing, $"it offers {(text.Length == 0 ? "no platform" : text)}, not {string.Join(", ", missing)}",
+                    "build the missing platforms, and push one index of all")
+                {
+                    Path = "manifests", Expected = string.Join(", ", options.MustInclude), Found = text,
+                });
+        }
+        if (!options.OnlyOs.IsEmpty) CheckOs(hearing, images);
+    }
+
+    private void CheckOs(Hearing hearing, OfferedImage[] images)
+    {
+        var allowed = string.Join(", ", options.OnlyOs);
+        foreach (var image in images.Where(image => image.Platform is not { } platform || !options.OnlyOs.Contains(platform.Os)))
+        {
+            var os = image.Platform is { Os.Length: > 0 } platform ? Printable.Quote(platform.Os) : "unknown";
+            hearing.Findings.Add(new(
+                ReasonCodes.PlatformOs, $"the operating system of {image.Digest.ToString()[..19]} is {os}, only {allowed} may be",
+                "leave this platform out")
+            {
+                Path = image.Digest.ToString(), Expected = allowed, Found = os,
+            });
+        }
+    }
+
+    private static bool Matches(string wanted, Platform platform) =>
+        wanted == $"{platform.Os}/{platform.Architecture}" || wanted == $"{platform.Os}/{platform.Architecture}/{platform.Variant}";
+
+    private static string Text(Platform platform) => Printable.Line(
+        platform.Variant is null ? $"{platform.Os}/{platform.Architecture}" : $"{platform.Os}/{platform.Architecture}/{platform.Variant}", 48);
+}

@@ -1,0 +1,67 @@
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>Requires that a tag stays what it was, or moves to no lower version.</summary>
+internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequirement
+{
+    // image-spec, annotations.md.
+    private const string VersionKey = "org.opencontainers.image.version";
+
+    /// <inheritdoc/>
+    public FactKinds Needs => FactKinds.TagHistory | (mutability == TagMutability.MonotonicSemver ? FactKinds.Configs : FactKinds.None);
+
+    /// <inheritdoc/>
+    public bool Descends => false;
+
+    // A pull finds the tag where it is.
+    /// <inheritdoc/>
+    public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        var input = hearing.Input;
+        if (input.Tag is not { } tag || input.Stage == Stage.Pull || !hearing.IsAsked) return;
+        var (history, digest) = (input.Facts.TagHistory, input.Digest);
+        if (history.IsEmpty || history[0].Digest == digest) return;
+        var isVersion = SemanticVersion.Parse(tag.Value) is not null;
+        if (mutability == TagMutability.Immutable || isVersion) CheckImmutable(hearing, tag);
+        else CheckVersion(hearing, tag);
+    }
+
+    private static void CheckImmutable(Hearing hearing, TagName tag)
+    {
+        var other = hearing.Input.Facts.TagHistory.FirstOrDefault(binding => binding.Digest != hearing.Input.Digest);
+        if (other is null) return;
+        hearing.Findings.Add(new(
+            ReasonCodes.TagImmutable, $"tag {tag} is {other.Digest.ToString()[..19]} and never moves", "push it under another tag")
+        {
+            Path = tag.Value, Expected = other.Digest.ToString(), Found = hearing.Input.Digest.ToString(),
+        });
+    }
+
+    private static void CheckVersion(Hearing hearing, TagName tag)
+    {
+        var input = hearing.Input;
+        var highest = input.Facts.TagHistory.Select(binding => VersionOf(input, binding.Digest, binding.Manifest)).Max();
+        if (highest is null) return;
+        var version = VersionOf(input, input.Digest, input.Manifest);
+        if (version is not null && version.CompareTo(highest) >= 0) return;
+        hearing.Findings.Add(new(
+            ReasonCodes.TagVersionLower, $"tag {tag} was at version {highest}, this is {version?.ToString() ?? "of no version"}",
+            $"push a version that is not lower, with the annotation or label {VersionKey}")
+        {
+            Path = tag.Value, Expected = $"at least {highest}", Found = version?.ToString() ?? "",
+        });
+    }
+
+    // The manifest's own word, which a signature covers, and only without it the config's.
+    private static SemanticVersion? VersionOf(PolicyInput input, Digest digest, Manifest? manifest)
+    {
+        if (manifest is not null && manifest.Annotations.TryGetValue(VersionKey, out var annotation)) return SemanticVersion.Parse(annotation);
+        return input.Facts.Configs.TryGetValue(digest, out var config) && config.Labels.TryGetValue(VersionKey, out var label)
+            ? SemanticVersion.Parse(label)
+            : null;
+    }
+}

@@ -1,0 +1,96 @@
+using Gateway.Oci;
+
+namespace Gateway.Policy;
+
+/// <summary>
+/// Requires that bytes are what their media type says, as far as its name says it, and that an index's entries say of an image what its
+/// config says. Bytes that are not here yet are judged when they are.
+/// </summary>
+internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> claims) : IRequirement
+{
+    private const string Fix = "push the content with the media type that it has";
+
+    /// <inheritdoc/>
+    public FactKinds Needs => FactKinds.Contents | FactKinds.Configs;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        foreach (var blob in hearing.Manifest.Blobs)
+        {
+            if (Encrypted(blob)) hearing.Findings.Add(Opaque(blob));
+            else if (hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content) && ProblemOf(blob.MediaType, content) is { } problem)
+                hearing.Findings.Add(Untruthful(blob, problem));
+        }
+        if (hearing.Manifest.IsIndex) CheckEntries(hearing);
+    }
+
+    private string? ProblemOf(string type, Content content)
+    {
+        var (packing, tar, json) = (PackingOf(type), IsTar(type), type.EndsWith("+json", StringComparison.Ordinal));
+        if (packing != Packing.None && !claims.Contains(packing == Packing.Gzip ? MediaClaim.Gzip : MediaClaim.Zstd)) return null;
+        if (packing != Packing.None && content.Packing != packing) return $"not {packing.ToString().ToLowerInvariant()} but {Text(content)}";
+        if (packing != Packing.None && content.Flaw is { } flaw) return flaw;
+        if (tar && claims.Contains(MediaClaim.Tar) && (content.Form != ContentForm.Tar || content.Packing != packing))
+            return $"no tar archive but {Text(content)}";
+        if (json && claims.Contains(MediaClaim.Json) && (content.Form != ContentForm.Json || content.Packing != Packing.None))
+            return $"no JSON object but {Text(content)}";
+        return null;
+    }
+
+    private static void CheckEntries(Hearing hearing)
+    {
+        foreach (var image in ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest))
+        {
+            if (image is not { Entry.Platform: { } said, Config: { } config }) continue;
+            if (Agrees(said.Os, config.Os) && Agrees(said.Architecture, config.Architecture)) continue;
+            var (entry, truth) = ($"{said.Os}/{said.Architecture}", $"{config.Os}/{config.Architecture}");
+            hearing.Findings.Add(new(
+                ReasonCodes.PlatformMismatch,
+                $"the index says {Printable.Quote(entry)} of {image.Digest.ToString()[..19]}, its config {Printable.Quote(truth)}",
+                "build the index again")
+            {
+                Path = image.Digest.ToString(), Expected = truth, Found = entry,
+            });
+        }
+    }
+
+    private static bool Agrees(string said, string truth) => said.Length == 0 || said == truth;
+
+    private static Packing PackingOf(string type) =>
+        type.EndsWith("+gzip", StringComparison.Ordinal) || type.EndsWith(".gzip", StringComparison.Ordinal) ? Packing.Gzip
+        : type.EndsWith("+zstd", StringComparison.Ordinal) ? Packing.Zstd
+        : Packing.None;
+
+    // application/tar+gzip, ….v1.tar, ….v1.tar+zstd, ….diff.tar.gzip
+    private static bool IsTar(string type)
+    {
+        var name = type.EndsWith("+gzip", StringComparison.Ordinal) || type.EndsWith(".gzip", StringComparison.Ordinal)
+            || type.EndsWith("+zstd", StringComparison.Ordinal) ? type[..^5] : type;
+        return name.EndsWith(".tar", StringComparison.Ordinal) || name.EndsWith("/tar", StringComparison.Ordinal);
+    }
+
+    private static bool Encrypted(Descriptor blob) => blob.MediaType.EndsWith("+encrypted", StringComparison.Ordinal);
+
+    private static Finding Opaque(Descriptor blob) => new(
+        ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) is encrypted, nobody here can look into it",
+        "leave encrypted images out of the rule's repositories")
+    {
+        Path = blob.Digest.ToString(), Expected = "content that can be looked into", Found = blob.MediaType,
+    };
+
+    private static Finding Untruthful(Descriptor blob, string problem) => new(
+        ReasonCodes.MediaUntruthful, $"{blob.Digest.ToString()[..19]} says {blob.MediaType} and is {problem}", Fix)
+    {
+        Path = blob.Digest.ToString(), Expected = blob.MediaType, Found = problem,
+    };
+
+    private static string Text(Content content)
+    {
+        var form = content.Form switch
+        {
+            ContentForm.Tar => "a tar archive", ContentForm.Json => "JSON", ContentForm.Empty => "nothing", _ => "something else",
+        };
+        return content.Packing == Packing.None ? form : $"{form} in {content.Packing.ToString().ToLowerInvariant()}";
+    }
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy.Tests.Requirements;
+using Xunit;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests;
+
+/// <summary>Named, dated holes in the rules.</summary>
+public sealed class ExceptionTests
+{
+    private static readonly DateTimeOffset Now = Asking.Now;
+
+    private static readonly ExceptionOptions Exception = new()
+    {
+        Id = "ex-17", Rule = "types", Repositories = ["team/**"], Until = Asking.Now.AddDays(3), By = "alice", Reason = "INC-204",
+    };
+
+    private static Verdict Judge(ExceptionOptions exception, PolicyInput? input = null) =>
+        new PolicyEngine(PolicyOf(Types(), new RuleOptions { Id = "types", Require = new() { ArtifactTypes = true } }) with { Exceptions = [exception] })
+            .Judge((input ?? Input(Wasm)) with { Now = Now });
+
+    [Fact]
+    public void Exception_lifts_its_rule_and_is_named_in_the_verdict()
+    {
+        var verdict = Judge(Exception);
+        Assert.Equal((Outcome.Allow, Outcome.Deny, Now.AddDays(3)), (verdict.Outcome, verdict.BeforeModes, verdict.Until));
+        Assert.Equal(["ex-17"], verdict.ExceptionsUsed);
+        Assert.Equal((ReasonCodes.TypeConfigNotAllowed, Outcome.Allow), (verdict.Reasons[0].Code, verdict.Reasons[0].Outcome));
+    }
+
+    [Fact]
+    public void Exception_that_was_not_needed_is_not_named()
+    {
+        var verdict = Judge(Exception, Input(Image));
+        Assert.Empty(verdict.ExceptionsUsed);
+        Assert.Null(verdict.Until);
+    }
+
+    [Fact]
+    public void Exception_that_has_ended_lifts_nothing()
+    {
+        Assert.False(Judge(Exception with { Until = Now }).Admits);
+        Assert.True(Judge(Exception with { Until = Now.AddSeconds(1) }).Admits);
+    }
+
+    [Fact]
+    public void Exception_is_for_its_rule_and_repositories()
+    {
+        Assert.False(Judge(Exception with { Rule = "other" }).Admits);
+        Assert.False(Judge(Exception with { Repositories = ["prod/**"] }).Admits);
+    }
+
+    [Fact]
+    public void Exception_is_for_its_digests_or_for_a_child_of_them()
+    {
+        Assert.True(Judge(Exception with { Digests = [DigestOf(Wasm)] }).Admits);
+        Assert.False(Judge(Exception with { Digests = [DigestOf(Image)] }).Admits);
+        var index = Index(Wasm, Sif);
+        var input = Input(index, Wasm, Sif);
+        Assert.True(Judge(Exception with { Digests = [DigestOf(Wasm), DigestOf(Sif)] }, input).Admits);
+        Assert.False(Judge(Exception with { Digests = [DigestOf(Wasm)] }, input).Admits);
+        Assert.True(Judge(Exception with { Digests = [input.Digest] }, input).Admits);
+    }
+
+    [Fact]
+    public void Exception_lifts_the_implied_rule_and_never_what_holds_of_documents()
+    {
+        var policy = PolicyOf(Types()) with { Exceptions = [Exception with { Rule = "artifactTypes" }, Exception with { Rule = "parser.foreignLayers" }] };
+        Assert.True(new PolicyEngine(policy).Judge(Input(Wasm) with { Now = Now }).Admits);
+        var foreign = Image with { Layers = [Descriptor(Gzip, "https://evil.example/x")] };
+        Assert.False(new PolicyEngine(policy).Judge(Input(foreign) with { Now = Now }).Admits);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Annotations and labels.</summary>
+public sealed class AnnotationTests
+{
+    private const string Source = "org.opencontainers.image.source";
+
+    private static RequireOptions Needs(TextComparison comparison, string pattern) => new()
+    {
+        Annotations = ImmutableSortedDictionary<string, TextCondition>.Empty.Add(Source, new(comparison, pattern)),
+    };
+
+    private static readonly RequireOptions Acme = Needs(TextComparison.Glob, "https://github.com/acme/*");
+
+    private static Manifest Said(Manifest manifest, string value) => manifest with { Annotations = manifest.Annotations.SetItem(Source, value) };
+
+    private static ImageConfig Labelled(string value) =>
+        Runs("linux", "amd64") with { Labels = ImmutableSortedDictionary<string, string>.Empty.Add(Source, value) };
+
+    [Theory]
+    [InlineData(TextComparison.Exact, "a.b", "a.b", true)]
+    [InlineData(TextComparison.Exact, "a.b", "axb", false)]
+    [InlineData(TextComparison.Exact, "a.b", "A.B", false)]
+    [InlineData(TextComparison.Glob, "https://github.com/acme/*", "https://github.com/acme/x", true)]
+    [InlineData(TextComparison.Glob, "https://github.com/acme/*", "https://github.com/acme/x/y", false)]
+    [InlineData(TextComparison.Glob, "https://github.com/acme/*", "evil https://github.com/acme/x", false)]
+    [InlineData(TextComparison.Regex, "[0-9a-f]{4}", "0af9", true)]
+    [InlineData(TextComparison.Regex, "[0-9a-f]{4}", "0af9a", false)]
+    [InlineData(TextComparison.Regex, "acme", "evil-acme.io", false)]
+    [InlineData(TextComparison.Regex, "a|b", "ab", false)]
+    [InlineData(TextComparison.Regex, "a|b", "b", true)]
+    [InlineData(TextComparison.Regex, "a", "a\n", false)]
+    public void Whole_value_is_compared(TextComparison comparison, string pattern, string value, bool admitted)
+    {
+        var verdict = Needs(comparison, pattern).Ask(Question(Said(Image, value)));
+        Assert.Equal(admitted ? [] : [ReasonCodes.AnnotationMismatch], verdict.Codes());
+    }
+
+    [Fact]
+    public void Missing_annotation_is_named()
+    {
+        var reason = Assert.Single(Acme.Ask(Question(Image)).Reasons);
+        Assert.Equal((ReasonCodes.AnnotationMissing, $"annotations.{Source}", "glob https://github.com/acme/*"), (reason.Code, reason.Path, reason.Expected));
+    }
+
+    [Fact]
+    public void Labels_count_where_the_rule_says_so_and_nothing_hides_them()
+    {
+        var labels = Acme with { AnnotationsFromLabels = true };
+        var input = Question(Image).WithConfigs((Image, Labelled("https://github.com/acme/x")));
+        Assert.False(Acme.Ask(input).Admits);
+        Assert.True(labels.Ask(input).Admits);
+        var good = Said(Image, "https://github.com/acme/x");
+        Assert.Equal([ReasonCodes.AnnotationMismatch], labels.Ask(Question(good).WithConfigs((good, Labelled("https://evil.example/")))).Codes());
+        Assert.True((labels with { AnnotationsFromManifest = false }).Ask(input).Admits);
+        Assert.False((labels with { AnnotationsFromManifest = false }).Ask(Question(good)).Admits);
+    }
+
+    [Fact]
+    public void Index_may_say_it_for_its_images_and_each_image_for_the_index()
+    {
+        var (good, other) = (Said(Image, "https://github.com/acme/x"), Artifact(MediaTypes.OciConfig, Zstd));
+        var said = Said(Index(Image), "https://github.com/acme/x");
+        Assert.True(Acme.Ask(Question(said, Image)).Admits);
+        Assert.True(Acme.Ask(Question(Index(good), good)).Admits);
+        Assert.False(Acme.Ask(Question(Index(good, other), good, other)).Admits);
+        Assert.False(Acme.Ask(Question(Index(good, other), good)).Admits);
+        Assert.False(Acme.Ask(Question(Index())).Admits);
+        Assert.True(Acme.Ask(Question(Image).With(facts => facts with { Above = [(DigestOf(said), said)] })).Admits);
+    }
+
+    [Fact]
+    public void Hostile_value_is_told_in_printable_ascii()
+    {
+        var message = Acme.Ask(Question(Said(Image, "\u001b[2J\r\nevil\u202e"))).Reasons[0].Message;
+        Assert.DoesNotContain(message, static c => c is < ' ' or > '~');
+    }
+
+    [Theory]
+    [InlineData("(a+)+b", true)]
+    [InlineData("(?=a)b", false)]
+    [InlineData(@"(a)\1", false)]
+    [InlineData("[", false)]
+    [InlineData("a)|(b", false)]
+    public void Regular_expressions_are_of_the_kind_that_ends_in_linear_time(string regex, bool taken) =>
+        Assert.Equal(taken, TextMatcher.ProblemOf(regex) is null);
+}

@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Bounds of size and age.</summary>
+public sealed class LimitTests
+{
+    private static Manifest Sized(params long[] layers) =>
+        Image with { Layers = [.. layers.Select(static size => Descriptor(Gzip) with { Size = size })], Config = Descriptor(MediaTypes.OciConfig) with { Size = 10 } };
+
+    private static RequireOptions Limit(LimitOptions limits) => new() { Limits = limits };
+
+    [Theory]
+    [InlineData(10 + 20, true)]
+    [InlineData(10 + 19, false)]
+    public void Config_and_layers_together_are_bounded(long most, bool admitted)
+    {
+        var verdict = Limit(new() { MaxTotalBytes = most }).Ask(Question(Sized(15, 5)));
+        Assert.Equal(admitted, verdict.Admits);
+        if (!admitted) Assert.Equal((ReasonCodes.LimitTotalBytes, "at most 29 bytes", "30 bytes"), (verdict.Reasons[0].Code, verdict.Reasons[0].Expected, verdict.Reasons[0].Found));
+    }
+
+    [Fact]
+    public void Sum_of_the_largest_sizes_does_not_turn_negative() =>
+        Assert.False(Limit(new() { MaxTotalBytes = (1L << 53) - 1 }).Ask(Question(Sized([.. Enumerable.Repeat((1L << 53) - 1, 1500)]))).Admits);
+
+    [Fact]
+    public void One_layer_is_bounded_and_named()
+    {
+        var limit = Limit(new() { MaxLayerBytes = 7 });
+        Assert.True(limit.Ask(Question(Sized(7, 7))).Admits);
+        var reason = Assert.Single(limit.Ask(Question(Sized(7, 8))).Reasons);
+        Assert.Equal((ReasonCodes.LimitLayerBytes, "layers[1]"), (reason.Code, reason.Path));
+    }
+
+    [Fact]
+    public void Number_of_layers_is_bounded()
+    {
+        var limit = Limit(new() { MaxLayers = 2 });
+        Assert.True(limit.Ask(Question(Sized(1, 1))).Admits);
+        Assert.Equal([ReasonCodes.LimitLayers], limit.Ask(Question(Sized(1, 1, 1))).Codes());
+        Assert.True(Limit(new() { MaxLayers = 0 }).Ask(Question(Sized())).Admits);
+    }
+
+    [Fact]
+    public void Sizes_bind_what_is_below_an_index_and_evidence_too()
+    {
+        var limit = Limit(new() { MaxLayers = 1 });
+        Assert.Equal([ReasonCodes.ChildDenied], limit.Ask(Question(Index(Image), Image)).Codes());
+        Assert.Equal([ReasonCodes.LimitLayers], limit.Ask(Question(CosignSignature)).Codes());
+    }
+
+    private static PolicyInput Seen(PolicyInput input, params (Digest, TimeSpan)[] ago) => input.With(facts => facts with
+    {
+        FirstSeen = ago.ToImmutableDictionary(static one => one.Item1, static one => Now - one.Item2),
+    });
+
+    [Theory]
+    [InlineData(3, true)]
+    [InlineData(2.99, false)]
+    [InlineData(0, false)]
+    public void Young_manifest_is_not_served_until_it_has_its_age(double days, bool admitted)
+    {
+        var ago = TimeSpan.FromDays(days);
+        var verdict = Limit(new() { MinAge = TimeSpan.FromDays(3) }).Ask(Seen(Question(Image).At(Stage.Pull), (DigestOf(Image), ago)));
+        Assert.Equal(admitted, verdict.Admits);
+        Assert.Equal(admitted ? null : Now - ago + TimeSpan.FromDays(3), verdict.Until);
+        if (!admitted) Assert.Equal([ReasonCodes.LimitMinAge], verdict.Codes());
+    }
+
+    [Theory]
+    [InlineData(Stage.Push, true)]
+    [InlineData(Stage.Tag, true)]
+    [InlineData(Stage.Promote, true)]
+    [InlineData(Stage.ProxyFetch, false)]
+    [InlineData(Stage.Pull, false)]
+    public void Waiting_is_a_matter_of_fetches_and_pulls(Stage stage, bool admitted) =>
+        Assert.Equal(admitted, Limit(new() { MinAge = TimeSpan.FromHours(1) }).Ask(Question(Image).At(stage)).Admits);
+
+    [Fact]
+    public void What_nobody_noted_is_as_young_as_can_be() =>
+        Assert.Equal(Now.AddHours(1), Limit(new() { MinAge = TimeSpan.FromHours(1) }).Ask(Question(Image).At(Stage.Pull)).Until);
+
+    [Fact]
+    public void Image_is_as_old_as_the_index_that_names_it()
+    {
+        var limit = Limit(new() { MinAge = TimeSpan.FromDays(3) });
+        var index = Index(Image);
+        var child = Seen(Question(Image).At(Stage.Pull), (DigestOf(Image), TimeSpan.FromMinutes(1)), (DigestOf(index), TimeSpan.FromDays(4)));
+        Assert.False(limit.Ask(child).Admits);
+        Assert.True(limit.Ask(child.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
+    }
+
+    [Theory]
+    [InlineData(9.99, true)]
+    [InlineData(10, false)]
+    public void Old_manifest_is_no_longer_served(double days, bool admitted)
+    {
+        var ago = TimeSpan.FromDays(days);
+        var verdict = Limit(new() { MaxAge = TimeSpan.FromDays(10) }).Ask(Seen(Question(Image).At(Stage.Pull), (DigestOf(Image), ago)));
+        Assert.Equal(admitted, verdict.Admits);
+        Assert.Equal(admitted ? Now - ago + TimeSpan.FromDays(10) : null, verdict.Until);
+        if (!admitted) Assert.Equal([ReasonCodes.LimitMaxAge], verdict.Codes());
+    }
+
+    [Fact]
+    public void Ages_bind_no_evidence_for_it_is_always_new() =>
+        Assert.True(Limit(new() { MinAge = TimeSpan.FromDays(1) }).Ask(Question(CosignBundle).At(Stage.Pull)).Admits);
+}

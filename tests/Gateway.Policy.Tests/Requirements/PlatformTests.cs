@@ -1,0 +1,111 @@
+using Gateway.Oci;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Platforms that must be offered, and operating systems that may be.</summary>
+public sealed class PlatformTests
+{
+    private static readonly Manifest Amd = Artifact(MediaTypes.OciConfig, Gzip);
+    private static readonly Manifest Arm = Artifact(MediaTypes.OciConfig, Zstd);
+    private static readonly Manifest Attestation = Artifact(MediaTypes.OciConfig, "application/vnd.in-toto+json");
+
+    private static readonly RequireOptions Both = new() { Platforms = new() { MustInclude = ["linux/amd64", "linux/arm64"] } };
+    private static readonly RequireOptions Linux = new() { Platforms = new() { OnlyOs = ["linux"] } };
+
+    private static (Manifest, ImageConfig)[] Truth => [(Amd, Runs("linux", "amd64")), (Arm, Runs("linux", "arm64", "v8"))];
+
+    [Fact]
+    public void Index_of_all_platforms_is_admitted_and_attestations_beside_them_do_not_count()
+    {
+        var input = Question(Index(Amd, Arm, Attestation), Amd, Arm, Attestation).WithConfigs(Truth);
+        Assert.True(Both.Ask(input).Admits);
+        Assert.True(Linux.Ask(input).Admits);
+    }
+
+    [Fact]
+    public void Missing_platform_is_named()
+    {
+        var reason = Assert.Single(Both.Ask(Question(Index(Amd), Amd).WithConfigs(Truth)).Reasons);
+        Assert.Equal((ReasonCodes.PlatformMissing, "linux/amd64, linux/arm64", "linux/amd64"), (reason.Code, reason.Expected, reason.Found));
+        Assert.Contains("it offers linux/amd64, not linux/arm64", reason.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("linux/arm64", true)]
+    [InlineData("linux/arm64/v8", true)]
+    [InlineData("linux/arm64/v9", false)]
+    [InlineData("linux/arm", false)]
+    public void Variant_counts_where_it_is_written(string wanted, bool admitted) => Assert.Equal(
+        admitted,
+        new RequireOptions { Platforms = new() { MustInclude = [wanted] } }.Ask(Question(Index(Arm), Arm).WithConfigs(Truth)).Admits);
+
+    [Fact]
+    public void Config_and_not_the_index_says_what_an_image_runs_on()
+    {
+        var lying = Index(Amd) with { Children = [Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Amd), Platform = new("linux", "arm64", null) }] };
+        Assert.False(new RequireOptions { Platforms = new() { MustInclude = ["linux/arm64"] } }.Ask(Question(lying, Amd).WithConfigs(Truth)).Admits);
+    }
+
+    [Fact]
+    public void Entry_speaks_for_an_image_that_is_not_here_yet()
+    {
+        var index = Index() with
+        {
+            Children =
+            [
+                Descriptor(MediaTypes.OciManifest) with { Platform = new("linux", "amd64", null) },
+                Descriptor(MediaTypes.DockerManifest) with { Platform = new("linux", "arm64", "v8") },
+                Descriptor("a/b") with { Platform = new("unknown", "unknown", null) },
+            ],
+        };
+        Assert.True(Both.Ask(Question(index)).Admits);
+        Assert.True(Linux.Ask(Question(index)).Admits);
+    }
+
+    [Fact]
+    public void Image_that_is_pulled_by_digest_need_not_be_for_every_platform()
+    {
+        var image = Question(Amd).WithConfigs(Truth);
+        Assert.True(Both.Ask(image.At(Stage.Pull)).Admits);
+        Assert.False(Both.Ask(image.By("v1")).Admits);
+        Assert.True(Both.Ask(image).OfBinding);
+        Assert.False(Linux.Ask(image.At(Stage.Pull)).OfBinding);
+    }
+
+    [Fact]
+    public void Only_listed_operating_systems_may_be()
+    {
+        var windows = Question(Index(Amd, Arm), Amd, Arm).WithConfigs((Amd, Runs("linux", "amd64")), (Arm, Runs("windows", "amd64")));
+        var reason = Assert.Single(Linux.Ask(windows).Reasons);
+        Assert.Equal((ReasonCodes.PlatformOs, DigestOf(Arm).ToString(), "'windows'"), (reason.Code, reason.Path, reason.Found));
+        Assert.False(Linux.Ask(Question(Arm).WithConfigs((Arm, Runs("windows", "amd64")))).Admits);
+        Assert.False(Linux.Ask(Question(Arm).WithConfigs((Arm, Runs("Linux", "amd64")))).Admits);
+    }
+
+    [Fact]
+    public void Image_of_an_unknown_system_is_refused_and_an_artifact_has_none()
+    {
+        Assert.Equal([ReasonCodes.PlatformOs], Linux.Ask(Question(Amd)).Codes());
+        Assert.True(Linux.Ask(Question(HelmChart)).Admits);
+        Assert.True(Both.Ask(Question(HelmChart).By("1.0.0")).Admits);
+    }
+
+    [Fact]
+    public void Images_of_an_index_in_an_index_count()
+    {
+        var inner = Index(Arm);
+        Assert.True(Both.Ask(Question(Index(Amd, inner), Amd, inner, Arm).WithConfigs(Truth)).Admits);
+    }
+
+    [Fact]
+    public void Configs_are_asked_for_only_where_the_rule_looks_at_them()
+    {
+        var engine = new PolicyEngine(PolicyOf(null, new RuleOptions { Id = "r", Repositories = ["prod/**"], Require = Linux }));
+        Assert.Equal(FactKinds.None, engine.Needs(Question(Amd)));
+        Assert.Equal(FactKinds.Configs, engine.Needs(Question(Amd) with { Repository = RepositoryName.Parse("prod/a") }));
+        Assert.Equal(FactKinds.None, engine.Needs(Question(CosignBundle) with { Repository = RepositoryName.Parse("prod/a") }));
+    }
+}

@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Tags that do not move, do not go back, or are not for everybody.</summary>
+public sealed class TagTests
+{
+    private const string Version = "org.opencontainers.image.version";
+
+    private static readonly RequireOptions Immutable = new() { TagMutability = TagMutability.Immutable };
+    private static readonly RequireOptions Monotonic = new() { TagMutability = TagMutability.MonotonicSemver };
+
+    private static Manifest Of(string version) =>
+        Artifact(MediaTypes.OciConfig, Gzip) with { Annotations = ImmutableSortedDictionary<string, string>.Empty.Add(Version, version) };
+
+    private static PolicyInput Was(PolicyInput input, params Manifest[] bindings) => input.With(facts => facts with
+    {
+        TagHistory = [.. bindings.Select(static manifest => new TagBinding(DigestOf(manifest), manifest))],
+    });
+
+    [Fact]
+    public void Immutable_tag_is_bound_once()
+    {
+        var other = Artifact(MediaTypes.OciConfig, Zstd);
+        Assert.True(Immutable.Ask(Question(Image).By("v1")).Admits);
+        Assert.True(Immutable.Ask(Was(Question(Image).By("v1"), Image)).Admits);
+        var reason = Assert.Single(Immutable.Ask(Was(Question(Image).By("v1"), other)).Reasons);
+        Assert.Equal((ReasonCodes.TagImmutable, DigestOf(other).ToString()), (reason.Code, reason.Expected));
+        Assert.False(Immutable.Ask(Was(Question(Image).By("v1", Stage.Promote), other)).Admits);
+    }
+
+    [Fact]
+    public void Pull_finds_the_tag_where_it_is()
+    {
+        var input = Was(Question(Image).By("v1", Stage.Pull), Artifact(MediaTypes.OciConfig, Zstd));
+        Assert.True(Immutable.Ask(input).Admits);
+        Assert.False(Immutable.Ask(input).OfBinding);
+        Assert.True(Immutable.Ask(input.At(Stage.Tag)).OfBinding);
+    }
+
+    [Theory]
+    [InlineData("1.2.3", "1.2.4", true)]
+    [InlineData("1.2.3", "1.2.3", true)]
+    [InlineData("1.10.0", "1.9.9", false)]
+    [InlineData("2.0.0", "2.0.0-rc.1", false)]
+    [InlineData("2.0.0-rc.2", "2.0.0-rc.10", true)]
+    [InlineData("v1.0.0", "1.0.1+build", true)]
+    [InlineData("1.0.0", "latest", false)]
+    [InlineData("1.0.0", "1.0", false)]
+    [InlineData("no version", "1.0.0", true)]
+    [InlineData("99999999999999999999.0.0", "99999999999999999998.9.9", false)]
+    public void Moving_tag_never_goes_back(string from, string to, bool admitted)
+    {
+        var verdict = Monotonic.Ask(Was(Question(Of(to)).By("latest"), Of(from)));
+        Assert.Equal(admitted ? [] : [ReasonCodes.TagVersionLower], verdict.Codes());
+    }
+
+    [Fact]
+    public void What_the_tag_once_was_counts_also_when_it_went_back_before() =>
+        Assert.False(Monotonic.Ask(Was(Question(Of("1.5.0")).By("latest"), Of("1.0.0"), Of("2.0.0"))).Admits);
+
+    [Fact]
+    public void Tag_that_is_a_version_never_moves()
+    {
+        Assert.Equal([ReasonCodes.TagImmutable], Monotonic.Ask(Was(Question(Of("1.2.4")).By("v1.2.3"), Of("1.2.3"))).Codes());
+        Assert.True(Monotonic.Ask(Was(Question(Of("1.3.0")).By("v1"), Of("1.2.3"))).Admits);
+    }
+
+    [Fact]
+    public void Label_says_the_version_where_no_annotation_does()
+    {
+        var (from, to) = (Artifact(MediaTypes.OciConfig, Gzip), Artifact(MediaTypes.OciConfig, Zstd));
+        static ImageConfig At(string version) =>
+            Runs("linux", "amd64") with { Labels = ImmutableSortedDictionary<string, string>.Empty.Add(Version, version) };
+        var input = Was(Question(to).By("latest"), from);
+        Assert.False(Monotonic.Ask(input.WithConfigs((from, At("2.0.0")), (to, At("1.0.0")))).Admits);
+        Assert.True(Monotonic.Ask(input.WithConfigs((from, At("2.0.0")), (to, At("2.0.1")))).Admits);
+    }
+
+    public static string Signature => $"sha256-{new string('a', 64)}.sig";
+
+    [Theory]
+    [InlineData(".sig")]
+    [InlineData(".att")]
+    [InlineData(".sbom")]
+    [InlineData("")]
+    public void Tag_of_evidence_is_for_evidence(string suffix)
+    {
+        var tag = $"sha256-{new string('a', 64)}{suffix}";
+        var none = new RequireOptions();
+        Assert.Equal([ReasonCodes.TagReserved], none.Ask(Question(Image).By(tag)).Codes());
+        Assert.Equal([ReasonCodes.TagReserved], none.Ask(Question(HelmChart).By(tag, Stage.Promote)).Codes());
+        Assert.True(none.Ask(Question(CosignSignature).By(tag)).Admits);
+        Assert.True(none.Ask(Question(Image).By(tag, Stage.Pull)).Admits);
+        Assert.True(none.Ask(Question(Image).By("sha256-" + new string('A', 64) + suffix)).Admits);
+    }
+
+    [Fact]
+    public void Image_under_the_tag_of_a_signature_is_judged_as_an_image_too()
+    {
+        var types = PolicyOf(Types()) with { Default = Outcome.Allow };
+        var verdict = new PolicyEngine(types).Judge(Question(Encrypted).By(Signature));
+        Assert.Equal([ReasonCodes.TagReserved, ReasonCodes.TypeLayerNotAllowed], verdict.Codes());
+    }
+
+    [Fact]
+    public void Fallback_index_is_taken_whatever_it_lists_and_an_index_is_no_signature()
+    {
+        var fallback = Index(CosignBundle);
+        var none = new RequireOptions();
+        Assert.True(none.Ask(Question(fallback, CosignBundle).By(Signature[..^4])).Admits);
+        Assert.True(none.Ask(Question(Index(HelmChart), HelmChart).By(Signature[..^4])).Admits);
+        Assert.False(none.Ask(Question(Index(Image), Image).By(Signature)).Admits);
+    }
+
+    [Fact]
+    public void Index_of_nothing_but_evidence_is_evidence()
+    {
+        Assert.Equal(ManifestKind.Evidence, Question(Index(CosignBundle, Notation), CosignBundle, Notation).KindOf(Index(CosignBundle, Notation)));
+        Assert.Equal(ManifestKind.Index, Question(Index(CosignBundle, Image), CosignBundle, Image).KindOf(Index(CosignBundle, Image)));
+        Assert.Equal(ManifestKind.Index, Question(Index(CosignBundle)).KindOf(Index(CosignBundle)));
+        Assert.Equal(ManifestKind.Index, Question(Index()).KindOf(Index()));
+    }
+}
