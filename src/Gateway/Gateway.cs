@@ -161,10 +161,11 @@ internal sealed class RunningGateway : IAsyncDisposable
         var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _clock);
         // A request that began under this configuration keeps these upstreams, whatever a reload removes.
         var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
+        var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
         return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock));
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name) =>
-            new PullThroughRepository(_volume.Cached(upstream.Key, name), upstreams[upstream.Key], name, _fetches, _clock);
+            new PullThroughRepository(_volume.Cached(folders[upstream.Key], name), upstreams[upstream.Key], name, _fetches, _clock);
     }
 
     private WebApplication Build(GatewayOptions options)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 using System.Net.Sockets;
@@ -71,23 +72,30 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
     private async Task SendStepsAsync(ReadOnlyMemory<byte> body)
     {
         var gone = context.RequestAborted;
+        // A client turns away from headers that lie without reading on.
+        var isWhole = received.IsGet && received.Range is null && context.Response.StatusCode == 200
+            && rule is not { IsGzipped: true } && rule?.ClaimedLength is null;
         await context.Response.StartAsync(gone);
         for (var at = 0; ;)
         {
+            if (rule?.Pause is { } pause && at == pause.After) await pause.Gate.WaitAsync(gone);
             if (at == rule?.HangsAfter) await Task.Delay(Timeout.Infinite, gone);
             if (at == rule?.CutAfter)
             {
+                if (isWhole) received.WholeAt = Stopwatch.GetTimestamp();
                 await CutAsync();
                 return;
             }
             if (at == body.Length) break;
-            var step = (int)long.Min(long.Min(Step, body.Length - at), long.Min(Left(rule?.CutAfter, at), Left(rule?.HangsAfter, at)));
+            var step = (int)long.Min(long.Min(Step, body.Length - at), long.Min(Left(rule?.CutAfter, at), long.Min(Left(rule?.HangsAfter, at), Left(rule?.Pause?.After, at))));
             if (rule?.BytesPerSecond is { } speed)
             {
                 // Ten steps a second, so that a throttled body is a trickle and not a series of lumps.
                 step = Math.Min(step, Math.Max(1, speed / 10));
                 await Task.Delay(TimeSpan.FromSeconds((double)step / speed), gone);
             }
+            // Noted before, for the client may be done with it at once.
+            if (isWhole && at + step == body.Length) received.WholeAt = Stopwatch.GetTimestamp();
             await context.Response.Body.WriteAsync(body.Slice(at, step), gone);
             await context.Response.Body.FlushAsync(gone);
             received.Sent(step);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
@@ -41,6 +42,15 @@ public sealed class ReceivedRequest
 
     /// <summary>Status sent; 0 while none has been, and for a connection that was cut before.</summary>
     public int Status { get; internal set; }
+
+    /// <summary>When it arrived.</summary>
+    public long ArrivedAt { get; } = Stopwatch.GetTimestamp();
+
+    /// <summary>
+    /// When the last of an honest, whole body was handed to the connection, or as much of it as a rule let; null for any other answer, and
+    /// where the client went first.
+    /// </summary>
+    public long? WholeAt { get; internal set; }
 
     /// <summary>Bytes of the body handed to the connection so far.</summary>
     public long BytesSent => Volatile.Read(ref _bytesSent);

@@ -20,6 +20,8 @@ public sealed class Rule
 
     internal long? HangsAfter { get; private set; }
 
+    internal (long After, Task Gate)? Pause { get; private set; }
+
     internal bool HangsBeforeHeaders { get; private set; }
 
     internal Task? Gate { get; private set; }
@@ -65,6 +67,9 @@ public sealed class Rule
 
     /// <summary>Sends so many bytes of the body and then nothing more, until the client goes or the upstream is disposed of.</summary>
     public Rule Hang(long after) => Set(() => HangsAfter = after);
+
+    /// <summary>Sends so many bytes of the body, and the rest once a test opens the gate.</summary>
+    public Rule PauseFor(Task gate, long after) => Set(() => Pause = (after, gate));
 
     /// <summary>Sends not even headers.</summary>
     public Rule HangBeforeHeaders() => Set(() => HangsBeforeHeaders = true);

@@ -12,9 +12,9 @@ namespace Gateway.PullThrough;
 /// one, which is released when the digest matched. Lives until it has ended and its last reader has left (docs/design/0003-fetch.md).
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "What it owns is disposed of by its last holder.")]
-internal sealed class BlobFetch : IDownloadSink
+internal sealed class BlobFetch
 {
-    // Bytes re-hashed at a time from a part that a stop left behind.
+    // Bytes hashed at a time from the file.
     private const int RehashBuffer = 256 * 1024;
 
     private readonly FetchTable _table;
@@ -45,9 +45,8 @@ internal sealed class BlobFetch : IDownloadSink
     /// <summary>Known from the manifest, else from the upstream's answer; null while nobody has said.</summary>
     public long? Length { get; set; }
 
+    /// <summary>Contiguous bytes that are written and hashed.</summary>
     public long Position => Volatile.Read(ref _position);
-
-    long? IDownloadSink.End => null;
 
     /// <summary>Ends when an upstream has answered and bytes will come; faults when none will.</summary>
     public Task Started => _started.Task;
@@ -125,49 +124,42 @@ internal sealed class BlobFetch : IDownloadSink
         lock (_gate) return (_hash.Clone(), _position);
     }
 
-    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    /// <summary>Writes the bytes at <see cref="Position"/>, and hashes them.</summary>
+    public async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        await WriteAheadAsync(_position, bytes, cancellationToken);
+        Hashed(bytes.Span);
+    }
+
+    /// <summary>Writes bytes that are not hashed yet; only between <see cref="BeginAhead"/> and <see cref="EndAhead"/>.</summary>
+    public async ValueTask WriteAheadAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         try
         {
-            await _file!.WriteAsync(_position, bytes, cancellationToken);
+            await _file!.WriteAsync(offset, bytes, cancellationToken);
         }
         catch (IOException e)
         {
             throw new FetchException(FetchFailure.NoRoom, $"the volume took no more of {Digest}: {e.Message}", e);
         }
-        Hashed(bytes.Span);
     }
 
-    private bool IsTooLargeToGoOnAlone => !IsVerified && (Length ?? Position) > FetchTable.LargestAbandoned;
+    /// <summary>Bytes will be written beyond what is contiguous.</summary>
+    public void BeginAhead() => _file!.BeginAhead(Position);
 
-    private async Task FetchAsync(CancellationToken cancellationToken)
-    {
-        using var slot = await _table.EnterAsync(Sources.Current, cancellationToken);
-        if (_table.IsOnDisk(Digest)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
-        _file = _table.OpenFile(Digest, Length)
-            ?? throw new FetchException(FetchFailure.NoRoom, $"there is no room to keep {Digest}");
-        if (Length < _file.LeftBehind) throw Wrong(null, $"a part of {_file.LeftBehind} bytes was left behind, {Length} were expected");
-        await RehashAsync(_file.LeftBehind, cancellationToken);
-        await using var download = new Download(Digest, Sources, this, _table.Clock, _table.Logger);
-        if (Position != Length) await download.OpenAsync(cancellationToken);
-        _started.TrySetResult();
-        await download.RunAsync(cancellationToken);
-        var actual = Digest.FromHash(Digest.Algorithm, _hash.GetCurrentHash());
-        if (actual != Digest) throw Wrong(download.Endpoint, $"{Position} bytes came for {Digest}, but their digest is {actual}");
-        Length = Position;
-        _readable.Complete(Position);
-        _verified.TrySetResult();
-    }
+    /// <summary>No more will, and what lies there unhashed is given up.</summary>
+    public void EndAhead() => _file!.EndAhead(Position);
 
-    private async Task RehashAsync(long length, CancellationToken cancellationToken)
+    /// <summary>Hashes what is in the file, up to an offset. One at a time, and not beside <see cref="AppendAsync"/>.</summary>
+    public async ValueTask HashUpToAsync(long end, CancellationToken cancellationToken)
     {
-        if (length == 0) return;
+        if (Position >= end) return;
         var buffer = ArrayPool<byte>.Shared.Rent(RehashBuffer);
         try
         {
-            while (Position < length)
+            while (Position < end)
             {
-                var wanted = buffer.AsMemory(0, (int)Math.Min(RehashBuffer, length - Position));
+                var wanted = buffer.AsMemory(0, (int)Math.Min(RehashBuffer, end - Position));
                 var read = await RandomAccess.ReadAsync(Handle, wanted, Position, cancellationToken);
                 if (read == 0) return;
                 Hashed(wanted.Span[..read]);
@@ -177,6 +169,35 @@ internal sealed class BlobFetch : IDownloadSink
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+        _file!.NoteContiguous(Position);
+    }
+
+    private bool IsTooLargeToGoOnAlone => !IsVerified && (Length ?? Position) > _table.LargestAbandoned;
+
+    private async Task FetchAsync(CancellationToken cancellationToken)
+    {
+        using var slot = await _table.EnterAsync(Sources.Current, cancellationToken);
+        if (_table.IsOnDisk(Digest)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
+        _file = _table.OpenFile(Digest, Length)
+            ?? throw new FetchException(FetchFailure.NoRoom, $"there is no room to keep {Digest}");
+        if (Length < _file.LeftBehind) throw Wrong(null, $"a part of {_file.LeftBehind} bytes was left behind, {Length} were expected");
+        await HashUpToAsync(_file.LeftBehind, cancellationToken);
+        // A part may be all there is: who does not know the length would be asking for what lies behind the end.
+        if (Length is null && Position > 0 && Actual() == Digest) Length = Position;
+        var sink = new SideBySide(this, _table);
+        await using var download = new Download(Digest, Sources, sink, _table.Clock, _table.Logger);
+        if (Position != Length) await download.OpenAsync(cancellationToken);
+        _started.TrySetResult();
+        await sink.RunAsync(download, cancellationToken);
+        if (Actual() is var actual && actual != Digest) throw Wrong(download.Endpoint, $"{Position} bytes came for {Digest}, but their digest is {actual}");
+        Length = Position;
+        _readable.Complete(Position);
+        _verified.TrySetResult();
+    }
+
+    private Digest Actual()
+    {
+        lock (_gate) return Digest.FromHash(Digest.Algorithm, _hash.GetCurrentHash());
     }
 
     private void Hashed(ReadOnlySpan<byte> bytes)

@@ -10,7 +10,8 @@ namespace Gateway.PullThrough;
 /// </summary>
 internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, TimeProvider clock)
 {
-    private readonly SingleFlight<Digest, Vouched> _asking = new();
+    // Who may not spend a GET must not answer for who may.
+    private readonly SingleFlight<(Digest Digest, bool MayGet), Vouched> _asking = new();
     private readonly ExpiringMap<Digest, Vouched> _absent = new(4096, clock);
     private readonly ExpiringMap<Digest, Vouched> _unlinked = new(4096, clock);
 
@@ -27,7 +28,8 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     public async Task<Vouched> AskAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (await KnownAsync(digest) is { } known) return known;
-        return await _asking.Run(digest, () => KnownAsync(digest), () => AskUpstreamAsync(digest)).Result.WaitAsync(cancellationToken);
+        return await _asking.Run((digest, true), () => KnownAsync(digest), () => AskUpstreamAsync(digest, mayGet: true)).Result
+            .WaitAsync(cancellationToken);
     }
 
     private async ValueTask<Vouched?> KnownAsync(Digest digest)
@@ -44,13 +46,13 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     /// <param name="mayGet">Whether a GET may be spent on it, given up after its headers.</param>
     public async Task<long?> AskSizeAsync(Digest digest, bool mayGet, CancellationToken cancellationToken)
     {
-        var asking = _asking.Run(digest, () => SizeAsync(digest), () => AskUpstreamAsync(digest, mayGet)).Result;
+        var asking = _asking.Run((digest, mayGet), () => SizeAsync(digest), () => AskUpstreamAsync(digest, mayGet)).Result;
         return (await asking.WaitAsync(cancellationToken)).Size;
     }
 
     private async ValueTask<Vouched?> SizeAsync(Digest digest) => await KnownAsync(digest) is { Size: not null } known ? known : null;
 
-    private async Task<Vouched> AskUpstreamAsync(Digest digest, bool mayGet = true)
+    private async Task<Vouched> AskUpstreamAsync(Digest digest, bool mayGet)
     {
         var vouched = await HeadAsync(digest);
         if (vouched is null or { Exists: true, Size: null }) vouched = mayGet ? await GetHeadersAsync(digest) : new(true, null, null);

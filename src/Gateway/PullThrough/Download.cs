@@ -19,7 +19,9 @@ internal sealed class Download(
 
     private readonly Backoff _backoff = new(clock);
     private UpstreamResponse? _first;
-    private string? _etag;
+
+    /// <summary>Of what came last, where it is a strong one.</summary>
+    public string? ETag { get; private set; }
 
     /// <summary>The endpoint that answered last.</summary>
     public Uri? Endpoint { get; private set; }
@@ -44,7 +46,7 @@ internal sealed class Download(
         }
     }
 
-    /// <summary>Runs to the end. Throws <see cref="FetchException"/> when no source brings it there, and what the sink throws.</summary>
+    /// <summary>Runs to the sink's end; may be called again when that has moved. Throws <see cref="FetchException"/> when no source brings it there, and what the sink throws.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var response = Interlocked.Exchange(ref _first, null);
@@ -92,7 +94,7 @@ internal sealed class Download(
         try
         {
             response = await sources.Current.GetBlobAsync(
-                digest, range, range is null ? null : _etag, sources.Except, cancellationToken);
+                digest, range, range is null ? null : ETag, sources.Except, cancellationToken);
         }
         catch (UpstreamException e)
         {
@@ -104,7 +106,7 @@ internal sealed class Download(
             Check(response, range);
             sources.Worked();
             Endpoint = response.Endpoint;
-            _etag = response.ETag is ['"', ..] strong ? strong : null;
+            ETag = response.ETag is ['"', ..] strong ? strong : null;
             return response;
         }
         catch
@@ -127,6 +129,8 @@ internal sealed class Download(
         {
             200 => response.Length,
             206 when range is { } wanted && response.ContentRange is { } got && got.First == wanted.First => got.Whole,
+            416 when sink.Length is null => throw new FetchException(
+                FetchFailure.Wrong, $"upstream {sources.Current.Key} has fewer than the {sink.Position} bytes of {digest} that were kept"),
             404 => throw new FetchException(FetchFailure.Absent, $"upstream {sources.Current.Key} does not have {digest}"),
             var status =>
                 throw Broken($"it answered {status} to a request for {(range is { } r ? $"bytes {r.First}-{r.Last}" : "the whole")}", null),

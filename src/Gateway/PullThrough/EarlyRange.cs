@@ -1,7 +1,5 @@
 using System.Buffers;
-using Gateway.Oci;
 using Gateway.Transport;
-using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
@@ -20,28 +18,32 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     // What the fetch will have in a moment anyway is not asked for twice.
     private const long Lookahead = 1 << 20;
 
-    private UpstreamResponse? _opened;
+    private OptionalRange? _opened;
+    private IDisposable? _place;
     private int _chunks = MaxChunks;
 
     /// <summary>Whether the fetch is too far from this offset to be waited for.</summary>
     public bool IsWorthwhile(long offset) => _chunks > 0 && offset > fetch.Readable + Lookahead;
 
-    /// <summary>Asks for the chunk at an offset; false when the upstream does not give it.</summary>
+    /// <summary>Asks for the chunk at an offset; false when the upstream does not give it, or too many of them are under way.</summary>
+    /// <param name="offset">First byte wanted.</param>
+    /// <param name="end">One past the last byte wanted.</param>
+    /// <param name="cancellationToken">Of the asking and of the reading.</param>
     public async Task<bool> OpenAsync(long offset, long end, CancellationToken cancellationToken)
     {
+        if ((_place = table.TryEnterEarly(source)) is null) return false;
         _chunks--;
         try
         {
-            var wanted = (First: offset, Last: Math.Min(offset + Chunk, end) - 1);
-            _opened = await source.GetBlobAsync(fetch.Digest, wanted, null, fetch.Sources.Except, cancellationToken);
-            if (_opened.Status == 206 && _opened.ContentRange is { } got && got.First == offset && IsOf(got.Whole)) return true;
+            var range = (offset, Math.Min(offset + Chunk, end) - 1);
+            _opened = await OptionalRange.OpenAsync(table, fetch, source, range, null, cancellationToken);
         }
-        catch (UpstreamException e)
+        finally
         {
-            Log.NoEarlyRange(table.Logger, fetch.Digest, e.Message);
+            if (_opened is null) await GiveUpAsync();
         }
-        await GiveUpAsync();
-        return false;
+        if (_opened is not null) PullThroughMetrics.Range("early");
+        return _opened is not null;
     }
 
     /// <summary>
@@ -50,29 +52,32 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     public async ValueTask<long> CopyToAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         if (_opened is null && !(IsWorthwhile(offset) && await OpenAsync(offset, end, cancellationToken))) return offset;
-        if (_opened!.ContentRange!.Value.First != offset)
+        if (_opened!.First != offset)
         {
             await GiveUpAsync();
             return offset;
         }
-        await using var response = _opened;
-        _opened = null;
-        return await CopyChunkAsync(response, writer, offset, Math.Min(end, response.ContentRange.Value.Last + 1), cancellationToken);
+        end = Math.Min(end, _opened.End);
+        var reached = await CopyChunkAsync(_opened, writer, offset, end, cancellationToken);
+        if (reached < end) _chunks = 0;
+        await DisposeAsync();
+        return reached;
     }
 
     public async ValueTask DisposeAsync()
     {
         if (_opened is not null) await _opened.DisposeAsync();
+        _place?.Dispose();
+        (_opened, _place) = (null, null);
     }
 
-    private async Task<long> CopyChunkAsync(
-        UpstreamResponse response, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
+    private static async Task<long> CopyChunkAsync(
+        OptionalRange range, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(64 * 1024);
         try
         {
-            using var pace = new Pace(response.Body, table.Clock, cancellationToken);
-            while (offset < end && await ReadAsync(pace, buffer) is var read and > 0)
+            while (offset < end && await range.ReadAsync(buffer) is var read and > 0)
             {
                 var count = (int)Math.Min(read, end - offset);
                 await writer.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
@@ -86,28 +91,9 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
         }
     }
 
-    private async ValueTask<int> ReadAsync(Pace pace, Memory<byte> buffer)
-    {
-        try
-        {
-            var read = await pace.ReadAsync(buffer);
-            PullThroughMetrics.Fetched(source.Key, read);
-            return read;
-        }
-        catch (IOException e)
-        {
-            _chunks = 0;
-            Log.NoEarlyRange(table.Logger, fetch.Digest, e.Message);
-            return 0;
-        }
-    }
-
-    private bool IsOf(long? whole) => whole is null || fetch.Length is null || whole == fetch.Length;
-
-    private async ValueTask GiveUpAsync()
+    private ValueTask GiveUpAsync()
     {
         _chunks = 0;
-        if (_opened is not null) await _opened.DisposeAsync();
-        _opened = null;
+        return DisposeAsync();
     }
 }

@@ -12,13 +12,19 @@ namespace Gateway.PullThrough;
 internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     /// <summary>A larger fetch stops when its last reader leaves: else one who asks and hangs up could make us fill the volume.</summary>
-    public const long LargestAbandoned = 10L << 30;
+    public long LargestAbandoned { get; init; } = 10L << 30;
 
     /// <summary>Up to this size a blob is verified before its first byte (docs/design/0003-fetch.md, "The watermark").</summary>
     public const long VerifiedFirst = 4 << 20;
 
     // Fetches under way per upstream: more connections to one registry gain nothing and get clients blocked.
     private const int PerUpstream = 32;
+
+    // Connections beside these, at a time, of all fetches from an upstream: whoever comes first is helped, the others run as ever.
+    private const int BesidePerUpstream = 16;
+
+    // Early ranges per upstream, at a time: a lazy-loading snapshotter has a few under way, and who finds no place follows the fetch.
+    private const int EarlyPerUpstream = 32;
 
     // Answers that pass through without being kept, at a time: each has an upstream body of its own.
     private const int MaxUnkept = 32;
@@ -33,6 +39,8 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     private readonly Dictionary<Digest, BlobFetch> _fetches = [];
     private readonly ConcurrentDictionary<BlobFetch, Task> _running = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _places = new();
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _beside = new();
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _early = new();
     private readonly SemaphoreSlim _unkept = new(MaxUnkept);
     private readonly ExpiringMap<Digest, Uri?> _suspects = new(4096, clock);
     private bool _stopping;
@@ -100,6 +108,13 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     public async Task<IDisposable> EnterAsync(UpstreamRepository source, CancellationToken cancellationToken) =>
         await Place.TakeAsync(_places.GetOrAdd(source.Key, _ => new(PerUpstream)), LongestQueue, cancellationToken)
         ?? throw new FetchException(FetchFailure.Unavailable, $"too many fetches from upstream {source.Key} are under way");
+
+    /// <summary>A place for one more connection to the upstream of a fetch that has one already; null when none is free.</summary>
+    public IDisposable? TryEnterBeside(UpstreamRepository source) =>
+        Place.TryTake(_beside.GetOrAdd(source.Key, _ => new(BesidePerUpstream)));
+
+    /// <summary>A place for an early range; null when none is free.</summary>
+    public IDisposable? TryEnterEarly(UpstreamRepository source) => Place.TryTake(_early.GetOrAdd(source.Key, _ => new(EarlyPerUpstream)));
 
     /// <summary>Waits for a place among the answers that are not kept.</summary>
     public async Task<IDisposable> EnterUnkeptAsync(CancellationToken cancellationToken) =>

@@ -6,7 +6,7 @@ internal interface IDownloadSink
     /// <summary>Offset of the next byte that is wanted.</summary>
     long Position { get; }
 
-    /// <summary>One past the last byte that is wanted; null for the blob's end.</summary>
+    /// <summary>One past the last byte that is wanted; null for the blob's end. May come nearer, but not to what was just read.</summary>
     long? End { get; }
 
     /// <summary>The blob's length; null while nobody has said.</summary>

@@ -29,8 +29,8 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Warning, "The volume is full: an answer with {Digest} goes on from the upstream at byte {Offset}")]
     public static partial void GoingOnAlone(ILogger logger, Digest digest, long offset);
 
-    [LoggerMessage(9, LogLevel.Debug, "No early range of {Digest}, its reader follows the fetch: {Why}")]
-    public static partial void NoEarlyRange(ILogger logger, Digest digest, string why);
+    [LoggerMessage(9, LogLevel.Debug, "A range of {Digest} beside its fetch does not come: {Why}")]
+    public static partial void NoRange(ILogger logger, Digest digest, string why);
 
     [LoggerMessage(10, LogLevel.Warning, "Upstream {Upstream} did not answer for {Name}:{Tag}: {Why}")]
     public static partial void TagNotAnswered(ILogger logger, string upstream, RepositoryName name, TagName tag, string why);

@@ -11,5 +11,8 @@ internal sealed class Place : IDisposable
     public static async Task<Place?> TakeAsync(SemaphoreSlim places, TimeSpan patience, CancellationToken cancellationToken) =>
         await places.WaitAsync(patience, cancellationToken) ? new(places) : null;
 
+    /// <summary>Takes a place that is free now; null when none is.</summary>
+    public static Place? TryTake(SemaphoreSlim places) => places.Wait(0) ? new(places) : null;
+
     public void Dispose() => Interlocked.Exchange(ref _places, null)?.Release();
 }

@@ -1,11 +1,14 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
 using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
 /// <summary>
-/// <c>gateway/fetches/</c>: the growing files of fetches under way. A part that a stop left behind can be taken up again.
+/// <c>gateway/fetches/</c>: the growing files of fetches under way. A part that a stop left behind can be taken up again, as far as it is
+/// contiguous: where bytes were written behind a gap, a plan beside it says how far that is.
 /// </summary>
 internal sealed class FetchFiles(string folder, Volume volume)
 {
@@ -21,7 +24,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
     public FetchFile? Open(Digest digest, long? size)
     {
         var path = PartOf(digest);
-        var left = SmallFiles.Length(path) ?? 0;
+        var left = LeftBehind(digest);
         if (volume.FreeBytes - (size ?? 0) + left < KeepFree) return null;
         try
         {
@@ -39,13 +42,29 @@ internal sealed class FetchFiles(string folder, Volume volume)
         }
     }
 
+    // Where bytes were written ahead, only those that the plan counts are contiguous.
+    private long LeftBehind(Digest digest)
+    {
+        var left = SmallFiles.Length(PartOf(digest)) ?? 0;
+        var plan = PlanOf(digest);
+        if (!File.Exists(plan)) return left;
+        if (!long.TryParse(File.ReadAllText(plan), NumberStyles.None, CultureInfo.InvariantCulture, out var contiguous)) contiguous = 0;
+        if (left > contiguous)
+        {
+            using var part = File.OpenHandle(PartOf(digest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            RandomAccess.SetLength(part, left = contiguous);
+        }
+        File.Delete(plan);
+        return left;
+    }
+
     /// <summary>Removes parts that nobody has taken up for a day: whoever still wants the blob has tried again by then.</summary>
     public void Sweep(DateTimeOffset now)
     {
         foreach (var part in Directory.GetFiles(folder))
         {
-            if (File.GetLastWriteTimeUtc(part) < now.UtcDateTime.AddDays(-1) && !_open.Values.Any(f => PartOf(f.Digest) == part))
-                File.Delete(part);
+            var isOpen = _open.Keys.Any(d => part.StartsWith(Stem(d), StringComparison.Ordinal));
+            if (!isOpen && File.GetLastWriteTimeUtc(part) < now.UtcDateTime.AddDays(-1)) File.Delete(part);
         }
     }
 
@@ -57,11 +76,23 @@ internal sealed class FetchFiles(string folder, Volume volume)
         volume.Eviction.Published(file.Reserved);
     }
 
-    internal void Discard(Digest digest) => File.Delete(PartOf(digest));
+    internal void Discard(Digest digest)
+    {
+        File.Delete(PartOf(digest));
+        File.Delete(PlanOf(digest));
+    }
+
+    internal SafeFileHandle OpenPlan(Digest digest) => File.OpenHandle(PlanOf(digest), FileMode.Create, FileAccess.ReadWrite);
+
+    internal void ForgetPlan(Digest digest) => File.Delete(PlanOf(digest));
 
     internal void Closed(FetchFile file) => _open.TryRemove(new(file.Digest, file));
 
-    private string PartOf(Digest digest) => $"{folder}/{digest.AlgorithmName}-{digest.Hex}.part";
+    private string Stem(Digest digest) => $"{folder}/{digest.AlgorithmName}-{digest.Hex}.";
+
+    private string PartOf(Digest digest) => Stem(digest) + "part";
+
+    private string PlanOf(Digest digest) => Stem(digest) + "plan";
 }
 
 /// <summary>One growing file. Written by one; read by many at once, below what was written.</summary>
@@ -74,6 +105,7 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     private const long Writeback = 8 << 20;
 
     private long _length;
+    private SafeFileHandle? _plan;
 
     public Digest Digest { get; } = digest;
 
@@ -92,6 +124,33 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
         var end = offset + bytes.Length;
         if (end / Writeback > offset / Writeback) Posix.StartWriteback(Handle, offset / Writeback * Writeback, Writeback);
         if (end > _length) Volatile.Write(ref _length, end);
+    }
+
+    /// <summary>
+    /// From now on bytes may be written behind a gap: a stop must not leave a part that looks whole up to its end. Throws
+    /// <see cref="IOException"/>.
+    /// </summary>
+    public void BeginAhead(long contiguous)
+    {
+        _plan ??= files.OpenPlan(Digest);
+        NoteContiguous(contiguous);
+    }
+
+    /// <summary>So many bytes are contiguous now.</summary>
+    public void NoteContiguous(long contiguous)
+    {
+        // Twenty digits, written over the last ones: who reads them finds either.
+        if (_plan is not null) RandomAccess.Write(_plan, Encoding.ASCII.GetBytes(contiguous.ToString("D20", CultureInfo.InvariantCulture)), 0);
+    }
+
+    /// <summary>Gives up what was written behind a gap.</summary>
+    public void EndAhead(long contiguous)
+    {
+        if (_plan is null) return;
+        RandomAccess.SetLength(Handle, contiguous);
+        _plan.Dispose();
+        _plan = null;
+        files.ForgetPlan(Digest);
     }
 
     /// <summary>
@@ -120,6 +179,7 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     public ValueTask DisposeAsync()
     {
         files.Closed(this);
+        _plan?.Dispose();
         Handle.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -39,6 +39,7 @@ internal sealed class Volume : IAsyncDisposable
         Catalog = new(KeptRoot);
         Uploads = new(folders.Uploads, this, clock);
         Fetches = new(folders.Fetches, this);
+        Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files);
         var start = folders.NextStart();
         _index = LinkIndex.Open(folders.Index, start.Generation, clock, logger);
         Links = new(_index, clock);
@@ -84,6 +85,9 @@ internal sealed class Volume : IAsyncDisposable
     /// <summary>The files of fetches under way.</summary>
     public FetchFiles Fetches { get; }
 
+    /// <summary>Which upstreams the cached links are of.</summary>
+    public Origins Origins { get; }
+
     public Links Links { get; }
 
     public Eviction Eviction { get; }
@@ -122,8 +126,9 @@ internal sealed class Volume : IAsyncDisposable
     public StoredRepository Kept(RepositoryName name) => new(this, KeptRoot, name.Value);
 
     /// <summary>What is cached of an upstream's repository, under the upstream's own name for it.</summary>
-    public StoredRepository Cached(string upstream, RepositoryName name) =>
-        new(this, CachedRoot, $"{upstream.Replace(':', '_')}/{name.Value}");
+    /// <param name="folder">The upstream's (<see cref="Origins.FolderOf"/>).</param>
+    /// <param name="name">The upstream's own name of the repository.</param>
+    public StoredRepository Cached(string folder, RepositoryName name) => new(this, CachedRoot, $"{folder}/{name.Value}");
 
     /// <summary>
     /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.

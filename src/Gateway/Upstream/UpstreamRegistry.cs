@@ -85,7 +85,7 @@ internal sealed class UpstreamRegistry(
         catch
         {
             Count(request, 0, started);
-            if (clock.GetElapsedTime(started) < HangTime) breaker.Abandoned();
+            if (request.IsOptional || clock.GetElapsedTime(started) < HangTime) breaker.Abandoned();
             else Exclude(endpoint, breaker.Failed(null), "it did not answer in time");
             throw;
         }
@@ -95,6 +95,9 @@ internal sealed class UpstreamRegistry(
     {
         switch (failure.Failure)
         {
+            case UpstreamFailure.Unavailable or UpstreamFailure.RateLimited when request.IsOptional:
+                breaker.Abandoned();
+                break;
             case UpstreamFailure.Unavailable:
                 Exclude(endpoint, breaker.Failed(failure.RetryAfter), failure.Message);
                 break;

@@ -28,4 +28,10 @@ internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, Rep
 
     /// <summary>An endpoint that has just failed for this content and is tried last.</summary>
     public Uri? Except { get; init; }
+
+    /// <summary>
+    /// Whether it can be done without. A refusal then says nothing about the endpoint but that it wants no more of these now: no breaker
+    /// hears of it.
+    /// </summary>
+    public bool IsOptional { get; init; }
 }

@@ -5,12 +5,14 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Tests.PullThrough;
 
 /// <summary>A client's end of a body: keeps what came, and may hang up after so many bytes.</summary>
-internal sealed class Body(long hangsUpAfter = long.MaxValue) : IBodyWriter
+internal sealed class Body(long hangsUpAfter = long.MaxValue, int capacity = 256) : IBodyWriter
 {
-    private readonly ArrayBufferWriter<byte> _bytes = new();
+    private readonly ArrayBufferWriter<byte> _bytes = new(capacity);
 
     /// <summary>Bytes received so far; safe to ask while the body is being written.</summary>
     public long Length { get; private set; }
+
+    public ReadOnlySpan<byte> Bytes => _bytes.WrittenSpan;
 
     public byte[] ToArray() => _bytes.WrittenSpan.ToArray();
 

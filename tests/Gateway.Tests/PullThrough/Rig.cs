@@ -35,6 +35,9 @@ internal sealed class Rig : IAsyncDisposable
 
     public Volume Volume { get; private set; } = null!;
 
+    /// <summary>Upstream <c>hub</c>.</summary>
+    public IUpstreamRegistry Registry => _upstreams["hub"];
+
     public FetchTable Fetches { get; private set; } = null!;
 
     /// <summary>What pulls through, below the gate.</summary>
@@ -66,10 +69,14 @@ internal sealed class Rig : IAsyncDisposable
         await OpenAsync();
     }
 
-    public PullThroughRepository Pull(string name, string upstream = "hub")
+    /// <param name="name">The upstream's own name of the repository.</param>
+    /// <param name="upstream">Its key.</param>
+    /// <param name="folder">Where its links lie; its key where left out.</param>
+    /// <param name="fetches">The gateway's where left out.</param>
+    public PullThroughRepository Pull(string name, string upstream = "hub", string? folder = null, FetchTable? fetches = null)
     {
         var parsed = RepositoryName.Parse(name);
-        return new(Volume.Cached(upstream, parsed), _upstreams[upstream], parsed, Fetches, Clock);
+        return new(Volume.Cached(folder ?? upstream, parsed), _upstreams[upstream], parsed, fetches ?? Fetches, Clock);
     }
 
     public static Digest D(string digest) => Digest.Parse(digest);
