@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -158,13 +159,20 @@ internal ref struct StrictJson
         throw Expected($"a whole number from 0 to {max}");
     }
 
+    /// <summary>As <see cref="WholeNumber"/>, also written as a string: how protobuf's JSON writes 64 bits.</summary>
+    public long WholeNumberOrText()
+    {
+        if (_reader.TokenType != JsonTokenType.String) return WholeNumber();
+        return long.TryParse(String(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw Expected("a whole number");
+    }
+
     /// <summary>The bytes of the base64 string that the reader stands on, at most <paramref name="max"/>.</summary>
     public byte[] Base64(int max)
     {
         if (_reader.TokenType != JsonTokenType.String) throw Expected("a string in base64");
         if (_reader.ValueSpan.Length / 4 * 3 > max + 3)
             throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
-        var bytes = new byte[max + 3];
+        var bytes = new byte[_reader.ValueSpan.Length / 4 * 3 + 3];
         var status = System.Buffers.Text.Base64.DecodeFromUtf8(Encoding.UTF8.GetBytes(Text()), bytes, out _, out var length);
         if (status != System.Buffers.OperationStatus.Done) throw Expected("a string in base64");
         if (length > max) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
@@ -188,6 +196,21 @@ internal ref struct StrictJson
         {
             Text();
         }
+    }
+
+    /// <summary>Leaves the value that the reader stands on without a look at its keys, and says which bytes it is.</summary>
+    public Range SkipUnchecked()
+    {
+        var start = (int)_reader.TokenStartIndex;
+        try
+        {
+            _reader.Skip();
+        }
+        catch (JsonException e)
+        {
+            throw Problem(ProblemCodes.NotJson, "expected JSON: " + e.Message);
+        }
+        return start..(int)_reader.BytesConsumed;
     }
 
     /// <summary>Makes sure that nothing follows the document.</summary>

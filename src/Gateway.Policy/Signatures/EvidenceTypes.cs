@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Media types and annotation keys of cosign, sigstore and Notation, as their code writes them.</summary>
+/// <summary>Media types and annotation keys of cosign, sigstore and Notation, as their code writes them; annotation keys that only cosign's prose names are not among them.</summary>
 public static class EvidenceTypes
 {
     /// <summary>A simple-signing payload (cosign, SIGNATURE_SPEC.md).</summary>
@@ -21,9 +21,6 @@ public static class EvidenceTypes
         "application/vnd.dev.sigstore.bundle+json;version=0.3",
     ];
 
-    /// <summary>Artifact type of a Notation signature (notaryproject, signature-specification.md).</summary>
-    public const string Notation = "application/vnd.cncf.notary.signature";
-
     /// <summary>Payload type of an in-toto statement in DSSE.</summary>
     public const string InToto = "application/vnd.in-toto+json";
 
@@ -35,4 +32,10 @@ public static class EvidenceTypes
 
     /// <summary>Whether a layer of this type holds a bundle. A layer's type has no parameters, so the older names come bare.</summary>
     public static bool IsBundle(string mediaType) => mediaType is Bundle or "application/vnd.dev.sigstore.bundle+json";
+
+    /// <summary>Whether a layer of this type is a signature or holds one: of cosign or of Notation.</summary>
+    public static bool HoldsSignature(string mediaType) => mediaType is SimpleSigning or Dsse || IsBundle(mediaType) || IsNotation(mediaType);
+
+    /// <summary>Whether a layer of this type is a Notation signature (JWS or COSE).</summary>
+    public static bool IsNotation(string mediaType) => mediaType is "application/jose+json" or "application/cose";
 }

@@ -58,7 +58,10 @@ public sealed record SignatureMaterial
     /// <summary>Entries of transparency logs; at most 32 (sigstore-go's bound).</summary>
     public ImmutableArray<LogEntry> LogEntries { get; init; } = [];
 
-    /// <summary>RFC 3161 time stamps over <see cref="Signature"/>, each a TimeStampResp in DER; at most 32 (sigstore-go's bound).</summary>
+    /// <summary>What <see cref="Timestamps"/> are over: the signature, but cosign 2 stamps an attestation's whole envelope.</summary>
+    public required ReadOnlyMemory<byte> Timestamped { get; init; }
+
+    /// <summary>RFC 3161 time stamps over <see cref="Timestamped"/>, each a TimeStampResp in DER; at most 32 (sigstore-go's bound).</summary>
     public ImmutableArray<ReadOnlyMemory<byte>> Timestamps { get; init; } = [];
 }
 
@@ -98,3 +101,12 @@ public sealed record LogEntry
 /// <param name="Checkpoint">The signed note that vouches for the root; null when there is none.</param>
 public sealed record InclusionProof(
     long LogIndex, long TreeSize, ReadOnlyMemory<byte> RootHash, ImmutableArray<ReadOnlyMemory<byte>> Hashes, string? Checkpoint);
+
+/// <summary>
+/// Says that there are no bytes. A bare <c>null</c> beside bytes in a conditional becomes a null array, and that an empty
+/// <see cref="ReadOnlyMemory{T}"/>: there, and empty.
+/// </summary>
+internal static class NoBytes
+{
+    public static readonly ReadOnlyMemory<byte>? Here = null;
+}

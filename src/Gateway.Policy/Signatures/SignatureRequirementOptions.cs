@@ -5,14 +5,14 @@ namespace Gateway.Policy.Signatures;
 /// <summary>Whether the repository that a signature was made for must be the one that it is found in.</summary>
 public enum BindReference
 {
+    /// <summary>Not looked at, as cosign does: a copy or a promotion keeps its signatures.</summary>
+    Ignore,
+
     /// <summary>Where the signature names one (simple signing can, bundles cannot).</summary>
     Optional,
 
     /// <summary>The signature must name it; bundles never satisfy this.</summary>
     Required,
-
-    /// <summary>Not looked at, as cosign does.</summary>
-    Ignore,
 }
 
 /// <summary>Which manifests of an index must be signed.</summary>
@@ -42,7 +42,7 @@ public sealed record SignatureRequirementOptions(string Authority)
     public ImmutableArray<SignatureFormat> Formats { get; init; } = [];
 
     /// <summary>Whether the signature must be made for this repository.</summary>
-    public BindReference BindReference { get; init; } = BindReference.Optional;
+    public BindReference BindReference { get; init; } = BindReference.Ignore;
 
     /// <summary>Which manifests of an index must be signed.</summary>
     public IndexCoverage Coverage { get; init; } = IndexCoverage.Either;
@@ -63,21 +63,7 @@ public sealed record AttestationRequirementOptions(string PredicateType, string 
     public IndexCoverage Coverage { get; init; } = IndexCoverage.Either;
 }
 
-/// <summary>How <see cref="PredicateCondition.Value"/> is compared.</summary>
-public enum ConditionKind
-{
-    /// <summary>Exactly; numbers, true and false as JSON writes them.</summary>
-    Equals,
-
-    /// <summary>As an anchored <see cref="Glob"/>.</summary>
-    Glob,
-
-    /// <summary>As an anchored regular expression, in time linear to the text.</summary>
-    Regex,
-}
-
 /// <summary>One entry of <c>where</c>: a place in the predicate and what must stand there.</summary>
-/// <param name="Path">Where, such as <c>$.buildDefinition.externalParameters.workflow.ref</c>.</param>
-/// <param name="Kind">How it is compared.</param>
-/// <param name="Value">What must stand there.</param>
-public sealed record PredicateCondition(string Path, ConditionKind Kind, string Value);
+/// <param name="Path">Where, as <see cref="PredicatePath"/> reads it, such as <c>$.buildDefinition.externalParameters.workflow.ref</c>.</param>
+/// <param name="Is">What must stand there; numbers, true and false as the predicate writes them.</param>
+public sealed record PredicateCondition(string Path, TextCondition Is);

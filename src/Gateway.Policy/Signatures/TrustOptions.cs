@@ -31,7 +31,10 @@ public sealed record KeyOptions(VerificationKey Key)
     /// <summary>Evidence first seen (or provably signed) before still counts, later does not; null for in use.</summary>
     public DateTimeOffset? RetiredAt { get; init; }
 
-    /// <summary>From this moment nothing by this key counts, whenever it was signed; null for never.</summary>
+    /// <summary>
+    /// When set, nothing by this key counts any more, whenever it was signed and under whatever other id the same key stands: the moment is
+    /// for the reader, so that a clock that is set back revives no key. Null for not revoked.
+    /// </summary>
     public DateTimeOffset? RevokedAt { get; init; }
 }
 

@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>Whether what a good signature says is what is asked for.</summary>
+internal static class Claim
+{
+    /// <summary>Why this claim is no signature of the subject in this repository; null when it is one.</summary>
+    public static Checked? ProblemOf(Claims claims, Digest subject, BindReference binding, RepositoryName repository)
+    {
+        if (!claims.Names(subject)) return WrongDigest(claims, subject);
+        return claims switch
+        {
+            Claims.Statement { PredicateType: not EvidenceTypes.SignPredicate } other => Checked.Untrusted(
+                ReasonCodes.SigWrongPredicate, $"an attestation {Printable.Quote(other.PredicateType)}, which is no signature"),
+            Claims.SimpleSigning { Type: not EvidenceTypes.SimpleSigningClaim } other => Checked.Untrusted(
+                ReasonCodes.SigWrongPredicate, $"expected critical.type '{EvidenceTypes.SimpleSigningClaim}', got {Printable.Quote(other.Type)}"),
+            _ => ReferenceProblemOf((claims as Claims.SimpleSigning)?.DockerReference, binding, repository),
+        };
+    }
+
+    /// <summary>Why this statement does not say of the subject what is asked for; null when it does.</summary>
+    public static Checked? ProblemOf(Claims.Statement statement, Digest subject, ImmutableArray<PredicateCondition> where)
+    {
+        if (!statement.Names(subject)) return WrongDigest(statement, subject);
+        return Predicate.ProblemOf(statement.Predicate, where) is { } problem ? Checked.Untrusted(ReasonCodes.AttPredicateFailed, problem) : null;
+    }
+
+    private static Checked WrongDigest(Claims claims, Digest subject)
+    {
+        var named = claims is Claims.SimpleSigning simple ? simple.ManifestDigest : string.Join(", ", ((Claims.Statement)claims).Subjects.Take(3));
+        return Checked.Untrusted(ReasonCodes.SigWrongDigest, $"expected a signature of {subject}, got one of {Printable.Quote(named)}");
+    }
+
+    private static Checked? ReferenceProblemOf(string? reference, BindReference binding, RepositoryName repository)
+    {
+        if (binding == BindReference.Ignore) return null;
+        if (string.IsNullOrEmpty(reference))
+            return binding == BindReference.Optional
+                ? null
+                : Checked.Untrusted(ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one that names no repository");
+        return Names(reference, repository.Value)
+            ? null
+            : Checked.Untrusted(ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one for {Printable.Quote(reference)}");
+    }
+
+    // A registry has many names, a repository below it one: the host of a reference is not compared, nor its tag or digest. What stands
+    // before the first slash is a host when it could not be part of a name (distribution/reference).
+    private static bool Names(string reference, string repository)
+    {
+        var name = reference.AsSpan();
+        if (name.IndexOf('@') is >= 0 and var at) name = name[..at];
+        if (name.LastIndexOf(':') is >= 0 and var colon && colon > name.LastIndexOf('/')) name = name[..colon];
+        if (name.SequenceEqual(repository)) return true;
+        var slash = name.IndexOf('/');
+        return slash > 0 && (name[..slash].ContainsAny('.', ':') || name[..slash] is "localhost") && name[(slash + 1)..].SequenceEqual(repository);
+    }
+}

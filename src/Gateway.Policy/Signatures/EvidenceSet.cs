@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>
+/// All evidence about one subject, read once within <see cref="EvidenceBudget"/> for any number of requirements. In what order it comes
+/// makes no difference.
+/// </summary>
+public sealed class EvidenceSet
+{
+    private EvidenceSet(ImmutableArray<FoundSignature> found, bool isTruncated) => (Found, IsTruncated) = (found, isTruncated);
+
+    /// <summary>No evidence.</summary>
+    public static EvidenceSet Empty { get; } = new([], false);
+
+    /// <summary>The signatures, newest first.</summary>
+    public ImmutableArray<FoundSignature> Found { get; }
+
+    /// <summary>Whether there was more than the budget allows.</summary>
+    public bool IsTruncated { get; }
+
+    /// <summary>Reads evidence, the newest first when there is more than the budget allows.</summary>
+    public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence)
+    {
+        var newest = evidence.OrderByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest).Take(EvidenceBudget.MaxManifests);
+        var layers = Distinct(newest);
+        var found = ImmutableArray.CreateBuilder<FoundSignature>();
+        long bytes = 0;
+        foreach (var layer in layers)
+        {
+            bytes += layer.Bytes?.Length ?? 0;
+            if (found.Count == EvidenceBudget.MaxSignatures || bytes > EvidenceBudget.MaxBytes) break;
+            found.Add(LayerReader.Read(layer));
+        }
+        return new(found.ToImmutable(), evidence.Count > EvidenceBudget.MaxManifests || found.Count < layers.Count);
+    }
+
+    // A signer of cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.
+    private static List<EvidenceLayer> Distinct(IEnumerable<Evidence> newest)
+    {
+        var layers = new List<EvidenceLayer>();
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var layer in newest.SelectMany(EvidenceLayer.Of))
+        {
+            if (places.TryAdd(layer.Content, layers.Count)) layers.Add(layer);
+            else layers[places[layer.Content]] = layers[places[layer.Content]] with { FirstSeen = layer.FirstSeen };
+        }
+        return layers;
+    }
+}
+
+/// <summary>One layer of evidence that should hold a signature.</summary>
+/// <param name="Evidence">The manifest.</param>
+/// <param name="Position">Which of its layers, from 0.</param>
+/// <param name="Descriptor">The layer.</param>
+/// <param name="IsReferrer">Whether the manifest has a subject.</param>
+/// <param name="FirstSeen">When the layer was first seen here, with these annotations.</param>
+/// <param name="Bytes">The layer's bytes; null when they are not here.</param>
+internal sealed record EvidenceLayer(
+    Digest Evidence, int Position, Descriptor Descriptor, bool IsReferrer, DateTimeOffset FirstSeen, ReadOnlyMemory<byte>? Bytes)
+{
+    /// <summary>What makes two layers the same signature: bytes, form, and all that is said beside them.</summary>
+    public string Content { get; } = string.Join(
+        '\n', Descriptor.Annotations.Select(static a => $"{a.Key.Length} {a.Key}{a.Value.Length} {a.Value}")
+            .Prepend($"{Descriptor.MediaType} {Descriptor.Digest} {IsReferrer}"));
+
+    /// <summary>The layers of a manifest that may hold signatures, by the manifest's own fields.</summary>
+    public static IEnumerable<EvidenceLayer> Of(Evidence evidence) =>
+        from layer in evidence.Manifest.Layers.Index()
+        where EvidenceTypes.HoldsSignature(layer.Item.MediaType)
+        select new EvidenceLayer(
+            evidence.Digest, layer.Index, layer.Item, evidence.Manifest.Subject is not null, evidence.FirstSeen,
+            evidence.Blobs.TryGetValue(layer.Item.Digest, out var bytes) ? bytes : NoBytes.Here);
+}

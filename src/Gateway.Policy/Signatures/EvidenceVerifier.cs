@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>
+/// Says whether the evidence about one subject satisfies one requirement, and of each signature why it does not count. Pure but for the
+/// moment passed in; safe for concurrent use.
+/// </summary>
+public sealed class EvidenceVerifier(TrustOptions trust)
+{
+    // From what is nearest to being enough to what says least.
+    private static readonly string[] MostTelling =
+    [
+        ReasonCodes.EvidenceBudget, ReasonCodes.AttPredicateFailed, ReasonCodes.SigWrongReference, ReasonCodes.SigKeyRevoked,
+        ReasonCodes.SigKeyRetired, ReasonCodes.SigTimeInvalid, ReasonCodes.SigTlogInvalid, ReasonCodes.TrustStale,
+        ReasonCodes.SigWrongPredicate, ReasonCodes.SigWrongDigest, ReasonCodes.SigNoTrusted, ReasonCodes.SigBad,
+    ];
+
+    private readonly SignatureVerifier _verifier = new(trust);
+
+    /// <summary>Whether enough signers of the authority signed the subject.</summary>
+    /// <param name="requirement">What is asked; its authority is one of the trust's.</param>
+    /// <param name="subject">The manifest's digest.</param>
+    /// <param name="repository">Where it is to be served.</param>
+    /// <param name="evidence">What there is about it.</param>
+    /// <param name="now">The moment of the question.</param>
+    /// <param name="cancellation">Ends the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
+    public EvidenceCheck Signatures(
+        SignatureRequirementOptions requirement, Digest subject, RepositoryName repository, EvidenceSet evidence, DateTimeOffset now,
+        CancellationToken cancellation = default)
+    {
+        var authority = trust.Authorities[requirement.Authority];
+        return Ask(new("signature", ReasonCodes.SigNone, authority, requirement.AtLeast), evidence, Check, cancellation);
+
+        Checked? Check(SignatureMaterial material)
+        {
+            if (!requirement.Formats.IsEmpty && !requirement.Formats.Contains(material.Format))
+                return Checked.Untrusted(ReasonCodes.SigNoTrusted, $"stored as {Name(material.Format)}, which the rule's formats leave out");
+            var made = _verifier.Verify(authority, material, now);
+            return made.IsTrusted ? Claim.ProblemOf(material.Claims, subject, requirement.BindReference, repository) ?? made : made;
+        }
+    }
+
+    /// <summary>Whether enough signers of the authority attested what is asked of the subject. Parameters as of <see cref="Signatures"/>.</summary>
+    public EvidenceCheck Attestations(
+        AttestationRequirementOptions requirement, Digest subject, EvidenceSet evidence, DateTimeOffset now,
+        CancellationToken cancellation = default)
+    {
+        var authority = trust.Authorities[requirement.Authority];
+        var wanted = new Wanted($"attestation {requirement.PredicateType}", ReasonCodes.AttNone, authority, requirement.AtLeast);
+        return Ask(wanted, evidence, Check, cancellation);
+
+        Checked? Check(SignatureMaterial material)
+        {
+            if (material.Claims is not Claims.Statement statement || statement.PredicateType != requirement.PredicateType) return null;
+            var made = _verifier.Verify(authority, material, now);
+            return made.IsTrusted ? Claim.ProblemOf(statement, subject, requirement.Where) ?? made : made;
+        }
+    }
+
+    // What is asked: what it is called, the code for none at all, by whom, and how many signers.
+    private sealed record Wanted(string What, string None, AuthorityOptions Authority, int AtLeast);
+
+    private static EvidenceCheck Ask(Wanted wanted, EvidenceSet evidence, Func<SignatureMaterial, Checked?> check, CancellationToken cancellation)
+    {
+        var findings = ImmutableArray.CreateBuilder<EvidenceFinding>();
+        var signers = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var found in evidence.Found.TakeWhile(_ => !cancellation.IsCancellationRequested))
+        {
+            if ((found.Problem ?? check(found.Material!)) is not { } result) continue;
+            findings.Add(new(found.Evidence, found.Layer, found.Material?.Format, result));
+            if (result.Signer is { } signer && signers.Add(signer) && signers.Count == wanted.AtLeast)
+                return new(null, Printable.Line($"{wanted.What} by {wanted.Authority.Id}: {result.Why}"), findings.ToImmutable());
+        }
+        return Missing(wanted, signers.Count, findings.ToImmutable(), evidence.IsTruncated || cancellation.IsCancellationRequested);
+    }
+
+    private static EvidenceCheck Missing(Wanted wanted, int have, ImmutableArray<EvidenceFinding> findings, bool isCut)
+    {
+        var (what, none, authority, need) = wanted;
+        var missing = need == 1 ? $"no {what} by {authority.Id}" : $"{have} of {need} signers of {authority.Id} for {what}";
+        if (isCut) return Result(ReasonCodes.EvidenceBudget, $"{missing} in the evidence that was read; there is more than is read at once");
+        var telling = findings.Where(static f => !f.Result.IsTrusted).MinBy(static f => Array.IndexOf(MostTelling, f.Result.Code));
+        if (telling is null) return Result(have > 0 ? ReasonCodes.SigNoTrusted : none, missing);
+        return Result(CodeOf(telling, findings), $"{missing}; seen in {telling.Evidence.ToString()[..19]}: {telling.Result.Why}");
+
+        EvidenceCheck Result(string code, string why) => new(code, Printable.Line(why), findings);
+    }
+
+    // That none verifies says that nobody we trust signed, unless not one could even be read.
+    private static string CodeOf(EvidenceFinding telling, ImmutableArray<EvidenceFinding> findings) =>
+        telling.Result.Code == ReasonCodes.SigBad && findings.Any(static f => f.Format is not null) ? ReasonCodes.SigNoTrusted : telling.Result.Code!;
+
+    private static string Name(SignatureFormat format) => format switch
+    {
+        SignatureFormat.Legacy => "legacy",
+        SignatureFormat.Bundle => "bundle",
+        _ => "referrer-legacy",
+    };
+}

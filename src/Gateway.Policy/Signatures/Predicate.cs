@@ -1,0 +1,52 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>Asks an attestation's predicate for what a rule's <c>where</c> names.</summary>
+internal static class Predicate
+{
+    // One reading for all readers: no comments, no key twice.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
+
+    /// <summary>Which condition the predicate does not meet, and what it says instead; null when it meets all.</summary>
+    public static string? ProblemOf(ReadOnlyMemory<byte> predicate, ImmutableArray<PredicateCondition> where)
+    {
+        if (where.IsEmpty) return null;
+        try
+        {
+            using var document = JsonDocument.Parse(predicate.IsEmpty ? "{}"u8.ToArray() : predicate, Strict);
+            return where.Select(condition => ProblemOf(document.RootElement, condition)).FirstOrDefault(static problem => problem is not null);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return "expected a predicate in JSON that all readers read alike, got one with a key twice, or half of a surrogate pair";
+        }
+    }
+
+    private static string? ProblemOf(JsonElement root, PredicateCondition condition)
+    {
+        var found = PredicatePath.Parse(condition.Path)!.Find(root).Select(TextOf).OfType<string>().ToList();
+        if (found.Any(text => IsMet(condition.Is, text))) return null;
+        var got = found.Count switch { 0 => "nothing", 1 => Printable.Quote(found[0]), _ => $"{found.Count} others, first {Printable.Quote(found[0])}" };
+        return $"{condition.Path}: expected {Printable.Quote(condition.Is.Pattern)}, got {got}";
+    }
+
+    private static bool IsMet(TextCondition condition, string text) => condition.Comparison switch
+    {
+        TextComparison.Glob => Glob.IsMatch(condition.Pattern, text),
+        TextComparison.Regex => Regex.IsMatch(
+            text, $@"\A(?:{condition.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant),
+        _ => string.Equals(condition.Pattern, text, StringComparison.Ordinal),
+    };
+
+    // Only what has one spelling can be compared; objects, lists and null have none.
+    private static string? TextOf(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.String => element.GetString(),
+        JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => element.GetRawText(),
+        _ => null,
+    };
+}

@@ -1,0 +1,93 @@
+using System.Collections.Frozen;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures;
+
+/// <summary>
+/// Says whether an authority made a signature: nothing yet about what the signature says. Pure but for the moment passed in; safe for
+/// concurrent use.
+/// </summary>
+public sealed class SignatureVerifier(TrustOptions trust)
+{
+    private readonly FrozenSet<string> _revoked =
+        trust.Keys.Values.Where(static key => key.RevokedAt is not null).Select(static key => key.Key.Fingerprint).ToFrozenSet();
+
+    /// <summary>Checks one signature against one authority.</summary>
+    /// <param name="authority">The authority.</param>
+    /// <param name="material">The signature.</param>
+    /// <param name="now">The moment of the question, by which a trusted root may be stale.</param>
+    public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now) => authority.Keyless is null
+        ? VerifyKeyed(authority, material)
+        : Checked.Untrusted(ReasonCodes.SigNoTrusted, $"{authority.Id} is a keyless authority: not verified at {Text(now)}");
+
+    private Checked VerifyKeyed(AuthorityOptions authority, SignatureMaterial material)
+    {
+        Checked? best = null;
+        foreach (var id in authority.AnyOf)
+        {
+            var options = trust.Keys[id];
+            if (!options.Key.Verify(material.SignedBytes.Span, material.Signature.Span, options.Hash)) continue;
+            var found = CheckKey(id, options, authority, material);
+            if (found.IsTrusted) return found;
+            best ??= found;
+        }
+        return best ?? NotMadeBy(authority, material);
+    }
+
+    // A key that signed: what is left is whether it may, and when it did.
+    private Checked CheckKey(string id, KeyOptions options, AuthorityOptions authority, SignatureMaterial material)
+    {
+        var who = $"key {id} ({Short(options.Key.Fingerprint)})";
+        if (_revoked.Contains(options.Key.Fingerprint))
+            return Checked.Untrusted(ReasonCodes.SigKeyRevoked, $"signed by {who}, which is revoked");
+        if (authority.Tlog == TlogMode.Require) return Checked.Untrusted(ReasonCodes.SigTlogInvalid, $"signed by {who}, but no log is known");
+        var at = material.FirstSeen;
+        if (at < options.NotBefore)
+            return Checked.Untrusted(ReasonCodes.SigTimeInvalid, $"signed by {who}, seen {Text(at)}, before the key's notBefore {Text(options.NotBefore.Value)}");
+        if (at >= options.RetiredAt)
+            return Checked.Untrusted(ReasonCodes.SigKeyRetired, $"signed by {who}, first seen {Text(at)}, after the key was retired at {Text(options.RetiredAt.Value)}");
+        return Checked.Trusted(options.Key.Fingerprint, $"signed by {who}");
+    }
+
+    // The scheme gives no hint at who else signed; what came beside the signature may.
+    private Checked NotMadeBy(AuthorityOptions authority, SignatureMaterial material)
+    {
+        var keys = authority.AnyOf.Select(id => (Id: id, trust.Keys[id].Key.Fingerprint)).ToList();
+        var expected = string.Join(" or ", keys.Select(static key => $"key {key.Id} ({Short(key.Fingerprint)})"));
+        var found = FoundKey(material);
+        return found is null || keys.Any(key => key.Fingerprint == found)
+            ? Checked.Untrusted(ReasonCodes.SigBad, $"expected a signature by {expected}, got one that does not verify with it")
+            : Checked.Untrusted(ReasonCodes.SigNoTrusted, $"expected a signature by {expected}, got one by {Short(found)}");
+    }
+
+    // The fingerprint of the key that the signature says made it; null when it says nothing.
+    private static string? FoundKey(SignatureMaterial material)
+    {
+        if (material.Certificate is { } der) return FingerprintOf(der);
+        // cosign writes the hash of the key in base64.
+        var hint = new byte[64];
+        return material.KeyHint is { Length: <= 64 } text && Convert.TryFromBase64String(text, hint, out var length) && length == 32
+            ? $"SHA256:{Convert.ToHexStringLower(hint.AsSpan(0, length))}"
+            : null;
+    }
+
+    private static string? FingerprintOf(ReadOnlyMemory<byte> der)
+    {
+        try
+        {
+            using var certificate = X509CertificateLoader.LoadCertificate(der.Span);
+            return VerificationKey.FromSpki(certificate.PublicKey.ExportSubjectPublicKeyInfo()).Key?.Fingerprint;
+        }
+        catch (System.Security.Cryptography.CryptographicException)
+        {
+            return null;
+        }
+    }
+
+    // Enough to tell keys apart by eye.
+    private static string Short(string fingerprint) => fingerprint[..19];
+
+    private static string Text(DateTimeOffset moment) =>
+        moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+}
