@@ -21,31 +21,34 @@ internal sealed class AccessControl
     private readonly AccessOptions? _options;
     private readonly Shared _shared;
     private readonly HtpasswdFile? _accounts;
+    private readonly ExternalIssuers _issuers;
 
     public AccessControl(AccessOptions? options, TimeProvider clock, ILogger<AccessControl> logger)
-        : this(options, new Shared(clock, logger, new(clock), new(clock), new(clock)), null)
+        : this(options, new Shared(clock, logger, new(clock), new(clock), new(clock)), null, null)
     {
     }
 
-    private AccessControl(AccessOptions? options, Shared shared, HtpasswdFile? accounts)
+    private AccessControl(AccessOptions? options, Shared shared, HtpasswdFile? accounts, ExternalIssuers? issuers)
     {
         _options = options;
         _shared = shared;
         _accounts = options?.Htpasswd is not { } path ? null : accounts?.Path == path ? accounts : new(path, shared.Clock, shared.Logger);
+        _issuers = new(options, issuers, shared.Clock, shared.Logger);
     }
 
     /// <summary>No <c>access</c> section: everybody may do everything, and nobody is asked who he is.</summary>
     public bool IsOpen => _options is null;
 
     /// <summary>The same accounts' caches, token key and delays under new rules: tokens outlive a reload.</summary>
-    public AccessControl With(AccessOptions? next) => new(next, _shared, _accounts);
+    public AccessControl With(AccessOptions? next) => new(next, _shared, _accounts, _issuers);
 
     /// <summary>Reads an <c>Authorization</c> header. Whatever is sent is checked, even where nothing would have had to be.</summary>
     /// <param name="remote">Whom a failed login is counted against; null counts it against all such callers together.</param>
     public async ValueTask<Identity> IdentifyAsync(string? authorization, IPAddress? remote, CancellationToken cancellationToken)
     {
         if (IsOpen || string.IsNullOrEmpty(authorization)) return Identity.Anonymous.Instance;
-        if (After("Bearer ", authorization) is { } token) return ReadToken(token, TokenUse.Bearer);
+        if (After("Bearer ", authorization) is { } token)
+            return _issuers.IsToken(token) ? await _issuers.ReadAsync(token, cancellationToken) : ReadToken(token, TokenUse.Bearer);
         return After("Basic ", authorization) is { } encoded
             ? await LogInAsync(BasicCredentials.Parse(encoded), remote, cancellationToken)
             : WrongScheme;
@@ -55,7 +58,7 @@ internal sealed class AccessControl
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
     public Asker For(Identity identity, RepositoryName canonicalName) => identity switch
     {
-        Identity.Known known => new(known.Actor, RightsOf(known.Actor, canonicalName.Value)),
+        Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)),
         Identity.Anonymous => new(Asker.Anonymous, RightsOf(null, canonicalName.Value)),
         _ => new(Asker.Anonymous, AccessActions.None),
     };
@@ -72,7 +75,7 @@ internal sealed class AccessControl
         {
             case null:
                 // A bearer token is no credential here: it could renew itself for ever.
-                var renewsItself = After("Bearer ", authorization ?? "") is not null;
+                var renewsItself = After("Bearer ", authorization ?? "") is { } shown && !_issuers.IsToken(shown);
                 return Answer(renewsItself ? WrongScheme : await IdentifyAsync(authorization, remote, cancellationToken), offline: false);
             case "password" when request is { Username: { } account, Password: { } password }:
                 return Answer(await LogInAsync(new(account, password), remote, cancellationToken), request.Offline);
@@ -87,21 +90,29 @@ internal sealed class AccessControl
     private TokenAnswer Answer(Identity identity, bool offline)
     {
         if (identity is Identity.Wrong wrong) return new TokenAnswer.Refused(wrong.Reason);
-        var actor = (identity as Identity.Known)?.Actor;
-        var hash = actor is null ? null : _accounts?.HashOf(actor);
-        var token = _shared.Tokens.Make(TokenUse.Bearer, actor, hash);
-        var refresh = offline && actor is not null ? _shared.Tokens.Make(TokenUse.Refresh, actor, hash) : null;
+        var who = identity as Identity.Known;
+        var knownBy = who is null ? null : KnownBy(who);
+        var token = _shared.Tokens.Make(TokenUse.Bearer, who, knownBy);
+        // An issuer's word holds as long as its token, which ours must not outlive by hours.
+        var refresh = offline && who is { Issuer: null } ? _shared.Tokens.Make(TokenUse.Refresh, who, knownBy) : null;
         return new TokenAnswer.Issued(new(token, token, (int)TokenSigner.BearerLife.TotalSeconds, _shared.Clock.GetUtcNow(), refresh));
     }
 
-    private Identity ReadToken(string token, TokenUse use)
-    {
-        if (!_shared.Tokens.TryRead(token, use, actor => _accounts?.HashOf(actor), out var actor)) return WrongToken;
-        return actor is null ? Identity.Anonymous.Instance : new Identity.Known(actor);
-    }
+    private Identity ReadToken(string token, TokenUse use) => _shared.Tokens.Read(token, use, KnownBy) ?? WrongToken;
+
+    /// <summary>What an actor is known by now: his password's hash, or his issuer's options; null when he is not known any more.</summary>
+    private string? KnownBy(Identity.Known who) =>
+        who.Issuer is not { } issuer ? _accounts?.HashOf(who.Actor) : _issuers.Options.GetValueOrDefault(issuer)?.ToString();
 
     private async ValueTask<Identity> LogInAsync(BasicCredentials? credentials, IPAddress? remote, CancellationToken cancellationToken)
     {
+        // Clients that know no other way log in with an identity token for a password, under any name.
+        if (credentials is not null && _issuers.IsToken(credentials.Password))
+        {
+            var read = await _issuers.ReadAsync(credentials.Password, cancellationToken);
+            if (read is Identity.Wrong) await _shared.Failures.DelayAsync(remote, cancellationToken);
+            return read;
+        }
         if (credentials is not null && _accounts is not null)
         {
             var hash = _accounts.HashOf(credentials.Account);
@@ -114,21 +125,43 @@ internal sealed class AccessControl
         return WrongPassword;
     }
 
-    private AccessActions RightsOf(string? account, string repository)
+    private AccessActions RightsOf(Identity.Known? who, string repository)
     {
         if (_options is null) return AccessActions.All;
         var rights = AccessActions.None;
         foreach (var rule in _options.Rules)
         {
-            if ((rule.Actions & ~rights) != 0 && Names(rule.Actors, account) && Covers(rule.Repositories, repository))
-                rights |= rule.Actions;
+            if ((rule.Actions & ~rights) != 0 && Names(rule.Actors, who) && Covers(rule.Repositories, repository)) rights |= rule.Actions;
         }
         return rights;
     }
 
-    /// <summary>What anonymous may do everybody may.</summary>
-    private static bool Names(ImmutableArray<string> actors, string? account) =>
-        actors.Contains(Asker.Anonymous) || (account is not null && (actors.Contains(account) || actors.Contains(Asker.Everybody)));
+    /// <summary>
+    /// What anonymous may do everybody may. An issuer's actors are many strangers: only a rule that names the issuer means them.
+    /// </summary>
+    private bool Names(ImmutableArray<string> actors, Identity.Known? who)
+    {
+        foreach (var actor in actors)
+        {
+            if (actor == Asker.Anonymous || (who is not null && (IsActor(actor, who) || IsGroupOf(actor, who)))) return true;
+        }
+        return false;
+    }
+
+    private static bool IsActor(string actor, Identity.Known who) =>
+        who.Issuer is null ? actor == who.Actor || actor == Asker.Everybody : actor.Contains(':') && Glob.IsMatch(actor, who.Actor);
+
+    private bool IsGroupOf(string actor, Identity.Known who)
+    {
+        if (!actor.StartsWith('@')) return false;
+        if (who.Groups.Contains(actor)) return true;
+        if (!_options!.Groups.TryGetValue(actor[1..], out var members)) return false;
+        foreach (var member in members)
+        {
+            if (IsActor(member, who)) return true;
+        }
+        return false;
+    }
 
     private static bool Covers(ImmutableArray<string> patterns, string repository)
     {

@@ -5,15 +5,18 @@ namespace Gateway.Access;
 /// <summary>Name and password as clients send them (RFC 7617).</summary>
 internal sealed record BasicCredentials(string Account, string Password)
 {
-    /// <summary>Longest that is decoded, in characters of base 64; no password that bcrypt reads needs more.</summary>
-    private const int MaxLength = 2048;
+    /// <summary>
+    /// Longest that is decoded, in characters of base 64: an identity token in a password's place, a third longer for that.
+    /// </summary>
+    private const int MaxLength = ExternalIssuers.MaxLength * 4 / 3 + 1024;
 
     /// <summary>Reads what follows <c>Basic</c>; null when it is not base 64 of UTF-8 with a colon.</summary>
     public static BasicCredentials? Parse(string encoded)
     {
-        Span<byte> bytes = stackalloc byte[MaxLength];
-        if (encoded.Length > MaxLength || !Convert.TryFromBase64String(encoded, bytes, out var length)) return null;
-        var text = Encoding.UTF8.GetString(bytes[..length]);
+        if (encoded.Length > MaxLength) return null;
+        var bytes = new byte[encoded.Length];
+        if (!Convert.TryFromBase64String(encoded, bytes, out var length)) return null;
+        var text = Encoding.UTF8.GetString(bytes, 0, length);
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         return colon < 0 ? null : new(text[..colon], text[(colon + 1)..]);
     }

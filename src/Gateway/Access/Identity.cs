@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Gateway.Access;
 
 /// <summary>Who a request comes from, as far as its <c>Authorization</c> header shows.</summary>
@@ -7,8 +9,15 @@ internal abstract record Identity
     {
     }
 
-    /// <summary>An account whose password or token was right.</summary>
-    internal sealed record Known(string Actor) : Identity;
+    /// <summary>An account whose password or token was right, or <c>issuer:claim</c> by the word of an issuer.</summary>
+    internal sealed record Known(string Actor) : Identity
+    {
+        /// <summary>The issuer's groups that some rule names, as rules do: <c>@issuer:group</c>.</summary>
+        public ImmutableArray<string> Groups { get; init; } = [];
+
+        /// <summary>The issuer whose word it is; null for an account of our own, whose name has no colon.</summary>
+        public string? Issuer => Actor.IndexOf(':', StringComparison.Ordinal) is var colon and >= 0 ? Actor[..colon] : null;
+    }
 
     /// <summary>No credentials were sent, or a token that was issued to nobody in particular.</summary>
     internal sealed record Anonymous : Identity

@@ -22,4 +22,13 @@ internal static partial class Log
 
     [LoggerMessage(5004, LogLevel.Warning, "Login of an account that does not exist from {Remote}")]
     public static partial void UnknownAccount(ILogger logger, IPAddress? remote);
+
+    [LoggerMessage(5005, LogLevel.Error, "The keys of issuer {Issuer} cannot be read from {Path}: {Reason}")]
+    public static partial void KeysUnreadable(ILogger logger, string issuer, string path, string reason);
+
+    [LoggerMessage(5006, LogLevel.Error, "The keys of issuer {Issuer} cannot be had: {Reason}")]
+    public static partial void KeysNotAnswered(ILogger logger, string issuer, string reason);
+
+    [LoggerMessage(5007, LogLevel.Warning, "A token of issuer {Issuer} is refused: {Reason}")]
+    public static partial void TokenRefused(ILogger logger, string issuer, string reason);
 }

@@ -12,7 +12,9 @@ internal static class AccessSchema
     {
         {
             "actors", new ListOf<string>(Scalars.Text), new Required(),
-            "Accounts of the htpasswd file; `anonymous` for everybody; `*` for everybody who logged in.", (o, v) => o with { Actors = v }
+            "Accounts of the htpasswd file, and `*` for all of them; `<issuer>:<pattern>` for who brings a token of an issuer; `@<group>`; "
+            + "`anonymous` for everybody.",
+            (o, v) => o with { Actors = v }
         },
         {
             "repositories", new ListOf<string>(Scalars.Glob), new Required(),
@@ -32,6 +34,14 @@ internal static class AccessSchema
             (o, v) => o with { Htpasswd = v }
         },
         {
+            "issuers", IssuerSchema.Issuers, "{}",
+            "Issuers of identity tokens (OpenID Connect): of CI jobs, clusters and people.", (o, v) => o with { Issuers = v }
+        },
+        {
+            "groups", new MapOf<ImmutableArray<string>>(IssuerSchema.Key, new ListOf<string>(Scalars.Text)), "{}",
+            "Groups of actors, for rules to name as `@<group>`.", (o, v) => o with { Groups = v }
+        },
+        {
             "rules", new ListOf<AccessRule>(Rule), "[]",
             "Who may do what where. Nothing is allowed that no rule allows.", (o, v) => o with { Rules = v }
         },
@@ -39,11 +49,39 @@ internal static class AccessSchema
 
     private static void CheckActors(AccessOptions access, string path, Reading reading)
     {
-        if (access.Htpasswd is not null) return;
         for (var i = 0; i < access.Rules.Length; i++)
         {
-            var account = access.Rules[i].Actors.FirstOrDefault(actor => actor != "anonymous");
-            if (account is not null) reading.Add($"{path}.rules[{i}].actors", $"'{account}' cannot log in without {path}.htpasswd");
+            foreach (var actor in access.Rules[i].Actors)
+            {
+                if (ProblemOf(actor, access) is { } problem) reading.Add($"{path}.rules[{i}].actors", $"'{actor}' {problem}");
+            }
         }
+        foreach (var same in access.Issuers.GroupBy(issuer => issuer.Value.Url, StringComparer.Ordinal).Where(urls => urls.Count() > 1))
+            reading.Add($"{path}.issuers.{same.Last().Key}.url", $"'{same.Key}' is the url of {same.First().Key} already");
+        foreach (var (name, members) in access.Groups)
+        {
+            foreach (var actor in members)
+            {
+                var problem = actor is "anonymous" or "*" || actor.StartsWith('@') ? "is no single actor" : ProblemOf(actor, access);
+                if (problem is not null) reading.Add($"{path}.groups.{name}", $"'{actor}' {problem}");
+            }
+        }
+    }
+
+    /// <summary>Why nobody can ever be this actor; null when somebody can.</summary>
+    private static string? ProblemOf(string actor, AccessOptions access)
+    {
+        if (actor == "anonymous") return null;
+        var name = actor.TrimStart('@');
+        var colon = name.IndexOf(':', StringComparison.Ordinal);
+        if (colon >= 0)
+        {
+            return access.Issuers.ContainsKey(name[..colon])
+                ? null
+                : $"names an issuer that access.issuers does not have{NearestName.Hint(name[..colon], access.Issuers.Keys)}";
+        }
+        if (actor.StartsWith('@'))
+            return access.Groups.ContainsKey(name) ? null : $"names no group of access.groups{NearestName.Hint(name, access.Groups.Keys)}";
+        return access.Htpasswd is null ? "cannot log in without access.htpasswd" : null;
     }
 }

@@ -20,6 +20,16 @@ internal static class Addresses
         "a host or URL such as https://auth.example.com",
         (text, _) => ParseUrl(HasScheme(text) ? text : $"https://{text}", Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
+    /// <summary>
+    /// An issuer of identity tokens (OpenID Connect Discovery, §2): https, but for one on this machine; a path may follow, no query.
+    /// </summary>
+    public static readonly Scalar<string> Issuer = new(
+        "a URL such as https://token.actions.githubusercontent.com",
+        (text, _) => Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Query.Length + url.Fragment.Length + url.UserInfo.Length == 0
+            && (url.Scheme == Uri.UriSchemeHttps || (url.Scheme == Uri.UriSchemeHttp && IsLoopback(url)))
+                ? text
+                : Parsed<string>.Not("write https://, and no query"));
+
     /// <summary>Where we listen. Names but localhost are refused: which addresses they stand for would be decided elsewhere.</summary>
     public static readonly Scalar<Uri> Listener = new(
         "a URL with an IP address or localhost, such as http://127.0.0.1:5000",

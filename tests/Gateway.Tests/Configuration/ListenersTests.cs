@@ -50,10 +50,4 @@ public sealed class ListenersTests
         Assert.True(listener.PullOnly);
         Assert.Equal(["mirror.example"], listener.Hosts);
     }
-
-    [Fact]
-    public void Account_in_a_rule_needs_a_file_of_accounts() =>
-        Assert.Contains(
-            "access.rules[0].actors: 'ci' cannot log in without access.htpasswd",
-            Yaml.Mistake("access: { rules: [{ actors: [ci], repositories: [a], actions: [pull] }] }"));
 }

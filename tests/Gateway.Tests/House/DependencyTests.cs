@@ -38,6 +38,7 @@ public sealed partial class DependencyTests
     [InlineData(@"Yarp\.", "Upstream")]
     [InlineData(@"YamlDotNet", "Configuration")]
     [InlineData(@"using OpenTelemetry", "Operations")]
+    [InlineData(@"using Microsoft\.IdentityModel", "Access")]
     [InlineData(@"HttpContext", "Registry", "Operations", "Gateway.cs")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places) =>
         Assert.Empty(Files("src/Gateway")

@@ -1,0 +1,135 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using Gateway.Configuration;
+using Gateway.Policy;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Gateway.Access;
+
+/// <summary>
+/// Identity tokens of issuers that the configuration names (OpenID Connect; RFC 7519). Which issuer, audience, keys and algorithms count is
+/// the configuration's word and never the token's.
+/// </summary>
+internal sealed class ExternalIssuers
+{
+    /// <summary>Longest token in characters; GitHub's have some 1,700, those of a cluster with many groups some 6,000.</summary>
+    public const int MaxLength = 12 * 1024;
+
+    /// <summary>Clocks of issuers and gateways differ by some seconds (RFC 7519, 4.1.4: "no more than a few minutes").</summary>
+    private static readonly TimeSpan Skew = TimeSpan.FromSeconds(60);
+
+    /// <summary>Signatures by key pair only: with a shared secret the verifier could sign too.</summary>
+    private static readonly string[] Algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
+
+    private static readonly Identity.Wrong NotRead = new("the identity token cannot be read, or no issuer of access.issuers made it");
+
+    private readonly FrozenDictionary<string, (string Name, IssuerOptions Options, IssuerKeys Keys)> _byUrl;
+    private readonly FrozenSet<string> _groups;
+    private readonly JsonWebTokenHandler _handler = new() { MaximumTokenSizeInBytes = MaxLength, MapInboundClaims = false };
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+
+    /// <param name="before">Those of the configuration before this one: an issuer that stays the same keeps its keys.</param>
+    public ExternalIssuers(AccessOptions? options, ExternalIssuers? before, TimeProvider clock, ILogger logger)
+    {
+        (_clock, _logger) = (clock, logger);
+        Options = options?.Issuers ?? ImmutableSortedDictionary<string, IssuerOptions>.Empty;
+        _byUrl = Options.ToFrozenDictionary(
+            pair => pair.Value.Url, pair => (pair.Key, pair.Value, before?.KeysOf(pair.Value) ?? new(pair.Value, clock, logger)),
+            StringComparer.Ordinal);
+        _groups = (options?.Rules ?? []).SelectMany(rule => rule.Actors).Where(actor => actor.StartsWith('@'))
+            .ToFrozenSet(StringComparer.Ordinal);
+    }
+
+    public ImmutableSortedDictionary<string, IssuerOptions> Options { get; }
+
+    /// <summary>Whether this looks like an identity token: three parts, the first of which begins <c>{"</c>. Ours have one part.</summary>
+    public bool IsToken(string text) =>
+        _byUrl.Count > 0 && text.StartsWith("eyJ", StringComparison.Ordinal) && text.AsSpan().Count('.') == 2;
+
+    /// <summary>Who this token is of: an actor named <c>issuer:claim</c>.</summary>
+    public async ValueTask<Identity> ReadAsync(string text, CancellationToken cancellationToken)
+    {
+        if (text.Length > MaxLength || !TryParse(text, out var token) || !_byUrl.TryGetValue(token.Issuer, out var issuer)) return NotRead;
+        var keys = await issuer.Keys.GetAsync(token.Kid is { Length: > 0 } kid ? kid : null, cancellationToken);
+        var problem = keys.Count == 0
+            ? "its issuer's keys cannot be had now; try again"
+            : await ProblemOfAsync(token, issuer.Options, keys) ?? ProblemOfClaims(token, issuer.Options);
+        if (problem is null)
+            return new Identity.Known($"{issuer.Name}:{Claim(token, issuer.Options.Actor)}") { Groups = GroupsOf(token, issuer) };
+        Log.TokenRefused(_logger, issuer.Name, problem);
+        return new Identity.Wrong($"the token of issuer {issuer.Name} is not taken: {problem}");
+    }
+
+    private IssuerKeys? KeysOf(IssuerOptions next) =>
+        _byUrl.TryGetValue(next.Url, out var same) && same.Options.ToString() == next.ToString() ? same.Keys : null;
+
+    private static bool TryParse(string text, out JsonWebToken token)
+    {
+        try
+        {
+            token = new(text);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            token = null!;
+            return false;
+        }
+    }
+
+    private async Task<string?> ProblemOfAsync(JsonWebToken token, IssuerOptions issuer, IEnumerable<SecurityKey> keys)
+    {
+        var result = await _handler.ValidateTokenAsync(token, new()
+        {
+            ValidIssuer = issuer.Url,
+            ValidAudience = issuer.Audience,
+            ValidAlgorithms = Algorithms,
+            IssuerSigningKeys = keys,
+            RequireSignedTokens = true,
+            // By our own clock, below.
+            ValidateLifetime = false,
+            RequireExpirationTime = false,
+        });
+        return result.IsValid ? ProblemOfTime(token) : result.Exception switch
+        {
+            SecurityTokenInvalidAudienceException => $"expected aud {issuer.Audience}, got {Shown(string.Join(", ", token.Audiences))}",
+            SecurityTokenInvalidAlgorithmException => $"expected an alg of {string.Join(", ", Algorithms)}, got {Shown(token.Alg)}",
+            SecurityTokenSignatureKeyNotFoundException => "its key is not one of its issuer's",
+            _ => "its signature is not its issuer's",
+        };
+    }
+
+    private string? ProblemOfTime(JsonWebToken token)
+    {
+        var now = _clock.GetUtcNow().UtcDateTime;
+        // MinValue stands for a claim that is not there.
+        if (token.ValidTo == DateTime.MinValue) return "it never expires (exp is missing)";
+        if (token.ValidTo + Skew <= now) return $"it expired at {token.ValidTo:u}";
+        return token.ValidFrom != DateTime.MinValue && token.ValidFrom - Skew > now ? $"it is good from {token.ValidFrom:u} only" : null;
+    }
+
+    private static string? ProblemOfClaims(JsonWebToken token, IssuerOptions issuer)
+    {
+        if (Claim(token, issuer.Actor) is not { Length: > 0 and <= 255 } actor || actor.Any(char.IsControl))
+            return $"expected claim {issuer.Actor}, which names the actor";
+        foreach (var (name, pattern) in issuer.Require)
+        {
+            var value = Claim(token, name);
+            if (value is null || !Glob.IsMatch(pattern, value))
+                return $"expected claim {name} to be {pattern}, got {Shown(value ?? "none")}";
+        }
+        return null;
+    }
+
+    /// <summary>Those of the token's groups that some rule names: no others could make a difference.</summary>
+    private ImmutableArray<string> GroupsOf(JsonWebToken token, (string Name, IssuerOptions Options, IssuerKeys) issuer) =>
+        issuer.Options.Groups is not { } claim
+            ? []
+            : [.. token.Claims.Where(c => c.Type == claim).Select(c => $"@{issuer.Name}:{c.Value}").Where(_groups.Contains).Distinct()];
+
+    private static string? Claim(JsonWebToken token, string name) => token.TryGetClaim(name, out var claim) ? claim.Value : null;
+
+    private static string Shown(string text) => Oci.Printable.Line(text, 80);
+}

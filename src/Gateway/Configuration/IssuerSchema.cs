@@ -1,0 +1,55 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Configuration;
+
+/// <summary>One entry of <c>access.issuers</c>.</summary>
+internal static class IssuerSchema
+{
+    /// <summary>Names the issuer in actors and groups, so it may hold nothing that has a meaning there.</summary>
+    public static readonly Scalar<string> Key = new(
+        "a name of letters, digits, dots and dashes such as github",
+        (text, _) => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-')
+            ? text
+            : Parsed<string>.Not());
+
+    private static readonly Section<IssuerOptions> Issuer = new(() => new(), Check)
+    {
+        {
+            "url", Addresses.Issuer, new Required(),
+            "The tokens' `iss`, exactly; its keys are found below it (OpenID Connect Discovery), over https.", (o, v) => o with { Url = v }
+        },
+        {
+            "keys", Scalars.ReadableFile, "(those that the issuer publishes)",
+            "File with the issuer's keys (JSON Web Key Set), so that nobody is asked; read again after an hour.",
+            (o, v) => o with { Keys = v }
+        },
+        {
+            "certificateAuthority", Scalars.ReadableFile, "(the system's)",
+            "PEM file of the authorities to trust when its keys are asked for.", (o, v) => o with { CertificateAuthority = v }
+        },
+        {
+            "audience", Scalars.Text, new Required(), "What the tokens' `aud` must have: a name of this gateway that no other service uses.",
+            (o, v) => o with { Audience = v }
+        },
+        {
+            "actor", Scalars.Text, "sub", "Claim that names the actor; rules know him as `<issuer>:<claim>`.", (o, v) => o with { Actor = v }
+        },
+        {
+            "groups", Scalars.Text, "(none)", "Claim that lists the actor's groups; rules know them as `@<issuer>:<group>`.",
+            (o, v) => o with { Groups = v }
+        },
+        {
+            "require", new MapOf<string>(Scalars.Text, Scalars.Glob), "{}", "Claims that a token must have, as patterns.",
+            (o, v) => o with { Require = v }
+        },
+    };
+
+    /// <summary>The issuers by name.</summary>
+    public static readonly MapOf<IssuerOptions> Issuers = new(Key, Issuer);
+
+    private static void Check(IssuerOptions issuer, string path, Reading reading)
+    {
+        if (issuer.Keys is not null && issuer.CertificateAuthority is not null)
+            reading.Add(Reading.Join(path, "certificateAuthority"), "has no use beside keys: with them nobody is asked");
+    }
+}

@@ -1,0 +1,32 @@
+using Xunit;
+
+namespace Gateway.Tests.Configuration;
+
+public sealed class AccessSchemaTests
+{
+    private const string Issuer = "issuers: { ci: { url: 'https://ci.example.com', audience: here } }";
+
+    [Fact]
+    public void Issuer_has_its_url_and_audience_and_the_subject_for_an_actor()
+    {
+        var issuer = Yaml.Good($"access: {{ {Issuer} }}").Access!.Issuers["ci"];
+
+        Assert.Equal(("https://ci.example.com", "here", "sub"), (issuer.Url, issuer.Audience, issuer.Actor));
+        Assert.Empty(issuer.Require);
+    }
+
+    [Theory]
+    [InlineData("rules: [{ actors: [ci], repositories: [a], actions: [pull] }]", "access.rules[0].actors: 'ci' cannot log in without access.htpasswd")]
+    [InlineData(Issuer + ", rules: [{ actors: ['cy:x'], repositories: [a], actions: [pull] }]", "'cy:x' names an issuer that access.issuers does not have; did you mean ci?")]
+    [InlineData(Issuer + ", rules: [{ actors: ['@cy:x'], repositories: [a], actions: [pull] }]", "'@cy:x' names an issuer that access.issuers does not have")]
+    [InlineData("groups: { devs: [] }, rules: [{ actors: ['@dev'], repositories: [a], actions: [pull] }]", "'@dev' names no group of access.groups; did you mean devs?")]
+    [InlineData("groups: { devs: ['@ops'] }", "access.groups.devs: '@ops' is no single actor")]
+    [InlineData("groups: { devs: ['*'] }", "access.groups.devs: '*' is no single actor")]
+    [InlineData("groups: { devs: [alice] }", "access.groups.devs: 'alice' cannot log in without access.htpasswd")]
+    [InlineData("issuers: { ci: { url: 'https://ci.example.com' } }", "access.issuers.ci.audience: must be written")]
+    [InlineData("issuers: { ci: { url: 'http://ci.example.com', audience: a } }", "access.issuers.ci.url: expected a URL such as")]
+    [InlineData("issuers: { 'c:i': { url: 'https://ci.example.com', audience: a } }", "expected a name of letters, digits, dots and dashes")]
+    [InlineData("issuers: { a: { url: 'https://x', audience: a }, b: { url: 'https://x', audience: b } }", "access.issuers.b.url: 'https://x' is the url of a already")]
+    public void Actor_who_can_never_come_and_issuer_without_meaning_are_told(string access, string expected) =>
+        Assert.Contains(expected, Yaml.Mistake($"access: {{ {access} }}"));
+}
