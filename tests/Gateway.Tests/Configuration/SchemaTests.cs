@@ -1,5 +1,9 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
 using Xunit;
 
 namespace Gateway.Tests.Configuration;
@@ -57,5 +61,15 @@ public sealed class SchemaTests
             .Replace("{ policy: {", "{ policy: { default: allow, ", StringComparison.Ordinal);
 
     /// <summary>All values as text: arrays are equal only if they are the same one.</summary>
-    private static string Show(GatewayOptions options) => System.Text.Json.JsonSerializer.Serialize(options);
+    private static string Show(GatewayOptions options) => JsonSerializer.Serialize(options, ByText);
+
+    private static readonly JsonSerializerOptions ByText = new() { Converters = { new AsText<Digest>(), new AsText<VerificationKey>() } };
+
+    /// <summary>Types that say all of themselves in one line.</summary>
+    private sealed class AsText<T> : JsonConverter<T>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) => throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue($"{value}");
+    }
 }
