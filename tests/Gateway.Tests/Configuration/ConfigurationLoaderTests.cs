@@ -147,10 +147,9 @@ public sealed class ConfigurationLoaderTests
     [Theory]
     [InlineData("policy: {}", "policy.default: must be written; expected allow or deny")]
     [InlineData("policy: { default: allow, trust: {} }", "policy.trust: not in this version")]
-    [InlineData("policy: { default: allow, exceptions: [] }", "policy.exceptions: not in this version")]
     [InlineData("policy: { default: allow, quarantine: {} }", "policy.quarantine: not in this version")]
     [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { signatures: [] } }] }", "policy.rules[0].require.signatures: not in this version")]
-    [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { limits: {} } }] }", "policy.rules[0].require.limits: not in this version")]
+    [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { truthfulMedia: [] } }] }", "policy.rules[0].require.truthfulMedia: not in this version")]
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true }, onMissing: quarantine }] }",
         "policy.rules[0].onMissing: 'quarantine' is not in this version")]
@@ -164,7 +163,7 @@ public sealed class ConfigurationLoaderTests
         Assert.Contains(expected, Yaml.Mistake(text));
 
     [Theory]
-    [InlineData("policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }", "policy.rules[0].require: requires nothing; expected artifactTypes: true")]
+    [InlineData("policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }", "policy.rules[0].require: requires nothing; expected a requirement such as artifactTypes: true")]
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }, { id: a, require: { artifactTypes: true } }] }",
         "policy.rules[1].id: 'a' names an earlier rule too")]
