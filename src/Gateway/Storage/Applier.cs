@@ -78,6 +78,7 @@ internal sealed class Applier(Volume volume)
             volume.Files.Write(repository.Root.Data(o.Digest), o.Bytes.Span);
             volume.Manifests.Remove(o.Digest);
         }
+        if (repository.Root.Lifetime == Lifetime.Cached) volume.Eviction.Stored(o.Digest, o.Bytes.Length);
         volume.Files.WriteLink(repository.Root.ManifestLink(repository.Path, o.Digest), o.Digest);
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));

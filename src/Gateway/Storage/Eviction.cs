@@ -1,90 +1,284 @@
+using System.Diagnostics.Metrics;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
 
 /// <summary>
-/// Keeps what is cached below its size: removes what was used longest ago, one blob at a time, never what a client pushed. A reader of
-/// removed content keeps it until it is done; for everybody else it is a miss.
+/// Keeps what is cached below its size, blob by blob, in the order of <see cref="GreedyDual{TKey}"/>: never what is being read, never what a
+/// client pushed (a cached file that is linked into the kept root has two names, and is not in the order). What was removed is a miss for
+/// everybody; its links stay, for they say only that the upstream vouched.
 /// </summary>
-internal sealed class Eviction(Volume volume, LinkIndex index, ILogger logger)
+internal sealed class Eviction : IAsyncDisposable
 {
-    /// <summary>Down to this share of the limit at one go, so that the folders are walked once for many fetches.</summary>
-    private const double LowWater = 0.9;
+    // A crash loses at most this much of who was used how often, as of the index itself.
+    private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(1);
 
-    /// <summary>
-    /// Content up to this size goes last: manifests and configs hold little room, and are what a tag is good for when the upstream is gone
-    /// (manifests up to 64 KiB are also what the journal inlines).
-    /// </summary>
-    private const long Small = JournalRecord.MaxInline;
+    private readonly Volume _volume;
+    private readonly LinkIndex _index;
+    private readonly ILogger _logger;
+    private readonly Meter _meter = new("Gateway.Storage.Eviction");
+    private readonly Counter<long> _evicted;
+    private readonly Counter<long> _evictedBytes;
+    private readonly ITimer _notes;
+    private readonly Task _counted;
+    private readonly CancellationTokenSource _stop = new();
 
-    private int _running;
-    private long _bytes = -1;
+    // Held for a removal or two; the other for some memory accesses. In this order.
+    private readonly Lock _evicting = new();
+    private readonly Lock _lock = new();
+    private readonly GreedyDual<DigestKey> _order = new();
+    private readonly HashSet<DigestKey> _used = [];
+    private List<(DigestKey Key, long Size)>? _early = [];
+    private long _arriving;
 
-    /// <summary>Bytes of cached content allowed; what clients pushed does not count, also where both have it.</summary>
-    public long MaxBytes { get; set; } = long.MaxValue;
-
-    /// <summary>Bytes of cached content, as far as they have been counted; -1 before the first count.</summary>
-    public long Bytes => Interlocked.Read(ref _bytes);
-
-    private sealed record Cached(string File, Digest Digest, long Size, long LastUse);
-
-    /// <summary>Counts what has just been published, and makes room when it was too much. Runs behind the request.</summary>
-    public void Published(long size)
+    public Eviction(Volume volume, LinkIndex index, TimeProvider clock, ILogger logger)
     {
-        if (Bytes >= 0 && Interlocked.Add(ref _bytes, size) <= MaxBytes) return;
-        _ = Task.Run(MakeRoom);
+        (_volume, _index, _logger) = (volume, index, logger);
+        _evicted = _meter.CreateCounter<long>("gateway.cache.evictions", description: "Blobs and manifests that made room.");
+        _evictedBytes = _meter.CreateCounter<long>("gateway.cache.evicted.bytes", "By", "Their bytes.");
+        _meter.CreateObservableGauge("gateway.cache.size", () => Bytes, "By", "Cached content, without what clients pushed too.");
+        _meter.CreateObservableGauge("gateway.cache.entries", () => (long)Count, description: "Cached blobs and manifests.");
+        _notes = clock.CreateTimer(_ => WriteNotes(), null, NoteEvery, NoteEvery);
+        _counted = Task.Run(CountAsync);
     }
 
-    /// <summary>Counts all that is cached, and removes the least recently used of it where that is more than allowed.</summary>
-    public void MakeRoom()
+    /// <summary>Bytes of cached content allowed; what clients pushed does not count, where both names are of one file.</summary>
+    public long MaxBytes { get; set; } = long.MaxValue;
+
+    /// <summary>Bytes of cached content; fewer than there are until <see cref="Counted"/>.</summary>
+    public long Bytes
     {
-        if (Interlocked.Exchange(ref _running, 1) == 1) return;
+        get
+        {
+            lock (_lock) return _order.Bytes;
+        }
+    }
+
+    /// <summary>Cached blobs and manifests.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock) return _order.Count;
+        }
+    }
+
+    /// <summary>Ends when what an earlier start left has been counted.</summary>
+    public Task Counted => _counted;
+
+    /// <summary>Notes that some content was asked for.</summary>
+    public void Used(Digest digest)
+    {
+        var key = new DigestKey(digest);
+        lock (_lock)
+        {
+            if (_order.Use(key)) _used.Add(key);
+        }
+    }
+
+    /// <summary>
+    /// Makes room, lets <paramref name="move"/> put content in its place, and counts it. Throws <see cref="IOException"/> when everything
+    /// that could make room is being read. Waits for what was there before this start to be counted, so it may take seconds.
+    /// </summary>
+    public void Publish(Digest digest, long size, Action move)
+    {
+        _counted.Wait();
+        if (!TryReserve(size)) throw new IOException($"no room could be made for {digest}: {size} bytes, of at most {MaxBytes}");
         try
         {
-            var cached = Walk().ToList();
-            var bytes = cached.Sum(c => c.Size);
-            if (bytes > MaxBytes)
-            {
-                foreach (var oldest in cached.OrderBy(c => c.Size <= Small).ThenBy(c => c.LastUse))
-                {
-                    if (bytes <= MaxBytes * LowWater) break;
-                    Remove(oldest);
-                    bytes -= oldest.Size;
-                }
-            }
-            Interlocked.Exchange(ref _bytes, bytes);
-        }
-        catch (IOException e)
-        {
-            Log.EvictionFailed(logger, e);
+            move();
+            Stored(digest, size);
         }
         finally
         {
-            Volatile.Write(ref _running, 0);
+            lock (_lock) _arriving -= size;
         }
     }
 
-    private void Remove(Cached content)
+    /// <summary>Counts content that is in its place.</summary>
+    public void Stored(Digest digest, long size)
     {
-        File.Delete(content.File);
-        volume.OpenFiles.Forget(Lifetime.Cached, content.Digest);
-        index.Remove(content.Digest);
+        var key = new DigestKey(digest);
+        lock (_lock)
+        {
+            if (_early is not null) _early.Add((key, size));
+            else if (_order.Add(key, size)) _used.Add(key);
+        }
     }
 
-    private IEnumerable<Cached> Walk()
+    /// <summary>Makes room for so many bytes more, as far as that is possible.</summary>
+    public void MakeRoom(long size)
     {
-        if (!Directory.Exists(volume.CachedRoot.Blobs)) yield break;
-        foreach (var data in Directory.EnumerateFiles(volume.CachedRoot.Blobs, "data", SearchOption.AllDirectories))
+        if (!TryReserve(size)) return;
+        lock (_lock) _arriving -= size;
+    }
+
+    /// <summary>
+    /// Removes cached content of at least so many bytes, whatever the limit; false when there is not as much, and then nothing is removed, or
+    /// when some of it is being read.
+    /// </summary>
+    public bool TryFree(long bytes)
+    {
+        lock (_evicting)
+        {
+            if (Bytes < bytes) return false;
+            var freed = EvictWhile(freed => freed < bytes);
+            _volume.MeasureRoom();
+            return freed >= bytes;
+        }
+    }
+
+    /// <summary>Takes some content out of what may be evicted: a client has pushed it too, and its bytes are no longer ours alone.</summary>
+    public void Forget(Digest digest)
+    {
+        var key = new DigestKey(digest);
+        lock (_lock)
+        {
+            _order.Remove(key);
+            _used.Remove(key);
+        }
+        _index.Remove(key);
+    }
+
+    /// <summary>Removes some content at an operator's wish, also while it is read: its readers keep it. Returns its bytes; 0 when it was not here.</summary>
+    public long Purge(Digest digest)
+    {
+        lock (_evicting)
+        {
+            var size = SmallFiles.Length(_volume.CachedRoot.Data(digest)) ?? 0;
+            TryRemove(digest, evenIfRead: true);
+            Forget(digest);
+            return size;
+        }
+    }
+
+    private bool TryReserve(long size)
+    {
+        lock (_evicting)
+        {
+            EvictWhile(_ => !Fits());
+            lock (_lock)
+            {
+                if (!Fits()) return false;
+                _arriving += size;
+                return true;
+            }
+        }
+
+        bool Fits()
+        {
+            lock (_lock) return _order.Bytes + _arriving <= MaxBytes - size;
+        }
+    }
+
+    /// <summary>Evicts in turn; what is being read is passed over, and keeps its place. Returns the bytes that went.</summary>
+    private long EvictWhile(Func<long, bool> more)
+    {
+        var passedOver = new List<(DigestKey Key, long Size, Worth Worth)>();
+        long freed = 0;
+        while (more(freed))
+        {
+            (DigestKey Key, long Size, Worth Worth) next;
+            lock (_lock)
+            {
+                if (!_order.TryTake(out next.Key, out next.Size, out next.Worth)) break;
+            }
+            if (!TryRemove(next.Key.ToDigest(), evenIfRead: false))
+            {
+                passedOver.Add(next);
+                continue;
+            }
+            Forget(next.Key.ToDigest());
+            freed += next.Size;
+            _evicted.Add(1);
+            _evictedBytes.Add(next.Size);
+        }
+        lock (_lock) passedOver.ForEach(each => _order.Return(each.Key, each.Size, each.Worth));
+        return freed;
+    }
+
+    // Out of the way in one step, so that nobody finds half a folder; what takes long comes after it.
+    private bool TryRemove(Digest digest, bool evenIfRead)
+    {
+        var folder = Path.GetDirectoryName(_volume.CachedRoot.Data(digest))!;
+        var gone = _volume.Files.Temporary();
+        try
+        {
+            if (!_volume.OpenFiles.TryRemove(Lifetime.Cached, digest, evenIfRead, () => Directory.Move(folder, gone))) return false;
+            _volume.Manifests.Remove(digest);
+            Directory.Delete(gone, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Somebody else removed it.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.EvictionFailed(_logger, e);
+            return false;
+        }
+        return true;
+    }
+
+    /// <summary>Counts what an earlier start left: the disk says what is there, the index how it was used.</summary>
+    private async Task CountAsync()
+    {
+        List<(DigestKey Key, long Size, DateTime Written)> found = [];
+        try
+        {
+            await _index.Opened;
+            found = [.. Walk().TakeWhile(_ => !_stop.IsCancellationRequested).OrderBy(each => each.Written)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.NotCounted(_logger, e);
+        }
+        lock (_lock)
+        {
+            _order.Restore([.. found.Select(each => (each.Key, each.Size, WorthOf(each.Key)))]);
+            foreach (var (key, size) in _early!) _order.Add(key, size);
+            _early = null;
+        }
+    }
+
+    private Worth? WorthOf(DigestKey key) => _index.TryRead(key, out var record) && double.IsFinite(record.Priority) && record.Uses > 0
+        ? new(Math.Min(record.Uses, GreedyDual<DigestKey>.MostUses), Math.Max(record.Priority, 0))
+        : null;
+
+    private IEnumerable<(DigestKey Key, long Size, DateTime Written)> Walk()
+    {
+        if (!Directory.Exists(_volume.CachedRoot.Blobs)) yield break;
+        foreach (var data in Directory.EnumerateFiles(_volume.CachedRoot.Blobs, "data", SearchOption.AllDirectories))
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
-            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)
-                || File.Exists(volume.KeptRoot.Data(digest)))
-                continue;
+            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || Posix.Names(data) != 1) continue;
             var file = new FileInfo(data);
-            if (!file.Exists) continue;
-            var written = new DateTimeOffset(file.LastWriteTimeUtc).ToUnixTimeSeconds();
-            yield return new(
-                data, digest, file.Length, index.TryRead(digest, out var record) ? Math.Max(record.LastUse, written) : written);
+            if (file.Exists) yield return (new(digest), file.Length, file.LastWriteTimeUtc);
         }
+    }
+
+    // Uses are written behind the requests, each content once for however many there were.
+    private void WriteNotes()
+    {
+        List<(DigestKey Key, Worth Worth)> notes = [];
+        lock (_lock)
+        {
+            foreach (var key in _used)
+            {
+                if (_order.Find(key) is { } worth) notes.Add((key, worth));
+            }
+            _used.Clear();
+        }
+        foreach (var (key, worth) in notes) _index.Write(key, new ContentRecord { Uses = worth.Uses, Priority = worth.Priority });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _notes.DisposeAsync();
+        await _stop.CancelAsync();
+        await _counted;
+        WriteNotes();
+        _meter.Dispose();
+        _stop.Dispose();
     }
 }

@@ -86,7 +86,25 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>The record of a key. False also when all sessions are busy: the disk answers as well.</summary>
-    public bool TryRead(in TKey key, out TValue value) => TryRead(in key, out value, out _);
+    public bool TryRead(in TKey key, out TValue value)
+    {
+        value = default;
+        if (Rent(wait: false) is not { } session) return false;
+        Entry found = default;
+        Nothing nothing = default;
+        var status = session.Calls.Read(ref Unsafe.AsRef(in key), ref nothing, ref found, session);
+        if (status.IsPending)
+        {
+            // The read itself is done already, by this thread (see FasterFiles): this takes what it gave.
+            session.Calls.CompletePending(wait: true);
+            (status, found) = (session.Status, session.Found);
+        }
+        Return(session);
+        ThrowIfFailed();
+        if (!status.Found || !IsIntact(in key, in found)) return false;
+        value = found.Value;
+        return true;
+    }
 
     /// <summary>Sets the record of a key.</summary>
     public void Write(in TKey key, in TValue value)
@@ -106,28 +124,6 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// All records, one after another, while others read and write. What stays as it is comes once; what is changed meanwhile comes at
-    /// least once.
-    /// </summary>
-    public IEnumerable<(TKey Key, TValue Value)> Records()
-    {
-        var next = _kv.Log.BeginAddress;
-        while (!_closed && next < _kv.Log.TailAddress)
-        {
-            using var scan = _kv.Log.Scan(next, _kv.Log.TailAddress);
-            while (!_closed && scan.GetNext(out var header))
-            {
-                var (key, value) = (scan.GetKey(), scan.GetValue());
-                // The log has a key's older records too; the newest is the one that a read finds here.
-                if (!header.Tombstone && IsIntact(in key, in value) && TryRead(in key, out _, out var address)
-                    && address == scan.CurrentAddress)
-                    yield return (key, value.Value);
-            }
-            next = scan.EndAddress;
-        }
-    }
-
-    /// <summary>
     /// If more than half of the log is not in use, copies what is of its oldest part to its end; the next checkpoint lets that part go. It
     /// takes a lookup for each record there: some seconds, on a thread of its own.
     /// </summary>
@@ -140,7 +136,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         var used = Math.Max(_kv.EntryCount * log.FixedRecordSize, _sizes.Log);
         if (log.TailAddress - log.BeginAddress <= 2 * used) return;
         var until = Math.Min(log.SafeReadOnlyAddress, log.BeginAddress + CompactAtOnce);
-        log.Compact<Nothing, Found, Session?, Functions>(new Functions(), until, CompactionType.Lookup);
+        log.Compact<Nothing, Entry, Session?, Functions>(new Functions(), until, CompactionType.Lookup);
     }
 
     /// <summary>
@@ -153,7 +149,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         await _kv.TakeFullCheckpointAsync(CheckpointType.FoldOver, cancellationToken);
         ThrowIfFailed();
         NoteState();
-        // Only now does no checkpoint need what compaction left behind. A listing under way finds what was there moved to the end.
+        // Only now does no checkpoint need what compaction left behind.
         _kv.Log.Truncate();
     }
 
@@ -196,26 +192,6 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         Volatile.Write(ref _count, _kv.EntryCount);
     }
 
-    private bool TryRead(in TKey key, out TValue value, out long address)
-    {
-        (value, address) = (default, default);
-        if (Rent(wait: false) is not { } session) return false;
-        Found found = default;
-        Nothing nothing = default;
-        var status = session.Calls.Read(ref Unsafe.AsRef(in key), ref nothing, ref found, session);
-        if (status.IsPending)
-        {
-            // The read itself is done already, by this thread (see FasterFiles): this takes what it gave.
-            session.Calls.CompletePending(wait: true);
-            (status, found) = (session.Status, session.Found);
-        }
-        Return(session);
-        ThrowIfFailed();
-        if (!status.Found || !IsIntact(in key, in found.Entry)) return false;
-        (value, address) = (found.Entry.Value, found.Address);
-        return true;
-    }
-
     private Session? Rent(bool wait)
     {
         var spin = default(SpinWait);
@@ -253,21 +229,15 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         public ulong Check;
     }
 
-    private struct Found
-    {
-        public Entry Entry;
-        public long Address;
-    }
-
     private struct Nothing;
 
     /// <summary>One of FASTER's sessions, and what its last read from disk gave.</summary>
-    private sealed class Session(int slot, ClientSession<TKey, Entry, Nothing, Found, Session?, Functions> calls)
+    private sealed class Session(int slot, ClientSession<TKey, Entry, Nothing, Entry, Session?, Functions> calls)
     {
         public readonly int Slot = slot;
-        public readonly ClientSession<TKey, Entry, Nothing, Found, Session?, Functions> Calls = calls;
+        public readonly ClientSession<TKey, Entry, Nothing, Entry, Session?, Functions> Calls = calls;
         public Status Status;
-        public Found Found;
+        public Entry Found;
     }
 
     private sealed class KeyComparer : IFasterEqualityComparer<TKey>
@@ -277,19 +247,19 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         public bool Equals(ref TKey k1, ref TKey k2) => k1.Equals(k2);
     }
 
-    private sealed class Functions : FunctionsBase<TKey, Entry, Nothing, Found, Session?>
+    private sealed class Functions : FunctionsBase<TKey, Entry, Nothing, Entry, Session?>
     {
-        public override bool SingleReader(ref TKey key, ref Nothing input, ref Entry value, ref Found dst, ref ReadInfo readInfo)
+        public override bool SingleReader(ref TKey key, ref Nothing input, ref Entry value, ref Entry dst, ref ReadInfo readInfo)
         {
-            (dst.Entry, dst.Address) = (value, readInfo.Address);
+            dst = value;
             return true;
         }
 
-        public override bool ConcurrentReader(ref TKey key, ref Nothing input, ref Entry value, ref Found dst, ref ReadInfo readInfo) =>
+        public override bool ConcurrentReader(ref TKey key, ref Nothing input, ref Entry value, ref Entry dst, ref ReadInfo readInfo) =>
             SingleReader(ref key, ref input, ref value, ref dst, ref readInfo);
 
         public override bool SingleWriter(
-            ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Found output, ref UpsertInfo upsertInfo, WriteReason reason)
+            ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Entry output, ref UpsertInfo upsertInfo, WriteReason reason)
         {
             dst = src;
             return true;
@@ -297,12 +267,11 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
 
         /// <summary>Refuses to write over a record: FASTER appends a new one then.</summary>
         public override bool ConcurrentWriter(
-            ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Found output, ref UpsertInfo upsertInfo) => false;
+            ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Entry output, ref UpsertInfo upsertInfo) => false;
 
         public override void ReadCompletionCallback(
-            ref TKey key, ref Nothing input, ref Found output, Session? ctx, Status status, RecordMetadata recordMetadata)
+            ref TKey key, ref Nothing input, ref Entry output, Session? ctx, Status status, RecordMetadata recordMetadata)
         {
-            // The metadata's address is where the search began, not where it ended: the reader has noted that.
             if (ctx is not null) (ctx.Status, ctx.Found) = (status, output);
         }
     }

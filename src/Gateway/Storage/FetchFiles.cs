@@ -25,14 +25,14 @@ internal sealed class FetchFiles(string folder, Volume volume)
     {
         var path = PartOf(digest);
         var left = LeftBehind(digest);
-        if (volume.FreeBytes - (size ?? 0) + left < KeepFree) return null;
+        if (size > volume.Eviction.MaxBytes || !HasRoom((size ?? 0) - left)) return null;
         try
         {
             var handle = left > 0
                 ? File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
                 : File.OpenHandle(
                     path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, size ?? 0);
-            var file = new FetchFile(this, digest, handle, left, size ?? left);
+            var file = new FetchFile(this, digest, handle, left);
             _open[digest] = file;
             return file;
         }
@@ -58,6 +58,14 @@ internal sealed class FetchFiles(string folder, Volume volume)
         return left;
     }
 
+    // What is cached makes room, but is not given up in vain.
+    private bool HasRoom(long size)
+    {
+        if (volume.FreeBytes - size >= KeepFree) return true;
+        var lacking = long.CreateSaturating((Int128)KeepFree - volume.FreeBytes + size);
+        return volume.Eviction.TryFree(lacking) && volume.FreeBytes - size >= KeepFree;
+    }
+
     /// <summary>Removes parts that nobody has taken up for a day: whoever still wants the blob has tried again by then.</summary>
     public void Sweep(DateTimeOffset now)
     {
@@ -68,12 +76,14 @@ internal sealed class FetchFiles(string folder, Volume volume)
         }
     }
 
-    /// <summary>Moves a flushed part into the cached root.</summary>
-    internal void Publish(FetchFile file)
+    /// <summary>Moves a flushed part into the cached root. Throws <see cref="IOException"/> when no room can be made for it.</summary>
+    internal void Publish(FetchFile file, long length)
     {
-        SmallFiles.Move(PartOf(file.Digest), volume.CachedRoot.Data(file.Digest));
-        volume.OpenFiles.Forget(Lifetime.Cached, file.Digest);
-        volume.Eviction.Published(file.Reserved);
+        volume.Eviction.Publish(file.Digest, length, () =>
+        {
+            SmallFiles.Move(PartOf(file.Digest), volume.CachedRoot.Data(file.Digest));
+            volume.OpenFiles.Forget(Lifetime.Cached, file.Digest);
+        });
     }
 
     internal void Discard(Digest digest)
@@ -96,7 +106,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
 }
 
 /// <summary>One growing file. Written by one; read by many at once, below what was written.</summary>
-internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind, long reserved) : IAsyncDisposable
+internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind) : IAsyncDisposable
 {
     /// <summary>
     /// Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody
@@ -104,7 +114,6 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     /// </summary>
     private const long Writeback = 8 << 20;
 
-    private long _length;
     private SafeFileHandle? _plan;
 
     public Digest Digest { get; } = digest;
@@ -115,15 +124,12 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     /// <summary>Bytes that a stop left behind, not yet hashed again; 0 for a new part.</summary>
     public long LeftBehind { get; } = leftBehind;
 
-    internal long Reserved => Math.Max(reserved, Volatile.Read(ref _length));
-
     /// <summary>Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or ill.</summary>
     public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         await RandomAccess.WriteAsync(Handle, bytes, offset, cancellationToken);
         var end = offset + bytes.Length;
         if (end / Writeback > offset / Writeback) Posix.StartWriteback(Handle, offset / Writeback * Writeback, Writeback);
-        if (end > _length) Volatile.Write(ref _length, end);
     }
 
     /// <summary>
@@ -165,7 +171,7 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
             {
                 if (RandomAccess.GetLength(Handle) != length) RandomAccess.SetLength(Handle, length);
                 RandomAccess.FlushToDisk(Handle);
-                files.Publish(this);
+                files.Publish(this, length);
             },
             cancellationToken,
             TaskCreationOptions.LongRunning,

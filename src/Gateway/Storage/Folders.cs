@@ -62,7 +62,11 @@ internal sealed record Folders(string Path)
             throw new IOException($"storage.path {Path} is in use by another gateway; stop it, or give this one a path of its own", e);
         }
         CheckFormat();
-        foreach (var file1 in Directory.GetFiles(Temporary)) File.Delete(file1);
+        foreach (var leftover in new DirectoryInfo(Temporary).EnumerateFileSystemInfos())
+        {
+            if (leftover is DirectoryInfo folder) folder.Delete(recursive: true);
+            else leftover.Delete();
+        }
         return file;
     }
 

@@ -36,13 +36,6 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
 
     public void Remove(in TKey key) => Change(in key, null);
 
-    /// <summary>All records; ends early when the store fails.</summary>
-    public IEnumerable<(TKey Key, TValue Value)> Records()
-    {
-        using var records = (_store?.Records() ?? []).GetEnumerator();
-        while (MoveNext(records)) yield return records.Current;
-    }
-
     /// <summary>
     /// Opens the store and takes it into use. Throws when its files cannot be used, or when more was changed before than is known and the
     /// store is not a new one.
@@ -100,18 +93,5 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
     {
         if (value is { } written) store.Write(in key, in written);
         else store.Remove(in key);
-    }
-
-    private bool MoveNext(IEnumerator<(TKey, TValue)> records)
-    {
-        try
-        {
-            return records.MoveNext();
-        }
-        catch (Exception failure)
-        {
-            failed(failure);
-            return false;
-        }
     }
 }

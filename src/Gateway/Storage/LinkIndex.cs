@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -16,16 +15,12 @@ internal sealed class LinkIndex : IAsyncDisposable
     // A checkpoint of 1 million records takes 0.2 to 0.5 s (measured).
     private static readonly TimeSpan LastCheckpointWithin = TimeSpan.FromSeconds(10);
 
-    // Last use decides only what is evicted first; each write of it adds a record to the log.
-    private static readonly TimeSpan TouchEvery = TimeSpan.FromMinutes(1);
-
     private readonly string _path;
     private readonly IndexFolder _folder;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly IndexTable<LinkKey, LinkRecord> _links;
     private readonly IndexTable<DigestKey, ContentRecord> _content;
-    private readonly Lock[] _stripes = [.. Enumerable.Range(0, 64).Select(_ => new Lock())];
     // Not disposed: a late failure may still cancel it, and it holds no timer.
     private readonly CancellationTokenSource _stop = new();
     private readonly Meter _meter = new("Gateway.Storage");
@@ -86,41 +81,14 @@ internal sealed class LinkIndex : IAsyncDisposable
     /// <summary>Removes the record of a link.</summary>
     public void Remove(in LinkKey key) => _links.Remove(in key);
 
-    /// <summary>The record of some content.</summary>
-    public bool TryRead(Digest digest, out ContentRecord record) => _content.TryRead(new DigestKey(digest), out record);
+    /// <summary>The record of some content's use.</summary>
+    public bool TryRead(in DigestKey content, out ContentRecord record) => _content.TryRead(in content, out record);
 
-    /// <summary>Sets the record of some content, as confirmed in this start.</summary>
-    public void Write(Digest digest, in ContentRecord record)
-    {
-        var key = new DigestKey(digest);
-        lock (StripeOf(key)) _content.Write(in key, record with { Generation = Generation });
-    }
+    /// <summary>Sets the record of some content's use.</summary>
+    public void Write(in DigestKey content, in ContentRecord record) => _content.Write(in content, in record);
 
-    /// <summary>
-    /// Notes that content was used; written at most once a minute per digest. Does not confirm it, and makes no record where there is none.
-    /// </summary>
-    public void Touch(Digest digest, DateTimeOffset now)
-    {
-        var key = new DigestKey(digest);
-        lock (StripeOf(key))
-        {
-            if (!_content.TryRead(in key, out var record) || now.ToUnixTimeSeconds() - record.LastUse < TouchEvery.TotalSeconds) return;
-            _content.Write(in key, record with { LastUse = now.ToUnixTimeSeconds() });
-        }
-    }
-
-    /// <summary>Removes the record of some content.</summary>
-    public void Remove(Digest digest)
-    {
-        var key = new DigestKey(digest);
-        lock (StripeOf(key)) _content.Remove(in key);
-    }
-
-    /// <summary>
-    /// All records of content, read from disk as they are asked for. What changes meanwhile comes at least once, what does not, once.
-    /// </summary>
-    public IEnumerable<(Digest Digest, ContentRecord Record)> Contents() =>
-        _content.Records().Select(each => (each.Key.ToDigest(), each.Value));
+    /// <summary>Removes the record of some content's use.</summary>
+    public void Remove(in DigestKey content) => _content.Remove(in content);
 
     public async ValueTask DisposeAsync()
     {
@@ -129,16 +97,13 @@ internal sealed class LinkIndex : IAsyncDisposable
         _meter.Dispose();
     }
 
-    // A touch reads and then writes; in between nobody may remove.
-    private Lock StripeOf(in DigestKey key) => _stripes[(int)((ulong)key.Hash64 % (ulong)_stripes.Length)];
-
     private async Task RunAsync()
     {
         try
         {
+            using var timer = new PeriodicTimer(CheckpointEvery, _clock);
             Open();
             _opened.TrySetResult();
-            using var timer = new PeriodicTimer(CheckpointEvery, _clock);
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
                 await _links.CompactAsync();

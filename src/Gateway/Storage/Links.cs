@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// Which content a repository has. The index answers; what it does not know, or knows from an earlier start, the disk says: a recovered
 /// index may name what was deleted since (docs/design/0002-index.md).
 /// </summary>
-internal sealed class Links(LinkIndex index, TimeProvider clock)
+internal sealed class Links(LinkIndex index)
 {
     private const byte Alias = 1;
 
@@ -54,13 +54,6 @@ internal sealed class Links(LinkIndex index, TimeProvider clock)
             index.Remove(Key(repository, kind, digest));
             remove();
         }
-    }
-
-    /// <summary>Notes that some content was read just now.</summary>
-    public void Used(Digest digest, long size, Lifetime root)
-    {
-        if (index.TryRead(digest, out _)) index.Touch(digest, clock.GetUtcNow());
-        else index.Write(digest, new ContentRecord { Size = size, LastUse = clock.GetUtcNow().ToUnixTimeSeconds(), Roots = (byte)root });
     }
 
     private static LinkKey Key(StoredRepository repository, LinkKind kind, Digest digest) =>

@@ -20,4 +20,7 @@ internal static partial class Log
 
     [LoggerMessage(2005, LogLevel.Warning, "Cached content could not be evicted; it is tried again with the next fetch")]
     public static partial void EvictionFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(2006, LogLevel.Warning, "Cached content could not be counted; until the next start what is there does not make room")]
+    public static partial void NotCounted(ILogger logger, Exception exception);
 }

@@ -15,10 +15,12 @@ internal sealed class OpenFiles : IDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<(Lifetime, Digest), LinkedListNode<OpenFile>> _byContent = [];
     private readonly LinkedList<OpenFile> _recent = [];
+    private long _removals;
 
     /// <summary>Opens the bytes of some content for one reader; null when they are not in this root.</summary>
     public OpenFile? Open(Root root, Digest digest)
     {
+        long removals;
         lock (_lock)
         {
             if (_byContent.TryGetValue((root.Lifetime, digest), out var node))
@@ -28,13 +30,14 @@ internal sealed class OpenFiles : IDisposable
                 node.Value.Hold();
                 return node.Value;
             }
+            removals = _removals;
         }
         var data = root.Data(digest);
         if (!File.Exists(data)) return null;
         try
         {
             var opened = new OpenFile(root.Lifetime, digest, File.OpenHandle(data, options: FileOptions.Asynchronous));
-            Keep(opened);
+            Keep(opened, removals);
             return opened;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -48,18 +51,42 @@ internal sealed class OpenFiles : IDisposable
     {
         lock (_lock)
         {
+            _removals++;
             if (_byContent.TryGetValue((lifetime, digest), out var node)) Drop(node);
         }
     }
 
-    private void Keep(OpenFile opened)
+    /// <summary>
+    /// Removes some content by <paramref name="remove"/>, and lets go of it; false, and nothing done, while it is being read and that matters.
+    /// </summary>
+    public bool TryRemove(Lifetime lifetime, Digest digest, bool evenIfRead, Action remove)
     {
         lock (_lock)
         {
-            if (_byContent.ContainsKey((opened.Lifetime, opened.Digest))) return;
+            var isOpen = _byContent.TryGetValue((lifetime, digest), out var node);
+            if (isOpen && node!.Value.IsRead && !evenIfRead) return false;
+            remove();
+            _removals++;
+            if (isOpen) Drop(node!);
+            return true;
+        }
+    }
+
+    // What was opened before something was removed may be that: it is for its one reader.
+    private void Keep(OpenFile opened, long removals)
+    {
+        lock (_lock)
+        {
+            if (_removals != removals || _byContent.ContainsKey((opened.Lifetime, opened.Digest))) return;
             opened.Hold();
             _byContent.Add((opened.Lifetime, opened.Digest), _recent.AddFirst(opened));
-            if (_recent.Count > Capacity) Drop(_recent.Last!);
+            // What is being read stays, so that it is known to be: its handle would not be closed by leaving either.
+            for (var node = _recent.Last; _recent.Count > Capacity && node is not null;)
+            {
+                var next = node.Previous;
+                if (!node.Value.IsRead) Drop(node);
+                node = next;
+            }
         }
     }
 
@@ -91,6 +118,9 @@ internal sealed class OpenFile(Lifetime lifetime, Digest digest, SafeFileHandle 
     public SafeFileHandle Handle { get; } = handle;
 
     public long Length { get; } = RandomAccess.GetLength(handle);
+
+    /// <summary>Whether anybody holds it besides the cache of open files.</summary>
+    public bool IsRead => Volatile.Read(ref _holders) > 1;
 
     public void Hold() => Interlocked.Increment(ref _holders);
 

@@ -10,6 +10,7 @@ internal static partial class Posix
     private const int ReadOnly = 0;
     private const int Directory = 0x10000; // O_DIRECTORY, linux/fcntl.h
     private const int CloseOnExec = 0x80000; // O_CLOEXEC
+    private const int NotThere = 2; // ENOENT
     private const int FileExists = 17; // EEXIST
     private const int CrossDevice = 18; // EXDEV
     private const int NotPermitted = 1; // EPERM: the file system has no hard links
@@ -37,6 +38,7 @@ internal static partial class Posix
         if (Link(existing, name) == 0) return;
         var error = Marshal.GetLastPInvokeError();
         if (error == FileExists) return;
+        if (error == NotThere) throw new FileNotFoundException($"{existing} was evicted just now", existing);
         if (error is not (CrossDevice or NotPermitted or TooManyLinks)) throw Failure("link", name, error);
         File.Copy(existing, temporary, overwrite: true);
         using (var copy = File.OpenHandle(temporary, access: FileAccess.ReadWrite)) RandomAccess.FlushToDisk(copy);
@@ -51,6 +53,15 @@ internal static partial class Posix
     {
         const uint write = 2; // SYNC_FILE_RANGE_WRITE
         _ = SyncFileRange(file, offset, count, write);
+    }
+
+    /// <summary>How many names a file has (hard links); 0 when it is not there.</summary>
+    public static unsafe uint Names(string path)
+    {
+        const int cwd = -100, links = 4; // AT_FDCWD; STATX_NLINK
+        const int size = 256, at = 16; // struct statx, and stx_nlink in it: the same on every architecture (statx(2))
+        var found = stackalloc byte[size];
+        return StatX(cwd, path, 0, links, found) == 0 ? *(uint*)(found + at) : 0;
     }
 
     /// <summary>Whether an I/O failure says that the volume is full (ENOSPC, EDQUOT).</summary>
@@ -85,6 +96,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle fd, long offset, long count, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int StatX(int folder, string path, int flags, uint mask, byte* found);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string existing, string name);

@@ -48,6 +48,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     {
         if (volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
         var manifest = volume.Manifests.Find(digest) ?? LoadManifest(digest);
+        volume.Eviction.Used(digest);
         return manifest is null ? null : link.Verdict == manifest.Verdict ? manifest : manifest with { Verdict = link.Verdict };
     }
 
@@ -84,7 +85,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     private FileContent? OpenContent(Digest digest, Digest target)
     {
         if (volume.OpenContent(Root, target) is not { } file) return null;
-        volume.Links.Used(target, file.Length, file.Lifetime);
+        volume.Eviction.Used(target);
         return new FileContent(file, digest);
     }
 
@@ -193,8 +194,10 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     private void Prepare(Operation operation)
     {
         if (operation is Operation.RemoveManifest removal) _ = TagsOf(removal.Digest).Count();
-        if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } manifest)
-            volume.WriteFlushed(Root, manifest.Digest, manifest.Bytes.Span);
+        if (operation is Operation.StoreManifest manifest && Root.Lifetime == Lifetime.Cached)
+            volume.Eviction.MakeRoom(manifest.Bytes.Length);
+        if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } large)
+            volume.WriteFlushed(Root, large.Digest, large.Bytes.Span);
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime == Lifetime.Kept
             && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is null)
             volume.Borrow(Root, blob.Digest);

@@ -42,8 +42,8 @@ internal sealed class Volume : IAsyncDisposable
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files);
         var start = folders.NextStart();
         _index = LinkIndex.Open(folders.Index, start.Generation, clock, logger);
-        Links = new(_index, clock);
-        Eviction = new(this, _index, logger);
+        Links = new(_index);
+        Eviction = new(this, _index, clock, logger);
         var applier = new Applier(this);
         var sequence = start.Sequence;
         try
@@ -146,6 +146,9 @@ internal sealed class Volume : IAsyncDisposable
         }
     }
 
+    /// <summary>Asks the system again: what was removed just now counts.</summary>
+    public void MeasureRoom() => MeasureRoom(_clock.GetTimestamp());
+
     private void MeasureRoom(long now)
     {
         Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
@@ -156,7 +159,7 @@ internal sealed class Volume : IAsyncDisposable
     public void Limit(long maxCached, long keepFree)
     {
         (Eviction.MaxBytes, Fetches.KeepFree) = (maxCached, keepFree);
-        _ = Task.Run(Eviction.MakeRoom);
+        _ = Task.Run(() => Eviction.MakeRoom(0));
     }
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>
@@ -164,7 +167,7 @@ internal sealed class Volume : IAsyncDisposable
     {
         if (_unreplayed is not null && lifetime == Lifetime.Kept) throw new StoreReadOnlyException(_unreplayed);
         if (FreeBytes >= Reserve) return;
-        MeasureRoom(_clock.GetTimestamp());
+        MeasureRoom();
         if (FreeBytes < Reserve)
             throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
     }
@@ -226,6 +229,7 @@ internal sealed class Volume : IAsyncDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
         Posix.LinkOrCopy(from, to, Files.Temporary());
         FlushNames(root, digest);
+        if (root == KeptRoot && Posix.Names(from) > 1) Eviction.Forget(digest);
     }
 
     private static void FlushNames(Root root, Digest digest)
@@ -282,6 +286,7 @@ internal sealed class Volume : IAsyncDisposable
     {
         await _sweep.DisposeAsync();
         await Committer.DisposeAsync();
+        await Eviction.DisposeAsync();
         await _index.DisposeAsync();
         OpenFiles.Dispose();
         await _lock.DisposeAsync();

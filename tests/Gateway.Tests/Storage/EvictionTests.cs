@@ -13,12 +13,17 @@ public sealed class EvictionTests : IAsyncLifetime
 
     private StoredRepository Cached => _rig.Volume.Cached("docker.io", VolumeRig.Name);
 
-    public async ValueTask InitializeAsync() => _rig = await VolumeRig.OpenAsync();
+    private Eviction Eviction => _rig.Volume.Eviction;
+
+    public async ValueTask InitializeAsync()
+    {
+        _rig = await VolumeRig.OpenAsync();
+        await Eviction.Counted;
+    }
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    /// <summary>Fetches a blob that was last used so many minutes ago.</summary>
-    private async Task<Digest> FetchAsync(int minutesAgo, byte[]? content = null)
+    private async Task<Digest> FetchAsync(byte[]? content = null)
     {
         var bytes = content ?? RandomNumberGenerator.GetBytes(Size);
         var digest = Digest.Of(bytes);
@@ -27,78 +32,249 @@ public sealed class EvictionTests : IAsyncLifetime
             await part.WriteAsync(0, bytes, default);
             await part.PublishAsync(bytes.Length, default);
         }
-        File.SetLastWriteTimeUtc(_rig.Volume.CachedRoot.Data(digest), DateTime.UtcNow.AddMinutes(-minutesAgo));
         await Cached.CommitAsync(new([new Operation.LinkBlob(digest, bytes.Length)]), default);
         return digest;
     }
 
     private async Task<bool> IsThereAsync(Digest digest) => await VolumeRig.ReadAsync(Cached, digest) != "absent";
 
+    private bool IsOnDisk(Digest digest) => _rig.Volume.FindContent(digest) is not null;
+
+    private void ShrinkTo(long bytes)
+    {
+        Eviction.MaxBytes = bytes;
+        Eviction.MakeRoom(0);
+    }
+
+    private async Task RestartAsync()
+    {
+        await _rig.RestartAsync();
+        await Eviction.Counted;
+    }
+
     [Fact]
     public async Task What_was_used_longest_ago_goes_first_and_only_as_much_as_must()
     {
-        var (old, recent) = (await FetchAsync(60), await FetchAsync(1));
-        _rig.Volume.Eviction.MaxBytes = Size * 3 / 2;
-        _rig.Volume.Eviction.MakeRoom();
-        Assert.False(await IsThereAsync(old));
-        Assert.True(await IsThereAsync(recent));
-        Assert.Equal(Size, _rig.Volume.Eviction.Bytes);
+        var (first, second, third) = (await FetchAsync(), await FetchAsync(), await FetchAsync());
+        Assert.True(await IsThereAsync(second));
+        ShrinkTo((Size * 2) + 1);
+        Assert.Equal((false, true, true), (IsOnDisk(first), IsOnDisk(second), IsOnDisk(third)));
+        Assert.Equal(Size * 2, Eviction.Bytes);
     }
 
     [Fact]
-    public async Task What_a_client_pushed_is_never_removed_and_does_not_count()
+    public async Task What_comes_makes_room_for_itself()
+    {
+        Eviction.MaxBytes = Size * 3;
+        var fetched = new List<Digest>();
+        for (var i = 0; i < 10; i++)
+        {
+            fetched.Add(await FetchAsync());
+            Assert.InRange(Eviction.Bytes, 1, Size * 3);
+        }
+        Assert.Equal(fetched[^3..], fetched.Where(IsOnDisk));
+    }
+
+    [Fact]
+    public async Task What_is_larger_than_the_limit_is_not_kept_and_pushes_nothing_out()
+    {
+        var small = await FetchAsync();
+        Eviction.MaxBytes = Size * 2;
+        Assert.Null(_rig.Volume.Fetches.Open(Digest.Of("large"u8), (Size * 2) + 1));
+        Assert.True(IsOnDisk(small));
+    }
+
+    [Fact]
+    public async Task Evicted_content_leaves_no_folder_behind()
+    {
+        var digest = await FetchAsync();
+        var folder = Path.GetDirectoryName(_rig.Volume.CachedRoot.Data(digest))!;
+        Assert.True(Directory.Exists(folder));
+        ShrinkTo(0);
+        Assert.False(Directory.Exists(folder));
+        Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(_rig.Path, "gateway/tmp")));
+    }
+
+    [Fact]
+    public async Task What_a_client_pushed_too_is_another_file_and_stays()
     {
         var bytes = RandomNumberGenerator.GetBytes(Size);
-        var blob = await VolumeRig.PushBlobAsync(_rig.Volume.Kept(VolumeRig.Name), bytes);
-        await FetchAsync(60, bytes);
-        _rig.Volume.Eviction.MaxBytes = 0;
-        _rig.Volume.Eviction.MakeRoom();
-        Assert.Equal(0, _rig.Volume.Eviction.Bytes);
+        var kept = _rig.Volume.Kept(VolumeRig.Name);
+        var blob = await VolumeRig.PushBlobAsync(kept, bytes);
+        await FetchAsync(bytes);
+        ShrinkTo(0);
+        Assert.Equal(0, Eviction.Bytes);
+        Assert.False(File.Exists(_rig.Volume.CachedRoot.Data(blob)));
+        Assert.NotEqual("absent", await VolumeRig.ReadAsync(kept, blob));
         Assert.True(await IsThereAsync(blob));
-        Assert.NotEqual("absent", await VolumeRig.ReadAsync(_rig.Volume.Kept(VolumeRig.Name), blob));
     }
 
     [Fact]
-    public async Task A_reader_of_evicted_content_keeps_it_to_the_end()
+    public async Task What_is_mounted_from_the_cache_counts_no_more_and_outlives_it_also_after_a_restart()
     {
-        var digest = await FetchAsync(60);
-        var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(digest, BlobUse.Whole, default));
-        _rig.Volume.Eviction.MaxBytes = 0;
-        _rig.Volume.Eviction.MakeRoom();
-        var writer = new MemoryBodyWriter();
-        await found.Value.CopyToAsync(writer, 0, null, default);
-        await found.Value.DisposeAsync();
-        Assert.Equal(digest, Digest.Of(writer.ToArray()));
-        Assert.False(await IsThereAsync(digest));
-    }
-
-    [Fact]
-    public async Task A_link_outlives_the_bytes_that_were_evicted()
-    {
-        var digest = await FetchAsync(60);
-        _rig.Volume.Eviction.MaxBytes = 0;
-        _rig.Volume.Eviction.MakeRoom();
-        Assert.Equal(Size, (await Cached.ReadLinkAsync(digest, LinkKind.Blob, default))?.Size);
-    }
-
-    [Fact]
-    public async Task What_was_mounted_from_the_cache_outlives_the_cache()
-    {
-        var digest = await FetchAsync(60);
+        var digest = await FetchAsync();
         var kept = _rig.Volume.Kept(VolumeRig.Name);
         await kept.CommitAsync(new([new Operation.LinkBlob(digest, Size)]), default);
+        Assert.Equal(0, Eviction.Bytes);
+        await RestartAsync();
+        Assert.Equal(0, Eviction.Bytes);
+        ShrinkTo(0);
         Directory.Delete(_rig.Volume.CachedRoot.Blobs, recursive: true);
-        Assert.NotEqual("absent", await VolumeRig.ReadAsync(kept, digest));
+        Assert.NotEqual("absent", await VolumeRig.ReadAsync(_rig.Volume.Kept(VolumeRig.Name), digest));
+    }
+
+    [Fact]
+    public async Task What_was_evicted_just_now_cannot_be_mounted()
+    {
+        var kept = _rig.Volume.Kept(VolumeRig.Name);
         var gone = Digest.Of("evicted just now"u8);
         await Assert.ThrowsAsync<FileNotFoundException>(async () => await kept.CommitAsync(new([new Operation.LinkBlob(gone, 16)]), default));
         Assert.Null(await kept.ReadLinkAsync(gone, LinkKind.Blob, default));
     }
 
     [Fact]
-    public void Below_the_room_to_keep_free_nothing_is_reserved()
+    public async Task What_is_being_read_is_passed_over_and_another_goes()
     {
+        var (read, other) = (await FetchAsync(), await FetchAsync());
+        var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(read, BlobUse.Whole, default));
+        ShrinkTo(Size);
+        Assert.Equal((true, false), (IsOnDisk(read), IsOnDisk(other)));
+        await found.Value.DisposeAsync();
+        ShrinkTo(0);
+        Assert.False(IsOnDisk(read));
+    }
+
+    [Fact]
+    public async Task While_all_that_could_make_room_is_read_what_comes_is_not_kept()
+    {
+        Eviction.MaxBytes = Size;
+        var read = await FetchAsync();
+        var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(read, BlobUse.Whole, default));
+        await Assert.ThrowsAsync<IOException>(() => FetchAsync());
+        Assert.Equal(Size, Eviction.Bytes);
+        await found.Value.DisposeAsync();
+        Assert.True(IsOnDisk(await FetchAsync()));
+    }
+
+    [Fact]
+    public async Task A_reader_of_purged_content_keeps_it_to_the_end()
+    {
+        var digest = await FetchAsync();
+        var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(digest, BlobUse.Whole, default));
+        Assert.Equal(Size, Eviction.Purge(digest));
+        Assert.False(await IsThereAsync(digest));
+        var writer = new MemoryBodyWriter();
+        await found.Value.CopyToAsync(writer, 0, null, default);
+        await found.Value.DisposeAsync();
+        Assert.Equal(digest, Digest.Of(writer.ToArray()));
+        Assert.Equal((0, 0L), (Eviction.Count, Eviction.Bytes));
+    }
+
+    [Fact]
+    public async Task A_link_outlives_the_bytes_that_were_evicted()
+    {
+        var digest = await FetchAsync();
+        ShrinkTo(0);
+        Assert.Equal(Size, (await Cached.ReadLinkAsync(digest, LinkKind.Blob, default))?.Size);
+    }
+
+    [Fact]
+    public async Task Manifests_count_too()
+    {
+        var bytes = VolumeRig.ManifestOf(Digest.Of("config"u8), 6);
+        await Cached.CommitAsync(new([new Operation.StoreManifest(Digest.Of(bytes), bytes)]), default);
+        Assert.Equal((1, bytes.Length), (Eviction.Count, Eviction.Bytes));
+        await RestartAsync();
+        Assert.Equal((1, bytes.Length), (Eviction.Count, Eviction.Bytes));
+        ShrinkTo(0);
+        Assert.Null(Cached.ReadManifest(Digest.Of(bytes)));
+    }
+
+    [Fact]
+    public async Task Who_was_used_how_often_survives_a_restart()
+    {
+        var (used, later) = (await FetchAsync(), await FetchAsync());
+        for (var i = 0; i < 3; i++) Assert.True(await IsThereAsync(used));
+        await RestartAsync();
+        Assert.Equal(Size * 2, Eviction.Bytes);
+        ShrinkTo(Size);
+        Assert.Equal((true, false), (IsOnDisk(used), IsOnDisk(later)));
+    }
+
+    [Fact]
+    public async Task Without_the_index_all_is_counted_and_the_oldest_file_goes_first()
+    {
+        var (older, newer) = (await FetchAsync(), await FetchAsync());
+        File.SetLastWriteTimeUtc(_rig.Volume.CachedRoot.Data(newer), DateTime.UtcNow);
+        File.SetLastWriteTimeUtc(_rig.Volume.CachedRoot.Data(older), DateTime.UtcNow.AddDays(-1));
+        await _rig.KillAsync(copy => Directory.Delete(Path.Combine(copy, "gateway/index"), recursive: true));
+        await Eviction.Counted;
+        Assert.Equal((2, Size * 2L), (Eviction.Count, Eviction.Bytes));
+        ShrinkTo(Size);
+        Assert.Equal((false, true), (IsOnDisk(older), IsOnDisk(newer)));
+    }
+
+    [Fact]
+    public async Task Room_is_made_for_the_volume_only_where_there_is_enough_to_make()
+    {
+        var (first, second) = (await FetchAsync(), await FetchAsync());
+        Assert.False(Eviction.TryFree((Size * 2) + 1));
+        Assert.True(IsOnDisk(first) && IsOnDisk(second));
+        Assert.True(Eviction.TryFree(Size));
+        Assert.Equal((false, true), (IsOnDisk(first), IsOnDisk(second)));
+    }
+
+    [Fact]
+    public async Task Below_the_room_to_keep_free_nothing_is_reserved_and_nothing_given_up_in_vain()
+    {
+        var there = await FetchAsync();
         _rig.Volume.Fetches.KeepFree = long.MaxValue;
         Assert.Null(_rig.Volume.Fetches.Open(Digest.Of("x"u8), 1));
         Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/fetches")));
+        Assert.True(IsOnDisk(there));
+    }
+
+    /// <summary>Random fetches of random sizes, reads, purges, changes of the limit, stops and kills, side by side.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Whatever_happens_no_more_is_cached_than_allowed_and_what_is_counted_is_what_is_there(int seed)
+    {
+        var random = new Random(seed);
+        var contents = Enumerable.Range(0, 40).Select(i => RandomNumberGenerator.GetBytes(1 << (10 + random.Next(8)))).ToArray();
+        Eviction.MaxBytes = 300_000;
+        for (var round = 0; round < 12; round++)
+        {
+            var plans = Enumerable.Range(0, 4).Select(worker => (Seed: random.Next(), Own: contents.Where((_, i) => i % 4 == worker).ToArray()));
+            await Task.WhenAll(plans.ToArray().Select(plan => Task.Run(() => WorkAsync(new(plan.Seed), plan.Own))));
+            AssertCounted();
+            if (round % 4 == 1) await RestartAsync();
+            if (round % 4 == 3) await _rig.KillAsync();
+            await Eviction.Counted;
+            Eviction.MaxBytes = 300_000;
+            AssertCounted();
+        }
+    }
+
+    private async Task WorkAsync(Random random, byte[][] own)
+    {
+        for (var step = 0; step < 40; step++)
+        {
+            var content = own[random.Next(own.Length)];
+            var digest = Digest.Of(content);
+            if (random.Next(10) == 0) Eviction.Purge(digest);
+            else if (await Cached.OpenBlobAsync(digest, BlobUse.Whole, default) is Result<IContent>.Found found) await found.Value.DisposeAsync();
+            else if (!IsOnDisk(digest)) await FetchAsync(content);
+            Assert.InRange(Eviction.Bytes, 0, Eviction.MaxBytes);
+        }
+    }
+
+    private void AssertCounted()
+    {
+        var files = Directory.Exists(_rig.Volume.CachedRoot.Blobs)
+            ? Directory.GetFiles(_rig.Volume.CachedRoot.Blobs, "data", SearchOption.AllDirectories)
+            : [];
+        Assert.Equal((files.Length, files.Sum(file => new FileInfo(file).Length)), (Eviction.Count, Eviction.Bytes));
+        Assert.InRange(Eviction.Bytes, 0, Eviction.MaxBytes);
     }
 }

@@ -13,15 +13,12 @@ public sealed class FasterStoreTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task Log_gives_back_what_is_no_longer_used_and_keeps_what_is_also_for_a_listing_and_a_restart()
+    public async Task Log_gives_back_what_is_no_longer_used_and_keeps_what_is_also_for_a_restart()
     {
         using (var store = Open())
         {
             // 60 times 5,000 records of 152 bytes are 43 MiB: more than one segment of 32.
             for (ulong version = 0; version < 60; version++) WriteAll(store, version);
-            using var listing = store.Records().GetEnumerator();
-            Assert.True(listing.MoveNext());
-
             await store.CompactAsync();
             await store.CheckpointAsync(default);
             // FASTER lets the old segment go once no call can be using it any more, on a thread of its own.
@@ -31,14 +28,9 @@ public sealed class FasterStoreTests : IDisposable
             while (File.Exists(oldest) && waited.Elapsed < TimeSpan.FromSeconds(30));
             Assert.False(File.Exists(oldest));
 
-            var listed = new HashSet<LinkKey> { listing.Current.Key };
-            while (listing.MoveNext()) listed.Add(listing.Current.Key);
-            Assert.Equal(Count, listed.Count);
-            AssertAll(store);
         }
         using var again = Open();
         AssertAll(again);
-        Assert.Equal(Count, again.Records().Count());
     }
 
     private FasterStore<LinkKey, LinkRecord> Open() => FasterStore<LinkKey, LinkRecord>.Open(_rig.Folder, new IndexSizes(Log: 1 << 20, HashTable: 1 << 18));

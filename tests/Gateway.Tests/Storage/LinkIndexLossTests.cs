@@ -14,7 +14,7 @@ public sealed class LinkIndexLossTests : IDisposable
     private static readonly LinkRecord[] Links = [.. Enumerable.Range(0, Count).Select(number => IndexRig.LinkOf(number))];
 
     private static readonly Dictionary<Digest, ContentRecord> Content =
-        Enumerable.Range(0, Count).ToDictionary(IndexRig.DigestOf, number => IndexRig.ContentOf(number) with { Generation = 1 });
+        Enumerable.Range(0, Count).ToDictionary(IndexRig.DigestOf, number => IndexRig.ContentOf(number));
 
     private readonly IndexRig _rig = new();
 
@@ -36,7 +36,10 @@ public sealed class LinkIndexLossTests : IDisposable
             var index = IndexRig.OpenSmall(2, folder);
             await index.Opened;
             for (var number = 0; number < Count; number++) AssertWrittenOrMissing(index, number);
-            foreach (var (digest, record) in index.Contents()) Assert.Equal(Content[digest], record);
+            foreach (var (digest, written) in Content)
+            {
+                if (index.TryRead(new DigestKey(digest), out var record)) Assert.Equal(written, record);
+            }
             await index.DisposeAsync();
 
             // What was off or empty works again with the next start.
@@ -125,7 +128,7 @@ public sealed class LinkIndexLossTests : IDisposable
         {
             index.Write(Keys[number], Links[number]);
         }
-        foreach (var (digest, record) in Content) index.Write(digest, record);
+        foreach (var (digest, record) in Content) index.Write(new DigestKey(digest), record);
     }
 
     private static void AssertWrittenOrMissing(LinkIndex index, int number)

@@ -86,49 +86,35 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public async Task Contents_come_once_each_with_their_newest_record_also_from_disk()
+    public async Task How_content_was_used_is_kept_over_a_clean_stop_also_what_is_on_disk_only()
     {
-        await using var index = IndexRig.OpenSmall(1, _rig.Folder);
-        await index.Opened;
         // Half a MiB of memory holds 5,000 records of 15,000: the others are on disk; each is written three times, every fifth removed.
         const int count = 15_000;
-        for (var version = 0; version < 3; version++)
+        await using (var index = IndexRig.OpenSmall(1, _rig.Folder))
         {
-            for (var number = 0; number < count; number++) index.Write(IndexRig.DigestOf(number), IndexRig.ContentOf(number, version));
+            await index.Opened;
+            for (var version = 0; version < 3; version++)
+            {
+                for (var number = 0; number < count; number++) index.Write(Content(number), IndexRig.ContentOf(number, version));
+            }
+            for (var number = 0; number < count; number += 5) index.Remove(Content(number));
+            AssertAll(index);
         }
-        for (var number = 0; number < count; number += 5) index.Remove(IndexRig.DigestOf(number));
+        await using var again = IndexRig.OpenSmall(2, _rig.Folder);
+        await again.Opened;
+        AssertAll(again);
 
-        var found = index.Contents().ToDictionary(each => each.Digest, each => each.Record);
+        static DigestKey Content(int number) => new(IndexRig.DigestOf(number));
 
-        Assert.Equal(count * 4 / 5, found.Count);
-        for (var number = 0; number < count; number++)
+        static void AssertAll(LinkIndex index)
         {
-            var expected = number % 5 != 0;
-            Assert.Equal(expected, index.TryRead(IndexRig.DigestOf(number), out var read));
-            Assert.Equal(expected, found.TryGetValue(IndexRig.DigestOf(number), out var listed));
-            if (expected) Assert.Equal(IndexRig.ContentOf(number, 2) with { Generation = 1 }, listed);
-            if (expected) Assert.Equal(listed, read);
+            for (var number = 0; number < count; number++)
+            {
+                var expected = number % 5 != 0;
+                Assert.Equal(expected, index.TryRead(Content(number), out var read));
+                if (expected) Assert.Equal(IndexRig.ContentOf(number, 2), read);
+            }
         }
-    }
-
-    [Fact]
-    public async Task Touch_writes_at_most_once_a_minute_and_only_what_is_there()
-    {
-        await using var index = await _rig.OpenAsync(1);
-        var (present, absent) = (IndexRig.DigestOf(1), IndexRig.DigestOf(2));
-        var start = DateTimeOffset.FromUnixTimeSeconds(1_000_000);
-        index.Write(present, new ContentRecord { Size = 5, LastUse = start.ToUnixTimeSeconds() });
-
-        index.Touch(present, start.AddSeconds(59));
-        index.Touch(absent, start.AddSeconds(59));
-        Assert.True(index.TryRead(present, out var record));
-        Assert.Equal(start.ToUnixTimeSeconds(), record.LastUse);
-        Assert.False(index.TryRead(absent, out _));
-
-        index.Touch(present, start.AddSeconds(60));
-        Assert.True(index.TryRead(present, out record));
-        Assert.Equal(start.AddSeconds(60).ToUnixTimeSeconds(), record.LastUse);
-        Assert.Equal(5, record.Size);
     }
 
     [Fact]
