@@ -30,8 +30,11 @@ internal static class Forge
         return new(EvidenceTypes.SimpleSigning, payload, ("dev.cosignproject.cosign/signature", Convert.ToBase64String(signature ?? key.Sign(payload))));
     }
 
+    /// <summary>A subject of a statement.</summary>
+    public static string Named(string algorithm, string hex) => $$$"""{"digest":{"{{{algorithm}}}":"{{{hex}}}"}}""";
+
     public static string Statement(string predicateType = EvidenceTypes.SignPredicate, string? predicate = "{}", string? subjects = null) =>
-        $$"""{"_type":"https://in-toto.io/Statement/v1","subject":[{{subjects ?? $$$"""{"digest":{"sha256":"{{{Subject.Hex}}}"}}"""}}],"predicateType":"{{predicateType}}"{{(predicate is null ? "" : $",\"predicate\":{predicate}")}}}""";
+        $$"""{"_type":"https://in-toto.io/Statement/v1","subject":[{{subjects ?? Named("sha256", Subject.Hex.ToString())}}],"predicateType":"{{predicateType}}"{{(predicate is null ? "" : $",\"predicate\":{predicate}")}}}""";
 
     public static JsonObject Envelope(TestKey key, string statement, string payloadType = EvidenceTypes.InToto) => new()
     {
