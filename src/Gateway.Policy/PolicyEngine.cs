@@ -50,7 +50,9 @@ public sealed class PolicyEngine
     public Verdict Judge(PolicyInput input)
     {
         if (Policy is null) return new(Outcome.Allow, Revision, []);
-        RuleHearing[] heard = [.. Hear(_documents, input, []), .. Hear(_rules, input, _exceptions), .. JudgeDefault(input, Policy)];
+        var sets = new EvidenceSets(input.Facts);
+        RuleHearing[] heard =
+            [.. Hear(_documents, input, sets, []), .. Hear(_rules, input, sets, _exceptions), .. JudgeDefault(input, Policy)];
         Reason[] reasons = [.. heard.SelectMany(static h => h.Verdict.Reasons).OrderByDescending(static reason => reason.Outcome)];
         return new(Worst(heard.Select(static h => h.Verdict.Effective)), Revision, [.. reasons.Take(MaxReasons)])
         {
@@ -65,8 +67,8 @@ public sealed class PolicyEngine
     }
 
     private static IEnumerable<RuleHearing> Hear(
-        ImmutableArray<Rule> rules, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions) =>
-        rules.Where(rule => rule.IsAsked(input)).Select(rule => RuleHearing.Of(rule, input, exceptions));
+        ImmutableArray<Rule> rules, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions) =>
+        rules.Where(rule => rule.IsAsked(input)).Select(rule => RuleHearing.Of(rule, input, sets, exceptions));
 
     private static Outcome Worst(IEnumerable<Outcome> outcomes) => outcomes.DefaultIfEmpty(Outcome.Allow).Max();
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
@@ -14,6 +15,9 @@ public sealed record PolicyOptions
 
     /// <summary>Which artifact types may exist; null when the section names none.</summary>
     public ArtifactTypeOptions? ArtifactTypes { get; init; }
+
+    /// <summary>Whose signatures count.</summary>
+    public TrustOptions Trust { get; init; } = new();
 
     /// <summary>The rules, in the file's order; every rule that matches applies, and the worst outcome wins.</summary>
     public ImmutableArray<RuleOptions> Rules { get; init; } = [];

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Oci;
+using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Policy;
 
@@ -16,7 +17,7 @@ internal static class PolicyRevision
     // again.
     private static ReadOnlySpan<byte> Form => "gateway.policy/1\n"u8;
 
-    private static readonly JsonSerializerOptions Json = new() { Converters = { new DigestWriter() } };
+    private static readonly JsonSerializerOptions Json = new() { Converters = { new DigestWriter(), new RootWriter() } };
 
     /// <summary>First 8 bytes of SHA-256 over the canonical form, never 0 (0 means that there is no policy).</summary>
     public static ulong Of(PolicyOptions policy)
@@ -35,5 +36,15 @@ internal static class PolicyRevision
 
         public override void Write(Utf8JsonWriter writer, Digest value, JsonSerializerOptions options) =>
             writer.WriteStringValue(value.ToString());
+    }
+
+    // A root is known by its file's bytes.
+    private sealed class RootWriter : JsonConverter<TrustedRoot>
+    {
+        public override TrustedRoot Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, TrustedRoot value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.Digest.ToString());
     }
 }

@@ -9,6 +9,12 @@ public sealed record RequireOptions
     /// <summary>Whether the artifact type must be allowed (binds evidence too, whatever kinds the rule names).</summary>
     public bool ArtifactTypes { get; init; }
 
+    /// <summary>Who must have signed it: each of these.</summary>
+    public ImmutableArray<SignatureRequirementOptions> Signatures { get; init; } = [];
+
+    /// <summary>What must be attested of it, and by whom: each of these.</summary>
+    public ImmutableArray<AttestationRequirementOptions> Attestations { get; init; } = [];
+
     /// <summary>What of their media types the bytes must bear out; empty for nothing.</summary>
     public ImmutableArray<MediaClaim> TruthfulMedia { get; init; } = [];
 
@@ -36,8 +42,8 @@ public sealed record RequireOptions
 
     /// <summary>Whether nothing is required at all.</summary>
     public bool IsEmpty =>
-        !ArtifactTypes && TruthfulMedia.IsEmpty && !LayerDigestCheck && Platforms is null && Annotations.IsEmpty && Limits is null
-        && TagMutability == TagMutability.Mutable;
+        !ArtifactTypes && Signatures.IsEmpty && Attestations.IsEmpty && TruthfulMedia.IsEmpty && !LayerDigestCheck && Platforms is null
+        && Annotations.IsEmpty && Limits is null && TagMutability == TagMutability.Mutable;
 }
 
 /// <summary>What a media type claims of the bytes.</summary>

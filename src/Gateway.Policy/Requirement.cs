@@ -39,12 +39,16 @@ internal sealed record Finding(string Code, string What, string Fix)
 
 /// <summary>One manifest of a question, and the place for what is found out about it.</summary>
 /// <param name="input">The question.</param>
+/// <param name="sets">The question's evidence, as it has been read.</param>
 /// <param name="digest">The manifest's digest: the question's own, or one below it.</param>
 /// <param name="manifest">The manifest.</param>
-internal sealed class Hearing(PolicyInput input, Digest digest, Manifest manifest)
+internal sealed class Hearing(PolicyInput input, EvidenceSets sets, Digest digest, Manifest manifest)
 {
     /// <summary>The question.</summary>
     public PolicyInput Input => input;
+
+    /// <summary>The question's evidence.</summary>
+    public EvidenceSets Sets => sets;
 
     /// <summary>The digest of the manifest that is looked at.</summary>
     public Digest Digest => digest;
@@ -82,6 +86,9 @@ internal interface IRequirement
 
     /// <summary>Whether it binds evidence whatever kinds the rule names.</summary>
     bool BindsEvidence => false;
+
+    /// <summary>Whether it can be about manifests of this kind at all.</summary>
+    bool IsAbout(ManifestKind kind) => true;
 
     /// <summary>Whether it is asked of each manifest below an index too; else it looks below by itself.</summary>
     bool Descends => true;

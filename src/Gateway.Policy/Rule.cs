@@ -23,13 +23,13 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
     public bool IsAsked(PolicyInput input) => requirements.Any(requirement => Asked(input, requirement).Any());
 
     /// <summary>Everything that is found wrong, and the rest of what was found out.</summary>
-    public IEnumerable<Hearing> Hear(PolicyInput input)
+    public IEnumerable<Hearing> Hear(PolicyInput input, EvidenceSets sets)
     {
         foreach (var requirement in requirements)
         {
             foreach (var (digest, manifest) in Asked(input, requirement))
             {
-                var hearing = new Hearing(input, digest, manifest);
+                var hearing = new Hearing(input, sets, digest, manifest);
                 requirement.Check(hearing);
                 yield return hearing;
             }
@@ -52,5 +52,5 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
     }
 
     private bool IsAbout(IRequirement requirement, ManifestKind kind) =>
-        options.Kinds.Contains(kind) || (requirement.BindsEvidence && kind == ManifestKind.Evidence);
+        requirement.IsAbout(kind) && (options.Kinds.Contains(kind) || (requirement.BindsEvidence && kind == ManifestKind.Evidence));
 }

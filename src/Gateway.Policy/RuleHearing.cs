@@ -13,9 +13,9 @@ internal sealed record RuleHearing(
     RuleVerdict Verdict, ImmutableArray<EvidenceSeen> Evidence, ImmutableArray<string> Exceptions, DateTimeOffset? Until, bool CouldBeMended)
 {
     /// <summary>Asks a rule.</summary>
-    public static RuleHearing Of(Rule rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
+    public static RuleHearing Of(Rule rule, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions)
     {
-        Hearing[] hearings = [.. rule.Hear(input)];
+        Hearing[] hearings = [.. rule.Hear(input, sets)];
         var findings = hearings.SelectMany(static h => h.IsAsked ? h.Findings : h.Findings.Select(f => f.AtChild(h.Digest)));
         var judged = findings.Select(finding => Judged.Of(finding, rule.Options, input, exceptions)).ToArray();
         var excepted = judged.Select(static j => j.Exception).OfType<ExceptionOptions>().Distinct().ToArray();

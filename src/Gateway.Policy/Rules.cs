@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
@@ -11,7 +12,9 @@ internal static class Rules
     public static ImmutableArray<Rule> Of(PolicyOptions policy)
     {
         var types = new ArtifactTypeRequirement(policy.ArtifactTypes ?? new());
-        var rules = policy.Rules.Select(rule => new Rule(rule, [.. RequirementsOf(rule.Require, types)]));
+        var verifier = new EvidenceVerifier(policy.Trust);
+        var rules = policy.Rules.Select(rule => new Rule(
+            rule, [.. RequirementsOf(rule.Require, types), .. EvidenceOf(rule.Require, policy.Trust, verifier)]));
         var implied = policy.ArtifactTypes is not null && !policy.Rules.Any(static rule => rule.Require.ArtifactTypes);
         return [.. rules, .. implied ? [new Rule(new() { Id = "artifactTypes" }, [types])] : Array.Empty<Rule>()];
     }
@@ -36,4 +39,29 @@ internal static class Rules
         if (require.Limits is { MinAge: not null } or { MaxAge: not null }) yield return new AgeRequirement(require.Limits);
         if (require.TagMutability != TagMutability.Mutable) yield return new TagMutabilityRequirement(require.TagMutability);
     }
+
+    private static IEnumerable<IRequirement> EvidenceOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier)
+    {
+        foreach (var signature in require.Signatures)
+        {
+            yield return new EvidenceRequirement(new(
+                "signature", signature.Authority, signature.Coverage, StaleAt(trust, signature.Authority),
+                IsKeyless(trust, signature.Authority) ? "cosign sign" : "cosign sign --key KEY",
+                (digest, set, input) => verifier.Signatures(signature, digest, input.Repository, set, input.Now)));
+        }
+        foreach (var attestation in require.Attestations)
+        {
+            yield return new EvidenceRequirement(new(
+                attestation.PredicateType, attestation.Authority, attestation.Coverage, StaleAt(trust, attestation.Authority),
+                $"cosign attest --type {attestation.PredicateType}",
+                (digest, set, input) => verifier.Attestations(attestation, digest, set, input.Now)));
+        }
+    }
+
+    private static bool IsKeyless(TrustOptions trust, string authority) => trust.Authorities[authority].Keyless is not null;
+
+    private static DateTimeOffset? StaleAt(TrustOptions trust, string authority) =>
+        trust.Authorities[authority].Keyless is { } keyless && trust.Keyless[keyless.Root] is { ReadFrom: { } read, MaxAge: { } most }
+            ? read + most
+            : null;
 }

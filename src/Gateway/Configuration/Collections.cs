@@ -128,3 +128,23 @@ internal sealed class Converted<TFrom, T>(SettingType<TFrom> from, Func<TFrom, P
 
     public override JsonObject ToJsonSchema() => from.ToJsonSchema();
 }
+
+/// <summary>A value, or <c>null</c> for none.</summary>
+internal sealed class OrNull<T>(SettingType<T> type) : SettingType<T?>
+    where T : struct
+{
+    public override string Expected => type.Expected;
+
+    public override bool TakesScalar => type.TakesScalar;
+
+    public override bool TryRead(ConfigurationNode node, string path, Reading reading, out T? value)
+    {
+        value = null;
+        if (node is ScalarNode { IsNull: true }) return true;
+        if (!type.TryRead(node, path, reading, out var read)) return false;
+        value = read;
+        return true;
+    }
+
+    public override JsonObject ToJsonSchema() => type.ToJsonSchema();
+}

@@ -111,6 +111,7 @@ internal static class PolicySchema
             "Which artifact types may exist. Holds everywhere, enforced, unless a rule requires it somewhere.",
             (o, v) => o with { ArtifactTypes = v }
         },
+        { "trust", TrustSchema.Trust, "{}", "Whose signatures count.", (o, v) => o with { Trust = v } },
         {
             "rules", new ListOf<RuleOptions>(RuleSchema.Rule), "[]",
             "Every rule that matches applies; the worst outcome wins.", (o, v) => o with { Rules = v }
@@ -118,7 +119,6 @@ internal static class PolicySchema
         { "apiVersion", Scalars.OneOf(("gateway.policy/v1", true)), "gateway.policy/v1", "Version of this section's form.", (o, _) => o },
         { "revision", Scalars.OneOf(("auto", true)), "auto", "Computed from the policy, shown in every decision.", (o, _) => o },
         { "errors", Errors, "{}", "Form of refusals.", (o, _) => o },
-        { "trust", new NotInThisVersion("; signatures are not verified yet") },
         {
             "exceptions", new ListOf<ExceptionOptions>(ExceptionSchema.Exception), "[]",
             "Named, dated holes in the rules; each appears in the decisions that it changes.", (o, v) => o with { Exceptions = v }
@@ -135,6 +135,7 @@ internal static class PolicySchema
             reading.Add(
                 $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
         }
+        CheckAuthorities(policy, path, reading);
         // The list that no rule requires is a rule of that name.
         string[] rules = [.. policy.Rules.Select(static rule => rule.Id), .. policy.ArtifactTypes is null ? [] : new[] { "artifactTypes" }];
         for (var i = 0; i < policy.Exceptions.Length; i++)
@@ -142,6 +143,26 @@ internal static class PolicySchema
             var rule = policy.Exceptions[i].Rule;
             if (!rules.Contains(rule))
                 reading.Add($"{path}.exceptions[{i}].rule", $"'{rule}' names no rule{NearestName.Hint(rule, rules)}");
+        }
+    }
+
+    private static void CheckAuthorities(PolicyOptions policy, string path, Reading reading)
+    {
+        for (var i = 0; i < policy.Rules.Length; i++)
+        {
+            var require = policy.Rules[i].Require;
+            Check(require.Signatures.Select(static one => one.Authority), $"{path}.rules[{i}].require.signatures");
+            Check(require.Attestations.Select(static one => one.Authority), $"{path}.rules[{i}].require.attestations");
+        }
+
+        void Check(IEnumerable<string> authorities, string place)
+        {
+            foreach (var (i, name) in authorities.Index().Where(one => !policy.Trust.Authorities.ContainsKey(one.Item)))
+            {
+                reading.Add(
+                    $"{place}[{i}].authority",
+                    $"'{name}' names no authority of policy.trust{NearestName.Hint(name, policy.Trust.Authorities.Keys)}");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Policy;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Configuration;
 
@@ -67,8 +68,14 @@ internal static class RequireSchema
             "artifactTypes", Scalars.Switch, "false",
             "The artifact type must be allowed by `policy.artifactTypes`.", (o, v) => o with { ArtifactTypes = v }
         },
-        { "signatures", new NotInThisVersion() },
-        { "attestations", new NotInThisVersion() },
+        {
+            "signatures", new ListOf<SignatureRequirementOptions>(EvidenceSchema.Signature), "[]",
+            "Who must have signed it: each of these.", (o, v) => o with { Signatures = v }
+        },
+        {
+            "attestations", new ListOf<AttestationRequirementOptions>(EvidenceSchema.Attestation), "[]",
+            "What must be attested of it, and by whom: each of these.", (o, v) => o with { Attestations = v }
+        },
         { "truthfulMedia", new NotInThisVersion() },
         { "layerDigestCheck", new NotInThisVersion() },
         { "platforms", Platforms, "(any)", "What an image may run on, by its config.", (o, v) => o with { Platforms = v } },

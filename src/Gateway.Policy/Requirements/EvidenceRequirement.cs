@@ -1,0 +1,82 @@
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
+
+namespace Gateway.Policy;
+
+/// <summary>What a rule asks of evidence: who must have made it, and about which manifests of an index.</summary>
+/// <param name="What">What it is, for <see cref="EvidenceSeen.Kind"/>: <c>signature</c>, or the predicate's type.</param>
+/// <param name="Authority">Whose it must be.</param>
+/// <param name="Coverage">Which manifests of an index it must be about.</param>
+/// <param name="StaleAt">When what the authority is checked by becomes too old; null for never.</param>
+/// <param name="Advice">What makes it, before the reference.</param>
+/// <param name="Ask">The question, of one digest.</param>
+internal sealed record WantedEvidence(
+    string What, string Authority, IndexCoverage Coverage, DateTimeOffset? StaleAt, string Advice,
+    Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> Ask);
+
+/// <summary>Requires signatures or attestations. Never of evidence: else each signature would need one.</summary>
+internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
+{
+    /// <inheritdoc/>
+    public FactKinds Needs => FactKinds.Evidence | FactKinds.Above;
+
+    /// <inheritdoc/>
+    public bool Descends => false;
+
+    /// <inheritdoc/>
+    public bool IsAbout(ManifestKind kind) => kind != ManifestKind.Evidence;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        var input = hearing.Input;
+        Digest[] images = hearing.Manifest.IsIndex
+            ? [.. ImagesBelow.Of(input, hearing.Digest, hearing.Manifest).Select(static image => image.Digest)]
+            : [];
+        var above = input.Facts.Above.Select(static index => index.Digest);
+        Digest[] indexes = [.. hearing.IsAsked ? above : above.Append(input.Digest)];
+        var check = Coverage.Check(wanted.Coverage, hearing.Digest, images, indexes, digest => Ask(hearing, digest));
+        hearing.ChangesAt(wanted.StaleAt);
+        if (check.Code is { } code) hearing.Findings.Add(Missing(code, check.Why, hearing));
+    }
+
+    private EvidenceCheck Ask(Hearing hearing, Digest digest)
+    {
+        var check = wanted.Ask(digest, hearing.Sets.Of(digest), hearing.Input);
+        hearing.Evidence.AddRange(check.Findings.Select(finding => new EvidenceSeen(
+            digest, finding.Evidence, wanted.What, Name(finding.Format), finding.Result.IsTrusted ? wanted.Authority : null,
+            finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why)));
+        return !check.IsSatisfied && hearing.Input.Facts.BeyondBudget.Contains(digest)
+            ? check with { Code = ReasonCodes.EvidenceBudget }
+            : check;
+    }
+
+    // More evidence mends a lack of it, and neither too much of it nor trust that has grown old.
+    private Finding Missing(string code, string why, Hearing hearing) => new(
+        code, why, $"{wanted.Advice} {hearing.Input.Repository}@{hearing.Digest}")
+    {
+        Expected = $"{wanted.What} by {wanted.Authority}",
+        IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),
+    };
+
+    private static string Name(SignatureFormat? format) => format switch
+    {
+        SignatureFormat.Legacy => "legacy",
+        SignatureFormat.Bundle => "bundle",
+        SignatureFormat.ReferrerLegacy => "referrer-legacy",
+        _ => "unreadable",
+    };
+}
+
+/// <summary>The evidence of one question, each subject's read once for all rules.</summary>
+internal sealed class EvidenceSets(PolicyFacts facts)
+{
+    private readonly Dictionary<Digest, EvidenceSet> _read = [];
+
+    /// <summary>The evidence about a subject.</summary>
+    public EvidenceSet Of(Digest subject)
+    {
+        if (_read.TryGetValue(subject, out var known)) return known;
+        return _read[subject] = facts.Evidence.TryGetValue(subject, out var evidence) ? EvidenceSet.Read(evidence) : EvidenceSet.Empty;
+    }
+}
