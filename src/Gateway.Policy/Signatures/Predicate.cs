@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
@@ -29,18 +28,10 @@ internal static class Predicate
     private static string? ProblemOf(JsonElement root, PredicateCondition condition)
     {
         var found = PredicatePath.Parse(condition.Path)!.Find(root).Select(TextOf).OfType<string>().ToList();
-        if (found.Any(text => IsMet(condition.Is, text))) return null;
+        if (found.Any(new TextMatcher(condition.Is).IsMatch)) return null;
         var got = found.Count switch { 0 => "nothing", 1 => Printable.Quote(found[0]), _ => $"{found.Count} others, first {Printable.Quote(found[0])}" };
         return $"{condition.Path}: expected {Printable.Quote(condition.Is.Pattern)}, got {got}";
     }
-
-    private static bool IsMet(TextCondition condition, string text) => condition.Comparison switch
-    {
-        TextComparison.Glob => Glob.IsMatch(condition.Pattern, text),
-        TextComparison.Regex => Regex.IsMatch(
-            text, $@"\A(?:{condition.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant),
-        _ => string.Equals(condition.Pattern, text, StringComparison.Ordinal),
-    };
 
     // Only what has one spelling can be compared; objects, lists and null have none.
     private static string? TextOf(JsonElement element) => element.ValueKind switch

@@ -146,10 +146,10 @@ public sealed class ConfigurationLoaderTests
 
     [Theory]
     [InlineData("policy: {}", "policy.default: must be written; expected allow or deny")]
-    [InlineData("policy: { default: allow, trust: {} }", "policy.trust: not in this version")]
+    [InlineData("policy: { default: allow, trust: { keyless: {} } }", "policy.trust.keyless: not in this version")]
     [InlineData("policy: { default: allow, quarantine: {} }", "policy.quarantine: not in this version")]
-    [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { signatures: [] } }] }", "policy.rules[0].require.signatures: not in this version")]
     [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { truthfulMedia: [] } }] }", "policy.rules[0].require.truthfulMedia: not in this version")]
+    [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { layerDigestCheck: true } }] }", "policy.rules[0].require.layerDigestCheck: not in this version")]
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true }, onMissing: quarantine }] }",
         "policy.rules[0].onMissing: 'quarantine' is not in this version")]

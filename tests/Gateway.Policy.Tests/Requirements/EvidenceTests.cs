@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
+using Gateway.Policy.Tests.Signatures;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Signatures and attestations in rules: of what they are asked, and what a lack of them comes to.</summary>
+public sealed class EvidenceTests
+{
+    private static readonly TestKey Key = TestKey.Ecdsa();
+    private static readonly TestKey Stranger = TestKey.Ecdsa();
+
+    private static readonly Manifest Amd = Artifact(MediaTypes.OciConfig, Gzip);
+    private static readonly Manifest Arm = Artifact(MediaTypes.OciConfig, Zstd);
+
+    private static readonly RuleOptions Signed = new()
+    {
+        Id = "signed", Require = new() { Signatures = [new("release")] },
+    };
+
+    private static PolicyEngine Engine(params RuleOptions[] rules) => new(PolicyOf(null, rules) with { Trust = TrustIn.Keys(Key) });
+
+    private static Evidence SignatureOf(Manifest manifest, TestKey key) =>
+        Forge.Tagged(Forge.SimpleSigning(key, Forge.Payload(DigestOf(manifest).ToString(), "registry.example/team/app")));
+
+    private static PolicyInput Having(PolicyInput input, params (Manifest Subject, Evidence Evidence)[] evidence) => input.With(facts => facts with
+    {
+        Evidence = evidence.GroupBy(static e => DigestOf(e.Subject))
+            .ToImmutableDictionary(static e => e.Key, static e => e.Select(static one => one.Evidence).ToImmutableArray()),
+    });
+
+    [Fact]
+    public void Signed_image_is_admitted_and_says_by_whom()
+    {
+        var verdict = Engine(Signed).Judge(Having(Question(Image), (Image, SignatureOf(Image, Key))));
+        Assert.Equal(Outcome.Allow, verdict.Outcome);
+        var seen = Assert.Single(verdict.Evidence);
+        Assert.Equal((DigestOf(Image), "signature", "legacy", "release", true, ""), (seen.Subject, seen.Kind, seen.Format, seen.Authority, seen.Verified, seen.Code));
+        Assert.Equal(("signed", Outcome.Allow), (verdict.Rules[^1].Id, verdict.Rules[^1].Outcome));
+    }
+
+    [Fact]
+    public void Unsigned_image_is_refused_with_the_command_that_signs_it()
+    {
+        var verdict = Engine(Signed).Judge(Question(Image));
+        var reason = Assert.Single(verdict.Reasons);
+        Assert.Equal((Outcome.Deny, ReasonCodes.SigNone, "signature by release"), (verdict.Outcome, reason.Code, reason.Expected));
+        Assert.EndsWith($"cosign sign --key KEY team/app@{DigestOf(Image)}", reason.Message, StringComparison.Ordinal);
+        Assert.True(verdict.CouldBeMended);
+    }
+
+    [Fact]
+    public void Signature_that_does_not_count_is_listed_with_the_reason_why()
+    {
+        var verdict = Engine(Signed).Judge(Having(Question(Image), (Image, SignatureOf(Image, Stranger)), (Image, SignatureOf(Arm, Key))));
+        Assert.False(verdict.Admits);
+        Assert.Equal(2, verdict.Evidence.Length);
+        Assert.All(verdict.Evidence, static seen => Assert.False(seen.Verified || seen.Why.Length == 0 || seen.Code.Length == 0));
+        Assert.Contains(verdict.Evidence, static seen => seen.Code == ReasonCodes.SigWrongDigest);
+    }
+
+    [Theory]
+    [InlineData(OnMissing.Deny, RuleMode.Enforce, Outcome.Deny, Outcome.Deny)]
+    [InlineData(OnMissing.Quarantine, RuleMode.Enforce, Outcome.Quarantine, Outcome.Quarantine)]
+    [InlineData(OnMissing.Warn, RuleMode.Enforce, Outcome.Warn, Outcome.Warn)]
+    [InlineData(OnMissing.Quarantine, RuleMode.Warn, Outcome.Warn, Outcome.Quarantine)]
+    [InlineData(OnMissing.Warn, RuleMode.Audit, Outcome.Allow, Outcome.Warn)]
+    public void Lack_of_a_signature_comes_to_what_the_rule_says(OnMissing onMissing, RuleMode mode, Outcome outcome, Outcome before)
+    {
+        var verdict = Engine(Signed with { OnMissing = onMissing, Mode = mode }).Judge(Question(Image));
+        Assert.Equal((outcome, before), (verdict.Outcome, verdict.BeforeModes));
+    }
+
+    [Fact]
+    public void What_no_signature_could_mend_is_refused_and_not_held()
+    {
+        var held = Signed with { OnMissing = OnMissing.Quarantine };
+        var verdict = Engine(held with { Require = held.Require with { Limits = new() { MaxLayers = 1 } } }).Judge(Question(Image));
+        Assert.Equal((Outcome.Deny, false), (verdict.Outcome, verdict.CouldBeMended));
+        Assert.Equal(Outcome.Quarantine, Engine(held).Judge(Question(Image)).Outcome);
+    }
+
+    [Fact]
+    public void Evidence_never_needs_evidence()
+    {
+        var rule = Signed with { Kinds = [.. Enum.GetValues<ManifestKind>()] };
+        Assert.All([CosignSignature, CosignBundle, Notation], manifest => Assert.True(Engine(rule).Judge(Question(manifest)).Admits));
+        Assert.True(Engine(rule).Judge(Question(Index(CosignBundle), CosignBundle)).Admits);
+        Assert.Equal(FactKinds.None, Engine(rule).Needs(Question(CosignBundle)));
+        Assert.Equal(FactKinds.Evidence | FactKinds.Above, Engine(rule).Needs(Question(Image)));
+    }
+
+    private static RuleOptions Covering(IndexCoverage coverage) =>
+        Signed with { Require = new() { Signatures = [new("release") { Coverage = coverage }] } };
+
+    [Theory]
+    [InlineData(IndexCoverage.Index, "index", true)]
+    [InlineData(IndexCoverage.Index, "amd arm", false)]
+    [InlineData(IndexCoverage.Children, "index", false)]
+    [InlineData(IndexCoverage.Children, "amd arm", true)]
+    [InlineData(IndexCoverage.Children, "amd", false)]
+    [InlineData(IndexCoverage.Either, "index", true)]
+    [InlineData(IndexCoverage.Either, "amd arm", true)]
+    [InlineData(IndexCoverage.Either, "arm", false)]
+    [InlineData(IndexCoverage.Both, "index", false)]
+    [InlineData(IndexCoverage.Both, "index amd arm", true)]
+    [InlineData(IndexCoverage.Both, "amd arm", false)]
+    public void Index_is_signed_as_its_coverage_says(IndexCoverage coverage, string signed, bool admitted)
+    {
+        var index = Index(Amd, Arm);
+        var all = new Dictionary<string, Manifest> { ["index"] = index, ["amd"] = Amd, ["arm"] = Arm };
+        var evidence = signed.Split(' ').Select(name => (all[name], SignatureOf(all[name], Key))).ToArray();
+        Assert.Equal(admitted, Engine(Covering(coverage)).Judge(Having(Question(index, Amd, Arm), evidence)).Admits);
+    }
+
+    [Theory]
+    [InlineData(IndexCoverage.Index, true)]
+    [InlineData(IndexCoverage.Either, true)]
+    [InlineData(IndexCoverage.Children, false)]
+    [InlineData(IndexCoverage.Both, false)]
+    public void Image_of_a_signed_index_is_admitted_by_descent_unless_its_own_is_asked(IndexCoverage coverage, bool admitted)
+    {
+        var index = Index(Amd, Arm);
+        var input = Having(Question(Amd).At(Stage.Pull), (index, SignatureOf(index, Key)));
+        Assert.Equal(admitted, Engine(Covering(coverage)).Judge(input.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
+        Assert.False(Engine(Covering(coverage)).Judge(input).Admits);
+    }
+
+    [Fact]
+    public void Image_that_its_own_rule_refuses_is_not_rescued_by_its_index()
+    {
+        var index = Index(Amd);
+        var rule = Signed with { Require = Signed.Require with { Limits = new() { MaxLayers = 0 } } };
+        var input = Having(Question(Amd), (index, SignatureOf(index, Key))).With(facts => facts with { Above = [(DigestOf(index), index)] });
+        Assert.Equal([ReasonCodes.LimitLayers], Engine(rule).Judge(input).Codes());
+    }
+
+    [Fact]
+    public void Rule_for_images_is_asked_of_each_image_below_an_index()
+    {
+        var rule = Covering(IndexCoverage.Children) with { Kinds = [ManifestKind.Image] };
+        var verdict = Engine(rule).Judge(Having(Question(Index(Amd, Arm), Amd, Arm), (Amd, SignatureOf(Amd, Key))));
+        var reason = Assert.Single(verdict.Reasons);
+        Assert.Equal(ReasonCodes.ChildDenied, reason.Code);
+        Assert.Contains(DigestOf(Arm).ToString()[..19], reason.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Too_much_evidence_is_refused_and_no_signature_would_help()
+    {
+        var held = Signed with { OnMissing = OnMissing.Quarantine };
+        var input = Question(Image).With(facts => facts with { BeyondBudget = [DigestOf(Image)] });
+        var verdict = Engine(held).Judge(input);
+        Assert.Equal((Outcome.Deny, ReasonCodes.EvidenceBudget), (verdict.Outcome, verdict.Reasons[0].Code));
+        Assert.True(Engine(held).Judge(Having(input, (Image, SignatureOf(Image, Key)))).Admits);
+    }
+
+    [Fact]
+    public void Attestation_is_asked_by_type_and_content_and_is_no_signature()
+    {
+        var subject = $$"""{"digest":{"sha256":"{{DigestOf(Image).Hex}}"} }""";
+        var attestation = Forge.Referrer(Forge.Of(Forge.Bundle(Key, Forge.Statement(Forge.Slsa, """{"ref":"refs/tags/v1"}""", subject))));
+        var input = Having(Question(Image), (Image, attestation));
+        static RuleOptions Attested(string glob) => Signed with
+        {
+            Require = new() { Attestations = [new(Forge.Slsa, "release") { Where = [new("$.ref", new(TextComparison.Glob, glob))] }] },
+        };
+
+        Assert.True(Engine(Attested("refs/tags/*")).Judge(input).Admits);
+        Assert.Equal([ReasonCodes.AttPredicateFailed], Engine(Attested("refs/heads/*")).Judge(input).Codes());
+        Assert.Equal([ReasonCodes.AttNone], Engine(Attested("**")).Judge(Question(Image)).Codes());
+        Assert.False(Engine(Signed).Judge(input).Admits);
+    }
+
+    [Fact]
+    public void Exception_lets_an_unsigned_image_in_and_ends()
+    {
+        var policy = PolicyOf(null, Signed) with
+        {
+            Trust = TrustIn.Keys(Key),
+            Exceptions = [new() { Id = "e", Rule = "signed", Repositories = ["team/app"], Until = Now.AddDays(1), By = "a", Reason = "b" }],
+        };
+        var verdict = new PolicyEngine(policy).Judge(Question(Image));
+        Assert.Equal((true, Now.AddDays(1)), (verdict.Admits, verdict.Until));
+        Assert.False(new PolicyEngine(policy).Judge(Question(Image) with { Now = Now.AddDays(1) }).Admits);
+    }
+}
