@@ -1,6 +1,8 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Security.Cryptography.X509Certificates;
 using Gateway.Oci;
+using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Policy.Signatures;
 
@@ -13,13 +15,15 @@ public sealed class SignatureVerifier(TrustOptions trust)
     private readonly FrozenSet<string> _revoked =
         trust.Keys.Values.Where(static key => key.RevokedAt is not null).Select(static key => key.Key.Fingerprint).ToFrozenSet();
 
+    private readonly ImmutableArray<PinnedLog> _logs = [.. trust.Keyless.Values.SelectMany(static root => root.Root.SignatureLogs)];
+
     /// <summary>Checks one signature against one authority.</summary>
     /// <param name="authority">The authority.</param>
     /// <param name="material">The signature.</param>
     /// <param name="now">The moment of the question, by which a trusted root may be stale.</param>
-    public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now) => authority.Keyless is null
-        ? VerifyKeyed(authority, material)
-        : Checked.Untrusted(ReasonCodes.SigNoTrusted, $"{authority.Id} is a keyless authority: not verified at {Text(now)}");
+    public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now) => authority.Keyless is { } keyless
+        ? KeylessVerifier.Verify(material, authority, trust.Keyless[keyless.Root], now).Checked
+        : VerifyKeyed(authority, material);
 
     private Checked VerifyKeyed(AuthorityOptions authority, SignatureMaterial material)
     {
@@ -41,8 +45,9 @@ public sealed class SignatureVerifier(TrustOptions trust)
         var who = $"key {id} ({Short(options.Key.Fingerprint)})";
         if (_revoked.Contains(options.Key.Fingerprint))
             return Checked.Untrusted(ReasonCodes.SigKeyRevoked, $"signed by {who}, which is revoked");
-        if (authority.Tlog == TlogMode.Require) return Checked.Untrusted(ReasonCodes.SigTlogInvalid, $"signed by {who}, but no log is known");
-        var at = material.FirstSeen;
+        var log = TransparencyLog.Check(material, options.Key.Spki.Span, authority.Tlog, _logs);
+        if (log.Why is { } why) return Checked.Untrusted(ReasonCodes.SigTlogInvalid, $"signed by {who}, but {why}");
+        var at = log.Times.Append(material.FirstSeen).Min(); // what a log saw earlier than we did was there earlier
         if (at < options.NotBefore)
             return Checked.Untrusted(ReasonCodes.SigTimeInvalid, $"signed by {who}, seen {Text(at)}, before the key's notBefore {Text(options.NotBefore.Value)}");
         if (at >= options.RetiredAt)

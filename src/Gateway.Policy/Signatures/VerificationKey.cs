@@ -59,7 +59,7 @@ public sealed class VerificationKey
             if (Ed25519.IsSpki(spki)) return FromEd25519(spki.ToArray());
             return AlgorithmOf(spki) == KeyAlgorithm.Ecdsa ? FromEcdsa(spki) : FromRsa(spki);
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or PlatformNotSupportedException) // the latter for a curve it does not know
         {
             return (null, "expected a public key of ECDSA P-256, P-384 or P-521, RSA or Ed25519, got something else");
         }

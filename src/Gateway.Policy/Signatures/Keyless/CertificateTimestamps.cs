@@ -1,0 +1,135 @@
+using System.Buffers.Binary;
+using System.Formats.Asn1;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Gateway.Policy.Signatures.Keyless;
+
+/// <summary>
+/// The promises of certificate-transparency logs that a certificate carries (RFC 6962 §3.3): each is over the certificate as it was before
+/// they were put in. An authority that issues in secret has none.
+/// </summary>
+internal static class CertificateTimestamps
+{
+    private const string Extension = "1.3.6.1.4.1.11129.2.4.2"; // RFC 6962 §3.3
+    private const int MaxPromises = 32; // chosen: Fulcio asks one log
+
+    // A promise: version, log, milliseconds since 1970, extensions, and the signature behind its two algorithm bytes (RFC 6962 §3.2).
+    private sealed record Promise(
+        byte[] LogId, ulong Milliseconds, byte[] Extensions, byte HashAlgorithm, byte KeyAlgorithm, byte[] Signature)
+    {
+        public DateTimeOffset Time => Milliseconds <= (ulong)DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
+            ? DateTimeOffset.FromUnixTimeMilliseconds((long)Milliseconds)
+            : DateTimeOffset.MaxValue;
+    }
+
+    /// <summary>Why no pinned log promises this certificate; null when one does.</summary>
+    public static string? ProblemOf(X509Certificate2 certificate, ReadOnlySpan<byte> issuerKey, TrustedRoot root)
+    {
+        var promises = Read(certificate);
+        if (promises is null) return "the certificate's list of transparency promises (SCT) cannot be read";
+        if (promises.Count == 0) return "the certificate has no promise of a transparency log (SCT), expected one";
+        var (before, issuer) = (WithoutPromises(certificate), SHA256.HashData(issuerKey));
+        var why = new List<string>();
+        foreach (var promise in promises)
+        {
+            if (ProblemOf(promise, before, issuer, root) is not { } problem) return null;
+            why.Add(problem);
+        }
+        return string.Join("; ", why.Distinct());
+    }
+
+    private static string? ProblemOf(Promise promise, byte[] before, byte[] issuer, TrustedRoot root)
+    {
+        if (root.CertificateLogs.FirstOrDefault(l => l.Id.Span.SequenceEqual(promise.LogId)) is not { } log)
+            return $"the promise (SCT) is of log {Convert.ToHexStringLower(promise.LogId)}, which the trusted root does not name";
+        if (!log.ValidFor.Contains(promise.Time))
+            return $"{log} is trusted from {log.ValidFor}, its promise (SCT) is of {TimeRange.Text(promise.Time)}";
+        const byte sha256 = 4; // RFC 5246 §7.4.1.4.1, as the next two
+        var algorithm = log.Key.Algorithm switch { KeyAlgorithm.Rsa => 1, KeyAlgorithm.Ecdsa => 3, _ => -1 };
+        if (promise.HashAlgorithm != sha256 || promise.KeyAlgorithm != algorithm)
+            return $"the promise (SCT) is signed by another scheme than the key of {log}";
+        return log.Key.Verify(Signed(promise, before, issuer), promise.Signature, SignatureHash.Sha256)
+            ? null
+            : $"the promise (SCT) of {log} is not for this certificate";
+    }
+
+    // RFC 6962 §3.2: version, kind of signature, time, kind of entry, the issuer's key hash, the certificate, the extensions.
+    private static byte[] Signed(Promise promise, byte[] before, byte[] issuer)
+    {
+        var head = new byte[1 + 1 + sizeof(ulong) + sizeof(ushort)];
+        BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(2), promise.Milliseconds);
+        head[^1] = 1; // precert_entry
+        byte[] length = [(byte)(before.Length >> 16), (byte)(before.Length >> 8), (byte)before.Length];
+        byte[] extensions = [(byte)(promise.Extensions.Length >> 8), (byte)promise.Extensions.Length, .. promise.Extensions];
+        return [.. head, .. issuer, .. length, .. before, .. extensions];
+    }
+
+    // The certificate's signed part without the extension that holds the promises; everything else byte for byte as it is.
+    private static byte[] WithoutPromises(X509Certificate2 certificate)
+    {
+        var body = new AsnReader(certificate.RawDataMemory, AsnEncodingRules.DER).ReadSequence().ReadSequence();
+        var extensionsTag = new Asn1Tag(TagClass.ContextSpecific, 3, isConstructed: true);
+        var writer = new AsnWriter(AsnEncodingRules.DER);
+        using (writer.PushSequence())
+        {
+            while (body.HasData)
+            {
+                if (body.PeekTag() == extensionsTag) WriteOthers(writer, body.ReadSequence(extensionsTag).ReadSequence(), extensionsTag);
+                else writer.WriteEncodedValue(body.ReadEncodedValue().Span);
+            }
+        }
+        return writer.Encode();
+    }
+
+    private static void WriteOthers(AsnWriter writer, AsnReader extensions, Asn1Tag tag)
+    {
+        using var outer = writer.PushSequence(tag);
+        using var inner = writer.PushSequence();
+        while (extensions.HasData)
+        {
+            var extension = extensions.ReadEncodedValue();
+            var oid = new AsnReader(extension, AsnEncodingRules.DER).ReadSequence().ReadObjectIdentifier();
+            if (oid != Extension) writer.WriteEncodedValue(extension.Span);
+        }
+    }
+
+    private static List<Promise>? Read(X509Certificate2 certificate)
+    {
+        var found = certificate.Extensions.Where(e => e.Oid?.Value == Extension).ToList();
+        if (found.Count == 0) return [];
+        var list = found.Count == 1 ? new AsnReader(found[0].RawData, AsnEncodingRules.DER).ReadOctetString() : [];
+        if (list.Length < 2 || BinaryPrimitives.ReadUInt16BigEndian(list) != list.Length - 2) return null;
+        var promises = new List<Promise>();
+        for (ReadOnlySpan<byte> rest = list.AsSpan(2); rest.Length > 0;)
+        {
+            if (promises.Count == MaxPromises || !TakeVector(ref rest, out var item) || ReadPromise(item) is not { } promise) return null;
+            promises.Add(promise);
+        }
+        return promises;
+    }
+
+    private static Promise? ReadPromise(ReadOnlySpan<byte> bytes)
+    {
+        const int fixedLength = 1 + SHA256.HashSizeInBytes + sizeof(ulong);
+        if (bytes.Length < fixedLength || bytes[0] != 0) return null; // version 1 is written as 0
+        var rest = bytes[fixedLength..];
+        if (!TakeVector(ref rest, out var extensions) || rest.Length < 2) return null;
+        var (hash, key) = (rest[0], rest[1]);
+        rest = rest[2..];
+        if (!TakeVector(ref rest, out var signature) || rest.Length > 0) return null;
+        return new(
+            bytes[1..(1 + SHA256.HashSizeInBytes)].ToArray(), BinaryPrimitives.ReadUInt64BigEndian(bytes[(1 + SHA256.HashSizeInBytes)..]),
+            extensions.ToArray(), hash, key, signature.ToArray());
+    }
+
+    // TLS: two bytes of length, and the content.
+    private static bool TakeVector(ref ReadOnlySpan<byte> rest, out ReadOnlySpan<byte> content)
+    {
+        content = default;
+        if (rest.Length < 2 || rest.Length - 2 < BinaryPrimitives.ReadUInt16BigEndian(rest)) return false;
+        content = rest.Slice(2, BinaryPrimitives.ReadUInt16BigEndian(rest));
+        rest = rest[(2 + content.Length)..];
+        return true;
+    }
+}

@@ -1,0 +1,97 @@
+using System.Formats.Asn1;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures.Keyless;
+
+/// <summary>Certificates that strangers sent, and the paths from them to a pinned authority.</summary>
+internal static class Certificates
+{
+    /// <summary>Extended key usage of certificates that sign code (RFC 5280 §4.2.1.12): what Fulcio issues.</summary>
+    public const string CodeSigning = "1.3.6.1.5.5.7.3.3";
+
+    /// <summary>Extended key usage of time stampers (RFC 3161 §2.3).</summary>
+    public const string TimeStamping = "1.3.6.1.5.5.7.3.8";
+
+    /// <summary>One certificate and nothing around it; null when the bytes are something else. The caller disposes it.</summary>
+    public static X509Certificate2? Load(ReadOnlySpan<byte> der)
+    {
+        try
+        {
+            // The loader takes PEM too, and leaves what follows.
+            if (!AsnDecoder.TryReadEncodedValue(der, AsnEncodingRules.DER, out _, out _, out _, out var length)) return null;
+            if (length != der.Length) return null;
+            var certificate = X509CertificateLoader.LoadCertificate(der);
+            if (certificate.RawDataMemory.Span.SequenceEqual(der)) return certificate;
+            certificate.Dispose();
+            return null;
+        }
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Why a certificate may not be used so at the end of a path; null when it may.</summary>
+    public static string? ProblemOfUse(X509Certificate2 certificate, string usage)
+    {
+        var usages = certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().SelectMany(e => e.EnhancedKeyUsages.Cast<Oid>());
+        if (!usages.Any(u => u.Value == usage)) return $"the certificate lacks the extended key usage {usage}, which is not implied";
+        if (certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(b => b.CertificateAuthority))
+            return "the certificate is an authority's, expected a signer's";
+        return certificate.Extensions.OfType<X509KeyUsageExtension>().Any(k => k.KeyUsages.HasFlag(X509KeyUsageFlags.DigitalSignature))
+            ? null
+            : "the certificate lacks the key usage digitalSignature";
+    }
+
+    /// <summary>
+    /// Whether a path leads from the certificate to the authority's root over the authority's own certificates, each of them valid at that
+    /// moment. Exactly one result is null: the issuer's public key (SubjectPublicKeyInfo), or why not.
+    /// </summary>
+    public static (byte[]? IssuerKey, string? Why) PathTo(
+        PinnedAuthority authority, X509Certificate2 certificate, DateTimeOffset at, string usage)
+    {
+        if (!authority.ValidFor.Contains(at))
+            return (null, $"{Printable.Quote(authority.Uri)} is trusted from {authority.ValidFor}, not at {TimeRange.Text(at)}");
+        var pinned = authority.Certificates.Select(der => X509CertificateLoader.LoadCertificate(der.Span)).ToList();
+        try
+        {
+            using var chain = OfflineChain(pinned, at, usage);
+            if (!chain.Build(certificate))
+                return (null, $"no path to {Printable.Quote(authority.Uri)} at {TimeRange.Text(at)}: {StatusOf(chain)}");
+            // The builder also knows the machine's intermediates: they may not stand in for what is pinned.
+            var path = chain.ChainElements.Skip(1).Select(e => e.Certificate).ToList();
+            return path.Count > 0 && path.All(c => pinned.Any(p => p.RawDataMemory.Span.SequenceEqual(c.RawDataMemory.Span)))
+                ? (path[0].PublicKey.ExportSubjectPublicKeyInfo(), null)
+                : (null, $"the path to {Printable.Quote(authority.Uri)} leads over a certificate that is not pinned");
+        }
+        finally
+        {
+            pinned.ForEach(c => c.Dispose());
+        }
+    }
+
+    // Nothing is fetched and no clock is read: no downloads, no revocation lists, our roots only, the caller's moment.
+    private static X509Chain OfflineChain(List<X509Certificate2> pinned, DateTimeOffset at, string usage)
+    {
+        var chain = new X509Chain
+        {
+            ChainPolicy =
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                RevocationMode = X509RevocationMode.NoCheck,
+                DisableCertificateDownloads = true,
+                VerificationTimeIgnored = false,
+                VerificationTime = at.UtcDateTime,
+            },
+        };
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(usage));
+        chain.ChainPolicy.CustomTrustStore.Add(pinned[^1]);
+        chain.ChainPolicy.ExtraStore.AddRange(pinned.SkipLast(1).ToArray());
+        return chain;
+    }
+
+    private static string StatusOf(X509Chain chain) =>
+        string.Join(", ", chain.ChainStatus.Select(s => s.Status).Distinct()) is { Length: > 0 } status ? status : "unknown";
+}

@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+using System.Formats.Asn1;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures.Keyless;
+
+/// <summary>What came of a keyless signature.</summary>
+/// <param name="Checked">Whether it counts, by whom, and why not.</param>
+/// <param name="Identity">Whom its certificate names; null unless the signature counts.</param>
+/// <param name="SignedAt">The earliest moment that it provably existed; null unless the signature counts.</param>
+public sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identity, DateTimeOffset? SignedAt);
+
+/// <summary>
+/// Verifies signatures by short-lived certificates against a pinned root, without a network and without a clock but the one passed in
+/// (sigstore's client specification §4): signature, log, time, path, certificate transparency, identity. Pure and safe for concurrent use.
+/// </summary>
+public static class KeylessVerifier
+{
+    private const int MaxTimestamps = 32; // sigstore-go's bound
+
+    /// <summary>Checks one signature for one authority.</summary>
+    /// <param name="material">The signature with everything that came beside it.</param>
+    /// <param name="authority">Whose signatures count; a keyless one.</param>
+    /// <param name="root">The root that the authority names.</param>
+    /// <param name="now">The caller's clock: only the root's age is measured by it, never a certificate.</param>
+    public static KeylessCheck Verify(SignatureMaterial material, AuthorityOptions authority, KeylessRootOptions root, DateTimeOffset now)
+    {
+        var expected = authority.Keyless ?? throw new ArgumentException($"'{authority.Id}' is no keyless authority", nameof(authority));
+        try
+        {
+            RequireFresh(root, expected.Root, now);
+            using var leaf = LeafOf(material);
+            RequireSignature(material, leaf);
+            var log = TransparencyLog.Check(material, leaf.RawData, authority.Tlog, root.Root.SignatureLogs);
+            if (log.Why is { } notLogged) throw new RefusedException(ReasonCodes.SigTlogInvalid, notLogged);
+            var times = TimesOf(material, log, root.Root);
+            RequireIssued(leaf, times, root.Root);
+            var identity = RequireIdentity(leaf, expected);
+            var at = times.Min();
+            return new(Checked.Trusted(identity.ToString(), $"signed by {identity} at {TimeRange.Text(at)}"), identity, at);
+        }
+        catch (RefusedException e)
+        {
+            return new(Checked.Untrusted(e.Code, e.Message), null, null);
+        }
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
+        {
+            return new(Checked.Untrusted(ReasonCodes.SigBad, $"the certificate cannot be read: {e.Message}"), null, null);
+        }
+    }
+
+    // A root that is not renewed knows nothing of keys that were withdrawn since.
+    private static void RequireFresh(KeylessRootOptions root, string name, DateTimeOffset now)
+    {
+        if (root.MaxAge is not { } maxAge) return;
+        if (root.ReadFrom is { } from && now - from <= maxAge) return;
+        var age = root.ReadFrom is { } known ? $"is of {TimeRange.Text(known)}" : "has no known age";
+        var limit = $"{maxAge.TotalDays:0.##} days";
+        throw new RefusedException(ReasonCodes.TrustStale, $"trusted root {Printable.Quote(name)} {age}, expected one not older than {limit}");
+    }
+
+    private static X509Certificate2 LeafOf(SignatureMaterial material)
+    {
+        if (material.Certificate is not { } der)
+            throw new RefusedException(ReasonCodes.SigNoTrusted, "signed by a bare key, expected a certificate");
+        return Certificates.Load(der.Span) ?? throw new RefusedException(ReasonCodes.SigBad, "the certificate is not one in DER");
+    }
+
+    // The key's own hash (protobuf-specs' algorithm registry): the certificate is an authority's word, the artifact's is not asked.
+    private static void RequireSignature(SignatureMaterial material, X509Certificate2 leaf)
+    {
+        var (key, problem) = VerificationKey.FromSpki(leaf.PublicKey.ExportSubjectPublicKeyInfo());
+        if (key is null) throw new RefusedException(ReasonCodes.SigBad, $"the certificate's key: {problem}");
+        using var curve = leaf.GetECDsaPublicKey();
+        var hash = curve?.KeySize switch { 384 => SignatureHash.Sha384, 521 => SignatureHash.Sha512, _ => SignatureHash.Sha256 };
+        if (!key.Verify(material.SignedBytes.Span, material.Signature.Span, hash))
+            throw new RefusedException(ReasonCodes.SigBad, $"the signature is not over this content by the certificate's {key.Fingerprint}");
+    }
+
+    /// <summary>The moments at which the signature provably existed; at least one.</summary>
+    private static ImmutableArray<DateTimeOffset> TimesOf(SignatureMaterial material, LogCheck log, TrustedRoot root)
+    {
+        if (material.Timestamps.Length > MaxTimestamps)
+            throw Invalid($"{material.Timestamps.Length} time stamps, expected at most {MaxTimestamps}");
+        var times = log.Times.ToList();
+        var stampers = new HashSet<string>(StringComparer.Ordinal);
+        string? why = null;
+        foreach (var stamp in material.Timestamps)
+        {
+            var (time, by, problem) = TimeStamp.Verify(stamp, material.Timestamped.Span, root);
+            why ??= problem;
+            if (time is { } moment && stampers.Add(by!.Uri)) times.Add(moment);
+        }
+        if (times.Count > 0) return [.. times];
+        throw Invalid(why ?? "no time that can be verified: expected a log's promise (Rekor v1) or an RFC 3161 time stamp");
+    }
+
+    private static RefusedException Invalid(string time) => new(ReasonCodes.SigTimeInvalid, time);
+
+    // At every verified moment the whole path must have been valid: a certificate lives for minutes, and its key may be public afterwards.
+    private static void RequireIssued(X509Certificate2 leaf, ImmutableArray<DateTimeOffset> times, TrustedRoot root)
+    {
+        if (Certificates.ProblemOfUse(leaf, Certificates.CodeSigning) is { } use) throw new RefusedException(ReasonCodes.SigNoTrusted, use);
+        var validity = new TimeRange(leaf.NotBefore.ToUniversalTime(), leaf.NotAfter.ToUniversalTime());
+        foreach (var time in times)
+        {
+            if (!validity.Contains(time))
+                throw Invalid($"signed at {TimeRange.Text(time)}, the certificate is valid from {validity}");
+            var issuerKey = IssuerKeyOf(leaf, time, root);
+            if (CertificateTimestamps.ProblemOf(leaf, issuerKey, root) is { } problem)
+                throw new RefusedException(ReasonCodes.SigNoTrusted, problem);
+        }
+    }
+
+    private static byte[] IssuerKeyOf(X509Certificate2 leaf, DateTimeOffset time, TrustedRoot root)
+    {
+        var problems = new List<string>();
+        foreach (var authority in root.CertificateAuthorities)
+        {
+            var (issuerKey, why) = Certificates.PathTo(authority, leaf, time, Certificates.CodeSigning);
+            if (issuerKey is not null) return issuerKey;
+            problems.Add(why!);
+        }
+        if (problems.Count == 0) problems.Add("the trusted root names no certificate authority");
+        throw new RefusedException(ReasonCodes.SigNoTrusted, string.Join("; ", problems));
+    }
+
+    private static CertificateIdentity RequireIdentity(X509Certificate2 leaf, KeylessAuthority expected)
+    {
+        var (identity, problem) = CertificateIdentity.Read(leaf);
+        problem ??= identity!.ProblemWith(expected, leaf);
+        return problem is null ? identity! : throw new RefusedException(ReasonCodes.SigNoTrusted, problem);
+    }
+}

@@ -1,0 +1,19 @@
+using System.Globalization;
+
+namespace Gateway.Policy.Signatures.Keyless;
+
+/// <summary>When something of a trusted root counts: a closed interval, as protobuf-specs' TimeRange.</summary>
+/// <param name="Start">The first moment.</param>
+/// <param name="End">The last moment; null for still in use.</param>
+public readonly record struct TimeRange(DateTimeOffset Start, DateTimeOffset? End)
+{
+    /// <summary>Whether the moment lies within; both ends do.</summary>
+    public bool Contains(DateTimeOffset moment) => moment >= Start && (End is not { } end || moment <= end);
+
+    /// <summary>Both ends in UTC, for messages.</summary>
+    public override string ToString() => $"{Text(Start)} to {(End is { } end ? Text(end) : "now")}";
+
+    /// <summary>A moment in UTC to the second, for messages.</summary>
+    internal static string Text(DateTimeOffset moment) =>
+        moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}

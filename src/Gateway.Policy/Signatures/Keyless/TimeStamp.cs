@@ -1,0 +1,78 @@
+using System.Formats.Asn1;
+using System.Numerics;
+using System.Security.Cryptography;
+using System.Security.Cryptography.Pkcs;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures.Keyless;
+
+/// <summary>RFC 3161 time stamps: when a pinned time stamper saw a signature.</summary>
+internal static class TimeStamp
+{
+    private static readonly string[] Hashes =
+        ["2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2", "2.16.840.1.101.3.4.2.3"]; // SHA-256, -384, -512 (RFC 5754 §2)
+
+    /// <summary>
+    /// The moment that a pinned time stamper says these bytes existed, or why none does. A nonce is between the one who asked and the time
+    /// stamper, so it is not looked at.
+    /// </summary>
+    /// <param name="response">A TimeStampResp in DER.</param>
+    /// <param name="stamped">The bytes that were stamped: a signature.</param>
+    /// <param name="root">Who may stamp.</param>
+    public static (DateTimeOffset? Time, PinnedAuthority? By, string? Why) Verify(
+        ReadOnlyMemory<byte> response, ReadOnlySpan<byte> stamped, TrustedRoot root)
+    {
+        try
+        {
+            if (Token(response) is not { } token)
+                return (null, null, "the time stamp is not granted, or not by a certificate that was then valid for stamping");
+            if (token.TokenInfo.HashAlgorithmId.Value is { } hash && !Hashes.Contains(hash))
+                return (null, null, $"the time stamp is over a hash of {hash}, expected SHA-256, SHA-384 or SHA-512");
+            var why = root.TimestampAuthorities.IsEmpty ? "the trusted root names no time stamper" : null;
+            foreach (var authority in root.TimestampAuthorities)
+            {
+                if (ProblemOf(token, stamped, authority) is not { } problem) return (token.TokenInfo.Timestamp, authority, null);
+                why = why is null ? problem : $"{why}; {problem}";
+            }
+            return (null, null, why);
+        }
+        catch (Exception e) when (e is AsnContentException or CryptographicException)
+        {
+            return (null, null, "the time stamp cannot be read");
+        }
+    }
+
+    private static Rfc3161TimestampToken? Token(ReadOnlyMemory<byte> response)
+    {
+        var reader = new AsnReader(response, AsnEncodingRules.BER);
+        var body = reader.ReadSequence();
+        reader.ThrowIfNotEmpty();
+        var status = body.ReadSequence().ReadInteger(); // granted, or granted with modifications (RFC 3161 §2.4.2)
+        if (status < BigInteger.Zero || status > BigInteger.One || !body.HasData) return null;
+        var token = body.ReadEncodedValue();
+        body.ThrowIfNotEmpty();
+        return Rfc3161TimestampToken.TryDecode(token, out var decoded, out var read) && read == token.Length ? decoded : null;
+    }
+
+    private static string? ProblemOf(Rfc3161TimestampToken token, ReadOnlySpan<byte> stamped, PinnedAuthority authority)
+    {
+        var pinned = new X509Certificate2Collection();
+        foreach (var der in authority.Certificates) pinned.Add(X509CertificateLoader.LoadCertificate(der.Span));
+        try
+        {
+            if (!token.VerifySignatureForData(stamped, out var signer, pinned))
+                return $"the time stamp is not over this signature, or not by {Printable.Quote(authority.Uri)}";
+            // A time stamper's own certificate may be pinned before its issuers: then it is the only one.
+            var pinsSigner = Certificates.ProblemOfUse(pinned[0], Certificates.TimeStamping) is null;
+            if (pinsSigner && !signer.RawDataMemory.Span.SequenceEqual(pinned[0].RawDataMemory.Span))
+                return $"the time stamp is by another certificate than {Printable.Quote(authority.Uri)} has pinned";
+            return Certificates.ProblemOfUse(signer, Certificates.TimeStamping)
+                ?? Certificates.PathTo(authority, signer, token.TokenInfo.Timestamp, Certificates.TimeStamping).Why;
+        }
+        finally
+        {
+            foreach (var certificate in pinned) certificate.Dispose();
+        }
+    }
+}

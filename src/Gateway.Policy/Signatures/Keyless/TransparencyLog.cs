@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures.Keyless;
+
+/// <summary>What the logs say of a signature.</summary>
+/// <param name="Why">Why its entries do not count (<c>SIG_TLOG_INVALID</c>); null when they do, or are not asked for.</param>
+/// <param name="Times">The moments that logs promised to have taken it; none where they tell no time.</param>
+/// <param name="Logs">The logs that hold it, in which order they came.</param>
+public sealed record LogCheck(string? Why, ImmutableArray<DateTimeOffset> Times, ImmutableArray<PinnedLog> Logs)
+{
+    /// <summary>Whether an entry was verified.</summary>
+    public bool IsLogged => Why is null && !Logs.IsEmpty;
+
+    /// <summary>Nothing was looked at.</summary>
+    internal static LogCheck Nothing { get; } = new(null, [], []);
+
+    /// <summary>The entries do not count.</summary>
+    internal static LogCheck Invalid(string why) => new(why, [], []);
+}
+
+/// <summary>
+/// Verifies entries of transparency logs (Rekor v1 and v2) without asking the log: its promise, or the proof that leads to a checkpoint
+/// that it signed; and that the entry is about this very signature.
+/// </summary>
+public static class TransparencyLog
+{
+    private const int MaxEntries = 32; // sigstore-go's bound
+
+    // RFC 8785 writes numbers as doubles: above, two of them are one.
+    private const long MaxIndex = (1L << 53) - 1;
+
+    /// <summary>Checks all entries of a signature.</summary>
+    /// <param name="material">The signature with its entries.</param>
+    /// <param name="signer">Who made it, in DER: its certificate, or a key as SubjectPublicKeyInfo.</param>
+    /// <param name="mode">What is asked.</param>
+    /// <param name="known">The logs that are trusted; where there are none, only <see cref="TlogMode.Require"/> minds.</param>
+    public static LogCheck Check(SignatureMaterial material, ReadOnlySpan<byte> signer, TlogMode mode, IReadOnlyCollection<PinnedLog> known)
+    {
+        if (mode == TlogMode.Ignore) return LogCheck.Nothing;
+        if (material.LogEntries.IsEmpty || known.Count == 0)
+        {
+            if (mode != TlogMode.Require) return LogCheck.Nothing;
+            return LogCheck.Invalid("a log entry is required, " + (known.Count == 0 ? "and no trusted root names a log" : "there is none"));
+        }
+        if (material.LogEntries.Length > MaxEntries)
+            return LogCheck.Invalid($"{material.LogEntries.Length} log entries, expected at most {MaxEntries}");
+        if (material.LogEntries.DistinctBy(e => (Convert.ToHexString(e.LogId.Span), e.LogIndex)).Count() != material.LogEntries.Length)
+            return LogCheck.Invalid("the same log entry stands there twice");
+        return CheckEach(material, signer, known);
+    }
+
+    // Entries of logs that we do not know say nothing; those of logs that we know must all be right.
+    private static LogCheck CheckEach(SignatureMaterial material, ReadOnlySpan<byte> signer, IReadOnlyCollection<PinnedLog> known)
+    {
+        var times = ImmutableArray.CreateBuilder<DateTimeOffset>();
+        var logs = ImmutableArray.CreateBuilder<PinnedLog>();
+        foreach (var entry in material.LogEntries)
+        {
+            if (known.FirstOrDefault(l => l.Id.Span.SequenceEqual(entry.LogId.Span)) is not { } log) continue;
+            if (ProblemOf(entry, log, material, signer) is { } problem)
+                return LogCheck.Invalid($"entry {entry.LogIndex} of {log}: {problem}");
+            if (entry is { SignedEntryTimestamp: not null, IntegratedTime: { } time }) times.Add(time);
+            if (!logs.Contains(log)) logs.Add(log);
+        }
+        if (logs.Count > 0) return new(null, times.ToImmutable(), logs.ToImmutable());
+        var id = Convert.ToHexStringLower(material.LogEntries[0].LogId.Span);
+        return LogCheck.Invalid($"the log entry is of log {Printable.Line(id, 64)}, which no trusted root names");
+    }
+
+    private static string? ProblemOf(LogEntry entry, PinnedLog log, SignatureMaterial material, ReadOnlySpan<byte> signer)
+    {
+        LogEntryBody body;
+        try
+        {
+            body = LogEntryBody.Read(entry.CanonicalizedBody.Span);
+        }
+        catch (ManifestProblemException e)
+        {
+            return $"its body cannot be read: {e.Problem.Message}";
+        }
+        if (entry.Kind is not null && $"{entry.Kind} {entry.KindVersion}" != body.Kind)
+            return $"it is called {Printable.Quote($"{entry.Kind} {entry.KindVersion}")} and is {body.Kind}";
+        return body.ProblemWith(material, signer)
+            ?? ProblemOfPromise(entry, log, body)
+            ?? ProblemOfProof(entry, log, body, material.Format);
+    }
+
+    // The promise (signed entry timestamp) is over the canonical JSON (RFC 8785) of four members; it alone makes the time the log's word.
+    private static string? ProblemOfPromise(LogEntry entry, PinnedLog log, LogEntryBody body)
+    {
+        if (entry.SignedEntryTimestamp is not { } promise) return null;
+        if (body.IsVersion2) return "it has a promise, which Rekor v2 does not give";
+        if (entry.IntegratedTime is not { } time) return "it has a promise without a time";
+        if (!log.ValidFor.Contains(time)) return $"the log's key is trusted from {log.ValidFor}, its promise is of {TimeRange.Text(time)}";
+        if (entry.LogIndex is < 0 or > MaxIndex) return $"its index is not from 0 to {MaxIndex}";
+        var isGood = log.Key.Verify(CanonicalEntry(entry, time), promise.Span, log.Hash);
+        return isGood ? null : "its promise (signed entry timestamp) is not good";
+    }
+
+    /// <summary>The four members that a promise is over, in canonical JSON: keys in order, nothing between, nothing to escape.</summary>
+    internal static byte[] CanonicalEntry(LogEntry entry, DateTimeOffset time) => Encoding.ASCII.GetBytes(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{{\"body\":\"{Convert.ToBase64String(entry.CanonicalizedBody.Span)}\",\"integratedTime\":{time.ToUnixTimeSeconds()},"
+        + $"\"logID\":\"{Convert.ToHexStringLower(entry.LogId.Span)}\",\"logIndex\":{entry.LogIndex}}}"));
+
+    private static string? ProblemOfProof(LogEntry entry, PinnedLog log, LogEntryBody body, SignatureFormat format)
+    {
+        if (entry.Proof is not { } proof)
+        {
+            if (body.IsVersion2 || format == SignatureFormat.Bundle) return "it has no inclusion proof, which its format requires";
+            return entry.SignedEntryTimestamp is null ? "it has neither a promise nor an inclusion proof" : null;
+        }
+        if (body.IsVersion2 && proof.LogIndex != entry.LogIndex) return $"its proof is for index {proof.LogIndex}";
+        if (proof.Checkpoint is null || Checkpoint.Read(proof.Checkpoint) is not { } checkpoint)
+            return "its proof has no checkpoint that can be read";
+        if (checkpoint.Size != proof.TreeSize || !proof.RootHash.Span.SequenceEqual(checkpoint.RootHash))
+            return "its proof leads to another root than its checkpoint";
+        if (checkpoint.ProblemWith(log) is { } problem) return problem;
+        var leaf = MerkleProof.LeafHash(entry.CanonicalizedBody.Span);
+        return MerkleProof.Leads(leaf, proof.LogIndex, checkpoint.Size, proof.Hashes, checkpoint.RootHash)
+            ? null
+            : $"its proof does not lead to the root of the tree of {checkpoint.Size}";
+    }
+}

@@ -1,0 +1,80 @@
+using Gateway.Policy.Signatures;
+using Gateway.Policy.Signatures.Keyless;
+using Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
+using Xunit;
+
+namespace Gateway.Policy.Tests.Signatures.Keyless;
+
+/// <summary>The promise of a certificate-transparency log inside the leaf: by a known log, at a time that it counts, for this certificate.</summary>
+public sealed class CertificateTimestampTests
+{
+    private static readonly TestSigstore Sigstore = TestSigstore.Shared;
+
+    [Fact]
+    public void A_promise_with_extensions_counts_as_static_logs_have_them() =>
+        Assert.True(Verify(new LeafOptions { PromiseExtensions = [0, 0, 5, 1, 2, 3, 4, 5] }).IsTrusted);
+
+    [Fact]
+    public void A_leaf_without_a_promise_was_issued_in_secret() =>
+        Refused("the certificate has no promise of a transparency log (SCT), expected one", new LeafOptions { Promise = false });
+
+    [Fact]
+    public void A_promise_of_a_strange_log_does_not_count() =>
+        Refused("which the trusted root does not name", new LeafOptions { PromisedBy = TestLogKey.Ecdsa() });
+
+    [Fact]
+    public void A_promise_by_another_scheme_than_the_logs_is_refused() =>
+        Refused("is signed by another scheme than the key of log 'https://ct.test.example'", new LeafOptions { PromiseScheme = 1 });
+
+    [Fact]
+    public void A_promise_made_when_the_logs_key_did_not_count_is_refused()
+    {
+        var root = Sigstore.Root;
+        root = root with { CertificateLogs = [root.CertificateLogs[0] with { ValidFor = new(TestSigstore.Issued.AddDays(-9), TestSigstore.Issued.AddSeconds(-1)) }] };
+        Refused("its promise (SCT) is of 2026-03-01T12:00:00Z", new LeafOptions(), root);
+    }
+
+    [Fact]
+    public void A_log_whose_key_is_another_than_its_id_says_does_not_verify()
+    {
+        var root = Sigstore.Root;
+        root = root with { CertificateLogs = [root.CertificateLogs[0] with { Key = TestLogKey.Ecdsa().Public }] };
+        Refused("is not for this certificate", new LeafOptions(), root);
+    }
+
+    [Fact]
+    public void A_root_without_certificate_logs_trusts_no_leaf() =>
+        Refused("which the trusted root does not name", new LeafOptions(), Sigstore.Root with { CertificateLogs = [] });
+
+    // The promise of one leaf put into another: the certificate is properly signed, and the promise is not for it.
+    [Fact]
+    public void A_promise_taken_from_another_leaf_is_refused()
+    {
+        using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        using var donor = Sigstore.Fulcio.Issue(key, new LeafOptions());
+        var promise = donor.Extensions.Single(e => e.Oid!.Value == "1.3.6.1.4.1.11129.2.4.2").RawData;
+        Refused("is not for this certificate", new LeafOptions { RawPromise = promise });
+    }
+
+    [Theory]
+    [InlineData("0400")] // an empty octet string
+    [InlineData("04020000")] // an empty list
+    [InlineData("0404000200ff")] // an item longer than the list
+    [InlineData("04050003000101")] // a promise of one byte, of a version that is not 1
+    [InlineData("0403000500")] // a list that says it is longer
+    public void A_list_of_promises_that_cannot_be_read_is_refused(string list) =>
+        Assert.False(Verify(new LeafOptions { RawPromise = Convert.FromHexString(list) }).IsTrusted);
+
+    [Fact]
+    public void Bytes_that_are_no_DER_in_the_place_of_promises_are_refused_without_a_fall() =>
+        Assert.Equal(ReasonCodes.SigBad, Verify(new LeafOptions { RawPromise = [0xff, 0xff] }).Code);
+
+    private static void Refused(string why, LeafOptions leaf, TrustedRoot? root = null)
+    {
+        var check = Verify(leaf, root);
+        Assert.Equal(ReasonCodes.SigNoTrusted, check.Code);
+        Assert.Contains(why, check.Why);
+    }
+
+    private static Checked Verify(LeafOptions leaf, TrustedRoot? root = null) => Sigstore.Verify(Sigstore.Sign(leaf: leaf), root: root).Checked;
+}

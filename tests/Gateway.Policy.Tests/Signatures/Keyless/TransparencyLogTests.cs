@@ -1,0 +1,252 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+using Gateway.Policy.Signatures;
+using Gateway.Policy.Signatures.Keyless;
+using Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
+using Xunit;
+
+namespace Gateway.Policy.Tests.Signatures.Keyless;
+
+/// <summary>Entries of logs: what they promise, what they prove, and whether they speak of this signature (CVE-2026-22703).</summary>
+public sealed class TransparencyLogTests
+{
+    private static readonly TestSigstore Sigstore = TestSigstore.Shared;
+
+    [Fact]
+    public void A_promise_is_over_canonical_JSON_as_RFC_8785_writes_it()
+    {
+        var entry = new LogEntry
+        {
+            LogIndex = 9007199254740991, LogId = new byte[] { 0xC0, 0xD2 }, CanonicalizedBody = new byte[] { 0xFB, 0xFF, 0xFE, 0x3E },
+        };
+        Assert.Equal(
+            "{\"body\":\"+//+Pg==\",\"integratedTime\":1772366460,\"logID\":\"c0d2\",\"logIndex\":9007199254740991}",
+            Encoding.UTF8.GetString(TransparencyLog.CanonicalEntry(entry, TestSigstore.Signed)));
+    }
+
+    [Fact]
+    public void Modes_differ_in_what_they_do_without_entries_and_without_a_root()
+    {
+        var none = Sigstore.Sign(Logged.Nowhere);
+        var some = Sigstore.Sign();
+        Assert.Equal("a log entry is required, there is none", Check(none, TlogMode.Require).Why);
+        Assert.False(Check(none, TlogMode.IfPresent) is { IsLogged: true } or { Why: not null });
+        Assert.True(Check(some, TlogMode.IfPresent).IsLogged);
+        Assert.Equal("a log entry is required, and no trusted root names a log", Check(some, TlogMode.Require, hasRoot: false).Why);
+        Assert.False(Check(some, TlogMode.IfPresent, hasRoot: false) is { IsLogged: true } or { Why: not null });
+        Assert.False(Check(Of(some, e => e with { CanonicalizedBody = new byte[] { 1 } }), TlogMode.Ignore) is { IsLogged: true } or { Why: not null });
+        Assert.NotNull(Check(Of(some, e => e with { CanonicalizedBody = new byte[] { 1 } }), TlogMode.IfPresent).Why);
+    }
+
+    [Fact]
+    public void A_key_is_logged_as_its_SubjectPublicKeyInfo()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var signature = key.SignData("payload"u8, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+        var pem = key.ExportSubjectPublicKeyInfoPem() + "\n";
+        var entry = Sigstore.Rekor.Append("hashedrekord", "0.0.1", LogBodies.Rekord("payload"u8.ToArray(), signature, pem), TestSigstore.Signed);
+        var material = Sigstore.Sign(Logged.Nowhere) with
+        {
+            Certificate = null, SignedBytes = "payload"u8.ToArray(), Payload = "payload"u8.ToArray(), Signature = signature, LogEntries = [entry],
+        };
+        var spki = key.ExportSubjectPublicKeyInfo();
+        var check = TransparencyLog.Check(material, spki, TlogMode.Require, Sigstore.Root.SignatureLogs);
+        Assert.True(check.IsLogged);
+        Assert.Equal([TestSigstore.Signed], check.Times);
+        using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        Assert.Contains(
+            "another key", TransparencyLog.Check(material, other.ExportSubjectPublicKeyInfo(), TlogMode.IfPresent, Sigstore.Root.SignatureLogs).Why);
+    }
+
+    [Theory]
+    [InlineData(Logged.Rekord)]
+    [InlineData(Logged.Dsse)]
+    [InlineData(Logged.Intoto)]
+    [InlineData(Logged.Rekord2)]
+    [InlineData(Logged.Dsse2)]
+    internal void A_genuine_entry_of_another_signature_is_refused(Logged logged)
+    {
+        var (ours, other) = (Sigstore.Sign(logged), Sigstore.Sign(logged));
+        Assert.Contains("it is for another signature", Check(ours with { LogEntries = other.LogEntries }).Why);
+        Assert.Contains("it is for another key or certificate", Check(ours, signer: other.Certificate).Why);
+        Assert.Contains("it is for content", Check(ours with { SignedBytes = "x"u8.ToArray(), Payload = "x"u8.ToArray() }).Why);
+    }
+
+    [Fact]
+    public void An_entry_of_the_same_signature_under_another_certificate_of_the_same_key_is_refused()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var one = Sigstore.Fulcio.Issue(key, new LeafOptions());
+        using var two = Sigstore.Fulcio.Issue(key, new LeafOptions { Uri = "https://github.com/evil/app" });
+        var material = Sigstore.Sign(key, one, Logged.Dsse, null, TestSigstore.Signed);
+        Assert.Contains("another key or certificate", Check(material with { Certificate = two.RawData }).Why);
+    }
+
+    [Fact]
+    public void The_same_entry_twice_is_refused()
+    {
+        var material = Sigstore.Sign();
+        Assert.Equal("the same log entry stands there twice", Check(material with { LogEntries = [.. material.LogEntries, .. material.LogEntries] }).Why);
+        var many = Enumerable.Range(0, 33).Select(i => material.LogEntries[0] with { LogIndex = i });
+        Assert.Equal("33 log entries, expected at most 32", Check(material with { LogEntries = [.. many] }).Why);
+    }
+
+    [Fact]
+    public void Entries_of_strange_logs_do_not_count_and_do_not_harm()
+    {
+        var material = Sigstore.Sign();
+        var strange = material.LogEntries[0] with { LogId = new byte[32] };
+        Assert.Equal($"the log entry is of log {new string('0', 64)}, which no trusted root names", Check(material with { LogEntries = [strange] }).Why);
+        Assert.Single(Check(material with { LogEntries = [strange, .. material.LogEntries] }).Logs);
+    }
+
+    [Fact]
+    public void Two_entries_of_one_log_are_one_log()
+    {
+        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var material = Sigstore.Sign(key, Sigstore.Fulcio.Issue(key, new LeafOptions()), Logged.Dsse, null, TestSigstore.Signed);
+        var again = Sigstore.Rekor.Append("dsse", "0.0.1", Encoding.UTF8.GetString(material.LogEntries[0].CanonicalizedBody.Span), TestSigstore.Signed);
+        Assert.Single(Check(material with { LogEntries = [.. material.LogEntries, again] }).Logs);
+    }
+
+    [Fact]
+    public void One_bad_entry_of_a_known_log_spoils_the_others()
+    {
+        var material = Sigstore.Sign();
+        var bad = material.LogEntries[0] with { LogIndex = 7 };
+        Assert.Contains("promise", Check(material with { LogEntries = [.. material.LogEntries, bad] }).Why);
+    }
+
+    public static TheoryData<string, string> Tampered => new()
+    {
+        { "time", "its promise (signed entry timestamp) is not good" },
+        { "index", "its promise (signed entry timestamp) is not good" },
+        { "promise", "its promise (signed entry timestamp) is not good" },
+        { "promise by another log", "its promise (signed entry timestamp) is not good" },
+        { "no time", "it has a promise without a time" },
+        { "huge index", "its index is not from 0 to 9007199254740991" },
+        { "kind", "it is called 'hashedrekord 0.0.1' and is dsse 0.0.1" },
+        { "body", "its body cannot be read" },
+        { "neither", "it has no inclusion proof, which its format requires" },
+        { "no checkpoint", "its proof has no checkpoint that can be read" },
+        { "way", "its proof does not lead to the root" },
+        { "position", "its proof does not lead to the root" },
+        { "root", "its proof leads to another root than its checkpoint" },
+        { "size", "its proof leads to another root than its checkpoint" },
+        { "another leaf's proof", "its proof does not lead to the root" },
+        { "checkpoint by another key", "the checkpoint has no signature by log 'https://rekor.test.example'" },
+        { "checkpoint signature", "the checkpoint's signature by log 'https://rekor.test.example' is not good" },
+        { "checkpoint of another log", "the checkpoint is of 'evil.example', expected 'https://rekor.test.example'" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Tampered))]
+    public void What_was_changed_is_found_and_named(string what, string why) =>
+        Assert.Contains(why, Check(Of(Sigstore.Sign(Logged.Dsse), e => Tamper(e, what))).Why);
+
+    private static LogEntry Tamper(LogEntry entry, string what) => what switch
+    {
+        "time" => entry with { IntegratedTime = entry.IntegratedTime!.Value.AddSeconds(1) },
+        "index" => entry with { LogIndex = entry.LogIndex + 1 },
+        "promise" => entry with { SignedEntryTimestamp = Flip(entry.SignedEntryTimestamp!.Value, 20) },
+        "promise by another log" => entry with { SignedEntryTimestamp = new TestRekor("rekor.test.example", TestLogKey.Ecdsa(), false).Promise(entry) },
+        "no time" => entry with { IntegratedTime = null },
+        "huge index" => entry with { LogIndex = 1L << 53 },
+        "kind" => entry with { Kind = "hashedrekord" },
+        "body" => entry with { CanonicalizedBody = "{}"u8.ToArray() },
+        "neither" => entry with { SignedEntryTimestamp = null, Proof = null },
+        _ => entry with { Proof = Tamper(entry.Proof!, what) },
+    };
+
+    private static InclusionProof Tamper(InclusionProof proof, string what) => what switch
+    {
+        "no checkpoint" => proof with { Checkpoint = null },
+        "way" => proof with { Hashes = [.. proof.Hashes.Select(h => Flip(h, 5))] },
+        "position" => proof with { LogIndex = proof.LogIndex - 1 },
+        "root" => proof with { RootHash = Flip(proof.RootHash, 0) },
+        "size" => proof with { TreeSize = proof.TreeSize + 1 },
+        "another leaf's proof" => Sigstore.Rekor.Prove(3),
+        "checkpoint by another key" => proof with { Checkpoint = Sign(proof, by: TestLogKey.Ecdsa()) },
+        "checkpoint signature" => proof with { Checkpoint = SwapSignature(proof) },
+        "checkpoint of another log" => proof with { Checkpoint = Sign(proof, origin: "evil.example", name: "evil.example") },
+        _ => throw new ArgumentOutOfRangeException(nameof(what)),
+    };
+
+    [Theory]
+    [InlineData("promise", "it has a promise, which Rekor v2 does not give")]
+    [InlineData("no proof", "it has no inclusion proof, which its format requires")]
+    [InlineData("index", "its proof is for index")]
+    [InlineData("origin", "the checkpoint is of 'other.example', expected 'https://log2026-1.rekor.test.example'")]
+    public void Rekor_v2_proves_and_promises_nothing(string what, string why)
+    {
+        var material = Of(Sigstore.Sign(Logged.Rekord2), e => what switch
+        {
+            "promise" => e with { SignedEntryTimestamp = new byte[70], IntegratedTime = TestSigstore.Signed },
+            "no proof" => e with { Proof = null },
+            "index" => e with { LogIndex = e.LogIndex + 1 },
+            _ => e with { Proof = e.Proof! with { Checkpoint = Sigstore.Rekor2.Checkpoint(e.Proof.TreeSize, e.Proof.RootHash.ToArray(), "other.example", null, "other.example") } },
+        });
+        Assert.Contains(why, Check(material).Why);
+    }
+
+    [Fact]
+    public void A_promise_of_a_time_when_the_logs_key_did_not_count_is_refused()
+    {
+        var log = Sigstore.Root.SignatureLogs[0];
+        var material = Sigstore.Sign();
+        LogCheck Within(DateTimeOffset start, DateTimeOffset? end) => TransparencyLog.Check(
+            material, material.Certificate!.Value.Span, TlogMode.Require, [log with { ValidFor = new(start, end) }]);
+        Assert.True(Within(TestSigstore.Signed, TestSigstore.Signed).IsLogged);
+        Assert.Contains("the log's key is trusted from", Within(TestSigstore.Signed.AddSeconds(1), null).Why);
+        Assert.Contains("the log's key is trusted from", Within(TestSigstore.Issued, TestSigstore.Signed.AddSeconds(-1)).Why);
+    }
+
+    [Theory]
+    [InlineData("{\"apiVersion\":\"0.0.3\",\"kind\":\"hashedrekord\",\"spec\":{}}", "got 'hashedrekord 0.0.3'")]
+    [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"rekord\",\"spec\":{}}", "got 'rekord 0.0.1'")]
+    [InlineData("{\"spec\":{},\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\"}", "got ' '")]
+    [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\"}", "spec: expected one, got none")]
+    [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"kind\":\"dsse\",\"spec\":{}}", "stands there twice")]
+    public void A_body_of_no_known_kind_is_refused(string body, string why)
+    {
+        var material = Sigstore.Sign(Logged.Nowhere);
+        var entry = Sigstore.Rekor.Append("dsse", "0.0.1", body, TestSigstore.Signed) with { Kind = null };
+        Assert.Contains(why, Check(material with { LogEntries = [entry] }).Why);
+    }
+
+    [Fact]
+    public void An_entry_with_two_signatures_speaks_of_neither()
+    {
+        var material = Sigstore.Sign(Logged.Dsse);
+        var body = Encoding.UTF8.GetString(material.LogEntries[0].CanonicalizedBody.Span);
+        var start = body.IndexOf("\"signatures\":[", StringComparison.Ordinal) + "\"signatures\":[".Length;
+        var signature = body[start..body.IndexOf(']', start)];
+        var twice = Sigstore.Rekor.Append("dsse", "0.0.1", body[..start] + signature + "," + body[start..], TestSigstore.Signed);
+        Assert.Contains("it has 2 signatures, expected one", Check(material with { LogEntries = [twice] }).Why);
+    }
+
+    private static LogCheck Check(
+        SignatureMaterial material, TlogMode mode = TlogMode.Require, bool hasRoot = true, ReadOnlyMemory<byte>? signer = null) =>
+        TransparencyLog.Check(material, (signer ?? material.Certificate!.Value).Span, mode, hasRoot ? Sigstore.Root.SignatureLogs : []);
+
+    private static SignatureMaterial Of(SignatureMaterial material, Func<LogEntry, LogEntry> change) =>
+        material with { LogEntries = [change(material.LogEntries[0])] };
+
+    private static byte[] Flip(ReadOnlyMemory<byte> bytes, int at)
+    {
+        var changed = bytes.ToArray();
+        changed[at] ^= 0x01;
+        return changed;
+    }
+
+    private static string Sign(InclusionProof proof, string? origin = null, TestLogKey? by = null, string? name = null) =>
+        Sigstore.Rekor.Checkpoint(proof.TreeSize, proof.RootHash.ToArray(), origin, by, name);
+
+    // A good signature by the log, of another checkpoint.
+    private static string SwapSignature(InclusionProof proof)
+    {
+        var other = Sigstore.Rekor.Checkpoint(1, new byte[32]);
+        return proof.Checkpoint![..proof.Checkpoint!.IndexOf('\u2014')] + other[other.IndexOf('\u2014')..];
+    }
+}
