@@ -108,5 +108,5 @@ public sealed record InclusionProof(
 /// </summary>
 internal static class NoBytes
 {
-    public static readonly ReadOnlyMemory<byte>? Here = null;
+    public static ReadOnlyMemory<byte>? Here => null;
 }
