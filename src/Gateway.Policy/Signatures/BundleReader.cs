@@ -92,7 +92,8 @@ internal static class BundleReader
     private static void Check(Fields fields)
     {
         var version = fields.MediaType == EvidenceTypes.Bundle ? 3 : EvidenceTypes.OldBundles.IndexOf(fields.MediaType ?? "") + 1;
-        if (version == 0) throw Problem($"mediaType: expected {EvidenceTypes.Bundle} or an older bundle's, got {Printable.Quote(fields.MediaType ?? "")}");
+        if (version == 0)
+            throw Problem($"mediaType: expected {EvidenceTypes.Bundle} or an older one, got {Printable.Quote(fields.MediaType ?? "")}");
         if (fields.HasMessageSignature)
             throw new UnusableSignatureException(
                 ReasonCodes.SigWrongPredicate, "a bundle with a messageSignature: it signs bytes and does not say that it signs an image");
@@ -130,11 +131,13 @@ internal static class BundleReader
             json.OpenArray();
             while (json.NextItem())
             {
-                if (chain.Count == MaxChain) throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxChain} certificates, got more");
+                if (chain.Count == MaxChain)
+                    throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxChain} certificates, got more");
                 chain.Add(ReadCertificate(ref json));
             }
         }
-        return chain.Count > 0 ? chain.DrainToImmutable() : throw json.Problem(ProblemCodes.FieldMissing, "expected certificates, got none");
+        return chain.Count > 0 ? chain.DrainToImmutable() : throw json.Problem(
+            ProblemCodes.FieldMissing, "expected certificates, got none");
     }
 
     private static ImmutableArray<LogEntry> ReadEntries(ref StrictJson json)
@@ -144,7 +147,8 @@ internal static class BundleReader
         json.OpenArray();
         while (json.NextItem())
         {
-            if (entries.Count == MaxEntries) throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxEntries} log entries, got more");
+            if (entries.Count == MaxEntries)
+                throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxEntries} log entries, got more");
             var entry = LogEntryReader.Read(ref json);
             if (!places.Add($"{Convert.ToHexString(entry.LogId.Span)} {entry.LogIndex}"))
                 throw json.Problem(ProblemCodes.FieldInvalid, "expected each log entry once, got one twice");
@@ -162,7 +166,8 @@ internal static class BundleReader
             json.OpenArray();
             while (json.NextItem())
             {
-                if (stamps.Count == MaxTimestamps) throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxTimestamps} time stamps, got more");
+                if (stamps.Count == MaxTimestamps)
+                    throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxTimestamps} time stamps, got more");
                 var stampKeys = json.OpenObject(StampKeys);
                 while (json.NextKey(ref stampKeys) is not null) stamps.Add(LogEntryReader.ReadTimestamp(ref json));
             }

@@ -15,7 +15,8 @@ internal static class Claim
             Claims.Statement { PredicateType: not EvidenceTypes.SignPredicate } other => Checked.Untrusted(
                 ReasonCodes.SigWrongPredicate, $"an attestation {Printable.Quote(other.PredicateType)}, which is no signature"),
             Claims.SimpleSigning { Type: not EvidenceTypes.SimpleSigningClaim } other => Checked.Untrusted(
-                ReasonCodes.SigWrongPredicate, $"expected critical.type '{EvidenceTypes.SimpleSigningClaim}', got {Printable.Quote(other.Type)}"),
+                ReasonCodes.SigWrongPredicate,
+                $"expected critical.type '{EvidenceTypes.SimpleSigningClaim}', got {Printable.Quote(other.Type)}"),
             _ => ReferenceProblemOf((claims as Claims.SimpleSigning)?.DockerReference, binding, repository),
         };
     }
@@ -24,12 +25,16 @@ internal static class Claim
     public static Checked? ProblemOf(Claims.Statement statement, Digest subject, ImmutableArray<PredicateCondition> where)
     {
         if (!statement.Names(subject)) return WrongDigest(statement, subject);
-        return Predicate.ProblemOf(statement.Predicate, where) is { } problem ? Checked.Untrusted(ReasonCodes.AttPredicateFailed, problem) : null;
+        return Predicate.ProblemOf(statement.Predicate, where) is { } problem
+            ? Checked.Untrusted(ReasonCodes.AttPredicateFailed, problem)
+            : null;
     }
 
     private static Checked WrongDigest(Claims claims, Digest subject)
     {
-        var named = claims is Claims.SimpleSigning simple ? simple.ManifestDigest : string.Join(", ", ((Claims.Statement)claims).Subjects.Take(3));
+        var named = claims is Claims.SimpleSigning simple
+            ? simple.ManifestDigest
+            : string.Join(", ", ((Claims.Statement)claims).Subjects.Take(3));
         return Checked.Untrusted(ReasonCodes.SigWrongDigest, $"expected a signature of {subject}, got one of {Printable.Quote(named)}");
     }
 
@@ -39,10 +44,12 @@ internal static class Claim
         if (string.IsNullOrEmpty(reference))
             return binding == BindReference.Optional
                 ? null
-                : Checked.Untrusted(ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one that names no repository");
+                : Checked.Untrusted(
+                    ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one that names no repository");
         return Names(reference, repository.Value)
             ? null
-            : Checked.Untrusted(ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one for {Printable.Quote(reference)}");
+            : Checked.Untrusted(
+                ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one for {Printable.Quote(reference)}");
     }
 
     // A registry has many names, a repository below it one: the host of a reference is not compared, nor its tag or digest. What stands
@@ -54,6 +61,7 @@ internal static class Claim
         if (name.LastIndexOf(':') is >= 0 and var colon && colon > name.LastIndexOf('/')) name = name[..colon];
         if (name.SequenceEqual(repository)) return true;
         var slash = name.IndexOf('/');
-        return slash > 0 && (name[..slash].ContainsAny('.', ':') || name[..slash] is "localhost") && name[(slash + 1)..].SequenceEqual(repository);
+        return slash > 0 && (name[..slash].ContainsAny('.', ':') || name[..slash] is "localhost")
+            && name[(slash + 1)..].SequenceEqual(repository);
     }
 }

@@ -42,7 +42,11 @@ public static class Coverage
         foreach (var image in images)
         {
             var check = ask(image);
-            if (!check.IsSatisfied) return check with { Code = ReasonCodes.CoverageChildUnsigned, Why = Printable.Line($"image {image.ToString()[..19]}: {check.Why}") };
+            if (!check.IsSatisfied)
+            {
+                var why = Printable.Line($"image {image.ToString()[..19]}: {check.Why}");
+                return check with { Code = ReasonCodes.CoverageChildUnsigned, Why = why };
+            }
             findings.AddRange(check.Findings);
         }
         return new(null, $"each of {images.Count} images is signed", findings.ToImmutable());

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// Verifies Ed25519 (RFC 8032 §5.1.7) with OpenSSL's libcrypto, which .NET on Linux needs for all its cryptography: .NET 10 has no type for
-/// it. libcrypto refuses an S that is not below the group's order; what it lets through is refused here: keys and R that are of small
+/// Verifies Ed25519 (RFC 8032 §5.1.7) with OpenSSL's libcrypto, which .NET on Linux needs for all its cryptography: .NET 10 has no type
+/// for it. libcrypto refuses an S that is not below the group's order; what it lets through is refused here: keys and R that are of small
 /// order or not in canonical form.
 /// </summary>
 internal static partial class Ed25519

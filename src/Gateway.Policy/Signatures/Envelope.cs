@@ -48,7 +48,8 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
             else signature = ReadOne(ref json);
         }
         if (type != EvidenceTypes.InToto)
-            throw json.Problem(ProblemCodes.FieldInvalid, $"expected the payloadType {EvidenceTypes.InToto}, got {Printable.Quote(type ?? "")}");
+            throw json.Problem(
+                ProblemCodes.FieldInvalid, $"expected the payloadType {EvidenceTypes.InToto}, got {Printable.Quote(type ?? "")}");
         if (payload is null || signature is null)
             throw json.Problem(ProblemCodes.FieldMissing, "expected a DSSE envelope with payload and signatures, got one without");
         return new(payload, signature.Value.Signature, signature.Value.Hint);
@@ -67,7 +68,8 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
             else hint = json.String();
         }
         if (json.NextItem()) throw json.Problem(ProblemCodes.FieldInvalid, "expected exactly one signature, got more");
-        return (signature ?? throw json.Problem(ProblemCodes.FieldMissing, "expected a signature with sig, got none"), hint is "" ? null : hint);
+        if (signature is null) throw json.Problem(ProblemCodes.FieldMissing, "expected a signature with sig, got none");
+        return (signature, hint is "" ? null : hint);
     }
 
     /// <summary>The signature in it.</summary>

@@ -23,8 +23,8 @@ public sealed class EvidenceSet
     /// <summary>Reads evidence, the newest first when there is more than the budget allows.</summary>
     public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence)
     {
-        var newest = evidence.OrderByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest).Take(EvidenceBudget.MaxManifests);
-        var layers = Distinct(newest);
+        var newest = evidence.OrderByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
+        var layers = Distinct(newest.Take(EvidenceBudget.MaxManifests));
         var found = ImmutableArray.CreateBuilder<FoundSignature>();
         long bytes = 0;
         foreach (var layer in layers)

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Media types and annotation keys of cosign, sigstore and Notation, as their code writes them; annotation keys that only cosign's prose names are not among them.</summary>
+/// <summary>Media types of cosign, sigstore and Notation, as their code writes them.</summary>
 public static class EvidenceTypes
 {
     /// <summary>A simple-signing payload (cosign, SIGNATURE_SPEC.md).</summary>
@@ -34,7 +34,8 @@ public static class EvidenceTypes
     public static bool IsBundle(string mediaType) => mediaType is Bundle or "application/vnd.dev.sigstore.bundle+json";
 
     /// <summary>Whether a layer of this type is a signature or holds one: of cosign or of Notation.</summary>
-    public static bool HoldsSignature(string mediaType) => mediaType is SimpleSigning or Dsse || IsBundle(mediaType) || IsNotation(mediaType);
+    public static bool HoldsSignature(string mediaType) =>
+        mediaType is SimpleSigning or Dsse || IsBundle(mediaType) || IsNotation(mediaType);
 
     /// <summary>Whether a layer of this type is a Notation signature (JWS or COSE).</summary>
     public static bool IsNotation(string mediaType) => mediaType is "application/jose+json" or "application/cose";

@@ -36,13 +36,16 @@ public sealed class EvidenceVerifier(TrustOptions trust)
         Checked? Check(SignatureMaterial material)
         {
             if (!requirement.Formats.IsEmpty && !requirement.Formats.Contains(material.Format))
-                return Checked.Untrusted(ReasonCodes.SigNoTrusted, $"stored as {Name(material.Format)}, which the rule's formats leave out");
+                return Checked.Untrusted(
+                    ReasonCodes.SigNoTrusted, $"stored as {Name(material.Format)}, which the rule's formats leave out");
             var made = _verifier.Verify(authority, material, now);
             return made.IsTrusted ? Claim.ProblemOf(material.Claims, subject, requirement.BindReference, repository) ?? made : made;
         }
     }
 
-    /// <summary>Whether enough signers of the authority attested what is asked of the subject. Parameters as of <see cref="Signatures"/>.</summary>
+    /// <summary>
+    /// Whether enough signers of the authority attested what is asked of the subject. Parameters as of <see cref="Signatures"/>.
+    /// </summary>
     public EvidenceCheck Attestations(
         AttestationRequirementOptions requirement, Digest subject, EvidenceSet evidence, DateTimeOffset now,
         CancellationToken cancellation = default)
@@ -62,7 +65,8 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     // What is asked: what it is called, the code for none at all, by whom, and how many signers.
     private sealed record Wanted(string What, string None, AuthorityOptions Authority, int AtLeast);
 
-    private static EvidenceCheck Ask(Wanted wanted, EvidenceSet evidence, Func<SignatureMaterial, Checked?> check, CancellationToken cancellation)
+    private static EvidenceCheck Ask(
+        Wanted wanted, EvidenceSet evidence, Func<SignatureMaterial, Checked?> check, CancellationToken cancellation)
     {
         var findings = ImmutableArray.CreateBuilder<EvidenceFinding>();
         var signers = new HashSet<string>(StringComparer.Ordinal);
@@ -80,7 +84,8 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     {
         var (what, none, authority, need) = wanted;
         var missing = need == 1 ? $"no {what} by {authority.Id}" : $"{have} of {need} signers of {authority.Id} for {what}";
-        if (isCut) return Result(ReasonCodes.EvidenceBudget, $"{missing} in the evidence that was read; there is more than is read at once");
+        if (isCut)
+            return Result(ReasonCodes.EvidenceBudget, $"{missing} in the evidence that was read; there is more than is read at once");
         var telling = findings.Where(static f => !f.Result.IsTrusted).MinBy(static f => Array.IndexOf(MostTelling, f.Result.Code));
         if (telling is null) return Result(have > 0 ? ReasonCodes.SigNoTrusted : none, missing);
         return Result(CodeOf(telling, findings), $"{missing}; seen in {telling.Evidence.ToString()[..19]}: {telling.Result.Why}");
@@ -90,7 +95,9 @@ public sealed class EvidenceVerifier(TrustOptions trust)
 
     // That none verifies says that nobody we trust signed, unless not one could even be read.
     private static string CodeOf(EvidenceFinding telling, ImmutableArray<EvidenceFinding> findings) =>
-        telling.Result.Code == ReasonCodes.SigBad && findings.Any(static f => f.Format is not null) ? ReasonCodes.SigNoTrusted : telling.Result.Code!;
+        telling.Result.Code == ReasonCodes.SigBad && findings.Any(static f => f.Format is not null)
+            ? ReasonCodes.SigNoTrusted
+            : telling.Result.Code!;
 
     private static string Name(SignatureFormat format) => format switch
     {

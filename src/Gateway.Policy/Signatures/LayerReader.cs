@@ -48,7 +48,8 @@ internal static class LayerReader
             throw new UnusableSignatureException(
                 ReasonCodes.EvidenceBudget,
                 $"expected at most {EvidenceBudget.MaxBytesOf(layer.Descriptor)} bytes of {type}, got {layer.Descriptor.Size}");
-        var bytes = layer.Bytes ?? throw new UnusableSignatureException(ReasonCodes.SigBad, $"the layer {layer.Descriptor.Digest} is not here");
+        var bytes = layer.Bytes
+            ?? throw new UnusableSignatureException(ReasonCodes.SigBad, $"the layer {layer.Descriptor.Digest} is not here");
         if (EvidenceTypes.IsBundle(type)) return BundleReader.Read(layer, bytes);
         return type == EvidenceTypes.Dsse ? ReadEnvelope(layer, bytes) : ReadSimpleSigning(layer, bytes);
     }
@@ -56,7 +57,8 @@ internal static class LayerReader
     private static SignatureMaterial ReadSimpleSigning(EvidenceLayer layer, ReadOnlyMemory<byte> payload)
     {
         var signature = Base64(Annotation(layer, SignatureKey) ?? "", SignatureKey);
-        if (signature.IsEmpty) throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected the annotation {SignatureKey}, got none");
+        if (signature.IsEmpty)
+            throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected the annotation {SignatureKey}, got none");
         return WithAnnotations(layer, new SignatureMaterial
         {
             Evidence = layer.Evidence, Layer = layer.Position, Format = FormatOf(layer), FirstSeen = layer.FirstSeen, SignedBytes = payload,
@@ -70,12 +72,14 @@ internal static class LayerReader
         return WithAnnotations(layer, envelope.ToMaterial(layer, FormatOf(layer)) with { Timestamped = bytes });
     }
 
-    private static SignatureFormat FormatOf(EvidenceLayer layer) => layer.IsReferrer ? SignatureFormat.ReferrerLegacy : SignatureFormat.Legacy;
+    private static SignatureFormat FormatOf(EvidenceLayer layer) =>
+        layer.IsReferrer ? SignatureFormat.ReferrerLegacy : SignatureFormat.Legacy;
 
     private static SignatureMaterial WithAnnotations(EvidenceLayer layer, SignatureMaterial material)
     {
         var leaf = Certificates(Annotation(layer, CertificateKey), CertificateKey);
-        if (leaf.Length > 1) throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected one certificate in {CertificateKey}, got {leaf.Length}");
+        if (leaf.Length > 1)
+            throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected one certificate in {CertificateKey}, got {leaf.Length}");
         return material with
         {
             Certificate = leaf.IsEmpty ? NoBytes.Here : leaf[0],
@@ -94,7 +98,8 @@ internal static class LayerReader
         var bytes = new byte[text.Length / 4 * 3 + 3];
         return Convert.TryFromBase64String(text, bytes, out var length)
             ? bytes.AsMemory(0, length)
-            : throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected base64 in the annotation {key}, got {Printable.Quote(text)}");
+            : throw new UnusableSignatureException(
+                ReasonCodes.SigBad, $"expected base64 in the annotation {key}, got {Printable.Quote(text)}");
     }
 
     private static ImmutableArray<ReadOnlyMemory<byte>> Certificates(string? pem, string key)
@@ -103,14 +108,17 @@ internal static class LayerReader
         for (var rest = pem.AsSpan(); PemEncoding.TryFind(rest, out var fields); rest = rest[fields.Location.End..])
         {
             if (rest[fields.Label] is not "CERTIFICATE" || certificates.Count == MaxChain)
-                throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected at most {MaxChain} certificates in PEM in {key}, and nothing else");
+                throw new UnusableSignatureException(
+                    ReasonCodes.SigBad, $"expected at most {MaxChain} certificates in PEM in {key}, and nothing else");
             certificates.Add(Convert.FromBase64String(rest[fields.Base64Data].ToString()));
         }
         return certificates.ToImmutable();
     }
 }
 
-/// <summary>Why something that should hold a signature cannot be used; caught by <see cref="LayerReader"/> and seen by nobody else.</summary>
+/// <summary>
+/// Why something that should hold a signature cannot be used; caught by <see cref="LayerReader"/> and seen by nobody else.
+/// </summary>
 internal sealed class UnusableSignatureException(string code, string message) : Exception(message)
 {
     public string Code => code;

@@ -88,7 +88,9 @@ internal static class LogEntryReader
         var hex = json.String();
         var bytes = new byte[HashLength];
         var read = Convert.FromHexString(hex, bytes, out _, out var length);
-        return read == System.Buffers.OperationStatus.Done && length == HashLength ? bytes : throw json.Expected("a log's id of 64 hex characters");
+        return read == System.Buffers.OperationStatus.Done && length == HashLength
+            ? bytes
+            : throw json.Expected("a log's id of 64 hex characters");
     }
 
     /// <summary>Reads the annotation <c>dev.sigstore.cosign/rfc3161timestamp</c>.</summary>
@@ -161,7 +163,8 @@ internal static class LogEntryReader
             else if (key == "hashes") hashes = ReadHashes(ref json);
             else checkpoint = ReadCheckpoint(ref json);
         }
-        return new(index, size, root ?? throw json.Problem(ProblemCodes.FieldMissing, "expected an inclusion proof with rootHash, got none"), hashes, checkpoint);
+        if (root is null) throw json.Problem(ProblemCodes.FieldMissing, "expected an inclusion proof with rootHash, got none");
+        return new(index, size, root, hashes, checkpoint);
     }
 
     private static string? ReadCheckpoint(ref StrictJson json)

@@ -20,7 +20,9 @@ internal static class PayloadReader
     private static readonly KeySet StatementKeys = new("_type", "predicateType", "subject", "predicate");
     private static readonly KeySet SubjectKeys = new("name", "digest", "annotations", "uri", "content", "downloadLocation", "mediaType");
 
-    /// <summary>Reads a simple-signing payload (cosign, SIGNATURE_SPEC.md). <c>optional</c> is the signer's own and not looked at.</summary>
+    /// <summary>
+    /// Reads a simple-signing payload (cosign, SIGNATURE_SPEC.md). <c>optional</c> is the signer's own and not looked at.
+    /// </summary>
     public static Claims.SimpleSigning SimpleSigning(ReadOnlySpan<byte> utf8)
     {
         var json = new StrictJson(utf8, MaxDepth);
@@ -76,7 +78,8 @@ internal static class PayloadReader
         }
         json.End();
         if (type is not ("https://in-toto.io/Statement/v1" or "https://in-toto.io/Statement/v0.1"))
-            throw json.Problem(ProblemCodes.FieldInvalid, $"_type: expected an in-toto statement, v1 or v0.1, got {Printable.Quote(type ?? "")}");
+            throw json.Problem(
+                ProblemCodes.FieldInvalid, $"_type: expected an in-toto statement, v1 or v0.1, got {Printable.Quote(type ?? "")}");
         if (predicateType is null) throw json.Problem(ProblemCodes.FieldMissing, "expected a statement with predicateType, got none");
         return new(predicateType, subjects, utf8[predicate]);
     }
@@ -106,7 +109,8 @@ internal static class PayloadReader
         while (json.NextMember(out var algorithm, out var hex))
         {
             if (!seen.Add(algorithm)) throw json.Problem(ProblemCodes.DuplicateKey, "the algorithm stands there twice");
-            if (seen.Count > MaxDigests) throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxDigests} digests of a subject, got more");
+            if (seen.Count > MaxDigests)
+                throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxDigests} digests of a subject, got more");
             digests.Add($"{algorithm}:{hex}");
         }
     }

@@ -17,7 +17,8 @@ internal static class Predicate
         try
         {
             using var document = JsonDocument.Parse(predicate.IsEmpty ? "{}"u8.ToArray() : predicate, Strict);
-            return where.Select(condition => ProblemOf(document.RootElement, condition)).FirstOrDefault(static problem => problem is not null);
+            return where.Select(condition => ProblemOf(document.RootElement, condition))
+                .FirstOrDefault(static problem => problem is not null);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -29,7 +30,12 @@ internal static class Predicate
     {
         var found = PredicatePath.Parse(condition.Path)!.Find(root).Select(TextOf).OfType<string>().ToList();
         if (found.Any(new TextMatcher(condition.Is).IsMatch)) return null;
-        var got = found.Count switch { 0 => "nothing", 1 => Printable.Quote(found[0]), _ => $"{found.Count} others, first {Printable.Quote(found[0])}" };
+        var got = found.Count switch
+        {
+            0 => "nothing",
+            1 => Printable.Quote(found[0]),
+            _ => $"{found.Count} others, first {Printable.Quote(found[0])}",
+        };
         return $"{condition.Path}: expected {Printable.Quote(condition.Is.Pattern)}, got {got}";
     }
 

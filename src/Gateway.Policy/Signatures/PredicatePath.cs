@@ -42,10 +42,12 @@ public sealed class PredicatePath
             var name = end < 0 ? rest[1..] : rest[1..(end + 1)];
             return ((name.ToString(), null), IsPlainName(name) ? name.Length + 1 : 0);
         }
-        if (rest.StartsWith("['") && rest[2..].IndexOf("']") is >= 0 and var quote) return ((rest[2..(quote + 2)].ToString(), null), quote + 4);
+        if (rest.StartsWith("['") && rest[2..].IndexOf("']") is >= 0 and var quote)
+            return ((rest[2..(quote + 2)].ToString(), null), quote + 4);
         if (rest.StartsWith("[*]")) return ((null, null), 3);
         if (rest[0] == '[' && rest.IndexOf(']') is > 1 and var close
-            && int.TryParse(rest[1..close], NumberStyles.None, CultureInfo.InvariantCulture, out var item)) return ((null, item), close + 1);
+            && int.TryParse(rest[1..close], NumberStyles.None, CultureInfo.InvariantCulture, out var item))
+            return ((null, item), close + 1);
         return default;
     }
 

@@ -61,7 +61,9 @@ public sealed record SignatureMaterial
     /// <summary>What <see cref="Timestamps"/> are over: the signature, but cosign 2 stamps an attestation's whole envelope.</summary>
     public required ReadOnlyMemory<byte> Timestamped { get; init; }
 
-    /// <summary>RFC 3161 time stamps over <see cref="Timestamped"/>, each a TimeStampResp in DER; at most 32 (sigstore-go's bound).</summary>
+    /// <summary>
+    /// RFC 3161 time stamps over <see cref="Timestamped"/>, each a TimeStampResp in DER; at most 32 (sigstore-go's bound).
+    /// </summary>
     public ImmutableArray<ReadOnlyMemory<byte>> Timestamps { get; init; } = [];
 }
 

@@ -64,6 +64,7 @@ public sealed record AttestationRequirementOptions(string PredicateType, string 
 }
 
 /// <summary>One entry of <c>where</c>: a place in the predicate and what must stand there.</summary>
-/// <param name="Path">Where, as <see cref="PredicatePath"/> reads it, such as <c>$.buildDefinition.externalParameters.workflow.ref</c>.</param>
+/// <param name="Path">Where, as <see cref="PredicatePath"/> reads it, such as
+/// <c>$.buildDefinition.externalParameters.workflow.ref</c>.</param>
 /// <param name="Is">What must stand there; numbers, true and false as the predicate writes them.</param>
 public sealed record PredicateCondition(string Path, TextCondition Is);

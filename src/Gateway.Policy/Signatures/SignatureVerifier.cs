@@ -49,9 +49,13 @@ public sealed class SignatureVerifier(TrustOptions trust)
         if (log.Why is { } why) return Checked.Untrusted(ReasonCodes.SigTlogInvalid, $"signed by {who}, but {why}");
         var at = log.Times.Append(material.FirstSeen).Min(); // what a log saw earlier than we did was there earlier
         if (at < options.NotBefore)
-            return Checked.Untrusted(ReasonCodes.SigTimeInvalid, $"signed by {who}, seen {Text(at)}, before the key's notBefore {Text(options.NotBefore.Value)}");
+            return Checked.Untrusted(
+                ReasonCodes.SigTimeInvalid,
+                $"signed by {who}, seen {Text(at)}, before the key's notBefore {Text(options.NotBefore.Value)}");
         if (at >= options.RetiredAt)
-            return Checked.Untrusted(ReasonCodes.SigKeyRetired, $"signed by {who}, first seen {Text(at)}, after the key was retired at {Text(options.RetiredAt.Value)}");
+            return Checked.Untrusted(
+                ReasonCodes.SigKeyRetired,
+                $"signed by {who}, first seen {Text(at)}, after the key was retired at {Text(options.RetiredAt.Value)}");
         return Checked.Trusted(options.Key.Fingerprint, $"signed by {who}");
     }
 

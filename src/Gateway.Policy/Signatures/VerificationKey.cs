@@ -47,7 +47,8 @@ public sealed class VerificationKey
         if (!PemEncoding.TryFind(pem, out var fields)) return (null, "expected a public key in PEM (BEGIN PUBLIC KEY), got no PEM");
         if (pem[fields.Label] is not "PUBLIC KEY" and var label)
             return (null, $"expected a public key in PEM (BEGIN PUBLIC KEY), got BEGIN {Printable.Line(label, 40)}");
-        if (PemEncoding.TryFind(pem.AsSpan(fields.Location.End.Value), out _)) return (null, "expected one public key, got more than one PEM block");
+        if (PemEncoding.TryFind(pem.AsSpan(fields.Location.End.Value), out _))
+            return (null, "expected one public key, got more than one PEM block");
         return FromSpki(Convert.FromBase64String(pem[fields.Base64Data]));
     }
 
