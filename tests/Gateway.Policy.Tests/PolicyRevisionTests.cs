@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
+using Gateway.Policy.Tests.Signatures;
 using Xunit;
 using static Gateway.Policy.Tests.Sample;
 
@@ -9,6 +10,11 @@ namespace Gateway.Policy.Tests;
 public sealed class PolicyRevisionTests
 {
     private static readonly RuleOptions Rule = new() { Id = "r", Require = new() { ArtifactTypes = true } };
+
+    private static readonly ExceptionOptions Exception =
+        new() { Id = "e", Rule = "r", Repositories = ["a"], Until = Requirements.Asking.Now, By = "b", Reason = "c" };
+
+    private static readonly TestKey Key = TestKey.Ecdsa();
 
     private static readonly PolicyOptions[] Different =
     [
@@ -36,6 +42,19 @@ public sealed class PolicyRevisionTests
         PolicyOf(new(), Rule with { Kinds = [ManifestKind.Image] }),
         PolicyOf(new(), Rule with { Fix = "x" }),
         PolicyOf(new(), Rule, Rule with { Id = "s" }),
+        PolicyOf(new(), Rule with { OnMissing = OnMissing.Quarantine }),
+        PolicyOf(new(), Rule with { Require = new() { TagMutability = TagMutability.Immutable } }),
+        PolicyOf(new(), Rule with { Require = new() { Limits = new() { MaxLayers = 1 } } }),
+        PolicyOf(new(), Rule with { Require = new() { Limits = new() { MinAge = TimeSpan.FromDays(1) } } }),
+        PolicyOf(new(), Rule with { Require = new() { Platforms = new() { OnlyOs = ["linux"] } } }),
+        PolicyOf(new(), Rule with { Require = new() { TruthfulMedia = [MediaClaim.Gzip] } }),
+        PolicyOf(new(), Rule with { Require = new() { LayerDigestCheck = true } }),
+        PolicyOf() with { Exceptions = [Exception] },
+        PolicyOf() with { Exceptions = [Exception with { Digests = [Digest.Of("a"u8)] }] },
+        PolicyOf() with { Exceptions = [Exception with { Digests = [Digest.Of("b"u8)] }] },
+        PolicyOf() with { Trust = TrustIn.Keys(Key) },
+        PolicyOf() with { Trust = TrustIn.Keys(("key-1", new(Key.Public) { RevokedAt = Requirements.Asking.Now })) },
+        PolicyOf() with { Trust = TrustIn.Keys(TestKey.Ecdsa()) },
     ];
 
     [Fact]

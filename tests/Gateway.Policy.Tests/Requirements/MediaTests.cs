@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using System.Text;
+using Gateway.Oci;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Bytes that are what their type says, and layers that are what the config says; configs that can be read in one way.</summary>
+public sealed class MediaTests
+{
+    private static readonly RequireOptions Truthful = new() { TruthfulMedia = [.. Enum.GetValues<MediaClaim>()] };
+
+    private static readonly Content TarInGzip = new(Packing.Gzip, ContentForm.Tar, null);
+
+    private static PolicyInput Bytes(Manifest manifest, params (string Type, Content Content)[] contents) => Question(manifest).With(facts => facts with
+    {
+        Contents = contents.ToImmutableDictionary(static c => Descriptor(c.Type).Digest, static c => c.Content),
+    });
+
+    public static TheoryData<string, Packing, ContentForm, bool> Claims => new()
+    {
+        { Gzip, Packing.Gzip, ContentForm.Tar, true },
+        { Gzip, Packing.None, ContentForm.Tar, false },
+        { Gzip, Packing.Zstd, ContentForm.Tar, false },
+        { Gzip, Packing.Gzip, ContentForm.Other, false },
+        { Gzip, Packing.Gzip, ContentForm.Json, false },
+        { Zstd, Packing.Zstd, ContentForm.Tar, true },
+        { Zstd, Packing.Gzip, ContentForm.Tar, false },
+        { DockerLayer, Packing.Gzip, ContentForm.Tar, true },
+        { DockerLayer, Packing.None, ContentForm.Other, false },
+        { Chart, Packing.Gzip, ContentForm.Tar, true },
+        { "application/tar+gzip", Packing.Gzip, ContentForm.Other, false },
+        { "application/vnd.oci.image.layer.v1.tar", Packing.None, ContentForm.Tar, true },
+        { "application/vnd.oci.image.layer.v1.tar", Packing.Gzip, ContentForm.Tar, false },
+        { "application/vnd.oci.image.layer.v1.tar", Packing.None, ContentForm.Other, false },
+        { Bundle, Packing.None, ContentForm.Json, true },
+        { Bundle, Packing.None, ContentForm.Other, false },
+        { SifLayer, Packing.None, ContentForm.Other, true },
+        { "application/wasm", Packing.Gzip, ContentForm.Other, true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Claims))]
+    public void Bytes_bear_out_what_the_type_says(string type, Packing packing, ContentForm form, bool admitted)
+    {
+        var verdict = Truthful.Ask(Bytes(Artifact("a/b", type), (type, new(packing, form, null))));
+        Assert.Equal(admitted ? [] : [ReasonCodes.MediaUntruthful], verdict.Codes());
+    }
+
+    [Fact]
+    public void Only_the_listed_claims_are_looked_at()
+    {
+        var input = Bytes(Artifact("a/b", Gzip), (Gzip, new(Packing.None, ContentForm.Other, null)));
+        Assert.True(new RequireOptions { TruthfulMedia = [MediaClaim.Zstd, MediaClaim.Json] }.Ask(input).Admits);
+        Assert.False(new RequireOptions { TruthfulMedia = [MediaClaim.Gzip] }.Ask(input).Admits);
+    }
+
+    [Fact]
+    public void Flaw_in_the_packing_is_told() => Assert.Contains(
+        "followed by 7 other bytes",
+        Assert.Single(Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, TarInGzip with { Flaw = "followed by 7 other bytes" }))).Reasons).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void Encrypted_layer_is_opaque_and_bytes_that_are_not_here_are_judged_later()
+    {
+        Assert.Equal([ReasonCodes.MediaOpaque], Truthful.Ask(Bytes(Encrypted)).Codes());
+        Assert.True(Truthful.Ask(Bytes(Image)).Admits);
+    }
+
+    [Fact]
+    public void Index_says_of_an_image_what_its_config_says()
+    {
+        var index = Index(Image) with { Children = [Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Image), Platform = new("linux", "amd64", null) }] };
+        Assert.True(Truthful.Ask(Question(index, Image).WithConfigs((Image, Runs("linux", "amd64")))).Admits);
+        var reason = Assert.Single(Truthful.Ask(Question(index, Image).WithConfigs((Image, Runs("windows", "amd64")))).Reasons);
+        Assert.Equal((ReasonCodes.PlatformMismatch, "windows/amd64", "linux/amd64"), (reason.Code, reason.Expected, reason.Found));
+    }
+
+    private static readonly RequireOptions Checked = new() { LayerDigestCheck = true };
+
+    private static PolicyInput Layers(string found, params string[] named) =>
+        Bytes(Artifact(MediaTypes.OciConfig, Gzip), (Gzip, TarInGzip with { DiffId = found.Length == 0 ? default : Digest.Of(Encoding.UTF8.GetBytes(found)) }))
+            is var input ? input.With(facts => facts with
+            {
+                Configs = facts.Configs.Add(input.Digest, Runs("linux", "amd64") with { DiffIds = [.. named.Select(static n => Digest.Of(Encoding.UTF8.GetBytes(n)))] }),
+            }) : throw new InvalidOperationException();
+
+    [Fact]
+    public void Layer_unpacked_is_the_one_that_the_config_names()
+    {
+        Assert.True(Checked.Ask(Layers("one", "one")).Admits);
+        Assert.Equal([ReasonCodes.LayerDigest], Checked.Ask(Layers("one", "other")).Codes());
+        Assert.Equal([ReasonCodes.LayerDigest], Checked.Ask(Layers("", "one")).Codes());
+        Assert.Equal([ReasonCodes.LayerDigest], Checked.Ask(Layers("one", "one", "two")).Codes());
+        Assert.True(Checked.Ask(Question(Artifact(MediaTypes.OciConfig, Gzip))).Admits);
+        Assert.True(Checked.Ask(Question(HelmChart)).Admits);
+    }
+
+    private static ImageConfig? Read(string json) => ImageConfigReader.Read(Encoding.UTF8.GetBytes(json));
+
+    [Fact]
+    public void Config_is_read_for_what_rules_ask()
+    {
+        var id = Digest.Of("layer"u8);
+        var config = Read($$"""
+            {"architecture":"arm","os":"linux","variant":"v7","config":{"Labels":{"a":"b"},"Env":["X=1"]},"rootfs":{"type":"layers","diff_ids":["{{id}}"]},"history":[]}
+            """);
+        Assert.Equal(("linux", "arm", "v7", "b", id), (config!.Os, config.Architecture, config.Variant, config.Labels["a"], config.DiffIds[0]));
+        Assert.Equal(("", ""), (Read("{}")!.Os, Read("""{"config":null,"rootfs":null}""")!.Architecture));
+        Assert.Empty(Read("""{"config":{"Labels":null}}""")!.Labels);
+    }
+
+    [Theory]
+    [InlineData("""{"os":"linux","os":"windows"}""")]
+    [InlineData("""{"os":"linux","OS":"windows"}""")]
+    [InlineData("""{"os":"linux","o\u017f":"windows"}""")]
+    [InlineData("""{"config":{"labels":{"a":"b"}}}""")]
+    [InlineData("""{"os":7}""")]
+    [InlineData("""{"rootfs":{"diff_ids":["sha256:zz"]}}""")]
+    [InlineData("[]")]
+    [InlineData("{")]
+    [InlineData("")]
+    public void Config_that_two_readers_take_differently_says_nothing(string json) => Assert.Null(Read(json));
+
+    [Fact]
+    public void Config_is_bounded_in_size_and_depth()
+    {
+        Assert.Null(Read("{\"a\":\"" + new string('x', ImageConfigReader.MaxBytes) + "\"}"));
+        Assert.Null(Read(string.Concat(Enumerable.Repeat("{\"a\":", 100)) + "1" + new string('}', 100)));
+    }
+}

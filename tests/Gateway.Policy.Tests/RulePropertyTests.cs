@@ -1,0 +1,188 @@
+using System.Collections.Immutable;
+using FsCheck;
+using FsCheck.Fluent;
+using Gateway.Oci;
+using Gateway.Policy.Tests.Requirements;
+using Gateway.Policy.Tests.Signatures;
+using Xunit;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests;
+
+/// <summary>What holds of any rules, whatever they require.</summary>
+public sealed class RulePropertyTests
+{
+    private static readonly TestKey Key = TestKey.Ecdsa();
+
+    private static readonly Manifest Amd = Artifact(MediaTypes.OciConfig, Gzip);
+    private static readonly Manifest Both = Index(Amd, Image);
+
+    private static readonly RequireOptions[] Requirements =
+    [
+        new() { ArtifactTypes = true },
+        new() { Signatures = [new("release")] },
+        new() { Attestations = [new(Forge.Slsa, "release")] },
+        new() { Platforms = new() { MustInclude = ["linux/amd64"] } },
+        new() { Platforms = new() { OnlyOs = ["linux"] } },
+        new() { Annotations = ImmutableSortedDictionary<string, TextCondition>.Empty.Add("a", new(TextComparison.Glob, "x*")) },
+        new() { Limits = new() { MaxLayers = 1 } },
+        new() { Limits = new() { MinAge = TimeSpan.FromDays(2) } },
+        new() { Limits = new() { MaxAge = TimeSpan.FromDays(4), MaxTotalBytes = 100 } },
+        new() { TagMutability = TagMutability.Immutable },
+        new() { TagMutability = TagMutability.MonotonicSemver },
+        new() { TruthfulMedia = [MediaClaim.Gzip, MediaClaim.Tar], LayerDigestCheck = true },
+    ];
+
+    private static readonly Gen<RuleOptions> AnyRule =
+        from require in Gen.Elements(Requirements)
+        from mode in Gen.Elements(Enum.GetValues<RuleMode>())
+        from missing in Gen.Elements(Enum.GetValues<OnMissing>())
+        from repository in Gen.Elements("**", "team/*", "prod/**")
+        from tags in Gen.Elements<string[]>([], ["v*"], ["latest"])
+        from kinds in Gen.Elements<ManifestKind[]>([ManifestKind.Image, ManifestKind.Index, ManifestKind.Artifact], [ManifestKind.Image], [ManifestKind.Evidence])
+        select new RuleOptions
+        {
+            Id = "", Require = require, Mode = mode, OnMissing = missing, Repositories = [repository], IncludeTags = [.. tags], Kinds = [.. kinds],
+        };
+
+    private static readonly Gen<PolicyOptions> AnyPolicy =
+        from rules in AnyRule.ListOf()
+        from otherwise in Gen.Elements(Outcome.Allow, Outcome.Deny)
+        from exception in Gen.Elements<int?>(null, 0, 1)
+        select PolicyOf(Types(), [.. rules.Take(5).Select(static (rule, i) => rule with { Id = $"r{i}" })]) with
+        {
+            Default = otherwise, Trust = TrustIn.Keys(Key), Exceptions = exception is { } i
+                ? [new() { Id = "e", Rule = $"r{i}", Repositories = ["team/**"], Until = Asking.Now.AddDays(1), By = "a", Reason = "b" }]
+                : [],
+        };
+
+    private static readonly Gen<PolicyInput> AnyInput =
+        from manifest in Gen.Elements(Image, Amd, Both, HelmChart, Wasm, CosignSignature, CosignBundle)
+        from tag in Gen.Elements<string?>(null, "v1", "latest", TagTests.Signature)
+        from stage in Gen.Elements(Enum.GetValues<Stage>())
+        from age in Gen.Choose(0, 5)
+        from isSigned in Gen.Elements(true, false)
+        from isBound in Gen.Elements(true, false)
+        from os in Gen.Elements("linux", "windows")
+        select new PolicyInput(
+            RepositoryName.Parse("team/app"), tag is null ? null : TagName.Parse(tag), stage, DigestOf(manifest), manifest,
+            manifest == Both ? [(DigestOf(Amd), Amd), (DigestOf(Image), Image)] : [])
+        {
+            Now = Asking.Now, Facts = Facts(manifest, age, isSigned, isBound, os),
+        };
+
+    private static PolicyFacts Facts(Manifest manifest, int age, bool isSigned, bool isBound, string os) => new()
+    {
+        FirstSeen = ImmutableDictionary<Digest, DateTimeOffset>.Empty.Add(DigestOf(manifest), Asking.Now.AddDays(-age)),
+        Configs = ImmutableDictionary<Digest, ImageConfig>.Empty.Add(DigestOf(manifest), Asking.Runs(os, "amd64")),
+        TagHistory = isBound ? [new(DigestOf(Sif), Sif)] : [],
+        Evidence = isSigned
+            ? ImmutableDictionary<Digest, ImmutableArray<Gateway.Policy.Signatures.Evidence>>.Empty.Add(
+                DigestOf(manifest), [Forge.Tagged(Forge.SimpleSigning(Key, Forge.Payload(DigestOf(manifest).ToString())))])
+            : ImmutableDictionary<Digest, ImmutableArray<Gateway.Policy.Signatures.Evidence>>.Empty,
+    };
+
+    private static readonly Gen<(PolicyOptions Policy, PolicyInput Input)> Cases =
+        from policy in AnyPolicy from input in AnyInput select (policy, input);
+
+    private static void Holds<T>(Gen<T> cases, Func<T, bool> property) =>
+        Prop.ForAll(cases.ToArbitrary(), property).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+
+    [Fact]
+    public void Dry_run_says_what_the_live_engine_says_whatever_that_was_asked_before() => Holds(
+        from c in Cases from before in AnyInput select (c.Policy, c.Input, before),
+        static c =>
+        {
+            var live = new PolicyEngine(c.Policy);
+            live.Judge(c.before);
+            return Same(live.Judge(c.Input), new PolicyEngine(c.Policy).Judge(c.Input));
+        });
+
+    [Fact]
+    public void Mode_changes_the_last_step_and_nothing_before_it() => Holds(Cases, static c =>
+    {
+        var verdicts = Enum.GetValues<RuleMode>().Select(mode =>
+            new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Select(rule => rule with { Mode = mode })] }).Judge(c.Input)).ToArray();
+        return verdicts.All(verdict => verdict.BeforeModes == verdicts[0].BeforeModes
+            && Found(verdict) == Found(verdicts[0]) && verdict.Evidence.SequenceEqual(verdicts[0].Evidence) && verdict.Until == verdicts[0].Until)
+            && verdicts[0].Outcome >= verdicts[1].Outcome && verdicts[1].Outcome >= verdicts[2].Outcome;
+    });
+
+    // A policy that denies by default admits what a rule matches: there the first rule is what opens the door.
+    [Fact]
+    public void One_more_rule_never_admits_more() => Holds(
+        from c in Cases.Where(static c => c.Policy.Default == Outcome.Allow) from more in AnyRule select (c.Policy, c.Input, more),
+        static c =>
+        {
+            var wider = c.Policy with { Rules = c.Policy.Rules.Add(c.more with { Id = "more" }) };
+            // The list of types holds everywhere until a rule asks for it somewhere.
+            if (c.more.Require.ArtifactTypes) wider = wider with { ArtifactTypes = null };
+            var before = (c.more.Require.ArtifactTypes ? c.Policy with { ArtifactTypes = null } : c.Policy);
+            return new PolicyEngine(wider).Judge(c.Input).Outcome >= new PolicyEngine(before).Judge(c.Input).Outcome;
+        });
+
+    [Fact]
+    public void Order_of_rules_makes_no_difference_to_the_outcome() => Holds(Cases, static c =>
+    {
+        var (one, other) = (
+            new PolicyEngine(c.Policy).Judge(c.Input), new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Reverse()] }).Judge(c.Input));
+        return (one.Outcome, one.BeforeModes, one.Until, one.OfBinding, one.CouldBeMended)
+            == (other.Outcome, other.BeforeModes, other.Until, other.OfBinding, other.CouldBeMended);
+    });
+
+    [Fact]
+    public void Rule_that_is_about_another_place_changes_nothing() => Holds(
+        from c in Cases.Where(static c => c.Policy.Default == Outcome.Allow) from more in AnyRule select (c.Policy, c.Input, more),
+        static c =>
+        {
+            var wider = c.Policy with { Rules = c.Policy.Rules.Add(c.more with { Id = "more", Repositories = ["elsewhere/**"], Require = new() { Limits = new() { MaxLayers = 0 } } }) };
+            var (with, without) = (new PolicyEngine(wider).Judge(c.Input), new PolicyEngine(c.Policy).Judge(c.Input));
+            return with.Outcome == without.Outcome && Found(with) == Found(without);
+        });
+
+    [Fact]
+    public void Facts_that_no_rule_asks_for_change_nothing() => Holds(Cases, static c =>
+    {
+        var engine = new PolicyEngine(c.Policy);
+        var needs = engine.Needs(c.Input with { Facts = PolicyFacts.None });
+        var (all, none) = (c.Input.Facts, PolicyFacts.None);
+        var asked = new PolicyFacts
+        {
+            FirstSeen = needs.HasFlag(FactKinds.FirstSeen) ? all.FirstSeen : none.FirstSeen,
+            Configs = needs.HasFlag(FactKinds.Configs) ? all.Configs : none.Configs,
+            Evidence = needs.HasFlag(FactKinds.Evidence) ? all.Evidence : none.Evidence,
+            TagHistory = needs.HasFlag(FactKinds.TagHistory) ? all.TagHistory : none.TagHistory,
+        };
+        return Same(engine.Judge(c.Input), engine.Judge(c.Input with { Facts = asked }));
+    });
+
+    [Fact]
+    public void Nothing_changes_before_the_moment_that_the_verdict_names() => Holds(
+        from c in Cases from share in Gen.Choose(0, 99) select (c.Policy, c.Input, share),
+        static c =>
+        {
+            var engine = new PolicyEngine(c.Policy);
+            var now = engine.Judge(c.Input);
+            var wait = now.Until is { } until ? (until - c.Input.Now) * (c.share / 100.0) : TimeSpan.FromDays(c.share);
+            return engine.Judge(c.Input with { Now = c.Input.Now + wait }).Outcome == now.Outcome;
+        });
+
+    [Fact]
+    public void Verdict_that_is_of_no_binding_is_the_same_under_every_tag() => Holds(
+        from c in Cases from tag in Gen.Elements("v1", "latest", "other") select (c.Policy, c.Input, tag),
+        static c =>
+        {
+            var engine = new PolicyEngine(c.Policy);
+            var one = engine.Judge(c.Input);
+            return one.OfBinding || engine.Judge(c.Input with { Tag = TagName.Parse(c.tag) }).Outcome == one.Outcome;
+        });
+
+    private static string Found(Verdict verdict) => string.Join('\n', verdict.Rules.Select(
+        static rule => $"{rule.Id} {rule.Outcome} {string.Join(',', rule.Reasons.Select(static reason => $"{reason.Code} {reason.Message}"))}"));
+
+    private static bool Same(Verdict one, Verdict other) =>
+        (one.Outcome, one.BeforeModes, one.Revision, one.Until, one.OfBinding, one.CouldBeMended)
+            == (other.Outcome, other.BeforeModes, other.Revision, other.Until, other.OfBinding, other.CouldBeMended)
+        && one.Reasons.SequenceEqual(other.Reasons) && one.Evidence.SequenceEqual(other.Evidence)
+        && one.ExceptionsUsed.SequenceEqual(other.ExceptionsUsed) && Found(one) == Found(other);
+}
