@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Text;
 using Gateway.Policy.Signatures;
+using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Configuration;
 
@@ -35,6 +37,20 @@ internal static class TrustSchema
             (o, v) => o with { RetiredAt = v }
         },
         { "revokedAt", Moment, "(not revoked)", "Once it is written, nothing by this key counts.", (o, v) => o with { RevokedAt = v } },
+    };
+
+    private static readonly Scalar<KeylessRootOptions> RootFile = new("the path of a trusted_root.json", ReadRoot);
+
+    private static readonly Section<KeylessRootOptions> KeylessRoot = new(() => new(null!))
+    {
+        {
+            "trustedRoot", RootFile, new Required(), "Certificate authorities, logs and time stampers, as sigstore publishes them; read when the file is.",
+            (o, v) => v with { MaxAge = o.MaxAge }
+        },
+        {
+            "maxAge", Scalars.Duration(), "(any)", "Age of that file from which nothing by it counts (`TRUST_STALE`).",
+            (o, v) => o with { MaxAge = v }
+        },
     };
 
     private static readonly Section<string> KeyReference = new(() => "")
@@ -81,7 +97,10 @@ internal static class TrustSchema
     public static readonly Section<TrustOptions> Trust = new(() => new(), CheckTrust)
     {
         { "keys", new MapOf<KeyOptions>(Scalars.Text, Key), "{}", "Public keys, by names of your choice.", (o, v) => o with { Keys = v } },
-        { "keyless", new NotInThisVersion() },
+        {
+            "keyless", new MapOf<KeylessRootOptions>(Scalars.Text, KeylessRoot), "{}", "Roots of keyless signing, by names of your choice.",
+            (o, v) => o with { Keyless = v }
+        },
         {
             "authorities", new MapOf<AuthorityOptions>(Scalars.Text, Authority, ReadAuthority, []), "{}",
             "Who may sign, by names of your choice: what rules refer to.", (o, v) => o with { Authorities = v }
@@ -129,6 +148,16 @@ internal static class TrustSchema
         {
             return Parsed<string>.Not(problem.Message);
         }
+    }
+
+    private static Parsed<KeylessRootOptions> ReadRoot(string text, Reading reading)
+    {
+        var read = ReadText(text, reading);
+        if (read.Problem is not null) return Parsed<KeylessRootOptions>.Not(read.Problem);
+        var (root, problem) = TrustedRoot.Parse(Encoding.UTF8.GetBytes(read.Value));
+        return root is null
+            ? Parsed<KeylessRootOptions>.Not(problem!)
+            : new KeylessRootOptions(root) { ReadFrom = File.GetLastWriteTimeUtc(PathOf(text, reading)) };
     }
 
     private static string PathOf(string text, Reading reading) =>

@@ -146,7 +146,6 @@ public sealed class ConfigurationLoaderTests
 
     [Theory]
     [InlineData("policy: {}", "policy.default: must be written; expected allow or deny")]
-    [InlineData("policy: { default: allow, trust: { keyless: {} } }", "policy.trust.keyless: not in this version")]
     [InlineData("policy: { default: allow, quarantine: {} }", "policy.quarantine: not in this version")]
     [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { truthfulMedia: [] } }] }", "policy.rules[0].require.truthfulMedia: not in this version")]
     [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { layerDigestCheck: true } }] }", "policy.rules[0].require.layerDigestCheck: not in this version")]

@@ -201,4 +201,16 @@ public sealed class PolicySchemaTests : IDisposable
         File.WriteAllText(_keyFile, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
         Assert.Contains("got BEGIN PRIVATE KEY", Yaml.Mistakes(Trust())[0], StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Keyless_authority_needs_a_root_that_can_be_read()
+    {
+        const string authority = "keyless: good, issuer: 'https://issuer.example', subject: { pattern: 'https://a/*' }";
+        Assert.Contains("'good' names no root", Yaml.Mistakes(Trust("", authority))[0], StringComparison.Ordinal);
+        var none = Trust("", authority).Replace("trust:", "trust:\n    keyless: { good: { trustedRoot: /nonexistent/root.json } }", StringComparison.Ordinal);
+        Assert.Contains(Yaml.Mistakes(none), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
+        File.WriteAllText(_keyFile, "{\"certificateAuthorities\": 7}");
+        var bad = none.Replace("/nonexistent/root.json", _keyFile, StringComparison.Ordinal);
+        Assert.Contains(Yaml.Mistakes(bad), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
+    }
 }
