@@ -125,18 +125,18 @@ internal sealed class BlobFetch
     }
 
     /// <summary>Writes the bytes at <see cref="Position"/>, and hashes them.</summary>
-    public async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    public void Append(ReadOnlySpan<byte> bytes)
     {
-        await WriteAheadAsync(_position, bytes, cancellationToken);
-        Hashed(bytes.Span);
+        WriteAhead(_position, bytes);
+        Hashed(bytes);
     }
 
     /// <summary>Writes bytes that are not hashed yet; only between <see cref="BeginAhead"/> and <see cref="EndAhead"/>.</summary>
-    public async ValueTask WriteAheadAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    public void WriteAhead(long offset, ReadOnlySpan<byte> bytes)
     {
         try
         {
-            await _file!.WriteAsync(offset, bytes, cancellationToken);
+            _file!.Write(offset, bytes);
         }
         catch (IOException e)
         {
@@ -150,7 +150,7 @@ internal sealed class BlobFetch
     /// <summary>No more will, and what lies there unhashed is given up.</summary>
     public void EndAhead() => _file!.EndAhead(Position);
 
-    /// <summary>Hashes what is in the file, up to an offset. One at a time, and not beside <see cref="AppendAsync"/>.</summary>
+    /// <summary>Hashes what is in the file, up to an offset. One at a time, and not beside <see cref="Append"/>.</summary>
     public async ValueTask HashUpToAsync(long end, CancellationToken cancellationToken)
     {
         if (Position >= end) return;

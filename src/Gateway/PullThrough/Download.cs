@@ -11,8 +11,8 @@ namespace Gateway.PullThrough;
 internal sealed class Download(
     Digest digest, FetchSources sources, IDownloadSink sink, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
-    // Kestrel's and SocketsHttpHandler's own reads are at most this.
-    private const int BufferSize = 128 * 1024;
+    // Tried on loopback with 128 and 256 KiB: fewer wake-ups of readers, and it still fits a core's cache between read, write and hash.
+    private const int BufferSize = 256 * 1024;
 
     // While the length is unknown a closed range must end somewhere; the answer's Content-Range then tells the length.
     private const long ProbeRange = 4 << 20;

@@ -29,10 +29,10 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
     // While nothing else is left to do, a connection that needs longer than this for its rest is given up.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    // The line may be writing what it has read, at most 128 KiB; nobody else may write there.
+    // The line may be writing what it has read, at most 256 KiB; nobody else may write there.
     private const long Clearance = 1 << 20;
 
-    private const int BufferSize = 128 * 1024;
+    private const int BufferSize = 256 * 1024;
 
     private readonly Lock _gate = new();
     private readonly List<Task> _helpers = [];
@@ -63,7 +63,7 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        if (_line is null) await fetch.AppendAsync(bytes, cancellationToken);
+        if (_line is null) fetch.Append(bytes.Span);
         else await WriteAsync(_line, bytes, cancellationToken);
         Interlocked.Add(ref _arrived, bytes.Length);
     }
@@ -243,7 +243,7 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
 
     private async ValueTask WriteAsync(Segment segment, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        await fetch.WriteAheadAsync(segment.Position, bytes, cancellationToken);
+        fetch.WriteAhead(segment.Position, bytes.Span);
         _segments!.Wrote(segment, bytes.Length);
         await HashAsync(cancellationToken);
     }

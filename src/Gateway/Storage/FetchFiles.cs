@@ -124,10 +124,13 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     /// <summary>Bytes that a stop left behind, not yet hashed again; 0 for a new part.</summary>
     public long LeftBehind { get; } = leftBehind;
 
-    /// <summary>Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or ill.</summary>
-    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    /// <summary>
+    /// Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or ill. It blocks, as the platform's
+    /// asynchronous write does on another thread; that one costs a cold pull two changes of thread for each step.
+    /// </summary>
+    public void Write(long offset, ReadOnlySpan<byte> bytes)
     {
-        await RandomAccess.WriteAsync(Handle, bytes, offset, cancellationToken);
+        RandomAccess.Write(Handle, bytes, offset);
         var end = offset + bytes.Length;
         if (end / Writeback > offset / Writeback) Posix.StartWriteback(Handle, offset / Writeback * Writeback, Writeback);
     }

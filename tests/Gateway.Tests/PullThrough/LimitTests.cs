@@ -158,7 +158,7 @@ public sealed class LimitTests
         rig.Hub.When(r => r.IsBlob(digest)).Chunked().Header("Content-Length", null);
         await rig.LinkAsync(digest, -1);
         await using (var file = rig.Volume.Fetches.Open(Rig.D(digest), null)!)
-            await file.WriteAsync(0, (byte[])[.. Layer, .. new byte[tooMany]], default);
+            file.Write(0, [.. Layer, .. new byte[tooMany]]);
         // One that is too long cannot be gone on with; it is gone the next time.
         if (tooMany > 0) Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
         await rig.SettleAsync();

@@ -29,7 +29,7 @@ public sealed class EvictionTests : IAsyncLifetime
         var digest = Digest.Of(bytes);
         await using (var part = _rig.Volume.Fetches.Open(digest, bytes.Length)!)
         {
-            await part.WriteAsync(0, bytes, default);
+            part.Write(0, bytes);
             await part.PublishAsync(bytes.Length, default);
         }
         await Cached.CommitAsync(new([new Operation.LinkBlob(digest, bytes.Length)]), default);
