@@ -109,11 +109,11 @@ public sealed class EvidenceTests
     [InlineData(IndexCoverage.Both, "index", false)]
     [InlineData(IndexCoverage.Both, "index amd arm", true)]
     [InlineData(IndexCoverage.Both, "amd arm", false)]
-    public void Index_is_signed_as_its_coverage_says(IndexCoverage coverage, string signed, bool admitted)
+    public void Index_is_signed_as_its_coverage_says(IndexCoverage coverage, string whose, bool admitted)
     {
         var index = Index(Amd, Arm);
         var all = new Dictionary<string, Manifest> { ["index"] = index, ["amd"] = Amd, ["arm"] = Arm };
-        var evidence = signed.Split(' ').Select(name => (all[name], SignatureOf(all[name], Key))).ToArray();
+        var evidence = whose.Split(' ').Select(name => (all[name], SignatureOf(all[name], Key))).ToArray();
         Assert.Equal(admitted, Engine(Covering(coverage)).Judge(Having(Question(index, Amd, Arm), evidence)).Admits);
     }
 
