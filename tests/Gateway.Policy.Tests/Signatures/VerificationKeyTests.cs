@@ -89,7 +89,7 @@ public sealed class VerificationKeyTests
         var malleated = s.ToByteArray(isUnsigned: true);
 
         Assert.False(key.Verify(signed, [.. bytes[..32], .. malleated], SignatureHash.Sha256));
-        Assert.False(key.Verify(signed, bytes[..63], SignatureHash.Sha256));
+        Assert.False(key.Verify(signed, bytes.AsSpan(0, 63), SignatureHash.Sha256));
         Assert.False(key.Verify(signed, [.. bytes, 0], SignatureHash.Sha256));
         Assert.False(key.Verify(signed, [], SignatureHash.Sha256));
     }
