@@ -88,7 +88,7 @@ public sealed class VerificationKeyTests
         var s = new BigInteger(bytes.AsSpan(32), isUnsigned: true) + Order; // verifies where S is not bounded
         var malleated = s.ToByteArray(isUnsigned: true);
 
-        Assert.False(key.Verify(signed, [.. bytes[..32], .. malleated], SignatureHash.Sha256));
+        Assert.False(key.Verify(signed, [.. bytes.AsSpan(0, 32), .. malleated], SignatureHash.Sha256));
         Assert.False(key.Verify(signed, bytes.AsSpan(0, 63), SignatureHash.Sha256));
         Assert.False(key.Verify(signed, [.. bytes, 0], SignatureHash.Sha256));
         Assert.False(key.Verify(signed, [], SignatureHash.Sha256));
