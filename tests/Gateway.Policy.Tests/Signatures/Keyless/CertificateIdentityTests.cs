@@ -14,7 +14,8 @@ public sealed class CertificateIdentityTests
     [Fact]
     public void An_email_a_URI_and_sigstores_own_kind_of_name_are_subjects()
     {
-        Assert.Equal("me@acme.example", Verify(new() { Uri = null, Email = "me@acme.example" }, Subject("me@acme.example")).Identity!.Subject);
+        const string email = "me@acme.example";
+        Assert.Equal(email, Verify(new() { Uri = null, Email = email }, Subject(email)).Identity!.Subject);
         Assert.Equal(TestSigstore.Workflow, Verify(new(), Subject(TestSigstore.Workflow)).Identity!.Subject);
         Assert.Equal("me!acme", Verify(new() { Uri = null, OtherName = "me!acme" }, Subject("me!acme")).Identity!.Subject);
     }
@@ -26,7 +27,8 @@ public sealed class CertificateIdentityTests
         Assert.True(Verify(old, Subject(TestSigstore.Workflow)).Checked.IsTrusted);
         var both = new LeafOptions { IssuerRaw = "https://evil.example" };
         Assert.Equal(TestSigstore.Issuer, Verify(both, Subject(TestSigstore.Workflow)).Identity!.Issuer);
-        Refused("expected 'https://token.actions.githubusercontent.com'", new() { IssuerString = "https://evil.example", IssuerRaw = TestSigstore.Issuer }, Subject(TestSigstore.Workflow));
+        var disguised = new LeafOptions { IssuerString = "https://evil.example", IssuerRaw = TestSigstore.Issuer };
+        Refused("expected 'https://token.actions.githubusercontent.com'", disguised, Subject(TestSigstore.Workflow));
     }
 
     [Theory]
@@ -35,7 +37,8 @@ public sealed class CertificateIdentityTests
     [InlineData("https://github.com/ACME/app/.github/workflows/release.yml@refs/tags/v1.2.3")]
     [InlineData("github.com/acme")]
     [InlineData("")]
-    public void A_subject_is_compared_whole(string expected) => Refused("signed by 'https://github.com/acme/app/", new(), Subject(expected));
+    public void A_subject_is_compared_whole(string expected) =>
+        Refused("signed by 'https://github.com/acme/app/", new(), Subject(expected));
 
     [Theory]
     [InlineData("https://token.actions.githubusercontent.com/")]
@@ -91,7 +94,8 @@ public sealed class CertificateIdentityTests
         const string why = "must have exactly one subject alternative name";
         Refused(why, new() { Uri = null }, Subject(TestSigstore.Workflow));
         Refused(why, new() { Email = "me@acme.example" }, Subject("me@acme.example"));
-        Refused(why, new() { Uri = null, OtherName = TestSigstore.Workflow, OtherNameOid = "1.3.6.1.4.1.311.20.2.3" }, Subject(TestSigstore.Workflow));
+        var windows = new LeafOptions { Uri = null, OtherName = TestSigstore.Workflow, OtherNameOid = "1.3.6.1.4.1.311.20.2.3" };
+        Refused(why, windows, Subject(TestSigstore.Workflow));
         var claim = new LeafOptions { Uri = null, Claims = new() { ["1.3.6.1.4.1.57264.1.9"] = TestSigstore.Workflow } };
         Refused(why, claim, Subject(TestSigstore.Workflow));
     }
@@ -112,7 +116,8 @@ public sealed class CertificateIdentityTests
     private static AuthorityOptions Pattern(string pattern) =>
         new("gha") { Tlog = TlogMode.Require, Keyless = new("test", TestSigstore.Issuer) { SubjectPattern = pattern } };
 
-    private static KeylessCheck Verify(LeafOptions leaf, AuthorityOptions authority) => Sigstore.Verify(Sigstore.Sign(leaf: leaf), authority);
+    private static KeylessCheck Verify(LeafOptions leaf, AuthorityOptions authority) =>
+        Sigstore.Verify(Sigstore.Sign(leaf: leaf), authority);
 
     private static void Refused(string why, LeafOptions leaf, AuthorityOptions authority)
     {

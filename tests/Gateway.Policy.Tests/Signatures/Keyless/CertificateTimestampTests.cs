@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>The promise of a certificate-transparency log inside the leaf: by a known log, at a time that it counts, for this certificate.</summary>
+/// <summary>The promise of a certificate-transparency log inside the leaf: by a known log, when it counts, for this certificate.</summary>
 public sealed class CertificateTimestampTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
@@ -30,7 +30,8 @@ public sealed class CertificateTimestampTests
     public void A_promise_made_when_the_logs_key_did_not_count_is_refused()
     {
         var root = Sigstore.Root;
-        root = root with { CertificateLogs = [root.CertificateLogs[0] with { ValidFor = new(TestSigstore.Issued.AddDays(-9), TestSigstore.Issued.AddSeconds(-1)) }] };
+        var before = new TimeRange(TestSigstore.Issued.AddDays(-9), TestSigstore.Issued.AddSeconds(-1));
+        root = root with { CertificateLogs = [root.CertificateLogs[0] with { ValidFor = before }] };
         Refused("its promise (SCT) is of 2026-03-01T12:00:00Z", new LeafOptions(), root);
     }
 
@@ -76,5 +77,6 @@ public sealed class CertificateTimestampTests
         Assert.Contains(why, check.Why);
     }
 
-    private static Checked Verify(LeafOptions leaf, TrustedRoot? root = null) => Sigstore.Verify(Sigstore.Sign(leaf: leaf), root: root).Checked;
+    private static Checked Verify(LeafOptions leaf, TrustedRoot? root = null) =>
+        Sigstore.Verify(Sigstore.Sign(leaf: leaf), root: root).Checked;
 }

@@ -55,7 +55,8 @@ public sealed class CheckpointTests
     public void More_text_than_a_tree_needs_is_signed_with_it()
     {
         var text = $"rekor.test.example - 1\n7\n{Root}\nTimestamp: 1689177396617352539\n";
-        byte[] line = [.. System.Security.Cryptography.SHA256.HashData(Sigstore.Rekor.Key.Spki)[..4], .. Sigstore.Rekor.Key.Sign(Encoding.UTF8.GetBytes(text))];
+        var key = Sigstore.Rekor.Key;
+        byte[] line = [.. System.Security.Cryptography.SHA256.HashData(key.Spki)[..4], .. key.Sign(Encoding.UTF8.GetBytes(text))];
         var note = $"{text}\n\u2014 rekor.test.example {Convert.ToBase64String(line)}\n";
         Assert.Null(Read(note).ProblemWith(Log));
         Assert.NotNull(Read(note.Replace("1689", "1690")).ProblemWith(Log));

@@ -49,7 +49,8 @@ public sealed class KeylessVerifierTests
     [InlineData(Logged.Rekord2)]
     [InlineData(Logged.Nowhere)]
     internal void Without_a_promise_and_without_a_stamp_there_is_no_time(Logged logged) => Refused(
-        ReasonCodes.SigTimeInvalid, "no time that can be verified", Sigstore.Sign(logged, stamp: false), TestSigstore.Trusting(tlog: TlogMode.IfPresent));
+        ReasonCodes.SigTimeInvalid, "no time that can be verified", Sigstore.Sign(logged, stamp: false),
+        TestSigstore.Trusting(tlog: TlogMode.IfPresent));
 
     [Fact]
     public void A_time_that_only_a_proof_came_with_is_nobodys_word()
@@ -145,7 +146,10 @@ public sealed class KeylessVerifierTests
             "no usage" => new LeafOptions { Usages = [] },
             "server usage" => new LeafOptions { Usages = ["1.3.6.1.5.5.7.3.1"] },
             "any usage" => new LeafOptions { Usages = ["2.5.29.37.0"] },
-            "authority" => new LeafOptions { IsAuthority = true, KeyUsage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign },
+            "authority" => new LeafOptions
+            {
+                IsAuthority = true, KeyUsage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign,
+            },
             "no digital signature" => new LeafOptions { KeyUsage = X509KeyUsageFlags.KeyEncipherment },
             _ => new LeafOptions { KeyUsage = null },
         };
@@ -244,7 +248,8 @@ public sealed class KeylessVerifierTests
             CertificateAuthorities =
             [
                 new PinnedAuthority(
-                    "https://other.test.example", [Fulcio.Intermediate.RawData, Fulcio.Root.RawData], root.CertificateAuthorities[0].ValidFor),
+                    "https://other.test.example", [Fulcio.Intermediate.RawData, Fulcio.Root.RawData],
+                    root.CertificateAuthorities[0].ValidFor),
             ],
         };
     }

@@ -6,12 +6,15 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>Inclusion proofs against the tree as RFC 6962 defines it, and the tree against the roots that certificate transparency's own tests know.</summary>
+/// <summary>
+/// Inclusion proofs against the tree as RFC 6962 defines it, and the tree against the roots that certificate transparency's own tests know.
+/// </summary>
 public sealed class MerkleProofTests
 {
     private static readonly byte[][] KnownLeaves =
     [
-        .. new[] { "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f" }.Select(Convert.FromHexString),
+        .. new[] { "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f" }
+            .Select(Convert.FromHexString),
     ];
 
     [Theory]
@@ -47,7 +50,8 @@ public sealed class MerkleProofTests
             var leaves = Enumerable.Range(0, at.size).Select(i => BitConverter.GetBytes(i)).ToList();
             var (way, root) = (NaiveTree.Path(at.index, leaves), NaiveTree.Root(leaves));
             var holds = Leads(leaves, at.index, at.size, way, root);
-            var other = Enumerable.Range(0, at.size).Where(i => i != at.index).Any(i => Leads(leaves, i, at.size, way, root, leaf: at.index));
+            var elsewhere = Enumerable.Range(0, at.size).Where(i => i != at.index);
+            var other = elsewhere.Any(i => Leads(leaves, i, at.size, way, root, leaf: at.index));
             var otherSize = Leads(leaves, at.index, at.size, [.. way, new byte[32]], root)
                 || (way.Count > 0 && Leads(leaves, at.index, at.size, way[..^1], root));
             var flipped = Enumerable.Range(0, way.Count).Any(i => Leads(leaves, at.index, at.size, Flip(way, i), root));

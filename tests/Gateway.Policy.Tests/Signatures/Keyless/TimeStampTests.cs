@@ -40,7 +40,8 @@ public sealed class TimeStampTests
     public void A_stamp_by_a_stranger_is_refused_whatever_certificate_it_brings(bool embed)
     {
         var stranger = new TestStamper(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650));
-        Refused(embed ? "by another certificate" : "not by 'https://stamp.test.example'", stranger.Stamp(Content, TestSigstore.Signed, embed));
+        var why = embed ? "by another certificate" : "not by 'https://stamp.test.example'";
+        Refused(why, stranger.Stamp(Content, TestSigstore.Signed, embed));
         var rootOnly = Pinning(Sigstore.Stamper.Root.RawData);
         Assert.Null(Verify(stranger.Stamp(Content, TestSigstore.Signed, embed), root: rootOnly).Time);
     }
@@ -59,7 +60,8 @@ public sealed class TimeStampTests
     public void A_certificate_that_is_not_made_for_stamping_is_refused(string usage)
     {
         var signer = new TestStamper(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650), usages: [usage]);
-        Assert.Null(Verify(signer.Stamp(Content, TestSigstore.Signed), root: Pinning(signer.Certificate.RawData, signer.Root.RawData)).Time);
+        var root = Pinning(signer.Certificate.RawData, signer.Root.RawData);
+        Assert.Null(Verify(signer.Stamp(Content, TestSigstore.Signed), root: root).Time);
     }
 
     [Fact]
@@ -139,6 +141,7 @@ public sealed class TimeStampTests
     private static TrustedRoot Pinning(params byte[][] chain)
     {
         var root = Sigstore.Root;
-        return root with { TimestampAuthorities = [root.TimestampAuthorities[0] with { Certificates = [.. chain.Select(c => (ReadOnlyMemory<byte>)c)] }] };
+        var authority = root.TimestampAuthorities[0] with { Certificates = [.. chain.Select(c => (ReadOnlyMemory<byte>)c)] };
+        return root with { TimestampAuthorities = [authority] };
     }
 }

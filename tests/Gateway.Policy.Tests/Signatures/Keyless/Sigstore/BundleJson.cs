@@ -16,7 +16,7 @@ internal static class BundleJson
             ["tlogEntries"] = new JsonArray([.. material.LogEntries.Select(Entry)]),
             ["timestampVerificationData"] = new JsonObject
             {
-                ["rfc3161Timestamps"] = new JsonArray([.. material.Timestamps.Select(t => new JsonObject { ["signedTimestamp"] = Text(t) })]),
+                ["rfc3161Timestamps"] = new JsonArray([.. material.Timestamps.Select(Stamp)]),
             },
         },
         ["dsseEnvelope"] = new JsonObject
@@ -45,9 +45,11 @@ internal static class BundleJson
             },
         };
         if (entry.IntegratedTime is { } time) json["integratedTime"] = Text(time.ToUnixTimeSeconds());
-        if (entry.SignedEntryTimestamp is { } promise) json["inclusionPromise"] = new JsonObject { ["signedEntryTimestamp"] = Text(promise) };
+        if (entry.SignedEntryTimestamp is { } set) json["inclusionPromise"] = new JsonObject { ["signedEntryTimestamp"] = Text(set) };
         return json;
     }
+
+    private static JsonObject Stamp(ReadOnlyMemory<byte> response) => new() { ["signedTimestamp"] = Text(response) };
 
     private static string Text(ReadOnlyMemory<byte> bytes) => Convert.ToBase64String(bytes.Span);
 

@@ -72,9 +72,10 @@ internal sealed class TestFulcio
         if (options.Usages.Length > 0) request.CertificateExtensions.Add(Usage(options.Usages));
         if (options.IsAuthority) request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         if (Names(options) is { } names) request.CertificateExtensions.Add(new X509Extension("2.5.29.17", names, critical: true));
-        if (options.IssuerRaw is { } raw) request.CertificateExtensions.Add(new("1.3.6.1.4.1.57264.1.1", Encoding.UTF8.GetBytes(raw), false));
-        if (options.IssuerString is { } issuer) request.CertificateExtensions.Add(new("1.3.6.1.4.1.57264.1.8", Text(issuer), false));
-        foreach (var (oid, value) in options.Claims) request.CertificateExtensions.Add(new X509Extension(oid, Text(value), critical: false));
+        void Add(string oid, byte[] value) => request.CertificateExtensions.Add(new X509Extension(oid, value, critical: false));
+        if (options.IssuerRaw is { } raw) Add("1.3.6.1.4.1.57264.1.1", Encoding.UTF8.GetBytes(raw));
+        if (options.IssuerString is { } issuer) Add("1.3.6.1.4.1.57264.1.8", Text(issuer));
+        foreach (var (oid, value) in options.Claims) Add(oid, Text(value));
         return request;
     }
 
@@ -91,11 +92,14 @@ internal sealed class TestFulcio
                 using var value = writer.PushSequence(new Asn1Tag(TagClass.ContextSpecific, 0));
                 writer.WriteCharacterString(UniversalTagNumber.UTF8String, other);
             }
-            if (options.Email is { } email) writer.WriteCharacterString(UniversalTagNumber.IA5String, email, new Asn1Tag(TagClass.ContextSpecific, 1));
-            if (options.Uri is { } uri) writer.WriteCharacterString(UniversalTagNumber.IA5String, uri, new Asn1Tag(TagClass.ContextSpecific, 6));
+            if (options.Email is { } email) WriteName(writer, 1, email);
+            if (options.Uri is { } uri) WriteName(writer, 6, uri);
         }
         return writer.Encode();
     }
+
+    private static void WriteName(AsnWriter writer, int tag, string name) =>
+        writer.WriteCharacterString(UniversalTagNumber.IA5String, name, new Asn1Tag(TagClass.ContextSpecific, tag));
 
     // RFC 6962 §3.2 and §3.3, written apart from the code under test.
     private byte[] Promise(X509Certificate2 before, LeafOptions options)
@@ -107,8 +111,9 @@ internal sealed class TestFulcio
         byte[] issuer = SHA256.HashData(Intermediate.PublicKey.ExportSubjectPublicKeyInfo());
         byte[] length = [(byte)(tbs.Length >> 16), (byte)(tbs.Length >> 8), (byte)tbs.Length];
         byte[] signed = [0, 0, .. time, 0, 1, .. issuer, .. length, .. tbs, .. Vector(options.PromiseExtensions)];
-        byte[] promise =
-            [0, .. SHA256.HashData(log.Spki), .. time, .. Vector(options.PromiseExtensions), 4, options.PromiseScheme, .. Vector(log.Sign(signed))];
+        byte[] id = SHA256.HashData(log.Spki);
+        byte[] signature = [4, options.PromiseScheme, .. Vector(log.Sign(signed))];
+        byte[] promise = [0, .. id, .. time, .. Vector(options.PromiseExtensions), .. signature];
         var writer = new AsnWriter(AsnEncodingRules.DER);
         writer.WriteOctetString(Vector(Vector(promise)));
         return writer.Encode();

@@ -50,7 +50,8 @@ internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
     /// <summary>The promise over an entry as it stands.</summary>
     public byte[] Promise(LogEntry entry) => key.Sign(Encoding.UTF8.GetBytes(
         "{\"body\":\"" + Convert.ToBase64String(entry.CanonicalizedBody.Span) + "\",\"integratedTime\":"
-        + entry.IntegratedTime!.Value.ToUnixTimeSeconds() + ",\"logID\":\"" + Convert.ToHexStringLower(Id) + "\",\"logIndex\":" + entry.LogIndex + "}"));
+        + entry.IntegratedTime!.Value.ToUnixTimeSeconds() + ",\"logID\":\"" + Convert.ToHexStringLower(Id)
+        + "\",\"logIndex\":" + entry.LogIndex + "}"));
 
     /// <summary>The proof of a position in today's tree.</summary>
     public InclusionProof Prove(int index)

@@ -37,8 +37,10 @@ internal sealed class TestSigstore
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
 
     /// <summary>What is signed: a cosign 3 signature of <see cref="Subject"/>.</summary>
-    private static readonly string Statement = "{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"" + Subject
-        + "\"}}],\"predicateType\":\"https://sigstore.dev/cosign/sign/v1\",\"predicate\":{}}";
+    private static readonly string Statement = $$"""
+        {"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"{{Subject}}"} }],
+         "predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{} }
+        """;
 
     /// <summary>One for all tests that change nothing of it: keys take time.</summary>
     public static TestSigstore Shared { get; } = new();

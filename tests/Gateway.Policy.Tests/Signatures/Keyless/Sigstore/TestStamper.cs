@@ -13,8 +13,8 @@ internal sealed class TestStamper
     public TestStamper(DateTimeOffset notBefore, TimeSpan lifetime, string[]? usages = null, X509Certificate2? root = null)
     {
         var rootKey = ECDsa.Create(ECCurve.NamedCurves.nistP384);
-        Root = root
-            ?? TestFulcio.Request("CN=stamper root,O=test.example", rootKey, pathLength: 0).CreateSelfSigned(notBefore, notBefore + lifetime);
+        var rootRequest = TestFulcio.Request("CN=stamper root,O=test.example", rootKey, pathLength: 0);
+        Root = root ?? rootRequest.CreateSelfSigned(notBefore, notBefore + lifetime);
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=stamper,O=test.example", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
