@@ -70,6 +70,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly AccessLog _accessLog;
     private readonly RequestMetrics _requestMetrics = new();
     private readonly MetricsExport _metrics = new();
+    private readonly Totals _totals = new();
     private readonly ProcessMetrics _processMetrics;
     private readonly Tracing _tracing = new(Version);
     private readonly Decisions _decisions = new();
@@ -89,7 +90,10 @@ internal sealed class RunningGateway : IAsyncDisposable
 
         var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
-        var operatorPort = new OperatorPort(health, _metrics);
+        _fetches.Ahead.Pull = PullChildAsync;
+        _fetches.Ahead.Options = options.Cache.Prefetch;
+        var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _totals, ForgetUpstreams);
+        var operatorPort = new OperatorPort(health, _metrics, admin);
         var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);
     }
@@ -139,6 +143,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         await _upstreams.ReloadAsync(options.Upstreams.Values);
         _volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
         _current = Snapshot(options, _current.Access.With(options.Access));
+        _fetches.Ahead.Options = options.Cache.Prefetch;
         ImmutableInterlocked.InterlockedExchange(ref _certificates, certificates);
     }
 
@@ -151,6 +156,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         await _accessLog.DisposeAsync();
         _tracing.Dispose();
         _metrics.Dispose();
+        _totals.Dispose();
         _processMetrics.Dispose();
         _requestMetrics.Dispose();
         await _volume.DisposeAsync();
@@ -166,6 +172,20 @@ internal sealed class RunningGateway : IAsyncDisposable
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name) =>
             new PullThroughRepository(_volume.Cached(folders[upstream.Key], name), upstreams[upstream.Key], name, _fetches, _clock);
+    }
+
+    // What an operator purged is asked for anew: new repositories remember nothing of what upstreams said.
+    private void ForgetUpstreams()
+    {
+        _fetches.Recent.Clear();
+        _current = Snapshot(_current.Options, _current.Access);
+    }
+
+    private async Task PullChildAsync(string upstream, RepositoryName name, Digest digest, CancellationToken cancellationToken)
+    {
+        if (!_current.Options.Upstreams.TryGetValue(upstream, out var options) || options.Namespaces.IsEmpty) return;
+        if (_current.Router.Route("", options.Namespaces[0], name).Repository is not { } repository) return;
+        await repository.GetManifestAsync(new Asker("prefetch", AccessActions.Pull), new Reference(digest), cancellationToken);
     }
 
     private WebApplication Build(GatewayOptions options)

@@ -17,7 +17,13 @@ internal sealed class GatewayRig : IAsyncDisposable
 
     public Uri Url => _gateway!.Listening[0];
 
-    public Uri Operator => _gateway!.Operator;
+    public Uri Operator => LastOperator = _gateway!.Operator;
+
+    /// <summary>Where the operator's port was when it was last asked for; nobody answers there after <see cref="StopAsync"/>.</summary>
+    public Uri? LastOperator { get; private set; }
+
+    /// <summary>The volume's folder.</summary>
+    public string Storage => Path.Combine(_folder, "data");
 
     public string Welcome => _gateway!.Welcome;
 
@@ -28,7 +34,7 @@ internal sealed class GatewayRig : IAsyncDisposable
         {
             Listen = [new() { Url = new("http://127.0.0.1:0") }],
             Operator = new("http://127.0.0.1:0"),
-            Storage = new() { Path = Path.Combine(rig._folder, "data") },
+            Storage = new() { Path = rig.Storage },
         };
         rig._gateway = await RunningGateway.StartAsync(configure?.Invoke(options) ?? options, rig.AccessLog, TimeProvider.System, default);
         rig.Client.BaseAddress = rig.Url;

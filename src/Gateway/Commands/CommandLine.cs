@@ -30,7 +30,8 @@ internal static class CommandLine
     private static RootCommand Root() =>
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
-            ServeCommand.Create(), VerifyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
+            ServeCommand.Create(), VerifyCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(), PrefetchCommand.Create(),
+            SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
         };
 
     private static string[] Default(string[] arguments)

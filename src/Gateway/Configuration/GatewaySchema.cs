@@ -54,7 +54,12 @@ internal static class GatewaySchema
             "keepFree", Scalars.Size, "1GiB", "Bytes of the volume that stay free; below, content passes through without being kept.",
             (o, v) => o with { KeepFree = v }
         },
-        { "prefetch", Scalars.OneOf([("on", "")], ("off", false)), "off", "Fetching ahead of need.", (o, _) => o },
+        {
+            "prefetch", PrefetchSchema.Prefetch, "off",
+            "Fetching config and layers of each image whose manifest has come, ahead of need. Of an index: for the platforms listed here, "
+            + "or with `auto` for those that clients have lately asked for.",
+            (o, v) => o with { Prefetch = v }
+        },
     };
 
     private static readonly Section<RouteOptions> Route = new(() => new() { Prefix = "" }, CheckRoute)

@@ -3,26 +3,29 @@ using System.Text;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What the operator's listener serves: <c>/livez</c>, <c>/readyz</c> and <c>/metrics</c>. Whether a request came in there is decided by
-/// its connection.
+/// What the operator's listener serves: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. Whether a request came in
+/// there is decided by its connection.
 /// </summary>
-internal sealed class OperatorPort(Health health, MetricsExport metrics)
+internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminApi admin)
 {
     private const string PlainText = "text/plain; charset=utf-8";
 
     public Task AnswerAsync(HttpContext context)
     {
+        var path = context.Request.Path.Value ?? "";
+        if (path.StartsWith(AdminApi.Prefix, StringComparison.Ordinal)) return admin.AnswerAsync(context);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
             return WriteAsync(context, StatusCodes.Status405MethodNotAllowed, PlainText, "only GET and HEAD\n"u8.ToArray());
         }
-        return context.Request.Path.Value switch
+        return path switch
         {
             "/livez" => WriteAsync(context, StatusCodes.Status200OK, PlainText, "ok\n"u8.ToArray()),
             "/readyz" => ReadyAsync(context),
             "/metrics" => MetricsAsync(context),
-            _ => WriteAsync(context, StatusCodes.Status404NotFound, PlainText, "there are /livez, /readyz and /metrics\n"u8.ToArray()),
+            _ => WriteAsync(
+                context, StatusCodes.Status404NotFound, PlainText, "there are /livez, /readyz, /metrics and /api/v1/\n"u8.ToArray()),
         };
     }
 

@@ -35,6 +35,33 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         }
     }
 
+    /// <summary>Fetches a blob that a manifest of the repository names, for nobody yet; one that is being fetched is waited for.</summary>
+    public async ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken)
+    {
+        if (table.IsOnDisk(blob.Digest)) return new(null, 0);
+        try
+        {
+            var (fetch, _) = table.Join(blob.Digest, blob.Size, source);
+            try
+            {
+                await fetch.Verified.WaitAsync(cancellationToken);
+                return new(null, blob.Size);
+            }
+            finally
+            {
+                await fetch.LeaveAsync();
+            }
+        }
+        catch (FetchException e) when (e.Failure == FetchFailure.OnDisk)
+        {
+            return new(null, 0);
+        }
+        catch (Exception e) when (e is FetchException or UpstreamException or ObjectDisposedException)
+        {
+            return new(e.Message, 0);
+        }
+    }
+
     private async ValueTask<Result<IContent>> HeadAsync(Digest digest, BlobVouching.Vouched vouched, CancellationToken cancellationToken)
     {
         if (await FindAsync(digest, BlobUse.Head, cancellationToken) is { } kept) return kept;

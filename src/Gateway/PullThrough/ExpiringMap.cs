@@ -40,6 +40,11 @@ internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock
         lock (_gate) _entries.Remove(key);
     }
 
+    public void Clear()
+    {
+        lock (_gate) _entries.Clear();
+    }
+
     // A walk over all, but only when full: an eighth is dropped, so that the walk is paid by many entries.
     private void MakeRoom()
     {

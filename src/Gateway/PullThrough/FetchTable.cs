@@ -64,6 +64,9 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
         lock (_gate) return _fetches.GetValueOrDefault(digest);
     }
 
+    /// <summary>What is fetched ahead of need.</summary>
+    public Prefetch Ahead { get; } = new(clock, logger);
+
     /// <summary>Manifests that came from an upstream and are not kept (yet).</summary>
     public RecentManifests Recent { get; } = new(clock);
 
@@ -133,6 +136,7 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// <summary>Stops all fetches. What they have is left behind as parts.</summary>
     public async ValueTask DisposeAsync()
     {
+        await Ahead.DisposeAsync();
         Task[] running;
         lock (_gate)
         {

@@ -37,4 +37,10 @@ internal static partial class Log
 
     [LoggerMessage(11, LogLevel.Warning, "Upstream {Upstream} did not answer for {What} of {Name}: {Why}")]
     public static partial void ListNotAnswered(ILogger logger, string upstream, RepositoryName name, string what, string why);
+
+    [LoggerMessage(20, LogLevel.Information, "{Digest} was not fetched ahead of need: {Why}")]
+    public static partial void NotPrefetched(ILogger logger, Digest digest, string why);
+
+    [LoggerMessage(21, LogLevel.Warning, "Fetching ahead of need failed")]
+    public static partial void PrefetchFailed(ILogger logger, Exception exception);
 }

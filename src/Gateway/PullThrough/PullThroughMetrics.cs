@@ -31,6 +31,14 @@ internal static class PullThroughMetrics
     /// <param name="kind">early (for a reader far ahead) or beside (to be quicker).</param>
     public static void Range(string kind) => Ranges.Add(1, new KeyValuePair<string, object?>("kind", kind));
 
+    public static readonly UpDownCounter<long> PrefetchesWaiting =
+        Meter.CreateUpDownCounter<long>("gateway.prefetch.waiting", description: "What waits to be fetched ahead of need.");
+
+    private static readonly Counter<long> Prefetches =
+        Meter.CreateCounter<long>("gateway.prefetch.blobs", description: "Blobs asked for ahead of need.");
+
+    public static void Prefetched(bool kept) => Prefetches.Add(1, new KeyValuePair<string, object?>("result", kept ? "kept" : "failed"));
+
     /// <param name="kind">tag, manifest, blob, referrers or tags.</param>
     /// <param name="result">hit, miss, stale, revalidated, coalesced, bypass, absent or unavailable.</param>
     public static void Request(string upstream, string kind, string result) =>

@@ -14,12 +14,13 @@ internal sealed class PullThroughRepository : IBacking
     private readonly ColdBlobs _blobs;
     private readonly UpstreamReferrers _referrers;
     private readonly UpstreamTags _tagList;
+    private readonly FetchTable _fetches;
     private readonly TimeProvider _clock;
 
     public PullThroughRepository(
         StoredRepository stored, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches, TimeProvider clock)
     {
-        (_stored, _clock) = (stored, clock);
+        (_stored, _fetches, _clock) = (stored, fetches, clock);
         _source = new(upstream, upstreamName, clock);
         _manifests = new(_source, fetches.Recent, clock, fetches.Logger);
         _tags = new(stored, _source, _manifests, clock, fetches.Logger);
@@ -36,6 +37,7 @@ internal sealed class PullThroughRepository : IBacking
         var kept = await _stored.ReadManifestAsync(digest, cancellationToken);
         var result = kept is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : Kept(kept);
         Count("manifest", result);
+        _fetches.Ahead.Asked(digest, result);
         return result;
     }
 
@@ -48,6 +50,8 @@ internal sealed class PullThroughRepository : IBacking
             PullThroughMetrics.Served(_source.Key, length);
         return result;
     }
+
+    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) => _blobs.KeepAsync(blob, cancellationToken);
 
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         _stored.ReadLinkAsync(digest, kind, cancellationToken);
@@ -92,7 +96,10 @@ internal sealed class PullThroughRepository : IBacking
         var result = await _stored.CommitAsync(
             change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, now))] },
             cancellationToken);
-        if (result is CommitResult.Committed) Array.ForEach(bound, _tags.Bound);
+        if (result is not CommitResult.Committed) return result;
+        Array.ForEach(bound, _tags.Bound);
+        foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
+            _fetches.Ahead.Admitted(this, _source, _fetches, stored);
         return result;
     }
 

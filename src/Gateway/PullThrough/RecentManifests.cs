@@ -23,4 +23,7 @@ internal sealed class RecentManifests(TimeProvider clock)
         _manifests.Set(
             (source.Key, source.Name, manifest.Digest), manifest,
             manifest.Bytes.Length <= LargestKept ? Lifetime : TimeSpan.FromSeconds(5));
+
+    /// <summary>Forgets all of them.</summary>
+    public void Clear() => _manifests.Clear();
 }

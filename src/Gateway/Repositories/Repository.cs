@@ -225,6 +225,10 @@ internal sealed class Repository(
         };
     }
 
+    /// <summary>Brings a blob of one of the repository's admitted manifests here ahead of need, as far as there is room.</summary>
+    public ValueTask<Kept> KeepBlobAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        backing.KeepAsync(blob, cancellationToken);
+
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
     {
         if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;

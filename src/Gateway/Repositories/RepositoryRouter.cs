@@ -11,7 +11,11 @@ namespace Gateway.Repositories;
 /// <param name="Repository">Null when nothing is routed there.</param>
 /// <param name="CanonicalName">The name that access rules see: the first route's prefix and the rest, so that <c>?ns=</c>, host and prefix
 /// are one name.</param>
-internal sealed record Routed(Repository? Repository, RepositoryName CanonicalName);
+internal sealed record Routed(Repository? Repository, RepositoryName CanonicalName)
+{
+    /// <summary>Key of the upstream it is pulled through from, and the upstream's own name for it; null for built-in storage.</summary>
+    public (string Upstream, RepositoryName Name)? Source { get; init; }
+}
 
 /// <summary>Makes the backing of an upstream's repository; <see cref="RepositoryRouter"/> asks once per repository.</summary>
 internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, RepositoryName upstreamName);
@@ -47,6 +51,18 @@ internal sealed class RepositoryRouter(
         return Ready(options.Upstreams[route.Upstream], rest);
     }
 
+    /// <summary>
+    /// The repository that an image's name means to whoever runs workloads: a path below one of our routes, else a name at a registry that
+    /// is an upstream here, else one of Docker Hub's short names. Null when none of these leads to an upstream.
+    /// </summary>
+    public Routed? Find(ImageReference image)
+    {
+        var byPath = RepositoryName.TryParse(image.Name, out var path) ? Route("", null, path) : null;
+        if (byPath is { Repository: not null, Source: not null }) return byPath;
+        var named = RepositoryName.TryParse(image.Path, out var rest) ? Route("", image.Registry, rest) : null;
+        return named?.Repository is null ? null : named;
+    }
+
     /// <summary>Built-in repositories that were given this blob lately, the last one first.</summary>
     public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(name => Ready(null, name.Value));
 
@@ -70,7 +86,10 @@ internal sealed class RepositoryRouter(
         var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
         // A name that rules could not be asked by is routed nowhere: under another name other rules would hold.
         if (Canonical(upstream, name) is not { } canonical) return new(null, name);
-        return new(new(canonical, pullThrough(upstream, name), judge, volume, _recent, takesPushes: false, clock), canonical);
+        return new(new(canonical, pullThrough(upstream, name), judge, volume, _recent, takesPushes: false, clock), canonical)
+        {
+            Source = (upstream.Key, name),
+        };
     }
 
     /// <summary>

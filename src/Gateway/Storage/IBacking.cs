@@ -22,6 +22,9 @@ internal interface IBacking
     /// </summary>
     ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
 
+    /// <summary>Brings a blob that a manifest of this repository names here ahead of need, as far as there is room; never throws.</summary>
+    ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken);
+
     /// <summary>What this repository notes about a blob or manifest of its own; null when it has none. Never asks an upstream.</summary>
     ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
 
@@ -141,6 +144,11 @@ internal enum LinkKind : byte
 /// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under
 /// sha256).</param>
 internal readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false);
+
+/// <summary>Whether a blob is here, after it was asked for ahead of need.</summary>
+/// <param name="Problem">Why it is not; null when it is.</param>
+/// <param name="FetchedBytes">Bytes that had to come from an upstream; 0 when it was here.</param>
+internal readonly record struct Kept(string? Problem, long FetchedBytes);
 
 /// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>
 /// <param name="Kind">Only its headers, one range, or the whole.</param>

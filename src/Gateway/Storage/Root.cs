@@ -30,8 +30,9 @@ internal sealed class Root(string folder, Lifetime lifetime)
     public string Repository(string repository) => $"{Repositories}/{repository}";
 
     /// <summary>The file that says "this repository has this blob"; its content is the digest under which the bytes lie.</summary>
-    public string BlobLink(string repository, Digest digest) =>
-        $"{Repositories}/{repository}/_layers/{digest.AlgorithmName}/{digest.Hex}/link";
+    public string BlobLink(string repository, Digest digest) => $"{Layers(repository, digest.AlgorithmName)}/{digest.Hex}/link";
+
+    public string Layers(string repository, string algorithm) => $"{Repositories}/{repository}/_layers/{algorithm}";
 
     public string ManifestLink(string repository, Digest digest) => $"{Revisions(repository, digest.AlgorithmName)}/{digest.Hex}/link";
 

@@ -89,6 +89,9 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         return new FileContent(file, digest);
     }
 
+    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(new Kept(volume.FindContent(blob.Digest) is null ? $"{blob.Digest} is not here" : null, 0));
+
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         ValueTask.FromResult(volume.Links.Find(this, kind, digest));
 
@@ -145,19 +148,27 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         }
     }
 
-    /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
-    public IEnumerable<TagName> TagsOf(Digest digest) => TagNames().Select(t => TagName.Parse(t)).Where(t => Live(t)?.Live == digest);
+    /// <summary>All tags, read from the disk.</summary>
+    public IEnumerable<TagName> Tags() => TagNames().Select(t => TagName.Parse(t));
 
-    public IEnumerable<Digest> Manifests()
+    /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
+    public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
+
+    public IEnumerable<Digest> Manifests() => Linked(algorithm => Root.Revisions(Path, algorithm));
+
+    /// <summary>The digests of every blob that is linked here, in no order; its bytes may be gone.</summary>
+    public IEnumerable<Digest> Blobs() => Linked(algorithm => Root.Layers(Path, algorithm));
+
+    private static IEnumerable<Digest> Linked(Func<string, string> folderOf)
     {
         foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
         {
-            var folder = Root.Revisions(Path, Digest.NameOf(algorithm));
+            var folder = folderOf(Digest.NameOf(algorithm));
             if (!Directory.Exists(folder)) continue;
-            foreach (var revision in Directory.EnumerateDirectories(folder))
+            foreach (var each in Directory.EnumerateDirectories(folder))
             {
-                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(revision)}", out var digest)
-                    && File.Exists($"{revision}/link"))
+                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(each)}", out var digest)
+                    && File.Exists($"{each}/link"))
                     yield return digest;
             }
         }

@@ -92,6 +92,9 @@ internal sealed class Volume : IAsyncDisposable
 
     public Eviction Eviction { get; }
 
+    /// <summary>What is cached, for an operator to see and to purge.</summary>
+    public CachedRepositories CachedRepositories => new(this);
+
     public Committer Committer { get; }
 
     public ManifestCache Manifests { get; } = new();

@@ -36,6 +36,9 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
     /// <summary>The upstream of this key. Throws <see cref="KeyNotFoundException"/>.</summary>
     public IUpstreamRegistry this[string key] => _entries[key].Registry;
 
+    /// <summary>Requests that an upstream's rate limit leaves, as it last said; null where it did not.</summary>
+    public long? RateLimitRemaining(string key) => _entries.TryGetValue(key, out var entry) ? entry.Registry.RateLimitRemaining : null;
+
     /// <summary>
     /// Makes these the upstreams, all at once. Whoever holds one that changed may finish with it. Throws, and changes nothing, when one
     /// cannot be built.

@@ -98,6 +98,7 @@ internal sealed class GatewayProcess : IRegistry
     private const string BuildConfiguration = "Release";
 #endif
 
-    private static string Assembly { get; } =
+    /// <summary>The built program, to be run by <c>dotnet</c>.</summary>
+    public static string Assembly { get; } =
         Path.Combine(RigFolder.Repository, "src", "Gateway", "bin", BuildConfiguration, "net10.0", "gateway.dll");
 }

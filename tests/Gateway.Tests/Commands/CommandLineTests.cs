@@ -80,7 +80,7 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(expected, error);
-        Assert.Contains("The verbs are serve, verify, schema, hash-password, version", error);
+        Assert.Contains("The verbs are serve, verify, stats, purge, prefetch, schema, hash-password, version", error);
     }
 
     [Fact]
@@ -100,7 +100,8 @@ public sealed class CommandLineTests : IDisposable
         var (code, output, _) = await Run("--help");
 
         Assert.Equal(0, code);
-        Assert.All((string[])["serve", "verify", "schema", "hash-password", "version"], verb => Assert.Contains(verb, output));
+        string[] verbs = ["serve", "verify", "stats", "purge", "prefetch", "schema", "hash-password", "version"];
+        Assert.All(verbs, verb => Assert.Contains(verb, output));
     }
 
     private string Write(string text)

@@ -157,7 +157,6 @@ public sealed class ConfigurationLoaderTests
     [InlineData("routes: [{ prefix: '', upstream: docker.io, push: forward }]\nupstreams: { docker.io: {} }", "routes[0].push: 'forward' is not in this version")]
     [InlineData("upstreams: { docker.io: { auth: passthrough } }", "upstreams.docker.io.auth: 'passthrough' is not in this version")]
     [InlineData("replicas: {}", "replicas: not in this version")]
-    [InlineData("cache: { prefetch: on }", "cache.prefetch: 'on' is not in this version")]
     public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));
 

@@ -23,6 +23,21 @@ public sealed class UpstreamsAndRoutesTests
     }
 
     [Theory]
+    [InlineData("cache: {}", PrefetchMode.Off, "")]
+    [InlineData("cache: { prefetch: auto }", PrefetchMode.Auto, "")]
+    [InlineData("cache: { prefetch: [linux/amd64, linux/arm/v7] }", PrefetchMode.Listed, "linux/amd64 linux/arm/v7")]
+    public void Prefetch_is_off_or_learns_or_takes_a_list(string text, object mode, string platforms)
+    {
+        var prefetch = Yaml.Good(text).Cache.Prefetch;
+        Assert.Equal((mode, platforms), (prefetch.Mode, string.Join(' ', prefetch.Platforms)));
+    }
+
+    [Theory]
+    [InlineData("cache: { prefetch: on }", "expected off or auto")]
+    [InlineData("cache: { prefetch: [amd64] }", "expected a platform such as linux/amd64")]
+    public void Prefetch_that_is_not_understood_is_refused(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+
+    [Theory]
     [MemberData(nameof(WellKnown))]
     public void Every_well_known_registry_is_complete(string key) =>
         Assert.NotEmpty(Yaml.Good($"upstreams: {{ {key}: {{}} }}").Upstreams[key].Urls);

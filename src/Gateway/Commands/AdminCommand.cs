@@ -1,0 +1,55 @@
+using System.CommandLine;
+using System.Globalization;
+using Gateway.Configuration;
+using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Gateway.Commands;
+
+/// <summary>
+/// What the verbs have in common that look after a store: the gateway that runs on it is asked, and where none runs, the store.
+/// </summary>
+internal static class AdminCommand
+{
+    public static Option<bool> Json() => new("--json") { Description = "Print JSON." };
+
+    /// <summary>Loads the configuration and runs the verb; a failure is one line on standard error and exit code 1.</summary>
+    public static async Task<int> RunAsync(
+        string? configuration, TextWriter error, Func<OperatorClient, Task<int>> online, Func<GatewayOptions, Volume, Task<int>>? offline)
+    {
+        var loaded = await ConfigurationFile.LoadAsync(configuration, error);
+        if (loaded.Options is not { } options) return 1;
+        try
+        {
+            using var client = new OperatorClient(options.Operator);
+            try
+            {
+                return await online(client);
+            }
+            catch (HttpRequestException e) when (OperatorClient.SaysNobodyThere(e))
+            {
+                if (offline is null) throw new IOException($"no gateway answers at {options.Operator}; start it first", e);
+            }
+            // Never made by looking: a mistyped path must not become a store.
+            var path = options.Storage.Path;
+            if (!Directory.Exists(path)) throw new IOException($"no gateway answers at {options.Operator}, and {path} is not there");
+            await using var volume = await Volume.OpenAsync(path, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+            await volume.Eviction.Counted;
+            return await offline(options, volume);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or UnauthorizedAccessException)
+        {
+            await error.WriteLineAsync($"gateway: {e.Message}");
+            return 1;
+        }
+    }
+
+    /// <summary>Bytes as people read them.</summary>
+    public static string Bytes(long bytes)
+    {
+        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        var (value, unit) = ((double)bytes, 0);
+        for (; value >= 1024 && unit < units.Length - 1; unit++) value /= 1024;
+        return $"{value.ToString(unit == 0 ? "0" : "0.0", CultureInfo.InvariantCulture)} {units[unit]}";
+    }
+}

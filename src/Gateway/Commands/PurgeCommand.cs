@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.Text.Json;
+using Gateway.Configuration;
+using Gateway.Operations;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway purge</c>: takes cached content out, so that the next pull fetches it again.</summary>
+internal static class PurgeCommand
+{
+    public static Command Create()
+    {
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var what = new Argument<string>("WHAT")
+        {
+            Description = "An image by tag or digest, a repository, a digest, an upstream, or a glob such as 'docker.io/library/*'.",
+        };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would go." };
+        var command = new Command("purge", "Takes cached content out; what clients pushed stays.") { what, dryRun, config, json };
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var request = new PurgeRequest(parsed.GetValue(what)!, parsed.GetValue(dryRun));
+            var invocation = parsed.InvocationConfiguration;
+            return AdminCommand.RunAsync(
+                parsed.GetValue(config), invocation.Error,
+                async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
+                    "purge", request, AdminJson.Default.PurgeRequest, AdminJson.Default.PurgeResult, cancellationToken)),
+                async (options, volume) => await PrintAsync(invocation, parsed.GetValue(json), await Purge.RunAsync(
+                    volume, NamesOnly(options, volume), request, cancellationToken)));
+        });
+        return command;
+    }
+
+    // Without a gateway nothing is judged and nobody asked: only what a name means is wanted.
+    private static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
+    {
+        var decisions = new Decisions();
+        var judge = new Judge(new PolicyEngine(null), decisions, TimeProvider.System);
+        return new(options, volume, (upstream, name) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
+    }
+
+    private static async Task<int> PrintAsync(InvocationConfiguration invocation, bool asJson, PurgeResult result)
+    {
+        var output = invocation.Output;
+        if (asJson) await output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.PurgeResult));
+        else
+        {
+            foreach (var each in result.Purged)
+                await output.WriteLineAsync($"{AdminCommand.Bytes(each.Bytes),12}  {each.Name}  ({each.Contents} blobs and manifests)");
+            if (result.Problem is null)
+                await output.WriteLineAsync($"{(result.DryRun ? "would purge" : "purged")} {AdminCommand.Bytes(result.Bytes)}");
+        }
+        if (result.Problem is { } problem) await invocation.Error.WriteLineAsync($"gateway: {problem}");
+        return result.Problem is null ? 0 : 1;
+    }
+}

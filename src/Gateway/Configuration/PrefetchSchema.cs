@@ -1,0 +1,22 @@
+using System.Collections.Immutable;
+
+namespace Gateway.Configuration;
+
+/// <summary><c>cache.prefetch</c>.</summary>
+internal static class PrefetchSchema
+{
+    /// <summary>A platform as container tools write it (containerd's platforms package): in Go's names.</summary>
+    public static readonly Scalar<string> Platform = new(
+        "a platform such as linux/amd64 or linux/arm/v7", (text, _) => IsPlatform(text) ? text : Parsed<string>.Not());
+
+    public static readonly SettingType<PrefetchOptions> Prefetch = new Either<PrefetchOptions>(
+        Scalars.OneOf(("off", PrefetchOptions.Off), ("auto", PrefetchOptions.Auto)),
+        new Converted<ImmutableArray<string>, PrefetchOptions>(
+            new ListOf<string>(Platform), platforms => new PrefetchOptions(PrefetchMode.Listed, platforms)));
+
+    private static bool IsPlatform(string text) =>
+        text.Split('/') is { Length: 2 or 3 } parts
+        && parts.All(part => part.Length is > 0 and <= 64 && part.All(IsOfAPlatform));
+
+    private static bool IsOfAPlatform(char c) => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '_' or '-';
+}

@@ -1,0 +1,135 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Gateway.Configuration;
+using Gateway.PullThrough;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// <c>/api/v1</c> on the operator's port, the same verbs as the command line. That port is on loopback only; a request that changes
+/// something must say that it is JSON, which no web page can make a browser send here unasked.
+/// </summary>
+/// <param name="current">The configuration in force, and the router that it makes.</param>
+/// <param name="forget">Forgets what is only remembered of upstreams, after content was purged.</param>
+internal sealed class AdminApi(
+    Func<(GatewayOptions Options, RepositoryRouter Router)> current,
+    Volume volume,
+    FetchTable fetches,
+    UpstreamRegistries upstreams,
+    Totals totals,
+    Action forget)
+{
+    public const string Prefix = "/api/v1/";
+
+    private const int DefaultTop = 10;
+
+    // A thousand long references.
+    private const int MaxBody = 1 << 20;
+
+    /// <summary>Answers a request below <see cref="Prefix"/>.</summary>
+    public Task AnswerAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
+    {
+        ("GET", Prefix + "stats") => StatsAsync(context),
+        ("POST", Prefix + "purge") => PurgeAsync(context),
+        ("POST", Prefix + "prefetch") => PrefetchAsync(context),
+        (_, Prefix + "stats" or Prefix + "purge" or Prefix + "prefetch") =>
+            ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, "stats is read by GET; purge and prefetch are asked for by POST"),
+        _ => ProblemAsync(context, StatusCodes.Status404NotFound, "there are GET stats, POST purge and POST prefetch below /api/v1/"),
+    };
+
+    private async Task StatsAsync(HttpContext context)
+    {
+        var options = current().Options;
+        var top = int.TryParse(context.Request.Query["top"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked)
+            ? Math.Min(asked, Statistics.MaxTop)
+            : DefaultTop;
+        await volume.Eviction.Counted.WaitAsync(context.RequestAborted);
+        var repositories = await Task.Run(() => Statistics.Top(volume, top, context.RequestAborted));
+        await WriteAsync(context, StatusCodes.Status200OK, new Statistics(
+            Statistics.CacheOf(volume, options.Cache, fetches.Count),
+            Statistics.RequestsOf(totals),
+            [.. options.Upstreams.Values.Select(each => Statistics.UpstreamOf(totals, each, upstreams.RateLimitRemaining(each.Key)))],
+            repositories), AdminJson.Default.Statistics);
+    }
+
+    private async Task PurgeAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, AdminJson.Default.PurgeRequest) is not { } request) return;
+        var result = await Purge.RunAsync(volume, current().Router, request, context.RequestAborted);
+        if (!request.DryRun && result.Purged.Count > 0) forget();
+        var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
+        await WriteAsync(context, status, result, AdminJson.Default.PurgeResult);
+    }
+
+    // A line of JSON for each reference, when it is here; who hangs up ends it.
+    private async Task PrefetchAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, AdminJson.Default.PrefetchRequest) is not { } request) return;
+        if (request.References.Count is 0 or > ImagePrefetch.MaxReferences)
+        {
+            await ProblemAsync(context, StatusCodes.Status400BadRequest, $"expected 1 to {ImagePrefetch.MaxReferences} references");
+            return;
+        }
+        context.Response.ContentType = "application/x-ndjson";
+        context.Response.Headers.CacheControl = "no-store";
+        await foreach (var outcome in ImagePrefetch.RunAsync(current().Router, request, context.RequestAborted))
+        {
+            await context.Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(outcome, AdminJson.Default.PrefetchOutcome));
+            await context.Response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
+        }
+    }
+
+    private static async Task<T?> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    {
+        var request = context.Request;
+        if (request.ContentType?.Split(';')[0].Trim() != "application/json")
+        {
+            await ProblemAsync(context, StatusCodes.Status415UnsupportedMediaType, "expected a body of content type application/json");
+            return null;
+        }
+        try
+        {
+            var body = new byte[MaxBody + 1];
+            var length = await request.Body.ReadAtLeastAsync(body, body.Length, throwOnEndOfStream: false, context.RequestAborted);
+            if (length <= MaxBody && JsonSerializer.Deserialize(body.AsSpan(0, length), type) is { } read) return read;
+            await ProblemAsync(context, StatusCodes.Status400BadRequest, $"expected a JSON object of at most {MaxBody} bytes");
+        }
+        catch (JsonException problem)
+        {
+            await ProblemAsync(context, StatusCodes.Status400BadRequest, $"the body is not as expected: {problem.Message}");
+        }
+        return null;
+    }
+
+    private static Task ProblemAsync(HttpContext context, int status, string problem) =>
+        WriteAsync(context, status, new AdminProblem(problem), AdminJson.Default.AdminProblem);
+
+    private static async Task WriteAsync<T>(HttpContext context, int status, T value, JsonTypeInfo<T> type)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(value, type);
+        var response = context.Response;
+        (response.StatusCode, response.ContentType, response.ContentLength) = (status, "application/json", body.Length);
+        response.Headers.CacheControl = "no-store";
+        await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+    }
+}
+
+/// <param name="Problem">One sentence.</param>
+internal sealed record AdminProblem(string Problem);
+
+/// <summary>The admin API's documents.</summary>
+[JsonSerializable(typeof(Statistics))]
+[JsonSerializable(typeof(PurgeRequest))]
+[JsonSerializable(typeof(PurgeResult))]
+[JsonSerializable(typeof(PrefetchRequest))]
+[JsonSerializable(typeof(PrefetchOutcome))]
+[JsonSerializable(typeof(AdminProblem))]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
+internal sealed partial class AdminJson : JsonSerializerContext;

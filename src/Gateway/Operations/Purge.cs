@@ -1,0 +1,81 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+
+namespace Gateway.Operations;
+
+/// <summary>What to take out of the cache.</summary>
+/// <param name="What">
+/// An image (<c>docker.io/library/nginx:1.27</c>, <c>…@sha256:…</c>), a repository without tag, a digest, an upstream's key, or a glob over
+/// <c>upstream/repository</c>.
+/// </param>
+/// <param name="DryRun">Only tell.</param>
+internal sealed record PurgeRequest(string What, bool DryRun = false);
+
+/// <param name="Name">A repository as <c>upstream/repository</c>, or a digest.</param>
+/// <param name="Contents">Blobs and manifests.</param>
+internal sealed record PurgedItem(string Name, int Contents, long Bytes);
+
+/// <param name="Problem">Why nothing was purged; null when something was, or would be.</param>
+internal sealed record PurgeResult(IReadOnlyList<PurgedItem> Purged, bool DryRun, string? Problem)
+{
+    public long Bytes => Purged.Sum(each => each.Bytes);
+}
+
+/// <summary>
+/// Takes cached content out at an operator's wish: links, tags and bytes, so that the next pull fetches again. What clients pushed is never
+/// touched, and who is reading reads on.
+/// </summary>
+internal static class Purge
+{
+    public static async Task<PurgeResult> RunAsync(
+        Volume volume, RepositoryRouter router, PurgeRequest request, CancellationToken cancellationToken)
+    {
+        var cached = volume.CachedRepositories;
+        if (Digest.TryParse(request.What, out var digest))
+            return await RemoveEverywhereAsync(volume, digest, request.DryRun, cancellationToken);
+        var whole = cached.All().Where(each => IsMeant(request.What, each)).ToArray();
+        var image = whole.Length > 0 ? null : ImageReference.Parse(request.What);
+        var source = image is null ? null : router.Find(image)?.Source;
+        var names = source is { } one ? [new CachedRepositories.Entry(one.Upstream, one.Name)] : whole;
+        var hasReference = source is not null && image!.Name != request.What;
+        var purged = new List<PurgedItem>();
+        foreach (var name in names)
+        {
+            var contents = hasReference ? Named(volume, name, image!.Reference) : [.. cached.ContentOf(name)];
+            if (contents.Count == 0) continue;
+            var bytes = contents.Sum(each => SmallFiles.Length(volume.CachedRoot.Data(each)) ?? 0);
+            if (!request.DryRun && hasReference) await cached.RemoveAsync(name, contents, cancellationToken);
+            else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
+            purged.Add(new(name.ToString(), contents.Count, bytes));
+        }
+        var problem = purged.Count > 0 ? null : $"nothing cached is named by '{request.What}'; gateway stats lists what is cached";
+        return new(purged, request.DryRun, problem);
+    }
+
+    private static bool IsMeant(string what, CachedRepositories.Entry each) =>
+        what == each.Upstream || what == each.ToString() || Glob.IsMatch(what, each.ToString());
+
+    private static IReadOnlyCollection<Digest> Named(Volume volume, CachedRepositories.Entry name, Reference reference)
+    {
+        var stored = volume.Cached(name.Upstream, name.Name);
+        var digest = reference.IsDigest ? reference.Digest : stored.Live(reference.Tag)?.Live ?? default;
+        return digest.IsEmpty ? [] : volume.CachedRepositories.ClosureOf(name, digest);
+    }
+
+    private static async Task<PurgeResult> RemoveEverywhereAsync(
+        Volume volume, Digest digest, bool dryRun, CancellationToken cancellationToken)
+    {
+        var bytes = SmallFiles.Length(volume.CachedRoot.Data(digest));
+        var holders = volume.CachedRepositories.All()
+            .Where(each => volume.CachedRepositories.ContentOf(each).Contains(digest)).ToArray();
+        if (bytes is null && holders.Length == 0) return new([], dryRun, $"{digest} is not cached");
+        if (!dryRun)
+        {
+            foreach (var holder in holders) await volume.CachedRepositories.RemoveAsync(holder, [digest], cancellationToken);
+            volume.Eviction.Purge(digest);
+        }
+        return new([new(digest.ToString(), 1, bytes ?? 0)], dryRun, null);
+    }
+}

@@ -1,0 +1,87 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>What is cached, by the repositories of upstreams that it came from: read from the disk when an operator asks.</summary>
+internal sealed class CachedRepositories(Volume volume)
+{
+    /// <summary>A repository under the cached root; <paramref name="Upstream"/> is the upstream's folder, which is its key.</summary>
+    internal readonly record struct Entry(string Upstream, RepositoryName Name)
+    {
+        public override string ToString() => $"{Upstream}/{Name}";
+    }
+
+    /// <summary>All repositories that have something, in no order.</summary>
+    public IEnumerable<Entry> All()
+    {
+        var top = volume.CachedRoot.Repositories;
+        if (!Directory.Exists(top)) yield break;
+        foreach (var upstream in Directory.EnumerateDirectories(top))
+        {
+            var folders = new Stack<string>(Directory.EnumerateDirectories(upstream));
+            while (folders.TryPop(out var folder))
+            {
+                var children = Directory.GetDirectories(folder).Select(child => Path.GetFileName(child)).ToArray();
+                if (children.Any(child => child is "_manifests" or "_layers")
+                    && RepositoryName.TryParse(Path.GetRelativePath(upstream, folder), out var name))
+                    yield return new(Path.GetFileName(upstream), name);
+                foreach (var child in children.Where(child => !child.StartsWith('_'))) folders.Push(Path.Combine(folder, child));
+            }
+        }
+    }
+
+    /// <summary>What a repository links, each digest once.</summary>
+    public IEnumerable<Digest> ContentOf(Entry repository)
+    {
+        var stored = volume.Cached(repository.Upstream, repository.Name);
+        return stored.Manifests().Concat(stored.Blobs()).Distinct();
+    }
+
+    /// <summary>Bytes that are cached of a repository; what several share counts for each.</summary>
+    public long BytesOf(Entry repository) => ContentOf(repository).Sum(digest => SmallFiles.Length(volume.CachedRoot.Data(digest)) ?? 0);
+
+    /// <summary>
+    /// What a manifest of a repository stands for: itself, its blobs, and for an index its children with theirs, as far as they are here.
+    /// </summary>
+    public IReadOnlyCollection<Digest> ClosureOf(Entry repository, Digest digest)
+    {
+        var stored = volume.Cached(repository.Upstream, repository.Name);
+        var found = new HashSet<Digest>();
+        var open = new Stack<Digest>([digest]);
+        while (open.TryPop(out var next))
+        {
+            if (!found.Add(next) || stored.ReadManifest(next) is not { Manifest: var manifest }) continue;
+            found.UnionWith(manifest.Blobs.Select(blob => blob.Digest));
+            foreach (var child in manifest.Children) open.Push(child.Digest);
+        }
+        return found;
+    }
+
+    /// <summary>
+    /// Takes content out of a repository, links and bytes, and the tags that are bound to it; the bytes also where another repository has
+    /// them, for which they are a plain miss then. Returns the bytes that went. Who is reading reads on.
+    /// </summary>
+    public async Task<long> RemoveAsync(Entry repository, IReadOnlyCollection<Digest> contents, CancellationToken cancellationToken)
+    {
+        var stored = volume.Cached(repository.Upstream, repository.Name);
+        foreach (var digest in contents)
+        {
+            if (volume.Links.Find(stored, LinkKind.Manifest, digest) is not null)
+                await stored.CommitAsync(new([new Operation.RemoveManifest(digest)]), cancellationToken);
+            if (volume.Links.Find(stored, LinkKind.Blob, digest) is not null)
+                await stored.CommitAsync(new([new Operation.RemoveBlob(digest)]), cancellationToken);
+        }
+        return contents.Sum(volume.Eviction.Purge);
+    }
+
+    /// <summary>Takes everything out of a repository, and unbinds its tags.</summary>
+    public async Task<long> RemoveAllAsync(Entry repository, CancellationToken cancellationToken)
+    {
+        var contents = ContentOf(repository).ToArray();
+        var stored = volume.Cached(repository.Upstream, repository.Name);
+        // Tags first: a manifest's removal looks for its tags among all that are left.
+        foreach (var tag in stored.Tags())
+            await stored.CommitAsync(new([new Operation.RemoveTag(tag)]), cancellationToken);
+        return await RemoveAsync(repository, contents, cancellationToken);
+    }
+}
