@@ -49,10 +49,10 @@ internal sealed class Client : IDisposable
 
     public Task<Output> HelmAsync(params string[] arguments) => RunAsync("helm", arguments);
 
-    /// <summary>Runs an installed program to its end.</summary>
+    /// <summary>Runs an installed program, or <c>dotnet</c>, to its end.</summary>
     public async Task<Output> RunAsync(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(RigFolder.Program(program), arguments)
+        var start = new ProcessStartInfo(program == "dotnet" ? program : RigFolder.Program(program), arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
