@@ -40,11 +40,14 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
     private Segment? _line;
     private long? _cut;
     private long _arrived;
+
+    // The line's own count: what is hashed runs ahead of it as soon as it has come to where others began.
+    private long _at = fetch.Position;
     private int _helping;
     private volatile bool _refused;
     private int _hashing;
 
-    public long Position => _line?.Position ?? fetch.Position;
+    public long Position => _line?.Position ?? _at;
 
     /// <summary>Where another has begun.</summary>
     public long? End
@@ -63,7 +66,11 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        if (_line is null) fetch.Append(bytes.Span);
+        if (_line is null)
+        {
+            fetch.Append(bytes.Span);
+            _at += bytes.Length;
+        }
         else await WriteAsync(_line, bytes, cancellationToken);
         Interlocked.Add(ref _arrived, bytes.Length);
     }
@@ -150,18 +157,24 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
         var segment = segments.TryTake(all: false)!;
         var range = await OpenAsync(line, segment, cancellationToken);
         _refused = range is null;
-        if (range is null || !TryCut(segments, at))
-        {
-            if (range is not null) await range.DisposeAsync();
-            segments.Release(segment);
-            return false;
-        }
-        return Start(line, segment, range, place, cancellationToken);
+        if (range is not null && TryCut(segments, at)) return Start(line, segment, range, place, cancellationToken);
+        if (range is not null) await range.DisposeAsync();
+        segments.Release(segment);
+        return false;
     }
 
     private bool TryCut(Segments segments, long at)
     {
-        fetch.BeginAhead();
+        try
+        {
+            fetch.BeginAhead();
+        }
+        catch (IOException e)
+        {
+            Log.NoRange(table.Logger, fetch.Digest, e.Message);
+            _refused = true;
+            return false;
+        }
         lock (_gate)
         {
             // The line was faster than thought.
