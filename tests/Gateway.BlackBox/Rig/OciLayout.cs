@@ -48,9 +48,14 @@ internal sealed class OciLayout
     }
 
     /// <summary>An image of one gzip layer a file.</summary>
-    public Described AddImage(string architecture, params (string Name, byte[] Content)[] files)
+    public Described AddImage(string architecture, params (string Name, byte[] Content)[] files) =>
+        AddLayers(architecture, [.. files.Select(file => Tar(file))]);
+
+    /// <summary>An image of one gzip layer with all files.</summary>
+    public Described AddOneLayer(string architecture, params (string Name, byte[] Content)[] files) => AddLayers(architecture, Tar(files));
+
+    private Described AddLayers(string architecture, params byte[][] tars)
     {
-        var tars = files.Select(file => Tar(file.Name, file.Content)).ToArray();
         var config = new JsonObject
         {
             ["architecture"] = architecture,
@@ -134,15 +139,20 @@ internal sealed class OciLayout
         return packed.ToArray();
     }
 
-    private static byte[] Tar(string name, byte[] content)
+    private static byte[] Tar(params (string Name, byte[] Content)[] files)
     {
         var packed = new MemoryStream();
         using (var tar = new TarWriter(packed, TarEntryFormat.Pax))
-            tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
+        {
+            foreach (var (name, content) in files)
             {
-                DataStream = new MemoryStream(content),
-                ModificationTime = DateTimeOffset.UnixEpoch,
-            });
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
+                {
+                    DataStream = new MemoryStream(content),
+                    ModificationTime = DateTimeOffset.UnixEpoch,
+                });
+            }
+        }
         return packed.ToArray();
     }
 }

@@ -1,0 +1,54 @@
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>A dockerd of one test's own on a containerd of its own: no network, no container, everything in the client's folder.</summary>
+internal sealed class Dockerd : IAsyncDisposable
+{
+    private readonly Client _client;
+    private readonly Containerd _containerd;
+    private readonly Server _server;
+
+    private Dockerd(Client client, Containerd containerd, string daemonJson, bool containerdStore, string proxy)
+    {
+        _client = client;
+        _containerd = containerd;
+        var at = client.Folder["docker"];
+        _server = Server.Start(
+            RigFolder.Program("dockerd"),
+            [
+                "--config-file", client.Folder.Write("docker/daemon.json", daemonJson), "--host", Host, "--containerd", containerd.Socket,
+                "--data-root", $"{at}/root", "--exec-root", $"{at}/run", "--pidfile", $"{at}/pid",
+                "--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false", "--https-proxy", proxy,
+                "--storage-driver", containerdStore ? "native" : "vfs", $"--feature=containerd-snapshotter={(containerdStore ? "true" : "false")}",
+            ],
+            new Dictionary<string, string>
+            {
+                ["PATH"] = $"{RigFolder.Root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", // dockerd wants to know runc's version
+                ["HOME"] = client.Folder["home"],
+                ["TMPDIR"] = client.Folder["tmp"],
+            });
+    }
+
+    private string Host => $"unix://{_client.Folder["docker.sock"]}";
+
+    /// <summary>Starts it.</summary>
+    /// <param name="client">Whose folder it gets, and whose <c>docker</c> commands it answers.</param>
+    /// <param name="daemonJson">Its daemon.json.</param>
+    /// <param name="containerdStore">Whether images are kept by containerd, as new installations of Docker 29 do, or by dockerd itself.</param>
+    /// <param name="proxy">Where its requests by https go.</param>
+    public static async Task<Dockerd> StartAsync(Client client, string daemonJson, bool containerdStore, string proxy)
+    {
+        var dockerd = new Dockerd(client, await Containerd.StartAsync(client), daemonJson, containerdStore, proxy);
+        await Eventually.TrueAsync(
+            async () => (await dockerd.RunAsync("version")).ExitCode == 0, () => $"dockerd did not start:\n{dockerd._server.Tail()}");
+        return dockerd;
+    }
+
+    public Task<Output> RunAsync(params string[] arguments) => _client.RunAsync("docker", ["--host", Host, .. arguments]);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.StopAsync();
+        await _server.DisposeAsync();
+        await _containerd.DisposeAsync();
+    }
+}
