@@ -91,8 +91,18 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
 
         var pulled = (await _containerd.PullAsync($"{other.Host}/{Image}:1")).Failed();
 
-        Assert.Contains("not found", pulled.Text, StringComparison.Ordinal);
+        Page.Explains("/team/app:1: not found", pulled);
         Assert.DoesNotContain(await other.SettledAsync(), asked => asked.Agent.StartsWith("containerd", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Authority_that_no_file_names_is_said()
+    {
+        _containerd.Configure("_default", $"server = \"https://{Gateway.Host}\"\n");
+
+        var pulled = await _containerd.PullAsync($"{Origin.Host}/{Image}:1");
+
+        Page.Explains("tls: failed to verify certificate: x509: certificate signed by unknown authority", pulled);
     }
 
     [Fact]

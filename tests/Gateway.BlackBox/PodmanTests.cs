@@ -66,6 +66,18 @@ public sealed class PodmanTests : MirrorScenario
     }
 
     [Fact]
+    public async Task Authority_in_no_folder_and_a_gateway_without_tls_are_said()
+    {
+        await using var plain = await GatewayProcess.StartAsync();
+        Directory.Delete(Folder["home/.config/containers/certs.d"], recursive: true);
+
+        Page.Explains(
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            await _podman.PullAsync($"{Gateway.Host}/corp/{Image}:1"));
+        Page.Explains("http: server gave HTTP response to HTTPS client", await _podman.PullAsync($"{plain.Host}/{Image}:1"));
+    }
+
+    [Fact]
     public async Task Skopeo_copies_by_the_same_configuration()
     {
         Configure(Only);

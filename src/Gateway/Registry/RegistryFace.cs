@@ -12,6 +12,10 @@ namespace Gateway.Registry;
 /// </summary>
 internal static class RegistryFace
 {
+    // Not "authentication required", the words of CNCF distribution's own code table: its client library takes an error with just these for
+    // one without a message, which dockerd then repeats for a minute and prints as "unauthorized".
+    private const string LogIn = "log in to this registry first";
+
     public static async Task AnswerAsync(Exchange x)
     {
         if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x)) return;
@@ -75,7 +79,7 @@ internal static class RegistryFace
 
         // The ping is how clients find out that they must log in; an anonymous token passes, for such a client has been through it.
         if (x.Target.Route == Route.Ping && (x.Listener.PullOnly || x.Request.Headers.Authorization.Count > 0)) return false;
-        await x.ChallengeAsync("authentication required");
+        await x.ChallengeAsync(LogIn);
         return true;
     }
 
@@ -121,7 +125,7 @@ internal static class RegistryFace
     // Who may not even pull must not learn that there is something to push to.
     private static Task RefuseRightsAsync(Exchange x, AccessActions needs)
     {
-        if (x.Identity is Identity.Anonymous) return x.ChallengeAsync("authentication required");
+        if (x.Identity is Identity.Anonymous) return x.ChallengeAsync(LogIn);
         var (actor, action, name) = (x.Asker.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
         return x.Asker.MayPull
             ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} may not {action} in repository {name}")

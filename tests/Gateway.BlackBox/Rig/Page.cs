@@ -21,6 +21,14 @@ internal sealed class Page(string name)
         return text;
     }
 
+    /// <summary>That a client wrote a message, and that the page shows it.</summary>
+    public void Explains(string message, Output output)
+    {
+        if (!output.Failed().Text.Contains(message, StringComparison.Ordinal))
+            Assert.Fail($"{output.Command}\nwas expected to say '{message}', and said:\n{output.Text}");
+        Assert.Contains(message, string.Join('\n', _lines), StringComparison.Ordinal);
+    }
+
     private string[] BlockLines(string file, string section)
     {
         var lines = _lines

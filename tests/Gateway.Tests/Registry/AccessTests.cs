@@ -27,6 +27,20 @@ public sealed class AccessTests
         Assert.Equal(status == 401 ? challenge : null, GatewayRig.Header(answer, "WWW-Authenticate"));
     }
 
+    // dockerd repeats a push for a minute when the message is the one of distribution's code table, which it takes for none.
+    [Fact]
+    public async Task Challenge_has_words_of_its_own()
+    {
+        await using var rig = await StartAsync();
+
+        using var answer = await rig.SendAsync("POST", "/v2/closed/a/blobs/uploads/");
+
+        var body = await answer.Content.ReadAsStringAsync();
+        Assert.Equal(401, (int)answer.StatusCode);
+        Assert.Contains("log in to this registry first", body, StringComparison.Ordinal);
+        Assert.DoesNotContain("authentication required", body, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Wrong_credentials_are_refused_even_where_none_were_needed()
     {

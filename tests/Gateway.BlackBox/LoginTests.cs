@@ -1,0 +1,95 @@
+using System.Text;
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>Each client's own way to log in, over TLS by an authority that it is told to trust.</summary>
+public sealed class LoginTests : IAsyncLifetime
+{
+    private readonly Client _client = new();
+    private readonly Authority _authority;
+    private readonly OciLayout _layout;
+    private readonly Described _image;
+    private GatewayProcess _gateway = null!;
+
+    public LoginTests()
+    {
+        _authority = new Authority(_client.Folder);
+        (_layout, _image) = OciLayout.SmallImage(_client.Folder["image"]);
+        _client.Environment["SSL_CERT_FILE"] = _authority.AuthorityFile;
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        var account = (await _client.RunAsync("htpasswd", "-nbB", "ci", "secret")).Succeeded().Stdout.Trim();
+        _gateway = await GatewayProcess.StartAsync(
+            $$"""
+            access:
+              htpasswd: "{{_client.Folder.Write("htpasswd", account + "\n")}}"
+              rules: [{ actors: [ci], repositories: ["team/**"], actions: [pull, push] }]
+            """,
+            authority: _authority);
+        (await _client.SkopeoAsync(
+            "copy", "--dest-creds", "ci:secret", $"oci:{_layout.Root}:1", $"docker://{_gateway.Host}/team/app:1")).Succeeded();
+    }
+
+    [Theory]
+    [InlineData("skopeo", "login", "inspect --raw docker://IMAGE")]
+    [InlineData("podman", "login", "pull IMAGE")]
+    [InlineData("crane", "auth login", "digest IMAGE")]
+    [InlineData("oras", "login", "manifest fetch IMAGE")]
+    [InlineData("cosign3", "login", "tree IMAGE")]
+    [InlineData("helm", "registry login", "push web-1.2.3.tgz oci://HOST/team")]
+    public async Task Right_password_is_asked_for_and_then_enough(string client, string login, string use)
+    {
+        _ = new Podman(_client);
+        if (client == "helm")
+            await PackageAsync();
+        string[] commands = [.. use.Replace("IMAGE", $"{_gateway.Host}/team/app:1", StringComparison.Ordinal)
+            .Replace("HOST", _gateway.Host, StringComparison.Ordinal).Split(' ')];
+
+        var strangers = (await _client.RunAsync(client, commands)).Failed();
+        if (client == "podman")
+            new Page("podman.md").Explains("unauthorized: log in to this registry first", strangers);
+        // crane and cosign only write the password down.
+        if (client is not ("crane" or "cosign3"))
+            (await LoginAsync("wrong")).Failed();
+        (await LoginAsync("secret")).Succeeded();
+        (await _client.RunAsync(client, commands)).Succeeded();
+
+        Task<Output> LoginAsync(string password) =>
+            _client.RunAsync(client, [.. login.Split(' '), _gateway.Host, "--username", "ci", "--password", password]);
+    }
+
+    [Fact]
+    public async Task Account_of_a_node_stands_in_containerds_hosts_file()
+    {
+        var page = new Page("containerd.md");
+        await using var containerd = await Containerd.StartAsync(_client);
+        var hosts = page.Block(
+            "/etc/containerd/certs.d/_default/hosts.toml", "Logging in",
+            ("https://gateway.example.com", $"https://{_gateway.Host}"),
+            ("/etc/containerd/gateway-ca.pem", _authority.AuthorityFile),
+            ("bm9kZTpzZWNyZXQ=", Convert.ToBase64String(Encoding.UTF8.GetBytes("ci:secret"))));
+        containerd.Configure("_default", hosts.Replace("Authorization", "X-Left-Out", StringComparison.Ordinal));
+        (await containerd.PullAsync($"{_gateway.Host}/team/app:1")).Failed();
+
+        containerd.Configure("_default", hosts);
+
+        (await containerd.PullAsync($"{_gateway.Host}/team/app:1")).Succeeded();
+        Assert.Contains(_image.Digest, await containerd.ContentAsync());
+        Assert.Equal(0, (await containerd.PullAsKubeletAsync($"{_gateway.Host}/team/app:1")).Status);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _gateway.DisposeAsync();
+        _client.Dispose();
+    }
+
+    private async Task PackageAsync()
+    {
+        _client.Folder.Write("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\n");
+        (await _client.HelmAsync("package", _client.Folder["web"])).Succeeded();
+    }
+}
