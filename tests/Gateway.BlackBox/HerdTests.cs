@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using Gateway.BlackBox.Rig;
 
@@ -44,10 +45,14 @@ public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
     {
         using var raw = new RawClient(host);
         using (var manifest = await raw.GetAsync($"{path}/manifests/1"))
+        {
+            await RawClient.ExpectAsync(manifest, HttpStatusCode.OK);
             Assert.Equal(Fixture.Pushed.Digest, Described.Sha256(await manifest.Content.ReadAsByteArrayAsync()));
+        }
         await Task.WhenAll(Digests.Where(digest => digest != Fixture.Pushed.Digest).Select(async digest =>
         {
             using var blob = await raw.GetAsync($"{path}/blobs/{digest}");
+            await RawClient.ExpectAsync(blob, HttpStatusCode.OK);
             await using var body = await blob.Content.ReadAsStreamAsync();
             Assert.Equal(digest, "sha256:" + Convert.ToHexStringLower(await SHA256.HashDataAsync(body)));
         }));
