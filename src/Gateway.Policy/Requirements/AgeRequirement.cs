@@ -56,6 +56,6 @@ internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
         moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     private static string Text(TimeSpan age) => age.Ticks % TimeSpan.TicksPerDay == 0
-        ? $"{age.Days} days"
+        ? age.Days == 1 ? "1 day" : $"{age.Days} days"
         : $"{Math.Round(age.TotalHours, 2).ToString(CultureInfo.InvariantCulture)} hours";
 }

@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Text;
+using Gateway.Oci;
+using Gateway.Policy;
+using Xunit;
+
+namespace Gateway.Tests.Registry;
+
+/// <summary>What rules require, asked of a running gateway: the facts are those that it finds itself.</summary>
+public sealed class PolicyRulesHttpTests : IAsyncLifetime
+{
+    private const string Source = "org.opencontainers.image.source";
+
+    private GatewayRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await GatewayRig.StartAsync(static options => options with
+    {
+        Policy = new()
+        {
+            Default = Outcome.Allow,
+            Rules =
+            [
+                Rule("source", "annotated/**", new() { Annotations = Asked(Source, "https://github.com/acme/*") }),
+                Rule("label", "labelled/**", new()
+                {
+                    Annotations = Asked(Source, "https://github.com/acme/*"), AnnotationsFromManifest = false, AnnotationsFromLabels = true,
+                }),
+                Rule("few", "few/**", new() { Limits = new() { MaxLayers = 1 } }),
+                Rule("old", "old/**", new() { Limits = new() { MinAge = TimeSpan.FromDays(1) } }),
+                Rule("linux", "linux/**", new() { Platforms = new() { OnlyOs = ["linux"] } }),
+                Rule("release", "release/**", new() { TagMutability = TagMutability.Immutable }),
+            ],
+            Exceptions =
+            [
+                new()
+                {
+                    Id = "ex-1", Rule = "few", Repositories = ["few/legacy"], Until = DateTimeOffset.UtcNow.AddDays(1), By = "alice", Reason = "INC-1",
+                },
+            ],
+        },
+    });
+
+    public async ValueTask DisposeAsync() => await _rig.DisposeAsync();
+
+    private static RuleOptions Rule(string id, string repositories, RequireOptions require) =>
+        new() { Id = id, Repositories = [repositories], Require = require };
+
+    private static ImmutableSortedDictionary<string, TextCondition> Asked(string key, string glob) =>
+        ImmutableSortedDictionary<string, TextCondition>.Empty.Add(key, new(TextComparison.Glob, glob));
+
+    private async Task<(HttpStatusCode Status, string Body)> PushAsync(
+        string repository, string tag, int layers = 1, string annotations = "", string config = """{"os":"linux","architecture":"amd64"}""")
+    {
+        var bytes = Encoding.UTF8.GetBytes(config);
+        await _rig.PushBlobAsync(repository, bytes);
+        await _rig.PushBlobAsync(repository, "layer"u8.ToArray());
+        var layer = $$"""{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{{Digest.Of("layer"u8)}}","size":5}""";
+        var manifest = $$"""
+            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","annotations":{{{annotations}} },
+            "config":{"mediaType":"{{MediaTypes.OciConfig}}","digest":"{{Digest.Of(bytes)}}","size":{{bytes.Length}}},
+            "layers":[{{string.Join(',', Enumerable.Repeat(layer, layers))}}]}
+            """;
+        using var answer = await _rig.PutManifestAsync(repository, tag, Encoding.UTF8.GetBytes(manifest));
+        return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    private static void Refused((HttpStatusCode Status, string Body) answer, string why)
+    {
+        Assert.Equal(HttpStatusCode.Forbidden, answer.Status);
+        Assert.Contains("\"DENIED\"", answer.Body, StringComparison.Ordinal);
+        Assert.Contains(why, answer.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Annotation_is_asked_of_the_manifest()
+    {
+        Refused(await PushAsync("annotated/app", "v1"), "is missing");
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("annotated/app", "v1", annotations: $"\"{Source}\":\"https://github.com/acme/x\"")).Status);
+    }
+
+    [Fact]
+    public async Task Label_is_read_from_the_config_that_was_pushed()
+    {
+        Refused(await PushAsync("labelled/app", "v1"), "is missing");
+        var config = $$"""{"os":"linux","config":{"Labels":{"{{Source}}":"https://github.com/acme/x"} } }""";
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("labelled/app", "v1", config: config)).Status);
+    }
+
+    [Fact]
+    public async Task Size_is_bounded_and_an_exception_lifts_the_bound()
+    {
+        Refused(await PushAsync("few/app", "v1", layers: 2), "it has 2 layers, 1 may be");
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("few/app", "v1")).Status);
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("few/legacy", "v1", layers: 2)).Status);
+    }
+
+    [Fact]
+    public async Task Platform_is_what_the_config_says()
+    {
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("linux/app", "v1")).Status);
+        Refused(await PushAsync("linux/app", "v2", config: """{"os":"windows","architecture":"amd64"}"""), "'windows'");
+        Refused(await PushAsync("linux/app", "v3", config: """{"os":"linux","OS":"windows"}"""), "unknown");
+    }
+
+    [Fact]
+    public async Task Immutable_tag_stays()
+    {
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v1")).Status);
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v1")).Status);
+        Refused(await PushAsync("release/app", "v1", layers: 2), "never moves");
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v2", layers: 2)).Status);
+    }
+
+    [Fact]
+    public async Task Young_image_is_taken_and_not_served()
+    {
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("old/app", "v1")).Status);
+        using var answer = await _rig.SendAsync("GET", "/v2/old/app/manifests/v1");
+        Refused((answer.StatusCode, await answer.Content.ReadAsStringAsync()), "it is younger than 1 day");
+    }
+
+    [Fact]
+    public async Task Tag_of_a_signature_is_for_signatures() =>
+        Refused(await PushAsync("free/app", $"sha256-{new string('a', 64)}.sig"), "is for evidence, this is of kind image");
+}
