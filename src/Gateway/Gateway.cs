@@ -67,6 +67,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly Volume _volume;
     private readonly UpstreamRegistries _upstreams;
     private readonly FetchTable _fetches;
+    private volatile PrivateRepositories _private;
     private readonly AccessLog _accessLog;
     private readonly RequestMetrics _requestMetrics = new();
     private readonly MetricsExport _metrics = new();
@@ -85,6 +86,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         _app = Build(options);
         var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
+        _private = new(_fetches, clock);
         _current = Snapshot(options, new(options.Access, clock, loggers.CreateLogger<AccessControl>()));
         _processMetrics = new(Version, volume);
 
@@ -170,14 +172,19 @@ internal sealed class RunningGateway : IAsyncDisposable
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
         return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock));
 
-        IBacking PullThrough(UpstreamOptions upstream, RepositoryName name) =>
-            new PullThroughRepository(_volume.Cached(folders[upstream.Key], name), upstreams[upstream.Key], name, _fetches, _clock);
+        IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
+            upstream.Auth != UpstreamAuth.Passthrough
+                ? new PullThroughRepository(_volume.Cached(folders[upstream.Key], name), upstreams[upstream.Key], name, _fetches, _clock)
+                : _private.For(
+                    upstreams[upstream.Key], name, shown is null ? null : new(shown.Account, shown.Password),
+                    () => _volume.Cached(folders[upstream.Key], name));
     }
 
     // What an operator purged is asked for anew: new repositories remember nothing of what upstreams said.
     private void ForgetUpstreams()
     {
         _fetches.Recent.Clear();
+        _private = new(_fetches, _clock);
         _current = Snapshot(_current.Options, _current.Access);
     }
 

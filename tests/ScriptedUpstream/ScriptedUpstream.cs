@@ -26,7 +26,8 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     private readonly ConcurrentQueue<ReceivedRequest> _requests = new();
     private readonly ConcurrentQueue<Rule> _rules = new();
     private readonly string _address;
-    private string? _basic;
+    private readonly ConcurrentDictionary<string, Func<string, bool>> _users = new();
+    private RateLimiter? _limiter;
     private string? _challenge;
     private TokenAccess? _accepted;
 
@@ -147,9 +148,26 @@ public sealed class ScriptedUpstream : IAsyncDisposable
         return server.Tokens;
     }
 
-    /// <summary>Wants this user for every request.</summary>
-    public void RequireBasic(string username, string password) =>
-        (_basic, _challenge) = (TokenAccess.Basic(username, password), "Basic realm=\"scripted\"");
+    /// <summary>Wants this user for every request, or another that was named so; a later password takes the place of an earlier.</summary>
+    /// <param name="mayPull">Repositories that he may see; left out: every one. Others are answered <see cref="Denial"/>.</param>
+    public void RequireBasic(string username, string password, Func<string, bool>? mayPull = null)
+    {
+        _users[TokenAccess.Basic(username, password)] = mayPull ?? (_ => true);
+        _challenge = "Basic realm=\"scripted\"";
+    }
+
+    /// <summary>Nobody has this user's name any more.</summary>
+    public void RemoveUser(string username, string password) => _users.TryRemove(TokenAccess.Basic(username, password), out _);
+
+    /// <summary>Whether requests without credentials are let in where users are required.</summary>
+    public bool AllowsAnonymous { get; set; }
+
+    /// <summary>What a known user is answered for a repository that is not his: 401, 403 or 404.</summary>
+    public int Denial { get; set; } = 403;
+
+    /// <summary>Counts manifest requests of each user, and answers 429 beyond this.</summary>
+    public RateLimiter LimitRates(int limit, Func<ReceivedRequest, bool>? counts = null) =>
+        _limiter = new(limit, counts ?? (r => r.IsGet));
 
     public async ValueTask DisposeAsync()
     {
@@ -210,26 +228,29 @@ public sealed class ScriptedUpstream : IAsyncDisposable
             await new BodySender(context, received, rule).SendAsync(Encoding.UTF8.GetBytes(answer.Body), answer.Type, null, ranges: false);
         }
         else if (received.IsToken) await Tokens.AnswerAsync(context, received);
-        else if (!MayEnter(received)) Challenge(context);
+        else if (EntryOf(received) is var status and not 200) Deny(context, status);
         else if (received.Path == "/v2/") await context.Response.WriteAsync("{}");
         else await AnswerContentAsync(context, received, rule);
     }
 
-    private bool MayEnter(ReceivedRequest received) => (_basic, _accepted) switch
+    private int EntryOf(ReceivedRequest received)
     {
-        (null, null) => true,
-        ({ } basic, _) => received.Authorization == basic,
-        (_, { } tokens) => tokens.Accepts(received.Authorization, received.Name),
-    };
+        if (_accepted is { } tokens) return tokens.Accepts(received.Authorization, received.Name) ? 200 : 401;
+        if (_challenge is null || (AllowsAnonymous && received.Authorization is null)) return 200;
+        if (received.Authorization is null || !_users.TryGetValue(received.Authorization, out var mayPull)) return 401;
+        return received.Name == "" || mayPull(received.Name) ? 200 : Denial;
+    }
 
-    private void Challenge(HttpContext context)
+    private void Deny(HttpContext context, int status)
     {
-        context.Response.StatusCode = StatusCodes.Status401Unauthorized;
-        context.Response.Headers.WWWAuthenticate = _challenge;
+        context.Response.StatusCode = status;
+        if (status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = _challenge;
     }
 
     private async Task AnswerContentAsync(HttpContext context, ReceivedRequest received, Rule? rule)
     {
+        var user = _accepted?.HolderOf(received.Authorization) ?? received.Authorization ?? "";
+        if (received.IsAnyManifest && _limiter?.Take(context, received, user) == false) return;
         var (name, reference) = (received.Name, received.Reference);
         var sender = new BodySender(context, received, rule);
         if (received.IsAnyBlob && _content.Blobs.TryGetValue((name, reference), out var blob))

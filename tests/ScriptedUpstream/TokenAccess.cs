@@ -11,11 +11,16 @@ public sealed class TokenAccess
 {
     // token → the scopes it was given for
     private readonly ConcurrentDictionary<string, string[]> _tokens = new();
+    private readonly ConcurrentDictionary<string, string> _holders = new();
+    private readonly ConcurrentDictionary<string, string> _users = new();
 
     /// <summary>The one user; null where everybody gets a token.</summary>
     public string? Username { get; set; }
 
     public string? Password { get; set; }
+
+    /// <summary>What <c>grant_type=refresh_token</c> must show; null where none is known.</summary>
+    public string? RefreshToken { get; set; }
 
     /// <summary>Whether a request without credentials gets a token although there is a user.</summary>
     public bool Anonymous { get; set; }
@@ -33,6 +38,12 @@ public sealed class TokenAccess
 
     /// <summary>Tokens given so far, revoked ones too.</summary>
     public ConcurrentBag<string> Given { get; } = [];
+
+    /// <summary>A user besides <see cref="Username"/>.</summary>
+    public void AddUser(string username, string password) => _users[Basic(username, password)] = username;
+
+    /// <summary>Whom a token was given to; empty for nobody.</summary>
+    internal string HolderOf(string? authorization) => _holders.GetValueOrDefault(authorization ?? "", "");
 
     /// <summary>Every token given so far stops to be accepted.</summary>
     public void Revoke() => _tokens.Clear();
@@ -57,22 +68,25 @@ public sealed class TokenAccess
             }
             scopes = [.. context.Request.Query["scope"].OfType<string>()];
             anonymous = received.Authorization is null;
-            known = received.Authorization == Basic(Username, Password);
+            known = received.Authorization == Basic(Username, Password) || _users.ContainsKey(received.Authorization ?? "");
         }
         else
         {
             var form = QueryHelpers.ParseQuery(received.Form);
             scopes = [.. form["scope"].OfType<string>()];
-            anonymous = form["grant_type"] != "password";
-            known = form["username"] == Username && form["password"] == Password;
+            anonymous = false;
+            known = form["grant_type"] == "refresh_token"
+                ? RefreshToken is not null && form["refresh_token"] == RefreshToken
+                : form["username"] == Username && form["password"] == Password;
         }
-        if (Username is not null && !known && !(anonymous && Anonymous))
+        if ((Username is not null || !_users.IsEmpty || RefreshToken is not null) && !known && !(anonymous && Anonymous))
         {
             context.Response.StatusCode = 401;
             return;
         }
         var token = $"token-{Guid.NewGuid()}";
         _tokens[token] = scopes;
+        _holders[$"Bearer {token}"] = _users.GetValueOrDefault(received.Authorization ?? "", "");
         Given.Add(token);
         var answer = new Dictionary<string, object> { [Field] = token };
         if (ExpiresIn is { } seconds) answer["expires_in"] = seconds;

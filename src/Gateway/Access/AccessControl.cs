@@ -54,6 +54,14 @@ internal sealed class AccessControl
             : WrongScheme;
     }
 
+    /// <summary>Name and password of a Basic header; null for anything else. Nothing is checked.</summary>
+    public static BasicCredentials? ReadBasic(string authorization) =>
+        After("Basic ", authorization) is { } encoded ? BasicCredentials.Parse(encoded) : null;
+
+    /// <summary>Waits as after a wrong password of ours, where an upstream refused a client's: guessing there is slow too.</summary>
+    public Task HoldBackAsync(IPAddress? remote, CancellationToken cancellationToken) =>
+        _shared.Failures.DelayAsync(remote, cancellationToken);
+
     /// <summary>What this identity may do in this repository.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
     public Asker For(Identity identity, RepositoryName canonicalName) => identity switch

@@ -39,7 +39,7 @@ internal static class PurgeCommand
     {
         var decisions = new Decisions();
         var judge = new Judge(new PolicyEngine(null), decisions, TimeProvider.System);
-        return new(options, volume, (upstream, name) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
+        return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
     }
 
     private static async Task<int> PrintAsync(InvocationConfiguration invocation, bool asJson, PurgeResult result)

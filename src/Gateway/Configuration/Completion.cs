@@ -10,6 +10,7 @@ internal static class Completion
     {
         if (reading.IsSound("listen") && reading.IsSound("operator") && reading.IsSound("tls")) Listeners.Check(options, reading);
         if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
+        if (reading.IsSound("upstreams") && reading.IsSound("access")) CheckPassthrough(options, reading);
         if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);
         var routes = reading.IsWritten("routes") ? options.Routes : DefaultRoutes(options);
         return options with
@@ -32,6 +33,27 @@ internal static class Completion
                 if (!owners.TryAdd(name, upstream.Key))
                     reading.Add($"upstreams.{upstream.Key}.namespaces", $"'{name}' already means upstream {owners[name]}");
             }
+        }
+    }
+
+    // A request has one Authorization header, and clients keep one login for a host: it must be clear whose it is.
+    private static void CheckPassthrough(GatewayOptions options, Reading reading)
+    {
+        string[] keys = [.. options.Upstreams.Values.Where(u => u.Auth == UpstreamAuth.Passthrough).Select(u => u.Key)];
+        if (keys.Length == 0) return;
+        if (options.Access is { Htpasswd: not null } or { Issuers.Count: > 0 })
+        {
+            reading.Add(
+                $"upstreams.{keys[0]}.auth",
+                "passthrough needs the clients' Authorization header, which access.htpasswd and access.issuers take for our own "
+                + "actors; leave those out, or run a second gateway for this upstream");
+        }
+        foreach (var key in keys.Skip(1))
+        {
+            reading.Add(
+                $"upstreams.{key}.auth",
+                $"only one upstream can be passthrough, and {keys[0]} is: clients would show either the other's passwords; "
+                + "run a second gateway");
         }
     }
 

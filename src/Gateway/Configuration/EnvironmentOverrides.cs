@@ -32,6 +32,8 @@ internal sealed class EnvironmentOverrides(Reading reading)
     private ConfigurationNode Set(ConfigurationNode? node, SettingType? type, ReadOnlySpan<string> segments, Variable variable)
     {
         if (segments.IsEmpty || type is null) return Leaf(type, variable);
+        // A list that may be one section: its keys mean that one.
+        if (node is not SequenceNode && type.Item is { } one && Names(one, segments[0])) return Set(node, one, segments, variable);
         if (type.Item is not null) return SetItem(node, type, segments, variable);
         if (type.Settings.Count == 0 && type.Value is null)
             return Refuse(node, variable, $"'{segments[0]}' is below a key that holds {type.Expected}");
@@ -42,6 +44,8 @@ internal sealed class EnvironmentOverrides(Reading reading)
         var value = Set(mapping.Find(key), below, segments[1..], variable);
         return mapping.With(new(key, segments.Length == 1 ? variable.Location : location, value));
     }
+
+    private static bool Names(SettingType type, string segment) => type.Settings.Any(setting => Fold(setting.Name) == Fold(segment));
 
     private ConfigurationNode SetItem(ConfigurationNode? node, SettingType type, ReadOnlySpan<string> segments, Variable variable)
     {

@@ -31,6 +31,9 @@ internal sealed record GatewayOptions
     /// <summary>Null when the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
 
+    /// <summary>Whether the credentials that clients send are for an upstream, and none of them for us.</summary>
+    public bool PassesCredentialsOn => Upstreams.Values.Any(upstream => upstream.Auth == UpstreamAuth.Passthrough);
+
     /// <summary>Null when the file has no such section: everything is admitted.</summary>
     public PolicyOptions? Policy { get; init; }
 }
@@ -108,7 +111,13 @@ internal sealed record UpstreamOptions
     /// <summary><c>nginx</c> → <c>library/nginx</c>.</summary>
     public bool Library { get; init; }
 
-    public CredentialOptions? Credentials { get; init; }
+    /// <summary>Who we are to it: the one with the most left of its rate limit asks. Empty: nobody in particular.</summary>
+    public ImmutableArray<CredentialOptions> Credentials { get; init; } = [];
+
+    public UpstreamAuth Auth { get; init; }
+
+    /// <summary>With <see cref="UpstreamAuth.Passthrough"/>: how long what the upstream gave a client shows that he may see it.</summary>
+    public TimeSpan ProvenFor { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>Token servers, besides the upstream's own host and port, that may see the credentials.</summary>
     public ImmutableArray<Uri> Realms { get; init; } = [];
@@ -130,9 +139,28 @@ internal sealed record UpstreamOptions
     public Uri? Proxy { get; init; }
 }
 
+/// <summary>Whose credentials an upstream sees.</summary>
+internal enum UpstreamAuth
+{
+    /// <summary>Ours, for everybody.</summary>
+    Service,
+
+    /// <summary>Nobody's.</summary>
+    Public,
+
+    /// <summary>Each client's own.</summary>
+    Passthrough,
+}
+
 /// <summary>What we show an upstream. The password is read from its file at each use, so that a rotated one is taken up.</summary>
 internal sealed record CredentialOptions
 {
+    /// <summary>Without credentials, as one identity among others.</summary>
+    public static readonly CredentialOptions Anonymous = new();
+
+    /// <summary>What metrics and logs call it, where that was written.</summary>
+    public string? Label { get; init; }
+
     public string? Username { get; init; }
 
     public string? Password { get; init; }
@@ -143,8 +171,13 @@ internal sealed record CredentialOptions
     /// <summary>Credential helper program (docker-credential-…), asked with <c>get</c>.</summary>
     public string? Helper { get; init; }
 
+    /// <summary>What metrics and logs call it: never the secret.</summary>
+    public string Name => Label ?? Username ?? Path.GetFileName(Helper) ?? "anonymous";
+
+    public bool IsAnonymous => Username is null && Helper is null;
+
     /// <summary>Says who, never the secret.</summary>
-    public override string ToString() => $"credentials of {Username ?? Helper}";
+    public override string ToString() => $"credentials of {Name}";
 }
 
 /// <summary>What is done where the upstream does not answer as hoped.</summary>

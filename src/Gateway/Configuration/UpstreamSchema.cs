@@ -13,6 +13,10 @@ internal static class UpstreamSchema
 
     private static readonly Section<CredentialOptions> Credentials = new(() => new(), CheckCredentials)
     {
+        {
+            "name", Scalars.Text, "(the user name, or the helper's)",
+            "What metrics and logs call it, where there are several.", (o, v) => o with { Label = v }
+        },
         { "username", Scalars.Text, "(none)", "Account at the upstream.", (o, v) => o with { Username = v } },
         {
             "password", Scalars.Secret, "(none)",
@@ -27,6 +31,10 @@ internal static class UpstreamSchema
             (o, v) => o with { Helper = v }
         },
     };
+
+    private static readonly Scalar<CredentialOptions> Anonymous = new(
+        "anonymous", (text, _) => text == "anonymous" ? CredentialOptions.Anonymous : Parsed<CredentialOptions>.Not(),
+        new() { ["const"] = "anonymous" });
 
     private static readonly Section<TagOptions> Tags = new(() => new())
     {
@@ -68,8 +76,9 @@ internal static class UpstreamSchema
             "Whether `nginx` means `library/nginx`.", (o, v) => o with { Library = v }
         },
         {
-            "credentials", Credentials, "(none)",
-            "What we show the upstream; clients' own credentials are never sent on.", (o, v) => o with { Credentials = v }
+            "credentials", new ListOf<CredentialOptions>(new Either<CredentialOptions>(Anonymous, Credentials), orOne: true), "[]",
+            "What we show the upstream. Of several the one asks that has the most left of its rate limit; `anonymous` shows nothing.",
+            (o, v) => o with { Credentials = v }
         },
         {
             "realms", new ListOf<Uri>(Addresses.Realm), "(those of a well-known registry)",
@@ -91,8 +100,16 @@ internal static class UpstreamSchema
         },
         { "proxy", Addresses.Proxy, "(none)", "HTTP proxy on the way to this upstream.", (o, v) => o with { Proxy = v } },
         {
-            "auth", Scalars.OneOf([("passthrough", ""), ("public", "")], ("service", false)), "service",
-            "Whose credentials upstreams see: ours, for everybody.", (o, _) => o
+            "auth",
+            Scalars.OneOf(("service", UpstreamAuth.Service), ("passthrough", UpstreamAuth.Passthrough), ("public", UpstreamAuth.Public)),
+            "service",
+            "Whose credentials the upstream sees: ours, for everybody; each client's own, who is shown only what it gives him; or none.",
+            (o, v) => o with { Auth = v }
+        },
+        {
+            "provenFor", Scalars.Duration(), "5m",
+            "With `auth: passthrough`: for how long a client is shown what is cached after the upstream has given him some of it.",
+            (o, v) => o with { ProvenFor = v }
         },
     };
 
@@ -120,6 +137,27 @@ internal static class UpstreamSchema
         }
         if (reading.IsWritten(Reading.Join(path, "url")) && reading.IsWritten(Reading.Join(path, "urls")))
             reading.Add(Reading.Join(path, "urls"), "expected url or urls, both came");
+        var twice = upstream.Credentials.GroupBy(c => c.Name).FirstOrDefault(same => same.Count() > 1);
+        if (twice is not null)
+            reading.Add(Reading.Join(path, "credentials"), $"'{twice.Key}' stands here twice; give each a name of its own");
+        CheckAuth(upstream, path, reading);
+    }
+
+    private static void CheckAuth(UpstreamOptions upstream, string path, Reading reading)
+    {
+        if (upstream.Auth != UpstreamAuth.Service && !upstream.Credentials.IsEmpty)
+            reading.Add(Reading.Join(path, "credentials"), "are for auth: service; here none of ours are shown");
+        if (upstream.Auth != UpstreamAuth.Passthrough)
+        {
+            var key = Reading.Join(path, "provenFor");
+            if (reading.IsWritten(key)) reading.Add(key, "is for auth: passthrough");
+        }
+        else if (upstream.Tags.OnUnauthorized == StaleUse.Serve)
+        {
+            reading.Add(
+                Reading.Join(path, "tags.onUnauthorized"),
+                "expected deny with auth: passthrough: serve would show what is private to anybody");
+        }
     }
 
     private static void CheckCredentials(CredentialOptions credentials, string path, Reading reading)

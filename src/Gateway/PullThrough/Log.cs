@@ -38,6 +38,9 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Warning, "Upstream {Upstream} did not answer for {What} of {Name}: {Why}")]
     public static partial void ListNotAnswered(ILogger logger, string upstream, RepositoryName name, string what, string why);
 
+    [LoggerMessage(12, LogLevel.Warning, "Upstream {Upstream} has more tags of {Name} than the {Count} that are read: lists are not whole")]
+    public static partial void TagsCut(ILogger logger, string upstream, RepositoryName name, int count);
+
     [LoggerMessage(20, LogLevel.Information, "{Digest} was not fetched ahead of need: {Why}")]
     public static partial void NotPrefetched(ILogger logger, Digest digest, string why);
 

@@ -19,6 +19,9 @@ internal static class PullThroughMetrics
     private static readonly Counter<long> IntegrityFailures =
         Meter.CreateCounter<long>("gateway.integrity.failures", description: "Content that did not have its digest.");
 
+    private static readonly Counter<long> ListsCut =
+        Meter.CreateCounter<long>("gateway.upstream.lists.cut", description: "Lists of tags that were too long to be read to their end.");
+
     public static readonly UpDownCounter<long> FetchesInFlight =
         Meter.CreateUpDownCounter<long>("gateway.fetches.in_flight", description: "Blobs being fetched.");
 
@@ -39,7 +42,9 @@ internal static class PullThroughMetrics
 
     public static void Prefetched(bool kept) => Prefetches.Add(1, new KeyValuePair<string, object?>("result", kept ? "kept" : "failed"));
 
-    /// <param name="kind">tag, manifest, blob, referrers or tags.</param>
+    public static void ListCut(string upstream) => ListsCut.Add(1, new KeyValuePair<string, object?>("upstream", upstream));
+
+    /// <param name="kind">tag, manifest, blob, referrers, tags, or proof (of a client's right at a passthrough upstream).</param>
     /// <param name="result">hit, miss, stale, revalidated, coalesced, bypass, absent or unavailable.</param>
     public static void Request(string upstream, string kind, string result) =>
         Requests.Add(1, new("upstream", upstream), new("kind", kind), new("result", result));

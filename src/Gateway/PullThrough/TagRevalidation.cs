@@ -40,6 +40,8 @@ internal sealed class TagRevalidation(
         }
         if (_known.TryGet(tag, out var known) && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null }))
             return Weigh(live, known, joined: false);
+        if (live is not null && source.RateLimit is { } left && IsHeld(live, left))
+            return Held(live, left);
         var (answer, joined) = _asking.Run(tag, () => KnownAsync(tag), () => AskAsync(tag, live));
         var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
         return Weigh(live, said, joined);
@@ -64,6 +66,11 @@ internal sealed class TagRevalidation(
         || clock.GetUtcNow() < live.ValidatedAt + Options.RevalidateAfter
         || Options.Immutable.Any(glob => FileSystemName.MatchesSimpleExpression(glob, tag.Value, ignoreCase: false));
 
+    // Who would rather have nothing than what is stale gets no more of it because a budget shrinks.
+    private bool IsHeld(TagState live, RateLimit left) =>
+        Options.OnUnavailable == StaleUse.Serve && Options.RevalidateAfter > TimeSpan.Zero
+        && (left.Stretch is not { } stretch || clock.GetUtcNow() - live.ValidatedAt < Options.RevalidateAfter * stretch);
+
     private async Task<UpstreamTag> WaitBrieflyAsync(TagName tag, Task<UpstreamTag> answer, CancellationToken cancellationToken)
     {
         try
@@ -82,6 +89,8 @@ internal sealed class TagRevalidation(
 
     private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
     {
+        // Looked at once more by whoever asks: many may have come here before the first of them counted.
+        if (live is not null && source.RateLimit is { } left && IsHeld(live, left)) return new UpstreamTag.Held(left);
         var said = await AskUpstreamAsync(tag);
         if (said is UpstreamTag.Bound same && same.Digest == live?.Live)
         {
@@ -153,6 +162,7 @@ internal sealed class TagRevalidation(
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = down.Status }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
+            UpstreamTag.Held(var left) when live is not null => Held(live, left),
             _ => throw new InvalidOperationException($"{said} is no answer"),
         };
     }
@@ -166,6 +176,12 @@ internal sealed class TagRevalidation(
         PullThroughMetrics.Request(source.Key, "tag", isSame ? "revalidated" : "miss");
         var state = new TagState(live?.Live ?? default, isSame ? default : digest) { ValidatedAt = live?.ValidatedAt ?? default };
         return new(state, asked with { IsHit = isSame, ForwardStatus = 200 });
+    }
+
+    private Result<TagState>.Found Held(TagState live, RateLimit left)
+    {
+        var asked = Provenance.Hit with { Upstream = source.Key, Detail = "rate-limit" };
+        return Stale(live, asked, $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked");
     }
 
     private Result<TagState>.Found Stale(TagState live, Provenance asked, string why)

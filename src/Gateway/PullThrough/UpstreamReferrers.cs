@@ -21,6 +21,9 @@ internal sealed class UpstreamReferrers(
     private static readonly TimeSpan Positive = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Negative = TimeSpan.FromSeconds(30);
 
+    // Where only the reserve of a rate limit is left: 50 minutes, and five for a list that was empty.
+    private const double MostStretch = 10;
+
     private readonly SingleFlight<Digest, Said> _asking = new();
     private readonly ExpiringMap<Digest, Said> _known = new(4096, clock);
     private readonly ManifestLimits _limits = new() { MaxDescriptors = IBacking.MaxReferrers };
@@ -78,8 +81,15 @@ internal sealed class UpstreamReferrers(
             Log.ListNotAnswered(logger, source.Key, source.Name, $"referrers of {subject}", e.Message);
             said = new(e.Failure == UpstreamFailure.Unauthorized ? null : e);
         }
-        _known.Set(subject, said, said.Failure is not null ? UpstreamAnswers.PauseAfter(said.Failure) : count > 0 ? Positive : Negative);
+        _known.Set(subject, said, said.Failure is not null ? UpstreamAnswers.PauseAfter(said.Failure) : LifetimeOf(count));
         return said;
+    }
+
+    // A list costs the upstream's rate limit as a tag does.
+    private TimeSpan LifetimeOf(int count)
+    {
+        var lifetime = count > 0 ? Positive : Negative;
+        return source.RateLimit is { } left ? lifetime * Math.Min(left.Stretch ?? MostStretch, MostStretch) : lifetime;
     }
 
     private async Task KeepAsync(Digest subject, List<Descriptor> listed)

@@ -22,7 +22,20 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
 
     public RepositoryName Name => name;
 
-    public bool IsSameAs(UpstreamRepository other) => Key == other.Key && name == other.Name;
+    /// <summary>What the upstream's rate limit leaves; null where there is none.</summary>
+    public RateLimit? RateLimit => registry.RateLimit;
+
+    /// <summary>False for one client whose right to see the repository is not proven now: he may be shown nothing that is kept.</summary>
+    public bool MayShowKept => registry is not Proof { Holds: false };
+
+    private IUpstreamRegistry Registry => registry;
+
+    /// <summary>The same repository, asked by the same credentials.</summary>
+    public bool IsSameAs(UpstreamRepository other) => registry == other.Registry && name == other.Name;
+
+    /// <summary>One question, whose answer's body is of no interest.</summary>
+    public Task<UpstreamResponse> AskAsync(HttpMethod method, UpstreamNoun noun, string reference) =>
+        SendAsync(new(method, noun, name, reference), CancellationToken.None);
 
     public Task<UpstreamResponse> HeadTagAsync(TagName tag, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value), cancellationToken);

@@ -15,6 +15,9 @@ internal abstract record UpstreamTag
     /// <summary>401 or 403 with the credentials we have.</summary>
     internal sealed record Unauthorized(int? Status) : UpstreamTag;
 
+    /// <summary>Not asked: too little is left of the rate limit.</summary>
+    internal sealed record Held(RateLimit Left) : UpstreamTag;
+
     /// <summary>No answer that helps: 429, 5xx, a time-out, an answer that no registry should give.</summary>
     internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag
     {

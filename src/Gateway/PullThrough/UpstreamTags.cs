@@ -20,22 +20,27 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
     // distribution-spec, "Listing Tags" has no largest page; docker.io and others cut at 1000 or below.
     private const int PageSize = 1000;
 
-    private readonly SingleFlight<string, string[]?> _reading = new();
-    private readonly ExpiringMap<string, string[]> _whole = new(1, clock);
+    private readonly SingleFlight<string, Whole?> _reading = new();
+    private readonly ExpiringMap<string, Whole> _whole = new(1, clock);
+
+    /// <summary>Every tag in bytewise order.</summary>
+    /// <param name="IsCut">Whether the upstream has more than is read.</param>
+    private sealed record Whole(string[] Tags, bool IsCut);
 
     public async ValueTask<Result<Page<TagName>>> AfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
         try
         {
-            var page = await AskAsync(last, count, cancellationToken);
+            var (page, isCut) = await AskAsync(last, count, cancellationToken);
             PullThroughMetrics.Request(source.Key, "tags", "miss");
             var asked = new Provenance { Upstream = source.Key, Forward = "miss", ForwardStatus = page is null ? 404 : 200 };
+            if (isCut) asked = asked with { Warning = $"upstream {source.Key} has more tags than are read: this list is not whole" };
             return page is null ? new Result<Page<TagName>>.Absent(asked) : new Result<Page<TagName>>.Found(page, asked);
         }
         catch (UpstreamException e)
         {
             Log.ListNotAnswered(logger, source.Key, source.Name, "tags", e.Message);
-            return e.Failure == UpstreamFailure.Unauthorized
+            return e.Failure == UpstreamFailure.Unauthorized || !source.MayShowKept
                 ? UpstreamAnswers.Failed<Page<TagName>>(source, e)
                 : await KeptAsync(last, count, e, cancellationToken);
         }
@@ -52,29 +57,29 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
         return kept with { Provenance = provenance with { Warning = warning } };
     }
 
-    private async Task<Page<TagName>?> AskAsync(string? last, int count, CancellationToken cancellationToken)
+    private async Task<(Page<TagName>? Page, bool IsCut)> AskAsync(string? last, int count, CancellationToken cancellationToken)
     {
         if (!_whole.TryGet("", out var whole))
         {
             var query = last is null
                 ? $"n={Math.Min(count, PageSize)}"
                 : $"n={Math.Min(count, PageSize)}&last={Uri.EscapeDataString(last)}";
-            if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return null;
+            if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return (null, false);
             if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal)))
             {
                 // A page that holds nothing behind the last tag, and is not the last page, says nothing of where to go on.
                 var page = Cut(tags, last, count, next is not null);
-                if (page.Items.Count > 0 || !page.More) return page;
+                if (page.Items.Count > 0 || !page.More) return (page, false);
             }
             var reading = _reading.Run("", () => new(_whole.TryGet("", out var lately) ? lately : null), ReadWholeAsync).Result;
             whole = await reading.WaitAsync(cancellationToken);
-            if (whole is null) return null;
+            if (whole is null) return (null, false);
         }
-        return Cut(whole, last, count, more: false);
+        return (Cut(whole.Tags, last, count, more: false), whole.IsCut);
     }
 
-    /// <summary>All tags in bytewise order; null when the repository does not exist.</summary>
-    private async Task<string[]?> ReadWholeAsync()
+    /// <summary>Null when the repository does not exist.</summary>
+    private async Task<Whole?> ReadWholeAsync()
     {
         List<string> all = [];
         string? query = $"n={PageSize}";
@@ -84,9 +89,14 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
             all.AddRange(tags);
             query = next;
         }
-        string[] sorted = [.. all.Distinct().Order(StringComparer.Ordinal)];
-        _whole.Set("", sorted, Freshness.OfAbsence(source.Options));
-        return sorted;
+        var whole = new Whole([.. all.Distinct().Order(StringComparer.Ordinal)], IsCut: query is not null);
+        if (whole.IsCut)
+        {
+            Log.TagsCut(logger, source.Key, source.Name, whole.Tags.Length);
+            PullThroughMetrics.ListCut(source.Key);
+        }
+        _whole.Set("", whole, Freshness.OfAbsence(source.Options));
+        return whole;
     }
 
     private async Task<(string[] Tags, string? Next)?> ReadPageAsync(string query, CancellationToken cancellationToken)

@@ -27,6 +27,9 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
 
     public Identity Identity { get; set; } = Identity.Anonymous.Instance;
 
+    /// <summary>What the client showed for an upstream; null for nothing, and where credentials are for us.</summary>
+    public BasicCredentials? Shown { get; set; }
+
     /// <summary>The virtual host: the Host header without port, lower case.</summary>
     public string Host { get; } = context.Request.Host.Host.ToLowerInvariant();
 

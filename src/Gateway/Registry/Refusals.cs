@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Configuration;
 using Gateway.Repositories;
 
 namespace Gateway.Registry;
@@ -23,6 +24,7 @@ internal static class Refusals
         x.Provenance = answer.Provenance;
         return answer switch
         {
+            Answer<T>.Absent when IsRefusedByUpstream(x) => x.RefuseShownAsync(),
             Answer<T>.Absent => x.FailAsync(absent, Unknown(x, absent)),
             Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
             Answer<T>.Refused refused => x.DenyAsync(refused.Decision),
@@ -49,11 +51,27 @@ internal static class Refusals
         return x.FailAsync(RegistryErrorCode.UNAVAILABLE, why);
     }
 
-    /// <summary>401 with the one challenge (docs/access.md).</summary>
+    /// <summary>401 with the one challenge (docs/access.md): clients send Basic credentials as they are, which an upstream needs.</summary>
     public static Task ChallengeAsync(this Exchange x, string message)
     {
-        x.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{BaseUrl(x)}/token\",service=\"{x.Request.Host.Value}\"";
+        x.Response.Headers.WWWAuthenticate = x.Snapshot.Options.PassesCredentialsOn
+            ? $"Basic realm=\"{x.Request.Host.Value}\""
+            : $"Bearer realm=\"{BaseUrl(x)}/token\",service=\"{x.Request.Host.Value}\"";
         return x.FailAsync(RegistryErrorCode.UNAUTHORIZED, message);
+    }
+
+    // As the upstream said it to this client, whatever of it is kept here.
+    private static bool IsRefusedByUpstream(Exchange x) =>
+        x.Provenance is { ForwardStatus: 401 or 403, Upstream: { } key }
+        && x.Snapshot.Options.Upstreams.GetValueOrDefault(key)?.Auth == UpstreamAuth.Passthrough;
+
+    private static async Task RefuseShownAsync(this Exchange x)
+    {
+        var name = x.Target.Repository;
+        if (x.Shown is not null) await x.Snapshot.Access.HoldBackAsync(x.RemoteAddress, x.Aborted);
+        await (x.Provenance.ForwardStatus == 401
+            ? x.ChallengeAsync($"{x.Provenance.Upstream} gives {name} only to who may see it: log in with your account there")
+            : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Provenance.Upstream} does not give you {name}"));
     }
 
     private static string BaseUrl(Exchange x) => $"{x.Request.Scheme}://{x.Request.Host.Value}";

@@ -67,6 +67,7 @@ internal static class RegistryFace
     private static async Task<bool> RefuseIdentityAsync(Exchange x)
     {
         if (x.Target.Route == Route.Token) return false;
+        if (x.Snapshot.Options.PassesCredentialsOn) return await RefuseUnreadableAsync(x);
         x.Identity = await x.Snapshot.Access.IdentifyAsync(x.Request.Headers.Authorization, x.RemoteAddress, x.Aborted);
         x.Record.Actor = x.Identity is Identity.Known known ? known.Actor : Asker.Anonymous;
         if (x.Identity is Identity.Wrong wrong)
@@ -80,6 +81,18 @@ internal static class RegistryFace
         // The ping is how clients find out that they must log in; an anonymous token passes, for such a client has been through it.
         if (x.Target.Route == Route.Ping && (x.Listener.PullOnly || x.Request.Headers.Authorization.Count > 0)) return false;
         await x.ChallengeAsync(LogIn);
+        return true;
+    }
+
+    // The upstream alone knows whether they are right, and only a request for one of its repositories shows them to it.
+    private static async Task<bool> RefuseUnreadableAsync(Exchange x)
+    {
+        x.Record.Actor = Asker.Anonymous;
+        var sent = x.Request.Headers.Authorization.ToString();
+        x.Shown = AccessControl.ReadBasic(sent);
+        var mustShow = sent.Length > 0 || (x.Target.Route == Route.Ping && !x.Listener.PullOnly);
+        if (x.Shown is not null || !mustShow) return false;
+        await x.ChallengeAsync(sent.Length > 0 ? "expected Basic credentials, those of the upstream" : LogIn);
         return true;
     }
 
@@ -101,7 +114,7 @@ internal static class RegistryFace
 
     private static async Task<bool> RefuseRepositoryAsync(Exchange x, AccessActions needs)
     {
-        var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, x.Target.Repository);
+        var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, x.Target.Repository, x.Shown);
         x.Asker = x.Snapshot.Access.For(x.Identity, routed.CanonicalName);
         if (!x.Asker.Rights.HasFlag(needs))
         {
@@ -125,7 +138,7 @@ internal static class RegistryFace
     // Who may not even pull must not learn that there is something to push to.
     private static Task RefuseRightsAsync(Exchange x, AccessActions needs)
     {
-        if (x.Identity is Identity.Anonymous) return x.ChallengeAsync(LogIn);
+        if (x.Identity is Identity.Anonymous && !x.Snapshot.Options.PassesCredentialsOn) return x.ChallengeAsync(LogIn);
         var (actor, action, name) = (x.Asker.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
         return x.Asker.MayPull
             ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} may not {action} in repository {name}")

@@ -34,7 +34,9 @@ internal static class Uploads
     private static async Task<bool> MountAsync(Exchange x, Digest digest)
     {
         var router = x.Snapshot.Router;
-        var sources = x.Target.Query.From is { } from ? [router.Route(x.Host, x.Target.Query.Namespace, from)] : router.HoldersOf(digest);
+        var sources = x.Target.Query.From is { } from
+            ? [router.Route(x.Host, x.Target.Query.Namespace, from, x.Shown)]
+            : router.HoldersOf(digest);
         foreach (var source in sources)
         {
             if (source.Repository is null) continue;

@@ -328,6 +328,8 @@ internal sealed class Repository(
             Result<IReadOnlyList<Descriptor>>.Found found =>
                 new Answer<ReferrersPage>.Found(ReferrersPage.Cut(found.Value, artifactType, last), found.Provenance),
             Result<IReadOnlyList<Descriptor>>.Unavailable no => new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            // The upstream refused this client: he must not take that for "none".
+            { Provenance: { ForwardStatus: not null } refused } => new Answer<ReferrersPage>.Absent(refused),
             var no => new Answer<ReferrersPage>.Found(new([], false), no.Provenance),
         };
 

@@ -1,6 +1,7 @@
 using RouteOptions = Gateway.Configuration.RouteOptions;
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
@@ -18,7 +19,8 @@ internal sealed record Routed(Repository? Repository, RepositoryName CanonicalNa
 }
 
 /// <summary>Makes the backing of an upstream's repository; <see cref="RepositoryRouter"/> asks once per repository.</summary>
-internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, RepositoryName upstreamName);
+/// <param name="shown">What the client showed, for a passthrough upstream; null for nothing.</param>
+internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, RepositoryName upstreamName, BasicCredentials? shown);
 
 /// <summary>
 /// Chooses a repository by <c>?ns=</c> (a closed lookup key), else virtual host, else path. Immutable but for its cache of repositories; a
@@ -37,18 +39,19 @@ internal sealed class RepositoryRouter(
     /// <param name="host">The Host header without port, lower case.</param>
     /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes
     /// nowhere.</param>
-    public Routed Route(string host, string? ns, RepositoryName path)
+    /// <param name="shown">The client's own credentials, for a passthrough upstream.</param>
+    public Routed Route(string host, string? ns, RepositoryName path, BasicCredentials? shown = null)
     {
         if (ns is not null)
         {
             var named = options.Upstreams.Values.FirstOrDefault(u => u.Namespaces.Contains(ns, StringComparer.Ordinal));
-            return named is null ? new(null, path) : Ready(named, path.Value);
+            return named is null ? new(null, path) : Ready(named, path.Value, shown);
         }
         var route = _routes.FirstOrDefault(r => r.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase)) ?? ByPrefix(path.Value);
         if (route is null) return new(null, path);
         if (route.Upstream is null) return Ready(null, path.Value);
         var rest = route.Hosts.IsEmpty && route.Prefix.Length > 0 ? path.Value[(route.Prefix.Length + 1)..] : path.Value;
-        return Ready(options.Upstreams[route.Upstream], rest);
+        return Ready(options.Upstreams[route.Upstream], rest, shown);
     }
 
     /// <summary>
@@ -70,23 +73,25 @@ internal sealed class RepositoryRouter(
         r.Hosts.IsEmpty && (r.Prefix.Length == 0
             || (path.Length > r.Prefix.Length + 1 && path[r.Prefix.Length] == '/' && path.StartsWith(r.Prefix, StringComparison.Ordinal))));
 
-    private Routed Ready(UpstreamOptions? upstream, string rest)
+    private Routed Ready(UpstreamOptions? upstream, string rest, BasicCredentials? shown = null)
     {
+        // Each client sees it through his own credentials.
+        if (upstream?.Auth == UpstreamAuth.Passthrough) return PulledThrough(upstream, rest, shown);
         if (_ready.TryGetValue((upstream?.Key, rest), out var known)) return known;
         if (_ready.Count >= MaxReady) _ready.Clear();
         return _ready.GetOrAdd(
-            (upstream?.Key, rest), upstream is null ? BuiltIn(RepositoryName.Parse(rest)) : PulledThrough(upstream, rest));
+            (upstream?.Key, rest), upstream is null ? BuiltIn(RepositoryName.Parse(rest)) : PulledThrough(upstream, rest, null));
     }
 
     private Routed BuiltIn(RepositoryName name) =>
         new(new(name, volume.Kept(name), judge, volume, _recent, takesPushes: true, clock), name);
 
-    private Routed PulledThrough(UpstreamOptions upstream, string rest)
+    private Routed PulledThrough(UpstreamOptions upstream, string rest, BasicCredentials? shown)
     {
         var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
         // A name that rules could not be asked by is routed nowhere: under another name other rules would hold.
         if (Canonical(upstream, name) is not { } canonical) return new(null, name);
-        return new(new(canonical, pullThrough(upstream, name), judge, volume, _recent, takesPushes: false, clock), canonical)
+        return new(new(canonical, pullThrough(upstream, name, shown), judge, volume, _recent, takesPushes: false, clock), canonical)
         {
             Source = (upstream.Key, name),
         };

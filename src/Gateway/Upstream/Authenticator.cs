@@ -20,11 +20,12 @@ internal sealed record Authorization(string Header, bool IsFresh)
     public override string ToString() => "authorization";
 }
 
-/// <summary>Answers an upstream's challenges, within the trust boundary, and remembers how each endpoint wants to be answered.</summary>
+/// <summary>
+/// Answers an upstream's challenges, within the trust boundary, for whoever asks it, and remembers how each endpoint wants to be answered.
+/// </summary>
 internal sealed class Authenticator(
     UpstreamOptions options,
     TrustBoundary boundary,
-    CredentialSource credentials,
     TokenCache tokens,
     TokenClient tokenServer,
     TimeProvider clock,
@@ -34,21 +35,27 @@ internal sealed class Authenticator(
     private readonly ConcurrentDictionary<Uri, Challenge> _lastUsed = new();
 
     /// <summary>What to show without being asked; null when the endpoint has not asked before.</summary>
-    public async Task<Authorization?> PrepareAsync(Uri endpoint, RepositoryName name, CancellationToken cancellationToken)
+    public async Task<Authorization?> PrepareAsync(
+        Uri endpoint, CredentialSource credentials, RepositoryName name, CancellationToken cancellationToken)
     {
         if (!_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
         if (challenge.Scheme == "basic") return BasicOf(await credentials.GetAsync(cancellationToken));
-        return await BearerAsync(endpoint, challenge, name, cancellationToken);
+        return await BearerAsync(endpoint, credentials, challenge, name, cancellationToken);
     }
 
     /// <summary>What to show after a 401. Throws <see cref="UpstreamException"/> when there is nothing (else) to show.</summary>
     public async Task<Authorization> AnswerAsync(
-        Uri endpoint, RepositoryName name, IReadOnlyList<Challenge> challenges, Authorization? refused, CancellationToken cancellationToken)
+        Uri endpoint,
+        CredentialSource credentials,
+        RepositoryName name,
+        IReadOnlyList<Challenge> challenges,
+        Authorization? refused,
+        CancellationToken cancellationToken)
     {
-        if (refused is not null) GiveUp(refused);
+        if (refused is not null) GiveUp(credentials, refused);
         foreach (var challenge in challenges.Where(c => c.Scheme == "bearer"))
         {
-            if (await BearerAsync(endpoint, challenge, name, cancellationToken) is not { } authorization) continue;
+            if (await BearerAsync(endpoint, credentials, challenge, name, cancellationToken) is not { } authorization) continue;
             _lastUsed[endpoint] = challenge;
             return authorization;
         }
@@ -65,7 +72,8 @@ internal sealed class Authenticator(
     }
 
     /// <summary>After ECR's 403 for a password that has ended: a new one from the helper, or null when it gives the same.</summary>
-    public async Task<Authorization?> RenewAsync(Authorization ended, CancellationToken cancellationToken)
+    public static async Task<Authorization?> RenewAsync(
+        CredentialSource credentials, Authorization ended, CancellationToken cancellationToken)
     {
         if (ended.Credential is not { } old || !credentials.IsHelper) return null;
         credentials.Forget(old);
@@ -74,7 +82,7 @@ internal sealed class Authenticator(
     }
 
     /// <summary>Drops what was refused; throws when it was fresh.</summary>
-    private void GiveUp(Authorization refused)
+    private void GiveUp(CredentialSource credentials, Authorization refused)
     {
         if (refused.Credential is { } credential) throw credentials.Refuse(credential);
         if (refused.Bearer is not var (key, token)) return;
@@ -90,7 +98,7 @@ internal sealed class Authenticator(
 
     /// <summary>A token for pulling, never for what the challenge may name beyond it; null when the realm is not one to be asked.</summary>
     private async Task<Authorization?> BearerAsync(
-        Uri endpoint, Challenge challenge, RepositoryName name, CancellationToken cancellationToken)
+        Uri endpoint, CredentialSource credentials, Challenge challenge, RepositoryName name, CancellationToken cancellationToken)
     {
         if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm)) return null;
         var trust = boundary.Judge(endpoint, realm);
@@ -99,7 +107,7 @@ internal sealed class Authenticator(
             Log.RealmRefused(logger, options.Key, realm.Authority);
             return null;
         }
-        var credential = await CredentialForAsync(trust, realm, cancellationToken);
+        var credential = await CredentialForAsync(credentials, trust, realm, cancellationToken);
         var key = new TokenKey(realm.GetLeftPart(UriPartial.Query), challenge["service"] ?? "", $"repository:{name}:pull", credential?.Id);
         if (tokens.IsDenied(key)) throw Unauthorized($"a fresh token for {key.Scope} was refused a moment ago");
         if (tokens.Find(key) is { } known) return BearerOf(key, known, isFresh: false);
@@ -115,10 +123,11 @@ internal sealed class Authenticator(
         }
     }
 
-    private async Task<Credential?> CredentialForAsync(RealmTrust trust, Uri realm, CancellationToken cancellationToken)
+    private async Task<Credential?> CredentialForAsync(
+        CredentialSource credentials, RealmTrust trust, Uri realm, CancellationToken cancellationToken)
     {
         if (trust == RealmTrust.Credentials) return await credentials.GetAsync(cancellationToken);
-        if (options.Credentials is not null) Log.RealmNotTrusted(logger, options.Key, realm.Authority);
+        if (!credentials.IsAnonymous) Log.RealmNotTrusted(logger, options.Key, realm.Authority);
         return null;
     }
 

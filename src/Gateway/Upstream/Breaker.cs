@@ -1,7 +1,7 @@
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Keeps requests from an endpoint that has just failed again and again, and from one that asked to be left alone.
+/// Keeps requests from an endpoint that has just failed again and again, or asked to be left alone.
 /// Open for at most 10 s unless Retry-After says longer; then one request tries, and its outcome decides.
 /// </summary>
 internal sealed class Breaker(TimeProvider clock)
@@ -17,7 +17,6 @@ internal sealed class Breaker(TimeProvider clock)
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<(UpstreamNoun Noun, bool Head), DateTimeOffset> _limited = [];
     private DateTimeOffset _openUntil;
     private DateTimeOffset _lastBrokenBody;
     private int _failures;
@@ -36,15 +35,11 @@ internal sealed class Breaker(TimeProvider clock)
 
     /// <summary>Whether a request may go out. Each true is followed by one of the calls below.</summary>
     /// <param name="wait">When not: how long until it is worth another look.</param>
-    /// <param name="limited">When not: whether a 429 is the reason.</param>
-    public bool TryEnter(UpstreamRequest request, out TimeSpan wait, out bool limited)
+    public bool TryEnter(out TimeSpan wait)
     {
         lock (_lock)
         {
-            var now = clock.GetUtcNow();
-            limited = _limited.TryGetValue(KindOf(request), out var until) && until > now;
-            if (!limited) until = _openUntil;
-            wait = until - now;
+            wait = _openUntil - clock.GetUtcNow();
             if (wait > TimeSpan.Zero) return false;
             if (!_open) return true;
             wait = FirstPause;
@@ -72,16 +67,6 @@ internal sealed class Breaker(TimeProvider clock)
             _failures++;
             if (retryAfter is null && _failures < FailuresToOpen) return TimeSpan.Zero;
             return Open(retryAfter ?? TimeSpan.Zero);
-        }
-    }
-
-    /// <summary>It answered 429 to this kind of request: Docker Hub's pull limit counts manifest GETs, not HEADs, not blobs.</summary>
-    public void Limited(UpstreamRequest request, TimeSpan pause)
-    {
-        lock (_lock)
-        {
-            if (!_open || _trying) Close();
-            _limited[KindOf(request)] = clock.GetUtcNow() + pause;
         }
     }
 
@@ -118,6 +103,4 @@ internal sealed class Breaker(TimeProvider clock)
         _openUntil = clock.GetUtcNow() + pause;
         return pause;
     }
-
-    private static (UpstreamNoun Noun, bool Head) KindOf(UpstreamRequest request) => (request.Noun, request.Method == HttpMethod.Head);
 }

@@ -3,14 +3,20 @@ using Gateway.Configuration;
 
 namespace Gateway.Upstream;
 
-/// <summary>Where an upstream's credentials come from, each time they are needed, and which of them have been refused.</summary>
-internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clock)
+/// <summary>Where credentials for an upstream come from, each time they are needed, and which of them have been refused.</summary>
+internal sealed class CredentialSource(
+    UpstreamOptions options, CredentialOptions configured, TimeSpan refusalLifetime, TimeProvider clock)
 {
     // ECR's passwords live 12 h; half an hour is for the request that still has to use it.
     private static readonly TimeSpan HelperLifetime = TimeSpan.FromHours(11.5);
 
-    // A refused credential is remembered, or each pull becomes a failed login and locks the account (as in Harbor, issue 22569).
-    private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
+    /// <summary>
+    /// A refused credential is remembered, or each pull becomes a failed login and locks the account (as in Harbor, issue 22569).
+    /// </summary>
+    public static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
+
+    /// <summary>For a client's own: he may log in again, and a right that he was given shall soon be seen.</summary>
+    public static readonly TimeSpan ClientRefusalLifetime = TimeSpan.FromSeconds(10);
 
     // A password of several KiB is a file of another kind.
     private const int LongestPassword = 16 * 1024;
@@ -22,13 +28,18 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
     private readonly ConcurrentDictionary<string, DateTimeOffset> _refused = new();
     private (Task<Credential> Answer, DateTimeOffset Asked)? _helped;
 
-    public bool IsHelper => options.Credentials?.Helper is not null;
+    public bool IsHelper => configured.Helper is not null;
 
-    /// <summary>What to show now; null when none are configured.</summary>
+    public bool IsAnonymous => configured.IsAnonymous;
+
+    /// <summary>Whether what was shown last has been refused, and is not shown again just now.</summary>
+    public bool IsRefused => _refused.Values.Any(until => until > clock.GetUtcNow());
+
+    /// <summary>What to show now; null for nothing.</summary>
     /// <exception cref="UpstreamException">They cannot be had (Unavailable), or have been refused (Unauthorized).</exception>
     public async Task<Credential?> GetAsync(CancellationToken cancellationToken)
     {
-        if (options.Credentials is not { } configured) return null;
+        if (configured.IsAnonymous) return null;
         var credential = configured.Helper is { } helper
             ? await AskAsync(helper, cancellationToken)
             : new Credential(configured.Username ?? "", configured.Password ?? await ReadAsync(configured.PasswordFile, cancellationToken));
@@ -36,7 +47,7 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
         return _refused.TryGetValue(credential.Id, out var until) && until > now ? throw Refused(credential, until - now) : credential;
     }
 
-    /// <summary>Remembers a refusal until the secret changes or a quarter of an hour has passed, and says so.</summary>
+    /// <summary>Remembers a refusal until the secret changes or its time has passed, and says so.</summary>
     public UpstreamException Refuse(Credential credential)
     {
         var now = clock.GetUtcNow();
@@ -44,9 +55,9 @@ internal sealed class CredentialSource(UpstreamOptions options, TimeProvider clo
         {
             if (until <= now) _refused.TryRemove(id, out _);
         }
-        _refused[credential.Id] = now + RefusalLifetime;
+        _refused[credential.Id] = now + refusalLifetime;
         Forget(credential);
-        return Refused(credential, RefusalLifetime);
+        return Refused(credential, refusalLifetime);
     }
 
     /// <summary>Asks the helper anew next time, if it gave this one.</summary>

@@ -13,6 +13,12 @@ internal interface IUpstreamRegistry
     /// </summary>
     Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken);
 
+    /// <summary>What the upstream's rate limit leaves those who ask; null where there is none, or none was told.</summary>
+    RateLimit? RateLimit { get; }
+
+    /// <summary>The same upstream, asked with a client's own credentials and no others; with none where he showed none.</summary>
+    IUpstreamRegistry As(Credential? client);
+
     /// <summary>Notes that a body from this endpoint broke off or was wrong, so that the breaker knows.</summary>
     void Report(Uri endpoint, bool wrong);
 }

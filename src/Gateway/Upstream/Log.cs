@@ -16,4 +16,16 @@ internal static partial class Log
 
     [LoggerMessage(403, LogLevel.Information, "Upstream {Upstream}: {Failure}: {Message}")]
     public static partial void EndpointFailed(ILogger logger, string upstream, UpstreamFailure failure, string message);
+
+    [LoggerMessage(
+        404, LogLevel.Warning, "Upstream {Upstream}: its rate limit leaves {Remaining} of {Limit}: tags are asked for less often")]
+    public static partial void LimitRunsLow(ILogger logger, string upstream, long remaining, long limit);
+
+    [LoggerMessage(
+        405, LogLevel.Warning,
+        "Upstream {Upstream}: its rate limit leaves {Remaining} of {Limit}: tags are not asked for again, the rest is for what is not here")]
+    public static partial void ReserveLeft(ILogger logger, string upstream, long remaining, long limit);
+
+    [LoggerMessage(406, LogLevel.Information, "Upstream {Upstream}: enough is left of its rate limit again")]
+    public static partial void LimitEased(ILogger logger, string upstream);
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using Gateway.Oci;
@@ -11,12 +10,20 @@ internal static class UpstreamAnswer
     // Chosen: a page's key is a tag or a digest.
     private const int LongestQuery = 2048;
 
+    /// <param name="last">Where the final answer came from, after redirects.</param>
+    /// <param name="emptyFor">For a 429 that does not say when to come back.</param>
     public static UpstreamResponse Read(
-        string upstream, Uri endpoint, Uri last, UpstreamRequest request, HttpResponseMessage response, DateTimeOffset now)
+        string upstream,
+        Uri endpoint,
+        Uri last,
+        UpstreamRequest request,
+        HttpResponseMessage response,
+        TimeSpan? emptyFor,
+        DateTimeOffset now)
     {
         var status = (int)response.StatusCode;
         var what = $"upstream {upstream}: {last.Authority} answered {status} to {Describe(request)}";
-        if (status is 408 or 429 or >= 500) throw UpstreamFailures.OfStatus(what, response, now);
+        if (status is 408 or 429 or >= 500) throw UpstreamFailures.OfStatus(what, response, now, emptyFor);
         if (status is 401 or 403)
         {
             // Where it was redirected to, it was let in already: that is a fault of its storage, not a judgement about us.
@@ -34,8 +41,6 @@ internal static class UpstreamAnswer
             DigestClaim = Digest.TryParse(Header(response, "Docker-Content-Digest"), out var digest) ? digest : default,
             ETag = Header(response, "ETag"),
             NextQuery = NextOf(response),
-            FiltersApplied = Header(response, "OCI-Filters-Applied"),
-            RateLimitRemaining = Header(response, "ratelimit-remaining"),
             Endpoint = endpoint,
             // The response is buffered nowhere: this is the connection itself.
             Body = request.Method == HttpMethod.Head ? Stream.Null : response.Content.ReadAsStream(),
@@ -88,13 +93,5 @@ internal static class UpstreamAnswer
         target = target[..end];
         var query = target[(target.IndexOf('?') + 1)..];
         return target.Contains('?') && query.Length <= LongestQuery && !query.ContainsAny("#\r\n ") ? query.ToString() : null;
-    }
-
-    /// <summary>The number at the start of Docker Hub's <c>76;w=21600</c>.</summary>
-    public static long? RemainingOf(string? header)
-    {
-        var number = header.AsSpan();
-        if (number.IndexOf(';') is >= 0 and var end) number = number[..end];
-        return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var remaining) ? remaining : null;
     }
 }

@@ -20,9 +20,11 @@ internal sealed class UpstreamExchange(
     private const int LongestRefusal = 64 * 1024;
 
     /// <summary>The final answer. Throws <see cref="UpstreamException"/> for what is none.</summary>
-    public async Task<UpstreamResponse> SendAsync(Uri endpoint, UpstreamRequest request, CancellationToken cancellationToken)
+    public async Task<UpstreamResponse> SendAsync(
+        Uri endpoint, Account account, UpstreamRequest request, CancellationToken cancellationToken)
     {
-        var authorization = await authenticator.PrepareAsync(endpoint, request.Name, cancellationToken);
+        var credentials = account.Credentials;
+        var authorization = await authenticator.PrepareAsync(endpoint, credentials, request.Name, cancellationToken);
         var renewed = false;
         while (true)
         {
@@ -33,19 +35,21 @@ internal sealed class UpstreamExchange(
                 if (own && response.StatusCode == HttpStatusCode.Unauthorized)
                 {
                     var challenges = Challenge.Parse(ChallengesOf(response));
-                    authorization = await authenticator.AnswerAsync(endpoint, request.Name, challenges, authorization, cancellationToken);
+                    authorization = await authenticator.AnswerAsync(
+                        endpoint, credentials, request.Name, challenges, authorization, cancellationToken);
                     response.Dispose();
                     continue;
                 }
                 if (own && !renewed && authorization is not null && response.StatusCode == HttpStatusCode.Forbidden
                     && await SaysExpiredAsync(response, cancellationToken)
-                    && await authenticator.RenewAsync(authorization, cancellationToken) is { } anew)
+                    && await Authenticator.RenewAsync(credentials, authorization, cancellationToken) is { } anew)
                 {
                     (authorization, renewed) = (anew, true);
                     response.Dispose();
                     continue;
                 }
-                return UpstreamAnswer.Read(options.Key, endpoint, last, request, response, clock.GetUtcNow());
+                if (own) account.Budget.Note(response.Headers.NonValidated);
+                return UpstreamAnswer.Read(options.Key, endpoint, last, request, response, account.Budget.EmptyFor, clock.GetUtcNow());
             }
             catch
             {

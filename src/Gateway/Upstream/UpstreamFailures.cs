@@ -12,12 +12,13 @@ internal static class UpstreamFailures
     private static readonly TimeSpan DefaultLimitPause = TimeSpan.FromSeconds(10);
 
     /// <summary>For a status that means "not now": 429, 408, 5xx.</summary>
-    public static UpstreamException OfStatus(string what, HttpResponseMessage response, DateTimeOffset now)
+    /// <param name="emptyFor">How long a rate limit that is used up lasts, where that is known otherwise.</param>
+    public static UpstreamException OfStatus(string what, HttpResponseMessage response, DateTimeOffset now, TimeSpan? emptyFor = null)
     {
         var wait = RetryAfter(response, now);
         var status = (int)response.StatusCode;
         return response.StatusCode == HttpStatusCode.TooManyRequests
-            ? new UpstreamException(UpstreamFailure.RateLimited, what, wait ?? DefaultLimitPause, status)
+            ? new UpstreamException(UpstreamFailure.RateLimited, what, wait ?? emptyFor ?? DefaultLimitPause, status)
             : new UpstreamException(UpstreamFailure.Unavailable, what, wait, status);
     }
 

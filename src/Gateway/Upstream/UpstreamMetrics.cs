@@ -25,12 +25,11 @@ internal sealed class UpstreamMetrics : IDisposable
             () => configured().Select(u => new Measurement<int>(u.IsUp ? 1 : 0, Label(u.Options.Key))),
             description: "1 while an endpoint of the upstream may be asked, 0 while every one is left alone.");
         _meter.CreateObservableGauge(
-            "gateway.upstream.ratelimit.remaining",
-            () => from u in configured()
-                  let remaining = u.RateLimitRemaining
-                  where remaining is not null
-                  select new Measurement<long>(remaining.GetValueOrDefault(), Label(u.Options.Key)),
-            description: "Requests that the upstream's rate limit leaves, as it last said.");
+            "gateway.upstream.ratelimit.limit", () => RateLimits(configured(), left => left.Limit),
+            description: "Requests of one window that the upstream's rate limit allows an account.");
+        _meter.CreateObservableGauge(
+            "gateway.upstream.ratelimit.remaining", () => RateLimits(configured(), left => left.Remaining),
+            description: "Requests that the upstream's rate limit leaves an account, as it last said.");
     }
 
     /// <param name="code">The status, or 0 when there was none.</param>
@@ -51,6 +50,13 @@ internal sealed class UpstreamMetrics : IDisposable
     public void TokenRequested(string result) => _tokenRequests.Add(1, new KeyValuePair<string, object?>("result", result));
 
     public void Dispose() => _meter.Dispose();
+
+    private static IEnumerable<Measurement<long>> RateLimits(IEnumerable<UpstreamRegistry> configured, Func<RateLimit, long> value) =>
+        from upstream in configured
+        from account in upstream.Accounts
+        let left = account.Budget.Left
+        where left is not null
+        select new Measurement<long>(value(left.Value), Label(upstream.Options.Key), new("credential", account.Name));
 
     private static KeyValuePair<string, object?> Label(string upstream) => new("upstream", upstream);
 }

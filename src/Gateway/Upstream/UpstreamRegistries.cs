@@ -36,8 +36,9 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
     /// <summary>The upstream of this key. Throws <see cref="KeyNotFoundException"/>.</summary>
     public IUpstreamRegistry this[string key] => _entries[key].Registry;
 
-    /// <summary>Requests that an upstream's rate limit leaves, as it last said; null where it did not.</summary>
-    public long? RateLimitRemaining(string key) => _entries.TryGetValue(key, out var entry) ? entry.Registry.RateLimitRemaining : null;
+    /// <summary>Requests that an upstream's rate limit leaves all accounts together, as it last said; null where it did not.</summary>
+    public long? RateLimitRemaining(string key) =>
+        _entries.TryGetValue(key, out var entry) ? entry.Registry.RateLimit?.Remaining : null;
 
     /// <summary>
     /// Makes these the upstreams, all at once. Whoever holds one that changed may finish with it. Throws, and changes nothing, when one
@@ -80,22 +81,30 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
         var (options, boundary) = (plan.Options, plan.Boundary!);
         var cluster = _endpoints.Find(plan.Id);
         var tokenClient = new TokenClient(options.Key, cluster.Client, _clock, _metrics);
-        var authenticator = new Authenticator(
-            options, boundary, new CredentialSource(options, _clock), new TokenCache(_clock), tokenClient, _clock, _logger);
+        var authenticator = new Authenticator(options, boundary, new TokenCache(_clock), tokenClient, _clock, _logger);
         var exchange = new UpstreamExchange(options, boundary, authenticator, cluster.Client, _clock);
-        return new UpstreamRegistry(options, cluster, exchange, _metrics, _clock, _logger);
+        var breakers = options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(_clock));
+        return new UpstreamRegistry(options, cluster, exchange, breakers, AccountsOf(options), _metrics, _clock, _logger);
+    }
+
+    private Accounts AccountsOf(UpstreamOptions options)
+    {
+        var credentials = options.Credentials.DefaultIfEmpty(CredentialOptions.Anonymous);
+        return new([.. credentials.Select(c =>
+            new Account(c.Name, new CredentialSource(options, c, CredentialSource.RefusalLifetime, _clock), _clock))]);
     }
 
     /// <summary>By value; a record alone compares its lists by identity.</summary>
     private static bool AreSame(UpstreamOptions a, UpstreamOptions b) =>
         a.Urls.SequenceEqual(b.Urls) && a.Namespaces.SequenceEqual(b.Namespaces) && a.Realms.SequenceEqual(b.Realms)
-        && a.Redirects.SequenceEqual(b.Redirects) && a.Tags.Immutable.SequenceEqual(b.Tags.Immutable)
+        && a.Redirects.SequenceEqual(b.Redirects) && a.Credentials.SequenceEqual(b.Credentials) && a.Tags.Immutable.SequenceEqual(b.Tags.Immutable)
         && a == b with
         {
             Urls = a.Urls,
             Namespaces = a.Namespaces,
             Realms = a.Realms,
             Redirects = a.Redirects,
+            Credentials = a.Credentials,
             Tags = b.Tags with { Immutable = a.Tags.Immutable },
         };
 

@@ -4,11 +4,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>One upstream: its endpoints in their order, each behind a breaker.</summary>
+/// <summary>One upstream: its endpoints in their order, each behind a breaker, and the accounts that ask there.</summary>
 internal sealed class UpstreamRegistry(
     UpstreamOptions options,
     UpstreamCluster cluster,
     UpstreamExchange exchange,
+    ImmutableDictionary<Uri, Breaker> breakers,
+    Accounts accounts,
     UpstreamMetrics metrics,
     TimeProvider clock,
     ILogger logger) : IUpstreamRegistry
@@ -16,46 +18,42 @@ internal sealed class UpstreamRegistry(
     // A caller who waited so long and left (a tag's deadline is 2 s) has found an endpoint that hangs; a shorter wait says nothing.
     private static readonly TimeSpan HangTime = TimeSpan.FromSeconds(1);
 
-    private readonly ImmutableDictionary<Uri, Breaker> _breakers =
-        options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(clock));
-
-    private long _rateLimitRemaining = -1;
+    private readonly RateLimitLog _limitLog = new(options.Key, logger);
 
     public UpstreamOptions Options => options;
 
     /// <summary>Whether an endpoint may be asked now.</summary>
-    public bool IsUp => _breakers.Values.Any(breaker => !breaker.IsOpen);
+    public bool IsUp => breakers.Values.Any(breaker => !breaker.IsOpen);
 
-    /// <summary>Requests that the upstream's rate limit leaves, as it last said; null when it never did.</summary>
-    public long? RateLimitRemaining => Interlocked.Read(ref _rateLimitRemaining) is >= 0 and var n ? n : null;
+    public RateLimit? RateLimit => accounts.Left;
+
+    /// <summary>Those that ask here.</summary>
+    public ImmutableArray<Account> Accounts => accounts.All;
+
+    public IUpstreamRegistry As(Credential? client)
+    {
+        var shown = client is null
+            ? CredentialOptions.Anonymous
+            : new CredentialOptions { Label = "client", Username = client.Username, Password = client.Secret };
+        var account = new Account(shown.Name, new CredentialSource(options, shown, CredentialSource.ClientRefusalLifetime, clock), clock);
+        return new UpstreamRegistry(options, cluster, exchange, breakers, new([account]), metrics, clock, logger);
+    }
 
     public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
     {
-        UpstreamException? failed = null;
-        (TimeSpan Wait, bool Limited)? soonest = null;
+        var attempts = new Attempts();
         foreach (var endpoint in EndpointsFor(request))
         {
-            if (!_breakers[endpoint].TryEnter(request, out var wait, out var limited))
-            {
-                if (soonest is null || wait < soonest.Value.Wait) soonest = (wait, limited);
-                continue;
-            }
-            try
-            {
-                return await SendToAsync(endpoint, request, cancellationToken);
-            }
-            catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unavailable or UpstreamFailure.RateLimited)
-            {
-                Log.EndpointFailed(logger, options.Key, e.Failure, e.Message);
-                failed = e;
-            }
+            if (await TryAsync(endpoint, request, attempts, cancellationToken) is { } response) return response;
+            // Refused by all of them: that is an answer, and is not looked for elsewhere.
+            if (attempts is { Failed: null, Refused: { } refused }) throw refused;
         }
-        throw failed ?? LeftAlone(soonest!.Value.Wait, soonest.Value.Limited);
+        throw attempts.Failed ?? LeftAlone(attempts.Wait!.Value, attempts.Limited);
     }
 
     public void Report(Uri endpoint, bool wrong)
     {
-        if (!_breakers.TryGetValue(endpoint, out var breaker)) return;
+        if (!breakers.TryGetValue(endpoint, out var breaker)) return;
         Exclude(endpoint, breaker.BodyBroke(), wrong ? "bodies had the wrong digest" : "bodies broke off");
     }
 
@@ -64,22 +62,59 @@ internal sealed class UpstreamRegistry(
         ? options.Urls
         : options.Urls.Distinct().OrderBy(url => url == request.Except ? 2 : cluster.IsIll(url) ? 1 : 0);
 
-    private async Task<UpstreamResponse> SendToAsync(Uri endpoint, UpstreamRequest request, CancellationToken cancellationToken)
+    /// <summary>Asks one endpoint by one account after the other; null when none got an answer there.</summary>
+    private async Task<UpstreamResponse?> TryAsync(
+        Uri endpoint, UpstreamRequest request, Attempts attempts, CancellationToken cancellationToken)
     {
-        var breaker = _breakers[endpoint];
+        foreach (var account in accounts.InOrderFor(request.Name))
+        {
+            if (account.Rests(endpoint, request, out var rest))
+            {
+                attempts.Postpone(rest, limited: true);
+                continue;
+            }
+            if (!breakers[endpoint].TryEnter(out var wait))
+            {
+                attempts.Postpone(wait, limited: false);
+                break;
+            }
+            try
+            {
+                return await SendToAsync(endpoint, account, request, cancellationToken);
+            }
+            catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unauthorized)
+            {
+                attempts.Refused = e;
+                account.Refused(request.Name);
+            }
+            catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unavailable or UpstreamFailure.RateLimited)
+            {
+                Log.EndpointFailed(logger, options.Key, e.Failure, e.Message);
+                attempts.Failed = e;
+                if (e.Failure == UpstreamFailure.Unavailable) break;
+            }
+        }
+        return null;
+    }
+
+    private async Task<UpstreamResponse> SendToAsync(
+        Uri endpoint, Account account, UpstreamRequest request, CancellationToken cancellationToken)
+    {
+        var breaker = breakers[endpoint];
         var started = clock.GetTimestamp();
+        var counts = request.Noun == UpstreamNoun.Manifest;
+        if (counts) account.Budget.Sent();
         try
         {
-            var response = await exchange.SendAsync(endpoint, request, cancellationToken);
+            var response = await exchange.SendAsync(endpoint, account, request, cancellationToken);
             breaker.Succeeded();
             Count(request, response.Status, started);
-            if (UpstreamAnswer.RemainingOf(response.RateLimitRemaining) is { } left) Interlocked.Exchange(ref _rateLimitRemaining, left);
             return response;
         }
         catch (UpstreamException e)
         {
             Count(request, e.Status ?? 0, started);
-            Judge(endpoint, breaker, request, e);
+            Judge(endpoint, account, request, e);
             throw;
         }
         catch
@@ -89,26 +124,28 @@ internal sealed class UpstreamRegistry(
             else Exclude(endpoint, breaker.Failed(null), "it did not answer in time");
             throw;
         }
+        finally
+        {
+            if (counts) account.Budget.Ended();
+            _limitLog.Watch(accounts.Left);
+        }
     }
 
-    private void Judge(Uri endpoint, Breaker breaker, UpstreamRequest request, UpstreamException failure)
+    private void Judge(Uri endpoint, Account account, UpstreamRequest request, UpstreamException failure)
     {
-        switch (failure.Failure)
+        if (request.IsOptional && failure.Failure is (UpstreamFailure.Unavailable or UpstreamFailure.RateLimited))
         {
-            case UpstreamFailure.Unavailable or UpstreamFailure.RateLimited when request.IsOptional:
-                breaker.Abandoned();
-                break;
-            case UpstreamFailure.Unavailable:
-                Exclude(endpoint, breaker.Failed(failure.RetryAfter), failure.Message);
-                break;
-            case UpstreamFailure.RateLimited:
-                breaker.Limited(request, failure.RetryAfter ?? TimeSpan.Zero);
-                break;
-            default:
-                // It is there and it answers; that the answer is of no use is no reason to ask it less.
-                breaker.Succeeded();
-                break;
+            breakers[endpoint].Abandoned();
+            return;
         }
+        if (failure.Failure == UpstreamFailure.Unavailable)
+        {
+            Exclude(endpoint, breakers[endpoint].Failed(failure.RetryAfter), failure.Message);
+            return;
+        }
+        // It is there and it answers; that the answer is of no use is no reason to ask it less.
+        breakers[endpoint].Succeeded();
+        if (failure.Failure == UpstreamFailure.RateLimited) account.Limited(endpoint, request, failure.RetryAfter ?? TimeSpan.Zero);
     }
 
     private void Exclude(Uri endpoint, TimeSpan pause, string why)
@@ -127,5 +164,24 @@ internal sealed class UpstreamRegistry(
         return limited
             ? new UpstreamException(UpstreamFailure.RateLimited, $"upstream {options.Key} limits our requests; {until}", wait, 429)
             : new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key} has just failed several times; {until}", wait);
+    }
+
+    /// <summary>What came of one request so far.</summary>
+    private sealed class Attempts
+    {
+        public UpstreamException? Failed { get; set; }
+
+        public UpstreamException? Refused { get; set; }
+
+        /// <summary>Where nobody could be asked: how long until one may be.</summary>
+        public TimeSpan? Wait { get; private set; }
+
+        /// <summary>Whether a 429 is the reason of that wait.</summary>
+        public bool Limited { get; private set; }
+
+        public void Postpone(TimeSpan wait, bool limited)
+        {
+            if (wait < (Wait ?? TimeSpan.MaxValue)) (Wait, Limited) = (wait, limited);
+        }
     }
 }

@@ -26,12 +26,6 @@ internal sealed class UpstreamResponse : IAsyncDisposable
     /// <summary>Target of <c>Link: rel="next"</c>: its query only.</summary>
     public string? NextQuery { get; init; }
 
-    /// <summary>Value of OCI-Filters-Applied.</summary>
-    public string? FiltersApplied { get; init; }
-
-    /// <summary>Value of <c>ratelimit-remaining</c> as sent (Docker Hub).</summary>
-    public string? RateLimitRemaining { get; init; }
-
     /// <summary>Which endpoint answered.</summary>
     public required Uri Endpoint { get; init; }
 

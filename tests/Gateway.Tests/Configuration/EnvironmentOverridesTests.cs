@@ -66,7 +66,7 @@ public sealed class EnvironmentOverridesTests
             File.WriteAllText(file, "hunter2\n");
             var credentials = Yaml.Good(
                 "upstreams: { docker.io: { credentials: { username: me } } }",
-                ("GATEWAY__UPSTREAMS__DOCKER_IO__CREDENTIALS__PASSWORD__FILE", file)).Upstreams["docker.io"].Credentials!;
+                ("GATEWAY__UPSTREAMS__DOCKER_IO__CREDENTIALS__PASSWORD__FILE", file)).Upstreams["docker.io"].Credentials[0];
 
             Assert.Equal("hunter2", credentials.Password);
             Assert.DoesNotContain("hunter2", credentials.ToString());

@@ -106,6 +106,50 @@ public sealed class UpstreamsAndRoutesTests
         Assert.Contains("expected a size", Yaml.Mistake($"cache: {{ maxSize: {written} }}"));
 
     [Fact]
+    public void Several_credentials_are_read_in_their_order_and_named()
+    {
+        var hub = Yaml.Good("""
+            upstreams:
+              docker.io: { credentials: [{ username: a, password: x }, { name: team, username: b, password: y }, { helper: /usr/bin/docker-credential-ecr-login }, anonymous] }
+            """).Upstreams["docker.io"];
+
+        Assert.Equal(["a", "team", "docker-credential-ecr-login", "anonymous"], hub.Credentials.Select(c => c.Name));
+        Assert.Empty(Yaml.Good("upstreams: { docker.io: }").Upstreams["docker.io"].Credentials);
+        Assert.DoesNotContain(hub.Credentials, c => c.ToString().Contains('x'));
+    }
+
+    [Fact]
+    public void One_credential_is_written_by_variables_alone()
+    {
+        var hub = Yaml.Good(
+            "upstreams: { docker.io: }",
+            ("GATEWAY__UPSTREAMS__DOCKER_IO__CREDENTIALS__USERNAME", "me"),
+            ("GATEWAY__UPSTREAMS__DOCKER_IO__CREDENTIALS__PASSWORD", "secret")).Upstreams["docker.io"];
+
+        Assert.Equal(("me", "secret"), (Assert.Single(hub.Credentials).Username, hub.Credentials[0].Password));
+    }
+
+    [Fact]
+    public void Accounts_of_our_own_and_passthrough_exclude_each_other()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            var passthrough = "upstreams: { corp: { url: 'https://corp.example', auth: passthrough, provenFor: 90s } }\n";
+            Assert.Contains(
+                "upstreams.corp.auth: passthrough needs the clients' Authorization header",
+                Yaml.Mistake($"{passthrough}access: {{ htpasswd: '{file}' }}"));
+            var open = Yaml.Good(
+                $"{passthrough}access: {{ rules: [{{ actors: [anonymous], repositories: ['corp/**'], actions: [pull] }}] }}");
+            Assert.Equal((UpstreamAuth.Passthrough, 90), (open.Upstreams["corp"].Auth, open.Upstreams["corp"].ProvenFor.TotalSeconds));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public void Words_of_tags_are_read()
     {
         var tags = Tags("immutable: ['v*'], onUnavailable: deny, onGone: serve, onUnauthorized: serve");
@@ -125,6 +169,12 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("upstreams: { docker.io: { credentials: { username: me } } }", "expected username with one of password and passwordFile, or helper")]
     [InlineData("upstreams: { docker.io: { credentials: { helper: x, username: me } } }", "expected helper alone")]
     [InlineData("upstreams: { docker.io: { credentials: { username: me, passwordFile: /nowhere } } }", "expected the path of a file that can be read")]
+    [InlineData("upstreams: { docker.io: { credentials: [anonymous, { username: a, password: x }, { username: a, password: y }] } }", "'a' stands here twice")]
+    [InlineData("upstreams: { docker.io: { credentials: nobody } }", "expected anonymous, 'nobody' came")]
+    [InlineData("upstreams: { docker.io: { auth: public, credentials: { username: a, password: x } } }", "credentials: are for auth: service")]
+    [InlineData("upstreams: { docker.io: { provenFor: 1m } }", "provenFor: is for auth: passthrough")]
+    [InlineData("upstreams: { docker.io: { auth: passthrough, tags: { onUnauthorized: serve } } }", "tags.onUnauthorized: expected deny with auth: passthrough")]
+    [InlineData("upstreams: { docker.io: { auth: passthrough }, ghcr.io: { auth: passthrough } }", "ghcr.io.auth: only one upstream can be passthrough")]
     [InlineData("upstreams: { docker.io: {}, b: { url: 'https://b.example', namespaces: [docker.io] } }", "'docker.io' already means upstream")]
     [InlineData("routes: [{ prefix: a, upstream: b }]", "routes[0].upstream: no upstream is named 'b'")]
     [InlineData("routes: [{ prefix: a, upstream: docker.i }]\nupstreams: { docker.io: }", "no upstream is named 'docker.i'; did you mean docker.io?")]

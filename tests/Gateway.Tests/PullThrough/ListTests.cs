@@ -122,6 +122,19 @@ public sealed class ListTests
     }
 
     [Fact]
+    public async Task List_that_is_longer_than_what_is_read_says_that_it_is_not_whole()
+    {
+        await using var rig = await Rig.StartAsync();
+        // Out of order, so that all of it must be read; and without end.
+        var tags = string.Join(',', Enumerable.Range(0, 2000).Select(i => $"\"a{i:D4}\""));
+        var page = $$"""{"name":"x","tags":["z",{{tags}}]}""";
+        rig.Hub.When(r => r.IsTags).Respond(200, page).Header("Link", "</v2/x/tags/list?n=1000&last=z>; rel=\"next\"");
+        var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
+        Assert.Equal("a0000", found.Value.Items[0].Value);
+        Assert.Contains("not whole", found.Provenance.Warning, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Kept_tags_are_listed_with_a_warning_when_the_upstream_is_gone()
     {
         await using var rig = await Rig.StartAsync();

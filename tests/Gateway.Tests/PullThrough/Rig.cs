@@ -69,6 +69,9 @@ internal sealed class Rig : IAsyncDisposable
         await OpenAsync();
     }
 
+    /// <summary>Upstream <c>hub</c>.</summary>
+    public IUpstreamRegistry Upstream => _upstreams["hub"];
+
     /// <param name="name">The upstream's own name of the repository.</param>
     /// <param name="upstream">Its key.</param>
     /// <param name="folder">Where its links lie; its key where left out.</param>

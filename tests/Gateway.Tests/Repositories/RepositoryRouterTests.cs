@@ -33,7 +33,7 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _rig = await GateRig.OpenAsync();
-        _router = _rig.Router(options: Options, upstream: (upstream, name) =>
+        _router = _rig.Router(options: Options, upstream: (upstream, name, _) =>
         {
             _asked.Add($"{upstream.Key} {name}");
             return _rig.Volume.Cached(upstream.Key, name);

@@ -16,7 +16,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     }
 
     private async Task<IUpstreamRegistry> BuildWithAsync(string program) =>
-        await BuildAsync(OptionsFor(Hub) with { Credentials = new CredentialOptions { Helper = program } });
+        await BuildAsync(OptionsFor(Hub) with { Credentials = [new() { Helper = program }] });
 
     [Fact]
     public async Task The_program_is_asked_once_for_the_server()
@@ -42,6 +42,30 @@ public sealed class CredentialHelperTests : UpstreamTest
             .Respond(403, """{"errors":[{"code":"DENIED","message":"Your authorization token has expired."}]}""");
         Assert.Equal(Image.Manifest, await ReadAsync(await upstream.SendAsync(Manifest(), default)));
         Assert.Equal(2, File.ReadAllLines(asked).Length);
+    }
+
+    [Fact]
+    public async Task A_refresh_token_is_shown_to_the_token_server_and_never_to_the_upstream()
+    {
+        Hub.RequireToken().RefreshToken = "canary-refresh";
+        var (program, _) = Script("""echo '{"Username":"<token>","Secret":"canary-refresh"}'""");
+        var upstream = await BuildWithAsync(program);
+        for (var i = 0; i < 2; i++) Assert.Equal(Image.Manifest, await ReadAsync(await upstream.SendAsync(Manifest(), default)));
+        var asked = Assert.Single(Hub.Requests, r => r.IsToken);
+        Assert.Equal("POST", asked.Method);
+        Assert.Null(asked.Authorization);
+        Assert.Contains("grant_type=refresh_token&refresh_token=canary-refresh", asked.Form, StringComparison.Ordinal);
+        Assert.Contains(Uri.EscapeDataString($"repository:{Name}:pull"), asked.Form, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", Logged.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refresh_token_is_no_password()
+    {
+        Hub.RequireBasic("<token>", "canary-refresh");
+        var (program, _) = Script("""echo '{"Username":"<token>","Secret":"canary-refresh"}'""");
+        Assert.Equal(UpstreamFailure.Unauthorized, (await FailureOfAsync(await BuildWithAsync(program), Manifest())).Failure);
+        Assert.DoesNotContain(Hub.Requests, r => r.Authorization is not null);
     }
 
     [Fact]

@@ -59,19 +59,17 @@ public sealed class PlainRequestTests : UpstreamTest
         var upstream = await BuildAsync();
         var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Referrers, RepositoryName.Parse(Name), Image.Digest);
         await using var first = await upstream.SendAsync(request with { Query = "artifactType=application%2Fa" }, default);
-        Assert.Equal(("n=1&last=1", "artifactType"), (first.NextQuery, first.FiltersApplied));
+        Assert.Equal("n=1&last=1", first.NextQuery);
         await using var second = await upstream.SendAsync(request with { Query = first.NextQuery }, default);
         Assert.Null(second.NextQuery);
     }
 
     [Fact]
-    public async Task Tags_are_listed_and_the_rate_limit_is_passed_on()
+    public async Task Tags_are_listed()
     {
-        Hub.When(r => r.IsTags).Header("ratelimit-remaining", "76;w=21600");
         var upstream = await BuildAsync();
         var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Tags, RepositoryName.Parse(Name), "");
         await using var response = await upstream.SendAsync(request, default);
-        Assert.Equal("76;w=21600", response.RateLimitRemaining);
         Assert.Equal($$"""{"name":"{{Name}}","tags":["latest"]}""", new StreamReader(response.Body).ReadToEnd());
     }
 

@@ -12,7 +12,7 @@ public sealed class TokenTests : UpstreamTest
     private const string Canary = "canary-5d41402abc4b";
 
     private static UpstreamOptions WithPassword(UpstreamOptions options, string password = Canary) =>
-        options with { Credentials = new() { Username = "me", Password = password } };
+        options with { Credentials = [new() { Username = "me", Password = password }] };
 
     private static void Accept(TokenAccess access, string password = Canary) => (access.Username, access.Password) = ("me", password);
 
@@ -115,7 +115,7 @@ public sealed class TokenTests : UpstreamTest
     {
         Accept(Hub.RequireToken());
         var file = FileWith("old\n");
-        var upstream = await BuildAsync(OptionsFor(Hub) with { Credentials = new() { Username = "me", PasswordFile = file } });
+        var upstream = await BuildAsync(OptionsFor(Hub) with { Credentials = [new() { Username = "me", PasswordFile = file }] });
         await FailureOfAsync(upstream, Manifest());
         File.WriteAllText(file, $"{Canary}\n");
         Assert.Equal(200, await PullAsync(upstream));

@@ -1,0 +1,31 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// What clients see of passthrough upstreams: one view per upstream, repository and credential, in memory only and known by a salted hash
+/// of the credential. A view that was not used for <c>provenFor</c> proves nothing any more, and goes with the credential in it.
+/// </summary>
+internal sealed class PrivateRepositories(FetchTable fetches, TimeProvider clock)
+{
+    // Chosen: clients × repositories of a large team; a view has some KiB. One that was dropped costs one HEAD.
+    private const int Max = 4096;
+
+    private readonly Lock _lock = new();
+    private readonly ExpiringMap<(IUpstreamRegistry, RepositoryName, string?), PrivateRepository> _views = new(Max, clock);
+
+    /// <param name="client">Null for one who shows nothing.</param>
+    /// <param name="stored">What is kept of the repository, for all who see it.</param>
+    public IBacking For(IUpstreamRegistry upstream, RepositoryName name, Credential? client, Func<StoredRepository> stored)
+    {
+        var key = (upstream, name, client?.Id);
+        lock (_lock)
+        {
+            if (!_views.TryGet(key, out var view)) view = new(stored(), upstream.As(client), name, fetches, clock);
+            _views.Set(key, view, upstream.Options.ProvenFor);
+            return view;
+        }
+    }
+}

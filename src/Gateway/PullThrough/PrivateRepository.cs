@@ -1,0 +1,141 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// A repository of a passthrough upstream as one client sees it: nothing of what is kept is shown before the upstream has given him some of
+/// it lately, and what it answers him otherwise is the same whether something is kept or not.
+/// </summary>
+internal sealed class PrivateRepository : IBacking
+{
+    // A client that asks again and again is answered from here; short, so that a right that was given is soon seen.
+    private static readonly TimeSpan RefusalLifetime = TimeSpan.FromSeconds(10);
+
+    private readonly Proof _proof;
+    private readonly UpstreamRepository _source;
+    private readonly PullThroughRepository _kept;
+    private readonly SingleFlight<(UpstreamNoun, string), Said> _proving = new();
+    private readonly ExpiringMap<(UpstreamNoun, string), Said> _refused;
+
+    public PrivateRepository(
+        StoredRepository stored, IUpstreamRegistry asClient, RepositoryName name, FetchTable fetches, TimeProvider clock)
+    {
+        _proof = new(asClient, clock);
+        _source = new(_proof, name, clock);
+        _kept = new(stored, _proof, name, fetches, clock);
+        _refused = new(256, clock);
+    }
+
+    /// <summary>What came of asking for proof.</summary>
+    /// <param name="Refusal">Null when it was given.</param>
+    private sealed record Said(UpstreamException? Refusal);
+
+    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
+        ProvenAsync(UpstreamNoun.Manifest, tag.Value, () => _kept.ResolveAsync(tag, cancellationToken), cancellationToken);
+
+    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        ProvenAsync(
+            UpstreamNoun.Manifest, digest.ToString(), () => _kept.ReadManifestAsync(digest, cancellationToken), cancellationToken);
+
+    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
+        ProvenAsync(UpstreamNoun.Blob, digest.ToString(), () => _kept.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+
+    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) => _proof.Holds
+        ? _kept.KeepAsync(blob, cancellationToken)
+        : new(new Kept($"upstream {_source.Key} has not shown that this client may see {_source.Name}", 0));
+
+    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+        ProvenAsync(
+            UpstreamNoun.Manifest, subject.ToString(), () => _kept.ReferrersAsync(subject, cancellationToken), cancellationToken);
+
+    public ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
+        ProvenAsync(
+            UpstreamNoun.Manifest, subject.ToString(), () => _kept.EvidenceAsync(subject, cancellationToken), cancellationToken);
+
+    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _proof.Holds ? _kept.SubjectsOf(evidence) : [];
+
+    public long VersionOf(Digest subject) => _kept.VersionOf(subject);
+
+    public long Version => _kept.Version;
+
+    public DateTimeOffset? FirstSeen(Digest digest) => _proof.Holds ? _kept.FirstSeen(digest) : null;
+
+    public IReadOnlyList<TagOffer> Offers() => _kept.Offers();
+
+    public IReadOnlyList<Digest> HistoryOf(TagName tag) => _proof.Holds ? _kept.HistoryOf(tag) : [];
+
+    /// <summary>Asked of the upstream each time; what is kept stands in for its answer only under proof.</summary>
+    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
+        _kept.TagsAfterAsync(last, count, cancellationToken);
+
+    /// <summary>Null also where nothing is proven: a policy looks here before it asks for the content itself.</summary>
+    public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
+        await RefusalAsync(kind == LinkKind.Blob ? UpstreamNoun.Blob : UpstreamNoun.Manifest, digest.ToString(), cancellationToken) is null
+            ? await _kept.ReadLinkAsync(digest, kind, cancellationToken)
+            : null;
+
+    public IEnumerable<Digest> Manifests() => _proof.Holds ? _kept.Manifests() : [];
+
+    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
+        _kept.OpenUploadAsync(algorithm, actor, cancellationToken);
+
+    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
+        _kept.FindUploadAsync(id, cancellationToken);
+
+    /// <summary>What is committed has just come from the upstream, by these credentials.</summary>
+    public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken) =>
+        _kept.CommitAsync(change, cancellationToken);
+
+    private async ValueTask<Result<T>> ProvenAsync<T>(
+        UpstreamNoun noun, string reference, Func<ValueTask<Result<T>>> show, CancellationToken cancellationToken) =>
+        await RefusalAsync(noun, reference, cancellationToken) is { } refusal ? UpstreamAnswers.Failed<T>(_source, refusal) : await show();
+
+    /// <summary>Why the client sees nothing of the repository; null when it is proven that he may.</summary>
+    private async ValueTask<UpstreamException?> RefusalAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
+    {
+        if (_proof.Holds) return null;
+        var key = (noun, reference);
+        var (asking, _) = _proving.Run(
+            key, () => new(_refused.TryGet(key, out var lately) ? lately : null), () => AskAsync(noun, reference));
+        var refusal = (await asking.WaitAsync(cancellationToken)).Refusal;
+        PullThroughMetrics.Request(
+            _source.Key, "proof", refusal is null ? "miss" : refusal.Failure == UpstreamFailure.Unauthorized ? "absent" : "unavailable");
+        return refusal;
+    }
+
+    private async Task<Said> AskAsync(UpstreamNoun noun, string reference)
+    {
+        Said said;
+        try
+        {
+            var status = await StatusOfAsync(noun, reference);
+            said = new(_proof.Holds ? null
+                : status == 404 ? new(UpstreamFailure.Unauthorized, $"upstream {_source.Key} has no {reference}", status: 404)
+                : _source.Misbehaved($"answered {status} to a question for {reference}"));
+        }
+        catch (UpstreamException e)
+        {
+            said = new(e);
+        }
+        if (said.Refusal?.Failure == UpstreamFailure.Unauthorized) _refused.Set((noun, reference), said, RefusalLifetime);
+        return said;
+    }
+
+    /// <summary>By HEAD, which Docker Hub does not count; by a GET that is given up unread where there is none.</summary>
+    private async Task<int> StatusOfAsync(UpstreamNoun noun, string reference)
+    {
+        try
+        {
+            await using var head = await _source.AskAsync(HttpMethod.Head, noun, reference);
+            if (head.Status != 405) return head.Status;
+        }
+        // Some registries refuse the HEAD of a blob that they give by GET (ECR Public answers 403).
+        catch (UpstreamException e) when (noun == UpstreamNoun.Blob && e is { Failure: UpstreamFailure.Unauthorized, Status: 403 })
+        {
+        }
+        await using var get = await _source.AskAsync(HttpMethod.Get, noun, reference);
+        return get.Status;
+    }
+}

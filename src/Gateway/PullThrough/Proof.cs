@@ -1,0 +1,42 @@
+using Gateway.Configuration;
+using Gateway.Upstream;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// An upstream as one client sees it, asked with his own credentials, and whether it gives him one repository: each manifest and blob that
+/// it answers for proves that for <c>provenFor</c>, and a 401 or 403 ends it (docs/design/0011-private-content.md).
+/// </summary>
+internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IUpstreamRegistry
+{
+    private long _until;
+
+    /// <summary>Whether what is kept of the repository may be shown to this client now.</summary>
+    public bool Holds => clock.GetUtcNow().UtcTicks < Volatile.Read(ref _until);
+
+    public UpstreamOptions Options => asClient.Options;
+
+    public RateLimit? RateLimit => asClient.RateLimit;
+
+    public IUpstreamRegistry As(Credential? client) => asClient.As(client);
+
+    public void Report(Uri endpoint, bool wrong) => asClient.Report(endpoint, wrong);
+
+    public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
+    {
+        // A referrers list proves nothing either way: some answer it to everybody, and many that have none answer 401.
+        var tells = request.Noun != UpstreamNoun.Referrers;
+        try
+        {
+            var response = await asClient.SendAsync(request, cancellationToken);
+            if (response.Status is 200 or 206 && request.Noun is UpstreamNoun.Manifest or UpstreamNoun.Blob)
+                Volatile.Write(ref _until, (clock.GetUtcNow() + Options.ProvenFor).UtcTicks);
+            return response;
+        }
+        catch (UpstreamException e) when (tells && e.Failure == UpstreamFailure.Unauthorized)
+        {
+            Volatile.Write(ref _until, 0);
+            throw;
+        }
+    }
+}

@@ -1,0 +1,62 @@
+using Gateway.Oci;
+
+namespace Gateway.Upstream;
+
+/// <summary>One of those that an upstream knows us by: its credentials, what is left of its rate limit, and when it rests.</summary>
+/// <param name="name">For metrics and logs.</param>
+internal sealed class Account(string name, CredentialSource credentials, TimeProvider clock)
+{
+    // Chosen: as long as a refused password; a right that was given at the upstream is seen then.
+    private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
+
+    // Chosen: some 100 KiB; beyond, all are forgotten and found out again by one refusal each.
+    private const int MostRefusals = 1000;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, bool Head), DateTimeOffset> _limited = [];
+    private readonly Dictionary<RepositoryName, DateTimeOffset> _refused = [];
+
+    public string Name { get; } = name;
+
+    public CredentialSource Credentials { get; } = credentials;
+
+    public RateBudget Budget { get; } = new(clock);
+
+    /// <summary>Whether this kind of request was answered 429: Docker Hub's limit counts manifest GETs, not HEADs, not blobs.</summary>
+    /// <param name="wait">For how long it is not to be sent again.</param>
+    public bool Rests(Uri endpoint, UpstreamRequest request, out TimeSpan wait)
+    {
+        lock (_lock)
+        {
+            var until = _limited.GetValueOrDefault(KindOf(endpoint, request));
+            wait = until - clock.GetUtcNow();
+            return wait > TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>It was answered 429.</summary>
+    public void Limited(Uri endpoint, UpstreamRequest request, TimeSpan pause)
+    {
+        lock (_lock) _limited[KindOf(endpoint, request)] = clock.GetUtcNow() + pause;
+        if (request.Noun == UpstreamNoun.Manifest) Budget.Exhausted(pause);
+    }
+
+    /// <summary>Whether it was refused this repository lately, so that another account is better asked first.</summary>
+    public bool IsRefused(RepositoryName repository)
+    {
+        lock (_lock) return _refused.TryGetValue(repository, out var until) && until > clock.GetUtcNow();
+    }
+
+    /// <summary>It was refused this repository, 401 or 403.</summary>
+    public void Refused(RepositoryName repository)
+    {
+        lock (_lock)
+        {
+            if (_refused.Count >= MostRefusals) _refused.Clear();
+            _refused[repository] = clock.GetUtcNow() + RefusalLifetime;
+        }
+    }
+
+    private static (Uri Endpoint, UpstreamNoun Noun, bool Head) KindOf(Uri endpoint, UpstreamRequest request) =>
+        (endpoint, request.Noun, request.Method == HttpMethod.Head);
+}

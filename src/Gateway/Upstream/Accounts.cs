@@ -1,0 +1,37 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Upstream;
+
+/// <summary>Who we are to an upstream, and who asks next.</summary>
+internal sealed class Accounts(ImmutableArray<Account> all)
+{
+    /// <summary>In the order of the configuration.</summary>
+    public ImmutableArray<Account> All => all;
+
+    /// <summary>
+    /// What is left of all their limits; null while one of those that may ask knows of none: then there is enough.
+    /// </summary>
+    public RateLimit? Left
+    {
+        get
+        {
+            RateLimit? sum = null;
+            foreach (var account in all.Where(account => !account.Credentials.IsRefused))
+            {
+                if (account.Budget.Left is not { } left) return null;
+                sum = new((sum?.Limit ?? 0) + left.Limit, (sum?.Remaining ?? 0) + left.Remaining);
+            }
+            return sum;
+        }
+    }
+
+    /// <summary>
+    /// For a request about a repository: the one with the largest share left of its limit first, so that all run down together, each in
+    /// proportion to what it may; those that were refused the repository last.
+    /// </summary>
+    public IEnumerable<Account> InOrderFor(RepositoryName repository) => all.Length == 1
+        ? all
+        : all.OrderBy(account => account.IsRefused(repository) || account.Credentials.IsRefused)
+            .ThenByDescending(account => account.Budget.Left?.Share ?? double.PositiveInfinity);
+}

@@ -1,0 +1,82 @@
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>A docker-registry with accounts behind the gateway, which shows it each client's own: one is right, another is not.</summary>
+public sealed class PassthroughTests : IAsyncLifetime
+{
+    private const string Image = "team/secret";
+
+    private readonly Client _alice = new();
+    private readonly Client _bob = new();
+    private readonly Client _nobody = new();
+    private DockerRegistry _upstream = null!;
+    private GatewayProcess _gateway = null!;
+    private OciLayout _layout = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        (_layout, _) = OciLayout.SmallImage(_alice.Folder["image"]);
+        _upstream = await DockerRegistry.StartAsync(user: ("alice", "right"));
+        await LoginAsync(_alice, _upstream.Host, "alice", "right");
+        (await _alice.CraneAsync("push", "--insecure", _layout.Root, $"{_upstream.Host}/{Image}:1")).Succeeded();
+        _gateway = await GatewayProcess.StartAsync($$"""
+            upstreams:
+              corp: { url: "http://{{_upstream.Host}}", auth: passthrough }
+            """);
+        await LoginAsync(_alice, _gateway.Host, "alice", "right");
+        await LoginAsync(_bob, _gateway.Host, "bob", "wrong");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _gateway.DisposeAsync();
+        await _upstream.DisposeAsync();
+        foreach (var client in (Client[])[_alice, _bob, _nobody]) client.Dispose();
+    }
+
+    [Fact]
+    public async Task Warm_cache_is_served_to_who_may_and_to_nobody_else_by_skopeo_and_crane()
+    {
+        (await PullBySkopeoAsync(_alice, "alice:right")).Succeeded();
+        Assert.Equal(OciLayout.DigestsIn(_layout.Root), OciLayout.DigestsIn(_alice.Folder["pulled"]));
+
+        (await PullBySkopeoAsync(_bob, "bob:wrong")).Failed();
+        (await PullBySkopeoAsync(_nobody, null)).Failed();
+        foreach (var stranger in (Client[])[_bob, _nobody])
+        {
+            (await PullByCraneAsync(stranger)).Failed();
+            (await stranger.CraneAsync("ls", "--insecure", $"{_gateway.Host}/corp/{Image}")).Failed();
+            foreach (var digest in OciLayout.DigestsIn(_layout.Root))
+                (await stranger.CraneAsync("blob", "--insecure", $"{_gateway.Host}/corp/{Image}@{digest}")).Failed();
+        }
+
+        (await PullByCraneAsync(_alice)).Succeeded();
+        Assert.Single(_upstream.Requests, request => request.StartsWith("GET", StringComparison.Ordinal)
+            && request.Contains($"{Image}/manifests/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task With_the_upstream_away_who_has_proof_is_served_and_a_stranger_is_not()
+    {
+        (await PullBySkopeoAsync(_alice, "alice:right")).Succeeded();
+        await _upstream.StopAsync();
+
+        (await PullByCraneAsync(_alice)).Succeeded();
+        (await PullByCraneAsync(_bob)).Failed();
+        (await PullByCraneAsync(_nobody)).Failed();
+    }
+
+    private static async Task LoginAsync(Client client, string host, string user, string password) =>
+        (await client.CraneAsync("auth", "login", host, "-u", user, "-p", password)).Succeeded();
+
+    private Task<Output> PullBySkopeoAsync(Client client, string? credentials)
+    {
+        string[] shown = credentials is null ? ["--src-no-creds"] : ["--src-creds", credentials];
+        return client.SkopeoAsync(
+            ["copy", "--src-tls-verify=false", .. shown, $"docker://{_gateway.Host}/corp/{Image}:1", $"oci:{client.Folder["pulled"]}:1"]);
+    }
+
+    private Task<Output> PullByCraneAsync(Client client) =>
+        client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/{Image}:1", client.Folder["crane.tar"]);
+}

@@ -1,0 +1,140 @@
+using Gateway.Configuration;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>A rate limit that runs low: tags are asked for less often, and what is left is for what is not here yet.</summary>
+public sealed class BudgetTests
+{
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 43);
+
+    private static async Task<Rig> WarmAsync(int tags, Func<UpstreamOptions, UpstreamOptions>? configure = null)
+    {
+        var rig = await Rig.StartAsync(configure);
+        var image = rig.Hub.AddImage(Rig.Name, "t0", Layer);
+        for (var i = 1; i < tags; i++) rig.Hub.Tag(Rig.Name, $"t{i}", image.Digest);
+        for (var i = 0; i < tags; i++) Assert.Equal(image.Digest, await rig.PullTagAsync($"t{i}"));
+        return rig;
+    }
+
+    /// <summary>Uses up the limit to so much, by one cold pull after another.</summary>
+    private static async Task SpendToAsync(Rig rig, RateLimiter limits, int limit, int left)
+    {
+        for (var i = 0; limit - limits.Used("") > left; i++)
+        {
+            rig.Hub.AddImage(Rig.Name, $"spent{i}", ScriptedUpstream.Bytes(100, i));
+            await rig.PullTagAsync($"spent{i}");
+        }
+        Assert.Equal(left, limit - limits.Used(""));
+    }
+
+    [Fact]
+    public async Task Two_hundred_tags_and_a_budget_of_a_hundred_give_no_429_and_leave_cold_pulls_their_share()
+    {
+        await using var rig = await WarmAsync(200);
+        var limits = rig.Hub.LimitRates(100, r => r.IsHead || r.IsGet);
+        await SpendToAsync(rig, limits, 100, left: 98);
+        for (var round = 0; round < 30; round++)
+        {
+            rig.Clock.Advance(TimeSpan.FromMinutes(6));
+            var pulls = Enumerable.Range(0, 200).Select(i => rig.PullTagAsync($"t{i}"));
+            Assert.DoesNotContain(await Task.WhenAll(pulls), answer => !answer.StartsWith("sha256:", StringComparison.Ordinal));
+        }
+        // Some more, of those who had looked when another was about to count.
+        Assert.InRange(limits.Used(""), 60, 92);
+        for (var i = 0; i < 4; i++)
+        {
+            var cold = rig.Hub.AddImage(Rig.Name, $"cold{i}", ScriptedUpstream.Bytes(100, 500 + i));
+            Assert.Equal(cold.Digest, await rig.PullTagAsync($"cold{i}"));
+        }
+        Assert.Equal(0, rig.Hub.Count(r => r.Status == 429));
+    }
+
+    [Fact]
+    public async Task A_tag_is_asked_for_later_the_less_is_left_and_the_answer_says_so()
+    {
+        await using var rig = await WarmAsync(1);
+        var limits = rig.Hub.LimitRates(20);
+        await SpendToAsync(rig, limits, 20, left: 7);
+        var heads = rig.Hub.Count(r => r.IsHead && r.Reference == "t0");
+        rig.Clock.Advance(TimeSpan.FromMinutes(9));
+        var held = await rig.ResolveAsync("t0");
+        Assert.True(held.IsHit);
+        Assert.Contains("rate limit leaves 7 of 20", held.Warning, StringComparison.Ordinal);
+        Assert.Equal(heads, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
+        rig.Clock.Advance(TimeSpan.FromMinutes(2));
+        Assert.Null((await rig.ResolveAsync("t0")).Warning);
+        Assert.Equal(heads + 1, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
+    }
+
+    [Fact]
+    public async Task With_only_the_reserve_left_tags_are_not_asked_for_until_the_window_ends_and_new_ones_are_pulled()
+    {
+        await using var rig = await WarmAsync(1);
+        var limits = rig.Hub.LimitRates(20);
+        await SpendToAsync(rig, limits, 20, left: 4);
+        rig.Clock.Advance(TimeSpan.FromHours(5));
+        var asked = rig.Hub.Requests.Count;
+        Assert.NotNull((await rig.ResolveAsync("t0")).Warning);
+        Assert.Equal(asked, rig.Hub.Requests.Count);
+        var cold = rig.Hub.AddImage(Rig.Name, "cold", Layer);
+        Assert.Equal(cold.Digest, await rig.PullTagAsync("cold"));
+        limits.Renew();
+        rig.Clock.Advance(TimeSpan.FromHours(2));
+        Assert.Null((await rig.ResolveAsync("t0")).Warning);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Who_wants_no_stale_tags_gets_none_while_anything_is_left(bool always)
+    {
+        await using var rig = await WarmAsync(1, o => o with
+        {
+            Tags = always ? new() { RevalidateAfter = TimeSpan.Zero } : new() { OnUnavailable = StaleUse.Deny },
+        });
+        var limits = rig.Hub.LimitRates(20, r => r.IsHead || r.IsGet);
+        await SpendToAsync(rig, limits, 20, left: 2);
+        for (var i = 0; i < 2; i++)
+        {
+            rig.Clock.Advance(TimeSpan.FromMinutes(6));
+            Assert.Null((await rig.ResolveAsync("t0")).Warning);
+        }
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal(always, (await rig.PullTagAsync("t0")).StartsWith("sha256:", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_upstream_that_tells_no_limit_is_asked_as_ever_and_its_429_is_answered_with_what_is_here()
+    {
+        await using var rig = await WarmAsync(3);
+        rig.Hub.LimitRates(2, r => r.IsHead).IsSilent = true;
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        for (var i = 0; i < 3; i++) Assert.StartsWith("sha256:", await rig.PullTagAsync($"t{i}"), StringComparison.Ordinal);
+        Assert.Equal(1, rig.Hub.Count(r => r.Status == 429));
+    }
+
+    [Fact]
+    public async Task Six_hundred_pulls_of_sixty_images_with_three_accounts_of_a_hundred_meet_no_429()
+    {
+        await using var rig = await Rig.StartAsync(o => o with
+        {
+            Credentials = [new() { Username = "a", Password = "a" }, new() { Username = "b", Password = "b" }, CredentialOptions.Anonymous],
+        });
+        var tokens = rig.Hub.RequireToken();
+        tokens.AddUser("a", "a");
+        tokens.AddUser("b", "b");
+        tokens.Anonymous = true;
+        var limits = rig.Hub.LimitRates(100, r => r.IsHead || r.IsGet);
+        var images = Enumerable.Range(0, 60).Select(i => rig.Hub.AddImage(Rig.Name, $"t{i}", ScriptedUpstream.Bytes(100, i))).ToArray();
+        for (var i = 0; i < 600; i++)
+        {
+            rig.Clock.Advance(TimeSpan.FromSeconds(30));
+            var image = i * 7 % 60;
+            Assert.Equal(images[image].Digest, await rig.PullTagAsync($"t{image}"));
+        }
+        Assert.Equal(0, rig.Hub.Count(r => r.Status == 429));
+        Assert.All(["", "a", "b"], user => Assert.InRange(limits.Used(user), 50, 85));
+    }
+}

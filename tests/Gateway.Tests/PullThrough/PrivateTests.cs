@@ -1,0 +1,249 @@
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.PullThrough;
+using Gateway.Storage;
+using Gateway.Upstream;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>A passthrough upstream: what is kept is shown to whom the upstream gives it, and to nobody else.</summary>
+public sealed class PrivateTests
+{
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(300_000, seed: 44);
+    private static readonly Credential Alice = new("alice", "alices-secret");
+    private static readonly Credential Bob = new("bob", "bobs-secret");
+
+    private static async Task<Rig> StartAsync(Func<UpstreamOptions, UpstreamOptions>? configure = null, int denial = 403, int speed = 1)
+    {
+        var rig = await Rig.StartAsync(o => (configure ?? (same => same))(o with { Auth = UpstreamAuth.Passthrough }), speed);
+        rig.Hub.RequireBasic("alice", "alices-secret");
+        rig.Hub.RequireBasic("bob", "bobs-secret", name => name != Rig.Name);
+        rig.Hub.Denial = denial;
+        return rig;
+    }
+
+    private static PrivateRepositories Views(Rig rig) => new(rig.Fetches, rig.Clock);
+
+    private static IBacking See(Rig rig, PrivateRepositories views, Credential? client) =>
+        views.For(rig.Upstream, RepositoryName.Parse(Rig.Name), client, () => rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
+
+    /// <summary>Pulls an image as the gate would, tag, manifest and layer.</summary>
+    private static async Task<ScriptedImage> WarmAsync(Rig rig, IBacking alice)
+    {
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        rig.Hub.AddReferrer(Rig.Name, image.Digest, "application/vnd.test");
+        var tag = Assert.IsType<Result<TagState>.Found>(await alice.ResolveAsync(TagName.Parse("v1"), default)).Value;
+        var manifest = Assert.IsType<Result<StoredManifest>.Found>(await alice.ReadManifestAsync(tag.Offered, default)).Value;
+        await alice.CommitAsync(
+            new([
+                new Operation.StoreManifest(manifest.Digest, manifest.Bytes), new Operation.SetLive(TagName.Parse("v1"), manifest.Digest),
+                new Operation.LinkBlob(Rig.D(image.Layers[0]), Layer.Length),
+            ]),
+            default);
+        Assert.Equal(Layer, await Rig.ReadAsync(alice, image.Layers[0]));
+        Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await alice.ReferrersAsync(Rig.D(image.Digest), default));
+        await rig.SettleAsync();
+        return image;
+    }
+
+    /// <summary>Every way to ask for something of an image: what came, in words.</summary>
+    private static async Task<string[]> AskEverythingAsync(IBacking backing, string manifest, string layer) =>
+    [
+        Say(await backing.ResolveAsync(TagName.Parse("v1"), default)),
+        Say(await backing.ReadManifestAsync(Rig.D(manifest), default)),
+        Say(await backing.OpenBlobAsync(Rig.D(layer), BlobUse.Head, default)),
+        Say(await backing.OpenBlobAsync(Rig.D(layer), new(BlobUseKind.Range, 200_000, 200_100), default)),
+        Say(await backing.OpenBlobAsync(Rig.D(layer), BlobUse.Whole, default)),
+        Say(await backing.ReferrersAsync(Rig.D(manifest), default)),
+        Say(await backing.TagsAfterAsync(null, 10, default)),
+        $"{(await backing.ReadLinkAsync(Rig.D(layer), LinkKind.Blob, default)) is null}, {backing.Manifests().Count()}",
+    ];
+
+    private static string Say<T>(Result<T> result) => result switch
+    {
+        Result<T>.Found { Value: IAsyncDisposable content } => Release(content),
+        Result<T>.Unavailable no => $"Unavailable {no.Why}",
+        _ => $"{result.GetType().Name} {result.Provenance.ForwardStatus} {result.Provenance.Warning}",
+    };
+
+    private static string Release(IAsyncDisposable content)
+    {
+        _ = content.DisposeAsync().AsTask();
+        return "Found";
+    }
+
+    [Theory]
+    [InlineData(401)]
+    [InlineData(403)]
+    [InlineData(404)]
+    public async Task Who_is_not_given_it_by_the_upstream_sees_nothing_of_a_warm_cache_and_cannot_tell_it_from_a_cold_one(int denial)
+    {
+        await using var rig = await StartAsync(denial: denial);
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        var cold = ScriptedUpstream.DigestOf("never seen"u8);
+        foreach (var stranger in (Credential?[])[Bob, new("alice", "guess"), null])
+        {
+            var warm = await AskEverythingAsync(See(rig, views, stranger), image.Digest, image.Layers[0]);
+            Assert.All(warm[..^1], answer => Assert.StartsWith("Absent", answer, StringComparison.Ordinal));
+            Assert.Equal("True, 0", warm[^1]);
+            Assert.Equal(await AskEverythingAsync(See(rig, views, stranger), cold, cold), warm);
+        }
+    }
+
+    [Fact]
+    public async Task Who_is_given_it_is_served_from_the_cache_for_the_price_of_one_HEAD()
+    {
+        await using var rig = await StartAsync();
+        rig.Hub.RequireBasic("carol", "c");
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        var before = rig.Hub.Requests.Count;
+        var carol = See(rig, views, new("carol", "c"));
+        Assert.Equal(Layer, await Rig.ReadAsync(carol, image.Layers[0]));
+        var tag = Assert.IsType<Result<TagState>.Found>(await carol.ResolveAsync(TagName.Parse("v1"), default)).Value;
+        Assert.Equal(image.Digest, tag.Live.ToString());
+        Assert.True((await carol.ReadManifestAsync(Rig.D(image.Digest), default)).Provenance.IsHit);
+        var asked = Assert.Single(rig.Hub.Requests.Skip(before));
+        Assert.Equal("HEAD 200", $"{asked.Method} {asked.Status}");
+        Assert.Same(carol, See(rig, views, new("carol", "c")));
+    }
+
+    [Fact]
+    public async Task A_right_that_was_taken_away_ends_with_the_proof()
+    {
+        await using var rig = await StartAsync(o => o with { ProvenFor = TimeSpan.FromMinutes(2) });
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        rig.Hub.RemoveUser("alice", "alices-secret");
+        rig.Clock.Advance(TimeSpan.FromSeconds(100));
+        Assert.Equal("Found", Say(await See(rig, views, Alice).OpenBlobAsync(Rig.D(image.Layers[0]), BlobUse.Whole, default)));
+        rig.Clock.Advance(TimeSpan.FromSeconds(21));
+        var after = await AskEverythingAsync(See(rig, views, Alice), image.Digest, image.Layers[0]);
+        Assert.All(after[..^1], answer => Assert.StartsWith("Absent 401", answer, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_refusal_ends_the_proof_at_once()
+    {
+        await using var rig = await StartAsync(o => o with { Tags = new() { RevalidateAfter = TimeSpan.Zero } });
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        rig.Hub.RequireBasic("alice", "alices-secret", _ => false);
+        Assert.Equal("Absent", Say(await See(rig, views, Alice).ResolveAsync(TagName.Parse("v1"), default)).Split(' ')[0]);
+        var blob = await See(rig, views, Alice).OpenBlobAsync(Rig.D(image.Layers[0]), BlobUse.Whole, default);
+        Assert.Equal("Absent", Say(blob).Split(' ')[0]);
+    }
+
+    [Fact]
+    public async Task With_the_upstream_away_a_proof_holds_to_its_end_and_then_nothing_is_shown()
+    {
+        await using var rig = await StartAsync(o => o with { ProvenFor = TimeSpan.FromHours(10) }, speed: 20);
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        rig.Hub.When(_ => true).Respond(503);
+        rig.Clock.Advance(TimeSpan.FromHours(8));
+        Assert.Equal(Layer, await Rig.ReadAsync(See(rig, views, Alice), image.Layers[0]));
+        Assert.IsType<Result<Page<TagName>>.Found>(await See(rig, views, Alice).TagsAfterAsync(null, 10, default));
+        rig.Clock.Advance(TimeSpan.FromHours(3));
+        foreach (var client in (Credential?[])[Alice, Bob, null])
+        {
+            var answers = await AskEverythingAsync(See(rig, views, client), image.Digest, image.Layers[0]);
+            Assert.All(answers[..^1], answer => Assert.StartsWith("Unavailable", answer, StringComparison.Ordinal));
+            Assert.Equal("True, 0", answers[^1]);
+        }
+    }
+
+    [Fact]
+    public async Task Two_who_may_share_one_fetch_and_one_who_may_not_does_not_join_it()
+    {
+        await using var rig = await StartAsync();
+        rig.Hub.RequireBasic("carol", "c");
+        var views = Views(rig);
+        var big = ScriptedUpstream.Bytes(6_000_000, seed: 45);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", big);
+        rig.Hub.When(r => r.IsGet && r.IsBlob(image.Layers[0])).Throttle(6_000_000);
+        var alice = Rig.ReadAsync(See(rig, views, Alice), image.Layers[0]);
+        await rig.Hub.ReceivedAsync(r => r.IsGet && r.IsBlob(image.Layers[0]));
+        var carol = Rig.ReadAsync(See(rig, views, new("carol", "c")), image.Layers[0]);
+        var bob = await See(rig, views, Bob).OpenBlobAsync(Rig.D(image.Layers[0]), BlobUse.Whole, default);
+        Assert.Equal("Absent", Say(bob).Split(' ')[0]);
+        Assert.Equal(big, await alice);
+        Assert.Equal(big, await carol);
+        Assert.Equal(1, rig.Hub.Count(r => r.IsGet && r.IsBlob(image.Layers[0]) && r.Status == 200));
+        Assert.True(rig.Heads(image.Layers[0]) >= 2);
+    }
+
+    [Fact]
+    public async Task A_fetch_goes_on_with_another_clients_credentials_when_those_it_began_with_are_refused()
+    {
+        await using var rig = await StartAsync();
+        rig.Hub.RequireBasic("carol", "c");
+        var views = Views(rig);
+        var big = ScriptedUpstream.Bytes(6_000_000, seed: 46);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", big);
+        rig.Hub.When(r => r.IsGet && r.IsBlob(image.Layers[0])).Once().Throttle(500_000).Cut(after: 1_000_000);
+        var alice = Rig.ReadAsync(See(rig, views, Alice), image.Layers[0]);
+        await rig.Hub.ReceivedAsync(r => r.IsGet && r.IsBlob(image.Layers[0]));
+        await using var carols = await Rig.OpenAsync(See(rig, views, new("carol", "c")), image.Layers[0]);
+        rig.Hub.RemoveUser("alice", "alices-secret");
+        Assert.Equal(big, await Rig.ReadAsync(carols));
+        Assert.Equal(big, await alice);
+    }
+
+    [Fact]
+    public async Task A_blob_whose_HEAD_is_refused_to_everybody_is_proven_by_a_GET_given_up_unread()
+    {
+        await using var rig = await StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        rig.Hub.When(r => r.IsHead && r.IsAnyBlob).Respond(403);
+        var views = Views(rig);
+        Assert.Equal(Layer, await Rig.ReadAsync(See(rig, views, Alice), image.Layers[0]));
+        rig.Hub.Behave();
+        rig.Hub.When(r => r.IsAnyManifest).RefuseHead();
+        Assert.Equal("Found", Say(await See(rig, Views(rig), Alice).ReadManifestAsync(Rig.D(image.Digest), default)).Split(' ')[0]);
+    }
+
+    [Fact]
+    public async Task A_client_who_is_refused_again_and_again_costs_the_upstream_one_question_in_ten_seconds()
+    {
+        await using var rig = await StartAsync();
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        var bob = See(rig, views, Bob);
+        await bob.ReadManifestAsync(Rig.D(image.Digest), default);
+        var asked = rig.Hub.Requests.Count;
+        for (var i = 0; i < 20; i++) await bob.ReadManifestAsync(Rig.D(image.Digest), default);
+        Assert.Equal(asked, rig.Hub.Requests.Count);
+        rig.Hub.RequireBasic("bob", "bobs-secret");
+        rig.Clock.Advance(TimeSpan.FromSeconds(11));
+        Assert.Equal("Found", Say(await bob.ReadManifestAsync(Rig.D(image.Digest), default)).Split(' ')[0]);
+    }
+
+    [Fact]
+    public async Task A_clients_password_is_shown_to_the_upstream_and_to_listed_token_servers_only()
+    {
+        await using var rig = await StartAsync();
+        await using var elsewhere = await ScriptedUpstream.StartAsync("127.0.0.9");
+        rig.Hub.When(r => r.IsAnyManifest).Challenge($"Bearer realm=\"{elsewhere.Url}token\",service=\"x\"");
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        var refused = await See(rig, Views(rig), Alice).ReadManifestAsync(Rig.D(image.Digest), default);
+        Assert.Equal("Absent", Say(refused).Split(' ')[0]);
+        rig.Hub.Behave();
+        rig.Hub.When(r => r.IsAnyManifest && r.Authorization is not null).Redirect(new Uri(elsewhere.Url, "/v2/x"));
+        await See(rig, Views(rig), Alice).ReadManifestAsync(Rig.D(image.Digest), default);
+        Assert.DoesNotContain(elsewhere.Requests, r => r.Authorization is not null);
+    }
+
+    [Fact]
+    public async Task Views_are_bounded_in_number()
+    {
+        await using var rig = await StartAsync();
+        var views = Views(rig);
+        var first = See(rig, views, Alice);
+        for (var i = 0; i < 5000; i++) See(rig, views, new("mallory", $"{i}"));
+        Assert.NotSame(first, See(rig, views, Alice));
+    }
+}

@@ -1,0 +1,159 @@
+using System.Text;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.Registry;
+
+/// <summary>What clients see of an upstream that is shown their own credentials.</summary>
+public sealed class PassthroughHttpTests : IAsyncLifetime
+{
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(50_000, seed: 9);
+
+    private ScriptedUpstream _hub = null!;
+    private ScriptedImage _image = null!;
+    private GatewayRig _rig = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _hub = await ScriptedUpstream.StartAsync("127.0.0.1", false);
+        _image = _hub.AddImage("team/secret", "v1", Layer);
+        _hub.RequireBasic("alice", "canary-a");
+        _hub.RequireBasic("bob", "canary-b", name => name != "team/secret");
+        var upstream = new UpstreamOptions
+        {
+            Key = "corp", Urls = [_hub.Url], Namespaces = ["corp.example"], Auth = UpstreamAuth.Passthrough,
+        };
+        _rig = await GatewayRig.StartAsync(options => options with
+        {
+            Upstreams = options.Upstreams.Add("corp", upstream),
+            Routes = [new() { Prefix = "corp", Upstream = "corp" }, new() { Prefix = "" }],
+        });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _rig.DisposeAsync();
+        await _hub.DisposeAsync();
+    }
+
+    private static string Basic(string who) => $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(who))}";
+
+    private Task<HttpResponseMessage> AskAsync(string path, string? who, string method = "GET") =>
+        who is null ? _rig.SendAsync(method, path) : _rig.SendAsync(method, path, null, ("Authorization", Basic(who)));
+
+    private async Task WarmAsync()
+    {
+        foreach (var path in Paths)
+        {
+            using var answer = await AskAsync(path, "alice:canary-a");
+            Assert.True(answer.IsSuccessStatusCode, $"{path} was answered {answer.StatusCode}");
+            await answer.Content.ReadAsByteArrayAsync();
+        }
+    }
+
+    private string[] Paths =>
+    [
+        "/v2/corp/team/secret/manifests/v1",
+        "/v2/team/secret/manifests/v1?ns=corp.example",
+        $"/v2/corp/team/secret/manifests/{_image.Digest}",
+        $"/v2/corp/team/secret/blobs/{_image.Layers[0]}",
+        $"/v2/corp/team/secret/referrers/{_image.Digest}",
+        "/v2/corp/team/secret/tags/list",
+    ];
+
+    [Fact]
+    public async Task The_ping_asks_for_Basic_and_takes_whatever_is_sent()
+    {
+        using var asked = await AskAsync("/v2/", null);
+        Assert.Equal((401, $"Basic realm=\"{_rig.Url.Authority}\""), ((int)asked.StatusCode, GatewayRig.Header(asked, "WWW-Authenticate")));
+        using var shown = await AskAsync("/v2/", "alice:canary-a");
+        Assert.Equal(200, (int)shown.StatusCode);
+        Assert.Empty(_hub.Requests);
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("HEAD")]
+    public async Task Of_a_warm_cache_only_who_may_sees_anything(string method)
+    {
+        await WarmAsync();
+        foreach (var path in Paths)
+        {
+            using var alice = await AskAsync(path, "alice:canary-a", method);
+            using var bob = await AskAsync(path, "bob:canary-b", method);
+            using var nobody = await AskAsync(path, null, method);
+            using var wrong = await AskAsync(path, "alice:guess", method);
+            Assert.Equal((200, 403, 401, 401), ((int)alice.StatusCode, (int)bob.StatusCode, (int)nobody.StatusCode, (int)wrong.StatusCode));
+            Assert.Equal($"Basic realm=\"{_rig.Url.Authority}\"", GatewayRig.Header(nobody, "WWW-Authenticate"));
+            if (method == "GET") Assert.Equal("DENIED", await GatewayRig.ErrorCodeAsync(bob));
+        }
+    }
+
+    [Fact]
+    public async Task A_range_and_a_condition_show_nothing_either()
+    {
+        await WarmAsync();
+        var path = $"/v2/corp/team/secret/blobs/{_image.Layers[0]}";
+        using var range = await _rig.SendAsync("GET", path, null, ("Authorization", Basic("bob:canary-b")), ("Range", "bytes=100-200"));
+        using var known = await _rig.SendAsync(
+            "GET", path, null, ("Authorization", Basic("bob:canary-b")), ("If-None-Match", $"\"{_image.Layers[0]}\""));
+        Assert.Equal((403, 403), ((int)range.StatusCode, (int)known.StatusCode));
+    }
+
+    [Fact]
+    public async Task A_blob_cannot_be_mounted_by_who_may_not_pull_it()
+    {
+        await WarmAsync();
+        var path = $"/v2/mine/app/blobs/uploads/?mount={_image.Layers[0]}&from=corp/team/secret";
+        using var bob = await AskAsync(path, "bob:canary-b", "POST");
+        using var nobody = await AskAsync(path, null, "POST");
+        using var alice = await AskAsync(path, "alice:canary-a", "POST");
+        Assert.Equal((202, 202, 201), ((int)bob.StatusCode, (int)nobody.StatusCode, (int)alice.StatusCode));
+    }
+
+    [Theory]
+    [InlineData("Bearer abc")]
+    [InlineData("Basic not-base-64!")]
+    [InlineData("Basic bm9jb2xvbg==")]
+    public async Task What_is_no_Basic_header_is_asked_for_again(string header)
+    {
+        using var answer = await _rig.SendAsync("GET", "/v2/corp/team/secret/manifests/v1", null, ("Authorization", header));
+        Assert.Equal(401, (int)answer.StatusCode);
+        Assert.StartsWith("Basic ", GatewayRig.Header(answer, "WWW-Authenticate"), StringComparison.Ordinal);
+        Assert.Empty(_hub.Requests);
+    }
+
+    [Fact]
+    public async Task Our_own_repositories_go_on_without_credentials_and_show_the_upstream_none()
+    {
+        await _rig.PushManifestAsync("mine/app", "v1");
+        using var answer = await AskAsync("/v2/mine/app/manifests/v1", "alice:canary-a");
+        Assert.Equal(200, (int)answer.StatusCode);
+        Assert.Empty(_hub.Requests);
+    }
+
+    [Fact]
+    public async Task A_password_of_several_KiB_is_passed_on()
+    {
+        var token = new string('t', 6000);
+        _hub.RequireBasic("AWS", token);
+        using var answer = await AskAsync("/v2/corp/team/secret/manifests/v1", $"AWS:{token}");
+        Assert.Equal(200, (int)answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task No_password_is_in_the_access_log()
+    {
+        await WarmAsync();
+        using (await AskAsync("/v2/corp/team/secret/manifests/v1", "bob:canary-b"))
+        {
+        }
+        await _rig.StopAsync();
+        var log = Encoding.UTF8.GetString(_rig.AccessLog.ToArray());
+        Assert.Contains("team/secret", log, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", log, StringComparison.Ordinal);
+        Assert.DoesNotContain(Basic("alice:canary-a")[6..], log, StringComparison.Ordinal);
+    }
+}
