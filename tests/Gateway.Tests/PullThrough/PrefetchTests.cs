@@ -83,7 +83,7 @@ public sealed class PrefetchTests : IAsyncLifetime
         await _rig.PullTagAsync("v2");
         await Rig.UntilAsync(() => IsWhole(nextArm));
         await _rig.SettleAsync();
-        Assert.False(BlobsOf(amd).Concat(BlobsOf(nextAmd)).Any(_rig.IsKept));
+        Assert.DoesNotContain(BlobsOf(amd).Concat(BlobsOf(nextAmd)), _rig.IsKept);
     }
 
     [Fact]
