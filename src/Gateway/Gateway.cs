@@ -74,7 +74,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly Totals _totals = new();
     private readonly ProcessMetrics _processMetrics;
     private readonly Tracing _tracing = new(Version);
-    private readonly Decisions _decisions = new();
+    private readonly Decisions _decisions;
+    private readonly Sweep _sweep;
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
     private ImmutableArray<SslStreamCertificateContext?> _certificates;
@@ -82,12 +83,14 @@ internal sealed class RunningGateway : IAsyncDisposable
     private RunningGateway(GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Stream accessLog, TimeProvider clock)
     {
         (_volume, _upstreams, _clock, _accessLog) = (volume, upstreams, clock, new(accessLog));
+        _decisions = new(volume.Ledger);
         _certificates = ReadCertificates(options);
         _app = Build(options);
         var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
         _private = new(_fetches, clock);
         _current = Snapshot(options, new(options.Access, clock, loggers.CreateLogger<AccessControl>()));
+        _sweep = new(() => _current.Router, clock, loggers.CreateLogger<Sweep>());
         _processMetrics = new(Version, volume);
 
         var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
@@ -153,6 +156,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+        await _sweep.DisposeAsync();
         await _fetches.DisposeAsync();
         await _upstreams.DisposeAsync();
         await _accessLog.DisposeAsync();

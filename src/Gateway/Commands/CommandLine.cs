@@ -31,6 +31,7 @@ internal static class CommandLine
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
             ServeCommand.Create(), VerifyCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(), PrefetchCommand.Create(),
+            PromoteCommand.Create(),
             SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
         };
 

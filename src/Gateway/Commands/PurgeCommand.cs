@@ -37,7 +37,7 @@ internal static class PurgeCommand
     // Without a gateway nothing is judged and nobody asked: only what a name means is wanted.
     private static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
     {
-        var decisions = new Decisions();
+        var decisions = new Decisions(volume.Ledger);
         var judge = new Judge(new PolicyEngine(null), decisions, TimeProvider.System);
         return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
     }

@@ -99,6 +99,27 @@ internal static class PolicySchema
         { "explainUrl", new NotInThisVersion() },
     };
 
+    private static readonly Section<QuarantineOptions> Quarantine = new(() => new(), CheckQuarantine)
+    {
+        { "pendingTtl", Scalars.Duration(), "24h", "How long a pushed tag waits.", (o, v) => o with { PendingTtl = v } },
+        {
+            "orphanEvidenceTtl", Scalars.Duration(), "24h", "How long signatures and attestations wait for what they are about.",
+            (o, v) => o with { OrphanEvidenceTtl = v }
+        },
+        { "maxPendingPerRepo", Scalars.Whole(1, 10_000), "200", "Most tags that wait in one repository.", (o, v) => o with { MaxPendingPerRepo = v } },
+        { "visibleTo", new ListOf<bool>(Scalars.OneOf(("push", true))), "[push]", "Who sees what waits: those who may push.", (o, _) => o },
+    };
+
+    private static void CheckQuarantine(QuarantineOptions quarantine, string path, Reading reading)
+    {
+        // A minute: below that nobody has signed by then.
+        foreach (var (key, value) in new[] { ("pendingTtl", quarantine.PendingTtl), ("orphanEvidenceTtl", quarantine.OrphanEvidenceTtl) })
+        {
+            if (value < TimeSpan.FromMinutes(1) || value > TimeSpan.FromDays(365))
+                reading.Add($"{path}.{key}", "expected 1m to 365d");
+        }
+    }
+
     public static readonly Section<PolicyOptions> Policy = new(() => new() { Default = Outcome.Deny }, CheckPolicy)
     {
         {
@@ -123,7 +144,7 @@ internal static class PolicySchema
             "exceptions", new ListOf<ExceptionOptions>(ExceptionSchema.Exception), "[]",
             "Named, dated holes in the rules; each appears in the decisions that it changes.", (o, v) => o with { Exceptions = v }
         },
-        { "quarantine", new NotInThisVersion() },
+        { "quarantine", Quarantine, "{}", "How what waits for evidence is kept.", (o, v) => o with { Quarantine = v } },
     };
 
     private static void CheckPolicy(PolicyOptions policy, string path, Reading reading)

@@ -51,8 +51,8 @@ internal static class RuleSchema
             "`warn` admits and tells the client, `audit` admits and records.", (o, v) => o with { Mode = v }
         },
         {
-            "onMissing", Scalars.OneOf([("quarantine", "")], ("deny", OnMissing.Deny), ("warn", OnMissing.Warn)), "deny",
-            "What a lack of signatures or attestations comes to.", (o, v) => o with { OnMissing = v }
+            "onMissing", Scalars.OneOf(("deny", OnMissing.Deny), ("quarantine", OnMissing.Quarantine), ("warn", OnMissing.Warn)), "deny",
+            "What a lack of signatures, attestations or age comes to; `quarantine` keeps a push until it is mended.", (o, v) => o with { OnMissing = v }
         },
         { "fix", Scalars.Text, "(our own words)", "What to tell the person who is refused.", (o, v) => o with { Fix = v } },
     };

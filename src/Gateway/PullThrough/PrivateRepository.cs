@@ -60,6 +60,17 @@ internal sealed class PrivateRepository : IBacking
 
     public long Version => _kept.Version;
 
+    public long Lost => _kept.Lost;
+
+    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => _kept.Orphans();
+
+    public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
+        _proof.Holds ? _kept.IndexesOfAsync(child) : new(Array.Empty<Digest>());
+
+    public IEnumerable<TagName> TagsOf(Digest digest) => _proof.Holds ? _kept.TagsOf(digest) : [];
+
+    public Digest LiveOf(TagName tag) => _proof.Holds ? _kept.LiveOf(tag) : default;
+
     public DateTimeOffset? FirstSeen(Digest digest) => _proof.Holds ? _kept.FirstSeen(digest) : null;
 
     public IReadOnlyList<TagOffer> Offers() => _kept.Offers();

@@ -73,9 +73,19 @@ internal sealed class PullThroughRepository : IBacking
 
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _stored.SubjectsOf(evidence);
 
+    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => [];
+
     public long VersionOf(Digest subject) => _stored.VersionOf(subject);
 
     public long Version => _stored.Version;
+
+    public Digest LiveOf(TagName tag) => _stored.LiveOf(tag);
+
+    public IEnumerable<TagName> TagsOf(Digest digest) => _stored.TagsOf(digest);
+
+    public long Lost => _stored.Lost;
+
+    public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _stored.IndexesOfAsync(child);
 
     public DateTimeOffset? FirstSeen(Digest digest) => _stored.FirstSeen(digest);
 

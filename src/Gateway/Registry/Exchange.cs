@@ -72,6 +72,9 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
     public void Note<T>(Answer<T>.Found found)
     {
         Provenance = found.Provenance;
+        if (found.Standing is { } standing)
+            Response.Headers[RegistryHeaders.GatewayTagState] = standing == TagStanding.Pending ? "pending" : "live";
+        if (!found.Substituted.IsEmpty) Response.Headers[RegistryHeaders.GatewaySubstituted] = found.Substituted.ToString();
         if (found.Warning is null) return;
         Note(found.Warning);
         Warnings.Add(Response.Headers, found.Warning.Message);

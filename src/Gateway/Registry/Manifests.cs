@@ -71,6 +71,7 @@ internal static class Manifests
         headers[RegistryHeaders.ContentDigest] = pushed.Digest.ToString();
         if (!pushed.Subject.IsEmpty) headers[RegistryHeaders.OciSubject] = pushed.Subject.ToString();
         if (!pushed.Tags.IsEmpty) headers[RegistryHeaders.OciTag] = pushed.Tags.Select(tag => tag.ToString()).ToArray();
+        if (!pushed.Promoted.IsEmpty) headers[RegistryHeaders.GatewayPromoted] = string.Join(", ", pushed.Promoted);
         x.Empty(Status201Created);
     }
 

@@ -12,4 +12,7 @@ internal static class RegistryHeaders
     public const string OciNamespace = "OCI-Namespace";
     public const string CacheStatus = "Cache-Status";
     public const string GatewayDecision = "Gateway-Decision";
+    public const string GatewayTagState = "Gateway-Tag-State";
+    public const string GatewayPromoted = "Gateway-Promoted";
+    public const string GatewaySubstituted = "Gateway-Substituted";
 }

@@ -38,6 +38,9 @@ internal enum Route
 
     /// <summary><c>/-/decisions/&lt;id&gt;</c>.</summary>
     Decision,
+
+    /// <summary><c>/-/promote</c>.</summary>
+    Promote,
 }
 
 /// <summary>The routes' names as labels.</summary>

@@ -38,6 +38,7 @@ internal sealed record Target(Route Route)
         Route.Catalog => "/v2/_catalog",
         Route.Token => "/token",
         Route.Decision => $"/-/decisions/{Id}",
+        Route.Promote => "/-/promote",
         Route.Tags => $"/v2/{Repository}/tags/list",
         Route.Manifest => $"/v2/{Repository}/manifests/{Reference}",
         Route.Blob => $"/v2/{Repository}/blobs/{Reference}",

@@ -63,6 +63,7 @@ internal static class TargetParser
         if (path is "/token") return (new(Route.Token), null);
         if (path is "/v2/" or "/v2") return (new(Route.Ping), null);
         if (path is "/v2/_catalog") return (new(Route.Catalog), null);
+        if (path is "/-/promote") return (new(Route.Promote), null);
         if (path.StartsWith("/-/decisions/", StringComparison.Ordinal)) return ReadId(new(Route.Decision), path["/-/decisions/".Length..]);
         return path.StartsWith("/v2/", StringComparison.Ordinal) ? ReadRepositoryPath(path["/v2/".Length..]) : (new(Route.Unknown), null);
     }

@@ -37,13 +37,26 @@ internal sealed record Decision(
     public required string Message { get; init; }
 }
 
+/// <summary>How a tag stands: bound to the answer's manifest, or waiting to be.</summary>
+internal enum TagStanding
+{
+    Live,
+    Pending,
+}
+
 /// <summary>What a repository answers to one who asks. GET and HEAD are one call.</summary>
 internal abstract record Answer<T>(Provenance Provenance)
 {
     public sealed record Found(T Value, Provenance Provenance) : Answer<T>(Provenance)
     {
-        /// <summary>A verdict that admits with a warning.</summary>
+        /// <summary>A verdict that admits with a warning, or that the asker sees past.</summary>
         public Decision? Warning { get; init; }
+
+        /// <summary>How the tag stands that was asked for or pushed; null where there is nothing to say.</summary>
+        public TagStanding? Standing { get; init; }
+
+        /// <summary>What the upstream has in place of this, and the policy refuses; empty when this is it.</summary>
+        public Digest Substituted { get; init; }
     }
 
     /// <summary>Not there: 404 with the noun's code.</summary>

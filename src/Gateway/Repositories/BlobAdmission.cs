@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gateway.Oci;
 using Gateway.Storage;
 
@@ -7,19 +8,31 @@ namespace Gateway.Repositories;
 /// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when that
 /// one no longer is, the others are looked through.
 /// </summary>
-internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge judge)
+internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
 {
+    /// <summary>Blobs of which it is remembered that no manifest admits them; beyond it all are looked for again.</summary>
+    private const int MaxRefused = 1024;
+
+    /// <summary>How long that is believed where nothing changes: an age may be reached, an upstream may have evidence by then.</summary>
+    private static readonly TimeSpan RefusedFor = TimeSpan.FromSeconds(30);
+
+    private readonly ConcurrentDictionary<Digest, (long Version, DateTimeOffset Until)> _refused = new();
+
     public async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (judge.Engine.AdmitsEverything) return true;
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return false;
         if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent, digest, cancellationToken)) return true;
+        var version = backing.Version;
+        if (_refused.TryGetValue(digest, out var refused) && refused.Version == version && clock.GetUtcNow() < refused.Until) return false;
         foreach (var manifest in backing.Manifests())
         {
             if (manifest == link.Parent || !await AdmitsAsync(manifest, digest, cancellationToken)) continue;
             await NoteAsync(digest, link.Size, manifest, cancellationToken);
             return true;
         }
+        if (_refused.Count >= MaxRefused) _refused.Clear();
+        _refused[digest] = (version, clock.GetUtcNow() + RefusedFor);
         return false;
     }
 

@@ -1,26 +1,118 @@
-using System.Collections.Concurrent;
+using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>The latest decisions that refused or warned, by id, so that the one who was refused can ask why.</summary>
-internal sealed class Decisions
-{
-    /// <summary>Decisions remembered; each is below 2 KiB.</summary>
-    private const int Capacity = 4096;
+/// <summary>A decision as the ledger has it.</summary>
+/// <param name="Repository">Whom it concerns: who may see the repository may see it.</param>
+/// <param name="Json">The record (docs/policy.md, "Decisions").</param>
+internal sealed record RecordedDecision(RepositoryName Repository, byte[] Json);
 
-    private readonly ConcurrentDictionary<string, Decision> _byId = new(StringComparer.Ordinal);
-    private readonly ConcurrentQueue<string> _order = new();
+/// <summary>The latest decisions that refused or warned, by id, so that the one who was refused can ask why.</summary>
+internal sealed class Decisions(Ledger ledger)
+{
+    // People copy the advice from here into gateway.yaml: a `+` stays a `+`. The answer is JSON by its type and never part of a page.
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>A name for a decision: 40 random bits, so that nobody guesses another's.</summary>
     public static string NewId() => "d-" + RandomNumberGenerator.GetString("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8);
 
-    public void Remember(Decision decision)
+    public void Remember(Decision decision) => ledger.Append(decision.Id, ToJson(decision));
+
+    public RecordedDecision? Find(string id)
     {
-        _byId[decision.Id] = decision;
-        _order.Enqueue(decision.Id);
-        while (_order.Count > Capacity && _order.TryDequeue(out var oldest)) _byId.TryRemove(oldest, out _);
+        if (ledger.Find(id) is not { } json) return null;
+        using var document = JsonDocument.Parse(json);
+        return new(RepositoryName.Parse(document.RootElement.GetProperty("repository").GetString()), json);
     }
 
-    public Decision? Find(string id) => _byId.GetValueOrDefault(id);
+    private static byte[] ToJson(Decision decision)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, Plain))
+        {
+            var verdict = decision.Verdict;
+            json.WriteStartObject();
+            json.WriteString("id", decision.Id);
+            json.WriteString("time", decision.Time);
+            json.WriteString("actor", decision.Actor);
+            json.WriteString("stage", Name(decision.Stage));
+            json.WriteString("repository", decision.Repository.ToString());
+            json.WriteString("reference", decision.Reference);
+            json.WriteString("digest", decision.Digest.ToString());
+            json.WriteString("outcome", Name(verdict.BeforeModes > verdict.Outcome ? verdict.BeforeModes : verdict.Outcome));
+            json.WriteString("effective", Name(verdict.Outcome));
+            json.WriteString("policyRevision", verdict.Revision.ToString("x16", CultureInfo.InvariantCulture));
+            json.WriteString("message", decision.Message);
+            WriteReasons(json, verdict.Reasons);
+            WriteRules(json, verdict);
+            WriteEvidence(json, verdict);
+            json.WriteStartArray("exceptionsUsed");
+            foreach (var exception in verdict.ExceptionsUsed) json.WriteStringValue(exception);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        return buffer.ToArray();
+    }
+
+    private static void WriteRules(Utf8JsonWriter json, Verdict verdict)
+    {
+        json.WriteStartArray("rules");
+        foreach (var rule in verdict.Rules)
+        {
+            json.WriteStartObject();
+            json.WriteString("id", rule.Id);
+            json.WriteString("matchedBy", rule.MatchedBy);
+            json.WriteString("outcome", Name(rule.Outcome));
+            json.WriteString("effective", Name(rule.Effective));
+            if (rule.Fix.Length > 0) json.WriteString("fix", rule.Fix);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static void WriteReasons(Utf8JsonWriter json, IEnumerable<Reason> reasons)
+    {
+        json.WriteStartArray("reasons");
+        foreach (var reason in reasons)
+        {
+            json.WriteStartObject();
+            json.WriteString("rule", reason.Rule);
+            json.WriteString("code", reason.Code);
+            json.WriteString("message", reason.Message);
+            json.WriteString("outcome", Name(reason.Outcome));
+            if (reason.Path.Length > 0) json.WriteString("path", reason.Path);
+            if (reason.Expected.Length > 0) json.WriteString("expected", reason.Expected);
+            if (reason.Found.Length > 0) json.WriteString("found", reason.Found);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static void WriteEvidence(Utf8JsonWriter json, Verdict verdict)
+    {
+        json.WriteStartArray("evidence");
+        foreach (var seen in verdict.Evidence)
+        {
+            json.WriteStartObject();
+            json.WriteString("subject", seen.Subject.ToString());
+            json.WriteString("digest", seen.Digest.ToString());
+            json.WriteString("kind", seen.Kind);
+            json.WriteString("format", seen.Format);
+            if (seen.Authority is { } authority) json.WriteString("authority", authority);
+            json.WriteBoolean("verified", seen.Verified);
+            if (seen.Code.Length > 0) json.WriteString("code", seen.Code);
+            json.WriteString("why", seen.Why);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static string Name<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

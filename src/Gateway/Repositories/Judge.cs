@@ -1,11 +1,30 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Globalization;
 using Gateway.Access;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
+
+/// <summary>What the policy says of a manifest that has come, and of each tag that it came for.</summary>
+/// <param name="Refusal">The worst verdict at the stages of its coming: one that denies lets nothing be kept.</param>
+/// <param name="OfDigest">The verdict of pulls by digest.</param>
+/// <param name="Tags">For each tag the worst of coming, binding and pulling: one that admits may be live.</param>
+/// <param name="Versions">What the verdicts rest on.</param>
+internal sealed record Arrival(
+    Verdict Refusal, Verdict OfDigest, ImmutableArray<(TagName Tag, Verdict Verdict)> Tags,
+    ImmutableArray<(Digest Subject, long Version)> Versions)
+{
+    /// <summary>The evidence that counted.</summary>
+    public ImmutableHashSet<Digest> Verified { get; init; } = [];
+
+    public bool IsRefused => Refusal.Outcome == Outcome.Deny;
+
+    /// <summary>The worst verdict of all.</summary>
+    public Verdict Worst => Tags.Select(t => t.Verdict).Append(OfDigest).Append(Refusal).MaxBy(v => v.Outcome)!;
+}
 
 /// <summary>
 /// Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.
@@ -15,42 +34,95 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     /// <summary>Longest message in characters (docs/policy.md): every client shows it whole.</summary>
     private const int MaxMessage = 400;
 
+    private readonly VerdictCache _cache = new();
+
+    // Where no rule looks at tags, a tag's verdict is its digest's.
+    private readonly bool _readsTags = engine.Policy?.Rules.Any(rule =>
+        !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty || rule.Require.TagMutability != TagMutability.Mutable) == true;
+
     public PolicyEngine Engine => engine;
 
-    /// <summary>Whether some rule is asked at some stages only: then what was admitted at one may be refused at another.</summary>
-    public bool DependsOnStage { get; } = engine.Policy?.Rules.Any(rule => !rule.Stages.IsEmpty) == true;
+    /// <summary>How what waits is kept.</summary>
+    public QuarantineOptions Quarantine { get; } = engine.Policy?.Quarantine ?? new();
 
-    /// <summary>The verdict of a manifest that is stored: the one noted under this policy, or a new one.</summary>
+    /// <summary>The verdict of pulls of a manifest that is stored: the one noted under this policy, or a new one, which is noted.</summary>
     public async ValueTask<Verdict> OfStoredAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
     {
         if (engine.AdmitsEverything) return Admitted;
-        var noted = manifest.Verdict;
-        if (tag is null && !DependsOnStage && noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow) return Admitted;
-        var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
-        return Ask(new(name, tag, Stage.Pull, manifest.Digest, manifest.Manifest, descendants) { Now = clock.GetUtcNow() });
+        if (!_readsTags) tag = null;
+        var (now, version) = (clock.GetUtcNow(), backing.Version);
+        if (tag is null && IsAdmitted(manifest.Verdict, now)) return Admitted;
+        var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
+        if (_cache.Find(key, backing, now) is { } known) return known;
+        var closure = await ReadAsync(backing, manifest, null, cancellationToken);
+        var verdict = await AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
+        _cache.Add(key, version, verdict, now);
+        if (tag is null && verdict.Outcome == Outcome.Allow) await NoteAsync(backing, closure, verdict, cancellationToken);
+        return verdict;
     }
 
-    /// <summary>The worst verdict of a manifest that is about to be stored, and bound to these tags.</summary>
-    public async ValueTask<Verdict> OfNewAsync(
+    /// <summary>The verdict of a manifest that comes, and is bound to these tags.</summary>
+    /// <param name="stage">How it comes: pushed, fetched or promoted.</param>
+    public async ValueTask<Arrival> OfArrivalAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags,
         CancellationToken cancellationToken)
     {
-        if (engine.AdmitsEverything) return Admitted;
-        var descendants = await DescendantsAsync(backing, manifest.Manifest, cancellationToken);
-        var now = clock.GetUtcNow();
-        Verdict At(Stage at, TagName? tag) => Ask(new(name, tag, at, manifest.Digest, manifest.Manifest, descendants) { Now = now });
-
-        var worst = At(stage, tags.IsEmpty ? null : tags[0]);
-        foreach (var other in tags.Skip(1).Select(tag => At(stage, tag)).Concat(tags.Select(tag => At(Stage.Tag, tag))))
-        {
-            if (other.Outcome > worst.Outcome) worst = other;
-        }
-        return worst;
+        if (engine.AdmitsEverything) return new(Admitted, Admitted, [.. tags.Select(t => (t, Admitted))], []);
+        return await OfArrivalAsync(await ReadAsync(backing, manifest, null, cancellationToken), name, stage, tags, cancellationToken);
     }
 
-    private Verdict Ask(PolicyInput input)
+    /// <summary>The same of what has been read.</summary>
+    public async ValueTask<Arrival> OfArrivalAsync(
+        Closure closure, RepositoryName name, Stage stage, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
+        var ofDigest = await AskAsync(closure, name, Stage.Pull, null, cancellationToken);
+        var refusal = tags.IsEmpty ? await AskAsync(closure, name, stage, null, cancellationToken) : Admitted;
+        var asked = new List<Verdict> { ofDigest, refusal };
+        var ofTags = ImmutableArray.CreateBuilder<(TagName, Verdict)>();
+        foreach (var tag in tags)
+        {
+            var comes = await AskAsync(closure, name, stage, tag, cancellationToken);
+            var bound = await AskAsync(closure, name, Stage.Tag, tag, cancellationToken);
+            var pulled = await AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
+            asked.AddRange([comes, bound, pulled]);
+            refusal = Worse(refusal, Worse(comes, bound));
+            ofTags.Add((tag, Worse(Worse(comes, bound), pulled)));
+        }
+        return new(refusal, ofDigest, ofTags.ToImmutable(), closure.Versions)
+        {
+            Verified = [.. asked.SelectMany(v => v.Evidence).Where(e => e.Verified).Select(e => e.Digest)],
+        };
+    }
+
+    /// <summary>
+    /// The verdict of binding a tag to a stored manifest that waits for it. One that does not admit is remembered, so that asking again
+    /// and again costs little.
+    /// </summary>
+    public async ValueTask<Arrival> OfWaitingAsync(
+        IBacking backing, RepositoryName name, StoredManifest manifest, TagName tag, Stage stage, CancellationToken cancellationToken)
+    {
+        var (now, version) = (clock.GetUtcNow(), backing.Version);
+        var key = new VerdictKey(name, manifest.Digest, tag, stage);
+        if (_cache.Find(key, backing, now) is { Admits: false } known) return new(known, known, [(tag, known)], []);
+        var arrival = await OfArrivalAsync(backing, name, manifest, stage, [tag], cancellationToken);
+        if (!arrival.Tags[0].Verdict.Admits) _cache.Add(key, version, arrival.Tags[0].Verdict, now);
+        return arrival;
+    }
+
+    /// <summary>Reads what is judged.</summary>
+    public ValueTask<Closure> ReadAsync(
+        IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null) =>
+        Closure.ReadAsync(backing, bindings ?? backing, manifest, engine, brought, clock, cancellationToken);
+
+    /// <summary>Asks one question.</summary>
+    public async ValueTask<Verdict> AskAsync(
+        Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
+    {
+        var (manifest, now) = (closure.Manifest, clock.GetUtcNow());
+        var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants) { Now = now };
+        if (engine.Needs(input) is var needs and not FactKinds.None)
+            input = input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) };
         var begun = Stopwatch.GetTimestamp();
         var verdict = engine.Judge(input);
         PolicyMetrics.Judged(verdict, begun);
@@ -58,53 +130,69 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     }
 
     /// <summary>Puts a verdict that refuses or warns on record.</summary>
-    public Decision Decide(Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Asker asker)
+    /// <param name="lead">What happened, before the reason: the start of the message.</param>
+    public Decision Decide(
+        Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Asker asker, string? lead = null)
     {
         var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, asker.Actor, verdict)
         {
-            Message = Line(verdict),
+            Message = Line(verdict, lead),
         };
         decisions.Remember(decision);
         return decision;
     }
 
-    /// <summary>What is noted of a verdict with the manifest.</summary>
-    public static VerdictStamp Stamp(Verdict verdict) => new(verdict.Revision, (byte)verdict.Outcome, 0);
+    /// <summary>
+    /// Whether a tag takes nothing but promotions: a rule of the stage promote, and neither of push nor of tag, is about it.
+    /// </summary>
+    public bool IsProtected(RepositoryName name, TagName tag, ManifestKind kind) => engine.Policy?.Rules.Any(rule =>
+        rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
+        && rule.Mode == RuleMode.Enforce && rule.Kinds.Contains(kind)
+        && (rule.Repositories.IsEmpty || Glob.IsMatch(rule.Repositories, name.Value))
+        && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))
+        && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
+
+    /// <summary>What is noted of a verdict of pulls with the manifest.</summary>
+    public static VerdictStamp Stamp(Verdict verdict) =>
+        new(verdict.Revision, (byte)verdict.Outcome, verdict.Until?.ToUnixTimeSeconds() ?? 0);
+
+    /// <summary>What a person is told of an offer: the first words of the message, for clients cut the end.</summary>
+    public string Waiting(IEnumerable<TagName> tags) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"quarantined: tag {string.Join(", ", tags)} not moved, expires {(clock.GetUtcNow() + Quarantine.PendingTtl).UtcDateTime:yyyy-MM-ddTHH:mmZ}");
+
+    private bool IsAdmitted(VerdictStamp noted, DateTimeOffset now) =>
+        noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow
+        && (noted.Until == 0 || now.ToUnixTimeSeconds() < noted.Until);
+
+    /// <summary>Notes a verdict found on a pull; not to be able to costs the next pull the same, and no more.</summary>
+    private static async ValueTask NoteAsync(IBacking backing, Closure closure, Verdict verdict, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var digest = closure.Manifest.Digest;
+            await backing.CommitAsync(
+                new([new Operation.SetVerdict(digest, Stamp(verdict))])
+                {
+                    Needs = [(LinkKind.Manifest, digest)],
+                    Subjects = closure.Versions,
+                },
+                cancellationToken);
+        }
+        catch (IOException)
+        {
+            // The volume takes no writes now.
+        }
+    }
 
     private Verdict Admitted { get; } = new(Outcome.Allow, engine.Revision, []);
 
-    private static string Line(Verdict verdict)
-    {
-        var line = verdict.Reasons.IsEmpty ? $"refused by policy ({verdict.Outcome})" : verdict.Reasons[0].Message;
-        return line.Length <= MaxMessage ? line : line[..MaxMessage];
-    }
+    private static Verdict Worse(Verdict one, Verdict other) => other.Outcome > one.Outcome ? other : one;
 
-    /// <summary>
-    /// Every manifest below an index that the repository holds, in the index's order; as deep as the policy lets an index be, and one more
-    /// to see that it is deeper.
-    /// </summary>
-    private async ValueTask<ImmutableArray<(Digest, Manifest)>> DescendantsAsync(
-        IBacking backing, Manifest manifest, CancellationToken cancellationToken)
+    private static string Line(Verdict verdict, string? lead)
     {
-        if (!manifest.IsIndex) return [];
-        var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
-        var seen = new HashSet<Digest>();
-        var level = new List<Manifest> { manifest };
-        for (var depth = 0; depth <= engine.Policy!.Parser.MaxIndexDepth && level.Count > 0; depth++)
-        {
-            var below = new List<Manifest>();
-            foreach (var child in level.SelectMany(m => m.Children).Where(c => seen.Add(c.Digest)))
-            {
-                if (found.Count > engine.Limits.MaxDescriptors) return found.ToImmutable();
-                if (await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is null) continue;
-                if (await backing.ReadManifestAsync(child.Digest, cancellationToken)
-                    is not Result<StoredManifest>.Found { Value: var stored })
-                    continue;
-                found.Add((child.Digest, stored.Manifest));
-                if (stored.Manifest.IsIndex) below.Add(stored.Manifest);
-            }
-            level = below;
-        }
-        return found.ToImmutable();
+        var why = verdict.Reasons.IsEmpty ? $"refused by policy ({verdict.Outcome})" : verdict.Reasons[0].Message;
+        var line = lead is null ? why : $"{lead}; {why}";
+        return line.Length <= MaxMessage ? line : line[..MaxMessage];
     }
 }

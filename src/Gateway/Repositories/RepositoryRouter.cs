@@ -126,6 +126,19 @@ internal sealed class RepositoryRouter(
         }
     }
 
+    /// <summary>Removes what has had its time, in every built-in repository.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        for (string? last = null; ;)
+        {
+            // A hundred names at a time: the catalog is locked while they are read.
+            var page = volume.KeptAfter(last, 100);
+            foreach (var name in page.Items) await Ready(null, name.Value).Repository!.SweepAsync(cancellationToken);
+            if (!page.More) return;
+            last = page.Items[^1].Value;
+        }
+    }
+
     /// <summary>The decision of this id, while it is remembered.</summary>
-    public Decision? FindDecision(string id) => decisions.Find(id);
+    public RecordedDecision? FindDecision(string id) => decisions.Find(id);
 }

@@ -83,6 +83,7 @@ internal sealed class Applier(Volume volume)
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
         volume.Catalog.Add(repository);
+        if (repository.ReadManifest(o.Digest) is { Manifest.IsIndex: true } index) repository.State.Parents.Note(o.Digest, index.Manifest);
     }
 
     private void Link(StoredRepository repository, Operation.LinkBlob o)

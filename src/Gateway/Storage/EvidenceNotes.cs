@@ -53,6 +53,20 @@ internal static class EvidenceNotes
         return [.. subjects];
     }
 
+    /// <summary>What is noted about subjects that the repository does not have.</summary>
+    public static IEnumerable<(Digest Evidence, Digest Subject)> Orphans(StoredRepository repository)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        foreach (var subject in Subjects(root.Referrers(path)).Concat(Subjects(root.Evidence(path))).Distinct())
+        {
+            if (File.Exists(root.ManifestLink(path, subject))) continue;
+            foreach (var file in Files(root.Referrers(path, subject)).Concat(Files(root.Evidence(path, subject))))
+            {
+                if (Parse(file) is { IsEmpty: false } digest) yield return (digest, subject);
+            }
+        }
+    }
+
     private static IEnumerable<Digest> Subjects(string folder) =>
         from algorithm in Directory.Exists(folder) ? Directory.EnumerateDirectories(folder) : []
         from subject in Directory.EnumerateDirectories(algorithm)

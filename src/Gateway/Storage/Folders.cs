@@ -25,6 +25,8 @@ internal sealed record Folders(string Path)
 
     public string Trash => $"{Own}/trash";
 
+    public string Decisions => $"{Own}/decisions";
+
     public string Index => $"{Own}/index";
 
     private string StartFile => $"{Own}/start";

@@ -45,6 +45,9 @@ internal interface IBacking
     /// </summary>
     IReadOnlyList<Digest> SubjectsOf(Digest evidence);
 
+    /// <summary>What names a subject that is not here, as far as that was noted, with the subject; in no order.</summary>
+    IEnumerable<(Digest Evidence, Digest Subject)> Orphans();
+
     /// <summary>
     /// A number that rises with every change of a subject's evidence or offers. Read before judging, and stated by the change that rests on
     /// the verdict, it keeps any such change from being overlooked.
@@ -54,6 +57,12 @@ internal interface IBacking
     /// <summary>A number that rises whenever any subject's version does, or an index comes or goes.</summary>
     long Version { get; }
 
+    /// <summary>A number that rises when something is taken away that a verdict which admits may rest on.</summary>
+    long Lost { get; }
+
+    /// <summary>The indexes kept here that name a manifest, in no order; some may be gone by now.</summary>
+    ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child);
+
     /// <summary>
     /// When a manifest was first seen in this repository: as noted, else since when it has been here; null for one that never was.
     /// </summary>
@@ -61,6 +70,12 @@ internal interface IBacking
 
     /// <summary>Every tag's offer, expired ones too, in no order.</summary>
     IReadOnlyList<TagOffer> Offers();
+
+    /// <summary>The tags bound to a manifest here.</summary>
+    IEnumerable<TagName> TagsOf(Digest digest);
+
+    /// <summary>What a tag is bound to here, without asking anybody; empty when it is not.</summary>
+    Digest LiveOf(TagName tag);
 
     /// <summary>What a tag was bound to before, the last one first, at most 16: of cached repositories only.</summary>
     IReadOnlyList<Digest> HistoryOf(TagName tag);

@@ -22,8 +22,9 @@ internal sealed class Links(LinkIndex index)
                 index.Remove(key);
                 return null;
             }
-            // A record of an earlier start keeps its verdict: the disk only had to confirm that the link is still there.
-            if (!index.TryRead(key, out record)) record = new() { Size = SmallFiles.Length(repository.Root.Data(target)) ?? -1 };
+            // A record of an earlier start loses its verdict: what took it away since may be younger than what the index recovered.
+            if (index.TryRead(key, out record)) record = record with { Revision = 0, Outcome = 0, Until = 0 };
+            else record = new() { Size = SmallFiles.Length(repository.Root.Data(target)) ?? -1 };
             record.Flags = target == digest ? (byte)0 : Alias;
             index.Write(key, record);
             return ToLink(record);

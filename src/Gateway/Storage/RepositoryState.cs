@@ -19,6 +19,9 @@ internal sealed class RepositoryState
     /// <summary>How often the evidence about each subject has changed.</summary>
     public SubjectVersions Versions { get; } = new();
 
+    /// <summary>Which indexes name a manifest.</summary>
+    public IndexParents Parents { get; } = new();
+
     /// <summary>When content was first seen here.</summary>
     public SeenTimes Seen { get; } = new();
 

@@ -50,7 +50,9 @@ internal sealed class Root(string folder, Lifetime lifetime)
     /// <summary>What distribution has no place for; it ignores folders that begin with an underscore.</summary>
     public string Own(string repository) => $"{Repositories}/{repository}/_gateway";
 
-    public string Referrers(string repository, Digest subject) => $"{Own(repository)}/referrers/{subject.AlgorithmName}/{subject.Hex}";
+    public string Referrers(string repository) => $"{Own(repository)}/referrers";
+
+    public string Referrers(string repository, Digest subject) => $"{Referrers(repository)}/{subject.AlgorithmName}/{subject.Hex}";
 
     public string Referrer(string repository, Digest subject, Digest referrer) =>
         $"{Referrers(repository, subject)}/{referrer.AlgorithmName}-{referrer.Hex}";

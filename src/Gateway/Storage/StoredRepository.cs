@@ -31,6 +31,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
             : live;
     }
 
+    public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
+
     private TagState? ReadLive(TagName tag)
     {
         var link = Root.TagLink(Path, tag);
@@ -106,9 +108,15 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
 
+    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => EvidenceNotes.Orphans(this);
+
     public long VersionOf(Digest subject) => _state.Versions.Of(subject);
 
     public long Version => _state.Versions.Latest;
+
+    public long Lost => _state.Versions.Lost;
+
+    public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _state.Parents.OfAsync(this, child);
 
     public DateTimeOffset? FirstSeen(Digest digest)
     {

@@ -15,6 +15,7 @@ internal sealed class SubjectVersions
     private readonly Dictionary<Digest, long> _versions = [];
     private long _forgotten;
     private long _latest;
+    private long _lost;
 
     /// <summary>The number of the last change of any subject.</summary>
     public long Latest => Volatile.Read(ref _latest);
@@ -37,6 +38,12 @@ internal sealed class SubjectVersions
         }
         RaiseAll(sequence);
     }
+
+    /// <summary>The number of the last change that took something away which a verdict may rest on.</summary>
+    public long Lost => Volatile.Read(ref _lost);
+
+    /// <summary>Notes that something was taken away.</summary>
+    public void Lose(long sequence) => Volatile.Write(ref _lost, sequence);
 
     /// <summary>Notes a change that may concern more than one subject, such as an index that comes or goes.</summary>
     public void RaiseAll(long sequence) => Volatile.Write(ref _latest, sequence);

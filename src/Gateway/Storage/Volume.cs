@@ -37,6 +37,7 @@ internal sealed class Volume : IAsyncDisposable
         Files = new(folders.Temporary);
         Trash = new(folders.Trash, clock);
         Catalog = new(KeptRoot);
+        Ledger = new(folders.Decisions);
         Uploads = new(folders.Uploads, this, clock);
         Fetches = new(folders.Fetches, this);
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files);
@@ -81,6 +82,9 @@ internal sealed class Volume : IAsyncDisposable
     public Catalog Catalog { get; }
 
     public Uploads Uploads { get; }
+
+    /// <summary>What was decided lately.</summary>
+    public Ledger Ledger { get; }
 
     /// <summary>The files of fetches under way.</summary>
     public FetchFiles Fetches { get; }

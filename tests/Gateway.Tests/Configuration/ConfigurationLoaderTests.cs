@@ -146,12 +146,10 @@ public sealed class ConfigurationLoaderTests
 
     [Theory]
     [InlineData("policy: {}", "policy.default: must be written; expected allow or deny")]
-    [InlineData("policy: { default: allow, quarantine: {} }", "policy.quarantine: not in this version")]
+    [InlineData("policy: { default: allow, quarantine: { pendingTtl: 0s } }", "policy.quarantine.pendingTtl: expected")]
+    [InlineData("policy: { default: allow, quarantine: { visibleTo: [pull] } }", "policy.quarantine.visibleTo[0]: expected")]
     [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { truthfulMedia: [] } }] }", "policy.rules[0].require.truthfulMedia: not in this version")]
     [InlineData("policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { layerDigestCheck: true } }] }", "policy.rules[0].require.layerDigestCheck: not in this version")]
-    [InlineData(
-        "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true }, onMissing: quarantine }] }",
-        "policy.rules[0].onMissing: 'quarantine' is not in this version")]
     [InlineData("policy: { default: allow, parser: { schema1: accept } }", "policy.parser.schema1: expected reject, the only choice of this version, 'accept' came")]
     [InlineData("policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
     [InlineData("routes: [{ prefix: '', upstream: docker.io, push: forward }]\nupstreams: { docker.io: {} }", "routes[0].push: 'forward' is not in this version")]

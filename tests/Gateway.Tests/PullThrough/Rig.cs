@@ -156,7 +156,7 @@ internal sealed class Rig : IAsyncDisposable
         Fetches = new(Volume, Clock, NullLogger.Instance);
         Backing = Pull(Name);
         Gate = new(
-            RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(), Clock), Volume, new(), takesPushes: false,
+            RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(Volume.Ledger), Clock), Volume, new(), takesPushes: false,
             Clock);
     }
 

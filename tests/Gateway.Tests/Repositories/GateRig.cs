@@ -19,7 +19,7 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
     public static readonly Asker Pusher = new("ci", AccessActions.All);
     public static readonly Asker Puller = new("node", AccessActions.Pull);
 
-    private readonly Decisions _decisions = new();
+    private readonly Decisions _decisions = new(volume.Volume.Ledger);
 
     public Volume Volume => volume.Volume;
 

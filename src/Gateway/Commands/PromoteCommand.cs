@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Gateway.Configuration;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway promote</c>: asks a running gateway to bind a tag to what another of its repositories has.</summary>
+internal static class PromoteCommand
+{
+    // The gateway reads and judges what it has on its own disk: far more than that takes.
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    public static Command Create()
+    {
+        var from = new Argument<string>("from") { Description = "What: repository@digest, or repository:tag." };
+        var to = new Argument<string>("to") { Description = "Where to: repository:tag." };
+        var config = ConfigurationFile.Option();
+        var server = new Option<string?>("--server") { Description = "The gateway's address; left out, the first of 'listen' in the configuration." };
+        var user = new Option<string?>("--user") { Description = "The account; its password is read from GATEWAY_PASSWORD." };
+        var command = new Command("promote", "Binds a tag to a manifest of another repository, with the evidence that the policy asks for.")
+        {
+            from, to, config, server, user,
+        };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var named = parsed.GetValue(server);
+            if (!Uri.TryCreate(named, UriKind.Absolute, out var url) && named is not null)
+            {
+                await error.WriteLineAsync($"gateway: --server expects an address such as http://127.0.0.1:5000, '{named}' came");
+                return 1;
+            }
+            if (url is null)
+            {
+                if ((await ConfigurationFile.LoadAsync(parsed.GetValue(config), error)).Options is not { } options) return 1;
+                url = options.Listen[0].Url;
+            }
+            return await PromoteAsync(
+                url, parsed.GetValue(user), parsed.GetRequiredValue(from), parsed.GetRequiredValue(to), output, error, cancellationToken);
+        });
+        return command;
+    }
+
+    private static async Task<int> PromoteAsync(
+        Uri server, string? user, string from, string to, TextWriter output, TextWriter error, CancellationToken cancellationToken)
+    {
+        using var client = new HttpClient { Timeout = Limit };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server, "/-/promote"))
+        {
+            Content = new StringContent(
+                JsonSerializer.Serialize(new(from, to), PromoteJson.Default.Promotion), Encoding.UTF8, "application/json"),
+        };
+        if (user is not null)
+        {
+            var credentials = $"{user}:{Environment.GetEnvironmentVariable("GATEWAY_PASSWORD")}";
+            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials)));
+        }
+        try
+        {
+            using var answer = await client.SendAsync(request, cancellationToken);
+            if (answer.IsSuccessStatusCode)
+            {
+                await output.WriteLineAsync($"{to} is now {string.Join(' ', answer.Headers.GetValues("Docker-Content-Digest"))}");
+                return 0;
+            }
+            await error.WriteLineAsync($"gateway: {Message(await answer.Content.ReadAsStringAsync(cancellationToken), (int)answer.StatusCode)}");
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        {
+            await error.WriteLineAsync($"gateway: {server} does not answer: {e.Message}");
+        }
+        return 1;
+    }
+
+    private static string Message(string body, int status)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            return document.RootElement.GetProperty("errors")[0].GetProperty("message").GetString() ?? $"status {status}";
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
+        {
+            return $"status {status}";
+        }
+    }
+}
+
+/// <summary>What is asked of <c>/-/promote</c>.</summary>
+internal sealed record Promotion(string From, string To);
+
+[System.Text.Json.Serialization.JsonSourceGenerationOptions(PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.CamelCase)]
+[System.Text.Json.Serialization.JsonSerializable(typeof(Promotion))]
+internal sealed partial class PromoteJson : System.Text.Json.Serialization.JsonSerializerContext;

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Repositories;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// <c>POST /-/promote</c> with <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to what another repository has, with
+/// the evidence that the policy there asks for. Needs pull on the one and push on the other.
+/// </summary>
+internal static class PromoteEndpoint
+{
+    // Two references of at most 400 characters each, and room for spaces.
+    private const int MaxBody = 4096;
+
+    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 2, AllowDuplicateProperties = false };
+
+    public static async Task PostAsync(Exchange x)
+    {
+        if (await RequestBody.RefuseEncodedAsync(x)) return;
+        if (await RequestBody.ReadAsync(x.Request, MaxBody, x.Aborted) is not { } body || Read(body) is not { } asked)
+        {
+            const string Message = "expected JSON with \"from\", a repository with @digest or :tag, and \"to\", a repository with :tag";
+            await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
+            return;
+        }
+        var from = x.Snapshot.Router.Route(x.Host, null, asked.From);
+        var to = x.Snapshot.Router.Route(x.Host, null, asked.To);
+        var there = x.Snapshot.Access.For(x.Identity, from.CanonicalName);
+        x.Asker = x.Snapshot.Access.For(x.Identity, to.CanonicalName);
+        if (await RefuseAsync(x, there, asked, from, to)) return;
+
+        x.Repository = to.Repository!;
+        var answer = await x.Repository.PromoteAsync(x.Asker, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
+        if (answer is not Answer<PushedManifest>.Found { Value: var promoted } found)
+        {
+            await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
+            return;
+        }
+        x.Note(found);
+        x.Response.Headers.Location = $"/v2/{asked.To}/manifests/{promoted.Digest}";
+        x.Response.Headers[RegistryHeaders.ContentDigest] = promoted.Digest.ToString();
+        x.Response.Headers[RegistryHeaders.GatewayPromoted] = asked.Tag.ToString();
+        x.Empty(Status201Created);
+    }
+
+    // In the order of every other request: who asks, may he know, may he do it, is it there.
+    private static async Task<bool> RefuseAsync(Exchange x, Asker there, Promotion asked, Routed from, Routed to)
+    {
+        var mayPull = there.MayPull && x.Asker.MayPull;
+        if (mayPull && x.Asker.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && from.Repository is not null && to.Repository is not null)
+            return false;
+        if (x.Identity is Identity.Anonymous && !(mayPull && x.Asker.MayPush)) await x.ChallengeAsync("authentication required");
+        else if (x.Listener.PullOnly) await x.FailAsync(RegistryErrorCode.DENIED, "this address takes no writes; promote by another address of this gateway");
+        else if (mayPull && !x.Asker.MayPush) await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {asked.To}");
+        else await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {(there.MayPull && from.Repository is not null ? asked.To : asked.From)} is not known here");
+        return true;
+    }
+
+    private sealed record Promotion(RepositoryName From, Reference What, RepositoryName To, TagName Tag);
+
+    private static Promotion? Read(byte[] body)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body, Strict);
+            var root = document.RootElement;
+            return root.ValueKind == JsonValueKind.Object && root.EnumerateObject().Count() == 2
+                && ReadReference(root.GetProperty("from").GetString()) is { } from
+                && ReadReference(root.GetProperty("to").GetString()) is { What.IsDigest: false } to
+                ? new(from.Name, from.What, to.Name, to.What.Tag)
+                : null;
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private static (RepositoryName Name, Reference What)? ReadReference(string? text)
+    {
+        if (text is null) return null;
+        var at = text.IndexOf('@', StringComparison.Ordinal);
+        var end = at >= 0 ? at : text.LastIndexOf(':');
+        if (end < 0 || !RepositoryName.TryParse(text.AsSpan(0, end), out var name)) return null;
+        var rest = text.AsSpan(end + 1);
+        if (at >= 0) return Digest.TryParse(rest, out var digest) ? (name, new(digest)) : null;
+        return TagName.TryParse(rest, out var tag) ? (name, new(tag)) : null;
+    }
+}

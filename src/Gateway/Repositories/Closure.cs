@@ -1,0 +1,174 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>
+/// One manifest with all that a verdict about it may rest on, read once for all questions about it, and the version of the evidence about
+/// each manifest of it as it was before that evidence was read.
+/// </summary>
+internal sealed class Closure
+{
+    private readonly IBacking _backing;
+    private readonly IBacking _bindings;
+    private readonly PolicyEngine _engine;
+    private readonly TimeProvider _clock;
+    private readonly EvidenceReader _reader;
+    private readonly Dictionary<Digest, long> _versions = [];
+    private PolicyFacts _facts = PolicyFacts.None;
+    private FactKinds _known;
+
+    private Closure(
+        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, Brought? brought, TimeProvider clock)
+    {
+        (_backing, _bindings, Manifest, _engine, _clock) = (backing, bindings, manifest, engine, clock);
+        _reader = new(backing, brought, clock);
+    }
+
+    public StoredManifest Manifest { get; }
+
+    /// <summary>Every manifest below an index that the repository holds, in the index's order.</summary>
+    public ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants { get; private set; } = [];
+
+    /// <summary>What a change must state that rests on a verdict about this.</summary>
+    public ImmutableArray<(Digest Subject, long Version)> Versions => [.. _versions.Select(v => (v.Key, v.Value))];
+
+    /// <param name="bindings">Whose tags are asked about: another than where the manifest is when it is promoted.</param>
+    /// <param name="brought">Evidence that is not stored yet, and counts all the same.</param>
+    public static async ValueTask<Closure> ReadAsync(
+        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, Brought? brought, TimeProvider clock,
+        CancellationToken cancellationToken)
+    {
+        var closure = new Closure(backing, bindings, manifest, engine, brought, clock);
+        closure.NoteVersion(manifest.Digest);
+        closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
+        foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
+        return closure;
+    }
+
+    private void NoteVersion(Digest digest) => _versions.TryAdd(digest, _backing.VersionOf(digest));
+
+    /// <summary>The facts of these kinds, and whatever else has been read before.</summary>
+    public async ValueTask<PolicyFacts> FactsAsync(FactKinds needs, TagName? tag, CancellationToken cancellationToken)
+    {
+        var missing = needs & ~_known;
+        if (missing.HasFlag(FactKinds.Above)) _facts = _facts with { Above = await ReadAboveAsync(cancellationToken) };
+        if (missing.HasFlag(FactKinds.Evidence)) await ReadEvidenceAsync(cancellationToken);
+        if (missing.HasFlag(FactKinds.FirstSeen)) _facts = _facts with { FirstSeen = ReadFirstSeen() };
+        _known |= missing;
+        var history = needs.HasFlag(FactKinds.TagHistory) && tag is { } named ? await ReadHistoryAsync(named, cancellationToken) : [];
+        var facts = _facts with { TagHistory = history };
+        if (!needs.HasFlag(FactKinds.Configs)) return facts;
+        return facts with { Configs = await ReadConfigsAsync(history, cancellationToken) };
+    }
+
+    private IEnumerable<(Digest Digest, Manifest Manifest)> All =>
+        Descendants.Prepend((Manifest.Digest, Manifest.Manifest)).Concat(_facts.Above);
+
+    private async ValueTask ReadEvidenceAsync(CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(EvidenceBudget.MaxTime, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        var evidence = ImmutableDictionary.CreateBuilder<Digest, ImmutableArray<Evidence>>();
+        var beyond = ImmutableHashSet.CreateBuilder<Digest>();
+        // What it finds out about one may be evidence too: it is no subject of this question.
+        foreach (var (digest, manifest) in All.Where(m => ManifestKinds.Of(m.Manifest) != ManifestKind.Evidence).ToArray())
+        {
+            try
+            {
+                var (found, isBeyond) = await _reader.ReadAsync(digest, either.Token);
+                if (!found.IsEmpty) evidence[digest] = found;
+                if (isBeyond) beyond.Add(digest);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                beyond.Add(digest);
+            }
+        }
+        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable() };
+    }
+
+    private ImmutableDictionary<Digest, DateTimeOffset> ReadFirstSeen() =>
+        All.DistinctBy(m => m.Digest)
+            .Select(m => (m.Digest, At: _backing.FirstSeen(m.Digest)))
+            .Where(m => m.At is not null)
+            .ToImmutableDictionary(m => m.Digest, m => m.At!.Value);
+
+    private async ValueTask<ImmutableDictionary<Digest, ImageConfig>> ReadConfigsAsync(
+        ImmutableArray<TagBinding> history, CancellationToken cancellationToken)
+    {
+        var configs = ImmutableDictionary.CreateBuilder<Digest, ImageConfig>();
+        var bound = history.Where(b => b.Manifest is not null).Select(b => (b.Digest, Manifest: b.Manifest!));
+        foreach (var (digest, manifest) in All.Concat(bound).DistinctBy(m => m.Digest).ToArray())
+        {
+            if (await ImageConfigs.ReadAsync(_backing, manifest, cancellationToken) is { } config) configs[digest] = config;
+        }
+        return configs.ToImmutable();
+    }
+
+    private async ValueTask<ImmutableArray<TagBinding>> ReadHistoryAsync(TagName tag, CancellationToken cancellationToken)
+    {
+        var history = ImmutableArray.CreateBuilder<TagBinding>();
+        foreach (var digest in _bindings.HistoryOf(tag).Prepend(_bindings.LiveOf(tag)).Where(d => !d.IsEmpty))
+            history.Add(new(digest, (await StoredAsync(_bindings, digest, cancellationToken))?.Manifest));
+        return history.ToImmutable();
+    }
+
+    /// <summary>The indexes that name the manifest, and those that name these; no more than the policy lets an index have below it.</summary>
+    private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadAboveAsync(CancellationToken cancellationToken)
+    {
+        var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
+        var seen = new HashSet<Digest> { Manifest.Digest };
+        var level = new List<Digest> { Manifest.Digest };
+        for (var depth = 0; depth <= _engine.Policy!.Parser.MaxIndexDepth && level.Count > 0; depth++)
+        {
+            var above = new List<Digest>();
+            foreach (var child in level)
+            {
+                foreach (var index in (await _backing.IndexesOfAsync(child)).Where(seen.Add).Take(EvidenceBudget.MaxManifests))
+                {
+                    NoteVersion(index);
+                    if (await StoredAsync(index, cancellationToken) is not { } stored) continue;
+                    found.Add((index, stored.Manifest));
+                    above.Add(index);
+                }
+            }
+            level = above;
+        }
+        return found.ToImmutable();
+    }
+
+    /// <summary>As deep as the policy lets an index be, and one more to see that it is deeper.</summary>
+    private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadDescendantsAsync(CancellationToken cancellationToken)
+    {
+        if (!Manifest.Manifest.IsIndex) return [];
+        var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
+        var seen = new HashSet<Digest>();
+        var level = new List<Manifest> { Manifest.Manifest };
+        for (var depth = 0; depth <= _engine.Policy!.Parser.MaxIndexDepth && level.Count > 0; depth++)
+        {
+            var below = new List<Manifest>();
+            foreach (var child in level.SelectMany(m => m.Children).Where(c => seen.Add(c.Digest)))
+            {
+                if (found.Count > _engine.Limits.MaxDescriptors) return found.ToImmutable();
+                if (await StoredAsync(child.Digest, cancellationToken) is not { } stored) continue;
+                found.Add((child.Digest, stored.Manifest));
+                if (stored.Manifest.IsIndex) below.Add(stored.Manifest);
+            }
+            level = below;
+        }
+        return found.ToImmutable();
+    }
+
+    private ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken) =>
+        StoredAsync(_backing, digest, cancellationToken);
+
+    private static async ValueTask<StoredManifest?> StoredAsync(IBacking backing, Digest digest, CancellationToken cancellationToken) =>
+        await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is not null
+        && await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored }
+            ? stored
+            : null;
+}

@@ -1,0 +1,100 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>A manifest that is being pushed, as evidence about these subjects.</summary>
+internal sealed record Brought(StoredManifest Evidence, ImmutableArray<Digest> Subjects);
+
+/// <summary>
+/// Reads what says something about a manifest, within the bounds of <see cref="EvidenceBudget"/>. What it is, each manifest says itself: no
+/// list, no tag and no index is believed.
+/// </summary>
+internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimeProvider clock)
+{
+    private long _left = EvidenceBudget.MaxBytes;
+
+    /// <summary>The evidence about one manifest, newest first, and whether there is more than may be read.</summary>
+    public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        var listed = await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
+        var found = ImmutableArray.CreateBuilder<Evidence>();
+        var isBeyond = listed.Count > EvidenceBudget.MaxManifests;
+        if (brought is not null && brought.Subjects.Contains(subject)) isBeyond |= !await AddAsync(brought.Evidence);
+        foreach (var digest in listed.Take(EvidenceBudget.MaxManifests).Where(d => d != brought?.Evidence.Digest))
+        {
+            if (await StoredAsync(digest, cancellationToken) is { } stored) isBeyond |= !await AddAsync(stored);
+        }
+        return (found.ToImmutable(), isBeyond);
+
+        async ValueTask<bool> AddAsync(StoredManifest manifest)
+        {
+            if (!IsAbout(manifest.Manifest, subject)) return true;
+            var (blobs, isWhole) = await ReadBlobsAsync(manifest.Manifest, cancellationToken);
+            found.Add(new(
+                manifest.Digest, manifest.Manifest, manifest.Manifest.Subject is null ? TagOf(subject) : null,
+                backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs));
+            return isWhole;
+        }
+    }
+
+    /// <summary>Whether a manifest can be evidence about a subject: by its form, and by its own word where it has one.</summary>
+    public static bool IsAbout(Manifest manifest, Digest subject) =>
+        ManifestKinds.Of(manifest) == ManifestKind.Evidence && (manifest.Subject is null || manifest.Subject.Digest == subject);
+
+    private static TagName? TagOf(Digest subject) =>
+        subject.Algorithm == DigestAlgorithm.Sha256 ? TagName.Parse($"sha256-{subject.Hex}.sig") : null;
+
+    /// <summary>A manifest of evidence; what an upstream has is kept from then on.</summary>
+    private async ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }) return null;
+        if (manifest.IsStored || ManifestKinds.Of(manifest.Manifest) != ManifestKind.Evidence) return manifest;
+        try
+        {
+            await backing.CommitAsync(new([.. Keeping.Operations(manifest, default, isAdmitted: true, clock.GetUtcNow())]), cancellationToken);
+            return manifest;
+        }
+        catch (StoreReadOnlyException)
+        {
+            // Its layers cannot be had without a link to them.
+            return null;
+        }
+    }
+
+    private async ValueTask<(ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs, bool IsWhole)> ReadBlobsAsync(
+        Manifest manifest, CancellationToken cancellationToken)
+    {
+        var blobs = ImmutableDictionary.CreateBuilder<Digest, ReadOnlyMemory<byte>>();
+        var isWhole = true;
+        foreach (var layer in manifest.Layers.DistinctBy(l => l.Digest).Take(EvidenceBudget.MaxSignatures))
+        {
+            var most = (int)Math.Min(EvidenceBudget.MaxBytesOf(layer), _left);
+            if (EvidenceBudget.MaxBytesOf(layer) == 0) continue;
+            isWhole &= layer.Size <= most;
+            if (layer.Size > most || await ReadBlobAsync(layer.Digest, most, cancellationToken) is not { } bytes) continue;
+            _left -= bytes.Length;
+            blobs[layer.Digest] = bytes;
+        }
+        return (blobs.ToImmutable(), isWhole && manifest.Layers.Length <= EvidenceBudget.MaxSignatures);
+    }
+
+    private async ValueTask<byte[]?> ReadBlobAsync(Digest digest, int most, CancellationToken cancellationToken)
+    {
+        if (await backing.OpenBlobAsync(digest, BlobUse.Whole, cancellationToken) is not Result<IContent>.Found { Value: var content })
+            return null;
+        await using var opened = content;
+        try
+        {
+            return await content.ReadAsync(most, cancellationToken) is { } bytes && Digest.Of(bytes, digest.Algorithm) == digest ? bytes : null;
+        }
+        catch (IOException)
+        {
+            // An upstream broke it off, or the file cannot be read: it is not to be had now.
+            return null;
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>Blobs, and the uploads that bring them.</summary>
+internal sealed partial class Repository
+{
+    /// <summary>Opens a blob; the caller disposes it.</summary>
+    public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        if (!(takesPushes && asker.MayPush) && !await _admission.IsAdmittedAsync(digest, cancellationToken))
+            return new Answer<IContent>.Absent(Provenance.Local);
+        return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
+        {
+            Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),
+            Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            var no => new Answer<IContent>.Absent(no.Provenance),
+        };
+    }
+
+    /// <summary>Brings a blob of one of the repository's admitted manifests here ahead of need, as far as there is room.</summary>
+    public ValueTask<Kept> KeepBlobAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        backing.KeepAsync(blob, cancellationToken);
+
+    /// <summary>Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed.</summary>
+    public ValueTask<Answer<Upload>> OpenUploadAsync(
+        Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+    {
+        if (RefuseChange<Upload>(asker, AccessActions.Push) is { } refusal) return refusal;
+        return await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
+            ? new Answer<Upload>.Found(upload, Provenance.Local)
+            : NoPushes<Upload>();
+    });
+
+    /// <summary>
+    /// Finds a session; <see cref="Answer{T}.Absent"/> (404 <c>BLOB_UPLOAD_UNKNOWN</c>) for any that is not this repository's, or another
+    /// actor's.
+    /// </summary>
+    public ValueTask<Answer<Upload>> FindUploadAsync(
+        Asker asker, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+    {
+        if (await backing.FindUploadAsync(id, cancellationToken) is not { } upload) return new Answer<Upload>.Absent(Provenance.Local);
+        if (upload.Actor == asker.Actor) return new Answer<Upload>.Found(upload, Provenance.Local);
+        await upload.DisposeAsync();
+        return new Answer<Upload>.Absent(Provenance.Local);
+    });
+
+    /// <summary>Makes a finished upload the repository's blob; <c>DIGEST_INVALID</c> when its bytes have another digest.</summary>
+    public ValueTask<Answer<Digest>> CompleteUploadAsync(
+        Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+    {
+        if (RefuseChange<Digest>(asker, AccessActions.Push) is { } refusal) return refusal;
+        var found = await upload.FinishAsync(digest.Algorithm, cancellationToken);
+        if (found != digest)
+            return new Answer<Digest>.Invalid(
+                RegistryErrorCode.DIGEST_INVALID,
+                $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
+        await backing.CommitAsync(new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]), cancellationToken);
+        recent.Note(digest, Name);
+        return new Answer<Digest>.Found(digest, Provenance.Local);
+    });
+
+    /// <summary>
+    /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session
+    /// instead", for whatever reason: the asker learns nothing of repositories that he may not pull from.
+    /// </summary>
+    public async ValueTask<bool> MountAsync(Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
+    {
+        if (!takesPushes || !there.MayPull) return false;
+        try
+        {
+            var opened = await from.OpenBlobAsync(there, digest, BlobUse.Head, cancellationToken);
+            if (opened is not Answer<IContent>.Found { Value: var content }) return false;
+            await content.DisposeAsync();
+            if (volume.FindContent(digest) is not { } size) return false;
+            await backing.CommitAsync(new([new Operation.LinkBlob(digest, size)]), cancellationToken);
+            recent.Note(digest, Name);
+            return true;
+        }
+        catch (IOException)
+        {
+            // The volume takes no writes, or the content has just been evicted: an upload says the first, and mends the second.
+            return false;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>What an upstream offers: judged before its tag moves, and where it does not pass, the last that did.</summary>
+internal sealed partial class Repository
+{
+    /// <summary>
+    /// The upstream says that the tag should be another manifest than the one we have: that one is judged before the tag moves.
+    /// </summary>
+    private async ValueTask<Answer<StoredManifest>> TakeOfferAsync(
+        Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)
+    {
+        var offered = await backing.ReadManifestAsync(state.Offered, cancellationToken);
+        if (offered is Result<StoredManifest>.Found found)
+        {
+            var answer = await AdmitFetchedAsync(asker, found.Value, tag, state.Live, found.Provenance, cancellationToken);
+            var refused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
+            return refused && !state.Live.IsEmpty
+                ? Resolved(await GetLastGoodAsync(asker, tag, state.Offered, answer, cancellationToken), Stale(provenance))
+                : Standing(answer, TagStanding.Live);
+        }
+        if (!state.Live.IsEmpty)
+        {
+            var why = $"{Name}:{tag} is not what the upstream has: newer {state.Offered} could not be fetched";
+            return Resolved(await GetByDigestAsync(asker, state.Live, tag, cancellationToken), Stale(provenance) with { Warning = why });
+        }
+        return offered is Result<StoredManifest>.Unavailable no
+            ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
+            : new Answer<StoredManifest>.Absent(offered.Provenance);
+    }
+
+    private static Provenance Stale(Provenance tag) => tag with { IsHit = true, Forward = "stale" };
+
+    /// <summary>A manifest that has come from an upstream: kept, and its tag bound, only as far as the policy admits it.</summary>
+    /// <param name="from">What the tag is bound to until now; null when it is not to be bound.</param>
+    private async ValueTask<Answer<StoredManifest>> AdmitFetchedAsync(
+        Asker asker, StoredManifest manifest, TagName? tag, Digest? from, Provenance provenance, CancellationToken cancellationToken)
+    {
+        var arrival = tag is { } named
+            ? await judge.OfWaitingAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
+            : await judge.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
+        var verdict = tag is null ? Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
+        var isKept = verdict.Outcome != Outcome.Deny;
+        var isBound = verdict.Admits && from is not null;
+        // What is refused is known from now on: it grows older, and is not kept.
+        Operation[] operations = isKept
+            ? [.. Keeping.Operations(manifest, Judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
+                .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
+            : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
+        var (stored, failure) = await TryKeepAsync(
+            new([.. operations]) { Expectations = isBound ? [new(tag!.Value, from!.Value)] : [] },
+            isNew: isKept || backing.FirstSeen(manifest.Digest) is null, cancellationToken);
+        // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
+        if (failure is not null && isKept && !judge.Engine.AdmitsEverything)
+            return new Answer<StoredManifest>.Unavailable(null, failure, provenance);
+        provenance = provenance with { Stored = stored && isKept };
+        if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, provenance);
+        var decision = judge.Decide(verdict, Stage.ProxyFetch, Name, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, asker);
+        return verdict.Outcome switch
+        {
+            Outcome.Warn => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
+            Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, provenance),
+            _ => new Answer<StoredManifest>.Refused(decision, provenance),
+        };
+    }
+
+    private async ValueTask<(bool Stored, string? Failure)> TryKeepAsync(Change change, bool isNew, CancellationToken cancellationToken)
+    {
+        if (!isNew) return (false, null);
+        try
+        {
+            // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said.
+            return (await backing.CommitAsync(change, cancellationToken) is CommitResult.Committed, null);
+        }
+        catch (StoreReadOnlyException e)
+        {
+            return (false, e.Message);
+        }
+    }
+
+    /// <summary>
+    /// The newest manifest that an upstream's tag was bound to here and that passes now, in place of one that does not; where there is
+    /// none, the refusal.
+    /// </summary>
+    private async ValueTask<Answer<StoredManifest>> GetLastGoodAsync(
+        Asker asker, TagName tag, Digest refusedDigest, Answer<StoredManifest> refused, CancellationToken cancellationToken)
+    {
+        var decision = refused switch
+        {
+            Answer<StoredManifest>.Refused { Decision: var known } => known,
+            Answer<StoredManifest>.Hidden { Decision: var known } => known,
+            _ => throw new ArgumentException($"a refusal was expected, {refused.GetType().Name} came", nameof(refused)),
+        };
+        foreach (var digest in backing.HistoryOf(tag).Prepend(backing.LiveOf(tag)).Where(d => !d.IsEmpty && d != refusedDigest).Distinct())
+        {
+            if (await GetByDigestAsync(asker, digest, tag, cancellationToken) is not Answer<StoredManifest>.Found found) continue;
+            var why = $"{Name}:{tag} is not what the upstream has: newer {refusedDigest} refused by policy, decision {decision.Id}";
+            var provenance = found.Provenance with { Warning = why };
+            return Standing(found with { Substituted = refusedDigest, Provenance = provenance }, TagStanding.Live);
+        }
+        return refused;
+    }
+
+    private static Verdict Worse(Verdict one, Verdict other) => other.Outcome > one.Outcome ? other : one;
+}

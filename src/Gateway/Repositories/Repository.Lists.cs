@@ -1,0 +1,72 @@
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>Lists: nothing is in them that the asker could not get.</summary>
+internal sealed partial class Repository
+{
+    /// <summary>
+    /// Tags after <paramref name="last"/>, at most <paramref name="count"/>; for those who may push also the tags that wait.
+    /// </summary>
+    public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>
+        !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local)
+        : await backing.TagsAfterAsync(last, count, cancellationToken) switch
+        {
+            Result<Page<TagName>>.Found found =>
+                new Answer<Page<TagName>>.Found(IsKnownPusher(asker) ? WithWaiting(found.Value, last, count) : found.Value, found.Provenance),
+            Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            var no => new Answer<Page<TagName>>.Absent(no.Provenance),
+        };
+
+    private Page<TagName> WithWaiting(Page<TagName> live, string? last, int count)
+    {
+        var now = clock.GetUtcNow();
+        var waiting = backing.Offers().Where(o => o.Expires > now && string.CompareOrdinal(o.Tag.Value, last) > 0).Select(o => o.Tag);
+        var all = live.Items.Union(waiting).OrderBy(t => t.Value, StringComparer.Ordinal).ToList();
+        // Behind a page that goes on, the next one has what comes after its last live tag.
+        var page = live.More && live.Items.Count > 0 ? all.TakeWhile(t => string.CompareOrdinal(t.Value, live.Items[^1].Value) <= 0).ToList() : all;
+        return new([.. page.Take(count)], live.More || page.Count > count);
+    }
+
+    /// <summary>
+    /// Referrers of a subject after <paramref name="last"/> (a digest), of one artifact type where one is given; found and empty for an
+    /// unknown subject. What waits is there for those who may push alone.
+    /// </summary>
+    public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(
+        Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken)
+    {
+        if (!asker.MayPull) return new Answer<ReferrersPage>.Absent(Provenance.Local);
+        switch (await backing.ReferrersAsync(subject, cancellationToken))
+        {
+            case Result<IReadOnlyList<Descriptor>>.Found found:
+                var shown = judge.Engine.AdmitsEverything || IsKnownPusher(asker)
+                    ? found.Value
+                    : await AdmittedAsync(found.Value, cancellationToken);
+                return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Provenance);
+            case Result<IReadOnlyList<Descriptor>>.Unavailable no:
+                return new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+            // The upstream refused this client: he must not take that for "none".
+            case { Provenance: { ForwardStatus: not null } refused }:
+                return new Answer<ReferrersPage>.Absent(refused);
+            case var no:
+                return new Answer<ReferrersPage>.Found(new([], false), no.Provenance);
+        }
+    }
+
+    /// <summary>Those of a list that pullers may have; what is not here yet is judged when it is fetched.</summary>
+    private async ValueTask<IReadOnlyList<Descriptor>> AdmittedAsync(
+        IReadOnlyList<Descriptor> referrers, CancellationToken cancellationToken)
+    {
+        var admitted = new List<Descriptor>(referrers.Count);
+        foreach (var referrer in referrers)
+        {
+            var isHidden = await backing.ReadLinkAsync(referrer.Digest, LinkKind.Manifest, cancellationToken) is not null
+                && await backing.ReadManifestAsync(referrer.Digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored }
+                && !(await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
+            if (!isHidden) admitted.Add(referrer);
+        }
+        return admitted;
+    }
+}

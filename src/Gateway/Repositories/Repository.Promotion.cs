@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>
+/// Promotion: a manifest of another repository, with everything below it and the evidence that counted, becomes a tag here in one change.
+/// </summary>
+internal sealed partial class Repository
+{
+    /// <param name="source">Where it is.</param>
+    /// <param name="there">The asker as that repository sees him.</param>
+    /// <param name="reference">What is promoted.</param>
+    /// <param name="tag">The tag to bind here.</param>
+    public async ValueTask<Answer<PushedManifest>> PromoteAsync(
+        Asker asker, Repository source, Asker there, Reference reference, TagName tag, CancellationToken cancellationToken)
+    {
+        if (RefuseChange<PushedManifest>(asker, AccessActions.Push) is { } refusal) return refusal;
+        if (!there.MayPull) return new Answer<PushedManifest>.Absent(Provenance.Local);
+        switch (await source.GetManifestAsync(there, reference, cancellationToken))
+        {
+            case Answer<StoredManifest>.Found found:
+                return await WriteAsync(() => PromoteAsync(asker, source, found.Value, tag, cancellationToken));
+            case Answer<StoredManifest>.Hidden hidden:
+                return new Answer<PushedManifest>.Hidden(hidden.Decision, hidden.Provenance);
+            case Answer<StoredManifest>.Refused refused:
+                return new Answer<PushedManifest>.Refused(refused.Decision, refused.Provenance);
+            case Answer<StoredManifest>.Unavailable no:
+                return new Answer<PushedManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+            case var no:
+                return new Answer<PushedManifest>.Absent(no.Provenance);
+        }
+    }
+
+    private async ValueTask<Answer<PushedManifest>> PromoteAsync(
+        Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
+    {
+        var (moved, arrival) = await ReadAsync(source, manifest, tag, cancellationToken);
+        if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
+            return new Answer<PushedManifest>.Refused(
+                judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker, "not promoted"), Provenance.Local);
+        if (moved.SelectMany(m => m.Manifest.Manifest.Blobs).FirstOrDefault(b => b.Urls.IsEmpty && volume.FindContent(b.Digest) is null) is { } absent)
+            return new Answer<PushedManifest>.Invalid(
+                RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
+                $"{absent.Digest} of {source.Name} is not kept here; pull {source.Name}@{manifest.Digest} through this gateway, then promote again");
+        Operation[] binding =
+        [
+            new Operation.SetVerdict(manifest.Digest, Judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
+            .. backing.Offers().Any(o => o.Tag == tag) ? [new Operation.Withdraw(tag)] : Array.Empty<Operation>(),
+        ];
+        var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding]);
+        if (judge.Engine.AdmitsEverything) change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
+        await backing.CommitAsync(change, cancellationToken);
+        foreach (var blob in moved.SelectMany(m => m.Manifest.Manifest.Blobs)) recent.Note(blob.Digest, Name);
+        return new Answer<PushedManifest>.Found(
+            new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, Provenance.Local)
+        {
+            Warning = arrival.Worst.Outcome == Outcome.Warn
+                ? judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker)
+                : null,
+        };
+    }
+
+    /// <summary>
+    /// Everything that is promoted, what is below before what is above and evidence last, and what the policy here says of it. Evidence is
+    /// as old as it was where it comes from.
+    /// </summary>
+    private async ValueTask<(List<(StoredManifest Manifest, Digest About)> Moved, Arrival Arrival)> ReadAsync(
+        Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
+    {
+        var moved = new List<(StoredManifest, Digest)> { (manifest, default) };
+        if (judge.Engine.AdmitsEverything)
+        {
+            for (var i = 0; i < moved.Count; i++)
+            {
+                foreach (var child in moved[i].Item1.Manifest.Children.Where(c => MediaTypes.IsManifest(c.MediaType)))
+                    moved.AddRange(await source.StoredAsync(child.Digest, default, cancellationToken));
+            }
+            moved.Reverse();
+            return (moved.DistinctBy(m => m.Item1.Digest).ToList(), await judge.OfArrivalAsync(backing, Name, manifest, Stage.Promote, [tag], cancellationToken));
+        }
+        var closure = await judge.ReadAsync(source.Backing, manifest, null, cancellationToken, bindings: backing);
+        var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Promote, [tag], cancellationToken);
+        foreach (var (digest, _) in closure.Descendants) moved.AddRange(await source.StoredAsync(digest, default, cancellationToken));
+        moved.Reverse();
+        var here = moved.Select(m => m.Item1.Digest).ToHashSet();
+        foreach (var evidence in arrival.Verified.Except(here))
+        {
+            var about = source.Backing.SubjectsOf(evidence).FirstOrDefault(here.Contains);
+            moved.AddRange(await source.StoredAsync(evidence, about, cancellationToken));
+        }
+        return (moved, arrival);
+    }
+
+    private IBacking Backing => backing;
+
+    private async ValueTask<(StoredManifest, Digest)[]> StoredAsync(Digest digest, Digest about, CancellationToken cancellationToken) =>
+        await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored } ? [(stored, about)] : [];
+
+    private IEnumerable<Operation> Copying(Repository source, StoredManifest manifest, Digest about)
+    {
+        var seen = source.Backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow();
+        foreach (var operation in Keeping.Operations(manifest with { IsStored = false }, default, isAdmitted: true, seen)) yield return operation;
+        if (about.IsEmpty || manifest.Manifest.Subject is not null) yield break;
+        yield return new Operation.AddEvidence(about, manifest.Digest);
+        // Where clients of the older form look for it; what is there already stays.
+        var tags = source.Backing.TagsOf(manifest.Digest).Where(t => EvidenceNotes.SubjectOf(t) == about && backing.LiveOf(t).IsEmpty);
+        foreach (var tag in tags) yield return new Operation.SetLive(tag, manifest.Digest);
+    }
+}

@@ -1,0 +1,70 @@
+using System.Collections.Immutable;
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>Pulling a manifest. GET and HEAD are one call.</summary>
+internal sealed partial class Repository
+{
+    public async ValueTask<Answer<StoredManifest>> GetManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken)
+    {
+        if (reference.IsDigest) return await GetByDigestAsync(asker, reference.Digest, null, cancellationToken);
+        switch (await backing.ResolveAsync(reference.Tag, cancellationToken))
+        {
+            case Result<TagState>.Found { Value: { Offer: { } offer } state, Provenance: var provenance }:
+                return Resolved(await GetWaitingAsync(asker, state.Live, offer, cancellationToken), provenance);
+            case Result<TagState>.Found { Value: { Offered.IsEmpty: true } state, Provenance: var provenance }:
+                var live = await GetByDigestAsync(asker, state.Live, reference.Tag, cancellationToken);
+                // What an upstream's tag was bound to may have been refused since.
+                if (live is Answer<StoredManifest>.Hidden hidden && !takesPushes)
+                    return Resolved(await GetLastGoodAsync(asker, reference.Tag, state.Live, hidden, cancellationToken), provenance);
+                return Resolved(Standing(live, TagStanding.Live), provenance);
+            case Result<TagState>.Found { Value: var state, Provenance: var provenance }:
+                return await TakeOfferAsync(asker, reference.Tag, state, provenance, cancellationToken);
+            case Result<TagState>.Unavailable no:
+                return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+            case var no:
+                return new Answer<StoredManifest>.Absent(no.Provenance);
+        }
+    }
+
+    /// <summary>An answer by tag came about as its tag was resolved, unless the manifest itself had to be fetched.</summary>
+    private static Answer<StoredManifest> Resolved(Answer<StoredManifest> answer, Provenance tag) =>
+        answer is Answer<StoredManifest>.Found { Provenance.IsHit: true } found ? found with { Provenance = tag } : answer;
+
+    private Answer<StoredManifest> Standing(Answer<StoredManifest> answer, TagStanding standing) =>
+        answer is Answer<StoredManifest>.Found found && !judge.Engine.AdmitsEverything ? found with { Standing = standing } : answer;
+
+    private async ValueTask<Answer<StoredManifest>> GetByDigestAsync(
+        Asker asker, Digest digest, TagName? tag, CancellationToken cancellationToken)
+    {
+        switch (await backing.ReadManifestAsync(digest, cancellationToken))
+        {
+            case Result<StoredManifest>.Found { Value.IsStored: true } found:
+                var verdict = await judge.OfStoredAsync(backing, Name, found.Value, tag, cancellationToken);
+                return Show(asker, found.Value, verdict, tag?.Value ?? digest.ToString(), found.Provenance);
+            case Result<StoredManifest>.Found found:
+                return await AdmitFetchedAsync(asker, found.Value, tag, null, found.Provenance, cancellationToken);
+            case Result<StoredManifest>.Unavailable no:
+                return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+            case var no:
+                return new Answer<StoredManifest>.Absent(no.Provenance);
+        }
+    }
+
+    /// <summary>
+    /// Shows a stored manifest under a verdict. One who is known and may push here sees it whatever the verdict: else nobody could push
+    /// over it, or sign it.
+    /// </summary>
+    private Answer<StoredManifest> Show(Asker asker, StoredManifest manifest, Verdict verdict, string reference, Provenance provenance)
+    {
+        if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, provenance);
+        var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, asker);
+        return verdict.Admits || IsKnownPusher(asker)
+            ? new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision }
+            : new Answer<StoredManifest>.Hidden(decision, provenance);
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>What a push of a manifest brings.</summary>
+/// <param name="Reference">What it is pushed by.</param>
+/// <param name="Tags">Tags of <c>?tag=</c> (distribution-spec main, end-7b); all are bound or none.</param>
+/// <param name="ContentType">The header without parameters; null when it was not sent.</param>
+internal sealed record ManifestPush(Reference Reference, ImmutableArray<TagName> Tags, string? ContentType, ReadOnlyMemory<byte> Bytes);
+
+/// <summary>What became of a push.</summary>
+/// <param name="Subject">For <c>OCI-Subject</c>; empty when the manifest names none.</param>
+/// <param name="Tags">Tags bound by <c>?tag=</c>, for <c>OCI-Tag</c>.</param>
+internal sealed record PushedManifest(Digest Digest, Digest Subject, ImmutableArray<TagName> Tags)
+{
+    /// <summary>Tags that this push, being evidence, has made live.</summary>
+    public ImmutableArray<TagName> Promoted { get; init; } = [];
+}
+
+/// <summary>Pushing a manifest: read, judged, and committed as one change, or waiting, or refused with nothing kept.</summary>
+internal sealed partial class Repository
+{
+    /// <summary>
+    /// How often a push is judged again because evidence or offers have changed meanwhile. Chosen: each time another push has come through.
+    /// </summary>
+    private const int MaxAttempts = 16;
+
+    public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Asker asker, ManifestPush push, CancellationToken cancellationToken)
+    {
+        if (RefuseChange<PushedManifest>(asker, AccessActions.Push) is { } refusal) return refusal;
+        var (manifest, problem) = PushCheck.Read(push, judge.Engine.Limits);
+        if (manifest is null) return problem!;
+        var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
+        var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
+        if (missing is not null) return missing;
+        return await WriteAsync<PushedManifest>(async () =>
+        {
+            for (var attempt = 0; attempt < MaxAttempts; attempt++)
+            {
+                if (await TryPutAsync(asker, push, manifest, tags, cancellationToken) is { } answer) return answer;
+            }
+            return new Answer<PushedManifest>.Unavailable(
+                TimeSpan.FromSeconds(1), $"others keep changing the evidence about {manifest.Digest} in {Name}; push it again", Provenance.Local);
+        });
+    }
+
+    /// <summary>Null when what the verdict rests on has changed before the commit.</summary>
+    private async ValueTask<Answer<PushedManifest>?> TryPutAsync(
+        Asker asker, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+    {
+        var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
+        var refused = RefusalOf(arrival, manifest, tags);
+        if (refused is not null)
+            return new Answer<PushedManifest>.Refused(
+                judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
+        var review = await ReviewAsync(manifest, tags, cancellationToken);
+        var stamp = judge.Engine.AdmitsEverything ? default : Judge.Stamp(arrival.OfDigest);
+        var change = new Change(
+            [.. Keeping.Operations(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, asker), .. review.Operations])
+        {
+            Needs = PushCheck.Needs(manifest.Manifest),
+            Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],
+            Expectations = review.Expectations,
+        };
+        return await backing.CommitAsync(change, cancellationToken) switch
+        {
+            CommitResult.Lacking lacking => PushCheck.DeletedMeanwhile(Name, lacking.Digest),
+            CommitResult.Committed => Pushed(asker, push, manifest, arrival, review),
+            _ => null,
+        };
+    }
+
+    private Answer<PushedManifest>.Found Pushed(
+        Asker asker, ManifestPush push, StoredManifest manifest, Arrival arrival, Review review)
+    {
+        var waiting = arrival.Tags.Where(t => !t.Verdict.Admits).ToArray();
+        var worst = arrival.Worst;
+        var warning = waiting.Length > 0
+            ? judge.Decide(
+                waiting[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
+                judge.Waiting(waiting.Select(t => t.Tag)))
+            : worst.Outcome != Outcome.Allow
+                ? judge.Decide(worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker, worst.Admits ? null : "kept, and hidden from pullers")
+                : review.Unsatisfied is { } other
+                    ? judge.Decide(other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, asker, "stored, and not enough")
+                    : null;
+        var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags) { Promoted = review.Promoted };
+        return new(pushed, review.Late is { } late ? Provenance.Local with { Warning = late } : Provenance.Local)
+        {
+            Warning = warning,
+            Standing = judge.Engine.AdmitsEverything || arrival.Tags.IsEmpty ? null
+                : waiting.Length > 0 ? TagStanding.Pending : TagStanding.Live,
+        };
+    }
+
+    /// <summary>Each tag is bound, or waits with its earlier binding still live.</summary>
+    private IEnumerable<Operation> Bind(Arrival arrival, StoredManifest manifest, Asker asker)
+    {
+        var waiting = backing.Offers().Select(o => o.Tag).ToHashSet();
+        foreach (var (tag, verdict) in arrival.Tags)
+        {
+            if (verdict.Admits)
+            {
+                yield return new Operation.SetLive(tag, manifest.Digest);
+                if (waiting.Contains(tag)) yield return new Operation.Withdraw(tag);
+            }
+            else
+            {
+                var missing = verdict.Reasons.IsEmpty ? "" : verdict.Reasons[0].Message;
+                yield return new Operation.Offer(tag, manifest.Digest, asker.Actor, clock.GetUtcNow() + judge.Quarantine.PendingTtl, missing);
+            }
+        }
+        // A tag under which evidence is found means a subject: what it was bound to stays evidence when it moves on.
+        foreach (var subject in TaggedSubjects(manifest, arrival.Tags.Select(t => t.Tag)))
+            yield return new Operation.AddEvidence(subject, manifest.Digest);
+    }
+
+    private Verdict? RefusalOf(Arrival arrival, StoredManifest manifest, ImmutableArray<TagName> tags)
+    {
+        if (arrival.IsRefused) return arrival.Refusal;
+        if (judge.Engine.AdmitsEverything) return null;
+        var kind = ManifestKinds.Of(manifest.Manifest);
+        if (tags.FirstOrDefault(t => judge.IsProtected(Name, t, kind)) is { Value: not null } promoted)
+            return Denied(
+                "TAG_PROTECTED",
+                $"{Name}:{promoted} takes nothing but promotions; fix: push to another repository, sign, then "
+                + $"gateway promote <repository>@{manifest.Digest} {Name}:{promoted}");
+        var now = clock.GetUtcNow();
+        var others = backing.Offers().Where(o => o.Expires > now && !tags.Contains(o.Tag)).Count();
+        var added = arrival.Tags.Count(t => !t.Verdict.Admits);
+        return added > 0 && others + added > judge.Quarantine.MaxPendingPerRepo
+            ? Denied(
+                "LIMIT_PENDING",
+                $"{others} tags of {Name} wait already, policy.quarantine.maxPendingPerRepo is {judge.Quarantine.MaxPendingPerRepo}; "
+                + "sign or delete some first")
+            : null;
+    }
+
+    private Verdict Denied(string code, string why) =>
+        new(Outcome.Deny, judge.Engine.Revision, [new("gate", code, Printable.Line(why, PolicyEngine.MaxMessage), Outcome.Deny)]);
+}

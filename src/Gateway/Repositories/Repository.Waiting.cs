@@ -1,0 +1,78 @@
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>Tags that wait: who sees them, and how they become live.</summary>
+internal sealed partial class Repository
+{
+    /// <summary>
+    /// A tag that waits. If what it waits for has come, by another's evidence, by time or by a new policy, it is published now. Else those
+    /// who may push see what waits, and everybody else what is live.
+    /// </summary>
+    private async ValueTask<Answer<StoredManifest>> GetWaitingAsync(
+        Asker asker, Digest live, TagOffer offer, CancellationToken cancellationToken)
+    {
+        if (offer.Expires <= clock.GetUtcNow())
+        {
+            await TryCommitAsync(Expire(offer, live), cancellationToken);
+            return live.IsEmpty ? new Answer<StoredManifest>.Absent(Provenance.Local) : await GetLiveAsync(asker, live, offer.Tag, cancellationToken);
+        }
+        var (isPublished, verdict) = await PublishAsync(offer, live, cancellationToken);
+        if (isPublished) return await GetLiveAsync(asker, offer.Digest, offer.Tag, cancellationToken);
+        if (IsKnownPusher(asker))
+            return Standing(await GetByDigestAsync(asker, offer.Digest, offer.Tag, cancellationToken), TagStanding.Pending);
+        if (!live.IsEmpty) return await GetLiveAsync(asker, live, offer.Tag, cancellationToken);
+        if (verdict is null) return new Answer<StoredManifest>.Absent(Provenance.Local);
+        var lead = $"pending since {offer.At.UtcDateTime:yyyy-MM-ddTHH:mmZ}";
+        return new Answer<StoredManifest>.Hidden(
+            judge.Decide(verdict, Stage.Pull, Name, offer.Tag.Value, offer.Digest, asker, lead), Provenance.Hit);
+    }
+
+    private async ValueTask<Answer<StoredManifest>> GetLiveAsync(
+        Asker asker, Digest digest, TagName tag, CancellationToken cancellationToken) =>
+        Standing(await GetByDigestAsync(asker, digest, tag, cancellationToken), TagStanding.Live);
+
+    /// <summary>Binds a tag to what it waited for, if that passes by now; the verdict where it does not, null when it is not here.</summary>
+    private async ValueTask<(bool IsPublished, Verdict? Verdict)> PublishAsync(
+        TagOffer offer, Digest live, CancellationToken cancellationToken)
+    {
+        if (await backing.ReadManifestAsync(offer.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
+            return (false, null);
+        var arrival = await judge.OfWaitingAsync(backing, Name, manifest, offer.Tag, Stage.Push, cancellationToken);
+        var verdict = arrival.Tags[0].Verdict;
+        if (!verdict.Admits) return (false, verdict);
+        var change = new Change([.. Publishing(manifest, arrival.OfDigest), .. Publishing(offer)])
+        {
+            Expectations = [new(offer.Tag, live) { Offer = offer.Sequence }],
+            Subjects = arrival.Versions,
+            Needs = [(LinkKind.Manifest, offer.Digest)],
+        };
+        return (await TryCommitAsync(change, cancellationToken), verdict);
+    }
+
+    /// <summary>What admitting a stored manifest changes.</summary>
+    private static IEnumerable<Operation> Publishing(StoredManifest manifest, Verdict ofDigest) =>
+        Keeping.Links(manifest, ofDigest.Admits).Prepend(new Operation.SetVerdict(manifest.Digest, Judge.Stamp(ofDigest)));
+
+    private static Operation[] Publishing(TagOffer offer) =>
+        [new Operation.SetLive(offer.Tag, offer.Digest), new Operation.Withdraw(offer.Tag)];
+
+    private static Change Expire(TagOffer offer, Digest live) =>
+        new([new Operation.Withdraw(offer.Tag)]) { Expectations = [new(offer.Tag, live) { Offer = offer.Sequence }] };
+
+    /// <summary>A change that the next request makes as well, where this one cannot.</summary>
+    private async ValueTask<bool> TryCommitAsync(Change change, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await backing.CommitAsync(change, cancellationToken) is CommitResult.Committed;
+        }
+        catch (StoreReadOnlyException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using System.Collections.Concurrent;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>What was asked: which manifest, as which tag, and at which arrival (null for a pull).</summary>
+internal readonly record struct VerdictKey(RepositoryName Repository, Digest Digest, TagName? Tag, Stage? Arrival);
+
+/// <summary>
+/// Verdicts of one policy that stand in no link: those that do not admit, and those about tags. One that admits holds until something is
+/// taken away that it may rest on, any other until anything changes, and not for long: an upstream may have more evidence by then.
+/// </summary>
+internal sealed class VerdictCache
+{
+    /// <summary>Verdicts kept, some KiB each; beyond it all are forgotten, and found again when they are asked for.</summary>
+    private const int Most = 4096;
+
+    /// <summary>How long one that does not admit holds: as long as an upstream's lack of signatures is believed.</summary>
+    private static readonly TimeSpan Refusing = TimeSpan.FromSeconds(30);
+
+    private readonly ConcurrentDictionary<VerdictKey, Entry> _entries = new();
+
+    private sealed record Entry(long Version, DateTimeOffset Until, Verdict Verdict);
+
+    public Verdict? Find(VerdictKey key, IBacking backing, DateTimeOffset now) =>
+        _entries.TryGetValue(key, out var entry)
+        && now < entry.Until
+        && (entry.Verdict.Admits ? entry.Version >= backing.Lost : entry.Version == backing.Version)
+            ? entry.Verdict
+            : null;
+
+    /// <param name="version">The repository's <see cref="IBacking.Version"/> before the verdict was looked for.</param>
+    public void Add(VerdictKey key, long version, Verdict verdict, DateTimeOffset now)
+    {
+        if (_entries.Count >= Most) _entries.Clear();
+        var until = verdict.Admits ? DateTimeOffset.MaxValue : now + Refusing;
+        _entries[key] = new(version, verdict.Until < until ? verdict.Until.Value : until, verdict);
+    }
+}

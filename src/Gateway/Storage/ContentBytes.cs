@@ -1,0 +1,56 @@
+using System.Buffers;
+using Gateway.Transport;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>Small content, read whole.</summary>
+internal static class ContentBytes
+{
+    /// <summary>Reads content into memory; null when it has more than <paramref name="most"/> bytes.</summary>
+    public static async ValueTask<byte[]?> ReadAsync(this IContent content, int most, CancellationToken cancellationToken)
+    {
+        if (content.Length > most) return null;
+        var writer = new Writer(most);
+        await content.CopyToAsync(writer, 0, null, cancellationToken);
+        return writer.Bytes;
+    }
+
+    private sealed class Writer(int most) : IBodyWriter
+    {
+        private const int Step = 64 * 1024;
+
+        private readonly ArrayBufferWriter<byte> _bytes = new();
+        private bool _isTooLong;
+
+        public byte[]? Bytes => _isTooLong ? null : _bytes.WrittenSpan.ToArray();
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        {
+            // What goes on and on is passed by, and not kept.
+            _isTooLong |= _bytes.WrittenCount + (long)bytes.Length > most;
+            if (!_isTooLong) _bytes.Write(bytes.Span);
+            return ValueTask.CompletedTask;
+        }
+
+        public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
+        {
+            var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(Step, Math.Max(count, 1)));
+            try
+            {
+                while (count > 0)
+                {
+                    var wanted = (int)Math.Min(buffer.Length, count);
+                    var read = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, wanted), offset, cancellationToken);
+                    if (read == 0) throw new EndOfStreamException($"a file ended {count} bytes early, at offset {offset}");
+                    await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                    (offset, count) = (offset + read, count - read);
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.Storage;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>A clock whose day moves when it is told to; its timers are the system's.</summary>
+internal sealed class HoldClock : TimeProvider
+{
+    private TimeSpan _ahead;
+
+    public void Advance(TimeSpan by) => _ahead += by;
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead;
+}
+
+/// <summary>A gate whose policy holds what is not signed, keys to sign with, and a clock that moves when it is told to.</summary>
+internal sealed class HoldRig : IAsyncDisposable
+{
+    public static readonly Asker Pusher = GateRig.Pusher;
+    public static readonly Asker Puller = GateRig.Puller;
+
+    private readonly VolumeRig _volume;
+
+    private HoldRig(VolumeRig volume) => _volume = volume;
+
+    public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+    public ECDsa WrongKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+    public HoldClock Clock { get; } = new();
+
+    public Volume Volume => _volume.Volume;
+
+    /// <summary>The policy in force; a reload puts another in its place.</summary>
+    public PolicyOptions? Policy { get; set; }
+
+    public Repository Repository { get; private set; } = null!;
+
+    public static async Task<HoldRig> OpenAsync(OnMissing onMissing = OnMissing.Quarantine, params Stage[] stages)
+    {
+        var rig = new HoldRig(await VolumeRig.OpenAsync());
+        rig.Reload(rig.Signed(onMissing, stages));
+        return rig;
+    }
+
+    /// <summary>Requires a signature by <see cref="Key"/> in every repository below <c>prod</c>.</summary>
+    public PolicyOptions Signed(OnMissing onMissing, params Stage[] stages) => new()
+    {
+        Default = Outcome.Allow,
+        Trust = Trust(revokedAt: null),
+        Rules = [Rule(onMissing, stages)],
+        Quarantine = new() { MaxPendingPerRepo = 4 },
+    };
+
+    public static RuleOptions Rule(OnMissing onMissing, params Stage[] stages) => new()
+    {
+        Id = "signed",
+        Repositories = ["prod/**"],
+        Stages = [.. stages],
+        Require = new() { Signatures = [new("release")] },
+        OnMissing = onMissing,
+    };
+
+    public TrustOptions Trust(DateTimeOffset? revokedAt) => new()
+    {
+        Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
+            "release-2026", new(VerificationKey.Parse(Key.ExportSubjectPublicKeyInfoPem()).Key!) { RevokedAt = revokedAt }),
+        Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add("release", new("release") { AnyOf = ["release-2026"] }),
+    };
+
+    public void Reload(PolicyOptions? policy)
+    {
+        Policy = policy;
+        Repository = At("prod/app");
+    }
+
+    public Repository At(string name)
+    {
+        var decisions = new Decisions(Volume.Ledger);
+        var router = new RepositoryRouter(
+            new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), new(new(Policy), decisions, Clock), decisions, Clock);
+        return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+    }
+
+    public async Task RestartAsync(bool kill)
+    {
+        await (kill ? _volume.KillAsync() : _volume.RestartAsync());
+        Reload(Policy);
+    }
+
+    /// <summary>Pushes an image whose config is this text, with one layer of its own.</summary>
+    public async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string? tag, string text, Repository? to = null)
+    {
+        to ??= Repository;
+        var config = await GateRig.PushBlobAsync(to, text, asker: Pusher);
+        var layer = await GateRig.PushBlobAsync(to, $"layer of {text}", "application/vnd.oci.image.layer.v1.tar", Pusher);
+        var bytes = GateRig.Manifest(config, layer);
+        return (Digest.Of(bytes), await PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes));
+    }
+
+    public static Digest LayerOf(string text) => Digest.Of(Encoding.UTF8.GetBytes($"layer of {text}"));
+
+    public static async Task<Answer<PushedManifest>> PutAsync(
+        Repository to, string reference, byte[] bytes, string type = MediaTypes.OciManifest) =>
+        await GateRig.PutAsync(to, reference, bytes, type, Pusher);
+
+    /// <summary>Signs as cosign 2 does: a payload that names the digest, under the digest's own tag.</summary>
+    public Task<Answer<PushedManifest>> SignAsync(Digest digest, ECDsa? key = null, Repository? to = null) =>
+        SignAsync(digest, key ?? Key, $"sha256-{digest.Hex}.sig", null, to ?? Repository);
+
+    /// <summary>The same as a referrer, as cosign does in its OCI 1.1 mode.</summary>
+    public Task<Answer<PushedManifest>> ReferAsync(Digest digest, ECDsa? key = null) =>
+        SignAsync(digest, key ?? Key, null, digest, Repository);
+
+    public static async Task<Answer<PushedManifest>> SignAsync(Digest digest, ECDsa key, string? tag, Digest? subject, Repository to)
+    {
+        var (bytes, _) = await SignatureAsync(digest, key, subject, to);
+        return await PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes);
+    }
+
+    public static async Task<(byte[] Manifest, Digest Payload)> SignatureAsync(Digest digest, ECDsa key, Digest? subject, Repository to)
+    {
+        var payload = $$"""{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":"{{digest}}"},"type":"{{EvidenceTypes.SimpleSigningClaim}}"},"optional":null}""";
+        var signature = key.SignData(Encoding.UTF8.GetBytes(payload), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+        var config = await GateRig.PushBlobAsync(to, $"{{}} {Convert.ToHexString(signature)[..16]}", asker: Pusher);
+        var layer = await GateRig.PushBlobAsync(to, payload, EvidenceTypes.SimpleSigning, Pusher);
+        var about = subject is { } s ? $$""","subject":{"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{s}}","size":1}""" : "";
+        var layers = $$$"""{"mediaType":"{{{EvidenceTypes.SimpleSigning}}}","digest":"{{{layer.Digest}}}","size":{{{layer.Size}}},"annotations":{"dev.cosignproject.cosign/signature":"{{{Convert.ToBase64String(signature)}}}"}}""";
+        var first = $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{"mediaType":"{{MediaTypes.OciConfig}}",""";
+        return (
+            Encoding.UTF8.GetBytes($$"""{{first}}"digest":"{{config.Digest}}","size":{{config.Size}}},"layers":[{{layers}}]{{about}}}"""),
+            layer.Digest);
+    }
+
+    public async Task<Answer<StoredManifest>> GetAsync(Asker asker, string reference) => await Repository.GetManifestAsync(
+        asker, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
+
+    /// <summary>What somebody gets: a digest, <c>Hidden</c> or <c>Absent</c>.</summary>
+    public async Task<string> SeenAsync(Asker asker, string reference) =>
+        await GetAsync(asker, reference) is var answer && answer is Answer<StoredManifest>.Found found
+            ? found.Value.Digest.ToString()
+            : answer.GetType().Name;
+
+    public async Task<bool> SeesBlobAsync(Asker asker, Digest digest)
+    {
+        if (await Repository.OpenBlobAsync(asker, digest, BlobUse.Whole, default) is not Answer<IContent>.Found found) return false;
+        await found.Value.DisposeAsync();
+        return true;
+    }
+
+    public async Task<string[]> TagsAsync(Asker asker) =>
+        await Repository.TagsAsync(asker, null, 1000, default) is Answer<Page<TagName>>.Found found
+            ? [.. found.Value.Items.Select(t => t.Value).Where(t => !t.StartsWith("sha256-", StringComparison.Ordinal))]
+            : [];
+
+    public async ValueTask DisposeAsync()
+    {
+        Key.Dispose();
+        WrongKey.Dispose();
+        await _volume.DisposeAsync();
+    }
+}

@@ -1,0 +1,332 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+public sealed class HoldTests : IAsyncLifetime
+{
+    private HoldRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await HoldRig.OpenAsync();
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    private Task<string> PullerSees(string reference) => _rig.SeenAsync(HoldRig.Puller, reference);
+
+    private Task<string> PusherSees(string reference) => _rig.SeenAsync(HoldRig.Pusher, reference);
+
+    private static Answer<PushedManifest>.Found Ok(Answer<PushedManifest> answer) => Assert.IsType<Answer<PushedManifest>.Found>(answer);
+
+    private async Task<Digest> PushSignedAsync(string tag, string text)
+    {
+        var (digest, _) = await _rig.PushAsync(tag, text);
+        Assert.Equal([tag], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
+        return digest;
+    }
+
+    [Fact]
+    public async Task A_push_that_lacks_a_signature_is_taken_and_waits_and_the_answer_says_for_what()
+    {
+        var (digest, answer) = await _rig.PushAsync("v1", "one");
+        var found = Ok(answer);
+        Assert.Equal((digest, TagStanding.Pending), (found.Value.Digest, found.Standing));
+        Assert.StartsWith("quarantined: tag v1 not moved, expires 20", found.Warning!.Message, StringComparison.Ordinal);
+        Assert.Contains(found.Warning.Verdict.Reasons, r => r.Code == ReasonCodes.SigNone);
+        var offer = Assert.Single(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        Assert.Equal(("v1", digest, "ci"), (offer.Tag.Value, offer.Digest, offer.By));
+        Assert.Equal(_rig.Clock.GetUtcNow() + TimeSpan.FromHours(24), offer.Expires, TimeSpan.FromMinutes(10));
+    }
+
+    [Fact]
+    public async Task What_waits_is_there_for_who_may_push_and_for_nobody_else_in_any_way()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        Assert.Equal(("Hidden", "Hidden"), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+        Assert.Equal((digest.ToString(), digest.ToString()), (await PusherSees("v1"), await PusherSees(digest.ToString())));
+        var pending = Assert.IsType<Answer<StoredManifest>.Found>(await _rig.GetAsync(HoldRig.Pusher, "v1"));
+        Assert.Equal(TagStanding.Pending, pending.Standing);
+        foreach (var blob in new[] { Digest.Of("one"u8), HoldRig.LayerOf("one") })
+        {
+            Assert.False(await _rig.SeesBlobAsync(HoldRig.Puller, blob));
+            Assert.True(await _rig.SeesBlobAsync(HoldRig.Pusher, blob));
+            Assert.False(await _rig.At("other/app").MountAsync(blob, _rig.Repository, HoldRig.Puller, default));
+        }
+        Assert.Empty(await _rig.TagsAsync(HoldRig.Puller));
+        Assert.Equal(["v1"], await _rig.TagsAsync(HoldRig.Pusher));
+        var told = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, "v1")).Decision;
+        Assert.StartsWith("pending since 20", told.Message, StringComparison.Ordinal);
+        Assert.Contains("cosign sign", told.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_referrer_that_waits_is_listed_for_who_may_push_alone()
+    {
+        var subject = await PushSignedAsync("v1", "one");
+        var bytes = GateRig.Manifest(
+            await GateRig.PushBlobAsync(_rig.Repository, "about", "application/vnd.example"), subject: new(MediaTypes.OciManifest, subject, 1));
+        Ok(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes));
+        async Task<bool> ListsAsync(Gateway.Access.Asker asker) =>
+            Assert.IsType<Answer<ReferrersPage>.Found>(await _rig.Repository.ReferrersAsync(asker, subject, null, null, default))
+                .Value.Items.Any(d => d.Digest == Digest.Of(bytes));
+        Assert.Equal((false, true), (await ListsAsync(HoldRig.Puller), await ListsAsync(HoldRig.Pusher)));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_signature_publishes_every_tag_of_its_digest_before_its_own_answer(bool asReferrer)
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.PushAsync("latest", "one");
+        await _rig.PushAsync("other", "two");
+        var signed = Ok(asReferrer ? await _rig.ReferAsync(digest) : await _rig.SignAsync(digest));
+        Assert.Equal(["latest", "v1"], signed.Value.Promoted.Select(t => t.Value).Order());
+        // Straight from the store: no pull has helped.
+        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        Assert.Equal((digest, digest), (stored.LiveOf(TagName.Parse("v1")), stored.LiveOf(TagName.Parse("latest"))));
+        Assert.Equal("other", Assert.Single(stored.Offers()).Tag.Value);
+        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
+        Assert.Equal(TagStanding.Live, Assert.IsType<Answer<StoredManifest>.Found>(await _rig.GetAsync(HoldRig.Pusher, "v1")).Standing);
+    }
+
+    [Fact]
+    public async Task The_older_signed_digest_stays_live_meanwhile()
+    {
+        var old = await PushSignedAsync("v1", "one");
+        var (next, _) = await _rig.PushAsync("v1", "two");
+        Assert.Equal((old.ToString(), next.ToString()), (await PullerSees("v1"), await PusherSees("v1")));
+        Assert.Equal(["v1"], await _rig.TagsAsync(HoldRig.Puller));
+        await _rig.SignAsync(next);
+        Assert.Equal(next.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task A_signature_by_another_key_is_taken_and_moves_nothing_and_says_so()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        var answer = Ok(await _rig.SignAsync(digest, _rig.WrongKey));
+        Assert.Empty(answer.Value.Promoted);
+        Assert.Contains(answer.Warning!.Verdict.Reasons, r => r.Code == ReasonCodes.SigNoTrusted);
+        Assert.Equal("Hidden", await PullerSees("v1"));
+        Assert.Equal(["v1"], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
+    }
+
+    [Fact]
+    public async Task A_newer_push_takes_the_place_of_what_waits_and_a_late_signature_admits_its_digest_alone()
+    {
+        var (first, _) = await _rig.PushAsync("v1", "one");
+        var (second, _) = await _rig.PushAsync("v1", "two");
+        Assert.Empty(Ok(await _rig.SignAsync(first)).Value.Promoted);
+        Assert.Equal((first.ToString(), "Hidden"), (await PullerSees(first.ToString()), await PullerSees("v1")));
+        Assert.Equal(second.ToString(), await PusherSees("v1"));
+    }
+
+    [Theory]
+    [InlineData(OnMissing.Quarantine)]
+    [InlineData(OnMissing.Deny)]
+    public async Task A_signature_that_comes_first_lets_the_push_be_live_at_once(OnMissing onMissing)
+    {
+        _rig.Reload(_rig.Signed(onMissing));
+        var (digest, before) = await _rig.PushAsync(null, "one");
+        if (onMissing == OnMissing.Deny) Assert.IsType<Answer<PushedManifest>.Refused>(before);
+        Ok(await _rig.SignAsync(digest));
+        Assert.Equal(TagStanding.Live, Ok((await _rig.PushAsync("v1", "one")).Answer).Standing);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Under_a_rule_of_tags_and_pulls_one_pushes_by_digest_signs_and_tags()
+    {
+        _rig.Reload(_rig.Signed(OnMissing.Deny, Stage.Tag, Stage.Pull));
+        var (digest, answer) = await _rig.PushAsync(null, "one");
+        Ok(answer);
+        Assert.Equal(("Hidden", digest.ToString()), (await PullerSees(digest.ToString()), await PusherSees(digest.ToString())));
+        Assert.IsType<Answer<PushedManifest>.Refused>((await _rig.PushAsync("v1", "one")).Answer);
+        Ok(await _rig.ReferAsync(digest));
+        Assert.Equal(TagStanding.Live, Ok((await _rig.PushAsync("v1", "one")).Answer).Standing);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task What_waits_too_long_is_dropped_and_what_was_live_stays()
+    {
+        var old = await PushSignedAsync("v1", "one");
+        var (next, _) = await _rig.PushAsync("v1", "two");
+        await _rig.PushAsync("v2", "two");
+        _rig.Clock.Advance(TimeSpan.FromHours(25));
+        Assert.Equal((old.ToString(), old.ToString(), "Absent"), (await PullerSees("v1"), await PusherSees("v1"), await PusherSees("v2")));
+        Assert.Empty(Ok(await _rig.SignAsync(next)).Value.Promoted);
+        Assert.Equal((old.ToString(), "Absent"), (await PullerSees("v1"), await PullerSees("v2")));
+        Assert.Equal(next.ToString(), await PullerSees(next.ToString()));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+    }
+
+    [Fact]
+    public async Task No_more_tags_wait_in_a_repository_than_the_policy_says_and_those_that_expired_do_not_count()
+    {
+        for (var i = 0; i < 4; i++) Ok((await _rig.PushAsync($"v{i}", $"{i}")).Answer);
+        var refused = Assert.IsType<Answer<PushedManifest>.Refused>((await _rig.PushAsync("v4", "4")).Answer);
+        Assert.Equal("LIMIT_PENDING", refused.Decision.Verdict.Reasons[0].Code);
+        Ok((await _rig.PushAsync("v3", "again")).Answer);
+        _rig.Clock.Advance(TimeSpan.FromHours(25));
+        Ok((await _rig.PushAsync("v4", "4")).Answer);
+    }
+
+    [Fact]
+    public async Task Junk_over_a_signatures_tag_takes_nothing_away()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        Ok(await _rig.SignAsync(digest, _rig.WrongKey));
+        _rig.Reload(_rig.Policy! with { Default = Outcome.Deny, Rules = [.. _rig.Policy.Rules] });
+        _rig.Reload(_rig.Signed(OnMissing.Quarantine));
+        await _rig.RestartAsync(kill: true);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Evidence_that_something_is_admitted_by_cannot_be_deleted_and_other_evidence_can()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        var junk = Ok(await _rig.SignAsync(digest, _rig.WrongKey)).Value.Digest;
+        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var good = EvidenceNotes.List(stored, digest).Single(e => e != junk);
+        var refused = Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
+        Assert.Equal("EVIDENCE_IN_USE", refused.Decision.Verdict.Reasons[0].Code);
+        var payload = stored.ReadManifest(good)!.Manifest.Layers[0].Digest;
+        Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteBlobAsync(HoldRig.Pusher, payload, default));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(junk), default));
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(digest), default));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
+        Assert.Equal(TagStanding.Pending, Ok((await _rig.PushAsync("v1", "one")).Answer).Standing);
+    }
+
+    [Fact]
+    public async Task A_key_that_is_revoked_hides_what_it_signed_with_the_next_request_and_back()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+        var before = _rig.Policy!;
+        _rig.Reload(before with { Trust = _rig.Trust(_rig.Clock.GetUtcNow().AddDays(-1)) });
+        Assert.Equal(("Hidden", "Hidden"), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+        Assert.False(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
+        Assert.Equal(digest.ToString(), await PusherSees("v1"));
+        _rig.Reload(before);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task A_policy_that_asks_for_nothing_publishes_what_waits_when_it_is_next_asked_for()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        _rig.Reload(null);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+    }
+
+    [Fact]
+    public async Task An_index_that_is_signed_admits_its_images_by_descent_and_their_blobs()
+    {
+        var (child, _) = await _rig.PushAsync(null, "one");
+        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var size = stored.ReadManifest(child)!.Bytes.Length;
+        var index = GateRig.Index(new Descriptor(MediaTypes.OciManifest, child, size));
+        Assert.Equal(TagStanding.Pending, Ok(await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex)).Standing);
+        Assert.Equal("Hidden", await PullerSees(child.ToString()));
+        Assert.Equal(["v1"], Ok(await _rig.SignAsync(Digest.Of(index))).Value.Promoted.Select(t => t.Value));
+        Assert.Equal((Digest.Of(index).ToString(), child.ToString()), (await PullerSees("v1"), await PullerSees(child.ToString())));
+        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(Digest.Of(index)), default));
+        Assert.Equal("Hidden", await PullerSees(child.ToString()));
+    }
+
+    [Fact]
+    public async Task The_last_image_of_an_index_that_is_signed_publishes_the_index_that_waits()
+    {
+        var (one, _) = await _rig.PushAsync(null, "one");
+        var (two, _) = await _rig.PushAsync(null, "two");
+        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        Descriptor Of(Digest digest) => new(MediaTypes.OciManifest, digest, stored.ReadManifest(digest)!.Bytes.Length);
+        var index = GateRig.Index(Of(one), Of(two));
+        Ok(await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex));
+        Assert.Empty(Ok(await _rig.SignAsync(one)).Value.Promoted);
+        Assert.Equal(["v1"], Ok(await _rig.SignAsync(two)).Value.Promoted.Select(t => t.Value));
+        Assert.Equal(Digest.Of(index).ToString(), await PullerSees("v1"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_waits_outlives_a_stop_and_a_kill_and_is_published_after_it(bool kill)
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.RestartAsync(kill);
+        Assert.Equal(("Hidden", digest.ToString()), (await PullerSees("v1"), await PusherSees("v1")));
+        Assert.Equal(["v1"], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
+        await _rig.RestartAsync(kill);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Of_two_racing_pushes_and_their_signatures_the_tag_ends_at_one_that_is_signed()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            var (tag, a, b) = ($"r{round}", $"a{round}", $"b{round}");
+            // Prepared first, so that the race is between the manifests alone.
+            var (one, _) = await _rig.PushAsync(null, a);
+            var (two, _) = await _rig.PushAsync(null, b);
+            await Task.WhenAll(_rig.PushAsync(tag, a), _rig.SignAsync(one), _rig.PushAsync(tag, b), _rig.SignAsync(two));
+            var seen = await PullerSees(tag);
+            Assert.Contains(seen, new[] { one.ToString(), two.ToString() });
+            Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        }
+    }
+
+    [Fact]
+    public async Task Where_nobody_must_log_in_nobody_sees_what_waits()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        Assert.Equal(("Hidden", "Hidden"), (await _rig.SeenAsync(GateRig.Anybody, "v1"), await _rig.SeenAsync(GateRig.Anybody, digest.ToString())));
+    }
+
+    [Fact]
+    public async Task Evidence_whose_subject_never_comes_goes_in_time_and_what_waited_too_long_with_it()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        var young = Ok(await _rig.SignAsync(digest)).Value.Digest;
+        var orphan = Ok(await _rig.SignAsync(Digest.Of("never"u8))).Value.Digest;
+        var refers = Ok(await _rig.ReferAsync(Digest.Of("never"u8))).Value.Digest;
+        await _rig.PushAsync("v2", "two");
+        await _rig.Repository.SweepAsync(default);
+        Assert.NotEqual("Absent", await PusherSees(orphan.ToString()));
+        _rig.Clock.Advance(TimeSpan.FromHours(25));
+        await _rig.Repository.SweepAsync(default);
+        Assert.Equal(("Absent", "Absent"), (await PusherSees(orphan.ToString()), await PusherSees(refers.ToString())));
+        Assert.Equal((young.ToString(), digest.ToString()), (await PusherSees(young.ToString()), await PullerSees("v1")));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+    }
+
+    [Fact]
+    public async Task Deleting_a_tag_takes_what_waits_for_it_too()
+    {
+        var old = await PushSignedAsync("v1", "one");
+        await _rig.PushAsync("v1", "two");
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(TagName.Parse("v1")), default));
+        Assert.Equal(("Absent", old.ToString()), (await PusherSees("v1"), await PullerSees(old.ToString())));
+    }
+
+    [Fact]
+    public async Task Repositories_that_no_rule_is_about_hold_nothing()
+    {
+        var open = _rig.At("dev/app");
+        var (digest, answer) = await _rig.PushAsync("v1", "one", open);
+        Assert.Equal(TagStanding.Live, Ok(answer).Standing);
+        var found = Assert.IsType<Answer<StoredManifest>.Found>(await open.GetManifestAsync(HoldRig.Puller, new(TagName.Parse("v1")), default));
+        Assert.Equal(digest, found.Value.Digest);
+    }
+}

@@ -1,0 +1,88 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+public sealed class PromotionTests : IAsyncLifetime
+{
+    private static readonly TagName V1 = TagName.Parse("v1");
+
+    private HoldRig _rig = null!;
+
+    private Repository Stage => _rig.At("stage/app");
+
+    public async ValueTask InitializeAsync() =>
+        _rig = await HoldRig.OpenAsync(OnMissing.Deny, Policy.Stage.Promote, Policy.Stage.Pull);
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    private async Task<Answer<PushedManifest>> PromoteAsync(Digest digest, Asker? there = null) =>
+        await _rig.Repository.PromoteAsync(HoldRig.Pusher, Stage, there ?? HoldRig.Pusher, new(digest), V1, default);
+
+    [Fact]
+    public async Task A_tag_that_takes_promotions_alone_refuses_a_push_and_says_how_to_promote()
+    {
+        var (digest, answer) = await _rig.PushAsync("v1", "one");
+        var refused = Assert.IsType<Answer<PushedManifest>.Refused>(answer);
+        Assert.Equal("TAG_PROTECTED", refused.Decision.Verdict.Reasons[0].Code);
+        Assert.Contains($"gateway promote <repository>@{digest} prod/app:v1", refused.Decision.Message, StringComparison.Ordinal);
+        Assert.Equal("Absent", await _rig.SeenAsync(HoldRig.Pusher, "v1"));
+    }
+
+    [Fact]
+    public async Task What_is_not_signed_is_not_promoted_and_nothing_of_it_is_there()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
+        var refused = Assert.IsType<Answer<PushedManifest>.Refused>(await PromoteAsync(digest));
+        Assert.Contains(refused.Decision.Verdict.Reasons, r => r.Code == ReasonCodes.SigNone);
+        Assert.Equal("Absent", await _rig.SeenAsync(HoldRig.Pusher, digest.ToString()));
+    }
+
+    [Fact]
+    public async Task What_is_signed_comes_with_its_blobs_and_the_evidence_that_counted_and_no_other()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
+        await _rig.SignAsync(digest, _rig.WrongKey, Stage);
+        await _rig.SignAsync(digest, null, Stage);
+        _rig.Clock.Advance(TimeSpan.FromDays(3));
+        var promoted = Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(digest));
+        Assert.Equal([V1], promoted.Value.Promoted);
+        Assert.Equal((digest.ToString(), digest.ToString()), (await _rig.SeenAsync(HoldRig.Puller, "v1"), await _rig.SeenAsync(HoldRig.Puller, digest.ToString())));
+        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
+        var (there, here) = (_rig.Volume.Kept(Stage.Name), _rig.Volume.Kept(_rig.Repository.Name));
+        var evidence = Assert.Single(EvidenceNotes.List(here, digest));
+        Assert.Equal(there.FirstSeen(evidence), here.FirstSeen(evidence));
+        Assert.NotEqual("Absent", await _rig.SeenAsync(HoldRig.Puller, $"sha256-{digest.Hex}.sig"));
+        await _rig.RestartAsync(kill: true);
+        Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
+    [Fact]
+    public async Task An_index_comes_with_everything_below_it()
+    {
+        var (child, _) = await _rig.PushAsync(null, "one", Stage);
+        var index = GateRig.Index(new Descriptor(
+            MediaTypes.OciManifest, child, _rig.Volume.Kept(Stage.Name).ReadManifest(child)!.Bytes.Length));
+        await HoldRig.PutAsync(Stage, "v1", index, MediaTypes.OciIndex);
+        await _rig.SignAsync(Digest.Of(index), null, Stage);
+        Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(Digest.Of(index)));
+        Assert.Equal(child.ToString(), await _rig.SeenAsync(HoldRig.Puller, child.ToString()));
+        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
+    }
+
+    [Fact]
+    public async Task Who_may_not_pull_there_or_push_here_promotes_nothing()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
+        await _rig.SignAsync(digest, null, Stage);
+        Assert.IsType<Answer<PushedManifest>.Absent>(await PromoteAsync(digest, new("ci", AccessActions.None)));
+        Assert.IsType<Answer<PushedManifest>.Invalid>(
+            await _rig.Repository.PromoteAsync(HoldRig.Puller, Stage, HoldRig.Pusher, new(digest), V1, default));
+        Assert.Equal("Absent", await _rig.SeenAsync(HoldRig.Pusher, "v1"));
+    }
+}
