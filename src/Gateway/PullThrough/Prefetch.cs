@@ -125,6 +125,8 @@ internal sealed class Prefetch : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // May be told twice, as every disposable may.
+        if (_stop.IsCancellationRequested) return;
         await _stop.CancelAsync();
         await Task.WhenAll(_workers);
         _stop.Dispose();
