@@ -80,11 +80,44 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Label_is_read_from_the_config_that_was_pushed()
+    {
+        Refused(await PushAsync("labelled/app", "v1"), "is missing");
+        var config = $$"""{"os":"linux","config":{"Labels":{"{{Source}}":"https://github.com/acme/x"} } }""";
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("labelled/app", "v1", config: config)).Status);
+    }
+
+    [Fact]
     public async Task Size_is_bounded_and_an_exception_lifts_the_bound()
     {
         Refused(await PushAsync("few/app", "v1", layers: 2), "it has 2 layers, 1 may be");
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("few/app", "v1")).Status);
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("few/legacy", "v1", layers: 2)).Status);
+    }
+
+    [Fact]
+    public async Task Platform_is_what_the_config_says()
+    {
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("linux/app", "v1")).Status);
+        Refused(await PushAsync("linux/app", "v2", config: """{"os":"windows","architecture":"amd64"}"""), "'windows'");
+        Refused(await PushAsync("linux/app", "v3", config: """{"os":"linux","OS":"windows"}"""), "unknown");
+    }
+
+    [Fact]
+    public async Task Immutable_tag_stays()
+    {
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v1")).Status);
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v1")).Status);
+        Refused(await PushAsync("release/app", "v1", layers: 2), "never moves");
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v2", layers: 2)).Status);
+    }
+
+    [Fact]
+    public async Task Young_image_is_taken_and_not_served()
+    {
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("old/app", "v1")).Status);
+        using var answer = await _rig.SendAsync("GET", "/v2/old/app/manifests/v1");
+        Refused((answer.StatusCode, await answer.Content.ReadAsStringAsync()), "it is younger than 1 day");
     }
 
     [Fact]
