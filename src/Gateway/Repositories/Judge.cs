@@ -17,8 +17,13 @@ internal sealed record Arrival(
     Verdict Refusal, Verdict OfDigest, ImmutableArray<(TagName Tag, Verdict Verdict)> Tags,
     ImmutableArray<(Digest Subject, long Version)> Versions)
 {
-    /// <summary>The evidence that counted.</summary>
-    public ImmutableHashSet<Digest> Verified { get; init; } = [];
+    /// <summary>The evidence that counted, and what it is about.</summary>
+    public ImmutableHashSet<(Digest Subject, Digest Evidence)> Verified { get; init; } = [];
+
+    /// <summary>Notes of it, where anything is admitted by it.</summary>
+    public IEnumerable<Operation> Counted => OfDigest.Admits || Tags.Any(t => t.Verdict.Admits)
+        ? Verified.Select(v => new Operation.AddEvidence(v.Subject, v.Evidence) { Counted = true })
+        : [];
 
     public bool IsRefused => Refusal.Outcome == Outcome.Deny;
 
@@ -91,7 +96,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         }
         return new(refusal, ofDigest, ofTags.ToImmutable(), closure.Versions)
         {
-            Verified = [.. asked.SelectMany(v => v.Evidence).Where(e => e.Verified).Select(e => e.Digest)],
+            Verified = [.. asked.SelectMany(v => v.Evidence).Where(e => e.Verified).Select(e => (e.Subject, e.Digest))],
         };
     }
 
@@ -171,8 +176,10 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         try
         {
             var digest = closure.Manifest.Digest;
+            var counted = verdict.Evidence.Where(e => e.Verified)
+                .Select(e => new Operation.AddEvidence(e.Subject, e.Digest) { Counted = true });
             await backing.CommitAsync(
-                new([new Operation.SetVerdict(digest, Stamp(verdict))])
+                new([new Operation.SetVerdict(digest, Stamp(verdict)), .. counted])
                 {
                     Needs = [(LinkKind.Manifest, digest)],
                     Subjects = closure.Versions,

@@ -67,6 +67,7 @@ internal sealed partial class Repository
         var operations = new List<Operation>();
         if (arrival.OfDigest.Admits) operations.AddRange(Publishing(manifest, arrival.OfDigest));
         operations.AddRange(passed.SelectMany(Publishing));
+        operations.AddRange(arrival.Counted);
         var worst = Worse(arrival.OfDigest, arrival.Tags.Select(t => t.Verdict).Append(arrival.OfDigest).MaxBy(v => v.Outcome)!);
         return review with
         {

@@ -53,8 +53,8 @@ internal sealed partial class Repository
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
             : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
         var (stored, failure) = await TryKeepAsync(
-            new([.. operations]) { Expectations = isBound ? [new(tag!.Value, from!.Value)] : [] },
-            isNew: isKept || backing.FirstSeen(manifest.Digest) is null, cancellationToken);
+            new([.. operations, .. arrival.Counted]) { Expectations = isBound ? [new(tag!.Value, from!.Value)] : [] },
+            isNew: isBound || (isKept ? !manifest.IsStored : backing.FirstSeen(manifest.Digest) is null), cancellationToken);
         // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
         if (failure is not null && isKept && !judge.Engine.AdmitsEverything)
             return new Answer<StoredManifest>.Unavailable(null, failure, provenance);

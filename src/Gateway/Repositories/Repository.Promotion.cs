@@ -52,7 +52,7 @@ internal sealed partial class Repository
             new Operation.SetVerdict(manifest.Digest, Judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
             .. backing.Offers().Any(o => o.Tag == tag) ? [new Operation.Withdraw(tag)] : Array.Empty<Operation>(),
         ];
-        var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding]);
+        var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted]);
         if (judge.Engine.AdmitsEverything) change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
         await backing.CommitAsync(change, cancellationToken);
         foreach (var blob in moved.SelectMany(m => m.Manifest.Manifest.Blobs)) recent.Note(blob.Digest, Name);
@@ -88,11 +88,8 @@ internal sealed partial class Repository
         foreach (var (digest, _) in closure.Descendants) moved.AddRange(await source.StoredAsync(digest, default, cancellationToken));
         moved.Reverse();
         var here = moved.Select(m => m.Item1.Digest).ToHashSet();
-        foreach (var evidence in arrival.Verified.Except(here))
-        {
-            var about = source.Backing.SubjectsOf(evidence).FirstOrDefault(here.Contains);
-            moved.AddRange(await source.StoredAsync(evidence, about, cancellationToken));
-        }
+        foreach (var (subject, evidence) in arrival.Verified.Where(v => here.Contains(v.Subject) && !here.Contains(v.Evidence)))
+            moved.AddRange(await source.StoredAsync(evidence, subject, cancellationToken));
         return (moved, arrival);
     }
 

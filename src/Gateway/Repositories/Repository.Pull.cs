@@ -33,7 +33,9 @@ internal sealed partial class Repository
 
     /// <summary>An answer by tag came about as its tag was resolved, unless the manifest itself had to be fetched.</summary>
     private static Answer<StoredManifest> Resolved(Answer<StoredManifest> answer, Provenance tag) =>
-        answer is Answer<StoredManifest>.Found { Provenance.IsHit: true } found ? found with { Provenance = tag } : answer;
+        answer is Answer<StoredManifest>.Found { Provenance: { IsHit: true } how } found
+            ? found with { Provenance = tag with { Warning = how.Warning ?? tag.Warning } }
+            : answer;
 
     private Answer<StoredManifest> Standing(Answer<StoredManifest> answer, TagStanding standing) =>
         answer is Answer<StoredManifest>.Found found && !judge.Engine.AdmitsEverything ? found with { Standing = standing } : answer;

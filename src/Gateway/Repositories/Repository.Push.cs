@@ -61,7 +61,8 @@ internal sealed partial class Repository
         var review = await ReviewAsync(manifest, tags, cancellationToken);
         var stamp = judge.Engine.AdmitsEverything ? default : Judge.Stamp(arrival.OfDigest);
         var change = new Change(
-            [.. Keeping.Operations(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, asker), .. review.Operations])
+            [.. Keeping.Operations(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, asker),
+            .. arrival.Counted, .. review.Operations])
         {
             Needs = PushCheck.Needs(manifest.Manifest),
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],

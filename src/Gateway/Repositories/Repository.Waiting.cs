@@ -44,7 +44,7 @@ internal sealed partial class Repository
         var arrival = await judge.OfWaitingAsync(backing, Name, manifest, offer.Tag, Stage.Push, cancellationToken);
         var verdict = arrival.Tags[0].Verdict;
         if (!verdict.Admits) return (false, verdict);
-        var change = new Change([.. Publishing(manifest, arrival.OfDigest), .. Publishing(offer)])
+        var change = new Change([.. Publishing(manifest, arrival.OfDigest), .. Publishing(offer), .. arrival.Counted])
         {
             Expectations = [new(offer.Tag, live) { Offer = offer.Sequence }],
             Subjects = arrival.Versions,

@@ -39,7 +39,8 @@ internal sealed class Applier(Volume volume)
                 repository.Note(o.Subject, o.Referrer);
                 break;
             case Operation.AddEvidence o:
-                volume.Files.Write(root.Evidence(path, o.Subject, o.Evidence), []);
+                var note = root.Evidence(path, o.Subject, o.Evidence);
+                if (o.Counted || !File.Exists(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
                 break;
             case Operation.Offer o:
                 var offer = new TagOffer(o.Tag, o.Digest, record.Sequence, o.By, at, o.Expires, o.Missing);

@@ -68,7 +68,11 @@ internal abstract record Operation
     /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
     /// stays noted when the tag moves on.
     /// </summary>
-    internal sealed record AddEvidence(Digest Subject, Digest Evidence) : Operation;
+    internal sealed record AddEvidence(Digest Subject, Digest Evidence) : Operation
+    {
+        /// <summary>Whether a verdict that admits rests on it: then it is found before any other.</summary>
+        public bool Counted { get; init; }
+    }
 
     /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
     internal sealed record Seen(Digest Digest, DateTimeOffset At) : Operation;

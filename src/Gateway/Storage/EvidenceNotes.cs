@@ -25,17 +25,22 @@ internal static class EvidenceNotes
             : default;
     }
 
-    /// <summary>The evidence of a subject, newest first.</summary>
+    /// <summary>
+    /// The evidence of a subject: first what an admitting verdict has rested on, so that no flood of newer evidence hides it from a reader
+    /// with bounds; then newest first.
+    /// </summary>
     public static IReadOnlyList<Digest> List(StoredRepository repository, Digest subject)
     {
         var (root, path) = (repository.Root, repository.Path);
-        var found = new Dictionary<Digest, DateTimeOffset>();
-        foreach (var file in Files(root.Referrers(path, subject)).Concat(Files(root.Evidence(path, subject))))
+        var found = new Dictionary<Digest, (bool Counted, DateTimeOffset At)>();
+        foreach (var file in Files(root.Evidence(path, subject)).Concat(Files(root.Referrers(path, subject))))
         {
-            if (Parse(file) is { IsEmpty: false } digest) found.TryAdd(digest, repository.FirstSeen(digest) ?? file.LastWriteTimeUtc);
+            if (Parse(file) is { IsEmpty: false } digest)
+                found.TryAdd(digest, (IsCounted(file), repository.FirstSeen(digest) ?? file.LastWriteTimeUtc));
         }
         // What another program pushed to the volume.
-        foreach (var digest in Tagged(repository, subject)) found.TryAdd(digest, repository.FirstSeen(digest) ?? DateTimeOffset.MinValue);
+        foreach (var digest in Tagged(repository, subject))
+            found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? DateTimeOffset.MinValue));
         return [.. found.OrderByDescending(e => e.Value).ThenBy(e => e.Key).Select(e => e.Key)];
     }
 
@@ -83,6 +88,9 @@ internal static class EvidenceNotes
         }
         foreach (var descriptor in Referrers.FromFallbackTag(repository, subject)) yield return descriptor.Digest;
     }
+
+    /// <summary>A note of evidence is empty until the evidence counted.</summary>
+    private static bool IsCounted(FileInfo note) => note.Length > 0 && note.DirectoryName!.Contains("/_gateway/evidence/", StringComparison.Ordinal);
 
     private static IEnumerable<FileInfo> Files(string folder) =>
         Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles() : [];

@@ -25,6 +25,7 @@ internal sealed record JournalRecord(
         Offer = 10,
         Withdraw = 11,
         AddEvidence = 12,
+        CountedEvidence = 13,
     }
 
     /// <summary>
@@ -78,7 +79,7 @@ internal sealed record JournalRecord(
                 to.Write(o.Tag.Value);
                 break;
             case Operation.AddEvidence o:
-                Head(to, Code.AddEvidence, o.Subject);
+                Head(to, o.Counted ? Code.CountedEvidence : Code.AddEvidence, o.Subject);
                 to.Write(o.Evidence.ToString());
                 break;
             case Operation.SetVerdict o:
@@ -162,8 +163,8 @@ internal sealed record JournalRecord(
                     DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
             case Code.Withdraw:
                 return new Operation.Withdraw(TagName.Parse(from.ReadString()));
-            case Code.AddEvidence:
-                return new Operation.AddEvidence(ReadDigest(from), ReadDigest(from));
+            case Code.AddEvidence or Code.CountedEvidence:
+                return new Operation.AddEvidence(ReadDigest(from), ReadDigest(from)) { Counted = code == Code.CountedEvidence };
             case Code.SetVerdict:
                 return new Operation.SetVerdict(ReadDigest(from), new(from.ReadUInt64(), from.ReadByte(), from.ReadInt64()));
             case Code.AddReferrer:

@@ -64,7 +64,7 @@ internal sealed class PendingChanges(Volume volume)
     public static Digest Raises(Operation operation) => operation switch
     {
         Operation.AddReferrer o => o.Subject,
-        Operation.AddEvidence o => o.Subject,
+        Operation.AddEvidence { Counted: false } o => o.Subject,
         Operation.Offer o => o.Digest,
         // "Unknown" is what the removal of evidence leaves.
         Operation.SetVerdict { Verdict.Revision: 0 } o => o.Digest,

@@ -188,6 +188,15 @@ public sealed class HoldTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task No_flood_of_newer_evidence_hides_the_signature_that_counted()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        for (var i = 0; i < 70; i++) Ok(await _rig.ReferAsync(digest, _rig.WrongKey));
+        await _rig.RestartAsync(kill: true);
+        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+    }
+
+    [Fact]
     public async Task Evidence_that_something_is_admitted_by_cannot_be_deleted_and_other_evidence_can()
     {
         var digest = await PushSignedAsync("v1", "one");

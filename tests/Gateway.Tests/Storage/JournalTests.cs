@@ -44,6 +44,7 @@ public sealed class JournalTests : IDisposable
             new Operation.Offer(TagName.Parse("t"), Digest.Of("m"u8), "ci", DateTimeOffset.UnixEpoch, "a signature"),
             new Operation.Withdraw(TagName.Parse("t")),
             new Operation.AddEvidence(Digest.Of("s"u8), Digest.Of("e"u8)),
+            new Operation.AddEvidence(Digest.Of("s"u8), Digest.Of("e"u8)) { Counted = true },
             new Operation.RemoveTag(TagName.Parse("t")),
             new Operation.RemoveManifest(Digest.Of("m"u8)),
             new Operation.RemoveBlob(Digest.Of("b"u8)),

@@ -1,0 +1,71 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>What is served behind an upstream's tag that has moved to what the policy does not admit.</summary>
+public sealed class LastGoodTests
+{
+    private static readonly Asker Puller = new("node", AccessActions.Pull);
+    private static readonly Reference Latest = new(TagName.Parse("latest"));
+
+    private static PolicyOptions Aged(TimeSpan age, OnMissing onMissing) => new()
+    {
+        Default = Outcome.Allow,
+        Rules = [new() { Id = "cool-down", Require = new() { Limits = new() { MinAge = age } }, OnMissing = onMissing }],
+    };
+
+    private static Repository Gate(Rig rig, PolicyOptions? policy) => new(
+        RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume, new(),
+        takesPushes: false, rig.Clock);
+
+    private static async Task<Answer<StoredManifest>> GetAsync(Repository gate) => await gate.GetManifestAsync(Puller, Latest, default);
+
+    private static Answer<StoredManifest>.Found Found(Answer<StoredManifest> answer) => Assert.IsType<Answer<StoredManifest>.Found>(answer);
+
+    [Theory]
+    [InlineData(OnMissing.Deny)]
+    [InlineData(OnMissing.Quarantine)]
+    public async Task Behind_a_tag_that_moved_to_what_is_too_young_the_older_one_is_served_and_says_so_until_it_is_old_enough(OnMissing onMissing)
+    {
+        await using var rig = await Rig.StartAsync();
+        var one = Rig.D(rig.Hub.AddImage(Rig.Name, "latest", ScriptedUpstream.Bytes(1000, seed: 1)).Digest);
+        Assert.Equal(one, Found(await GetAsync(Gate(rig, null))).Value.Digest);
+        rig.Clock.Advance(TimeSpan.FromDays(4));
+        var two = Rig.D(rig.Hub.AddImage(Rig.Name, "latest", ScriptedUpstream.Bytes(1000, seed: 2)).Digest);
+        var gate = Gate(rig, Aged(TimeSpan.FromDays(3), onMissing));
+        for (var again = 0; again < 2; again++)
+        {
+            var older = Found(await GetAsync(gate));
+            Assert.Equal((one, two, TagStanding.Live), (older.Value.Digest, older.Substituted, older.Standing));
+            Assert.Contains($"newer {two} refused by policy", older.Provenance.Warning, StringComparison.Ordinal);
+        }
+        Assert.IsNotType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Puller, new(two), default));
+        rig.Clock.Advance(TimeSpan.FromDays(3.1));
+        var newer = Found(await GetAsync(gate));
+        Assert.Equal((two, default), (newer.Value.Digest, newer.Substituted));
+    }
+
+    [Fact]
+    public async Task What_a_tag_is_bound_to_and_a_new_policy_refuses_gives_way_to_the_newest_that_passes()
+    {
+        await using var rig = await Rig.StartAsync();
+        var images = new List<Digest>();
+        foreach (var seed in new[] { 1, 2, 3 })
+        {
+            images.Add(Rig.D(rig.Hub.AddImage(Rig.Name, "latest", ScriptedUpstream.Bytes(1000, seed)).Digest));
+            rig.Clock.Advance(TimeSpan.FromDays(1));
+            Assert.Equal(images[^1], Found(await GetAsync(Gate(rig, null))).Value.Digest);
+        }
+        var found = Found(await GetAsync(Gate(rig, Aged(TimeSpan.FromHours(12), OnMissing.Deny))));
+        Assert.Equal((images[1], images[2]), (found.Value.Digest, found.Substituted));
+        var none = await GetAsync(Gate(rig, Aged(TimeSpan.FromDays(30), OnMissing.Deny)));
+        Assert.IsType<Answer<StoredManifest>.Hidden>(none);
+    }
+}
