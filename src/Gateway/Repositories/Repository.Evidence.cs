@@ -49,7 +49,10 @@ internal sealed partial class Repository
         try
         {
             foreach (var (manifest, offers) in await ConcernedAsync(subjects, either.Token))
+            {
+                either.Token.ThrowIfCancellationRequested();
                 review = await ReviewAsync(review, manifest, offers, new(evidence, subjects), either.Token);
+            }
             return review;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

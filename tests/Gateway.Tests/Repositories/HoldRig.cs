@@ -17,9 +17,18 @@ internal sealed class HoldClock : TimeProvider
 {
     private TimeSpan _ahead;
 
+    /// <summary>Whether every timer rings at once: no time is left for anything.</summary>
+    public bool IsLate { get; set; }
+
     public void Advance(TimeSpan by) => _ahead += by;
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        if (IsLate) callback(state);
+        return base.CreateTimer(callback, state, IsLate ? Timeout.InfiniteTimeSpan : dueTime, period);
+    }
 }
 
 /// <summary>A gate whose policy holds what is not signed, keys to sign with, and a clock that moves when it is told to.</summary>
@@ -89,6 +98,36 @@ internal sealed class HoldRig : IAsyncDisposable
         var router = new RepositoryRouter(
             new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), new(new(Policy), decisions, Clock), decisions, Clock);
         return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+    }
+
+    /// <summary>Every file of the repository's folder, by its path there.</summary>
+    public Dictionary<string, byte[]> Files() => Files(_volume.Path);
+
+    private static Dictionary<string, byte[]> Files(string volume) =>
+        Directory.EnumerateFiles(FolderIn(volume), "*", SearchOption.AllDirectories)
+            .ToDictionary(file => Path.GetRelativePath(FolderIn(volume), file), File.ReadAllBytes);
+
+    private static string FolderIn(string volume) => Path.Combine(volume, "docker/registry/v2/repositories/prod/app");
+
+    /// <summary>Kills, with some of what was written to the repository's folder since lost; the journal is not.</summary>
+    public async Task KillAsync(Dictionary<string, byte[]> since, Func<string, bool> isLost)
+    {
+        await _volume.KillAsync(volume =>
+        {
+            foreach (var (path, bytes) in Files(volume).Where(f => isLost(f.Key)))
+            {
+                var file = Path.Combine(FolderIn(volume), path);
+                if (!since.TryGetValue(path, out var before)) File.Delete(file);
+                else if (!before.AsSpan().SequenceEqual(bytes)) File.WriteAllBytes(file, before);
+            }
+            foreach (var (path, bytes) in since.Where(f => isLost(f.Key)))
+            {
+                var file = Path.Combine(FolderIn(volume), path);
+                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+                if (!File.Exists(file)) File.WriteAllBytes(file, bytes);
+            }
+        });
+        Reload(Policy);
     }
 
     public async Task RestartAsync(bool kill)

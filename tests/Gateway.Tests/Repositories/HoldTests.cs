@@ -280,6 +280,59 @@ public sealed class HoldTests : IAsyncLifetime
         Assert.Equal(digest.ToString(), await PullerSees("v1"));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public async Task A_publication_that_a_kill_cut_short_anywhere_is_whole_after_the_start(int seed)
+    {
+        var random = new Random(seed);
+        var old = await PushSignedAsync("v1", "old");
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.PushAsync("latest", "one");
+        var before = _rig.Files();
+        var evidence = Ok(await _rig.SignAsync(digest)).Value.Digest;
+        // The first loses all, the second nothing, the others some of it.
+        await _rig.KillAsync(before, _ => seed switch { 1 => true, 2 => false, _ => random.Next(2) == 0 });
+        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees("latest")));
+        Assert.Equal((old.ToString(), evidence.ToString()), (await PullerSees(old.ToString()), await PullerSees(evidence.ToString())));
+        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        Assert.Equal([evidence], EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_held_push_that_a_kill_cut_short_anywhere_waits_after_the_start_and_nothing_more(int seed)
+    {
+        var random = new Random(seed);
+        var old = await PushSignedAsync("v1", "old");
+        var before = _rig.Files();
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.KillAsync(before, _ => seed == 1 || random.Next(2) == 0);
+        Assert.Equal((old.ToString(), "Hidden"), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+        Assert.Equal(digest.ToString(), await PusherSees("v1"));
+        Assert.Equal(["v1"], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
+    }
+
+    [Fact]
+    public async Task Evidence_that_takes_too_long_is_stored_and_publishes_at_the_next_request()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        _rig.Clock.IsLate = true;
+        var late = Ok(await _rig.SignAsync(digest));
+        _rig.Clock.IsLate = false;
+        Assert.Empty(late.Value.Promoted);
+        Assert.Contains("judged when it is next asked for", late.Provenance.Warning, StringComparison.Ordinal);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+    }
+
     [Fact]
     public async Task Of_two_racing_pushes_and_their_signatures_the_tag_ends_at_one_that_is_signed()
     {
