@@ -20,6 +20,9 @@ public sealed class FaultRuns
     // Every so many runs a blob is large and slow enough to come in ranges side by side.
     private const int RunsPerLarge = 30;
 
+    // Of the gateway's clock: ten seconds of patience are half a second of the wall's.
+    private const int Speed = 20;
+
     private const int MiB = 1 << 20;
 
     // Of one connection, in a second of the wall's clock.
@@ -35,7 +38,7 @@ public sealed class FaultRuns
     [Fact]
     public async Task Readers_get_right_bytes_or_a_clean_failure_and_nothing_wrong_is_kept()
     {
-        await using var rig = await Rig.StartAsync(speed: 20, hubs: 2);
+        await using var rig = await Rig.StartAsync(speed: Speed, hubs: 2);
         var runs = new Run[Runs];
         await Parallel.ForEachAsync(Enumerable.Range(1, Runs), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (seed, _) =>
         {
@@ -162,6 +165,8 @@ public sealed class FaultRuns
             .OrderBy(r => r.ArrivedAt).ToList();
         foreach (var (one, next) in wholes.Zip(wholes.Skip(1)))
         {
+            // What came too slowly for so long was given up, and the upstream learns that later.
+            if (Stopwatch.GetElapsedTime(one.ArrivedAt, next.ArrivedAt) >= Pace.StallTimeout / Speed) continue;
             Assert.True(
                 one.WholeAt <= next.ArrivedAt, $"two at a time, by {Stopwatch.GetElapsedTime(next.ArrivedAt, one.WholeAt!.Value)}: {one}; {next}");
         }
