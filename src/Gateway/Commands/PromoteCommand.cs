@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Gateway.Configuration;
 
 namespace Gateway.Commands;
@@ -17,7 +17,10 @@ internal static class PromoteCommand
         var from = new Argument<string>("from") { Description = "What: repository@digest, or repository:tag." };
         var to = new Argument<string>("to") { Description = "Where to: repository:tag." };
         var config = ConfigurationFile.Option();
-        var server = new Option<string?>("--server") { Description = "The gateway's address; left out, the first of 'listen' in the configuration." };
+        var server = new Option<string?>("--server")
+        {
+            Description = "The gateway's address; left out, the first of 'listen' in the configuration.",
+        };
         var user = new Option<string?>("--user") { Description = "The account; its password is read from GATEWAY_PASSWORD." };
         var command = new Command("promote", "Binds a tag to a manifest of another repository, with the evidence that the policy asks for.")
         {
@@ -55,7 +58,7 @@ internal static class PromoteCommand
         if (user is not null)
         {
             var credentials = $"{user}:{Environment.GetEnvironmentVariable("GATEWAY_PASSWORD")}";
-            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials)));
+            request.Headers.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials)));
         }
         try
         {
@@ -65,7 +68,8 @@ internal static class PromoteCommand
                 await output.WriteLineAsync($"{to} is now {string.Join(' ', answer.Headers.GetValues("Docker-Content-Digest"))}");
                 return 0;
             }
-            await error.WriteLineAsync($"gateway: {Message(await answer.Content.ReadAsStringAsync(cancellationToken), (int)answer.StatusCode)}");
+            var body = await answer.Content.ReadAsStringAsync(cancellationToken);
+            await error.WriteLineAsync($"gateway: {Message(body, (int)answer.StatusCode)}");
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {
@@ -91,6 +95,6 @@ internal static class PromoteCommand
 /// <summary>What is asked of <c>/-/promote</c>.</summary>
 internal sealed record Promotion(string From, string To);
 
-[System.Text.Json.Serialization.JsonSourceGenerationOptions(PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.CamelCase)]
-[System.Text.Json.Serialization.JsonSerializable(typeof(Promotion))]
-internal sealed partial class PromoteJson : System.Text.Json.Serialization.JsonSerializerContext;
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(Promotion))]
+internal sealed partial class PromoteJson : JsonSerializerContext;

@@ -106,7 +106,10 @@ internal static class PolicySchema
             "orphanEvidenceTtl", Scalars.Duration(), "24h", "How long signatures and attestations wait for what they are about.",
             (o, v) => o with { OrphanEvidenceTtl = v }
         },
-        { "maxPendingPerRepo", Scalars.Whole(1, 10_000), "200", "Most tags that wait in one repository.", (o, v) => o with { MaxPendingPerRepo = v } },
+        {
+            "maxPendingPerRepo", Scalars.Whole(1, 10_000), "200", "Most tags that wait in one repository.",
+            (o, v) => o with { MaxPendingPerRepo = v }
+        },
         { "visibleTo", new ListOf<bool>(Scalars.OneOf(("push", true))), "[push]", "Who sees what waits: those who may push.", (o, _) => o },
     };
 

@@ -8,8 +8,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// <c>POST /-/promote</c> with <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to what another repository has, with
-/// the evidence that the policy there asks for. Needs pull on the one and push on the other.
+/// <c>POST /-/promote</c> with <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to what another repository has,
+/// with the evidence that the policy there asks for. Needs pull on the one and push on the other.
 /// </summary>
 internal static class PromoteEndpoint
 {
@@ -51,12 +51,15 @@ internal static class PromoteEndpoint
     private static async Task<bool> RefuseAsync(Exchange x, Asker there, Promotion asked, Routed from, Routed to)
     {
         var mayPull = there.MayPull && x.Asker.MayPull;
-        if (mayPull && x.Asker.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && from.Repository is not null && to.Repository is not null)
-            return false;
+        var areThere = from.Repository is not null && to.Repository is not null;
+        if (mayPull && x.Asker.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && areThere) return false;
+        const string PullOnly = "this address takes no writes; promote by another address of this gateway";
+        var unknown = there.MayPull && from.Repository is not null ? asked.To : asked.From;
         if (x.Identity is Identity.Anonymous && !(mayPull && x.Asker.MayPush)) await x.ChallengeAsync("authentication required");
-        else if (x.Listener.PullOnly) await x.FailAsync(RegistryErrorCode.DENIED, "this address takes no writes; promote by another address of this gateway");
-        else if (mayPull && !x.Asker.MayPush) await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {asked.To}");
-        else await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {(there.MayPull && from.Repository is not null ? asked.To : asked.From)} is not known here");
+        else if (x.Listener.PullOnly) await x.FailAsync(RegistryErrorCode.DENIED, PullOnly);
+        else if (mayPull && !x.Asker.MayPush)
+            await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {asked.To}");
+        else await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {unknown} is not known here");
         return true;
     }
 

@@ -117,7 +117,7 @@ internal sealed class Closure
         return history.ToImmutable();
     }
 
-    /// <summary>The indexes that name the manifest, and those that name these; no more than the policy lets an index have below it.</summary>
+    /// <summary>The indexes that name the manifest, and those that name these, as deep as the policy lets an index be.</summary>
     private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadAboveAsync(CancellationToken cancellationToken)
     {
         var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();

@@ -20,7 +20,8 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     /// <summary>The evidence about one manifest, newest first, and whether there is more than may be read.</summary>
     public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(Digest subject, CancellationToken cancellationToken)
     {
-        var listed = await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
+        var noted = await backing.EvidenceAsync(subject, cancellationToken);
+        var listed = noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
         var found = ImmutableArray.CreateBuilder<Evidence>();
         var isBeyond = listed.Count > EvidenceBudget.MaxManifests;
         if (brought is not null && brought.Subjects.Contains(subject)) isBeyond |= !await AddAsync(brought.Evidence);
@@ -51,11 +52,13 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     /// <summary>A manifest of evidence; what an upstream has is kept from then on.</summary>
     private async ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }) return null;
+        if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
+            return null;
         if (manifest.IsStored || ManifestKinds.Of(manifest.Manifest) != ManifestKind.Evidence) return manifest;
         try
         {
-            await backing.CommitAsync(new([.. Keeping.Operations(manifest, default, isAdmitted: true, clock.GetUtcNow())]), cancellationToken);
+            var keeping = Keeping.Operations(manifest, default, isAdmitted: true, clock.GetUtcNow());
+            await backing.CommitAsync(new([.. keeping]), cancellationToken);
             return manifest;
         }
         catch (StoreReadOnlyException)
@@ -89,7 +92,8 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         await using var opened = content;
         try
         {
-            return await content.ReadAsync(most, cancellationToken) is { } bytes && Digest.Of(bytes, digest.Algorithm) == digest ? bytes : null;
+            var bytes = await content.ReadAsync(most, cancellationToken);
+            return bytes is not null && Digest.Of(bytes, digest.Algorithm) == digest ? bytes : null;
         }
         catch (IOException)
         {

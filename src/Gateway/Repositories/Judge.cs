@@ -162,9 +162,12 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         new(verdict.Revision, (byte)verdict.Outcome, verdict.Until?.ToUnixTimeSeconds() ?? 0);
 
     /// <summary>What a person is told of an offer: the first words of the message, for clients cut the end.</summary>
-    public string Waiting(IEnumerable<TagName> tags) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"quarantined: tag {string.Join(", ", tags)} not moved, expires {(clock.GetUtcNow() + Quarantine.PendingTtl).UtcDateTime:yyyy-MM-ddTHH:mmZ}");
+    public string Waiting(IEnumerable<TagName> tags)
+    {
+        var expires = (clock.GetUtcNow() + Quarantine.PendingTtl).UtcDateTime;
+        return string.Create(
+            CultureInfo.InvariantCulture, $"quarantined: tag {string.Join(", ", tags)} not moved, expires {expires:yyyy-MM-ddTHH:mmZ}");
+    }
 
     private bool IsAdmitted(VerdictStamp noted, DateTimeOffset now) =>
         noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow

@@ -26,7 +26,10 @@ internal sealed record Review(
 /// <summary>Evidence: what waits for it is judged anew with it, before its push is answered.</summary>
 internal sealed partial class Repository
 {
-    /// <summary>How long a push of evidence waits for what it may publish (policy.md §5.4, C4); the rest is done at the next request.</summary>
+    /// <summary>
+    /// How long a push of evidence waits for what it may publish; the rest is done at the next request. Chosen: below every client's
+    /// patience, and a hundred times what judging takes.
+    /// </summary>
     private static readonly TimeSpan ReviewTime = TimeSpan.FromSeconds(2);
 
     /// <summary>The subjects that a push of evidence names by its tags, and not itself.</summary>
@@ -83,7 +86,9 @@ internal sealed partial class Repository
         };
     }
 
-    /// <summary>The subjects that are here, and every index that waits and has one below it; each with its offers that still hold.</summary>
+    /// <summary>
+    /// The subjects that are here, and every index that waits and has one below it; each with its offers that still hold.
+    /// </summary>
     private async ValueTask<List<(StoredManifest Manifest, TagOffer[] Offers)>> ConcernedAsync(
         ImmutableArray<Digest> subjects, CancellationToken cancellationToken)
     {

@@ -14,8 +14,9 @@ internal sealed partial class Repository
         !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local)
         : await backing.TagsAfterAsync(last, count, cancellationToken) switch
         {
-            Result<Page<TagName>>.Found found =>
-                new Answer<Page<TagName>>.Found(IsKnownPusher(asker) ? WithWaiting(found.Value, last, count) : found.Value, found.Provenance),
+            Result<Page<TagName>>.Found found when IsKnownPusher(asker) =>
+                new Answer<Page<TagName>>.Found(WithWaiting(found.Value, last, count), found.Provenance),
+            Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Provenance),
             Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
             var no => new Answer<Page<TagName>>.Absent(no.Provenance),
         };
@@ -26,7 +27,9 @@ internal sealed partial class Repository
         var waiting = backing.Offers().Where(o => o.Expires > now && string.CompareOrdinal(o.Tag.Value, last) > 0).Select(o => o.Tag);
         var all = live.Items.Union(waiting).OrderBy(t => t.Value, StringComparer.Ordinal).ToList();
         // Behind a page that goes on, the next one has what comes after its last live tag.
-        var page = live.More && live.Items.Count > 0 ? all.TakeWhile(t => string.CompareOrdinal(t.Value, live.Items[^1].Value) <= 0).ToList() : all;
+        var page = live.More && live.Items.Count > 0
+            ? all.TakeWhile(t => string.CompareOrdinal(t.Value, live.Items[^1].Value) <= 0).ToList()
+            : all;
         return new([.. page.Take(count)], live.More || page.Count > count);
     }
 

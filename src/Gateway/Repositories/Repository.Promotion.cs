@@ -43,17 +43,20 @@ internal sealed partial class Repository
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker, "not promoted"), Provenance.Local);
-        if (moved.SelectMany(m => m.Manifest.Manifest.Blobs).FirstOrDefault(b => b.Urls.IsEmpty && volume.FindContent(b.Digest) is null) is { } absent)
+        var blobs = moved.SelectMany(m => m.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
+        if (blobs.FirstOrDefault(b => volume.FindContent(b.Digest) is null) is { } absent)
             return new Answer<PushedManifest>.Invalid(
                 RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
-                $"{absent.Digest} of {source.Name} is not kept here; pull {source.Name}@{manifest.Digest} through this gateway, then promote again");
+                $"{absent.Digest} of {source.Name} is not kept here; pull {source.Name}@{manifest.Digest} through this gateway, "
+                + "then promote again");
         Operation[] binding =
         [
             new Operation.SetVerdict(manifest.Digest, Judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
             .. backing.Offers().Any(o => o.Tag == tag) ? [new Operation.Withdraw(tag)] : Array.Empty<Operation>(),
         ];
         var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted]);
-        if (judge.Engine.AdmitsEverything) change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
+        if (judge.Engine.AdmitsEverything)
+            change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
         await backing.CommitAsync(change, cancellationToken);
         foreach (var blob in moved.SelectMany(m => m.Manifest.Manifest.Blobs)) recent.Note(blob.Digest, Name);
         return new Answer<PushedManifest>.Found(
@@ -81,7 +84,9 @@ internal sealed partial class Repository
                     moved.AddRange(await source.StoredAsync(child.Digest, default, cancellationToken));
             }
             moved.Reverse();
-            return (moved.DistinctBy(m => m.Item1.Digest).ToList(), await judge.OfArrivalAsync(backing, Name, manifest, Stage.Promote, [tag], cancellationToken));
+            return (
+                moved.DistinctBy(m => m.Item1.Digest).ToList(),
+                await judge.OfArrivalAsync(backing, Name, manifest, Stage.Promote, [tag], cancellationToken));
         }
         var closure = await judge.ReadAsync(source.Backing, manifest, null, cancellationToken, bindings: backing);
         var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Promote, [tag], cancellationToken);
@@ -96,12 +101,15 @@ internal sealed partial class Repository
     private IBacking Backing => backing;
 
     private async ValueTask<(StoredManifest, Digest)[]> StoredAsync(Digest digest, Digest about, CancellationToken cancellationToken) =>
-        await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored } ? [(stored, about)] : [];
+        await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored }
+            ? [(stored, about)]
+            : [];
 
     private IEnumerable<Operation> Copying(Repository source, StoredManifest manifest, Digest about)
     {
         var seen = source.Backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow();
-        foreach (var operation in Keeping.Operations(manifest with { IsStored = false }, default, isAdmitted: true, seen)) yield return operation;
+        foreach (var operation in Keeping.Operations(manifest with { IsStored = false }, default, isAdmitted: true, seen))
+            yield return operation;
         if (about.IsEmpty || manifest.Manifest.Subject is not null) yield break;
         yield return new Operation.AddEvidence(about, manifest.Digest);
         // Where clients of the older form look for it; what is there already stays.

@@ -45,7 +45,8 @@ internal sealed partial class Repository
                 if (await TryPutAsync(asker, push, manifest, tags, cancellationToken) is { } answer) return answer;
             }
             return new Answer<PushedManifest>.Unavailable(
-                TimeSpan.FromSeconds(1), $"others keep changing the evidence about {manifest.Digest} in {Name}; push it again", Provenance.Local);
+                TimeSpan.FromSeconds(1), $"others keep changing the evidence about {manifest.Digest} in {Name}; push it again",
+                Provenance.Local);
         });
     }
 
@@ -86,11 +87,17 @@ internal sealed partial class Repository
                 waiting[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
                 judge.Waiting(waiting.Select(t => t.Tag)))
             : worst.Outcome != Outcome.Allow
-                ? judge.Decide(worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker, worst.Admits ? null : "kept, and hidden from pullers")
+                ? judge.Decide(
+                    worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
+                    worst.Admits ? null : "kept, and hidden from pullers")
                 : review.Unsatisfied is { } other
-                    ? judge.Decide(other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, asker, "stored, and not enough")
+                    ? judge.Decide(
+                        other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, asker, "stored, and not enough")
                     : null;
-        var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags) { Promoted = review.Promoted };
+        var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags)
+        {
+            Promoted = review.Promoted,
+        };
         return new(pushed, review.Late is { } late ? Provenance.Local with { Warning = late } : Provenance.Local)
         {
             Warning = warning,
@@ -113,7 +120,8 @@ internal sealed partial class Repository
             else
             {
                 var missing = verdict.Reasons.IsEmpty ? "" : verdict.Reasons[0].Message;
-                yield return new Operation.Offer(tag, manifest.Digest, asker.Actor, clock.GetUtcNow() + judge.Quarantine.PendingTtl, missing);
+                var expires = clock.GetUtcNow() + judge.Quarantine.PendingTtl;
+                yield return new Operation.Offer(tag, manifest.Digest, asker.Actor, expires, missing);
             }
         }
         // A tag under which evidence is found means a subject: what it was bound to stays evidence when it moves on.

@@ -44,10 +44,13 @@ internal sealed partial class Repository
         }
         var unknown = await RestingOnAsync(manifest, subjects, cancellationToken);
         return await RemoveAsync(
-            new([.. unknown.Select(d => new Operation.SetVerdict(d, default)), new Operation.RemoveManifest(digest)]), digest, cancellationToken);
+            new([.. unknown.Select(d => new Operation.SetVerdict(d, default)), new Operation.RemoveManifest(digest)]), digest,
+            cancellationToken);
     }
 
-    /// <summary>A refusal, where pullers have a manifest for the sake of this evidence: what was admitted stays explained, and there.</summary>
+    /// <summary>
+    /// A refusal, where pullers have a manifest for the sake of this evidence: what was admitted stays explained, and there.
+    /// </summary>
     private async ValueTask<Verdict?> InUseAsync(Digest subject, Digest evidence, CancellationToken cancellationToken)
     {
         if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is null
@@ -64,7 +67,9 @@ internal sealed partial class Repository
         return null;
     }
 
-    /// <summary>Whose verdict may rest on a manifest: what it is evidence about with all above and below that, and what it is above.</summary>
+    /// <summary>
+    /// Whose verdict may rest on a manifest: what it is evidence about with all above and below that, and what it is above.
+    /// </summary>
     private async ValueTask<HashSet<Digest>> RestingOnAsync(
         StoredManifest manifest, IReadOnlyList<Digest> subjects, CancellationToken cancellationToken)
     {
@@ -73,7 +78,8 @@ internal sealed partial class Repository
         {
             resting.Add(subject);
             resting.UnionWith(await backing.IndexesOfAsync(subject));
-            if (await backing.ReadManifestAsync(subject, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored })
+            var read = await backing.ReadManifestAsync(subject, cancellationToken);
+            if (read is Result<StoredManifest>.Found { Value: { IsStored: true } stored })
                 resting.UnionWith((await judge.ReadAsync(backing, stored, null, cancellationToken)).Descendants.Select(d => d.Digest));
         }
         resting.Remove(manifest.Digest);
@@ -96,8 +102,8 @@ internal sealed partial class Repository
         if (parent.IsEmpty) return null;
         foreach (var subject in backing.SubjectsOf(parent))
         {
-            var evidence = await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
-            foreach (var digest in evidence)
+            var noted = await backing.EvidenceAsync(subject, cancellationToken);
+            foreach (var digest in noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [])
             {
                 if (await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var manifest }
                     && manifest.Manifest.Blobs.Any(b => b.Digest == blob)

@@ -33,8 +33,7 @@ internal sealed partial class Repository
         {
             if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is not null) return;
         }
-        await TryCommitAsync(
-            new([.. subjects.Select(s => new Operation.SetVerdict(s, default)), new Operation.RemoveManifest(evidence)]) { Subjects = [.. versions] },
-            cancellationToken);
+        Operation[] removal = [.. subjects.Select(s => new Operation.SetVerdict(s, default)), new Operation.RemoveManifest(evidence)];
+        await TryCommitAsync(new([.. removal]) { Subjects = [.. versions] }, cancellationToken);
     }
 }

@@ -18,7 +18,9 @@ internal sealed partial class Repository
         if (offer.Expires <= clock.GetUtcNow())
         {
             await TryCommitAsync(Expire(offer, live), cancellationToken);
-            return live.IsEmpty ? new Answer<StoredManifest>.Absent(Provenance.Local) : await GetLiveAsync(asker, live, offer.Tag, cancellationToken);
+            return live.IsEmpty
+                ? new Answer<StoredManifest>.Absent(Provenance.Local)
+                : await GetLiveAsync(asker, live, offer.Tag, cancellationToken);
         }
         var (isPublished, verdict) = await PublishAsync(offer, live, cancellationToken);
         if (isPublished) return await GetLiveAsync(asker, offer.Digest, offer.Tag, cancellationToken);
@@ -35,7 +37,9 @@ internal sealed partial class Repository
         Asker asker, Digest digest, TagName tag, CancellationToken cancellationToken) =>
         Standing(await GetByDigestAsync(asker, digest, tag, cancellationToken), TagStanding.Live);
 
-    /// <summary>Binds a tag to what it waited for, if that passes by now; the verdict where it does not, null when it is not here.</summary>
+    /// <summary>
+    /// Binds a tag to what it waited for, if that passes by now; the verdict where it does not, null when it is not here.
+    /// </summary>
     private async ValueTask<(bool IsPublished, Verdict? Verdict)> PublishAsync(
         TagOffer offer, Digest live, CancellationToken cancellationToken)
     {

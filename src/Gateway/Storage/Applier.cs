@@ -100,7 +100,9 @@ internal sealed class Applier(Volume volume)
             new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
     }
 
-    /// <summary>Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.</summary>
+    /// <summary>
+    /// Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.
+    /// </summary>
     private void NoteHistory(StoredRepository repository, Operation.SetLive o)
     {
         if (repository.Live(o.Tag) is not { Live: { IsEmpty: false } before } || before == o.Digest) return;

@@ -16,7 +16,8 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     public ImmutableArray<(LinkKind Kind, Digest Digest)> Needs { get; init; } = [];
 
     /// <summary>
-    /// The versions of subjects (<see cref="IBacking.VersionOf"/>) that the change's verdicts rest on: where one has moved, nothing is done.
+    /// The versions of subjects (<see cref="IBacking.VersionOf"/>) that the change's verdicts rest on: where one has moved, nothing is
+    /// done.
     /// </summary>
     public ImmutableArray<(Digest Subject, long Version)> Subjects { get; init; } = [];
 }

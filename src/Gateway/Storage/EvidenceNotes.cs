@@ -10,7 +10,9 @@ internal static class EvidenceNotes
 {
     private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
 
-    /// <summary>The subject that a tag's name means; empty for any other tag. The bare fallback tag holds an index, and counts too.</summary>
+    /// <summary>
+    /// The subject that a tag's name means; empty for any other tag. The bare fallback tag holds an index, and counts too.
+    /// </summary>
     public static Digest SubjectOf(TagName tag)
     {
         var name = tag.Value.AsSpan();
@@ -20,7 +22,8 @@ internal static class EvidenceNotes
             name = name[..^suffix.Length];
             break;
         }
-        return name.StartsWith("sha256-", StringComparison.Ordinal) && Digest.TryParse($"sha256:{name["sha256-".Length..]}", out var subject)
+        const string Prefix = "sha256-";
+        return name.StartsWith(Prefix, StringComparison.Ordinal) && Digest.TryParse($"sha256:{name[Prefix.Length..]}", out var subject)
             ? subject
             : default;
     }
@@ -90,7 +93,8 @@ internal static class EvidenceNotes
     }
 
     /// <summary>A note of evidence is empty until the evidence counted.</summary>
-    private static bool IsCounted(FileInfo note) => note.Length > 0 && note.DirectoryName!.Contains("/_gateway/evidence/", StringComparison.Ordinal);
+    private static bool IsCounted(FileInfo note) =>
+        note.Length > 0 && note.DirectoryName!.Contains("/_gateway/evidence/", StringComparison.Ordinal);
 
     private static IEnumerable<FileInfo> Files(string folder) =>
         Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles() : [];

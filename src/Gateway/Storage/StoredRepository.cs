@@ -130,7 +130,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public IReadOnlyList<Digest> HistoryOf(TagName tag)
     {
         var file = Root.History(Path, tag);
-        return File.Exists(file) ? [.. File.ReadLines(file).Select(l => Digest.TryParse(l, out var d) ? d : default).Where(d => !d.IsEmpty)] : [];
+        if (!File.Exists(file)) return [];
+        return [.. File.ReadLines(file).Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
     }
 
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)

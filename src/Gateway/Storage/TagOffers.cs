@@ -34,9 +34,17 @@ internal sealed class TagOffers
             : Directory.EnumerateFiles(folder).Select(Parse).OfType<TagOffer>().ToImmutableDictionary(o => o.Tag);
 
     /// <summary>The form of an offer's file: a line each for digest, sequence, time, end, who, and what is missing.</summary>
-    public static byte[] Format(TagOffer offer) => Encoding.UTF8.GetBytes(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{offer.Digest}\n{offer.Sequence}\n{offer.At.ToUnixTimeMilliseconds()}\n{offer.Expires.ToUnixTimeMilliseconds()}\n{OneLine(offer.By)}\n{OneLine(offer.Missing)}\n"));
+    public static byte[] Format(TagOffer offer)
+    {
+        string[] lines =
+        [
+            offer.Digest.ToString(), Number(offer.Sequence), Number(offer.At.ToUnixTimeMilliseconds()),
+            Number(offer.Expires.ToUnixTimeMilliseconds()), OneLine(offer.By), OneLine(offer.Missing), "",
+        ];
+        return Encoding.UTF8.GetBytes(string.Join('\n', lines));
+
+        static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+    }
 
     /// <summary>Null for a file that is no whole offer: one that a power cut left, which the journal writes again.</summary>
     private static TagOffer? Parse(string file)
