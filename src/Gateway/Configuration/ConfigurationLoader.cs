@@ -5,7 +5,11 @@ namespace Gateway.Configuration;
 /// <summary>What came of loading: options, or every mistake at once.</summary>
 /// <param name="Options">Null when there is a mistake.</param>
 /// <param name="Path">The file that was read; null when there was none.</param>
-internal sealed record LoadedConfiguration(GatewayOptions? Options, string? Path, IReadOnlyList<ConfigurationMistake> Mistakes);
+internal sealed record LoadedConfiguration(GatewayOptions? Options, string? Path, IReadOnlyList<ConfigurationMistake> Mistakes)
+{
+    /// <summary>Where a key stands, or the section around it.</summary>
+    public Func<string, SourceLocation> Locate { get; init; } = _ => new(Path ?? "(no file)", 1, 1);
+}
 
 /// <summary>Turns gateway.yaml and the environment into options.</summary>
 internal static class ConfigurationLoader
@@ -45,7 +49,7 @@ internal static class ConfigurationLoader
         var root = new EnvironmentOverrides(reading).Apply(document, environment);
         GatewaySchema.Root.TryRead(root, "", reading, new(), out var options);
         options = Completion.Complete(options, reading);
-        return reading.Mistakes.Count == 0 ? new(options, source, []) : new(null, source, reading.Mistakes);
+        return new(reading.Mistakes.Count == 0 ? options : null, source, reading.Mistakes) { Locate = reading.Locate };
     }
 
     private static IEnumerable<KeyValuePair<string, string>> Variables() =>

@@ -25,10 +25,13 @@ internal sealed class Reading(SourceLocation root, string baseDirectory)
     public void Add(SourceLocation location, string path, string message) => Mistakes.Add(new(location, path, message));
 
     /// <summary>Adds a mistake where this key was written, or where the section around it was.</summary>
-    public void Add(string path, string message)
+    public void Add(string path, string message) => Add(Locate(path), path, message);
+
+    /// <summary>Where this key was written, or where the section around it was.</summary>
+    public SourceLocation Locate(string path)
     {
         var written = path;
         while (!_written.ContainsKey(written)) written = written[..Math.Max(0, written.LastIndexOfAny(['.', '[']))];
-        Add(_written[written], path, message);
+        return _written[written];
     }
 }

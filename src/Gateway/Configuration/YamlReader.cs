@@ -27,12 +27,20 @@ internal sealed class YamlReader
     /// <summary>
     /// Reads a document; an empty one is an empty section. Null when its syntax is broken; what is wrong is added to the list.
     /// </summary>
-    public static ConfigurationNode? Read(string text, string source, List<ConfigurationMistake> mistakes)
+    public static ConfigurationNode? Read(string text, string source, List<ConfigurationMistake> mistakes) =>
+        Guard(new(text, source, mistakes), static reader => reader.ReadDocument());
+
+    /// <summary>Reads every document of a stream, as Kubernetes' tools write them; null as for <see cref="Read"/>.</summary>
+    public static List<ConfigurationNode>? ReadAll(string text, string source, List<ConfigurationMistake> mistakes) =>
+        Guard(new(text, source, mistakes), static reader => reader.ReadDocuments());
+
+    private static T? Guard<T>(YamlReader reader, Func<YamlReader, T> read)
+        where T : class
     {
-        var reader = new YamlReader(text, source, mistakes);
+        var (source, mistakes) = (reader._source, reader._mistakes);
         try
         {
-            return reader.ReadDocument();
+            return read(reader);
         }
         catch (YamlException broken)
         {
@@ -57,6 +65,19 @@ internal sealed class YamlReader
         _parser.Consume<DocumentEnd>();
         if (!_parser.Accept<StreamEnd>(out _)) Add(_parser.Current!, "", "expected one YAML document, a second one begins here");
         return root;
+    }
+
+    private List<ConfigurationNode> ReadDocuments()
+    {
+        var documents = new List<ConfigurationNode>();
+        _parser.Consume<StreamStart>();
+        while (!_parser.TryConsume<StreamEnd>(out _))
+        {
+            _parser.Consume<DocumentStart>();
+            documents.Add(ReadNode("", MaxDepth));
+            _parser.Consume<DocumentEnd>();
+        }
+        return documents;
     }
 
     private ConfigurationNode ReadNode(string path, int depth)
