@@ -37,10 +37,39 @@ internal sealed class AdminApi(
         ("GET", Prefix + "stats") => StatsAsync(context),
         ("POST", Prefix + "purge") => PurgeAsync(context),
         ("POST", Prefix + "prefetch") => PrefetchAsync(context),
-        (_, Prefix + "stats" or Prefix + "purge" or Prefix + "prefetch") =>
-            ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, "stats is read by GET; purge and prefetch are asked for by POST"),
-        _ => ProblemAsync(context, StatusCodes.Status404NotFound, "there are GET stats, POST purge and POST prefetch below /api/v1/"),
+        ("POST", Prefix + PolicyTrial.ExplainPath) => ExplainAsync(context),
+        ("POST", Prefix + PolicyTrial.DiffPath) => DiffAsync(context),
+        (_, Prefix + "stats" or Prefix + "purge" or Prefix + "prefetch" or Prefix + PolicyTrial.ExplainPath or Prefix + PolicyTrial.DiffPath) =>
+            ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, "stats is read by GET; all else is asked for by POST"),
+        _ => ProblemAsync(
+            context, StatusCodes.Status404NotFound,
+            "there are GET stats and POST purge, prefetch, policy/explain and policy/diff below /api/v1/"),
     };
+
+    private async Task ExplainAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, AdminJson.Default.PolicyQuestion) is not { } question) return;
+        var explained = await PolicyTrial.ExplainAsync(current().Options, volume, question, context.RequestAborted);
+        await WriteAsync(context, StatusCodes.Status200OK, explained, AdminJson.Default.PolicyExplained);
+    }
+
+    // A line of JSON for each change, as it is found.
+    private async Task DiffAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, AdminJson.Default.PolicyComparison) is not { } comparison) return;
+        if (comparison.Problem is { } problem)
+        {
+            await ProblemAsync(context, StatusCodes.Status400BadRequest, problem);
+            return;
+        }
+        context.Response.ContentType = "application/x-ndjson";
+        context.Response.Headers.CacheControl = "no-store";
+        await foreach (var change in PolicyTrial.DiffAsync(current().Options, volume, comparison, context.RequestAborted))
+        {
+            await context.Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(change, AdminJson.Default.PolicyChange));
+            await context.Response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
+        }
+    }
 
     private async Task StatsAsync(HttpContext context)
     {
@@ -128,6 +157,10 @@ internal sealed record AdminProblem(string Problem);
 [JsonSerializable(typeof(PurgeResult))]
 [JsonSerializable(typeof(PrefetchRequest))]
 [JsonSerializable(typeof(PrefetchOutcome))]
+[JsonSerializable(typeof(PolicyQuestion))]
+[JsonSerializable(typeof(PolicyExplained))]
+[JsonSerializable(typeof(PolicyComparison))]
+[JsonSerializable(typeof(PolicyChange))]
 [JsonSerializable(typeof(AdminProblem))]
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,

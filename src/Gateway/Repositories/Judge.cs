@@ -124,14 +124,26 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     public async ValueTask<Verdict> AskAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
-        var (manifest, now) = (closure.Manifest, clock.GetUtcNow());
-        var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants) { Now = now };
-        if (engine.Needs(input) is var needs and not FactKinds.None)
-            input = input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) };
+        var input = await InputAsync(closure, name, stage, tag, cancellationToken);
         var begun = Stopwatch.GetTimestamp();
         var verdict = engine.Judge(input);
         PolicyMetrics.Judged(verdict, begun);
         return verdict;
+    }
+
+    /// <summary>The same question in a dry run: nobody is served by the answer, so that it is not counted.</summary>
+    public async ValueTask<Verdict> TryAsync(
+        Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken) =>
+        engine.Judge(await InputAsync(closure, name, stage, tag, cancellationToken));
+
+    private async ValueTask<PolicyInput> InputAsync(
+        Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
+    {
+        var (manifest, now) = (closure.Manifest, clock.GetUtcNow());
+        var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants) { Now = now };
+        return engine.Needs(input) is var needs and not FactKinds.None
+            ? input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) }
+            : input;
     }
 
     /// <summary>Puts a verdict that refuses or warns on record.</summary>

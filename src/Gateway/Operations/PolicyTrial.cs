@@ -1,0 +1,164 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// Asks a policy about what is stored, in a dry run: by the very judge of live requests, of the stored half of each repository. No upstream
+/// is asked, nothing is decided and nothing noted.
+/// </summary>
+internal sealed class PolicyTrial
+{
+    public const string ExplainPath = "policy/explain";
+    public const string DiffPath = "policy/diff";
+
+    /// <summary>Names read from the catalog at once, which is locked meanwhile.</summary>
+    private const int NamePage = 100;
+
+    private readonly Dictionary<string, UpstreamOptions> _byFolder;
+    private readonly RepositoryRouter _router;
+    private readonly Volume _volume;
+    private readonly TimeProvider _clock;
+
+    public PolicyTrial(GatewayOptions options, PolicyOptions? policy, Volume volume, DateTimeOffset? at)
+    {
+        (_volume, _clock) = (volume, at is { } moment ? new StoppedClock(moment) : TimeProvider.System);
+        _byFolder = options.Upstreams.Values.DistinctBy(u => volume.Origins.FolderOf(u.Key, u.Urls))
+            .ToDictionary(u => volume.Origins.FolderOf(u.Key, u.Urls));
+        var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
+        var decisions = new Decisions(volume.Ledger);
+        _router = new(
+            options, volume, (upstream, name, _) => volume.Cached(folders[upstream.Key], name),
+            new Judge(new PolicyEngine(policy), decisions, _clock), decisions, _clock);
+    }
+
+    /// <summary>Answers a question about the policy in force, or the one that comes with it.</summary>
+    public static async Task<PolicyExplained> ExplainAsync(
+        GatewayOptions options, Volume volume, PolicyQuestion question, CancellationToken cancellationToken)
+    {
+        var (policy, problem) = question.Policy?.Read() ?? (options.Policy, null);
+        if (problem is not null) return new(null, problem);
+        if (Parse(question.Reference) is not { } asked)
+            return new(null, $"expected repository:tag or repository@digest, {Printable.Quote(question.Reference)} came");
+        if (StageOf(question.Stage) is not { } stage)
+            return new(null, $"expected a stage such as push, tag or pull, {Printable.Quote(question.Stage)} came");
+        var trial = new PolicyTrial(options, policy, volume, question.At);
+        var routed = trial._router.Route("", null, asked.Name);
+        if (routed.Repository is not { } repository) return new(null, $"no route leads to {asked.Name}");
+        if (await repository.ExplainAsync(asked.What, stage, cancellationToken) is not { } explained)
+            return new(null, $"{asked.Name} has no {asked.What} here; push or pull it first");
+        return new(Answer(repository.Name, asked.What, stage, explained, trial._clock.GetUtcNow()) with
+        {
+            Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,
+        }, null);
+    }
+
+    /// <summary>Each stored tag that the new policy judges otherwise than the old one when it is pulled, as it is found.</summary>
+    public static async IAsyncEnumerable<PolicyChange> DiffAsync(
+        GatewayOptions options, Volume volume, PolicyComparison comparison, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var old = new PolicyTrial(options, comparison.Old.Read().Policy, volume, now);
+        var @new = new PolicyTrial(options, comparison.New.Read().Policy, volume, now);
+        await Task.Yield();
+        foreach (var routed in old.All(cancellationToken))
+        {
+            var other = @new._router.Route("", null, routed.CanonicalName).Repository;
+            if (routed.Repository is not { } repository || other is null) continue;
+            await foreach (var tag in repository.TagsToExplainAsync(cancellationToken))
+            {
+                if (await repository.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } before) continue;
+                if (await other.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } after) continue;
+                if (before.Verdict.Outcome == after.Verdict.Outcome) continue;
+                var worse = before.Verdict.Outcome > after.Verdict.Outcome ? before.Verdict : after.Verdict;
+                yield return new(
+                    repository.Name.Value, tag.Value, after.Digest.ToString(), Name(before.Verdict.Outcome), Name(after.Verdict.Outcome),
+                    [.. worse.Reasons.Take(3).Select(Answer)]);
+            }
+        }
+    }
+
+    // What clients pushed, then what is cached of upstreams that the configuration still names.
+    private IEnumerable<Routed> All(CancellationToken cancellationToken)
+    {
+        for (string? last = null; ;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var page = _volume.KeptAfter(last, NamePage);
+            foreach (var name in page.Items)
+            {
+                if (_router.Route("", null, name) is { Source: null } routed) yield return routed;
+            }
+            if (!page.More) break;
+            last = page.Items[^1].Value;
+        }
+        foreach (var cached in _volume.CachedRepositories.All())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (_byFolder.TryGetValue(cached.Upstream, out var upstream) && !upstream.Namespaces.IsEmpty)
+                yield return _router.Route("", upstream.Namespaces[0], cached.Name);
+        }
+    }
+
+    private static PolicyAnswer Answer(RepositoryName name, Reference what, Stage stage, Explanation explained, DateTimeOffset now)
+    {
+        var verdict = explained.Verdict;
+        return new(
+            name.Value, what.ToString(), explained.Digest.ToString(), Name(stage), now,
+            Name(verdict.BeforeModes > verdict.Outcome ? verdict.BeforeModes : verdict.Outcome), Name(verdict.Outcome),
+            verdict.Revision.ToString("x16", CultureInfo.InvariantCulture),
+            what.IsDigest ? "stored" : explained.Waiting is null ? "live" : "pending",
+            explained.Live.IsEmpty ? null : explained.Live.ToString(), explained.Waiting?.Expires, verdict.Until, null,
+            [.. verdict.Rules.Select(Answer)], [.. verdict.Evidence.Select(Answer)], [.. verdict.ExceptionsUsed]);
+    }
+
+    private static RuleAnswer Answer(RuleVerdict rule) => new(
+        rule.Id, rule.MatchedBy, Name(rule.Outcome), Name(rule.Effective), [.. rule.Reasons.Select(Answer)], rule.Fix);
+
+    private static ReasonAnswer Answer(Reason reason) => new(
+        reason.Code, reason.Message, Name(reason.Outcome), reason.Path, reason.Expected, reason.Found);
+
+    private static EvidenceAnswer Answer(EvidenceSeen seen) => new(
+        seen.Subject.ToString(), seen.Digest.ToString(), seen.Kind, seen.Format, seen.Authority, seen.Verified, seen.Code, seen.Why);
+
+    // By the account's name, as the access rules know it; nobody's password is asked for.
+    private static RightsAnswer RightsOf(GatewayOptions options, string actor, RepositoryName name)
+    {
+        var access = new AccessControl(options.Access, TimeProvider.System, NullLogger<AccessControl>.Instance);
+        Identity identity = actor == Asker.Anonymous ? Identity.Anonymous.Instance : new Identity.Known(actor);
+        var asker = access.For(identity, name);
+        return new(actor, asker.MayPull, asker.MayPush);
+    }
+
+    private static Stage? StageOf(string name) =>
+        Enum.GetValues<Stage>().Select(static stage => (Stage?)stage).FirstOrDefault(stage => Name(stage!.Value) == name);
+
+    private static (RepositoryName Name, Reference What)? Parse(string text)
+    {
+        var at = text.IndexOf('@', StringComparison.Ordinal);
+        var colon = text.LastIndexOf(':');
+        var end = at >= 0 ? at : colon > text.LastIndexOf('/') ? colon : text.Length;
+        if (!RepositoryName.TryParse(text.AsSpan(0, end), out var name)) return null;
+        var rest = end == text.Length ? "latest" : text[(end + 1)..];
+        if (at >= 0) return Digest.TryParse(rest, out var digest) ? (name, new(digest)) : null;
+        return TagName.TryParse(rest, out var tag) ? (name, new(tag)) : null;
+    }
+
+    // As the file spells it.
+    private static string Name<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+
+    /// <summary>A clock that stands; its timers run.</summary>
+    private sealed class StoppedClock(DateTimeOffset at) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => at;
+    }
+}
