@@ -13,12 +13,13 @@ internal static class AdminCommand
 {
     public static Option<bool> Json() => new("--json") { Description = "Print JSON." };
 
-    /// <summary>Loads the configuration and runs the verb; a failure is one line on standard error and exit code 1.</summary>
+    /// <summary>Loads the configuration and runs the verb; a failure is one line on standard error and the exit code for it.</summary>
     public static async Task<int> RunAsync(
-        string? configuration, TextWriter error, Func<OperatorClient, Task<int>> online, Func<GatewayOptions, Volume, Task<int>>? offline)
+        string? configuration, TextWriter error, Func<OperatorClient, Task<int>> online, Func<GatewayOptions, Volume, Task<int>>? offline,
+        int failure = 1)
     {
         var loaded = await ConfigurationFile.LoadAsync(configuration, error);
-        if (loaded.Options is not { } options) return 1;
+        if (loaded.Options is not { } options) return failure;
         try
         {
             using var client = new OperatorClient(options.Operator);
@@ -40,7 +41,7 @@ internal static class AdminCommand
         catch (Exception e) when (e is IOException or HttpRequestException or UnauthorizedAccessException)
         {
             await error.WriteLineAsync($"gateway: {e.Message}");
-            return 1;
+            return failure;
         }
     }
 

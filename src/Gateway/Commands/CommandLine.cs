@@ -1,9 +1,10 @@
 using System.CommandLine;
+using Gateway.Commands.Policy;
 using Gateway.Configuration;
 
 namespace Gateway.Commands;
 
-/// <summary>The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood.</summary>
+/// <summary>The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood; policy has its own.</summary>
 internal static class CommandLine
 {
     private const int NotUnderstood = 2;
@@ -21,7 +22,8 @@ internal static class CommandLine
                 : parsed.Errors.Select(problem => problem.Message);
             foreach (var problem in problems) await error.WriteLineAsync($"gateway: {problem}");
             await error.WriteLineAsync($"The verbs are {string.Join(", ", verbs)}; 'gateway <verb> --help' tells more.");
-            return NotUnderstood;
+            // For these verbs 2 means that something is admitted with a warning.
+            return arguments[0] == PolicyCommand.Name ? PolicyExit.Error : NotUnderstood;
         }
         // Each verb ends by itself: serve by its own handling of signals, the others at once.
         return await parsed.InvokeAsync(new() { Output = output, Error = error, ProcessTerminationTimeout = null });
@@ -31,7 +33,7 @@ internal static class CommandLine
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
             ServeCommand.Create(), VerifyCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(), PrefetchCommand.Create(),
-            PromoteCommand.Create(),
+            PromoteCommand.Create(), PolicyCommand.Create(),
             SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
         };
 

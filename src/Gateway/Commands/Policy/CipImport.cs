@@ -1,0 +1,144 @@
+using Gateway.Configuration;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary>
+/// Carries over ClusterImagePolicies of sigstore's policy-controller (policy.sigstore.dev). There as here every policy that matches must be
+/// satisfied; within one of them any authority is enough, for which there is a way to say it here for keys only.
+/// </summary>
+internal sealed class CipImport(Import import, string trustedRoot)
+{
+    private const string Group = "policy.sigstore.dev/";
+
+    // A document has 2000 descriptors at most unless the file says otherwise: a limit that nothing exceeds.
+    private const string NoLimit = "100000";
+
+    private readonly CipTrust _trust = new(import, trustedRoot);
+    private readonly List<ConfigurationNode> _rules = [];
+
+    /// <summary>The <c>policy</c> section.</summary>
+    public MappingNode? Read(IReadOnlyList<ConfigurationNode> documents)
+    {
+        foreach (var document in documents) ReadDocument(document);
+        if (_rules.Count == 0)
+        {
+            if (import.Refusals.Count == 0) import.Refuse(documents[0], "", $"expected a ClusterImagePolicy of {Group}, none came");
+            return null;
+        }
+        var at = documents[0].Location;
+        import.Comments.Add("default: deny is policy-controller's no-match-policy: deny; write allow where your cluster says so.");
+        _rules.Add(AdmitEvidence(at));
+        return Nodes.Map(at, ("default", Nodes.Text("deny", at)), ("trust", _trust.ToNode(at)), ("rules", Nodes.List(at, _rules)));
+    }
+
+    private void ReadDocument(ConfigurationNode document)
+    {
+        if (document is ScalarNode { IsNull: true }) return;
+        if (document is not MappingNode item) import.Refuse(document, "", $"expected a Kubernetes object, {document.Kind} came");
+        else if (item.TextOf("kind") == "List") foreach (var each in item.ItemsOf("items")) ReadDocument(each);
+        else if (item.TextOf("kind") != "ClusterImagePolicy")
+            import.Note(item, "kind", $"{item.TextOf("kind") ?? "an object without kind"} is not carried over, only ClusterImagePolicy is");
+        else if (item.TextOf("apiVersion") is not (Group + "v1alpha1" or Group + "v1beta1"))
+            import.Refuse(item.Find("apiVersion") ?? item, "apiVersion", $"expected {Group}v1alpha1 or {Group}v1beta1");
+        else if ((item.Find("metadata") as MappingNode)?.TextOf("name") is not { } name || item.Find("spec") is not MappingNode spec)
+            import.Refuse(item, "", "expected metadata.name and spec");
+        else ReadPolicy(name, spec);
+    }
+
+    private void ReadPolicy(string name, MappingNode spec)
+    {
+        RefuseUnknown(spec, "spec", ["images", "authorities", "match", "mode", "policy"]);
+        if (spec.Find("policy") is { } policy)
+            import.Refuse(policy, "spec.policy", $"{name} asks for a program (CUE or Rego), which no rule here can");
+        if (spec.Find("match") is { } match)
+            import.Note(
+                match, "spec.match",
+                $"{name} is about some Kubernetes resources only; here it is about whatever pulls, which is stricter");
+        var choice = _trust.Read(name, spec);
+        if (choice is null) return;
+        if (Repositories(spec, choice is CipChoice.Pass) is not { } repositories) return;
+        _rules.Add(Nodes.Map(
+            spec.Location,
+            ("id", Nodes.Text(name, spec.Location)),
+            ("match", Nodes.Map(spec.Location, ("repos", repositories))),
+            ("require", Require(choice, spec.Location)),
+            ("mode", ModeOf(name, spec, choice)),
+            ("onMissing", choice is CipChoice.Of && spec.TextOf("mode") != "warn" ? Nodes.Text("quarantine", spec.Location) : null),
+            ("fix", choice is CipChoice.Fail { Message: { Length: > 0 } message } ? Nodes.Text(OneLine(message), spec.Location) : null)));
+    }
+
+    private ScalarNode? ModeOf(string name, MappingNode spec, CipChoice choice)
+    {
+        if (choice is CipChoice.Pass) return Nodes.Text("audit", spec.Location);
+        if (spec.Find("mode") is not { } mode || spec.TextOf("mode") is "enforce" or null) return null;
+        if (spec.TextOf("mode") == "warn") return Nodes.Text("warn", mode.Location);
+        import.Refuse(mode, "spec.mode", $"expected enforce or warn in {name}");
+        return null;
+    }
+
+    private static MappingNode Require(CipChoice choice, SourceLocation at) => choice switch
+    {
+        CipChoice.Of of => of.Require,
+        CipChoice.Fail => Nodes.Map(at, ("annotations", Nodes.Map(
+            at, ("gateway.static.fail", Nodes.Map(at, ("regex", Nodes.Text(@"[^\s\S]", at))))))),
+        _ => Nodes.Map(at, ("limits", Nodes.Map(at, ("maxLayers", Nodes.Text(NoLimit, at))))),
+    };
+
+    // Under default: deny some rule must be about signatures, or nobody could bring one.
+    private static MappingNode AdmitEvidence(SourceLocation at) => Nodes.Map(
+        at,
+        ("id", Nodes.Text("evidence-may-come", at)),
+        ("match", Nodes.Map(at, ("kinds", Nodes.List(at, [Nodes.Text("evidence", at)])))),
+        ("require", Nodes.Map(at, ("limits", Nodes.Map(at, ("maxLayers", Nodes.Text("256", at)))))));
+
+    private SequenceNode? Repositories(MappingNode spec, bool mustBeExact)
+    {
+        var globs = new List<ConfigurationNode>();
+        var before = import.Refusals.Count;
+        foreach (var image in spec.ItemsOf("images"))
+        {
+            if (image is MappingNode { Entries: [{ Key: "glob", Value: ScalarNode { IsNull: false } glob }] })
+                globs.Add(Nodes.Text(Repository(glob, mustBeExact), glob.Location));
+            else import.Refuse(image, "spec.images", "expected glob, and nothing beside it");
+        }
+        if (globs.Count == 0 && import.Refusals.Count == before) import.Refuse(spec, "spec.images", "expected images, each with a glob");
+        return import.Refusals.Count > before ? null : Nodes.List(spec.Find("images")!.Location, globs);
+    }
+
+    /// <summary>The name that a glob over image references means here: without tag or digest, docker.io for Docker Hub.</summary>
+    private string Repository(ScalarNode glob, bool mustBeExact)
+    {
+        var text = glob.Value switch { "*" => "index.docker.io/library/*", "*/*" => "index.docker.io/*/*", var other => other };
+        var name = text.Split('@')[0];
+        var colon = name.IndexOf(':', name.LastIndexOf('/') + 1);
+        if (colon >= 0) name = name[..colon];
+        if (name != text && mustBeExact)
+            import.Refuse(glob, "spec.images", $"'{text}' lets some tags or digests pass; a rule that did so for all would be weaker");
+        else if (name != text && text[name.Length..] is not (":*" or ":**" or "@*" or "@**"))
+            import.Note(glob, "spec.images", $"'{text}' is carried over as '{name}', for every tag and digest, which is stricter");
+        if (name.StartsWith("index.docker.io/", StringComparison.Ordinal)) name = name["index.".Length..];
+        CheckHost(glob, name);
+        return name;
+    }
+
+    private void CheckHost(ScalarNode glob, string name)
+    {
+        var host = name.Split('/')[0];
+        if (host.Contains(':', StringComparison.Ordinal))
+            import.Refuse(
+                glob, "spec.images", $"repositories here have no port in their names; write the name that this gateway gives '{name}'");
+        else if (host.Contains('.', StringComparison.Ordinal) && !host.Contains('*', StringComparison.Ordinal)
+            && !WellKnownUpstreams.Keys.Contains(host))
+            import.Note(
+                glob, "spec.images",
+                $"'{name}' means repositories below the prefix {host} here; take it away for those of this gateway's own");
+    }
+
+    private void RefuseUnknown(MappingNode section, string path, string[] known)
+    {
+        foreach (var entry in section.Entries.Where(entry => !known.Contains(entry.Key)))
+            import.Refusals.Add(new(entry.KeyLocation, $"{path}.{entry.Key}", $"unknown key{NearestName.Hint(entry.Key, known)}"));
+    }
+
+    private static string OneLine(string text) => text.ReplaceLineEndings(" ").Trim();
+}

@@ -1,0 +1,145 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary>
+/// An OCI image layout on disk (image-spec, image-layout.md), or one manifest in a file, read whole: what a repository would hold were all
+/// of it pushed there.
+/// </summary>
+internal sealed class ImageLayout
+{
+    /// <summary>Most manifests of one layout; a fixture has a handful.</summary>
+    private const int MaxManifests = 1000;
+
+    private readonly string? _folder;
+    private readonly Dictionary<Digest, Manifest> _manifests = [];
+    private readonly Dictionary<string, Digest> _tags = new(StringComparer.Ordinal);
+
+    private ImageLayout(string? folder) => _folder = folder;
+
+    /// <exception cref="IOException">It is none; the message is one line.</exception>
+    public static ImageLayout Read(string path)
+    {
+        if (File.Exists(path))
+        {
+            var single = new ImageLayout(null);
+            single.Add(File.ReadAllBytes(path), path);
+            return single;
+        }
+        var layout = new ImageLayout(path);
+        using var index = JsonDocument.Parse(layout.Bytes("index.json", ManifestLimits.Plain.MaxBytes));
+        foreach (var entry in index.RootElement.GetProperty("manifests").EnumerateArray()) layout.AddEntry(entry);
+        return layout;
+    }
+
+    private void AddEntry(JsonElement entry)
+    {
+        if (!Digest.TryParse(entry.GetProperty("digest").GetString(), out var digest))
+            throw new IOException("index.json names a digest that is none");
+        AddStored(digest);
+        if (entry.TryGetProperty("annotations", out var notes) && notes.TryGetProperty("org.opencontainers.image.ref.name", out var name))
+            _tags[name.GetString() ?? ""] = digest;
+    }
+
+    private void AddStored(Digest digest)
+    {
+        if (_manifests.ContainsKey(digest) || Blob(digest, ManifestLimits.Plain.MaxBytes) is not { } bytes) return;
+        if (_manifests.Count == MaxManifests) throw new IOException($"expected at most {MaxManifests} manifests in a layout");
+        foreach (var child in Add(bytes, digest.ToString()).Children) AddStored(child.Digest);
+    }
+
+    private Manifest Add(byte[] bytes, string what)
+    {
+        var (manifest, problem) = ManifestReader.Read(bytes, null, ManifestLimits.Plain);
+        if (manifest is null) throw new IOException($"{what} is no manifest: {problem!.Message}");
+        return _manifests[Digest.Of(bytes)] = manifest;
+    }
+
+    /// <summary>The manifest that a case is about; null when the reference names none, or there are several to choose from.</summary>
+    public Digest? Find(string? reference)
+    {
+        if (reference is null)
+        {
+            var children = _manifests.Values.SelectMany(static m => m.Children).Select(static c => c.Digest).ToHashSet();
+            var tops = _manifests.Where(m => !children.Contains(m.Key) && ManifestKinds.Of(m.Value) != ManifestKind.Evidence).ToArray();
+            return tops.Length == 1 ? tops[0].Key : _manifests.Count == 1 ? _manifests.Keys.First() : null;
+        }
+        if (Digest.TryParse(reference, out var digest)) return _manifests.ContainsKey(digest) ? digest : null;
+        return _tags.TryGetValue(reference, out var tagged) ? tagged : null;
+    }
+
+    /// <summary>The question about a manifest, with all that the layout says.</summary>
+    public PolicyInput Ask(PolicyCase asked, Digest digest, DateTimeOffset now)
+    {
+        var below = Below(digest).ToImmutableArray();
+        var above = _manifests.Where(m => m.Value.IsIndex && m.Key != digest && Below(m.Key).Any(b => b.Digest == digest))
+            .Select(static m => (m.Key, m.Value)).ToImmutableArray();
+        Digest[] all = [digest, .. below.Select(static b => b.Digest), .. above.Select(static a => a.Key)];
+        return new(asked.Repository, asked.Tag, asked.Stage, digest, _manifests[digest], below)
+        {
+            Now = now,
+            Facts = new()
+            {
+                Above = above,
+                FirstSeen = all.Distinct().ToImmutableDictionary(d => d, d => SeenAt(asked, d, now)),
+                Configs = all.Distinct().Select(d => (Digest: d, Config: ConfigOf(_manifests[d]))).Where(static c => c.Config is not null)
+                    .ToImmutableDictionary(static c => c.Digest, static c => c.Config!),
+                Evidence = all.Distinct().ToImmutableDictionary(d => d, d => EvidenceOf(d, asked, now)),
+            },
+        };
+    }
+
+    private IEnumerable<(Digest Digest, Manifest Manifest)> Below(Digest digest) => _manifests[digest].Children
+        .Where(child => _manifests.ContainsKey(child.Digest))
+        .SelectMany(child => Below(child.Digest).Prepend((child.Digest, _manifests[child.Digest])))
+        .DistinctBy(static m => m.Item1);
+
+    private ImmutableArray<Evidence> EvidenceOf(Digest subject, PolicyCase asked, DateTimeOffset now)
+    {
+        var tags = _tags.Where(tag => tag.Key == $"sha256-{subject.Hex}.sig" || tag.Key == $"sha256-{subject.Hex}.att");
+        var tagged = tags.ToDictionary(static tag => tag.Value, static tag => TagName.Parse(tag.Key));
+        return
+        [
+            .. _manifests.Where(m => ManifestKinds.Of(m.Value) == ManifestKind.Evidence)
+                .Where(m => m.Value.Subject is { } about ? about.Digest == subject : tagged.ContainsKey(m.Key))
+                .Take(EvidenceBudget.MaxManifests)
+                .Select(m => new Evidence(
+                    m.Key, m.Value, tagged.TryGetValue(m.Key, out var tag) ? tag : null, SeenAt(asked, m.Key, now), LayersOf(m.Value))),
+        ];
+    }
+
+    private ImmutableDictionary<Digest, ReadOnlyMemory<byte>> LayersOf(Manifest manifest) => manifest.Layers.DistinctBy(static l => l.Digest)
+        .Select(layer => (layer.Digest, Bytes: Blob(layer.Digest, EvidenceBudget.MaxBytesOf(layer))))
+        .Where(static layer => layer.Bytes is not null)
+        .ToImmutableDictionary(static layer => layer.Digest, static layer => (ReadOnlyMemory<byte>)layer.Bytes);
+
+    private ImageConfig? ConfigOf(Manifest manifest) =>
+        manifest.Config is { } config && ManifestKinds.Of(manifest) == ManifestKind.Image && Blob(config.Digest, ImageConfigReader.MaxBytes) is { } bytes
+            ? ImageConfigReader.Read(bytes)
+            : null;
+
+    private static DateTimeOffset SeenAt(PolicyCase asked, Digest digest, DateTimeOffset now) =>
+        asked.FirstSeenOf.TryGetValue(digest.ToString(), out var at) ? at : asked.FirstSeen ?? now;
+
+    // Null for one that is not here, or larger than what is read of its kind.
+    private byte[]? Blob(Digest digest, int most)
+    {
+        var name = Path.Combine("blobs", digest.Algorithm.ToString().ToLowerInvariant(), digest.Hex.ToString());
+        if (_folder is null || most == 0) return null;
+        if (new FileInfo(Path.Combine(_folder, name)) is not { Exists: true } file || file.Length > most) return null;
+        var bytes = File.ReadAllBytes(file.FullName);
+        return Digest.Of(bytes, digest.Algorithm) == digest ? bytes : throw new IOException($"{name} is not what its name says");
+    }
+
+    private byte[] Bytes(string name, int most)
+    {
+        var file = new FileInfo(Path.Combine(_folder!, name));
+        if (!file.Exists || file.Length > most)
+            throw new IOException($"expected an OCI image layout with {name} of at most {most} bytes in {_folder}");
+        return File.ReadAllBytes(file.FullName);
+    }
+}

@@ -1,0 +1,103 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary>What is likely wrong with a policy as a whole, found by asking it about an image, and about what cosign writes.</summary>
+internal static class LintDefaults
+{
+    private static readonly Descriptor Empty = new(MediaTypes.OciEmpty, Digest.Of("{}"u8), 2);
+
+    private static readonly Descriptor Config = new(MediaTypes.OciConfig, Digest.Of("config"u8), 6);
+
+    private static readonly Manifest Image = new(MediaTypes.OciManifest)
+    {
+        Config = Config, Layers = [new("application/vnd.oci.image.layer.v1.tar+gzip", Digest.Of("layer"u8), 5)],
+    };
+
+    private static readonly Digest Subject = Digest.Of("image"u8);
+
+    private static readonly (string By, Manifest Manifest, TagName? Tag)[] Signatures =
+    [
+        ("cosign 3", new(MediaTypes.OciManifest)
+        {
+            ArtifactType = EvidenceTypes.Bundle, Config = Empty, Layers = [new(EvidenceTypes.Bundle, Digest.Of("bundle"u8), 6)],
+            Subject = new(MediaTypes.OciManifest, Subject, 5),
+        }, null),
+        ("cosign 2", new(MediaTypes.OciManifest)
+        {
+            Config = Config, Layers = [new(EvidenceTypes.SimpleSigning, Digest.Of("payload"u8), 7)],
+        }, TagName.Parse($"sha256-{Subject.Hex}.sig")),
+    ];
+
+    public static IEnumerable<LintFinding> Of(PolicyOptions policy)
+    {
+        var engine = new PolicyEngine(policy);
+        return Rules(policy, engine).Concat(Whole(policy));
+    }
+
+    private static IEnumerable<LintFinding> Rules(PolicyOptions policy, PolicyEngine engine)
+    {
+        var told = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (i, rule) in policy.Rules.Index().Where(static one => one.Item.Mode != RuleMode.Audit))
+        {
+            var path = $"policy.rules[{i}]";
+            if (Sample(rule) is not { } name) continue;
+            if (policy.Default == Outcome.Deny && Uncovered(engine, name, TagOf(rule)) is { Length: > 0 } stages)
+                yield return new(
+                    $"{path}.match.stages", "DEFAULT_DENIES_STAGE",
+                    $"policy.default: deny refuses what this rule is about at {string.Join(", ", stages)}, for no rule is about that",
+                    "leave stages out, or add a rule for these stages");
+            if (rule.Require.Signatures.IsEmpty && rule.Require.Attestations.IsEmpty) continue;
+            foreach (var (by, manifest, tag) in Signatures)
+            {
+                var verdict = engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []));
+                if (!verdict.Admits && told.Add($"{by} {verdict.Reasons[0].Message}"))
+                    yield return new(
+                        path, "EVIDENCE_REFUSED",
+                        $"a signature by {by} in {name} would be refused: {verdict.Reasons[0].Code}, {verdict.Reasons[0].Message}",
+                        "allow what it consists of in policy.artifactTypes, or add a rule with kinds: [evidence] under default: deny");
+            }
+        }
+    }
+
+    private static IEnumerable<LintFinding> Whole(PolicyOptions policy)
+    {
+        if (policy.ArtifactTypes is { Semantics: ArtifactTypeSemantics.QuayOff } types && (policy.Rules.Length > 0 || types.Allowed is not null))
+            yield return new(
+                "policy.artifactTypes.semantics", "QUAY_OFF", "the list of artifact types is not enforced, as in Quay from 3.12",
+                "use semantics: pairs or quay-union, or take artifactTypes away");
+        if (policy.Default != Outcome.Allow) yield break;
+        foreach (var (i, rule) in policy.Rules.Index().Where(static one => SaysAllow(one.Item.Id)))
+            yield return new(
+                $"policy.rules[{i}].id", "DEFAULT_ALLOWS_REST",
+                $"'{rule.Id}' allows nothing that default: allow does not: rules only refuse",
+                "set default: deny, or name the rule for what it refuses");
+    }
+
+    private static bool SaysAllow(string id) =>
+        id.Split('-', '_', '.', ' ').Any(static word =>
+            word.ToLowerInvariant() is "allow" or "allowed" or "permit" or "only" or "whitelist" or "allowlist");
+
+    // Where an image of this repository meets no rule, though it does at another stage.
+    private static string[] Uncovered(PolicyEngine engine, RepositoryName name, TagName? tag)
+    {
+        Stage[] stages = [Stage.Push, Stage.Tag, Stage.Pull];
+        var bare = stages.Where(stage => engine.Judge(new(name, tag, stage, Subject, Image, [])).Reasons
+            .Any(static reason => reason.Code == ReasonCodes.NoRuleDefault)).ToArray();
+        return bare.Length == stages.Length ? [] : [.. bare.Select(static stage => stage.ToString().ToLowerInvariant())];
+    }
+
+    // A repository that the rule is about.
+    private static RepositoryName? Sample(RuleOptions rule) =>
+        GlobReach.Samples(rule.Repositories.FirstOrDefault("**"))
+            .Select(static text => RepositoryName.TryParse(text, out RepositoryName name) ? name : (RepositoryName?)null)
+            .FirstOrDefault(static name => name is not null);
+
+    private static TagName? TagOf(RuleOptions rule) =>
+        GlobReach.Samples(rule.IncludeTags.FirstOrDefault("latest"))
+            .Select(static text => TagName.TryParse(text, out var tag) ? tag : (TagName?)null)
+            .FirstOrDefault(static tag => tag is not null);
+}

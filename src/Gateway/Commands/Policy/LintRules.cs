@@ -1,0 +1,138 @@
+using System.Text.Json;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary>What is likely wrong with rules, each by itself and beside the others.</summary>
+internal static class LintRules
+{
+    private const string Name = "abcdefghijklmnopqrstuvwxyz0123456789._-/*";
+
+    /// <param name="proxied">Prefixes below which everything comes from an upstream, so that nobody pushes there.</param>
+    public static IEnumerable<LintFinding> Of(PolicyOptions policy, IReadOnlyCollection<string> proxied) =>
+        policy.Rules.Index().SelectMany(one =>
+            Reach(one.Item, $"policy.rules[{one.Index}]")
+                .Concat(Asked(one.Item, $"policy.rules[{one.Index}]", policy))
+                .Concat(Signing(one.Item, $"policy.rules[{one.Index}]", proxied))
+                .Concat(Beside(one.Item, one.Index, policy)));
+
+    private static IEnumerable<LintFinding> Reach(RuleOptions rule, string path)
+    {
+        foreach (var pattern in rule.Repositories.Where(static pattern => !CanBeName(pattern)))
+            yield return new(
+                $"{path}.match.repos", "RULE_NEVER",
+                $"'{pattern}' matches no repository: names are lower case, without port and without a slash at an end",
+                "write the name as clients see it here");
+        foreach (var tag in rule.IncludeTags.Where(static tag => tag.AsSpan().ContainsAny('/', ':', '@')))
+            yield return new(
+                $"{path}.match.tags", "RULE_NEVER", $"'{tag}' matches no tag", "write the tag alone; repositories go to repos");
+        if (!rule.ExcludeTags.IsEmpty && GlobReach.Covers(rule.ExcludeTags, [.. rule.IncludeTags.DefaultIfEmpty("**")]))
+            yield return new($"{path}.match.tags", "RULE_NEVER", "every tag that is included is excluded again", "make exclude narrower");
+        if (rule.Stages is [Stage.ProxyFetch] && rule.Require.TagMutability != TagMutability.Mutable)
+            yield return new($"{path}.match.stages", "RULE_NEVER", "tags that move are seen where they are bound", "add the stage tag");
+    }
+
+    private static IEnumerable<LintFinding> Asked(RuleOptions rule, string path, PolicyOptions policy)
+    {
+        var (require, where) = (rule.Require, $"{path}.require");
+        if (rule.Kinds.All(static kind => kind == ManifestKind.Evidence) && !(require.Signatures.IsEmpty && require.Attestations.IsEmpty))
+            yield return new(
+                $"{path}.match.kinds", "RULE_NEVER", "signatures and attestations are never asked of evidence",
+                "name image, index or artifact");
+        if (require.Platforms is not null && !rule.Kinds.Any(static kind => kind is ManifestKind.Image or ManifestKind.Index))
+            yield return new($"{path}.match.kinds", "RULE_NEVER", "only images and indexes have platforms", "add image or index");
+        if (require.Limits?.MinAge is not null && rule.Stages.Length > 0
+            && !rule.Stages.Any(static stage => stage is Stage.Pull or Stage.ProxyFetch))
+            yield return new(
+                $"{path}.match.stages", "RULE_NEVER", "minAge is asked at proxyFetch and pull only", "add one of these stages");
+        foreach (var (i, signature) in require.Signatures.Index())
+        {
+            var place = $"{where}.signatures[{i}]";
+            if (TooMany(signature.Authority, signature.AtLeast, policy.Trust) is { } have)
+                yield return new(
+                    $"{place}.atLeast", "NEVER_SATISFIED", $"{signature.AtLeast} signers are asked for, and the authority has {have}",
+                    "lower atLeast, or add keys to the authority");
+            if (signature.BindReference == BindReference.Required && signature.Formats is [SignatureFormat.Bundle])
+                yield return new(
+                    $"{place}.bindReference", "NEVER_SATISFIED", "a bundle names no repository",
+                    "use bindReference: optional, or take legacy among the formats");
+            if (signature.BindReference == BindReference.Required && signature.Formats.IsEmpty)
+                yield return new(
+                    $"{place}.bindReference", "BUNDLES_NEVER_COUNT", "cosign 3 writes bundles, which name no repository",
+                    "use bindReference: optional, or sign with --new-bundle-format=false");
+        }
+        foreach (var (i, attestation) in require.Attestations.Index())
+        {
+            var place = $"{where}.attestations[{i}]";
+            if (TooMany(attestation.Authority, attestation.AtLeast, policy.Trust) is { } have)
+                yield return new(
+                    $"{place}.atLeast", "NEVER_SATISFIED", $"{attestation.AtLeast} signers are asked for, and the authority has {have}",
+                    "lower atLeast, or add keys to the authority");
+            if (!attestation.PredicateType.Contains("://", StringComparison.Ordinal))
+                yield return new(
+                    $"{place}.predicateType", "PREDICATE_SHORT",
+                    $"'{attestation.PredicateType}' is cosign's short name at most; types are compared exactly",
+                    "write the URI, such as https://slsa.dev/provenance/v1");
+        }
+        if (require.ArtifactTypes && policy.ArtifactTypes?.Semantics == ArtifactTypeSemantics.QuayOff)
+            yield return new(
+                $"{where}.artifactTypes", "QUAY_OFF", "semantics: quay-off allows every type, so this requires nothing",
+                "use semantics: pairs or quay-union");
+    }
+
+    private static IEnumerable<LintFinding> Signing(RuleOptions rule, string path, IReadOnlyCollection<string> proxied)
+    {
+        var asks = !rule.Require.Signatures.IsEmpty || !rule.Require.Attestations.IsEmpty;
+        var isPushed = rule.Repositories.IsEmpty
+            || rule.Repositories.Any(pattern => !proxied.Any(prefix => pattern.StartsWith(prefix + "/", StringComparison.Ordinal)));
+        if (asks && isPushed && rule.Mode == RuleMode.Enforce && rule.OnMissing == OnMissing.Deny && !RuleNamesTags(rule)
+            && (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Push)))
+            yield return new(
+                path, "SIGN_BLOCKED", "cosign 3 signs what the registry has already, and this rule takes nothing in that is not signed",
+                "use onMissing: quarantine, or stages: [tag, pull]");
+        if (!asks && rule.OnMissing != OnMissing.Deny)
+            yield return new(
+                $"{path}.onMissing", "ON_MISSING_IDLE", "nothing that this rule requires can be missing",
+                "take onMissing away; mode: warn is what admits and tells");
+    }
+
+    // Another rule that says the same of more makes this one say nothing.
+    private static IEnumerable<LintFinding> Beside(RuleOptions rule, int index, PolicyOptions policy)
+    {
+        foreach (var (other, wider) in policy.Rules.Index())
+        {
+            if (other == index || wider.Mode > rule.Mode || !Says(wider, rule)) continue;
+            // Of two that say the same of the same the later one is told.
+            if (Says(rule, wider) && wider.Mode == rule.Mode && other > index) continue;
+            yield return new(
+                $"policy.rules[{index}]", "RULE_SHADOWED", $"rule '{wider.Id}' requires the same of at least as much",
+                "take one of the two away");
+            yield break;
+        }
+    }
+
+    private static bool Says(RuleOptions wide, RuleOptions narrow) =>
+        GlobReach.Covers(wide.Repositories, narrow.Repositories)
+        && (!RuleNamesTags(wide)
+            || (wide.ExcludeTags.IsEmpty && RuleNamesTags(narrow) && GlobReach.Covers(wide.IncludeTags, narrow.IncludeTags)))
+        && (wide.Stages.IsEmpty || (!narrow.Stages.IsEmpty && narrow.Stages.All(wide.Stages.Contains)))
+        && narrow.Kinds.All(wide.Kinds.Contains)
+        && (wide.OnMissing == narrow.OnMissing || wide.OnMissing == OnMissing.Deny)
+        && JsonSerializer.Serialize(wide.Require) == JsonSerializer.Serialize(narrow.Require);
+
+    private static int? TooMany(string id, int atLeast, TrustOptions trust)
+    {
+        var authority = trust.Authorities[id];
+        var have = authority.Keyless is { } keyless
+            ? keyless.Subject is null ? int.MaxValue : 1
+            : authority.AnyOf.Select(key => trust.Keys[key].Key.Fingerprint).Distinct().Count();
+        return have < atLeast ? have : null;
+    }
+
+    private static bool RuleNamesTags(RuleOptions rule) => !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty;
+
+    private static bool CanBeName(string pattern) =>
+        !pattern.AsSpan().ContainsAnyExcept(Name) && pattern[0] != '/' && pattern[^1] != '/'
+        && !pattern.Contains("//", StringComparison.Ordinal);
+}

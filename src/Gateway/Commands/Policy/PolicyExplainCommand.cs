@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Gateway.Configuration;
+using Gateway.Operations;
+using Gateway.Policy;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary><c>gateway policy explain</c>: what the policy says of something stored, and why.</summary>
+internal static class PolicyExplainCommand
+{
+    public static Command Create()
+    {
+        var reference = new Argument<string>("REFERENCE") { Description = "repository:tag or repository@digest; without either, latest." };
+        var stage = new Option<string>("--stage") { Description = "push, proxyFetch, tag, pull or promote.", DefaultValueFactory = _ => "pull" };
+        var actor = new Option<string?>("--as") { Description = "An account: tell what it may do there, too.", HelpName = "USER" };
+        var policy = new Option<string?>("--policy") { Description = "A file whose policy is asked instead of the one in force.", HelpName = "FILE" };
+        var at = new Option<string?>("--at") { Description = "A day or moment, such as 2026-12-31, to ask at.", HelpName = "TIME" };
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var command = new Command("explain", "Tells what the policy says of something stored, and why; decides nothing.")
+        {
+            reference, stage, actor, policy, at, config, json,
+        };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var invocation = parsed.InvocationConfiguration;
+            var file = parsed.GetValue(policy);
+            var text = file is null ? null : await PolicyFile.ReadAsync(file, invocation.Error);
+            var moment = await MomentAsync(parsed.GetValue(at), invocation.Error);
+            if ((file is not null && text is null) || moment == default(DateTimeOffset)) return PolicyExit.Error;
+            var question = new PolicyQuestion(parsed.GetRequiredValue(reference), parsed.GetValue(stage)!, parsed.GetValue(actor), moment, text);
+            return await AdminCommand.RunAsync(
+                parsed.GetValue(config), invocation.Error,
+                async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
+                    PolicyTrial.ExplainPath, question, AdminJson.Default.PolicyQuestion, AdminJson.Default.PolicyExplained, cancellationToken)),
+                async (options, volume) => await PrintAsync(
+                    invocation, parsed.GetValue(json), await PolicyTrial.ExplainAsync(options, volume, question, cancellationToken)),
+                PolicyExit.Error);
+        });
+        return command;
+    }
+
+    // Null for now; the default for what is no moment.
+    private static async Task<DateTimeOffset?> MomentAsync(string? text, TextWriter error)
+    {
+        if (text is null) return null;
+        var reading = new Reading(new("--at", 0, 0), Directory.GetCurrentDirectory());
+        ExceptionSchema.Moment.TryRead(Nodes.Text(text, new("--at", 0, 0)), "", reading, out var moment);
+        foreach (var mistake in reading.Mistakes) await error.WriteLineAsync(mistake.ToString());
+        return moment;
+    }
+
+    private static async Task<int> PrintAsync(InvocationConfiguration invocation, bool asJson, PolicyExplained explained)
+    {
+        if (explained.Answer is not { } answer)
+        {
+            await invocation.Error.WriteLineAsync($"gateway: {explained.Problem}");
+            return PolicyExit.Error;
+        }
+        if (asJson) await invocation.Output.WriteLineAsync(JsonSerializer.Serialize(answer, AdminJson.Default.PolicyAnswer));
+        else foreach (var line in Lines(answer)) await invocation.Output.WriteLineAsync(line);
+        return PolicyExit.Of(Enum.Parse<Outcome>(answer.Effective, ignoreCase: true));
+    }
+
+    private static IEnumerable<string> Lines(PolicyAnswer answer)
+    {
+        yield return $"reference   {answer.Repository} {answer.Reference}";
+        yield return $"digest      {answer.Digest}";
+        if (answer.State == "pending")
+            yield return $"state       pending until {Text(answer.Expires!.Value)}; live: {answer.Live ?? "nothing"}";
+        if (answer.Rights is { } rights)
+            yield return $"as          {rights.Actor}: {(rights.MayPull ? "may" : "may not")} pull, {(rights.MayPush ? "may" : "may not")} push";
+        yield return $"asked       at stage {answer.Stage}, {Text(answer.Time)}, policy {answer.PolicyRevision}";
+        yield return $"outcome     {answer.Effective}{(answer.Outcome == answer.Effective ? "" : $" ({answer.Outcome} but for modes and exceptions)")}";
+        foreach (var rule in answer.Rules)
+        {
+            yield return $"rule        {rule.Id} ({rule.MatchedBy}): {rule.Effective}";
+            foreach (var reason in rule.Reasons) yield return $"            {reason.Code}: {reason.Message}";
+            if (rule.Fix.Length > 0 && !rule.Reasons.Any(reason => reason.Message.Contains(rule.Fix, StringComparison.Ordinal)))
+                yield return $"            {rule.Fix}";
+        }
+        foreach (var seen in answer.Evidence)
+        {
+            var came = seen.Verified ? $"counts for {seen.Authority}" : seen.Code;
+            yield return $"evidence    {seen.Digest}: {seen.Kind} ({seen.Format}), {came}: {seen.Why}";
+        }
+        foreach (var exception in answer.ExceptionsUsed) yield return $"exception   {exception}";
+        if (answer.Until is { } until) yield return $"until       {Text(until)}, all else being equal";
+    }
+
+    private static string Text(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
+}

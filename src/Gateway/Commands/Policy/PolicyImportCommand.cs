@@ -1,0 +1,96 @@
+using System.CommandLine;
+using Gateway.Configuration;
+using Gateway.Oci;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary><c>gateway policy import</c>: somebody else's policy as a <c>policy</c> section for gateway.yaml.</summary>
+internal static class PolicyImportCommand
+{
+    public static Command Create()
+    {
+        var quay = File("--quay", "The config.yaml of Red Hat Quay: its settings about artifact types.");
+        var cip = File("--cip", "ClusterImagePolicies of sigstore's policy-controller, one document or several.");
+        var notation = File("--notation", "A trustpolicy.json of Notation, which this version cannot carry over.");
+        var root = new Option<string>("--trusted-root")
+        {
+            Description = "The trusted_root.json that keyless authorities are verified by.", HelpName = "FILE",
+            DefaultValueFactory = _ => "trusted_root.json",
+        };
+        var command = new Command("import", "Prints a policy section made of somebody else's policy; what it cannot say goes to standard error.")
+        {
+            quay, cip, notation, root,
+        };
+        command.Validators.Add(result =>
+        {
+            if (new[] { quay, cip, notation }.Count(option => result.GetResult(option) is not null) != 1)
+                result.AddError("expected one of --quay, --cip and --notation");
+        });
+        command.SetAction(async (parsed, _) =>
+        {
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            if (parsed.GetValue(quay) is { } config) return await RunAsync(config, QuayImport.Read, output, error);
+            if (parsed.GetValue(notation) is { } trust) return await RunAsync(trust, NotationImport.Read, output, error);
+            return await RunAllAsync(
+                parsed.GetValue(cip)!, (all, import) => new CipImport(import, parsed.GetValue(root)!).Read(all), output, error);
+        });
+        return command;
+    }
+
+    private static Option<string?> File(string name, string description) => new(name) { Description = description, HelpName = "FILE" };
+
+    private static Task<int> RunAsync(
+        string file, Func<ConfigurationNode, Import, MappingNode?> read, TextWriter output, TextWriter error) =>
+        RunAllAsync(file, (documents, import) =>
+        {
+            if (documents.Count == 1) return read(documents[0], import);
+            import.Refuse(documents[^1], "", $"expected one document, {documents.Count} came");
+            return null;
+        }, output, error);
+
+    private static async Task<int> RunAllAsync(
+        string file, Func<IReadOnlyList<ConfigurationNode>, Import, MappingNode?> read, TextWriter output, TextWriter error)
+    {
+        var import = new Import();
+        var section = Read(file, read, import);
+        if (section is not null && import.Refusals.Count == 0) Check(section, import);
+        foreach (var refusal in import.Refusals) await error.WriteLineAsync(Printable.Line(refusal.ToString(), MaxMessage));
+        foreach (var note in import.Notes) await error.WriteLineAsync(Printable.Line($"{note} (note)", MaxMessage));
+        if (section is null || import.Refusals.Count > 0) return PolicyExit.Error;
+        await output.WriteLineAsync($"# From {Printable.Line(file)}, by gateway policy import.");
+        foreach (var comment in import.Comments) await output.WriteLineAsync($"# {Printable.Line(comment)}");
+        await output.WriteAsync(YamlWriter.Write(Nodes.Map(section.Location, ("policy", section))));
+        return import.Notes.Count > 0 ? PolicyExit.Warn : PolicyExit.Allow;
+    }
+
+    // Some lines of a terminal.
+    private const int MaxMessage = 600;
+
+    private static MappingNode? Read(string file, Func<IReadOnlyList<ConfigurationNode>, Import, MappingNode?> read, Import import)
+    {
+        try
+        {
+            var documents = YamlReader.ReadAll(BoundedFile.ReadText(file), file, import.Refusals);
+            if (documents is [] && import.Refusals.Count == 0) documents = [new MappingNode(new(file, 1, 1), [])];
+            return documents is null || import.Refusals.Count > 0 ? null : read(documents, import);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            import.Refusals.Add(new(new(file, 1, 1), "", $"expected a file that can be read: {problem.Message}"));
+            return null;
+        }
+    }
+
+    // By the very reader of gateway.yaml: what it would refuse there is told where it stands here.
+    private static void Check(MappingNode section, Import import)
+    {
+        var reading = new Reading(section.Location, Directory.GetCurrentDirectory());
+        PolicySchema.Policy.TryRead(section, "policy", reading, out _);
+        foreach (var mistake in reading.Mistakes)
+        {
+            // The root is for the operator to bring, and gateway.yaml is refused until it is there.
+            if (mistake.Path.EndsWith(".trustedRoot", StringComparison.Ordinal)) import.Notes.Add(mistake);
+            else import.Refusals.Add(mistake);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
+using Xunit;
+
+namespace Gateway.Tests.Commands.Policy;
+
+public sealed class PolicyTestTests : IDisposable
+{
+    private readonly PolicyRig _rig = new();
+    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private readonly List<(string Tag, string Type, byte[] Bytes)> _entries = [];
+    private readonly string _layout;
+
+    public PolicyTestTests()
+    {
+        _layout = Path.Combine(_rig.Folder, "image");
+        Directory.CreateDirectory(Path.Combine(_layout, "blobs", "sha256"));
+        File.WriteAllText(Path.Combine(_layout, "oci-layout"), """{"imageLayoutVersion":"1.0.0"}""");
+    }
+
+    public void Dispose()
+    {
+        _key.Dispose();
+        _rig.Dispose();
+    }
+
+    [Fact]
+    public async Task A_signed_image_passes_and_an_unsigned_one_does_not()
+    {
+        var signed = Image("v1", "one");
+        Image("v2", "two");
+        Sign(signed, tag: $"sha256-{signed.Hex}.sig");
+        Save();
+
+        var (code, output, error) = await Run("""
+            cases:
+              - { name: signed, image: image, reference: v1, repository: prod/app, tag: v1, expect: { outcome: allow, codes: [] } }
+              - { name: unsigned, image: image, reference: v2, repository: prod/app, expect: { outcome: deny, codes: [SIG_NONE] } }
+              - { name: elsewhere, image: image, reference: v2, repository: stage/app, expect: { outcome: allow } }
+            """);
+
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal("ok    signed\nok    unsigned\nok    elsewhere\n3 of 3 as expected", output.Trim().ReplaceLineEndings("\n"));
+    }
+
+    [Fact]
+    public async Task A_referrer_counts_as_a_tag_does()
+    {
+        var digest = Image("v1", "one");
+        Sign(digest, subject: digest);
+        Save();
+
+        Assert.Equal(0, (await Run(
+            "cases: [ { name: a, image: image, reference: v1, repository: prod/app, expect: { outcome: allow } } ]")).Code);
+    }
+
+    [Fact]
+    public async Task An_answer_that_was_not_expected_is_told_with_its_place_and_reasons()
+    {
+        Image("v1", "one");
+        Save();
+
+        var (code, output, _) = await Run(
+            "cases:\n  - { name: a, image: image, repository: prod/app, expect: { outcome: allow } }\n");
+
+        Assert.Equal(1, code);
+        Assert.Contains("FAIL  a", output);
+        Assert.Contains("cases.yaml:2:5", output);
+        Assert.Contains("expected allow", output);
+        Assert.Contains("came     deny [SIG_NONE]", output);
+        Assert.Contains("policy rule 'signed'", output);
+        Assert.Contains("0 of 1 as expected", output);
+    }
+
+    [Theory]
+    [InlineData("[SIG_NONE]", 0)]
+    [InlineData("[SIG_NONE, LIMIT_LAYERS]", 1)]
+    [InlineData("[]", 1)]
+    public async Task The_codes_must_be_these_and_no_others(string codes, int expected)
+    {
+        Image("v1", "one");
+        Save();
+
+        Assert.Equal(expected, (await Run(
+            $"cases: [ {{ name: a, image: image, repository: prod/app, expect: {{ outcome: deny, codes: {codes} }} }} ]")).Code);
+    }
+
+    [Theory]
+    [InlineData("firstSeen: 2026-01-01", "allow")]
+    [InlineData("firstSeen: 2026-03-01", "deny")]
+    public async Task What_was_first_seen_before_its_key_was_retired_still_counts(string seen, string outcome)
+    {
+        var digest = Image("v1", "one");
+        Sign(digest, subject: digest);
+        Save();
+
+        Assert.Equal(0, (await Run(
+            $"cases: [ {{ name: a, image: image, reference: v1, repository: prod/app, {seen}, now: 2026-04-01, expect: {{ outcome: {outcome} }} }} ]",
+            "retiredAt: 2026-02-01")).Code);
+    }
+
+    [Fact]
+    public async Task One_manifest_in_a_file_can_be_asked_about_too()
+    {
+        Image("v1", "one");
+        File.WriteAllBytes(Path.Combine(_rig.Folder, "manifest.json"), _entries[0].Bytes);
+
+        Assert.Equal(0, (await Run(
+            "cases: [ { name: a, image: manifest.json, repository: prod/app, expect: { outcome: deny, codes: [SIG_NONE] } } ]")).Code);
+    }
+
+    [Theory]
+    [InlineData("cases: [ { name: a, image: absent, repository: prod/app, expect: { outcome: allow } } ]", "cases[0].image: expected a folder or file that is there")]
+    [InlineData("cases: [ { name: a, image: image, repository: prod/app, expect: { outcom: allow } } ]", "did you mean outcome?")]
+    [InlineData("cases: [ { name: a, image: image, repository: Prod, expect: { outcome: allow } } ]", "expected a repository's name")]
+    [InlineData("casse: []", "did you mean cases?")]
+    [InlineData("a: [", "this is not YAML")]
+    public async Task A_mistake_in_the_cases_is_told_with_its_place(string cases, string expected)
+    {
+        var (code, output, error) = await Run(cases);
+
+        Assert.Equal((4, ""), (code, output));
+        Assert.Contains(expected, error);
+    }
+
+    [Fact]
+    public async Task A_reference_that_is_not_there_and_content_that_is_not_what_it_is_called_are_errors()
+    {
+        var digest = Image("v1", "one");
+        Save();
+        const string Cases = "cases: [ { name: a, image: image, reference: v9, repository: prod/app, expect: { outcome: deny } } ]";
+        Assert.Equal(4, (await Run(Cases)).Code);
+
+        File.AppendAllText(Path.Combine(_layout, "blobs", "sha256", digest.Hex.ToString()), " ");
+        var (code, output, _) = await Run(Cases.Replace("v9", "v1", StringComparison.Ordinal));
+
+        Assert.Equal(4, code);
+        Assert.Contains("is not what its name says", output);
+    }
+
+    [Fact]
+    public async Task Results_are_printed_as_JSON_when_that_is_asked_for()
+    {
+        Image("v1", "one");
+        Save();
+
+        var (code, output, _) = await Run("cases: [ { name: a, image: image, repository: prod/app, expect: { outcome: allow } } ]", "", "--json");
+
+        using var results = JsonDocument.Parse(output);
+        Assert.Equal(1, code);
+        Assert.False(results.RootElement[0].GetProperty("passed").GetBoolean());
+        Assert.Equal("SIG_NONE", results.RootElement[0].GetProperty("codes")[0].GetString());
+    }
+
+    private Task<(int Code, string Output, string Error)> Run(string cases, string key = "", params string[] more)
+    {
+        var pem = _key.ExportSubjectPublicKeyInfoPem().Replace("\n", "\\n", StringComparison.Ordinal);
+        var config = _rig.Write("gateway.yaml", $$"""
+            policy:
+              default: allow
+              trust:
+                keys: { k: { pem: "{{pem}}"{{(key.Length > 0 ? ", " + key : "")}} } }
+                authorities: { release: { anyOf: [ { key: k } ] } }
+              rules: [ { id: signed, match: { repos: ["prod/**"] }, require: { signatures: [ { authority: release } ] } } ]
+            """);
+        return PolicyRig.Run(["test", _rig.Write("cases.yaml", cases), "--config", config, .. more]);
+    }
+
+    private Digest Image(string tag, string text)
+    {
+        var config = Blob(Encoding.UTF8.GetBytes($$"""{"os":"linux","architecture":"amd64","author":"{{text}}"}"""));
+        return Add(tag, $$"""
+            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{"mediaType":"{{MediaTypes.OciConfig}}",{{config}}},"layers":[]}
+            """.Trim());
+    }
+
+    private void Sign(Digest digest, string? tag = null, Digest? subject = null)
+    {
+        var payload = Encoding.UTF8.GetBytes(
+            $$"""{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":"{{digest}}"},"type":"{{EvidenceTypes.SimpleSigningClaim}}"},"optional":null}""");
+        var signature = Convert.ToBase64String(_key.SignData(payload, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence));
+        var about = subject is { } s ? $$""","subject":{"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{s}}","size":1}""" : "";
+        var layer = $$$"""
+            {"mediaType":"{{{EvidenceTypes.SimpleSigning}}}",{{{Blob(payload)}}},"annotations":{"dev.cosignproject.cosign/signature":"{{{signature}}}"}}
+            """.Trim();
+        var config = $$"""{"mediaType":"{{MediaTypes.OciConfig}}",{{Blob("{}"u8.ToArray())}}}""";
+        Add(tag, $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{{config}},"layers":[{{layer}}]{{about}}}""");
+    }
+
+    private Digest Add(string? tag, string manifest)
+    {
+        var bytes = Encoding.UTF8.GetBytes(manifest);
+        Blob(bytes);
+        _entries.Add((tag ?? "", MediaTypes.OciManifest, bytes));
+        return Digest.Of(bytes);
+    }
+
+    private string Blob(byte[] bytes)
+    {
+        File.WriteAllBytes(Path.Combine(_layout, "blobs", "sha256", Digest.Of(bytes).Hex.ToString()), bytes);
+        return $"\"digest\":\"{Digest.Of(bytes)}\",\"size\":{bytes.Length}";
+    }
+
+    private void Save() => File.WriteAllText(Path.Combine(_layout, "index.json"), $$"""
+        {"schemaVersion":2,"manifests":[{{string.Join(",", _entries.Select(static one => Entry(one.Tag, one.Type, one.Bytes)))}}]}
+        """);
+
+    private static string Entry(string tag, string type, byte[] bytes)
+    {
+        var name = tag.Length == 0 ? "" : $$""","annotations":{"org.opencontainers.image.ref.name":"{{tag}}"}""";
+        return $$"""{"mediaType":"{{type}}","digest":"{{Digest.Of(bytes)}}","size":{{bytes.Length}}{{name}}}""";
+    }
+}
