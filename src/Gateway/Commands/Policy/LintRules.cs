@@ -81,17 +81,34 @@ internal static class LintRules
                 "use semantics: pairs or quay-union");
     }
 
+    /// <summary>What is wrong where nobody is known: one who pushed is a puller like any other, and sees nothing that is not signed.</summary>
+    public static IEnumerable<LintFinding> OfOpenGateway(PolicyOptions policy, IReadOnlyCollection<string> proxied)
+    {
+        foreach (var (i, rule) in policy.Rules.Index().Where(one => HoldsBack(one.Item, proxied) && one.Item.OnMissing != OnMissing.Warn))
+        {
+            if (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Pull))
+                yield return new(
+                    $"policy.rules[{i}]", "SIGNER_UNKNOWN",
+                    "without an access section nobody is known as one who may push, so that cosign cannot see what it is to sign",
+                    "write access, with an account for whoever signs");
+        }
+    }
+
+    // Whether it keeps images that clients push, and have not signed, from somebody.
+    private static bool HoldsBack(RuleOptions rule, IReadOnlyCollection<string> proxied) =>
+        AsksForEvidence(rule) && rule.Mode == RuleMode.Enforce && !RuleNamesTags(rule)
+        && (rule.Repositories.IsEmpty
+            || rule.Repositories.Any(pattern => !proxied.Any(prefix => pattern.StartsWith(prefix + "/", StringComparison.Ordinal))));
+
+    private static bool AsksForEvidence(RuleOptions rule) => !rule.Require.Signatures.IsEmpty || !rule.Require.Attestations.IsEmpty;
+
     private static IEnumerable<LintFinding> Signing(RuleOptions rule, string path, IReadOnlyCollection<string> proxied)
     {
-        var asks = !rule.Require.Signatures.IsEmpty || !rule.Require.Attestations.IsEmpty;
-        var isPushed = rule.Repositories.IsEmpty
-            || rule.Repositories.Any(pattern => !proxied.Any(prefix => pattern.StartsWith(prefix + "/", StringComparison.Ordinal)));
-        if (asks && isPushed && rule.Mode == RuleMode.Enforce && rule.OnMissing == OnMissing.Deny && !RuleNamesTags(rule)
-            && (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Push)))
+        if (HoldsBack(rule, proxied) && rule.OnMissing == OnMissing.Deny && (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Push)))
             yield return new(
                 path, "SIGN_BLOCKED", "cosign 3 signs what the registry has already, and this rule takes nothing in that is not signed",
                 "use onMissing: quarantine, or stages: [tag, pull]");
-        if (!asks && rule.OnMissing != OnMissing.Deny)
+        if (!AsksForEvidence(rule) && rule.OnMissing != OnMissing.Deny)
             yield return new(
                 $"{path}.onMissing", "ON_MISSING_IDLE", "nothing that this rule requires can be missing",
                 "take onMissing away; mode: warn is what admits and tells");

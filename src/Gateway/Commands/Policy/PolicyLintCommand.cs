@@ -35,7 +35,8 @@ internal static partial class PolicyLintCommand
         if (loaded.Options?.Policy is not { } policy) return [];
         string[] proxied = [.. loaded.Options.Routes.Where(static route => route.Upstream is not null).Select(static route => route.Prefix)];
         var found = LintRules.Of(policy, proxied).Concat(LintDefaults.Of(policy))
-            .Concat(LintTrust.Of(policy, now)).Concat(LintExceptions.Of(policy, now));
+            .Concat(LintTrust.Of(policy, now)).Concat(LintExceptions.Of(policy, now))
+            .Concat(loaded.Options.Access is null ? LintRules.OfOpenGateway(policy, proxied) : []);
         return
         [
             .. found.Select(one => (Finding: one, At: loaded.Locate(one.Path)))

@@ -9,6 +9,8 @@ public sealed class PolicyLintTests : IDisposable
 {
     private static readonly DateTimeOffset Now = new(2026, 11, 22, 12, 0, 0, TimeSpan.Zero);
 
+    private const string Access = "access: { rules: [ { actors: [anonymous], repositories: ['**'], actions: [pull] } ] }";
+
     private readonly PolicyRig _rig = new();
 
     public void Dispose() => _rig.Dispose();
@@ -49,6 +51,21 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("require: { signatures: [ { authority: release } ] }, mode: warn")]
     public void A_rule_that_lets_a_push_come_before_its_signature_is_fine(string rule) =>
         Assert.Empty(Codes(Policy($"  rules: [ {{ id: r, {rule} }} ]") + "\nupstreams: { docker.io: {} }\n"));
+
+    [Theory]
+    [InlineData("onMissing: quarantine", true)]
+    [InlineData("match: { stages: [pull] }", true)]
+    [InlineData("match: { stages: [tag] }", false)]
+    [InlineData("match: { tags: { include: ['v*'] } }", false)]
+    [InlineData("match: { repos: ['docker.io/**'] }", false)]
+    [InlineData("mode: warn", false)]
+    public void Where_nobody_is_known_a_rule_that_hides_what_is_to_be_signed_is_told(string rule, bool isTold)
+    {
+        var text = Policy($"  rules: [ {{ id: r, require: {{ signatures: [ {{ authority: release }} ] }}, {rule} }} ]") + "\nupstreams: { docker.io: {} }\n";
+
+        Assert.Equal(isTold, Lint(text, access: "").Any(static warning => warning.Code == "SIGNER_UNKNOWN"));
+        Assert.DoesNotContain(Lint(text), static warning => warning.Code == "SIGNER_UNKNOWN");
+    }
 
     [Theory]
     [InlineData("['prod/**']", "['prod/a']", true)]
@@ -233,9 +250,9 @@ public sealed class PolicyLintTests : IDisposable
     // An authority that the rule at hand does not need is none of its business.
     private static string[] Codes(string text) => [.. Lint(text).Select(static warning => warning.Code).Where(static code => code != "AUTHORITY_UNUSED")];
 
-    private static PolicyLintCommand.Warning[] Lint(string text)
+    private static PolicyLintCommand.Warning[] Lint(string text, string access = Access)
     {
-        var loaded = Yaml.Load(text);
+        var loaded = Yaml.Load($"{text}\n{access}\n");
         Assert.Empty(loaded.Mistakes.Select(static mistake => mistake.ToString()));
         return PolicyLintCommand.Lint(loaded, Now);
     }
