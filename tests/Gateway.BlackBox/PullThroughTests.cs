@@ -66,7 +66,7 @@ public sealed class PullThroughTests : IAsyncLifetime
 
         await RawClient.ExpectAsync(byPrefix, HttpStatusCode.OK);
         await RawClient.ExpectAsync(byNs, HttpStatusCode.OK);
-        Assert.Single(GetsOf($"/manifests/{_image.Digest}"));
+        Assert.Single(await GetsOfAsync($"/manifests/{_image.Digest}"));
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class PullThroughTests : IAsyncLifetime
         }));
 
         Assert.All(pulled, hash => Assert.Equal(digest, hash));
-        Assert.Single(GetsOf($"/blobs/{digest}"));
+        Assert.Single(await GetsOfAsync($"/blobs/{digest}"));
     }
 
     [Fact]
@@ -186,9 +186,9 @@ public sealed class PullThroughTests : IAsyncLifetime
         _client.Dispose();
     }
 
-    private IEnumerable<string> GetsOf(string end) =>
-        _upstream.Requests.Where(
-            request => request.StartsWith("GET ", StringComparison.Ordinal) && request.EndsWith(end, StringComparison.Ordinal));
+    private async Task<IEnumerable<string>> GetsOfAsync(string end) =>
+        (await _upstream.SettledAsync()).Select(asked => asked.Request)
+            .Where(request => request.StartsWith("GET ", StringComparison.Ordinal) && request.EndsWith(end, StringComparison.Ordinal));
 
     private Task<GatewayProcess> GatewayAsync(string revalidateAfter = "5m") => GatewayProcess.StartAsync($$"""
         upstreams:

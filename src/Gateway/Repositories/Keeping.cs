@@ -12,9 +12,10 @@ internal static class Keeping
     public static IEnumerable<Operation> Operations(StoredManifest manifest, VerdictStamp stamp, bool isAdmitted, DateTimeOffset now)
     {
         yield return new Operation.Seen(manifest.Digest, now);
+        // Before the manifest: who sees that finds its blobs, for a change is carried out in this order.
+        foreach (var link in Links(manifest, isAdmitted)) yield return link;
         if (!manifest.IsStored) yield return new Operation.StoreManifest(manifest.Digest, manifest.Bytes);
         if (stamp.Revision != 0) yield return new Operation.SetVerdict(manifest.Digest, stamp);
-        foreach (var link in Links(manifest, isAdmitted)) yield return link;
         if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
     }
 

@@ -74,8 +74,15 @@ internal sealed partial class Repository
         if (!isNew) return (false, null);
         try
         {
-            // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said.
-            return (await backing.CommitAsync(change, cancellationToken) is CommitResult.Committed, null);
+            var result = await backing.CommitAsync(change, cancellationToken);
+            // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said:
+            // kept without the tag, for its blobs are served for it.
+            if (result is CommitResult.Moved { Now: var now } && change.Operations.OfType<Operation.SetLive>().Any(o => o.Digest != now))
+            {
+                Operation[] untagged = [.. change.Operations.Where(o => o is not Operation.SetLive)];
+                result = await backing.CommitAsync(new([.. untagged]), cancellationToken);
+            }
+            return (result is CommitResult.Committed, null);
         }
         catch (StoreReadOnlyException e)
         {

@@ -39,6 +39,9 @@ internal sealed class Committer : IAsyncDisposable
     {
         public JournalRecord? Record { get; set; }
 
+        /// <summary>Set when the change is not to be made.</summary>
+        public CommitResult? Refusal { get; set; }
+
         /// <summary>Whether applying it has failed before.</summary>
         public bool WasTried { get; set; }
     }
@@ -117,6 +120,11 @@ internal sealed class Committer : IAsyncDisposable
                 else
                     waiting.Done.TrySetException(Unwritten(_stuck.GetValueOrDefault(waiting.Repository.State)));
             }
+            // Not before: who is refused because of another change finds that one made.
+            foreach (var waiting in batch)
+            {
+                if (waiting.Refusal is { } refusal) waiting.Done.SetResult(refusal);
+            }
         }
         catch (Exception e)
         {
@@ -141,11 +149,7 @@ internal sealed class Committer : IAsyncDisposable
                 waiting.Done.SetException(Unwritten(why));
                 continue;
             }
-            if (pending.Refuse(waiting.Repository, waiting.Change) is { } refusal)
-            {
-                waiting.Done.SetResult(refusal);
-                continue;
-            }
+            if ((waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change)) is not null) continue;
             waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, _clock.GetUtcNow());
             if (IsJournaled(waiting)) _journal.Append(waiting.Record);
             accepted.Add(waiting);

@@ -41,16 +41,31 @@ internal sealed class Server : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A loopback port that was free a moment ago; no two calls in this process give the same one.</summary>
+    /// <summary>
+    /// A loopback port that was free a moment ago; no two calls in this process give the same one. Below 32768, where Linux begins to give
+    /// ports to connections that go out: one of those may take it before the server has started.
+    /// </summary>
     public static int FreePort()
     {
         while (true)
         {
-            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            var port = ((IPEndPoint)socket.LocalEndPoint!).Port;
-            if (Given.TryAdd(port, true))
+            var port = Random.Shared.Next(10_000, 32_768);
+            if (IsFree(port) && Given.TryAdd(port, true))
                 return port;
+        }
+    }
+
+    private static bool IsFree(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 

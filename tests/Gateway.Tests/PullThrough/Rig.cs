@@ -82,6 +82,17 @@ internal sealed class Rig : IAsyncDisposable
         return new(Volume.Cached(folder ?? upstream, parsed), _upstreams[upstream], parsed, fetches ?? Fetches, Clock);
     }
 
+    /// <summary>What clients see under a policy; null admits everything.</summary>
+    public Repository Under(PolicyOptions? policy) => new(
+        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.Ledger), Clock), Volume, new(), takesPushes: false,
+        Clock);
+
+    /// <summary>Asks the gate for what is fetched ahead.</summary>
+    public async Task<StoredManifest?> PullAheadAsync(
+        string upstream, RepositoryName name, Reference reference, CancellationToken cancellationToken) =>
+        (await Gate.GetManifestAsync(new("prefetch", AccessActions.Pull), reference, cancellationToken)
+            as Answer<StoredManifest>.Found)?.Value;
+
     public static Digest D(string digest) => Digest.Parse(digest);
 
     /// <summary>What a client gets for a tag: its digest, or the kind of answer.</summary>
@@ -155,9 +166,7 @@ internal sealed class Rig : IAsyncDisposable
         Volume = await Volume.OpenAsync(_folder, Clock, NullLogger.Instance, default);
         Fetches = new(Volume, Clock, NullLogger.Instance);
         Backing = Pull(Name);
-        Gate = new(
-            RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(null), new(Volume.Ledger), Clock), Volume, new(), takesPushes: false,
-            Clock);
+        Gate = Under(null);
     }
 
     private async Task CloseAsync()

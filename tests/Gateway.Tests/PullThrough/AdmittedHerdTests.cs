@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.Repositories;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Under a policy blobs are served for the manifest that names them: who is given that must find them noted.</summary>
+public sealed class AdmittedHerdTests : IAsyncLifetime
+{
+    // So many that what a manifest changes takes a while to be carried out.
+    private const int Layers = 150;
+
+    private Rig _rig = null!;
+
+    // Every pull by tag asks the upstream.
+    public async ValueTask InitializeAsync() =>
+        _rig = await Rig.StartAsync(o => o with { Tags = new() { RevalidateAfter = TimeSpan.Zero } });
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    [Fact]
+    public async Task Whoever_of_a_herd_is_given_a_cold_manifest_by_tag_is_given_its_blobs()
+    {
+        var image = AddImage("v1");
+        var gate = _rig.Under(GateRig.Types());
+
+        var found = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => PullAsync(gate, new(TagName.Parse("v1")), image))));
+
+        Assert.All(found, missing => Assert.Empty(missing));
+    }
+
+    [Fact]
+    public async Task Whoever_of_a_herd_is_given_a_cold_manifest_by_digest_is_given_its_blobs()
+    {
+        var image = AddImage(null);
+        var gate = _rig.Under(GateRig.Types());
+
+        // One after the other, so that some come while what the first has brought is being noted.
+        var pulling = new List<Task<ImmutableArray<string>>>();
+        for (var i = 0; i < 200; i++)
+        {
+            pulling.Add(Task.Run(() => PullAsync(gate, new(Rig.D(image.Digest)), image)));
+            await Task.Delay(1);
+        }
+
+        Assert.All(await Task.WhenAll(pulling), missing => Assert.Empty(missing));
+    }
+
+    [Fact]
+    public async Task Whoever_is_given_what_a_tag_was_a_moment_ago_is_given_its_blobs()
+    {
+        var (before, after) = (AddImage("v1"), AddImage(null));
+        var gate = _rig.Under(GateRig.Types());
+        // The tag moves while the manifest that it was bound to is on its way.
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _rig.Hub.When(r => r.IsGet && r.Path.EndsWith(before.Digest, StringComparison.Ordinal)).WaitFor(held.Task).Once();
+        var late = Task.Run(() => PullAsync(gate, new(TagName.Parse("v1")), before));
+        await _rig.Hub.ReceivedAsync(r => r.IsGet && r.Path.EndsWith(before.Digest, StringComparison.Ordinal));
+        _rig.Hub.Tag(Rig.Name, "v1", after.Digest);
+        Assert.Empty(await PullAsync(gate, new(TagName.Parse("v1")), after));
+        held.SetResult();
+
+        Assert.Empty(await late);
+    }
+
+    private ScriptedImage AddImage(string? tag) => _rig.Hub.AddImage(
+        Rig.Name, tag, [.. Enumerable.Range(0, Layers).Select(seed => ScriptedUpstream.Bytes(100, seed))]);
+
+    /// <summary>The blobs that were not found right after the manifest was.</summary>
+    private static async Task<ImmutableArray<string>> PullAsync(Repository gate, Reference reference, ScriptedImage image)
+    {
+        var manifest = await gate.GetManifestAsync(Rig.Asker, reference, default);
+        Assert.Equal(image.Digest, Assert.IsType<Answer<StoredManifest>.Found>(manifest).Value.Digest.ToString());
+        var missing = ImmutableArray.CreateBuilder<string>();
+        foreach (var blob in image.Layers.Reverse().Take(3).Append(image.Config))
+        {
+            var answer = await gate.OpenBlobAsync(Rig.Asker, Rig.D(blob), BlobUse.Head, default);
+            if (answer is Answer<IContent>.Found found) await found.Value.DisposeAsync();
+            else missing.Add(blob);
+        }
+        return missing.ToImmutable();
+    }
+}
