@@ -95,7 +95,7 @@ internal sealed class RunningGateway : IAsyncDisposable
 
         var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
-        _fetches.Ahead.Pull = PullChildAsync;
+        (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
         var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _totals, ForgetUpstreams);
         var operatorPort = new OperatorPort(health, _metrics, admin);
@@ -188,15 +188,18 @@ internal sealed class RunningGateway : IAsyncDisposable
     private void ForgetUpstreams()
     {
         _fetches.Recent.Clear();
+        _fetches.Referrers.Forget();
         _private = new(_fetches, _clock);
         _current = Snapshot(_current.Options, _current.Access);
     }
 
-    private async Task PullChildAsync(string upstream, RepositoryName name, Digest digest, CancellationToken cancellationToken)
+    private async Task<StoredManifest?> PullAheadAsync(
+        string upstream, RepositoryName name, Reference reference, CancellationToken cancellationToken)
     {
-        if (!_current.Options.Upstreams.TryGetValue(upstream, out var options) || options.Namespaces.IsEmpty) return;
-        if (_current.Router.Route("", options.Namespaces[0], name).Repository is not { } repository) return;
-        await repository.GetManifestAsync(new Asker("prefetch", AccessActions.Pull), new Reference(digest), cancellationToken);
+        if (!_current.Options.Upstreams.TryGetValue(upstream, out var options) || options.Namespaces.IsEmpty) return null;
+        if (_current.Router.Route("", options.Namespaces[0], name).Repository is not { } repository) return null;
+        var answer = await repository.GetManifestAsync(new Asker("prefetch", AccessActions.Pull), reference, cancellationToken);
+        return answer is Answer<StoredManifest>.Found found ? found.Value : null;
     }
 
     private WebApplication Build(GatewayOptions options)

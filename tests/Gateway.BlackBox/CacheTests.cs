@@ -19,7 +19,7 @@ public sealed class CacheTests : IAsyncLifetime
         _upstream = await DockerRegistry.StartAsync();
         (await _client.CraneAsync("push", "--insecure", _layout.Root, $"{_upstream.Host}/{Image}:1")).Succeeded();
         _gateway = await GatewayProcess.StartAsync($$"""
-            upstreams: { corp: { url: "http://{{_upstream.Host}}" } }
+            upstreams: { corp: { url: "http://{{_upstream.Host}}", referrers: on-demand } }
             cache: { maxSize: 100MiB, keepFree: 1MiB }
             """);
     }

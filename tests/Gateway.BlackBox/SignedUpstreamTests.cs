@@ -39,6 +39,31 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
+    public async Task Signature_that_nobody_has_asked_for_came_with_the_image_and_is_verified_while_the_upstream_is_down(string cosign)
+    {
+        await SignAsync(cosign);
+        (await _client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
+        await CameWithItAsync();
+
+        await _upstream.StopAsync();
+
+        (await VerifyAsync(cosign)).Succeeded();
+    }
+
+    /// <summary>Waits until the operator is told that the image's referrers are here.</summary>
+    private async Task CameWithItAsync()
+    {
+        using var http = new HttpClient();
+        var metrics = "";
+        await Eventually.TrueAsync(
+            async () => (metrics = await http.GetStringAsync(new Uri(_gateway.Operator, "/metrics")))
+                .Contains("gateway_prefetch_referrers_total{result=\"kept\"", StringComparison.Ordinal),
+            () => $"{metrics}\n{_gateway.Log}");
+    }
+
+    [Theory]
+    [InlineData("cosign2")]
+    [InlineData("cosign3")]
     public async Task Unsigned_image_is_not_taken_for_signed_while_the_upstream_is_down(string cosign)
     {
         (await _client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();

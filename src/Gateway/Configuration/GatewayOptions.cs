@@ -132,11 +132,23 @@ internal sealed record UpstreamOptions
     /// <summary><c>verify: first</c>: nothing unverified is sent, not even an early range.</summary>
     public bool VerifyFirst { get; init; }
 
+    public ReferrersFetch Referrers { get; init; }
+
     /// <summary>PEM file of certificate authorities to trust for this upstream, absolute; null for the system's.</summary>
     public string? CertificateAuthority { get; init; }
 
     /// <summary>HTTP proxy for this upstream; null for none.</summary>
     public Uri? Proxy { get; init; }
+}
+
+/// <summary>When signatures and other referrers are fetched.</summary>
+internal enum ReferrersFetch
+{
+    /// <summary>Behind the manifest that they are about, so that they are here when the upstream is gone.</summary>
+    WithSubject,
+
+    /// <summary>When somebody asks for them.</summary>
+    OnDemand,
 }
 
 /// <summary>Whose credentials an upstream sees.</summary>

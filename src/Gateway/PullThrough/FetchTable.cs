@@ -67,6 +67,9 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// <summary>What is fetched ahead of need.</summary>
     public Prefetch Ahead { get; } = new(clock, logger);
 
+    /// <summary>Who refers to what was admitted.</summary>
+    public ReferrersAhead Referrers { get; } = new(clock, logger);
+
     /// <summary>Manifests that came from an upstream and are not kept (yet).</summary>
     public RecentManifests Recent { get; } = new(clock);
 
@@ -137,6 +140,7 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     public async ValueTask DisposeAsync()
     {
         await Ahead.DisposeAsync();
+        await Referrers.DisposeAsync();
         Task[] running;
         lock (_gate)
         {

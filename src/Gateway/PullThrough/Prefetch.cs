@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
@@ -12,9 +11,6 @@ namespace Gateway.PullThrough;
 /// </summary>
 internal sealed class Prefetch : IAsyncDisposable
 {
-    // Images that wait; of more, the newest are left out.
-    private const int MaxWaiting = 1024;
-
     // Blobs at a time, over all upstreams: half of what one client's pull takes.
     private const int Workers = 2;
 
@@ -26,25 +22,17 @@ internal sealed class Prefetch : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly PlatformDemand _demand;
-    private readonly Channel<Func<CancellationToken, Task>> _waiting = Channel.CreateBounded<Func<CancellationToken, Task>>(
-        new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropWrite },
-        itemDropped: _ => PullThroughMetrics.PrefetchesWaiting.Add(-1));
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task[] _workers;
+    private readonly AheadQueue _queue;
 
     public Prefetch(TimeProvider clock, ILogger logger)
     {
-        (_clock, _logger, _demand) = (clock, logger, new(clock));
-        _workers = [.. Enumerable.Range(0, Workers).Select(_ => Task.Run(RunAsync))];
+        (_clock, _logger, _demand, _queue) = (clock, logger, new(clock), new(Workers, logger));
     }
-
-    /// <summary>Asks for a manifest by digest as a client would: through the gate of this upstream's repository.</summary>
-    internal delegate Task PullManifest(string upstream, RepositoryName name, Digest digest, CancellationToken cancellationToken);
 
     public PrefetchOptions Options { get; set; } = PrefetchOptions.Off;
 
     /// <summary>Set once, by whoever puts the gate together.</summary>
-    public PullManifest Pull { get; set; } = (_, _, _, _) => Task.CompletedTask;
+    public PullManifest Pull { get; set; } = (_, _, _, _) => Task.FromResult<StoredManifest?>(null);
 
     /// <summary>Learns from a client's request which platforms are in demand.</summary>
     public void Asked(Digest digest, Result<StoredManifest> result)
@@ -65,10 +53,10 @@ internal sealed class Prefetch : IAsyncDisposable
         if (manifest.IsIndex)
         {
             _demand.Note(manifest);
-            foreach (var child in ChildrenOf(manifest)) Enqueue(token => PullChildAsync(source, child, token));
+            foreach (var child in ChildrenOf(manifest)) _queue.Add(token => PullChildAsync(source, child, token));
         }
         foreach (var blob in manifest.Blobs.Where(blob => blob.Urls.IsEmpty))
-            Enqueue(token => FetchAsync(repository, fetches, blob, token));
+            _queue.Add(token => FetchAsync(repository, fetches, blob, token));
     }
 
     private IEnumerable<Digest> ChildrenOf(Manifest index)
@@ -79,16 +67,10 @@ internal sealed class Prefetch : IAsyncDisposable
             .Select(child => child.Digest);
     }
 
-    private void Enqueue(Func<CancellationToken, Task> work)
-    {
-        PullThroughMetrics.PrefetchesWaiting.Add(1);
-        _waiting.Writer.TryWrite(work);
-    }
-
     private async Task PullChildAsync(UpstreamRepository source, Digest child, CancellationToken cancellationToken)
     {
         using var own = _demand.Ignore(child);
-        await Pull(source.Key, source.Name, child, cancellationToken);
+        await Pull(source.Key, source.Name, new(child), cancellationToken);
     }
 
     private async Task FetchAsync(
@@ -100,35 +82,5 @@ internal sealed class Prefetch : IAsyncDisposable
         PullThroughMetrics.Prefetched(kept.Problem is null);
     }
 
-    private async Task RunAsync()
-    {
-        try
-        {
-            await foreach (var work in _waiting.Reader.ReadAllAsync(_stop.Token))
-            {
-                PullThroughMetrics.PrefetchesWaiting.Add(-1);
-                try
-                {
-                    await work(_stop.Token);
-                }
-                catch (Exception e) when (e is not OperationCanceledException || !_stop.IsCancellationRequested)
-                {
-                    Log.PrefetchFailed(_logger, e);
-                }
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // Stopping: what waits is fetched when it is asked for.
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        // May be told twice, as every disposable may.
-        if (_stop.IsCancellationRequested) return;
-        await _stop.CancelAsync();
-        await Task.WhenAll(_workers);
-        _stop.Dispose();
-    }
+    public ValueTask DisposeAsync() => _queue.DisposeAsync();
 }

@@ -44,6 +44,12 @@ internal static class PullThroughMetrics
 
     public static void ListCut(string upstream) => ListsCut.Add(1, new KeyValuePair<string, object?>("upstream", upstream));
 
+    private static readonly Counter<long> Subjects =
+        Meter.CreateCounter<long>("gateway.prefetch.referrers", description: "Manifests whose referrers were fetched with them.");
+
+    /// <param name="result">kept, none, failed (some of it), or held (too little is left of the upstream's rate limit).</param>
+    public static void ReferrersAhead(string result) => Subjects.Add(1, new KeyValuePair<string, object?>("result", result));
+
     /// <param name="kind">tag, manifest, blob, referrers, tags, or proof (of a client's right at a passthrough upstream).</param>
     /// <param name="result">hit, miss, stale, revalidated, coalesced, bypass, absent or unavailable.</param>
     public static void Request(string upstream, string kind, string result) =>

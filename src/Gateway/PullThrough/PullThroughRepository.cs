@@ -110,6 +110,7 @@ internal sealed class PullThroughRepository : IBacking
         Array.ForEach(bound, _tags.Bound);
         foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
             _fetches.Ahead.Admitted(this, _source, _fetches, stored);
+        _fetches.Referrers.Admitted(this, _source, change);
         return result;
     }
 

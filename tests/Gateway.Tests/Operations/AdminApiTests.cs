@@ -23,7 +23,11 @@ public sealed class AdminApiTests : IAsyncLifetime
         var shared = ScriptedUpstream.Bytes(300_000, 1);
         _image = _hub.AddImage("library/nginx", "latest", shared, ScriptedUpstream.Bytes(100_000, 2));
         _other = _hub.AddImage("team/app", "v1", shared);
-        var upstream = new UpstreamOptions { Key = "hub", Urls = [_hub.Url], Namespaces = ["docker.io"], Library = true };
+        // What the upstream is asked is counted here.
+        var upstream = new UpstreamOptions
+        {
+            Key = "hub", Urls = [_hub.Url], Namespaces = ["docker.io"], Library = true, Referrers = ReferrersFetch.OnDemand,
+        };
         _rig = await GatewayRig.StartAsync(options => options with
         {
             Upstreams = options.Upstreams.Add("hub", upstream),

@@ -1,4 +1,3 @@
-using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.PullThrough;
@@ -26,8 +25,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     private void Use(PrefetchMode mode, params string[] platforms)
     {
         _rig.Fetches.Ahead.Options = new(mode, [.. platforms]);
-        _rig.Fetches.Ahead.Pull = (_, _, digest, token) =>
-            _rig.Gate.GetManifestAsync(new("prefetch", AccessActions.Pull), new(digest), token).AsTask();
+        _rig.Fetches.Ahead.Pull = _rig.PullAheadAsync;
     }
 
     private Task<string> PullAsync(string digest) => Task.Run(async () =>

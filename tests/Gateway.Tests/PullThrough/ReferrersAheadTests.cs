@@ -1,0 +1,182 @@
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.Repositories;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Signatures and other referrers come with what they are about, before anybody asks for them.</summary>
+public sealed class ReferrersAheadTests : IAsyncDisposable
+{
+    private const string Bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 71);
+    private Rig? _rig;
+
+    private Rig Rig => _rig!;
+
+    public ValueTask DisposeAsync() => _rig?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Referrers_and_cosigns_tags_come_with_the_manifest_and_are_here_when_the_upstream_is_gone(bool hasApi)
+    {
+        await StartAsync();
+        Rig.Hub.HasReferrersApi = hasApi;
+        var image = AddImage("v1");
+        var referrer = Rig.Hub.AddReferrer(Rig.Name, image.Digest, Bundle);
+        if (!hasApi) Rig.Hub.WriteFallbackTag(Rig.Name, image.Digest);
+        var signature = AddImage(TagOf(image, ".sig"));
+        var attestation = AddImage(TagOf(image, ".att"));
+
+        await Rig.PullTagAsync();
+        await Rig.UntilAsync(() => Has(referrer) && IsWhole(signature) && IsWhole(attestation));
+        Rig.Hub.When(_ => true).Respond(503);
+        Rig.Clock.Advance(TimeSpan.FromHours(1));
+        await Rig.RestartAsync();
+
+        Assert.Equal([referrer], await ListAsync(image.Digest));
+        Assert.Equal(signature.Digest, await Rig.PullTagAsync(TagOf(image, ".sig")));
+        Assert.Equal(attestation.Digest, await Rig.PullTagAsync(TagOf(image, ".att")));
+        foreach (var blob in signature.Layers.Append(signature.Config)) await Rig.ReadAsync(Rig.Backing, blob);
+    }
+
+    [Fact]
+    public async Task Where_nothing_refers_it_costs_one_question_and_three_heads_once()
+    {
+        await StartAsync();
+        var image = AddImage("v1");
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Rig.PullTagAsync()));
+        await BehindAsync();
+        await Rig.PullTagAsync();
+        await BehindAsync();
+
+        Assert.Equal((1, 3), (Rig.Hub.Count(r => r.IsReferrers && r.Path.EndsWith(image.Digest, StringComparison.Ordinal)), Tags(image, "HEAD")));
+        Assert.Equal(0, Tags(image, "GET"));
+    }
+
+    [Fact]
+    public async Task What_refers_is_not_looked_into_for_what_refers_to_it()
+    {
+        await StartAsync();
+        var image = AddImage("v1");
+        var referrer = Rig.Hub.AddReferrer(Rig.Name, image.Digest, Bundle);
+        var signature = AddImage(TagOf(image, ".sig"));
+        await Rig.PullTagAsync();
+        await Rig.UntilAsync(() => Has(referrer) && IsWhole(signature));
+        await BehindAsync();
+
+        foreach (var evidence in (string[])[referrer, signature.Digest])
+            Assert.DoesNotContain(Rig.Hub.Requests, r => r.IsReferrers && r.Path.EndsWith(evidence, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task On_demand_and_for_private_content_nothing_is_asked_ahead(bool isPrivate)
+    {
+        await StartAsync(o => isPrivate ? o with { Auth = UpstreamAuth.Passthrough } : o with { Referrers = ReferrersFetch.OnDemand });
+        AddImage("v1");
+        await Rig.PullTagAsync();
+        await Task.Delay(100);
+
+        Assert.DoesNotContain(Rig.Hub.Requests, r => r.IsReferrers);
+    }
+
+    [Fact]
+    public async Task Nothing_is_asked_about_what_the_policy_refuses()
+    {
+        await StartAsync();
+        var image = AddImage("v1");
+        var gate = Rig.Under(new PolicyOptions { Default = Outcome.Deny });
+        Assert.IsType<Answer<StoredManifest>.Refused>(await gate.GetManifestAsync(Rig.Asker, new(TagName.Parse("v1")), default));
+        await BehindAsync();
+
+        Assert.DoesNotContain(Rig.Hub.Requests, r => r.IsReferrers && r.Path.EndsWith(image.Digest, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Upstream_that_hangs_or_fails_over_them_delays_and_fails_no_pull()
+    {
+        await StartAsync();
+        var image = AddImage("v1");
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Rig.Hub.When(r => r.IsReferrers).WaitFor(gate.Task).Once();
+        Assert.Equal(image.Digest, await Rig.PullTagAsync());
+        await Rig.Hub.ReceivedAsync(r => r.IsReferrers);
+        foreach (var blob in image.Layers.Append(image.Config)) await Rig.ReadAsync(Rig.Backing, blob);
+        gate.SetResult();
+        var broken = AddImage("v2");
+        Rig.Hub.When(r => r.IsReferrers || r.Path.Contains("sha256-", StringComparison.Ordinal)).Respond(500).Times(1);
+
+        Assert.Equal(broken.Digest, await Rig.PullTagAsync("v2"));
+        await BehindAsync();
+    }
+
+    [Fact]
+    public async Task What_is_too_large_for_evidence_is_left_until_it_is_asked_for()
+    {
+        await StartAsync();
+        var image = AddImage("v1");
+        var large = Rig.Hub.AddImage(Rig.Name, TagOf(image, ".sbom"), ScriptedUpstream.Bytes((16 << 20) + 1, seed: 72), Layer);
+        await Rig.PullTagAsync();
+        await Rig.UntilAsync(() => Rig.IsKept(large.Layers[1]));
+        await BehindAsync();
+
+        Assert.False(Rig.IsKept(large.Layers[0]));
+    }
+
+    [Fact]
+    public async Task Once_half_of_a_rate_limit_is_spent_it_is_left_to_clients()
+    {
+        await StartAsync();
+        Rig.Hub.LimitRates(10);
+        for (var i = 0; i < 6; i++)
+        {
+            AddImage($"v{i}");
+            await Rig.PullTagAsync($"v{i}");
+        }
+        var asked = Rig.Hub.Count(r => r.IsReferrers);
+        var last = AddImage("last");
+        await Rig.PullTagAsync("last");
+        await Task.Delay(100);
+
+        Assert.InRange(asked, 0, 5);
+        Assert.DoesNotContain(Rig.Hub.Requests, r => r.IsReferrers && r.Path.EndsWith(last.Digest, StringComparison.Ordinal));
+    }
+
+    private async Task StartAsync(Func<UpstreamOptions, UpstreamOptions>? configure = null)
+    {
+        _rig = await Rig.StartAsync(configure);
+        _rig.Fetches.Referrers.Pull = _rig.PullAheadAsync;
+    }
+
+    /// <summary>Pulls one more image, and waits for its referrer: whatever was to come before has come.</summary>
+    private async Task BehindAsync()
+    {
+        var tag = Guid.NewGuid().ToString("N");
+        var image = AddImage(tag);
+        var (referrer, last) = (Rig.Hub.AddReferrer(Rig.Name, image.Digest, Bundle), AddImage(TagOf(image, ".sbom")));
+        await Rig.PullTagAsync(tag);
+        await Rig.UntilAsync(() => Has(referrer) && IsWhole(last));
+    }
+
+    private ScriptedImage AddImage(string? tag) => Rig.Hub.AddImage(Rig.Name, tag, Layer);
+
+    private static string TagOf(ScriptedImage image, string suffix) => image.Digest.Replace(':', '-') + suffix;
+
+    private int Tags(ScriptedImage image, string method) =>
+        Rig.Hub.Count(r => r.Method == method && r.Path.Contains(TagOf(image, ""), StringComparison.Ordinal));
+
+    private bool Has(string manifest) => Rig.IsKept(manifest);
+
+    private bool IsWhole(ScriptedImage image) => Has(image.Digest) && image.Layers.Append(image.Config).All(Rig.IsKept);
+
+    private async Task<string[]> ListAsync(string subject) =>
+        [.. Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await Rig.Backing.ReferrersAsync(Rig.D(subject), default))
+            .Value.Select(d => d.Digest.ToString())];
+}
