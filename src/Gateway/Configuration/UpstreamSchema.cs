@@ -95,7 +95,8 @@ internal static class UpstreamSchema
             (o, v) => o with { VerifyFirst = v }
         },
         {
-            "referrers", Scalars.OneOf(("with-subject", ReferrersFetch.WithSubject), ("on-demand", ReferrersFetch.OnDemand)), "with-subject",
+            "referrers", Scalars.OneOf(("with-subject", ReferrersFetch.WithSubject), ("on-demand", ReferrersFetch.OnDemand)),
+            "with-subject",
             "When signatures and other referrers are fetched: behind the manifest they are about, or when they are asked for. "
                 + "With `auth: passthrough` always the latter.",
             (o, v) => o with { Referrers = v }

@@ -34,7 +34,8 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
         if (Pull is not { } pull || source.Options is not { Referrers: ReferrersFetch.WithSubject, Auth: not UpstreamAuth.Passthrough })
             return;
         // What refers itself is not looked into once more: signatures of signatures would have no end.
-        if (change.Operations.Any(o => o is Operation.AddReferrer || (o is Operation.SetLive set && !EvidenceNotes.SubjectOf(set.Tag).IsEmpty)))
+        if (change.Operations.Any(o =>
+                o is Operation.AddReferrer || (o is Operation.SetLive set && !EvidenceNotes.SubjectOf(set.Tag).IsEmpty)))
             return;
         foreach (var subject in change.Operations.OfType<Operation.StoreManifest>().Select(o => o.Digest))
         {

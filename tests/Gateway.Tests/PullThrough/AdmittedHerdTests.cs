@@ -28,7 +28,8 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
         var image = AddImage("v1");
         var gate = _rig.Under(GateRig.Types());
 
-        var found = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => PullAsync(gate, new(TagName.Parse("v1")), image))));
+        var tag = new Reference(TagName.Parse("v1"));
+        var found = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => PullAsync(gate, tag, image))));
 
         Assert.All(found, missing => Assert.Empty(missing));
     }

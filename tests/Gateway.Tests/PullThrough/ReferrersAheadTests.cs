@@ -55,7 +55,8 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
         await Rig.PullTagAsync();
         await BehindAsync();
 
-        Assert.Equal((1, 3), (Rig.Hub.Count(r => r.IsReferrers && r.Path.EndsWith(image.Digest, StringComparison.Ordinal)), Tags(image, "HEAD")));
+        Assert.Equal(1, Rig.Hub.Count(r => r.IsReferrers && r.Path.EndsWith(image.Digest, StringComparison.Ordinal)));
+        Assert.Equal(3, Tags(image, "HEAD"));
         Assert.Equal(0, Tags(image, "GET"));
     }
 
