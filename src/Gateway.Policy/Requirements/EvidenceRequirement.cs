@@ -53,7 +53,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
 
     // More evidence mends a lack of it, and neither too much of it nor trust that has grown old.
     private Finding Missing(string code, string why, Hearing hearing) => new(
-        code, why, $"{wanted.Advice} {hearing.Input.Repository}@{hearing.Digest}")
+        code, why, $"{wanted.Advice} HOST/{hearing.Input.Repository}@{hearing.Digest}")
     {
         Expected = $"{wanted.What} by {wanted.Authority}",
         IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),

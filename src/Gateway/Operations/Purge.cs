@@ -50,7 +50,9 @@ internal static class Purge
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
             purged.Add(new(name.ToString(), contents.Count, bytes));
         }
-        var problem = purged.Count > 0 ? null : $"nothing cached is named by '{request.What}'; gateway stats lists what is cached";
+        var problem = purged.Count > 0
+            ? null
+            : $"nothing cached is named by '{request.What}'; gateway stats lists what is cached, what clients pushed is deleted as they do it";
         return new(purged, request.DryRun, problem);
     }
 

@@ -24,20 +24,27 @@ internal static class Welcome
 
     private static string PullCommand(GatewayOptions options, string host)
     {
-        // Of several, one whose images we can name: the line is to be run as it is.
-        var routes = options.Routes.Where(route => route.Upstream is not null && route.Hosts.IsEmpty);
-        if (routes.OrderByDescending(route => options.Upstreams[route.Upstream!].Library).FirstOrDefault() is not { } route)
-            return "gateway schema      # no upstream yet: \"upstreams: { docker.io: {} }\" in gateway.yaml adds one to pull through";
-        var image = options.Upstreams[route.Upstream!].Library ? "alpine:latest" : "<repository>:<tag>";
-        return $"docker pull {host}/{(route.Prefix.Length > 0 ? route.Prefix + "/" : "")}{image}";
+        if (Pulled(options, host) is { } image) return $"docker pull {image}";
+        return options.Routes.FirstOrDefault(route => route.Upstream is not null && route.Hosts.IsEmpty) is { } route
+            ? $"docker pull {host}/{Below(route.Prefix)}<repository>:<tag>"
+            : "gateway schema      # no upstream yet: \"upstreams: { docker.io: {} }\" in gateway.yaml adds one to pull through";
     }
+
+    // Of several upstreams one whose images we can name: the line is to be run as it is.
+    private static string? Pulled(GatewayOptions options, string host) =>
+        options.Routes.FirstOrDefault(
+            route => route.Upstream is not null && route.Hosts.IsEmpty && options.Upstreams[route.Upstream].Library) is { } hub
+            ? $"{host}/{Below(hub.Prefix)}alpine:latest"
+            : null;
+
+    private static string Below(string prefix) => prefix.Length > 0 ? prefix + "/" : "";
 
     private static string PushCommand(GatewayOptions options, string host)
     {
         if (options.Routes.FirstOrDefault(route => route.Upstream is null && route.Hosts.IsEmpty) is not { } route)
             return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage, so nothing can be pushed";
-        var name = $"{host}/{(route.Prefix.Length > 0 ? route.Prefix + "/" : "")}alpine:latest";
-        return $"docker tag alpine:latest {name} && docker push {name}";
+        var name = $"{host}/{Below(route.Prefix)}alpine:latest";
+        return $"docker tag {Pulled(options, host) ?? "alpine:latest"} {name} && docker push {name}";
     }
 
     private static string Base(Uri address) => $"{address.Scheme}://{Authority(address)}";

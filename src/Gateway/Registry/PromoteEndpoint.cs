@@ -23,7 +23,7 @@ internal static class PromoteEndpoint
         if (await RequestBody.RefuseEncodedAsync(x)) return;
         if (await RequestBody.ReadAsync(x.Request, MaxBody, x.Aborted) is not { } body || Read(body) is not { } asked)
         {
-            const string Message = "expected JSON with \"from\", a repository with @digest or :tag, and \"to\", a repository with :tag";
+            const string Message = "expected from as repository@digest or repository:tag, and to as repository:tag (JSON with both)";
             await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
             return;
         }
@@ -37,7 +37,8 @@ internal static class PromoteEndpoint
         var answer = await x.Repository.PromoteAsync(x.Asker, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
         if (answer is not Answer<PushedManifest>.Found { Value: var promoted } found)
         {
-            await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
+            var unknown = $"repository {asked.From} has no manifest {asked.What}; push it there before it is promoted";
+            await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN, unknown);
             return;
         }
         x.Note(found);

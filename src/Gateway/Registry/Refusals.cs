@@ -18,14 +18,16 @@ internal static class Refusals
         return x.WriteAsync(status ?? RegistryError.StatusOf(code), "application/json", new RegistryError(code, message, detail).ToJson());
     }
 
-    /// <summary>Answers what a repository gave in place of a value. <paramref name="absent"/> is the noun's code for "not there".</summary>
-    public static Task RefuseAsync<T>(this Exchange x, Answer<T> answer, RegistryErrorCode absent)
+    /// <summary>Answers what a repository gave in place of a value.</summary>
+    /// <param name="absent">The noun's code for "not there".</param>
+    /// <param name="unknown">What is told then, where the request's target does not name what is missing.</param>
+    public static Task RefuseAsync<T>(this Exchange x, Answer<T> answer, RegistryErrorCode absent, string? unknown = null)
     {
         x.Provenance = answer.Provenance;
         return answer switch
         {
             Answer<T>.Absent when IsRefusedByUpstream(x) => x.RefuseShownAsync(),
-            Answer<T>.Absent => x.FailAsync(absent, Unknown(x, absent)),
+            Answer<T>.Absent => x.FailAsync(absent, unknown ?? Unknown(x, absent)),
             Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
             Answer<T>.Refused refused => x.DenyAsync(refused.Decision),
             Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, invalid.Status),

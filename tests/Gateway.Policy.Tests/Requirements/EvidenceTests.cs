@@ -49,7 +49,7 @@ public sealed class EvidenceTests
         var verdict = Engine(Signed).Judge(Question(Image));
         var reason = Assert.Single(verdict.Reasons);
         Assert.Equal((Outcome.Deny, ReasonCodes.SigNone, "signature by release"), (verdict.Outcome, reason.Code, reason.Expected));
-        Assert.EndsWith($"cosign sign --key KEY team/app@{DigestOf(Image)}", reason.Message, StringComparison.Ordinal);
+        Assert.EndsWith($"cosign sign --key KEY HOST/team/app@{DigestOf(Image)}", reason.Message, StringComparison.Ordinal);
         Assert.True(verdict.CouldBeMended);
     }
 

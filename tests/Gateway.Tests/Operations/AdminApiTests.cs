@@ -225,8 +225,8 @@ public sealed class AdminApiTests : IAsyncLifetime
         var outcomes = output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => JsonSerializer.Deserialize(line, AdminJson.Default.PrefetchOutcome)!).ToArray();
         Assert.Contains("no such manifest", outcomes[0].Problem);
-        Assert.Equal("no upstream of this gateway is quay.io", outcomes[1].Problem);
-        Assert.Equal("this is no image reference", outcomes[2].Problem);
+        Assert.Contains("no upstream of this gateway is quay.io; add it under upstreams", outcomes[1].Problem);
+        Assert.Contains("expected a name such as nginx:1.27", outcomes[2].Problem);
         Assert.Equal((null, _other.Digest), (outcomes[3].Problem, outcomes[3].Digest));
         Assert.True(outcomes[3].FetchedBytes > 300_000);
     }

@@ -21,7 +21,9 @@ public sealed class WelcomeTests
 
         var text = Welcome.Text(options, [Listen], Operator);
         Assert.Contains("docker pull localhost:5000/docker.io/alpine:latest", text, StringComparison.Ordinal);
-        Assert.Contains("docker push localhost:5000/team/alpine:latest", text, StringComparison.Ordinal);
+        Assert.Contains(
+            "docker tag localhost:5000/docker.io/alpine:latest localhost:5000/team/alpine:latest && docker push localhost:5000/team/alpine:latest",
+            text, StringComparison.Ordinal);
         Assert.Contains("curl -s http://127.0.0.1:5001/metrics", text, StringComparison.Ordinal);
     }
 

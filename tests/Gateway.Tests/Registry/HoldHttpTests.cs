@@ -136,6 +136,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     {
         using var answer = await _rig.SendAsync("POST", "/-/promote", JsonContent.Create(new { from = "stage/app:v1", to = "prod/app:v1" }));
         Assert.Equal(404, (int)answer.StatusCode);
+        Assert.Contains("repository stage/app has no manifest v1", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
