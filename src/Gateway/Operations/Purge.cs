@@ -52,7 +52,7 @@ internal static class Purge
         }
         var problem = purged.Count > 0
             ? null
-            : $"nothing cached is named by '{request.What}'; gateway stats lists what is cached, what clients pushed is deleted as they do it";
+            : $"nothing cached is named by '{request.What}'; gateway stats lists what is cached; what clients pushed is deleted through the registry";
         return new(purged, request.DryRun, problem);
     }
 
