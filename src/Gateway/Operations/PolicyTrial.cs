@@ -55,7 +55,7 @@ internal sealed class PolicyTrial
         if (routed.Repository is not { } repository) return new(null, $"no route leads to {asked.Name}");
         if (await repository.ExplainAsync(asked.What, stage, cancellationToken) is not { } explained)
             return new(null, $"{asked.Name} has no {asked.What} here; push or pull it first");
-        return new(Answer(repository.Name, asked.What, stage, explained, trial._clock.GetUtcNow()) with
+        return new(Describe(repository.Name, asked.What, stage, explained, trial._clock.GetUtcNow()) with
         {
             Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,
         }, null);
@@ -108,7 +108,8 @@ internal sealed class PolicyTrial
         }
     }
 
-    private static PolicyAnswer Answer(RepositoryName name, Reference what, Stage stage, Explanation explained, DateTimeOffset now)
+    /// <summary>An explanation as clients of either port are given it.</summary>
+    public static PolicyAnswer Describe(RepositoryName name, Reference what, Stage stage, Explanation explained, DateTimeOffset now)
     {
         var verdict = explained.Verdict;
         return new(
@@ -138,10 +139,14 @@ internal sealed class PolicyTrial
         return new(actor, asker.MayPull, asker.MayPush);
     }
 
-    private static Stage? StageOf(string name) =>
+    /// <summary>A stage as the file spells it; null for no stage.</summary>
+    public static Stage? StageOf(string name) =>
         Enum.GetValues<Stage>().Select(static stage => (Stage?)stage).FirstOrDefault(stage => Name(stage!.Value) == name);
 
-    private static (RepositoryName Name, Reference What)? Parse(string text)
+    /// <summary>
+    /// <c>repository:tag</c>, <c>repository@digest</c>, or a repository alone for its tag <c>latest</c>; null for anything else.
+    /// </summary>
+    public static (RepositoryName Name, Reference What)? Parse(string text)
     {
         var at = text.IndexOf('@', StringComparison.Ordinal);
         var colon = text.LastIndexOf(':');

@@ -56,7 +56,7 @@ internal static class PromoteEndpoint
         if (mayPull && x.Asker.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && areThere) return false;
         const string PullOnly = "this address takes no writes; promote by another address of this gateway";
         var unknown = there.MayPull && from.Repository is not null ? asked.To : asked.From;
-        if (x.Identity is Identity.Anonymous && !(mayPull && x.Asker.MayPush)) await x.ChallengeAsync("authentication required");
+        if (x.Identity is Identity.Anonymous && !(mayPull && x.Asker.MayPush)) await x.ChallengeAsync(RegistryFace.LogIn);
         else if (x.Listener.PullOnly) await x.FailAsync(RegistryErrorCode.DENIED, PullOnly);
         else if (mayPull && !x.Asker.MayPush)
             await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {asked.To}");

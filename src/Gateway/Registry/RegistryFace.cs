@@ -14,7 +14,7 @@ internal static class RegistryFace
 {
     // Not "authentication required", the words of CNCF distribution's own code table: its client library takes an error with just these for
     // one without a message, which dockerd then repeats for a minute and prints as "unauthorized".
-    private const string LogIn = "log in to this registry first";
+    public const string LogIn = "log in to this registry first";
 
     public static async Task AnswerAsync(Exchange x)
     {

@@ -41,6 +41,9 @@ internal enum Route
 
     /// <summary><c>/-/promote</c>.</summary>
     Promote,
+
+    /// <summary><c>/-/policy/evaluate</c>.</summary>
+    Evaluate,
 }
 
 /// <summary>The routes' names as labels.</summary>

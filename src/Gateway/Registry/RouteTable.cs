@@ -21,6 +21,7 @@ internal static class RouteTable
         [(Route.Token, "POST")] = new(AccessActions.None, AccessEndpoints.TokenAsync),
         [(Route.Decision, "GET")] = new(AccessActions.None, DecisionEndpoint.GetAsync),
         [(Route.Promote, "POST")] = new(AccessActions.None, PromoteEndpoint.PostAsync),
+        [(Route.Evaluate, "POST")] = new(AccessActions.None, EvaluateEndpoint.PostAsync),
         [(Route.Catalog, "GET")] = new(AccessActions.None, Lists.CatalogAsync),
         [(Route.Tags, "GET")] = new(AccessActions.Pull, Lists.TagsAsync),
         [(Route.Referrers, "GET")] = new(AccessActions.Pull, ReferrerLists.GetAsync),

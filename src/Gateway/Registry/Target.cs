@@ -39,6 +39,7 @@ internal sealed record Target(Route Route)
         Route.Token => "/token",
         Route.Decision => $"/-/decisions/{Id}",
         Route.Promote => "/-/promote",
+        Route.Evaluate => "/-/policy/evaluate",
         Route.Tags => $"/v2/{Repository}/tags/list",
         Route.Manifest => $"/v2/{Repository}/manifests/{Reference}",
         Route.Blob => $"/v2/{Repository}/blobs/{Reference}",

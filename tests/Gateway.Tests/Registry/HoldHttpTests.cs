@@ -85,6 +85,31 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_question_about_the_policy_is_answered_without_deciding_anything()
+    {
+        var (digest, _) = await PushAsync("held/app", "v1");
+        async Task<JsonElement> AskAsync(int status, string body)
+        {
+            using var content = new StringContent(body, Encoding.UTF8, "application/json");
+            using var answer = await _rig.Client.PostAsync(new Uri("/-/policy/evaluate", UriKind.Relative), content);
+            Assert.Equal(status, (int)answer.StatusCode);
+            return (await answer.Content.ReadFromJsonAsync<JsonElement>()).Clone();
+        }
+
+        var held = await AskAsync(200, """{"reference":"held/app:v1"}""");
+        Assert.Equal(("pending", "quarantine"), (held.GetProperty("state").GetString(), held.GetProperty("effective").GetString()));
+        var reasons = held.GetProperty("rules").EnumerateArray().SelectMany(rule => rule.GetProperty("reasons").EnumerateArray());
+        Assert.Contains("SIG_NONE", reasons.Select(reason => reason.GetProperty("code").GetString()));
+        using (await SignAsync("held/app", digest)) Assert.Equal("allow", await EffectiveAsync($"held/app@{digest}"));
+        await AskAsync(404, """{"reference":"held/app:v2"}""");
+        await AskAsync(400, """{"reference":"held/app:v1","stage":"lunch"}""");
+        await AskAsync(400, """{"reference":"held/app:v1","policy":{}}""");
+
+        async Task<string?> EffectiveAsync(string reference) =>
+            (await AskAsync(200, $$"""{"reference":"{{reference}}"}""")).GetProperty("effective").GetString();
+    }
+
+    [Fact]
     public async Task A_decision_says_what_was_asked_what_was_seen_and_what_to_do()
     {
         var (digest, pushed) = await PushAsync("held/app", "v1");

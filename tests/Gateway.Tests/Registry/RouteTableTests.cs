@@ -17,6 +17,7 @@ public sealed class RouteTableTests
         [(Route.Token, "GET")] = None, [(Route.Token, "HEAD")] = None, [(Route.Token, "POST")] = None,
         [(Route.Decision, "GET")] = None, [(Route.Decision, "HEAD")] = None,
         [(Route.Promote, "POST")] = None,
+        [(Route.Evaluate, "POST")] = None,
         [(Route.Catalog, "GET")] = None, [(Route.Catalog, "HEAD")] = None,
         [(Route.Tags, "GET")] = Pull, [(Route.Tags, "HEAD")] = Pull,
         [(Route.Referrers, "GET")] = Pull, [(Route.Referrers, "HEAD")] = Pull,

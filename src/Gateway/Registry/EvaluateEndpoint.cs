@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Operations;
+using Gateway.Policy;
+using Gateway.Repositories;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// <c>POST /-/policy/evaluate</c> with <c>{"reference": "app:v1", "stage": "pull"}</c>: what the policy in force says, in a dry run that
+/// decides and notes nothing. Of a tag what waits for it is asked about, so only who may push there may ask.
+/// </summary>
+internal static class EvaluateEndpoint
+{
+    // A reference of at most 400 characters and a stage, and room for spaces.
+    private const int MaxBody = 2048;
+
+    public static async Task PostAsync(Exchange x)
+    {
+        if (await RequestBody.RefuseEncodedAsync(x)) return;
+        var body = await RequestBody.ReadAsync(x.Request, MaxBody, x.Aborted);
+        if (body is null || Read(body) is not { } asked)
+        {
+            const string Message =
+                "expected JSON with \"reference\", a repository with :tag or @digest, and \"stage\", such as push, tag or pull";
+            await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
+            return;
+        }
+        var routed = x.Snapshot.Router.Route(x.Host, null, asked.Name);
+        x.Asker = x.Snapshot.Access.For(x.Identity, routed.CanonicalName);
+        if (await RefuseAsync(x, asked.Name, routed.Repository)) return;
+
+        var repository = routed.Repository!;
+        if (await repository.ExplainAsync(asked.What, asked.Stage, x.Aborted) is not { } explained)
+        {
+            await x.FailAsync(RegistryErrorCode.MANIFEST_UNKNOWN, $"{asked.Name} has no {asked.What} here; push or pull it first");
+            return;
+        }
+        var answer = PolicyTrial.Describe(repository.Name, asked.What, asked.Stage, explained, x.Record.Time);
+        x.Response.Headers.CacheControl = "no-store";
+        await x.WriteAsync(Status200OK, "application/json", JsonSerializer.SerializeToUtf8Bytes(answer, AdminJson.Default.PolicyAnswer));
+    }
+
+    // As everywhere: who may not pull learns nothing of what is there.
+    private static async Task<bool> RefuseAsync(Exchange x, RepositoryName name, Repository? repository)
+    {
+        if (x.Asker is { MayPull: true, MayPush: true } && repository is not null) return false;
+        if (x.Identity is Identity.Anonymous && !x.Asker.MayPush) await x.ChallengeAsync(RegistryFace.LogIn);
+        else if (!x.Asker.MayPull || repository is null)
+            await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {name} is not known here");
+        else
+            await x.FailAsync(
+                RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {name}, and only who may sees what waits there");
+        return true;
+    }
+
+    private static (RepositoryName Name, Reference What, Stage Stage)? Read(byte[] body)
+    {
+        try
+        {
+            var question = JsonSerializer.Deserialize(body, AdminJson.Default.PolicyQuestion);
+            return question is { As: null, At: null, Policy: null } && PolicyTrial.Parse(question.Reference) is { } asked
+                && PolicyTrial.StageOf(question.Stage) is { } stage
+                ? (asked.Name, asked.What, stage)
+                : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}
