@@ -21,7 +21,7 @@ public enum ContentForm
     /// <summary>None of the others.</summary>
     Other,
 
-    /// <summary>A tar archive: <c>ustar</c> at 257, or nothing but the zeros of an empty one.</summary>
+    /// <summary>A tar archive: a header whose check sum is right, or nothing but the zeros of an empty one.</summary>
     Tar,
 
     /// <summary>A JSON object, which begins with a brace.</summary>
@@ -34,9 +34,15 @@ public enum ContentForm
 /// <summary>What the bytes of a blob really are: found once for each blob, when it is committed or first asked for.</summary>
 /// <param name="Packing">How they are packed.</param>
 /// <param name="Form">What is inside.</param>
-/// <param name="Flaw">Why they cannot be read to their end in one way only, as the rest of a sentence; null when they can.</param>
+/// <param name="Flaw">Why they cannot be read to their end in one way only, as the end of "it is …"; null when they can.</param>
 public sealed record Content(Packing Packing, ContentForm Form, string? Flaw)
 {
     /// <summary>SHA-256 of the bytes once unpacked, as a config's <c>diff_ids</c> name it; empty when they cannot be unpacked.</summary>
     public Digest DiffId { get; init; }
+
+    /// <summary>Whether they could not be read, or not in time; then the flaw says so as the end of "the blob …", and the rest nothing.</summary>
+    public bool IsUnread { get; init; }
+
+    /// <summary>That they could not be read.</summary>
+    public static Content Unread(string why) => new(Packing.None, ContentForm.Other, why) { IsUnread = true };
 }

@@ -49,6 +49,11 @@ public enum FactKinds
 
     /// <summary><see cref="PolicyFacts.Above"/>.</summary>
     Above = 32,
+
+    /// <summary>
+    /// <see cref="Contents"/> of what is not here too: a rule that is enforced lets nobody have what has not been looked at.
+    /// </summary>
+    AbsentContents = 64,
 }
 
 /// <summary>What is known beyond the documents. The closure is the manifest, all below it, and the indexes above it.</summary>
@@ -79,7 +84,8 @@ public sealed record PolicyFacts
     public ImmutableDictionary<Digest, ImageConfig> Configs { get; init; } = ImmutableDictionary<Digest, ImageConfig>.Empty;
 
     /// <summary>
-    /// What the bytes of each layer and config of the closure really are, by the blob's digest; absent where they are not here.
+    /// What the bytes of each layer and config of the closure really are whose media type claims anything
+    /// (<see cref="Media.MediaClaims"/>), by the blob's digest; absent where they are not here.
     /// </summary>
     public ImmutableDictionary<Digest, Content> Contents { get; init; } = ImmutableDictionary<Digest, Content>.Empty;
 

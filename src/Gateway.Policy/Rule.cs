@@ -16,8 +16,12 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
             : requirements.Any(requirement => requirement.ReadsTag(input) && Asked(input, requirement).Any());
 
     /// <summary>The facts it looks at for this question.</summary>
-    public FactKinds Needs(PolicyInput input) => requirements.Where(requirement => Asked(input, requirement).Any())
-        .Aggregate(FactKinds.None, static (needs, requirement) => needs | requirement.Needs);
+    public FactKinds Needs(PolicyInput input)
+    {
+        var needs = requirements.Where(requirement => Asked(input, requirement).Any())
+            .Aggregate(FactKinds.None, static (needs, requirement) => needs | requirement.Needs);
+        return options.Mode == RuleMode.Enforce && needs.HasFlag(FactKinds.Contents) ? needs | FactKinds.AbsentContents : needs;
+    }
 
     /// <summary>Whether it has anything to say about the question.</summary>
     public bool IsAsked(PolicyInput input) => requirements.Any(requirement => Asked(input, requirement).Any());

@@ -75,6 +75,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly ProcessMetrics _processMetrics;
     private readonly Tracing _tracing = new(Version);
     private readonly Decisions _decisions;
+    private readonly BlobContents _contents = new();
     private readonly Sweep _sweep;
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
@@ -170,7 +171,7 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     private Snapshot Snapshot(GatewayOptions options, AccessControl access)
     {
-        var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _clock);
+        var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _clock, _contents);
         // A request that began under this configuration keeps these upstreams, whatever a reload removes.
         var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));

@@ -1,4 +1,5 @@
 using Gateway.Oci;
+using Gateway.Policy.Media;
 
 namespace Gateway.Policy;
 
@@ -17,7 +18,14 @@ internal sealed class LayerDigestRequirement : IRequirement
     /// <inheritdoc/>
     public void Check(Hearing hearing)
     {
-        if (hearing.Kind != ManifestKind.Image || !hearing.Input.Facts.Configs.TryGetValue(hearing.Digest, out var config)) return;
+        if (hearing.Kind != ManifestKind.Image) return;
+        if (!hearing.Input.Facts.Configs.TryGetValue(hearing.Digest, out var config))
+        {
+            // A client may read it all the same, and otherwise than we would.
+            if (hearing.Manifest.Config is { } blob && Contents.Of(hearing, blob) is { IsUnread: false })
+                hearing.Findings.Add(new(ReasonCodes.LayerDigest, "its config cannot be read in one way only", Fix) { Path = "config" });
+            return;
+        }
         var layers = hearing.Manifest.Layers;
         if (layers.Length != config.DiffIds.Length)
         {
@@ -33,8 +41,8 @@ internal sealed class LayerDigestRequirement : IRequirement
 
     private static void CheckLayer(Hearing hearing, int index, Descriptor layer, Digest expected)
     {
-        if (!layer.Urls.IsEmpty || layer.MediaType.EndsWith("+encrypted", StringComparison.Ordinal)) return;
-        if (!hearing.Input.Facts.Contents.TryGetValue(layer.Digest, out var content) || content.DiffId == expected) return;
+        if (!layer.Urls.IsEmpty || MediaClaims.IsEncrypted(layer.MediaType)) return;
+        if (Contents.Of(hearing, layer) is not { IsUnread: false } content || content.DiffId == expected) return;
         // A config may name its layers by another algorithm than the one we hash with.
         if (!content.DiffId.IsEmpty && content.DiffId.Algorithm != expected.Algorithm) return;
         var found = content.DiffId.IsEmpty ? "nothing that can be unpacked" : content.DiffId.ToString();

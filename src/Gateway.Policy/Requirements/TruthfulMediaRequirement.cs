@@ -1,4 +1,5 @@
 using Gateway.Oci;
+using Gateway.Policy.Media;
 
 namespace Gateway.Policy;
 
@@ -18,8 +19,8 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
     {
         foreach (var blob in hearing.Manifest.Blobs)
         {
-            if (Encrypted(blob)) hearing.Findings.Add(Opaque(blob));
-            else if (hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content) && ProblemOf(blob.MediaType, content) is { } problem)
+            if (MediaClaims.IsEncrypted(blob.MediaType)) hearing.Findings.Add(Opaque(blob));
+            else if (Contents.Of(hearing, blob) is { IsUnread: false } content && ProblemOf(blob.MediaType, content) is { } problem)
                 hearing.Findings.Add(Untruthful(blob, problem));
         }
         if (hearing.Manifest.IsIndex) CheckEntries(hearing);
@@ -27,12 +28,13 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
 
     private string? ProblemOf(string type, Content content)
     {
-        var (packing, tar, json) = (PackingOf(type), IsTar(type), type.EndsWith("+json", StringComparison.Ordinal));
+        var (packing, tar, json) = (MediaClaims.PackingOf(type), MediaClaims.IsTar(type), MediaClaims.IsJson(type));
         if (packing != Packing.None && !claims.Contains(packing == Packing.Gzip ? MediaClaim.Gzip : MediaClaim.Zstd)) return null;
         if (packing != Packing.None && content.Packing != packing) return $"not {packing.ToString().ToLowerInvariant()} but {Text(content)}";
         if (packing != Packing.None && content.Flaw is { } flaw) return flaw;
         if (tar && claims.Contains(MediaClaim.Tar) && (content.Form != ContentForm.Tar || content.Packing != packing))
             return $"no tar archive but {Text(content)}";
+        if (tar && claims.Contains(MediaClaim.Tar) && content.Flaw is { } broken) return broken;
         if (json && claims.Contains(MediaClaim.Json) && (content.Form != ContentForm.Json || content.Packing != Packing.None))
             return $"no JSON object but {Text(content)}";
         return null;
@@ -56,21 +58,6 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
     }
 
     private static bool Agrees(string said, string truth) => said.Length == 0 || said == truth;
-
-    private static Packing PackingOf(string type) =>
-        type.EndsWith("+gzip", StringComparison.Ordinal) || type.EndsWith(".gzip", StringComparison.Ordinal) ? Packing.Gzip
-        : type.EndsWith("+zstd", StringComparison.Ordinal) ? Packing.Zstd
-        : Packing.None;
-
-    // application/tar+gzip, ….v1.tar, ….v1.tar+zstd, ….diff.tar.gzip
-    private static bool IsTar(string type)
-    {
-        var name = type.EndsWith("+gzip", StringComparison.Ordinal) || type.EndsWith(".gzip", StringComparison.Ordinal)
-            || type.EndsWith("+zstd", StringComparison.Ordinal) ? type[..^5] : type;
-        return name.EndsWith(".tar", StringComparison.Ordinal) || name.EndsWith("/tar", StringComparison.Ordinal);
-    }
-
-    private static bool Encrypted(Descriptor blob) => blob.MediaType.EndsWith("+encrypted", StringComparison.Ordinal);
 
     private static Finding Opaque(Descriptor blob) => new(
         ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) is encrypted, nobody here can look into it",

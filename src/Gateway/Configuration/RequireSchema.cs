@@ -76,8 +76,18 @@ internal static class RequireSchema
             "attestations", new ListOf<AttestationRequirementOptions>(EvidenceSchema.Attestation), "[]",
             "What must be attested of it, and by whom: each of these.", (o, v) => o with { Attestations = v }
         },
-        { "truthfulMedia", new NotInThisVersion() },
-        { "layerDigestCheck", new NotInThisVersion() },
+        {
+            "truthfulMedia",
+            new ListOf<MediaClaim>(Scalars.OneOf(
+                ("gzip", MediaClaim.Gzip), ("zstd", MediaClaim.Zstd), ("tar", MediaClaim.Tar), ("json", MediaClaim.Json))),
+            "[]", "What of their media types the bytes of layers and configs must bear out. Reads every blob once.",
+            (o, v) => o with { TruthfulMedia = v }
+        },
+        {
+            "layerDigestCheck", Scalars.Switch, "false",
+            "Each layer, unpacked, must be the one that the image's config names (`rootfs.diff_ids`). Reads every layer once.",
+            (o, v) => o with { LayerDigestCheck = v }
+        },
         { "platforms", Platforms, "(any)", "What an image may run on, by its config.", (o, v) => o with { Platforms = v } },
         {
             "annotations", new MapOf<TextCondition>(Scalars.Text, Condition), "{}",

@@ -44,6 +44,7 @@ internal sealed class PullThroughRepository : IBacking
     public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
         var kept = await _stored.OpenBlobAsync(digest, use, cancellationToken);
+        if (use.Kind == BlobUseKind.Here) return kept;
         var result = kept is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : Kept(kept);
         Count("blob", result);
         if (kept is Result<IContent>.Found { Value.Length: { } length } && use.Kind == BlobUseKind.Whole)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
 using Gateway.Policy;
+using Gateway.Policy.Media;
 using Gateway.Policy.Signatures;
 using Gateway.Storage;
 
@@ -15,6 +16,7 @@ internal sealed class Closure
     private readonly IBacking _backing;
     private readonly IBacking _bindings;
     private readonly PolicyEngine _engine;
+    private readonly BlobContents _contents;
     private readonly TimeProvider _clock;
     private readonly EvidenceReader _reader;
     private readonly Dictionary<Digest, long> _versions = [];
@@ -22,9 +24,10 @@ internal sealed class Closure
     private FactKinds _known;
 
     private Closure(
-        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, Brought? brought, TimeProvider clock)
+        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
+        TimeProvider clock)
     {
-        (_backing, _bindings, Manifest, _engine, _clock) = (backing, bindings, manifest, engine, clock);
+        (_backing, _bindings, Manifest, _engine, _contents, _clock) = (backing, bindings, manifest, engine, contents, clock);
         _reader = new(backing, brought, clock);
     }
 
@@ -39,10 +42,10 @@ internal sealed class Closure
     /// <param name="bindings">Whose tags are asked about: another than where the manifest is when it is promoted.</param>
     /// <param name="brought">Evidence that is not stored yet, and counts all the same.</param>
     public static async ValueTask<Closure> ReadAsync(
-        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, Brought? brought, TimeProvider clock,
-        CancellationToken cancellationToken)
+        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
-        var closure = new Closure(backing, bindings, manifest, engine, brought, clock);
+        var closure = new Closure(backing, bindings, manifest, engine, contents, brought, clock);
         closure.NoteVersion(manifest.Digest);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
         foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
@@ -58,6 +61,8 @@ internal sealed class Closure
         if (missing.HasFlag(FactKinds.Above)) _facts = _facts with { Above = await ReadAboveAsync(cancellationToken) };
         if (missing.HasFlag(FactKinds.Evidence)) await ReadEvidenceAsync(cancellationToken);
         if (missing.HasFlag(FactKinds.FirstSeen)) _facts = _facts with { FirstSeen = ReadFirstSeen() };
+        if (missing.HasFlag(FactKinds.Contents) || missing.HasFlag(FactKinds.AbsentContents))
+            _facts = _facts with { Contents = await ReadContentsAsync(needs.HasFlag(FactKinds.AbsentContents), cancellationToken) };
         _known |= missing;
         var history = needs.HasFlag(FactKinds.TagHistory) && tag is { } named ? await ReadHistoryAsync(named, cancellationToken) : [];
         var facts = _facts with { TagHistory = history };
@@ -89,6 +94,18 @@ internal sealed class Closure
             }
         }
         _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable() };
+    }
+
+    /// <summary>All are read side by side, and waited for together.</summary>
+    private async ValueTask<ImmutableDictionary<Digest, Content>> ReadContentsAsync(bool evenAbsent, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(BlobContents.Wait);
+        var claiming = All.SelectMany(m => m.Manifest.Blobs).Where(b => b.Urls.IsEmpty && MediaClaims.IsAny(b.MediaType)).DistinctBy(b => b.Digest);
+        var found = await Task.WhenAll(claiming.Select(async blob =>
+            (blob.Digest, Content: await _contents.FindAsync(_backing, blob, evenAbsent ? BlobUse.Whole : BlobUse.Here, patience.Token))));
+        cancellationToken.ThrowIfCancellationRequested();
+        return found.Where(f => f.Content is not null).ToImmutableDictionary(f => f.Digest, f => f.Content!);
     }
 
     private ImmutableDictionary<Digest, DateTimeOffset> ReadFirstSeen() =>

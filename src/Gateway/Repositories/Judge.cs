@@ -34,12 +34,14 @@ internal sealed record Arrival(
 /// <summary>
 /// Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.
 /// </summary>
-internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock)
+/// <param name="contents">What is known of blobs, which outlives the configuration; null to begin anew.</param>
+internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
     /// <summary>Longest message in characters (docs/policy.md): every client shows it whole.</summary>
     private const int MaxMessage = 400;
 
     private readonly VerdictCache _cache = new();
+    private readonly BlobContents _contents = contents ?? new();
 
     // Where no rule looks at tags, a tag's verdict is its digest's.
     private readonly bool _readsTags = engine.Policy?.Rules.Any(rule =>
@@ -118,7 +120,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     /// <summary>Reads what is judged.</summary>
     public ValueTask<Closure> ReadAsync(
         IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null) =>
-        Closure.ReadAsync(backing, bindings ?? backing, manifest, engine, brought, clock, cancellationToken);
+        Closure.ReadAsync(backing, bindings ?? backing, manifest, engine, _contents, brought, clock, cancellationToken);
 
     /// <summary>Asks one question.</summary>
     public async ValueTask<Verdict> AskAsync(

@@ -20,6 +20,16 @@ internal static class PolicyMetrics
         "Time to judge one manifest.",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.00001, 0.0001, 0.001, 0.01, 0.1, 1] });
 
+    private static readonly Histogram<double> Readings = Meter.CreateHistogram(
+        "gateway.policy.content.duration",
+        "s",
+        "Time to look through one blob for truthfulMedia or layerDigestCheck, by whether it could be read.",
+        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.01, 0.1, 1, 10, 100] });
+
+    /// <summary>Counts one blob that was looked through, begun at this timestamp of <see cref="Stopwatch"/>.</summary>
+    public static void LookedThrough(Content content, long begun) =>
+        Readings.Record(Stopwatch.GetElapsedTime(begun).TotalSeconds, new KeyValuePair<string, object?>("read", !content.IsUnread));
+
     /// <summary>Counts one verdict, begun at this timestamp of <see cref="Stopwatch"/>.</summary>
     public static void Judged(Verdict verdict, long begun)
     {

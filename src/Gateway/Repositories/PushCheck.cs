@@ -59,19 +59,21 @@ internal static class PushCheck
     {
         if (!MediaTypes.IsManifest(child.MediaType))
         {
-            var blob = await backing.ReadLinkAsync(child.Digest, LinkKind.Blob, cancellationToken);
-            return blob is not null || await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is not null
-                ? null
-                : Missing(name, child, "push what the index names first");
+            // What is a manifest here may have no other name, or what looks below an index would not look at it.
+            if (await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is not null)
+                return await backing.ReadManifestAsync(child.Digest, cancellationToken) is Result<StoredManifest>.Found { Value: var held }
+                    ? Mismatch(child, held.Manifest)
+                    : Missing(name, child, "push what the index names first");
+            return await backing.ReadLinkAsync(child.Digest, LinkKind.Blob, cancellationToken) is null
+                ? Missing(name, child, "push what the index names first")
+                : null;
         }
         if (await backing.ReadManifestAsync(child.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var stored })
             return Missing(name, child, "push the manifests of an index before the index");
         if (stored.Bytes.Length != child.Size) return WrongSize(name, child, stored.Bytes.Length);
         return stored.Manifest.MediaType == child.MediaType
             ? null
-            : new(
-                RegistryErrorCode.MANIFEST_INVALID,
-                $"the index calls {child.Digest} {child.MediaType}, but it is {stored.Manifest.MediaType}", "MEDIA_MISMATCH");
+            : Mismatch(child, stored.Manifest);
     }
 
     /// <summary>What the repository must still have when the manifest is committed.</summary>
@@ -91,6 +93,9 @@ internal static class PushCheck
         new(
             RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
             $"{name} does not have {what.Digest} ({what.MediaType}), which the manifest names; {fix}", what.Digest.ToString());
+
+    private static Answer<PushedManifest>.Invalid Mismatch(Descriptor child, Manifest truth) => new(
+        RegistryErrorCode.MANIFEST_INVALID, $"the index calls {child.Digest} {child.MediaType}, but it is {truth.MediaType}", "MEDIA_MISMATCH");
 
     private static Answer<PushedManifest>.Invalid WrongSize(RepositoryName name, Descriptor what, long size) =>
         new(

@@ -173,6 +173,7 @@ internal readonly record struct BlobUse(BlobUseKind Kind, long From = 0, long? T
 {
     public static readonly BlobUse Head = new(BlobUseKind.Head);
     public static readonly BlobUse Whole = new(BlobUseKind.Whole);
+    public static readonly BlobUse Here = new(BlobUseKind.Here);
 }
 
 internal enum BlobUseKind
@@ -180,6 +181,9 @@ internal enum BlobUseKind
     Head,
     Range,
     Whole,
+
+    /// <summary>The whole, if that needs no upstream; else the blob is absent.</summary>
+    Here,
 }
 
 /// <summary>The volume takes no writes: a flush failed, its journal is damaged, or it is full. One line fit for a client.</summary>

@@ -64,6 +64,45 @@ public sealed class MediaTests
         StringComparison.Ordinal);
 
     [Fact]
+    public void What_hides_behind_an_archive_that_is_not_packed_is_told_too()
+    {
+        const string Plain = "application/vnd.oci.image.layer.v1.tar";
+        var input = Bytes(Artifact("a/b", Plain), (Plain, new(Packing.None, ContentForm.Tar, "followed by other bytes")));
+        Assert.Equal([ReasonCodes.MediaUntruthful], Truthful.Ask(input).Codes());
+        Assert.True(new RequireOptions { TruthfulMedia = [MediaClaim.Gzip] }.Ask(input).Admits);
+    }
+
+    [Fact]
+    public void Bytes_that_could_not_be_read_are_no_finding_about_them_but_about_that_and_are_asked_for_again()
+    {
+        var verdict = Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, Content.Unread("is still being looked through"))));
+        var reason = Assert.Single(verdict.Reasons);
+        Assert.Equal(ReasonCodes.MediaOpaque, reason.Code);
+        Assert.Contains("is still being looked through; try again", reason.Message, StringComparison.Ordinal);
+        Assert.Equal(TimeSpan.FromMinutes(1), verdict.Until - Bytes(Image).Now);
+    }
+
+    [Fact]
+    public void Verdict_without_the_bytes_holds_for_a_minute_where_their_type_claims_anything()
+    {
+        Assert.Equal(TimeSpan.FromMinutes(1), Truthful.Ask(Bytes(Artifact("a/b", Gzip))).Until - Bytes(Image).Now);
+        Assert.Null(Truthful.Ask(Bytes(Artifact("a/b", SifLayer))).Until);
+        Assert.Null(Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, TarInGzip))).Until);
+    }
+
+    [Theory]
+    [InlineData(RuleMode.Enforce, true)]
+    [InlineData(RuleMode.Warn, false)]
+    [InlineData(RuleMode.Audit, false)]
+    public void Only_a_rule_that_is_enforced_asks_for_bytes_that_are_not_here(RuleMode mode, bool expected)
+    {
+        var rule = new RuleOptions { Id = "a", Mode = mode, Require = Truthful };
+        var needs = new PolicyEngine(new() { Default = Outcome.Allow, Rules = [rule] }).Needs(Question(Image));
+        Assert.True(needs.HasFlag(FactKinds.Contents));
+        Assert.Equal(expected, needs.HasFlag(FactKinds.AbsentContents));
+    }
+
+    [Fact]
     public void Encrypted_layer_is_opaque_and_bytes_that_are_not_here_are_judged_later()
     {
         Assert.Equal([ReasonCodes.MediaOpaque], Truthful.Ask(Bytes(Encrypted)).Codes());
@@ -98,6 +137,11 @@ public sealed class MediaTests
         Assert.True(Checked.Ask(Question(Artifact(MediaTypes.OciConfig, Gzip))).Admits);
         Assert.True(Checked.Ask(Question(HelmChart)).Admits);
     }
+
+    [Fact]
+    public void Config_that_is_here_and_cannot_be_read_names_no_layers() => Assert.Equal(
+        [ReasonCodes.LayerDigest],
+        Checked.Ask(Bytes(Artifact(MediaTypes.OciConfig, Gzip), (MediaTypes.OciConfig, new(Packing.None, ContentForm.Json, null)))).Codes());
 
     private static ImageConfig? Read(string json) => ImageConfigReader.Read(Encoding.UTF8.GetBytes(json));
 

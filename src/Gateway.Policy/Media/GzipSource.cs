@@ -1,0 +1,160 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+
+namespace Gateway.Policy.Media;
+
+/// <summary>Unpacks gzip (RFC 1952) member by member, and lets nothing stand between, before or after them.</summary>
+internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
+{
+    private const int TrailerLength = 8;
+
+    // Flags of RFC 1952 §2.3.1.
+    private const int HeaderCrc = 2;
+    private const int Extra = 4;
+    private const int Name = 8;
+    private const int Comment = 16;
+    private const int Reserved = 0xE0;
+
+    private Sips? _sips;
+    private DeflateStream? _inflater;
+    private uint _sum;
+    private uint _length;
+
+    /// <summary>Members that had any content.</summary>
+    public int Members { get; private set; }
+
+    /// <inheritdoc/>
+    public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (_inflater is null && !await BeginAsync(cancellationToken)) return 0;
+            var read = await InflateAsync(buffer, cancellationToken);
+            if (read == 0)
+            {
+                await EndAsync(cancellationToken);
+                continue;
+            }
+            if (_length == 0) Members++;
+            _sum = Crc32.Append(_sum, buffer.Span[..read]);
+            _length = unchecked(_length + (uint)read);
+            return read;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _inflater?.Dispose();
+
+    private async ValueTask<int> InflateAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _inflater!.ReadAsync(buffer, cancellationToken);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException("not gzip that can be unpacked: its content is damaged or cut short", e);
+        }
+    }
+
+    // Passes by a member's header; false at the end of everything.
+    private async ValueTask<bool> BeginAsync(CancellationToken cancellationToken)
+    {
+        // The longest header that has any use: an extra field of 64 KiB, a name and a comment.
+        var bytes = await packed.PeekAsync(ByteReader.Capacity, cancellationToken);
+        if (bytes.IsEmpty) return false;
+        if (!bytes.Span.StartsWith(MediaSniffer.Gzip)) throw new InvalidDataException($"followed by other bytes from offset {packed.Position} on");
+        packed.Advance(HeaderLength(bytes.Span));
+        (_sum, _length, _sips) = (0, 0, new(packed));
+        _inflater = new(_sips, CompressionMode.Decompress);
+        return true;
+    }
+
+    private static int HeaderLength(ReadOnlySpan<byte> bytes)
+    {
+        const int Fixed = 10;
+        var flags = bytes.Length < Fixed ? Reserved : bytes[3];
+        var length = Fixed;
+        if ((flags & Extra) != 0 && bytes.Length >= length + 2) length += 2 + BinaryPrimitives.ReadUInt16LittleEndian(bytes[length..]);
+        foreach (var flag in (ReadOnlySpan<int>)[Name, Comment])
+        {
+            if ((flags & flag) == 0 || length >= bytes.Length) continue;
+            var end = bytes[length..].IndexOf((byte)0);
+            length = end < 0 ? bytes.Length + 1 : length + end + 1;
+        }
+        if ((flags & HeaderCrc) != 0) length += 2;
+        return (flags & Reserved) == 0 && length <= bytes.Length
+            ? length
+            : throw new InvalidDataException("not gzip that can be unpacked: a header is wrong");
+    }
+
+    // The inflater does not say where in its last sip it stopped; the trailer does, for it must say what came out.
+    private async ValueTask EndAsync(CancellationToken cancellationToken)
+    {
+        var bytes = await packed.PeekAsync(_sips!.Last + TrailerLength + MediaSniffer.Gzip.Length, cancellationToken);
+        if (FindTrailer(bytes.Span) is not { } at)
+            throw new InvalidDataException("not gzip that can be unpacked: it is cut short, or its check sum is wrong");
+        packed.Advance(at + TrailerLength);
+        await _inflater!.DisposeAsync();
+        (_inflater, _sips) = (null, null);
+    }
+
+    private int? FindTrailer(ReadOnlySpan<byte> bytes)
+    {
+        Span<byte> trailer = stackalloc byte[TrailerLength];
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer, _sum);
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], _length);
+        var first = bytes[..Math.Min(bytes.Length, _sips!.Last + TrailerLength)].IndexOf(trailer);
+        if (first < 0) return null;
+        // The end of the content may look like the beginning of the trailer: that of no content is all zeros.
+        for (var at = first; at < first + TrailerLength && bytes[at..].StartsWith(trailer); at++)
+        {
+            var rest = bytes[(at + TrailerLength)..];
+            if (rest.IsEmpty || rest.StartsWith(MediaSniffer.Gzip)) return at;
+        }
+        return first;
+    }
+
+    /// <summary>
+    /// What the inflater is given: little at a time, for what it has been given and not used it does not give back.
+    /// </summary>
+    private sealed class Sips(ByteReader packed) : Stream
+    {
+        // Chosen: reading is not slower than with large ones by much, and a trailer is looked for in so many bytes only.
+        private const int Most = 256;
+
+        /// <summary>Bytes of the last sip; they have not been passed by yet.</summary>
+        public int Last { get; private set; }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            packed.Advance(Last);
+            var next = await packed.PeekAsync(1, cancellationToken);
+            Last = Math.Min(Math.Min(next.Length, Most), buffer.Length);
+            next[..Last].CopyTo(buffer);
+            return Last;
+        }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}

@@ -1,0 +1,81 @@
+using System.Security.Cryptography;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Media;
+
+/// <summary>
+/// Finds out what the bytes of a blob are: reads all of them once, unpacks them, and trusts no label. Memory is bounded whatever they are.
+/// </summary>
+/// <param name="unpackZstd">Unpacks zstd frames; the caller disposes what it returns where it must.</param>
+public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
+{
+    /// <summary>Most bytes that are unpacked of one blob. Chosen: some times the largest layers there are.</summary>
+    public const long MaxUnpacked = 64L << 30;
+
+    // What deflate can do at best (zlib's technical notes: 1032 to 1). Legitimate zstd does better only on content of no use.
+    private const int MaxRatio = 1032;
+
+    // Below it no ratio is looked at: a few bytes may well stand for some MiB of zeros.
+    private const long AnyRatio = 64 << 20;
+
+    // RFC 1952 §2.3.1: with the only method there is.
+    internal static ReadOnlySpan<byte> Gzip => [0x1F, 0x8B, 8];
+
+    // RFC 8878 §3.1.1.
+    private static ReadOnlySpan<byte> Zstd => [0x28, 0xB5, 0x2F, 0xFD];
+
+    /// <summary>Reads everything. Throws what the source throws but <see cref="InvalidDataException"/>, which is a finding.</summary>
+    public async ValueTask<Content> ReadAsync(IByteSource bytes, CancellationToken cancellationToken)
+    {
+        var packed = new ByteReader(bytes);
+        var packing = PackingOf((await packed.PeekAsync(4, cancellationToken)).Span);
+        var unpacked = packing switch
+        {
+            Packing.Gzip => new GzipSource(packed),
+            Packing.Zstd => unpackZstd(packed),
+            _ => packed,
+        };
+        using var _ = unpacked as IDisposable;
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var form = new FormReader();
+        var problem = await WalkAsync(packed, unpacked, hash, form, cancellationToken);
+        form.Finish();
+        if (problem is not null) return new(packing, form.Form, problem);
+        var hidden = unpacked is GzipSource { Members: > 1 } && form.Form != ContentForm.Tar
+            ? "in several gzip members, of which some readers see only the first"
+            : null;
+        return new(packing, form.Form, form.Flaw ?? hidden) { DiffId = Digest.FromHash(DigestAlgorithm.Sha256, hash.GetHashAndReset()) };
+    }
+
+    private static async ValueTask<string?> WalkAsync(
+        ByteReader packed, IByteSource unpacked, IncrementalHash hash, FormReader form, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[ByteReader.Capacity];
+        long total = 0;
+        try
+        {
+            while (await unpacked.ReadAsync(buffer, cancellationToken) is > 0 and var read)
+            {
+                total += read;
+                if (total > MaxUnpacked) return $"more than {MaxUnpacked >> 30} GiB once unpacked";
+                if (total > AnyRatio && total / MaxRatio > packed.Position + ByteReader.Capacity)
+                    return $"more than {MaxRatio} times as large once unpacked";
+                hash.AppendData(buffer, 0, read);
+                form.Write(buffer.AsSpan(0, read));
+            }
+            return null;
+        }
+        catch (InvalidDataException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private static Packing PackingOf(ReadOnlySpan<byte> head) =>
+        head.StartsWith(Gzip) ? Packing.Gzip
+        : head.StartsWith(Zstd) || IsSkippable(head) ? Packing.Zstd
+        : Packing.None;
+
+    // RFC 8878 §3.1.2: 184D2A50 to 184D2A5F, little-endian.
+    private static bool IsSkippable(ReadOnlySpan<byte> head) => head is [>= 0x50 and <= 0x5F, 0x2A, 0x4D, 0x18, ..];
+}

@@ -1,0 +1,29 @@
+using Gateway.Oci;
+using Gateway.Policy.Media;
+
+namespace Gateway.Policy;
+
+/// <summary>What is known of a blob's bytes, for the requirements that look at them.</summary>
+internal static class Contents
+{
+    /// <summary>
+    /// How long a verdict holds that was given without all the bytes. Chosen: a pull brings the layers within a minute or so, and asking
+    /// again costs little.
+    /// </summary>
+    private static readonly TimeSpan AskedAgainAfter = TimeSpan.FromMinutes(1);
+
+    /// <summary>What the bytes are; null when they are not here. What could not be read is a finding, and may be read later.</summary>
+    public static Content? Of(Hearing hearing, Descriptor blob)
+    {
+        var isKnown = hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content);
+        if (isKnown && !content!.IsUnread) return content;
+        if (MediaClaims.IsAny(blob.MediaType) && blob.Urls.IsEmpty) hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
+        if (isKnown)
+            hearing.Findings.Add(new(
+                ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {content!.Flaw}", "try again in a minute")
+            {
+                Path = blob.Digest.ToString(), Expected = "content that has been looked through", Found = blob.MediaType,
+            });
+        return content;
+    }
+}

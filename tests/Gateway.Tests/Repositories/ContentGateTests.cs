@@ -1,0 +1,146 @@
+using System.Formats.Tar;
+using System.IO.Compression;
+using System.Text;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>What a push is judged on by its bytes, through the gate and real storage.</summary>
+public sealed class ContentGateTests : IAsyncLifetime
+{
+    private const string Gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    private GateRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await GateRig.OpenAsync();
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    private Repository At(RequireOptions require, RuleMode mode = RuleMode.Enforce) => _rig.Repository(
+        "team/app", new() { Default = Outcome.Allow, Rules = [new() { Id = "content", Require = require, Mode = mode }] });
+
+    private static RequireOptions Truthful { get; } = new() { TruthfulMedia = [.. Enum.GetValues<MediaClaim>()] };
+
+    private static RequireOptions Checked { get; } = new() { LayerDigestCheck = true };
+
+    private static byte[] Tar(string text)
+    {
+        using var tar = new MemoryStream();
+        using (var writer = new TarWriter(tar))
+            writer.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "file") { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+        return tar.ToArray();
+    }
+
+    private static byte[] Packed(byte[] bytes)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest)) gzip.Write(bytes);
+        return packed.ToArray();
+    }
+
+    private static async Task<Descriptor> BlobAsync(Repository repository, byte[] bytes, string type)
+    {
+        var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(GateRig.Pusher, DigestAlgorithm.Sha256, default);
+        await using var upload = opened.Value;
+        await upload.AppendAsync(new MemoryStream(bytes), default);
+        _ = (Answer<Digest>.Found)await repository.CompleteUploadAsync(GateRig.Pusher, upload, Digest.Of(bytes), default);
+        return new(type, Digest.Of(bytes), bytes.Length);
+    }
+
+    private static string ConfigOf(params byte[][] layers) =>
+        $$$"""{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[{{{string.Join(',', layers.Select(l => $"\"{Digest.Of(l)}\""))}}}]}}""";
+
+    private static async Task<Answer<PushedManifest>> PushAsync(Repository to, string config, byte[] layer, string type = Gzip)
+    {
+        var manifest = GateRig.Manifest(
+            await BlobAsync(to, Encoding.UTF8.GetBytes(config), MediaTypes.OciConfig), await BlobAsync(to, layer, type));
+        return await GateRig.PutAsync(to, "v1", manifest, asker: GateRig.Pusher);
+    }
+
+    private static string[] Codes(Answer<PushedManifest> answer) => answer switch
+    {
+        Answer<PushedManifest>.Refused refused => [.. refused.Decision.Verdict.Reasons.Select(r => r.Code)],
+        Answer<PushedManifest>.Found => [],
+        _ => throw new InvalidOperationException($"{answer}"),
+    };
+
+    public static TheoryData<string, byte[], string, string[]> Layers => new()
+    {
+        { "a layer", Packed(Tar("text")), Gzip, [] },
+        { "a layer that is not packed", Tar("text"), "application/vnd.oci.image.layer.v1.tar", [] },
+        { "a program", [0x7F, .. "ELF"u8, .. new byte[2000]], Gzip, [ReasonCodes.MediaUntruthful] },
+        { "a page", "<html><script>"u8.ToArray(), Gzip, [ReasonCodes.MediaUntruthful] },
+        { "a program in gzip", Packed([0x7F, .. "ELF"u8, .. new byte[2000]]), Gzip, [ReasonCodes.MediaUntruthful] },
+        { "gzip that is said to be zstd", Packed(Tar("text")), "application/vnd.oci.image.layer.v1.tar+zstd", [ReasonCodes.MediaUntruthful] },
+        { "a second archive", [.. Packed(Tar("text")), .. Packed(Tar("more"))], Gzip, [ReasonCodes.MediaUntruthful] },
+        { "an encrypted layer", Packed(Tar("text")), Gzip + "+encrypted", [ReasonCodes.MediaOpaque] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Layers))]
+    public async Task Push_is_judged_by_its_bytes(string what, byte[] layer, string type, string[] expected)
+    {
+        var repository = At(Truthful);
+        var answer = await PushAsync(repository, "{}", layer, type);
+        Assert.True(expected.SequenceEqual(Codes(answer)), $"{what}: {string.Join(' ', Codes(answer))}");
+        Assert.Equal(expected.Length == 0, await repository.GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default) is Answer<StoredManifest>.Found);
+    }
+
+    [Fact]
+    public async Task Config_that_is_no_json_is_told() =>
+        Assert.Equal([ReasonCodes.MediaUntruthful], Codes(await PushAsync(At(Truthful), "no JSON", Packed(Tar("text")))));
+
+    [Fact]
+    public async Task Rule_that_warns_lets_it_in_and_says_what_it_is()
+    {
+        var answer = await PushAsync(At(Truthful, RuleMode.Warn), "{}", "<html>"u8.ToArray());
+        var found = Assert.IsType<Answer<PushedManifest>.Found>(answer);
+        Assert.Contains("is not gzip but something else", found.Warning!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Layers_are_those_that_the_config_names()
+    {
+        var layer = Tar("text");
+        Assert.Empty(Codes(await PushAsync(At(Checked), ConfigOf(layer), Packed(layer))));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), ConfigOf(Tar("other")), Packed(layer))));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), ConfigOf(Packed(layer)), Packed(layer))));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), ConfigOf(layer, layer), Packed(layer))));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), ConfigOf(layer), Packed(layer)[..^5])));
+    }
+
+    [Fact]
+    public async Task Config_that_readers_take_differently_names_no_layers()
+    {
+        var (layer, other) = (Tar("text"), Tar("other"));
+        var config = ConfigOf(layer).TrimEnd('}') + $$$"""},"Rootfs":{"type":"layers","diff_ids":["{{{Digest.Of(other)}}}"]}}""";
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), config, Packed(layer))));
+    }
+
+    [Fact]
+    public async Task What_was_let_in_before_the_rule_is_judged_by_it_when_it_is_pulled()
+    {
+        Assert.Empty(Codes(await PushAsync(_rig.Repository("team/app"), "{}", "<html>"u8.ToArray())));
+        Assert.IsType<Answer<StoredManifest>.Hidden>(await At(Truthful).GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default));
+        Assert.IsType<Answer<StoredManifest>.Found>(
+            await At(Truthful, RuleMode.Warn).GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default));
+    }
+
+    [Fact]
+    public async Task Index_that_calls_a_manifest_something_else_is_refused()
+    {
+        var repository = _rig.Repository("team/app");
+        var image = await GateRig.PushAsync(repository, "v1");
+        var size = ((Answer<StoredManifest>.Found)await repository.GetManifestAsync(GateRig.Puller, new(image), default)).Value.Bytes.Length;
+        foreach (var type in new[] { "application/vnd.example.file", MediaTypes.OciIndex, MediaTypes.DockerManifest, MediaTypes.OciConfig })
+        {
+            var index = GateRig.Index(new Descriptor(type, image, size));
+            var answer = Assert.IsType<Answer<PushedManifest>.Invalid>(await GateRig.PutAsync(repository, "i", index, MediaTypes.OciIndex));
+            Assert.Equal("MEDIA_MISMATCH", answer.Detail);
+        }
+    }
+}
