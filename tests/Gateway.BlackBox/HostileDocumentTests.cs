@@ -103,17 +103,25 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         await RawClient.ExpectErrorAsync(answer, 404, "MANIFEST_BLOB_UNKNOWN");
     }
 
-    [Fact]
-    public async Task Index_that_lies_about_its_child_is_refused()
+    /// <summary>What the entry says beside the digest, and how much more than the child's size.</summary>
+    [Theory]
+    [InlineData(Manifest, 1)]
+    [InlineData(Manifest, -1)]
+    [InlineData(Index, 0)]
+    [InlineData("application/vnd.docker.distribution.manifest.v2+json", 0)]
+    [InlineData("application/vnd.oci.image.layer.v1.tar+gzip", 0)]
+    [InlineData("application/octet-stream", 0)]
+    public async Task Index_that_lies_about_its_child_is_refused(string type, int more)
     {
         using var raw = new RawClient(Registry.Host);
         var image = await raw.ImageAsync(Repository, "child", "layer"u8.ToArray());
-        var lie = new Described(Manifest, Described.Sha256(image), image.Length + 1).ToJson().ToJsonString();
+        var lie = new Described(type, Described.Sha256(image), image.Length + more).ToJson().ToJsonString();
 
         using var answer = await raw.PushManifestAsync(
             Repository, "lie", Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{Index}}","manifests":[{{lie}}]}"""), Index);
 
         await RawClient.ExpectErrorAsync(answer, 400, "MANIFEST_INVALID");
+        Assert.Contains(more == 0 ? "MEDIA_MISMATCH" : "SIZE_MISMATCH", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Fact]

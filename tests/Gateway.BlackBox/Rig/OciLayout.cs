@@ -139,7 +139,7 @@ internal sealed class OciLayout
         return packed.ToArray();
     }
 
-    private static byte[] Tar(params (string Name, byte[] Content)[] files)
+    public static byte[] Tar(params (string Name, byte[] Content)[] files)
     {
         var packed = new MemoryStream();
         using (var tar = new TarWriter(packed, TarEntryFormat.Pax))
