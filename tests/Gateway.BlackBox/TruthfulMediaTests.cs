@@ -37,8 +37,8 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
 
         (await _client.SkopeoAsync(
             "copy", "--src-tls-verify=false", $"docker://{_gateway.Host}/strict/app:1", $"oci:{_client.Folder["back"]}:1")).Succeeded();
-        var manifest = (await _client.CraneAsync("manifest", "--insecure", $"{_gateway.Host}/strict/app:1")).Succeeded().Stdout;
-        Assert.Contains($"tar+{format.Split(':')[0]}\"", manifest, StringComparison.Ordinal);
+        var manifest = JsonNode.Parse((await _client.CraneAsync("manifest", "--insecure", $"{_gateway.Host}/strict/app:1")).Succeeded().Stdout)!;
+        Assert.EndsWith($"tar+{format.Split(':')[0]}", manifest["layers"]![0]!["mediaType"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
     [Fact]
