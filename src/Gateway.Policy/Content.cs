@@ -40,7 +40,9 @@ public sealed record Content(Packing Packing, ContentForm Form, string? Flaw)
     /// <summary>SHA-256 of the bytes once unpacked, as a config's <c>diff_ids</c> name it; empty when they cannot be unpacked.</summary>
     public Digest DiffId { get; init; }
 
-    /// <summary>Whether they could not be read, or not in time; then the flaw says so as the end of "the blob …", and the rest nothing.</summary>
+    /// <summary>
+    /// Whether they could not be read, or not in time; then the flaw says so as the end of "the blob …", and the rest nothing.
+    /// </summary>
     public bool IsUnread { get; init; }
 
     /// <summary>That they could not be read.</summary>

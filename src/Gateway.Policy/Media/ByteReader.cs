@@ -14,7 +14,9 @@ internal sealed class ByteReader(IByteSource source) : IByteSource
     /// <summary>Bytes passed by so far.</summary>
     public long Position { get; private set; }
 
-    /// <summary>What comes next: at least <paramref name="count"/> bytes (up to <see cref="Capacity"/>) unless the end comes before.</summary>
+    /// <summary>
+    /// What comes next: at least <paramref name="count"/> bytes (up to <see cref="Capacity"/>) unless the end comes before.
+    /// </summary>
     public async ValueTask<ReadOnlyMemory<byte>> PeekAsync(int count, CancellationToken cancellationToken)
     {
         while (_to - _from < count && !_isAtEnd)

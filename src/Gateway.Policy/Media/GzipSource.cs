@@ -63,7 +63,8 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
         // The longest header that has any use: an extra field of 64 KiB, a name and a comment.
         var bytes = await packed.PeekAsync(ByteReader.Capacity, cancellationToken);
         if (bytes.IsEmpty) return false;
-        if (!bytes.Span.StartsWith(MediaSniffer.Gzip)) throw new InvalidDataException($"followed by other bytes from offset {packed.Position} on");
+        if (!bytes.Span.StartsWith(MediaSniffer.Gzip))
+            throw new InvalidDataException($"followed by other bytes from offset {packed.Position} on");
         packed.Advance(HeaderLength(bytes.Span));
         (_sum, _length, _sips) = (0, 0, new(packed));
         _inflater = new(_sips, CompressionMode.Decompress);

@@ -10,7 +10,9 @@ public static class MediaClaims
     internal static Packing PackingOf(string type) =>
         IsGzip(type) ? Packing.Gzip : type.EndsWith("+zstd", StringComparison.Ordinal) ? Packing.Zstd : Packing.None;
 
-    /// <summary>Whether they are a tar archive, packed or not: <c>application/tar+gzip</c>, <c>….v1.tar</c>, <c>….diff.tar.gzip</c>.</summary>
+    /// <summary>
+    /// Whether they are a tar archive, packed or not: <c>application/tar+gzip</c>, <c>….v1.tar</c>, <c>….diff.tar.gzip</c>.
+    /// </summary>
     internal static bool IsTar(string type)
     {
         var name = PackingOf(type) == Packing.None ? type : type[..^"+gzip".Length];

@@ -3,8 +3,8 @@ using System.Buffers.Text;
 namespace Gateway.Policy.Media;
 
 /// <summary>
-/// Walks the headers of a tar archive (POSIX.1-2024 pax, with GNU's extensions) as Go's reader does, which is the one of nearly all clients:
-/// whether each is where the one before says, and whether anything follows the archive's end.
+/// Walks the headers of a tar archive (POSIX.1-2024 pax, with GNU's extensions) as Go's reader does, which is the one of nearly all
+/// clients: whether each is where the one before says, and whether anything follows the archive's end.
 /// </summary>
 internal sealed class TarWalk
 {
@@ -134,7 +134,8 @@ internal sealed class TarWalk
         while (Utf8Parser.TryParse(pax, out int length, out var used) && length > used + 1 && length <= pax.Length)
         {
             var record = pax[(used + 1)..(length - 1)];
-            if (record.StartsWith("size="u8) && Utf8Parser.TryParse(record[5..], out long value, out _) && value is >= 0 and < long.MaxValue - BlockLength)
+            if (record.StartsWith("size="u8) && Utf8Parser.TryParse(record[5..], out long value, out _)
+                && value is >= 0 and < long.MaxValue - BlockLength)
                 size = value;
             pax = pax[length..];
         }

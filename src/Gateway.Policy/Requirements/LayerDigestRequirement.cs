@@ -48,7 +48,8 @@ internal sealed class LayerDigestRequirement : IRequirement
         var found = content.DiffId.IsEmpty ? "nothing that can be unpacked" : content.DiffId.ToString();
         hearing.Findings.Add(new(
             ReasonCodes.LayerDigest,
-            $"layer {layer.Digest.ToString()[..19]}, unpacked, is {Printable.Line(found, 28)}, its config says {expected.ToString()[..19]}", Fix)
+            $"layer {layer.Digest.ToString()[..19]}, unpacked, is {Printable.Line(found, 28)}, its config says {expected.ToString()[..19]}",
+            Fix)
         {
             Path = $"layers[{index}]", Expected = expected.ToString(), Found = found,
         });

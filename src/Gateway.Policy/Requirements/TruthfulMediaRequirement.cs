@@ -30,7 +30,8 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
     {
         var (packing, tar, json) = (MediaClaims.PackingOf(type), MediaClaims.IsTar(type), MediaClaims.IsJson(type));
         if (packing != Packing.None && !claims.Contains(packing == Packing.Gzip ? MediaClaim.Gzip : MediaClaim.Zstd)) return null;
-        if (packing != Packing.None && content.Packing != packing) return $"not {packing.ToString().ToLowerInvariant()} but {Text(content)}";
+        if (packing != Packing.None && content.Packing != packing)
+            return $"not {packing.ToString().ToLowerInvariant()} but {Text(content)}";
         if (packing != Packing.None && content.Flaw is { } flaw) return flaw;
         if (tar && claims.Contains(MediaClaim.Tar) && (content.Form != ContentForm.Tar || content.Packing != packing))
             return $"no tar archive but {Text(content)}";

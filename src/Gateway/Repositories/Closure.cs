@@ -101,7 +101,9 @@ internal sealed class Closure
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(BlobContents.Wait);
-        var claiming = All.SelectMany(m => m.Manifest.Blobs).Where(b => b.Urls.IsEmpty && MediaClaims.IsAny(b.MediaType)).DistinctBy(b => b.Digest);
+        var claiming = All.SelectMany(m => m.Manifest.Blobs)
+            .Where(b => b.Urls.IsEmpty && MediaClaims.IsAny(b.MediaType))
+            .DistinctBy(b => b.Digest);
         var found = await Task.WhenAll(claiming.Select(async blob =>
             (blob.Digest, Content: await _contents.FindAsync(_backing, blob, evenAbsent ? BlobUse.Whole : BlobUse.Here, patience.Token))));
         cancellationToken.ThrowIfCancellationRequested();

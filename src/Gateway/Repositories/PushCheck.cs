@@ -95,7 +95,8 @@ internal static class PushCheck
             $"{name} does not have {what.Digest} ({what.MediaType}), which the manifest names; {fix}", what.Digest.ToString());
 
     private static Answer<PushedManifest>.Invalid Mismatch(Descriptor child, Manifest truth) => new(
-        RegistryErrorCode.MANIFEST_INVALID, $"the index calls {child.Digest} {child.MediaType}, but it is {truth.MediaType}", "MEDIA_MISMATCH");
+        RegistryErrorCode.MANIFEST_INVALID, $"the index calls {child.Digest} {child.MediaType}, but it is {truth.MediaType}",
+        "MEDIA_MISMATCH");
 
     private static Answer<PushedManifest>.Invalid WrongSize(RepositoryName name, Descriptor what, long size) =>
         new(
