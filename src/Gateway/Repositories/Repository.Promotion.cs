@@ -40,9 +40,10 @@ internal sealed partial class Repository
         Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         var (moved, arrival) = await ReadAsync(source, manifest, tag, cancellationToken);
+        var why = $"not promoted; evidence is taken from {source.Name}, where it must be first";
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
             return new Answer<PushedManifest>.Refused(
-                judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker, "not promoted"), Provenance.Local);
+                judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker, why), Provenance.Local);
         var blobs = moved.SelectMany(m => m.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
         if (blobs.FirstOrDefault(b => volume.FindContent(b.Digest) is null) is { } absent)
             return new Answer<PushedManifest>.Invalid(
