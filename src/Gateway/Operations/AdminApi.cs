@@ -1,8 +1,10 @@
 using System.Globalization;
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.PullThrough;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -32,7 +34,17 @@ internal sealed class AdminApi(
     private const int MaxBody = 1 << 20;
 
     /// <summary>Answers a request below <see cref="Prefix"/>.</summary>
-    public Task AnswerAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
+    public Task AnswerAsync(HttpContext context) => !IsAddress(context.Request.Host.Host)
+        ? ProblemAsync(
+            context, StatusCodes.Status403Forbidden,
+            $"expected localhost or an address as Host, got {Printable.Line(context.Request.Host.Host, 80)}: ask for 127.0.0.1 itself")
+        : AnswerKnownAsync(context);
+
+    // A page of another site may name its own host and point that at 127.0.0.1; then the browser takes the two for one site.
+    private static bool IsAddress(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host, out _);
+
+    private Task AnswerKnownAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
     {
         ("GET", Prefix + "stats") => StatsAsync(context),
         ("POST", Prefix + "purge") => PurgeAsync(context),

@@ -96,6 +96,21 @@ public sealed class AdminApiTests : IAsyncLifetime
 
     private int Gets(string digest) => _hub.Count(r => r.IsGet && r.Path.EndsWith(digest, StringComparison.Ordinal));
 
+    [Theory]
+    [InlineData("evil.example", 403)]
+    [InlineData("127.0.0.1.evil.example:5001", 403)]
+    [InlineData("localhost.evil.example", 403)]
+    [InlineData("localhost:5001", 200)]
+    [InlineData("127.0.0.1", 200)]
+    [InlineData("[::1]:9", 200)]
+    public async Task A_page_whose_own_name_points_here_is_refused(string host, int expected)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(_rig.Operator, "/api/v1/stats"));
+        request.Headers.Host = host;
+        using var answer = await _rig.Client.SendAsync(request);
+        Assert.Equal(expected, (int)answer.StatusCode);
+    }
+
     [Fact]
     public async Task Stats_tell_what_is_cached_by_repository_and_what_upstreams_did()
     {
