@@ -47,15 +47,22 @@ internal static class Rules
             yield return new EvidenceRequirement(new(
                 "signature", signature.Authority, signature.Coverage, StaleAt(trust, signature.Authority),
                 IsKeyless(trust, signature.Authority) ? "cosign sign" : "cosign sign --key KEY",
-                (digest, set, input) => verifier.Signatures(signature, digest, input.Repository, set, input.Now)));
+                (digest, set, input) => InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time))));
         }
         foreach (var attestation in require.Attestations)
         {
             yield return new EvidenceRequirement(new(
                 attestation.PredicateType, attestation.Authority, attestation.Coverage, StaleAt(trust, attestation.Authority),
                 $"cosign attest --type {attestation.PredicateType}",
-                (digest, set, input) => verifier.Attestations(attestation, digest, set, input.Now)));
+                (digest, set, input) => InTime(time => verifier.Attestations(attestation, digest, set, input.Now, time))));
         }
+    }
+
+    // A certificate and its log cost milliseconds each time, and anybody's signatures are tried.
+    private static EvidenceCheck InTime(Func<CancellationToken, EvidenceCheck> ask)
+    {
+        using var time = new CancellationTokenSource(EvidenceBudget.MaxTime);
+        return ask(time.Token);
     }
 
     private static bool IsKeyless(TrustOptions trust, string authority) => trust.Authorities[authority].Keyless is not null;

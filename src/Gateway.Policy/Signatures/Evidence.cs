@@ -11,4 +11,8 @@ namespace Gateway.Policy.Signatures;
 /// <param name="Blobs">Its layers' bytes by digest, each checked against it; one that is missing was not to be had or above
 /// <see cref="EvidenceBudget"/>.</param>
 public sealed record Evidence(
-    Digest Digest, Manifest Manifest, TagName? Tag, DateTimeOffset FirstSeen, ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs);
+    Digest Digest, Manifest Manifest, TagName? Tag, DateTimeOffset FirstSeen, ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs)
+{
+    /// <summary>How many are to be read before it, when there is more than may be read; of equals the newest is first.</summary>
+    public int Place { get; init; }
+}

@@ -14,17 +14,20 @@ public sealed class EvidenceSet
     /// <summary>No evidence.</summary>
     public static EvidenceSet Empty { get; } = new([], false);
 
-    /// <summary>The signatures, newest first.</summary>
+    /// <summary>The signatures, the first of each manifest before the second of any.</summary>
     public ImmutableArray<FoundSignature> Found { get; }
 
     /// <summary>Whether there was more than the budget allows.</summary>
     public bool IsTruncated { get; }
 
-    /// <summary>Reads evidence, the newest first when there is more than the budget allows.</summary>
+    /// <summary>
+    /// Reads evidence by place, the newest first, and of every manifest a layer before the next of any: when there is more than the budget
+    /// allows, none hides the others by its size.
+    /// </summary>
     public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence)
     {
-        var newest = evidence.OrderByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
-        var layers = Distinct(newest.Take(EvidenceBudget.MaxManifests));
+        var first = evidence.OrderBy(static one => one.Place).ThenByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
+        var layers = Distinct(first.Take(EvidenceBudget.MaxManifests));
         var found = ImmutableArray.CreateBuilder<FoundSignature>();
         long bytes = 0;
         foreach (var layer in layers)
@@ -37,14 +40,15 @@ public sealed class EvidenceSet
     }
 
     // A signer of cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.
-    private static List<EvidenceLayer> Distinct(IEnumerable<Evidence> newest)
+    private static List<EvidenceLayer> Distinct(IEnumerable<Evidence> evidence)
     {
         var layers = new List<EvidenceLayer>();
         var places = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var layer in newest.SelectMany(EvidenceLayer.Of))
+        foreach (var layer in evidence.SelectMany(EvidenceLayer.Of).OrderBy(static layer => layer.Position))
         {
             if (places.TryAdd(layer.Content, layers.Count)) layers.Add(layer);
-            else layers[places[layer.Content]] = layers[places[layer.Content]] with { FirstSeen = layer.FirstSeen };
+            else if (layers[places[layer.Content]] is var same && layer.FirstSeen < same.FirstSeen)
+                layers[places[layer.Content]] = same with { FirstSeen = layer.FirstSeen };
         }
         return layers;
     }

@@ -37,7 +37,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
             var (blobs, isWhole) = await ReadBlobsAsync(manifest.Manifest, cancellationToken);
             found.Add(new(
                 manifest.Digest, manifest.Manifest, manifest.Manifest.Subject is null ? TagOf(subject) : null,
-                backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs));
+                backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs) { Place = found.Count });
             return isWhole;
         }
     }
