@@ -20,6 +20,7 @@ internal sealed class Closure
     private readonly TimeProvider _clock;
     private readonly EvidenceReader _reader;
     private readonly Dictionary<Digest, long> _versions = [];
+    private readonly Dictionary<TagName, Digest> _bound = [];
     private PolicyFacts _facts = PolicyFacts.None;
     private FactKinds _known;
 
@@ -38,6 +39,9 @@ internal sealed class Closure
 
     /// <summary>What a change must state that rests on a verdict about this.</summary>
     public ImmutableArray<(Digest Subject, long Version)> Versions => [.. _versions.Select(v => (v.Key, v.Value))];
+
+    /// <summary>Where each tag stood whose history was read: what binds one of them must expect it there still.</summary>
+    public ImmutableArray<Expectation> Bound => [.. _bound.Select(b => new Expectation(b.Key, b.Value))];
 
     /// <param name="bindings">Whose tags are asked about: another than where the manifest is when it is promoted.</param>
     /// <param name="brought">Evidence that is not stored yet, and counts all the same.</param>
@@ -131,7 +135,9 @@ internal sealed class Closure
     private async ValueTask<ImmutableArray<TagBinding>> ReadHistoryAsync(TagName tag, CancellationToken cancellationToken)
     {
         var history = ImmutableArray.CreateBuilder<TagBinding>();
-        foreach (var digest in _bindings.HistoryOf(tag).Prepend(_bindings.LiveOf(tag)).Where(d => !d.IsEmpty))
+        var live = _bindings.LiveOf(tag);
+        _bound.TryAdd(tag, live);
+        foreach (var digest in _bindings.HistoryOf(tag).Prepend(live).Where(d => !d.IsEmpty))
             history.Add(new(digest, (await StoredAsync(_bindings, digest, cancellationToken))?.Manifest));
         return history.ToImmutable();
     }

@@ -20,6 +20,9 @@ internal sealed record Arrival(
     /// <summary>The evidence that counted, and what it is about.</summary>
     public ImmutableHashSet<(Digest Subject, Digest Evidence)> Verified { get; init; } = [];
 
+    /// <summary>Where tags stood, as far as the verdicts rest on it.</summary>
+    public ImmutableArray<Expectation> Bound { get; init; } = [];
+
     /// <summary>Notes of it, where anything is admitted by it.</summary>
     public IEnumerable<Operation> Counted => OfDigest.Admits || Tags.Any(t => t.Verdict.Admits)
         ? Verified.Select(v => new Operation.AddEvidence(v.Subject, v.Evidence) { Counted = true })
@@ -62,11 +65,16 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         if (tag is null && IsAdmitted(manifest.Verdict, now)) return Admitted;
         var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
         if (_cache.Find(key, backing, now) is { } known) return known;
-        var closure = await ReadAsync(backing, manifest, null, cancellationToken);
-        var verdict = await AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
-        _cache.Add(key, version, verdict, now);
-        if (tag is null && verdict.Outcome == Outcome.Allow) await NoteAsync(backing, closure, verdict, cancellationToken);
-        return verdict;
+        return await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
+
+        async Task<Verdict> SeekAsync()
+        {
+            var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
+            var verdict = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
+            _cache.Add(key, version, verdict, now);
+            if (tag is null && verdict.Outcome == Outcome.Allow) await NoteAsync(backing, closure, verdict, CancellationToken.None);
+            return verdict;
+        }
     }
 
     /// <summary>The verdict of a manifest that comes, and is bound to these tags.</summary>
@@ -98,6 +106,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         }
         return new(refusal, ofDigest, ofTags.ToImmutable(), closure.Versions)
         {
+            Bound = closure.Bound,
             Verified = [.. asked.SelectMany(v => v.Evidence).Where(e => e.Verified).Select(e => (e.Subject, e.Digest))],
         };
     }
@@ -112,9 +121,18 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         var (now, version) = (clock.GetUtcNow(), backing.Version);
         var key = new VerdictKey(name, manifest.Digest, tag, stage);
         if (_cache.Find(key, backing, now) is { Admits: false } known) return new(known, known, [(tag, known)], []);
-        var arrival = await OfArrivalAsync(backing, name, manifest, stage, [tag], cancellationToken);
-        if (!arrival.Tags[0].Verdict.Admits) _cache.Add(key, version, arrival.Tags[0].Verdict, now);
-        return arrival;
+        Arrival? own = null;
+        var verdict = await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
+        if (!verdict.Admits) return new(verdict, verdict, [(tag, verdict)], []);
+        return own ?? await OfArrivalAsync(backing, name, manifest, stage, [tag], cancellationToken);
+
+        async Task<Verdict> SeekAsync()
+        {
+            own = await OfArrivalAsync(backing, name, manifest, stage, [tag], CancellationToken.None);
+            var found = own.Tags[0].Verdict;
+            if (!found.Admits) _cache.Add(key, version, found, now);
+            return found;
+        }
     }
 
     /// <summary>Reads what is judged.</summary>

@@ -39,6 +39,18 @@ internal sealed partial class Repository
     private async ValueTask<Answer<PushedManifest>> PromoteAsync(
         Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            if (await TryPromoteAsync(asker, source, manifest, tag, cancellationToken) is { } answer) return answer;
+        }
+        return new Answer<PushedManifest>.Unavailable(
+            TimeSpan.FromSeconds(1), $"others keep moving {Name}:{tag}; promote {manifest.Digest} again", Provenance.Local);
+    }
+
+    /// <summary>Null when the tag has moved since it was judged.</summary>
+    private async ValueTask<Answer<PushedManifest>?> TryPromoteAsync(
+        Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
+    {
         var (moved, arrival) = await ReadAsync(source, manifest, tag, cancellationToken);
         var why = $"not promoted; evidence is taken from {source.Name}, where it must be first";
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
@@ -55,10 +67,13 @@ internal sealed partial class Repository
             new Operation.SetVerdict(manifest.Digest, Judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
             .. backing.Offers().Any(o => o.Tag == tag) ? [new Operation.Withdraw(tag)] : Array.Empty<Operation>(),
         ];
-        var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted]);
+        var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted])
+        {
+            Expectations = arrival.Bound,
+        };
         if (judge.Engine.AdmitsEverything)
             change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
-        await backing.CommitAsync(change, cancellationToken);
+        if (await backing.CommitAsync(change, cancellationToken) is not CommitResult.Committed) return null;
         foreach (var blob in moved.SelectMany(m => m.Manifest.Manifest.Blobs)) recent.Note(blob.Digest, Name);
         return new Answer<PushedManifest>.Found(
             new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, Provenance.Local)

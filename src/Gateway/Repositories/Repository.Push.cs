@@ -67,7 +67,7 @@ internal sealed partial class Repository
         {
             Needs = PushCheck.Needs(manifest.Manifest),
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],
-            Expectations = review.Expectations,
+            Expectations = [.. arrival.Bound, .. review.Expectations],
         };
         return await backing.CommitAsync(change, cancellationToken) switch
         {

@@ -24,6 +24,31 @@ internal sealed class VerdictCache
 
     private sealed record Entry(long Version, DateTimeOffset Until, Verdict Verdict);
 
+    private readonly ConcurrentDictionary<(VerdictKey Key, long Version), Lazy<Task<Verdict>>> _sought = new();
+
+    /// <summary>
+    /// A verdict that is looked for once, however many wait for it: it may cost seconds. Who gives up ends only his own waiting.
+    /// </summary>
+    /// <param name="version">The repository's <see cref="IBacking.Version"/>: who comes after a change looks for himself.</param>
+    public async Task<Verdict> SeekAsync(VerdictKey key, long version, Func<Task<Verdict>> seek, CancellationToken cancellationToken)
+    {
+        var sought = _sought.GetOrAdd((key, version), at => new(() => OnceAsync(at, seek)));
+        return await sought.Value.WaitAsync(cancellationToken);
+    }
+
+    private async Task<Verdict> OnceAsync((VerdictKey, long) at, Func<Task<Verdict>> seek)
+    {
+        try
+        {
+            // Not on the thread of the first: he may give up as well as the others.
+            return await Task.Run(seek);
+        }
+        finally
+        {
+            _sought.TryRemove(at, out _);
+        }
+    }
+
     public Verdict? Find(VerdictKey key, IBacking backing, DateTimeOffset now) =>
         _entries.TryGetValue(key, out var entry)
         && now < entry.Until

@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+using Gateway.Repositories;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>Who may push, and means harm or is in a hurry.</summary>
+public sealed class HoldPressureTests : IAsyncLifetime
+{
+    private HoldRig _rig = null!;
+
+    public async ValueTask InitializeAsync() => _rig = await HoldRig.OpenAsync();
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    [Fact]
+    public async Task A_flood_of_signatures_in_few_manifests_does_not_hide_the_one_that_counted()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.SignAsync(digest);
+        var config = await GateRig.PushBlobAsync(_rig.Repository, "{}", asker: HoldRig.Pusher);
+        for (var junk = 0; junk < 3; junk++)
+        {
+            _rig.Clock.Advance(TimeSpan.FromMinutes(1));
+            var layer = await GateRig.PushBlobAsync(_rig.Repository, $"junk {junk}", EvidenceTypes.SimpleSigning, HoldRig.Pusher);
+            var layers = Enumerable.Range(0, 200).Select(i => layer with
+            {
+                Annotations = ImmutableSortedDictionary<string, string>.Empty.Add("n", $"{i}"),
+            });
+            var bytes = Signatures(config, layers, digest);
+            Assert.IsType<Answer<PushedManifest>.Found>(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes));
+        }
+        _rig.Reload(_rig.Policy! with { Rules = [.. _rig.Policy.Rules, Other] });
+        Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
+    /// <summary>A rule about other repositories, which makes another revision.</summary>
+    private static RuleOptions Other { get; } = HoldRig.Rule(OnMissing.Deny) with { Id = "other", Repositories = ["other/**"] };
+
+    [Fact]
+    public async Task Of_many_who_push_to_a_free_immutable_tag_at_once_one_gets_it()
+    {
+        _rig.Reload(new()
+        {
+            Default = Outcome.Allow,
+            Rules =
+            [
+                new()
+                {
+                    Id = "once", Repositories = ["prod/**"], Stages = [Stage.Push, Stage.Tag],
+                    Require = new() { TagMutability = TagMutability.Immutable },
+                },
+            ],
+        });
+        for (var round = 0; round < 10; round++)
+        {
+            var tag = $"v{round}";
+            var pushes = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => _rig.PushAsync(tag, $"{round} {i}"))));
+            var taken = Assert.Single(pushes, p => p.Answer is Answer<PushedManifest>.Found);
+            Assert.All(pushes, p => Assert.True(p == taken || p.Answer is Answer<PushedManifest>.Refused, p.Answer.ToString()));
+            Assert.Equal(taken.Digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, tag));
+        }
+    }
+
+    private static byte[] Signatures(Descriptor config, IEnumerable<Descriptor> layers, Digest subject) => JsonSerializer.SerializeToUtf8Bytes(
+        new JsonObject
+        {
+            ["schemaVersion"] = 2,
+            ["mediaType"] = MediaTypes.OciManifest,
+            ["config"] = Json(config),
+            ["layers"] = new JsonArray([.. layers.Select(Json)]),
+            ["subject"] = Json(new(MediaTypes.OciManifest, subject, 1)),
+        });
+
+    private static JsonNode Json(Descriptor d)
+    {
+        var json = new JsonObject { ["mediaType"] = d.MediaType, ["digest"] = d.Digest.ToString(), ["size"] = d.Size };
+        if (!d.Annotations.IsEmpty) json["annotations"] = JsonSerializer.SerializeToNode(d.Annotations);
+        return json;
+    }
+}
