@@ -29,8 +29,8 @@ internal sealed class BlobContents
     private readonly ConcurrentDictionary<Digest, Content> _found = new();
     private readonly ConcurrentDictionary<(Digest, BlobUseKind), Lazy<Task<Content?>>> _running = new();
 
-    // Unpacking takes a processor and at most 128 MiB each (zstd's window).
-    private readonly SemaphoreSlim _slots = new(Math.Max(2, Environment.ProcessorCount));
+    // Unpacking takes a processor and at most 128 MiB each (zstd's window), whoever asks: of the process, not of one of these.
+    private static readonly SemaphoreSlim Slots = new(Math.Max(2, Environment.ProcessorCount));
 
     /// <summary>What a blob is, read now if need be; null where its bytes are not here.</summary>
     /// <param name="use">Whether it is fetched if it is not here: <see cref="BlobUse.Whole"/>, else <see cref="BlobUse.Here"/>.</param>
@@ -52,7 +52,7 @@ internal sealed class BlobContents
 
     private async Task<Content?> ReadAsync(IBacking backing, Descriptor blob, BlobUse use)
     {
-        await _slots.WaitAsync();
+        await Slots.WaitAsync();
         var begun = Stopwatch.GetTimestamp();
         using var deadline = new CancellationTokenSource(MaxTime);
         try
@@ -79,7 +79,7 @@ internal sealed class BlobContents
         }
         finally
         {
-            _slots.Release();
+            Slots.Release();
             _running.TryRemove((blob.Digest, use.Kind), out _);
         }
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
@@ -7,7 +8,7 @@ namespace Gateway.Commands.Policy;
 /// <summary>What is likely wrong with rules, each by itself and beside the others.</summary>
 internal static class LintRules
 {
-    private const string Name = "abcdefghijklmnopqrstuvwxyz0123456789._-/*";
+    private static readonly SearchValues<char> Name = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789._-/*");
 
     /// <param name="proxied">Prefixes below which everything comes from an upstream, so that nobody pushes there.</param>
     public static IEnumerable<LintFinding> Of(PolicyOptions policy, IReadOnlyCollection<string> proxied) =>
