@@ -89,7 +89,7 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>Asks the gate for what is fetched ahead.</summary>
     public async Task<StoredManifest?> PullAheadAsync(
-        string upstream, RepositoryName name, Reference reference, CancellationToken cancellationToken) =>
+        string _, RepositoryName _1, Reference reference, CancellationToken cancellationToken) =>
         (await Gate.GetManifestAsync(new("prefetch", AccessActions.Pull), reference, cancellationToken)
             as Answer<StoredManifest>.Found)?.Value;
 
