@@ -32,7 +32,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
         var rule = Assert.Single(answer.Rules, rule => rule.Id == "signed");
         Assert.Equal("repos prod/**", rule.MatchedBy);
         Assert.Equal(ReasonCodes.SigNone, Assert.Single(rule.Reasons).Code);
-        Assert.Contains($"cosign sign --key KEY prod/app@{digest}", rule.Fix);
+        Assert.Contains($"cosign sign --key KEY HOST/prod/app@{digest}", rule.Fix);
         Assert.Empty(answer.Evidence);
     }
 
