@@ -19,7 +19,7 @@ internal sealed class Podman
         client.Environment["CONTAINERS_STORAGE_CONF"] = client.Folder.Write("podman/storage.conf", $"""
             [storage]
             driver = "{(partial ? "overlay" : "vfs")}"
-            graphroot = "{at}/root"
+            graphroot = "{at}/storage"
             runroot = "{at}/run"
             [storage.options.pull_options]
             enable_partial_images = "{(partial ? "true" : "false")}"
@@ -32,13 +32,13 @@ internal sealed class Podman
             runtime = "crun"
             conmon_path = ["{engines}/bin/conmon"]
             helper_binaries_dir = ["{engines}/lib/podman"]
-            static_dir = "{at}/root/libpod"
+            static_dir = "{at}/storage/libpod"
             tmp_dir = "{at}/run/libpod"
-            volume_path = "{at}/root/volumes"
+            volume_path = "{at}/storage/volumes"
             [engine.runtimes]
             crun = ["{engines}/bin/crun"]
             [network]
-            network_config_dir = "{at}/root/networks"
+            network_config_dir = "{at}/storage/networks"
             """);
         Configure(""); // the machine's own is not read then
     }
