@@ -9,12 +9,23 @@ internal enum UpstreamFailure
     /// <summary>429, or a budget of ours is spent.</summary>
     RateLimited,
 
-    /// <summary>401 or 403 with the credentials we have.</summary>
+    /// <summary>401 or 403 with the credentials we have; to a write 401 alone.</summary>
     Unauthorized,
 
     /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, an encoding, a web page.</summary>
     Misbehaving,
+
+    /// <summary>
+    /// It did not take what was sent: 400, 403, 404, 405, 409, 413, 415 … to a write. Sent again it would be refused again;
+    /// <see cref="UpstreamException.Error"/> has its words, where it said any.
+    /// </summary>
+    Refused,
 }
+
+/// <summary>What an upstream said about a refusal (distribution-spec, "Error Codes"): one printable line each, bounded.</summary>
+/// <param name="Code">Its code, upper case letters, digits and underscores (<c>SIZE_INVALID</c>); empty where it said none.</param>
+/// <param name="Message">Its message; empty where it said none.</param>
+internal sealed record UpstreamError(string Code, string Message);
 
 /// <summary>An upstream could not answer. The message is one line fit for a client: it names the upstream and never a secret.</summary>
 internal sealed class UpstreamException(
@@ -26,4 +37,7 @@ internal sealed class UpstreamException(
     public TimeSpan? RetryAfter { get; } = retryAfter;
 
     public int? Status { get; } = status;
+
+    /// <summary>For <see cref="UpstreamFailure.Refused"/>: the upstream's own words, also part of the message.</summary>
+    public UpstreamError? Error { get; init; }
 }

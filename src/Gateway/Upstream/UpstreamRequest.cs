@@ -9,6 +9,9 @@ internal enum UpstreamNoun
     Blob,
     Tags,
     Referrers,
+
+    /// <summary>A session that takes a blob.</summary>
+    Upload,
 }
 
 /// <summary>One request for one repository of an upstream.</summary>
