@@ -15,6 +15,12 @@ public sealed record PolicyInput(
     RepositoryName Repository, TagName? Tag, Stage Stage, Digest Digest, Manifest Manifest,
     ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants)
 {
+    /// <summary>
+    /// The sha256 digest of the manifest's bytes where <see cref="Digest"/> is another: evidence about the one is about the other. Empty
+    /// where they are the same.
+    /// </summary>
+    public Digest Canonical { get; init; }
+
     /// <summary>The moment of the question; the only clock the engine knows.</summary>
     public DateTimeOffset Now { get; init; }
 

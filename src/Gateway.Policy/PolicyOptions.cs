@@ -65,6 +65,13 @@ public sealed record QuarantineOptions
 
     /// <summary>Most tags that wait in one repository.</summary>
     public int MaxPendingPerRepo { get; init; } = 200;
+
+    /// <summary>Most manifests that may say something about one subject. Chosen: a daily scan for over two years.</summary>
+    public int MaxReferrersPerSubject { get; init; } = 1000;
+
+    /// <summary>Most manifests of one repository that may say something about what is not there. Chosen: many more than one build signs
+    /// ahead.</summary>
+    public int MaxOrphansPerRepo { get; init; } = 1000;
 }
 
 /// <summary>The <c>policy.parser</c> section.</summary>

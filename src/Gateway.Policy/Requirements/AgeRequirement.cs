@@ -48,7 +48,8 @@ internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
     private static DateTimeOffset FirstSeen(Hearing hearing)
     {
         var facts = hearing.Input.Facts;
-        return facts.Above.Select(static above => above.Digest).Append(hearing.Digest).Append(hearing.Input.Digest)
+        return facts.Above.Select(static above => above.Digest).Append(hearing.Digest)
+            .Append(hearing.Input.Digest).Append(hearing.Input.Canonical)
             .Min(digest => facts.FirstSeen.TryGetValue(digest, out var seen) ? seen : hearing.Input.Now);
     }
 

@@ -40,7 +40,17 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
         if (check.Code is { } code) hearing.Findings.Add(Missing(code, check.Why, hearing));
     }
 
+    // The bytes that are asked about have one name, whatever they are asked for by: what vouches for it vouches for them.
     private EvidenceCheck Ask(Hearing hearing, Digest digest)
+    {
+        var check = AskOf(hearing, digest);
+        var canonical = hearing.Input.Canonical;
+        if (check.IsSatisfied || canonical.IsEmpty || digest != hearing.Input.Digest) return check;
+        var same = AskOf(hearing, canonical);
+        return same.IsSatisfied || check.Findings.IsEmpty ? same : check;
+    }
+
+    private EvidenceCheck AskOf(Hearing hearing, Digest digest)
     {
         var check = wanted.Ask(digest, hearing.Sets.Of(digest), hearing.Input);
         hearing.Evidence.AddRange(check.Findings.Select(finding => new EvidenceSeen(

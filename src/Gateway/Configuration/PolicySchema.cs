@@ -110,6 +110,14 @@ internal static class PolicySchema
             "maxPendingPerRepo", Scalars.Whole(1, 10_000), "200", "Most tags that wait in one repository.",
             (o, v) => o with { MaxPendingPerRepo = v }
         },
+        {
+            "maxReferrersPerSubject", Scalars.Whole(1, 10_000), "1000", "Most signatures, attestations and other referrers of one manifest.",
+            (o, v) => o with { MaxReferrersPerSubject = v }
+        },
+        {
+            "maxOrphansPerRepo", Scalars.Whole(1, 10_000), "1000", "Most referrers in one repository of manifests that are not there.",
+            (o, v) => o with { MaxOrphansPerRepo = v }
+        },
         { "visibleTo", new ListOf<bool>(Scalars.OneOf(("push", true))), "[push]", "Who sees what waits: those who may push.", (o, _) => o },
     };
 

@@ -30,9 +30,17 @@ internal sealed class Closure
     {
         (_backing, _bindings, Manifest, _engine, _contents, _clock) = (backing, bindings, manifest, engine, contents, clock);
         _reader = new(backing, brought, clock);
+        Canonical = CanonicalOf(manifest);
     }
 
     public StoredManifest Manifest { get; }
+
+    /// <summary>See <see cref="PolicyInput.Canonical"/>.</summary>
+    public Digest Canonical { get; }
+
+    /// <summary>The sha256 digest of a manifest that is here by another; empty where it is here by that.</summary>
+    public static Digest CanonicalOf(StoredManifest manifest) =>
+        manifest.Digest.Algorithm == DigestAlgorithm.Sha256 ? default : Digest.Of(manifest.Bytes.Span);
 
     /// <summary>Every manifest below an index that the repository holds, in the index's order.</summary>
     public ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants { get; private set; } = [];
@@ -51,6 +59,7 @@ internal sealed class Closure
     {
         var closure = new Closure(backing, bindings, manifest, engine, contents, brought, clock);
         closure.NoteVersion(manifest.Digest);
+        if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
         foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
         return closure;
@@ -75,7 +84,10 @@ internal sealed class Closure
     }
 
     private IEnumerable<(Digest Digest, Manifest Manifest)> All =>
-        Descendants.Prepend((Manifest.Digest, Manifest.Manifest)).Concat(_facts.Above);
+        Named.Select(digest => (digest, Manifest.Manifest)).Concat(Descendants).Concat(_facts.Above);
+
+    /// <summary>The names of the manifest itself.</summary>
+    private Digest[] Named => Canonical.IsEmpty ? [Manifest.Digest] : [Manifest.Digest, Canonical];
 
     private async ValueTask ReadEvidenceAsync(CancellationToken cancellationToken)
     {
@@ -146,8 +158,8 @@ internal sealed class Closure
     private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadAboveAsync(CancellationToken cancellationToken)
     {
         var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
-        var seen = new HashSet<Digest> { Manifest.Digest };
-        var level = new List<Digest> { Manifest.Digest };
+        HashSet<Digest> seen = [.. Named];
+        List<Digest> level = [.. Named];
         for (var depth = 0; depth <= _engine.Policy!.Parser.MaxIndexDepth && level.Count > 0; depth++)
         {
             var above = new List<Digest>();

@@ -62,7 +62,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         if (engine.AdmitsEverything) return Admitted;
         if (!_readsTags) tag = null;
         var (now, version) = (clock.GetUtcNow(), backing.Version);
-        if (tag is null && IsAdmitted(manifest.Verdict, now)) return Admitted;
+        // What a verdict about another name than the canonical one rests on may be noted with that one, and be gone with it.
+        if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return Admitted;
         var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
         if (_cache.Find(key, backing, now) is { } known) return known;
         return await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
@@ -160,7 +161,11 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
         var (manifest, now) = (closure.Manifest, clock.GetUtcNow());
-        var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants) { Now = now };
+        var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants)
+        {
+            Now = now,
+            Canonical = closure.Canonical,
+        };
         return engine.Needs(input) is var needs and not FactKinds.None
             ? input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) }
             : input;

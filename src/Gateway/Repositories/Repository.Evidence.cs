@@ -38,6 +38,32 @@ internal sealed partial class Repository
             ? tags.Select(EvidenceNotes.SubjectOf).Where(s => !s.IsEmpty).Distinct()
             : [];
 
+    /// <summary>A refusal, where there is too much already of what a push says something about; what is here may be pushed again.</summary>
+    private async ValueTask<Verdict?> BeyondQuotaAsync(
+        StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+    {
+        if (judge.Engine.AdmitsEverything) return null;
+        Digest[] subjects = manifest.Manifest.Subject is { } own ? [own.Digest] : [.. TaggedSubjects(manifest, tags)];
+        if (subjects.Length == 0 || await backing.ReadLinkAsync(manifest.Digest, LinkKind.Manifest, cancellationToken) is not null) return null;
+        var (perSubject, orphans) = (judge.Quarantine.MaxReferrersPerSubject, judge.Quarantine.MaxOrphansPerRepo);
+        foreach (var subject in subjects)
+        {
+            if (await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var all }
+                && all.Count >= perSubject)
+                return Denied(
+                    "LIMIT_REFERRERS",
+                    $"{all.Count} manifests of {Name} refer to {subject} already, policy.quarantine.maxReferrersPerSubject is {perSubject}; "
+                    + "delete some first");
+            if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is null
+                && backing.Orphans().Select(static o => o.Evidence).Distinct().Take(orphans).Count() >= orphans)
+                return Denied(
+                    "LIMIT_ORPHANS",
+                    $"{orphans} manifests of {Name} refer to what is not there, as policy.quarantine.maxOrphansPerRepo allows; push what they "
+                    + "are about, or delete some");
+        }
+        return null;
+    }
+
     /// <summary>Judges what a manifest may be evidence about, as if it were stored already.</summary>
     private async ValueTask<Review> ReviewAsync(
         StoredManifest evidence, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
@@ -87,7 +113,8 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// The subjects that are here, and every index that waits and has one below it; each with its offers that still hold.
+    /// The subjects that are here, by whatever name they wait, and every index that waits and has one below it; each with its offers that
+    /// still hold.
     /// </summary>
     private async ValueTask<List<(StoredManifest Manifest, TagOffer[] Offers)>> ConcernedAsync(
         ImmutableArray<Digest> subjects, CancellationToken cancellationToken)
@@ -100,10 +127,12 @@ internal sealed partial class Repository
             foreach (var subject in subjects) above.UnionWith(await backing.IndexesOfAsync(subject));
         }
         var concerned = new List<(StoredManifest, TagOffer[])>();
-        foreach (var digest in subjects.Concat(above.Where(offers.Contains)).Distinct())
+        var renamed = offers.Select(o => o.Key).Where(d => d.Algorithm != DigestAlgorithm.Sha256);
+        foreach (var digest in subjects.Concat(above.Where(offers.Contains)).Concat(renamed).Distinct())
         {
             if (await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is not null
-                && await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var manifest })
+                && await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var manifest }
+                && (subjects.Contains(digest) || above.Contains(digest) || subjects.Contains(Closure.CanonicalOf(manifest))))
                 concerned.Add((manifest, [.. offers[digest]]));
         }
         return concerned;

@@ -108,7 +108,7 @@ internal sealed partial class Repository
         var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Promote, [tag], cancellationToken);
         foreach (var (digest, _) in closure.Descendants) moved.AddRange(await source.StoredAsync(digest, default, cancellationToken));
         moved.Reverse();
-        var here = moved.Select(m => m.Item1.Digest).ToHashSet();
+        var here = moved.Select(m => m.Item1.Digest).Append(closure.Canonical).ToHashSet();
         foreach (var (subject, evidence) in arrival.Verified.Where(v => here.Contains(v.Subject) && !here.Contains(v.Evidence)))
             moved.AddRange(await source.StoredAsync(evidence, subject, cancellationToken));
         return (moved, arrival);

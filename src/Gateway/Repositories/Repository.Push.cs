@@ -55,7 +55,7 @@ internal sealed partial class Repository
         Asker asker, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
-        var refused = RefusalOf(arrival, manifest, tags);
+        var refused = RefusalOf(arrival, manifest, tags) ?? await BeyondQuotaAsync(manifest, tags, cancellationToken);
         if (refused is not null)
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);

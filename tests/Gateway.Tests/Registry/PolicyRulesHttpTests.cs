@@ -113,6 +113,29 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Tags_of_a_push_by_digest_are_bound_all_or_none()
+    {
+        await PushAsync("release/app", "v1", annotations: "\"n\":\"0\"");
+        await _rig.PushBlobAsync("release/app", "{}"u8.ToArray());
+        var bytes = GatewayRig.ManifestBytes();
+        var digest = Digest.Of(bytes);
+        using (var refused = await _rig.PutManifestAsync("release/app", $"{digest}?tag=new&tag=v1&tag=newer", bytes))
+        {
+            Assert.Equal((403, "DENIED"), ((int)refused.StatusCode, await GatewayRig.ErrorCodeAsync(refused)));
+            Assert.Null(GatewayRig.Header(refused, "OCI-Tag"));
+        }
+        using (var tags = await _rig.SendAsync("GET", "/v2/release/app/tags/list"))
+            Assert.Contains("[\"v1\"]", await tags.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+
+        var eleven = string.Join('&', Enumerable.Range(0, 11).Select(static i => $"tag=t{i}"));
+        using (var many = await _rig.PutManifestAsync("release/app", $"{digest}?{eleven}", bytes)) Assert.Equal(414, (int)many.StatusCode);
+        using (var byTag = await _rig.PutManifestAsync("release/app", "v2?tag=v3", bytes))
+            Assert.Equal((400, "UNSUPPORTED"), ((int)byTag.StatusCode, await GatewayRig.ErrorCodeAsync(byTag)));
+        using var bound = await _rig.PutManifestAsync("release/app", $"{digest}?tag=new&tag=newer", bytes);
+        Assert.Equal((201, "new|newer"), ((int)bound.StatusCode, GatewayRig.Header(bound, "OCI-Tag")));
+    }
+
+    [Fact]
     public async Task Young_image_is_taken_and_not_served()
     {
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("old/app", "v1")).Status);

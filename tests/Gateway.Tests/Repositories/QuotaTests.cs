@@ -1,0 +1,75 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>How much may be said about a manifest, and about what is not there: whoever may push cannot fill a repository with it.</summary>
+public sealed class QuotaTests : IAsyncLifetime
+{
+    private HoldRig _rig = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _rig = await HoldRig.OpenAsync();
+        _rig.Reload(_rig.Policy! with { Quarantine = new() { MaxReferrersPerSubject = 3, MaxOrphansPerRepo = 2 } });
+    }
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    /// <summary>Pushes a referrer that says something of a type of its own.</summary>
+    private async Task<Answer<PushedManifest>> ReferAsync(Digest subject, string text, string configType = "application/vnd.test.note")
+    {
+        var config = await GateRig.PushBlobAsync(_rig.Repository, text, configType, HoldRig.Pusher);
+        var bytes = GateRig.Manifest(config, subject: new(MediaTypes.OciManifest, subject, 1));
+        return await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes);
+    }
+
+    private static string CodeOf(Answer<PushedManifest> answer) =>
+        answer is Answer<PushedManifest>.Refused refused ? refused.Decision.Verdict.Reasons[0].Code : answer.GetType().Name;
+
+    [Fact]
+    public async Task One_referrer_more_of_a_manifest_than_the_policy_says_is_refused_by_tag_and_by_subject()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        var (other, _) = await _rig.PushAsync("v2", "two");
+        for (var i = 0; i < 3; i++) Assert.Equal("Found", CodeOf(await ReferAsync(digest, $"note {i}")));
+
+        var refused = await ReferAsync(digest, "note 3");
+        Assert.Equal("LIMIT_REFERRERS", CodeOf(refused));
+        Assert.Contains("maxReferrersPerSubject is 3", ((Answer<PushedManifest>.Refused)refused).Decision.Message, StringComparison.Ordinal);
+        Assert.Equal("LIMIT_REFERRERS", CodeOf(await _rig.SignAsync(digest, _rig.WrongKey)));
+        Assert.Equal("Found", CodeOf(await ReferAsync(digest, "note 2")));
+        Assert.Equal("Found", CodeOf(await ReferAsync(other, "note 3")));
+    }
+
+    [Fact]
+    public async Task Deleting_one_makes_room_for_the_signature()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        for (var i = 0; i < 3; i++) await ReferAsync(digest, $"note {i}");
+        var note = Gateway.Storage.EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest)[0];
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(note), default));
+        Assert.Equal("Found", CodeOf(await _rig.SignAsync(digest)));
+        Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
+    [Fact]
+    public async Task No_more_may_be_said_of_what_is_not_there_than_the_policy_says()
+    {
+        for (var i = 0; i < 2; i++) Assert.Equal("Found", CodeOf(await ReferAsync(Digest.Of([(byte)i]), $"note {i}")));
+        Assert.Equal("LIMIT_ORPHANS", CodeOf(await ReferAsync(Digest.Of("absent"u8), "note 2")));
+        Assert.Equal("LIMIT_ORPHANS", CodeOf(await _rig.SignAsync(Digest.Of("absent"u8))));
+
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        Assert.Equal("Found", CodeOf(await _rig.SignAsync(digest)));
+    }
+
+    [Fact]
+    public async Task Without_a_policy_nothing_is_counted()
+    {
+        _rig.Reload(null);
+        for (var i = 0; i < 5; i++) Assert.Equal("Found", CodeOf(await ReferAsync(Digest.Of("absent"u8), $"note {i}")));
+    }
+}
