@@ -24,12 +24,12 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IU
 
     public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
     {
-        // A referrers list proves nothing either way: some answer it to everybody, and many that have none answer 401.
-        var tells = request.Noun != UpstreamNoun.Referrers;
+        // A referrers list proves nothing either way: some answer it to everybody, and many that have none answer 401. Nor does a push.
+        var tells = request.Noun != UpstreamNoun.Referrers && !request.IsWrite;
         try
         {
             var response = await asClient.SendAsync(request, cancellationToken);
-            if (response.Status is 200 or 206 && request.Noun is UpstreamNoun.Manifest or UpstreamNoun.Blob)
+            if (tells && response.Status is 200 or 206 && request.Noun is UpstreamNoun.Manifest or UpstreamNoun.Blob)
                 Volatile.Write(ref _until, (clock.GetUtcNow() + Options.ProvenFor).UtcTicks);
             return response;
         }

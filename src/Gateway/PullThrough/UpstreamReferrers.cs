@@ -164,7 +164,7 @@ internal sealed class UpstreamReferrers(
     // itself what it is and whom it is about.
     private async Task<List<Descriptor>> ReadFallbackAsync(Digest subject)
     {
-        if (await manifests.ReadTagAsync(FallbackTag(subject)) is not UpstreamTag.Bound(var digest)) return [];
+        if (await manifests.ReadTagAsync(ReferrersTag.NameFor(subject)) is not UpstreamTag.Bound(var digest)) return [];
         if (await manifests.ReadAsync(digest, CancellationToken.None)
             is not Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index })
             return [];
@@ -182,12 +182,6 @@ internal sealed class UpstreamReferrers(
         }
         return all;
     }
-
-    /// <summary>
-    /// The tag under which clients list referrers where there is no API (distribution-spec, "Referrers Tag Schema"): hex cut to 64
-    /// characters.
-    /// </summary>
-    private static TagName FallbackTag(Digest subject) => TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..64]}");
 
     private static Descriptor Describe(StoredManifest read) => new(read.Manifest.MediaType, read.Digest, read.Bytes.Length)
     {

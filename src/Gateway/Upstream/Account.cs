@@ -13,8 +13,8 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     private const int MostRefusals = 1000;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, bool Head), DateTimeOffset> _limited = [];
-    private readonly Dictionary<RepositoryName, DateTimeOffset> _refused = [];
+    private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _limited = [];
+    private readonly Dictionary<(RepositoryName Name, bool Write), DateTimeOffset> _refused = [];
 
     public string Name { get; } = name;
 
@@ -38,25 +38,25 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     public void Limited(Uri endpoint, UpstreamRequest request, TimeSpan pause)
     {
         lock (_lock) _limited[KindOf(endpoint, request)] = clock.GetUtcNow() + pause;
-        if (request.Noun == UpstreamNoun.Manifest) Budget.Exhausted(pause);
+        if (request is { Noun: UpstreamNoun.Manifest, IsWrite: false }) Budget.Exhausted(pause);
     }
 
-    /// <summary>Whether it was refused this repository lately, so that another account is better asked first.</summary>
-    public bool IsRefused(RepositoryName repository)
+    /// <summary>Whether it was refused this repository lately, to push as this or to pull, so that another account is better asked first.</summary>
+    public bool IsRefused(UpstreamRequest request)
     {
-        lock (_lock) return _refused.TryGetValue(repository, out var until) && until > clock.GetUtcNow();
+        lock (_lock) return _refused.TryGetValue((request.Name, request.IsWrite), out var until) && until > clock.GetUtcNow();
     }
 
-    /// <summary>It was refused this repository, 401 or 403.</summary>
-    public void Refused(RepositoryName repository)
+    /// <summary>It was refused this repository, 401 or 403: who may not push may well pull.</summary>
+    public void Refused(UpstreamRequest request)
     {
         lock (_lock)
         {
             if (_refused.Count >= MostRefusals) _refused.Clear();
-            _refused[repository] = clock.GetUtcNow() + RefusalLifetime;
+            _refused[(request.Name, request.IsWrite)] = clock.GetUtcNow() + RefusalLifetime;
         }
     }
 
-    private static (Uri Endpoint, UpstreamNoun Noun, bool Head) KindOf(Uri endpoint, UpstreamRequest request) =>
-        (endpoint, request.Noun, request.Method == HttpMethod.Head);
+    private static (Uri Endpoint, UpstreamNoun Noun, HttpMethod Method) KindOf(Uri endpoint, UpstreamRequest request) =>
+        (endpoint, request.Noun, request.Method);
 }

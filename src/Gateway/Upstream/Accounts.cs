@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
@@ -30,8 +29,8 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     /// For a request about a repository: the one with the largest share left of its limit first, so that all run down together, each in
     /// proportion to what it may; those that were refused the repository last.
     /// </summary>
-    public IEnumerable<Account> InOrderFor(RepositoryName repository) => all.Length == 1
+    public IEnumerable<Account> InOrderFor(UpstreamRequest request) => all.Length == 1
         ? all
-        : all.OrderBy(account => account.IsRefused(repository) || account.Credentials.IsRefused)
+        : all.OrderBy(account => account.IsRefused(request) || account.Credentials.IsRefused)
             .ThenByDescending(account => account.Budget.Left?.Share ?? double.PositiveInfinity);
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
@@ -36,26 +35,28 @@ internal sealed class Authenticator(
 
     /// <summary>What to show without being asked; null when the endpoint has not asked before.</summary>
     public async Task<Authorization?> PrepareAsync(
-        Uri endpoint, CredentialSource credentials, RepositoryName name, CancellationToken cancellationToken)
+        Uri endpoint, CredentialSource credentials, UpstreamRequest request, CancellationToken cancellationToken)
     {
         if (!_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
         if (challenge.Scheme == "basic") return BasicOf(await credentials.GetAsync(cancellationToken));
-        return await BearerAsync(endpoint, credentials, challenge, name, cancellationToken);
+        // What deleting takes has a name of its own at each registry: it is asked for by its own challenge.
+        if (request.Method == HttpMethod.Delete) return null;
+        return await BearerAsync(endpoint, credentials, challenge, request, cancellationToken);
     }
 
     /// <summary>What to show after a 401. Throws <see cref="UpstreamException"/> when there is nothing (else) to show.</summary>
     public async Task<Authorization> AnswerAsync(
         Uri endpoint,
         CredentialSource credentials,
-        RepositoryName name,
+        UpstreamRequest request,
         IReadOnlyList<Challenge> challenges,
         Authorization? refused,
         CancellationToken cancellationToken)
     {
-        if (refused is not null) GiveUp(credentials, refused);
+        if (refused is not null) GiveUp(endpoint, credentials, request, refused);
         foreach (var challenge in challenges.Where(c => c.Scheme == "bearer"))
         {
-            if (await BearerAsync(endpoint, credentials, challenge, name, cancellationToken) is not { } authorization) continue;
+            if (await BearerAsync(endpoint, credentials, challenge, request, cancellationToken) is not { } authorization) continue;
             _lastUsed[endpoint] = challenge;
             return authorization;
         }
@@ -82,9 +83,15 @@ internal sealed class Authenticator(
     }
 
     /// <summary>Drops what was refused; throws when it was fresh.</summary>
-    private void GiveUp(CredentialSource credentials, Authorization refused)
+    private void GiveUp(Uri endpoint, CredentialSource credentials, UpstreamRequest request, Authorization refused)
     {
-        if (refused.Credential is { } credential) throw credentials.Refuse(credential);
+        if (refused.Credential is { } credential)
+        {
+            // Some registries say 401 to who may pull and not push. A wrong password is found out, and remembered, by the pulls.
+            throw request.IsWrite
+                ? Unauthorized($"{endpoint.Authority} did not let the {credential} {request.Method} in {request.Name}")
+                : credentials.Refuse(credential);
+        }
         if (refused.Bearer is not var (key, token)) return;
         tokens.Drop(key, token);
         if (!refused.IsFresh) return;
@@ -96,9 +103,9 @@ internal sealed class Authenticator(
         ? null
         : new Authorization(credential.Basic, IsFresh: true) { Credential = credential };
 
-    /// <summary>A token for pulling, never for what the challenge may name beyond it; null when the realm is not one to be asked.</summary>
+    /// <summary>A token for what the request needs; null when the realm is not one to be asked.</summary>
     private async Task<Authorization?> BearerAsync(
-        Uri endpoint, CredentialSource credentials, Challenge challenge, RepositoryName name, CancellationToken cancellationToken)
+        Uri endpoint, CredentialSource credentials, Challenge challenge, UpstreamRequest request, CancellationToken cancellationToken)
     {
         if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm)) return null;
         var trust = boundary.Judge(endpoint, realm);
@@ -108,7 +115,8 @@ internal sealed class Authenticator(
             return null;
         }
         var credential = await CredentialForAsync(credentials, trust, realm, cancellationToken);
-        var key = new TokenKey(realm.GetLeftPart(UriPartial.Query), challenge["service"] ?? "", $"repository:{name}:pull", credential?.Id);
+        var scope = TokenScope.Of(request, challenge);
+        var key = new TokenKey(realm.GetLeftPart(UriPartial.Query), challenge["service"] ?? "", scope, credential?.Id);
         if (tokens.IsDenied(key)) throw Unauthorized($"a fresh token for {key.Scope} was refused a moment ago");
         if (tokens.Find(key) is { } known) return BearerOf(key, known, isFresh: false);
         var started = clock.GetUtcNow();

@@ -8,8 +8,8 @@ internal interface IUpstreamRegistry
     UpstreamOptions Options { get; }
 
     /// <summary>
-    /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404, 405, 416; throws
-    /// <see cref="UpstreamException"/> for the rest.
+    /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404, 405, 416; to a write 2xx, and 404
+    /// where something is deleted; throws <see cref="UpstreamException"/> for the rest.
     /// </summary>
     Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken);
 

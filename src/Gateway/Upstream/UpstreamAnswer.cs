@@ -1,8 +1,23 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using Gateway.Oci;
 
 namespace Gateway.Upstream;
+
+/// <summary>A final response, and what led to it.</summary>
+/// <param name="Last">Where it came from, after redirects.</param>
+internal sealed record UpstreamReply(Uri Endpoint, Uri Last, HttpResponseMessage Response)
+{
+    /// <summary>Whether the endpoint itself said it, and not who it redirected to.</summary>
+    public bool IsOwn => TrustBoundary.SameOrigin(Endpoint, Last);
+
+    /// <summary>The upload session after it.</summary>
+    public UpstreamSession? Session { get; init; }
+
+    /// <summary>The words of a refused write.</summary>
+    public UpstreamError? Error { get; init; }
+}
 
 /// <summary>Makes an answer of a final response, or says why it is none.</summary>
 internal static class UpstreamAnswer
@@ -10,27 +25,20 @@ internal static class UpstreamAnswer
     // Chosen: a page's key is a tag or a digest.
     private const int LongestQuery = 2048;
 
-    /// <param name="last">Where the final answer came from, after redirects.</param>
     /// <param name="emptyFor">For a 429 that does not say when to come back.</param>
-    public static UpstreamResponse Read(
-        string upstream,
-        Uri endpoint,
-        Uri last,
-        UpstreamRequest request,
-        HttpResponseMessage response,
-        TimeSpan? emptyFor,
-        DateTimeOffset now)
+    public static UpstreamResponse Read(string upstream, UpstreamRequest request, UpstreamReply reply, TimeSpan? emptyFor, DateTimeOffset now)
     {
+        var response = reply.Response;
         var status = (int)response.StatusCode;
-        var what = $"upstream {upstream}: {last.Authority} answered {status} to {Describe(request)}";
-        if (status is 408 or 429 or >= 500) throw UpstreamFailures.OfStatus(what, response, now, emptyFor);
-        if (status is 401 or 403)
+        var what = $"upstream {upstream}: {reply.Last.Authority} answered {status} to {Describe(request)}";
+        if (reply.Error is { } error) what = $"{what}: {error}";
+        // 501 is a refusal to a write: it will not be implemented a moment later.
+        if (status is 408 or 429 or >= 500 && !(status == 501 && request.IsWrite))
         {
-            // Where it was redirected to, it was let in already: that is a fault of its storage, not a judgement about us.
-            var failure = TrustBoundary.SameOrigin(endpoint, last) ? UpstreamFailure.Unauthorized : UpstreamFailure.Unavailable;
-            throw new UpstreamException(failure, what, status: status);
+            throw UpstreamFailures.OfStatus(what, response, now, emptyFor);
         }
-        if (status is not (>= 200 and < 300 or 304 or 404 or 405 or 416)) throw Misbehaves("which no registry should");
+        if (FailureOf(request, reply) is { } failure) throw new UpstreamException(failure, what, status: status) { Error = reply.Error };
+        if (!IsAnswer(request, status)) throw Misbehaves("which no registry should");
         if (FindFault(request, response) is { } fault) throw Misbehaves(fault);
         return new UpstreamResponse
         {
@@ -38,10 +46,13 @@ internal static class UpstreamAnswer
             Length = response.Content.Headers.ContentLength,
             ContentRange = RangeOf(response),
             ContentType = response.Content.Headers.ContentType?.MediaType,
-            DigestClaim = Digest.TryParse(Header(response, "Docker-Content-Digest"), out var digest) ? digest : default,
+            DigestClaim = DigestOf(response, "Docker-Content-Digest"),
+            Subject = DigestOf(response, "OCI-Subject"),
             ETag = Header(response, "ETag"),
             NextQuery = NextOf(response),
-            Endpoint = endpoint,
+            Endpoint = reply.Endpoint,
+            Session = reply.Session,
+            Received = ReceivedOf(response),
             // The response is buffered nowhere: this is the connection itself.
             Body = request.Method == HttpMethod.Head ? Stream.Null : response.Content.ReadAsStream(),
             Owner = response,
@@ -50,6 +61,29 @@ internal static class UpstreamAnswer
         UpstreamException Misbehaves(string fault) => new(UpstreamFailure.Misbehaving, $"{what}, {fault}", status: status);
     }
 
+    /// <summary>It took what was sent and calls it by another digest.</summary>
+    public static UpstreamException OtherDigest(string upstream, UpstreamRequest request, UpstreamResponse response, Digest digest) => new(
+        UpstreamFailure.Misbehaving,
+        $"upstream {upstream}: {response.Endpoint.Authority} answered {response.Status} to {Describe(request)}, "
+        + $"and calls it {response.DigestClaim} where {digest} was sent",
+        status: response.Status);
+
+    private static UpstreamFailure? FailureOf(UpstreamRequest request, UpstreamReply reply)
+    {
+        var status = (int)reply.Response.StatusCode;
+        if (status is 401 or 403)
+        {
+            // Where it was redirected to, it was let in already: that is a fault of its storage, not a judgement about us.
+            if (!reply.IsOwn) return UpstreamFailure.Unavailable;
+            return status == 403 && request.IsWrite ? UpstreamFailure.Refused : UpstreamFailure.Unauthorized;
+        }
+        return request.IsWrite && status >= 400 && !IsAnswer(request, status) ? UpstreamFailure.Refused : null;
+    }
+
+    /// <summary>What was not there may be deleted; nothing else that is sent may be missed.</summary>
+    private static bool IsAnswer(UpstreamRequest request, int status) => status is >= 200 and < 300
+        || (request.IsWrite ? status == 404 && request.Method == HttpMethod.Delete : status is 304 or 404 or 405 or 416);
+
     /// <summary>What was asked for, for messages: <c>GET manifests/latest of library/nginx</c>.</summary>
     public static string Describe(UpstreamRequest request) => request.Noun == UpstreamNoun.Tags
         ? $"{request.Method} tags of {request.Name}"
@@ -57,7 +91,7 @@ internal static class UpstreamAnswer
 
     private static string? FindFault(UpstreamRequest request, HttpResponseMessage response)
     {
-        if (!response.IsSuccessStatusCode) return null;
+        if (!response.IsSuccessStatusCode || request.IsWrite) return null;
         if (response.Content.Headers.ContentEncoding.Any(e => !e.Equals("identity", StringComparison.OrdinalIgnoreCase)))
         {
             return "with a Content-Encoding, which changes the bytes and so the digest";
@@ -78,6 +112,18 @@ internal static class UpstreamAnswer
         && response.Content.Headers.ContentRange is { From: { } first, To: { } last, Unit: "bytes" } range
             ? (first, last, range.Length)
             : null;
+
+    // RFC 9110 knows no Range in an answer; the distribution-spec does: "0-<last byte>". Sessions without a byte say 0-0 too (distribution).
+    private static long? ReceivedOf(HttpResponseMessage response)
+    {
+        var range = Header(response, "Range").AsSpan();
+        if (range.StartsWith("bytes=")) range = range["bytes=".Length..];
+        if (!range.StartsWith("0-") || !long.TryParse(range[2..], NumberStyles.None, CultureInfo.InvariantCulture, out var last)) return null;
+        return last == 0 ? 0 : last + 1;
+    }
+
+    private static Digest DigestOf(HttpResponseMessage response, string header) =>
+        Digest.TryParse(Header(response, header), out var digest) ? digest : default;
 
     private static string? Header(HttpResponseMessage response, string name) =>
         response.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;

@@ -22,11 +22,6 @@ internal enum UpstreamFailure
     Refused,
 }
 
-/// <summary>What an upstream said about a refusal (distribution-spec, "Error Codes"): one printable line each, bounded.</summary>
-/// <param name="Code">Its code, upper case letters, digits and underscores (<c>SIZE_INVALID</c>); empty where it said none.</param>
-/// <param name="Message">Its message; empty where it said none.</param>
-internal sealed record UpstreamError(string Code, string Message);
-
 /// <summary>An upstream could not answer. The message is one line fit for a client: it names the upstream and never a secret.</summary>
 internal sealed class UpstreamException(
     UpstreamFailure failure, string message, TimeSpan? retryAfter = null, int? status = null, Exception? inner = null)

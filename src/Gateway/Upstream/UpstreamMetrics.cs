@@ -40,6 +40,7 @@ internal sealed class UpstreamMetrics : IDisposable
             UpstreamNoun.Manifest => "manifest",
             UpstreamNoun.Blob => "blob",
             UpstreamNoun.Tags => "tags",
+            UpstreamNoun.Upload => "upload",
             _ => "referrers",
         };
         _requests.Add(1, new TagList { { "upstream", upstream }, { "kind", kind }, { "code", code == 0 ? "error" : code } });

@@ -58,15 +58,15 @@ internal sealed class UpstreamRegistry(
     }
 
     /// <summary>In the order written; those that a probe found dead later, and the one that failed for this content last.</summary>
-    private IEnumerable<Uri> EndpointsFor(UpstreamRequest request) => options.Urls.Length == 1
-        ? options.Urls
+    private IEnumerable<Uri> EndpointsFor(UpstreamRequest request) => request.Session is { } session ? [session.Endpoint]
+        : options.Urls.Length == 1 ? options.Urls
         : options.Urls.Distinct().OrderBy(url => url == request.Except ? 2 : cluster.IsIll(url) ? 1 : 0);
 
     /// <summary>Asks one endpoint by one account after the other; null when none got an answer there.</summary>
     private async Task<UpstreamResponse?> TryAsync(
         Uri endpoint, UpstreamRequest request, Attempts attempts, CancellationToken cancellationToken)
     {
-        foreach (var account in accounts.InOrderFor(request.Name))
+        foreach (var account in request.Session is { } session ? [session.Account] : accounts.InOrderFor(request))
         {
             if (account.Rests(endpoint, request, out var rest))
             {
@@ -82,10 +82,10 @@ internal sealed class UpstreamRegistry(
             {
                 return await SendToAsync(endpoint, account, request, cancellationToken);
             }
-            catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unauthorized)
+            catch (UpstreamException e) when (e is { Failure: UpstreamFailure.Unauthorized } or { Failure: UpstreamFailure.Refused, Status: 403 })
             {
                 attempts.Refused = e;
-                account.Refused(request.Name);
+                account.Refused(request);
             }
             catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unavailable or UpstreamFailure.RateLimited)
             {
@@ -102,7 +102,7 @@ internal sealed class UpstreamRegistry(
     {
         var breaker = breakers[endpoint];
         var started = clock.GetTimestamp();
-        var counts = request.Noun == UpstreamNoun.Manifest;
+        var counts = request is { Noun: UpstreamNoun.Manifest, IsWrite: false };
         if (counts) account.Budget.Sent();
         try
         {
@@ -120,7 +120,7 @@ internal sealed class UpstreamRegistry(
         catch
         {
             Count(request, 0, started);
-            if (request.IsOptional || clock.GetElapsedTime(started) < HangTime) breaker.Abandoned();
+            if (request.IsOptional || request.IsWrite || clock.GetElapsedTime(started) < HangTime) breaker.Abandoned();
             else Exclude(endpoint, breaker.Failed(null), "it did not answer in time");
             throw;
         }
@@ -133,7 +133,9 @@ internal sealed class UpstreamRegistry(
 
     private void Judge(Uri endpoint, Account account, UpstreamRequest request, UpstreamException failure)
     {
-        if (request.IsOptional && failure.Failure is (UpstreamFailure.Unavailable or UpstreamFailure.RateLimited))
+        // Who takes no push (read-only, storage full) may well serve pulls; whether it is there at all is found out by the reads of a push.
+        if ((failure.Failure == UpstreamFailure.Unavailable && (request.IsOptional || request.IsWrite))
+            || (failure.Failure == UpstreamFailure.RateLimited && request.IsOptional))
         {
             breakers[endpoint].Abandoned();
             return;

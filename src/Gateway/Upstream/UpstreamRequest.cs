@@ -15,9 +15,8 @@ internal enum UpstreamNoun
 }
 
 /// <summary>One request for one repository of an upstream.</summary>
-/// <param name="Method">GET or HEAD.</param>
 /// <param name="Name">The upstream's own name of the repository (prefix taken off, <c>library/</c> put on).</param>
-/// <param name="Reference">Tag or digest; empty for tags.</param>
+/// <param name="Reference">Tag or digest; empty for tags. For an upload: the digest of what is uploaded.</param>
 internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference)
 {
     /// <summary>First and last byte wanted, inclusive: ranges are always closed, for some registries refuse open ones.</summary>
@@ -32,9 +31,24 @@ internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, Rep
     /// <summary>An endpoint that has just failed for this content and is tried last.</summary>
     public Uri? Except { get; init; }
 
+    /// <summary>What is sent.</summary>
+    public UpstreamBody? Body { get; init; }
+
+    /// <summary>The upload session that this belongs to: it goes to that address and is sent by that account, never by another.</summary>
+    public UpstreamSession? Session { get; init; }
+
     /// <summary>
     /// Whether it can be done without. A refusal then says nothing about the endpoint but that it wants no more of these now: no breaker
     /// hears of it.
     /// </summary>
     public bool IsOptional { get; init; }
+
+    /// <summary>Whether it takes the right to push. What an upload session has is a pusher's business too.</summary>
+    public bool IsWrite => Noun == UpstreamNoun.Upload || (Method != HttpMethod.Get && Method != HttpMethod.Head);
 }
+
+/// <summary>An upload session as an upstream opened it. The address is between us and the upstream: no client is shown it.</summary>
+/// <param name="Endpoint">Who opened it; not always who takes the bytes.</param>
+/// <param name="Account">For whom.</param>
+/// <param name="Address">Where the next request goes: the last <c>Location</c>, absolute, within the trust boundary.</param>
+internal sealed record UpstreamSession(Uri Endpoint, Account Account, Uri Address);

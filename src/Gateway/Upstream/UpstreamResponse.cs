@@ -20,6 +20,9 @@ internal sealed class UpstreamResponse : IAsyncDisposable
     /// <summary>Docker-Content-Digest, where it is a digest; a claim, not a proof.</summary>
     public Digest DigestClaim { get; init; }
 
+    /// <summary>OCI-Subject: the subject that the upstream took note of; empty when it did not say.</summary>
+    public Digest Subject { get; init; }
+
     /// <summary>ETag as sent.</summary>
     public string? ETag { get; init; }
 
@@ -29,11 +32,23 @@ internal sealed class UpstreamResponse : IAsyncDisposable
     /// <summary>Which endpoint answered.</summary>
     public required Uri Endpoint { get; init; }
 
+    /// <summary>For an upload: the session as it is after this answer; null where the upstream named none.</summary>
+    public UpstreamSession? Session { get; init; }
+
+    /// <summary>For an upload: how many bytes the upstream says it has (<c>Range: 0-…</c>); null when it does not.</summary>
+    public long? Received { get; init; }
+
     /// <summary>The body; empty for HEAD.</summary>
     public Stream Body { get; init; } = Stream.Null;
 
     /// <summary>What else must be given back.</summary>
     public IDisposable? Owner { get; init; }
+
+    /// <summary>
+    /// Whether it claims another digest than this. One of another algorithm is none: docker-registry files sha512 under its sha256.
+    /// </summary>
+    public bool Contradicts(Digest digest) =>
+        !DigestClaim.IsEmpty && DigestClaim.Algorithm == digest.Algorithm && DigestClaim != digest;
 
     public ValueTask DisposeAsync()
     {

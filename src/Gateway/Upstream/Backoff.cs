@@ -1,16 +1,19 @@
-namespace Gateway.PullThrough;
+namespace Gateway.Upstream;
 
 /// <summary>
-/// How often a download that broke off is taken up again, and how long is waited before: doubling, with jitter, so that many fetches do not
-/// come back at once.
+/// How often a body that broke off is taken up again, and how long is waited before: doubling, with jitter, so that many do not come back
+/// at once.
 /// </summary>
 internal sealed class Backoff(TimeProvider clock)
 {
-    /// <summary>Tries in a row that brought less than <see cref="Pace.FloorBytes"/>.</summary>
+    /// <summary>Tries in a row that brought less than <see cref="LeastGain"/>.</summary>
     public const int MaxFruitless = 5;
 
     /// <summary>Tries in all: a connection that is cut at each sixteenth of a blob takes 16.</summary>
     public const int MaxTries = 64;
+
+    /// <summary>Bytes. Chosen: less is no progress worth another round of tries.</summary>
+    public const int LeastGain = 10 * 1024;
 
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(3);
@@ -24,7 +27,7 @@ internal sealed class Backoff(TimeProvider clock)
     /// <summary>Counts a try that failed after so many bytes; false when it was the last.</summary>
     public bool MayRetry(long gained)
     {
-        _fruitless = gained >= Pace.FloorBytes ? 0 : _fruitless + 1;
+        _fruitless = gained >= LeastGain ? 0 : _fruitless + 1;
         return ++_tries < MaxTries && _fruitless < MaxFruitless;
     }
 
