@@ -32,8 +32,8 @@ internal static class CommandLine
     private static RootCommand Root() =>
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
-            ServeCommand.Create(), VerifyCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(), PrefetchCommand.Create(),
-            PromoteCommand.Create(), PolicyCommand.Create(),
+            ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
+            PrefetchCommand.Create(), PromoteCommand.Create(), PolicyCommand.Create(),
             SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
         };
 

@@ -1,0 +1,41 @@
+using Gateway.Commands;
+using Xunit;
+
+namespace Gateway.Tests.Commands;
+
+public sealed class HealthCommandTests : IDisposable
+{
+    private readonly string _config = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(_config);
+
+    [Fact]
+    public async Task Gateway_that_is_ready_says_so_check_by_check()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        await File.WriteAllTextAsync(_config, $"operator: {rig.Operator.ToString().TrimEnd('/')}\n");
+
+        var (code, output, _) = await RunAsync();
+
+        Assert.Equal(0, code);
+        Assert.StartsWith("""{"ready":true,"checks":{"process":"ok",""", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Gateway_that_does_not_answer_is_not_healthy_and_is_named()
+    {
+        await File.WriteAllTextAsync(_config, "operator: http://127.0.0.1:1\n");
+
+        var (code, output, error) = await RunAsync();
+
+        Assert.Equal((1, ""), (code, output));
+        Assert.Contains("http://127.0.0.1:1/readyz?verbose does not answer", error, StringComparison.Ordinal);
+    }
+
+    private async Task<(int Code, string Output, string Error)> RunAsync()
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        var code = await CommandLine.RunAsync(["health", "--config", _config], output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+}

@@ -1,0 +1,54 @@
+using System.Runtime.CompilerServices;
+using Gateway.Configuration;
+using Xunit;
+
+namespace Gateway.Tests.House;
+
+/// <summary>What the image and the labs are built of is there and without a mistake; building them takes a docker daemon and a network.</summary>
+public sealed class ImageFilesTests : IDisposable
+{
+    private static readonly string Root = FindRoot();
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("gateway-image-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public void What_the_dockerfile_copies_is_there_and_not_ignored()
+    {
+        var let = File.ReadLines(Path.Combine(Root, ".dockerignore")).Where(line => line.StartsWith('!')).Select(line => line[1..]).ToArray();
+        var copied = File.ReadLines(Path.Combine(Root, "Dockerfile"))
+            .Where(line => line.StartsWith("COPY ", StringComparison.Ordinal) && !line.Contains("--from=", StringComparison.Ordinal))
+            .SelectMany(line => line.Split(' ')[1..^1]).ToArray();
+
+        Assert.Contains("src", copied);
+        Assert.All(copied, path => Assert.True(Path.Exists(Path.Combine(Root, path)), $"{path} is not there"));
+        Assert.All(copied, path => Assert.True(let.Any(p => path == p || path.StartsWith(p + "/", StringComparison.Ordinal)), $"{path} is ignored"));
+    }
+
+    [Fact]
+    public void Image_is_reached_from_outside_its_container_and_gives_no_right_to_push()
+    {
+        var options = Load("deploy/image");
+
+        Assert.Equal(new Uri("http://0.0.0.0:5000"), Assert.Single(options.Listen).Url);
+        Assert.All(options.Access!.Rules, rule => Assert.Equal(AccessActions.Pull, rule.Actions));
+    }
+
+    /// <summary>The folder's gateway.yaml, with the files beside it that a reader of the lab makes.</summary>
+    private GatewayOptions Load(string folder)
+    {
+        File.WriteAllText(Path.Combine(_folder.FullName, "htpasswd"), "");
+        using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        File.WriteAllText(Path.Combine(_folder.FullName, "cosign.pub"), key.ExportSubjectPublicKeyInfoPem());
+        File.Copy(Path.Combine(Root, folder, "gateway.yaml"), Path.Combine(_folder.FullName, "gateway.yaml"));
+
+        var loaded = ConfigurationLoader.Load(Path.Combine(_folder.FullName, "gateway.yaml"), []);
+
+        Assert.Empty(loaded.Mistakes.Select(mistake => mistake.ToString()));
+        return loaded.Options!;
+    }
+
+    private static string FindRoot([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
+}
