@@ -67,6 +67,21 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
+    public void Base64_whose_every_plus_is_escaped_is_no_longer_for_it()
+    {
+        var bundle = Bundle(Release);
+        var plusses = Enumerable.Repeat<byte[]>([0xFB, 0xEF, 0xBE], 11).SelectMany(static b => b).Take(32).ToArray();
+        bundle["verificationMaterial"]!["tlogEntries"] = new JsonArray(new JsonObject
+        {
+            ["logIndex"] = "1", ["logId"] = new JsonObject { ["keyId"] = "AAAA" }, ["canonicalizedBody"] = "AAAA",
+            ["inclusionProof"] = new JsonObject { ["rootHash"] = Convert.ToBase64String(plusses) },
+        });
+
+        Assert.Contains("\\u002B\\u002B", bundle.ToJsonString(), StringComparison.Ordinal);
+        Assert.Null(CodeOf(bundle));
+    }
+
+    [Fact]
     public void Subjects_are_bounded()
     {
         var good = Named("sha256", Hex);

@@ -4,7 +4,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
-/// <summary>A signature as a sigstore bundle v0.3, in protobuf's JSON, for the real tools.</summary>
+/// <summary>A signature as a sigstore bundle v0.3, in protobuf's JSON.</summary>
 internal static class BundleJson
 {
     public static string Of(SignatureMaterial material) => new JsonObject
@@ -12,7 +12,9 @@ internal static class BundleJson
         ["mediaType"] = "application/vnd.dev.sigstore.bundle.v0.3+json",
         ["verificationMaterial"] = new JsonObject
         {
-            ["certificate"] = new JsonObject { ["rawBytes"] = Text(material.Certificate!.Value) },
+            [material.Certificate is null ? "publicKey" : "certificate"] = material.Certificate is { } der
+                ? new JsonObject { ["rawBytes"] = Text(der) }
+                : new JsonObject { ["hint"] = material.KeyHint },
             ["tlogEntries"] = new JsonArray([.. material.LogEntries.Select(Entry)]),
             ["timestampVerificationData"] = new JsonObject
             {
