@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Fronting;
 using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
@@ -77,6 +78,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly Decisions _decisions;
     private readonly BlobContents _contents = new();
     private readonly Sweep _sweep;
+    private readonly Turns _turns = new();
+    private readonly ILogger _forwardLog;
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
     private ImmutableArray<SslStreamCertificateContext?> _certificates;
@@ -90,6 +93,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
         _private = new(_fetches, clock);
+        _forwardLog = loggers.CreateLogger<Forwarder>();
         _current = Snapshot(options, new(options.Access, clock, loggers.CreateLogger<AccessControl>()));
         _sweep = new(() => _current.Router, clock, loggers.CreateLogger<Sweep>());
         _processMetrics = new(Version, volume);
@@ -177,12 +181,20 @@ internal sealed class RunningGateway : IAsyncDisposable
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
         return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock));
 
-        IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
-            upstream.Auth != UpstreamAuth.Passthrough
-                ? new PullThroughRepository(_volume.Cached(folders[upstream.Key], name), upstreams[upstream.Key], name, _fetches, _clock)
-                : _private.For(
-                    upstreams[upstream.Key], name, shown is null ? null : new(shown.Account, shown.Password),
-                    () => _volume.Cached(folders[upstream.Key], name));
+        IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
+        {
+            var (registry, folder) = (upstreams[upstream.Key], folders[upstream.Key]);
+            var cached = _volume.Cached(folder, name);
+            var client = shown is null ? null : new Credential(shown.Account, shown.Password);
+            var isOwn = upstream.Auth != UpstreamAuth.Passthrough;
+            var own = isOwn ? null : _private.For(registry, name, client, () => cached);
+            IBacking pulled = own is null ? new PullThroughRepository(cached, registry, name, _fetches, _clock) : own;
+            if (options.FrontOf(upstream.Key) is null) return pulled;
+            // What one client pushed and the upstream does not have is nobody else's.
+            var staged = _volume.Staged(isOwn ? folder : $"{folder}~{client?.Id ?? "nobody"}", name);
+            var forwarder = new Forwarder(_volume, own?.Upstream ?? registry, name, cached.Path, _turns, _clock, _forwardLog);
+            return new FrontedRepository(_volume, staged, cached, pulled, forwarder);
+        }
     }
 
     // What an operator purged is asked for anew: new repositories remember nothing of what upstreams said.

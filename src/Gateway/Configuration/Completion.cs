@@ -69,6 +69,20 @@ internal static class Completion
                 reading.Add($"routes[{i}].hosts", $"'{taken}' already means another route");
             if (route.Upstream is { } key && !reading.IsWritten($"upstreams.{key}"))
                 reading.Add($"routes[{i}].upstream", $"no upstream is named '{key}'{NearestName.Hint(key, options.Upstreams.Keys)}");
+            CheckForwarding(options, i, reading);
+        }
+    }
+
+    // One repository of an upstream is one repository here, by whichever route it is asked for.
+    private static void CheckForwarding(GatewayOptions options, int i, Reading reading)
+    {
+        var route = options.Routes[i];
+        var other = options.Routes.Take(i).FirstOrDefault(r => r.Upstream == route.Upstream && route.Upstream is not null);
+        if (other is not null && (other.Forwards, other.ForwardsLater) != (route.Forwards, route.ForwardsLater))
+        {
+            reading.Add(
+                $"routes[{i}].push",
+                $"the route '{other.Prefix}' leads to upstream {route.Upstream} too, and says otherwise; write the same push and forward on both");
         }
     }
 }

@@ -28,6 +28,11 @@ internal sealed record GatewayOptions
     /// </summary>
     public ImmutableArray<RouteOptions> Routes { get; init; } = [new() { Prefix = "" }];
 
+    /// <summary>
+    /// The route by which pushes go on to an upstream; null where it takes none. Where several lead to it they say the same.
+    /// </summary>
+    public RouteOptions? FrontOf(string upstream) => Routes.FirstOrDefault(route => route.Upstream == upstream && route.Forwards);
+
     /// <summary>Null when the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
 
@@ -226,6 +231,12 @@ internal sealed record RouteOptions
 
     /// <summary>Key of the upstream; null for built-in storage.</summary>
     public string? Upstream { get; init; }
+
+    /// <summary>Whether pushes go on to the upstream; else they are refused.</summary>
+    public bool Forwards { get; init; }
+
+    /// <summary>Whether a push is answered before the upstream has it.</summary>
+    public bool ForwardsLater { get; init; }
 
     /// <summary>Host names (the Host header, without port) that mean this route.</summary>
     public ImmutableArray<string> Hosts { get; init; } = [];

@@ -74,8 +74,13 @@ internal static class GatewaySchema
         },
         { "storage", Scalars.OneOf(("built-in", true)), "(none)", "Repositories below the prefix are our own.", (o, _) => o },
         {
-            "push", Scalars.OneOf([("forward", "; leave it out, and push to the upstream itself")], ("refuse", false)), "refuse",
-            "What a push to an upstream's repository comes to.", (o, _) => o
+            "push", Scalars.OneOf(("refuse", false), ("forward", true)), "refuse",
+            "What a push to an upstream's repository comes to: `forward` judges it, and gives the upstream what passes.",
+            (o, v) => o with { Forwards = v }
+        },
+        {
+            "forward", Scalars.OneOf([("async", "; leave it out")], ("sync", false)), "sync",
+            "When a push that is forwarded is answered: `sync` after the upstream has it all.", (o, v) => o with { ForwardsLater = v }
         },
         {
             "hosts", new ListOf<string>(Addresses.Host), "[]",
@@ -121,6 +126,8 @@ internal static class GatewaySchema
             reading.Add(path, $"expected {(stored ? "upstream or storage, both" : "upstream: <key> or storage: built-in, neither")} came");
         if (stored && reading.IsWritten(Reading.Join(path, "push")))
             reading.Add(Reading.Join(path, "push"), "is for upstreams; built-in storage always takes pushes");
+        if (!route.Forwards && reading.IsWritten(Reading.Join(path, "forward")))
+            reading.Add(Reading.Join(path, "forward"), "is for routes with push: forward");
     }
 
     private static void CheckCertificate(TlsOptions files, string path, Reading reading)

@@ -18,7 +18,7 @@ internal sealed class PrivateRepositories(FetchTable fetches, TimeProvider clock
 
     /// <param name="client">Null for one who shows nothing.</param>
     /// <param name="stored">What is kept of the repository, for all who see it.</param>
-    public IBacking For(IUpstreamRegistry upstream, RepositoryName name, Credential? client, Func<StoredRepository> stored)
+    public PrivateRepository For(IUpstreamRegistry upstream, RepositoryName name, Credential? client, Func<StoredRepository> stored)
     {
         var key = (upstream, name, client?.Id);
         lock (_lock)

@@ -28,6 +28,9 @@ internal sealed class PrivateRepository : IBacking
         _refused = new(256, clock);
     }
 
+    /// <summary>The upstream, asked with the client's credentials.</summary>
+    public IUpstreamRegistry Upstream => _proof;
+
     /// <summary>What came of asking for proof.</summary>
     /// <param name="Refusal">Null when it was given.</param>
     private sealed record Said(UpstreamException? Refusal);

@@ -108,7 +108,13 @@ internal sealed class PullThroughRepository : IBacking
             change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, now))] },
             cancellationToken);
         if (result is not CommitResult.Committed) return result;
-        Array.ForEach(bound, _tags.Bound);
+        Array.ForEach(bound, _tags.Forget);
+        foreach (var operation in change.Operations)
+        {
+            if (operation is Operation.RemoveTag tag) _tags.Forget(tag.Tag);
+            if (operation is Operation.RemoveManifest manifest) _fetches.Recent.Remove(_source, manifest.Digest);
+        }
+        if (change.Operations.Any(o => o is Operation.SetLive or Operation.RemoveTag or Operation.RemoveManifest)) _tagList.Forget();
         foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
             _fetches.Ahead.Admitted(this, _source, _fetches, stored);
         _fetches.Referrers.Admitted(this, _source, change);

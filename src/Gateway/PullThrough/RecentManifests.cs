@@ -24,6 +24,9 @@ internal sealed class RecentManifests(TimeProvider clock)
             (source.Key, source.Name, manifest.Digest), manifest,
             manifest.Bytes.Length <= LargestKept ? Lifetime : TimeSpan.FromSeconds(5));
 
+    /// <summary>Forgets one that the upstream has no more.</summary>
+    public void Remove(UpstreamRepository source, Digest digest) => _manifests.Remove((source.Key, source.Name, digest));
+
     /// <summary>Forgets all of them.</summary>
     public void Clear() => _manifests.Clear();
 }

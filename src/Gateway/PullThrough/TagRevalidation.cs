@@ -58,8 +58,8 @@ internal sealed class TagRevalidation(
         return _known.TryGet(tag, out var known) && known is not UpstreamTag.Unavailable ? known : null;
     }
 
-    /// <summary>A tag was bound to what the upstream said: it has just been validated.</summary>
-    public void Bound(TagName tag) => _known.Remove(tag);
+    /// <summary>A tag was bound or unbound as the upstream said just now.</summary>
+    public void Forget(TagName tag) => _known.Remove(tag);
 
     private bool IsFresh(TagName tag, TagState live) =>
         Options.RevalidateAfter == Timeout.InfiniteTimeSpan

@@ -27,6 +27,9 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
     /// <param name="IsCut">Whether the upstream has more than is read.</param>
     private sealed record Whole(string[] Tags, bool IsCut);
 
+    /// <summary>A tag has come or gone.</summary>
+    public void Forget() => _whole.Clear();
+
     public async ValueTask<Result<Page<TagName>>> AfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
         try

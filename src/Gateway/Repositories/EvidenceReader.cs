@@ -58,7 +58,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         try
         {
             var keeping = Keeping.Operations(manifest, default, isAdmitted: true, clock.GetUtcNow());
-            await backing.CommitAsync(new([.. keeping]), cancellationToken);
+            await backing.CommitAsync(new([.. keeping]) { IsFetched = true }, cancellationToken);
             return manifest;
         }
         catch (StoreReadOnlyException)

@@ -24,9 +24,12 @@ internal sealed record Arrival(
     public ImmutableArray<Expectation> Bound { get; init; } = [];
 
     /// <summary>Notes of it, where anything is admitted by it.</summary>
-    public IEnumerable<Operation> Counted => OfDigest.Admits || Tags.Any(t => t.Verdict.Admits)
+    public IEnumerable<Operation> Counted => IsPublished
         ? Verified.Select(v => new Operation.AddEvidence(v.Subject, v.Evidence) { Counted = true })
         : [];
+
+    /// <summary>Whether pullers may have it, by its digest or by a tag.</summary>
+    public bool IsPublished => OfDigest.Admits || Tags.Any(t => t.Verdict.Admits);
 
     public bool IsRefused => Refusal.Outcome == Outcome.Deny;
 
@@ -223,6 +226,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
                 {
                     Needs = [(LinkKind.Manifest, digest)],
                     Subjects = closure.Versions,
+                    Published = [digest],
                 },
                 cancellationToken);
         }

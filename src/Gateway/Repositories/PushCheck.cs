@@ -33,18 +33,22 @@ internal static class PushCheck
 
     /// <summary>Looks for every blob and child that the manifest names, in this repository and nowhere else.</summary>
     /// <param name="mayBeAbsent">Whether a layer with <c>urls</c> may be absent.</param>
-    public static async ValueTask<Answer<PushedManifest>.Invalid?> FindContentAsync(
+    public static async ValueTask<Answer<PushedManifest>?> FindContentAsync(
         IBacking backing, RepositoryName name, Manifest manifest, bool mayBeAbsent, CancellationToken cancellationToken)
     {
         foreach (var blob in manifest.Blobs)
         {
-            if (await backing.ReadLinkAsync(blob.Digest, LinkKind.Blob, cancellationToken) is { } link)
+            var isExempt = mayBeAbsent && !blob.Urls.IsEmpty;
+            if (isExempt && await backing.ReadLinkAsync(blob.Digest, LinkKind.Blob, cancellationToken) is null) continue;
+            switch (await backing.FindBlobAsync(blob.Digest, cancellationToken))
             {
-                if (link.Size >= 0 && link.Size != blob.Size) return WrongSize(name, blob, link.Size);
-            }
-            else if (!(mayBeAbsent && !blob.Urls.IsEmpty))
-            {
-                return Missing(name, blob, "push the blob first");
+                case Result<Link>.Found { Value: var link }:
+                    if (link.Size >= 0 && link.Size != blob.Size) return WrongSize(name, blob, link.Size);
+                    break;
+                case Result<Link>.Unavailable no:
+                    return NotNow(no);
+                default:
+                    return Missing(name, blob, "push the blob first");
             }
         }
         foreach (var child in manifest.Children)
@@ -54,7 +58,26 @@ internal static class PushCheck
         return null;
     }
 
-    private static async ValueTask<Answer<PushedManifest>.Invalid?> CheckChildAsync(
+    /// <summary>A blob that the repository has, or that its upstream gives when it is asked.</summary>
+    public static async ValueTask<Result<Link>> FindBlobAsync(this IBacking backing, Digest digest, CancellationToken cancellationToken)
+    {
+        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link)
+            return new Result<Link>.Found(link, Provenance.Hit);
+        switch (await backing.OpenBlobAsync(digest, BlobUse.Head, cancellationToken))
+        {
+            case Result<IContent>.Found { Value: var content } found:
+                await content.DisposeAsync();
+                return new Result<Link>.Found(new(content.Length ?? -1, default, default), found.Provenance);
+            case Result<IContent>.Unavailable no:
+                return new Result<Link>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+            case var no:
+                return new Result<Link>.Absent(no.Provenance);
+        }
+    }
+
+    private static Answer<PushedManifest>.Unavailable NotNow<T>(Result<T>.Unavailable no) => new(no.RetryAfter, no.Why, no.Provenance);
+
+    private static async ValueTask<Answer<PushedManifest>?> CheckChildAsync(
         IBacking backing, RepositoryName name, Descriptor child, CancellationToken cancellationToken)
     {
         if (!MediaTypes.IsManifest(child.MediaType))
@@ -64,11 +87,16 @@ internal static class PushCheck
                 return await backing.ReadManifestAsync(child.Digest, cancellationToken) is Result<StoredManifest>.Found { Value: var held }
                     ? Mismatch(child, held.Manifest)
                     : Missing(name, child, "push what the index names first");
-            return await backing.ReadLinkAsync(child.Digest, LinkKind.Blob, cancellationToken) is null
-                ? Missing(name, child, "push what the index names first")
-                : null;
+            return await backing.FindBlobAsync(child.Digest, cancellationToken) switch
+            {
+                Result<Link>.Found => null,
+                Result<Link>.Unavailable no => NotNow(no),
+                _ => Missing(name, child, "push what the index names first"),
+            };
         }
-        if (await backing.ReadManifestAsync(child.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var stored })
+        var read = await backing.ReadManifestAsync(child.Digest, cancellationToken);
+        if (read is Result<StoredManifest>.Unavailable later) return NotNow(later);
+        if (read is not Result<StoredManifest>.Found { Value: var stored })
             return Missing(name, child, "push the manifests of an index before the index");
         if (stored.Bytes.Length != child.Size) return WrongSize(name, child, stored.Bytes.Length);
         return stored.Manifest.MediaType == child.MediaType

@@ -16,6 +16,9 @@ internal sealed record Review(
 {
     public static readonly Review None = new([], [], [], []);
 
+    /// <summary>The manifests that pullers may have from now on.</summary>
+    public ImmutableArray<Digest> Published { get; init; } = [];
+
     /// <summary>What still does not pass, and why; null where nothing waits.</summary>
     public (Digest Subject, Verdict Verdict)? Unsatisfied { get; init; }
 
@@ -108,6 +111,7 @@ internal sealed partial class Repository
                 [.. review.Expectations, .. passed.Select(o => new Expectation(o.Tag, backing.LiveOf(o.Tag)) { Offer = o.Sequence })],
             Versions = [.. review.Versions.UnionBy(closure.Versions, v => v.Subject)],
             Promoted = [.. review.Promoted, .. passed.Select(o => o.Tag)],
+            Published = arrival.OfDigest.Admits || passed.Length > 0 ? review.Published.Add(manifest.Digest) : review.Published,
             Unsatisfied = review.Unsatisfied ?? (worst.Admits ? null : (manifest.Digest, worst)),
         };
     }

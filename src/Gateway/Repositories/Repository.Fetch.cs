@@ -53,7 +53,7 @@ internal sealed partial class Repository
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
             : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
         var (stored, failure) = await TryKeepAsync(
-            new([.. operations, .. arrival.Counted]) { Expectations = isBound ? [new(tag!.Value, from!.Value)] : [] },
+            new([.. operations, .. arrival.Counted]) { Expectations = isBound ? [new(tag!.Value, from!.Value)] : [], IsFetched = true },
             isNew: isBound || (isKept ? !manifest.IsStored : backing.FirstSeen(manifest.Digest) is null), cancellationToken);
         // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
         if (failure is not null && isKept && !judge.Engine.AdmitsEverything)
@@ -64,6 +64,8 @@ internal sealed partial class Repository
         return verdict.Outcome switch
         {
             Outcome.Warn => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
+            // Who may push here may see it to sign it, as what was pushed.
+            Outcome.Quarantine when IsKnownPusher(asker) => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
             Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, provenance),
             _ => new Answer<StoredManifest>.Refused(decision, provenance),
         };
@@ -80,7 +82,7 @@ internal sealed partial class Repository
             if (result is CommitResult.Moved { Now: var now } && change.Operations.OfType<Operation.SetLive>().Any(o => o.Digest != now))
             {
                 Operation[] untagged = [.. change.Operations.Where(o => o is not Operation.SetLive)];
-                result = await backing.CommitAsync(new([.. untagged]), cancellationToken);
+                result = await backing.CommitAsync(new([.. untagged]) { IsFetched = true }, cancellationToken);
             }
             return (result is CommitResult.Committed, null);
         }

@@ -70,6 +70,7 @@ internal sealed partial class Repository
         var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted])
         {
             Expectations = arrival.Bound,
+            Published = [.. moved.Select(m => m.Manifest.Digest)],
         };
         if (judge.Engine.AdmitsEverything)
             change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };

@@ -15,20 +15,27 @@ internal sealed partial class Repository
         switch (await backing.ResolveAsync(reference.Tag, cancellationToken))
         {
             case Result<TagState>.Found { Value: { Offer: { } offer } state, Provenance: var provenance }:
-                return Resolved(await GetWaitingAsync(asker, state.Live, offer, cancellationToken), provenance);
-            case Result<TagState>.Found { Value: { Offered.IsEmpty: true } state, Provenance: var provenance }:
-                var live = await GetByDigestAsync(asker, state.Live, reference.Tag, cancellationToken);
-                // What an upstream's tag was bound to may have been refused since.
-                if (live is Answer<StoredManifest>.Hidden hidden && !takesPushes)
-                    return Resolved(await GetLastGoodAsync(asker, reference.Tag, state.Live, hidden, cancellationToken), provenance);
-                return Resolved(Standing(live, TagStanding.Live), provenance);
+                return Resolved(await GetWaitingAsync(asker, state, offer, provenance, cancellationToken), provenance);
             case Result<TagState>.Found { Value: var state, Provenance: var provenance }:
-                return await TakeOfferAsync(asker, reference.Tag, state, provenance, cancellationToken);
+                return await GetBoundAsync(asker, reference.Tag, state, provenance, cancellationToken);
             case Result<TagState>.Unavailable no:
                 return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
             case var no:
                 return new Answer<StoredManifest>.Absent(no.Provenance);
         }
+    }
+
+    /// <summary>What a tag is bound to, here or by its upstream's word; absent when it is not.</summary>
+    private async ValueTask<Answer<StoredManifest>> GetBoundAsync(
+        Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)
+    {
+        if (state.IsUnbound) return new Answer<StoredManifest>.Absent(provenance);
+        if (!state.Offered.IsEmpty) return await TakeOfferAsync(asker, tag, state, provenance, cancellationToken);
+        var live = await GetByDigestAsync(asker, state.Live, tag, cancellationToken);
+        // What an upstream's tag was bound to may have been refused since.
+        return live is Answer<StoredManifest>.Hidden hidden
+            ? Resolved(await GetLastGoodAsync(asker, tag, state.Live, hidden, cancellationToken), provenance)
+            : Resolved(Standing(live, TagStanding.Live), provenance);
     }
 
     /// <summary>An answer by tag came about as its tag was resolved, unless the manifest itself had to be fetched.</summary>

@@ -68,6 +68,7 @@ internal sealed partial class Repository
             Needs = PushCheck.Needs(manifest.Manifest),
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],
             Expectations = [.. arrival.Bound, .. review.Expectations],
+            Published = arrival.IsPublished ? [.. review.Published, manifest.Digest] : review.Published,
         };
         return await backing.CommitAsync(change, cancellationToken) switch
         {

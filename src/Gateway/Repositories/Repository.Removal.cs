@@ -14,24 +14,29 @@ internal sealed partial class Repository
     {
         if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
         if (reference.IsDigest) return await DeleteByDigestAsync(asker, reference.Digest, cancellationToken);
-        if (await backing.ResolveAsync(reference.Tag, cancellationToken) is not Result<TagState>.Found { Value: var tag })
-            return new Answer<Digest>.Absent(Provenance.Local);
+        var resolved = await backing.ResolveAsync(reference.Tag, cancellationToken);
+        if (resolved is not Result<TagState>.Found { Value: var tag }) return NotThere(resolved);
         Operation[] removal =
         [
-            .. tag.Live.IsEmpty ? Array.Empty<Operation>() : [new Operation.RemoveTag(reference.Tag)],
+            .. tag.IsUnbound ? Array.Empty<Operation>() : [new Operation.RemoveTag(reference.Tag)],
             .. tag.Offer is null ? Array.Empty<Operation>() : [new Operation.Withdraw(reference.Tag)],
         ];
-        return await RemoveAsync(new([.. removal]), tag.Live.IsEmpty ? tag.Offer!.Digest : tag.Live, cancellationToken);
+        var digest = new[] { tag.Live, tag.Offered, tag.Offer?.Digest ?? default }.First(d => !d.IsEmpty);
+        return await RemoveAsync(new([.. removal]), digest, cancellationToken);
     }
+
+    private static Answer<Digest> NotThere<T>(Result<T> result) => result is Result<T>.Unavailable no
+        ? new Answer<Digest>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
+        : new Answer<Digest>.Absent(Provenance.Local);
 
     private async ValueTask<Answer<Digest>> DeleteByDigestAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
     {
-        if (await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
-            || await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
+        var read = await backing.ReadManifestAsync(digest, cancellationToken);
+        if (read is not Result<StoredManifest>.Found { Value: var manifest })
         {
             // A link without readable bytes can still be removed.
             return await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
-                ? new Answer<Digest>.Absent(Provenance.Local)
+                ? NotThere(read)
                 : await RemoveAsync(new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
         }
         if (judge.Engine.AdmitsEverything) return await RemoveAsync(new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
@@ -89,8 +94,8 @@ internal sealed partial class Repository
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
     {
         if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
-        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link)
-            return new Answer<Digest>.Absent(Provenance.Local);
+        var found = await backing.FindBlobAsync(digest, cancellationToken);
+        if (found is not Result<Link>.Found { Value: var link }) return NotThere(found);
         if (!judge.Engine.AdmitsEverything && await PayloadInUseAsync(digest, link.Parent, cancellationToken) is { } inUse)
             return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
         return await RemoveAsync(new([new Operation.RemoveBlob(digest)]), digest, cancellationToken);

@@ -13,20 +13,20 @@ internal sealed partial class Repository
     /// who may push see what waits, and everybody else what is live.
     /// </summary>
     private async ValueTask<Answer<StoredManifest>> GetWaitingAsync(
-        Asker asker, Digest live, TagOffer offer, CancellationToken cancellationToken)
+        Asker asker, TagState state, TagOffer offer, Provenance provenance, CancellationToken cancellationToken)
     {
+        var bound = state with { Offer = null };
         if (offer.Expires <= clock.GetUtcNow())
         {
-            await TryCommitAsync(Expire(offer, live), cancellationToken);
-            return live.IsEmpty
-                ? new Answer<StoredManifest>.Absent(Provenance.Local)
-                : await GetLiveAsync(asker, live, offer.Tag, cancellationToken);
+            await TryCommitAsync(Expire(offer, state.Live), cancellationToken);
+            return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
         }
-        var (isPublished, verdict) = await PublishAsync(offer, live, cancellationToken);
+        var (isPublished, verdict, failure) = await PublishAsync(offer, state.Live, cancellationToken);
         if (isPublished) return await GetLiveAsync(asker, offer.Digest, offer.Tag, cancellationToken);
         if (IsKnownPusher(asker))
             return Standing(await GetByDigestAsync(asker, offer.Digest, offer.Tag, cancellationToken), TagStanding.Pending);
-        if (!live.IsEmpty) return await GetLiveAsync(asker, live, offer.Tag, cancellationToken);
+        if (!bound.IsUnbound) return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
+        if (failure is not null) return NotForwarded<StoredManifest>(failure);
         if (verdict is null) return new Answer<StoredManifest>.Absent(Provenance.Local);
         var lead = $"pending since {offer.At.UtcDateTime:yyyy-MM-ddTHH:mmZ}";
         return new Answer<StoredManifest>.Hidden(
@@ -38,23 +38,32 @@ internal sealed partial class Repository
         Standing(await GetByDigestAsync(asker, digest, tag, cancellationToken), TagStanding.Live);
 
     /// <summary>
-    /// Binds a tag to what it waited for, if that passes by now; the verdict where it does not, null when it is not here.
+    /// Binds a tag to what it waited for, if that passes by now; the verdict where it does not, null when it is not here, and why an
+    /// upstream that must have it first has not.
     /// </summary>
-    private async ValueTask<(bool IsPublished, Verdict? Verdict)> PublishAsync(
+    private async ValueTask<(bool IsPublished, Verdict? Verdict, NotForwardedException? Failure)> PublishAsync(
         TagOffer offer, Digest live, CancellationToken cancellationToken)
     {
         if (await backing.ReadManifestAsync(offer.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
-            return (false, null);
+            return (false, null, null);
         var arrival = await judge.OfWaitingAsync(backing, Name, manifest, offer.Tag, Stage.Push, cancellationToken);
         var verdict = arrival.Tags[0].Verdict;
-        if (!verdict.Admits) return (false, verdict);
+        if (!verdict.Admits) return (false, verdict, null);
         var change = new Change([.. Publishing(manifest, arrival.OfDigest), .. Publishing(offer), .. arrival.Counted])
         {
             Expectations = [new(offer.Tag, live) { Offer = offer.Sequence }],
             Subjects = arrival.Versions,
             Needs = [(LinkKind.Manifest, offer.Digest)],
+            Published = [offer.Digest],
         };
-        return (await TryCommitAsync(change, cancellationToken), verdict);
+        try
+        {
+            return (await TryCommitAsync(change, cancellationToken), verdict, null);
+        }
+        catch (NotForwardedException e)
+        {
+            return (false, verdict, e);
+        }
     }
 
     /// <summary>What admitting a stored manifest changes.</summary>

@@ -37,9 +37,13 @@ internal sealed partial class Repository(
 
     private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(
         RegistryErrorCode.UNSUPPORTED,
-        $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage", Status: 405);
+        $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage, or have the gateway's "
+        + "operator write push: forward on its route", Status: 405);
 
-    /// <summary>A write that the volume cannot take now is a push to try again later.</summary>
+    /// <summary>
+    /// A write that the volume or an upstream cannot take now is a push to try again later; one that an upstream refuses is refused with
+    /// its reason.
+    /// </summary>
     private static async ValueTask<Answer<T>> WriteAsync<T>(Func<ValueTask<Answer<T>>> write)
     {
         try
@@ -50,6 +54,30 @@ internal sealed partial class Repository(
         {
             return new Answer<T>.Unavailable(TimeSpan.FromSeconds(RetrySeconds), e.Message, Provenance.Local);
         }
+        catch (NotForwardedException e)
+        {
+            return NotForwarded<T>(e);
+        }
+    }
+
+    /// <summary>
+    /// In the spec's words, whatever the upstream's were: clients know these, and an upstream's challenge would make them log in to us
+    /// with what is meant for it.
+    /// </summary>
+    private static Answer<T> NotForwarded<T>(NotForwardedException e)
+    {
+        var why = Printable.Line(e.Message, PolicyEngine.MaxMessage);
+        return e.Status switch
+        {
+            null => new Answer<T>.Unavailable(e.RetryAfter, why, Provenance.Local),
+            400 when e.Code == nameof(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN) =>
+                new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, why),
+            400 or 415 => new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_INVALID, why),
+            404 => new Answer<T>.Invalid(RegistryErrorCode.NAME_UNKNOWN, why),
+            405 => new Answer<T>.Invalid(RegistryErrorCode.UNSUPPORTED, why, Status: 405),
+            413 => new Answer<T>.Invalid(RegistryErrorCode.SIZE_INVALID, why, Status: 413),
+            _ => new Answer<T>.Invalid(RegistryErrorCode.DENIED, why),
+        };
     }
 
     /// <summary>

@@ -66,8 +66,8 @@ internal sealed class RepositoryRouter(
         return named?.Repository is null ? null : named;
     }
 
-    /// <summary>Built-in repositories that were given this blob lately, the last one first.</summary>
-    public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(name => Ready(null, name.Value));
+    /// <summary>Repositories that were given this blob lately, the last one first.</summary>
+    public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(name => Route("", null, name));
 
     private RouteOptions? ByPrefix(string path) => _routes.FirstOrDefault(r =>
         r.Hosts.IsEmpty && (r.Prefix.Length == 0
@@ -91,7 +91,8 @@ internal sealed class RepositoryRouter(
         var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
         // A name that rules could not be asked by is routed nowhere: under another name other rules would hold.
         if (Canonical(upstream, name) is not { } canonical) return new(null, name);
-        return new(new(canonical, pullThrough(upstream, name, shown), judge, volume, _recent, takesPushes: false, clock), canonical)
+        var takesPushes = options.FrontOf(upstream.Key) is not null;
+        return new(new(canonical, pullThrough(upstream, name, shown), judge, volume, _recent, takesPushes, clock), canonical)
         {
             Source = (upstream.Key, name),
         };
@@ -126,7 +127,7 @@ internal sealed class RepositoryRouter(
         }
     }
 
-    /// <summary>Removes what has had its time, in every built-in repository.</summary>
+    /// <summary>Removes what has had its time, in every repository that takes pushes.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
     {
         for (string? last = null; ;)
@@ -134,9 +135,22 @@ internal sealed class RepositoryRouter(
             // A hundred names at a time: the catalog is locked while they are read.
             var page = volume.KeptAfter(last, 100);
             foreach (var name in page.Items) await Ready(null, name.Value).Repository!.SweepAsync(cancellationToken);
-            if (!page.More) return;
+            if (!page.More) break;
             last = page.Items[^1].Value;
         }
+        foreach (var path in volume.StagedContent.Repositories) await SweepStagedAsync(path, cancellationToken);
+    }
+
+    /// <summary>What waits under the policy first; then whatever nobody needs.</summary>
+    private async Task SweepStagedAsync(string path, CancellationToken cancellationToken)
+    {
+        foreach (var upstream in options.Upstreams.Values.Where(u => u.Auth != UpstreamAuth.Passthrough && options.FrontOf(u.Key) is not null))
+        {
+            var folder = volume.Origins.FolderOf(upstream.Key, upstream.Urls) + "/";
+            if (!path.StartsWith(folder, StringComparison.Ordinal)) continue;
+            if (Ready(upstream, path[folder.Length..]).Repository is { } repository) await repository.SweepAsync(cancellationToken);
+        }
+        await volume.StagedContent.SweepAsync(volume.StagedContent.Of(path), cancellationToken);
     }
 
     /// <summary>The decision of this id, while it is remembered.</summary>

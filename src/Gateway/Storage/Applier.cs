@@ -66,6 +66,7 @@ internal sealed class Applier(Volume volume)
             case Operation.RemoveBlob o:
                 volume.Links.Remove(
                     repository, LinkKind.Blob, o.Digest, () => volume.Trash.Take(Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
+                if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Blob, o.Digest);
                 break;
             default:
                 throw new InvalidOperationException($"cannot apply {operation.GetType().Name}");
@@ -84,6 +85,7 @@ internal sealed class Applier(Volume volume)
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
         volume.Catalog.Add(repository);
+        if (repository.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Manifest, o.Digest);
         if (repository.ReadManifest(o.Digest) is { Manifest.IsIndex: true } index) repository.State.Parents.Note(o.Digest, index.Manifest);
     }
 
@@ -93,7 +95,10 @@ internal sealed class Applier(Volume volume)
         if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
         // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
-        if (known is null && root.Lifetime == Lifetime.Kept && volume.FindContent(o.Digest) is null) return;
+        if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest) is null) return;
+        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
+        // They went with another's last link since the change was prepared.
+        if (root.Lifetime == Lifetime.Staged && !File.Exists(root.Data(o.Digest))) volume.Borrow(root, o.Digest);
         if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
         volume.Links.Write(
             repository, LinkKind.Blob, o.Digest,
@@ -123,6 +128,7 @@ internal sealed class Applier(Volume volume)
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
         volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Trash.Take(folder));
         volume.Catalog.Check(repository);
+        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
     }
 
     /// <summary>

@@ -20,6 +20,15 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     /// done.
     /// </summary>
     public ImmutableArray<(Digest Subject, long Version)> Subjects { get; init; } = [];
+
+    /// <summary>
+    /// Manifests that pullers may have by this change. What stands before an upstream gives them to it first, with all that they need and
+    /// the tags that the change binds to them.
+    /// </summary>
+    public ImmutableArray<Digest> Published { get; init; } = [];
+
+    /// <summary>Whether what it stores and binds has come from an upstream just now: nobody there need be told.</summary>
+    public bool IsFetched { get; init; }
 }
 
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>

@@ -215,7 +215,7 @@ internal sealed class Committer : IAsyncDisposable
 
     private static StoreReadOnlyException Unwritten(Exception? why) => new($"the volume could not be written: {why?.Message}", why);
 
-    private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime == Lifetime.Kept;
+    private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime != Lifetime.Cached;
 
     /// <summary>Ends the segment; once everything written so far is durable, the ended ones go.</summary>
     private void Checkpoint()

@@ -96,8 +96,9 @@ internal interface IBacking
     ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Applies a change whole or not at all; returns after it is durable. Throws <see cref="StoreReadOnlyException"/> when nothing can be
-    /// written.
+    /// Applies a change whole or not at all; returns after it is durable, and where an upstream is to have it, after it has it. Throws
+    /// <see cref="StoreReadOnlyException"/> when nothing can be written, <see cref="NotForwardedException"/> when an upstream did not take
+    /// it: nothing is changed here then.
     /// </summary>
     ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken);
 
@@ -115,6 +116,9 @@ internal sealed record TagState(Digest Live, Digest Offered)
 {
     /// <summary>When an upstream last said that the tag is bound so; the time of the binding in built-in storage.</summary>
     public DateTimeOffset ValidatedAt { get; init; }
+
+    /// <summary>Whether there is nothing that pullers could get.</summary>
+    public bool IsUnbound => Live.IsEmpty && Offered.IsEmpty;
 
     /// <summary>What somebody pushed to the tag that is not live yet; null when nothing waits.</summary>
     public TagOffer? Offer { get; init; }
@@ -184,6 +188,20 @@ internal enum BlobUseKind
 
     /// <summary>The whole, if that needs no upstream; else the blob is absent.</summary>
     Here,
+}
+
+/// <summary>An upstream did not take a change that it was to have first. One line fit for a client, which names the upstream.</summary>
+/// <param name="status">What the upstream answered, where it refused; null where it could not be asked, or could not answer now.</param>
+/// <param name="retryAfter">When another try is worth while; null where nobody said.</param>
+internal sealed class NotForwardedException(string why, int? status, TimeSpan? retryAfter = null, Exception? inner = null)
+    : IOException(why, inner)
+{
+    public int? Status { get; } = status;
+
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+
+    /// <summary>The upstream's own code for a refusal (distribution-spec, "Error Codes"); empty where it said none.</summary>
+    public string Code { get; init; } = "";
 }
 
 /// <summary>The volume takes no writes: a flush failed, its journal is damaged, or it is full. One line fit for a client.</summary>

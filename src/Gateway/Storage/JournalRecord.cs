@@ -6,6 +6,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>A change as the journal holds it: what to apply, where, and when it was made.</summary>
+/// <param name="Repository"><see cref="StoredRepository.FullName"/>.</param>
 /// <param name="Previous">What each SetLive and RemoveTag found its tag bound to, in their order: a tag that somebody else has moved since
 /// is not overruled by a replay.</param>
 internal sealed record JournalRecord(

@@ -57,7 +57,7 @@ internal sealed class PendingChanges(Volume volume)
             if (operation is Operation.RemoveManifest manifest) _removed.Add((repository.State, manifest.Digest));
             if (Raises(operation) is { IsEmpty: false } subject) _raised.Add((repository.State, subject));
         }
-        return new(sequence, at, repository.Path, operations, previous.ToImmutable());
+        return new(sequence, at, repository.FullName, operations, previous.ToImmutable());
     }
 
     /// <summary>The subject whose evidence or offers an operation changes; empty for any other.</summary>

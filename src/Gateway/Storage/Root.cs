@@ -10,6 +10,9 @@ internal enum Lifetime : byte
 
     /// <summary>What was fetched: only eviction removes it.</summary>
     Cached = 2,
+
+    /// <summary>What was accepted for an upstream and is not there yet: it goes when it has arrived, or a day after its last use.</summary>
+    Staged = 3,
 }
 
 /// <summary>

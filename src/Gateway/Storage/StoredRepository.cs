@@ -4,7 +4,7 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched
-/// in one over the cached root.
+/// in one over the cached root; what a fronted upstream has not got yet is in one over the staged root.
 /// </summary>
 internal sealed class StoredRepository(Volume volume, Root root, string path) : IBacking
 {
@@ -14,6 +14,11 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     /// <summary>The repository's folder below the root's <c>repositories</c>.</summary>
     public string Path { get; } = path;
+
+    /// <summary>Its name among all repositories whose changes are journaled; no name of a repository has a colon.</summary>
+    public string FullName => Root.Lifetime == Lifetime.Staged ? StagedMark + Path : Path;
+
+    public const string StagedMark = "staged:";
 
     public RepositoryState State => _state;
 
@@ -196,10 +201,10 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public void WriteOwn(string file, string text) => volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
 
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        volume.Uploads.OpenAsync(Path, algorithm, actor, cancellationToken)!;
+        volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken)!;
 
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        volume.Uploads.FindAsync(Path, id, cancellationToken);
+        volume.Uploads.FindAsync(FullName, id, cancellationToken);
 
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
@@ -218,7 +223,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
             volume.Eviction.MakeRoom(manifest.Bytes.Length);
         if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } large)
             volume.WriteFlushed(Root, large.Digest, large.Bytes.Span);
-        if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime == Lifetime.Kept
+        if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
             && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is null)
             volume.Borrow(Root, blob.Digest);
     }

@@ -4,7 +4,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>All of <c>storage.path</c>: its roots, journal, index, uploads and fetches. One process at a time.</summary>
-internal sealed class Volume : IAsyncDisposable
+internal sealed partial class Volume : IAsyncDisposable
 {
     /// <summary>
     /// What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.
@@ -34,6 +34,7 @@ internal sealed class Volume : IAsyncDisposable
         _drive = new(folders.Path);
         KeptRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Kept);
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
+        StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
         Files = new(folders.Temporary);
         Trash = new(folders.Trash, clock);
         Catalog = new(KeptRoot);
@@ -45,6 +46,7 @@ internal sealed class Volume : IAsyncDisposable
         _index = LinkIndex.Open(folders.Index, start.Generation, clock, logger);
         Links = new(_index);
         Eviction = new(this, _index, clock, logger);
+        StagedContent = new(this, clock);
         var applier = new Applier(this);
         var sequence = start.Sequence;
         try
@@ -73,6 +75,8 @@ internal sealed class Volume : IAsyncDisposable
 
     public Root CachedRoot { get; }
 
+    public Root StagedRoot { get; }
+
     public ILogger Logger { get; }
 
     public SmallFiles Files { get; }
@@ -98,6 +102,9 @@ internal sealed class Volume : IAsyncDisposable
 
     /// <summary>What is cached, for an operator to see and to purge.</summary>
     public CachedRepositories CachedRepositories => new(this);
+
+    /// <summary>What was accepted for upstreams and is not there yet.</summary>
+    public StagedContent StagedContent { get; }
 
     public Committer Committer { get; }
 
@@ -137,6 +144,15 @@ internal sealed class Volume : IAsyncDisposable
     /// <param name="name">The upstream's own name of the repository.</param>
     public StoredRepository Cached(string folder, RepositoryName name) => new(this, CachedRoot, $"{folder}/{name.Value}");
 
+    /// <summary>What was accepted for an upstream's repository and is not there yet.</summary>
+    /// <param name="folder">As of <see cref="Cached"/>.</param>
+    public StoredRepository Staged(string folder, RepositoryName name) => new(this, StagedRoot, $"{folder}/{name.Value}");
+
+    /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
+    private StoredRepository Named(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
+        ? new(this, StagedRoot, fullName[StoredRepository.StagedMark.Length..])
+        : new(this, KeptRoot, fullName);
+
     /// <summary>
     /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
     /// </summary>
@@ -172,77 +188,11 @@ internal sealed class Volume : IAsyncDisposable
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>
     public void CheckRoom(Lifetime lifetime)
     {
-        if (_unreplayed is not null && lifetime == Lifetime.Kept) throw new StoreReadOnlyException(_unreplayed);
+        if (_unreplayed is not null && lifetime != Lifetime.Cached) throw new StoreReadOnlyException(_unreplayed);
         if (FreeBytes >= Reserve) return;
         MeasureRoom();
         if (FreeBytes < Reserve)
             throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
-    }
-
-    /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
-    public long? FindContent(Digest digest) => SmallFiles.Length(KeptRoot.Data(digest)) ?? SmallFiles.Length(CachedRoot.Data(digest));
-
-    /// <summary>Opens some content, looking in this root first and in the other then.</summary>
-    public OpenFile? OpenContent(Root first, Digest digest) =>
-        OpenFiles.Open(first, digest) ?? OpenFiles.Open(first == KeptRoot ? CachedRoot : KeptRoot, digest);
-
-    /// <summary>Reads some content whole; null when it is in no root, or longer than any manifest.</summary>
-    public byte[]? ReadWhole(Root first, Digest digest)
-    {
-        if (OpenContent(first, digest) is not { } file) return null;
-        try
-        {
-            if (file.Length > ReadBackLimits.MaxBytes) return null;
-            var bytes = new byte[file.Length];
-            for (var at = 0; at < bytes.Length;)
-            {
-                var count = RandomAccess.Read(file.Handle, bytes.AsSpan(at), at);
-                if (count == 0) return null;
-                at += count;
-            }
-            return bytes;
-        }
-        finally
-        {
-            file.Release();
-        }
-    }
-
-    /// <summary>Whether these bytes are what a root has under this digest; a file that a power cut left wrong is not.</summary>
-    public static bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
-    {
-        var data = root.Data(digest);
-        return SmallFiles.Length(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
-    }
-
-    /// <summary>Writes content and makes it durable, data and name.</summary>
-    public void WriteFlushed(Root root, Digest digest, ReadOnlySpan<byte> bytes)
-    {
-        CheckRoom(root.Lifetime);
-        if (Holds(root, digest, bytes)) return;
-        Files.Write(root.Data(digest), bytes, flush: true);
-        FlushNames(root, digest);
-    }
-
-    /// <summary>
-    /// Gives a root, durably, the bytes that the other one has: from then on the other may lose them. Throws
-    /// <see cref="FileNotFoundException"/> when it already has.
-    /// </summary>
-    public void Borrow(Root root, Digest digest)
-    {
-        var (to, from) = (root.Data(digest), (root == KeptRoot ? CachedRoot : KeptRoot).Data(digest));
-        if (File.Exists(to)) return;
-        if (!File.Exists(from)) throw new FileNotFoundException($"the bytes of {digest} are in no root", from);
-        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-        Posix.LinkOrCopy(from, to, Files.Temporary());
-        FlushNames(root, digest);
-        if (root == KeptRoot && Posix.Names(from) > 1) Eviction.Forget(digest);
-    }
-
-    private static void FlushNames(Root root, Digest digest)
-    {
-        var folder = Path.GetDirectoryName(root.Data(digest))!;
-        for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Posix.FlushFolder(folder);
     }
 
     /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
@@ -268,7 +218,7 @@ internal sealed class Volume : IAsyncDisposable
         long last = 0;
         foreach (var record in Journal.Read(_folders.Journal))
         {
-            applier.Replay(new(this, KeptRoot, record.Repository), record);
+            applier.Replay(Named(record.Repository), record);
             (last, count) = (record.Sequence, count + 1);
         }
         if (count > 0) Log.Replayed(Logger, count);
@@ -282,6 +232,7 @@ internal sealed class Volume : IAsyncDisposable
             Trash.Empty();
             Uploads.Sweep();
             Fetches.Sweep(_clock.GetUtcNow());
+            StagedContent.SweepBytes();
         }
         catch (IOException e)
         {

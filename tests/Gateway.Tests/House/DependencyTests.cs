@@ -11,8 +11,9 @@ public sealed partial class DependencyTests
     public static TheoryData<string, string[]> Rooms => new()
     {
         { "Registry", ["Operations", "Repositories", "Storage", "Access", "Configuration", "Transport", "Oci", "Policy"] },
-        { "Operations", ["Repositories", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"] },
+        { "Operations", ["Repositories", "Fronting", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"] },
         { "Repositories", ["Storage", "Access", "Configuration", "Oci", "Policy"] },
+        { "Fronting", ["PullThrough", "Storage", "Upstream", "Configuration", "Oci"] },
         { "PullThrough", ["Storage", "Upstream", "Configuration", "Transport", "Oci", "Policy"] },
         { "Storage", ["Transport", "Oci"] },
         { "Upstream", ["Configuration", "Oci", "Policy"] },
@@ -47,7 +48,7 @@ public sealed partial class DependencyTests
             .Select(f => Path.GetRelativePath(Root, f)));
 
     [Fact]
-    public void Handlers_name_no_backing() => AssertNothingMatches("src/Gateway/Registry", @"\bIBacking\b|\bStoredRepository\b|\bPullThroughRepository\b|\bVolume\b");
+    public void Handlers_name_no_backing() => AssertNothingMatches("src/Gateway/Registry", @"\bIBacking\b|\bStoredRepository\b|\bPullThroughRepository\b|\bFrontedRepository\b|\bVolume\b");
 
     [Fact]
     public void No_file_of_the_sources_is_longer_than_a_sitting() =>
@@ -74,7 +75,7 @@ public sealed partial class DependencyTests
     private static string FindRoot([CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
 
-    [GeneratedRegex(@"\bGateway\.(Registry|Operations|Repositories|PullThrough|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy)\b(?!\.)")]
+    [GeneratedRegex(@"\bGateway\.(Registry|Operations|Repositories|Fronting|PullThrough|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy)\b(?!\.)")]
     private static partial Regex Room();
 
     [GeneratedRegex(@"//[^\n]*")]

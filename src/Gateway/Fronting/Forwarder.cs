@@ -1,0 +1,112 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.Fronting;
+
+/// <summary>
+/// Gives one repository of an upstream what was accepted for it. Everything may be sent again: what is there already is left alone.
+/// </summary>
+/// <param name="path">The repository's name among all that are fronted, by whatever credentials they are asked.</param>
+internal sealed class Forwarder(
+    Volume volume, IUpstreamRegistry registry, RepositoryName name, string path, Turns turns, TimeProvider clock, ILogger logger)
+{
+    // Blobs under way for one push: as many as docker sends side by side.
+    private const int BlobsAtOnce = 5;
+
+    private readonly UpstreamWriter _writer = new(registry, name);
+
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    private string Upstream => registry.Options.Key;
+
+    /// <summary>Waits for the pushes and deletes before this one to end.</summary>
+    public Task<IDisposable> TakeTurnAsync(CancellationToken cancellationToken) => turns.TakeAsync(path, cancellationToken);
+
+    /// <summary>
+    /// Makes the upstream have every blob of a publication; the one that is neither there nor here, where there is one. Throws
+    /// <see cref="NotForwardedException"/>.
+    /// </summary>
+    public async Task<Digest?> SendBlobsAsync(Publication publication, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Digest? lacking = null;
+            await Parallel.ForEachAsync(
+                publication.Blobs, new ParallelOptions { MaxDegreeOfParallelism = BlobsAtOnce, CancellationToken = cancellationToken },
+                async (blob, stop) =>
+                {
+                    if (!await SendBlobAsync(blob, stop)) lacking = blob.Digest;
+                });
+            return lacking;
+        }
+        catch (UpstreamException e)
+        {
+            throw Failed(e, "blobs");
+        }
+    }
+
+    /// <summary>False when it is nowhere.</summary>
+    private async Task<bool> SendBlobAsync(Descriptor blob, CancellationToken cancellationToken)
+    {
+        if (await _writer.HasBlobAsync(blob.Digest, cancellationToken)) return true;
+        if (volume.FindContent(blob.Digest) is not { } length) return false;
+        var started = clock.GetTimestamp();
+        await _writer.PutBlobAsync(
+            blob.Digest, length,
+            (offset, _) => new(volume.OpenStream(blob.Digest, offset) ?? throw Gone(blob.Digest)),
+            cancellationToken);
+        ForwardMetrics.Sent(Upstream, length);
+        Log.BlobSent(logger, blob.Digest, length, Upstream, name, clock.GetElapsedTime(started).TotalSeconds);
+        return true;
+    }
+
+    /// <summary>
+    /// Makes the upstream have the manifests and tags of a publication, whose blobs it has. A client that hangs up stops nothing: what has
+    /// begun is brought to its end. Throws <see cref="NotForwardedException"/>.
+    /// </summary>
+    public async Task SendManifestsAsync(Publication publication)
+    {
+        foreach (var (reference, manifest) in publication.Steps())
+        {
+            try
+            {
+                await _writer.PutManifestAsync(reference, manifest.Digest, manifest.Manifest, manifest.Bytes, CancellationToken.None);
+                ForwardMetrics.Sent(Upstream, manifest.Bytes.Length);
+                Log.ManifestSent(logger, reference, manifest.Digest, Upstream, name);
+            }
+            catch (UpstreamException e)
+            {
+                throw Failed(e, reference.ToString());
+            }
+        }
+    }
+
+    /// <summary>Removes something at the upstream; nothing where it is not there. Throws <see cref="NotForwardedException"/>.</summary>
+    public async Task DeleteAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _writer.DeleteAsync(noun, reference, cancellationToken);
+            Log.Deleted(logger, reference, Upstream, name);
+        }
+        catch (UpstreamException e)
+        {
+            throw Failed(e, reference);
+        }
+    }
+
+    private NotForwardedException Gone(Digest digest) => new($"the bytes of {digest} went while they were sent to {Upstream}; push it again", null);
+
+    private NotForwardedException Failed(UpstreamException e, string what)
+    {
+        ForwardMetrics.Failed(Upstream, e.Failure);
+        Log.NotSent(logger, what, Upstream, name, e.Message);
+        return e.Failure switch
+        {
+            UpstreamFailure.Refused => new(e.Message, e.Status, inner: e) { Code = e.Error?.Code ?? "" },
+            UpstreamFailure.Unauthorized => new(e.Message, e.Status ?? 401, inner: e),
+            _ => new(e.Message, null, e.RetryAfter, e),
+        };
+    }
+}

@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Fronting;
+
+/// <summary>What a change comes to: staged, noted where its subject is, or given to the upstream first.</summary>
+internal sealed partial class FrontedRepository
+{
+    public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    {
+        if (change.IsFetched) return await pulled.CommitAsync(change, cancellationToken);
+        if (IsUpload(change)) return await staged.CommitAsync(change, cancellationToken);
+        if (change.Operations.Any(IsRemoval)) return await RemoveAsync(change, cancellationToken);
+        var publication = new PublicationReader(staged, d => IsCached(LinkKind.Manifest, d), change).Read();
+        if (publication.IsEmpty) return await KeepAsync(change, cancellationToken);
+        // Blobs are what takes long, and in whatever order they come: nobody waits behind them.
+        if (await forwarder.SendBlobsAsync(publication, cancellationToken) is { } lacking) return new CommitResult.Lacking(lacking);
+        using var turn = await forwarder.TakeTurnAsync(cancellationToken);
+        return Refuse(change) ?? await PublishAsync(change, publication);
+    }
+
+    private static bool IsUpload(Change change) => change.Operations is [Operation.LinkBlob { Upload: not null }];
+
+    private static bool IsRemoval(Operation operation) =>
+        operation is Operation.RemoveTag or Operation.RemoveManifest or Operation.RemoveBlob;
+
+    /// <summary>A change that the upstream does not hear of.</summary>
+    private async ValueTask<CommitResult> KeepAsync(Change change, CancellationToken cancellationToken)
+    {
+        // Who only notes what he found out, on a pull, waits for nobody's push.
+        using var turn = change.Operations.All(IsNote) ? null : await forwarder.TakeTurnAsync(cancellationToken);
+        var versions = change.Subjects.Select(s => (s.Subject, Here: staged.VersionOf(s.Subject), There: cached.VersionOf(s.Subject))).ToArray();
+        if (Refuse(change) is { } refusal) return refusal;
+        var (here, there) = Split(change, []);
+        // What is staged is durable when this returns; the rest are notes in a cache.
+        CommitResult result = new CommitResult.Committed(0);
+        if (!here.IsEmpty)
+        {
+            var needs = change.Needs.Where(n => IsStaged(n.Kind, n.Digest));
+            result = await staged.CommitAsync(
+                new(here) { Needs = [.. needs], Subjects = [.. versions.Select(v => (v.Subject, v.Here))] }, cancellationToken);
+        }
+        if (result is CommitResult.Committed && !there.IsEmpty)
+            result = await cached.CommitAsync(new(there) { Subjects = [.. versions.Select(v => (v.Subject, v.There))] }, cancellationToken);
+        return result;
+    }
+
+    private static bool IsNote(Operation operation) =>
+        operation is Operation.SetVerdict or Operation.AddEvidence or Operation.LinkBlob or Operation.Seen;
+
+    /// <summary>The upstream has all of it before anything is changed here; from then on nothing but the volume can fail.</summary>
+    private async ValueTask<CommitResult> PublishAsync(Change change, Publication publication)
+    {
+        await forwarder.SendManifestsAsync(publication);
+        var (here, there) = Split(change, publication.Digests);
+        foreach (var blob in publication.Blobs.Where(b => IsStaged(LinkKind.Blob, b.Digest))) volume.GiveToCache(blob.Digest, blob.Size);
+        var result = await pulled.CommitAsync(
+            new([.. publication.Manifests.SelectMany(Moving), .. there]) { IsFetched = true }, CancellationToken.None);
+        await ClearAsync(publication, here);
+        return result;
+    }
+
+    /// <summary>Why a change must not be made; null when all that it expects still holds. Changes take turns, so that it does until its end.</summary>
+    private CommitResult? Refuse(Change change)
+    {
+        foreach (var expected in change.Expectations)
+        {
+            var offer = staged.Live(expected.Tag)?.Offer?.Sequence ?? 0;
+            if (LiveOf(expected.Tag) is var live && (live != expected.Live || (expected.Offer is { } sequence && offer != sequence)))
+                return new CommitResult.Moved(expected, live);
+        }
+        foreach (var (subject, version) in change.Subjects)
+        {
+            if (VersionOf(subject) != version) return new CommitResult.Outdated(subject);
+        }
+        return null;
+    }
+
+    /// <summary>What of a change is staged, and what is noted of the upstream's.</summary>
+    /// <param name="arrived">Manifests that the upstream has got by it.</param>
+    private (ImmutableArray<Operation> Here, ImmutableArray<Operation> There) Split(Change change, ImmutableHashSet<Digest> arrived)
+    {
+        var brought = change.Operations.OfType<Operation.StoreManifest>().Select(o => o.Digest).ToHashSet();
+        var (here, there) = (ImmutableArray.CreateBuilder<Operation>(), ImmutableArray.CreateBuilder<Operation>());
+        foreach (var operation in change.Operations)
+        {
+            var isHere = operation switch
+            {
+                Operation.StoreManifest o => StaysHere(o.Digest),
+                Operation.SetVerdict o => StaysHere(o.Digest),
+                Operation.Seen o => StaysHere(o.Digest),
+                Operation.SetLive o => StaysHere(o.Digest),
+                Operation.AddReferrer o => StaysHere(o.Referrer.Digest),
+                Operation.AddEvidence o => StaysHere(o.Evidence),
+                Operation.LinkBlob o => o.Parent.IsEmpty && arrived.IsEmpty || StaysHere(o.Parent),
+                Operation.Offer or Operation.Withdraw => true,
+                _ => false,
+            };
+            if (operation is Operation.LinkBlob blob && isHere)
+            {
+                // What the upstream has is not staged for the sake of what waits.
+                if (IsStaged(LinkKind.Blob, blob.Digest) || (!IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest) is not null))
+                    here.Add(operation);
+                continue;
+            }
+            (isHere ? here : there).Add(operation);
+        }
+        return (here.ToImmutable(), there.ToImmutable());
+
+        bool StaysHere(Digest manifest) =>
+            !arrived.Contains(manifest) && (brought.Contains(manifest) || IsStaged(LinkKind.Manifest, manifest));
+    }
+
+    /// <summary>What is known of a manifest that was staged until now; what the change says of it comes after.</summary>
+    private IEnumerable<Operation> Moving(Published published)
+    {
+        var (manifest, digest) = (published.Manifest, published.Manifest.Digest);
+        if (staged.FirstSeen(digest) is { } seen) yield return new Operation.Seen(digest, seen);
+        foreach (var blob in manifest.Manifest.Blobs.Where(b => b.Urls.IsEmpty))
+        {
+            var parent = volume.Links.Find(staged, LinkKind.Blob, blob.Digest)?.Parent ?? default;
+            yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = parent };
+        }
+        yield return new Operation.StoreManifest(digest, manifest.Bytes);
+        if (volume.Links.Find(staged, LinkKind.Manifest, digest) is { Verdict: { Revision: not 0 } verdict })
+            yield return new Operation.SetVerdict(digest, verdict);
+        if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
+        foreach (var about in EvidenceNotes.SubjectsOf(staged, digest)) yield return new Operation.AddEvidence(about, digest);
+        foreach (var tag in published.Tags) yield return new Operation.SetLive(tag, digest);
+    }
+
+    /// <summary>Takes what has arrived out of the stage, but for what something that stays still needs.</summary>
+    private async ValueTask ClearAsync(Publication publication, ImmutableArray<Operation> here)
+    {
+        var untagged = publication.Manifests.SelectMany(m => m.Tags).Where(t => !staged.LiveOf(t).IsEmpty);
+        Operation[] first = [.. here, .. untagged.Select(t => new Operation.RemoveTag(t))];
+        if (first.Length > 0) await staged.CommitAsync(new([.. first]), CancellationToken.None);
+        var needed = StagedContent.Needed(staged, forwarder.Now);
+        Operation[] manifests =
+        [
+            .. publication.Digests.Where(d => !needed.Contains(d) && IsStaged(LinkKind.Manifest, d))
+                .Select(d => new Operation.RemoveManifest(d)),
+        ];
+        if (manifests.Length > 0) await staged.CommitAsync(new([.. manifests]), CancellationToken.None);
+        var named = StagedContent.BlobsOf(staged, staged.Manifests());
+        Operation[] blobs =
+        [
+            .. publication.Blobs.Where(b => !named.Contains(b.Digest) && IsStaged(LinkKind.Blob, b.Digest))
+                .Select(b => new Operation.RemoveBlob(b.Digest)),
+        ];
+        if (blobs.Length > 0) await staged.CommitAsync(new([.. blobs]), CancellationToken.None);
+    }
+}

@@ -1,0 +1,127 @@
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Fronting;
+
+/// <summary>
+/// A repository of an upstream that takes pushes: what was accepted for the upstream and is not there yet lies staged; all else is pulled
+/// through. What is asked for is looked for in both, staged first (docs/design/0013-fronting.md).
+/// </summary>
+/// <param name="staged">What is not at the upstream yet.</param>
+/// <param name="cached">What is kept of the upstream, for the notes in it.</param>
+/// <param name="pulled">The same with the upstream behind it.</param>
+internal sealed partial class FrontedRepository(
+    Volume volume, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder) : IBacking
+{
+    /// <summary>What waits is seen beside what the upstream has, also when it does not answer.</summary>
+    public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
+    {
+        var here = staged.Live(tag);
+        if (here is { Live.IsEmpty: false }) return new Result<TagState>.Found(here, Provenance.Hit);
+        var there = await pulled.ResolveAsync(tag, cancellationToken);
+        if (here?.Offer is not { } offer) return there;
+        return there is Result<TagState>.Found found
+            ? found with { Value = found.Value with { Offer = offer } }
+            : new Result<TagState>.Found(here, there.Provenance);
+    }
+
+    public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        staged.ReadManifest(digest) is { } manifest
+            ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
+            : await pulled.ReadManifestAsync(digest, cancellationToken);
+
+    public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
+        await staged.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found
+            ? found
+            : await pulled.OpenBlobAsync(digest, use, cancellationToken);
+
+    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        IsStaged(LinkKind.Blob, blob.Digest) ? new(new Kept(null, 0)) : pulled.KeepAsync(blob, cancellationToken);
+
+    public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
+        await staged.ReadLinkAsync(digest, kind, cancellationToken) is { } link
+            ? link
+            : await pulled.ReadLinkAsync(digest, kind, cancellationToken);
+
+    public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        var there = await pulled.ReferrersAsync(subject, cancellationToken);
+        if (await staged.ReferrersAsync(subject, cancellationToken) is not Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } here)
+            return there;
+        return there is Result<IReadOnlyList<Descriptor>>.Found both
+            ? both with { Value = [.. both.Value.Concat(here.Value).DistinctBy(d => d.Digest).OrderBy(d => d.Digest).Take(IBacking.MaxReferrers)] }
+            : here;
+    }
+
+    public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        var here = EvidenceNotes.List(staged, subject);
+        var there = await pulled.EvidenceAsync(subject, cancellationToken);
+        if (here.Count == 0) return there;
+        return there is Result<IReadOnlyList<Digest>>.Found both
+            ? both with { Value = [.. here.Union(both.Value)] }
+            : new Result<IReadOnlyList<Digest>>.Found(here, there.Provenance);
+    }
+
+    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => [.. staged.SubjectsOf(evidence).Union(pulled.SubjectsOf(evidence))];
+
+    /// <summary>Of what is staged alone: what the upstream has is not ours to remove.</summary>
+    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => staged.Orphans();
+
+    // Every change of the volume has a larger number than those before it: the larger of two versions rises whenever one does.
+    public long VersionOf(Digest subject) => Math.Max(staged.VersionOf(subject), pulled.VersionOf(subject));
+
+    public long Version => Math.Max(staged.Version, pulled.Version);
+
+    public long Lost => Math.Max(staged.Lost, pulled.Lost);
+
+    public async ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
+        [.. (await staged.IndexesOfAsync(child)).Union(await pulled.IndexesOfAsync(child))];
+
+    public DateTimeOffset? FirstSeen(Digest digest) => (staged.FirstSeen(digest), pulled.FirstSeen(digest)) switch
+    {
+        ({ } here, { } there) => here < there ? here : there,
+        var (here, there) => here ?? there,
+    };
+
+    public IReadOnlyList<TagOffer> Offers() => staged.Offers();
+
+    public IEnumerable<TagName> TagsOf(Digest digest) => staged.TagsOf(digest).Union(pulled.TagsOf(digest));
+
+    public Digest LiveOf(TagName tag) => staged.LiveOf(tag) is { IsEmpty: false } here ? here : pulled.LiveOf(tag);
+
+    public IReadOnlyList<Digest> HistoryOf(TagName tag) => pulled.HistoryOf(tag);
+
+    public async ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
+    {
+        var there = await pulled.TagsAfterAsync(last, count, cancellationToken);
+        if (await staged.TagsAfterAsync(last, count, cancellationToken) is not Result<Page<TagName>>.Found { Value: var here }
+            || there is Result<Page<TagName>>.Unavailable || (here.Items.Count == 0 && there is Result<Page<TagName>>.Found))
+            return there;
+        return there is Result<Page<TagName>>.Found both
+            ? both with { Value = Merge(both.Value, here, count) }
+            : new Result<Page<TagName>>.Found(here, there.Provenance);
+    }
+
+    // Beyond the end of a page that goes on, only that one knows what comes first.
+    private static Page<TagName> Merge(Page<TagName> one, Page<TagName> other, int count)
+    {
+        var ends = new[] { one, other }.Where(p => p.More && p.Items.Count > 0).Select(p => p.Items[^1].Value).Order(StringComparer.Ordinal);
+        var end = ends.FirstOrDefault();
+        var all = one.Items.Union(other.Items).OrderBy(t => t.Value, StringComparer.Ordinal)
+            .TakeWhile(t => end is null || string.CompareOrdinal(t.Value, end) <= 0).ToList();
+        return new([.. all.Take(count)], one.More || other.More || all.Count > count);
+    }
+
+    public IEnumerable<Digest> Manifests() => staged.Manifests().Union(pulled.Manifests());
+
+    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
+        staged.OpenUploadAsync(algorithm, actor, cancellationToken);
+
+    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
+        staged.FindUploadAsync(id, cancellationToken);
+
+    private bool IsStaged(LinkKind kind, Digest digest) => volume.Links.Find(staged, kind, digest) is not null;
+
+    private bool IsCached(LinkKind kind, Digest digest) => volume.Links.Find(cached, kind, digest) is not null;
+}

@@ -1,0 +1,19 @@
+using Gateway.Oci;
+
+namespace Gateway.Fronting;
+
+/// <summary>What this folder logs: what left for which upstream, and what did not.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Forwarded blob {Digest}, {Bytes} bytes, to {Upstream} {Name} in {Seconds:0.0} s")]
+    public static partial void BlobSent(ILogger logger, Digest digest, long bytes, string upstream, RepositoryName name, double seconds);
+
+    [LoggerMessage(2, LogLevel.Information, "Forwarded {Reference} ({Digest}) to {Upstream} {Name}")]
+    public static partial void ManifestSent(ILogger logger, Reference reference, Digest digest, string upstream, RepositoryName name);
+
+    [LoggerMessage(3, LogLevel.Information, "Deleted {Reference} at {Upstream} {Name}")]
+    public static partial void Deleted(ILogger logger, string reference, string upstream, RepositoryName name);
+
+    [LoggerMessage(4, LogLevel.Warning, "{What} did not reach {Upstream} {Name}: {Why}")]
+    public static partial void NotSent(ILogger logger, string what, string upstream, RepositoryName name, string why);
+}

@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Fronting;
+
+/// <summary>
+/// Finds what an upstream must be given for a change: what the change publishes, all that is below it and staged, and the staged evidence
+/// about any of it. Evidence about what stays here stays with it.
+/// </summary>
+internal sealed class PublicationReader
+{
+    private readonly StoredRepository _staged;
+    private readonly Func<Digest, bool> _isUpstream;
+    private readonly Change _change;
+    private readonly Dictionary<Digest, StoredManifest> _brought = [];
+    private readonly ILookup<Digest, TagName> _bound;
+    private readonly List<StoredManifest> _found = [];
+    private readonly HashSet<Digest> _seen = [];
+
+    /// <param name="isUpstream">Whether the upstream is known to have a manifest.</param>
+    public PublicationReader(StoredRepository staged, Func<Digest, bool> isUpstream, Change change)
+    {
+        (_staged, _isUpstream, _change) = (staged, isUpstream, change);
+        foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
+        {
+            // What was read once by the gate is read here by the bounds of what is kept.
+            if (ManifestReader.Read(stored.Bytes, null, Volume.ReadBackLimits).Manifest is { } manifest)
+                _brought[stored.Digest] = new(stored.Digest, manifest, stored.Bytes);
+        }
+        _bound = change.Operations.OfType<Operation.SetLive>().ToLookup(o => o.Digest, o => o.Tag);
+    }
+
+    public Publication Read()
+    {
+        foreach (var digest in _change.Published) Visit(digest);
+        var withheld = _found.Where(m => SubjectsOf(m.Digest).Any(StaysHere)).Select(m => m.Digest).ToHashSet();
+        return new([.. _found.Where(m => !withheld.Contains(m.Digest)).Select(Published)]);
+    }
+
+    private void Visit(Digest digest)
+    {
+        var manifest = _brought.GetValueOrDefault(digest) ?? _staged.ReadManifest(digest);
+        if (manifest is null || !_seen.Add(digest)) return;
+        foreach (var child in manifest.Manifest.Children) Visit(child.Digest);
+        _found.Add(manifest);
+        // The oldest first, as it came.
+        foreach (var evidence in EvidenceNotes.List(_staged, digest).Reverse()) Visit(evidence);
+    }
+
+    private bool StaysHere(Digest subject) => !_seen.Contains(subject) && _staged.ReadManifest(subject) is not null && !_isUpstream(subject);
+
+    private IEnumerable<Digest> SubjectsOf(Digest evidence) =>
+        _change.Operations.OfType<Operation.AddEvidence>().Where(o => o.Evidence == evidence).Select(o => o.Subject)
+            .Concat(_brought.GetValueOrDefault(evidence)?.Manifest.Subject is { } own ? [own.Digest] : [])
+            .Concat(EvidenceNotes.SubjectsOf(_staged, evidence));
+
+    private Published Published(StoredManifest manifest)
+    {
+        // What was staged with a tag was withheld with it.
+        var tags = _bound[manifest.Digest].Union(_staged.TagsOf(manifest.Digest));
+        return new(manifest, [.. tags], SubjectsOf(manifest.Digest).Any());
+    }
+}

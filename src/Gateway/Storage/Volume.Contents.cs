@@ -1,0 +1,129 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>The bytes of content, in whichever root they lie.</summary>
+internal sealed partial class Volume
+{
+    /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
+    public long? FindContent(Digest digest) =>
+        SmallFiles.Length(KeptRoot.Data(digest)) ?? SmallFiles.Length(CachedRoot.Data(digest)) ?? SmallFiles.Length(StagedRoot.Data(digest));
+
+    /// <summary>Opens some content, looking in this root first and in the others then.</summary>
+    public OpenFile? OpenContent(Root first, Digest digest)
+    {
+        if (OpenFiles.Open(first, digest) is { } own) return own;
+        foreach (var root in RootsBut(first))
+        {
+            if (OpenFiles.Open(root, digest) is { } file) return file;
+        }
+        return null;
+    }
+
+    private IEnumerable<Root> RootsBut(Root one)
+    {
+        if (one != KeptRoot) yield return KeptRoot;
+        if (one != CachedRoot) yield return CachedRoot;
+        if (one != StagedRoot) yield return StagedRoot;
+    }
+
+    /// <summary>Some content from an offset on, in whichever root it is; null when it is in none.</summary>
+    public Stream? OpenStream(Digest digest, long offset)
+    {
+        foreach (var root in (Root[])[StagedRoot, KeptRoot, CachedRoot])
+        {
+            try
+            {
+                if (!File.Exists(root.Data(digest))) continue;
+                return new FileStream(root.Data(digest), new FileStreamOptions { Options = FileOptions.Asynchronous, BufferSize = 0 })
+                {
+                    Position = offset,
+                };
+            }
+            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+            {
+                // Removed just now; another root may have it.
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Reads some content whole; null when it is in no root, or longer than any manifest.</summary>
+    public byte[]? ReadWhole(Root first, Digest digest)
+    {
+        if (OpenContent(first, digest) is not { } file) return null;
+        try
+        {
+            if (file.Length > ReadBackLimits.MaxBytes) return null;
+            var bytes = new byte[file.Length];
+            for (var at = 0; at < bytes.Length;)
+            {
+                var count = RandomAccess.Read(file.Handle, bytes.AsSpan(at), at);
+                if (count == 0) return null;
+                at += count;
+            }
+            return bytes;
+        }
+        finally
+        {
+            file.Release();
+        }
+    }
+
+    /// <summary>Whether these bytes are what a root has under this digest; a file that a power cut left wrong is not.</summary>
+    public static bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    {
+        var data = root.Data(digest);
+        return SmallFiles.Length(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
+    }
+
+    /// <summary>Writes content and makes it durable, data and name.</summary>
+    public void WriteFlushed(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    {
+        CheckRoom(root.Lifetime);
+        if (Holds(root, digest, bytes)) return;
+        Files.Write(root.Data(digest), bytes, flush: true);
+        FlushNames(root, digest);
+    }
+
+    /// <summary>
+    /// Gives a root, durably, the bytes that another one has: from then on the other may lose them. Throws
+    /// <see cref="FileNotFoundException"/> when all have.
+    /// </summary>
+    public void Borrow(Root root, Digest digest)
+    {
+        var to = root.Data(digest);
+        if (File.Exists(to)) return;
+        var from = RootsBut(root).Select(other => other.Data(digest)).FirstOrDefault(File.Exists)
+            ?? throw new FileNotFoundException($"the bytes of {digest} are in no root", to);
+        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        Posix.LinkOrCopy(from, to, Files.Temporary());
+        FlushNames(root, digest);
+        if (root != CachedRoot && Posix.Names(CachedRoot.Data(digest)) > 1) Eviction.Forget(digest);
+    }
+
+    /// <summary>
+    /// Lets the cache have the bytes of what has just arrived at an upstream, as far as they are here and it has room; not to have them
+    /// there costs a fetch.
+    /// </summary>
+    public void GiveToCache(Digest digest, long size)
+    {
+        if (File.Exists(CachedRoot.Data(digest)) || size > Eviction.MaxBytes || FreeBytes < Fetches.KeepFree) return;
+        try
+        {
+            Eviction.MakeRoom(size);
+            Borrow(CachedRoot, digest);
+            if (Posix.Names(CachedRoot.Data(digest)) == 1) Eviction.Stored(digest, size);
+        }
+        catch (IOException e)
+        {
+            Log.NotGiven(Logger, e, digest);
+        }
+    }
+
+    private static void FlushNames(Root root, Digest digest)
+    {
+        var folder = Path.GetDirectoryName(root.Data(digest))!;
+        for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Posix.FlushFolder(folder);
+    }
+}
