@@ -14,7 +14,7 @@ internal sealed class Forwarder(
     // Blobs under way for one push: as many as docker sends side by side.
     private const int BlobsAtOnce = 5;
 
-    private readonly UpstreamWriter _writer = new(registry, name);
+    private readonly UpstreamWriter _writer = new(registry, name, clock);
 
     public DateTimeOffset Now => clock.GetUtcNow();
 
@@ -49,16 +49,20 @@ internal sealed class Forwarder(
     /// <summary>False when it is nowhere.</summary>
     private async Task<bool> SendBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        if (await _writer.HasBlobAsync(blob.Digest, cancellationToken)) return true;
-        if (volume.FindContent(blob.Digest) is not { } length) return false;
+        if (volume.FindContent(blob.Digest) is not { } length) return await _writer.HasBlobAsync(blob.Digest, cancellationToken);
         var started = clock.GetTimestamp();
-        await _writer.PutBlobAsync(
-            blob.Digest, length,
-            (offset, _) => new(volume.OpenStream(blob.Digest, offset) ?? throw Gone(blob.Digest)),
-            cancellationToken);
+        var isSent = false;
+        await _writer.PutBlobAsync(blob.Digest, length, Open, cancellationToken);
+        if (!isSent) return true;
         ForwardMetrics.Sent(Upstream, length);
         Log.BlobSent(logger, blob.Digest, length, Upstream, name, clock.GetElapsedTime(started).TotalSeconds);
         return true;
+
+        ValueTask<Stream> Open(long offset, CancellationToken _)
+        {
+            isSent = true;
+            return new(volume.OpenStream(blob.Digest, offset) ?? throw Gone(blob.Digest));
+        }
     }
 
     /// <summary>
@@ -92,7 +96,11 @@ internal sealed class Forwarder(
         }
         catch (UpstreamException e)
         {
-            throw Failed(e, reference);
+            var failure = Failed(e, reference);
+            // distribution before 3 takes a tag for a digest here.
+            throw failure is { Status: 400, Code: "DIGEST_INVALID" }
+                ? new NotForwardedException($"{e.Message}: it deletes no tags, only manifests by digest", 405, inner: e)
+                : failure;
         }
     }
 
