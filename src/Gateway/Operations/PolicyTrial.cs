@@ -46,16 +46,17 @@ internal sealed class PolicyTrial
     {
         var (policy, problem) = question.Policy?.Read() ?? (options.Policy, null);
         if (problem is not null) return new(null, problem);
-        if (Parse(question.Reference) is not { } asked)
+        if (WrittenReference.Parse(question.Reference) is not { } asked)
             return new(null, $"expected repository:tag or repository@digest, {Printable.Quote(question.Reference)} came");
         if (StageOf(question.Stage) is not { } stage)
             return new(null, $"expected a stage such as push, tag or pull, {Printable.Quote(question.Stage)} came");
+        var what = asked.What ?? WrittenReference.Latest;
         var trial = new PolicyTrial(options, policy, volume, question.At);
         var routed = trial._router.Route("", null, asked.Name);
         if (routed.Repository is not { } repository) return new(null, $"no route leads to {asked.Name}");
-        if (await repository.ExplainAsync(asked.What, stage, cancellationToken) is not { } explained)
-            return new(null, $"{asked.Name} has no {asked.What} here; push or pull it first");
-        return new(Describe(repository.Name, asked.What, stage, explained, trial._clock.GetUtcNow()) with
+        if (await repository.ExplainAsync(what, stage, cancellationToken) is not { } explained)
+            return new(null, $"{asked.Name} has no {what} here; push or pull it first");
+        return new(Describe(repository.Name, what, stage, explained, trial._clock.GetUtcNow()) with
         {
             Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,
         }, null);
@@ -142,20 +143,6 @@ internal sealed class PolicyTrial
     /// <summary>A stage as the file spells it; null for no stage.</summary>
     public static Stage? StageOf(string name) =>
         Enum.GetValues<Stage>().Select(static stage => (Stage?)stage).FirstOrDefault(stage => Name(stage!.Value) == name);
-
-    /// <summary>
-    /// <c>repository:tag</c>, <c>repository@digest</c>, or a repository alone for its tag <c>latest</c>; null for anything else.
-    /// </summary>
-    public static (RepositoryName Name, Reference What)? Parse(string text)
-    {
-        var at = text.IndexOf('@', StringComparison.Ordinal);
-        var colon = text.LastIndexOf(':');
-        var end = at >= 0 ? at : colon > text.LastIndexOf('/') ? colon : text.Length;
-        if (!RepositoryName.TryParse(text.AsSpan(0, end), out var name)) return null;
-        var rest = end == text.Length ? "latest" : text[(end + 1)..];
-        if (at >= 0) return Digest.TryParse(rest, out var digest) ? (name, new(digest)) : null;
-        return TagName.TryParse(rest, out var tag) ? (name, new(tag)) : null;
-    }
 
     // As the file spells it.
     private static string Name<T>(T value)

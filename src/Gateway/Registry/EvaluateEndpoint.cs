@@ -61,9 +61,9 @@ internal static class EvaluateEndpoint
         try
         {
             var question = JsonSerializer.Deserialize(body, AdminJson.Default.PolicyQuestion);
-            return question is { As: null, At: null, Policy: null } && PolicyTrial.Parse(question.Reference) is { } asked
+            return question is { As: null, At: null, Policy: null } && WrittenReference.Parse(question.Reference) is { } asked
                 && PolicyTrial.StageOf(question.Stage) is { } stage
-                ? (asked.Name, asked.What, stage)
+                ? (asked.Name, asked.What ?? WrittenReference.Latest, stage)
                 : null;
         }
         catch (JsonException)

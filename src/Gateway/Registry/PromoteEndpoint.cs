@@ -73,25 +73,14 @@ internal static class PromoteEndpoint
             using var document = JsonDocument.Parse(body, Strict);
             var root = document.RootElement;
             return root.ValueKind == JsonValueKind.Object && root.EnumerateObject().Count() == 2
-                && ReadReference(root.GetProperty("from").GetString()) is { } from
-                && ReadReference(root.GetProperty("to").GetString()) is { What.IsDigest: false } to
-                ? new(from.Name, from.What, to.Name, to.What.Tag)
+                && WrittenReference.Parse(root.GetProperty("from").GetString() ?? "") is { What: { } what } from
+                && WrittenReference.Parse(root.GetProperty("to").GetString() ?? "") is { What: { IsDigest: false } tag } to
+                ? new(from.Name, what, to.Name, tag.Tag)
                 : null;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
             return null;
         }
-    }
-
-    private static (RepositoryName Name, Reference What)? ReadReference(string? text)
-    {
-        if (text is null) return null;
-        var at = text.IndexOf('@', StringComparison.Ordinal);
-        var end = at >= 0 ? at : text.LastIndexOf(':');
-        if (end < 0 || !RepositoryName.TryParse(text.AsSpan(0, end), out var name)) return null;
-        var rest = text.AsSpan(end + 1);
-        if (at >= 0) return Digest.TryParse(rest, out var digest) ? (name, new(digest)) : null;
-        return TagName.TryParse(rest, out var tag) ? (name, new(tag)) : null;
     }
 }

@@ -1,0 +1,30 @@
+using Gateway.Repositories;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+public sealed class WrittenReferenceTests
+{
+    private const string Digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    [Theory]
+    [InlineData("app:v1", "app", "v1")]
+    [InlineData("prod/team/app:v1.2-rc_3", "prod/team/app", "v1.2-rc_3")]
+    [InlineData("prod/app@" + Digest, "prod/app", Digest)]
+    [InlineData("prod/app", "prod/app", null)]
+    public void A_tag_a_digest_or_neither_is_read(string text, string name, string? what) =>
+        Assert.Equal((name, what), (WrittenReference.Parse(text)?.Name.Value, WrittenReference.Parse(text)?.What?.ToString()));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(":v1")]
+    [InlineData("app:")]
+    [InlineData("app@")]
+    [InlineData("app@v1")]
+    [InlineData("app:v1@" + Digest)]
+    [InlineData("../app:v1")]
+    [InlineData("App:v1")]
+    [InlineData("host:5000/app:v1")]
+    [InlineData("app:v1 ")]
+    public void Anything_else_is_none(string text) => Assert.Null(WrittenReference.Parse(text));
+}
