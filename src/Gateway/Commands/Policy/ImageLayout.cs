@@ -10,7 +10,7 @@ namespace Gateway.Commands.Policy;
 /// An OCI image layout on disk (image-spec, image-layout.md), or one manifest in a file, read whole: what a repository would hold were all
 /// of it pushed there.
 /// </summary>
-internal sealed class ImageLayout
+internal sealed partial class ImageLayout
 {
     /// <summary>Most manifests of one layout; a fixture has a handful.</summary>
     private const int MaxManifests = 1000;
@@ -78,19 +78,30 @@ internal sealed class ImageLayout
         var below = Below(digest).ToImmutableArray();
         var above = _manifests.Where(m => m.Value.IsIndex && m.Key != digest && Below(m.Key).Any(b => b.Digest == digest))
             .Select(static m => (m.Key, m.Value)).ToImmutableArray();
+        var history = asked.BoundTo.Select(Bound).ToImmutableArray();
         Digest[] all = [digest, .. below.Select(static b => b.Digest), .. above.Select(static a => a.Key)];
+        var configured = all.Concat(history.Where(static b => b.Manifest is not null).Select(static b => b.Digest));
         return new(asked.Repository, asked.Tag, asked.Stage, digest, _manifests[digest], below)
         {
             Now = now,
             Facts = new()
             {
                 Above = above,
+                TagHistory = history,
                 FirstSeen = all.Distinct().ToImmutableDictionary(d => d, d => SeenAt(asked, d, now)),
-                Configs = all.Distinct().Select(d => (Digest: d, Config: ConfigOf(_manifests[d]))).Where(static c => c.Config is not null)
+                Configs = configured.Distinct().Select(d => (Digest: d, Config: ConfigOf(_manifests[d]))).Where(static c => c.Config is not null)
                     .ToImmutableDictionary(static c => c.Digest, static c => c.Config!),
                 Evidence = all.Distinct().ToImmutableDictionary(d => d, d => EvidenceOf(d, asked, now)),
             },
         };
+    }
+
+    private TagBinding Bound(string reference)
+    {
+        var digest = Find(reference) ?? (Digest.TryParse(reference, out var gone)
+            ? gone
+            : throw new IOException($"boundTo: expected a tag of the layout or a digest, '{reference}' came"));
+        return new(digest, _manifests.GetValueOrDefault(digest));
     }
 
     private IEnumerable<(Digest Digest, Manifest Manifest)> Below(Digest digest) => _manifests[digest].Children
@@ -128,12 +139,16 @@ internal sealed class ImageLayout
     // Null for one that is not here, or larger than what is read of its kind.
     private byte[]? Blob(Digest digest, int most)
     {
-        var name = Path.Combine("blobs", digest.Algorithm.ToString().ToLowerInvariant(), digest.Hex.ToString());
-        if (_folder is null || most == 0) return null;
-        if (new FileInfo(Path.Combine(_folder, name)) is not { Exists: true } file || file.Length > most) return null;
+        if (most == 0 || FileOf(digest) is not { } file || file.Length > most) return null;
         var bytes = File.ReadAllBytes(file.FullName);
-        return Digest.Of(bytes, digest.Algorithm) == digest ? bytes : throw new IOException($"{name} is not what its name says");
+        return Digest.Of(bytes, digest.Algorithm) == digest
+            ? bytes
+            : throw new IOException($"{Path.GetRelativePath(_folder!, file.FullName)} is not what its name says");
     }
+
+    private FileInfo? FileOf(Digest digest) => _folder is null
+        ? null
+        : new FileInfo(Path.Combine(_folder, "blobs", digest.AlgorithmName, digest.Hex.ToString())) is { Exists: true } file ? file : null;
 
     private byte[] Bytes(string name, int most)
     {

@@ -21,6 +21,9 @@ internal sealed record PolicyCase
     /// <summary>The tag to bind or ask for; null by digest.</summary>
     public TagName? Tag { get; init; }
 
+    /// <summary>What the tag is and was bound to, newest first: tags or digests within the layout, or digests that are no longer there.</summary>
+    public ImmutableArray<string> BoundTo { get; init; } = [];
+
     public Stage Stage { get; init; } = Stage.Pull;
 
     /// <summary>When it is asked; null for now.</summary>
@@ -70,6 +73,10 @@ internal static class PolicyCases
         { "reference", Scalars.Text, "(its only image)", "Tag or digest within the layout.", (o, v) => o with { Reference = v } },
         { "repository", Repository, new Required(), "Where it is.", (o, v) => o with { Repository = v } },
         { "tag", Tag, "(by digest)", "The tag.", (o, v) => o with { Tag = v } },
+        {
+            "boundTo", new ListOf<string>(Scalars.Text), "[]", "What the tag is and was bound to, newest first.",
+            (o, v) => o with { BoundTo = v }
+        },
         { "stage", Stages, "pull", "When a rule is asked.", (o, v) => o with { Stage = v } },
         { "now", ExceptionSchema.Moment, "(now)", "When it is asked.", (o, v) => o with { Now = v } },
         { "firstSeen", ExceptionSchema.Moment, "(now)", "When all of it was first seen.", (o, v) => o with { FirstSeen = v } },

@@ -18,7 +18,7 @@ internal static partial class PolicyTestCommand
         {
             cases, config, json,
         };
-        command.SetAction(async (parsed, _) =>
+        command.SetAction(async (parsed, cancellationToken) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), error);
@@ -27,8 +27,9 @@ internal static partial class PolicyTestCommand
             foreach (var mistake in mistakes) await error.WriteLineAsync(mistake.ToString());
             if (loaded.Options is not { } options || mistakes.Count > 0) return PolicyExit.Error;
             var engine = new PolicyEngine(options.Policy);
-            Result[] results = [.. read.Select(one => Run(engine, one))];
-            if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(results, TestJson.Default.ResultArray));
+            var results = new List<Result>();
+            foreach (var one in read) results.Add(await RunAsync(engine, one, cancellationToken));
+            if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(results, TestJson.Default.ListResult));
             else await WriteAsync(results, output);
             return results.Any(static result => result.Problem is not null) ? PolicyExit.Error
                 : results.All(static result => result.Passed) ? PolicyExit.Allow : PolicyExit.Deny;
@@ -36,7 +37,7 @@ internal static partial class PolicyTestCommand
         return command;
     }
 
-    private static Result Run(PolicyEngine engine, PolicyCase one)
+    private static async Task<Result> RunAsync(PolicyEngine engine, PolicyCase one, CancellationToken cancellationToken)
     {
         var result = new Result(one.Name, one.Location.ToString(), false, Name(one.Outcome), one.Codes, "", [], [], null);
         try
@@ -47,7 +48,9 @@ internal static partial class PolicyTestCommand
                 var came = one.Reference is null ? "none" : $"'{one.Reference}'";
                 return result with { Problem = $"expected a reference that names a manifest of {one.Image}, {came} came" };
             }
-            var verdict = engine.Judge(layout.Ask(one, digest, one.Now ?? DateTimeOffset.UtcNow));
+            var asked = layout.Ask(one, digest, one.Now ?? DateTimeOffset.UtcNow);
+            if (engine.Needs(asked).HasFlag(FactKinds.Contents)) asked = await layout.WithContentsAsync(asked, cancellationToken);
+            var verdict = engine.Judge(asked);
             string[] codes = [.. verdict.Reasons.Select(static reason => reason.Code).Distinct().Order(StringComparer.Ordinal)];
             var asExpected = verdict.Outcome == one.Outcome && (one.Codes is not { } expected || codes.ToHashSet().SetEquals(expected));
             return result with
@@ -57,13 +60,14 @@ internal static partial class PolicyTestCommand
             };
         }
         catch (Exception problem) when (problem
-            is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException)
+            is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException
+            or DllNotFoundException)
         {
             return result with { Problem = Printable.Line(problem.Message) };
         }
     }
 
-    private static async Task WriteAsync(Result[] results, TextWriter output)
+    private static async Task WriteAsync(List<Result> results, TextWriter output)
     {
         foreach (var result in results)
         {
@@ -75,7 +79,7 @@ internal static partial class PolicyTestCommand
             await output.WriteLineAsync($"      came     {result.Outcome}{Of(result.Codes)}");
             foreach (var message in result.Messages) await output.WriteLineAsync($"      {message}");
         }
-        await output.WriteLineAsync($"{results.Count(static result => result.Passed)} of {results.Length} as expected");
+        await output.WriteLineAsync($"{results.Count(static result => result.Passed)} of {results.Count} as expected");
     }
 
     private static string Of(IEnumerable<string>? codes) => codes is null ? "" : $" [{string.Join(", ", codes)}]";
@@ -88,7 +92,7 @@ internal static partial class PolicyTestCommand
         string Name, string Place, bool Passed, string Expected, IReadOnlyList<string>? ExpectedCodes, string Outcome, IReadOnlyList<string> Codes,
         IReadOnlyList<string> Messages, string? Problem);
 
-    [JsonSerializable(typeof(Result[]))]
+    [JsonSerializable(typeof(List<Result>))]
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     private sealed partial class TestJson : JsonSerializerContext;
 }

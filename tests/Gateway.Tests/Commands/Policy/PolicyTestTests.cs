@@ -1,3 +1,5 @@
+using System.Formats.Tar;
+using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -102,6 +104,49 @@ public sealed class PolicyTestTests : IDisposable
             "retiredAt: 2026-02-01")).Code);
     }
 
+    [Theory]
+    [InlineData("boundTo: [v1]", "allow", "[]")]
+    [InlineData("boundTo: [v2, v1]", "deny", "[TAG_IMMUTABLE]")]
+    [InlineData("boundTo: []", "allow", "[]")]
+    [InlineData("boundTo: [\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]", "deny", "[TAG_IMMUTABLE]")]
+    public async Task What_a_tag_was_bound_to_before_can_be_said(string boundTo, string outcome, string codes)
+    {
+        Image("v1", "one");
+        Image("v2", "two");
+        Save();
+
+        const string Rule = """{ id: stays, match: { repos: ["stage/**"] }, require: { tagMutability: immutable } }""";
+        var (code, output, _) = await RunUnder(
+            Rule, "cases: [ { name: a, image: image, reference: v1, repository: stage/app, tag: v1, stage: tag, "
+            + $"{boundTo}, expect: {{ outcome: {outcome}, codes: {codes} }} }} ]");
+
+        Assert.True(code == 0, output);
+    }
+
+    [Theory]
+    [InlineData("not packed at all", "deny", "[MEDIA_UNTRUTHFUL]")]
+    [InlineData(null, "allow", "[]")]
+    public async Task Layers_of_the_layout_are_looked_through(string? layer, string outcome, string codes)
+    {
+        Image("v1", "one", layer is null ? TarGzip() : Encoding.UTF8.GetBytes(layer));
+        Save();
+
+        const string Rule = """{ id: truthful, match: { repos: ["stage/**"] }, require: { truthfulMedia: [gzip, tar] } }""";
+        var (code, output, _) = await RunUnder(
+            Rule, $"cases: [ {{ name: a, image: image, repository: stage/app, expect: {{ outcome: {outcome}, codes: {codes} }} }} ]");
+
+        Assert.True(code == 0, output);
+    }
+
+    private static byte[] TarGzip()
+    {
+        using var bytes = new MemoryStream();
+        using (var packed = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+        using (var tar = new TarWriter(packed))
+            tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "file") { DataStream = new MemoryStream("text"u8.ToArray()) });
+        return bytes.ToArray();
+    }
+
     [Fact]
     public async Task One_manifest_in_a_file_can_be_asked_about_too()
     {
@@ -155,7 +200,10 @@ public sealed class PolicyTestTests : IDisposable
         Assert.Equal("SIG_NONE", results.RootElement[0].GetProperty("codes")[0].GetString());
     }
 
-    private Task<(int Code, string Output, string Error)> Run(string cases, string key = "", params string[] more)
+    private Task<(int Code, string Output, string Error)> Run(string cases, string key = "", params string[] more) =>
+        RunUnder("""{ id: signed, match: { repos: ["prod/**"] }, require: { signatures: [ { authority: release } ] } }""", cases, key, more);
+
+    private Task<(int Code, string Output, string Error)> RunUnder(string rule, string cases, string key = "", params string[] more)
     {
         var pem = _key.ExportSubjectPublicKeyInfoPem().Replace("\n", "\\n", StringComparison.Ordinal);
         var config = _rig.Write("gateway.yaml", $$"""
@@ -164,16 +212,17 @@ public sealed class PolicyTestTests : IDisposable
               trust:
                 keys: { k: { pem: "{{pem}}"{{(key.Length > 0 ? ", " + key : "")}} } }
                 authorities: { release: { anyOf: [ { key: k } ] } }
-              rules: [ { id: signed, match: { repos: ["prod/**"] }, require: { signatures: [ { authority: release } ] } } ]
+              rules: [ {{rule}} ]
             """);
         return PolicyRig.Run(["test", _rig.Write("cases.yaml", cases), "--config", config, .. more]);
     }
 
-    private Digest Image(string tag, string text)
+    private Digest Image(string tag, string text, byte[]? layer = null)
     {
+        var layers = layer is null ? "" : $$"""{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip",{{Blob(layer)}}}""";
         var config = Blob(Encoding.UTF8.GetBytes($$"""{"os":"linux","architecture":"amd64","author":"{{text}}"}"""));
         return Add(tag, $$"""
-            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{"mediaType":"{{MediaTypes.OciConfig}}",{{config}}},"layers":[]}
+            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{"mediaType":"{{MediaTypes.OciConfig}}",{{config}}},"layers":[{{layers}}]}
             """.Trim());
     }
 
