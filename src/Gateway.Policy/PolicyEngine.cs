@@ -25,6 +25,7 @@ public sealed class PolicyEngine
     {
         Policy = policy;
         Revision = policy is null ? 0 : PolicyRevision.Of(policy);
+        TrustRevision = policy is null ? 0 : PolicyRevision.Of(policy.Trust);
         _rules = policy is null ? [] : Rules.Of(policy);
         _documents = policy is null ? [] : Rules.OfDocuments(policy.Parser);
         _exceptions = policy?.Exceptions ?? [];
@@ -35,6 +36,9 @@ public sealed class PolicyEngine
 
     /// <summary>First 8 bytes of SHA-256 over the canonical policy; 0 without a policy, and only then.</summary>
     public ulong Revision { get; }
+
+    /// <summary>The same over the policy's trust alone: what changes with it is <see cref="Revision"/> too.</summary>
+    public ulong TrustRevision { get; }
 
     /// <summary>Whether any document at all is admitted, so that nobody need read or judge one.</summary>
     public bool AdmitsEverything => Policy is null;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Gateway.Oci;
 using Gateway.Policy.Signatures;
 
@@ -24,6 +25,12 @@ public sealed record PolicyOptions
 
     /// <summary>Named, dated holes in the rules.</summary>
     public ImmutableArray<ExceptionOptions> Exceptions { get; init; } = [];
+
+    /// <summary>
+    /// Where people read why, with <c>{id}</c> for the decision's id; null for this gateway as the client calls it. Nothing is judged by it.
+    /// </summary>
+    [JsonIgnore]
+    public string? ExplainUrl { get; init; }
 
     /// <summary>How what waits for evidence is kept.</summary>
     public QuarantineOptions Quarantine { get; init; } = new();

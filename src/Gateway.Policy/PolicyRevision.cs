@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Oci;
+using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Policy;
@@ -24,8 +25,15 @@ internal static class PolicyRevision
     {
         var types = policy.ArtifactTypes;
         var allowed = types?.Allowed?.WithComparers(StringComparer.Ordinal);
-        var ordered = policy with { ArtifactTypes = types is null ? null : types with { Allowed = allowed } };
-        var hash = SHA256.HashData([.. Form, .. JsonSerializer.SerializeToUtf8Bytes(ordered, Json)]);
+        return OfJson(policy with { ArtifactTypes = types is null ? null : types with { Allowed = allowed } });
+    }
+
+    /// <summary>The same of the policy's trust alone.</summary>
+    public static ulong Of(TrustOptions trust) => OfJson(trust);
+
+    private static ulong OfJson<T>(T options)
+    {
+        var hash = SHA256.HashData([.. Form, .. JsonSerializer.SerializeToUtf8Bytes(options, Json)]);
         return BinaryPrimitives.ReadUInt64BigEndian(hash) is not 0 and var revision ? revision : 1;
     }
 

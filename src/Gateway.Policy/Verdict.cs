@@ -91,6 +91,12 @@ public sealed record Verdict(Outcome Outcome, ulong Revision, ImmutableArray<Rea
     /// </summary>
     public bool OfBinding { get; init; }
 
+    /// <summary>How long it took to find, its facts and all; written by who reads them.</summary>
+    public TimeSpan Took { get; init; }
+
+    /// <summary>Whether it was found before, and remembered; written by who remembers.</summary>
+    public bool IsRemembered { get; init; }
+
     /// <summary>
     /// Whether the outcome is <see cref="Outcome.Deny"/> or <see cref="Outcome.Quarantine"/> for nothing but what more evidence, or time,
     /// could mend.

@@ -93,10 +93,23 @@ internal static class PolicySchema
         },
     };
 
-    private static readonly Section<bool> Errors = new(() => true)
+    // Longest one: an error's detail has 1024 characters, and the id stands in it twice.
+    private const int MaxExplainUrl = 512;
+
+    private static readonly Scalar<string> ExplainUrl = new(
+        "an http or https URL with {id} in it", static (text, _) =>
+            text.Length <= MaxExplainUrl && text.Contains("{id}", StringComparison.Ordinal)
+            && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && text.All(char.IsAscii)
+                ? text
+                : Parsed<string>.Not());
+
+    private static readonly Section<PolicyOptions> Errors = new(() => new() { Default = Outcome.Deny })
     {
         { "detail", Scalars.OneOf(("string", true)), "string", "Form of an error's detail.", (o, _) => o },
-        { "explainUrl", new NotInThisVersion() },
+        {
+            "explainUrl", ExplainUrl, "(this gateway's `/-/decisions/{id}`)", "Where people read why something was refused.",
+            (o, v) => o with { ExplainUrl = v }
+        },
     };
 
     private static readonly Section<QuarantineOptions> Quarantine = new(() => new(), CheckQuarantine)
@@ -150,7 +163,7 @@ internal static class PolicySchema
         },
         { "apiVersion", Scalars.OneOf(("gateway.policy/v1", true)), "gateway.policy/v1", "Version of this section's form.", (o, _) => o },
         { "revision", Scalars.OneOf(("auto", true)), "auto", "Computed from the policy, shown in every decision.", (o, _) => o },
-        { "errors", Errors, "{}", "Form of refusals.", (o, _) => o },
+        { "errors", Errors, "{}", "Form of refusals.", (o, v) => o with { ExplainUrl = v.ExplainUrl } },
         {
             "exceptions", new ListOf<ExceptionOptions>(ExceptionSchema.Exception), "[]",
             "Named, dated holes in the rules; each appears in the decisions that it changes.", (o, v) => o with { Exceptions = v }

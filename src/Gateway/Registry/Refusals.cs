@@ -42,7 +42,9 @@ internal static class Refusals
         x.Note(decision);
         var end = $"; decision {decision.Id}";
         var line = PrintableText.Of(decision.Message, RegistryError.MaxMessageLength - end.Length);
-        return x.FailAsync(RegistryErrorCode.DENIED, line + end, $"decision={decision.Id} url={BaseUrl(x)}/-/decisions/{decision.Id}");
+        var url = x.Snapshot.Options.Policy?.ExplainUrl ?? $"{BaseUrl(x)}/-/decisions/{{id}}";
+        url = url.Replace("{id}", decision.Id, StringComparison.Ordinal);
+        return x.FailAsync(RegistryErrorCode.DENIED, line + end, $"decision={decision.Id} url={url}");
     }
 
     /// <summary>Not now: 503, and when to ask again.</summary>

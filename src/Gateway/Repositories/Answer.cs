@@ -35,6 +35,9 @@ internal sealed record Decision(
 {
     /// <summary>The one line that a client shows: printable ASCII, at most 400 characters (docs/policy.md).</summary>
     public required string Message { get; init; }
+
+    /// <summary>The revision of the policy's trust (<see cref="PolicyEngine.TrustRevision"/>).</summary>
+    public ulong TrustRevision { get; init; }
 }
 
 /// <summary>How a tag stands: bound to the answer's manifest, or waiting to be.</summary>

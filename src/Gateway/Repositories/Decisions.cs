@@ -48,6 +48,9 @@ internal sealed class Decisions(Ledger ledger)
             json.WriteString("outcome", Name(verdict.BeforeModes > verdict.Outcome ? verdict.BeforeModes : verdict.Outcome));
             json.WriteString("effective", Name(verdict.Outcome));
             json.WriteString("policyRevision", verdict.Revision.ToString("x16", CultureInfo.InvariantCulture));
+            json.WriteString("trustRevision", decision.TrustRevision.ToString("x16", CultureInfo.InvariantCulture));
+            json.WriteBoolean("cached", verdict.IsRemembered);
+            json.WriteNumber("durationMs", Math.Round(verdict.Took.TotalMilliseconds, 3));
             json.WriteString("message", decision.Message);
             WriteReasons(json, verdict.Reasons);
             WriteRules(json, verdict);

@@ -68,7 +68,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         // What a verdict about another name than the canonical one rests on may be noted with that one, and be gone with it.
         if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return Admitted;
         var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
-        if (_cache.Find(key, backing, now) is { } known) return known;
+        if (_cache.Find(key, backing, now) is { } known) return known with { IsRemembered = true };
         return await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
 
         async Task<Verdict> SeekAsync()
@@ -124,10 +124,11 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     {
         var (now, version) = (clock.GetUtcNow(), backing.Version);
         var key = new VerdictKey(name, manifest.Digest, tag, stage);
-        if (_cache.Find(key, backing, now) is { Admits: false } known) return new(known, known, [(tag, known)], []);
+        if (_cache.Find(key, backing, now) is { Admits: false } known)
+            return OfOne(known with { IsRemembered = true });
         Arrival? own = null;
         var verdict = await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
-        if (!verdict.Admits) return new(verdict, verdict, [(tag, verdict)], []);
+        if (!verdict.Admits) return OfOne(verdict);
         return own ?? await OfArrivalAsync(backing, name, manifest, stage, [tag], cancellationToken);
 
         async Task<Verdict> SeekAsync()
@@ -137,6 +138,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
             if (!found.Admits) _cache.Add(key, version, found, now);
             return found;
         }
+
+        Arrival OfOne(Verdict one) => new(one, one, [(tag, one)], []);
     }
 
     /// <summary>Reads what is judged.</summary>
@@ -148,11 +151,12 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     public async ValueTask<Verdict> AskAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
+        var asked = Stopwatch.GetTimestamp();
         var input = await InputAsync(closure, name, stage, tag, cancellationToken);
         var begun = Stopwatch.GetTimestamp();
         var verdict = engine.Judge(input);
         PolicyMetrics.Judged(verdict, begun);
-        return verdict;
+        return verdict with { Took = Stopwatch.GetElapsedTime(asked) };
     }
 
     /// <summary>The same question in a dry run: nobody is served by the answer, so that it is not counted.</summary>
@@ -181,7 +185,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     {
         var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, asker.Actor, verdict)
         {
-            Message = Line(verdict, lead),
+            Message = Line(verdict, lead), TrustRevision = engine.TrustRevision,
         };
         decisions.Remember(decision);
         return decision;

@@ -124,6 +124,19 @@ public sealed class PolicySchemaTests : IDisposable
             Yaml.Mistakes(Exception("id: e, rule: artifactTypes, repos: [a]")).Select(static m => m.Split(':')[3].Split('.')[^1]));
     }
 
+    [Theory]
+    [InlineData("https://registry.example/-/decisions/{id}", true)]
+    [InlineData("http://wiki.example/why?decision={id}", true)]
+    [InlineData("https://registry.example/-/decisions/", false)]
+    [InlineData("/-/decisions/{id}", false)]
+    [InlineData("ftp://registry.example/{id}", false)]
+    public void Address_of_explanations_is_one_with_a_place_for_the_id(string url, bool isTaken)
+    {
+        var text = $"policy: {{ default: allow, errors: {{ explainUrl: \"{url}\" }} }}";
+        if (isTaken) Assert.Equal(url, Yaml.Good(text).Policy!.ExplainUrl);
+        else Assert.Contains("policy.errors.explainUrl: expected an http or https URL with {id} in it", Yaml.Mistake(text), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Exception_names_a_rule_that_is_there() => Assert.Contains(
         "'artifactType' names no rule; did you mean artifactTypes?",

@@ -121,6 +121,38 @@ public sealed class HoldHttpTests : IAsyncLifetime
         Assert.Equal("SIG_NONE", decision.GetProperty("reasons")[0].GetProperty("code").GetString());
         var rule = decision.GetProperty("rules").EnumerateArray().Single(r => r.GetProperty("id").GetString() == "held");
         Assert.Contains("cosign sign", rule.GetProperty("fix").GetString(), StringComparison.Ordinal);
+        var revisions = new[] { "policyRevision", "trustRevision" }.Select(name => decision.GetProperty(name).GetString()).ToArray();
+        Assert.All(revisions, static revision => Assert.Matches("^[0-9a-f]{16}$", revision));
+        Assert.NotEqual(revisions[0], revisions[1]);
+        Assert.InRange(decision.GetProperty("durationMs").GetDouble(), 0.001, 60_000);
+        Assert.False(decision.GetProperty("cached").GetBoolean());
+    }
+
+    [Fact]
+    public async Task A_decision_that_rests_on_one_from_before_says_so()
+    {
+        await PushAsync("held/app", "v1");
+        async Task<bool> IsCachedAsync()
+        {
+            using var hidden = await _rig.SendAsync("GET", "/v2/held/app/manifests/v1");
+            var decision = await _rig.Client.GetFromJsonAsync<JsonElement>($"/-/decisions/{GatewayRig.Header(hidden, "Gateway-Decision")}");
+            return decision.GetProperty("cached").GetBoolean();
+        }
+
+        Assert.Equal((false, true), (await IsCachedAsync(), await IsCachedAsync()));
+    }
+
+    [Fact]
+    public async Task A_refusal_leads_to_where_the_operator_explains_it()
+    {
+        await using var rig = await GatewayRig.StartAsync(options => options with
+        {
+            Policy = Policy() with { ExplainUrl = "https://wiki.example/why?decision={id}" },
+        });
+        await rig.PushManifestAsync("held/app", "v1");
+        using var hidden = await rig.SendAsync("GET", "/v2/held/app/manifests/v1");
+        var id = GatewayRig.Header(hidden, "Gateway-Decision");
+        Assert.Contains($"url=https://wiki.example/why?decision={id}\"", await hidden.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
