@@ -174,10 +174,13 @@ internal sealed record Draft(Form Form)
         if (material.LogEntries is [var entry]) yield return ("dev.sigstore.cosign/bundle", Promise(entry));
     }
 
+    // A key of cosign's bundle annotation, and no name of ours.
+    private const string PromisePayload = "Payload";
+
     private static string Promise(LogEntry entry) => new JsonObject
     {
         ["SignedEntryTimestamp"] = entry.SignedEntryTimestamp is { } promise ? Convert.ToBase64String(promise.Span) : "",
-        ["Payload"] = new JsonObject
+        [PromisePayload] = new JsonObject
         {
             ["body"] = Convert.ToBase64String(entry.CanonicalizedBody.Span), ["integratedTime"] = entry.IntegratedTime?.ToUnixTimeSeconds(),
             ["logIndex"] = entry.LogIndex, ["logID"] = Convert.ToHexStringLower(entry.LogId.Span),
