@@ -94,11 +94,27 @@ internal sealed class Content
             ["subject"] = Descriptor(ManifestType, subject, Manifests.TryGetValue((name, subject), out var found) ? found.Bytes.Length : 0),
         });
         var digest = AddManifest(name, manifest, ManifestType, tag);
-        var descriptor = Descriptor(ManifestType, digest, manifest.Length);
+        Refer(name, subject, digest, manifest.Length, artifactType);
+        return digest;
+    }
+
+    /// <summary>Lists a manifest among the referrers of another.</summary>
+    public void Refer(string name, string subject, string digest, long size, string? artifactType)
+    {
+        var descriptor = Descriptor(ManifestType, digest, size);
         descriptor["artifactType"] = artifactType;
         var list = Referrers.GetOrAdd((name, subject), _ => []);
-        lock (list) list.Add(descriptor);
-        return digest;
+        lock (list)
+        {
+            if (list.All(known => (string?)known["digest"] != digest)) list.Add(descriptor);
+        }
+    }
+
+    /// <summary>With every tag that is bound to it.</summary>
+    public bool RemoveManifest(string name, string digest)
+    {
+        foreach (var tag in Tags.Where(t => t.Key.Name == name && t.Value == digest)) Tags.TryRemove(tag);
+        return Manifests.TryRemove((name, digest), out _);
     }
 
     public JsonObject[] ReferrersOf(string name, string subject)

@@ -8,6 +8,7 @@ public sealed class ReceivedRequest
 {
     private readonly string _noun;
     private long _bytesSent;
+    private long _bytesTaken;
 
     internal ReceivedRequest(HttpRequest request)
     {
@@ -55,6 +56,9 @@ public sealed class ReceivedRequest
     /// <summary>Bytes of the body handed to the connection so far.</summary>
     public long BytesSent => Volatile.Read(ref _bytesSent);
 
+    /// <summary>Bytes of the request's own body that were taken so far.</summary>
+    public long BytesTaken => Volatile.Read(ref _bytesTaken);
+
     public string? Authorization => Headers.GetValueOrDefault("Authorization");
 
     public string? Range => Headers.GetValueOrDefault("Range");
@@ -63,9 +67,18 @@ public sealed class ReceivedRequest
 
     public bool IsHead => Method == "HEAD";
 
+    /// <summary>Whether it takes the right to push.</summary>
+    public bool IsWrite => IsUpload || Method is "POST" or "PUT" or "PATCH" or "DELETE";
+
+    /// <summary>What distribution wants of a token for it.</summary>
+    internal string Actions => Method == "DELETE" ? "delete" : IsWrite ? "pull,push" : "pull";
+
     public bool IsToken => Path == "/token";
 
     public bool IsAnyBlob => _noun == "blobs";
+
+    /// <summary>Of an upload session, or opening one.</summary>
+    public bool IsUpload => _noun == "blobs/uploads";
 
     public bool IsAnyManifest => _noun == "manifests";
 
@@ -80,12 +93,14 @@ public sealed class ReceivedRequest
 
     public override string ToString() => $"{Method} {Path}{Query} {Range} → {Status}, {BytesSent} bytes";
 
+    internal void Took(int count) => Interlocked.Add(ref _bytesTaken, count);
+
     internal void Sent(int count) => Interlocked.Add(ref _bytesSent, count);
 
     private static (string Name, string Noun, string Reference) Split(string path)
     {
         if (!path.StartsWith("/v2/", StringComparison.Ordinal)) return ("", "", "");
-        foreach (var noun in (string[])["manifests", "blobs", "referrers", "tags"])
+        foreach (var noun in (string[])["manifests", "blobs/uploads", "blobs", "referrers", "tags"])
         {
             var at = path.LastIndexOf($"/{noun}/", StringComparison.Ordinal);
             if (at >= 4) return (path[4..at], noun, path[(at + noun.Length + 2)..]);

@@ -44,6 +44,12 @@ public sealed class Rule
 
     internal bool RefusesHead { get; private set; }
 
+    internal long? TakesOnly { get; private set; }
+
+    internal bool StallsThen { get; private set; }
+
+    internal bool LosesAnswer { get; private set; }
+
     internal (int Status, string Body, string Type)? Answer { get; private set; }
 
     /// <summary>Applies to the next matching request only.</summary>
@@ -70,6 +76,15 @@ public sealed class Rule
 
     /// <summary>Sends so many bytes of the body, and the rest once a test opens the gate.</summary>
     public Rule PauseFor(Task gate, long after) => Set(() => Pause = (after, gate));
+
+    /// <summary>Takes so many bytes of a pushed body, keeps them, and resets the connection.</summary>
+    public Rule CutPush(long after) => Set(() => TakesOnly = after);
+
+    /// <summary>Takes so many bytes of a pushed body and then no more, until the client goes.</summary>
+    public Rule StallPush(long after) => Set(() => (TakesOnly, StallsThen) = (after, true));
+
+    /// <summary>Does what was asked for, and resets the connection instead of saying so.</summary>
+    public Rule LoseAnswer() => Set(() => LosesAnswer = true);
 
     /// <summary>Sends not even headers.</summary>
     public Rule HangBeforeHeaders() => Set(() => HangsBeforeHeaders = true);

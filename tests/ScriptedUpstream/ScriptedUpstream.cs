@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -34,6 +32,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     private ScriptedUpstream(string address, bool https)
     {
         _address = address;
+        (Pushes, Lists) = (new(this, _content), new(this, _content));
         _certificates = https ? new ScriptedCertificates(address, DateTimeOffset.UtcNow) : null;
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(Listen)
@@ -58,6 +57,19 @@ public sealed class ScriptedUpstream : IAsyncDisposable
 
     /// <summary>Whether the referrers API is there; without it, it is 404.</summary>
     public bool HasReferrersApi { get; set; } = true;
+
+    /// <summary>Whether tags, manifests and blobs may be deleted; 405 where not.</summary>
+    public bool AllowsDelete { get; set; } = true;
+
+    /// <summary>Another that takes the bytes of uploads that are begun here.</summary>
+    public ScriptedUpstream? UploadsTo { get; set; }
+
+    /// <summary>Upload sessions that were neither finished nor abandoned.</summary>
+    public int OpenSessions => Pushes.OpenSessions;
+
+    internal Pushes Pushes { get; }
+
+    private Lists Lists { get; }
 
     /// <summary>Entries on a page of referrers or tags when the client does not say.</summary>
     public int PageSize { get; set; } = int.MaxValue;
@@ -119,6 +131,19 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     }
 
     public void Tag(string name, string tag, string digest) => _content.Tags[(name, tag)] = digest;
+
+    /// <summary>What a tag is bound to; null where it is not.</summary>
+    public string? DigestOfTag(string name, string tag) => _content.Tags.GetValueOrDefault((name, tag));
+
+    /// <summary>A blob's bytes; null where the repository has none.</summary>
+    public byte[]? FindBlob(string name, string digest) => _content.Blobs.GetValueOrDefault((name, digest));
+
+    /// <summary>A manifest's bytes and type, by tag or digest; null where the repository has none.</summary>
+    public (byte[] Bytes, string MediaType)? ManifestOf(string name, string reference) =>
+        FindManifest(name, reference) is var (_, found) ? (found.Bytes, found.MediaType) : null;
+
+    /// <summary>Every upload session is forgotten.</summary>
+    public void ExpireSessions() => Pushes.Expire();
 
     public void Untag(string name, string tag) => _content.Tags.TryRemove((name, tag), out _);
 
@@ -182,6 +207,9 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     private void Listen(KestrelServerOptions options)
     {
         options.AddServerHeader = false;
+        // What is pushed may be large, and as slow as a test wants it.
+        options.Limits.MaxRequestBodySize = null;
+        options.Limits.MinRequestBodyDataRate = null;
         options.Listen(IPAddress.Parse(_address), 0, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;
@@ -192,7 +220,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     private async Task HandleAsync(HttpContext context)
     {
         var received = new ReceivedRequest(context.Request);
-        if (context.Request.Method == "POST")
+        if (received is { IsToken: true, Method: "POST" })
         {
             using var reader = new StreamReader(context.Request.Body);
             received.Form = await reader.ReadToEndAsync();
@@ -228,23 +256,28 @@ public sealed class ScriptedUpstream : IAsyncDisposable
             await new BodySender(context, received, rule).SendAsync(Encoding.UTF8.GetBytes(answer.Body), answer.Type, null, ranges: false);
         }
         else if (received.IsToken) await Tokens.AnswerAsync(context, received);
-        else if (EntryOf(received) is var status and not 200) Deny(context, status);
+        else if (EntryOf(received) is var status and not 200) Deny(context, received, status);
         else if (received.Path == "/v2/") await context.Response.WriteAsync("{}");
+        else if (received.IsWrite) await Pushes.AnswerAsync(context, received, rule);
         else await AnswerContentAsync(context, received, rule);
     }
 
     private int EntryOf(ReceivedRequest received)
     {
-        if (_accepted is { } tokens) return tokens.Accepts(received.Authorization, received.Name) ? 200 : 401;
+        if (_accepted is { } tokens) return tokens.Accepts(received) ? 200 : 401;
         if (_challenge is null || (AllowsAnonymous && received.Authorization is null)) return 200;
         if (received.Authorization is null || !_users.TryGetValue(received.Authorization, out var mayPull)) return 401;
         return received.Name == "" || mayPull(received.Name) ? 200 : Denial;
     }
 
-    private void Deny(HttpContext context, int status)
+    private void Deny(HttpContext context, ReceivedRequest received, int status)
     {
         context.Response.StatusCode = status;
-        if (status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = _challenge;
+        if (status != StatusCodes.Status401Unauthorized) return;
+        // As distribution does: the scope of this very request.
+        context.Response.Headers.WWWAuthenticate = _accepted is null || received.Name == ""
+            ? _challenge
+            : $"{_challenge},scope=\"repository:{received.Name}:{received.Actions}\"";
     }
 
     private async Task AnswerContentAsync(HttpContext context, ReceivedRequest received, Rule? rule)
@@ -261,8 +294,8 @@ public sealed class ScriptedUpstream : IAsyncDisposable
         {
             await sender.SendAsync(document.Bytes, document.MediaType, digest, ranges: false);
         }
-        else if (received.IsReferrers && HasReferrersApi) await SendReferrersAsync(context, received, sender);
-        else if (received.IsTags) await SendTagsAsync(context, received, sender);
+        else if (received.IsReferrers && HasReferrersApi) await Lists.SendReferrersAsync(context, received, sender);
+        else if (received.IsTags) await Lists.SendTagsAsync(context, received, sender);
         else
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
@@ -274,38 +307,5 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     {
         var digest = _content.Tags.GetValueOrDefault((name, reference), reference);
         return _content.Manifests.TryGetValue((name, digest), out var document) ? (digest, document) : null;
-    }
-
-    private async Task SendReferrersAsync(HttpContext context, ReceivedRequest received, BodySender sender)
-    {
-        IEnumerable<JsonObject> all = _content.ReferrersOf(received.Name, received.Reference);
-        if (context.Request.Query["artifactType"] is [{ Length: > 0 } type])
-        {
-            all = all.Where(d => (string?)d["artifactType"] == type);
-            context.Response.Headers["OCI-Filters-Applied"] = "artifactType";
-        }
-        var page = Page(context, [.. all], last => int.Parse(last, CultureInfo.InvariantCulture), (_, at) => $"{at}");
-        await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(Content.Index(page)), Content.IndexType, null, ranges: false);
-    }
-
-    private async Task SendTagsAsync(HttpContext context, ReceivedRequest received, BodySender sender)
-    {
-        string[] tags = [.. _content.Tags.Keys.Where(k => k.Name == received.Name).Select(k => k.Tag).Order(StringComparer.Ordinal)];
-        var page = Page(context, tags, last => tags.Count(t => string.CompareOrdinal(t, last) <= 0), (tag, _) => tag);
-        var list = new { name = received.Name, tags = page };
-        await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(list), "application/json", null, ranges: false);
-    }
-
-    private T[] Page<T>(HttpContext context, T[] all, Func<string, int> after, Func<T, int, string> name)
-    {
-        var start = context.Request.Query["last"] is [{ } last] ? after(last) : 0;
-        var size = context.Request.Query["n"] is [{ } n] ? int.Parse(n, CultureInfo.InvariantCulture) : PageSize;
-        T[] page = [.. all.Skip(start).Take(size)];
-        if (start + page.Length < all.Length && page.Length > 0)
-        {
-            var query = $"n={size}&last={Uri.EscapeDataString(name(page[^1], start + page.Length))}";
-            context.Response.Headers.Link = $"<{context.Request.Path}?{query}>; rel=\"next\"";
-        }
-        return page;
     }
 }

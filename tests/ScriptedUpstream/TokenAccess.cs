@@ -48,9 +48,12 @@ public sealed class TokenAccess
     /// <summary>Every token given so far stops to be accepted.</summary>
     public void Revoke() => _tokens.Clear();
 
-    internal bool Accepts(string? authorization, string name) =>
-        authorization is not null && authorization.StartsWith("Bearer ", StringComparison.Ordinal)
-        && _tokens.TryGetValue(authorization["Bearer ".Length..], out var scopes) && scopes.Contains($"repository:{name}:pull");
+    /// <summary>Whether a scope of its token names all that the request needs.</summary>
+    internal bool Accepts(ReceivedRequest received) =>
+        received.Authorization is { } shown && shown.StartsWith("Bearer ", StringComparison.Ordinal)
+        && _tokens.TryGetValue(shown["Bearer ".Length..], out var scopes)
+        && scopes.Any(scope => scope.StartsWith($"repository:{received.Name}:", StringComparison.Ordinal)
+            && received.Actions.Split(',').Except(scope[(scope.LastIndexOf(':') + 1)..].Split(',')).Count() == 0);
 
     internal static string Basic(string? username, string? password) =>
         $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{username}:{password}"))}";

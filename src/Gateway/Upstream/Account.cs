@@ -41,7 +41,7 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
         if (request is { Noun: UpstreamNoun.Manifest, IsWrite: false }) Budget.Exhausted(pause);
     }
 
-    /// <summary>Whether it was refused this repository lately, to push as this or to pull, so that another account is better asked first.</summary>
+    /// <summary>Whether it was refused lately to push to this repository, or to pull: then another account is better asked first.</summary>
     public bool IsRefused(UpstreamRequest request)
     {
         lock (_lock) return _refused.TryGetValue((request.Name, request.IsWrite), out var until) && until > clock.GetUtcNow();

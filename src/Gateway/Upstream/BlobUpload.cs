@@ -3,10 +3,10 @@ using Gateway.Oci;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Sends one blob until an upstream has it: POST, one PATCH with the whole, PUT with nothing but the digest. That is what docker, podman and
-/// crane send, so every registry takes it; Artifactory was seen not to take a PUT with the body (containerd#3533), Google's and Amazon's
-/// take no second PATCH (containers-roadmap#2831), and after a cut a PATCH can be gone on with where a PUT cannot. A session stays with
-/// the endpoint and the account that opened it.
+/// Sends one blob until an upstream has it: POST, one PATCH with the whole, PUT with nothing but the digest. That is what docker, podman
+/// and crane send, so every registry takes it; Artifactory was seen not to take a PUT with the body (containerd#3533), Google's and
+/// Amazon's take no second PATCH (containers-roadmap#2831), and after a cut a PATCH can be gone on with where a PUT cannot. A session
+/// stays with the endpoint and the account that opened it.
 /// </summary>
 /// <param name="length">Of the whole blob, in bytes.</param>
 /// <param name="open">Its bytes from an offset on.</param>
@@ -34,7 +34,7 @@ internal sealed class BlobUpload(
         BeginAnew,
     }
 
-    /// <summary>Sends it, unless the upstream has it. Returns what PUT was answered: 201, or a 2xx of which nobody knows what it means.</summary>
+    /// <summary>Sends it, unless the upstream has it. Returns what PUT was answered: 201, or a 2xx that may mean anything.</summary>
     /// <param name="isThere">Whether the upstream has the blob; asked before each session, for an answer may have been lost.</param>
     public async Task<int> RunAsync(Func<CancellationToken, Task<bool>> isThere, CancellationToken cancellationToken)
     {
@@ -63,7 +63,9 @@ internal sealed class BlobUpload(
         }
     }
 
-    /// <summary>What to do after a failure. A session that is gone or in disorder is replaced; what is refused on the first try is refused.</summary>
+    /// <summary>
+    /// What to do after a failure. A session that is gone or in disorder is replaced; what is refused on the first try is refused.
+    /// </summary>
     private Next After(UpstreamException e) => e switch
     {
         // Nothing has been sent; and every endpoint was asked.
@@ -83,7 +85,7 @@ internal sealed class BlobUpload(
         await using var response = await registry.SendAsync(request, cancellationToken);
         return response.Session ?? throw new UpstreamException(
             UpstreamFailure.Misbehaving,
-            $"upstream {registry.Options.Key}: {response.Endpoint.Authority} opened an upload to {name} and did not say where (no Location)",
+            $"upstream {registry.Options.Key}: {response.Endpoint.Authority} opened an upload to {name} and not where (no Location)",
             status: response.Status);
     }
 
@@ -92,7 +94,8 @@ internal sealed class BlobUpload(
     {
         _resumed = true;
         await using var response = await registry.SendAsync(Request(HttpMethod.Get, session), cancellationToken);
-        if (response.Received is not { } received || received > length) throw Disorder(response, $"has {response.Received} of {length} bytes");
+        if (response.Received is not { } received || received > length)
+            throw Disorder(response, $"has {response.Received} of {length} bytes");
         (_session, _received) = (response.Session, received);
     }
 
@@ -101,7 +104,7 @@ internal sealed class BlobUpload(
         var from = _received;
         var body = new UpstreamBody("application/octet-stream", length - from, token => open(from, token))
         {
-            // Of the whole blob it is left out, as docker leaves it out: with it some take the PATCH for a chunk, and it is too large for one.
+            // Of the whole blob it is left out, as by docker: with it some take the PATCH for a chunk, and it is too large for one.
             First = from == 0 ? null : from,
         };
         await using var response = await registry.SendAsync(Request(HttpMethod.Patch, session) with { Body = body }, cancellationToken);
@@ -141,5 +144,7 @@ internal sealed class BlobUpload(
         new(method, UpstreamNoun.Upload, name, digest.ToString()) { Session = session };
 
     private UpstreamException Disorder(UpstreamResponse response, string what) => new(
-        UpstreamFailure.Refused, $"upstream {registry.Options.Key}: {response.Endpoint.Authority} {what} of {digest} in {name}", status: 416);
+        UpstreamFailure.Refused,
+        $"upstream {registry.Options.Key}: {response.Endpoint.Authority} {what} of {digest} in {name}",
+        status: 416);
 }

@@ -36,7 +36,7 @@ internal sealed class ReferrersTag(IUpstreamRegistry registry, RepositoryName na
             {
                 var list = await ReadAsync(subject, cancellationToken);
                 if (Find(list, referrer.Digest)) return;
-                if (written && !backoff.MayRetry(0)) throw Misbehaves(subject, $"does not keep {referrer.Digest}: it is overwritten by others");
+                if (written && !backoff.MayRetry(0)) throw Misbehaves(subject, $"does not keep {referrer.Digest}: others overwrite it");
                 if (written) await backoff.WaitAsync(null, cancellationToken);
                 await WriteAsync(subject, list, referrer, cancellationToken);
             }
@@ -47,7 +47,7 @@ internal sealed class ReferrersTag(IUpstreamRegistry registry, RepositoryName na
         }
     }
 
-    /// <summary>Whether the API has it: a registry may take note of a subject and not say so (OCI-Subject is younger than the API).</summary>
+    /// <summary>Whether the API has it: a registry may take note of a subject and not say so.</summary>
     private async Task<bool> ListsAsync(Digest subject, Digest referrer, CancellationToken cancellationToken)
     {
         var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Referrers, name, subject.ToString());
@@ -118,8 +118,9 @@ internal sealed class ReferrersTag(IUpstreamRegistry registry, RepositoryName na
         }
     }
 
-    private static bool Find(JsonObject list, Digest digest) => ((JsonArray)list["manifests"]!).Any(entry =>
-        entry is JsonObject said && said["digest"] is JsonValue value && value.TryGetValue<string>(out var text) && text == digest.ToString());
+    private static bool Find(JsonObject list, Digest digest) => ((JsonArray)list["manifests"]!).Any(
+        entry => entry is JsonObject said && said["digest"] is JsonValue value && value.GetValueKind() == JsonValueKind.String
+            && value.GetValue<string>() == digest.ToString());
 
     private static JsonObject Write(Descriptor referrer)
     {

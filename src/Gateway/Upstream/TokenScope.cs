@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace Gateway.Upstream;
 
-/// <summary>What a token is asked for: pulling from one repository, pushing to it, or deleting there; never more than a request needs.</summary>
+/// <summary>What a token is asked for: pulling from one repository, pushing to it, or deleting there; never more.</summary>
 internal static class TokenScope
 {
     private static readonly FrozenSet<string> ActionsToDelete = FrozenSet.Create("pull", "push", "delete", "*");
@@ -15,8 +15,8 @@ internal static class TokenScope
     }
 
     /// <summary>
-    /// As the registry says: distribution and GitLab want <c>delete</c>; Quay's token server knows no such action, takes a scope that has it
-    /// for malformed, and wants <c>pull,push</c>.
+    /// As the registry says: distribution and GitLab want <c>delete</c>; Quay's token server knows no such action, takes a scope that has
+    /// it for malformed, and wants <c>pull,push</c>.
     /// </summary>
     private static string ToDelete(UpstreamRequest request, Challenge challenge)
     {

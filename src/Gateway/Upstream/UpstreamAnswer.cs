@@ -26,7 +26,8 @@ internal static class UpstreamAnswer
     private const int LongestQuery = 2048;
 
     /// <param name="emptyFor">For a 429 that does not say when to come back.</param>
-    public static UpstreamResponse Read(string upstream, UpstreamRequest request, UpstreamReply reply, TimeSpan? emptyFor, DateTimeOffset now)
+    public static UpstreamResponse Read(
+        string upstream, UpstreamRequest request, UpstreamReply reply, TimeSpan? emptyFor, DateTimeOffset now)
     {
         var response = reply.Response;
         var status = (int)response.StatusCode;
@@ -54,7 +55,7 @@ internal static class UpstreamAnswer
             Session = reply.Session,
             Received = ReceivedOf(response),
             // The response is buffered nowhere: this is the connection itself.
-            Body = request.Method == HttpMethod.Head ? Stream.Null : response.Content.ReadAsStream(),
+            Body = request.Method == HttpMethod.Head || request.IsWrite ? Stream.Null : response.Content.ReadAsStream(),
             Owner = response,
         };
 
@@ -113,12 +114,13 @@ internal static class UpstreamAnswer
             ? (first, last, range.Length)
             : null;
 
-    // RFC 9110 knows no Range in an answer; the distribution-spec does: "0-<last byte>". Sessions without a byte say 0-0 too (distribution).
+    // RFC 9110 knows no Range in an answer; the distribution-spec does: "0-<last byte>". distribution says 0-0 of a session without a byte.
     private static long? ReceivedOf(HttpResponseMessage response)
     {
         var range = Header(response, "Range").AsSpan();
         if (range.StartsWith("bytes=")) range = range["bytes=".Length..];
-        if (!range.StartsWith("0-") || !long.TryParse(range[2..], NumberStyles.None, CultureInfo.InvariantCulture, out var last)) return null;
+        if (!range.StartsWith("0-") || !long.TryParse(range[2..], NumberStyles.None, CultureInfo.InvariantCulture, out var last))
+            return null;
         return last == 0 ? 0 : last + 1;
     }
 

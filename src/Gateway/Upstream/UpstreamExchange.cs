@@ -178,7 +178,7 @@ internal sealed class UpstreamExchange(
         return WithQuery(new Uri(endpoint, $"/v2/{request.Name}/{path}"), request.Query);
     }
 
-    /// <summary>With a query after the one that an upload's address may have already: that one is the upstream's and stays as it is.</summary>
+    /// <summary>With a query after the one that an upload's address may have: that one is the upstream's and stays as it is.</summary>
     private static Uri WithQuery(Uri address, string? query) =>
         query is null ? address : new Uri($"{address.GetLeftPart(UriPartial.Query)}{(address.Query.Length == 0 ? '?' : '&')}{query}");
 

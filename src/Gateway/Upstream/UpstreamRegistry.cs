@@ -82,7 +82,8 @@ internal sealed class UpstreamRegistry(
             {
                 return await SendToAsync(endpoint, account, request, cancellationToken);
             }
-            catch (UpstreamException e) when (e is { Failure: UpstreamFailure.Unauthorized } or { Failure: UpstreamFailure.Refused, Status: 403 })
+            catch (UpstreamException e) when (
+                e.Failure == UpstreamFailure.Unauthorized || e is { Failure: UpstreamFailure.Refused, Status: 403 })
             {
                 attempts.Refused = e;
                 account.Refused(request);

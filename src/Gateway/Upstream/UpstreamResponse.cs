@@ -38,7 +38,7 @@ internal sealed class UpstreamResponse : IAsyncDisposable
     /// <summary>For an upload: how many bytes the upstream says it has (<c>Range: 0-…</c>); null when it does not.</summary>
     public long? Received { get; init; }
 
-    /// <summary>The body; empty for HEAD.</summary>
+    /// <summary>The body; empty for HEAD and for writes.</summary>
     public Stream Body { get; init; } = Stream.Null;
 
     /// <summary>What else must be given back.</summary>

@@ -84,6 +84,8 @@ internal sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName 
         if (await HasAsync(noun, reference, digest, cancellationToken)) return;
         var what = UpstreamAnswer.Describe(new(HttpMethod.Put, noun, name, reference));
         throw new UpstreamException(
-            UpstreamFailure.Misbehaving, $"upstream {registry.Options.Key} answered {status} to {what}, and does not have it", status: status);
+            UpstreamFailure.Misbehaving,
+            $"upstream {registry.Options.Key} answered {status} to {what}, and does not have it",
+            status: status);
     }
 }

@@ -90,14 +90,30 @@ public abstract class UpstreamTest : IAsyncLifetime
     }
 }
 
-/// <summary>A wall clock that a test moves; timers run by the real one.</summary>
+/// <summary>A wall clock that a test moves; timers run by the real one, or so many times as fast.</summary>
 internal sealed class TestClock : TimeProvider
 {
     private long _offset;
 
+    public int Haste { get; set; } = 1;
+
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + TimeSpan.FromTicks(Interlocked.Read(ref _offset));
 
     public void Advance(TimeSpan by) => Interlocked.Add(ref _offset, by.Ticks);
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        new HastyTimer(base.CreateTimer(callback, state, Shorten(dueTime), period), this);
+
+    private TimeSpan Shorten(TimeSpan time) => time > TimeSpan.Zero ? time / Haste : time;
+
+    private sealed class HastyTimer(ITimer timer, TestClock clock) : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(clock.Shorten(dueTime), period);
+
+        public void Dispose() => timer.Dispose();
+
+        public ValueTask DisposeAsync() => timer.DisposeAsync();
+    }
 }
 
 /// <summary>Keeps every line, for tests that look for what must not be in one.</summary>
