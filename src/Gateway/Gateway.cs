@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Collections.Immutable;
-using System.Net.Security;
 using System.Net.Sockets;
 using Gateway.Access;
 using Gateway.Configuration;
@@ -82,13 +81,15 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly ILogger _forwardLog;
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
-    private ImmutableArray<SslStreamCertificateContext?> _certificates;
+    private readonly Certificates _certificates;
 
-    private RunningGateway(GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Stream accessLog, TimeProvider clock)
+    private RunningGateway(
+        GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Certificates certificates, Stream accessLog,
+        TimeProvider clock)
     {
         (_volume, _upstreams, _clock, _accessLog) = (volume, upstreams, clock, new(accessLog));
         _decisions = new(volume.Ledger);
-        _certificates = ReadCertificates(options);
+        _certificates = certificates;
         _app = Build(options);
         var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
@@ -103,7 +104,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
         var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _totals, ForgetUpstreams);
-        var operatorPort = new OperatorPort(health, _metrics, admin);
+        var operatorPort = new OperatorPort(health, _metrics, admin, new(options.Operator.TokenFile));
         var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);
     }
@@ -129,8 +130,9 @@ internal sealed class RunningGateway : IAsyncDisposable
         RunningGateway? gateway = null;
         try
         {
+            var certificates = new Certificates(options, clock, loggers.CreateLogger<Certificates>());
             var upstreams = await UpstreamRegistries.BuildAsync(options.Upstreams.Values, clock, loggers);
-            gateway = new(options, volume, upstreams, accessLog, clock);
+            gateway = new(options, volume, upstreams, certificates, accessLog, clock);
             await gateway.ListenAsync(options, cancellationToken);
             return gateway;
         }
@@ -149,12 +151,10 @@ internal sealed class RunningGateway : IAsyncDisposable
     /// </summary>
     public async Task UseAsync(GatewayOptions options)
     {
-        var certificates = ReadCertificates(options);
         await _upstreams.ReloadAsync(options.Upstreams.Values);
         _volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
         _current = Snapshot(options, _current.Access.With(options.Access));
         _fetches.Ahead.Options = options.Cache.Prefetch;
-        ImmutableInterlocked.InterlockedExchange(ref _certificates, certificates);
     }
 
     public async ValueTask DisposeAsync()
@@ -165,6 +165,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         await _fetches.DisposeAsync();
         await _upstreams.DisposeAsync();
         await _accessLog.DisposeAsync();
+        _certificates.Dispose();
         _tracing.Dispose();
         _metrics.Dispose();
         _totals.Dispose();
@@ -224,13 +225,9 @@ internal sealed class RunningGateway : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(server =>
         {
             Registry.Listening.Limit(server);
-            for (var i = 0; i < options.Listen.Length; i++)
-            {
-                var (index, listener) = (i, options.Listen[i]);
-                Func<SslStreamCertificateContext>? certificate = _certificates[i] is null ? null : () => _certificates[index]!;
-                Registry.Listening.Listen(server, listener.Url, new(listener), certificate);
-            }
-            Registry.Listening.Listen(server, options.Operator, Listener.Operator, certificate: null);
+            foreach (var listener in options.Listen)
+                Registry.Listening.Listen(server, listener.Url, new(listener), _certificates.Of(listener, options));
+            Registry.Listening.Listen(server, options.Operator.Url, Listener.Operator, _certificates.Operators(options));
         });
         return builder.Build();
     }
@@ -244,9 +241,6 @@ internal sealed class RunningGateway : IAsyncDisposable
         .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
         // The server's own request log would make a span for each request that nobody collects.
         .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
-
-    private static ImmutableArray<SslStreamCertificateContext?> ReadCertificates(GatewayOptions options) =>
-        [.. options.Listen.Select(each => each.Url.Scheme == Uri.UriSchemeHttps ? CertificateFiles.Read(each.Tls ?? options.Tls!) : null)];
 
     private async Task ListenAsync(GatewayOptions options, CancellationToken cancellationToken)
     {
@@ -263,7 +257,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var addresses = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
         var bound = addresses.Select(address => BindingAddress.Parse(address).Port).ToArray();
         Listening = [.. options.Listen.Select((listener, i) => At(listener.Url, bound[i]))];
-        Operator = At(options.Operator, bound[^1]);
+        Operator = At(options.Operator.Url, bound[^1]);
     }
 
     private static Uri At(Uri url, int port) => new UriBuilder(url) { Port = port }.Uri;

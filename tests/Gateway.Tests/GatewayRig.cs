@@ -17,6 +17,8 @@ internal sealed class GatewayRig : IAsyncDisposable
 
     public Uri Url => _gateway!.Listening[0];
 
+    public IReadOnlyList<Uri> Listening => _gateway!.Listening;
+
     public Uri Operator => LastOperator = _gateway!.Operator;
 
     /// <summary>Where the operator's port was when it was last asked for; nobody answers there after <see cref="StopAsync"/>.</summary>
@@ -33,7 +35,7 @@ internal sealed class GatewayRig : IAsyncDisposable
         var options = new GatewayOptions
         {
             Listen = [new() { Url = new("http://127.0.0.1:0") }],
-            Operator = new("http://127.0.0.1:0"),
+            Operator = new() { Url = new("http://127.0.0.1:0") },
             Storage = new() { Path = rig.Storage },
         };
         rig._gateway = await RunningGateway.StartAsync(configure?.Invoke(options) ?? options, rig.AccessLog, TimeProvider.System, default);

@@ -18,6 +18,8 @@ internal sealed class AccessControl
 
     private static readonly Identity.Wrong WrongScheme = new("expected Basic or Bearer credentials in the Authorization header");
 
+    private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect again with another");
+
     private readonly AccessOptions? _options;
     private readonly Shared _shared;
     private readonly HtpasswdFile? _accounts;
@@ -44,7 +46,16 @@ internal sealed class AccessControl
 
     /// <summary>Reads an <c>Authorization</c> header. Whatever is sent is checked, even where nothing would have had to be.</summary>
     /// <param name="remote">Whom a failed login is counted against; null counts it against all such callers together.</param>
-    public async ValueTask<Identity> IdentifyAsync(string? authorization, IPAddress? remote, CancellationToken cancellationToken)
+    /// <param name="certificate">Says who it is where the header says nobody: its word is never put in a token.</param>
+    public async ValueTask<Identity> IdentifyAsync(
+        string? authorization, IPAddress? remote, ClientCertificate? certificate, CancellationToken cancellationToken)
+    {
+        var identity = await IdentifyAsync(authorization, remote, cancellationToken);
+        if (certificate is null || IsOpen || identity is not Identity.Anonymous) return identity;
+        return certificate.Until > _shared.Clock.GetUtcNow() ? new Identity.Known(certificate.Actor) : CertificateEnded;
+    }
+
+    private async ValueTask<Identity> IdentifyAsync(string? authorization, IPAddress? remote, CancellationToken cancellationToken)
     {
         if (IsOpen || string.IsNullOrEmpty(authorization)) return Identity.Anonymous.Instance;
         if (After("Bearer ", authorization) is { } token)

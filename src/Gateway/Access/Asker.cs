@@ -18,4 +18,6 @@ internal sealed record Asker(string Actor, AccessActions Rights)
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 
     public bool MayPush => Rights.HasFlag(AccessActions.Push);
+
+    public bool MayAdmin => Rights.HasFlag(AccessActions.Admin);
 }

@@ -2,20 +2,24 @@ using System.Collections.Immutable;
 
 namespace Gateway.Access;
 
-/// <summary>Who a request comes from, as far as its <c>Authorization</c> header shows.</summary>
+/// <summary>Who a request comes from, as far as its <c>Authorization</c> header and its connection's certificate show.</summary>
 internal abstract record Identity
 {
     private Identity()
     {
     }
 
-    /// <summary>An account whose password or token was right, or <c>issuer:claim</c> by the word of an issuer.</summary>
+    /// <summary>
+    /// An account whose password or token was right, <c>issuer:claim</c> by the word of an issuer, or <c>cert:name</c> by a certificate.
+    /// </summary>
     internal sealed record Known(string Actor) : Identity
     {
         /// <summary>The issuer's groups that some rule names, as rules do: <c>@issuer:group</c>.</summary>
         public ImmutableArray<string> Groups { get; init; } = [];
 
-        /// <summary>The issuer whose word it is; null for an account of our own, whose name has no colon.</summary>
+        /// <summary>
+        /// The issuer whose word it is (<c>cert</c> for a certificate's); null for an account of our own, whose name has no colon.
+        /// </summary>
         public string? Issuer => Actor.IndexOf(':', StringComparison.Ordinal) is var colon and >= 0 ? Actor[..colon] : null;
     }
 

@@ -22,18 +22,18 @@ internal static class AdminCommand
         if (loaded.Options is not { } options) return failure;
         try
         {
-            using var client = new OperatorClient(options.Operator);
+            using var client = new OperatorClient(options);
             try
             {
                 return await online(client);
             }
             catch (HttpRequestException e) when (OperatorClient.SaysNobodyThere(e))
             {
-                if (offline is null) throw new IOException($"no gateway answers at {options.Operator}; start it first", e);
+                if (offline is null) throw new IOException($"no gateway answers at {options.Operator.Url}; start it first", e);
             }
             // Never made by looking: a mistyped path must not become a store.
             var path = options.Storage.Path;
-            if (!Directory.Exists(path)) throw new IOException($"no gateway answers at {options.Operator}, and {path} is not there");
+            if (!Directory.Exists(path)) throw new IOException($"no gateway answers at {options.Operator.Url}, and {path} is not there");
             await using var volume = await Volume.OpenAsync(path, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
             await volume.Eviction.Counted;
             return await offline(options, volume);

@@ -20,17 +20,19 @@ internal static class HealthCommand
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             // A file with a mistake is not in force: the gateway that runs has kept the one before, and is no less healthy for it.
             var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), error);
-            var ready = new Uri((loaded.Options ?? new GatewayOptions()).Operator, "/readyz?verbose");
-            using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Limit };
+            var options = loaded.Options ?? new GatewayOptions();
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(Limit);
             try
             {
-                using var answer = await client.GetAsync(ready, cancellationToken);
-                await output.WriteLineAsync(await answer.Content.ReadAsStringAsync(cancellationToken));
-                return answer.IsSuccessStatusCode ? 0 : 1;
+                using var client = new OperatorClient(options);
+                var (isReady, says) = await client.ReadyAsync(limit.Token);
+                await output.WriteLineAsync(says);
+                return isReady ? 0 : 1;
             }
-            catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+            catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
             {
-                await error.WriteLineAsync($"gateway: {ready} does not answer: {e.Message}");
+                await error.WriteLineAsync($"gateway: {new Uri(options.Operator.Url, "/readyz?verbose")} does not answer: {e.Message}");
                 return 1;
             }
         });

@@ -1,21 +1,55 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Gateway.Configuration;
 using Gateway.Operations;
 
 namespace Gateway.Commands;
 
 /// <summary>The admin API of the gateway that runs on this machine with this configuration.</summary>
-internal sealed class OperatorClient(Uri address) : IDisposable
+internal sealed class OperatorClient : IDisposable
 {
-    // No limit: a prefetch of many images takes as long as it takes; the command can be interrupted.
-    private readonly HttpClient _client =
-        new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _client;
+
+    /// <exception cref="IOException">The token or the certificate cannot be read.</exception>
+    public OperatorClient(GatewayOptions options)
+    {
+        var (url, tls) = (options.Operator.Url, options.Operator.Tls ?? options.Tls);
+        var handler = new SocketsHttpHandler { UseProxy = false };
+        if (url.Scheme == Uri.UriSchemeHttps) Expect(handler, tls!.Certificate);
+        // No limit: a prefetch of many images takes as long as it takes; the command can be interrupted.
+        _client = new(handler) { BaseAddress = Reached(url), Timeout = Timeout.InfiniteTimeSpan };
+        if (options.Operator.TokenFile is { } file) _client.DefaultRequestHeaders.Authorization = new("Bearer", TokenFile.Read(file));
+    }
+
+    /// <summary>An address that means "any" is no place to connect to.</summary>
+    private static Uri Reached(Uri url) => url.Host switch
+    {
+        "0.0.0.0" => new UriBuilder(url) { Host = "127.0.0.1" }.Uri,
+        "[::]" => new UriBuilder(url) { Host = "[::1]" }.Uri,
+        _ => url,
+    };
+
+    /// <summary>It is asked by address, which its certificate need not name: what must be shown is that of the configuration.</summary>
+    private static void Expect(SocketsHttpHandler handler, string certificateFile)
+    {
+        var expected = X509Certificate2.CreateFromPem(BoundedFile.ReadText(certificateFile)).RawDataMemory;
+        handler.SslOptions.RemoteCertificateValidationCallback =
+            (_, shown, _, _) => shown is not null && expected.Span.SequenceEqual(shown.GetRawCertData());
+    }
 
     /// <summary>Whether nobody listens there, as an error of a request says.</summary>
     public static bool SaysNobodyThere(HttpRequestException error) =>
         error.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused };
+
+    /// <summary>What <c>/readyz</c> says.</summary>
+    public async Task<(bool IsReady, string Says)> ReadyAsync(CancellationToken cancellationToken)
+    {
+        using var answer = await _client.GetAsync("/readyz?verbose", cancellationToken);
+        return (answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(cancellationToken));
+    }
 
     /// <exception cref="HttpRequestException">Nobody answers, or not with what was asked for; the message is fit for the user.</exception>
     public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)

@@ -52,7 +52,7 @@ internal static partial class VerifyCommand
             loaded.Path,
             [.. loaded.Mistakes.Select(mistake => mistake.ToString())],
             [.. options.Listen.Select(listener => listener.PullOnly ? $"{listener.Url} (pull-only)" : listener.Url.ToString())],
-            options.Operator.ToString(),
+            options.Operator.TokenFile is null ? options.Operator.Url.ToString() : $"{options.Operator.Url} (asks for a token)",
             options.Storage.Path,
             [.. options.Upstreams.Values.Select(Describe)],
             [.. options.Routes.Select(Describe)],

@@ -6,14 +6,14 @@ namespace Gateway.Configuration;
 internal static class AccessSchema
 {
     private static readonly Scalar<AccessActions> Action = Scalars.OneOf(
-        ("pull", AccessActions.Pull), ("push", AccessActions.Push), ("delete", AccessActions.Delete));
+        ("pull", AccessActions.Pull), ("push", AccessActions.Push), ("delete", AccessActions.Delete), ("admin", AccessActions.Admin));
 
     private static readonly Section<AccessRule> Rule = new(() => new([], [], AccessActions.None))
     {
         {
             "actors", new ListOf<string>(Scalars.Text), new Required(),
-            "Accounts of the htpasswd file, and `*` for all of them; `<issuer>:<pattern>` for who brings a token of an issuer; `@<group>`; "
-            + "`anonymous` for everybody.",
+            "Accounts of the htpasswd file, and `*` for all of them; `<issuer>:<pattern>` for who brings a token of an issuer; "
+            + "`cert:<pattern>` for who connects with a certificate; `@<group>`; `anonymous` for everybody.",
             (o, v) => o with { Actors = v }
         },
         {
@@ -21,7 +21,8 @@ internal static class AccessSchema
             "Repositories, as patterns over the whole name: `team/**`.", (o, v) => o with { Repositories = v }
         },
         {
-            "actions", new ListOf<AccessActions>(Action), new Required(), "What they may do; each action is its own.",
+            "actions", new ListOf<AccessActions>(Action), new Required(),
+            "What they may do; each action is its own. `admin` lets evidence be deleted that something is admitted by.",
             (o, v) => o with { Actions = v.Aggregate(AccessActions.None, (all, one) => all | one) }
         },
     };
@@ -47,6 +48,14 @@ internal static class AccessSchema
         },
     };
 
+    /// <summary>What the names of actors begin with who are known by a client certificate.</summary>
+    public const string CertificateActor = "cert:";
+
+    /// <summary>Whether some rule or group means actors who are known by a client certificate.</summary>
+    public static bool NamesCertificates(AccessOptions access) =>
+        access.Rules.SelectMany(rule => rule.Actors).Concat(access.Groups.Values.SelectMany(members => members))
+            .Any(actor => actor.StartsWith(CertificateActor, StringComparison.Ordinal));
+
     private static void CheckActors(AccessOptions access, string path, Reading reading)
     {
         for (var i = 0; i < access.Rules.Length; i++)
@@ -56,6 +65,8 @@ internal static class AccessSchema
                 if (ProblemOf(actor, access) is { } problem) reading.Add($"{path}.rules[{i}].actors", $"'{actor}' {problem}");
             }
         }
+        if (access.Issuers.ContainsKey(CertificateActor.TrimEnd(':')))
+            reading.Add($"{path}.issuers.cert", "this name is taken by client certificates; choose another");
         foreach (var same in access.Issuers.GroupBy(issuer => issuer.Value.Url, StringComparer.Ordinal).Where(urls => urls.Count() > 1))
             reading.Add($"{path}.issuers.{same.Last().Key}.url", $"'{same.Key}' is the url of {same.First().Key} already");
         foreach (var (name, members) in access.Groups)
@@ -76,6 +87,8 @@ internal static class AccessSchema
         var colon = name.IndexOf(':', StringComparison.Ordinal);
         if (colon >= 0)
         {
+            if (name.StartsWith(CertificateActor, StringComparison.Ordinal))
+                return actor[0] == '@' ? "is no group: certificates bring none; write one in access.groups" : null;
             return access.Issuers.ContainsKey(name[..colon])
                 ? null
                 : $"names an issuer that access.issuers does not have{NearestName.Hint(name[..colon], access.Issuers.Keys)}";

@@ -35,9 +35,6 @@ internal static class Addresses
         "a URL with an IP address or localhost, such as http://127.0.0.1:5000",
         (text, _) => ParseListener(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
-    public static readonly Scalar<Uri> Operator = new(
-        "an http URL with a loopback address, such as http://127.0.0.1:5001", (text, _) => ParseListener(text, Uri.UriSchemeHttp));
-
     /// <summary>A value of <c>?ns=</c>.</summary>
     public static readonly Scalar<string> Namespace = new(
         "a host or host:port in lower case such as ghcr.io", (text, _) => IsHostAndPort(text) ? text : Parsed<string>.Not());

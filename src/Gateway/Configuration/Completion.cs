@@ -9,6 +9,7 @@ internal static class Completion
     public static GatewayOptions Complete(GatewayOptions options, Reading reading)
     {
         if (reading.IsSound("listen") && reading.IsSound("operator") && reading.IsSound("tls")) Listeners.Check(options, reading);
+        if (reading.IsSound("listen") && reading.IsSound("tls") && reading.IsSound("access")) CheckCertificates(options, reading);
         if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
         if (reading.IsSound("upstreams") && reading.IsSound("access")) CheckPassthrough(options, reading);
         if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);
@@ -18,6 +19,16 @@ internal static class Completion
             Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
             Routes = [.. routes.OrderByDescending(route => route.Prefix.Length)],
         };
+    }
+
+    private static void CheckCertificates(GatewayOptions options, Reading reading)
+    {
+        if (options.Access is { } access && AccessSchema.NamesCertificates(access) && !options.AsksForCertificates)
+        {
+            reading.Add(
+                "access", $"actors that begin with {AccessSchema.CertificateActor} are known by a certificate, which no listener asks for; "
+                + "write tls: { …, clientAuthorities: ca.pem } and an https listener");
+        }
     }
 
     private static IEnumerable<RouteOptions> DefaultRoutes(GatewayOptions options) =>
@@ -48,6 +59,8 @@ internal static class Completion
                 "passthrough needs the clients' Authorization header, which access.htpasswd and access.issuers take for our own "
                 + "actors; leave those out, or run a second gateway for this upstream");
         }
+        if (options.AsksForCertificates)
+            reading.Add($"upstreams.{keys[0]}.auth", "passthrough knows no actors of ours; leave tls.clientAuthorities out");
         foreach (var key in keys.Skip(1))
         {
             reading.Add(

@@ -12,8 +12,7 @@ internal sealed record GatewayOptions
     /// <summary>Certificate for every <c>https://</c> listener that names none of its own.</summary>
     public TlsOptions? Tls { get; init; }
 
-    /// <summary>Health, metrics and admin API.</summary>
-    public Uri Operator { get; init; } = new("http://127.0.0.1:5001");
+    public OperatorOptions Operator { get; init; } = new();
 
     public StorageOptions Storage { get; init; } = new();
 
@@ -39,6 +38,10 @@ internal sealed record GatewayOptions
     /// <summary>Whether the credentials that clients send are for an upstream, and none of them for us.</summary>
     public bool PassesCredentialsOn => Upstreams.Values.Any(upstream => upstream.Auth == UpstreamAuth.Passthrough);
 
+    /// <summary>Whether some listener asks clients for certificates.</summary>
+    public bool AsksForCertificates =>
+        Listen.Any(each => each.Url.Scheme == Uri.UriSchemeHttps && (each.Tls ?? Tls)?.ClientAuthorities is not null);
+
     /// <summary>Null when the file has no such section: everything is admitted.</summary>
     public PolicyOptions? Policy { get; init; }
 }
@@ -56,10 +59,45 @@ internal sealed record ListenOptions
 
     /// <summary>Host names served here; empty serves any.</summary>
     public ImmutableArray<string> Hosts { get; init; } = [];
+
+    /// <summary>Cleartext HTTP/2 by prior knowledge (RFC 9113, 3.3), and no HTTP/1.1, which a cleartext port cannot tell apart.</summary>
+    public bool Http2 { get; init; }
+}
+
+/// <summary>Health, metrics and admin API.</summary>
+internal sealed record OperatorOptions
+{
+    public Uri Url { get; init; } = new("http://127.0.0.1:5001");
+
+    public TlsOptions? Tls { get; init; }
+
+    /// <summary>Absolute path of the file that holds the token; null asks nobody for one, which only loopback may.</summary>
+    public string? TokenFile { get; init; }
 }
 
 /// <summary>PEM files, absolute paths.</summary>
-internal sealed record TlsOptions(string Certificate, string Key);
+internal sealed record TlsOptions(string Certificate, string Key)
+{
+    /// <summary>PEM file of the authorities whose certificates name clients; null asks no client for one.</summary>
+    public string? ClientAuthorities { get; init; }
+
+    /// <summary>Whether a client without a certificate of theirs is refused while connecting.</summary>
+    public bool RequireClientCertificate { get; init; }
+
+    public CertificateName ClientName { get; init; }
+}
+
+/// <summary>Which field of a client's certificate names the actor.</summary>
+internal enum CertificateName
+{
+    /// <summary>The subject's common name.</summary>
+    CommonName,
+
+    /// <summary>The subject's alternative name of this kind (RFC 5280, 4.2.1.6).</summary>
+    Dns,
+    Email,
+    Uri,
+}
 
 internal sealed record StorageOptions
 {
@@ -297,7 +335,12 @@ internal enum AccessActions
     Pull = 1,
     Push = 2,
     Delete = 4,
+
+    /// <summary>What an open gateway allows everybody.</summary>
     All = Pull | Push | Delete,
+
+    /// <summary>Deleting evidence that something is admitted by. No other action comes with it.</summary>
+    Admin = 8,
 }
 
 internal sealed record AccessRule(ImmutableArray<string> Actors, ImmutableArray<string> Repositories, AccessActions Actions);

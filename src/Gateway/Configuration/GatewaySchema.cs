@@ -1,30 +1,15 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-
 namespace Gateway.Configuration;
 
 /// <summary>gateway.yaml, declared. Sections of their own size have files of their own.</summary>
 internal static class GatewaySchema
 {
-    private static readonly Section<TlsOptions> Tls = new(() => new("", ""), CheckCertificate)
-    {
-        {
-            "certificate", Scalars.ReadableFile, new Required(),
-            "PEM file: the certificate, then those between it and its root.", (o, v) => o with { Certificate = v }
-        },
-        {
-            "key", Scalars.ReadableFile, new Required(),
-            "PEM file of the certificate's private key, not encrypted.", (o, v) => o with { Key = v }
-        },
-    };
-
     private static readonly Section<ListenOptions> Listener = new(() => new() { Url = new("http://127.0.0.1:5000") })
     {
         {
             "url", Addresses.Listener, new Required(),
             "Scheme, address and port; `https` needs `tls` here or at the top.", (o, v) => o with { Url = v }
         },
-        { "tls", Tls, "(the top-level `tls`)", "Certificate of this listener.", (o, v) => o with { Tls = v } },
+        { "tls", TlsSchema.Tls, "(the top-level `tls`)", "Certificate of this listener.", (o, v) => o with { Tls = v } },
         {
             "access", Scalars.OneOf(("full", false), ("pull-only", true)), "full",
             "`pull-only` refuses every write and never challenges `GET /v2/`, as dockerd needs of a mirror that it uses without a login.",
@@ -34,10 +19,33 @@ internal static class GatewaySchema
             "hosts", new ListOf<string>(Addresses.Host), "[]",
             "Host names that are answered here; an empty list answers to any.", (o, v) => o with { Hosts = v }
         },
+        {
+            "http2", Scalars.Switch, "false",
+            "Cleartext HTTP/2 by prior knowledge and nothing else, as some proxies speak to what is behind them; `https` speaks both.",
+            (o, v) => o with { Http2 = v }
+        },
     };
 
     private static readonly SettingType<ListenOptions> BriefListener =
         new Converted<Uri, ListenOptions>(Addresses.Listener, url => new ListenOptions { Url = url });
+
+    private static readonly Section<OperatorOptions> Operator = new(() => new())
+    {
+        {
+            "url", Addresses.Listener, "http://127.0.0.1:5001", "Scheme, address and port; off loopback only with `tokenFile`.",
+            (o, v) => o with { Url = v }
+        },
+        { "tls", TlsSchema.Tls, "(the top-level `tls`)", "Certificate of this port, for `https`.", (o, v) => o with { Tls = v } },
+        {
+            "tokenFile", TokenFile.Setting, "(none: nobody is asked for a token)",
+            "File with the token that `/metrics` and `/api/v1` ask for, 16 characters or more in one line; read at each use. "
+            + "`/livez` and `/readyz` ask for none.",
+            (o, v) => o with { TokenFile = v }
+        },
+    };
+
+    private static readonly SettingType<OperatorOptions> BriefOperator =
+        new Converted<Uri, OperatorOptions>(Addresses.Listener, url => new OperatorOptions { Url = url });
 
     private static readonly Section<StorageOptions> Storage = new(() => new())
     {
@@ -95,10 +103,14 @@ internal static class GatewaySchema
             "listen", new ListOf<ListenOptions>(new Either<ListenOptions>(BriefListener, Listener), orOne: true), "http://127.0.0.1:5000",
             "Where clients are answered. Off loopback only with `access`. A change needs a restart.", (o, v) => o with { Listen = v }
         },
-        { "tls", Tls, "(none)", "Certificate of every `https` listener that names none of its own.", (o, v) => o with { Tls = v } },
         {
-            "operator", Addresses.Operator, "http://127.0.0.1:5001",
-            "Health, metrics and administration; loopback only. A change needs a restart.", (o, v) => o with { Operator = v }
+            "tls", TlsSchema.Tls, "(none)", "Certificate of every `https` listener that names none of its own.",
+            (o, v) => o with { Tls = v }
+        },
+        {
+            "operator", new Either<OperatorOptions>(BriefOperator, Operator), "http://127.0.0.1:5001",
+            "Health, metrics and administration; off loopback only with a token. A change needs a restart.",
+            (o, v) => o with { Operator = v }
         },
         { "storage", Storage, "{}", "Where everything is kept. A change needs a restart.", (o, v) => o with { Storage = v } },
         { "cache", Cache, "{}", "How much of what upstreams gave is kept.", (o, v) => o with { Cache = v } },
@@ -128,17 +140,5 @@ internal static class GatewaySchema
             reading.Add(Reading.Join(path, "push"), "is for upstreams; built-in storage always takes pushes");
         if (!route.Forwards && reading.IsWritten(Reading.Join(path, "forward")))
             reading.Add(Reading.Join(path, "forward"), "is for routes with push: forward");
-    }
-
-    private static void CheckCertificate(TlsOptions files, string path, Reading reading)
-    {
-        try
-        {
-            using var certificate = X509Certificate2.CreateFromPemFile(files.Certificate, files.Key);
-        }
-        catch (CryptographicException problem)
-        {
-            reading.Add(path, $"expected a PEM certificate and the private key that belongs to it: {problem.Message}");
-        }
     }
 }

@@ -16,16 +16,29 @@ internal static class Listeners
                 reading.Add(path, "https needs tls: { certificate: …, key: … }");
             if (listener.Url.Scheme == Uri.UriSchemeHttp && listener.Tls is not null)
                 reading.Add($"{path}.tls", "is for https; write https:// in the url");
+            if (listener.Url.Scheme == Uri.UriSchemeHttps && listener.Http2)
+                reading.Add($"{path}.http2", "is for http; https speaks HTTP/2 with every client that asks for it");
             if (!reading.IsWritten("access") && !Addresses.IsLoopback(listener.Url)) reading.Add(path, OpenToTheWorld(listener.Url));
             if (options.Listen.Take(i).Any(earlier => Clash(earlier.Url, listener.Url)))
                 reading.Add(path, $"port {listener.Url.Port} of this address is taken by an earlier listener");
-            if (Clash(listener.Url, options.Operator))
-                reading.Add("operator", $"port {options.Operator.Port} is taken by listen; give it a port of its own");
+            if (Clash(listener.Url, options.Operator.Url))
+                reading.Add("operator", $"port {options.Operator.Url.Port} is taken by listen; give it a port of its own");
         }
-        if (!Addresses.IsLoopback(options.Operator))
+        CheckOperator(options, reading);
+    }
+
+    private static void CheckOperator(GatewayOptions options, Reading reading)
+    {
+        var (url, tls) = (options.Operator.Url, options.Operator.Tls);
+        if (url.Scheme == Uri.UriSchemeHttps && (tls ?? options.Tls) is null)
+            reading.Add("operator", "https needs tls: { certificate: …, key: … }");
+        if (url.Scheme == Uri.UriSchemeHttp && tls is not null) reading.Add("operator.tls", "is for https; write https:// in the url");
+        if (tls?.ClientAuthorities is not null)
+            reading.Add("operator.tls.clientAuthorities", "is for listen; this port knows its operator by the token of tokenFile");
+        if (options.Operator.TokenFile is null && !Addresses.IsLoopback(url))
         {
-            reading.Add("operator", $"expected a loopback address, '{options.Operator.Host}' came: whoever reaches this port "
-                + "administers the gateway; listen on 127.0.0.1, and let a proxy on this machine decide who comes in");
+            reading.Add("operator", $"without a token everybody who reaches '{url.Host}' administers the gateway; write operator: "
+                + $"{{ url: {url.GetLeftPart(UriPartial.Authority)}, tokenFile: /run/secrets/operator-token }}, or listen on 127.0.0.1");
         }
     }
 

@@ -15,6 +15,6 @@ internal static class RestartKeys
     }
 
     /// <summary>An array is equal to another only if it is the same one; its text is equal if its items are.</summary>
-    private static (Uri, TlsOptions?, bool, string) Comparable(ListenOptions listener) =>
-        (listener.Url, listener.Tls, listener.PullOnly, string.Join(' ', listener.Hosts));
+    private static (Uri, TlsOptions?, bool, bool, string) Comparable(ListenOptions listener) =>
+        (listener.Url, listener.Tls, listener.PullOnly, listener.Http2, string.Join(' ', listener.Hosts));
 }

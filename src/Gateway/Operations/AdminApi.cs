@@ -1,10 +1,8 @@
 using System.Globalization;
-using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.PullThrough;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -13,8 +11,8 @@ using Gateway.Upstream;
 namespace Gateway.Operations;
 
 /// <summary>
-/// <c>/api/v1</c> on the operator's port, the same verbs as the command line. That port is on loopback only; a request that changes
-/// something must say that it is JSON, which no web page can make a browser send here unasked.
+/// <c>/api/v1</c> on the operator's port, the same verbs as the command line. Who comes in is <see cref="OperatorDoor"/>'s word; a request
+/// that changes something must say that it is JSON, which no web page can make a browser send here unasked.
 /// </summary>
 /// <param name="current">The configuration in force, and the router that it makes.</param>
 /// <param name="forget">Forgets what is only remembered of upstreams, after content was purged.</param>
@@ -34,17 +32,7 @@ internal sealed class AdminApi(
     private const int MaxBody = 1 << 20;
 
     /// <summary>Answers a request below <see cref="Prefix"/>.</summary>
-    public Task AnswerAsync(HttpContext context) => !IsAddress(context.Request.Host.Host)
-        ? ProblemAsync(
-            context, StatusCodes.Status403Forbidden,
-            $"expected localhost or an address as Host, got {Printable.Line(context.Request.Host.Host, 80)}: ask for 127.0.0.1 itself")
-        : AnswerKnownAsync(context);
-
-    // A page of another site may name its own host and point that at 127.0.0.1; then the browser takes the two for one site.
-    private static bool IsAddress(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host, out _);
-
-    private Task AnswerKnownAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
+    public Task AnswerAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
     {
         ("GET", Prefix + "stats") => StatsAsync(context),
         ("POST", Prefix + "purge") => PurgeAsync(context),
@@ -147,7 +135,7 @@ internal sealed class AdminApi(
         return null;
     }
 
-    private static Task ProblemAsync(HttpContext context, int status, string problem) =>
+    internal static Task ProblemAsync(HttpContext context, int status, string problem) =>
         WriteAsync(context, status, new AdminProblem(problem), AdminJson.Default.AdminProblem);
 
     private static async Task WriteAsync<T>(HttpContext context, int status, T value, JsonTypeInfo<T> type)

@@ -6,13 +6,15 @@ namespace Gateway.Operations;
 /// What the operator's listener serves: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. Whether a request came in
 /// there is decided by its connection.
 /// </summary>
-internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminApi admin)
+internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door)
 {
     private const string PlainText = "text/plain; charset=utf-8";
 
     public Task AnswerAsync(HttpContext context)
     {
         var path = context.Request.Path.Value ?? "";
+        // Probes are asked by whoever runs containers, which knows no token; what is wrong is told to those who show one.
+        if (path is not ("/livez" or "/readyz") && door.ProblemOf(context.Request) is { } problem) return RefuseAsync(context, problem);
         if (path.StartsWith(AdminApi.Prefix, StringComparison.Ordinal)) return admin.AnswerAsync(context);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
@@ -34,9 +36,17 @@ internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminAp
     {
         var problems = health.Problems();
         var status = problems.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        if (door.ProblemOf(context.Request) is not null)
+            return WriteAsync(context, status, PlainText, problems.Count == 0 ? "ok\n"u8.ToArray() : "not ready\n"u8.ToArray());
         if (context.Request.Query.ContainsKey("verbose")) return WriteAsync(context, status, "application/json", health.ToJson(problems));
         var line = problems.Count == 0 ? "ok" : string.Join("; ", problems.Select(problem => $"{problem.Check}: {problem.Problem}"));
         return WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
+    }
+
+    private static Task RefuseAsync(HttpContext context, DoorProblem problem)
+    {
+        if (problem.Status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer realm=\"operator\"";
+        return AdminApi.ProblemAsync(context, problem.Status, problem.Message);
     }
 
     private Task MetricsAsync(HttpContext context) => metrics.Collect() is { } text

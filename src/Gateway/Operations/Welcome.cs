@@ -18,7 +18,8 @@ internal static class Welcome
         text.AppendLine($"for the operator on {operatorAddress.GetLeftPart(UriPartial.Authority)}").AppendLine("try:");
         text.AppendLine($"  {PullCommand(options, host)}");
         text.AppendLine($"  {PushCommand(options, host)}");
-        text.Append($"  curl -s {Base(operatorAddress)}/metrics");
+        var token = options.Operator.TokenFile is { } file ? $"-H \"Authorization: Bearer $(cat {file})\" " : "";
+        text.Append($"  curl -s {token}{Base(operatorAddress)}/metrics");
         return text.ToString();
     }
 

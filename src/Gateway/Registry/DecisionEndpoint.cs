@@ -1,3 +1,4 @@
+using Gateway.Access;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
@@ -11,7 +12,9 @@ internal static class DecisionEndpoint
         var decision = x.Snapshot.Router.FindDecision(x.Target.Id);
         if (decision is null || !MaySee(x, decision))
         {
-            return x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"no decision {x.Target.Id} is remembered that you may see");
+            return x.Identity is Identity.Anonymous && !x.Snapshot.Access.IsOpen && !x.Snapshot.Options.PassesCredentialsOn
+                ? x.ChallengeAsync(RegistryFace.LogIn)
+                : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"no decision {x.Target.Id} is remembered that you may see");
         }
         x.Response.Headers.CacheControl = "no-store";
         return x.WriteAsync(Status200OK, "application/json", decision.Json);

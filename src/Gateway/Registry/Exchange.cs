@@ -54,7 +54,8 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
 
     public CancellationToken Aborted => context.RequestAborted;
 
-    public bool IsHead => HttpMethods.IsHead(Request.Method);
+    /// <summary>By the letter (RFC 9110 §9.1): the server sends a body to <c>head</c>.</summary>
+    public bool IsHead => Request.Method == HttpMethods.Head;
 
     /// <summary>Where the answer came from; said in its headers when it begins.</summary>
     public Provenance Provenance

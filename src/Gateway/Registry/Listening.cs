@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Security;
 using Gateway.Configuration;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -12,6 +11,9 @@ internal static class Listening
 {
     // Ten thousand nodes that keep a connection each; Kestrel has no cap of its own. One idle connection costs some 10 KiB.
     private const int MaxConnections = 10_000;
+
+    // RFC 9113 §6.5.2 asks for no fewer; Kestrel's own default, written down because much rests on it (CVE-2023-44487).
+    private const int MaxStreams = 100;
 
     // containerd and Go clients keep idle connections for 90 s; closing earlier would race with their next request.
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(120);
@@ -29,6 +31,7 @@ internal static class Listening
         // connection of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
+        options.Limits.Http2.MaxStreamsPerConnection = MaxStreams;
     }
 
     /// <summary>
@@ -38,9 +41,11 @@ internal static class Listening
     public static void RefuseBareLineFeeds() =>
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
 
-    /// <summary>Adds a listener. Cleartext speaks HTTP/1.1 (without TLS nobody negotiates more), TLS also HTTP/2.</summary>
+    /// <summary>
+    /// Adds a listener. Cleartext speaks HTTP/1.1, or HTTP/2 alone where that is asked for (nobody negotiates there); TLS both.
+    /// </summary>
     /// <param name="certificate">For https, what is shown to each new connection; null for http.</param>
-    public static void Listen(KestrelServerOptions server, Uri url, Listener listener, Func<SslStreamCertificateContext>? certificate)
+    public static void Listen(KestrelServerOptions server, Uri url, Listener listener, CertificateFiles? certificate)
     {
         if (IPAddress.TryParse(url.Host.Trim('[', ']'), out var address)) server.Listen(address, url.Port, Configure);
         else server.ListenLocalhost(url.Port, Configure);
@@ -52,15 +57,14 @@ internal static class Listening
                 connection.Features.Set(listener);
                 return next(connection);
             });
-            options.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+            options.Protocols = certificate is not null ? HttpProtocols.Http1AndHttp2
+                : listener.Options is { Http2: true } ? HttpProtocols.Http2
+                : HttpProtocols.Http1;
             if (certificate is null) return;
-            options.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(Tls(certificate())) });
+            options.UseHttps(new TlsHandshakeCallbackOptions
+            {
+                OnConnection = handshake => ValueTask.FromResult(certificate.Handshake(handshake.Connection.Features.Set)),
+            });
         }
     }
-
-    private static SslServerAuthenticationOptions Tls(SslStreamCertificateContext certificate) => new()
-    {
-        ServerCertificateContext = certificate,
-        ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-    };
 }

@@ -68,7 +68,8 @@ internal static class RegistryFace
     {
         if (x.Target.Route == Route.Token) return false;
         if (x.Snapshot.Options.PassesCredentialsOn) return await RefuseUnreadableAsync(x);
-        x.Identity = await x.Snapshot.Access.IdentifyAsync(x.Request.Headers.Authorization, x.RemoteAddress, x.Aborted);
+        x.Identity = await x.Snapshot.Access.IdentifyAsync(
+            x.Request.Headers.Authorization, x.RemoteAddress, x.Request.HttpContext.Features.Get<ClientCertificate>(), x.Aborted);
         x.Record.Actor = x.Identity is Identity.Known known ? known.Actor : Asker.Anonymous;
         if (x.Identity is Identity.Wrong wrong)
         {

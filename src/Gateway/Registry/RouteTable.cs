@@ -37,9 +37,9 @@ internal static class RouteTable
         [(Route.Upload, "DELETE")] = new(AccessActions.Push, Sessions.DeleteAsync),
     }.ToFrozenDictionary();
 
-    /// <summary>Null when the route does not know the method.</summary>
+    /// <summary>Null when the route does not know the method, whose case counts (RFC 9110 §9.1).</summary>
     public static RouteOperation? Find(Route route, string method) =>
-        Operations.GetValueOrDefault((route, HttpMethods.IsHead(method) ? "GET" : method));
+        Operations.GetValueOrDefault((route, method == HttpMethods.Head ? HttpMethods.Get : method));
 
     /// <summary>The value of <c>Allow</c> for a route.</summary>
     public static string Allow(Route route) =>

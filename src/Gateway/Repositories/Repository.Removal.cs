@@ -43,7 +43,7 @@ internal sealed partial class Repository
         var subjects = ManifestKinds.Of(manifest.Manifest) == ManifestKind.Evidence ? backing.SubjectsOf(digest) : [];
         foreach (var subject in subjects)
         {
-            if (await InUseAsync(subject, digest, cancellationToken) is { } inUse)
+            if (!asker.MayAdmin && await InUseAsync(subject, digest, cancellationToken) is { } inUse)
                 return new Answer<Digest>.Refused(
                     judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
         }
@@ -96,7 +96,8 @@ internal sealed partial class Repository
         if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
         var found = await backing.FindBlobAsync(digest, cancellationToken);
         if (found is not Result<Link>.Found { Value: var link }) return NotThere(found);
-        if (!judge.Engine.AdmitsEverything && await PayloadInUseAsync(digest, link.Parent, cancellationToken) is { } inUse)
+        var isGuarded = !judge.Engine.AdmitsEverything && !asker.MayAdmin;
+        if (isGuarded && await PayloadInUseAsync(digest, link.Parent, cancellationToken) is { } inUse)
             return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
         return await RemoveAsync(new([new Operation.RemoveBlob(digest)]), digest, cancellationToken);
     }

@@ -66,7 +66,7 @@ public sealed class AccessControlTests
     {
         var control = new AccessControl(null, TimeProvider.System, NullLogger<AccessControl>.Instance);
 
-        var identity = await control.IdentifyAsync(AccessRig.Basic("a", "b"), IPAddress.Loopback, CancellationToken.None);
+        var identity = await control.IdentifyAsync(AccessRig.Basic("a", "b"), IPAddress.Loopback, null, CancellationToken.None);
 
         Assert.True(control.IsOpen);
         Assert.Equal(AccessActions.All, control.For(identity, Gateway.Oci.RepositoryName.Parse("any/thing")).Rights);

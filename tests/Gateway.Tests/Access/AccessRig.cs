@@ -63,8 +63,8 @@ internal sealed class AccessRig : IDisposable
 
     private static int _writes;
 
-    public Task<Identity> IdentifyAsync(string? authorization, IPAddress? remote = null) =>
-        Control.IdentifyAsync(authorization, remote ?? IPAddress.Loopback, CancellationToken.None).AsTask();
+    public Task<Identity> IdentifyAsync(string? authorization, IPAddress? remote = null, ClientCertificate? certificate = null) =>
+        Control.IdentifyAsync(authorization, remote ?? IPAddress.Loopback, certificate, CancellationToken.None).AsTask();
 
     public async Task<TokenGrant> IssueAsync(string? authorization, TokenRequest? request = null) =>
         Assert.IsType<TokenAnswer.Issued>(await AskAsync(authorization, request)).Grant;

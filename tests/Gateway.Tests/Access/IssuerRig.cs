@@ -101,7 +101,7 @@ internal sealed class AccessIssuerRig
     public AccessControl Control { get; set; }
 
     public Task<Identity> IdentifyAsync(string authorization) =>
-        Control.IdentifyAsync(authorization, System.Net.IPAddress.Loopback, CancellationToken.None).AsTask();
+        Control.IdentifyAsync(authorization, System.Net.IPAddress.Loopback, null, CancellationToken.None).AsTask();
 
     public AccessActions Rights(Identity identity, string repository) =>
         Control.For(identity, Oci.RepositoryName.Parse(repository)).Rights;

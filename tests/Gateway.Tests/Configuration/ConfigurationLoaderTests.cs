@@ -17,7 +17,7 @@ public sealed class ConfigurationLoaderTests
         var options = Yaml.Good(text);
 
         Assert.Equal(new Uri("http://127.0.0.1:5000"), Assert.Single(options.Listen).Url);
-        Assert.Equal(new Uri("http://127.0.0.1:5001"), options.Operator);
+        Assert.Equal(new Uri("http://127.0.0.1:5001"), options.Operator.Url);
         Assert.Equal(Path.Combine(Path.GetTempPath(), "data"), options.Storage.Path);
         Assert.Equal((20L << 30, 1L << 30), (options.Cache.MaxSize, options.Cache.KeepFree));
         Assert.Empty(options.Upstreams);

@@ -139,25 +139,4 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     private async Task<GatewayOptions> Applied() => await _applied.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
 
     /// <summary>Keeps what is logged, to be waited for.</summary>
-    private sealed class LineLogger : ILogger
-    {
-        private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
-
-        public async Task Has(string part)
-        {
-            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-            while (!(await _lines.Reader.ReadAsync(deadline.Token)).Contains(part, StringComparison.Ordinal))
-            {
-            }
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            _lines.Writer.TryWrite(formatter(state, exception));
-    }
 }

@@ -23,6 +23,45 @@ public sealed class ListenersTests
         Assert.Single(Yaml.Good($"listen: '{url}'\naccess: {{}}").Listen);
     }
 
+    // Every way to say an address, by every way to say a listener.
+    [Theory]
+    [InlineData("listen: 'http://0:5000'")]
+    [InlineData("listen: 'http://0x0.0:5000'")]
+    [InlineData("listen: 'http://[::0]:5000'")]
+    [InlineData("listen: 'http://[0:0::0]:5000'")]
+    [InlineData("listen: 'http://[::ffff:0.0.0.0]:5000'")]
+    [InlineData("listen: 'http://[::ffff:10.0.0.1]:5000'")]
+    [InlineData("listen: 'http://[fe80::1]:5000'")]
+    [InlineData("listen: 'http://128.0.0.1:5000'")]
+    [InlineData("listen: 'http://126.255.255.255:5000'")]
+    [InlineData("listen: ['http://127.0.0.1:5000', 'http://0.0.0.0:5002']")]
+    [InlineData("listen: { url: 'http://0.0.0.0:5000' }")]
+    [InlineData("listen: { url: 'http://0.0.0.0:5000', access: pull-only }")]
+    [InlineData("listen: { url: 'http://0.0.0.0:5000', hosts: [localhost] }")]
+    [InlineData("listen: [{ url: 'http://127.0.0.1:5000' }, { url: 'http://[::]:5002' }]")]
+    [InlineData("", "GATEWAY__LISTEN", "http://0.0.0.0:5000")]
+    [InlineData("", "GATEWAY__LISTEN__0", "http://0.0.0.0:5000")]
+    [InlineData("listen: ['http://127.0.0.1:5000']", "GATEWAY__LISTEN__1", "http://0.0.0.0:5002")]
+    [InlineData("listen: { url: 'http://127.0.0.1:5000' }", "GATEWAY__LISTEN__URL", "http://[::]:5000")]
+    public void However_it_is_written_only_loopback_is_open_without_an_access_section(string text, string? name = null, string? value = null)
+    {
+        (string, string)[] environment = name is null ? [] : [(name, value!)];
+
+        Assert.Contains("write access: { rules: …", Yaml.Mistake(text, environment), StringComparison.Ordinal);
+        Yaml.Good(text, [.. environment, ("GATEWAY__ACCESS", "{ rules: [] }")]);
+    }
+
+    // What is no address is decided by a resolver, which may say anything.
+    [Theory]
+    [InlineData("http://localhost.:5000")]
+    [InlineData("http://localhost.example:5000")]
+    [InlineData("http://ip6-localhost:5000")]
+    [InlineData("http://127.0.0.1.:5000")]
+    [InlineData("http://127.0.0.1@0.0.0.0:5000")]
+    [InlineData("http://+:5000")]
+    [InlineData("unix:/run/gateway.sock")]
+    public void What_is_no_address_is_no_listener(string url) => Yaml.Mistakes($"listen: '{url}'\naccess: {{}}");
+
     [Fact]
     public void Empty_access_section_is_one_in_which_nobody_may_anything() => Assert.Empty(Yaml.Good("access:\n").Access!.Rules);
 
@@ -35,11 +74,50 @@ public sealed class ListenersTests
     [InlineData("listen: [http://127.0.0.1:80, http://127.0.0.1:80]", "listen[1]: port 80 of this address is taken by an earlier listener")]
     [InlineData("listen: [http://127.0.0.1:80, http://localhost:80]", "listen[1]: port 80 of this address is taken by an earlier listener")]
     [InlineData("listen: http://127.0.0.1:5001", "operator: port 5001 is taken by listen")]
-    [InlineData("operator: http://0.0.0.0:5001", "operator: expected a loopback address, '0.0.0.0' came")]
-    [InlineData("operator: https://127.0.0.1:5001", "operator: expected an http URL")]
+    [InlineData("operator: http://0.0.0.0:5001", "operator: without a token everybody who reaches '0.0.0.0' administers the gateway; write operator: { url: http://0.0.0.0:5001, tokenFile:")]
+    [InlineData("operator: { url: 'http://[::]:5001' }", "operator: without a token everybody who reaches '[::]'")]
+    [InlineData("operator: https://127.0.0.1:5001", "operator: https needs tls")]
+    [InlineData("operator: { tokenFile: /nowhere }", "operator.tokenFile: expected the path of a file with a token")]
     [InlineData("tls: { certificate: /nowhere, key: /nowhere }\nlisten: http://127.0.0.1:1", "tls.certificate: expected the path of a file that can be read")]
     public void Address_that_cannot_be_listened_on_is_told(string text, string expected) =>
         Assert.Contains(Yaml.Mistakes(text), mistake => mistake.Contains(expected, StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData("0123456789abcdef\n", null)]
+    [InlineData("0123456789abcde", "16 or more printable characters")]
+    [InlineData("0123456789 abcdef", "16 or more printable characters")]
+    public void Operators_port_leaves_loopback_with_a_token(string token, string? mistake)
+    {
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, token);
+        var text = $"operator: {{ url: 'http://0.0.0.0:5001', tokenFile: {file} }}";
+
+        if (mistake is null) Assert.Equal(file, Yaml.Good(text).Operator.TokenFile);
+        else Assert.Contains(mistake, Yaml.Mistake(text), StringComparison.Ordinal);
+        if (mistake is not null) Assert.DoesNotContain(token, Yaml.Mistake(text), StringComparison.Ordinal);
+        File.Delete(file);
+    }
+
+    [Fact]
+    public void A_key_of_another_certificate_and_client_keys_without_authorities_are_told()
+    {
+        using var authority = new Registry.TestAuthority();
+        authority.WriteServer();
+        authority.WriteServer("other.pem", "other.key");
+        string Tls(string rest) => $"listen: https://127.0.0.1:5443\ntls: {{ certificate: {authority["cert.pem"]}, {rest} }}";
+
+        Assert.Contains("the private key that belongs to it", Yaml.Mistake(Tls($"key: {authority["other.key"]}")));
+        Assert.Contains(
+            "tls.clientCertificates: has no use without clientAuthorities",
+            Yaml.Mistake(Tls($"key: {authority["key.pem"]}, clientCertificates: require")));
+        Assert.Contains(
+            "tls.clientAuthorities: expected certificates in PEM",
+            Yaml.Mistake(Tls($"key: {authority["key.pem"]}, clientAuthorities: {authority["key.pem"]}")));
+        var known = Tls($"key: {authority["key.pem"]}, clientAuthorities: {authority["ca.pem"]}");
+        const string Rule = "\naccess: { rules: [{ actors: ['cert:*'], repositories: ['**'], actions: [pull] }] }";
+        Assert.True(Yaml.Good(known + Rule).AsksForCertificates);
+        Assert.Contains("which no listener asks for", Yaml.Mistake(Tls($"key: {authority["key.pem"]}") + Rule));
+    }
 
     [Fact]
     public void Listener_may_be_pull_only_and_answer_to_some_hosts()

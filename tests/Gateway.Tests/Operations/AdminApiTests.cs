@@ -112,6 +112,24 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Commands_show_the_token_of_the_configuration()
+    {
+        var token = Path.GetTempFileName();
+        await File.WriteAllTextAsync(token, "0123456789abcdef");
+        await using var rig = await GatewayRig.StartAsync(o => o with { Operator = o.Operator with { TokenFile = token } });
+        var url = rig.Operator.ToString().TrimEnd('/');
+
+        await File.WriteAllTextAsync(_config, $"operator: {{ url: {url} }}\n");
+        var (without, _, error) = await RunAsync("stats");
+        await File.WriteAllTextAsync(_config, $"operator: {{ url: {url}, tokenFile: {token} }}\n");
+        var (with, _, _) = await RunAsync("stats");
+
+        Assert.Equal((1, 0), (without, with));
+        Assert.Contains("expected Authorization: Bearer with the token of operator.tokenFile", error, StringComparison.Ordinal);
+        File.Delete(token);
+    }
+
+    [Fact]
     public async Task Stats_tell_what_is_cached_by_repository_and_what_upstreams_did()
     {
         await PullBothAsync();

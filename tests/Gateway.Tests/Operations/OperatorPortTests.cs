@@ -22,6 +22,71 @@ public sealed class OperatorPortTests
         Assert.Equal(404, (int)registry.StatusCode);
     }
 
+    [Theory]
+    [InlineData("evil.example", 403)]
+    [InlineData("127.0.0.1.evil.example", 403)]
+    [InlineData("localhost:5001", 200)]
+    [InlineData("[::1]", 200)]
+    public async Task Metrics_are_no_web_pages_business(string host, int expected)
+    {
+        await using var rig = await GatewayRig.StartAsync();
+
+        Assert.Equal(expected, await AskAsync(rig, "/metrics", null, host));
+        Assert.Equal(200, await AskAsync(rig, "/readyz", null, host));
+    }
+
+    [Fact]
+    public async Task With_a_token_who_does_not_show_it_learns_only_whether_the_gateway_lives()
+    {
+        using var file = new TokenOnDisk("0123456789abcdef");
+        await using var rig = await GatewayRig.StartAsync(o => o with { Operator = o.Operator with { TokenFile = file.Path } });
+
+        foreach (var path in (string[])["/metrics", "/api/v1/stats", "/nothing", "/"])
+        {
+            Assert.Equal((path, 401), (path, await AskAsync(rig, path)));
+            Assert.Equal((path, 401), (path, await AskAsync(rig, path, "Bearer 0123456789abcdee")));
+            Assert.Equal((path, 401), (path, await AskAsync(rig, path, "Basic MDEyMzQ1Njc4OWFiY2RlZjo=")));
+            Assert.NotEqual((path, 401), (path, await AskAsync(rig, path, "Bearer 0123456789abcdef")));
+        }
+        Assert.Equal(200, await AskAsync(rig, "/metrics", "bearer 0123456789abcdef", "gateway.example"));
+        Assert.Equal((200, 200), (await AskAsync(rig, "/livez"), await AskAsync(rig, "/readyz?verbose")));
+        Assert.Equal("ok\n", await rig.Client.GetStringAsync(new Uri(rig.Operator, "/readyz?verbose")));
+    }
+
+    [Fact]
+    public async Task A_token_that_is_changed_holds_at_once_and_one_that_is_gone_lets_nobody_in()
+    {
+        using var file = new TokenOnDisk("0123456789abcdef");
+        await using var rig = await GatewayRig.StartAsync(o => o with { Operator = o.Operator with { TokenFile = file.Path } });
+
+        await File.WriteAllTextAsync(file.Path, "fedcba9876543210\n");
+        Assert.Equal(401, await AskAsync(rig, "/metrics", "Bearer 0123456789abcdef"));
+        Assert.Equal(200, await AskAsync(rig, "/metrics", "Bearer fedcba9876543210"));
+
+        await File.WriteAllTextAsync(file.Path, "");
+        Assert.Equal(503, await AskAsync(rig, "/metrics", "Bearer "));
+        File.Delete(file.Path);
+        Assert.Equal(503, await AskAsync(rig, "/metrics", "Bearer fedcba9876543210"));
+    }
+
+    private static async Task<int> AskAsync(GatewayRig rig, string path, string? authorization = null, string? host = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(rig.Operator, path));
+        if (authorization is not null) request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        request.Headers.Host = host;
+        using var answer = await rig.Client.SendAsync(request);
+        return (int)answer.StatusCode;
+    }
+
+    private sealed class TokenOnDisk : IDisposable
+    {
+        public TokenOnDisk(string token) => File.WriteAllText(Path, token);
+
+        public string Path { get; } = System.IO.Path.GetTempFileName();
+
+        public void Dispose() => File.Delete(Path);
+    }
+
     [Fact]
     public async Task Requests_are_counted_under_the_fields_names()
     {

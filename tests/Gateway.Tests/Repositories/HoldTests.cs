@@ -215,6 +215,18 @@ public sealed class HoldTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_admin_may_delete_evidence_in_use_and_what_it_admitted_is_hidden_again()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        var good = EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest).Single();
+        var admin = HoldRig.Pusher with { Rights = HoldRig.Pusher.Rights | Gateway.Configuration.AccessActions.Admin };
+
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(admin, new(good), default));
+
+        Assert.Equal("Hidden", await PullerSees(digest.ToString()));
+    }
+
+    [Fact]
     public async Task A_key_that_is_revoked_hides_what_it_signed_with_the_next_request_and_back()
     {
         var digest = await PushSignedAsync("v1", "one");
