@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Access;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -24,16 +25,16 @@ internal static class Lists
         await WriteAsync(x, "tags", [.. page.Items.Take(wanted).Select(tag => tag.ToString())], page.More);
     }
 
-    /// <summary>The repositories that the asker may pull.</summary>
+    /// <summary>The repositories of which the asker could pull something.</summary>
     public static async Task CatalogAsync(Exchange x)
     {
         var wanted = x.Target.Query.Count ?? Paging.MaxCount;
         var page = wanted == 0
             ? new([], More: false)
-            : await x.Snapshot.Router.CatalogAsync(MayPull, x.Target.Query.Last, wanted, x.Aborted);
+            : await x.Snapshot.Router.CatalogAsync(AskerOf, x.Target.Query.Last, wanted, x.Aborted);
         await WriteAsync(x, "repositories", [.. page.Items.Select(name => name.ToString())], page.More);
 
-        bool MayPull(RepositoryName name) => x.Snapshot.Access.For(x.Identity, name).MayPull;
+        Asker AskerOf(RepositoryName name) => x.Snapshot.Access.For(x.Identity, name);
     }
 
     private static Task WriteAsync(Exchange x, string property, string[] items, bool more)

@@ -8,6 +8,25 @@ namespace Gateway.Repositories;
 internal sealed partial class Repository
 {
     /// <summary>
+    /// Manifests that are looked at for one that makes a repository without tags worth naming. Chosen: a push by digest is soon tagged.
+    /// </summary>
+    private const int MostLookedAt = 64;
+
+    /// <summary>Whether a list of repositories names this one to who may pull here: there is something in it that he could get.</summary>
+    public async ValueTask<bool> IsListedAsync(Asker asker, CancellationToken cancellationToken)
+    {
+        if (IsKnownPusher(asker)) return true;
+        if (await backing.TagsAfterAsync(null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
+        foreach (var digest in backing.Manifests().Take(MostLookedAt))
+        {
+            if (await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
+                && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>
     /// Tags after <paramref name="last"/>, at most <paramref name="count"/>; for those who may push also the tags that wait.
     /// </summary>
     public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>

@@ -107,9 +107,12 @@ internal sealed class RepositoryRouter(
         return RepositoryName.TryParse(prefix.Length == 0 ? name.Value : $"{prefix}/{name}", out var canonical) ? canonical : null;
     }
 
-    /// <summary>Names after <paramref name="last"/> that this predicate lets through, at most <paramref name="count"/>.</summary>
-    public ValueTask<Page<RepositoryName>> CatalogAsync(
-        Func<RepositoryName, bool> mayPull, string? last, int count, CancellationToken cancellationToken)
+    /// <summary>
+    /// Names after <paramref name="last"/> of built-in repositories with something in them for this asker, at most <paramref name="count"/>.
+    /// </summary>
+    /// <param name="askerOf">Who asks, as each repository sees him.</param>
+    public async ValueTask<Page<RepositoryName>> CatalogAsync(
+        Func<RepositoryName, Asker> askerOf, string? last, int count, CancellationToken cancellationToken)
     {
         var names = new List<RepositoryName>();
         while (true)
@@ -118,11 +121,16 @@ internal sealed class RepositoryRouter(
             var page = volume.KeptAfter(last, Math.Max(count, 1));
             foreach (var name in page.Items)
             {
-                if (ByPrefix(name.Value) is not { Upstream: null } || !mayPull(name)) continue;
-                if (names.Count == count) return new(new Page<RepositoryName>(names, true));
+                var asker = askerOf(name);
+                if (ByPrefix(name.Value) is not { Upstream: null } || !asker.MayPull) continue;
+                // None is made ready where there is nothing to ask of it.
+                var isListed = judge.Engine.AdmitsEverything
+                    || await Ready(null, name.Value).Repository!.IsListedAsync(asker, cancellationToken);
+                if (!isListed) continue;
+                if (names.Count == count) return new(names, true);
                 names.Add(name);
             }
-            if (!page.More) return new(new Page<RepositoryName>(names, false));
+            if (!page.More) return new(names, false);
             last = page.Items[^1].Value;
         }
     }

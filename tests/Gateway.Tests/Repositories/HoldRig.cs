@@ -92,12 +92,17 @@ internal sealed class HoldRig : IAsyncDisposable
         Repository = At("prod/app");
     }
 
-    public Repository At(string name)
+    public Repository At(string name) => Router().Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+
+    /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
+    public async Task<string[]> CatalogAsync(Asker asker) =>
+        [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Items.Select(static name => name.Value)];
+
+    private RepositoryRouter Router()
     {
         var decisions = new Decisions(Volume.Ledger);
-        var router = new RepositoryRouter(
+        return new(
             new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), new(new(Policy), decisions, Clock), decisions, Clock);
-        return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
     }
 
     /// <summary>Every file of the repository's folder, by its path there.</summary>

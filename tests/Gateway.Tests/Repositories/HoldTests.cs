@@ -62,6 +62,26 @@ public sealed class HoldTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_repository_with_nothing_but_what_waits_is_named_to_who_may_push_alone()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.PushAsync("v1", "two", _rig.At("open/app"));
+        Assert.Equal(["open/app"], await _rig.CatalogAsync(HoldRig.Puller));
+        Assert.Equal(["open/app", "prod/app"], await _rig.CatalogAsync(HoldRig.Pusher));
+        await _rig.SignAsync(digest);
+        Assert.Equal(["open/app", "prod/app"], await _rig.CatalogAsync(HoldRig.Puller));
+    }
+
+    [Fact]
+    public async Task A_repository_without_tags_is_named_for_what_is_admitted_in_it_by_digest()
+    {
+        var (digest, _) = await _rig.PushAsync(null, "one");
+        Assert.Empty(await _rig.CatalogAsync(HoldRig.Puller));
+        await _rig.ReferAsync(digest);
+        Assert.Equal(["prod/app"], await _rig.CatalogAsync(HoldRig.Puller));
+    }
+
+    [Fact]
     public async Task A_referrer_that_waits_is_listed_for_who_may_push_alone()
     {
         var subject = await PushSignedAsync("v1", "one");
