@@ -47,11 +47,12 @@ internal sealed partial class Repository
             TimeSpan.FromSeconds(1), $"others keep moving {Name}:{tag}; promote {manifest.Digest} again", Provenance.Local);
     }
 
-    /// <summary>Null when the tag has moved since it was judged.</summary>
+    /// <summary>Null when the tag has moved since it was judged, or the evidence is gone that it was judged by.</summary>
     private async ValueTask<Answer<PushedManifest>?> TryPromoteAsync(
         Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         var (moved, arrival) = await ReadAsync(source, manifest, tag, cancellationToken);
+        if (moved is null) return null;
         var why = $"not promoted; evidence is taken from {source.Name}, where it must be first";
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
             return new Answer<PushedManifest>.Refused(
@@ -86,10 +87,10 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// Everything that is promoted, what is below before what is above and evidence last, and what the policy here says of it. Evidence is
-    /// as old as it was where it comes from.
+    /// Everything that is promoted, what is below before what is above and evidence last, and what the policy here says of it; nothing where
+    /// evidence went meanwhile that it says so by. Evidence is as old as it was where it comes from.
     /// </summary>
-    private async ValueTask<(List<(StoredManifest Manifest, Digest About)> Moved, Arrival Arrival)> ReadAsync(
+    private async ValueTask<(List<(StoredManifest Manifest, Digest About)>? Moved, Arrival Arrival)> ReadAsync(
         Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         var moved = new List<(StoredManifest, Digest)> { (manifest, default) };
@@ -111,7 +112,10 @@ internal sealed partial class Repository
         moved.Reverse();
         var here = moved.Select(m => m.Item1.Digest).Append(closure.Canonical).ToHashSet();
         foreach (var (subject, evidence) in arrival.Verified.Where(v => here.Contains(v.Subject) && !here.Contains(v.Evidence)))
-            moved.AddRange(await source.StoredAsync(evidence, subject, cancellationToken));
+        {
+            if (await source.StoredAsync(evidence, subject, cancellationToken) is not [var stored]) return (null, arrival);
+            moved.Add(stored);
+        }
         return (moved, arrival);
     }
 

@@ -92,17 +92,18 @@ internal sealed class HoldRig : IAsyncDisposable
         Repository = At("prod/app");
     }
 
-    public Repository At(string name) => Router().Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+    /// <param name="clock">Who tells the time there; null for <see cref="Clock"/>.</param>
+    public Repository At(string name, TimeProvider? clock = null) => Router(clock).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
 
     /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Asker asker) =>
         [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Items.Select(static name => name.Value)];
 
-    private RepositoryRouter Router()
+    private RepositoryRouter Router(TimeProvider? clock = null)
     {
         var decisions = new Decisions(Volume.Ledger);
-        return new(
-            new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), new(new(Policy), decisions, Clock), decisions, Clock);
+        var judge = new Judge(new(Policy), decisions, clock ?? Clock);
+        return new(new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), judge, decisions, clock ?? Clock);
     }
 
     /// <summary>Every file of the repository's folder, by its path there.</summary>
