@@ -135,12 +135,12 @@ unpack trixie cosign2 cosign &
 cosign2_job=$!
 unpack sid engines podman containerd docker.io docker-cli systemd-standalone-sysusers patchelf &
 engines_job=$!
-unpack sid sid skopeo crane oras cosign umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
+unpack sid sid skopeo crane oras cosign notation umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
 wait "$helm_job" || die "helm was not installed"
 wait "$cosign2_job" || die "cosign 2 was not installed"
 wait "$engines_job" || die "podman, containerd and docker were not installed"
 
-for program in skopeo crane oras umoci cosign docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
+for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
     arguments=()
     case $program in # both look for their parts in /usr otherwise
         gpg) arguments=(--agent-program "$rig/bin/gpg-agent") ;;
