@@ -16,7 +16,7 @@ internal static class RuleMatch
     /// </summary>
     public static bool MatchesPlace(RuleOptions rule, PolicyInput input) =>
         (rule.Stages.IsEmpty || rule.Stages.Contains(input.Stage))
-        && (rule.Repositories.IsEmpty || Glob.IsMatch(rule.Repositories, input.Repository.Value))
+        && rule.IsAbout(input.Repository)
         && (input.Tag is not { } tag || MatchesTag(rule, tag));
 
     /// <summary>Whether the rule is about some tags only.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Gateway.Oci;
 
 namespace Gateway.Policy;
 
@@ -72,6 +73,9 @@ public sealed record RuleOptions
     /// <summary>Repositories, as anchored globs (<c>*</c> one segment, <c>**</c> any); empty means all.</summary>
     public ImmutableArray<string> Repositories { get; init; } = [];
 
+    /// <summary>Repositories that are left out again, as anchored globs.</summary>
+    public ImmutableArray<string> ExceptRepositories { get; init; } = [];
+
     /// <summary>Tags included, as globs; empty means all.</summary>
     public ImmutableArray<string> IncludeTags { get; init; } = [];
 
@@ -95,4 +99,8 @@ public sealed record RuleOptions
 
     /// <summary>What to tell the person who is refused, in place of our own words.</summary>
     public string? Fix { get; init; }
+
+    /// <summary>Whether the rule is about a repository.</summary>
+    public bool IsAbout(RepositoryName repository) =>
+        (Repositories.IsEmpty || Glob.IsMatch(Repositories, repository.Value)) && !Glob.IsMatch(ExceptRepositories, repository.Value);
 }

@@ -46,7 +46,7 @@ internal static class Rules
         {
             yield return new EvidenceRequirement(new(
                 "signature", signature.Authority, signature.Coverage, StaleAt(trust, signature.Authority),
-                IsKeyless(trust, signature.Authority) ? "cosign sign" : "cosign sign --key KEY",
+                AdviceOf(trust.Authorities[signature.Authority]),
                 (digest, set, input) => InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time))));
         }
         foreach (var attestation in require.Attestations)
@@ -65,7 +65,11 @@ internal static class Rules
         return ask(time.Token);
     }
 
-    private static bool IsKeyless(TrustOptions trust, string authority) => trust.Authorities[authority].Keyless is not null;
+    private static string AdviceOf(AuthorityOptions authority)
+    {
+        if (authority.Notation is not null) return "notation sign";
+        return authority.Keyless is not null ? "cosign sign" : "cosign sign --key KEY";
+    }
 
     private static DateTimeOffset? StaleAt(TrustOptions trust, string authority) =>
         trust.Authorities[authority].Keyless is { } keyless && trust.Keyless[keyless.Root] is { ReadFrom: { } read, MaxAge: { } most }

@@ -47,6 +47,9 @@ internal ref struct StrictJson
 
         /// <summary>Whether a known key was there, also with <c>null</c>.</summary>
         public readonly bool Has(string name) => (Seen & (1u << Known.IndexOf(name))) != 0;
+
+        /// <summary>Whether a key was there that is not known.</summary>
+        public readonly bool HasUnknown => Others is not null;
     }
 
     /// <summary>Enters the object that the reader stands on.</summary>
@@ -165,6 +168,10 @@ internal ref struct StrictJson
         if (_reader.TokenType != JsonTokenType.String) return WholeNumber();
         return long.TryParse(String(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw Expected("a whole number");
     }
+
+    /// <summary>The moment of RFC 3339 that the reader stands on; what is finer than .NET's 100 ns is cut off.</summary>
+    public DateTimeOffset Moment() =>
+        Moments.Parse(String()) ?? throw Expected("a moment such as 2021-12-18T20:59:59Z");
 
     /// <summary>The bytes of the base64 string that the reader stands on, at most <paramref name="max"/>.</summary>
     public byte[] Base64(int max)

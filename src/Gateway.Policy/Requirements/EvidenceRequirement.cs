@@ -53,6 +53,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     private EvidenceCheck AskOf(Hearing hearing, Digest digest)
     {
         var check = wanted.Ask(digest, hearing.Sets.Of(digest), hearing.Input);
+        foreach (var finding in check.Findings) hearing.ChangesAt(finding.Result.ChangesAt);
         hearing.Evidence.AddRange(check.Findings.Select(finding => new EvidenceSeen(
             digest, finding.Evidence, wanted.What, Name(finding.Format), finding.Result.IsTrusted ? wanted.Authority : null,
             finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why)));
@@ -69,13 +70,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
         IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),
     };
 
-    private static string Name(SignatureFormat? format) => format switch
-    {
-        SignatureFormat.Legacy => "legacy",
-        SignatureFormat.Bundle => "bundle",
-        SignatureFormat.ReferrerLegacy => "referrer-legacy",
-        _ => "unreadable",
-    };
+    private static string Name(SignatureFormat? format) => format is { } known ? EvidenceVerifier.Name(known) : "unreadable";
 }
 
 /// <summary>The evidence of one question, each subject's read once for all rules.</summary>

@@ -32,9 +32,12 @@ internal static class Claim
 
     private static Checked WrongDigest(Claims claims, Digest subject)
     {
-        var named = claims is Claims.SimpleSigning simple
-            ? simple.ManifestDigest
-            : string.Join(", ", ((Claims.Statement)claims).Subjects.Take(3));
+        var named = claims switch
+        {
+            Claims.SimpleSigning simple => simple.ManifestDigest,
+            Claims.Statement statement => string.Join(", ", statement.Subjects.Take(3)),
+            _ => ((Claims.Target)claims).Artifact.Digest.ToString(),
+        };
         return Checked.Untrusted(ReasonCodes.SigWrongDigest, $"expected a signature of {subject}, got one of {Printable.Quote(named)}");
     }
 

@@ -33,4 +33,12 @@ public abstract record Claims
         /// <inheritdoc/>
         public override bool Names(Digest subject) => Subjects.Contains(subject.ToString(), StringComparer.Ordinal);
     }
+
+    /// <summary>A payload of the Notary Project.</summary>
+    /// <param name="Artifact"><c>targetArtifact</c>, which is the subject of its manifest too.</param>
+    public sealed record Target(Descriptor Artifact) : Claims
+    {
+        /// <inheritdoc/>
+        public override bool Names(Digest subject) => Artifact.Digest == subject;
+    }
 }

@@ -20,6 +20,9 @@ public static class EvidenceBudget
     /// <summary>Largest DSSE envelope or bundle in bytes. Chosen: signatures have 10 KiB, SBOMs of large images some MiB.</summary>
     public const int MaxAttestation = 16 << 20;
 
+    /// <summary>Largest Notation signature in bytes. Chosen: ten certificates and a time stamp at their largest; real ones 3 KiB.</summary>
+    public const int MaxNotation = 320 << 10;
+
     /// <summary>Most bytes of all layers together.</summary>
     public const int MaxBytes = 64 << 20;
 
@@ -32,6 +35,7 @@ public static class EvidenceBudget
         EvidenceTypes.SimpleSigning => MaxPayload,
         EvidenceTypes.Dsse => MaxAttestation,
         _ when EvidenceTypes.IsBundle(layer.MediaType) => MaxAttestation,
+        _ when EvidenceTypes.IsNotation(layer.MediaType) => MaxNotation,
         _ => 0,
     };
 }

@@ -55,25 +55,30 @@ public sealed class EvidenceSet
 }
 
 /// <summary>One layer of evidence that should hold a signature.</summary>
-/// <param name="Evidence">The manifest.</param>
+/// <param name="Evidence">The manifest's digest.</param>
 /// <param name="Position">Which of its layers, from 0.</param>
 /// <param name="Descriptor">The layer.</param>
-/// <param name="IsReferrer">Whether the manifest has a subject.</param>
+/// <param name="Manifest">The manifest.</param>
 /// <param name="FirstSeen">When the layer was first seen here, with these annotations.</param>
 /// <param name="Bytes">The layer's bytes; null when they are not here.</param>
 internal sealed record EvidenceLayer(
-    Digest Evidence, int Position, Descriptor Descriptor, bool IsReferrer, DateTimeOffset FirstSeen, ReadOnlyMemory<byte>? Bytes)
+    Digest Evidence, int Position, Descriptor Descriptor, Manifest Manifest, DateTimeOffset FirstSeen, ReadOnlyMemory<byte>? Bytes)
 {
-    /// <summary>What makes two layers the same signature: bytes, form, and all that is said beside them.</summary>
-    public string Content { get; } = string.Join(
+    /// <summary>Whether the manifest has a subject.</summary>
+    public bool IsReferrer => Manifest.Subject is not null;
+
+    /// <summary>
+    /// What makes two layers the same signature: bytes, form, and all that is said beside them, which of Notation's is the whole manifest.
+    /// </summary>
+    public string Content { get; } = EvidenceTypes.IsNotation(Descriptor.MediaType) ? $"{Evidence} {Position}" : string.Join(
         '\n', Descriptor.Annotations.Select(static a => $"{a.Key.Length} {a.Key}{a.Value.Length} {a.Value}")
-            .Prepend($"{Descriptor.MediaType} {Descriptor.Digest} {IsReferrer}"));
+            .Prepend($"{Descriptor.MediaType} {Descriptor.Digest} {Manifest.Subject is not null}"));
 
     /// <summary>The layers of a manifest that may hold signatures, by the manifest's own fields.</summary>
     public static IEnumerable<EvidenceLayer> Of(Evidence evidence) =>
         from layer in evidence.Manifest.Layers.Index()
         where EvidenceTypes.HoldsSignature(layer.Item.MediaType)
         select new EvidenceLayer(
-            evidence.Digest, layer.Index, layer.Item, evidence.Manifest.Subject is not null, evidence.FirstSeen,
+            evidence.Digest, layer.Index, layer.Item, evidence.Manifest, evidence.FirstSeen,
             evidence.Blobs.TryGetValue(layer.Item.Digest, out var bytes) ? bytes : NoBytes.Here);
 }

@@ -14,6 +14,12 @@ public static class EvidenceTypes
     /// <summary>A sigstore bundle of today (protobuf-specs, sigstore_bundle.proto).</summary>
     public const string Bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
+    /// <summary>A Notation signature in JWS (signature-envelope-jws.md).</summary>
+    public const string Jws = "application/jose+json";
+
+    /// <summary>A Notation signature in COSE (signature-envelope-cose.md).</summary>
+    public const string Cose = "application/cose";
+
     /// <summary>The older names of a bundle, with the version as a parameter; only inside the bundle's own JSON.</summary>
     public static readonly ImmutableArray<string> OldBundles =
     [
@@ -38,5 +44,5 @@ public static class EvidenceTypes
         mediaType is SimpleSigning or Dsse || IsBundle(mediaType) || IsNotation(mediaType);
 
     /// <summary>Whether a layer of this type is a Notation signature (JWS or COSE).</summary>
-    public static bool IsNotation(string mediaType) => mediaType is "application/jose+json" or "application/cose";
+    public static bool IsNotation(string mediaType) => mediaType is Jws or Cose;
 }

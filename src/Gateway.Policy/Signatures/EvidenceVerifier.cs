@@ -99,10 +99,12 @@ public sealed class EvidenceVerifier(TrustOptions trust)
             ? ReasonCodes.SigNoTrusted
             : telling.Result.Code!;
 
-    private static string Name(SignatureFormat format) => format switch
+    /// <summary>A format as rules write it.</summary>
+    internal static string Name(SignatureFormat format) => format switch
     {
         SignatureFormat.Legacy => "legacy",
         SignatureFormat.Bundle => "bundle",
+        SignatureFormat.Notation => "notation",
         _ => "referrer-legacy",
     };
 }

@@ -2,12 +2,13 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 using Gateway.Oci;
+using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// Reads the signature in one layer of evidence, in every form that cosign and podman write. Believes nothing of it: what cannot be read
-/// in one way only is <c>SIG_BAD</c>.
+/// Reads the signature in one layer of evidence, in every form that cosign, podman and notation write. Believes nothing of it: what cannot
+/// be read in one way only is <c>SIG_BAD</c>.
 /// </summary>
 internal static class LayerReader
 {
@@ -42,8 +43,6 @@ internal static class LayerReader
     private static SignatureMaterial ReadMaterial(EvidenceLayer layer)
     {
         var type = layer.Descriptor.MediaType;
-        if (EvidenceTypes.IsNotation(type))
-            throw new UnusableSignatureException(ReasonCodes.SigNoTrusted, "a Notation signature, which this version does not verify");
         if (layer.Descriptor.Size > EvidenceBudget.MaxBytesOf(layer.Descriptor))
             throw new UnusableSignatureException(
                 ReasonCodes.EvidenceBudget,
@@ -51,6 +50,7 @@ internal static class LayerReader
         var bytes = layer.Bytes
             ?? throw new UnusableSignatureException(ReasonCodes.SigBad, $"the layer {layer.Descriptor.Digest} is not here");
         if (EvidenceTypes.IsBundle(type)) return BundleReader.Read(layer, bytes);
+        if (EvidenceTypes.IsNotation(type)) return NotationReader.Read(layer, bytes);
         return type == EvidenceTypes.Dsse ? ReadEnvelope(layer, bytes) : ReadSimpleSigning(layer, bytes);
     }
 

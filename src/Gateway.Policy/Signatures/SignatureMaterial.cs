@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
+using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Policy.Signatures;
 
@@ -14,6 +15,9 @@ public enum SignatureFormat
 
     /// <summary>The layers of <see cref="Legacy"/> in a referrer (cosign's <c>--registry-referrers-mode=oci-1-1</c>).</summary>
     ReferrerLegacy,
+
+    /// <summary>A signature of the Notary Project, the one layer of a referrer.</summary>
+    Notation,
 }
 
 /// <summary>
@@ -65,6 +69,9 @@ public sealed record SignatureMaterial
     /// RFC 3161 time stamps over <see cref="Timestamped"/>, each a TimeStampResp in DER; at most 32 (sigstore-go's bound).
     /// </summary>
     public ImmutableArray<ReadOnlyMemory<byte>> Timestamps { get; init; } = [];
+
+    /// <summary>What a Notation signature says of itself, whose time stamps are tokens without a response; null for others.</summary>
+    public NotationAttributes? Notation { get; init; }
 }
 
 /// <summary>An entry of a transparency log (Rekor), as it came with a signature.</summary>

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Security.Cryptography.X509Certificates;
 using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
+using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Policy.Signatures;
 
@@ -20,10 +21,16 @@ public sealed class SignatureVerifier(TrustOptions trust)
     /// <summary>Checks one signature against one authority.</summary>
     /// <param name="authority">The authority.</param>
     /// <param name="material">The signature.</param>
-    /// <param name="now">The moment of the question, by which a trusted root may be stale.</param>
-    public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now) => authority.Keyless is { } keyless
-        ? KeylessVerifier.Verify(material, authority, trust.Keyless[keyless.Root], now).Checked
-        : VerifyKeyed(authority, material);
+    /// <param name="now">The moment of the question, by which a trusted root may be stale and a certificate past its end.</param>
+    public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now)
+    {
+        if (authority.Notation is { } notation) return NotationVerifier.Verify(material, authority, trust.Notation[notation.Store], now);
+        if (material.Notation is not null)
+            return Checked.Untrusted(ReasonCodes.SigNoTrusted, $"a Notation signature, which {authority.Id} does not sign with");
+        return authority.Keyless is { } keyless
+            ? KeylessVerifier.Verify(material, authority, trust.Keyless[keyless.Root], now).Checked
+            : VerifyKeyed(authority, material);
+    }
 
     private Checked VerifyKeyed(AuthorityOptions authority, SignatureMaterial material)
     {

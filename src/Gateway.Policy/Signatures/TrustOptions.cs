@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Policy.Signatures.Keyless;
+using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Policy.Signatures;
 
@@ -12,6 +13,10 @@ public sealed record TrustOptions
     /// <summary>Trusted roots of keyless signing by name.</summary>
     public ImmutableSortedDictionary<string, KeylessRootOptions> Keyless { get; init; } =
         ImmutableSortedDictionary<string, KeylessRootOptions>.Empty;
+
+    /// <summary>Trust stores of Notation by name.</summary>
+    public ImmutableSortedDictionary<string, NotationStoreOptions> Notation { get; init; } =
+        ImmutableSortedDictionary<string, NotationStoreOptions>.Empty;
 
     /// <summary>Authorities by name: what rules refer to.</summary>
     public ImmutableSortedDictionary<string, AuthorityOptions> Authorities { get; init; } =
@@ -75,15 +80,19 @@ public enum TlogMode
     Ignore,
 }
 
-/// <summary>One authority of <c>policy.trust.authorities</c>: any one of its keys, or the identities of one keyless root.</summary>
+/// <summary>One authority of <c>policy.trust.authorities</c>: any one of its keys, or the identities of one keyless root or of
+/// one store of Notation's.</summary>
 /// <param name="Id">Its name.</param>
 public sealed record AuthorityOptions(string Id)
 {
-    /// <summary>Ids of <see cref="TrustOptions.Keys"/>, each of which speaks for the authority; empty for a keyless one.</summary>
+    /// <summary>Ids of <see cref="TrustOptions.Keys"/>, each of which speaks for the authority; empty for others.</summary>
     public ImmutableArray<string> AnyOf { get; init; } = [];
 
-    /// <summary>The identities that speak for it; null for an authority by keys.</summary>
+    /// <summary>The identities that speak for it by certificates of a keyless root; null for others.</summary>
     public KeylessAuthority? Keyless { get; init; }
+
+    /// <summary>The identities that speak for it by Notation signatures; null for others.</summary>
+    public NotationAuthority? Notation { get; init; }
 
     /// <summary>What is asked of transparency logs; a keyless authority requires them unless the file says otherwise.</summary>
     public TlogMode Tlog { get; init; } = TlogMode.IfPresent;

@@ -35,7 +35,8 @@ internal static class EvidenceSchema
             new ListOf<SignatureFormat>(Scalars.OneOf(
                 ("legacy", SignatureFormat.Legacy),
                 ("bundle", SignatureFormat.Bundle),
-                ("referrer-legacy", SignatureFormat.ReferrerLegacy))),
+                ("referrer-legacy", SignatureFormat.ReferrerLegacy),
+                ("notation", SignatureFormat.Notation))),
             "(all)", "Forms that count.", (o, v) => o with { Formats = v }
         },
         {

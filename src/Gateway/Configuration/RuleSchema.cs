@@ -19,6 +19,10 @@ internal static class RuleSchema
             "Repositories, as patterns over the whole name.", (o, v) => o with { Repositories = v }
         },
         {
+            "exceptRepos", new ListOf<string>(Scalars.Glob), "[]", "Repositories that are left out again.",
+            (o, v) => o with { ExceptRepositories = v }
+        },
+        {
             "tags", TagPatterns, "(all)",
             "Binds the rule to tags.", (o, v) => o with { IncludeTags = v.IncludeTags, ExcludeTags = v.ExcludeTags }
         },
@@ -42,7 +46,8 @@ internal static class RuleSchema
             "match", Match, "(everything but evidence)", "What the rule is about.",
             (o, v) => o with
             {
-                Repositories = v.Repositories, IncludeTags = v.IncludeTags, ExcludeTags = v.ExcludeTags, Kinds = v.Kinds, Stages = v.Stages,
+                Repositories = v.Repositories, ExceptRepositories = v.ExceptRepositories, IncludeTags = v.IncludeTags,
+                ExcludeTags = v.ExcludeTags, Kinds = v.Kinds, Stages = v.Stages,
             }
         },
         { "require", RequireSchema.Require, new Required(), "What must hold: all of it.", (o, v) => o with { Require = v } },

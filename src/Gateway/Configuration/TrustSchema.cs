@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Keyless;
+using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Configuration;
 
@@ -87,6 +88,27 @@ internal static class TrustSchema
             (o, v) => o with { Keyless = Identity(o) with { Claims = v } }
         },
         {
+            "notation", Scalars.Text, "(none)", "A store of `policy.trust.notation`, for Notation signatures of these identities.",
+            (o, v) => o with { Notation = Notary(o) with { Store = v } }
+        },
+        {
+            "trustedIdentities", NotationSchema.Identities, "(none)",
+            "Subjects of signing certificates, each by the parts that count, or `*` alone.",
+            (o, v) => o with { Notation = NotationSchema.Of(Notary(o), v) }
+        },
+        {
+            "level", NotationSchema.Level, "strict", "What is enforced of a Notation signature.",
+            (o, v) => o with { Notation = Notary(o) with { Level = v } }
+        },
+        {
+            "override", NotationSchema.Override, "{}", "What takes the level's place.",
+            (o, v) => o with { Notation = NotationSchema.Over(Notary(o), v) }
+        },
+        {
+            "verifyTimestamp", NotationSchema.StampAfterExpiry, "always", "When a time stamp is asked for, where the store has time stampers.",
+            (o, v) => o with { Notation = Notary(o) with { StampAfterExpiry = v } }
+        },
+        {
             "tlog",
             Scalars.OneOf(("require", TlogMode.Require), ("ifPresent", TlogMode.IfPresent), ("ignore", TlogMode.Ignore)),
             "(ifPresent for keys, require for keyless)", "Whether an entry of a transparency log must be there.",
@@ -102,12 +124,18 @@ internal static class TrustSchema
             (o, v) => o with { Keyless = v }
         },
         {
+            "notation", new MapOf<NotationStoreOptions>(Scalars.Text, NotationSchema.Store), "{}",
+            "Trust stores of Notation, by names of your choice.", (o, v) => o with { Notation = v }
+        },
+        {
             "authorities", new MapOf<AuthorityOptions>(Scalars.Text, Authority, ReadAuthority, []), "{}",
             "Who may sign, by names of your choice: what rules refer to.", (o, v) => o with { Authorities = v }
         },
     };
 
     private static KeylessAuthority Identity(AuthorityOptions authority) => authority.Keyless ?? new("", "");
+
+    private static NotationAuthority Notary(AuthorityOptions authority) => authority.Notation ?? new("");
 
     private static bool ReadAuthority(string id, ConfigurationNode node, string path, Reading reading, out AuthorityOptions authority)
     {
@@ -118,8 +146,11 @@ internal static class TrustSchema
 
     private static void CheckAuthority(AuthorityOptions authority, string path, Reading reading)
     {
-        if (authority.AnyOf.IsEmpty == (authority.Keyless is null))
-            reading.Add(path, "expected anyOf with keys, or keyless with issuer and subject");
+        var kinds = new[] { !authority.AnyOf.IsEmpty, authority.Keyless is not null, authority.Notation is not null };
+        if (kinds.Count(static kind => kind) != 1)
+            reading.Add(path, "expected one of anyOf with keys, keyless with issuer and subject, and notation with trustedIdentities");
+        else if (authority.Notation is { } notation)
+            NotationSchema.Check(notation, path, reading);
         else if (authority.Keyless is { } keyless
             && (keyless.Root.Length == 0 || keyless.Issuer.Length == 0 || (keyless.Subject ?? keyless.SubjectPattern) is null))
             reading.Add(path, "expected keyless, issuer and subject, all three: else strangers of the same issuer could sign");
@@ -134,10 +165,13 @@ internal static class TrustSchema
                 reading.Add($"{place}.anyOf[{i}].key", $"'{key}' names no key{NearestName.Hint(key, trust.Keys.Keys)}");
             if (authority.Keyless is { } keyless && !trust.Keyless.ContainsKey(keyless.Root))
                 reading.Add($"{place}.keyless", $"'{keyless.Root}' names no root{NearestName.Hint(keyless.Root, trust.Keyless.Keys)}");
+            if (authority.Notation is { Store: var store } && !trust.Notation.ContainsKey(store))
+                reading.Add($"{place}.notation", $"'{store}' names no store{NearestName.Hint(store, trust.Notation.Keys)}");
         }
     }
 
-    private static Parsed<string> ReadText(string text, Reading reading)
+    /// <summary>The text itself where it is PEM, else that of the file that it names.</summary>
+    internal static Parsed<string> ReadText(string text, Reading reading)
     {
         if (text.Contains("-----BEGIN", StringComparison.Ordinal)) return text;
         try

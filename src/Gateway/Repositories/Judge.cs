@@ -197,7 +197,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     public bool IsProtected(RepositoryName name, TagName tag, ManifestKind kind) => engine.Policy?.Rules.Any(rule =>
         rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
         && rule.Mode == RuleMode.Enforce && rule.Kinds.Contains(kind)
-        && (rule.Repositories.IsEmpty || Glob.IsMatch(rule.Repositories, name.Value))
+        && rule.IsAbout(name)
         && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))
         && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
 

@@ -264,15 +264,6 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Notation_signature_is_seen_and_not_verified()
-    {
-        var check = Ask(Trust, Referrer(new Layer("application/jose+json", "{}"u8.ToArray())));
-
-        Assert.Equal(ReasonCodes.SigNoTrusted, check.Code);
-        Assert.Contains("Notation", check.Why, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Index_and_image_hold_no_signatures()
     {
         Assert.Empty(EvidenceSet.Read([new(Other, Sample.Index(Sample.Image), null, Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)]).Found);

@@ -199,7 +199,7 @@ public sealed class PolicySchemaTests : IDisposable
 
     [Theory]
     [InlineData("", "anyOf: [{ key: kk }]", "'kk' names no key; did you mean k?")]
-    [InlineData("", "anyOf: []", "expected anyOf with keys, or keyless with issuer and subject")]
+    [InlineData("", "anyOf: []", "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
     [InlineData("", "keyless: a, subject: b", "expected keyless, issuer and subject, all three")]
     [InlineData("", "keyless: a, issuer: b", "expected keyless, issuer and subject, all three")]
     [InlineData(", hash: md5", "anyOf: [{ key: k }]", "expected sha256 or sha384 or sha512")]

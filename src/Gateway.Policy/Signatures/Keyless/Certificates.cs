@@ -47,10 +47,12 @@ internal static class Certificates
 
     /// <summary>
     /// Whether a path leads from the certificate to the authority's root over the authority's own certificates, each of them valid at that
-    /// moment. Exactly one result is null: the issuer's public key (SubjectPublicKeyInfo), or why not.
+    /// moment. Exactly one result is null: the issuer's public key (SubjectPublicKeyInfo), or why not. Carried certificates may stand
+    /// between too, where only the root is pinned.
     /// </summary>
     public static (byte[]? IssuerKey, string? Why) PathTo(
-        PinnedAuthority authority, X509Certificate2 certificate, DateTimeOffset at, string usage)
+        PinnedAuthority authority, X509Certificate2 certificate, DateTimeOffset at, string usage,
+        X509Certificate2Collection? carried = null)
     {
         if (!authority.ValidFor.Contains(at))
             return (null, $"{Printable.Quote(authority.Uri)} is trusted from {authority.ValidFor}, not at {TimeRange.Text(at)}");
@@ -58,11 +60,13 @@ internal static class Certificates
         try
         {
             using var chain = OfflineChain(pinned, at, usage);
+            chain.ChainPolicy.ExtraStore.AddRange(carried ?? []);
             if (!chain.Build(certificate))
                 return (null, $"no path to {Printable.Quote(authority.Uri)} at {TimeRange.Text(at)}: {StatusOf(chain)}");
             // The builder also knows the machine's intermediates: they may not stand in for what is pinned.
             var path = chain.ChainElements.Skip(1).Select(e => e.Certificate).ToList();
-            return path.Count > 0 && path.All(c => pinned.Any(p => p.RawDataMemory.Span.SequenceEqual(c.RawDataMemory.Span)))
+            var allowed = pinned.Concat(carried ?? []).ToList();
+            return path.Count > 0 && path.All(c => allowed.Exists(p => p.RawDataMemory.Span.SequenceEqual(c.RawDataMemory.Span)))
                 ? (path[0].PublicKey.ExportSubjectPublicKeyInfo(), null)
                 : (null, $"the path to {Printable.Quote(authority.Uri)} leads over a certificate that is not pinned");
         }

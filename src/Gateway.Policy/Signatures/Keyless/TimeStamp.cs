@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Formats.Asn1;
 using System.Numerics;
 using System.Security.Cryptography;
@@ -19,20 +20,35 @@ internal static class TimeStamp
     /// </summary>
     /// <param name="response">A TimeStampResp in DER.</param>
     /// <param name="stamped">The bytes that were stamped: a signature.</param>
-    /// <param name="root">Who may stamp.</param>
+    /// <param name="root">Who may stamp, with all certificates between.</param>
     public static (DateTimeOffset? Time, PinnedAuthority? By, string? Why) Verify(
         ReadOnlyMemory<byte> response, ReadOnlySpan<byte> stamped, TrustedRoot root)
     {
+        var (stamp, by, why) = Check(() => Token(response), stamped, root.TimestampAuthorities, carries: false);
+        return (stamp?.Timestamp, by, why);
+    }
+
+    /// <summary>The same for a bare TimeStampToken in DER that carries the certificates up to a pinned root. One result is null.</summary>
+    public static (Rfc3161TimestampTokenInfo? Stamp, string? Why) VerifyToken(
+        ReadOnlyMemory<byte> token, ReadOnlySpan<byte> stamped, ImmutableArray<PinnedAuthority> roots)
+    {
+        var (stamp, _, why) = Check(() => Decode(token), stamped, roots, carries: true);
+        return (stamp, why);
+    }
+
+    private static (Rfc3161TimestampTokenInfo? Stamp, PinnedAuthority? By, string? Why) Check(
+        Func<Rfc3161TimestampToken?> read, ReadOnlySpan<byte> stamped, ImmutableArray<PinnedAuthority> authorities, bool carries)
+    {
         try
         {
-            if (Token(response) is not { } token)
+            if (read() is not { } token)
                 return (null, null, "the time stamp is not granted, or not by a certificate that was then valid for stamping");
             if (token.TokenInfo.HashAlgorithmId.Value is { } hash && !Hashes.Contains(hash))
                 return (null, null, $"the time stamp is over a hash of {hash}, expected SHA-256, SHA-384 or SHA-512");
-            var why = root.TimestampAuthorities.IsEmpty ? "the trusted root names no time stamper" : null;
-            foreach (var authority in root.TimestampAuthorities)
+            var why = authorities.IsEmpty ? "the trusted root names no time stamper" : null;
+            foreach (var authority in authorities)
             {
-                if (ProblemOf(token, stamped, authority) is not { } problem) return (token.TokenInfo.Timestamp, authority, null);
+                if (ProblemOf(token, stamped, authority, carries) is not { } problem) return (token.TokenInfo, authority, null);
                 why = why is null ? problem : $"{why}; {problem}";
             }
             return (null, null, why);
@@ -52,10 +68,13 @@ internal static class TimeStamp
         if (status < BigInteger.Zero || status > BigInteger.One || !body.HasData) return null;
         var token = body.ReadEncodedValue();
         body.ThrowIfNotEmpty();
-        return Rfc3161TimestampToken.TryDecode(token, out var decoded, out var read) && read == token.Length ? decoded : null;
+        return Decode(token);
     }
 
-    private static string? ProblemOf(Rfc3161TimestampToken token, ReadOnlySpan<byte> stamped, PinnedAuthority authority)
+    private static Rfc3161TimestampToken? Decode(ReadOnlyMemory<byte> token) =>
+        Rfc3161TimestampToken.TryDecode(token, out var decoded, out var read) && read == token.Length ? decoded : null;
+
+    private static string? ProblemOf(Rfc3161TimestampToken token, ReadOnlySpan<byte> stamped, PinnedAuthority authority, bool carries)
     {
         var pinned = new X509Certificate2Collection();
         foreach (var der in authority.Certificates) pinned.Add(X509CertificateLoader.LoadCertificate(der.Span));
@@ -67,8 +86,9 @@ internal static class TimeStamp
             var pinsSigner = Certificates.ProblemOfUse(pinned[0], Certificates.TimeStamping) is null;
             if (pinsSigner && !signer.RawDataMemory.Span.SequenceEqual(pinned[0].RawDataMemory.Span))
                 return $"the time stamp is by another certificate than {Printable.Quote(authority.Uri)} has pinned";
+            X509Certificate2Collection carried = carries ? token.AsSignedCms().Certificates : [];
             return Certificates.ProblemOfUse(signer, Certificates.TimeStamping)
-                ?? Certificates.PathTo(authority, signer, token.TokenInfo.Timestamp, Certificates.TimeStamping).Why;
+                ?? Certificates.PathTo(authority, signer, token.TokenInfo.Timestamp, Certificates.TimeStamping, carried).Why;
         }
         finally
         {

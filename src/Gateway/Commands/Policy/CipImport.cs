@@ -10,9 +10,6 @@ internal sealed class CipImport(Import import, string trustedRoot)
 {
     private const string Group = "policy.sigstore.dev/";
 
-    // A document has 2000 descriptors at most unless the file says otherwise: a limit that nothing exceeds.
-    private const string NoLimit = "100000";
-
     private readonly CipTrust _trust = new(import, trustedRoot);
     private readonly List<ConfigurationNode> _rules = [];
 
@@ -27,7 +24,7 @@ internal sealed class CipImport(Import import, string trustedRoot)
         }
         var at = documents[0].Location;
         import.Comments.Add("default: deny is policy-controller's no-match-policy: deny; write allow where your cluster says so.");
-        _rules.Add(AdmitEvidence(at));
+        _rules.Add(ImportedRules.AdmitEvidence(at));
         return Nodes.Map(at, ("default", Nodes.Text("deny", at)), ("trust", _trust.ToNode(at)), ("rules", Nodes.List(at, _rules)));
     }
 
@@ -47,7 +44,7 @@ internal sealed class CipImport(Import import, string trustedRoot)
 
     private void ReadPolicy(string name, MappingNode spec)
     {
-        RefuseUnknown(spec, "spec", ["images", "authorities", "match", "mode", "policy"]);
+        ImportedRules.RefuseUnknown(import, spec, "spec", ["images", "authorities", "match", "mode", "policy"]);
         if (spec.Find("policy") is { } policy)
             import.Refuse(policy, "spec.policy", $"{name} asks for a program (CUE or Rego), which no rule here can");
         if (spec.Find("match") is { } match)
@@ -81,15 +78,8 @@ internal sealed class CipImport(Import import, string trustedRoot)
         CipChoice.Of of => of.Require,
         CipChoice.Fail => Nodes.Map(at, ("annotations", Nodes.Map(
             at, ("gateway.static.fail", Nodes.Map(at, ("regex", Nodes.Text(@"[^\s\S]", at))))))),
-        _ => Nodes.Map(at, ("limits", Nodes.Map(at, ("maxLayers", Nodes.Text(NoLimit, at))))),
+        _ => ImportedRules.RequireNothing(at),
     };
-
-    // Under default: deny some rule must be about signatures, or nobody could bring one.
-    private static MappingNode AdmitEvidence(SourceLocation at) => Nodes.Map(
-        at,
-        ("id", Nodes.Text("evidence-may-come", at)),
-        ("match", Nodes.Map(at, ("kinds", Nodes.List(at, [Nodes.Text("evidence", at)])))),
-        ("require", Nodes.Map(at, ("limits", Nodes.Map(at, ("maxLayers", Nodes.Text("256", at)))))));
 
     private SequenceNode? Repositories(MappingNode spec, bool mustBeExact)
     {
@@ -117,27 +107,8 @@ internal sealed class CipImport(Import import, string trustedRoot)
         else if (name != text && text[name.Length..] is not (":*" or ":**" or "@*" or "@**"))
             import.Note(glob, "spec.images", $"'{text}' is carried over as '{name}', for every tag and digest, which is stricter");
         if (name.StartsWith("index.docker.io/", StringComparison.Ordinal)) name = name["index.".Length..];
-        CheckHost(glob, name);
+        ImportedRules.CheckHost(import, glob, "spec.images", name);
         return name;
-    }
-
-    private void CheckHost(ScalarNode glob, string name)
-    {
-        var host = name.Split('/')[0];
-        if (host.Contains(':', StringComparison.Ordinal))
-            import.Refuse(
-                glob, "spec.images", $"repositories here have no port in their names; write the name that this gateway gives '{name}'");
-        else if (host.Contains('.', StringComparison.Ordinal) && !host.Contains('*', StringComparison.Ordinal)
-            && !WellKnownUpstreams.Keys.Contains(host))
-            import.Note(
-                glob, "spec.images",
-                $"'{name}' means repositories below the prefix {host} here; take it away for those of this gateway's own");
-    }
-
-    private void RefuseUnknown(MappingNode section, string path, string[] known)
-    {
-        foreach (var entry in section.Entries.Where(entry => !known.Contains(entry.Key)))
-            import.Refusals.Add(new(entry.KeyLocation, $"{path}.{entry.Key}", $"unknown key{NearestName.Hint(entry.Key, known)}"));
     }
 
     private static string OneLine(string text) => text.ReplaceLineEndings(" ").Trim();

@@ -5,7 +5,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What is likely wrong with a policy as a whole, found by asking it about an image, and about what cosign writes.</summary>
+/// <summary>What is likely wrong with a policy as a whole, found by asking it about an image, and about what signers write.</summary>
 internal static class LintDefaults
 {
     private static readonly Descriptor Empty = new(MediaTypes.OciEmpty, Digest.Of("{}"u8), 2);
@@ -30,7 +30,14 @@ internal static class LintDefaults
         {
             Config = Config, Layers = [new(EvidenceTypes.SimpleSigning, Digest.Of("payload"u8), 7)],
         }, TagName.Parse($"sha256-{Subject.Hex}.sig")),
+        (Notation, new(MediaTypes.OciManifest)
+        {
+            Config = new("application/vnd.cncf.notary.signature", Digest.Of("{}"u8), 2),
+            Layers = [new(EvidenceTypes.Jws, Digest.Of("envelope"u8), 8)], Subject = new(MediaTypes.OciManifest, Subject, 5),
+        }, null),
     ];
+
+    private const string Notation = "notation";
 
     public static IEnumerable<LintFinding> Of(PolicyOptions policy)
     {
@@ -51,7 +58,7 @@ internal static class LintDefaults
                     $"policy.default: deny refuses what this rule is about at {string.Join(", ", stages)}, for no rule is about that",
                     "leave stages out, or add a rule for these stages");
             if (rule.Require.Signatures.IsEmpty && rule.Require.Attestations.IsEmpty) continue;
-            foreach (var (by, manifest, tag) in Signatures)
+            foreach (var (by, manifest, tag) in Signatures.Where(one => Asks(rule.Require, policy.Trust, one.By == Notation)))
             {
                 var verdict = engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []));
                 if (!verdict.Admits && told.Add($"{by} {verdict.Reasons[0].Message}"))
@@ -62,6 +69,11 @@ internal static class LintDefaults
             }
         }
     }
+
+    // Whether some authority of the rule signs with notation, or some with cosign.
+    private static bool Asks(RequireOptions require, TrustOptions trust, bool ofNotation) =>
+        require.Signatures.Select(static one => one.Authority).Concat(require.Attestations.Select(static one => one.Authority))
+            .Any(id => trust.Authorities[id].Notation is not null == ofNotation);
 
     private static IEnumerable<LintFinding> Whole(PolicyOptions policy)
     {

@@ -54,11 +54,19 @@ internal static class LintRules
                 yield return new(
                     $"{place}.atLeast", "NEVER_SATISFIED", $"{signature.AtLeast} signers are asked for, and the authority has {have}",
                     "lower atLeast, or add keys to the authority");
+            var byNotation = policy.Trust.Authorities[signature.Authority].Notation is not null;
+            if (byNotation && signature.BindReference == BindReference.Required)
+                yield return new(
+                    $"{place}.bindReference", "NEVER_SATISFIED", "a Notation signature names no repository", "leave bindReference out");
+            if (!signature.Formats.IsEmpty && byNotation != signature.Formats.Contains(SignatureFormat.Notation))
+                yield return new(
+                    $"{place}.formats", "NEVER_SATISFIED", $"{signature.Authority} signs in none of these formats",
+                    "leave formats out: the authority says which tool signs");
             if (signature.BindReference == BindReference.Required && signature.Formats is [SignatureFormat.Bundle])
                 yield return new(
                     $"{place}.bindReference", "NEVER_SATISFIED", "a bundle names no repository",
                     "use bindReference: optional, or take legacy among the formats");
-            if (signature.BindReference == BindReference.Required && signature.Formats.IsEmpty)
+            if (signature.BindReference == BindReference.Required && signature.Formats.IsEmpty && !byNotation)
                 yield return new(
                     $"{place}.bindReference", "BUNDLES_NEVER_COUNT", "cosign 3 writes bundles, which name no repository",
                     "use bindReference: optional, or sign with --new-bundle-format=false");
@@ -70,6 +78,10 @@ internal static class LintRules
                 yield return new(
                     $"{place}.atLeast", "NEVER_SATISFIED", $"{attestation.AtLeast} signers are asked for, and the authority has {have}",
                     "lower atLeast, or add keys to the authority");
+            if (policy.Trust.Authorities[attestation.Authority].Notation is not null)
+                yield return new(
+                    $"{place}.authority", "NEVER_SATISFIED", "an authority by Notation makes no attestations",
+                    "name one by keys or keyless, or ask for a signature");
             if (!attestation.PredicateType.Contains("://", StringComparison.Ordinal))
                 yield return new(
                     $"{place}.predicateType", "PREDICATE_SHORT",
@@ -131,7 +143,7 @@ internal static class LintRules
     }
 
     private static bool Says(RuleOptions wide, RuleOptions narrow) =>
-        GlobReach.Covers(wide.Repositories, narrow.Repositories)
+        wide.ExceptRepositories.IsEmpty && GlobReach.Covers(wide.Repositories, narrow.Repositories)
         && (!RuleNamesTags(wide)
             || (wide.ExcludeTags.IsEmpty && RuleNamesTags(narrow) && GlobReach.Covers(wide.IncludeTags, narrow.IncludeTags)))
         && (wide.Stages.IsEmpty || (!narrow.Stages.IsEmpty && narrow.Stages.All(wide.Stages.Contains)))
@@ -142,6 +154,7 @@ internal static class LintRules
     private static int? TooMany(string id, int atLeast, TrustOptions trust)
     {
         var authority = trust.Authorities[id];
+        if (authority.Notation is not null) return null; // how many certificates its authorities issue is theirs to say
         var have = authority.Keyless is { } keyless
             ? keyless.Subject is null ? int.MaxValue : 1
             : authority.AnyOf.Select(key => trust.Keys[key].Key.Fingerprint).Distinct().Count();

@@ -31,6 +31,10 @@ internal static class LintTrust
         {
             foreach (var finding in OfRoot($"policy.trust.keyless.{name}", name, root, trust, now)) yield return finding;
         }
+        foreach (var (name, store) in trust.Notation)
+        {
+            foreach (var finding in LintNotation.OfStore(name, store, trust, now)) yield return finding;
+        }
         foreach (var finding in used.SelectMany(authority => OfAuthority(authority, trust, now))) yield return finding;
     }
 
@@ -88,6 +92,10 @@ internal static class LintTrust
             yield return new(
                 $"{path}.anyOf", "AUTHORITY_WITHOUT_KEY", "each of its keys is retired or revoked: nothing signed from now on counts",
                 "add the key that signs now");
+        if (authority.Notation is { TakesAnybody: true })
+            yield return new(
+                $"{path}.level", "AUTHORITY_ANYBODY", "authenticity is only noted: whoever signs, it counts",
+                "take level permissive or strict, and mode: audit of the rule to watch first");
         if (authority.Keyless is not { } keyless) yield break;
         if (authority.Tlog == TlogMode.Ignore)
             yield return new(

@@ -11,15 +11,20 @@ internal static class PolicyImportCommand
     {
         var quay = File("--quay", "The config.yaml of Red Hat Quay: its settings about artifact types.");
         var cip = File("--cip", "ClusterImagePolicies of sigstore's policy-controller, one document or several.");
-        var notation = File("--notation", "A trustpolicy.json of Notation, which this version cannot carry over.");
+        var notation = File("--notation", "A trustpolicy.json of Notation, with its trust store.");
         var root = new Option<string>("--trusted-root")
         {
             Description = "The trusted_root.json that keyless authorities are verified by.", HelpName = "FILE",
             DefaultValueFactory = _ => "trusted_root.json",
         };
+        var store = File("--trust-store", "The trust store of --notation; truststore beside the trust policy, unless written.");
+        var host = new Option<string?>("--host")
+        {
+            Description = "The host in scopes of --notation that is this gateway itself: it is taken off.", HelpName = "HOST",
+        };
         var command = new Command("import", "Prints a policy section made of somebody else's policy; what it cannot say goes to standard error.")
         {
-            quay, cip, notation, root,
+            quay, cip, notation, root, store, host,
         };
         command.Validators.Add(result =>
         {
@@ -30,7 +35,13 @@ internal static class PolicyImportCommand
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             if (parsed.GetValue(quay) is { } config) return await RunAsync(config, QuayImport.Read, output, error);
-            if (parsed.GetValue(notation) is { } trust) return await RunAsync(trust, NotationImport.Read, output, error);
+            if (parsed.GetValue(notation) is { } trust)
+            {
+                var beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(trust))!, "truststore");
+                var folder = new NotationTrustStore(parsed.GetValue(store) ?? beside);
+                return await RunAsync(
+                    trust, (file, import) => new NotationImport(import, folder, parsed.GetValue(host)).Read(file), output, error);
+            }
             return await RunAllAsync(
                 parsed.GetValue(cip)!, (all, import) => new CipImport(import, parsed.GetValue(root)!).Read(all), output, error);
         });

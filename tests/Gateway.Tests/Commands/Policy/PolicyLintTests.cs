@@ -132,6 +132,39 @@ public sealed class PolicyLintTests : IDisposable
           rules: [ { id: r, match: { stages: [pull] }, require: { signatures: [ { authority: release } ] } } ]
         """));
 
+    [Theory]
+    [InlineData(100, "level: strict", "")]
+    [InlineData(100, "level: audit", "policy.trust.authorities.release.level AUTHORITY_ANYBODY")]
+    [InlineData(100, "override: { authenticity: log }", "policy.trust.authorities.release.level AUTHORITY_ANYBODY")]
+    [InlineData(10, "level: strict", "policy.trust.notation.acme.ca[0] CERTIFICATE_EXPIRES_SOON")]
+    [InlineData(0, "level: strict", "policy.trust.notation.acme.ca[0] CERTIFICATE_EXPIRED")]
+    public void A_Notation_authority_that_trusts_anybody_or_soon_nobody_is_told(int days, string level, string expected) =>
+        Assert.Equal(expected, string.Join(' ', Told($$"""
+            policy:
+              default: allow
+              trust:
+                notation: { acme: { ca: {{Quoted(Root(days))}} } }
+                authorities: { release: { notation: acme, trustedIdentities: ["*"], {{level}} } }
+              rules: [ { id: r, match: { stages: [pull] }, require: { signatures: [ { authority: release } ] } } ]
+            """)));
+
+    [Fact]
+    public void A_store_that_no_authority_uses_is_told() => Assert.Contains("policy.trust.notation.acme STORE_UNUSED", Told($$"""
+        policy:
+          default: allow
+          trust: { notation: { acme: { ca: {{Quoted(Root(100))}} } } }
+          rules: [ { id: r, require: { limits: { maxLayers: 5 } } } ]
+        """));
+
+    private static string Root(int days)
+    {
+        using var key = System.Security.Cryptography.ECDsa.Create();
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=root", key, System.Security.Cryptography.HashAlgorithmName.SHA256);
+        using var root = request.CreateSelfSigned(DateTimeOffset.UnixEpoch, Now.AddDays(days));
+        return root.ExportCertificatePem();
+    }
+
     [Fact]
     public void A_short_RSA_key_a_key_twice_and_an_authority_that_no_rule_names_are_told()
     {

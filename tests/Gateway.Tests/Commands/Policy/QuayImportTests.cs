@@ -97,21 +97,4 @@ public sealed class QuayImportTests : IDisposable
     [InlineData("exlpain")]
     public async Task A_command_line_that_is_not_understood_is_an_error_and_no_warning(params string[] arguments) =>
         Assert.Equal(4, (await PolicyRig.Run(arguments)).Code);
-
-    [Fact]
-    public async Task Notations_trust_policy_is_refused_by_the_names_of_its_scopes()
-    {
-        var file = _rig.Write("trustpolicy.json", """
-            { "version": "1.0", "trustPolicies": [
-                { "name": "acme", "registryScopes": ["registry.acme.io/net", "registry.acme.io/db"],
-                  "signatureVerification": { "level": "strict" }, "trustStores": ["ca:acme"], "trustedIdentities": ["*"] } ] }
-            """);
-
-        var (code, output, error) = await PolicyRig.Run("import", "--notation", file);
-
-        Assert.Equal((4, ""), (code, output));
-        Assert.Contains($"{file}:1:38: trustPolicies: this version stores and lists Notation signatures and does not verify them", error);
-        Assert.Contains("acme (registry.acme.io/net, registry.acme.io/db)", error);
-        Assert.Single(error.Trim().Split('\n'));
-    }
 }

@@ -1,0 +1,18 @@
+using System.Globalization;
+
+namespace Gateway.Oci;
+
+/// <summary>Moments as RFC 3339 writes them.</summary>
+internal static class Moments
+{
+    private const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+
+    private static readonly string[] Formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];
+
+    /// <summary>The moment in UTC, cut off after 100 ns; null when the text is none.</summary>
+    public static DateTimeOffset? Parse(string text)
+    {
+        var fine = text.Length == "2021-12-18T20:59:59.999999999Z".Length && text[^1] == 'Z' ? text[..^3] + "Z" : text;
+        return DateTimeOffset.TryParseExact(fine, Formats, CultureInfo.InvariantCulture, Utc, out var moment) ? moment : null;
+    }
+}

@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Policy.Signatures.Notation;
+
+/// <summary>
+/// Reads a Notation signature in COSE: one tagged COSE_Sign1 (RFC 9052 §4.2, signature-envelope-cose.md), strictly: no key twice, nothing
+/// detached.
+/// </summary>
+internal static class CoseEnvelope
+{
+    private const int Sign1Tag = 18; // RFC 9052 §2
+    private const int EpochTag = 1; // RFC 8949 §3.4.2
+    private const string ChainLabel = "33"; // x5chain, RFC 9360 §2
+    private const string TimestampLabel = "io.cncf.notary.timestampSignature";
+
+    // 9999-12-31T23:59:59Z, the last moment that .NET knows.
+    private const long MaxSeconds = 253402300799;
+
+    /// <summary>Reads the item.</summary>
+    public static NotationEnvelope Read(ReadOnlyMemory<byte> bytes)
+    {
+        var cbor = new CborReader(bytes.Span);
+        if (cbor.Tag() != Sign1Tag || cbor.Array() != 4) throw Bad("expected a COSE_Sign1 with its tag, got something else");
+        var headers = cbor.Bytes(EvidenceBudget.MaxNotation).ToArray();
+        var (chain, timestamp) = ReadUnprotected(ref cbor);
+        var payload = cbor.Bytes(EvidenceBudget.MaxNotation).ToArray();
+        var signature = cbor.Bytes(NotationEnvelope.MaxSignature).ToArray();
+        cbor.End();
+        if (chain.IsEmpty) throw Bad("expected a COSE_Sign1 with x5chain, got none");
+        return new(SignedBytes(headers, payload), payload, signature, ReadProtected(headers), chain, timestamp);
+    }
+
+    // Sig_structure, RFC 9052 §4.4: context, protected headers, no external data, payload.
+    private static byte[] SignedBytes(byte[] headers, byte[] payload) =>
+    [
+        .. CborReader.HeadOf(4, 4), .. CborReader.HeadOf(3, "Signature1"u8.Length), .. "Signature1"u8,
+        .. CborReader.HeadOf(2, headers.Length), .. headers, .. CborReader.HeadOf(2, 0), .. CborReader.HeadOf(2, payload.Length), .. payload,
+    ];
+
+    private static NotationAttributes ReadProtected(byte[] bytes)
+    {
+        var cbor = new CborReader(bytes);
+        var headers = new SignedHeaders();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (var left = cbor.Map(); left > 0; left--) ReadHeader(ref cbor, Label(ref cbor, seen), headers);
+        cbor.End();
+        return headers.Check();
+    }
+
+    private static void ReadHeader(ref CborReader cbor, string label, SignedHeaders headers)
+    {
+        switch (label)
+        {
+            case "1": headers.Algorithm = NameOf(cbor.Integer()); break;
+            case "2": ReadCritical(ref cbor, headers); break;
+            case "3": headers.ContentType = cbor.Text(); break;
+            case SignedHeaders.SchemeKey: headers.Scheme = cbor.Text(); break;
+            case SignedHeaders.TimeKey: headers.Time = Moment(ref cbor); break;
+            case SignedHeaders.AuthenticTimeKey: headers.AuthenticTime = Moment(ref cbor); break;
+            case SignedHeaders.ExpiryKey: headers.Expiry = Moment(ref cbor); break;
+            case SignedHeaders.PluginKey or SignedHeaders.PluginVersionKey:
+                headers.NeedsPlugin = true;
+                cbor.Skip();
+                break;
+            default: cbor.Skip(); break;
+        }
+    }
+
+    private static void ReadCritical(ref CborReader cbor, SignedHeaders headers)
+    {
+        for (var left = cbor.Array(); left > 0; left--) headers.AddCritical(Label(ref cbor, []));
+    }
+
+    private static (ImmutableArray<ReadOnlyMemory<byte>>, ReadOnlyMemory<byte>?) ReadUnprotected(ref CborReader cbor)
+    {
+        var chain = ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>();
+        var timestamp = NoBytes.Here;
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (var left = cbor.Map(); left > 0; left--)
+        {
+            var label = Label(ref cbor, seen);
+            if (label == ChainLabel) ReadChain(ref cbor, chain);
+            else if (label == TimestampLabel) timestamp = cbor.Bytes(NotationEnvelope.MaxTimestamp).ToArray();
+            else cbor.Skip();
+        }
+        return (chain.ToImmutable(), timestamp);
+    }
+
+    private static void ReadChain(ref CborReader cbor, ImmutableArray<ReadOnlyMemory<byte>>.Builder chain)
+    {
+        var count = cbor.Array();
+        if (count > NotationEnvelope.MaxChain) throw Bad($"expected at most {NotationEnvelope.MaxChain} certificates, got {count}");
+        for (; count > 0; count--) chain.Add(cbor.Bytes(NotationEnvelope.MaxCertificate).ToArray());
+    }
+
+    // A label is a number or a text, and the text "1" is not the number 1.
+    private static string Label(ref CborReader cbor, HashSet<string> seen)
+    {
+        var label = cbor.IsAtText ? Name(cbor.Text()) : $"{cbor.Integer()}";
+        return seen.Add(label) ? label : throw Bad($"expected the header {Printable.Quote(label)} once, got it twice");
+    }
+
+    private static string Name(string text) => text.Length > 0 && text[0] is '-' or (>= '0' and <= '9') ? $"'{text}'" : text;
+
+    private static DateTimeOffset Moment(ref CborReader cbor)
+    {
+        if (cbor.Tag() != EpochTag) throw Bad("expected a moment in seconds since 1970, got another tag");
+        return cbor.Integer() is >= 0 and <= MaxSeconds and var seconds
+            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+            : throw Bad("expected a moment from 1970 to 9999, got another");
+    }
+
+    // The names in JWS of the algorithms of RFC 9053 §2.1 and RFC 8230 §2.
+    private static string NameOf(long algorithm) => algorithm switch
+    {
+        -7 => "ES256",
+        -35 => "ES384",
+        -36 => "ES512",
+        -37 => "PS256",
+        -38 => "PS384",
+        -39 => "PS512",
+        _ => $"{algorithm}",
+    };
+
+    private static UnusableSignatureException Bad(string why) => new(ReasonCodes.SigBad, why);
+}

@@ -1,0 +1,161 @@
+using System.Formats.Asn1;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
+using Gateway.Policy.Signatures.Keyless;
+
+namespace Gateway.Policy.Signatures.Notation;
+
+/// <summary>
+/// Says whether a Notation signature counts for an authority, by the Notary Project's checks (trust-store-trust-policy.md): integrity,
+/// authenticity, authentic time stamp, expiry, revocation. Pure but for the moment passed in; nobody is asked over the network.
+/// </summary>
+internal static class NotationVerifier
+{
+    // RFC 5280 §4.2.1.13 and §4.2.2.1.
+    private const string CrlPoints = "2.5.29.31";
+    private const string AuthorityInformation = "1.3.6.1.5.5.7.1.1";
+
+    /// <summary>Checks one signature for one authority.</summary>
+    /// <param name="material">The signature with everything that came beside it.</param>
+    /// <param name="authority">Whose signatures count; one by Notation.</param>
+    /// <param name="store">The store that the authority names.</param>
+    /// <param name="now">The moment of the question.</param>
+    public static Checked Verify(SignatureMaterial material, AuthorityOptions authority, NotationStoreOptions store, DateTimeOffset now)
+    {
+        var expected = authority.Notation
+            ?? throw new ArgumentException($"'{authority.Id}' does not sign with Notation", nameof(authority));
+        if (material.Notation is null)
+            return Checked.Untrusted(ReasonCodes.SigNoTrusted, $"expected a Notation signature by {authority.Id}, got one of another kind");
+        var chain = new List<X509Certificate2>();
+        try
+        {
+            Load(material, chain);
+            var question = new Question(material, material.Notation, chain, expected, store, now);
+            RequireIntegrity(question);
+            return Judge(question) with { ChangesAt = ChangeOf(question) };
+        }
+        catch (RefusedException e)
+        {
+            return Checked.Untrusted(e.Code, e.Message);
+        }
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
+        {
+            return Checked.Untrusted(ReasonCodes.SigBad, $"a certificate of the chain cannot be read: {e.Message}");
+        }
+        finally
+        {
+            chain.ForEach(static certificate => certificate.Dispose());
+        }
+    }
+
+    private sealed record Question(
+        SignatureMaterial Material, NotationAttributes Signed, List<X509Certificate2> Chain, NotationAuthority Expected,
+        NotationStoreOptions Store, DateTimeOffset Now);
+
+    private static void Load(SignatureMaterial material, List<X509Certificate2> chain)
+    {
+        foreach (var der in material.Chain.Prepend(material.Certificate!.Value))
+            chain.Add(Certificates.Load(der.Span) ?? throw Bad("the chain holds something else than certificates in DER"));
+    }
+
+    private static void RequireIntegrity(Question question)
+    {
+        var (material, signed, chain, _, store, _) = question;
+        var (key, problem) = SigningKey.Of(chain[0]);
+        if (key is null) throw Bad($"the signing certificate's key: {problem}");
+        if (key.Algorithm != signed.Algorithm) throw Bad($"alg: expected {key.Algorithm}, which is the key's, got {signed.Algorithm}");
+        if (!key.Verify(material.SignedBytes.Span, material.Signature.Span))
+            throw Bad("the signature is not over this content by the key of the signing certificate");
+        if (SigningChain.ProblemOf(chain) is { } wrong) throw Bad(wrong);
+        if (chain.Find(certificate => store.Revoked.Contains(Thumbprint(certificate))) is { } revoked)
+            throw new RefusedException(
+                ReasonCodes.SigKeyRevoked, $"{Printable.Quote(revoked.Subject)} ({Thumbprint(revoked)[..12]}) is listed as revoked");
+    }
+
+    // Every check, in the tool's order; what is only noted is told with the verdict.
+    private static Checked Judge(Question question)
+    {
+        var notes = new List<string>();
+        foreach (var (check, code, find) in Checks)
+        {
+            var action = question.Expected.ActionOf(check);
+            if (action == NotationAction.Skip || find(question) is not { } problem) continue;
+            if (action == NotationAction.Enforce) return Checked.Untrusted(code, problem);
+            notes.Add(problem);
+        }
+        var who = $"x509.subject: {question.Chain[0].Subject}";
+        var noted = string.Concat(notes.Select(static note => $"; noted only: {note}"));
+        return Checked.Trusted(who, $"signed by {Printable.Quote(who)}{noted}");
+    }
+
+    private static readonly (NotationCheck, string, Func<Question, string?>)[] Checks =
+    [
+        (NotationCheck.Authenticity, ReasonCodes.SigNoTrusted, ProblemOfSigner),
+        (NotationCheck.Expiry, ReasonCodes.SigTimeInvalid, ProblemOfExpiry),
+        (NotationCheck.AuthenticTimestamp, ReasonCodes.SigTimeInvalid, ProblemOfTime),
+        (NotationCheck.Revocation, ReasonCodes.SigNoTrusted, ProblemOfRevocation),
+    ];
+
+    private static string? ProblemOfSigner(Question question)
+    {
+        var (_, signed, chain, expected, store, _) = question;
+        var (kind, trusted) = signed.BySigningAuthority ? ("signingAuthority", store.SigningAuthority) : ("ca", store.Ca);
+        if (!chain.Exists(one => trusted.Any(der => der.Span.SequenceEqual(one.RawDataMemory.Span))))
+            return $"{expected.Store} has no certificate under {kind} of the chain of {Printable.Quote(chain[0].Subject)}";
+        if (expected.AnyIdentity) return null;
+        var (subject, problem) = DistinguishedName.Of(chain[0]);
+        if (subject is null) return $"{Printable.Quote(chain[0].Subject)} can be no trusted identity: {problem}";
+        return expected.Identities.Any(identity => identity.IsPartOf(subject))
+            ? null
+            : $"signed by {Printable.Quote(subject.ToString())}, expected {Printable.Quote(string.Join("; or ", expected.Identities))}";
+    }
+
+    private static string? ProblemOfExpiry(Question question) => question.Signed.Expiry is { } expiry && question.Now >= expiry
+        ? $"the signature expired at {TimeRange.Text(expiry)}"
+        : null;
+
+    private static string? ProblemOfTime(Question question)
+    {
+        var (material, signed, chain, expected, store, now) = question;
+        if (signed.BySigningAuthority) return ProblemAt(chain, signed.SigningTime, signed.SigningTime, "made by its authority's word");
+        var isStamped = !store.Tsa.IsEmpty && (!expected.StampAfterExpiry || chain.Exists(certificate => now >= End(certificate)));
+        if (!isStamped) return ProblemAt(chain, now, now, "asked for");
+        if (material.Timestamps is not [var token]) return $"there is no time stamp, which {expected.Store} has time stampers for";
+        var (stamp, why) = TimeStamp.VerifyToken(token, material.Timestamped.Span, store.Tsa);
+        if (stamp is null) return why;
+        var accuracy = TimeSpan.FromMicroseconds(stamp.AccuracyInMicroseconds ?? 0);
+        return ProblemAt(chain, stamp.Timestamp - accuracy, stamp.Timestamp + accuracy, "stamped");
+    }
+
+    // From before to after, both within each certificate's validity; its last second is too late, on the safe side as in OpenSSL.
+    private static string? ProblemAt(List<X509Certificate2> chain, DateTimeOffset from, DateTimeOffset to, string what) =>
+        chain.Find(certificate => from < Start(certificate) || to >= End(certificate)) is { } wrong
+            ? $"{what} at {TimeRange.Text(from)}, {Printable.Quote(wrong.Subject)} is valid from {new TimeRange(Start(wrong), End(wrong))}"
+            : null;
+
+    // A root is revoked by taking it out of the store; of the rest those that name no place to ask cannot be revoked but by our own list.
+    private static string? ProblemOfRevocation(Question question)
+    {
+        var asks = question.Chain.SkipLast(1).FirstOrDefault(
+            static one => one.Extensions.Any(static e => e.Oid?.Value is CrlPoints or AuthorityInformation));
+        return asks is null
+            ? null
+            : $"{Printable.Quote(asks.Subject)} names a place that tells of revocations, and none is asked; "
+              + "write override: { revocation: log } or skip, and revoked certificates into the store";
+    }
+
+    // What is said now holds until the next of these moments.
+    private static DateTimeOffset? ChangeOf(Question question) =>
+        question.Chain.SelectMany(static one => new DateTimeOffset?[] { Start(one), End(one) }).Append(question.Signed.Expiry)
+            .Where(moment => moment > question.Now).Min();
+
+    private static DateTimeOffset Start(X509Certificate2 certificate) => certificate.NotBefore.ToUniversalTime();
+
+    private static DateTimeOffset End(X509Certificate2 certificate) => certificate.NotAfter.ToUniversalTime();
+
+    private static string Thumbprint(X509Certificate2 certificate) =>
+        Convert.ToHexStringLower(SHA256.HashData(certificate.RawDataMemory.Span));
+
+    private static RefusedException Bad(string why) => new(ReasonCodes.SigBad, why);
+}
