@@ -5,8 +5,8 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// A push is held until notation has signed it, with the policy that the gateway makes of notation's own; what notation verifies is what the
-/// gateway admits. The page of this client says how.
+/// A push is held until notation has signed it, with the policy that the gateway makes of notation's own; what notation verifies is what
+/// the gateway admits. The page of this client says how.
 /// </summary>
 public sealed class NotationTests : IAsyncDisposable
 {
@@ -120,7 +120,8 @@ public sealed class NotationTests : IAsyncDisposable
         var other = await PushAsync("held/app:v2", "two");
 
         // The same envelope, under a manifest that says it is about the other image.
-        var list = JsonNode.Parse((await _pusher.OrasAsync("discover", "--plain-http", "--format", "json", At($"held/app@{signed}"))).Succeeded().Stdout)!;
+        var discovered = await _pusher.OrasAsync("discover", "--plain-http", "--format", "json", At($"held/app@{signed}"));
+        var list = JsonNode.Parse(discovered.Succeeded().Stdout)!;
         var referrer = (string)(list["referrers"] ?? list["manifests"])![0]!["digest"]!;
         var manifest = JsonNode.Parse((await _pusher.CraneAsync("manifest", "--insecure", At($"held/app@{referrer}"))).Succeeded().Stdout)!;
         (manifest["subject"]!["digest"], manifest["subject"]!["size"]) = (other, new FileInfo(Blob("two", other)).Length);

@@ -32,10 +32,11 @@ internal static class NotationSchema
             : ImmutableArray.CreateRange(roots.Select(static root => root.Root!));
     });
 
-    private static readonly Scalar<string> Thumbprint = new("the SHA-256 of a certificate in hex, with or without colons", static (text, _) =>
-        text.Replace(":", "", StringComparison.Ordinal).ToLowerInvariant() is { Length: 64 } hex && hex.All(char.IsAsciiHexDigit)
-            ? hex
-            : Parsed<string>.Not());
+    private static readonly Scalar<string> Thumbprint = new(
+        "the SHA-256 of a certificate in hex, with or without colons", static (text, _) =>
+            text.Replace(":", "", StringComparison.Ordinal).ToLowerInvariant() is { Length: 64 } hex && hex.All(char.IsAsciiHexDigit)
+                ? hex
+                : Parsed<string>.Not());
 
     public static readonly Section<NotationStoreOptions> Store = new(() => new(), CheckStore)
     {

@@ -35,7 +35,8 @@ internal static class CoseEnvelope
     private static byte[] SignedBytes(byte[] headers, byte[] payload) =>
     [
         .. CborReader.HeadOf(4, 4), .. CborReader.HeadOf(3, "Signature1"u8.Length), .. "Signature1"u8,
-        .. CborReader.HeadOf(2, headers.Length), .. headers, .. CborReader.HeadOf(2, 0), .. CborReader.HeadOf(2, payload.Length), .. payload,
+        .. CborReader.HeadOf(2, headers.Length), .. headers, .. CborReader.HeadOf(2, 0),
+        .. CborReader.HeadOf(2, payload.Length), .. payload,
     ];
 
     private static NotationAttributes ReadProtected(byte[] bytes)

@@ -34,7 +34,7 @@ public sealed record DistinguishedName(ImmutableSortedDictionary<string, string>
         for (var at = 0; at <= text.Length;)
         {
             var equals = text.IndexOf('=', at);
-            if (equals < 0) return (null, $"expected NAME=value, got {Printable.Quote(text[at..])}");
+            if (equals < 0) return (null, $"expected NAME=value, got {Printable.Quote(text.AsSpan(at))}");
             var name = text[at..equals].Trim().ToUpperInvariant();
             if (Value(text, equals + 1) is not var (value, end))
                 return (null, $"expected a value of RFC 4514 after {Printable.Quote(name)}=");

@@ -11,7 +11,9 @@ public static class TrustedCertificates
     // Chosen: a company has a handful of roots.
     private const int MaxCertificates = 64;
 
-    /// <summary>Reads certificates in PEM, one or more; what stands between the blocks is left. The problem is null when all is well.</summary>
+    /// <summary>
+    /// Reads certificates in PEM, one or more; what stands between the blocks is left. The problem is null when all is well.
+    /// </summary>
     public static (ImmutableArray<ReadOnlyMemory<byte>> Certificates, string? Problem) Parse(string pem)
     {
         var found = ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>();

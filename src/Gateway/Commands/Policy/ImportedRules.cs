@@ -27,7 +27,8 @@ internal static class ImportedRules
             import.Refuse(at, path, $"repositories here have no port in their names; write the name that this gateway gives '{name}'");
         else if (host.Contains('.', StringComparison.Ordinal) && !host.Contains('*', StringComparison.Ordinal)
             && !WellKnownUpstreams.Keys.Contains(host))
-            import.Note(at, path, $"'{name}' means repositories below the prefix {host} here; take it away for those of this gateway's own");
+            import.Note(
+                at, path, $"'{name}' means repositories below the prefix {host} here; take it away for those of this gateway's own");
     }
 
     /// <summary>Refuses what is not known: it may have made the original stricter.</summary>

@@ -32,7 +32,8 @@ internal static class LintNotation
         }
     }
 
-    private static IEnumerable<(string Kind, int Index, ReadOnlyMemory<byte> Der)> Of(string kind, ImmutableArray<ReadOnlyMemory<byte>> all) =>
+    private static IEnumerable<(string Kind, int Index, ReadOnlyMemory<byte> Der)> Of(
+        string kind, ImmutableArray<ReadOnlyMemory<byte>> all) =>
         all.Select((der, i) => (kind, i, der));
 
     private static string Day(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
