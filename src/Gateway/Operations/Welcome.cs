@@ -42,8 +42,8 @@ internal static class Welcome
 
     private static string PushCommand(GatewayOptions options, string host)
     {
-        if (options.Routes.FirstOrDefault(route => route.Upstream is null && route.Hosts.IsEmpty) is not { } route)
-            return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage, so nothing can be pushed";
+        if (options.Routes.FirstOrDefault(route => (route.Upstream is null || route.Forwards) && route.Hosts.IsEmpty) is not { } route)
+            return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage or has push: forward, so nothing can be pushed";
         var name = $"{host}/{Below(route.Prefix)}alpine:latest";
         return $"docker tag {Pulled(options, host) ?? "alpine:latest"} {name} && docker push {name}";
     }

@@ -14,9 +14,17 @@ internal sealed partial class DockerRegistry : IRegistry
     private readonly int _port = Server.FreePort();
     private Server? _server;
 
-    private DockerRegistry(string? storage) => Storage = storage ?? _folder["data"];
+    private readonly Authority? _authority;
+
+    private DockerRegistry(string? storage, Authority? authority)
+    {
+        Storage = storage ?? _folder["data"];
+        _authority = authority;
+    }
 
     public string Host => $"127.0.0.1:{_port}";
+
+    public Uri Url => new($"{(_authority is null ? "http" : "https")}://{Host}");
 
     public string Storage { get; }
 
@@ -32,8 +40,8 @@ internal sealed partial class DockerRegistry : IRegistry
     public async Task<Asked[]> SettledAsync()
     {
         var mark = $"/v2/?mark={Guid.NewGuid():N}";
-        using (var http = new HttpClient())
-            (await http.GetAsync(new Uri($"http://{Host}{mark}"))).Dispose();
+        using (var http = Server.AnyCertificate())
+            (await http.GetAsync(new Uri(Url, mark))).Dispose();
         await Eventually.TrueAsync(() => Task.FromResult(Requests.Contains($"GET {mark}")), () => $"{mark} is not in the log:\n{Log}");
         return [.. Lines().Select(m => new Asked(m.Groups[1].Value, m.Groups[2].Value))
             .Where(asked => !asked.Request.Contains("?mark=", StringComparison.Ordinal))];
@@ -42,9 +50,11 @@ internal sealed partial class DockerRegistry : IRegistry
     /// <summary>Starts it.</summary>
     /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
     /// <param name="user">Name and password that basic authentication asks for; null serves everybody.</param>
-    public static async Task<DockerRegistry> StartAsync(string? storage = null, (string Name, string Password)? user = null)
+    /// <param name="authority">Whose certificate it shows; null for plain http.</param>
+    public static async Task<DockerRegistry> StartAsync(
+        string? storage = null, (string Name, string Password)? user = null, Authority? authority = null)
     {
-        var registry = new DockerRegistry(storage);
+        var registry = new DockerRegistry(storage, authority);
         await registry.ConfigureAsync(user);
         await registry.StartAgainAsync();
         return registry;
@@ -54,7 +64,7 @@ internal sealed partial class DockerRegistry : IRegistry
     {
         Directory.CreateDirectory(Storage);
         _server = Server.Start(RigFolder.Program("docker-registry"), ["serve", _folder["config.yml"]], Quiet);
-        await _server.WaitUntilReadyAsync(new Uri($"http://{Host}/"), TimeSpan.FromSeconds(15));
+        await _server.WaitUntilReadyAsync(new Uri(Url, "/"), TimeSpan.FromSeconds(30));
     }
 
     public async Task StopAsync()
@@ -82,8 +92,12 @@ internal sealed partial class DockerRegistry : IRegistry
 
     private static readonly Dictionary<string, string> Quiet = new() { ["OTEL_TRACES_EXPORTER"] = "none" };
 
-    [GeneratedRegex("\"((?:GET|HEAD|PUT|POST|PATCH|DELETE) [^ ]+) HTTP/1\\.1\" \\d+ \\d+ \"[^\"]*\" \"([^\"]*)\"")]
+    [GeneratedRegex("\"((?:GET|HEAD|PUT|POST|PATCH|DELETE) [^ ]+) HTTP/[12]\\.[01]\" \\d+ \\d+ \"[^\"]*\" \"([^\"]*)\"")]
     private static partial Regex AccessLine();
+
+    private string Tls => _authority is null
+        ? ""
+        : $", tls: {{ certificate: \"{_authority.CertificateFile}\", key: \"{_authority.KeyFile}\" }}";
 
     private IEnumerable<Match> Lines() => _server!.Output.Select(line => AccessLine().Match(line)).Where(m => m.Success);
 
@@ -101,7 +115,7 @@ internal sealed partial class DockerRegistry : IRegistry
             version: 0.1
             log: { level: warn }
             storage: { filesystem: { rootdirectory: "{{Storage}}" }, delete: { enabled: true } }
-            http: { addr: "{{Host}}" }
+            http: { addr: "{{Host}}"{{Tls}} }
             {{auth}}
             """);
     }

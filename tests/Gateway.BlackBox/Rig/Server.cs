@@ -69,11 +69,18 @@ internal sealed class Server : IAsyncDisposable
         }
     }
 
+    /// <summary>A client that only wants an answer, whatever certificate it comes under.</summary>
+    public static HttpClient AnyCertificate() => new(new HttpClientHandler
+    {
+        ServerCertificateCustomValidationCallback = HttpClientHandler.DangerousAcceptAnyServerCertificateValidator,
+    });
+
     /// <summary>Polls <paramref name="url"/> until it answers 200.</summary>
     /// <exception cref="InvalidOperationException">The process ended, or did not answer in time; the message has its output.</exception>
     public async Task WaitUntilReadyAsync(Uri url, TimeSpan within)
     {
-        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(2) };
+        using var http = AnyCertificate();
+        http.Timeout = TimeSpan.FromSeconds(2);
         var clock = Stopwatch.StartNew();
         while (clock.Elapsed < within)
         {

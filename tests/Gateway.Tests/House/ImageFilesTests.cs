@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.House;
 
-/// <summary>What the image and the labs are built of is there and without a mistake; building them takes a docker daemon and a network.</summary>
+/// <summary>What the image and the lab are built of is there and without a mistake; building them takes a daemon and a network.</summary>
 public sealed class ImageFilesTests : IDisposable
 {
     private static readonly string Root = FindRoot();
@@ -16,14 +16,15 @@ public sealed class ImageFilesTests : IDisposable
     [Fact]
     public void What_the_dockerfile_copies_is_there_and_not_ignored()
     {
-        var let = File.ReadLines(Path.Combine(Root, ".dockerignore")).Where(line => line.StartsWith('!')).Select(line => line[1..]).ToArray();
+        var let = File.ReadLines(Path.Combine(Root, ".dockerignore"))
+            .Where(line => line.StartsWith('!')).Select(line => line[1..]).ToArray();
         var copied = File.ReadLines(Path.Combine(Root, "Dockerfile"))
             .Where(line => line.StartsWith("COPY ", StringComparison.Ordinal) && !line.Contains("--from=", StringComparison.Ordinal))
             .SelectMany(line => line.Split(' ')[1..^1]).ToArray();
 
         Assert.Contains("src", copied);
         Assert.All(copied, path => Assert.True(Path.Exists(Path.Combine(Root, path)), $"{path} is not there"));
-        Assert.All(copied, path => Assert.True(let.Any(p => path == p || path.StartsWith(p + "/", StringComparison.Ordinal)), $"{path} is ignored"));
+        Assert.All(copied, path => Assert.Contains(let, p => path == p || path.StartsWith(p + "/", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -33,6 +34,17 @@ public sealed class ImageFilesTests : IDisposable
 
         Assert.Equal(new Uri("http://0.0.0.0:5000"), Assert.Single(options.Listen).Url);
         Assert.All(options.Access!.Rules, rule => Assert.Equal(AccessActions.Pull, rule.Actions));
+    }
+
+    [Fact]
+    public void Lab_has_no_mistake_and_is_published_on_loopback_alone()
+    {
+        Assert.NotNull(Load("deploy/compose/gateway").Policy);
+
+        var compose = File.ReadAllLines(Path.Combine(Root, "deploy/compose/compose.yaml"));
+        var ports = compose.Where(line => line.Contains("ports:", StringComparison.Ordinal)).ToArray();
+        Assert.NotEmpty(ports);
+        Assert.All(ports, line => Assert.Matches("""ports: \["127\.0\.0\.1:\d+:5000"\]""", line));
     }
 
     /// <summary>The folder's gateway.yaml, with the files beside it that a reader of the lab makes.</summary>
