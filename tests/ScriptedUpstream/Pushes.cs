@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -155,7 +156,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
     /// <summary>What came of one blob so far.</summary>
     private sealed class Session(string name, Content target)
     {
-        private readonly MemoryStream _bytes = new();
+        private readonly ArrayBufferWriter<byte> _bytes = new();
         private int _answers;
 
         public string Name => name;
@@ -171,7 +172,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
         {
             get
             {
-                lock (_bytes) return _bytes.Length;
+                lock (_bytes) return _bytes.WrittenCount;
             }
         }
 
@@ -179,7 +180,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
 
         public byte[] ToArray()
         {
-            lock (_bytes) return _bytes.ToArray();
+            lock (_bytes) return _bytes.WrittenSpan.ToArray();
         }
 
         /// <summary>Takes the request's body as it comes, as far as the rule lets it.</summary>
@@ -199,7 +200,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
                 if (read == 0) return;
                 received.Took(read);
                 got += read;
-                lock (_bytes) _bytes.Write(buffer, 0, read);
+                lock (_bytes) _bytes.Write(buffer.AsSpan(0, read));
             }
         }
     }

@@ -53,7 +53,7 @@ public sealed class TokenAccess
         received.Authorization is { } shown && shown.StartsWith("Bearer ", StringComparison.Ordinal)
         && _tokens.TryGetValue(shown["Bearer ".Length..], out var scopes)
         && scopes.Any(scope => scope.StartsWith($"repository:{received.Name}:", StringComparison.Ordinal)
-            && received.Actions.Split(',').Except(scope[(scope.LastIndexOf(':') + 1)..].Split(',')).Count() == 0);
+            && !received.Actions.Split(',').Except(scope[(scope.LastIndexOf(':') + 1)..].Split(',')).Any());
 
     internal static string Basic(string? username, string? password) =>
         $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{username}:{password}"))}";
