@@ -79,6 +79,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly Sweep _sweep;
     private readonly Turns _turns = new();
     private readonly ILogger _forwardLog;
+    private readonly ForwardQueue _forwards;
+    private volatile Func<string, FrontedRepository?> _front = _ => null;
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
     private readonly Certificates _certificates;
@@ -95,15 +97,17 @@ internal sealed class RunningGateway : IAsyncDisposable
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
         _private = new(_fetches, clock);
         _forwardLog = loggers.CreateLogger<Forwarder>();
+        _forwards = new(volume, path => _front(path), clock, _forwardLog);
         _current = Snapshot(options, new(options.Access, clock, loggers.CreateLogger<AccessControl>()));
         _sweep = new(() => _current.Router, clock, loggers.CreateLogger<Sweep>());
+        _forwards.WakeAll();
         _processMetrics = new(Version, volume);
 
         var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
-        var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _totals, ForgetUpstreams);
+        var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _forwards, _totals, ForgetUpstreams);
         var operatorPort = new OperatorPort(health, _metrics, admin, new(options.Operator.TokenFile));
         var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);
@@ -155,6 +159,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         _volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
         _current = Snapshot(options, _current.Access.With(options.Access));
         _fetches.Ahead.Options = options.Cache.Prefetch;
+        _forwards.WakeAll();
     }
 
     public async ValueTask DisposeAsync()
@@ -162,6 +167,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         await _app.StopAsync();
         await _app.DisposeAsync();
         await _sweep.DisposeAsync();
+        await _forwards.DisposeAsync();
         await _fetches.DisposeAsync();
         await _upstreams.DisposeAsync();
         await _accessLog.DisposeAsync();
@@ -180,21 +186,40 @@ internal sealed class RunningGateway : IAsyncDisposable
         // A request that began under this configuration keeps these upstreams, whatever a reload removes.
         var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
+        _front = Find;
         return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock));
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
         {
             var (registry, folder) = (upstreams[upstream.Key], folders[upstream.Key]);
             var cached = _volume.Cached(folder, name);
+            if (upstream.Auth != UpstreamAuth.Passthrough)
+            {
+                var pulled = new PullThroughRepository(cached, registry, name, _fetches, _clock);
+                return Fronted(upstream, registry, folder, name, pulled);
+            }
             var client = shown is null ? null : new Credential(shown.Account, shown.Password);
-            var isOwn = upstream.Auth != UpstreamAuth.Passthrough;
-            var own = isOwn ? null : _private.For(registry, name, client, () => cached);
-            IBacking pulled = own is null ? new PullThroughRepository(cached, registry, name, _fetches, _clock) : own;
-            if (options.FrontOf(upstream.Key) is null) return pulled;
+            var view = _private.For(registry, name, client, () => cached);
             // What one client pushed and the upstream does not have is nobody else's.
-            var staged = _volume.Staged(isOwn ? folder : $"{folder}~{client?.Id ?? "nobody"}", name);
-            var forwarder = new Forwarder(_volume, own?.Upstream ?? registry, name, cached.Path, _turns, _clock, _forwardLog);
-            return new FrontedRepository(_volume, staged, cached, pulled, forwarder);
+            return Fronted(upstream, view.Upstream, folder, name, view, $"{folder}~{client?.Id ?? "nobody"}");
+        }
+
+        IBacking Fronted(
+            UpstreamOptions upstream, IUpstreamRegistry registry, string folder, RepositoryName name, IBacking pulled, string? stage = null)
+        {
+            if (options.FrontOf(upstream.Key) is not { } route) return pulled;
+            var (staged, cached) = (_volume.Staged(stage ?? folder, name), _volume.Cached(folder, name));
+            var forwarder = new Forwarder(_volume, registry, name, cached.Path, _turns, _clock, _forwardLog);
+            return new FrontedRepository(
+                _volume, staged, cached, pulled, forwarder, route.ForwardsLater ? () => _forwards.Wake(staged.Path) : null);
+        }
+
+        FrontedRepository? Find(string path)
+        {
+            var upstream = options.Upstreams.Values.FirstOrDefault(u => path.StartsWith(folders[u.Key] + "/", StringComparison.Ordinal));
+            return upstream is null || upstream.Auth == UpstreamAuth.Passthrough
+                ? null
+                : PullThrough(upstream, RepositoryName.Parse(path[(folders[upstream.Key].Length + 1)..]), null) as FrontedRepository;
         }
     }
 

@@ -90,6 +90,11 @@ internal static class Completion
     private static void CheckForwarding(GatewayOptions options, int i, Reading reading)
     {
         var route = options.Routes[i];
+        if (route.ForwardsLater && options.Upstreams.GetValueOrDefault(route.Upstream ?? "")?.Auth == UpstreamAuth.Passthrough)
+            reading.Add(
+                $"routes[{i}].forward",
+                "async needs credentials of our own, and upstreams."
+                + $"{route.Upstream}.auth is passthrough: clients' are not kept; write forward: sync");
         var other = options.Routes.Take(i).FirstOrDefault(r => r.Upstream == route.Upstream && route.Upstream is not null);
         if (other is not null && (other.Forwards, other.ForwardsLater) != (route.Forwards, route.ForwardsLater))
         {

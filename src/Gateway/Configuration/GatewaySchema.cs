@@ -87,8 +87,9 @@ internal static class GatewaySchema
             (o, v) => o with { Forwards = v }
         },
         {
-            "forward", Scalars.OneOf([("async", "; leave it out")], ("sync", false)), "sync",
-            "When a push that is forwarded is answered: `sync` after the upstream has it all.", (o, v) => o with { ForwardsLater = v }
+            "forward", Scalars.OneOf(("sync", false), ("async", true)), "sync",
+            "When a push that is forwarded is answered: `sync` after the upstream has it all; `async` at once, and the upstream gets it when it can.",
+            (o, v) => o with { ForwardsLater = v }
         },
         {
             "hosts", new ListOf<string>(Addresses.Host), "[]",

@@ -12,8 +12,15 @@ internal sealed partial class FrontedRepository
         if (change.IsFetched) return await pulled.CommitAsync(change, cancellationToken);
         if (IsUpload(change)) return await staged.CommitAsync(change, cancellationToken);
         if (change.Operations.Any(IsRemoval)) return await RemoveAsync(change, cancellationToken);
-        var publication = new PublicationReader(staged, d => IsCached(LinkKind.Manifest, d), change).Read();
+        var reader = new PublicationReader(
+            staged, d => IsCached(LinkKind.Manifest, d) || IsOnItsWay(d), d => pulled.ReadManifestAsync(d, cancellationToken), change);
+        var publication = await reader.ReadAsync();
         if (publication.IsEmpty) return await KeepAsync(change, cancellationToken);
+        if (wakeLater is not null)
+        {
+            using var place = await forwarder.TakeTurnAsync(cancellationToken);
+            return Refuse(change) ?? await PublishLaterAsync(change, publication);
+        }
         // Blobs are what takes long, and in whatever order they come: nobody waits behind them.
         if (await forwarder.SendBlobsAsync(publication, cancellationToken) is { } lacking) return new CommitResult.Lacking(lacking);
         using var turn = await forwarder.TakeTurnAsync(cancellationToken);
@@ -32,7 +39,7 @@ internal sealed partial class FrontedRepository
         using var turn = change.Operations.All(IsNote) ? null : await forwarder.TakeTurnAsync(cancellationToken);
         var versions = change.Subjects.Select(s => (s.Subject, Here: staged.VersionOf(s.Subject), There: cached.VersionOf(s.Subject))).ToArray();
         if (Refuse(change) is { } refusal) return refusal;
-        var (here, there) = Split(change, []);
+        var (here, there) = Split(change, arrived: [], staying: []);
         // What is staged is durable when this returns; the rest are notes in a cache.
         CommitResult result = new CommitResult.Committed(0);
         if (!here.IsEmpty)
@@ -52,11 +59,26 @@ internal sealed partial class FrontedRepository
     /// <summary>The upstream has all of it before anything is changed here; from then on nothing but the volume can fail.</summary>
     private async ValueTask<CommitResult> PublishAsync(Change change, Publication publication)
     {
+        if (Waiting.Any())
+            throw new NotForwardedException("earlier pushes to this repository still wait for its upstream; push again when it has them", null);
         await forwarder.SendManifestsAsync(publication);
-        var (here, there) = Split(change, publication.Digests);
+        var (here, there) = Split(change, publication.Digests, staying: []);
+        return await ArriveAsync(publication, there, here);
+    }
+
+    /// <summary>The upstream has got it: it is cached as validated just now, and staged no longer.</summary>
+    /// <param name="there">What else is noted of the upstream's.</param>
+    /// <param name="here">What else is staged.</param>
+    private async ValueTask<CommitResult> ArriveAsync(
+        Publication publication, ImmutableArray<Operation> there, ImmutableArray<Operation> here)
+    {
         foreach (var blob in publication.Blobs.Where(b => IsStaged(LinkKind.Blob, b.Digest))) volume.GiveToCache(blob.Digest, blob.Size);
-        var result = await pulled.CommitAsync(
-            new([.. publication.Manifests.SelectMany(Moving), .. there]) { IsFetched = true }, CancellationToken.None);
+        CommitResult result = new CommitResult.Committed(0);
+        if (!publication.IsEmpty)
+        {
+            result = await pulled.CommitAsync(
+                new([.. publication.Manifests.SelectMany(Moving), .. there]) { IsFetched = true }, CancellationToken.None);
+        }
         await ClearAsync(publication, here);
         return result;
     }
@@ -79,7 +101,9 @@ internal sealed partial class FrontedRepository
 
     /// <summary>What of a change is staged, and what is noted of the upstream's.</summary>
     /// <param name="arrived">Manifests that the upstream has got by it.</param>
-    private (ImmutableArray<Operation> Here, ImmutableArray<Operation> There) Split(Change change, ImmutableHashSet<Digest> arrived)
+    /// <param name="staying">Manifests that are staged by it, besides those that it stores.</param>
+    private (ImmutableArray<Operation> Here, ImmutableArray<Operation> There) Split(
+        Change change, ImmutableHashSet<Digest> arrived, ImmutableHashSet<Digest> staying)
     {
         var brought = change.Operations.OfType<Operation.StoreManifest>().Select(o => o.Digest).ToHashSet();
         var (here, there) = (ImmutableArray.CreateBuilder<Operation>(), ImmutableArray.CreateBuilder<Operation>());
@@ -109,7 +133,8 @@ internal sealed partial class FrontedRepository
         return (here.ToImmutable(), there.ToImmutable());
 
         bool StaysHere(Digest manifest) =>
-            !arrived.Contains(manifest) && (brought.Contains(manifest) || IsStaged(LinkKind.Manifest, manifest));
+            !arrived.Contains(manifest)
+            && (brought.Contains(manifest) || staying.Contains(manifest) || IsStaged(LinkKind.Manifest, manifest));
     }
 
     /// <summary>What is known of a manifest that was staged until now; what the change says of it comes after.</summary>
@@ -133,7 +158,8 @@ internal sealed partial class FrontedRepository
     /// <summary>Takes what has arrived out of the stage, but for what something that stays still needs.</summary>
     private async ValueTask ClearAsync(Publication publication, ImmutableArray<Operation> here)
     {
-        var untagged = publication.Manifests.SelectMany(m => m.Tags).Where(t => !staged.LiveOf(t).IsEmpty);
+        var number = here.OfType<Operation.Forwarded>().Select(o => o.Number).FirstOrDefault();
+        var untagged = publication.Manifests.SelectMany(m => m.Tags.Where(t => IsLast(t, m.Manifest.Digest, number)));
         Operation[] first = [.. here, .. untagged.Select(t => new Operation.RemoveTag(t))];
         if (first.Length > 0) await staged.CommitAsync(new([.. first]), CancellationToken.None);
         var needed = StagedContent.Needed(staged, forwarder.Now);

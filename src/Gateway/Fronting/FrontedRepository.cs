@@ -10,8 +10,10 @@ namespace Gateway.Fronting;
 /// <param name="staged">What is not at the upstream yet.</param>
 /// <param name="cached">What is kept of the upstream, for the notes in it.</param>
 /// <param name="pulled">The same with the upstream behind it.</param>
+/// <param name="wakeLater">Tells whoever gives the upstream what pushes left for it; null where a push is answered after that.</param>
 internal sealed partial class FrontedRepository(
-    Volume volume, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder) : IBacking
+    Volume volume, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder,
+    Action? wakeLater = null) : IBacking
 {
     /// <summary>What waits is seen beside what the upstream has, also when it does not answer.</summary>
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)

@@ -14,6 +14,12 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Information, "Deleted {Reference} at {Upstream} {Name}")]
     public static partial void Deleted(ILogger logger, string reference, string upstream, RepositoryName name);
 
+    [LoggerMessage(5, LogLevel.Error, "Push {Sequence} to {Repository} ({Tags}) was answered, and its upstream refuses it; its tags are the upstream's again: {Why}")]
+    public static partial void GivenUp(ILogger logger, string repository, long sequence, string tags, string why);
+
+    [LoggerMessage(6, LogLevel.Error, "Push {Sequence} to {Repository} could not be given to its upstream now")]
+    public static partial void NotDelivered(ILogger logger, Exception exception, string repository, long sequence);
+
     [LoggerMessage(4, LogLevel.Warning, "{What} did not reach {Upstream} {Name}: {Why}")]
     public static partial void NotSent(ILogger logger, string what, string upstream, RepositoryName name, string why);
 }

@@ -12,16 +12,19 @@ internal sealed class PublicationReader
 {
     private readonly StoredRepository _staged;
     private readonly Func<Digest, bool> _isUpstream;
+    private readonly Func<Digest, ValueTask<Result<StoredManifest>>> _fetch;
     private readonly Change _change;
     private readonly Dictionary<Digest, StoredManifest> _brought = [];
     private readonly ILookup<Digest, TagName> _bound;
     private readonly List<StoredManifest> _found = [];
     private readonly HashSet<Digest> _seen = [];
 
-    /// <param name="isUpstream">Whether the upstream is known to have a manifest.</param>
-    public PublicationReader(StoredRepository staged, Func<Digest, bool> isUpstream, Change change)
+    /// <param name="isUpstream">Whether the upstream is known to have a manifest, or to get it.</param>
+    /// <param name="fetch">Reads what the upstream has.</param>
+    public PublicationReader(
+        StoredRepository staged, Func<Digest, bool> isUpstream, Func<Digest, ValueTask<Result<StoredManifest>>> fetch, Change change)
     {
-        (_staged, _isUpstream, _change) = (staged, isUpstream, change);
+        (_staged, _isUpstream, _fetch, _change) = (staged, isUpstream, fetch, change);
         foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
         {
             // What was read once by the gate is read here by the bounds of what is kept.
@@ -31,9 +34,16 @@ internal sealed class PublicationReader
         _bound = change.Operations.OfType<Operation.SetLive>().ToLookup(o => o.Digest, o => o.Tag);
     }
 
-    public Publication Read()
+    public async ValueTask<Publication> ReadAsync()
     {
-        foreach (var digest in _change.Published) Visit(digest);
+        foreach (var digest in _change.Published)
+        {
+            Visit(digest);
+            // What the upstream has already may get another tag.
+            if (!_seen.Contains(digest) && _bound.Contains(digest)
+                && await _fetch(digest) is Result<StoredManifest>.Found { Value: var manifest } && _seen.Add(digest))
+                _found.Add(manifest);
+        }
         var withheld = _found.Where(m => SubjectsOf(m.Digest).Any(StaysHere)).Select(m => m.Digest).ToHashSet();
         return new([.. _found.Where(m => !withheld.Contains(m.Digest)).Select(Published)]);
     }
@@ -57,8 +67,9 @@ internal sealed class PublicationReader
 
     private Published Published(StoredManifest manifest)
     {
-        // What was staged with a tag was withheld with it.
-        var tags = _bound[manifest.Digest].Union(_staged.TagsOf(manifest.Digest));
+        // What was staged with a tag of evidence was withheld with it.
+        var withheld = _staged.TagsOf(manifest.Digest).Where(t => !EvidenceNotes.SubjectOf(t).IsEmpty);
+        var tags = _bound[manifest.Digest].Union(withheld);
         return new(manifest, [.. tags], SubjectsOf(manifest.Digest).Any());
     }
 }

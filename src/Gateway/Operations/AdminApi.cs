@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Gateway.Configuration;
+using Gateway.Fronting;
 using Gateway.PullThrough;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -21,6 +22,7 @@ internal sealed class AdminApi(
     Volume volume,
     FetchTable fetches,
     UpstreamRegistries upstreams,
+    ForwardQueue forwards,
     Totals totals,
     Action forget)
 {
@@ -35,15 +37,17 @@ internal sealed class AdminApi(
     public Task AnswerAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
     {
         ("GET", Prefix + "stats") => StatsAsync(context),
+        ("GET", Prefix + "forwards") => WriteAsync(
+            context, StatusCodes.Status200OK, ForwardList.Of(forwards), AdminJson.Default.ForwardList),
         ("POST", Prefix + "purge") => PurgeAsync(context),
         ("POST", Prefix + "prefetch") => PrefetchAsync(context),
         ("POST", Prefix + PolicyTrial.ExplainPath) => ExplainAsync(context),
         ("POST", Prefix + PolicyTrial.DiffPath) => DiffAsync(context),
-        (_, Prefix + "stats" or Prefix + "purge" or Prefix + "prefetch" or Prefix + PolicyTrial.ExplainPath or Prefix + PolicyTrial.DiffPath) =>
-            ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, "stats is read by GET; all else is asked for by POST"),
+        (_, Prefix + "stats" or Prefix + "forwards" or Prefix + "purge" or Prefix + "prefetch" or Prefix + PolicyTrial.ExplainPath or Prefix + PolicyTrial.DiffPath) =>
+            ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, "stats and forwards are read by GET; all else is asked for by POST"),
         _ => ProblemAsync(
             context, StatusCodes.Status404NotFound,
-            "there are GET stats and POST purge, prefetch, policy/explain and policy/diff below /api/v1/"),
+            "there are GET stats, GET forwards and POST purge, prefetch, policy/explain and policy/diff below /api/v1/"),
     };
 
     private async Task ExplainAsync(HttpContext context)
@@ -153,6 +157,7 @@ internal sealed record AdminProblem(string Problem);
 
 /// <summary>The admin API's documents.</summary>
 [JsonSerializable(typeof(Statistics))]
+[JsonSerializable(typeof(ForwardList))]
 [JsonSerializable(typeof(PurgeRequest))]
 [JsonSerializable(typeof(PurgeResult))]
 [JsonSerializable(typeof(PrefetchRequest))]

@@ -72,6 +72,7 @@ internal static class Manifests
         if (!pushed.Subject.IsEmpty) headers[RegistryHeaders.OciSubject] = pushed.Subject.ToString();
         if (!pushed.Tags.IsEmpty) headers[RegistryHeaders.OciTag] = pushed.Tags.Select(tag => tag.ToString()).ToArray();
         if (!pushed.Promoted.IsEmpty) headers[RegistryHeaders.GatewayPromoted] = string.Join(", ", pushed.Promoted);
+        if (pushed.IsForwarding) headers[RegistryHeaders.GatewayForward] = "pending";
         x.Empty(Status201Created);
     }
 

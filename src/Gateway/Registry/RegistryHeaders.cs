@@ -14,5 +14,6 @@ internal static class RegistryHeaders
     public const string GatewayDecision = "Gateway-Decision";
     public const string GatewayTagState = "Gateway-Tag-State";
     public const string GatewayPromoted = "Gateway-Promoted";
+    public const string GatewayForward = "Gateway-Forward";
     public const string GatewaySubstituted = "Gateway-Substituted";
 }

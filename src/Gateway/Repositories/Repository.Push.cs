@@ -20,6 +20,9 @@ internal sealed record PushedManifest(Digest Digest, Digest Subject, ImmutableAr
 {
     /// <summary>Tags that this push, being evidence, has made live.</summary>
     public ImmutableArray<TagName> Promoted { get; init; } = [];
+
+    /// <summary>Whether the upstream is still to get it.</summary>
+    public bool IsForwarding { get; init; }
 }
 
 /// <summary>Pushing a manifest: read, judged, and committed as one change, or waiting, or refused with nothing kept.</summary>
@@ -73,13 +76,13 @@ internal sealed partial class Repository
         return await backing.CommitAsync(change, cancellationToken) switch
         {
             CommitResult.Lacking lacking => PushCheck.DeletedMeanwhile(Name, lacking.Digest),
-            CommitResult.Committed => Pushed(asker, push, manifest, arrival, review),
+            CommitResult.Committed done => Pushed(asker, push, manifest, arrival, review, done.IsForwarding),
             _ => null,
         };
     }
 
     private Answer<PushedManifest>.Found Pushed(
-        Asker asker, ManifestPush push, StoredManifest manifest, Arrival arrival, Review review)
+        Asker asker, ManifestPush push, StoredManifest manifest, Arrival arrival, Review review, bool isForwarding)
     {
         var waiting = arrival.Tags.Where(t => !t.Verdict.Admits).ToArray();
         var worst = arrival.Worst;
@@ -98,6 +101,7 @@ internal sealed partial class Repository
         var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags)
         {
             Promoted = review.Promoted,
+            IsForwarding = isForwarding,
         };
         return new(pushed, review.Late is { } late ? Provenance.Local with { Warning = late } : Provenance.Local)
         {

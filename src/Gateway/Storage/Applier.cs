@@ -51,6 +51,16 @@ internal sealed class Applier(Volume volume)
                 if (File.Exists(root.Offer(path, o.Tag))) File.Delete(root.Offer(path, o.Tag));
                 repository.State.Offers.Remove(root.Offers(path), o.Tag);
                 break;
+            case Operation.Forward o:
+                Note(repository, new(record.Sequence, at, o.Manifests, o.Tags, Refusal: null));
+                break;
+            case Operation.Forwarded o:
+                var forward = repository.Forwards().FirstOrDefault(f => f.Sequence == o.Number);
+                if (o.Refusal is not null && forward is not null) Note(repository, forward with { Refusal = o.Refusal });
+                if (o.Refusal is not null) break;
+                File.Delete(root.Forward(path, o.Number));
+                repository.State.Forwards.Remove(root.Forwards(path), o.Number);
+                break;
             case Operation.Seen o:
                 // What the repository has already was seen when it came.
                 var earlier = repository.FirstSeen(o.Digest) is { } known && known < o.At ? known : o.At;
@@ -71,6 +81,12 @@ internal sealed class Applier(Volume volume)
             default:
                 throw new InvalidOperationException($"cannot apply {operation.GetType().Name}");
         }
+    }
+
+    private void Note(StoredRepository repository, PendingForward forward)
+    {
+        volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), Forwards.Format(forward));
+        repository.State.Forwards.Put(repository.Root.Forwards(repository.Path), forward);
     }
 
     private void Store(StoredRepository repository, Operation.StoreManifest o)

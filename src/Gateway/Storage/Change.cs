@@ -68,6 +68,15 @@ internal abstract record Operation
     /// <summary>Takes a tag's offer away; nothing where it has none.</summary>
     internal sealed record Withdraw(TagName Tag) : Operation;
 
+    /// <summary>Notes that an upstream is still to get these manifests, in this order, and then these tags.</summary>
+    internal sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation;
+
+    /// <summary>
+    /// Notes what became of a <see cref="Forward"/>: it arrived, and is forgotten, or was refused, and stays listed with the reason.
+    /// </summary>
+    /// <param name="Number">The number of the change that it was in.</param>
+    internal sealed record Forwarded(long Number, string? Refusal = null) : Operation;
+
     /// <summary>Notes a manifest's verdict.</summary>
     internal sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation;
 
@@ -104,7 +113,11 @@ internal abstract record Operation
 internal abstract record CommitResult
 {
     /// <summary>Durable, under this number, which rises with every change of the volume.</summary>
-    internal sealed record Committed(long Sequence) : CommitResult;
+    internal sealed record Committed(long Sequence) : CommitResult
+    {
+        /// <summary>Whether an upstream is still to get what it publishes.</summary>
+        public bool IsForwarding { get; init; }
+    }
 
     /// <summary>Nothing was done, for the repository no longer has this.</summary>
     internal sealed record Lacking(Digest Digest) : CommitResult;

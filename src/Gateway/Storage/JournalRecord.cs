@@ -27,6 +27,8 @@ internal sealed record JournalRecord(
         Withdraw = 11,
         AddEvidence = 12,
         CountedEvidence = 13,
+        Forward = 14,
+        Forwarded = 15,
     }
 
     /// <summary>
@@ -78,6 +80,22 @@ internal sealed record JournalRecord(
             case Operation.Withdraw o:
                 to.Write((byte)Code.Withdraw);
                 to.Write(o.Tag.Value);
+                break;
+            case Operation.Forward o:
+                to.Write((byte)Code.Forward);
+                to.Write(o.Manifests.Length);
+                foreach (var manifest in o.Manifests) to.Write(manifest.ToString());
+                to.Write(o.Tags.Length);
+                foreach (var (tag, digest) in o.Tags)
+                {
+                    to.Write(tag.Value);
+                    to.Write(digest.ToString());
+                }
+                break;
+            case Operation.Forwarded o:
+                to.Write((byte)Code.Forwarded);
+                to.Write(o.Number);
+                to.Write(o.Refusal ?? "");
                 break;
             case Operation.AddEvidence o:
                 Head(to, o.Counted ? Code.CountedEvidence : Code.AddEvidence, o.Subject);
@@ -164,6 +182,12 @@ internal sealed record JournalRecord(
                     DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
             case Code.Withdraw:
                 return new Operation.Withdraw(TagName.Parse(from.ReadString()));
+            case Code.Forward:
+                return new Operation.Forward(
+                    [.. Enumerable.Range(0, from.ReadInt32()).Select(_ => ReadDigest(from))],
+                    [.. Enumerable.Range(0, from.ReadInt32()).Select(_ => (TagName.Parse(from.ReadString()), ReadDigest(from)))]);
+            case Code.Forwarded:
+                return new Operation.Forwarded(from.ReadInt64(), from.ReadString() is { Length: > 0 } refusal ? refusal : null);
             case Code.AddEvidence or Code.CountedEvidence:
                 return new Operation.AddEvidence(ReadDigest(from), ReadDigest(from)) { Counted = code == Code.CountedEvidence };
             case Code.SetVerdict:

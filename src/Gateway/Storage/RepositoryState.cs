@@ -16,6 +16,9 @@ internal sealed class RepositoryState
     /// <summary>The tags that wait.</summary>
     public TagOffers Offers { get; } = new();
 
+    /// <summary>What an upstream is still to get.</summary>
+    public Forwards Forwards { get; } = new();
+
     /// <summary>How often the evidence about each subject has changed.</summary>
     public SubjectVersions Versions { get; } = new();
 

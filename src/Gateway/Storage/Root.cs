@@ -73,6 +73,11 @@ internal sealed class Root(string folder, Lifetime lifetime)
 
     public string Offer(string repository, TagName tag) => $"{Offers(repository)}/{tag.Value}";
 
+    /// <summary>What an upstream is still to get, a file for each push.</summary>
+    public string Forwards(string repository) => $"{Own(repository)}/forwards";
+
+    public string Forward(string repository, long sequence) => $"{Forwards(repository)}/{sequence}";
+
     /// <summary>What a tag was bound to before, the last one first.</summary>
     public string History(string repository, TagName tag) => $"{Own(repository)}/history/{tag.Value}";
 

@@ -74,11 +74,16 @@ internal sealed class StagedContent
     }
 
     /// <summary>
-    /// Removes what nobody has needed for a day from one repository: manifests that no tag, offer or index here leads to and that are no
-    /// evidence about one that stays, and blobs that no manifest here names.
+    /// Removes what nobody has needed for a day from one repository: what an upstream refused, manifests that no tag, offer or index here
+    /// leads to, that wait for no upstream and are no evidence about one that stays, and blobs that no manifest here names.
     /// </summary>
     public async Task SweepAsync(StoredRepository repository, CancellationToken cancellationToken)
     {
+        foreach (var refused in repository.Forwards().Where(f => !f.IsWaiting).ToArray())
+        {
+            if (IsOld(_volume.StagedRoot.Forward(repository.Path, refused.Sequence)))
+                await repository.CommitAsync(new([new Operation.Forwarded(refused.Sequence)]), cancellationToken);
+        }
         var needed = Needed(repository, _clock.GetUtcNow());
         foreach (var digest in repository.Manifests().Where(d => !needed.Contains(d)).ToArray())
         {
@@ -98,6 +103,7 @@ internal sealed class StagedContent
     {
         var needed = new HashSet<Digest>();
         var open = new Stack<Digest>(repository.Offers().Where(o => o.Expires > now).Select(o => o.Digest));
+        foreach (var digest in repository.Forwards().Where(f => f.IsWaiting).SelectMany(f => f.Manifests)) open.Push(digest);
         foreach (var tag in repository.Tags().Where(t => EvidenceNotes.SubjectOf(t).IsEmpty)) open.Push(repository.LiveOf(tag));
         while (open.TryPop(out var digest))
         {

@@ -132,6 +132,9 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     public IReadOnlyList<TagOffer> Offers() => [.. _state.Offers.All(Root.Offers(Path)).Values];
 
+    /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
+    public IEnumerable<PendingForward> Forwards() => _state.Forwards.All(Root.Forwards(Path)).Values;
+
     public IReadOnlyList<Digest> HistoryOf(TagName tag)
     {
         var file = Root.History(Path, tag);

@@ -151,7 +151,6 @@ public sealed class ConfigurationLoaderTests
     [InlineData("policy: { default: allow, rules: [{ id: a, require: { truthfulMedia: [zip] } }] }", "truthfulMedia[0]: expected")]
     [InlineData("policy: { default: allow, parser: { schema1: accept } }", "policy.parser.schema1: expected reject, the only choice of this version, 'accept' came")]
     [InlineData("policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
-    [InlineData("routes: [{ prefix: '', upstream: docker.io, push: forward, forward: async }]\nupstreams: { docker.io: {} }", "routes[0].forward: 'async' is not in this version")]
     [InlineData("replicas: {}", "replicas: not in this version")]
     public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));

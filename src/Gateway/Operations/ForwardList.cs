@@ -1,0 +1,33 @@
+using System.Globalization;
+using Gateway.Fronting;
+
+namespace Gateway.Operations;
+
+/// <summary>What upstreams are still to get, and what they refused of the last day.</summary>
+/// <param name="Waiting">How many wait, of all.</param>
+/// <param name="Forwards">The earliest of each repository first, at most <see cref="Most"/>.</param>
+internal sealed record ForwardList(int Waiting, IReadOnlyList<ForwardEntry> Forwards)
+{
+    // An answer of some 300 KB.
+    private const int Most = 1000;
+
+    public static ForwardList Of(ForwardQueue queue)
+    {
+        var all = queue.All().ToArray();
+        return new(
+            all.Count(f => f.Forward.IsWaiting),
+            [
+                .. all.Take(Most).Select(f => new ForwardEntry(
+                    f.Repository, f.Forward.Sequence, f.Forward.At.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
+                    [.. f.Forward.Manifests.Select(m => m.ToString())], [.. f.Forward.Tags.Select(t => t.Tag.Value)],
+                    f.Forward.IsWaiting ? "pending" : "refused", f.Forward.Refusal ?? queue.TroubleOf(f.Repository))),
+            ]);
+    }
+}
+
+/// <summary>One push.</summary>
+/// <param name="Repository">The upstream's folder, which is its key, and its name for the repository.</param>
+/// <param name="State"><c>pending</c> or <c>refused</c>.</param>
+/// <param name="Why">The refusal, or what failed when the repository's first push was last tried; null where nothing did.</param>
+internal sealed record ForwardEntry(
+    string Repository, long Sequence, string At, IReadOnlyList<string> Manifests, IReadOnlyList<string> Tags, string State, string? Why);

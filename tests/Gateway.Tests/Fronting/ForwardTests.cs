@@ -1,0 +1,200 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.Repositories;
+using Xunit;
+using static Gateway.Tests.Fronting.FrontedRig;
+
+namespace Gateway.Tests.Fronting;
+
+/// <summary>Pushes that the upstream has before they are answered.</summary>
+public sealed class ForwardTests
+{
+    [Fact]
+    public async Task A_push_is_answered_when_the_upstream_has_all_of_it()
+    {
+        await using var rig = await StartAsync();
+
+        var digest = await rig.PushedAsync("v1", "app");
+
+        Assert.Equal(digest.ToString(), rig.There("v1"));
+        Assert.NotNull(rig.Hub.FindBlob(Name, HoldRig.LayerOf("app").ToString()));
+        Assert.Equal(["PUT blob", "PUT blob", "PUT v1"], rig.Writes());
+    }
+
+    [Fact]
+    public async Task What_was_pushed_is_cached_and_is_not_fetched_back()
+    {
+        await using var rig = await StartAsync();
+        var digest = await rig.PushedAsync("v1", "app");
+
+        Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, "v1"));
+        Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, digest.ToString()));
+        Assert.IsType<Answer<IContent>.Found>(await rig.Gate.OpenBlobAsync(Puller, HoldRig.LayerOf("app"), BlobUse.Whole, default));
+
+        Assert.Equal(0, rig.Hub.Count(r => r.IsGet && (r.IsAnyBlob || r.IsAnyManifest) && !r.Reference.StartsWith("sha256-", StringComparison.Ordinal)));
+        Assert.Empty(rig.StagedBytes);
+        Assert.Empty(rig.Staged.Manifests());
+        Assert.True(File.Exists(rig.Volume.CachedRoot.Data(HoldRig.LayerOf("app"))));
+    }
+
+    [Fact]
+    public async Task Nothing_that_the_policy_refuses_is_heard_of_at_the_upstream()
+    {
+        await using var rig = await HoldingAsync(OnMissing.Deny);
+
+        var (digest, answer) = await rig.PushAsync("v1", "app");
+
+        Assert.IsType<Answer<PushedManifest>.Refused>(answer);
+        Assert.Equal(0, rig.Hub.Count(r => r.IsWrite));
+        Assert.DoesNotContain(rig.Hub.Requests, r => r.IsHead && r.IsManifest(digest.ToString()));
+    }
+
+    [Fact]
+    public async Task An_index_comes_after_its_children_which_need_not_be_new()
+    {
+        await using var rig = await StartAsync();
+        var there = rig.Hub.AddImage(Name, null, [1, 2, 3]);
+        var here = await rig.PushedAsync(null, "child");
+        var bytes = GateRig.Index(
+            new(MediaTypes.OciManifest, here, ((Answer<StoredManifest>.Found)await rig.GetAsync(Pusher, here.ToString())).Value.Bytes.Length),
+            new(MediaTypes.OciManifest, Digest.Parse(there.Digest), there.Manifest.Length));
+
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "all", bytes, MediaTypes.OciIndex, Pusher));
+
+        Assert.Equal(Digest.Of(bytes).ToString(), rig.There("all"));
+        Assert.Equal(["PUT blob", "PUT blob", $"PUT {here}", "PUT all"], rig.Writes());
+    }
+
+    [Fact]
+    public async Task A_blob_that_the_upstream_has_is_neither_uploaded_nor_sent()
+    {
+        await using var rig = await StartAsync();
+        var image = rig.Hub.AddImage(Name, null, [1, 2, 3]);
+        var (layer, size) = (Digest.Parse(image.Layers[0]), rig.Hub.FindBlob(Name, image.Layers[0])!.Length);
+        var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
+
+        var answer = await GateRig.PutAsync(
+            rig.Gate, "v1", GateRig.Manifest(config, new("application/vnd.oci.image.layer.v1.tar+gzip", layer, size)), asker: Pusher);
+
+        Assert.IsType<Answer<PushedManifest>.Found>(answer);
+        Assert.Equal(["PUT blob", "PUT v1"], rig.Writes());
+    }
+
+    [Fact]
+    public async Task A_manifest_whose_blob_is_nowhere_is_refused_before_the_upstream_hears_of_it()
+    {
+        await using var rig = await StartAsync();
+        var bytes = GateRig.Manifest(new(MediaTypes.OciConfig, Digest.Of("nowhere"u8), 7));
+
+        var answer = await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher);
+
+        Assert.Equal(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, Assert.IsType<Answer<PushedManifest>.Invalid>(answer).Code);
+        Assert.Equal(0, rig.Hub.Count(r => r.IsWrite));
+    }
+
+    [Theory]
+    [InlineData("POST")]
+    [InlineData("PATCH")]
+    [InlineData("PUT")]
+    [InlineData("manifest")]
+    public async Task An_upstream_that_fails_at_a_step_fails_the_push_and_the_next_try_sends_what_is_missing(string step)
+    {
+        await using var rig = await StartAsync();
+        var rule = rig.Hub.When(r => step == "manifest" ? r.IsAnyManifest && r.Method == "PUT" : r.IsUpload && r.Method == step)
+            .Respond(503).Header("Retry-After", "1");
+
+        var (digest, answer) = await rig.PushAsync("v1", "app");
+
+        var failed = Assert.IsType<Answer<PushedManifest>.Unavailable>(answer);
+        Assert.Contains("hub", failed.Why, StringComparison.Ordinal);
+        Assert.Null(rig.There("v1"));
+        Assert.Equal("Absent", (await rig.SeenAsync(Puller, "v1")).Split('`')[0]);
+        Assert.Equal("Absent", (await rig.SeenAsync(Puller, digest.ToString())).Split('`')[0]);
+
+        rig.Hub.Behave();
+        await UntilTakenAsync(rig, digest);
+        Assert.Equal(digest.ToString(), rig.There("v1"));
+        if (step == "manifest") Assert.Equal(2, rig.Writes().Count(w => w == "PUT blob"));
+    }
+
+    [Theory]
+    [InlineData(403, """{"errors":[{"code":"DENIED","message":"quota is used up"}]}""", RegistryErrorCode.DENIED, "quota is used up")]
+    [InlineData(401, "", RegistryErrorCode.DENIED, "lets in")]
+    [InlineData(400, """{"errors":[{"code":"MANIFEST_INVALID","message":"no"}]}""", RegistryErrorCode.MANIFEST_INVALID, "400")]
+    [InlineData(409, """{"errors":[{"code":"CONFLICT","message":"tag is immutable"}]}""", RegistryErrorCode.DENIED, "tag is immutable")]
+    [InlineData(413, "", RegistryErrorCode.SIZE_INVALID, "413")]
+    internal async Task A_refusal_of_the_upstream_is_the_clients_with_its_reason(int status, string body, RegistryErrorCode code, string reason)
+    {
+        await using var rig = await StartAsync();
+        rig.Hub.When(r => r.IsAnyManifest && r.Method == "PUT").Respond(status, body);
+
+        var (digest, answer) = await rig.PushAsync("v1", "app");
+
+        var refused = Assert.IsType<Answer<PushedManifest>.Invalid>(answer);
+        Assert.Equal(code, refused.Code);
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+        Assert.Contains("hub", refused.Message, StringComparison.Ordinal);
+        Assert.Equal("Absent", (await rig.SeenAsync(Puller, digest.ToString())).Split('`')[0]);
+    }
+
+    [Fact]
+    public async Task Two_pushes_of_one_tag_leave_the_same_at_the_upstream_and_here()
+    {
+        await using var rig = await StartAsync();
+        for (var round = 0; round < 10; round++)
+        {
+            var pushes = Enumerable.Range(0, 4).Select(i => rig.PushAsync("v1", $"app {round} {i}")).ToArray();
+            await Task.WhenAll(pushes);
+            Assert.All(pushes, p => Assert.IsType<Answer<PushedManifest>.Found>(p.Result.Answer));
+            Assert.Equal(rig.There("v1"), await rig.SeenAsync(Puller, "v1"));
+        }
+    }
+
+    [Fact]
+    public async Task A_tag_that_somebody_else_moved_is_seen_moved_after_its_freshness()
+    {
+        await using var rig = await StartAsync(tags: new() { RevalidateAfter = TimeSpan.Zero });
+        await rig.PushedAsync("v1", "app");
+        var other = rig.Hub.AddImage(Name, "v1", [9, 9]);
+
+        Assert.Equal(other.Digest, await rig.SeenAsync(Puller, "v1"));
+    }
+
+    [Fact]
+    public async Task A_blob_is_mounted_from_a_repository_that_the_asker_sees()
+    {
+        await using var rig = await StartAsync();
+        var layer = await GateRig.PushBlobAsync(rig.At("mine/app"), "shared", asker: Pusher);
+
+        Assert.True(await rig.Gate.MountAsync(layer.Digest, rig.At("mine/app"), Pusher, default));
+
+        var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
+        var bytes = GateRig.Manifest(config, layer with { MediaType = "application/vnd.oci.image.layer.v1.tar" });
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher));
+        Assert.NotNull(rig.Hub.FindBlob(Name, layer.Digest.ToString()));
+    }
+
+    [Fact]
+    public async Task Blobs_stay_staged_over_a_kill_so_that_a_retry_is_quick()
+    {
+        await using var rig = await StartAsync();
+        var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
+
+        await rig.RestartAsync(kill: true);
+
+        Assert.NotNull(await rig.Staged.ReadLinkAsync(config.Digest, LinkKind.Blob, default));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", GateRig.Manifest(config), asker: Pusher));
+    }
+
+    private static async Task UntilTakenAsync(FrontedRig rig, Digest digest)
+    {
+        // Until the upstream's own pause is over.
+        for (var end = Environment.TickCount64 + 30_000; ; await Task.Delay(100))
+        {
+            if ((await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found { Value.Digest: var taken } && taken == digest) return;
+            Assert.True(Environment.TickCount64 < end, "the push was not taken within 30 s");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Fronting;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Policy.Signatures;
+using Gateway.PullThrough;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.PullThrough;
+using Gateway.Tests.Repositories;
+using Gateway.Tests.Storage;
+using Gateway.Upstream;
+using Microsoft.Extensions.Logging.Abstractions;
+using Scripted;
+using Xunit;
+using RouteOptions = Gateway.Configuration.RouteOptions;
+
+namespace Gateway.Tests.Fronting;
+
+/// <summary>A scripted registry that takes pushes, and a gate before it: its repository <c>app</c> is <c>prod/app</c> here.</summary>
+internal sealed class FrontedRig : IAsyncDisposable
+{
+    public const string Name = "app";
+    public static readonly Asker Pusher = GateRig.Pusher;
+    public static readonly Asker Puller = GateRig.Puller;
+
+    private readonly VolumeRig _volume;
+    private readonly UpstreamRegistries _upstreams;
+    private readonly GatewayOptions _options;
+    private readonly Turns _turns = new();
+    private FetchTable _fetches = null!;
+    private ForwardQueue _queue = null!;
+
+    private FrontedRig(VolumeRig volume, ScriptedUpstream hub, UpstreamRegistries upstreams, GatewayOptions options) =>
+        (_volume, Hub, _upstreams, _options) = (volume, hub, upstreams, options);
+
+    public ScriptedUpstream Hub { get; }
+
+    public Volume Volume => _volume.Volume;
+
+    public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+    public Repository Gate { get; private set; } = null!;
+
+    /// <summary>The policy in force; null admits everything.</summary>
+    public PolicyOptions? Policy { get; private set; }
+
+    /// <param name="policy">Made with the rig's key; null admits everything.</param>
+    /// <param name="later">Whether pushes are answered before the upstream has them.</param>
+    public static async Task<FrontedRig> StartAsync(Func<FrontedRig, PolicyOptions>? policy = null, TagOptions? tags = null, bool later = false)
+    {
+        var hub = await ScriptedUpstream.StartAsync();
+        var upstream = new UpstreamOptions { Key = "hub", Urls = [hub.Url], Namespaces = ["hub"], Tags = tags ?? new() };
+        var options = new GatewayOptions
+        {
+            Upstreams = ImmutableSortedDictionary<string, UpstreamOptions>.Empty.Add("hub", upstream),
+            Routes = [new() { Prefix = "prod", Upstream = "hub", Forwards = true, ForwardsLater = later }, new() { Prefix = "" }],
+        };
+        var upstreams = await UpstreamRegistries.BuildAsync([upstream], TimeProvider.System, NullLoggerFactory.Instance);
+        var rig = new FrontedRig(await VolumeRig.OpenAsync(), hub, upstreams, options);
+        rig.Policy = policy?.Invoke(rig);
+        rig.Open();
+        return rig;
+    }
+
+    /// <summary>Holds what has no signature by the rig's key.</summary>
+    public static Task<FrontedRig> HoldingAsync(OnMissing onMissing = OnMissing.Quarantine) => StartAsync(rig => rig.Signed(onMissing));
+
+    public PolicyOptions Signed(OnMissing onMissing) => new()
+    {
+        Default = Outcome.Allow,
+        Trust = new()
+        {
+            Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
+                "release", new(VerificationKey.Parse(Key.ExportSubjectPublicKeyInfoPem()).Key!)),
+            Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add("release", new("release") { AnyOf = ["release"] }),
+        },
+        Rules = [HoldRig.Rule(onMissing)],
+    };
+
+    public void Reload(PolicyOptions? policy)
+    {
+        Policy = policy;
+        Gate = At("prod/app");
+    }
+
+    public Repository At(string name)
+    {
+        var decisions = new Decisions(Volume.Ledger);
+        var router = new RepositoryRouter(_options, Volume, Backing, new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
+        return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+    }
+
+    private void Open()
+    {
+        _fetches = new(Volume, TimeProvider.System, NullLogger.Instance);
+        _queue = new(Volume, path => (FrontedRepository)Backing(_options.Upstreams["hub"], RepositoryName.Parse(path["hub/".Length..]), null),
+            TimeProvider.System, NullLogger.Instance);
+        Reload(Policy);
+        _queue.WakeAll();
+    }
+
+    private IBacking Backing(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
+    {
+        var cached = Volume.Cached("hub", name);
+        var pulled = new PullThroughRepository(cached, _upstreams["hub"], name, _fetches, TimeProvider.System);
+        var forwarder = new Forwarder(Volume, _upstreams["hub"], name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
+        var staged = Volume.Staged("hub", name);
+        return new FrontedRepository(
+            Volume, staged, cached, pulled, forwarder, _options.Routes[0].ForwardsLater ? () => _queue.Wake(staged.Path) : null);
+    }
+
+    /// <summary>What the upstream is still to get, and what it refused.</summary>
+    public PendingForward[] Forwards => [.. _queue.All().Select(f => f.Forward)];
+
+    /// <summary>Waits until the upstream has got everything, or refused it.</summary>
+    public async Task ArrivedAsync()
+    {
+        for (var end = Environment.TickCount64 + 60_000; Forwards.Any(f => f.IsWaiting); await Task.Delay(20))
+            Assert.True(Environment.TickCount64 < end, $"the upstream did not get everything within 60 s: {_queue.TroubleOf("hub/app")}");
+    }
+
+    /// <summary>Nothing is answered but "not now".</summary>
+    public void GoDown() => Hub.When(_ => true).Respond(503);
+
+    /// <summary>What is staged for the upstream's <c>app</c>.</summary>
+    public StoredRepository Staged => Volume.Staged("hub", RepositoryName.Parse(Name));
+
+    /// <summary>Files of content that lie staged.</summary>
+    public string[] StagedBytes =>
+        Directory.Exists(Volume.StagedRoot.Blobs) ? Directory.GetFiles(Volume.StagedRoot.Blobs, "data", SearchOption.AllDirectories) : [];
+
+    /// <summary>Pushes an image whose config is this text, with a layer of its own.</summary>
+    public async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string? tag, string text, Repository? to = null)
+    {
+        to ??= Gate;
+        var config = await GateRig.PushBlobAsync(to, text, asker: Pusher);
+        var layer = await GateRig.PushBlobAsync(to, $"layer of {text}", "application/vnd.oci.image.layer.v1.tar", Pusher);
+        var bytes = GateRig.Manifest(config, layer);
+        return (Digest.Of(bytes), await GateRig.PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes, asker: Pusher));
+    }
+
+    /// <summary>The same, where it must be taken.</summary>
+    public async Task<Digest> PushedAsync(string? tag, string text)
+    {
+        var (digest, answer) = await PushAsync(tag, text);
+        Assert.IsType<Answer<PushedManifest>.Found>(answer);
+        return digest;
+    }
+
+    public Task<Answer<PushedManifest>> SignAsync(Digest digest) => HoldRig.SignAsync(digest, Key, $"sha256-{digest.Hex}.sig", null, Gate);
+
+    public Task<Answer<PushedManifest>> ReferAsync(Digest digest) => HoldRig.SignAsync(digest, Key, null, digest, Gate);
+
+    public async Task<Answer<StoredManifest>> GetAsync(Asker asker, string reference) => await Gate.GetManifestAsync(
+        asker, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
+
+    /// <summary>What somebody gets: a digest, <c>Hidden</c>, <c>Absent</c> or <c>Unavailable</c>.</summary>
+    public async Task<string> SeenAsync(Asker asker, string reference) =>
+        await GetAsync(asker, reference) is var answer && answer is Answer<StoredManifest>.Found found
+            ? found.Value.Digest.ToString()
+            : answer.GetType().Name;
+
+    /// <summary>What the upstream has under a tag.</summary>
+    public string? There(string tag) => Hub.DigestOfTag(Name, tag);
+
+    /// <summary>What the upstream was told to change, in its order: <c>PUT v1</c>; blobs are <c>PUT blob</c>.</summary>
+    public string[] Writes() =>
+    [
+        .. Hub.Requests.Where(r => r.IsWrite && r.Method is "PUT" or "DELETE" && r.Status is >= 200 and < 300)
+            .Select(r => r.IsUpload ? "PUT blob" : $"{r.Method} {r.Reference}"),
+    ];
+
+    /// <summary>Goes on with what a kill leaves, or after an orderly stop.</summary>
+    public async Task RestartAsync(bool kill = false)
+    {
+        await _queue.DisposeAsync();
+        await _fetches.DisposeAsync();
+        await (kill ? _volume.KillAsync() : _volume.RestartAsync());
+        Open();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Key.Dispose();
+        await _queue.DisposeAsync();
+        await _fetches.DisposeAsync();
+        await _volume.DisposeAsync();
+        await _upstreams.DisposeAsync();
+        await Hub.DisposeAsync();
+    }
+}

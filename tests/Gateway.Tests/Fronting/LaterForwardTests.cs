@@ -1,0 +1,143 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Tests.PullThrough;
+using Gateway.Tests.Repositories;
+using Xunit;
+using static Gateway.Tests.Fronting.FrontedRig;
+
+namespace Gateway.Tests.Fronting;
+
+/// <summary>Pushes that are answered before the upstream has them.</summary>
+public sealed class LaterForwardTests
+{
+    [Fact]
+    public async Task A_push_is_taken_and_seen_while_the_upstream_is_down_and_arrives_when_it_is_not()
+    {
+        await using var rig = await StartAsync(later: true);
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher));
+        rig.GoDown();
+
+        var answer = Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher));
+
+        Assert.True(answer.Value.IsForwarding);
+        Assert.Equal(Digest.Of(bytes).ToString(), await rig.SeenAsync(Puller, "v1"));
+        Assert.Null(rig.There("v1"));
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+        Assert.Equal(Digest.Of(bytes).ToString(), rig.There("v1"));
+        Assert.Equal(Digest.Of(bytes).ToString(), await rig.SeenAsync(Puller, "v1"));
+        await Rig.UntilAsync(() => !rig.Staged.Manifests().Any() && rig.StagedBytes.Length == 0);
+    }
+
+    [Fact]
+    public async Task A_hundred_pushes_over_an_outage_and_a_kill_arrive_once_each_with_their_tags_in_order()
+    {
+        await using var rig = await StartAsync(later: true);
+        var pushed = new List<Digest>();
+        for (var i = 0; i < 100; i++)
+        {
+            if (i == 20) rig.GoDown();
+            if (i == 60) await rig.RestartAsync(kill: true);
+            var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, $"config {i}", asker: Pusher));
+            Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, i % 2 == 0 ? "latest" : $"v{i}", bytes, asker: Pusher));
+            pushed.Add(Digest.Of(bytes));
+        }
+
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+
+        Assert.Equal(pushed[98].ToString(), rig.There("latest"));
+        for (var i = 1; i < 100; i += 2) Assert.Equal(pushed[i].ToString(), rig.There($"v{i}"));
+        var manifests = rig.Hub.Requests.Where(r => r.Method == "PUT" && r.IsAnyManifest && r.Status == 201).Select(r => r.Reference).ToArray();
+        Assert.Equal(Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? "latest" : $"v{i}"), manifests);
+        Assert.Equal(100, rig.Writes().Count(w => w == "PUT blob"));
+        await Rig.UntilAsync(() => rig.StagedBytes.Length == 0);
+    }
+
+    [Theory]
+    [InlineData("POST", false)]
+    [InlineData("PATCH", true)]
+    [InlineData("PUT", true)]
+    [InlineData("manifest", false)]
+    [InlineData("manifest", true)]
+    public async Task What_a_stop_or_a_kill_cuts_short_at_a_step_arrives_after_the_next_start(string step, bool kill)
+    {
+        await using var rig = await StartAsync(later: true);
+        rig.Hub.When(r => step == "manifest" ? r.IsAnyManifest && r.Method == "PUT" : r.IsUpload && r.Method == step).Respond(503);
+        var digest = await rig.PushedAsync("v1", "app");
+        await rig.Hub.ReceivedAsync(r => r.Status == 503);
+
+        await rig.RestartAsync(kill);
+        Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, "v1"));
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+
+        Assert.Equal(digest.ToString(), rig.There("v1"));
+        Assert.Single(rig.Hub.Requests, r => r.Method == "PUT" && r.IsAnyManifest && r.Status == 201);
+    }
+
+    [Fact]
+    public async Task What_the_upstream_refuses_is_listed_and_given_up_and_the_next_goes_on()
+    {
+        await using var rig = await StartAsync(later: true);
+        var first = await rig.PushedAsync("v1", "first");
+        await rig.ArrivedAsync();
+        rig.Hub.When(r => r.IsAnyManifest && r.Method == "PUT").Once().Respond(403, """{"errors":[{"code":"DENIED","message":"quota"}]}""");
+
+        await rig.PushedAsync("v1", "second");
+        var third = await rig.PushedAsync("v2", "third");
+        await rig.ArrivedAsync();
+
+        Assert.Contains("quota", Assert.Single(rig.Forwards).Refusal!, StringComparison.Ordinal);
+        Assert.Equal(first.ToString(), await rig.SeenAsync(Puller, "v1"));
+        Assert.Equal(third.ToString(), rig.There("v2"));
+        await rig.RestartAsync(kill: true);
+        Assert.False(Assert.Single(rig.Forwards).IsWaiting);
+    }
+
+    [Fact]
+    public async Task A_signature_sends_what_waited_for_it_after_an_outage_in_order()
+    {
+        await using var rig = await StartAsync(r => r.Signed(OnMissing.Quarantine), later: true);
+        var digest = await rig.PushedAsync("v1", "app");
+        rig.GoDown();
+
+        Assert.IsType<Answer<PushedManifest>.Found>(await rig.SignAsync(digest));
+        Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, "v1"));
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+
+        Assert.Equal([$"PUT {digest}", $"PUT sha256-{digest.Hex}.sig", "PUT v1"], rig.Writes().Where(w => w != "PUT blob"));
+        await Rig.UntilAsync(() => !rig.Staged.Manifests().Any());
+    }
+
+    [Fact]
+    public async Task What_was_deleted_before_it_arrived_does_not_arrive()
+    {
+        await using var rig = await StartAsync(later: true);
+        rig.Hub.When(r => r.IsWrite).Respond(503);
+        var digest = await rig.PushedAsync("v1", "app");
+
+        Assert.IsType<Answer<Digest>.Found>(await rig.Gate.DeleteManifestAsync(Pusher, new(digest), default));
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+
+        Assert.Null(rig.There("v1"));
+        Assert.StartsWith("Absent", await rig.SeenAsync(Puller, "v1"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Only_so_many_pushes_wait()
+    {
+        await using var rig = await StartAsync(later: true);
+        rig.GoDown();
+        await Task.WhenAll(Enumerable.Range(0, Gateway.Fronting.FrontedRepository.MaxWaiting).Select(i =>
+            rig.Staged.CommitAsync(new([new Operation.Forward([Digest.Of("nothing"u8)], [])]), default).AsTask()));
+
+        var (_, answer) = await rig.PushAsync("v1", "app");
+
+        Assert.Contains("1000 pushes wait", Assert.IsType<Answer<PushedManifest>.Unavailable>(answer).Why, StringComparison.Ordinal);
+    }
+}
