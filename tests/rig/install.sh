@@ -7,7 +7,7 @@
 # What is there already is left alone; remove the folder to start over.
 #
 #   tests/rig/install.sh           what ./test needs
-#   tests/rig/install.sh --bench   also nginx and wrk, for bench/
+#   tests/rig/install.sh --bench   also wrk, for bench/
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -135,10 +135,13 @@ unpack trixie cosign2 cosign &
 cosign2_job=$!
 unpack sid engines podman containerd docker.io docker-cli systemd-standalone-sysusers patchelf &
 engines_job=$!
+unpack trixie fronts nginx-light haproxy &
+fronts_job=$!
 unpack sid sid skopeo crane oras cosign notation umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
 wait "$helm_job" || die "helm was not installed"
 wait "$cosign2_job" || die "cosign 2 was not installed"
 wait "$engines_job" || die "podman, containerd and docker were not installed"
+wait "$fronts_job" || die "nginx and haproxy were not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
     arguments=()
@@ -159,9 +162,11 @@ patched podman engines usr/bin/podman
 patched dockerd engines usr/sbin/dockerd
 patched runc engines usr/sbin/runc # dockerd asks for its version at start
 
+launcher nginx fronts usr/sbin/nginx
+launcher haproxy fronts usr/sbin/haproxy
+
 if [ "${1:-}" = --bench ]; then
-    unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench nginx-light wrk
-    launcher nginx bench usr/sbin/nginx
+    unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench wrk
     launcher wrk bench usr/bin/wrk
 fi
 say "ready in $rig"
