@@ -15,6 +15,7 @@ using Gateway.Upstream;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging.Console;
 
 namespace Gateway;
 
@@ -27,6 +28,11 @@ internal static class GatewayServer
     /// <param name="configurationPath">The file that the options come from, watched for changes; null when there is none.</param>
     public static async Task<int> RunAsync(GatewayOptions options, string? configurationPath, CancellationToken stop)
     {
+        if (RuntimeFloor.Problem(Environment.Version) is { } tooOld)
+        {
+            await Console.Error.WriteLineAsync($"gateway cannot start: {tooOld}");
+            return 1;
+        }
         try
         {
             await using var gateway = await RunningGateway.StartAsync(options, Console.OpenStandardOutput(), TimeProvider.System, stop);
@@ -84,6 +90,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
     private readonly Certificates _certificates;
+    private ConnectionLimits? _connections;
 
     private RunningGateway(
         GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Certificates certificates, Stream accessLog,
@@ -130,7 +137,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         // Held until the process ends: what lives as long as the volume logs through it.
         var loggers = LoggerFactory.Create(Logs);
         var volume = await Volume.OpenAsync(options.Storage.Path, clock, loggers.CreateLogger<Volume>(), cancellationToken);
-        volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
+        Limit(volume, options);
         RunningGateway? gateway = null;
         try
         {
@@ -156,7 +163,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     public async Task UseAsync(GatewayOptions options)
     {
         await _upstreams.ReloadAsync(options.Upstreams.Values);
-        _volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
+        Limit(_volume, options);
         _current = Snapshot(options, _current.Access.With(options.Access));
         _fetches.Ahead.Options = options.Cache.Prefetch;
         _forwards.WakeAll();
@@ -166,6 +173,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+        _connections?.Dispose();
         await _sweep.DisposeAsync();
         await _forwards.DisposeAsync();
         await _fetches.DisposeAsync();
@@ -241,6 +249,13 @@ internal sealed class RunningGateway : IAsyncDisposable
         return answer is Answer<StoredManifest>.Found found ? found.Value : null;
     }
 
+    private static void Limit(Volume volume, GatewayOptions options)
+    {
+        volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
+        var limits = options.Limits;
+        volume.Uploads.Limits = new(limits.Uploads, limits.UploadsPerRepository, limits.UploadsPerActor, limits.UploadIdle);
+    }
+
     private WebApplication Build(GatewayOptions options)
     {
         Registry.Listening.RefuseBareLineFeeds();
@@ -250,17 +265,20 @@ internal sealed class RunningGateway : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(server =>
         {
             Registry.Listening.Limit(server);
+            var loggers = server.ApplicationServices.GetRequiredService<ILoggerFactory>();
+            _connections = new(() => _current.Options.Limits, _clock, loggers.CreateLogger<ConnectionLimits>());
             foreach (var listener in options.Listen)
-                Registry.Listening.Listen(server, listener.Url, new(listener), _certificates.Of(listener, options));
-            Registry.Listening.Listen(server, options.Operator.Url, Listener.Operator, _certificates.Operators(options));
+                Registry.Listening.Listen(server, listener.Url, new(listener), _certificates.Of(listener, options), _connections);
+            Registry.Listening.Listen(server, options.Operator.Url, Listener.Operator, _certificates.Operators(options), _connections);
         });
         return builder.Build();
     }
 
     // One line each, to stderr: stdout is the access log's.
     private static void Logs(ILoggingBuilder logging) => logging
-        .AddSimpleConsole(line => (line.SingleLine, line.TimestampFormat, line.UseUtcTimestamp) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ ", true))
-        .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
+        .AddConsole(console =>
+            (console.FormatterName, console.LogToStandardErrorThreshold) = (OneLineFormatter.FormatterName, LogLevel.Trace))
+        .AddConsoleFormatter<OneLineFormatter, ConsoleFormatterOptions>()
         .AddFilter("Microsoft", LogLevel.Warning)
         // A start that failed is told in one line by whoever asked for it.
         .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)

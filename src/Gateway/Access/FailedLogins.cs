@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 
 namespace Gateway.Access;
 
@@ -36,16 +35,9 @@ internal sealed class FailedLogins(TimeProvider clock)
         return Task.Delay(FirstDelay * (1 << (failures.Count - Free - 1)), clock, cancellationToken);
     }
 
-    /// <summary>One host has all of an IPv6 /64 at its disposal (RFC 4291, 2.5.4).</summary>
     private IPAddress Group(IPAddress? remote)
     {
-        var address = remote is null ? IPAddress.None : remote.IsIPv4MappedToIPv6 ? remote.MapToIPv4() : remote;
-        if (address.AddressFamily == AddressFamily.InterNetworkV6)
-        {
-            var bytes = address.GetAddressBytes();
-            bytes.AsSpan(8).Clear();
-            address = new IPAddress(bytes);
-        }
+        var address = ClientAddress.GroupOf(remote);
         return _byAddress.Count < MaxAddresses || _byAddress.ContainsKey(address) || Forget() ? address : IPAddress.None;
     }
 

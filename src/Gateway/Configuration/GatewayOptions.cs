@@ -42,6 +42,8 @@ internal sealed record GatewayOptions
     public bool AsksForCertificates =>
         Listen.Any(each => each.Url.Scheme == Uri.UriSchemeHttps && (each.Tls ?? Tls)?.ClientAuthorities is not null);
 
+    public ClientLimits Limits { get; init; } = new();
+
     /// <summary>Null when the file has no such section: everything is admitted.</summary>
     public PolicyOptions? Policy { get; init; }
 }

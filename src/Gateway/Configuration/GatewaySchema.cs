@@ -115,6 +115,7 @@ internal static class GatewaySchema
         },
         { "storage", Storage, "{}", "Where everything is kept. A change needs a restart.", (o, v) => o with { Storage = v } },
         { "cache", Cache, "{}", "How much of what upstreams gave is kept.", (o, v) => o with { Cache = v } },
+        { "limits", ClientLimitSchema.Limits, "{}", "How much clients may hold at once.", (o, v) => o with { Limits = v } },
         {
             "upstreams", UpstreamSchema.Upstreams, "{}",
             "Registries to pull through, each under a key that is its default prefix and its default `?ns=`.",

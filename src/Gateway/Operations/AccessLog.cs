@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Diagnostics.Metrics;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Threading.Channels;
@@ -110,9 +111,12 @@ internal sealed class AccessLog : IAsyncDisposable
         buffer.Write("\n"u8);
     }
 
+    // What is not ASCII is written as \uXXXX: text that turns the reading direction would show a line that is not there.
     private static void Text(Utf8JsonWriter json, string name, string? value)
     {
-        if (!string.IsNullOrEmpty(value)) json.WriteString(name, value);
+        if (string.IsNullOrEmpty(value)) return;
+        if (Ascii.IsValid(value)) json.WriteString(name, value);
+        else json.WriteString(name, JsonEncodedText.Encode(value, JavaScriptEncoder.Default));
     }
 
     // Microseconds are as fine as a reader can use.

@@ -20,10 +20,17 @@ internal sealed partial class FrontDoor(
     TimeProvider clock,
     ILogger<FrontDoor> logger)
 {
-    public Task HandleAsync(HttpContext context)
+    public async Task HandleAsync(HttpContext context)
     {
         var listener = context.Features.GetRequiredFeature<Listener>();
-        return listener.IsOperator ? operatorPort.AnswerAsync(context) : ServeAsync(context, listener);
+        try
+        {
+            await (listener.IsOperator ? operatorPort.AnswerAsync(context) : ServeAsync(context, listener));
+        }
+        finally
+        {
+            if (RequestBody.IsLeft(context.Request)) context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+        }
     }
 
     private async Task ServeAsync(HttpContext context, Listener listener)

@@ -9,29 +9,29 @@ namespace Gateway.Registry;
 /// <summary>How the server listens, and what it bounds before a request reaches us.</summary>
 internal static class Listening
 {
-    // Ten thousand nodes that keep a connection each; Kestrel has no cap of its own. One idle connection costs some 10 KiB.
-    private const int MaxConnections = 10_000;
-
     // RFC 9113 §6.5.2 asks for no fewer; Kestrel's own default, written down because much rests on it (CVE-2023-44487).
     private const int MaxStreams = 100;
 
     // containerd and Go clients keep idle connections for 90 s; closing earlier would race with their next request.
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(120);
 
+    // Chosen: a full head of 32 KiB in that time is 2 KiB/s, which any line has; Kestrel gives 30 s.
+    private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(15);
+
     /// <summary>
-    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100, within 30 s; bodies of 240
-    /// B/s at least.
+    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100; bodies of 240 B/s at
+    /// least; an HTTP/2 connection that resets streams without end is ended.
     /// </summary>
     public static void Limit(KestrelServerOptions options)
     {
         options.AddServerHeader = false;
         options.AllowSynchronousIO = false;
-        options.Limits.MaxConcurrentConnections = MaxConnections;
         // Each handler bounds what it reads: a manifest and a form by their size, a blob by the volume. A limit here would break the
         // connection of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
         options.Limits.Http2.MaxStreamsPerConnection = MaxStreams;
+        options.Limits.RequestHeadersTimeout = HeadersTimeout;
     }
 
     /// <summary>
@@ -45,13 +45,15 @@ internal static class Listening
     /// Adds a listener. Cleartext speaks HTTP/1.1, or HTTP/2 alone where that is asked for (nobody negotiates there); TLS both.
     /// </summary>
     /// <param name="certificate">For https, what is shown to each new connection; null for http.</param>
-    public static void Listen(KestrelServerOptions server, Uri url, Listener listener, CertificateFiles? certificate)
+    public static void Listen(
+        KestrelServerOptions server, Uri url, Listener listener, CertificateFiles? certificate, ConnectionLimits limits)
     {
         if (IPAddress.TryParse(url.Host.Trim('[', ']'), out var address)) server.Listen(address, url.Port, Configure);
         else server.ListenLocalhost(url.Port, Configure);
 
         void Configure(KestrelListenOptions options)
         {
+            options.Use(next => connection => limits.ServeAsync(connection, listener, next));
             options.Use(next => connection =>
             {
                 connection.Features.Set(listener);

@@ -26,16 +26,22 @@ internal static class RegistryFace
         await operation.Handle(x);
     }
 
-    // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; a proxy in front may have
-    // read it the other way (request smuggling, RFC 9112 §6.1).
+    // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; it takes a list of
+    // codings that ends in chunked; and chunks of HTTP/1.0, which knows none. A proxy in front may have read each the other way (request
+    // smuggling, RFC 9112 §6.1).
     private static async Task<bool> RefuseFramingAsync(Exchange x)
     {
         var headers = x.Request.Headers;
+        var coding = headers.TransferEncoding;
+        if (coding.Count == 0) return false;
+        var isPlain = coding.Count == 1 && "chunked".Equals(coding[0], StringComparison.OrdinalIgnoreCase);
         var hasLength = headers.ContentLength is not null || headers.ContainsKey("X-Content-Length");
-        if (headers.TransferEncoding.Count == 0 || !hasLength) return false;
+        if (isPlain && !hasLength && !HttpProtocol.IsHttp10(x.Request.Protocol)) return false;
         x.Response.Headers.Connection = "close";
-        const string Message = "Content-Length and Transfer-Encoding must not be sent together";
-        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
+        var message = hasLength
+            ? "Content-Length and Transfer-Encoding must not be sent together"
+            : "the only Transfer-Encoding is chunked, and only in HTTP/1.1";
+        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, message, status: Status400BadRequest);
         return true;
     }
 

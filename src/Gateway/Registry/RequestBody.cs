@@ -26,6 +26,28 @@ internal static class RequestBody
     /// <summary>Whether the request has a body at all; one without a stated length may turn out empty.</summary>
     public static bool IsPresent(HttpRequest request) => request.ContentLength > 0 || (request.ContentLength is null && HasBody(request));
 
+    /// <summary>
+    /// Whether some of the body is left unread. The server drains that, but not when the client hangs up meanwhile: then it takes the rest
+    /// for the next request (Kestrel 10.0.12), which nobody asked for. So a connection ends with the request that leaves some.
+    /// </summary>
+    public static bool IsLeft(HttpRequest request)
+    {
+        if (!HasBody(request) || HttpProtocol.IsHttp2(request.Protocol)) return false;
+        // To look would ask the client to send it (RFC 9110 §10.1.1).
+        if (request.Headers.Expect.Count > 0) return true;
+        try
+        {
+            if (!request.BodyReader.TryRead(out var read)) return true;
+            var isLeft = !read.IsCompleted || !read.Buffer.IsEmpty;
+            request.BodyReader.AdvanceTo(read.Buffer.Start);
+            return isLeft;
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or OperationCanceledException)
+        {
+            return true;
+        }
+    }
+
     private static bool HasBody(HttpRequest request) =>
         request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
 

@@ -26,14 +26,24 @@ internal sealed partial class Repository
     public ValueTask<Kept> KeepBlobAsync(Descriptor blob, CancellationToken cancellationToken) =>
         backing.KeepAsync(blob, cancellationToken);
 
-    /// <summary>Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed.</summary>
+    /// <summary>
+    /// Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed, and
+    /// with <c>TOOMANYREQUESTS</c> where as many are open as may be.
+    /// </summary>
     public ValueTask<Answer<Upload>> OpenUploadAsync(
         Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
     {
         if (RefuseChange<Upload>(asker, AccessActions.Push) is { } refusal) return refusal;
-        return await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
-            ? new Answer<Upload>.Found(upload, Provenance.Local)
-            : NoPushes<Upload>();
+        try
+        {
+            return await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
+                ? new Answer<Upload>.Found(upload, Provenance.Local)
+                : NoPushes<Upload>();
+        }
+        catch (TooManyUploadsException e)
+        {
+            return new Answer<Upload>.Invalid(RegistryErrorCode.TOOMANYREQUESTS, e.Message);
+        }
     });
 
     /// <summary>

@@ -10,12 +10,6 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 {
-    /// <summary>A session that nobody has touched for so long is removed: the 168 h of distribution's upload purging.</summary>
-    private static readonly TimeSpan MaxAge = TimeSpan.FromDays(7);
-
-    /// <summary>Sessions on disk: far above what honest clients keep open, and a bound for the others.</summary>
-    private const int MaxSessions = 10_000;
-
     /// <summary>Sessions whose hash stays in memory; of the others it is made again from the file.</summary>
     private const int MaxInMemory = 1024;
 
@@ -23,20 +17,25 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
-    private int _count;
+    private readonly OpenUploads _open = new();
+
+    // Until the configuration says: its own defaults.
+    private volatile UploadLimits _limits = new(10_000, 1_000, 5_000, TimeSpan.FromDays(7));
+    private bool _counted;
 
     /// <summary>Sessions open, in memory or not.</summary>
-    public int Count => Volatile.Read(ref _count);
+    public int Count => _open.Count;
+
+    public UploadLimits Limits { set => _limits = value; }
 
     private string Data(string id) => $"{folder}/{id}.data";
 
     private string NoteFile(string id) => $"{folder}/{id}.json";
 
-    /// <summary>Removes sessions that are too old and files that belong to none, and counts the rest.</summary>
+    /// <summary>Removes sessions that are too old and files of none; the first time, counts what an earlier process left.</summary>
     public void Sweep()
     {
-        var oldest = clock.GetUtcNow() - MaxAge;
-        var count = 0;
+        var oldest = clock.GetUtcNow() - _limits.Idle;
         foreach (var file in Directory.GetFiles(folder))
         {
             var id = Path.GetFileNameWithoutExtension(file);
@@ -44,19 +43,19 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             // One that is being opened has its note before its data.
             var isYoung = File.GetLastWriteTimeUtc(file) > clock.GetUtcNow().UtcDateTime.AddMinutes(-1);
             if (isSession ? File.GetLastWriteTimeUtc(Data(id)) < oldest : !isYoung) End(id);
-            else if (file.EndsWith(".data", StringComparison.Ordinal)) count++;
+            else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } note) _open.Keep(id, note);
         }
-        Volatile.Write(ref _count, count);
+        _counted = true;
     }
 
     public async ValueTask<Upload> OpenAsync(
         string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
     {
         CheckRoom();
-        if (Count >= MaxSessions) throw new StoreReadOnlyException($"{MaxSessions} upload sessions are open; finish or cancel some");
-        var session = new UploadSession(
-            RandomNumberGenerator.GetHexString(32, lowercase: true), new(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow()));
-        Interlocked.Increment(ref _count);
+        var note = new UploadNote(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow());
+        var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
+        _open.Add(id, note, _limits);
+        var session = new UploadSession(id, note);
         try
         {
             await File.WriteAllBytesAsync(
@@ -72,7 +71,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         catch (Exception e)
         {
             // A client that hung up leaves no session behind.
-            Interlocked.Decrement(ref _count);
+            _open.Remove(session.Id);
             session.Dispose();
             File.Delete(NoteFile(session.Id));
             if (e is IOException) throw new StoreReadOnlyException($"an upload session could not be opened: {e.Message}", e);
@@ -83,7 +82,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     public async ValueTask<Upload?> FindAsync(string repository, string id, CancellationToken cancellationToken)
     {
         if (!IsId(id)) return null;
-        var session = _sessions.TryGetValue(id, out var known) ? known : await ReadAsync(id, cancellationToken);
+        var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
         if (session is null || session.Note.Repository != repository) return null;
         if (!await session.Turn.WaitAsync(MaxWait, cancellationToken))
             throw new StoreReadOnlyException("another request is using this upload session");
@@ -109,14 +108,13 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         }
     }
 
-    private async ValueTask<UploadSession?> ReadAsync(string id, CancellationToken cancellationToken)
+    private UploadSession? Read(string id) => ReadNote(id) is { } note ? _sessions.GetOrAdd(id, new UploadSession(id, note)) : null;
+
+    private UploadNote? ReadNote(string id)
     {
         try
         {
-            var bytes = await File.ReadAllBytesAsync(NoteFile(id), cancellationToken);
-            return JsonSerializer.Deserialize(bytes, UploadNoteJson.Default.UploadNote) is { } note
-                ? _sessions.GetOrAdd(id, new UploadSession(id, note))
-                : null;
+            return JsonSerializer.Deserialize(File.ReadAllBytes(NoteFile(id)), UploadNoteJson.Default.UploadNote);
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
         {
@@ -146,7 +144,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         _sessions.TryRemove(id, out _);
         File.Delete(Data(id));
         File.Delete(NoteFile(id));
-        Interlocked.Decrement(ref _count);
+        _open.Remove(id);
     }
 
     /// <summary>Makes a finished session's data the bytes of a digest, and ends it. Done once or many times the end is the same.</summary>

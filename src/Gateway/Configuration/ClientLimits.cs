@@ -1,0 +1,25 @@
+namespace Gateway.Configuration;
+
+/// <summary>What clients may hold at once; each limit keeps some from taking everything from the others.</summary>
+internal sealed record ClientLimits
+{
+    /// <summary>Connections of all clients: ten thousand nodes that keep one each. An idle one costs some 10 KiB.</summary>
+    public int Connections { get; init; } = 10_000;
+
+    /// <summary>
+    /// Connections of one address: a proxy in front, or a thousand clients behind one NAT with two each; a fifth of all.
+    /// </summary>
+    public int ConnectionsPerAddress { get; init; } = 2_000;
+
+    /// <summary>Upload sessions open at once: far above what honest clients keep open, and a bound for the others.</summary>
+    public int Uploads { get; init; } = 10_000;
+
+    /// <summary>Of one repository. Chosen: a hundred pushes at once, each of ten layers.</summary>
+    public int UploadsPerRepository { get; init; } = 1_000;
+
+    /// <summary>Of one actor. Chosen: five hundred jobs of one account, each with ten layers, is half of all.</summary>
+    public int UploadsPerActor { get; init; } = 5_000;
+
+    /// <summary>How long a session is kept that nobody touches: the 168 h of distribution's upload purging.</summary>
+    public TimeSpan UploadIdle { get; init; } = TimeSpan.FromDays(7);
+}

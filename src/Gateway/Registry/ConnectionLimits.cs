@@ -1,0 +1,110 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using Gateway.Access;
+using Gateway.Configuration;
+using Microsoft.AspNetCore.Connections;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// How many connections clients hold, together and each address: one client alone cannot take all of them (CVE-2023-38180 and its like).
+/// Kestrel's own limit knows no addresses and no reload. Whoever has too many has his next ones closed before a byte is read.
+/// </summary>
+internal sealed partial class ConnectionLimits : IDisposable
+{
+    // One line a minute tells what is going on; a line for each would be one more way to fill a disk.
+    private static readonly TimeSpan LogAgainAfter = TimeSpan.FromMinutes(1);
+
+    // Probes, a scraper, a few people. Apart from the clients', so that these cannot shut the operator out.
+    private const int MaxOperators = 1_000;
+
+    private readonly Meter _meter = new("Gateway.Connections");
+    private readonly Counter<long> _refused;
+    private readonly Func<ClientLimits> _current;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Lock _counting = new();
+    private readonly Dictionary<IPAddress, int> _byAddress = [];
+    private int _open;
+    private int _operators;
+    private long? _logged;
+
+    /// <param name="current">The limits in force; asked for each connection.</param>
+    public ConnectionLimits(Func<ClientLimits> current, TimeProvider clock, ILogger logger)
+    {
+        (_current, _clock, _logger) = (current, clock, logger);
+        _refused = _meter.CreateCounter<long>("gateway.connections.refused", description: "Connections closed as too many.");
+        _meter.CreateObservableGauge("gateway.connections.open", () => _open, description: "Connections of clients.");
+    }
+
+    /// <summary>The connection's life, as long as it is counted.</summary>
+    public async Task ServeAsync(ConnectionContext connection, Listener listener, ConnectionDelegate next)
+    {
+        var address = ClientAddress.GroupOf((connection.RemoteEndPoint as IPEndPoint)?.Address);
+        if (Enter(address, listener) is { } limit)
+        {
+            Refuse(limit, address);
+            connection.Abort(new ConnectionAbortedException($"too many connections ({limit})"));
+            return;
+        }
+        try
+        {
+            await next(connection);
+        }
+        finally
+        {
+            Leave(address, listener);
+        }
+    }
+
+    public void Dispose() => _meter.Dispose();
+
+    // The key of the limit that is reached; null when there is room, which is taken.
+    private string? Enter(IPAddress address, Listener listener)
+    {
+        var limits = _current();
+        lock (_counting)
+        {
+            if (listener.IsOperator) return _operators >= MaxOperators ? "operator" : Count(ref _operators);
+            if (_open >= limits.Connections) return "connections";
+            var held = _byAddress.GetValueOrDefault(address);
+            if (held >= limits.ConnectionsPerAddress) return "connectionsPerAddress";
+            _byAddress[address] = held + 1;
+            return Count(ref _open);
+        }
+    }
+
+    private static string? Count(ref int held)
+    {
+        held++;
+        return null;
+    }
+
+    private void Leave(IPAddress address, Listener listener)
+    {
+        lock (_counting)
+        {
+            if (listener.IsOperator)
+            {
+                _operators--;
+                return;
+            }
+            _open--;
+            if (--_byAddress[address] == 0) _byAddress.Remove(address);
+        }
+    }
+
+    private void Refuse(string limit, IPAddress address)
+    {
+        _refused.Add(1, new KeyValuePair<string, object?>("limit", limit));
+        lock (_counting)
+        {
+            if (_logged is { } last && _clock.GetElapsedTime(last) < LogAgainAfter) return;
+            _logged = _clock.GetTimestamp();
+        }
+        LogRefused(_logger, limit, address);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Too many connections ({Limit}): those such as this one of {Address} are closed")]
+    private static partial void LogRefused(ILogger logger, string limit, IPAddress address);
+}
