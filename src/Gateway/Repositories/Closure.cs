@@ -96,20 +96,35 @@ internal sealed class Closure
         var evidence = ImmutableDictionary.CreateBuilder<Digest, ImmutableArray<Evidence>>();
         var beyond = ImmutableHashSet.CreateBuilder<Digest>();
         // What it finds out about one may be evidence too: it is no subject of this question.
-        foreach (var (digest, manifest) in All.Where(m => ManifestKinds.Of(m.Manifest) != ManifestKind.Evidence).ToArray())
+        Digest[] subjects = [.. All.Where(m => ManifestKinds.Of(m.Manifest) != ManifestKind.Evidence).Select(static m => m.Digest).Distinct()];
+        await ReadAsync(subjects);
+        // Nobody's junk is read at the cost of another's signature; what is left when all were read is for those who have more.
+        Digest[] again = [.. subjects.Where(beyond.Contains)];
+        if (subjects.Length > 1) await ReadAsync(again);
+        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable() };
+
+        async ValueTask ReadAsync(Digest[] some)
+        {
+            for (var i = 0; i < some.Length; i++)
+            {
+                _reader.Forget(evidence.GetValueOrDefault(some[i], []));
+                var (found, isBeyond) = await ReadOneAsync(some[i], some.Length - i);
+                if (!found.IsDefault) evidence[some[i]] = found;
+                _ = isBeyond ? beyond.Add(some[i]) : beyond.Remove(some[i]);
+            }
+        }
+
+        async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadOneAsync(Digest digest, int sharers)
         {
             try
             {
-                var (found, isBeyond) = await _reader.ReadAsync(digest, either.Token);
-                if (!found.IsEmpty) evidence[digest] = found;
-                if (isBeyond) beyond.Add(digest);
+                return await _reader.ReadAsync(digest, sharers, either.Token);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                beyond.Add(digest);
+                return (default, true);
             }
         }
-        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable() };
     }
 
     /// <summary>All are read side by side, and waited for together.</summary>

@@ -18,8 +18,12 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     private long _left = EvidenceBudget.MaxBytes;
 
     /// <summary>The evidence about one manifest, newest first, and whether there is more than may be read.</summary>
-    public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(Digest subject, CancellationToken cancellationToken)
+    /// <param name="sharers">How many are still to be read: this one takes no more than its share of what is left.</param>
+    public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(
+        Digest subject, int sharers, CancellationToken cancellationToken)
     {
+        var share = _left / sharers;
+        _left -= share;
         var noted = await backing.EvidenceAsync(subject, cancellationToken);
         var listed = noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
         var found = ImmutableArray.CreateBuilder<Evidence>();
@@ -29,18 +33,23 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         {
             if (await StoredAsync(digest, cancellationToken) is { } stored) isBeyond |= !await AddAsync(stored);
         }
+        _left += share;
         return (found.ToImmutable(), isBeyond);
 
         async ValueTask<bool> AddAsync(StoredManifest manifest)
         {
             if (!IsAbout(manifest.Manifest, subject)) return true;
-            var (blobs, isWhole) = await ReadBlobsAsync(manifest.Manifest, cancellationToken);
+            var (blobs, isWhole) = await ReadBlobsAsync(manifest.Manifest, share, cancellationToken);
+            share -= blobs.Values.Sum(static blob => (long)blob.Length);
             found.Add(new(
                 manifest.Digest, manifest.Manifest, manifest.Manifest.Subject is null ? TagOf(subject) : null,
                 backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs) { Place = found.Count });
             return isWhole;
         }
     }
+
+    /// <summary>Gives back what was read, so that it may be read again in a larger share.</summary>
+    public void Forget(ImmutableArray<Evidence> found) => _left += found.Sum(static one => one.Blobs.Values.Sum(static blob => (long)blob.Length));
 
     /// <summary>Whether a manifest can be evidence about a subject: by its form, and by its own word where it has one.</summary>
     public static bool IsAbout(Manifest manifest, Digest subject) =>
@@ -69,17 +78,17 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     }
 
     private async ValueTask<(ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs, bool IsWhole)> ReadBlobsAsync(
-        Manifest manifest, CancellationToken cancellationToken)
+        Manifest manifest, long left, CancellationToken cancellationToken)
     {
         var blobs = ImmutableDictionary.CreateBuilder<Digest, ReadOnlyMemory<byte>>();
         var isWhole = true;
         foreach (var layer in manifest.Layers.DistinctBy(l => l.Digest).Take(EvidenceBudget.MaxSignatures))
         {
-            var most = (int)Math.Min(EvidenceBudget.MaxBytesOf(layer), _left);
+            var most = (int)Math.Min(EvidenceBudget.MaxBytesOf(layer), left);
             if (EvidenceBudget.MaxBytesOf(layer) == 0) continue;
             isWhole &= layer.Size <= most;
             if (layer.Size > most || await ReadBlobAsync(layer.Digest, most, cancellationToken) is not { } bytes) continue;
-            _left -= bytes.Length;
+            left -= bytes.Length;
             blobs[layer.Digest] = bytes;
         }
         return (blobs.ToImmutable(), isWhole && manifest.Layers.Length <= EvidenceBudget.MaxSignatures);

@@ -39,6 +39,38 @@ public sealed class HoldPressureTests : IAsyncLifetime
         Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
     }
 
+    [Fact]
+    public async Task Junk_about_one_image_of_an_index_is_not_read_in_place_of_the_signatures_of_the_others()
+    {
+        var childrenSigned = HoldRig.Rule(OnMissing.Quarantine) with
+        {
+            Require = new() { Signatures = [new("release") { Coverage = IndexCoverage.Children }] },
+        };
+        _rig.Reload(_rig.Policy! with { Rules = [childrenSigned] });
+        var images = new List<Descriptor>();
+        foreach (var name in new[] { "one", "two", "three" })
+        {
+            var (image, _) = await _rig.PushAsync(null, name);
+            await _rig.SignAsync(image);
+            var stored = (Answer<Gateway.Storage.StoredManifest>.Found)await _rig.GetAsync(HoldRig.Pusher, image.ToString());
+            images.Add(new(MediaTypes.OciManifest, image, stored.Value.Bytes.Length));
+        }
+        // With the image's own signature just as much as is read in all.
+        var kept = _rig.Volume.Kept(_rig.Repository.Name);
+        var signature = kept.ReadManifest(Gateway.Storage.EvidenceNotes.List(kept, images[0].Digest)[0])!.Manifest.Layers[0].Size;
+        for (var junk = 0; junk < EvidenceBudget.MaxBytes / EvidenceBudget.MaxAttestation; junk++)
+        {
+            var text = new string(' ', EvidenceBudget.MaxAttestation - (junk == 0 ? (int)signature : 0));
+            var layer = await GateRig.PushBlobAsync(_rig.Repository, text, EvidenceTypes.Dsse, HoldRig.Pusher);
+            var config = await GateRig.PushBlobAsync(_rig.Repository, $"config {junk}", asker: HoldRig.Pusher);
+            var bytes = Signatures(config, [layer], images[0].Digest);
+            Assert.IsType<Answer<PushedManifest>.Found>(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes));
+        }
+        var index = GateRig.Index([.. images]);
+        await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex);
+        Assert.Equal(Digest.Of(index).ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
     /// <summary>A rule about other repositories, which makes another revision.</summary>
     private static RuleOptions Other { get; } = HoldRig.Rule(OnMissing.Deny) with { Id = "other", Repositories = ["other/**"] };
 
