@@ -37,7 +37,7 @@ internal sealed class NotationTrustStore(string folder)
     private static bool IsName(string name) =>
         name is not ("." or "..") && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-');
 
-    private static IEnumerable<ConfigurationNode> ReadFolder(ScalarNode at, string path, Import import)
+    private static List<ConfigurationNode> ReadFolder(ScalarNode at, string path, Import import)
     {
         var found = new List<ConfigurationNode>();
         try

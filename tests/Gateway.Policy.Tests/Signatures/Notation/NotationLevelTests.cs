@@ -159,6 +159,27 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
+    public void Policy_admits_until_the_certificate_ends_and_is_another_with_another_certificate()
+    {
+        PolicyOptions Policy(NotationStoreOptions store) => new()
+        {
+            Default = Outcome.Allow, Trust = Notary.Trust(Anybody, store),
+            Rules = [new() { Id = "signed", Require = new() { Signatures = [new("release")] }, OnMissing = OnMissing.Quarantine }],
+        };
+        var engine = new PolicyEngine(Policy(Notary.Store));
+        PolicyInput Asked(DateTimeOffset now) => new(Forge.Repository, null, Stage.Pull, Forge.Subject, Sample.Image, [])
+        {
+            Now = now, Facts = new() { Evidence = ImmutableDictionary<Digest, ImmutableArray<Evidence>>.Empty.Add(Forge.Subject, [Evidence(Notary.Envelope())]) },
+        };
+
+        Assert.Equal((Outcome.Allow, Forge.Now.AddDays(10)), (engine.Judge(Asked(Forge.Now)).Outcome, engine.Judge(Asked(Forge.Now)).Until));
+        Assert.Equal(Outcome.Quarantine, engine.Judge(Asked(Forge.Now.AddDays(10))).Outcome);
+        Assert.Equal("notation", Assert.Single(engine.Judge(Asked(Forge.Now)).Evidence).Format);
+        Assert.NotEqual(engine.Revision, new PolicyEngine(Policy(new TestNotary().Store)).Revision);
+        Assert.NotEqual(engine.Revision, new PolicyEngine(Policy(Notary.Store with { Revoked = [new string('0', 64)] })).Revision);
+    }
+
+    [Fact]
     public void Time_stamp_proves_that_the_chain_was_valid_when_it_signed()
     {
         var ended = new TestNotary(new() { NotAfter = Forge.Now.AddDays(-1) });
