@@ -52,7 +52,8 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     public async ValueTask<long> CopyToAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         if (_opened is null && !(IsWorthwhile(offset) && await OpenAsync(offset, end, cancellationToken))) return offset;
-        if (_opened!.First != offset)
+        // Once the fetch has ended nobody is told that these bytes are unverified, so that they must not be: the file has verified ones.
+        if (_opened!.First != offset || fetch.IsVerified)
         {
             await GiveUpAsync();
             return offset;

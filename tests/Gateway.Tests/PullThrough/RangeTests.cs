@@ -35,6 +35,21 @@ public sealed class RangeTests
         Assert.Equal(1, rig.Hub.Count(r => r.IsGet && r.Range is null));
     }
 
+    // An answer's headers are made when it is sent: by then the fetch may have ended, and nothing says "unverified" any more.
+    [Fact]
+    public async Task Far_range_whose_fetch_has_ended_before_it_was_sent_is_sent_from_what_was_verified()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        var gate = new TaskCompletionSource();
+        rig.Hub.When(r => r.IsGet && r.Range is null).WaitFor(gate.Task);
+        rig.Hub.When(r => r.IsGet && r.Range is not null).Flip(at: (16 * MiB) + 100);
+        await using var content = await Rig.OpenAsync(rig.Backing, digest, Far);
+        gate.SetResult();
+        await Rig.UntilAsync(() => content.IsVerified);
+        Assert.Equal(Layer[(16 * MiB)..(17 * MiB)], await Rig.ReadAsync(content, 16 * MiB, MiB));
+    }
+
     [Fact]
     public async Task Early_range_takes_at_most_four_MiB_at_a_time()
     {
