@@ -227,7 +227,7 @@ internal sealed class RunningGateway : IAsyncDisposable
             var upstream = options.Upstreams.Values.FirstOrDefault(u => path.StartsWith(folders[u.Key] + "/", StringComparison.Ordinal));
             return upstream is null || upstream.Auth == UpstreamAuth.Passthrough
                 ? null
-                : PullThrough(upstream, RepositoryName.Parse(path[(folders[upstream.Key].Length + 1)..]), null) as FrontedRepository;
+                : PullThrough(upstream, RepositoryName.Parse(path.AsSpan(folders[upstream.Key].Length + 1)), null) as FrontedRepository;
         }
     }
 

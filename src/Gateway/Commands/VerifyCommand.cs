@@ -73,7 +73,7 @@ internal static partial class VerifyCommand
         new(upstream.Key, [.. upstream.Urls.Select(url => url.ToString())], [.. upstream.Namespaces]);
 
     private static PlannedRoute Describe(RouteOptions route) =>
-        new(route.Prefix, route.Upstream is { } key ? $"from {key}{(route.Forwards ? ", pushes go on to it" : "")}" : "built-in storage");
+        new(route.Prefix, route.Upstream is { } key ? $"from {key}{(!route.Forwards ? "" : route.ForwardsLater ? ", pushes go on to it later" : ", pushes go on to it")}" : "built-in storage");
 
     internal sealed record PlannedUpstream(string Name, string[] Urls, string[] Namespaces);
 

@@ -29,6 +29,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
     private readonly ConcurrentDictionary<string, string> _troubles = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _places = new(AtOnce);
     private readonly CancellationTokenSource _stop = new();
+    private bool _stopping;
 
     public ForwardQueue(Volume volume, Func<string, FrontedRepository?> find, TimeProvider clock, ILogger logger)
     {
@@ -58,7 +59,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
     {
         lock (_lock)
         {
-            if (!_stop.IsCancellationRequested && !_running.ContainsKey(path)) _running[path] = Task.Run(() => RunAsync(path));
+            if (!_stopping && !_running.ContainsKey(path)) _running[path] = Task.Run(() => RunAsync(path));
         }
     }
 
@@ -93,7 +94,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
         lock (_lock)
         {
             var next = _volume.StagedContent.Of(path).Forwards().FirstOrDefault(f => f.IsWaiting);
-            if (next is not null && !_stop.IsCancellationRequested && _find(path) is { } repository) return (repository, next);
+            if (next is not null && !_stopping && _find(path) is { } repository) return (repository, next);
             _running.Remove(path);
             return null;
         }
@@ -149,9 +150,10 @@ internal sealed class ForwardQueue : IAsyncDisposable
         Task[] running;
         lock (_lock)
         {
-            _stop.Cancel();
+            _stopping = true;
             running = [.. _running.Values];
         }
+        await _stop.CancelAsync();
         await Task.WhenAll(running);
         _meter.Dispose();
         _stop.Dispose();

@@ -15,6 +15,10 @@ internal sealed partial class FrontedRepository(
     Volume volume, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder,
     Action? wakeLater = null) : IBacking
 {
+    /// <summary>What is staged and cached of one, without its upstream: it takes no changes but notes.</summary>
+    public static FrontedRepository ToRead(Volume volume, StoredRepository staged, StoredRepository cached) =>
+        new(volume, staged, cached, cached, forwarder: null!);
+
     /// <summary>What waits is seen beside what the upstream has, also when it does not answer.</summary>
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
     {

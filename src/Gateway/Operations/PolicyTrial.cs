@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Fronting;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -36,8 +37,12 @@ internal sealed class PolicyTrial
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
         var decisions = new Decisions(volume.Ledger);
         _router = new(
-            options, volume, (upstream, name, _) => volume.Cached(folders[upstream.Key], name),
+            options, volume, (upstream, name, _) => Kept(upstream, folders[upstream.Key], name),
             new Judge(new PolicyEngine(policy), decisions, _clock), decisions, _clock);
+
+        IBacking Kept(UpstreamOptions upstream, string folder, RepositoryName name) => options.FrontOf(upstream.Key) is null
+            ? volume.Cached(folder, name)
+            : FrontedRepository.ToRead(volume, volume.Staged(folder, name), volume.Cached(folder, name));
     }
 
     /// <summary>Answers a question about the policy in force, or the one that comes with it.</summary>

@@ -55,6 +55,9 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
 
     public PolicyEngine Engine => engine;
 
+    /// <summary>Whether a verdict may rest on what a tag was bound to.</summary>
+    public bool ReadsHistory { get; } = engine.Policy?.Rules.Any(rule => rule.Require.TagMutability != TagMutability.Mutable) == true;
+
     /// <summary>How what waits is kept.</summary>
     public QuarantineOptions Quarantine { get; } = engine.Policy?.Quarantine ?? new();
 

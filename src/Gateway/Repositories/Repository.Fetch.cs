@@ -22,7 +22,7 @@ internal sealed partial class Repository
             var refused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
             return refused && !state.Live.IsEmpty
                 ? Resolved(await GetLastGoodAsync(asker, tag, state.Offered, answer, cancellationToken), Stale(provenance))
-                : Standing(answer, TagStanding.Live);
+                : Standing(answer, answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false } ? TagStanding.Pending : TagStanding.Live);
         }
         if (!state.Live.IsEmpty)
         {

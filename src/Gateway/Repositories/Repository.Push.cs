@@ -41,6 +41,7 @@ internal sealed partial class Repository
         var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
         var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
         if (missing is not null) return missing;
+        if (judge.ReadsHistory) await LearnAsync(asker, tags, cancellationToken);
         return await WriteAsync<PushedManifest>(async () =>
         {
             for (var attempt = 0; attempt < MaxAttempts; attempt++)
@@ -51,6 +52,17 @@ internal sealed partial class Repository
                 TimeSpan.FromSeconds(1), $"others keep changing the evidence about {manifest.Digest} in {Name}; push it again",
                 Provenance.Local);
         });
+    }
+
+    /// <summary>Brings here what an upstream has under these tags: a rule about where a tag stood must know.</summary>
+    private async ValueTask LearnAsync(Asker asker, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+    {
+        foreach (var tag in tags)
+        {
+            if (await backing.ResolveAsync(tag, cancellationToken)
+                is Result<TagState>.Found { Value: { Offered.IsEmpty: false } state, Provenance: var provenance })
+                await TakeOfferAsync(asker, tag, state, provenance, cancellationToken);
+        }
     }
 
     /// <summary>Null when what the verdict rests on has changed before the commit.</summary>

@@ -38,6 +38,29 @@ public sealed class UpstreamsAndRoutesTests
     public void Prefetch_that_is_not_understood_is_refused(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
 
     [Theory]
+    [InlineData("push: forward", true, false)]
+    [InlineData("push: forward, forward: sync", true, false)]
+    [InlineData("push: forward, forward: async", true, true)]
+    [InlineData("push: refuse", false, false)]
+    public void A_route_says_whether_and_when_pushes_go_on(string keys, bool forwards, bool later)
+    {
+        var options = Yaml.Good($"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }} }}\nroutes: [{{ prefix: corp, upstream: corp, {keys} }}]");
+        Assert.Equal((forwards, later), (options.Routes[0].Forwards, options.Routes[0].ForwardsLater));
+        Assert.Equal(forwards, options.FrontOf("corp") is not null);
+    }
+
+    [Theory]
+    [InlineData("{ prefix: a, upstream: corp, push: forwards }", "did you mean forward?")]
+    [InlineData("{ prefix: a, upstream: corp, forward: async }", "is for routes with push: forward")]
+    [InlineData("{ prefix: a, storage: built-in, push: forward }", "is for upstreams")]
+    [InlineData("{ prefix: a, upstream: corp, push: forward }, { prefix: b, upstream: corp }", "the route 'a' leads to upstream corp too")]
+    [InlineData("{ prefix: a, upstream: mine, push: forward, forward: async }", "write forward: sync")]
+    public void What_contradicts_itself_about_pushes_is_refused(string routes, string expected) => Assert.Contains(
+        expected,
+        Yaml.Mistake(
+            $"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }}, mine: {{ url: \"http://127.0.0.1:2\", auth: passthrough }} }}\nroutes: [{routes}]"));
+
+    [Theory]
     [MemberData(nameof(WellKnown))]
     public void Every_well_known_registry_is_complete(string key) =>
         Assert.NotEmpty(Yaml.Good($"upstreams: {{ {key}: {{}} }}").Upstreams[key].Urls);

@@ -188,6 +188,72 @@ public sealed class ForwardTests
         Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", GateRig.Manifest(config), asker: Pusher));
     }
 
+    [Fact]
+    public async Task A_tag_that_never_moves_stands_where_the_upstream_has_it()
+    {
+        await using var rig = await StartAsync(_ => new()
+        {
+            Default = Outcome.Allow,
+            Rules = [new() { Id = "fixed", Require = new() { TagMutability = TagMutability.Immutable } }],
+        });
+        var there = rig.Hub.AddImage(Name, "v1", [1, 2, 3]);
+
+        var (_, answer) = await rig.PushAsync("v1", "another");
+
+        Assert.IsType<Answer<PushedManifest>.Refused>(answer);
+        Assert.Equal(there.Digest, rig.There("v1"));
+    }
+
+    [Fact]
+    public async Task What_is_promoted_from_our_own_storage_goes_on_to_the_upstream()
+    {
+        await using var rig = await StartAsync();
+        var source = rig.At("mine/app");
+        var (digest, _) = await rig.PushAsync("v1", "app", source);
+
+        var answer = await rig.Gate.PromoteAsync(Pusher, source, Pusher, new(TagName.Parse("v1")), TagName.Parse("stable"), default);
+
+        Assert.IsType<Answer<PushedManifest>.Found>(answer);
+        Assert.Equal(digest.ToString(), rig.There("stable"));
+        Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, "stable"));
+    }
+
+    [Fact]
+    public async Task A_passthrough_upstream_gets_each_push_with_its_clients_own_credentials_and_nobody_sees_anothers()
+    {
+        await using var rig = await StartAsync();
+        rig.Hub.RequireBasic("ann", "secret");
+        rig.Hub.RequireBasic("bob", "hidden");
+        var (ann, bob, mallory) = (rig.As("ann", "secret"), rig.As("bob", "hidden"), rig.As("mallory", "guess"));
+        var config = await GateRig.PushBlobAsync(ann, "config", asker: Pusher);
+
+        Assert.IsNotType<Answer<IContent>.Found>(await bob.OpenBlobAsync(Pusher, config.Digest, BlobUse.Head, default));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(ann, "v1", GateRig.Manifest(config), asker: Pusher));
+        Assert.Contains(rig.Hub.Requests, r => r.Method == "PUT" && r.IsManifest("v1") && r.Authorization == "Basic YW5uOnNlY3JldA==");
+
+        var (_, refused) = await rig.PushAsync("v2", "app", mallory);
+        Assert.IsNotType<Answer<PushedManifest>.Found>(refused);
+        Assert.Null(rig.There("v2"));
+    }
+
+    [Fact]
+    public async Task What_nobody_needs_for_a_day_is_swept_and_what_waits_stays()
+    {
+        await using var rig = await HoldingAsync();
+        var held = await rig.PushedAsync("v1", "held");
+        var untagged = await rig.PushedAsync(null, "untagged");
+        var blob = await GateRig.PushBlobAsync(rig.Gate, "left over", asker: Pusher);
+        foreach (var file in Directory.GetFiles(rig.Volume.StagedRoot.Repository("hub/app"), "link", SearchOption.AllDirectories))
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddDays(-2));
+
+        await rig.Volume.StagedContent.SweepAsync(rig.Staged, default);
+
+        Assert.Equal([held], rig.Staged.Manifests());
+        Assert.Null(await rig.Staged.ReadLinkAsync(blob.Digest, LinkKind.Blob, default));
+        Assert.Null(await rig.Staged.ReadLinkAsync(untagged, LinkKind.Manifest, default));
+        Assert.Equal(3, rig.StagedBytes.Length);
+    }
+
     private static async Task UntilTakenAsync(FrontedRig rig, Digest digest)
     {
         // Until the upstream's own pause is over.

@@ -113,6 +113,20 @@ internal sealed class FrontedRig : IAsyncDisposable
             Volume, staged, cached, pulled, forwarder, _options.Routes[0].ForwardsLater ? () => _queue.Wake(staged.Path) : null);
     }
 
+    /// <summary>The gate as one client of a passthrough upstream sees it.</summary>
+    public Repository As(string username, string password)
+    {
+        var name = RepositoryName.Parse(Name);
+        var cached = Volume.Cached("hub", name);
+        var client = new Credential(username, password);
+        var view = new PrivateRepositories(_fetches, TimeProvider.System).For(_upstreams["hub"], name, client, () => cached);
+        var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
+        var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
+        return new(
+            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.Ledger), TimeProvider.System), Volume, new(), takesPushes: true,
+            TimeProvider.System);
+    }
+
     /// <summary>What the upstream is still to get, and what it refused.</summary>
     public PendingForward[] Forwards => [.. _queue.All().Select(f => f.Forward)];
 
@@ -175,11 +189,12 @@ internal sealed class FrontedRig : IAsyncDisposable
     ];
 
     /// <summary>Goes on with what a kill leaves, or after an orderly stop.</summary>
-    public async Task RestartAsync(bool kill = false)
+    /// <param name="before">Loses some of what the kill left, in the volume's folder.</param>
+    public async Task RestartAsync(bool kill = false, Action<string>? before = null)
     {
         await _queue.DisposeAsync();
         await _fetches.DisposeAsync();
-        await (kill ? _volume.KillAsync() : _volume.RestartAsync());
+        await (kill ? _volume.KillAsync(before) : _volume.RestartAsync());
         Open();
     }
 

@@ -79,6 +79,27 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
+    public async Task The_journal_alone_brings_back_what_the_upstream_is_still_to_get()
+    {
+        await using var rig = await StartAsync(later: true);
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher));
+        rig.GoDown();
+        await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher);
+
+        await rig.RestartAsync(kill: true, volume =>
+        {
+            var repository = Path.Combine(volume, "gateway/staged/v2/repositories/hub/app");
+            Directory.Delete(Path.Combine(repository, "_gateway/forwards"), recursive: true);
+            Directory.Delete(Path.Combine(repository, "_manifests"), recursive: true);
+        });
+
+        Assert.Equal(Digest.Of(bytes).ToString(), await rig.SeenAsync(Puller, "v1"));
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+        Assert.Equal(Digest.Of(bytes).ToString(), rig.There("v1"));
+    }
+
+    [Fact]
     public async Task What_the_upstream_refuses_is_listed_and_given_up_and_the_next_goes_on()
     {
         await using var rig = await StartAsync(later: true);

@@ -15,6 +15,11 @@ public sealed class CachedRepositoryTests : BackingSuite
     private protected override StoredRepository Repository(Volume volume) => volume.Cached("docker.io", VolumeRig.Name);
 }
 
+public sealed class StagedRepositoryTests : BackingSuite
+{
+    private protected override StoredRepository Repository(Volume volume) => volume.Staged("docker.io", VolumeRig.Name);
+}
+
 /// <summary>What every stored repository does, whatever the lifetime of its root.</summary>
 public abstract class BackingSuite : IAsyncLifetime
 {
