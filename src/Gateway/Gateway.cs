@@ -42,7 +42,7 @@ internal static class GatewayServer
                 () => Load(configurationPath),
                 (next, _) => gateway.UseAsync(next),
                 TimeProvider.System,
-                gateway.Logger);
+                gateway.Logger) { Told = gateway.TellOfReload };
             await Console.Error.WriteLineAsync(gateway.Welcome);
             await gateway.WaitForEndAsync(stop);
             return 0;
@@ -91,14 +91,15 @@ internal sealed class RunningGateway : IAsyncDisposable
     private volatile Snapshot _current;
     private readonly Certificates _certificates;
     private ConnectionLimits? _connections;
+    private readonly AuditLog _audit;
 
     private RunningGateway(
-        GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Certificates certificates, Stream accessLog,
+        GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Certificates certificates, AuditLog audit, Stream accessLog,
         TimeProvider clock)
     {
         (_volume, _upstreams, _clock, _accessLog) = (volume, upstreams, clock, new(accessLog));
         _decisions = new(volume.Ledger);
-        _certificates = certificates;
+        (_certificates, _audit) = (certificates, audit);
         _app = Build(options);
         var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
@@ -110,12 +111,15 @@ internal sealed class RunningGateway : IAsyncDisposable
         _forwards.WakeAll();
         _processMetrics = new(Version, volume);
 
-        var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => volume.ReadOnlyBecause });
+        var health = new Health(new Dictionary<string, Func<string?>>
+        {
+            ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
+        });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
         var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _forwards, _totals, ForgetUpstreams);
-        var operatorPort = new OperatorPort(health, _metrics, admin, new(options.Operator.TokenFile));
+        var operatorPort = new OperatorPort(health, _metrics, admin, new(options.Operator.TokenFile), audit, clock);
         var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);
     }
@@ -143,7 +147,8 @@ internal sealed class RunningGateway : IAsyncDisposable
         {
             var certificates = new Certificates(options, clock, loggers.CreateLogger<Certificates>());
             var upstreams = await UpstreamRegistries.BuildAsync(options.Upstreams.Values, clock, loggers);
-            gateway = new(options, volume, upstreams, certificates, accessLog, clock);
+            var audit = new AuditLog(options.Audit, clock, loggers.CreateLogger<AuditLog>());
+            gateway = new(options, volume, upstreams, certificates, audit, accessLog, clock);
             await gateway.ListenAsync(options, cancellationToken);
             return gateway;
         }
@@ -169,6 +174,10 @@ internal sealed class RunningGateway : IAsyncDisposable
         _forwards.WakeAll();
     }
 
+    /// <param name="why">Why the configuration that was read is not in force; null when it is.</param>
+    public void TellOfReload(string? why) =>
+        _audit.Tell(new(_clock.GetUtcNow(), "reload", why is null ? "done" : "refused") { Actor = "operator", Detail = why });
+
     public async ValueTask DisposeAsync()
     {
         await _app.StopAsync();
@@ -180,6 +189,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         await _upstreams.DisposeAsync();
         await _accessLog.DisposeAsync();
         _certificates.Dispose();
+        _audit.Dispose();
         _tracing.Dispose();
         _metrics.Dispose();
         _totals.Dispose();
@@ -195,7 +205,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
         _front = Find;
-        return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock));
+        return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock), _audit);
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
         {

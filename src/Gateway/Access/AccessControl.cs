@@ -108,13 +108,14 @@ internal sealed class AccessControl
 
     private TokenAnswer Answer(Identity identity, bool offline)
     {
-        if (identity is Identity.Wrong wrong) return new TokenAnswer.Refused(wrong.Reason);
+        if (identity is Identity.Wrong wrong) return new TokenAnswer.Refused(wrong.Reason, wrong.Account);
         var who = identity as Identity.Known;
         var knownBy = who is null ? null : KnownBy(who);
         var token = _shared.Tokens.Make(TokenUse.Bearer, who, knownBy);
         // An issuer's word holds as long as its token, which ours must not outlive by hours.
         var refresh = offline && who is { Issuer: null } ? _shared.Tokens.Make(TokenUse.Refresh, who, knownBy) : null;
-        return new TokenAnswer.Issued(new(token, token, (int)TokenSigner.BearerLife.TotalSeconds, _shared.Clock.GetUtcNow(), refresh));
+        return new TokenAnswer.Issued(
+            new(token, token, (int)TokenSigner.BearerLife.TotalSeconds, _shared.Clock.GetUtcNow(), refresh), who?.Actor);
     }
 
     private Identity ReadToken(string token, TokenUse use) => _shared.Tokens.Read(token, use, KnownBy) ?? WrongToken;
@@ -139,6 +140,8 @@ internal sealed class AccessControl
             if (isRight && hash is not null) return new Identity.Known(credentials.Account);
             if (hash is null) Log.UnknownAccount(_shared.Logger, remote);
             else Log.WrongPassword(_shared.Logger, credentials.Account, remote);
+            await _shared.Failures.DelayAsync(remote, cancellationToken);
+            return hash is null ? WrongPassword : WrongPassword with { Account = credentials.Account };
         }
         await _shared.Failures.DelayAsync(remote, cancellationToken);
         return WrongPassword;

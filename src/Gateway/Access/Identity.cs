@@ -31,5 +31,11 @@ internal abstract record Identity
 
     /// <summary>Credentials were sent and are not right: 401, even where nobody would have had to show any.</summary>
     /// <param name="Reason">One line for the client; the same for an unknown account and a wrong password.</param>
-    internal sealed record Wrong(string Reason) : Identity;
+    internal sealed record Wrong(string Reason) : Identity
+    {
+        /// <summary>
+        /// Whose password was meant, for the log; null where no such account is: people type passwords where names belong.
+        /// </summary>
+        public string? Account { get; init; }
+    }
 }

@@ -49,13 +49,15 @@ internal abstract record TokenAnswer
     }
 
     /// <summary>200, with this body.</summary>
-    internal sealed record Issued(TokenGrant Grant) : TokenAnswer
+    /// <param name="Actor">Whose token it is; null for anonymous.</param>
+    internal sealed record Issued(TokenGrant Grant, string? Actor) : TokenAnswer
     {
         public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(Grant, TokenJson.Default.TokenGrant);
     }
 
     /// <summary>401 <c>UNAUTHORIZED</c>: the credentials are not right.</summary>
-    internal sealed record Refused(string Reason) : TokenAnswer;
+    /// <param name="Account">Whose password was meant; null where no such account is.</param>
+    internal sealed record Refused(string Reason, string? Account) : TokenAnswer;
 
     /// <summary>400: a request that we cannot read, such as another <c>grant_type</c>.</summary>
     internal sealed record Malformed(string Reason) : TokenAnswer;

@@ -53,6 +53,9 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
         _running = RunAsync();
     }
 
+    /// <summary>Told of each reload: null when what was read holds now, else why not.</summary>
+    public Action<string?>? Told { get; init; }
+
     /// <summary>What SIGHUP does.</summary>
     public void Ask() => _signals.Writer.TryWrite(true);
 
@@ -95,19 +98,26 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
         {
             var loaded = _load();
             foreach (var mistake in loaded.Mistakes) Log.Refused(_logger, mistake.ToString());
-            if (loaded.Options is not { } next) return;
+            if (loaded.Options is not { } next)
+            {
+                Told?.Invoke(loaded.Mistakes[0].ToString());
+                return;
+            }
             if (RestartKeys.Changed(_current, next) is { Count: > 0 } keys)
             {
                 Log.NeedsRestart(_logger, string.Join(", ", keys));
+                Told?.Invoke($"a change of {string.Join(", ", keys)} needs a restart");
                 return;
             }
             await _apply(next, _stopping.Token);
             _current = next;
             Log.Reloaded(_logger, loaded.Path ?? "(no file)");
+            Told?.Invoke(null);
         }
         catch (Exception problem) when (problem is not OperationCanceledException)
         {
             Log.ApplyFailed(_logger, problem);
+            Told?.Invoke(problem.Message);
         }
     }
 

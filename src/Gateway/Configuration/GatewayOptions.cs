@@ -35,6 +35,9 @@ internal sealed record GatewayOptions
     /// <summary>Null when the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
 
+    /// <summary>Null for no audit log.</summary>
+    public AuditOptions? Audit { get; init; }
+
     /// <summary>Whether the credentials that clients send are for an upstream, and none of them for us.</summary>
     public bool PassesCredentialsOn => Upstreams.Values.Any(upstream => upstream.Auth == UpstreamAuth.Passthrough);
 
@@ -75,6 +78,22 @@ internal sealed record OperatorOptions
 
     /// <summary>Absolute path of the file that holds the token; null asks nobody for one, which only loopback may.</summary>
     public string? TokenFile { get; init; }
+}
+
+/// <summary>Where it is written down who did what.</summary>
+internal sealed record AuditOptions
+{
+    /// <summary>Absolute path.</summary>
+    public string Path { get; init; } = "";
+
+    /// <summary>Bytes of one file.</summary>
+    public long MaxSize { get; init; } = 100L << 20;
+
+    /// <summary>Files kept beside the one that is written.</summary>
+    public int Keep { get; init; } = 10;
+
+    /// <summary>Whether nothing changes while it cannot be written.</summary>
+    public bool Refuse { get; init; } = true;
 }
 
 /// <summary>PEM files, absolute paths.</summary>

@@ -47,6 +47,21 @@ internal static class GatewaySchema
     private static readonly SettingType<OperatorOptions> BriefOperator =
         new Converted<Uri, OperatorOptions>(Addresses.Listener, url => new OperatorOptions { Url = url });
 
+    private static readonly Section<AuditOptions> Audit = new(() => new())
+    {
+        { "path", Scalars.Folder, new Required(), "The file; its folder must be there.", (o, v) => o with { Path = v } },
+        {
+            "maxSize", Scalars.SizeWithin(64 << 10, 1L << 40), "(`100MiB`)",
+            "Size at which the file is put aside as `.1`, that as `.2`, and so on.", (o, v) => o with { MaxSize = v }
+        },
+        { "keep", Scalars.Whole(1, 1000), "(10)", "Files kept beside the one that is written.", (o, v) => o with { Keep = v } },
+        {
+            "onFailure", Scalars.OneOf(("refuse", true), ("continue", false)), "(`refuse`)",
+            "While no line can be written: `refuse` answers 503 to what would change something, and pulls go on; `continue` goes on.",
+            (o, v) => o with { Refuse = v }
+        },
+    };
+
     private static readonly Section<StorageOptions> Storage = new(() => new())
     {
         { "path", Scalars.Folder, "./data", "Folder of everything that is kept. One process at a time.", (o, v) => o with { Path = v } },
@@ -128,6 +143,10 @@ internal static class GatewaySchema
         {
             "access", AccessSchema.Access, "(open, and then only loopback is listened on)",
             "Who may do what.", (o, v) => o with { Access = v }
+        },
+        {
+            "audit", Audit, "(none is written)",
+            "Who changed what, who logged in, what was refused: one line of JSON each. A change needs a restart.", (o, v) => o with { Audit = v }
         },
         { "policy", PolicySchema.Policy, "(everything is admitted)", "What may exist here.", (o, v) => o with { Policy = v } },
         { "replicas", new NotInThisVersion("; run one process") },

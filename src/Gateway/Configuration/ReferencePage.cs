@@ -35,7 +35,7 @@ internal static class ReferencePage
         - A variable that means no key is a mistake like any other.
 
         **Changes while running.** When the file changes, and on SIGHUP, it is read again as a whole. A file with a mistake changes
-        nothing, and neither does one that changes `listen`, `tls`, `operator` or `storage`, which need a restart; the log says so.
+        nothing, and neither does one that changes `listen`, `tls`, `operator`, `audit` or `storage`, which need a restart; the log says so.
         Requests end under the configuration they began with.
 
         **Well-known upstreams** bring their url and token servers, so that `ghcr.io: {}` is enough:

@@ -10,6 +10,7 @@ internal static class RestartKeys
         if (!running.Listen.Select(Comparable).SequenceEqual(next.Listen.Select(Comparable))) changed.Add("listen");
         if (running.Tls != next.Tls) changed.Add("tls");
         if (running.Operator != next.Operator) changed.Add("operator");
+        if (running.Audit != next.Audit) changed.Add("audit");
         if (running.Storage != next.Storage) changed.Add("storage");
         return changed;
     }

@@ -93,6 +93,7 @@ internal sealed class AdminApi(
     private async Task PurgeAsync(HttpContext context)
     {
         if (await ReadAsync(context, AdminJson.Default.PurgeRequest) is not { } request) return;
+        context.Features.Set(new AdminSubject(request.DryRun ? $"{request.What} (dry run)" : request.What));
         var result = await Purge.RunAsync(volume, current().Router, request, context.RequestAborted);
         if (!request.DryRun && result.Purged.Count > 0) forget();
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
@@ -103,6 +104,7 @@ internal sealed class AdminApi(
     private async Task PrefetchAsync(HttpContext context)
     {
         if (await ReadAsync(context, AdminJson.Default.PrefetchRequest) is not { } request) return;
+        context.Features.Set(new AdminSubject($"prefetch {string.Join(' ', request.References)}"));
         if (request.References.Count is 0 or > ImagePrefetch.MaxReferences)
         {
             await ProblemAsync(context, StatusCodes.Status400BadRequest, $"expected 1 to {ImagePrefetch.MaxReferences} references");
@@ -151,6 +153,9 @@ internal sealed class AdminApi(
         await response.BodyWriter.WriteAsync(body, context.RequestAborted);
     }
 }
+
+/// <summary>What an operator asked about, for the audit log.</summary>
+internal sealed record AdminSubject(string Text);
 
 /// <param name="Problem">One sentence.</param>
 internal sealed record AdminProblem(string Problem);

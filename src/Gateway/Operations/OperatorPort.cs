@@ -6,7 +6,8 @@ namespace Gateway.Operations;
 /// What the operator's listener serves: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. Whether a request came in
 /// there is decided by its connection.
 /// </summary>
-internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door)
+internal sealed class OperatorPort(
+    Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door, AuditLog audit, TimeProvider clock)
 {
     private const string PlainText = "text/plain; charset=utf-8";
 
@@ -15,7 +16,7 @@ internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminAp
         var path = context.Request.Path.Value ?? "";
         // Probes are asked by whoever runs containers, which knows no token; what is wrong is told to those who show one.
         if (path is not ("/livez" or "/readyz") && door.ProblemOf(context.Request) is { } problem) return RefuseAsync(context, problem);
-        if (path.StartsWith(AdminApi.Prefix, StringComparison.Ordinal)) return admin.AnswerAsync(context);
+        if (path.StartsWith(AdminApi.Prefix, StringComparison.Ordinal)) return AdministerAsync(context, path);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
@@ -43,8 +44,37 @@ internal sealed class OperatorPort(Health health, MetricsExport metrics, AdminAp
         return WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
     }
 
-    private static Task RefuseAsync(HttpContext context, DoorProblem problem)
+    // What is only read is not told of: monitoring asks every few seconds.
+    private async Task AdministerAsync(HttpContext context, string path)
     {
+        if (HttpMethods.IsGet(context.Request.Method))
+        {
+            await admin.AnswerAsync(context);
+            return;
+        }
+        try
+        {
+            await (audit.RefusesBecause() is { } why
+                ? AdminApi.ProblemAsync(context, StatusCodes.Status503ServiceUnavailable, why)
+                : admin.AnswerAsync(context));
+        }
+        finally
+        {
+            Tell(context, path == AdminApi.Prefix + "purge" ? "purge" : "admin", context.Response.StatusCode < 400 ? "done" : "refused");
+        }
+    }
+
+    private void Tell(HttpContext context, string name, string outcome) => audit.Tell(new(clock.GetUtcNow(), name, outcome)
+    {
+        Actor = "operator", Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
+        How = name == "login" ? "operator-token" : null, Status = context.Response.StatusCode,
+        Detail = context.Features.Get<AdminSubject>()?.Text ?? context.Request.Path.Value,
+    });
+
+    private Task RefuseAsync(HttpContext context, DoorProblem problem)
+    {
+        context.Response.StatusCode = problem.Status;
+        Tell(context, "login", "refused");
         if (problem.Status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer realm=\"operator\"";
         return AdminApi.ProblemAsync(context, problem.Status, problem.Message);
     }

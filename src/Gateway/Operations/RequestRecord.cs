@@ -35,6 +35,21 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
 
     public string? Namespace { get; set; }
 
+    /// <summary>What was pushed, deleted or promoted.</summary>
+    public string? Digest { get; set; }
+
+    /// <summary>Further tags that a push bound, and those that it published.</summary>
+    public string? Tags { get; set; }
+
+    /// <summary>Where a promotion came from.</summary>
+    public string? Detail { get; set; }
+
+    /// <summary>Whether what was pushed waits.</summary>
+    public bool IsPending { get; set; }
+
+    /// <summary>By what somebody says who he is: <c>password</c>, <c>token</c>, <c>identity-token</c>, <c>certificate</c>.</summary>
+    public string? Login { get; set; }
+
     public int Status { get; private set; }
 
     public string? ErrorCode { get; set; }

@@ -40,6 +40,7 @@ internal static class Blobs
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);
+            x.Record.Digest = found.Value.ToString();
             x.Empty(Status202Accepted);
         }
         else

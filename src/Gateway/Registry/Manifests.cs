@@ -55,6 +55,7 @@ internal static class Manifests
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);
+            x.Record.Digest = found.Value.ToString();
             x.Empty(Status202Accepted);
         }
         else
@@ -67,6 +68,9 @@ internal static class Manifests
     {
         x.Note(found);
         var (pushed, headers) = (found.Value, x.Response.Headers);
+        x.Record.Digest = pushed.Digest.ToString();
+        x.Record.Tags = string.Join(' ', pushed.Tags.Concat(pushed.Promoted));
+        x.Record.IsPending = found.Standing == TagStanding.Pending;
         headers.Location = Locations.Manifest(x.Target, pushed.Digest);
         headers[RegistryHeaders.ContentDigest] = pushed.Digest.ToString();
         if (!pushed.Subject.IsEmpty) headers[RegistryHeaders.OciSubject] = pushed.Subject.ToString();

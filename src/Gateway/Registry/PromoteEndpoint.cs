@@ -27,6 +27,8 @@ internal static class PromoteEndpoint
             await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
             return;
         }
+        (x.Record.Repository, x.Record.Reference) = (asked.To.Value, asked.Tag.ToString());
+        x.Record.Detail = $"{asked.From}{(asked.What.IsDigest ? '@' : ':')}{asked.What}";
         var from = x.Snapshot.Router.Route(x.Host, null, asked.From);
         var to = x.Snapshot.Router.Route(x.Host, null, asked.To);
         var there = x.Snapshot.Access.For(x.Identity, from.CanonicalName);
@@ -42,6 +44,7 @@ internal static class PromoteEndpoint
             return;
         }
         x.Note(found);
+        x.Record.Digest = promoted.Digest.ToString();
         x.Response.Headers.Location = $"/v2/{asked.To}/manifests/{promoted.Digest}";
         x.Response.Headers[RegistryHeaders.ContentDigest] = promoted.Digest.ToString();
         x.Response.Headers[RegistryHeaders.GatewayPromoted] = asked.Tag.ToString();

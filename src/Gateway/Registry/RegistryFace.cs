@@ -19,7 +19,7 @@ internal static class RegistryFace
     public static async Task AnswerAsync(Exchange x)
     {
         if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x)) return;
-        if (await RefuseIdentityAsync(x) || await RefuseRouteAsync(x)) return;
+        if (await RefuseIdentityAsync(x) || await RefuseRouteAsync(x) || await RefuseUnauditedAsync(x)) return;
 
         var operation = RouteTable.Find(x.Target.Route, x.Request.Method)!;
         if (operation.Needs != AccessActions.None && await RefuseRepositoryAsync(x, operation.Needs)) return;
@@ -76,7 +76,8 @@ internal static class RegistryFace
         if (x.Snapshot.Options.PassesCredentialsOn) return await RefuseUnreadableAsync(x);
         x.Identity = await x.Snapshot.Access.IdentifyAsync(
             x.Request.Headers.Authorization, x.RemoteAddress, x.Request.HttpContext.Features.Get<ClientCertificate>(), x.Aborted);
-        x.Record.Actor = x.Identity is Identity.Known known ? known.Actor : Asker.Anonymous;
+        x.Record.Actor = (x.Identity as Identity.Known)?.Actor ?? (x.Identity as Identity.Wrong)?.Account ?? Asker.Anonymous;
+        x.Record.Login = LoginOf(x);
         if (x.Identity is Identity.Wrong wrong)
         {
             await x.ChallengeAsync(wrong.Reason);
@@ -88,6 +89,27 @@ internal static class RegistryFace
         // The ping is how clients find out that they must log in; an anonymous token passes, for such a client has been through it.
         if (x.Target.Route == Route.Ping && (x.Listener.PullOnly || x.Request.Headers.Authorization.Count > 0)) return false;
         await x.ChallengeAsync(LogIn);
+        return true;
+    }
+
+    // Our own tokens are told of when they are given.
+    private static string? LoginOf(Exchange x)
+    {
+        var sent = x.Request.Headers.Authorization.ToString();
+        if (x.Identity is Identity.Anonymous) return null;
+        if (sent.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase))
+            return x.Identity is Identity.Known { Issuer: not null } ? "identity-token" : "password";
+        if (x.Identity is Identity.Wrong) return sent.Contains('.', StringComparison.Ordinal) ? "identity-token" : "token";
+        if (sent.Contains('.', StringComparison.Ordinal)) return "identity-token";
+        return sent.Length == 0 || (x.Identity as Identity.Known)?.Issuer == "cert" ? "certificate" : null;
+    }
+
+    // Where a line is due and cannot be written, nothing changes (docs/operations.md, "Audit").
+    private static async Task<bool> RefuseUnauditedAsync(Exchange x)
+    {
+        if (x.Request.Method == HttpMethods.Get || x.IsHead || x.Target.Route is Route.Token or Route.Evaluate) return false;
+        if (x.Snapshot.Audit.RefusesBecause() is not { } why) return false;
+        await x.UnavailableAsync(why);
         return true;
     }
 

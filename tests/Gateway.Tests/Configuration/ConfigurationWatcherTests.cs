@@ -10,6 +10,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("gateway-watcher-");
     private readonly Channel<GatewayOptions> _applied = Channel.CreateUnbounded<GatewayOptions>();
     private readonly LineLogger _log = new();
+    private readonly Channel<string> _told = Channel.CreateUnbounded<string>();
     private ConfigurationWatcher? _watcher;
 
     private string File => Path.Combine(_folder.FullName, "gateway.yaml");
@@ -95,6 +96,20 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
         Assert.False(_applied.Reader.TryRead(out _));
     }
 
+    [Theory]
+    [InlineData("cache: { maxSize: 2GiB }", "taken up")]
+    [InlineData("cache: { maxSiz: 2GiB }", "cache.maxSiz: unknown key")]
+    [InlineData("listen: http://127.0.0.1:5999", "a change of listen needs a restart")]
+    public async Task Each_reload_is_told_with_what_came_of_it(string text, string expected)
+    {
+        Start("cache: { maxSize: 1GiB }");
+
+        await Write(text);
+
+        var told = await _told.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Contains(expected, told, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Asking_reloads_though_the_text_is_the_same()
     {
@@ -124,7 +139,10 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
 
     private void Watch(Func<LoadedConfiguration>? load = null) =>
         _watcher = new(
-            File, Load().Options!, load ?? Load, async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System, _log);
+            File, Load().Options!, load ?? Load, async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System, _log)
+        {
+            Told = why => _told.Writer.TryWrite(why ?? "taken up"),
+        };
 
     private LoadedConfiguration Load() => ConfigurationLoader.Load(File, []);
 
@@ -137,6 +155,4 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     private async Task<GatewayOptions> Applied() => await _applied.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
-
-    /// <summary>Keeps what is logged, to be waited for.</summary>
 }

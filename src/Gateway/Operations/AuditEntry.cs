@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.Json;
+using Gateway.Access;
+using Gateway.Oci;
+
+namespace Gateway.Operations;
+
+/// <summary>One line of the audit log: who did what, from where, and what came of it. Holds no secret and no query.</summary>
+/// <param name="Event"><c>login</c>, <c>push</c>, <c>delete</c>, <c>promote</c>, <c>verdict</c>, <c>purge</c>, <c>admin</c>, <c>reload</c>,
+/// <c>start</c> or <c>stop</c>.</param>
+/// <param name="Outcome"><c>done</c>, <c>held</c>, <c>refused</c> or <c>failed</c>.</param>
+internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outcome)
+{
+    // A repository's name has 255 characters, a sha512 digest 135.
+    private const int MaxText = 512;
+
+    public string? Actor { get; init; }
+
+    public string? Remote { get; init; }
+
+    public string? RequestId { get; init; }
+
+    /// <summary>By what somebody logged in.</summary>
+    public string? How { get; init; }
+
+    public string? Repository { get; init; }
+
+    public string? Reference { get; init; }
+
+    public string? Digest { get; init; }
+
+    /// <summary>Further tags that a push bound, and those that it published.</summary>
+    public string? Tags { get; init; }
+
+    /// <summary>Where a promotion came from, or what an operator asked for.</summary>
+    public string? Detail { get; init; }
+
+    public int? Status { get; init; }
+
+    public string? Code { get; init; }
+
+    public string? Decision { get; init; }
+
+    /// <summary>
+    /// Whether it changes nothing and anybody can bring it about as often as he likes: told once in a while, so that it displaces no other.
+    /// </summary>
+    public bool IsCheap => Event is "verdict" or "login";
+
+    /// <summary>Equal for two that say the same but for time and request.</summary>
+    public string Sameness => string.Join('\n', Event, Outcome, Actor, Remote, How, Repository, Reference, Code);
+
+    /// <summary>Who a request says it comes from; null where it says nothing new.</summary>
+    public static AuditEntry? LoginOf(RequestRecord record)
+    {
+        var isRefused = record.Status == 401 || (record.Route == "token" && record.Status >= 400);
+        if (record.Login is null || (!isRefused && record.Actor == Asker.Anonymous)) return null;
+        return new(record.Time, "login", isRefused ? "refused" : "done")
+        {
+            Actor = record.Actor, Remote = record.Remote, RequestId = record.RequestId, How = record.Login,
+            Status = isRefused ? record.Status : null,
+        };
+    }
+
+    /// <summary>What a request comes to; null where nothing is told of it.</summary>
+    public static AuditEntry? ActOf(RequestRecord record)
+    {
+        var name = (record.Route, record.Method) switch
+        {
+            ("manifest", "PUT") => "push",
+            ("manifest" or "blob", "DELETE") => "delete",
+            ("promote", "POST") => "promote",
+            ("manifest", "GET" or "HEAD") when record is { Decision: not null, Status: 403 } => "verdict",
+            _ => null,
+        };
+        // 401: nobody has said yet who he is, or wrongly.
+        if (name is null || record.Status == 401) return null;
+        var outcome = record.Status >= 500 ? "failed" : record.Status >= 400 ? "refused" : record.IsPending ? "held" : "done";
+        return new(record.Time, name, outcome)
+        {
+            Actor = record.Actor, Remote = record.Remote, RequestId = record.RequestId, Repository = record.Repository,
+            Reference = record.Reference, Digest = record.Digest, Tags = record.Tags, Detail = record.Detail, Status = record.Status,
+            Code = record.ErrorCode, Decision = record.Decision,
+        };
+    }
+
+    /// <param name="omitted">Lines that were left out before this one.</param>
+    public byte[] ToJson(long omitted)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("time", Time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
+            json.WriteString("event", Event);
+            json.WriteString("outcome", Outcome);
+            Text(json, "actor", Actor);
+            Text(json, "remote", Remote);
+            Text(json, "requestId", RequestId);
+            Text(json, "how", How);
+            Text(json, "repository", Repository);
+            Text(json, "reference", Reference);
+            Text(json, "digest", Digest);
+            Text(json, "tags", Tags);
+            Text(json, "detail", Detail);
+            if (Status is { } status) json.WriteNumber("status", status);
+            Text(json, "code", Code);
+            Text(json, "decision", Decision);
+            if (omitted > 0) json.WriteNumber("omitted", omitted);
+            json.WriteEndObject();
+        }
+        buffer.WriteByte((byte)'\n');
+        return buffer.ToArray();
+    }
+
+    private static void Text(Utf8JsonWriter json, string name, string? value)
+    {
+        if (!string.IsNullOrEmpty(value)) json.WriteString(name, Printable.Line(value, MaxText));
+    }
+}

@@ -1,0 +1,141 @@
+using System.Diagnostics.Metrics;
+using Gateway.Configuration;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// Who changed what, who logged in, and what was refused: a line of JSON each, in the file before the next change is answered. Where lines
+/// cannot be written, what would need one is refused, or goes on, as the configuration says.
+/// </summary>
+internal sealed partial class AuditLog : IDisposable
+{
+    /// <summary>Lines kept while the file takes none; at most 5 KiB each. What comes then is lost, and counted.</summary>
+    private const int MaxWaiting = 1000;
+
+    /// <summary>A file that took no line is tried again after this.</summary>
+    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the same cheap line is not repeated: a client that logs in with each request is told of once.</summary>
+    private static readonly TimeSpan Repeated = TimeSpan.FromMinutes(5);
+
+    /// <summary>Most refused logins and pulls in such a time, whoever is behind them: at most some 100 MB a day.</summary>
+    private const int MaxRefused = 2000;
+
+    /// <summary>Most logins in such a time that are not told twice; ten thousand nodes, as there may be connections.</summary>
+    private const int MaxLogins = 10_000;
+
+    private readonly Lock _writing = new();
+    private readonly AuditFile? _file;
+    private readonly bool _refuses;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Meter _meter = new("Gateway.Audit");
+    private readonly Counter<long> _written;
+    private readonly Counter<long> _lost;
+    private readonly Queue<byte[]> _waiting = new();
+    private readonly HashSet<string> _refused = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _logins = new(StringComparer.Ordinal);
+    private long _cheapSince;
+    private long _omitted;
+    private long _triedAt;
+    private volatile string? _problem;
+
+    /// <param name="options">Null for no log.</param>
+    /// <exception cref="IOException">The file cannot be opened.</exception>
+    public AuditLog(AuditOptions? options, TimeProvider clock, ILogger logger)
+    {
+        (_clock, _logger, _refuses) = (clock, logger, options?.Refuse == true);
+        _written = _meter.CreateCounter<long>("gateway.audit.lines", description: "Lines of the audit log, by event.");
+        _lost = _meter.CreateCounter<long>("gateway.audit.lost", description: "Lines that could not be written and were given up.");
+        if (options is null) return;
+        _file = new(options.Path, options.MaxSize, options.Keep);
+        _meter.CreateObservableGauge(
+            "gateway.audit.writable", () => _problem is null ? 1 : 0, description: "Whether the audit log takes lines.");
+        Tell(new(clock.GetUtcNow(), "start", "done"));
+        if (_problem is not null) throw new IOException(_problem);
+    }
+
+    /// <summary>Why nothing may change now, in one line; null when it may. Tries the file again.</summary>
+    public string? RefusesBecause()
+    {
+        if (!_refuses || _problem is null) return null;
+        lock (_writing)
+        {
+            if (_clock.GetElapsedTime(_triedAt) >= TryAgainAfter) Flush();
+        }
+        return _problem;
+    }
+
+    /// <summary>Tells of a request, if there is anything to tell.</summary>
+    public void Write(RequestRecord record)
+    {
+        if (_file is null) return;
+        if (AuditEntry.LoginOf(record) is { } login) Tell(login);
+        if (AuditEntry.ActOf(record) is { } act) Tell(act);
+    }
+
+    public void Tell(AuditEntry entry)
+    {
+        if (_file is null) return;
+        lock (_writing)
+        {
+            if (IsLeftOut(entry)) return;
+            if (_waiting.Count < MaxWaiting)
+            {
+                _waiting.Enqueue(entry.ToJson(_omitted));
+                _omitted = 0;
+                _written.Add(1, new KeyValuePair<string, object?>("event", entry.Event));
+            }
+            else
+            {
+                _omitted++;
+                _lost.Add(1);
+            }
+            Flush();
+        }
+    }
+
+    public void Dispose()
+    {
+        Tell(new(_clock.GetUtcNow(), "stop", "done"));
+        _file?.Dispose();
+        _meter.Dispose();
+    }
+
+    private bool IsLeftOut(AuditEntry entry)
+    {
+        if (!entry.IsCheap) return false;
+        if (_clock.GetElapsedTime(_cheapSince) >= Repeated || _logins.Count == MaxLogins)
+        {
+            _logins.Clear();
+            _refused.Clear();
+            _cheapSince = _clock.GetTimestamp();
+        }
+        if (entry.Outcome == "done") return !_logins.Add(entry.Sameness);
+        if (_refused.Count < MaxRefused) return !_refused.Add(entry.Sameness);
+        if (!_refused.Contains(entry.Sameness)) _omitted++;
+        return true;
+    }
+
+    private void Flush()
+    {
+        try
+        {
+            _triedAt = _clock.GetTimestamp();
+            for (; _waiting.TryPeek(out var line); _waiting.Dequeue()) _file!.Append(line);
+            if (_problem is not null) LogWritable(_logger);
+            _problem = null;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            if (_problem is null) LogUnwritable(_logger, exception.Message);
+            _problem = $"the audit log cannot be written: {exception.Message}";
+        }
+    }
+
+    [LoggerMessage(3000, LogLevel.Error, "The audit log cannot be written: {Reason}")]
+    private static partial void LogUnwritable(ILogger logger, string reason);
+
+    [LoggerMessage(3001, LogLevel.Warning, "The audit log can be written again; what waited has been")]
+    private static partial void LogWritable(ILogger logger);
+}
