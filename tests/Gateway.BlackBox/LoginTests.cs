@@ -34,28 +34,37 @@ public sealed class LoginTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("skopeo", "login", "inspect --raw docker://IMAGE")]
-    [InlineData("podman", "login", "pull IMAGE")]
-    [InlineData("crane", "auth login", "digest IMAGE")]
-    [InlineData("oras", "login", "manifest fetch IMAGE")]
-    [InlineData("cosign3", "login", "tree IMAGE")]
-    [InlineData("helm", "registry login", "push web-1.2.3.tgz oci://HOST/team")]
-    public async Task Right_password_is_asked_for_and_then_enough(string client, string login, string use)
+    [InlineData("skopeo", "login", "inspect --raw docker://IMAGE", "--insecure-policy copy docker://IMAGE docker://HOST/team/pushed:1")]
+    [InlineData("podman", "login", "pull IMAGE", "push IMAGE docker://HOST/team/pushed:1")]
+    [InlineData("crane", "auth login", "digest IMAGE", "copy IMAGE HOST/team/pushed:1")]
+    [InlineData("oras", "login", "manifest fetch IMAGE", "push HOST/team/pushed:1 note.txt")]
+    [InlineData("cosign3", "login", "tree IMAGE", "upload blob -f note.txt HOST/team/pushed:1")]
+    [InlineData("helm", "registry login", "show chart oci://HOST/team/web --version 1.2.2", "push web-1.2.3.tgz oci://HOST/team")]
+    public async Task Right_password_is_asked_for_and_then_enough(string client, string login, string use, string push)
     {
         _ = new Podman(_client);
+        _client.Folder.Write("note.txt", "a note");
         if (client == "helm")
             await PackageAsync();
-        string[] commands = [.. use.Replace("IMAGE", $"{_gateway.Host}/team/app:1", StringComparison.Ordinal)
-            .Replace("HOST", _gateway.Host, StringComparison.Ordinal).Split(' ')];
 
-        var strangers = (await _client.RunAsync(client, commands)).Failed();
+        var strangers = (await RunAsync(use)).Failed();
         if (client == "podman")
             new Page("podman.md").Explains("unauthorized: log in to this registry first", strangers);
         // crane and cosign only write the password down.
+        var wrong = await LoginAsync("wrong");
         if (client is not ("crane" or "cosign3"))
-            (await LoginAsync("wrong")).Failed();
+            wrong.Failed();
+        (await RunAsync(push)).Failed();
         (await LoginAsync("secret")).Succeeded();
-        (await _client.RunAsync(client, commands)).Succeeded();
+        (await RunAsync(use)).Succeeded();
+        (await RunAsync(push)).Succeeded();
+        (await _client.SkopeoAsync(
+            "inspect", "--raw", "--creds", "ci:secret", $"docker://{_gateway.Host}/team/{(client == "helm" ? "web:1.2.3" : "pushed:1")}"))
+            .Succeeded();
+
+        Task<Output> RunAsync(string command) => _client.RunAsync(client, [.. command
+            .Replace("IMAGE", $"{_gateway.Host}/team/app:1", StringComparison.Ordinal)
+            .Replace("HOST", _gateway.Host, StringComparison.Ordinal).Split(' ')]);
 
         Task<Output> LoginAsync(string password) =>
             _client.RunAsync(client, [.. login.Split(' '), _gateway.Host, "--username", "ci", "--password", password]);
@@ -89,7 +98,14 @@ public sealed class LoginTests : IAsyncLifetime
 
     private async Task PackageAsync()
     {
-        _client.Folder.Write("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\n");
-        (await _client.HelmAsync("package", _client.Folder["web"])).Succeeded();
+        _client.Folder.Write("config.json", """{"name":"web","version":"1.2.2","apiVersion":"v2"}""");
+        foreach (var version in (string[])["1.2.2", "1.2.3"])
+        {
+            _client.Folder.Write("web/Chart.yaml", $"apiVersion: v2\nname: web\nversion: {version}\n");
+            (await _client.HelmAsync("package", _client.Folder["web"])).Succeeded();
+        }
+        (await _client.OrasAsync(
+            "push", "--username", "ci", "--password", "secret", "--config", "config.json:application/vnd.cncf.helm.config.v1+json",
+            $"{_gateway.Host}/team/web:1.2.2", "web-1.2.2.tgz:application/vnd.cncf.helm.chart.content.v1.tar+gzip")).Succeeded();
     }
 }
