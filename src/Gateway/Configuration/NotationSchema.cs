@@ -104,6 +104,8 @@ internal static class NotationSchema
         var place = Reading.Join(path, "trustedIdentities");
         if (authority.Store.Length == 0 || (authority.Identities.IsEmpty && !authority.AnyIdentity))
             reading.Add(path, "expected notation and trustedIdentities, both");
+        if (reading.IsWritten(Reading.Join(path, "tlog")))
+            reading.Add(Reading.Join(path, "tlog"), "is for keys and keyless: Notation writes to no transparency log");
         if (authority.AnyIdentity && !authority.Identities.IsEmpty) reading.Add(place, "expected * alone: with it the others say nothing");
         foreach (var (i, one) in authority.Identities.Index())
         {

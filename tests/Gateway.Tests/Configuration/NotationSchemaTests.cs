@@ -82,6 +82,7 @@ public sealed class NotationSchemaTests : IDisposable
     [InlineData("notation: acme, trustedIdentities: ['*'], override: { integrity: log }", "unknown key")]
     [InlineData("notation: acme, trustedIdentities: ['*'], override: { expiry: skip }", "expected enforce or log")]
     [InlineData("notation: acme, trustedIdentities: ['*'], issuer: x", "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
+    [InlineData("notation: acme, trustedIdentities: ['*'], tlog: require", "Notation writes to no transparency log")]
     public void Mistake_in_an_authority_is_told(string authority, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(authority: authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 

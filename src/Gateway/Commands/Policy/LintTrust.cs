@@ -70,7 +70,7 @@ internal static class LintTrust
 
     private static IEnumerable<LintFinding> OfRoot(string path, string name, KeylessRootOptions root, TrustOptions trust, DateTimeOffset now)
     {
-        var byKeys = trust.Authorities.Values.Any(static authority => authority.Keyless is null && authority.Tlog != TlogMode.Ignore);
+        var byKeys = trust.Authorities.Values.Any(static authority => !authority.AnyOf.IsEmpty && authority.Tlog != TlogMode.Ignore);
         if (!byKeys && !trust.Authorities.Values.Any(authority => authority.Keyless?.Root == name))
             yield return new(path, "ROOT_UNUSED", "no authority uses this root", "name it as keyless of an authority, or take it away");
         if (root is not { ReadFrom: { } written, MaxAge: { } most }) yield break;
