@@ -51,7 +51,7 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
     [InlineData(true)]
     public async Task Login_push_and_pull_by_an_account(bool containerdStore)
     {
-        var line = (await Client.RunAsync("htpasswd", "-nbB", "ci", "secret")).Succeeded().Stdout.Trim();
+        var line = (await Client.RunAsync("htpasswd", "-nbB", "ci", Canary.Secret("ci"))).Succeeded().Stdout.Trim();
         await using var gateway = await GatewayProcess.StartAsync($$"""
             access:
               htpasswd: "{{Folder.Write("htpasswd", line + "\n")}}"
@@ -64,8 +64,8 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
         DockerPage.Explains(
             containerdStore ? ": 401 Unauthorized" : "unauthorized: log in to this registry first",
             await docker.RunAsync("push", $"{gateway.Host}/team/app:1"));
-        (await docker.RunAsync("login", "--username", "ci", "--password", "wrong", gateway.Host)).Failed();
-        (await docker.RunAsync("login", "--username", "ci", "--password", "secret", gateway.Host)).Succeeded();
+        (await docker.RunAsync("login", "--username", "ci", "--password", Canary.Secret("wrong"), gateway.Host)).Failed();
+        (await docker.RunAsync("login", "--username", "ci", "--password", Canary.Secret("ci"), gateway.Host)).Succeeded();
         (await docker.RunAsync("push", $"{gateway.Host}/team/app:1")).Succeeded();
 
         (await docker.RunAsync("rmi", "app:1", $"{gateway.Host}/team/app:1")).Succeeded();

@@ -6,6 +6,8 @@ namespace Gateway.BlackBox;
 /// <summary>Each client's own way to log in, over TLS by an authority that it is told to trust.</summary>
 public sealed class LoginTests : IAsyncLifetime
 {
+    private static readonly string Secret = Canary.Secret("ci");
+
     private readonly Client _client = new();
     private readonly Authority _authority;
     private readonly OciLayout _layout;
@@ -21,7 +23,7 @@ public sealed class LoginTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var account = (await _client.RunAsync("htpasswd", "-nbB", "ci", "secret")).Succeeded().Stdout.Trim();
+        var account = (await _client.RunAsync("htpasswd", "-nbB", "ci", Secret)).Succeeded().Stdout.Trim();
         _gateway = await GatewayProcess.StartAsync(
             $$"""
             access:
@@ -30,7 +32,7 @@ public sealed class LoginTests : IAsyncLifetime
             """,
             authority: _authority);
         (await _client.SkopeoAsync(
-            "copy", "--dest-creds", "ci:secret", $"oci:{_layout.Root}:1", $"docker://{_gateway.Host}/team/app:1")).Succeeded();
+            "copy", "--dest-creds", $"ci:{Secret}", $"oci:{_layout.Root}:1", $"docker://{_gateway.Host}/team/app:1")).Succeeded();
     }
 
     [Theory]
@@ -51,15 +53,15 @@ public sealed class LoginTests : IAsyncLifetime
         if (client == "podman")
             new Page("podman.md").Explains("unauthorized: log in to this registry first", strangers);
         // crane and cosign only write the password down.
-        var wrong = await LoginAsync("wrong");
+        var wrong = await LoginAsync(Canary.Secret("wrong"));
         if (client is not ("crane" or "cosign3"))
             wrong.Failed();
         (await RunAsync(push)).Failed();
-        (await LoginAsync("secret")).Succeeded();
+        (await LoginAsync(Secret)).Succeeded();
         (await RunAsync(use)).Succeeded();
         (await RunAsync(push)).Succeeded();
         (await _client.SkopeoAsync(
-            "inspect", "--raw", "--creds", "ci:secret", $"docker://{_gateway.Host}/team/{(client == "helm" ? "web:1.2.3" : "pushed:1")}"))
+            "inspect", "--raw", "--creds", $"ci:{Secret}", $"docker://{_gateway.Host}/team/{(client == "helm" ? "web:1.2.3" : "pushed:1")}"))
             .Succeeded();
 
         Task<Output> RunAsync(string command) => _client.RunAsync(client, [.. command
@@ -79,7 +81,7 @@ public sealed class LoginTests : IAsyncLifetime
             "/etc/containerd/certs.d/_default/hosts.toml", "Logging in",
             ("https://gateway.example.com", $"https://{_gateway.Host}"),
             ("/etc/containerd/gateway-ca.pem", _authority.AuthorityFile),
-            ("bm9kZTpzZWNyZXQ=", Convert.ToBase64String(Encoding.UTF8.GetBytes("ci:secret"))));
+            ("bm9kZTpzZWNyZXQ=", Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Secret}"))));
         containerd.Configure("_default", hosts.Replace("Authorization", "X-Left-Out", StringComparison.Ordinal));
         (await containerd.PullAsync($"{_gateway.Host}/team/app:1")).Failed();
 

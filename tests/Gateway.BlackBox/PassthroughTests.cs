@@ -7,6 +7,9 @@ public sealed class PassthroughTests : IAsyncLifetime
 {
     private const string Image = "team/secret";
 
+    private static readonly string Right = Canary.Secret("right");
+    private static readonly string Wrong = Canary.Secret("wrong");
+
     private readonly Client _alice = new();
     private readonly Client _bob = new();
     private readonly Client _nobody = new();
@@ -17,15 +20,15 @@ public sealed class PassthroughTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         (_layout, _) = OciLayout.SmallImage(_alice.Folder["image"]);
-        _upstream = await DockerRegistry.StartAsync(user: ("alice", "right"));
-        await LoginAsync(_alice, _upstream.Host, "alice", "right");
+        _upstream = await DockerRegistry.StartAsync(user: ("alice", Right));
+        await LoginAsync(_alice, _upstream.Host, "alice", Right);
         (await _alice.CraneAsync("push", "--insecure", _layout.Root, $"{_upstream.Host}/{Image}:1")).Succeeded();
         _gateway = await GatewayProcess.StartAsync($$"""
             upstreams:
               corp: { url: "http://{{_upstream.Host}}", auth: passthrough }
             """);
-        await LoginAsync(_alice, _gateway.Host, "alice", "right");
-        await LoginAsync(_bob, _gateway.Host, "bob", "wrong");
+        await LoginAsync(_alice, _gateway.Host, "alice", Right);
+        await LoginAsync(_bob, _gateway.Host, "bob", Wrong);
     }
 
     public async ValueTask DisposeAsync()
@@ -38,10 +41,10 @@ public sealed class PassthroughTests : IAsyncLifetime
     [Fact]
     public async Task Warm_cache_is_served_to_who_may_and_to_nobody_else_by_skopeo_and_crane()
     {
-        (await PullBySkopeoAsync(_alice, "alice:right")).Succeeded();
+        (await PullBySkopeoAsync(_alice, $"alice:{Right}")).Succeeded();
         Assert.Equal(OciLayout.DigestsIn(_layout.Root), OciLayout.DigestsIn(_alice.Folder["pulled"]));
 
-        (await PullBySkopeoAsync(_bob, "bob:wrong")).Failed();
+        (await PullBySkopeoAsync(_bob, $"bob:{Wrong}")).Failed();
         (await PullBySkopeoAsync(_nobody, null)).Failed();
         foreach (var stranger in (Client[])[_bob, _nobody])
         {
@@ -59,7 +62,7 @@ public sealed class PassthroughTests : IAsyncLifetime
     [Fact]
     public async Task With_the_upstream_away_who_has_proof_is_served_and_a_stranger_is_not()
     {
-        (await PullBySkopeoAsync(_alice, "alice:right")).Succeeded();
+        (await PullBySkopeoAsync(_alice, $"alice:{Right}")).Succeeded();
         await _upstream.StopAsync();
 
         (await PullByCraneAsync(_alice)).Succeeded();

@@ -151,11 +151,11 @@ public sealed class PullThroughTests : IAsyncLifetime
     [Fact]
     public async Task Upstream_that_asks_for_a_password_is_given_it_and_clients_need_none()
     {
-        await using var upstream = await DockerRegistry.StartAsync(user: ("robot", "secret-of-the-upstream"));
-        var auth = RawClient.Basic("robot", "secret-of-the-upstream").Parameter;
+        await using var upstream = await DockerRegistry.StartAsync(user: ("robot", Canary.Secret("robot")));
+        var auth = RawClient.Basic("robot", Canary.Secret("robot")).Parameter;
         _client.Folder.Write("home/.docker/config.json", "{\"auths\":{\"" + upstream.Host + "\":{\"auth\":\"" + auth + "\"}}}");
         (await _client.CraneAsync("push", "--insecure", _layout.Root, $"{upstream.Host}/{Image}:1")).Succeeded();
-        _client.Folder.Write("password", "secret-of-the-upstream\n");
+        _client.Folder.Write("password", Canary.Secret("robot") + "\n");
         await using var gateway = await GatewayProcess.StartAsync($$"""
             upstreams:
               corp: { url: "http://{{upstream.Host}}", credentials: { username: robot, passwordFile: "{{_client.Folder["password"]}}" } }
@@ -166,7 +166,6 @@ public sealed class PullThroughTests : IAsyncLifetime
             $"oci:{_client.Folder["pulled"]}:1")).Succeeded();
 
         Assert.Equal(OciLayout.DigestsIn(_layout.Root), OciLayout.DigestsIn(_client.Folder["pulled"]));
-        Assert.DoesNotContain("secret-of-the-upstream", string.Join('\n', gateway.Server.Output), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -89,40 +89,38 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
             : throw new InvalidDataException("not gzip that can be unpacked: a header is wrong");
     }
 
-    // The inflater does not say where in its last sip it stopped; the trailer does, for it must say what came out.
+    // Where the content ended the trailer begins, which says what came out. One that stands further on has other bytes before or behind it.
     private async ValueTask EndAsync(CancellationToken cancellationToken)
     {
-        var bytes = await packed.PeekAsync(_sips!.Last + TrailerLength + MediaSniffer.Gzip.Length, cancellationToken);
-        if (FindTrailer(bytes.Span) is not { } at)
-            throw new InvalidDataException("not gzip that can be unpacked: it is cut short, or its check sum is wrong");
-        packed.Advance(at + TrailerLength);
+        var bytes = await packed.PeekAsync(_sips!.Last + TrailerLength, cancellationToken);
+        var at = bytes.Span[..Math.Min(bytes.Length, _sips.Last + TrailerLength)].IndexOf(Trailer());
+        if (at < 0) throw new InvalidDataException("not gzip that can be unpacked: it is cut short, or its check sum is wrong");
+        if (_sips.Last != 1 || !bytes.Span[1..].StartsWith(Trailer()))
+            throw new InvalidDataException($"followed by other bytes from offset {packed.Position + at} on");
+        packed.Advance(1 + TrailerLength);
         await _inflater!.DisposeAsync();
         (_inflater, _sips) = (null, null);
     }
 
-    private int? FindTrailer(ReadOnlySpan<byte> bytes)
+    private byte[] Trailer()
     {
-        Span<byte> trailer = stackalloc byte[TrailerLength];
+        var trailer = new byte[TrailerLength];
         BinaryPrimitives.WriteUInt32LittleEndian(trailer, _sum);
-        BinaryPrimitives.WriteUInt32LittleEndian(trailer[4..], _length);
-        var first = bytes[..Math.Min(bytes.Length, _sips!.Last + TrailerLength)].IndexOf(trailer);
-        if (first < 0) return null;
-        // The end of the content may look like the beginning of the trailer: that of no content is all zeros.
-        for (var at = first; at < first + TrailerLength && bytes[at..].StartsWith(trailer); at++)
-        {
-            var rest = bytes[(at + TrailerLength)..];
-            if (rest.IsEmpty || rest.StartsWith(MediaSniffer.Gzip)) return at;
-        }
-        return first;
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer.AsSpan(4), _length);
+        return trailer;
     }
 
     /// <summary>
-    /// What the inflater is given: little at a time, for what it has been given and not used it does not give back.
+    /// What the inflater is given: little at a time, for what it has been given and not used it does not give back, nor does it say how
+    /// much that is. Where a member may end, byte by byte: before the end of everything, or before what may be another's beginning.
     /// </summary>
     private sealed class Sips(ByteReader packed) : Stream
     {
-        // Chosen: reading is not slower than with large ones by much, and a trailer is looked for in so many bytes only.
+        // Chosen: reading is not slower than with large ones by much.
         private const int Most = 256;
+
+        // A member that ended within so many bytes would have its trailer and the next member's first bytes among these.
+        private const int Ahead = Most + TrailerLength + 3;
 
         /// <summary>Bytes of the last sip; they have not been passed by yet.</summary>
         public int Last { get; private set; }
@@ -130,8 +128,9 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             packed.Advance(Last);
-            var next = await packed.PeekAsync(1, cancellationToken);
-            Last = Math.Min(Math.Min(next.Length, Most), buffer.Length);
+            var next = await packed.PeekAsync(Ahead, cancellationToken);
+            var mayEnd = next.Length < Ahead || next.Span[..Ahead].IndexOf(MediaSniffer.Gzip) >= 0;
+            Last = Math.Min(Math.Min(next.Length, mayEnd ? 1 : Most), buffer.Length);
             next[..Last].CopyTo(buffer);
             return Last;
         }

@@ -106,8 +106,8 @@ internal sealed class ExternalIssuers
         var now = _clock.GetUtcNow().UtcDateTime;
         // MinValue stands for a claim that is not there.
         if (token.ValidTo == DateTime.MinValue) return "it never expires (exp is missing)";
-        if (token.ValidTo + Skew <= now) return $"it expired at {token.ValidTo:u}";
-        return token.ValidFrom != DateTime.MinValue && token.ValidFrom - Skew > now ? $"it is good from {token.ValidFrom:u} only" : null;
+        if (token.ValidTo <= now - Skew) return $"it expired at {token.ValidTo:u}";
+        return token.ValidFrom != DateTime.MinValue && token.ValidFrom > now + Skew ? $"it is good from {token.ValidFrom:u} only" : null;
     }
 
     private static string? ProblemOfClaims(JsonWebToken token, IssuerOptions issuer)

@@ -51,10 +51,10 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
 
     public override JsonObject ToJsonSchema() => (JsonObject?)schema?.DeepClone() ?? new() { ["type"] = "string" };
 
-    /// <summary>Shows what was written, unless it may hold a secret: a URL with a password in it is one.</summary>
+    /// <summary>Shows what was written, unless it may hold a secret: a URL with a password or a query in it is one.</summary>
     private string Came(string text)
     {
-        if (IsSecret || text.Contains('@')) return "something else came";
+        if (IsSecret || text.AsSpan().ContainsAny('@', '?')) return "something else came";
         return $"'{(text.Length > 80 ? text[..80] + "…" : text).ReplaceLineEndings(" ")}' came";
     }
 }

@@ -34,7 +34,10 @@ internal static class UpstreamSchema
 
     private static readonly Scalar<CredentialOptions> Anonymous = new(
         "anonymous", (text, _) => text == "anonymous" ? CredentialOptions.Anonymous : Parsed<CredentialOptions>.Not(),
-        new() { ["const"] = "anonymous" });
+        new() { ["const"] = "anonymous" })
+    {
+        IsSecret = true, // Name and password in one, as other programs take them.
+    };
 
     private static readonly Section<TagOptions> Tags = new(() => new())
     {

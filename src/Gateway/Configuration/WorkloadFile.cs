@@ -26,7 +26,7 @@ internal sealed class WorkloadFile
         {
             file.ReadStream();
         }
-        catch (Exception e) when (e is YamlException or InvalidOperationException)
+        catch (Exception e) when (e is YamlException or InvalidOperationException or ArgumentException)
         {
             var line = (e as YamlException)?.Start.Line ?? file._parser.Current?.Start.Line ?? 0;
             var why = e.Message.ReplaceLineEndings(" ");

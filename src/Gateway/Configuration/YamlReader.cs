@@ -54,6 +54,13 @@ internal sealed class YamlReader
             mistakes.Add(new(Locate(source, before), "", "this is not YAML: a bracket that was opened before here is not closed"));
             return null;
         }
+        // What its parser throws for a tag that is no URI.
+        catch (ArgumentException)
+        {
+            var before = reader._parser.Current?.End ?? default;
+            mistakes.Add(new(Locate(source, before), "", "this is not YAML: a tag behind here is none; tags are not read, take it away"));
+            return null;
+        }
     }
 
     private ConfigurationNode ReadDocument()
@@ -86,7 +93,7 @@ internal sealed class YamlReader
         if (depth == 0) throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels");
         if (_parser.TryConsume<AnchorAlias>(out var alias))
         {
-            Add(alias, path, $"aliases are not read; write out what *{alias.Value} stands for");
+            Add(alias, path, "aliases are not read; write out what it stands for, in quotes where it is a value that begins with *");
             return new ScalarNode(location, "", Plain: false);
         }
         if (_parser.Current is NodeEvent node) RefuseDecoration(node, path);
@@ -96,7 +103,7 @@ internal sealed class YamlReader
 
     private void RefuseDecoration(NodeEvent node, string path)
     {
-        if (!node.Anchor.IsEmpty) Add(node, path, $"anchors are not read; take &{node.Anchor.Value} away");
+        if (!node.Anchor.IsEmpty) Add(node, path, "anchors are not read; take it away, or quote a value that begins with &");
         if (!node.Tag.IsEmpty && node is not Scalar { Style: not ScalarStyle.Plain, Tag.IsNonSpecific: true })
             Add(node, path, "tags are not read; take it away");
     }

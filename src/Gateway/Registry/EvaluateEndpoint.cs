@@ -56,7 +56,7 @@ internal static class EvaluateEndpoint
         return true;
     }
 
-    private static (RepositoryName Name, Reference What, Stage Stage)? Read(byte[] body)
+    internal static (RepositoryName Name, Reference What, Stage Stage)? Read(byte[] body)
     {
         try
         {

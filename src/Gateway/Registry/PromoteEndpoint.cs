@@ -67,9 +67,9 @@ internal static class PromoteEndpoint
         return true;
     }
 
-    private sealed record Promotion(RepositoryName From, Reference What, RepositoryName To, TagName Tag);
+    internal sealed record Promotion(RepositoryName From, Reference What, RepositoryName To, TagName Tag);
 
-    private static Promotion? Read(byte[] body)
+    internal static Promotion? Read(byte[] body)
     {
         try
         {

@@ -29,6 +29,8 @@ internal static class TargetParser
         var question = rawTarget.IndexOf('?', StringComparison.Ordinal);
         var path = question < 0 ? rawTarget.AsSpan() : rawTarget.AsSpan(0, question);
         var problem = CheckPath(path);
+        // No request target has one (RFC 9112 §3.2); what stands behind it other programs leave away.
+        if (question >= 0 && rawTarget.Contains('#', StringComparison.Ordinal)) problem ??= Bad("the query holds a '#'");
         if (problem is not null) return (Target.Invalid, problem);
 
         (var target, problem) = ReadPath(path);

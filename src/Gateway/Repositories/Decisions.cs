@@ -27,8 +27,15 @@ internal sealed class Decisions(Ledger ledger)
     public RecordedDecision? Find(string id)
     {
         if (ledger.Find(id) is not { } json) return null;
-        using var document = JsonDocument.Parse(json);
-        return new(RepositoryName.Parse(document.RootElement.GetProperty("repository").GetString()), json);
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return new(RepositoryName.Parse(document.RootElement.GetProperty("repository").GetString()), json);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+        {
+            return null; // The ledger is not flushed: a power cut leaves anything in it.
+        }
     }
 
     private static byte[] ToJson(Decision decision)

@@ -139,9 +139,21 @@ internal sealed record JournalRecord(
     }
 
     /// <summary>
-    /// Reads a record whose checksum was right. Throws <see cref="InvalidDataException"/> for one that a newer version wrote.
+    /// Reads a record whose checksum was right. Throws <see cref="InvalidDataException"/> for one that a newer version wrote, or nobody.
     /// </summary>
     public static JournalRecord Read(BinaryReader from)
+    {
+        try
+        {
+            return ReadWhole(from);
+        }
+        catch (Exception e) when (e is IOException or FormatException or ArgumentException)
+        {
+            throw new InvalidDataException($"a record whose check sum is right cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static JournalRecord ReadWhole(BinaryReader from)
     {
         var sequence = from.ReadInt64();
         var at = DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64());
@@ -165,6 +177,8 @@ internal sealed record JournalRecord(
             case Code.StoreManifest:
                 var digest = ReadDigest(from);
                 var length = from.ReadInt32();
+                // Looked at first: so much memory would be asked for at once.
+                if (length > MaxInline) throw new InvalidDataException($"expected a manifest of at most {MaxInline} bytes, got {length}");
                 return new Operation.StoreManifest(digest, length < 0 ? default : from.ReadBytes(length));
             case Code.LinkBlob:
                 return new Operation.LinkBlob(

@@ -46,15 +46,17 @@ internal static class ReferrerFile
             var annotations = root.TryGetProperty("annotations", out var found)
                 ? found.EnumerateObject().ToImmutableSortedDictionary(a => a.Name, a => a.Value.GetString() ?? "")
                 : ImmutableSortedDictionary<string, string>.Empty;
-            return new(
-                root.GetProperty("mediaType").GetString()!, Digest.Parse(root.GetProperty("digest").GetString()),
-                root.GetProperty("size").GetInt64())
+            var (mediaType, size) = (root.GetProperty("mediaType").GetString(), root.GetProperty("size").GetInt64());
+            if (mediaType is null || size < 0) return null;
+            return new(mediaType, Digest.Parse(root.GetProperty("digest").GetString()), size)
             {
                 ArtifactType = root.TryGetProperty("artifactType", out var type) ? type.GetString() : null,
                 Annotations = annotations,
             };
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+        // ArgumentException: an annotation twice.
+        catch (Exception e)
+            when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException or ArgumentException)
         {
             return null;
         }

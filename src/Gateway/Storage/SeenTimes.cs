@@ -11,13 +11,13 @@ namespace Gateway.Storage;
 internal sealed class SeenTimes
 {
     private readonly Lock _lock = new();
-    private Dictionary<Digest, long>? _times;
+    private Dictionary<Digest, DateTimeOffset>? _times;
 
     public DateTimeOffset? Of(string file, Digest digest)
     {
         lock (_lock)
         {
-            return (_times ??= Read(file)).TryGetValue(digest, out var at) ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
+            return (_times ??= Read(file)).TryGetValue(digest, out var at) ? at : null;
         }
     }
 
@@ -32,13 +32,13 @@ internal sealed class SeenTimes
             // A line break on both sides: what a power cut left of the line before stays a line of its own.
             var line = string.Create(CultureInfo.InvariantCulture, $"\n{digest} {at.ToUnixTimeMilliseconds()}\n");
             File.AppendAllText(file, line, Encoding.ASCII);
-            _times[digest] = at.ToUnixTimeMilliseconds();
+            _times[digest] = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds());
         }
     }
 
-    private static Dictionary<Digest, long> Read(string file)
+    private static Dictionary<Digest, DateTimeOffset> Read(string file)
     {
-        var times = new Dictionary<Digest, long>();
+        var times = new Dictionary<Digest, DateTimeOffset>();
         if (!File.Exists(file)) return times;
         var text = File.ReadAllText(file);
         // What has no end may be torn.
@@ -46,7 +46,7 @@ internal sealed class SeenTimes
         {
             var space = line.IndexOf(' ', StringComparison.Ordinal);
             if (space > 0 && Digest.TryParse(line.AsSpan(0, space), out var digest)
-                && long.TryParse(line.AsSpan(space + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var at))
+                && UnixTime.TryParse(line.AsSpan(space + 1), out var at))
                 times.TryAdd(digest, at);
         }
         return times;

@@ -52,11 +52,8 @@ internal sealed class TagOffers
         var lines = File.ReadAllText(file).Split('\n');
         return lines.Length == 7 && TagName.TryParse(Path.GetFileName(file), out var tag) && Digest.TryParse(lines[0], out var digest)
             && long.TryParse(lines[1], CultureInfo.InvariantCulture, out var sequence)
-            && long.TryParse(lines[2], CultureInfo.InvariantCulture, out var at)
-            && long.TryParse(lines[3], CultureInfo.InvariantCulture, out var expires)
-            ? new(
-                tag, digest, sequence, lines[4], DateTimeOffset.FromUnixTimeMilliseconds(at),
-                DateTimeOffset.FromUnixTimeMilliseconds(expires), lines[5])
+            && UnixTime.TryParse(lines[2], out var at) && UnixTime.TryParse(lines[3], out var expires)
+            ? new(tag, digest, sequence, lines[4], at, expires, lines[5])
             : null;
     }
 

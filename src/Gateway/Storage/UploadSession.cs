@@ -10,6 +10,7 @@ namespace Gateway.Storage;
 internal sealed record UploadNote(string Repository, string Actor, string Algorithm, DateTimeOffset Started);
 
 [JsonSerializable(typeof(UploadNote))]
+[JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
 internal sealed partial class UploadNoteJson : JsonSerializerContext;
 
 /// <summary>An upload in memory: its hash so far, and whose turn it is. Made again from the data file after a restart.</summary>

@@ -64,7 +64,7 @@ internal static class CredentialHelper
         }
     }
 
-    private static Credential? Parse(byte[] answer)
+    internal static Credential? Parse(byte[] answer)
     {
         try
         {

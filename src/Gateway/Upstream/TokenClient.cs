@@ -95,7 +95,7 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         };
     }
 
-    private static Token? Read(byte[] answer, DateTimeOffset asked)
+    internal static Token? Read(byte[] answer, DateTimeOffset asked)
     {
         try
         {

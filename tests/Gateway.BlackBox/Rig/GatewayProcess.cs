@@ -15,12 +15,15 @@ internal sealed class GatewayProcess : IRegistry
     private readonly int _operatorPort = Server.FreePort();
     private readonly string _storage;
     private readonly Authority? _authority;
+    private readonly IReadOnlyDictionary<string, string>? _environment;
+    private readonly List<string> _leaks = [];
     private Server? _server;
 
-    private GatewayProcess(string? storage, Authority? authority)
+    private GatewayProcess(string? storage, Authority? authority, IReadOnlyDictionary<string, string>? environment)
     {
         _storage = storage ?? _folder["data"];
         _authority = authority;
+        _environment = environment;
     }
 
     public string Host => $"127.0.0.1:{_port}";
@@ -44,9 +47,11 @@ internal sealed class GatewayProcess : IRegistry
     /// <param name="yaml">Everything but listen, operator and storage.</param>
     /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
     /// <param name="authority">Whose certificate it shows to clients; null for plain http.</param>
-    public static async Task<GatewayProcess> StartAsync(string yaml = "", string? storage = null, Authority? authority = null)
+    /// <param name="environment">Variables beside those of the test.</param>
+    public static async Task<GatewayProcess> StartAsync(
+        string yaml = "", string? storage = null, Authority? authority = null, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var gateway = new GatewayProcess(storage, authority);
+        var gateway = new GatewayProcess(storage, authority, environment);
         gateway.Configure(yaml);
         try
         {
@@ -75,17 +80,55 @@ internal sealed class GatewayProcess : IRegistry
     /// <summary>Starts on the same ports and storage, and waits for the operator's port to answer 200.</summary>
     public async Task StartAgainAsync(TimeSpan? within = null, string health = "/readyz")
     {
-        if (_server is not null)
-            await _server.DisposeAsync();
-        _server = Server.Start("dotnet", [Assembly, "serve", "--config", ConfigurationFile]);
+        await EndAsync();
+        _server = Server.Start("dotnet", [Assembly, "serve", "--config", ConfigurationFile], _environment);
         await _server.WaitUntilReadyAsync(new Uri(Operator, health), within ?? StartLimit);
     }
 
+    /// <summary>Ends it. Fails where anything that it wrote or answers its operator shows a secret (<see cref="Canary"/>).</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_server is not null)
-            await _server.DisposeAsync();
+        await EndAsync();
+        _leaks.AddRange(Written().Where(file => Canary.IsIn(File.ReadAllText(file))));
         _folder.Dispose();
+        Assert.True(_leaks.Count == 0, $"a secret got out: {string.Join('\n', _leaks)}");
+    }
+
+    private async Task EndAsync()
+    {
+        if (_server is null)
+            return;
+        if (!_server.HasExited)
+            await AskOperatorAsync();
+        await _server.DisposeAsync();
+        _leaks.AddRange(_server.Leaks);
+        _server = null;
+    }
+
+    private async Task AskOperatorAsync()
+    {
+        using var http = new HttpClient { BaseAddress = Operator, Timeout = TimeSpan.FromSeconds(10) };
+        foreach (var path in (string[])["/metrics", "/readyz?verbose", "/api/v1/stats"])
+        {
+            try
+            {
+                using var answer = await http.GetAsync(path);
+                var text = await answer.Content.ReadAsStringAsync();
+                if (Canary.IsIn(text))
+                    _leaks.Add($"{path}: {text}");
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+            {
+                // A gateway that a test has stopped says nothing.
+            }
+        }
+    }
+
+    /// <summary>What it keeps for people to read: decisions, and whatever else is written in lines.</summary>
+    private IEnumerable<string> Written()
+    {
+        var own = Path.Combine(_storage, "gateway");
+        return Directory.Exists(own) ? Directory.EnumerateFiles(own, "*.jsonl", SearchOption.AllDirectories) : [];
     }
 
     private string Listen => _authority is null

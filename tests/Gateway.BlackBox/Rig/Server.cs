@@ -14,6 +14,7 @@ internal sealed class Server : IAsyncDisposable
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
+    private readonly ConcurrentQueue<string> _leaks = new();
 
     private Server(Process process)
     {
@@ -27,6 +28,9 @@ internal sealed class Server : IAsyncDisposable
     public bool HasExited => _process.HasExited;
 
     public string[] Output => [.. _output];
+
+    /// <summary>Every line that ever showed a secret.</summary>
+    public string[] Leaks => [.. _leaks];
 
     /// <summary>Starts the program; no shell, no console.</summary>
     public static Server Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
@@ -136,6 +140,8 @@ internal sealed class Server : IAsyncDisposable
     {
         if (line is null)
             return;
+        if (Canary.IsIn(line))
+            _leaks.Enqueue(line);
         _output.Enqueue(line);
         while (_output.Count > KeptLines)
             _output.TryDequeue(out _);

@@ -55,6 +55,19 @@ public sealed class MediaSnifferTests
         return tar.ToArray();
     }
 
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(200, false)]
+    [InlineData(1, true)]
+    public async Task Bytes_between_the_content_and_its_check_sum_are_a_flaw(int hidden, bool isFollowed)
+    {
+        var packed = Gzip(Noise(1000));
+        byte[] bytes = [.. packed[..^8], .. new byte[hidden], .. packed[^8..], .. isFollowed ? packed : []];
+        Assert.NotNull((await Sniff(bytes)).Flaw);
+        Assert.NotNull((await Sniff(bytes, most: 1)).Flaw);
+        Assert.Null((await Sniff(packed)).Flaw);
+    }
+
     private static byte[] Noise(int length)
     {
         var noise = new byte[length];

@@ -69,7 +69,7 @@ public sealed class ConfigurationLoaderTests
     [InlineData("a: [1, 2", "gateway.yaml:2:1: this is not YAML")]
     [InlineData("a: [1, 2\nb: 3\n", "gateway.yaml:1:6: this is not YAML: a bracket that was opened before here is not closed")]
     [InlineData("cache: { maxSize: 1GiB }\ncache: {}\n", "gateway.yaml:2:1: cache: written twice, first in line 1; keep one")]
-    [InlineData("cache: &c { maxSize: 1GiB }\n", "gateway.yaml:1:8: cache: anchors are not read; take &c away")]
+    [InlineData("cache: &c { maxSize: 1GiB }\n", "gateway.yaml:1:8: cache: anchors are not read; take it away, or quote a value that begins with &")]
     [InlineData("cache: !!map {}\n", "gateway.yaml:1:8: cache: tags are not read; take it away")]
     [InlineData("{}\n---\n{}\n", "expected one YAML document, a second one begins here")]
     [InlineData("- listen\n", "gateway.yaml:1:1: expected a section with keys, a list came")]
@@ -85,11 +85,50 @@ public sealed class ConfigurationLoaderTests
     {
         var mistakes = Yaml.Mistakes("access:\n  rules: &a [1]\n  htpasswd: *a\n");
 
-        Assert.Contains("gateway.yaml:3:13: access.htpasswd: aliases are not read; write out what *a stands for", mistakes);
+        const string Expected = "aliases are not read; write out what it stands for, in quotes where it is a value that begins with *";
+        Assert.Contains($"gateway.yaml:3:13: access.htpasswd: {Expected}", mistakes);
     }
 
     [Fact]
     public void Deep_nesting_ends_in_a_mistake() => Assert.Contains("nested deeper than 32", Yaml.Mistake(new string('[', 100_000)));
+
+    [Theory]
+    [InlineData("url: https://me:SECRET@corp.example")]
+    [InlineData("url: https://corp.example/?token=SECRET")]
+    [InlineData("urls: ['https://SECRET@corp.example']")]
+    [InlineData("proxy: http://me:SECRET@proxy.example")]
+    [InlineData("realms: ['https://me:SECRET@auth.example']")]
+    [InlineData("credentials: me:SECRET")]
+    [InlineData("credentials: [SECRET]")]
+    [InlineData("credentials: { username: me, password: *SECRET }")]
+    [InlineData("credentials: { username: me, password: &SECRET }")]
+    [InlineData("credentials: { username: me, password: !SECRET }")]
+    [InlineData("credentials: { username: me, password: !<SECRET> x }")]
+    [InlineData("credentials: { username: me, password: @SECRET }")]
+    [InlineData("credentials: { username: me, password: `SECRET }")]
+    [InlineData("credentials: { username: me, password: %SECRET }")]
+    [InlineData("credentials: { username: me, password: \"SECRET\\q\" }")]
+    [InlineData("credentials: { username: me, password: 'SECRET' x }")]
+    [InlineData("credentials: { username: me, password: SECRET: }")]
+    [InlineData("credentials: { username: me, password: [SECRET }")]
+    [InlineData("credentials: { username: me, password: [SECRET] }")]
+    [InlineData("credentials: { username: me, password: { SECRET: x } }")]
+    [InlineData("credentials: { username: me, passwort: SECRET }")]
+    [InlineData("credentials: { username: me, password: SECRET, passwordFile: /x }")]
+    public void No_mistake_repeats_a_secret(string upstream)
+    {
+        const string Secret = "canaryXq7";
+        string Written(string text) => text.Replace("SECRET", Secret, StringComparison.Ordinal);
+        var byFile = ConfigurationLoader.Load(Written($"upstreams:\n  corp:\n    {upstream}\n    library: x"), "gateway.yaml", "/nowhere", []);
+        var pair = upstream.Split(": ", 2);
+        var variable = KeyValuePair.Create($"GATEWAY__UPSTREAMS__CORP__{pair[0].ToUpperInvariant()}", Written(pair[1]));
+        var byVariable = ConfigurationLoader.Load("upstreams: { corp: { library: x } }", "gateway.yaml", "/nowhere", [variable]);
+        foreach (var loaded in (LoadedConfiguration[])[byFile, byVariable])
+        {
+            Assert.NotEmpty(loaded.Mistakes);
+            Assert.DoesNotContain(loaded.Mistakes, mistake => mistake.ToString().Contains(Secret, StringComparison.Ordinal));
+        }
+    }
 
     [Fact]
     public void Secret_is_not_repeated()

@@ -83,4 +83,24 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
         Assert.Equal((503, "UNAVAILABLE"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
         Assert.NotNull(answer.Headers.RetryAfter);
     }
+
+    [Fact]
+    public async Task Other_places_that_a_manifest_names_for_its_layers_are_never_asked()
+    {
+        await using var elsewhere = await ScriptedUpstream.StartAsync("127.0.0.2");
+        var layer = elsewhere.AddBlob("library/nginx", ScriptedUpstream.Bytes(1000, seed: 4));
+        var config = _hub.AddBlob("library/nginx", "{}"u8.ToArray());
+        var manifest = $$"""
+            {"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{config}}","size":2},
+             "layers":[{"mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar","digest":"{{layer}}","size":1000,
+                        "urls":["{{new Uri(elsewhere.Url, $"/v2/library/nginx/blobs/{layer}")}}"]}]}
+            """;
+        _hub.AddManifest("library/nginx", System.Text.Encoding.UTF8.GetBytes(manifest), Oci.MediaTypes.OciManifest, "foreign");
+
+        using var pulled = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/foreign");
+        using var missing = await _rig.SendAsync("GET", $"/v2/hub/nginx/blobs/{layer}");
+
+        Assert.Equal((200, 404), ((int)pulled.StatusCode, (int)missing.StatusCode));
+        Assert.Empty(elsewhere.Requests);
+    }
 }

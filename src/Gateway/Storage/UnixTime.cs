@@ -1,0 +1,18 @@
+using System.Globalization;
+
+namespace Gateway.Storage;
+
+/// <summary>Moments as the small files hold them: Unix milliseconds in decimal.</summary>
+internal static class UnixTime
+{
+    /// <summary>Reads one; false for what is no number, or beyond the calendar: a damaged file says anything.</summary>
+    public static bool TryParse(ReadOnlySpan<char> text, out DateTimeOffset moment)
+    {
+        moment = default;
+        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds)) return false;
+        if (milliseconds < DateTimeOffset.MinValue.ToUnixTimeMilliseconds() || milliseconds > DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())
+            return false;
+        moment = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+        return true;
+    }
+}

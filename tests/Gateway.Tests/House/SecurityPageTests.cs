@@ -1,0 +1,48 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Gateway.Tests.House;
+
+/// <summary>SECURITY.md promises nothing that no test holds.</summary>
+public sealed partial class SecurityPageTests
+{
+    private static readonly string Root = Path.GetFullPath(Path.Combine(Here(), "../../../.."));
+
+    private static readonly string Promises = Part(File.ReadAllText(Path.Combine(Root, "SECURITY.md")));
+
+    private static readonly string[] Files = Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories)
+        .Where(f => !f.Contains("/obj/", StringComparison.Ordinal)).ToArray();
+
+    [Fact]
+    public void Every_test_that_a_promise_names_is_there()
+    {
+        var named = Test().Matches(Promises);
+        Assert.NotEmpty(named);
+        Assert.Empty(named.Where(test => !Exists(test.Groups[1].Value, test.Groups[2].Value)).Select(test => test.Value));
+    }
+
+    [Fact]
+    public void Every_promise_names_a_test() =>
+        Assert.Empty(Promise().Split(Promises).Skip(1).Where(promise => !Test().IsMatch(promise)));
+
+    // Upstream/TokenTests is tests/Gateway.Tests/Upstream/TokenTests.cs, BlackBox/SecretsTests is tests/Gateway.BlackBox/SecretsTests.cs.
+    private static bool Exists(string file, string test) =>
+        Files.Where(f => f.EndsWith($"/{file}.cs", StringComparison.Ordinal) || f.EndsWith($".{file}.cs", StringComparison.Ordinal))
+            .Any(f => File.ReadAllText(f).Contains($" {test}(", StringComparison.Ordinal));
+
+    private static string Part(string page)
+    {
+        var from = page.IndexOf("## What the gateway promises", StringComparison.Ordinal);
+        return page[from..page.IndexOf("\n## ", from, StringComparison.Ordinal)];
+    }
+
+    private static string Here([CallerFilePath] string here = "") => here;
+
+    // A test stands under its promise: `Folder/Class.Name_of_the_test`.
+    [GeneratedRegex(@"`([A-Za-z]+/[A-Za-z]+)\.([A-Z]\w+)`")]
+    private static partial Regex Test();
+
+    [GeneratedRegex(@"^- ", RegexOptions.Multiline)]
+    private static partial Regex Promise();
+}
