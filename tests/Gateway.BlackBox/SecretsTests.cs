@@ -143,6 +143,7 @@ public sealed class SecretsTests : IAsyncLifetime
         var secret = Canary.Secret("helped");
         var path = _folder.Write("helper", $$"""
             #!/bin/sh
+            read server
             echo "got {{secret}}" >&2
             echo '{"Username":"<token>","Secret":"{{secret}}"}'
             """);

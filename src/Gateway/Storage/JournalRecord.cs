@@ -198,8 +198,7 @@ internal sealed record JournalRecord(
                 return new Operation.Withdraw(TagName.Parse(from.ReadString()));
             case Code.Forward:
                 return new Operation.Forward(
-                    [.. Enumerable.Range(0, from.ReadInt32()).Select(_ => ReadDigest(from))],
-                    [.. Enumerable.Range(0, from.ReadInt32()).Select(_ => (TagName.Parse(from.ReadString()), ReadDigest(from)))]);
+                    ReadList(from, ReadDigest), ReadList(from, static each => (TagName.Parse(each.ReadString()), ReadDigest(each))));
             case Code.Forwarded:
                 return new Operation.Forwarded(from.ReadInt64(), from.ReadString() is { Length: > 0 } refusal ? refusal : null);
             case Code.AddEvidence or Code.CountedEvidence:
@@ -220,6 +219,14 @@ internal sealed record JournalRecord(
             default:
                 throw new InvalidDataException($"operation {(byte)code} is of a newer version");
         }
+    }
+
+    // One by one: a number that is not true would ask for any amount of memory at once.
+    private static ImmutableArray<T> ReadList<T>(BinaryReader from, Func<BinaryReader, T> read)
+    {
+        var list = ImmutableArray.CreateBuilder<T>();
+        for (var left = from.ReadInt32(); left > 0; left--) list.Add(read(from));
+        return list.ToImmutable();
     }
 
     private static Descriptor ReadReferrer(string text) =>

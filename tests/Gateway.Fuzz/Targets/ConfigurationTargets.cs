@@ -76,8 +76,11 @@ public sealed class ImportTarget : FuzzTarget
         Yaml.CheckWritten(text);
         return $"{Import(text, (all, import) => all.Count == 1 ? QuayImport.Read(all[0], import) : null)} "
             + $"{Import(text, (all, import) => all.Count == 0 ? null : new CipImport(import, "root.json").Read(all))} "
-            + Import(text, (all, import) => all.Count == 1 ? NotationImport.Read(all[0], import) : null);
+            + Import(text, (all, import) => Notation(all, import));
     }
+
+    private static MappingNode? Notation(IReadOnlyList<ConfigurationNode> all, Import import) =>
+        all.Count == 1 ? new NotationImport(import, new("/nowhere"), "registry.example").Read(all[0]) : null;
 
     private static string Import(string text, Func<IReadOnlyList<ConfigurationNode>, Import, MappingNode?> read)
     {

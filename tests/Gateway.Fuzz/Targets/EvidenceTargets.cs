@@ -30,6 +30,10 @@ internal static class Evidences
         {
             return $"{e.Problem.Code} {e.Problem.Message}";
         }
+        catch (UnusableSignatureException e)
+        {
+            return $"{e.Code} {e.Message}";
+        }
     }
 
     /// <summary>Bytes of the layers that real signers made.</summary>
@@ -52,7 +56,7 @@ internal static class Evidences
         {
             Annotations = annotations ?? ImmutableSortedDictionary<string, string>.Empty,
         },
-        IsReferrer: true, Now, bytes);
+        new(MediaTypes.OciManifest) { Subject = new(MediaTypes.OciManifest, Digest.Of("s"u8), 1) }, Now, bytes);
 }
 
 /// <summary>Sigstore bundles with all that is in them: envelope, certificates, log entries, time stamps; then verified, keyless.</summary>
@@ -228,7 +232,7 @@ public sealed class CertificateTarget : FuzzTarget
 public sealed class KeyTarget : FuzzTarget
 {
     protected override IEnumerable<byte[]> Inputs =>
-        Corpus.Fixtures().Select(static f => Encoding.UTF8.GetBytes((string)JsonNode.Parse(f)!["key"]!));
+        Corpus.Fixtures().Select(static f => (string?)JsonNode.Parse(f)!["key"]).OfType<string>().Select(Encoding.UTF8.GetBytes);
 
     protected override string[] Words =>
     [

@@ -99,6 +99,8 @@ internal static class Records
         new Operation.Offer(Tag, Manifest, "ci", DateTimeOffset.UnixEpoch, "a signature"),
         new Operation.Withdraw(Tag),
         new Operation.AddEvidence(Digest.Of("s"u8), Digest.Of("e"u8)) { Counted = true },
+        new Operation.Forward([Manifest], [(Tag, Manifest)]),
+        new Operation.Forwarded(3, "refused"),
         new Operation.RemoveTag(Tag),
         new Operation.RemoveManifest(Manifest),
         new Operation.RemoveBlob(Digest.Of("b"u8)),
