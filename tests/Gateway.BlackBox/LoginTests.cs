@@ -107,7 +107,7 @@ public sealed class LoginTests : IAsyncLifetime
             (await _client.HelmAsync("package", _client.Folder["web"])).Succeeded();
         }
         (await _client.OrasAsync(
-            "push", "--username", "ci", "--password", "secret", "--config", "config.json:application/vnd.cncf.helm.config.v1+json",
+            "push", "--username", "ci", "--password", Secret, "--config", "config.json:application/vnd.cncf.helm.config.v1+json",
             $"{_gateway.Host}/team/web:1.2.2", "web-1.2.2.tgz:application/vnd.cncf.helm.chart.content.v1.tar+gzip")).Succeeded();
     }
 }

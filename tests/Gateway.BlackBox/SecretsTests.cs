@@ -73,6 +73,8 @@ public sealed class SecretsTests : IAsyncLifetime
         }
         foreach (var line in File.ReadLines(authority.KeyFile).Where(l => !l.StartsWith('-')))
             Assert.DoesNotContain(_heard, heard => heard.Text.Contains(line, StringComparison.Ordinal));
+        _heard.Add(("the audit log", File.ReadAllText(_folder["audit.log"])));
+        Assert.NotEqual("", _heard[^1].Text);
         foreach (var (what, text) in _heard) Canary.IsNotIn(what, text);
         Assert.NotEmpty(_collector.Requests);
         Assert.All(_collector.Requests, request => Canary.IsNotIn("a trace", request.Form));
@@ -102,7 +104,7 @@ public sealed class SecretsTests : IAsyncLifetime
         Canary.IsNotIn($"a request to {server.Url}", all);
 
         static string Text(ReceivedRequest request) => string.Join(
-            '\n', request.Headers.Select(h => $"{h.Key}: {Plain(h.Value)}").Prepend(request.Form).Prepend($"{request.Path}{request.Query}"));
+            '\n', [$"{request.Path}{request.Query}", request.Form, .. request.Headers.Select(h => $"{h.Key}: {Plain(h.Value)}")]);
 
         static string Plain(string value) => value.StartsWith("Basic ", StringComparison.Ordinal)
             ? Encoding.UTF8.GetString(Convert.FromBase64String(value[6..]))
@@ -110,6 +112,7 @@ public sealed class SecretsTests : IAsyncLifetime
     }
 
     private string Configuration(string account) => $$"""
+        audit: { path: "{{_folder["audit.log"]}}" }
         access:
           htpasswd: "{{_folder.Write("htpasswd", account + "\n")}}"
           rules:
@@ -221,7 +224,8 @@ public sealed class SecretsTests : IAsyncLifetime
     private async Task AskCommandsAsync(Client client, GatewayProcess gateway)
     {
         foreach (var (name, value) in Surroundings()) client.Environment[name] = value;
-        foreach (var command in (string[][])[["verify"], ["verify", "--json"], ["stats"], ["stats", "--json"], ["policy", "lint"], ["schema"]])
+        string[][] commands = [["verify"], ["verify", "--json"], ["stats"], ["stats", "--json"], ["policy", "lint"], ["schema"]];
+        foreach (var command in commands)
         {
             string[] file = command[0] == "schema" ? [] : ["--config", gateway.ConfigurationFile];
             var output = await client.RunAsync("dotnet", [GatewayProcess.Assembly, .. command, .. file]);
