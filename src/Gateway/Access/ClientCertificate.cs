@@ -49,7 +49,7 @@ internal sealed record ClientCertificate(string Actor, DateTimeOffset Until)
             : (null, $"expected one {field} that names the client, got {names.Count}");
     }
 
-    private static IReadOnlyList<string> NamesIn(X509Certificate2 certificate, CertificateName field)
+    private static List<string> NamesIn(X509Certificate2 certificate, CertificateName field)
     {
         try
         {
