@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using System.Text.RegularExpressions;
 using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
@@ -8,19 +9,23 @@ namespace Gateway.BlackBox;
 /// A push is held until it is signed, with the clients and the signers that people have: who may pull sees nothing of it, who may push sees
 /// what he pushed, and the signature publishes it.
 /// </summary>
-public sealed class HoldTests : IAsyncDisposable
+public sealed partial class HoldTests : IAsyncDisposable
 {
     private const string Password = "a test's password";
 
     private readonly Client _pusher = new();
     private readonly Client _puller = new();
+    private readonly DeadEnd _internet = new();
     private GatewayProcess? _gateway;
+    private Dockerd? _docker;
 
     public async ValueTask DisposeAsync()
     {
         if (_gateway is not null && TestContext.Current.TestState?.Result == TestResult.Failed)
             TestContext.Current.TestOutputHelper?.WriteLine(_gateway.Log);
+        if (_docker is not null) await _docker.DisposeAsync();
         if (_gateway is not null) await _gateway.DisposeAsync();
+        _internet.Dispose();
         _pusher.Dispose();
         _puller.Dispose();
     }
@@ -64,12 +69,27 @@ public sealed class HoldTests : IAsyncDisposable
             "skopeo" => await _pusher.SkopeoAsync(
                 "copy", "--dest-tls-verify=false", "--dest-creds", $"ci:{Password}", $"oci:{layout.Root}", $"docker://{At(reference)}"),
             "podman" => await PodmanPushAsync(layout.Root, reference),
+            "docker" or "docker with containerd's store" => await DockerPushAsync(client, layout.Root, reference),
             "oras" => await _pusher.OrasAsync("cp", "--from-oci-layout", "--to-plain-http", $"{layout.Root}@{image.Digest}", At(reference)),
             _ => await _pusher.CraneAsync("push", "--insecure", layout.Root, At(reference)),
         };
         pushed.Succeeded();
-        // podman packs layers anew.
-        return client == "podman" ? (await File.ReadAllTextAsync(_pusher.Folder["pushed"])).Trim() : image.Digest;
+        // podman and docker write manifests of their own.
+        return client == "podman" ? (await File.ReadAllTextAsync(_pusher.Folder["pushed"])).Trim()
+            : client.StartsWith("docker", StringComparison.Ordinal) ? PushedDigest().Match(pushed.Text).Groups[1].Value
+            : image.Digest;
+    }
+
+    [GeneratedRegex("digest: (sha256:[0-9a-f]{64})")]
+    private static partial Regex PushedDigest();
+
+    private async Task<Output> DockerPushAsync(string client, string layout, string reference)
+    {
+        _docker ??= await Dockerd.StartAsync(_pusher, "{}", client != "docker", _internet.Url);
+        var archive = $"{layout}.tar";
+        (await _pusher.SkopeoAsync("copy", $"oci:{layout}", $"docker-archive:{archive}:{At(reference)}")).Succeeded();
+        (await _docker.RunAsync("load", "--input", archive)).Succeeded();
+        return await _docker.RunAsync("push", At(reference));
     }
 
     private async Task<Output> PodmanPushAsync(string layout, string reference)
@@ -111,6 +131,8 @@ public sealed class HoldTests : IAsyncDisposable
     [InlineData("oras", "cosign2")]
     [InlineData("oras", "cosign3")]
     [InlineData("podman", "cosign3")]
+    [InlineData("docker", "cosign2")]
+    [InlineData("docker with containerd's store", "cosign3")]
     public async Task Push_is_held_through_a_wrong_signature_and_published_by_a_right_one(string client, string cosign)
     {
         await StartAsync();
@@ -135,6 +157,25 @@ public sealed class HoldTests : IAsyncDisposable
         await AssertSeenAsync(_pusher, "held/app:v1", next);
         (await SignAsync(cosign, "good", $"held/app@{next}")).Succeeded();
         await AssertSeenAsync(_puller, "held/app:v1", next);
+    }
+
+    [Fact]
+    public async Task Chart_that_helm_pushes_is_held_until_it_is_signed()
+    {
+        await StartAsync();
+        _pusher.Folder.Write("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\n");
+        (await _pusher.HelmAsync("package", _pusher.Folder["web"])).Succeeded();
+        (await _pusher.HelmAsync("registry", "login", "--plain-http", "--username", "ci", "--password", Password, _gateway!.Host)).Succeeded();
+        (await _pusher.HelmAsync("push", "--plain-http", _pusher.Folder["web-1.2.3.tgz"], $"oci://{At("held")}")).Succeeded();
+        Assert.Contains("DENIED", (await PullAsync()).Failed().Text, StringComparison.OrdinalIgnoreCase);
+
+        (await SignAsync("cosign3", "good", "held/web:1.2.3")).Succeeded();
+        (await PullAsync()).Succeeded();
+        Assert.Equal(
+            await File.ReadAllBytesAsync(_pusher.Folder["web-1.2.3.tgz"]), await File.ReadAllBytesAsync(_puller.Folder["home/web-1.2.3.tgz"]));
+
+        Task<Output> PullAsync() => _puller.HelmAsync(
+            "pull", "--plain-http", $"oci://{At("held/web")}", "--version", "1.2.3", "--destination", _puller.Folder["home"]);
     }
 
     [Fact]
