@@ -34,6 +34,8 @@ public sealed class RequestTargetTarget : FuzzTarget
         var (target, problem) = TargetParser.Parse(text);
         if (problem is not null) return $"{problem.Code} {problem.Message}";
         if (target.Route is Route.Unknown or Route.Token) return $"{target.Route}";
+        // What ends a request line is no part of a target, and Uri leaves it away.
+        if (text.AsSpan().ContainsAnyInRange('\0', ' ')) return "read";
         // Read again from its canonical path it is the same; and no other reader sees another path.
         var (again, _) = TargetParser.Parse(target.Path);
         Assert.Equal(target with { Query = TargetQuery.Empty }, again);
@@ -104,6 +106,9 @@ public sealed class RangeTarget : FuzzTarget
 public sealed class BasicTarget : FuzzTarget
 {
     protected override IEnumerable<byte[]> Inputs => Texts("Basic dXNlcjpwYXNz", "basic  dTo=", "Bearer abc", "Basic Og==");
+
+    // What is no UTF-8 grows threefold when it is written again, and must stay below the longest that is read.
+    protected override int MaxLength => 4096;
 
     protected override string[] Words => ["Basic ", "Bearer ", "eyJ", ".", "=", "Og=="];
 
