@@ -33,7 +33,9 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
         {
             if (_loaded is { } other && other != loaded) return other;
             var now = clock.GetTimestamp();
-            var file = new FileInfo(path);
+            // A link keeps its own times when what it leads to is swapped, as Kubernetes does with secrets.
+            var link = new FileInfo(path);
+            var file = link.LinkTarget is null ? link : link.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? link;
             var state = file.Exists ? (file.LastWriteTimeUtc, file.Length) : default;
             return _loaded = loaded is not null && loaded.State == state ? loaded with { LookedAt = now } : new(now, state, Read());
         }

@@ -106,6 +106,65 @@ public sealed class AccessControlTests
     }
 
     [Fact]
+    public async Task Accounts_in_a_folder_that_a_link_leads_to_may_be_swapped_as_Kubernetes_does()
+    {
+        var folder = Directory.CreateTempSubdirectory("gateway-accounts-").FullName;
+        string At(string name) => Path.Combine(folder, name);
+        foreach (var (version, account) in ((string, string)[])[("one", "first"), ("two", "other")])
+        {
+            Directory.CreateDirectory(At(version));
+            File.WriteAllText(At($"{version}/htpasswd"), AccessRig.Line(account, "hunter2"));
+            File.SetLastWriteTimeUtc(At($"{version}/htpasswd"), DateTime.UnixEpoch.AddDays(version == "one" ? 1 : 2));
+        }
+        File.CreateSymbolicLink(At("..data"), "one");
+        File.CreateSymbolicLink(At("htpasswd"), "..data/htpasswd");
+        var clock = new ManualClock();
+        var control = new AccessControl(new() { Htpasswd = At("htpasswd") }, clock, NullLogger<AccessControl>.Instance);
+        Assert.IsType<Identity.Known>(await IdentifyAsync("first"));
+
+        File.Delete(At("..data"));
+        File.CreateSymbolicLink(At("..data"), "two");
+        clock.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.IsType<Identity.Wrong>(await IdentifyAsync("first"));
+        Assert.IsType<Identity.Known>(await IdentifyAsync("other"));
+        Directory.Delete(folder, recursive: true);
+
+        ValueTask<Identity> IdentifyAsync(string account) =>
+            control.IdentifyAsync(AccessRig.Basic(account, "hunter2"), IPAddress.Loopback, null, CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Who_leaves_a_group_loses_its_rights_at_once_and_keeps_his_token()
+    {
+        using var rig = new AccessRig(new AccessRule(["@builders"], ["team/**"], AccessActions.Push));
+        var options = rig.Options with { Groups = rig.Options.Groups.Add("builders", ["ci"]) };
+        rig.Control = rig.Control.With(options);
+        var token = (await rig.IssueAsync(AccessRig.Basic("ci", "hunter2"))).Token;
+        Assert.Equal(AccessActions.Push, rig.Rights(await rig.IdentifyAsync($"Bearer {token}"), "team/app"));
+
+        rig.Control = rig.Control.With(options with { Groups = options.Groups.SetItem("builders", ["other"]) });
+
+        var identity = await rig.IdentifyAsync($"Bearer {token}");
+        Assert.Equal((Ci, AccessActions.None), (identity, rig.Rights(identity, "team/app")));
+    }
+
+    [Fact]
+    public async Task Certificate_counts_until_it_ends_where_the_header_says_nobody()
+    {
+        using var rig = new AccessRig();
+        var certificate = new ClientCertificate("cert:node", rig.Clock.GetUtcNow().AddMinutes(4));
+        var nobody = $"Bearer {(await rig.IssueAsync(null)).Token}";
+
+        Assert.Equal(new Identity.Known("cert:node"), await rig.IdentifyAsync(null, certificate: certificate));
+        Assert.Equal(new Identity.Known("cert:node"), await rig.IdentifyAsync(nobody, certificate: certificate));
+        Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2"), certificate: certificate));
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic("ci", "wrong"), certificate: certificate));
+        rig.Clock.Advance(TimeSpan.FromMinutes(4));
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(null, certificate: certificate));
+    }
+
+    [Fact]
     public async Task Nobody_is_known_while_the_accounts_file_is_gone()
     {
         using var rig = new AccessRig();

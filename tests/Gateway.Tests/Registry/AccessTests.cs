@@ -64,6 +64,34 @@ public sealed class AccessTests
         Assert.Equal((200, 401), ((int)ping.StatusCode, (int)secret.StatusCode));
     }
 
+    // As docker, containerd and the others write it.
+    [Theory]
+    [InlineData("GET", "/token?service=x&scope=repository:open/a:pull&scope=repository:secret/b:push&offline_token=true", 200)]
+    [InlineData("GET", "/token?scope=repository:open/a:pull%20repository:open/b:pull", 200)]
+    [InlineData("GET", "/token?scope=%ff&scope=", 200)]
+    [InlineData("POST", "grant_type=password&username=ci&password=secret&service=x&scope=a&scope=b&access_type=offline", 200)]
+    [InlineData("POST", "grant_type=password&username=ci&password=wrong&service=x", 401)]
+    [InlineData("POST", "grant_type=password&username=unknown&password=secret&service=x", 401)]
+    [InlineData("POST", "grant_type=refresh_token&refresh_token=none&service=x", 401)]
+    [InlineData("POST", "grant_type=client_credentials&service=x", 400)]
+    public async Task Tokens_are_asked_for_by_query_or_form(string method, string asked, int expected)
+    {
+        var file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, Access.AccessRig.Line("ci", "secret"));
+        await using var rig = await GatewayRig.StartAsync(o => o with { Access = new() { Htpasswd = file, Rules = [PublicPull] } });
+
+        var form = method == "POST" ? new StringContent(asked, Encoding.ASCII, "application/x-www-form-urlencoded") : null;
+        using var answer = await rig.SendAsync(method, form is null ? asked : "/token", form);
+
+        using var body = System.Text.Json.JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
+        Assert.Equal(expected, (int)answer.StatusCode);
+        Assert.Equal(expected == 200, body.RootElement.TryGetProperty("token", out _));
+        var isOffline = asked.Contains("access_type=offline", StringComparison.Ordinal);
+        Assert.Equal(isOffline, body.RootElement.TryGetProperty("refresh_token", out _));
+        Assert.Equal("no-store", GatewayRig.Header(answer, "Cache-Control"));
+        File.Delete(file);
+    }
+
     [Fact]
     public async Task A_pull_only_address_challenges_no_ping_and_takes_no_write()
     {
