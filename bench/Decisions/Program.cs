@@ -2,12 +2,13 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
+using Gateway.Bench;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 
-// What one decision costs once its facts are there: nothing is read here, and nothing is remembered from one decision to the next.
-// A pull whose verdict is noted asks the engine nothing at all; bench/run.sh measures that one over HTTP.
+// What one decision costs once its facts are there: nothing is read here, and nothing is remembered from one decision to the next. A pull whose
+// verdict is noted asks the engine nothing at all: that one is measured first, in a repository, beside the same one without a policy.
 using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 using var stranger = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 var now = new DateTimeOffset(2026, 6, 1, 0, 0, 0, TimeSpan.Zero);
@@ -25,6 +26,7 @@ var eachSigned = signed with { Require = new() { Signatures = [new("release") { 
 var question = new PolicyInput(RepositoryName.Parse("prod/app"), TagName.Parse("v1"), Stage.Pull, Named("image"), image, []) { Now = now };
 var ofIndex = question with { Digest = Named("index"), Manifest = index, Descendants = [.. images] };
 
+await Warm.MeasureAsync();
 Measure("what is needed", types, question, engine => engine.Needs(question) == FactKinds.None);
 Measure("types and sizes", types, question, engine => engine.Judge(question).Admits);
 Measure("types and sizes of an index of 8", types, ofIndex, engine => engine.Judge(ofIndex).Admits);

@@ -96,7 +96,8 @@ internal sealed class Closure
         var evidence = ImmutableDictionary.CreateBuilder<Digest, ImmutableArray<Evidence>>();
         var beyond = ImmutableHashSet.CreateBuilder<Digest>();
         // What it finds out about one may be evidence too: it is no subject of this question.
-        Digest[] subjects = [.. All.Where(m => ManifestKinds.Of(m.Manifest) != ManifestKind.Evidence).Select(static m => m.Digest).Distinct()];
+        var images = All.Where(static m => ManifestKinds.Of(m.Manifest) != ManifestKind.Evidence);
+        Digest[] subjects = [.. images.Select(static m => m.Digest).Distinct()];
         await ReadAsync(subjects);
         // Nobody's junk is read at the cost of another's signature; what is left when all were read is for those who have more.
         Digest[] again = [.. subjects.Where(beyond.Contains)];

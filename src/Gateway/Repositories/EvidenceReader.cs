@@ -49,7 +49,8 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     }
 
     /// <summary>Gives back what was read, so that it may be read again in a larger share.</summary>
-    public void Forget(ImmutableArray<Evidence> found) => _left += found.Sum(static one => one.Blobs.Values.Sum(static blob => (long)blob.Length));
+    public void Forget(ImmutableArray<Evidence> found) =>
+        _left += found.SelectMany(static one => one.Blobs.Values).Sum(static blob => (long)blob.Length);
 
     /// <summary>Whether a manifest can be evidence about a subject: by its form, and by its own word where it has one.</summary>
     public static bool IsAbout(Manifest manifest, Digest subject) =>

@@ -47,7 +47,8 @@ internal sealed partial class Repository
     {
         if (judge.Engine.AdmitsEverything) return null;
         Digest[] subjects = manifest.Manifest.Subject is { } own ? [own.Digest] : [.. TaggedSubjects(manifest, tags)];
-        if (subjects.Length == 0 || await backing.ReadLinkAsync(manifest.Digest, LinkKind.Manifest, cancellationToken) is not null) return null;
+        if (subjects.Length == 0) return null;
+        if (await backing.ReadLinkAsync(manifest.Digest, LinkKind.Manifest, cancellationToken) is not null) return null;
         var (perSubject, orphans) = (judge.Quarantine.MaxReferrersPerSubject, judge.Quarantine.MaxOrphansPerRepo);
         foreach (var subject in subjects)
         {
@@ -55,14 +56,14 @@ internal sealed partial class Repository
                 && all.Count >= perSubject)
                 return Denied(
                     "LIMIT_REFERRERS",
-                    $"{all.Count} manifests of {Name} refer to {subject} already, policy.quarantine.maxReferrersPerSubject is {perSubject}; "
-                    + "delete some first");
+                    $"{all.Count} manifests of {Name} refer to {subject} already, "
+                    + $"policy.quarantine.maxReferrersPerSubject is {perSubject}; delete some first");
             if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is null
                 && backing.Orphans().Select(static o => o.Evidence).Distinct().Take(orphans).Count() >= orphans)
                 return Denied(
                     "LIMIT_ORPHANS",
-                    $"{orphans} manifests of {Name} refer to what is not there, as policy.quarantine.maxOrphansPerRepo allows; push what they "
-                    + "are about, or delete some");
+                    $"{orphans} manifests of {Name} refer to what is not there, as policy.quarantine.maxOrphansPerRepo allows; "
+                    + "push what they are about, or delete some");
         }
         return null;
     }

@@ -19,7 +19,8 @@ internal sealed partial class Repository
         if (await backing.TagsAfterAsync(null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
         foreach (var digest in backing.Manifests().Take(MostLookedAt))
         {
-            if (await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
+            var read = await backing.ReadManifestAsync(digest, cancellationToken);
+            if (read is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
                 && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
                 return true;
         }

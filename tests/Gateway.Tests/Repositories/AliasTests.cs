@@ -18,7 +18,8 @@ public sealed class AliasTests : IAsyncLifetime
     private async Task<(Digest Sha256, Digest Sha512)> PushAsync(string text, string? tag = null)
     {
         var (digest, _) = await _rig.PushAsync(null, text);
-        var bytes = Assert.IsType<Answer<Gateway.Storage.StoredManifest>.Found>(await _rig.GetAsync(HoldRig.Pusher, digest.ToString())).Value.Bytes;
+        var pushed = await _rig.GetAsync(HoldRig.Pusher, digest.ToString());
+        var bytes = Assert.IsType<Answer<Gateway.Storage.StoredManifest>.Found>(pushed).Value.Bytes;
         var other = Digest.Of(bytes.Span, DigestAlgorithm.Sha512);
         TagName[] tags = tag is null ? [] : [TagName.Parse(tag)];
         Assert.IsType<Answer<PushedManifest>.Found>(await _rig.Repository.PutManifestAsync(

@@ -54,7 +54,9 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         await _rig.At(to, clock).PromoteAsync(HoldRig.Pusher, Staging, HoldRig.Pusher, new(digest), V1, default);
 
     private async Task<Digest> LiveAsync(string name) =>
-        await _rig.At(name).GetManifestAsync(HoldRig.Puller, new(V1), default) is Answer<StoredManifest>.Found found ? found.Value.Digest : default;
+        await _rig.At(name).GetManifestAsync(HoldRig.Puller, new(V1), default) is Answer<StoredManifest>.Found found
+            ? found.Value.Digest
+            : default;
 
     [Fact]
     public async Task Of_two_promotions_to_a_tag_that_never_moves_the_first_gets_it_at_whatever_moment_it_comes()
