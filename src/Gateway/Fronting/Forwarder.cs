@@ -14,6 +14,9 @@ internal sealed class Forwarder(
     // Blobs under way for one push: as many as docker sends side by side.
     private const int BlobsAtOnce = 5;
 
+    // An upstream that comes back is let one request first: the others of a push wait for that one, and do not fail it.
+    private static readonly TimeSpan WorthWaiting = TimeSpan.FromSeconds(2);
+
     private readonly UpstreamWriter _writer = new(registry, name, clock);
 
     public DateTimeOffset Now => clock.GetUtcNow();
@@ -36,13 +39,26 @@ internal sealed class Forwarder(
                 publication.Blobs, new ParallelOptions { MaxDegreeOfParallelism = BlobsAtOnce, CancellationToken = cancellationToken },
                 async (blob, stop) =>
                 {
-                    if (!await SendBlobAsync(blob, stop)) lacking = blob.Digest;
+                    if (!await SendWhenLetAsync(blob, stop)) lacking = blob.Digest;
                 });
             return lacking;
         }
         catch (UpstreamException e)
         {
             throw Failed(e, "blobs");
+        }
+    }
+
+    private async Task<bool> SendWhenLetAsync(Descriptor blob, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await SendBlobAsync(blob, cancellationToken);
+        }
+        catch (UpstreamException e) when (e.RetryAfter is { } wait && wait <= WorthWaiting)
+        {
+            await Task.Delay(wait, clock, cancellationToken);
+            return await SendBlobAsync(blob, cancellationToken);
         }
     }
 

@@ -17,6 +17,7 @@ internal static class Blobs
         var known = Conditional.IsKnown(x.Request.Headers.IfNoneMatch, digest);
         var ranges = WantedRanges(x);
         var answer = await x.Repository.OpenBlobAsync(x.Asker, digest, Use(x.IsHead || known, ranges), x.Aborted);
+        if (x.IsHead) answer = x.Repository.BeforePush(x.Asker, answer);
         if (answer is not Answer<IContent>.Found { Value: var content } found)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UNKNOWN);

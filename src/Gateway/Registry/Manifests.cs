@@ -13,6 +13,7 @@ internal static class Manifests
     public static async Task GetAsync(Exchange x)
     {
         var answer = await x.Repository.GetManifestAsync(x.Asker, x.Target.Reference, x.Aborted);
+        if (x.IsHead) answer = x.Repository.BeforePush(x.Asker, answer);
         if (answer is not Answer<StoredManifest>.Found { Value: var manifest } found)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);

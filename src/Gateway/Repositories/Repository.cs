@@ -12,7 +12,8 @@ namespace Gateway.Repositories;
 /// A file for each flow: pull, push, evidence, waiting tags, removal, blobs, lists, promotion.
 /// </summary>
 internal sealed partial class Repository(
-    RepositoryName name, IBacking backing, Judge judge, Volume volume, RecentBlobs recent, bool takesPushes, TimeProvider clock)
+    RepositoryName name, IBacking backing, Judge judge, Volume volume, RecentBlobs recent, bool takesPushes, TimeProvider clock,
+    bool takesPushesLater = false)
 {
     private readonly BlobAdmission _admission = new(name, backing, judge, clock);
 
@@ -23,6 +24,15 @@ internal sealed partial class Repository(
     /// Whether the asker sees what waits. An open gateway knows nobody, so there nobody is exempt (docs/design/0004-gate.md).
     /// </summary>
     private bool IsKnownPusher(Asker asker) => takesPushes && asker.MayPush && asker.Actor != Asker.Anonymous;
+
+    /// <summary>
+    /// What a HEAD comes to that asks, before a push, what is there: where an upstream that cannot be asked does not keep pushes from being
+    /// taken, "not now" would (containerd and others go on after 200 and 404 alone).
+    /// </summary>
+    public Answer<T> BeforePush<T>(Asker asker, Answer<T> answer) =>
+        takesPushesLater && asker.MayPush && answer is Answer<T>.Unavailable { Why: var why }
+            ? new Answer<T>.Absent(answer.Provenance with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') })
+            : answer;
 
     /// <summary>
     /// The rights are asked at the door already; here no handler can forget to (CVE-2026-41888: a switch that one verb did not ask).

@@ -91,8 +91,11 @@ internal sealed class RepositoryRouter(
         var name = RepositoryName.Parse(upstream.Library && !rest.Contains('/', StringComparison.Ordinal) ? $"library/{rest}" : rest);
         // A name that rules could not be asked by is routed nowhere: under another name other rules would hold.
         if (Canonical(upstream, name) is not { } canonical) return new(null, name);
-        var takesPushes = options.FrontOf(upstream.Key) is not null;
-        return new(new(canonical, pullThrough(upstream, name, shown), judge, volume, _recent, takesPushes, clock), canonical)
+        var front = options.FrontOf(upstream.Key);
+        var repository = new Repository(
+            canonical, pullThrough(upstream, name, shown), judge, volume, _recent, takesPushes: front is not null, clock,
+            takesPushesLater: front is { ForwardsLater: true });
+        return new(repository, canonical)
         {
             Source = (upstream.Key, name),
         };

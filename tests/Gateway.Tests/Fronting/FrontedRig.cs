@@ -130,11 +130,14 @@ internal sealed class FrontedRig : IAsyncDisposable
     /// <summary>What the upstream is still to get, and what it refused.</summary>
     public PendingForward[] Forwards => [.. _queue.All().Select(f => f.Forward)];
 
+    /// <summary>What failed when something was last sent later.</summary>
+    public string? Trouble => _queue.TroubleOf("hub/app");
+
     /// <summary>Waits until the upstream has got everything, or refused it.</summary>
     public async Task ArrivedAsync()
     {
         for (var end = Environment.TickCount64 + 60_000; Forwards.Any(f => f.IsWaiting); await Task.Delay(20))
-            Assert.True(Environment.TickCount64 < end, $"the upstream did not get everything within 60 s: {_queue.TroubleOf("hub/app")}");
+            Assert.True(Environment.TickCount64 < end, $"the upstream did not get everything within 60 s: {Trouble}");
     }
 
     /// <summary>Nothing is answered but "not now".</summary>
