@@ -45,20 +45,6 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task Blobs_of_one_push_do_not_keep_each_other_from_an_upstream_that_comes_back()
-    {
-        await using var rig = await StartAsync(later: true);
-        rig.GoDown();
-        var digest = await rig.PushedAsync("v1", "app");
-        await Rig.UntilAsync(() => rig.Trouble?.Contains("several times", StringComparison.Ordinal) == true);
-
-        rig.Hub.Behave();
-        await rig.ArrivedAsync();
-
-        Assert.Equal(digest.ToString(), rig.There("v1"));
-    }
-
-    [Fact]
     public async Task A_hundred_pushes_over_an_outage_and_a_kill_arrive_once_each_with_their_tags_in_order()
     {
         await using var rig = await StartAsync(later: true);
