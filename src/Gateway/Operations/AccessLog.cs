@@ -116,7 +116,11 @@ internal sealed class AccessLog : IAsyncDisposable
     {
         if (string.IsNullOrEmpty(value)) return;
         if (Ascii.IsValid(value)) json.WriteString(name, value);
-        else json.WriteString(name, JsonEncodedText.Encode(value, JavaScriptEncoder.Default));
+        else
+        {
+            json.WritePropertyName(name);
+            json.WriteRawValue($"\"{JavaScriptEncoder.Default.Encode(value)}\"", skipInputValidation: true);
+        }
     }
 
     // Microseconds are as fine as a reader can use.

@@ -32,7 +32,17 @@ internal static class AccessEndpoints
     private static async Task<TokenRequest?> ReadAsync(Exchange x)
     {
         if (!HttpMethods.IsPost(x.Request.Method)) return TokenRequest.From(x.Request.Query);
-        if (!x.Request.HasFormContentType || x.Request.ContentLength is null or > MaxFormBytes) return null;
-        return TokenRequest.From(await x.Request.ReadFormAsync(x.Aborted));
+        // In one form only: of several parts nobody asks for tokens.
+        var type = x.Request.ContentType?.Split(';')[0].Trim();
+        var isForm = "application/x-www-form-urlencoded".Equals(type, StringComparison.OrdinalIgnoreCase);
+        if (!isForm || x.Request.ContentLength is null or > MaxFormBytes) return null;
+        try
+        {
+            return TokenRequest.From(await x.Request.ReadFormAsync(x.Aborted));
+        }
+        catch (InvalidDataException)
+        {
+            return null;
+        }
     }
 }
