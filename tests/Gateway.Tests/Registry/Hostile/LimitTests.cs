@@ -79,6 +79,36 @@ public sealed class LimitTests
         static string Ranges(int count) => "bytes=" + string.Join(',', Enumerable.Range(0, count).Select(i => $"{i}-{i}"));
     }
 
+    [Fact]
+    public async Task Streams_that_are_reset_without_end_leave_others_served()
+    {
+        await using var rig = await GatewayRig.StartAsync(options => options with { Listen = [options.Listen[0] with { Http2 = true }] });
+        using var hostile = Http2();
+        using var good = Http2();
+
+        for (var i = 0; i < 1000; i++)
+        {
+            using var hangUp = new CancellationTokenSource();
+            var body = new StuckContent();
+            var asked = hostile.SendAsync(Ask(HttpMethod.Put, "/v2/a/manifests/v1", body), hangUp.Token);
+            await await Task.WhenAny(body.Begun, asked);
+            await hangUp.CancelAsync();
+            await Assert.ThrowsAnyAsync<Exception>(() => asked);
+        }
+
+        using var answer = await good.SendAsync(Ask(HttpMethod.Get, "/v2/"));
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+
+        HttpRequestMessage Ask(HttpMethod method, string path, HttpContent? body = null) => new(method, new Uri(rig.Url, path))
+        {
+            Content = body,
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+
+        static HttpClient Http2() => new(new SocketsHttpHandler { UseProxy = false });
+    }
+
     [Theory]
     [InlineData("/v2/_catalog?n=2147483647")]
     [InlineData("/v2/a/tags/list?n=99999999999999999999999")]
@@ -145,6 +175,30 @@ public sealed class LimitTests
     {
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (!await condition()) await Task.Delay(20, late.Token);
+    }
+
+    // Its head has been sent when it begins, and of its body nothing comes.
+    private sealed class StuckContent : HttpContent
+    {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public StuckContent() => Headers.ContentType = new("application/vnd.oci.image.manifest.v1+json");
+
+        public Task Begun => _begun.Task;
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => Task.Delay(-1);
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            _begun.SetResult();
+            return Task.Delay(-1, cancellationToken);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 1000;
+            return true;
+        }
     }
 
     // In chunks, so that nobody knows beforehand how much will come.

@@ -4,27 +4,29 @@ using Xunit;
 
 namespace Gateway.Tests.House;
 
-/// <summary>docs/hostile-inputs.md names for every input the tests that hold its answer, and they are there.</summary>
-public sealed partial class HostileInputsPageTests
+/// <summary>Pages that name for each of their rows the tests that hold it, and these are there.</summary>
+public sealed partial class PagesOfTestsTests
 {
-    private const int Inputs = 55;
+    [Theory]
+    [InlineData("hostile-inputs.md", 55)]
+    [InlineData("advisories.md", 33)]
+    public void Every_row_has_a_test(string page, int rows) =>
+        Assert.Equal(Enumerable.Range(1, rows), Rows(page).Where(static row => row.Tests.Count > 0).Select(static row => row.Number));
 
-    [Fact]
-    public void Every_input_has_a_test() =>
-        Assert.Equal(Enumerable.Range(1, Inputs), Rows().Where(static row => row.Tests.Count > 0).Select(static row => row.Number));
-
-    [Fact]
-    public void Every_test_that_the_page_names_is_there()
+    [Theory]
+    [InlineData("hostile-inputs.md")]
+    [InlineData("advisories.md")]
+    public void Every_test_that_a_page_names_is_there(string page)
     {
         var classes = Directory.EnumerateFiles(Path.Combine(Root, "tests"), "*Tests.cs", SearchOption.AllDirectories)
             .ToLookup(static file => Path.GetFileNameWithoutExtension(file), static file => File.ReadAllText(file));
-        var missing = Rows().SelectMany(static row => row.Tests)
+        var missing = Rows(page).SelectMany(static row => row.Tests)
             .Where(test => !classes[test.Class].Any(code => code.Contains($" {test.Name}(", StringComparison.Ordinal)));
         Assert.Empty(missing);
     }
 
-    private static List<(int Number, List<(string Class, string Name)> Tests)> Rows() =>
-        [.. Row().Matches(File.ReadAllText(Path.Combine(Root, "docs/hostile-inputs.md"))).Select(static row => (
+    private static List<(int Number, List<(string Class, string Name)> Tests)> Rows(string page) =>
+        [.. Row().Matches(File.ReadAllText(Path.Combine(Root, "docs", page))).Select(static row => (
             int.Parse(row.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture),
             Test().Matches(row.Value).Select(static test => (test.Groups[1].Value, test.Groups[2].Value)).ToList()))];
 

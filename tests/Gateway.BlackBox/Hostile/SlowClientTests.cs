@@ -1,0 +1,108 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox.Hostile;
+
+/// <summary>Clients that hold what they got and give nothing: they are ended, and the others served as if they were not there.</summary>
+public sealed class SlowClientTests
+{
+    // 10,000 connections at some 10 KiB each and their buffers, beside what a gateway takes that serves nobody.
+    private const long MostMemory = 700L << 20;
+
+    private const int Idle = 10_000;
+
+    private const string Roomy = "limits: { connections: 20000, connectionsPerAddress: 20000 }";
+
+    [Fact]
+    public async Task Ten_thousand_that_say_nothing_keep_nobody_from_being_served()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(Roomy);
+        using var good = new RawClient(gateway.Host);
+        var manifest = await good.ImageAsync("team/app", "v1", new byte[100_000]);
+        var sockets = new List<Socket>();
+        try
+        {
+            for (var i = 0; i < Idle; i++) sockets.Add(await ConnectAsync(gateway.Host));
+
+            await Parallel.ForEachAsync(Enumerable.Range(0, 200), async (i, _) =>
+            {
+                using var answer = await good.GetAsync("/v2/team/app/manifests/v1");
+                Assert.Equal(manifest, await answer.Content.ReadAsByteArrayAsync(CancellationToken.None));
+                await good.ImageAsync($"team/app{i}", "v1", [(byte)i]);
+            });
+            using var operators = new HttpClient();
+            var metrics = await operators.GetStringAsync(new Uri(gateway.Operator, "/metrics"));
+            Assert.Matches("\ngateway_connections_open 1[0-9]{4}\n", metrics);
+        }
+        finally
+        {
+            sockets.ForEach(socket => socket.Dispose());
+        }
+        Assert.InRange(gateway.PeakResidentBytes, 0, MostMemory);
+    }
+
+    [Fact]
+    public async Task Who_sends_a_byte_now_and_then_is_ended()
+    {
+        const string Put = "PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n";
+        await using var gateway = await GatewayProcess.StartAsync();
+
+        await Task.WhenAll(
+            DribbleAsync(gateway.Host, "GET /v2/ HTTP/1.1\r\nX: ", "a"),
+            DribbleAsync(gateway.Host, $"{Put}Content-Length: 100000\r\n\r\n", "a"),
+            DribbleAsync(gateway.Host, $"{Put}Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n"));
+
+        using var good = new RawClient(gateway.Host);
+        await good.ImageAsync("team/app", "v1", [1]);
+    }
+
+    // Ends when the gateway has ended the connection.
+    private static async Task DribbleAsync(string host, string start, string bytes)
+    {
+        using var socket = await ConnectAsync(host);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(start));
+        var ended = EndOfAsync(socket);
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        while (!ended.IsCompleted)
+        {
+            late.Token.ThrowIfCancellationRequested();
+            await TrySendAsync(socket, Encoding.ASCII.GetBytes(bytes));
+            await Task.WhenAny(ended, Task.Delay(200, late.Token));
+        }
+    }
+
+    private static async Task<Socket> ConnectAsync(string host)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        await socket.ConnectAsync(IPEndPoint.Parse(host));
+        return socket;
+    }
+
+    private static async Task EndOfAsync(Socket socket)
+    {
+        var buffer = new byte[4096];
+        try
+        {
+            while (await socket.ReceiveAsync(buffer) > 0)
+            {
+            }
+        }
+        catch (SocketException)
+        {
+        }
+    }
+
+    private static async Task TrySendAsync(Socket socket, byte[] bytes)
+    {
+        try
+        {
+            await socket.SendAsync(bytes);
+        }
+        catch (SocketException)
+        {
+            // It has been ended; the reader sees that too.
+        }
+    }
+}
