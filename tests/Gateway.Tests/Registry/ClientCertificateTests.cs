@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Gateway.Configuration;
@@ -47,7 +48,7 @@ public sealed class ClientCertificateTests : IDisposable
     {
         await using var rig = await StartAsync(tls => tls with { RequireClientCertificate = mode == "require" });
         using var client = _authority.Client();
-        client.DefaultRequestHeaders.Authorization = System.Net.Http.Headers.AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "secret"));
+        client.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "secret"));
 
         if (expected is { } status) Assert.Equal(status, await PingAsync(rig, client));
         else await Assert.ThrowsAnyAsync<HttpRequestException>(() => PingAsync(rig, client));
@@ -104,9 +105,9 @@ public sealed class ClientCertificateTests : IDisposable
 
         Assert.Equal(404, await PullAsync(rig, client, "nodes/app"));
         Assert.Equal("MANIFEST_UNKNOWN", await CodeAsync(rig, client, "nodes/app"));
-        client.DefaultRequestHeaders.Authorization = System.Net.Http.Headers.AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "secret"));
+        client.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "secret"));
         Assert.Equal("NAME_UNKNOWN", await CodeAsync(rig, client, "nodes/app"));
-        client.DefaultRequestHeaders.Authorization = System.Net.Http.Headers.AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "wrong"));
+        client.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "wrong"));
         Assert.Equal(401, await PullAsync(rig, client, "nodes/app"));
     }
 
@@ -117,7 +118,7 @@ public sealed class ClientCertificateTests : IDisposable
         await using var rig = await StartAsync();
         using var node = _authority.Client(_authority.Sign("CN=node-7"));
         using var grant = System.Text.Json.JsonDocument.Parse(await node.GetStringAsync(new Uri(rig.Url, "/token")));
-        var bearer = new System.Net.Http.Headers.AuthenticationHeaderValue("Bearer", grant.RootElement.GetProperty("token").GetString());
+        var bearer = new AuthenticationHeaderValue("Bearer", grant.RootElement.GetProperty("token").GetString());
         using var thief = _authority.Client();
 
         node.DefaultRequestHeaders.Authorization = thief.DefaultRequestHeaders.Authorization = bearer;
