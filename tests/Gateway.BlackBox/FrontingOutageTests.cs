@@ -1,3 +1,5 @@
+using System.Net;
+using System.Text;
 using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
@@ -27,7 +29,7 @@ public sealed class FrontingOutageTests : IAsyncLifetime
     [Fact]
     public async Task Push_fails_and_names_the_registry_that_is_down_and_pulls_go_on()
     {
-        await StartAsync();
+        await StartAsync("sync");
         var first = await PushAsync("team/app:1", 1);
         await _registry.StopAsync();
 
@@ -56,20 +58,92 @@ public sealed class FrontingOutageTests : IAsyncLifetime
         Assert.Equal(second.Digest, await DigestAsync($"{_registry.Host}/team/app:2"));
     }
 
+    [Theory]
+    [InlineData("crane")]
+    [InlineData("skopeo")]
+    [InlineData("oras")]
+    public async Task Push_that_was_answered_early_arrives_after_a_restart_of_both(string client)
+    {
+        await StartAsync("async");
+        await _registry.StopAsync();
+        var digest = await PushAsync("team/app:1", 1, client);
+        Assert.Equal(digest, await DigestAsync(At("team/app:1")));
+        using (var raw = new RawClient(_gateway!.Host))
+        {
+            // Who looks before he pushes is told what is here; who wants to have it, that nobody knows.
+            Assert.Equal(HttpStatusCode.NotFound, (await raw.HeadAsync("/v2/team/app/manifests/2")).StatusCode);
+            await RawClient.ExpectErrorAsync(await raw.GetAsync("/v2/team/app/manifests/2"), 503, "UNAVAILABLE");
+        }
+
+        await _gateway.Server.KillAsync();
+        await _gateway.StartAgainAsync();
+        Assert.Equal(digest, await DigestAsync(At("team/app:1")));
+        await _registry.StartAgainAsync();
+
+        await ArrivedAsync("team/app:1", digest);
+        (await _client.CraneAsync("pull", "--insecure", $"{_registry.Host}/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
+    }
+
+    [Fact]
+    public async Task Hundred_pushes_across_an_outage_arrive_once_each_and_the_last_of_a_tag_is_what_it_means()
+    {
+        const int pushes = 100;
+        await StartAsync("async");
+        using var raw = new RawClient(_gateway!.Host);
+        await _registry.StopAsync();
+        var last = "";
+        for (var i = 0; i < pushes; i++)
+        {
+            last = Described.Sha256(await raw.ImageAsync("team/app", $"v{i}", Encoding.UTF8.GetBytes($"layer {i}")));
+            await RetagAsync(raw, $"v{i}");
+        }
+        await _gateway.Server.KillAsync();
+        await _gateway.StartAgainAsync();
+
+        await _registry.StartAgainAsync();
+
+        await ArrivedAsync("team/app:latest", last);
+        var put = (await _registry.SettledAsync()).Select(asked => asked.Request)
+            .Where(r => r.StartsWith("PUT /v2/team/app/manifests/v", StringComparison.Ordinal)).ToArray();
+        Assert.Equal(pushes, put.Length);
+        Assert.Equal(put.Distinct(), put);
+        Assert.Equal(Enumerable.Range(0, pushes).Select(i => $"PUT /v2/team/app/manifests/v{i}"), put);
+    }
+
+    private static async Task RetagAsync(RawClient raw, string tag)
+    {
+        using var manifest = await raw.GetAsync($"/v2/team/app/manifests/{tag}");
+        using var tagged = await raw.PushManifestAsync("team/app", "latest", await manifest.Content.ReadAsByteArrayAsync());
+        await RawClient.ExpectAsync(tagged, HttpStatusCode.Created);
+    }
+
     private string At(string reference) => $"{_gateway!.Host}/{reference}";
 
-    private async Task StartAsync() => _gateway = await GatewayProcess.StartAsync($$"""
+    private async Task StartAsync(string forward) => _gateway = await GatewayProcess.StartAsync($$"""
         upstreams: { corp: { url: "{{_registry.Url}}" } }
-        routes: [{ prefix: "", upstream: corp, push: forward }]
+        routes: [{ prefix: "", upstream: corp, push: forward, forward: {{forward}} }]
         """);
 
-    private async Task<string> PushAsync(string reference, int seed)
+    private async Task<string> PushAsync(string reference, int seed, string client = "crane")
     {
         var (layout, image) = OciLayout.SmallImage(_client.Folder[$"image-{seed}"], seed: seed);
-        (await _client.CraneAsync("push", "--insecure", layout.Root, At(reference))).Succeeded();
+        (client switch
+        {
+            "skopeo" => await _client.SkopeoAsync("copy", "--dest-tls-verify=false", $"oci:{layout.Root}:1", $"docker://{At(reference)}"),
+            "oras" => await _client.OrasAsync("cp", "--from-oci-layout", "--to-plain-http", $"{layout.Root}:1", At(reference)),
+            _ => await _client.CraneAsync("push", "--insecure", layout.Root, At(reference)),
+        }).Succeeded();
         return image.Digest;
     }
 
     private async Task<string> DigestAsync(string reference) =>
         (await _client.CraneAsync("digest", "--insecure", reference)).Succeeded().Stdout.Trim();
+
+    private async Task ArrivedAsync(string reference, string digest)
+    {
+        var there = "";
+        await Eventually.TrueAsync(
+            async () => (there = (await _client.CraneAsync("digest", "--insecure", $"{_registry.Host}/{reference}")).Text.Trim()) == digest,
+            () => $"{reference} should be {digest}, and is {there}");
+    }
 }

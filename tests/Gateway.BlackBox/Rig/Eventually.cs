@@ -6,7 +6,7 @@ namespace Gateway.BlackBox.Rig;
 internal static class Eventually
 {
     /// <summary>Generous: it only ends a wait that would not end well; no test asserts a time by it.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     public static async Task TrueAsync(Func<Task<bool>> condition, Func<string> otherwise)
     {
