@@ -26,6 +26,7 @@ public sealed class PassthroughTests : IAsyncLifetime
         _gateway = await GatewayProcess.StartAsync($$"""
             upstreams:
               corp: { url: "http://{{_upstream.Host}}", auth: passthrough }
+            routes: [{ prefix: corp, upstream: corp, push: forward }]
             """);
         await LoginAsync(_alice, _gateway.Host, "alice", Right);
         await LoginAsync(_bob, _gateway.Host, "bob", Wrong);
@@ -68,6 +69,20 @@ public sealed class PassthroughTests : IAsyncLifetime
         (await PullByCraneAsync(_alice)).Succeeded();
         (await PullByCraneAsync(_bob)).Failed();
         (await PullByCraneAsync(_nobody)).Failed();
+    }
+
+    [Fact]
+    public async Task Push_goes_on_with_the_clients_own_account_and_he_sees_it_at_once()
+    {
+        var target = $"{_gateway.Host}/corp/team/pushed:1";
+        foreach (var stranger in (Client[])[_bob, _nobody])
+            (await stranger.CraneAsync("push", "--insecure", _layout.Root, target)).Failed();
+
+        (await _alice.CraneAsync("push", "--insecure", _layout.Root, target)).Succeeded();
+
+        var here = (await _alice.CraneAsync("digest", "--insecure", target)).Succeeded().Stdout;
+        Assert.Equal(here, (await _alice.CraneAsync("digest", "--insecure", $"{_upstream.Host}/team/pushed:1")).Succeeded().Stdout);
+        (await _bob.CraneAsync("digest", "--insecure", target)).Failed();
     }
 
     private static async Task LoginAsync(Client client, string host, string user, string password) =>

@@ -98,9 +98,14 @@ internal sealed class PrivateRepository : IBacking
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
         _kept.FindUploadAsync(id, cancellationToken);
 
-    /// <summary>What is committed has just come from the upstream, by these credentials.</summary>
-    public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken) =>
-        _kept.CommitAsync(change, cancellationToken);
+    /// <summary>
+    /// What is committed has just come from the upstream, or been pushed to it, by these credentials: what it lacked before it may have now.
+    /// </summary>
+    public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    {
+        _refused.Clear();
+        return _kept.CommitAsync(change, cancellationToken);
+    }
 
     private async ValueTask<Result<T>> ProvenAsync<T>(
         UpstreamNoun noun, string reference, Func<ValueTask<Result<T>>> show, CancellationToken cancellationToken) =>
