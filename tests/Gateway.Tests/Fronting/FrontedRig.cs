@@ -97,13 +97,13 @@ internal sealed class FrontedRig : IAsyncDisposable
     private void Open()
     {
         _fetches = new(Volume, TimeProvider.System, NullLogger.Instance);
-        _queue = new(Volume, path => (FrontedRepository)Backing(_options.Upstreams["hub"], RepositoryName.Parse(path["hub/".Length..]), null),
+        _queue = new(Volume, path => Backing(_options.Upstreams["hub"], RepositoryName.Parse(path.AsSpan("hub/".Length)), null),
             TimeProvider.System, NullLogger.Instance);
         Reload(Policy);
         _queue.WakeAll();
     }
 
-    private IBacking Backing(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
+    private FrontedRepository Backing(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
     {
         var cached = Volume.Cached("hub", name);
         var pulled = new PullThroughRepository(cached, _upstreams["hub"], name, _fetches, TimeProvider.System);

@@ -26,11 +26,11 @@ public sealed class PrivateTests
 
     private static PrivateRepositories Views(Rig rig) => new(rig.Fetches, rig.Clock);
 
-    private static IBacking See(Rig rig, PrivateRepositories views, Credential? client) =>
+    private static PrivateRepository See(Rig rig, PrivateRepositories views, Credential? client) =>
         views.For(rig.Upstream, RepositoryName.Parse(Rig.Name), client, () => rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
 
     /// <summary>Pulls an image as the gate would, tag, manifest and layer.</summary>
-    private static async Task<ScriptedImage> WarmAsync(Rig rig, IBacking alice)
+    private static async Task<ScriptedImage> WarmAsync(Rig rig, PrivateRepository alice)
     {
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
         rig.Hub.AddReferrer(Rig.Name, image.Digest, "application/vnd.test");
@@ -49,7 +49,7 @@ public sealed class PrivateTests
     }
 
     /// <summary>Every way to ask for something of an image: what came, in words.</summary>
-    private static async Task<string[]> AskEverythingAsync(IBacking backing, string manifest, string layer) =>
+    private static async Task<string[]> AskEverythingAsync(PrivateRepository backing, string manifest, string layer) =>
     [
         Say(await backing.ResolveAsync(TagName.Parse("v1"), default)),
         Say(await backing.ReadManifestAsync(Rig.D(manifest), default)),
