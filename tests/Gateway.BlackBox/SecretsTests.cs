@@ -154,10 +154,10 @@ public sealed class SecretsTests : IAsyncLifetime
         return path;
     }
 
-    private static SocketsHttpHandler Handler() => new()
+    private static HttpClientHandler Handler() => new()
     {
         AllowAutoRedirect = false,
-        SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
+        ServerCertificateCustomValidationCallback = HttpClientHandler.DangerousAcceptAnyServerCertificateValidator,
     };
 
     private async Task PullAsync(HttpClient http)

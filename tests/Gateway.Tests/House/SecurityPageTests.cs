@@ -19,12 +19,12 @@ public sealed partial class SecurityPageTests
     {
         var named = Test().Matches(Promises);
         Assert.NotEmpty(named);
-        Assert.Empty(named.Where(test => !Exists(test.Groups[1].Value, test.Groups[2].Value)).Select(test => test.Value));
+        Assert.All(named, test => Assert.True(Exists(test.Groups[1].Value, test.Groups[2].Value), $"{test.Value} is not there"));
     }
 
     [Fact]
     public void Every_promise_names_a_test() =>
-        Assert.Empty(Promise().Split(Promises).Skip(1).Where(promise => !Test().IsMatch(promise)));
+        Assert.All(Promise().Split(Promises).Skip(1), promise => Assert.Matches(Test(), promise));
 
     // Upstream/TokenTests is tests/Gateway.Tests/Upstream/TokenTests.cs, BlackBox/SecretsTests is tests/Gateway.BlackBox/SecretsTests.cs.
     private static bool Exists(string file, string test) =>
