@@ -45,18 +45,18 @@ internal sealed class Fuzzer(string target, Func<byte[], string> attempt, byte[]
     private long _runs;
     private string? _failure;
 
-    /// <summary>Runs the whole corpus, and then as many changed inputs as the time allows.</summary>
-    public FuzzResult Run(TimeSpan time, int seed)
+    /// <summary>Runs the whole corpus, and then as many changed inputs as the time allows, at most so many in all.</summary>
+    public FuzzResult Run(TimeSpan time, long inputs, int seed)
     {
         var watch = Stopwatch.StartNew();
         // On a thread of its own: one that never ends can be told of.
-        var thread = new Thread(() => Work(time, seed), 16 << 20) { IsBackground = true, Name = target };
+        var thread = new Thread(() => Work(time, inputs, seed), 16 << 20) { IsBackground = true, Name = target };
         thread.Start();
         if (!thread.Join(time + ShrinkFor + Forever)) _failure = Describe(_current, "it does not come back", null);
         return new(target, seed, Interlocked.Read(ref _runs), watch.Elapsed, _answers.Count, _failure);
     }
 
-    private void Work(TimeSpan time, int seed)
+    private void Work(TimeSpan time, long inputs, int seed)
     {
         var watch = Stopwatch.StartNew();
         foreach (var input in corpus)
@@ -66,7 +66,7 @@ internal sealed class Fuzzer(string target, Func<byte[], string> attempt, byte[]
         }
         var random = new Random(seed);
         var mutator = new Mutator(random, words, maxLength);
-        while (watch.Elapsed < time)
+        while (watch.Elapsed < time && _runs < inputs)
         {
             // Half of the time what was found last, where something new is most likely near.
             var at = random.Next(2) == 0 ? _kept.Count - 1 - random.Next(Math.Min(_kept.Count, 16)) : random.Next(_kept.Count);

@@ -70,9 +70,11 @@ internal sealed class ExternalIssuers
         try
         {
             token = new(text);
+            // Text in it is decoded only when it is asked for, and half a surrogate pair is found then.
+            _ = (token.Issuer, token.Claims.Count());
             return true;
         }
-        catch (ArgumentException)
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
             token = null!;
             return false;
