@@ -83,7 +83,7 @@ internal sealed class AccessControl
     };
 
     /// <summary>
-    /// The token endpoint, GET (query) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on as
+    /// The token endpoint, GET (header) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on as
     /// they are.
     /// </summary>
     public async ValueTask<TokenAnswer> IssueTokenAsync(

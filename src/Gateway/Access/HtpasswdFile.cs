@@ -55,7 +55,8 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
                 var colon = text.IndexOf(':', StringComparison.Ordinal);
                 if (colon <= 0 || Bcrypt.CostOf(text[(colon + 1)..]) is null)
                     Log.LineIgnored(logger, path, number, "expected name:$2y$… (bcrypt, cost 5 to 16)");
-                else if (text[..colon] is Asker.Anonymous or Asker.Everybody)
+                // With @ rules name a group, whose rights an account of that name would have.
+                else if (text[..colon] is Asker.Anonymous or Asker.Everybody or ['@', ..])
                     Log.LineIgnored(logger, path, number, "this name is reserved");
                 else if (!accounts.TryAdd(text[..colon], text[(colon + 1)..]))
                     Log.LineIgnored(logger, path, number, "an earlier line has this name");

@@ -1,14 +1,15 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
 
 namespace Gateway.Access;
 
 /// <summary>
-/// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, the same one asked
-/// about by many at once is computed once, and only a part of the cores computes. A changed hash is another key, so that nothing outlives
-/// it.
+/// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, also for those who
+/// waited with it, and only a part of the cores computes. A changed hash is another key, so that nothing outlives it.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "Lives as long as the process; a semaphore without a wait handle holds nothing.")]
 internal sealed class Passwords(TimeProvider clock)
 {
     /// <summary>How long bcrypt is not run again for a right password.</summary>
@@ -19,37 +20,34 @@ internal sealed class Passwords(TimeProvider clock)
 
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly ConcurrentDictionary<string, long> _right = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _underWay = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Half of the cores; the others answer requests. Those that wait are as many as there are open requests, and no more.
+    /// Half of the cores; the others answer requests. Those that wait are as many as there are open requests, and no more: who hangs up
+    /// leaves the queue.
     /// </summary>
-    private readonly TaskScheduler _cores =
-        new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, Math.Max(1, Environment.ProcessorCount / 2)).ConcurrentScheduler;
+    private readonly SemaphoreSlim _cores = new(Math.Max(1, Environment.ProcessorCount / 2));
 
     /// <summary>Whether this is the account's password. For an unknown account, pass a decoy hash: the answer takes as long.</summary>
     public async ValueTask<bool> IsRightAsync(BasicCredentials credentials, string hash, CancellationToken cancellationToken)
     {
         var key = KeyOf(credentials, hash);
-        if (_right.TryGetValue(key, out var since) && clock.GetElapsedTime(since) < Remembered) return true;
-        var check = _underWay.GetOrAdd(key, _ => new(() => ComputeAsync(key, credentials.Password, hash)));
-        return await check.Value.WaitAsync(cancellationToken);
-    }
-
-    private async Task<bool> ComputeAsync(string key, string password, string hash)
-    {
+        if (IsRemembered(key)) return true;
+        await _cores.WaitAsync(cancellationToken);
         try
         {
-            var isRight = await Task.Factory.StartNew(
-                () => Bcrypt.Verify(password, hash), CancellationToken.None, TaskCreationOptions.None, _cores);
+            // Many may have waited with the same one.
+            if (IsRemembered(key)) return true;
+            var isRight = await Task.Run(() => Bcrypt.Verify(credentials.Password, hash), CancellationToken.None);
             if (isRight) Remember(key);
             return isRight;
         }
         finally
         {
-            _underWay.TryRemove(key, out _);
+            _cores.Release();
         }
     }
+
+    private bool IsRemembered(string key) => _right.TryGetValue(key, out var since) && clock.GetElapsedTime(since) < Remembered;
 
     private void Remember(string key)
     {

@@ -23,7 +23,7 @@ internal sealed record TokenRequest
     /// </summary>
     public bool Offline { get; init; }
 
-    /// <summary>Reads a request from the values of a query or of a form.</summary>
+    /// <summary>Reads a request from the values of a form.</summary>
     public static TokenRequest From(IEnumerable<KeyValuePair<string, StringValues>> values)
     {
         var byName = values.ToDictionary(pair => pair.Key, pair => pair.Value.Count > 0 ? pair.Value[0] : null, StringComparer.Ordinal);

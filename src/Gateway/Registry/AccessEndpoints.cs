@@ -1,5 +1,7 @@
+using System.Text;
 using Gateway.Access;
 using Gateway.Repositories;
+using Microsoft.AspNetCore.WebUtilities;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
@@ -16,7 +18,7 @@ internal static class AccessEndpoints
     {
         var answer = await ReadAsync(x) is { } request
             ? await x.Snapshot.Access.IssueTokenAsync(x.Request.Headers.Authorization, request, x.RemoteAddress, x.Aborted)
-            : new TokenAnswer.Malformed("a token is asked for by GET with a query or by POST with a form of at most 16 KiB");
+            : new TokenAnswer.Malformed("a token is asked for by GET without grant_type, or by POST with a form of at most 16 KiB");
         x.Record.Actor = (answer as TokenAnswer.Issued)?.Actor ?? (answer as TokenAnswer.Refused)?.Account ?? Asker.Anonymous;
         x.Record.Login = "token";
         x.Response.Headers.CacheControl = "no-store";
@@ -31,14 +33,17 @@ internal static class AccessEndpoints
 
     private static async Task<TokenRequest?> ReadAsync(Exchange x)
     {
-        if (!HttpMethods.IsPost(x.Request.Method)) return TokenRequest.From(x.Request.Query);
-        // In one form only: of several parts nobody asks for tokens.
+        // Secrets in a query are in the log of every proxy on the way.
+        if (!HttpMethods.IsPost(x.Request.Method)) return x.Request.Query.ContainsKey("grant_type") ? null : new();
+        // In one form only: of several parts nobody asks for tokens. UTF-8 whatever charset says (WHATWG URL, 5.1).
         var type = x.Request.ContentType?.Split(';')[0].Trim();
         var isForm = "application/x-www-form-urlencoded".Equals(type, StringComparison.OrdinalIgnoreCase);
-        if (!isForm || x.Request.ContentLength is null or > MaxFormBytes) return null;
+        if (!isForm || x.Request.ContentLength is null) return null;
+        if (await RequestBody.ReadAsync(x.Request, MaxFormBytes, x.Aborted) is not { } body) return null;
         try
         {
-            return TokenRequest.From(await x.Request.ReadFormAsync(x.Aborted));
+            using var form = new FormReader(Encoding.UTF8.GetString(body));
+            return TokenRequest.From(form.ReadForm());
         }
         catch (InvalidDataException)
         {

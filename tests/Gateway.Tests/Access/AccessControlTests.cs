@@ -182,9 +182,9 @@ public sealed class AccessControlTests
         using var rig = new AccessRig();
         rig.WriteAccounts(
             "# accounts", "", "plain:hunter2", "md5:$apr1$x$y", AccessRig.Line("anonymous", "hunter2"), AccessRig.Line("*", "hunter2"),
-            AccessRig.Line("ci", "first"), AccessRig.Line("ci", "second"));
+            AccessRig.Line("@team", "hunter2"), AccessRig.Line("ci", "first"), AccessRig.Line("ci", "second"));
 
-        foreach (var account in (string[])["plain", "md5", "anonymous", "*"])
+        foreach (var account in (string[])["plain", "md5", "anonymous", "*", "@team"])
             Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic(account, "hunter2")));
         Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "first")));
         Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(AccessRig.Basic("ci", "second")));
@@ -199,6 +199,24 @@ public sealed class AccessControlTests
             Enumerable.Range(0, 200).Select(_ => Task.Run(() => rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")))));
 
         Assert.All(identities, identity => Assert.Equal(Ci, identity));
+    }
+
+    // At cost 12 one takes some 200 ms of a core; a flood of guesses whose senders have gone would take minutes.
+    [Fact]
+    public async Task Passwords_of_those_who_hang_up_keep_nobody_waiting()
+    {
+        var passwords = new Passwords(TimeProvider.System);
+        var dear = Bcrypt.Hash("hunter2", 12);
+        using (var gone = new CancellationTokenSource())
+        {
+            var guesses = Enumerable.Range(0, 2000)
+                .Select(i => passwords.IsRightAsync(new("ci", $"guess {i}"), dear, gone.Token).AsTask()).ToArray();
+            await gone.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.WhenAll(guesses));
+        }
+
+        var right = passwords.IsRightAsync(new("ci", "hunter2"), dear, CancellationToken.None).AsTask();
+        Assert.True(await right.WaitAsync(TimeSpan.FromSeconds(40)));
     }
 
     [Fact]

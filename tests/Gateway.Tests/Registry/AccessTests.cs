@@ -74,6 +74,7 @@ public sealed class AccessTests
     [InlineData("POST", "grant_type=password&username=unknown&password=secret&service=x", 401)]
     [InlineData("POST", "grant_type=refresh_token&refresh_token=none&service=x", 401)]
     [InlineData("POST", "grant_type=client_credentials&service=x", 400)]
+    [InlineData("GET", "/token?grant_type=password&username=ci&password=secret", 400)]
     public async Task Tokens_are_asked_for_by_query_or_form(string method, string asked, int expected)
     {
         var file = Path.GetTempFileName();
@@ -90,6 +91,22 @@ public sealed class AccessTests
         Assert.Equal(isOffline, body.RootElement.TryGetProperty("refresh_token", out _));
         Assert.Equal("no-store", GatewayRig.Header(answer, "Cache-Control"));
         File.Delete(file);
+    }
+
+    [Theory]
+    [InlineData("application/x-www-form-urlencoded;;")]
+    [InlineData("application/x-www-form-urlencoded; =")]
+    [InlineData("application/x-www-form-urlencoded; charset=utf-7")]
+    [InlineData("application/x-www-form-urlencoded; charset=utf-16")]
+    [InlineData("application/x-www-form-urlencoded; charset=none")]
+    public async Task What_follows_the_type_of_a_form_changes_nothing(string type)
+    {
+        await using var rig = await StartAsync();
+        using var form = new ByteArrayContent("grant_type=refresh_token&refresh_token=none"u8.ToArray());
+        form.Headers.TryAddWithoutValidation("Content-Type", type);
+        using var answer = await rig.SendAsync("POST", "/token", form);
+
+        Assert.Equal((401, "UNAUTHORIZED"), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
     }
 
     [Fact]
