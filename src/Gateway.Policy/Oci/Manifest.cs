@@ -37,4 +37,7 @@ public sealed record Manifest(string MediaType)
 
     /// <summary>Config and layers: the blobs that the document names.</summary>
     public IEnumerable<Descriptor> Blobs => Config is null ? Layers : Layers.Prepend(Config);
+
+    /// <summary>These, and what an index names that is no manifest: BuildKit's cache of a build names its layers so.</summary>
+    public IEnumerable<Descriptor> AllBlobs => Blobs.Concat(Children.Where(c => !MediaTypes.IsManifest(c.MediaType)));
 }

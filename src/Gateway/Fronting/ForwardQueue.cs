@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Gateway.Storage;
+using Gateway.Upstream;
 
 namespace Gateway.Fronting;
 
@@ -94,7 +95,11 @@ internal sealed class ForwardQueue : IAsyncDisposable
         lock (_lock)
         {
             var next = _volume.StagedContent.Of(path).Forwards().FirstOrDefault(f => f.IsWaiting);
-            if (next is not null && !_stopping && _find(path) is { } repository) return (repository, next);
+            if (next is not null && !_stopping)
+            {
+                if (_find(path) is { } repository) return (repository, next);
+                _troubles[path] = "no route with push: forward leads to the upstream, at the url that it was pushed for; it waits for one";
+            }
             _running.Remove(path);
             return null;
         }
@@ -109,7 +114,9 @@ internal sealed class ForwardQueue : IAsyncDisposable
             await repository.DeliverAsync(forward, _stop.Token);
             return null;
         }
-        catch (NotForwardedException e) when (e.Status is not null)
+        // An account that is not let in says nothing about the push: its password was changed, or its rights.
+        catch (NotForwardedException e)
+            when (e.Status is not null && e.InnerException is not UpstreamException { Failure: UpstreamFailure.Unauthorized })
         {
             Log.GivenUp(_logger, path, forward.Sequence, string.Join(' ', forward.Tags.Select(t => t.Tag)), e.Message);
             return await TryGiveUpAsync(repository, forward, e.Message);

@@ -142,7 +142,7 @@ internal sealed partial class FrontedRepository
     {
         var (manifest, digest) = (published.Manifest, published.Manifest.Digest);
         if (staged.FirstSeen(digest) is { } seen) yield return new Operation.Seen(digest, seen);
-        foreach (var blob in manifest.Manifest.Blobs.Where(b => b.Urls.IsEmpty))
+        foreach (var blob in manifest.Manifest.AllBlobs.Where(b => b.Urls.IsEmpty))
         {
             var parent = volume.Links.Find(staged, LinkKind.Blob, blob.Digest)?.Parent ?? default;
             yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = parent };

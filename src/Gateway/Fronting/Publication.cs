@@ -16,7 +16,7 @@ internal sealed record Publication(ImmutableArray<Published> Manifests)
 
     /// <summary>The blobs that they name and that are not elsewhere on the network, each once.</summary>
     public IEnumerable<Descriptor> Blobs =>
-        Manifests.SelectMany(m => m.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty).DistinctBy(b => b.Digest);
+        Manifests.SelectMany(m => m.Manifest.Manifest.AllBlobs).Where(b => b.Urls.IsEmpty).DistinctBy(b => b.Digest);
 
     /// <summary>The requests that bring it about, in their order: no tag is bound before all that it stands for is there.</summary>
     public IEnumerable<(Reference Reference, StoredManifest Manifest)> Steps()

@@ -117,7 +117,7 @@ internal sealed class StagedContent
 
     /// <summary>The blobs that these manifests name.</summary>
     public static HashSet<Digest> BlobsOf(StoredRepository repository, IEnumerable<Digest> manifests) =>
-        [.. manifests.Select(repository.ReadManifest).OfType<StoredManifest>().SelectMany(m => m.Manifest.Blobs).Select(b => b.Digest)];
+        [.. manifests.Select(repository.ReadManifest).OfType<StoredManifest>().SelectMany(m => m.Manifest.AllBlobs).Select(b => b.Digest)];
 
     /// <summary>Removes bytes that a kill left without a link.</summary>
     public void SweepBytes()

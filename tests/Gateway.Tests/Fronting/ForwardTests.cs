@@ -2,6 +2,7 @@ using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Tests.PullThrough;
 using Gateway.Tests.Repositories;
 using Xunit;
 using static Gateway.Tests.Fronting.FrontedRig;
@@ -117,6 +118,25 @@ public sealed class ForwardTests
         await UntilTakenAsync(rig, digest);
         Assert.Equal(digest.ToString(), rig.There("v1"));
         if (step == "manifest") Assert.Equal(2, rig.Writes().Count(w => w == "PUT blob"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_index_that_names_layers_itself_as_a_build_cache_does_arrives_with_them(bool later)
+    {
+        await using var rig = await StartAsync(later: later);
+        var layer = await GateRig.PushBlobAsync(rig.Gate, "cached layer", "application/vnd.oci.image.layer.v1.tar+gzip", Pusher);
+        var config = await GateRig.PushBlobAsync(rig.Gate, "cache config", "application/vnd.buildkit.cacheconfig.v0", Pusher);
+
+        Assert.IsType<Answer<PushedManifest>.Found>(
+            await GateRig.PutAsync(rig.Gate, "cache", GateRig.Index(layer, config), MediaTypes.OciIndex, Pusher));
+        await rig.ArrivedAsync();
+
+        Assert.NotNull(rig.Hub.FindBlob(Name, layer.Digest.ToString()));
+        Assert.NotNull(rig.Hub.FindBlob(Name, config.Digest.ToString()));
+        Assert.NotNull(rig.There("cache"));
+        await Rig.UntilAsync(() => rig.StagedBytes.Length == 0);
     }
 
     [Theory]

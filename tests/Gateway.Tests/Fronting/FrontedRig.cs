@@ -45,6 +45,9 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     public Repository Gate { get; private set; } = null!;
 
+    /// <summary>Whether what was pushed still has a route to its upstream, from the next start on.</summary>
+    public bool HasRoute { get; set; } = true;
+
     /// <summary>The policy in force; null admits everything.</summary>
     public PolicyOptions? Policy { get; private set; }
 
@@ -97,7 +100,7 @@ internal sealed class FrontedRig : IAsyncDisposable
     private void Open()
     {
         _fetches = new(Volume, TimeProvider.System, NullLogger.Instance);
-        _queue = new(Volume, path => Backing(_options.Upstreams["hub"], RepositoryName.Parse(path.AsSpan("hub/".Length)), null),
+        _queue = new(Volume, path => HasRoute ? Backing(_options.Upstreams["hub"], RepositoryName.Parse(path.AsSpan("hub/".Length)), null) : null,
             TimeProvider.System, NullLogger.Instance);
         Reload(Policy);
         _queue.WakeAll();

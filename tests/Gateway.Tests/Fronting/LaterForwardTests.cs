@@ -132,6 +132,40 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
+    public async Task Nothing_is_given_up_while_the_upstream_does_not_let_the_gateway_in()
+    {
+        await using var rig = await StartAsync(later: true);
+        rig.Hub.When(_ => true).Respond(401);
+        await rig.PushedAsync("v1", "first");
+        var second = await rig.PushedAsync("v2", "second");
+        await Rig.UntilAsync(() => rig.Trouble is not null || rig.Forwards.Any(f => !f.IsWaiting));
+
+        Assert.All(rig.Forwards, f => Assert.True(f.IsWaiting, f.Refusal));
+        Assert.Equal(second.ToString(), await rig.SeenAsync(Puller, "v2"));
+        rig.Hub.Behave();
+        await rig.ArrivedAsync();
+        Assert.Equal(second.ToString(), rig.There("v2"));
+    }
+
+    [Fact]
+    public async Task What_has_lost_its_route_waits_and_is_told_so_until_it_has_one_again()
+    {
+        await using var rig = await StartAsync(later: true);
+        rig.GoDown();
+        var digest = await rig.PushedAsync("v1", "app");
+        rig.HasRoute = false;
+        await rig.RestartAsync(kill: true);
+        await Rig.UntilAsync(() => rig.Trouble?.Contains("no route", StringComparison.Ordinal) == true);
+        Assert.True(Assert.Single(rig.Forwards).IsWaiting);
+
+        rig.Hub.Behave();
+        rig.HasRoute = true;
+        await rig.RestartAsync(kill: true);
+        await rig.ArrivedAsync();
+        Assert.Equal(digest.ToString(), rig.There("v1"));
+    }
+
+    [Fact]
     public async Task A_signature_sends_what_waited_for_it_after_an_outage_in_order()
     {
         await using var rig = await StartAsync(r => r.Signed(OnMissing.Quarantine), later: true);
