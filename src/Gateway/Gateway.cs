@@ -162,7 +162,11 @@ internal sealed class RunningGateway : IAsyncDisposable
         var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
         _front = Find;
-        return new(options, access, new(options, _volume, PullThrough, judge, _decisions, _clock), _audit);
+        var catalogLog = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger<UpstreamCatalog>();
+        var catalogs = options.Upstreams.Keys.ToDictionary(key => key, key => new UpstreamCatalog(upstreams[key], _clock, catalogLog));
+        RepositoryRouter router = new(
+            options, _volume, PullThrough, judge, _decisions, _clock, (upstream, stop) => catalogs[upstream.Key].ReadAsync(stop));
+        return new(options, access, router, _audit);
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
         {

@@ -80,6 +80,26 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
     }
 
     [Fact]
+    public async Task The_registrys_own_catalog_goes_through()
+    {
+        await PushAsync("crane", "plain", "listed/app");
+        await PushAsync("crane", "accounts", "listed/app");
+        // By somebody else, at the registry itself.
+        var there = $"{fixture.Registry("plain").Host}/listed";
+        (await _client.CraneAsync("cp", "--insecure", $"{there}/app:1", $"{there}/beside:1")).Succeeded();
+        string[] wanted = ["accounts/listed/app", "plain/listed/app", "plain/listed/beside"];
+
+        string[] crane = [], oras = [];
+        await Eventually.TrueAsync(
+            async () => wanted.All((crane = await LinesAsync(_client.CraneAsync("catalog", "--insecure", fixture.Gateway.Host))).Contains)
+                && wanted.All((oras = await LinesAsync(_client.OrasAsync("repo", "ls", "--plain-http", fixture.Gateway.Host))).Contains),
+            () => $"crane sees {string.Join(' ', crane)}, oras {string.Join(' ', oras)}");
+
+        static async Task<string[]> LinesAsync(Task<Output> listing) =>
+            (await listing).Succeeded().Stdout.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    [Fact]
     public async Task What_was_pushed_is_served_without_asking_for_its_bytes_again()
     {
         var (reference, digests) = await PushAsync("crane", "plain", "cached/app");

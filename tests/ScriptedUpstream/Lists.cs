@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
 
-/// <summary>Answers what is a list: a subject's referrers, and tags; in pages.</summary>
+/// <summary>Answers what is a list: a subject's referrers, tags, and the catalog; in pages.</summary>
 internal sealed class Lists(ScriptedUpstream owner, Content content)
 {
     public async Task SendReferrersAsync(HttpContext context, ReceivedRequest received, BodySender sender)
@@ -28,10 +28,18 @@ internal sealed class Lists(ScriptedUpstream owner, Content content)
         await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(list), "application/json", null, ranges: false);
     }
 
-    private T[] Page<T>(HttpContext context, T[] all, Func<string, int> after, Func<T, int, string> name)
+    public async Task SendCatalogAsync(HttpContext context, BodySender sender)
+    {
+        string[] names = [.. content.Manifests.Keys.Select(k => k.Name).Distinct().Order(StringComparer.Ordinal)];
+        var page = Page(context, names, last => names.Count(n => string.CompareOrdinal(n, last) <= 0), (name, _) => name, owner.PageSize);
+        await sender.SendAsync(JsonSerializer.SerializeToUtf8Bytes(new { repositories = page }), "application/json", null, ranges: false);
+    }
+
+    private T[] Page<T>(HttpContext context, T[] all, Func<string, int> after, Func<T, int, string> name, int most = int.MaxValue)
     {
         var start = context.Request.Query["last"] is [{ } last] ? after(last) : 0;
         var size = context.Request.Query["n"] is [{ } n] ? int.Parse(n, CultureInfo.InvariantCulture) : owner.PageSize;
+        size = Math.Min(size, most);
         T[] page = [.. all.Skip(start).Take(size)];
         if (start + page.Length < all.Length && page.Length > 0)
         {

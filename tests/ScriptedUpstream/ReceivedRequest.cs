@@ -86,6 +86,8 @@ public sealed class ReceivedRequest
 
     public bool IsTags => _noun == "tags";
 
+    public bool IsCatalog => Path == "/v2/_catalog";
+
     public bool IsBlob(string digest) => IsAnyBlob && Reference == digest;
 
     /// <summary>By tag or digest, as asked.</summary>

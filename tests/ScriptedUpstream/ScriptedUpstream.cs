@@ -71,7 +71,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
 
     private Lists Lists { get; }
 
-    /// <summary>Entries on a page of referrers or tags when the client does not say.</summary>
+    /// <summary>The most entries on a page of a catalog; those on a page of referrers or tags when the client does not say.</summary>
     public int PageSize { get; set; } = int.MaxValue;
 
     /// <summary>Starts one on its own port.</summary>
@@ -295,6 +295,7 @@ public sealed class ScriptedUpstream : IAsyncDisposable
             await sender.SendAsync(document.Bytes, document.MediaType, digest, ranges: false);
         }
         else if (received.IsReferrers && HasReferrersApi) await Lists.SendReferrersAsync(context, received, sender);
+        else if (received.IsCatalog) await Lists.SendCatalogAsync(context, sender);
         else if (received.IsTags) await Lists.SendTagsAsync(context, received, sender);
         else
         {

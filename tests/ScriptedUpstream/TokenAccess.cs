@@ -52,7 +52,8 @@ public sealed class TokenAccess
     internal bool Accepts(ReceivedRequest received) =>
         received.Authorization is { } shown && shown.StartsWith("Bearer ", StringComparison.Ordinal)
         && _tokens.TryGetValue(shown["Bearer ".Length..], out var scopes)
-        && scopes.Any(scope => scope.StartsWith($"repository:{received.Name}:", StringComparison.Ordinal)
+        && scopes.Any(scope => received.IsCatalog ? scope == "registry:catalog:*"
+            : scope.StartsWith($"repository:{received.Name}:", StringComparison.Ordinal)
             && !received.Actions.Split(',').Except(scope[(scope.LastIndexOf(':') + 1)..].Split(',')).Any());
 
     internal static string Basic(string? username, string? password) =>

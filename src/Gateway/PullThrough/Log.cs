@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Warning, "Upstream {Upstream} has more tags of {Name} than the {Count} that are read: lists are not whole")]
     public static partial void TagsCut(ILogger logger, string upstream, RepositoryName name, int count);
 
+    [LoggerMessage(13, LogLevel.Warning, "Upstream {Upstream} did not list its repositories: {Why}")]
+    public static partial void CatalogNotAnswered(ILogger logger, string upstream, string why);
+
     [LoggerMessage(20, LogLevel.Information, "{Digest} was not fetched ahead of need: {Why}")]
     public static partial void NotPrefetched(ILogger logger, Digest digest, string why);
 

@@ -29,9 +29,14 @@ internal static class Lists
     public static async Task CatalogAsync(Exchange x)
     {
         var wanted = x.Target.Query.Count ?? Paging.MaxCount;
-        var page = wanted == 0
-            ? new([], More: false)
+        var (page, warnings) = wanted == 0
+            ? (new([], More: false), [])
             : await x.Snapshot.Router.CatalogAsync(AskerOf, x.Target.Query.Last, wanted, x.Aborted);
+        // Which registries are behind the gateway is no stranger's business.
+        if (x.Snapshot.Access.IsOpen || x.Identity is Identity.Known)
+        {
+            foreach (var warning in warnings) Warnings.Add(x.Response.Headers, warning);
+        }
         await WriteAsync(x, "repositories", [.. page.Items.Select(name => name.ToString())], page.More);
 
         Asker AskerOf(RepositoryName name) => x.Snapshot.Access.For(x.Identity, name);

@@ -26,8 +26,10 @@ internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, Reposito
 /// Chooses a repository by <c>?ns=</c> (a closed lookup key), else virtual host, else path. Immutable but for its cache of repositories; a
 /// reload makes a new one.
 /// </summary>
-internal sealed class RepositoryRouter(
-    GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock)
+/// <param name="upstreamNames">Null for a catalog of built-in repositories alone.</param>
+internal sealed partial class RepositoryRouter(
+    GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock,
+    UpstreamNames? upstreamNames = null)
 {
     /// <summary>Repositories kept ready; beyond it all are forgotten and made again on demand. One costs about 1 KB.</summary>
     private const int MaxReady = 10_000;
@@ -108,34 +110,6 @@ internal sealed class RepositoryRouter(
     {
         var prefix = options.Routes.FirstOrDefault(r => r.Upstream == upstream.Key)?.Prefix ?? upstream.Key;
         return RepositoryName.TryParse(prefix.Length == 0 ? name.Value : $"{prefix}/{name}", out var canonical) ? canonical : null;
-    }
-
-    /// <summary>
-    /// Names after <paramref name="last"/> of built-in repositories with something in them for this asker, at most <paramref name="count"/>.
-    /// </summary>
-    /// <param name="askerOf">Who asks, as each repository sees him.</param>
-    public async ValueTask<Page<RepositoryName>> CatalogAsync(
-        Func<RepositoryName, Asker> askerOf, string? last, int count, CancellationToken cancellationToken)
-    {
-        var names = new List<RepositoryName>();
-        while (true)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var page = volume.KeptAfter(last, Math.Max(count, 1));
-            foreach (var name in page.Items)
-            {
-                var asker = askerOf(name);
-                if (ByPrefix(name.Value) is not { Upstream: null } || !asker.MayPull) continue;
-                // None is made ready where there is nothing to ask of it.
-                var isListed = judge.Engine.AdmitsEverything
-                    || await Ready(null, name.Value).Repository!.IsListedAsync(asker, cancellationToken);
-                if (!isListed) continue;
-                if (names.Count == count) return new(names, true);
-                names.Add(name);
-            }
-            if (!page.More) return new(names, false);
-            last = page.Items[^1].Value;
-        }
     }
 
     /// <summary>Removes what has had its time, in every repository that takes pushes.</summary>

@@ -37,7 +37,8 @@ internal sealed class Authenticator(
     public async Task<Authorization?> PrepareAsync(
         Uri endpoint, CredentialSource credentials, UpstreamRequest request, CancellationToken cancellationToken)
     {
-        if (!_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
+        // Harbor wants Basic for the catalog and tokens for the rest.
+        if (request.Noun == UpstreamNoun.Catalog || !_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
         if (challenge.Scheme == "basic") return BasicOf(await credentials.GetAsync(cancellationToken));
         // What deleting takes has a name of its own at each registry: it is asked for by its own challenge.
         if (request.Method == HttpMethod.Delete) return null;
@@ -57,19 +58,24 @@ internal sealed class Authenticator(
         foreach (var challenge in challenges.Where(c => c.Scheme == "bearer"))
         {
             if (await BearerAsync(endpoint, credentials, challenge, request, cancellationToken) is not { } authorization) continue;
-            _lastUsed[endpoint] = challenge;
+            Remember(challenge);
             return authorization;
         }
         var basic = challenges.FirstOrDefault(c => c.Scheme == "basic");
         if (basic is not null && BasicOf(await credentials.GetAsync(cancellationToken)) is { } shown)
         {
-            _lastUsed[endpoint] = basic;
+            Remember(basic);
             return shown;
         }
         var offered = string.Join(", ", challenges.Select(c => c.Scheme));
         throw Unauthorized(basic is null
             ? $"{endpoint.Authority} lets in only by ways that are not known or not trusted ({offered})"
             : $"{endpoint.Authority} wants a user name and password, and none are configured");
+
+        void Remember(Challenge used)
+        {
+            if (request.Noun != UpstreamNoun.Catalog) _lastUsed[endpoint] = used;
+        }
     }
 
     /// <summary>After ECR's 403 for a password that has ended: a new one from the helper, or null when it gives the same.</summary>
@@ -87,9 +93,10 @@ internal sealed class Authenticator(
     {
         if (refused.Credential is { } credential)
         {
-            // Some registries say 401 to who may pull and not push. A wrong password is found out, and remembered, by the pulls.
-            throw request.IsWrite
-                ? Unauthorized($"{endpoint.Authority} did not let the {credential} {request.Method} in {request.Name}")
+            // Some registries say 401 to who may pull and not push, or not list. A wrong password is found out, and remembered, by
+            // the pulls.
+            throw request.IsWrite || request.Noun == UpstreamNoun.Catalog
+                ? Unauthorized($"{endpoint.Authority} did not let the {credential} {UpstreamAnswer.Describe(request)}")
                 : credentials.Refuse(credential);
         }
         if (refused.Bearer is not var (key, token)) return;
@@ -127,7 +134,9 @@ internal sealed class Authenticator(
         }
         catch (CredentialRefusedException e)
         {
-            throw credentials.Refuse(e.Credential);
+            throw request.Noun == UpstreamNoun.Catalog
+                ? Unauthorized($"no token for {scope}: {e.Message}")
+                : credentials.Refuse(e.Credential);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace Gateway.Upstream;
 
-/// <summary>What a token is asked for: pulling from one repository, pushing to it, or deleting there; never more.</summary>
+/// <summary>What a token is asked for: pulling from one repository, pushing to it, or deleting there, or listing all; never more.</summary>
 internal static class TokenScope
 {
     private static readonly FrozenSet<string> ActionsToDelete = FrozenSet.Create("pull", "push", "delete", "*");
@@ -10,6 +10,7 @@ internal static class TokenScope
     /// <summary>The scope of a token for a request (distribution's token specification, "repository:name:actions").</summary>
     public static string Of(UpstreamRequest request, Challenge challenge)
     {
+        if (request.Noun == UpstreamNoun.Catalog) return "registry:catalog:*";
         if (!request.IsWrite) return $"repository:{request.Name}:pull";
         return $"repository:{request.Name}:{(request.Method == HttpMethod.Delete ? ToDelete(request, challenge) : "pull,push")}";
     }

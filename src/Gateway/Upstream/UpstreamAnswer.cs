@@ -86,9 +86,12 @@ internal static class UpstreamAnswer
         || (request.IsWrite ? status == 404 && request.Method == HttpMethod.Delete : status is 304 or 404 or 405 or 416);
 
     /// <summary>What was asked for, for messages: <c>GET manifests/latest of library/nginx</c>.</summary>
-    public static string Describe(UpstreamRequest request) => request.Noun == UpstreamNoun.Tags
-        ? $"{request.Method} tags of {request.Name}"
-        : $"{request.Method} {request.Noun.ToString().ToLowerInvariant()} {request.Reference} of {request.Name}";
+    public static string Describe(UpstreamRequest request) => request.Noun switch
+    {
+        UpstreamNoun.Catalog => $"{request.Method} _catalog",
+        UpstreamNoun.Tags => $"{request.Method} tags of {request.Name}",
+        _ => $"{request.Method} {request.Noun.ToString().ToLowerInvariant()} {request.Reference} of {request.Name}",
+    };
 
     private static string? FindFault(UpstreamRequest request, HttpResponseMessage response)
     {

@@ -147,7 +147,7 @@ internal sealed class UpstreamExchange(
         {
             UpstreamNoun.Manifest => MediaTypes.AcceptManifests,
             UpstreamNoun.Referrers => MediaTypes.OciIndex,
-            UpstreamNoun.Tags => "application/json",
+            UpstreamNoun.Tags or UpstreamNoun.Catalog => "application/json",
             _ => "*/*",
         });
         // Whatever is compressed on the way has another digest.
@@ -167,6 +167,7 @@ internal sealed class UpstreamExchange(
     {
         if (request.Reference.AsSpan().ContainsAny("/?#%\\")) throw new ArgumentException("not a tag and not a digest", nameof(request));
         if (request.Session is { } session) return WithQuery(session.Address, request.Query);
+        if (request.Noun == UpstreamNoun.Catalog) return WithQuery(new Uri(endpoint, "/v2/_catalog"), request.Query);
         var path = request.Noun switch
         {
             UpstreamNoun.Upload => "blobs/uploads/",

@@ -41,6 +41,7 @@ internal sealed class UpstreamMetrics : IDisposable
             UpstreamNoun.Blob => "blob",
             UpstreamNoun.Tags => "tags",
             UpstreamNoun.Upload => "upload",
+            UpstreamNoun.Catalog => "catalog",
             _ => "referrers",
         };
         _requests.Add(1, new TagList { { "upstream", upstream }, { "kind", kind }, { "code", code == 0 ? "error" : code } });

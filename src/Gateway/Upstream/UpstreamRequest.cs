@@ -10,13 +10,16 @@ internal enum UpstreamNoun
     Tags,
     Referrers,
 
+    /// <summary>The names of all repositories.</summary>
+    Catalog,
+
     /// <summary>A session that takes a blob.</summary>
     Upload,
 }
 
-/// <summary>One request for one repository of an upstream.</summary>
-/// <param name="Name">The upstream's own name of the repository (prefix taken off, <c>library/</c> put on).</param>
-/// <param name="Reference">Tag or digest; empty for tags. For an upload: the digest of what is uploaded.</param>
+/// <summary>One request for one repository of an upstream, or for its catalog.</summary>
+/// <param name="Name">The upstream's own name of the repository (prefix taken off, <c>library/</c> put on); empty for the catalog.</param>
+/// <param name="Reference">Tag or digest; empty for tags and the catalog. For an upload: the digest of what is uploaded.</param>
 internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference)
 {
     /// <summary>First and last byte wanted, inclusive: ranges are always closed, for some registries refuse open ones.</summary>

@@ -97,7 +97,7 @@ internal sealed class HoldRig : IAsyncDisposable
 
     /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Asker asker) =>
-        [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Items.Select(static name => name.Value)];
+        [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Page.Items.Select(static name => name.Value)];
 
     private RepositoryRouter Router(TimeProvider? clock = null)
     {

@@ -1,0 +1,90 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>What an upstream lists of its repositories, in bytewise order, and why that may not be all.</summary>
+internal delegate Task<(IReadOnlyList<RepositoryName> Names, string? Warning)> UpstreamNames(
+    UpstreamOptions upstream, CancellationToken cancellationToken);
+
+/// <summary>The catalog: the names of built-in repositories and of those of registries that take pushes.</summary>
+internal sealed partial class RepositoryRouter
+{
+    /// <summary>
+    /// Names after <paramref name="last"/> of repositories with something in them for this asker, at most <paramref name="count"/>, and
+    /// what is to be said about registries whose names are not all there.
+    /// </summary>
+    /// <param name="askerOf">Who asks, as each repository sees him.</param>
+    public async ValueTask<(Page<RepositoryName> Page, IReadOnlyList<string> Warnings)> CatalogAsync(
+        Func<RepositoryName, Asker> askerOf, string? last, int count, CancellationToken cancellationToken)
+    {
+        // What a passthrough upstream has is each client's own: it lists nothing to the gateway.
+        UpstreamOptions[] fronted = upstreamNames is null
+            ? []
+            : [.. options.Upstreams.Values.Where(u => u.Auth != UpstreamAuth.Passthrough && options.FrontOf(u.Key) is not null)];
+        var lists = await Task.WhenAll(fronted.Select(u => upstreamNames!(u, cancellationToken)));
+        var page = await BuiltInAsync(askerOf, last, count, cancellationToken);
+        var names = new SortedSet<string>(page.Items.Select(n => n.Value), StringComparer.Ordinal);
+        for (var i = 0; i < fronted.Length; i++)
+        {
+            // One more than fits says that there are more.
+            names.UnionWith(Reached(fronted[i], lists[i].Names, last)
+                .Where(name => askerOf(name).MayPull).Take(count + 1).Select(n => n.Value));
+            foreach (var name in await StagedAsync(fronted[i], askerOf, last, cancellationToken)) names.Add(name.Value);
+        }
+        var shown = names.Take(count).Select(n => RepositoryName.Parse(n)).ToList();
+        return (new(shown, page.More || names.Count > count), [.. lists.Select(l => l.Warning).OfType<string>()]);
+    }
+
+    /// <summary>The names that access rules see, of those that a path leads to.</summary>
+    private IEnumerable<RepositoryName> Reached(UpstreamOptions upstream, IEnumerable<RepositoryName> names, string? last) => names
+        .Select(name => Canonical(upstream, name)).OfType<RepositoryName>()
+        .Where(name => string.CompareOrdinal(name.Value, last) > 0 && ByPrefix(name.Value)?.Upstream == upstream.Key);
+
+    /// <summary>Those with something in them that the upstream has not got yet, for an asker who could get it here.</summary>
+    private async ValueTask<List<RepositoryName>> StagedAsync(
+        UpstreamOptions upstream, Func<RepositoryName, Asker> askerOf, string? last, CancellationToken cancellationToken)
+    {
+        List<RepositoryName> listed = [];
+        var paths = volume.StagedContent.Repositories;
+        if (paths.Length == 0) return listed;
+        var folder = volume.Origins.FolderOf(upstream.Key, upstream.Urls);
+        foreach (var path in paths.Where(p => p.StartsWith(folder + "/", StringComparison.Ordinal)))
+        {
+            var name = RepositoryName.Parse(path.AsSpan(folder.Length + 1));
+            if (Reached(upstream, [name], last).FirstOrDefault() is not { Value: not null } canonical) continue;
+            var (asker, staged) = (askerOf(canonical), volume.Staged(folder, name));
+            if (!asker.MayPull || !staged.Manifests().Any()) continue;
+            // Without its upstream, which is not asked about each name.
+            var repository = new Repository(canonical, staged, judge, volume, _recent, takesPushes: true, clock);
+            if (await repository.IsListedAsync(asker, cancellationToken)) listed.Add(canonical);
+        }
+        return listed;
+    }
+
+    private async ValueTask<Page<RepositoryName>> BuiltInAsync(
+        Func<RepositoryName, Asker> askerOf, string? last, int count, CancellationToken cancellationToken)
+    {
+        var names = new List<RepositoryName>();
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var page = volume.KeptAfter(last, Math.Max(count, 1));
+            foreach (var name in page.Items)
+            {
+                var asker = askerOf(name);
+                if (ByPrefix(name.Value) is not { Upstream: null } || !asker.MayPull) continue;
+                // None is made ready where there is nothing to ask of it.
+                var isListed = judge.Engine.AdmitsEverything
+                    || await Ready(null, name.Value).Repository!.IsListedAsync(asker, cancellationToken);
+                if (!isListed) continue;
+                if (names.Count == count) return new(names, true);
+                names.Add(name);
+            }
+            if (!page.More) return new(names, false);
+            last = page.Items[^1].Value;
+        }
+    }
+}
