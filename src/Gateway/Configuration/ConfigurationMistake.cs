@@ -11,10 +11,19 @@ internal sealed record SourceLocation(string Source, int Line, int Column)
     public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
 }
 
-/// <summary>One thing in the configuration that must be changed before it can be used.</summary>
+/// <summary>One thing in the configuration that must be changed before it can be used. One line, whatever was written.</summary>
 /// <param name="Path">The key, such as <c>upstreams.docker.io.tags.revalidateAfter</c>; empty for the file as a whole.</param>
 /// <param name="Message">What was expected, what came, and what to write instead. Never holds a secret.</param>
 internal sealed record ConfigurationMistake(SourceLocation Location, string Path, string Message)
 {
+    public string Path { get; init; } = OneLine(Path);
+
+    public string Message { get; init; } = OneLine(Message);
+
     public override string ToString() => Path.Length == 0 ? $"{Location}: {Message}" : $"{Location}: {Path}: {Message}";
+
+    private static string OneLine(string text) => text.Any(EndsLine) ? string.Concat(text.Select(c => EndsLine(c) ? ' ' : c)) : text;
+
+    // Unicode's two ends of lines are no control characters.
+    private static bool EndsLine(char c) => char.IsControl(c) || c is '\u2028' or '\u2029';
 }

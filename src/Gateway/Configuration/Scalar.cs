@@ -51,10 +51,14 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
 
     public override JsonObject ToJsonSchema() => (JsonObject?)schema?.DeepClone() ?? new() { ["type"] = "string" };
 
-    /// <summary>Shows what was written, unless it may hold a secret: a URL with a password or a query in it is one.</summary>
+    /// <summary>
+    /// Shows what was written, unless it may hold a secret: a URL with a password or a query in it is one, and a private key pasted where
+    /// the public one belongs.
+    /// </summary>
     private string Came(string text)
     {
+        if (text.Contains("PRIVATE KEY", StringComparison.Ordinal)) return "a private key came";
         if (IsSecret || text.AsSpan().ContainsAny('@', '?')) return "something else came";
-        return $"'{(text.Length > 80 ? text[..80] + "…" : text).ReplaceLineEndings(" ")}' came";
+        return $"'{(text.Length > 80 ? text[..80] + "…" : text)}' came";
     }
 }

@@ -44,7 +44,7 @@ internal sealed class YamlReader
         }
         catch (YamlException broken)
         {
-            mistakes.Add(new(Locate(source, broken.Start), "", $"this is not YAML: {OneLine(broken.Message)}"));
+            mistakes.Add(new(Locate(source, broken.Start), "", $"this is not YAML: {broken.Message}"));
             return null;
         }
         // What YamlDotNet's scanner throws, without a place, when the line after an open bracket looks like a key.
@@ -136,6 +136,4 @@ internal sealed class YamlReader
 
     private static SourceLocation Locate(string source, Mark mark) =>
         new(source, Math.Max(1, (int)mark.Line), Math.Max(1, (int)mark.Column));
-
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
 }

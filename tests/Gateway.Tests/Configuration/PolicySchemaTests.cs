@@ -207,6 +207,28 @@ public sealed class PolicySchemaTests : IDisposable
     public void Mistake_in_trust_is_told(string key, string authority, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(key, authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
+    [Theory]
+    [InlineData("\\n")]
+    [InlineData(" ")]
+    public void Private_key_in_the_place_of_a_public_one_is_not_repeated(string newLine)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var pem = key.ExportECPrivateKeyPem();
+        var text = Trust(pem: "X").Replace("'X'", $"\"{pem.ReplaceLineEndings(newLine)}\"", StringComparison.Ordinal);
+
+        var mistake = Yaml.Mistakes(text)[0];
+
+        Assert.Contains("a private key came", mistake, StringComparison.Ordinal);
+        Assert.DoesNotContain(pem.Split('\n')[1][..16], mistake, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Key_with_a_line_end_in_its_path_is_told_on_one_line()
+    {
+        var text = Trust(pem: "X").Replace("'X'", "\"/nonexistent/a\\n-----b\\u2028\\e.pub\"", StringComparison.Ordinal);
+        Assert.Matches(@"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: [ -~]+$", Yaml.Mistakes(text)[0]);
+    }
+
     [Fact]
     public void Key_that_is_none_is_a_mistake_at_its_line()
     {
