@@ -44,7 +44,7 @@ internal sealed class Applier(Volume volume)
                 break;
             case Operation.Offer o:
                 var offer = new TagOffer(o.Tag, o.Digest, record.Sequence, o.By, at, o.Expires, o.Missing);
-                volume.Files.Write(root.Offer(path, o.Tag), TagOffers.Format(offer));
+                volume.Files.Write(root.Offer(path, o.Tag), OfferFile.Format(offer));
                 repository.State.Offers.Put(root.Offers(path), offer);
                 break;
             case Operation.Withdraw o:
@@ -85,7 +85,7 @@ internal sealed class Applier(Volume volume)
 
     private void Note(StoredRepository repository, PendingForward forward)
     {
-        volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), Forwards.Format(forward));
+        volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), ForwardFile.Format(forward));
         repository.State.Forwards.Put(repository.Root.Forwards(repository.Path), forward);
     }
 

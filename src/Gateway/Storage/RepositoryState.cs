@@ -7,6 +7,8 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class RepositoryState
 {
+    private static readonly Comparer<TagName> ByName = Comparer<TagName>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value));
+
     private readonly Lock _lock = new();
     private readonly Dictionary<TagName, TagState> _live = [];
     private List<string>? _sorted;
@@ -14,10 +16,10 @@ internal sealed class RepositoryState
     private Task? _scan;
 
     /// <summary>The tags that wait.</summary>
-    public TagOffers Offers { get; } = new();
+    public SmallFolder<TagName, TagOffer> Offers { get; } = new(o => o.Tag, OfferFile.Read, ByName);
 
     /// <summary>What an upstream is still to get.</summary>
-    public Forwards Forwards { get; } = new();
+    public SmallFolder<long, PendingForward> Forwards { get; } = new(f => f.Sequence, ForwardFile.Read);
 
     /// <summary>How often the evidence about each subject has changed.</summary>
     public SubjectVersions Versions { get; } = new();

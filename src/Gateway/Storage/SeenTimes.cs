@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Gateway.Oci;
 
@@ -30,8 +29,7 @@ internal sealed class SeenTimes
             if (_times.ContainsKey(digest)) return;
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
             // A line break on both sides: what a power cut left of the line before stays a line of its own.
-            var line = string.Create(CultureInfo.InvariantCulture, $"\n{digest} {at.ToUnixTimeMilliseconds()}\n");
-            File.AppendAllText(file, line, Encoding.ASCII);
+            File.AppendAllText(file, $"\n{digest} {UnixTime.Format(at)}\n", Encoding.ASCII);
             _times[digest] = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds());
         }
     }

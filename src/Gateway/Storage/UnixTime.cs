@@ -5,6 +5,8 @@ namespace Gateway.Storage;
 /// <summary>Moments as the small files hold them: Unix milliseconds in decimal.</summary>
 internal static class UnixTime
 {
+    public static string Format(DateTimeOffset moment) => moment.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
+
     /// <summary>Reads one; false for what is no number, or beyond the calendar: a damaged file says anything.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out DateTimeOffset moment)
     {

@@ -127,14 +127,17 @@ public sealed class SmallFileTarget : FuzzTarget, IDisposable
             Digest, Digest + "\n", $"\n{Digest} 1700000000000\n\n{Digest} 5\n",
             $$$"""{"mediaType":"a/b","digest":"{{{Digest}}}","size":5,"artifactType":"c/d","annotations":{"k":"v"}}""",
             """{"Repository":"a","Actor":"ci","Algorithm":"sha256","Started":"2026-01-01T00:00:00+00:00"}"""),
-        TagOffers.Format(
+        OfferFile.Format(
             new(TagName.Parse("t"), Oci.Digest.Parse(Digest), 3, "ci", DateTimeOffset.UnixEpoch, DateTimeOffset.MaxValue, "a signature")),
+        ForwardFile.Format(
+            new(3, DateTimeOffset.UnixEpoch, [Oci.Digest.Parse(Digest)], [(TagName.Parse("t"), Oci.Digest.Parse(Digest))], "no room")),
+        .. Texts($"0\n\n{Digest} not/a/tag\nend\n", "9223372036854775807\n\n\nend\n"),
     ];
 
     protected override string[] Words =>
     [
         Digest, "sha512:", "\n", " ", "\"annotations\":{\"k\":\"v\",\"k\":\"v\"}", "\"size\":-1", "\"mediaType\":null",
-        "9223372036854775807", "-62135596800001", "\"Actor\":null"
+        "9223372036854775807", "-62135596800001", "\"Actor\":null", "\nend\n"
     ];
 
     protected override int MaxLength => 4096;
@@ -142,18 +145,24 @@ public sealed class SmallFileTarget : FuzzTarget, IDisposable
     protected override string Try(byte[] input)
     {
         var text = TextOf(input);
-        var file = Path.Combine(_folder.FullName, "t");
+        var file = Path.Combine(_folder.FullName, "7"); // a tag's name, and the number of a push
         File.WriteAllBytes(file, input);
         var link = SmallFiles.ReadLink(file);
         if (!link.IsEmpty) Assert.Equal(link.ToString(), text.TrimEnd('\n'));
         var seen = new SeenTimes().Of(file, Oci.Digest.Parse(Digest));
-        var offers = new TagOffers().All(_folder.FullName);
-        foreach (var offer in offers.Values)
+        var (offer, forward) = (OfferFile.Read(file), ForwardFile.Read(file));
+        if (offer is not null)
         {
-            File.WriteAllBytes(file, TagOffers.Format(offer));
-            Assert.Equal(offer, Assert.Single(new TagOffers().All(_folder.FullName).Values));
+            File.WriteAllBytes(file, OfferFile.Format(offer));
+            Assert.Equal(offer, OfferFile.Read(file));
         }
-        return $"{link.IsEmpty} {seen is null} {offers.Count} {Referrer(text)} {Session(input)}";
+        if (forward is not null)
+        {
+            var again = ForwardFile.Format(forward);
+            File.WriteAllBytes(file, again);
+            Assert.Equal(again, ForwardFile.Format(ForwardFile.Read(file)!));
+        }
+        return $"{link.IsEmpty} {seen is null} {offer is null} {forward?.Tags.Length} {Referrer(text)} {Session(input)}";
     }
 
     private static string Referrer(string text)
