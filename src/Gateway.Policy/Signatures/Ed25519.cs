@@ -9,6 +9,9 @@ namespace Gateway.Policy.Signatures;
 /// </summary>
 internal static partial class Ed25519
 {
+    /// <summary>Length of a key, which is a coordinate on its curve.</summary>
+    public const int Bits = 8 * KeyLength;
+
     private const string Library = "libcrypto.so.3";
     private const int Type = 1087; // EVP_PKEY_ED25519, openssl/obj_mac.h
     private const int KeyLength = 32; // RFC 8032 §5.1.5

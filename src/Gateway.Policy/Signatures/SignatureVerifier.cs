@@ -93,7 +93,7 @@ public sealed class SignatureVerifier(TrustOptions trust)
         try
         {
             using var certificate = X509CertificateLoader.LoadCertificate(der.Span);
-            return VerificationKey.FromSpki(certificate.PublicKey.ExportSubjectPublicKeyInfo()).Key?.Fingerprint;
+            return VerificationKey.Of(certificate).Key?.Fingerprint;
         }
         catch (System.Security.Cryptography.CryptographicException)
         {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
@@ -29,11 +30,14 @@ public sealed class VerificationKey
     private static readonly string[] Curves =
         [ECCurve.NamedCurves.nistP256.Oid.Value!, ECCurve.NamedCurves.nistP384.Oid.Value!, ECCurve.NamedCurves.nistP521.Oid.Value!];
 
-    private VerificationKey(KeyAlgorithm algorithm, byte[] spki) =>
-        (Algorithm, Spki, Fingerprint) = (algorithm, spki, "SHA256:" + Convert.ToHexStringLower(SHA256.HashData(spki)));
+    private VerificationKey(KeyAlgorithm algorithm, int bits, byte[] spki) => (Algorithm, Bits, Spki, Fingerprint) =
+        (algorithm, bits, spki, "SHA256:" + Convert.ToHexStringLower(SHA256.HashData(spki)));
 
     /// <summary>The kind of key, which fixes the scheme.</summary>
     public KeyAlgorithm Algorithm { get; }
+
+    /// <summary>Length of RSA's modulus, or of a coordinate on the curve.</summary>
+    public int Bits { get; }
 
     /// <summary>The key as SubjectPublicKeyInfo in DER, in its one canonical form.</summary>
     public ReadOnlyMemory<byte> Spki { get; }
@@ -51,6 +55,10 @@ public sealed class VerificationKey
             return (null, "expected one public key, got more than one PEM block");
         return FromSpki(Convert.FromBase64String(pem[fields.Base64Data]));
     }
+
+    /// <summary>The key of a certificate. Exactly one of the two results is null.</summary>
+    public static (VerificationKey? Key, string? Problem) Of(X509Certificate2 certificate) =>
+        FromSpki(certificate.PublicKey.ExportSubjectPublicKeyInfo());
 
     /// <summary>Reads a SubjectPublicKeyInfo in DER. Exactly one of the two results is null.</summary>
     public static (VerificationKey? Key, string? Problem) FromSpki(ReadOnlySpan<byte> spki)
@@ -70,7 +78,7 @@ public sealed class VerificationKey
         PublicKeyOid(spki) == "1.2.840.10045.2.1" ? KeyAlgorithm.Ecdsa : KeyAlgorithm.Rsa; // id-ecPublicKey, RFC 5480 §2.1.1
 
     private static string PublicKeyOid(ReadOnlySpan<byte> spki) =>
-        System.Security.Cryptography.X509Certificates.PublicKey.CreateFromSubjectPublicKeyInfo(spki, out _).Oid.Value ?? "";
+        PublicKey.CreateFromSubjectPublicKeyInfo(spki, out _).Oid.Value ?? "";
 
     private static (VerificationKey?, string?) FromEcdsa(ReadOnlySpan<byte> spki)
     {
@@ -79,7 +87,7 @@ public sealed class VerificationKey
         var curve = key.ExportParameters(includePrivateParameters: false).Curve;
         if (read != spki.Length || !curve.IsNamed || !Curves.Contains(curve.Oid.Value))
             return (null, "expected an ECDSA key on P-256, P-384 or P-521, got one on another curve");
-        return (new(KeyAlgorithm.Ecdsa, key.ExportSubjectPublicKeyInfo()), null);
+        return (new(KeyAlgorithm.Ecdsa, key.KeySize, key.ExportSubjectPublicKeyInfo()), null);
     }
 
     private static (VerificationKey?, string?) FromRsa(ReadOnlySpan<byte> spki)
@@ -91,21 +99,26 @@ public sealed class VerificationKey
         // FIPS 186-5 §A.1.1: odd and above 2^16. Exponent 1 makes every message its own signature.
         var exponent = key.ExportParameters(includePrivateParameters: false).Exponent!;
         if (exponent.Length < 3 || exponent[^1] % 2 == 0) return (null, "expected an RSA key whose exponent is odd and at least 65537");
-        return (new(KeyAlgorithm.Rsa, key.ExportSubjectPublicKeyInfo()), null);
+        return (new(KeyAlgorithm.Rsa, key.KeySize, key.ExportSubjectPublicKeyInfo()), null);
     }
 
     private static (VerificationKey?, string?) FromEd25519(byte[] spki) =>
-        Ed25519.ProblemOf(spki) is { } problem ? (null, problem) : (new(KeyAlgorithm.Ed25519, spki), null);
+        Ed25519.ProblemOf(spki) is { } problem ? (null, problem) : (new(KeyAlgorithm.Ed25519, Ed25519.Bits, spki), null);
 
     /// <summary>Whether this key signed these bytes, by its one scheme with this hash (which Ed25519 does not use).</summary>
-    public bool Verify(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, SignatureHash hash)
+    public bool Verify(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, SignatureHash hash) =>
+        Verify(message, signature, NameOf(hash), DSASignatureFormat.Rfc3279DerSequence, RSASignaturePadding.Pkcs1);
+
+    /// <summary>The same by the forms that another format has for signatures of ECDSA and RSA.</summary>
+    internal bool Verify(
+        ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash, DSASignatureFormat ecdsa, RSASignaturePadding rsa)
     {
         try
         {
             return Algorithm switch
             {
-                KeyAlgorithm.Ecdsa => VerifyEcdsa(message, signature, NameOf(hash)),
-                KeyAlgorithm.Rsa => VerifyRsa(message, signature, NameOf(hash)),
+                KeyAlgorithm.Ecdsa => VerifyEcdsa(message, signature, hash, ecdsa),
+                KeyAlgorithm.Rsa => VerifyRsa(message, signature, hash, rsa),
                 _ => Ed25519.Verify(Spki.Span, message, signature),
             };
         }
@@ -116,18 +129,19 @@ public sealed class VerificationKey
     }
 
     // A key object for each call: .NET does not promise that one may be used by several threads.
-    private bool VerifyEcdsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash)
+    private bool VerifyEcdsa(
+        ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash, DSASignatureFormat format)
     {
         using var key = ECDsa.Create();
         key.ImportSubjectPublicKeyInfo(Spki.Span, out _);
-        return key.VerifyData(message, signature, hash, DSASignatureFormat.Rfc3279DerSequence);
+        return key.VerifyData(message, signature, hash, format);
     }
 
-    private bool VerifyRsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash)
+    private bool VerifyRsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash, RSASignaturePadding padding)
     {
         using var key = RSA.Create();
         key.ImportSubjectPublicKeyInfo(Spki.Span, out _);
-        return key.VerifyData(message, signature, hash, RSASignaturePadding.Pkcs1);
+        return key.VerifyData(message, signature, hash, padding);
     }
 
     private static HashAlgorithmName NameOf(SignatureHash hash) => hash switch

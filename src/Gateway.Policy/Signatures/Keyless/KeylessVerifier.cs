@@ -71,10 +71,9 @@ public static class KeylessVerifier
     // The key's own hash (protobuf-specs' algorithm registry): the certificate is an authority's word, the artifact's is not asked.
     private static void RequireSignature(SignatureMaterial material, X509Certificate2 leaf)
     {
-        var (key, problem) = VerificationKey.FromSpki(leaf.PublicKey.ExportSubjectPublicKeyInfo());
+        var (key, problem) = VerificationKey.Of(leaf);
         if (key is null) throw new RefusedException(ReasonCodes.SigBad, $"the certificate's key: {problem}");
-        using var curve = leaf.GetECDsaPublicKey();
-        var hash = curve?.KeySize switch { 384 => SignatureHash.Sha384, 521 => SignatureHash.Sha512, _ => SignatureHash.Sha256 };
+        var hash = key.Bits switch { 384 => SignatureHash.Sha384, 521 => SignatureHash.Sha512, _ => SignatureHash.Sha256 };
         if (!key.Verify(material.SignedBytes.Span, material.Signature.Span, hash))
             throw new RefusedException(ReasonCodes.SigBad, $"the signature is not over this content by the certificate's {key.Fingerprint}");
     }

@@ -80,7 +80,7 @@ internal static class SigningChain
     {
         var who = Printable.Quote(issuer.Subject);
         if (!certificate.IssuerName.RawData.AsSpan().SequenceEqual(issuer.SubjectName.RawData)) return $"names another issuer than {who}";
-        var (key, problem) = VerificationKey.FromSpki(issuer.PublicKey.ExportSubjectPublicKeyInfo());
+        var (key, problem) = VerificationKey.Of(issuer);
         if (key is null) return $"is issued by {who}, whose key cannot be used: {problem}";
         var signed = Signed.Read(certificate.RawDataMemory);
         if (SchemeOf(signed.Algorithm) is not var (kind, hash))

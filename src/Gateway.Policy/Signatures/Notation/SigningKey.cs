@@ -9,8 +9,8 @@ namespace Gateway.Policy.Signatures.Notation;
 /// ask for another.
 /// </summary>
 /// <param name="Algorithm">The scheme by its name in JWS (RFC 7518 §3.1).</param>
-/// <param name="Spki">The key, SubjectPublicKeyInfo in DER.</param>
-internal sealed record SigningKey(string Algorithm, ReadOnlyMemory<byte> Spki)
+/// <param name="Key">The key.</param>
+internal sealed record SigningKey(string Algorithm, VerificationKey Key)
 {
     /// <summary>The schemes that there are; <c>none</c> and whatever needs a shared secret are not among them.</summary>
     public static readonly ImmutableArray<string> Algorithms = ["PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
@@ -18,10 +18,9 @@ internal sealed record SigningKey(string Algorithm, ReadOnlyMemory<byte> Spki)
     /// <summary>The certificate's key. Exactly one of the two results is null.</summary>
     public static (SigningKey? Key, string? Problem) Of(X509Certificate2 certificate)
     {
-        var (key, problem) = VerificationKey.FromSpki(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+        var (key, problem) = VerificationKey.Of(certificate);
         if (key is null) return (null, problem);
-        var bits = key.Algorithm == KeyAlgorithm.Ed25519 ? 0 : BitsOf(key);
-        var algorithm = (key.Algorithm, bits) switch
+        var algorithm = (key.Algorithm, key.Bits) switch
         {
             (KeyAlgorithm.Rsa, 2048) => "PS256",
             (KeyAlgorithm.Rsa, 3072) => "PS384",
@@ -32,11 +31,11 @@ internal sealed record SigningKey(string Algorithm, ReadOnlyMemory<byte> Spki)
             _ => null,
         };
         return algorithm is null
-            ? (null, $"expected RSA of 2048, 3072 or 4096 bits, or ECDSA on P-256, P-384 or P-521, got {key.Algorithm} of {bits} bits")
-            : (new(algorithm, key.Spki), null);
+            ? (null, $"expected RSA of 2048, 3072 or 4096 bits, or ECDSA on P-256, P-384 or P-521, got {key.Algorithm} of {key.Bits} bits")
+            : (new(algorithm, key), null);
     }
 
-    /// <summary>Whether this key signed these bytes.</summary>
+    /// <summary>Whether this key signed these bytes, in the forms of JWS: for RSA a salt as long as the hash (RFC 7518 §3.5).</summary>
     public bool Verify(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature)
     {
         var hash = Algorithm[2..] switch
@@ -45,35 +44,6 @@ internal sealed record SigningKey(string Algorithm, ReadOnlyMemory<byte> Spki)
             "384" => HashAlgorithmName.SHA384,
             _ => HashAlgorithmName.SHA512,
         };
-        try
-        {
-            return Algorithm[0] == 'E' ? VerifyEcdsa(message, signature, hash) : VerifyRsa(message, signature, hash);
-        }
-        catch (CryptographicException)
-        {
-            return false; // not even the form of a signature
-        }
-    }
-
-    private bool VerifyEcdsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash)
-    {
-        using var key = ECDsa.Create();
-        key.ImportSubjectPublicKeyInfo(Spki.Span, out _);
-        return key.VerifyData(message, signature, hash, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
-    }
-
-    // RFC 7518 §3.5: the salt is as long as the hash, which is what .NET asks for.
-    private bool VerifyRsa(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash)
-    {
-        using var key = RSA.Create();
-        key.ImportSubjectPublicKeyInfo(Spki.Span, out _);
-        return key.VerifyData(message, signature, hash, RSASignaturePadding.Pss);
-    }
-
-    private static int BitsOf(VerificationKey key)
-    {
-        using AsymmetricAlgorithm algorithm = key.Algorithm == KeyAlgorithm.Rsa ? RSA.Create() : ECDsa.Create();
-        algorithm.ImportSubjectPublicKeyInfo(key.Spki.Span, out _);
-        return algorithm.KeySize;
+        return Key.Verify(message, signature, hash, DSASignatureFormat.IeeeP1363FixedFieldConcatenation, RSASignaturePadding.Pss);
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 
@@ -47,7 +46,7 @@ internal static class LintTrust
         // A revoked key that nobody names still tells that nothing by it counts, under whatever id.
         if (key.RevokedAt is null && !trust.Authorities.Values.Any(authority => authority.AnyOf.Contains(id)))
             yield return new(path, "KEY_UNUSED", "no authority names this key", "name it under anyOf of an authority, or take it away");
-        if (key.Key.Algorithm == KeyAlgorithm.Rsa && RsaBits(key.Key) is var bits and < FairRsaBits)
+        if (key.Key is { Algorithm: KeyAlgorithm.Rsa, Bits: var bits and < FairRsaBits })
             yield return new(
                 $"{path}.pem", "KEY_WEAK", $"RSA of {bits} bits",
                 $"sign with a key of {FairRsaBits} bits, ECDSA P-256 or Ed25519, and retire this one");
@@ -117,13 +116,6 @@ internal static class LintTrust
         var scheme = fixedPart.IndexOf("://", StringComparison.Ordinal);
         // Of a URL a whole segment after the host must be fixed, else every account of the host matches.
         return scheme < 0 ? fixedPart.Length == 0 : fixedPart[(scheme + 3)..].Count(static c => c == '/') < 2;
-    }
-
-    private static int RsaBits(VerificationKey key)
-    {
-        using var rsa = RSA.Create();
-        rsa.ImportSubjectPublicKeyInfo(key.Spki.Span, out _);
-        return rsa.KeySize;
     }
 
     private static string Day(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
