@@ -70,7 +70,7 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to GET of {what}");
         try
         {
-            var bytes = await BoundedBody.ReadAsync(response.Body, response.Length, _limits.MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadAsync(response, _limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             return bytes;
         }

@@ -143,7 +143,7 @@ internal sealed class UpstreamReferrers(
     {
         try
         {
-            var bytes = await BoundedBody.ReadAsync(response.Body, response.Length, _limits.MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadAsync(response, _limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             return ManifestReader.Read(bytes, response.ContentType, _limits).Manifest is { IsIndex: true } index
                 ? index.Children.Where(d => d.Digest != subject)

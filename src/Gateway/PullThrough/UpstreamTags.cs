@@ -109,7 +109,7 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
         if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to its tags list");
         try
         {
-            var bytes = await BoundedBody.ReadAsync(response.Body, response.Length, MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadAsync(response, MaxBytes, clock);
             var list = JsonSerializer.Deserialize(bytes, Json.Default.TagsList);
             return (list?.Tags ?? [], response.NextQuery);
         }

@@ -4,10 +4,19 @@ namespace Gateway.Upstream;
 internal static class BoundedBody
 {
     /// <summary>The whole body, or null when it is longer than <paramref name="limit"/> bytes.</summary>
-    public static async Task<byte[]?> ReadAsync(Stream body, int limit, CancellationToken cancellationToken)
+    public static Task<byte[]?> ReadAsync(Stream body, int limit, CancellationToken cancellationToken) =>
+        ReadAsync(buffer => body.ReadAsync(buffer, cancellationToken), limit);
+
+    /// <summary>The same by the caller's way to read some bytes, which answers 0 at the end.</summary>
+    public static async Task<byte[]?> ReadAsync(Func<Memory<byte>, ValueTask<int>> read, int limit)
     {
-        var buffer = new byte[limit + 1];
-        var length = await body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
-        return length > limit ? null : buffer[..length];
+        using var bytes = new MemoryStream();
+        var buffer = new byte[16 * 1024]; // a full TLS record
+        while (await read(buffer) is var count and > 0)
+        {
+            if (bytes.Length + count > limit) return null;
+            bytes.Write(buffer, 0, count);
+        }
+        return bytes.ToArray();
     }
 }
