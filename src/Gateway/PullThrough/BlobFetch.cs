@@ -239,7 +239,8 @@ internal sealed class BlobFetch
             e is OperationCanceledException ? FetchFailure.Stopped : FetchFailure.Unavailable,
             $"the fetch of {Digest} ended: {e.Message}", e);
         if (failure.Failure is FetchFailure.NoRoom or FetchFailure.Wrong || Position == 0) _file?.Discard();
-        Log.FetchFailed(_table.Logger, Digest, Position, failure.Message);
+        // Another fetch, or a push, was quicker: whoever waits looks again and finds it.
+        if (failure.Failure != FetchFailure.OnDisk) Log.FetchFailed(_table.Logger, Digest, Position, failure.Message);
         _readable.Fail(failure);
         _started.TrySetException(failure);
         _verified.TrySetException(failure);

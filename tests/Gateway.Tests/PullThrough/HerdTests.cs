@@ -1,5 +1,7 @@
 using Gateway.Oci;
+using Gateway.PullThrough;
 using Gateway.Storage;
+using Gateway.Tests.Configuration;
 using Scripted;
 using Xunit;
 
@@ -24,6 +26,27 @@ public sealed class HerdTests
         Assert.Equal(layer, await Rig.ReadAsync(rig.Backing, digest));
         Assert.Equal(1, rig.Gets(digest));
         Assert.Empty(rig.Parts);
+    }
+
+    // Between a look at the disk and the fetch, another fetch or a push may have brought it.
+    [Fact]
+    public async Task Fetch_of_what_is_on_disk_meanwhile_says_so_and_is_no_failure_in_the_log()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, ScriptedUpstream.Bytes(1000, seed: 3));
+        await Rig.ReadAsync(rig.Backing, digest);
+        await rig.SettleAsync();
+        var log = new LineLogger();
+        await using var table = new FetchTable(rig.Volume, rig.Clock, log);
+        var source = new UpstreamRepository(rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
+
+        var (fetch, _) = table.Join(Rig.D(digest), null, source);
+        var ended = await Assert.ThrowsAsync<FetchException>(() => fetch.Verified);
+        await fetch.LeaveAsync();
+        await Rig.UntilAsync(() => table.Count == 0);
+
+        Assert.Equal((FetchFailure.OnDisk, 1), (ended.Failure, rig.Gets(digest)));
+        Assert.Empty(log.Lines);
     }
 
     [Fact]
