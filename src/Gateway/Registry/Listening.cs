@@ -1,7 +1,9 @@
 using System.Net;
+using System.Text;
 using Gateway.Configuration;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Net.Http.Headers;
 using KestrelListenOptions = Microsoft.AspNetCore.Server.Kestrel.Core.ListenOptions;
 
 namespace Gateway.Registry;
@@ -18,6 +20,8 @@ internal static class Listening
     // Chosen: a full head of 32 KiB in that time is 2 KiB/s, which any line has; Kestrel gives 30 s.
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(15);
 
+    private static readonly DigitsOnly LengthEncoding = new();
+
     /// <summary>
     /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100; bodies of 240 B/s at
     /// least; an HTTP/2 connection that resets streams without end is ended.
@@ -32,6 +36,7 @@ internal static class Listening
         options.Limits.KeepAliveTimeout = KeepAlive;
         options.Limits.Http2.MaxStreamsPerConnection = MaxStreams;
         options.Limits.RequestHeadersTimeout = HeadersTimeout;
+        options.RequestHeaderEncodingSelector = static name => name == HeaderNames.ContentLength ? LengthEncoding : null;
     }
 
     /// <summary>
@@ -68,5 +73,15 @@ internal static class Listening
                 OnConnection = handshake => ValueTask.FromResult(certificate.Handshake(handshake.Connection.Features.Set)),
             });
         }
+    }
+
+    /// <summary>
+    /// Reads the bytes of a Content-Length: digits alone (RFC 9110 §8.6), so that <c>+4</c> and <c>-0</c> are 400 like any other text.
+    /// Kestrel reads them as numbers and keeps no trace of the sign; how bytes become characters is what it lets us choose before.
+    /// </summary>
+    private sealed class DigitsOnly : ASCIIEncoding
+    {
+        public override int GetChars(ReadOnlySpan<byte> bytes, Span<char> chars) =>
+            base.GetChars(bytes.ContainsAnyExceptInRange((byte)'0', (byte)'9') ? "no digits"u8 : bytes, chars);
     }
 }

@@ -31,14 +31,11 @@ internal static class RawSpellings
     /// <summary>Values of Content-Length for a body of four bytes.</summary>
     public static readonly string[] Lengths =
     [
-        "-4", "0x4", "0x0", "4 4", "4,4", "4, 4", "4, 5", "4;", "4.0", "4e0", "4a", "a4", "\"4\"", "4\u000b", "\u000c4",
+        "-4", "+4", "+0", "-0", "0x4", "0x0", "4 4", "4,4", "4, 4", "4, 5", "4;", "4.0", "4e0", "4a", "a4", "\"4\"", "4\u000b", "\u000c4",
         "4\0", "", "abc", "4_0", "\u00b24", "99999999999999999999", "9223372036854775808", "18446744073709551620", "4294967300",
         "4\r\nContent-Length: 4", "4\r\nContent-Length: 5", "5\r\ncontent-length: 4", "4\r\nContent-Length : 4", "4\r\n 0", "\r\n 4",
         "4\r0", "4\n0",
     ];
-
-    /// <summary>Values that Kestrel takes for four and for none, as does every reader that takes them at all.</summary>
-    public static readonly string[] SignedLengths = ["+4", "+0", "-0"];
 
     /// <summary>Bodies in chunks that no reader may take.</summary>
     public static readonly string[] BrokenChunks =
