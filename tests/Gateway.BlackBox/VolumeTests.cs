@@ -41,6 +41,18 @@ public sealed class VolumeTests : IDisposable
         Assert.Equal(HttpStatusCode.Created, pushed.StatusCode);
     }
 
+    [Fact]
+    public async Task Second_gateway_on_an_audit_log_is_refused_in_one_line()
+    {
+        var audit = $$"""audit: { path: "{{_client.Folder["audit.log"]}}" }""";
+        await using var first = await GatewayProcess.StartAsync(audit);
+
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => GatewayProcess.StartAsync(audit));
+
+        Assert.Contains("ended with 1", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("audit.log is in use by another gateway", refused.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("clean stop", false)]
     [InlineData("clean stop", true)]

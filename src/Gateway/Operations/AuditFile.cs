@@ -45,11 +45,26 @@ internal sealed class AuditFile(string path, long maxSize, int keep) : IDisposab
             Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, BufferSize = 0,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         });
+        Take(file);
         if (file.Length == 0) return file;
         // What a crash cut off stays a line of its own.
         file.Position = file.Length - 1;
         if (file.ReadByte() != '\n') file.Write("\n"u8);
         return file;
+    }
+
+    // Two writers would each write over the other's lines. With file locking switched off, FileShare keeps nobody out; this does.
+    private void Take(FileStream file)
+    {
+        try
+        {
+            file.Lock(0, 1);
+        }
+        catch (IOException e)
+        {
+            file.Dispose();
+            throw new IOException($"{path} is in use by another gateway; stop it, or give this one a file of its own", e);
+        }
     }
 
     private void Rotate()

@@ -4,7 +4,7 @@ using Gateway.Configuration;
 namespace Gateway.Operations;
 
 /// <summary>
-/// Who changed what, who logged in, and what was refused: a line of JSON each, in the file before the next change is answered. Where lines
+/// Who changed what, who logged in, and what was refused: a line of JSON each, in the file before a change is answered. Where lines
 /// cannot be written, what would need one is refused, or goes on, as the configuration says.
 /// </summary>
 internal sealed partial class AuditLog : IDisposable

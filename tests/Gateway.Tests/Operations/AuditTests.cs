@@ -47,6 +47,19 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
+    public async Task A_change_is_told_before_its_client_hears_of_it()
+    {
+        await using var rig = await StartAsync();
+        As(rig, "boss");
+        await rig.PushManifestAsync("team/app", "v0");
+        for (var i = 1; i <= 20; i++)
+        {
+            (await rig.SendAsync("POST", "/-/promote", Json($$"""{"from":"team/app:v0","to":"prod/app:v{{i}}"}"""))).Dispose();
+            Assert.Contains($"\"reference\":\"v{i}\"", File.ReadLines(Options.Path).Last(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Logins_are_told_once_in_a_while_and_wrong_ones_by_the_account_where_there_is_one()
     {
         await using var rig = await StartAsync();
