@@ -11,6 +11,10 @@ public sealed class KillTests
     private const int Kills = 32;
     private const int Pushers = 4;
 
+    // Chosen: some eight images of three answers that count; and about the time between two answers.
+    private const int MaxAnswers = 24;
+    private const int MaxMilliseconds = 40;
+
     /// <summary>Ready without help; how fast is for a benchmark to say, and this only ends a wait that nothing would.</summary>
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(30);
 
@@ -41,11 +45,14 @@ public sealed class KillTests
 
     private static async Task PushUntilKilledAsync(GatewayProcess gateway, PushLedger ledger, Random random)
     {
-        var moment = random.Next(20, 600);
-        var pushers = Enumerable.Range(0, Pushers).Select(n => PushForeverAsync(gateway.Host, ledger, $"team/app{n}", random.Next())).ToArray();
+        // By what was answered and not by the clock alone: on a slow machine, too, kills come early, late and in the middle of pushes.
+        var (answers, moment) = (random.Next(MaxAnswers), random.Next(MaxMilliseconds));
+        var pushers = Task.WhenAll(
+            Enumerable.Range(0, Pushers).Select(n => PushForeverAsync(gateway.Host, ledger, $"team/app{n}", random.Next())).ToArray());
+        await Task.WhenAny(ledger.AcknowledgedInRoundAsync(answers), pushers);
         await Task.Delay(moment); // the random moment itself, no wait for a condition
         await gateway.Server.KillAsync();
-        await Task.WhenAll(pushers);
+        await pushers;
     }
 
     /// <summary>Pushes images of random form until the connection is gone.</summary>
@@ -111,15 +118,30 @@ public sealed class KillTests
         private readonly ConcurrentDictionary<(string Repository, string Digest), int> _tried = [];
         private readonly ConcurrentDictionary<(string Repository, string Tag), (string Digest, int Round)> _tags = [];
         private readonly ConcurrentDictionary<(string Repository, string Tag), (ImmutableArray<string> Digests, int Round)> _tagsTried = [];
+        private SemaphoreSlim _answers = new(0);
         private int _round;
 
         public int Acknowledged => _blobs.Count + _tags.Count;
 
-        public void NextRound() => _round++;
+        public void NextRound()
+        {
+            _round++;
+            _answers = new(0);
+        }
+
+        public async Task AcknowledgedInRoundAsync(int count)
+        {
+            var answers = _answers;
+            while (count-- > 0) await answers.WaitAsync();
+        }
 
         public void Tried(string repository, string digest) => _tried[(repository, digest)] = _round;
 
-        public void BlobAcknowledged(string repository, string digest) => _blobs[(repository, digest)] = _round;
+        public void BlobAcknowledged(string repository, string digest)
+        {
+            _blobs[(repository, digest)] = _round;
+            _answers.Release();
+        }
 
         public void TagTried(string repository, string tag, string digest) => _tagsTried.AddOrUpdate(
             (repository, tag), _ => ([digest], _round), (_, earlier) => (earlier.Digests.Add(digest), _round));
@@ -128,6 +150,7 @@ public sealed class KillTests
         {
             _tags[(repository, tag)] = (digest, _round);
             _tagsTried[(repository, tag)] = ([], _round);
+            _answers.Release();
         }
 
         public async Task VerifyAsync(string host, int since)
