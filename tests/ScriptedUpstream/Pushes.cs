@@ -99,7 +99,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
         var body = new Session(received.Name, content);
         await body.TakeAsync(context, received, rule);
         var bytes = body.ToArray();
-        var document = JsonNode.Parse(bytes)!.AsObject();
+        if (Read(bytes) is not { } document) return Refuse(400, "MANIFEST_INVALID", "no JSON object, or a member twice");
         string?[] named = [.. Digests(document["config"]), .. Digests(document["layers"])];
         if (named.FirstOrDefault(d => !content.Blobs.ContainsKey((received.Name, d!))) is { } missing)
             return Refuse(400, "MANIFEST_BLOB_UNKNOWN", $"no blob {missing}");
@@ -119,6 +119,18 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
             : reference.Contains(':', StringComparison.Ordinal) ? content.RemoveManifest(name, reference)
             : content.Tags.TryRemove((name, reference), out _);
         return removed ? new Reply(202) : Refuse(404, received.IsAnyBlob ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN", "nothing there");
+    }
+
+    private static JsonObject? Read(byte[] bytes)
+    {
+        try
+        {
+            return JsonNode.Parse(bytes, null, new() { AllowDuplicateProperties = false }) as JsonObject;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     private static IEnumerable<string?> Digests(JsonNode? node) => node switch

@@ -116,6 +116,22 @@ internal sealed class Document
                 $"mediaType is {mediaType}, but the fields are those of {(index ? "an image manifest" : "an index")}");
         if (index ? !_keys.Has("manifests") : _config is null || !_keys.Has("layers"))
             throw Problem(ProblemCodes.FieldMissing, $"{mediaType}: expected {(index ? "manifests" : "config and layers")}, got none");
+        CheckBlobs();
+    }
+
+    // Clients that copy by what a descriptor says of itself ask for such a one as a manifest, and go on below it; others take it for a blob.
+    private void CheckBlobs()
+    {
+        if (_config is not null) CheckBlob("config", _config);
+        for (var i = 0; i < _layers?.Length; i++) CheckBlob($"layers[{i}]", _layers.Value[i]);
+    }
+
+    private static void CheckBlob(string place, Descriptor blob)
+    {
+        if (MediaTypes.IsManifest(blob.MediaType))
+            throw Problem(
+                ProblemCodes.AmbiguousDocument,
+                $"{place}: expected a blob, got {blob.MediaType}, which some readers ask for as a manifest and others as a blob");
     }
 
     private static ManifestProblemException Problem(string code, string message) => new(code, message);

@@ -144,6 +144,20 @@ public sealed class ManifestReaderTests
         Refuse(ProblemCodes.AmbiguousDocument, Index($"\"mediaType\":\"{MediaTypes.OciManifest}\""));
     }
 
+    // oras and containerd follow what is called a manifest wherever it stands; others take every layer for a blob.
+    [Theory]
+    [InlineData(MediaTypes.OciManifest)]
+    [InlineData(MediaTypes.OciIndex)]
+    [InlineData(MediaTypes.DockerManifest)]
+    [InlineData(MediaTypes.DockerList)]
+    public void Layer_or_config_that_is_called_a_manifest_is_refused(string type)
+    {
+        var called = $$"""{"mediaType":"{{type}}","digest":"{{Sha}}","size":2}""";
+        Assert.StartsWith("layers[1]: ", Refuse(ProblemCodes.AmbiguousDocument, Image(layers: $"{Layer},{called}")), StringComparison.Ordinal);
+        Assert.StartsWith("config: ", Refuse(ProblemCodes.AmbiguousDocument, Image(config: called)), StringComparison.Ordinal);
+        Accept(Image($"\"subject\":{called}"));
+    }
+
     [Theory]
     [InlineData("\"fsLayers\":[]")]
     [InlineData("\"history\":[]")]
