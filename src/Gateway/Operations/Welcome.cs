@@ -1,5 +1,7 @@
 using System.Text;
+using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Policy;
 
 namespace Gateway.Operations;
 
@@ -44,9 +46,20 @@ internal static class Welcome
     {
         if (options.Routes.FirstOrDefault(route => (route.Upstream is null || route.Forwards) && route.Hosts.IsEmpty) is not { } route)
             return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage or has push: forward, so nothing can be pushed";
-        var name = $"{host}/{Below(route.Prefix)}alpine:latest";
-        return $"docker tag {Pulled(options, host) ?? "alpine:latest"} {name} && docker push {name}";
+        var repository = $"{Below(route.Prefix)}alpine";
+        var pushers = Pushers(options.Access, repository);
+        if (pushers.Count == 0) return $"curl -s {host}/v2/_catalog      # no rule of access lets anybody push to {repository}";
+        var name = $"{host}/{repository}:latest";
+        var login = pushers.Contains(Asker.Anonymous) ? "" : $"docker login {host} && ";
+        return $"{login}docker tag {Pulled(options, host) ?? "alpine:latest"} {name} && docker push {name}";
     }
+
+    /// <summary>The actors of those rules that let somebody push there; without rules everybody may.</summary>
+    private static HashSet<string> Pushers(AccessOptions? access, string repository) => access is null
+        ? [Asker.Anonymous]
+        : [.. access.Rules
+            .Where(rule => rule.Actions.HasFlag(AccessActions.Push) && rule.Repositories.Any(pattern => Glob.IsMatch(pattern, repository)))
+            .SelectMany(rule => rule.Actors)];
 
     private static string Base(Uri address) => $"{address.Scheme}://{Authority(address)}";
 

@@ -49,4 +49,26 @@ public sealed class WelcomeTests
         Assert.DoesNotContain("docker pull", text, StringComparison.Ordinal);
         Assert.DoesNotContain("docker push", text, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("anonymous", "**", "docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
+    [InlineData("ci", "**", "docker login h:5000 && docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
+    [InlineData("ci", "team/**", "curl -s h:5000/v2/_catalog      # no rule of access lets anybody push to alpine")]
+    public void Push_is_shown_as_the_rules_of_access_let_it_be_done(string pusher, string repositories, string command)
+    {
+        var options = new GatewayOptions
+        {
+            Routes = [new() { Prefix = "" }],
+            Access = new()
+            {
+                Rules =
+                [
+                    new(["anonymous"], ["**"], AccessActions.Pull),
+                    new([pusher], [repositories], AccessActions.Pull | AccessActions.Push),
+                ],
+            },
+        };
+
+        Assert.Contains($"  {command}", Welcome.Text(options, [new("http://h:5000")], Operator).Split(Environment.NewLine));
+    }
 }
