@@ -133,7 +133,7 @@ helm &
 helm_job=$!
 unpack trixie cosign2 cosign &
 cosign2_job=$!
-unpack sid engines podman containerd docker.io docker-cli systemd-standalone-sysusers patchelf &
+unpack sid engines podman containerd docker.io docker-cli docker-buildx systemd-standalone-sysusers patchelf &
 engines_job=$!
 unpack trixie fronts nginx-light haproxy &
 fronts_job=$!
@@ -158,6 +158,7 @@ mv "$rig/bin/cosign" "$rig/bin/cosign2"
 for program in containerd ctr docker; do
     launcher "$program" engines "usr/bin/$program"
 done
+launcher docker-buildx engines usr/libexec/docker/cli-plugins/docker-buildx
 patched podman engines usr/bin/podman
 patched dockerd engines usr/sbin/dockerd
 patched runc engines usr/sbin/runc # dockerd asks for its version at start

@@ -45,6 +45,13 @@ internal sealed class Dockerd : IAsyncDisposable
 
     public Task<Output> RunAsync(params string[] arguments) => _client.RunAsync("docker", ["--host", Host, .. arguments]);
 
+    /// <summary>Builds by its BuildKit. What has no <c>RUN</c> starts no container.</summary>
+    public Task<Output> BuildAsync(params string[] arguments)
+    {
+        _client.Environment["DOCKER_HOST"] = Host;
+        return _client.RunAsync("docker-buildx", ["build", .. arguments]);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _server.StopAsync();

@@ -1,0 +1,89 @@
+using System.Text;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>
+/// A gateway that holds what is pushed below <c>held/</c> until a key has signed it, one client who may push, and one who may only pull.
+/// </summary>
+public abstract class HoldScenario : IAsyncDisposable
+{
+    private protected const string Password = "a test's password";
+
+    private readonly DeadEnd _internet = new();
+    private GatewayProcess? _gateway;
+    private Dockerd? _docker;
+
+    private protected Client Pusher { get; } = new();
+
+    private protected Client Puller { get; } = new();
+
+    private protected GatewayProcess Gateway => _gateway ?? throw new InvalidOperationException("The gateway was not started.");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gateway is not null && TestContext.Current.TestState?.Result == TestResult.Failed)
+            TestContext.Current.TestOutputHelper?.WriteLine(_gateway.Log);
+        if (_docker is not null) await _docker.DisposeAsync();
+        if (_gateway is not null) await _gateway.DisposeAsync();
+        _internet.Dispose();
+        Pusher.Dispose();
+        Puller.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    private protected string At(string reference) => $"{Gateway.Host}/{reference}";
+
+    private protected async Task StartAsync(string onMissing = "quarantine", string? storage = null)
+    {
+        foreach (var name in new[] { "good", "wrong" })
+            (await Pusher.RunAsync("cosign2", "generate-key-pair", "--output-key-prefix", name)).Succeeded();
+        var account = (await Pusher.RunAsync("htpasswd", "-nbB", "ci", Password)).Succeeded().Stdout.Trim();
+        Pusher.Folder.Write("htpasswd", account + "\n");
+        _gateway = await GatewayProcess.StartAsync($$"""
+            access:
+              htpasswd: "{{Pusher.Folder["htpasswd"]}}"
+              rules:
+                - { actors: [anonymous], repositories: ["**"], actions: [pull] }
+                - { actors: [ci], repositories: ["**"], actions: [pull, push, delete] }
+            policy:
+              default: allow
+              trust:
+                keys: { release: { pem: "{{Pusher.Folder["good.pub"]}}" } }
+                authorities: { release: { anyOf: [{ key: release }] } }
+              rules:
+                - id: held
+                  match: { repos: ["held/**"] }
+                  require: { signatures: [{ authority: release }] }
+                  onMissing: {{onMissing}}
+            """, storage);
+        var login = Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Password}"));
+        Pusher.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_gateway.Host}}}": { "auth": "{{{login}}}" } } }""");
+    }
+
+    /// <summary>The pusher's, with no way to any registry but on loopback.</summary>
+    private protected async Task<Dockerd> DockerAsync(bool containerdStore) =>
+        _docker ??= await Dockerd.StartAsync(Pusher, "{}", containerdStore, _internet.Url);
+
+    private protected async Task<Output> SignAsync(string cosign, string key, string reference)
+    {
+        string[] offline = cosign == "cosign2" ? ["--tlog-upload=false"] : [$"--signing-config={await ServicesAsync()}"];
+        return await Pusher.RunAsync(
+            cosign, ["sign", "-y", "--allow-http-registry", "--key", Pusher.Folder[$"{key}.key"], .. offline, At(reference)]);
+    }
+
+    private protected async Task AssertHiddenAsync(string reference)
+    {
+        var refused = (await Puller.CraneAsync("manifest", "--insecure", At(reference))).Failed();
+        Assert.Contains("DENIED", refused.Text, StringComparison.Ordinal);
+    }
+
+    private protected async Task AssertSeenAsync(Client by, string reference, string digest) =>
+        Assert.Equal(digest, (await by.CraneAsync("digest", "--insecure", At(reference))).Succeeded().Stdout.Trim());
+
+    // Names no transparency log and no timestamp authority: nothing outside is asked.
+    private async Task<string> ServicesAsync()
+    {
+        (await Pusher.RunAsync("cosign3", "signing-config", "create", "--out", Pusher.Folder["services.json"])).Succeeded();
+        return Pusher.Folder["services.json"];
+    }
+}
