@@ -10,6 +10,9 @@ public sealed record Checked(string? Code, string Why, string? Signer)
     /// <summary>When it may be another answer; null for never by time alone.</summary>
     public DateTimeOffset? ChangesAt { get; init; }
 
+    /// <summary>The earliest moment at which it provably existed; null where nothing proves one, and unless trusted.</summary>
+    public SignedTime? SignedAt { get; init; }
+
     /// <summary>Whether the signature counts.</summary>
     public bool IsTrusted => Code is null;
 

@@ -16,6 +16,7 @@ public sealed class SignatureVerifier(TrustOptions trust)
     private readonly FrozenSet<string> _revoked =
         trust.Keys.Values.Where(static key => key.RevokedAt is not null).Select(static key => key.Key.Fingerprint).ToFrozenSet();
 
+    private readonly ImmutableArray<TrustedRoot> _roots = [.. trust.Keyless.Values.Select(static root => root.Root)];
     private readonly ImmutableArray<PinnedLog> _logs = [.. trust.Keyless.Values.SelectMany(static root => root.Root.SignatureLogs)];
 
     /// <summary>Checks one signature against one authority.</summary>
@@ -54,7 +55,8 @@ public sealed class SignatureVerifier(TrustOptions trust)
             return Checked.Untrusted(ReasonCodes.SigKeyRevoked, $"signed by {who}, which is revoked");
         var log = TransparencyLog.Check(material, options.Key.Spki.Span, authority.Tlog, _logs);
         if (log.Why is { } why) return Checked.Untrusted(ReasonCodes.SigTlogInvalid, $"signed by {who}, but {why}");
-        var at = log.Times.Append(material.FirstSeen).Min(); // what a log saw earlier than we did was there earlier
+        var signed = SignedTime.Earliest(log.Times, TimeStamp.TimesOf(material, _roots).Times);
+        var at = signed?.At < material.FirstSeen ? signed.At : material.FirstSeen; // what others saw before us was there before
         if (at < options.NotBefore)
             return Checked.Untrusted(
                 ReasonCodes.SigTimeInvalid,
@@ -63,7 +65,8 @@ public sealed class SignatureVerifier(TrustOptions trust)
             return Checked.Untrusted(
                 ReasonCodes.SigKeyRetired,
                 $"signed by {who}, first seen {Text(at)}, after the key was retired at {Text(options.RetiredAt.Value)}");
-        return Checked.Trusted(options.Key.Fingerprint, $"signed by {who}");
+        var when = signed is null ? "" : $" at {Text(signed.At)}";
+        return Checked.Trusted(options.Key.Fingerprint, $"signed by {who}{when}") with { SignedAt = signed };
     }
 
     // The scheme gives no hint at who else signed; what came beside the signature may.

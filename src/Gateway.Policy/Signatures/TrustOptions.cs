@@ -21,6 +21,18 @@ public sealed record TrustOptions
     /// <summary>Authorities by name: what rules refer to.</summary>
     public ImmutableSortedDictionary<string, AuthorityOptions> Authorities { get; init; } =
         ImmutableSortedDictionary<string, AuthorityOptions>.Empty;
+
+    /// <summary>
+    /// Whether a time can be proven of what an authority signs: by a log that it is asked about, or a time stamper. Keys have those of
+    /// every keyless root.
+    /// </summary>
+    public bool ProvesTimes(AuthorityOptions authority)
+    {
+        if (authority.Notation is { } notation) return !Notation[notation.Store].Tsa.IsEmpty;
+        var roots = authority.Keyless is { } keyless ? [Keyless[keyless.Root]] : Keyless.Values;
+        return roots.Any(root => !root.Root.TimestampAuthorities.IsEmpty
+            || (authority.Tlog != TlogMode.Ignore && !root.Root.SignatureLogs.IsEmpty));
+    }
 }
 
 /// <summary>One key of <c>policy.trust.keys</c>.</summary>

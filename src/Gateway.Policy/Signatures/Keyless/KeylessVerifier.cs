@@ -18,8 +18,6 @@ public sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identity
 /// </summary>
 public static class KeylessVerifier
 {
-    private const int MaxTimestamps = 32; // sigstore-go's bound
-
     /// <summary>Checks one signature for one authority.</summary>
     /// <param name="material">The signature with everything that came beside it.</param>
     /// <param name="authority">Whose signatures count; a keyless one.</param>
@@ -35,11 +33,11 @@ public static class KeylessVerifier
             RequireSignature(material, leaf);
             var log = TransparencyLog.Check(material, leaf.RawData, authority.Tlog, root.Root.SignatureLogs);
             if (log.Why is { } notLogged) throw new RefusedException(ReasonCodes.SigTlogInvalid, notLogged);
-            var times = TimesOf(material, log, root.Root);
+            var (times, first) = TimesOf(material, log, root.Root);
             RequireIssued(leaf, times, root.Root);
             var identity = RequireIdentity(leaf, expected);
-            var at = times.Min();
-            return new(Checked.Trusted(identity.ToString(), $"signed by {identity} at {TimeRange.Text(at)}"), identity, at);
+            var trusted = Checked.Trusted(identity.ToString(), $"signed by {identity} at {TimeRange.Text(first.At)}");
+            return new(trusted with { SignedAt = first }, identity, first.At);
         }
         catch (RefusedException e)
         {
@@ -78,21 +76,14 @@ public static class KeylessVerifier
             throw new RefusedException(ReasonCodes.SigBad, $"the signature is not over this content by the certificate's {key.Fingerprint}");
     }
 
-    /// <summary>The moments at which the signature provably existed; at least one.</summary>
-    private static ImmutableArray<DateTimeOffset> TimesOf(SignatureMaterial material, LogCheck log, TrustedRoot root)
+    /// <summary>The moments at which the signature provably existed, and the earliest of them; at least one.</summary>
+    private static (ImmutableArray<DateTimeOffset> All, SignedTime First) TimesOf(
+        SignatureMaterial material, LogCheck log, TrustedRoot root)
     {
-        if (material.Timestamps.Length > MaxTimestamps)
-            throw Invalid($"{material.Timestamps.Length} time stamps, expected at most {MaxTimestamps}");
-        var times = log.Times.ToList();
-        var stampers = new HashSet<string>(StringComparer.Ordinal);
-        string? why = null;
-        foreach (var stamp in material.Timestamps)
-        {
-            var (time, by, problem) = TimeStamp.Verify(stamp, material.Timestamped.Span, root);
-            why ??= problem;
-            if (time is { } moment && stampers.Add(by!.Uri)) times.Add(moment);
-        }
-        if (times.Count > 0) return [.. times];
+        if (material.Timestamps.Length > TimeStamp.MaxStamps)
+            throw Invalid($"{material.Timestamps.Length} time stamps, expected at most {TimeStamp.MaxStamps}");
+        var (stamped, why) = TimeStamp.TimesOf(material, [root]);
+        if (SignedTime.Earliest(log.Times, stamped) is { } first) return ([.. log.Times, .. stamped], first);
         throw Invalid(why ?? "no time that can be verified: expected a log's promise (Rekor v1) or an RFC 3161 time stamp");
     }
 

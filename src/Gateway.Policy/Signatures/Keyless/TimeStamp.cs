@@ -11,6 +11,9 @@ namespace Gateway.Policy.Signatures.Keyless;
 /// <summary>RFC 3161 time stamps: when a pinned time stamper saw a signature.</summary>
 internal static class TimeStamp
 {
+    /// <summary>Most stamps of one signature that are looked at: sigstore-go's bound.</summary>
+    public const int MaxStamps = 32;
+
     private static readonly string[] Hashes =
         ["2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2", "2.16.840.1.101.3.4.2.3"]; // SHA-256, -384, -512 (RFC 5754 §2)
 
@@ -26,6 +29,26 @@ internal static class TimeStamp
     {
         var (stamp, by, why) = Check(() => Token(response), stamped, root.TimestampAuthorities, carries: false);
         return (stamp?.Timestamp, by, why);
+    }
+
+    /// <summary>When pinned time stampers saw a signature, each of them once, and why a stamp does not count.</summary>
+    /// <param name="material">The signature with its stamps.</param>
+    /// <param name="roots">Who may stamp.</param>
+    public static (ImmutableArray<DateTimeOffset> Times, string? Why) TimesOf(SignatureMaterial material, ImmutableArray<TrustedRoot> roots)
+    {
+        var times = ImmutableArray.CreateBuilder<DateTimeOffset>();
+        var stampers = new HashSet<string>(StringComparer.Ordinal);
+        string? why = null;
+        foreach (var stamp in material.Timestamps.Take(MaxStamps))
+        {
+            foreach (var root in roots)
+            {
+                var (time, by, problem) = Verify(stamp, material.Timestamped.Span, root);
+                why ??= problem;
+                if (time is { } moment && stampers.Add(by!.Uri)) times.Add(moment);
+            }
+        }
+        return (times.ToImmutable(), why);
     }
 
     /// <summary>The same for a bare TimeStampToken in DER that carries the certificates up to a pinned root. One result is null.</summary>

@@ -1,5 +1,6 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
+using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
 using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
@@ -51,7 +52,15 @@ internal static class NotationVerifier
 
     private sealed record Question(
         SignatureMaterial Material, NotationAttributes Signed, List<X509Certificate2> Chain, NotationAuthority Expected,
-        NotationStoreOptions Store, DateTimeOffset Now);
+        NotationStoreOptions Store, DateTimeOffset Now)
+    {
+        private (Rfc3161TimestampTokenInfo? Info, string? Why)? _stamp;
+
+        /// <summary>The signature's one time stamp by the store's stampers; without information, why it does not count.</summary>
+        public (Rfc3161TimestampTokenInfo? Info, string? Why) Stamp => _stamp ??= Material.Timestamps is [var token]
+            ? TimeStamp.VerifyToken(token, Material.Timestamped.Span, Store.Tsa)
+            : (null, $"there is no time stamp, which {Expected.Store} has time stampers for");
+    }
 
     private static void Load(SignatureMaterial material, List<X509Certificate2> chain)
     {
@@ -86,7 +95,12 @@ internal static class NotationVerifier
         }
         var who = $"x509.subject: {question.Chain[0].Subject}";
         var noted = string.Concat(notes.Select(static note => $"; noted only: {note}"));
-        return Checked.Trusted(who, $"signed by {Printable.Quote(who)}{noted}");
+        // A stamp proves its time whether or not the trust policy asks for one.
+        SignedTime? signed = question is { Store.Tsa.IsEmpty: false, Stamp.Info: { } stamp }
+            ? new(stamp.Timestamp, SignedTime.Stamp)
+            : null;
+        var when = signed is null ? "" : $", stamped {TimeRange.Text(signed.At)}";
+        return Checked.Trusted(who, $"signed by {Printable.Quote(who)}{when}{noted}") with { SignedAt = signed };
     }
 
     private static readonly (NotationCheck, string, Func<Question, string?>)[] Checks =
@@ -117,12 +131,11 @@ internal static class NotationVerifier
 
     private static string? ProblemOfTime(Question question)
     {
-        var (material, signed, chain, expected, store, now) = question;
+        var (_, signed, chain, expected, store, now) = question;
         if (signed.BySigningAuthority) return ProblemAt(chain, signed.SigningTime, signed.SigningTime, "made by its authority's word");
         var isStamped = !store.Tsa.IsEmpty && (!expected.StampAfterExpiry || chain.Exists(certificate => now >= End(certificate)));
         if (!isStamped) return ProblemAt(chain, now, now, "asked for");
-        if (material.Timestamps is not [var token]) return $"there is no time stamp, which {expected.Store} has time stampers for";
-        var (stamp, why) = TimeStamp.VerifyToken(token, material.Timestamped.Span, store.Tsa);
+        var (stamp, why) = question.Stamp;
         if (stamp is null) return why;
         var accuracy = TimeSpan.FromMicroseconds(stamp.AccuracyInMicroseconds ?? 0);
         return ProblemAt(chain, stamp.Timestamp - accuracy, stamp.Timestamp + accuracy, "stamped");
