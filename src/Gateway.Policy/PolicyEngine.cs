@@ -10,8 +10,8 @@ public sealed class PolicyEngine
     /// <summary>Most characters of a reason's message: the caller adds the decision's id, and all of it may have 400.</summary>
     public const int MaxMessage = 370;
 
-    // An index may have thousands of refused children; the first few tell it.
-    private const int MaxReasons = 16;
+    /// <summary>Most reasons, and ages of a rule: an index may have thousands of refused children, and the first few tell it.</summary>
+    internal const int MaxReasons = 16;
 
     // Most pieces of evidence in one verdict; the rest are signatures nobody reads about.
     private const int MaxEvidence = 64;
@@ -57,12 +57,18 @@ public sealed class PolicyEngine
         var sets = new EvidenceSets(input.Facts);
         RuleHearing[] heard =
             [.. Hear(_documents, input, sets, []), .. Hear(_rules, input, sets, _exceptions), .. JudgeDefault(input, Policy)];
+        var aged = heard.SelectMany(static h => h.Verdict.Ages).Select(static age => age.Evidence).ToHashSet();
         Reason[] reasons = [.. heard.SelectMany(static h => h.Verdict.Reasons).OrderByDescending(static reason => reason.Outcome)];
         return new(Worst(heard.Select(static h => h.Verdict.Effective)), Revision, [.. reasons.Take(MaxReasons)])
         {
             BeforeModes = Worst(heard.Select(static h => h.Verdict.Outcome)),
             Rules = [.. heard.Select(static h => h.Verdict)],
-            Evidence = [.. heard.SelectMany(static h => h.Evidence).Distinct().Take(MaxEvidence)],
+            // What a verdict rests on is kept and promoted by this list: it is what others must not crowd out.
+            Evidence =
+            [
+                .. heard.SelectMany(static h => h.Evidence).Distinct().OrderByDescending(e => aged.Contains(e.Digest))
+                    .ThenByDescending(static e => e.Verified).Take(MaxEvidence),
+            ],
             ExceptionsUsed = [.. heard.SelectMany(static h => h.Exceptions).Distinct()],
             Until = heard.Min(static h => h.Until),
             OfBinding = _documents.Concat(_rules).Any(rule => rule.ReadsTag(input)),

@@ -33,6 +33,9 @@ public static class ReasonCodes
     /// <summary>Younger than the rule allows.</summary>
     public const string LimitMinAge = "LIMIT_MIN_AGE";
 
+    /// <summary>Nothing that counts proves a time from which its age could be counted.</summary>
+    public const string LimitAgeUnknown = "LIMIT_AGE_UNKNOWN";
+
     /// <summary>Bytes are not what their media type says.</summary>
     public const string MediaUntruthful = "MEDIA_UNTRUTHFUL";
 

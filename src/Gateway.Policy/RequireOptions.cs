@@ -107,6 +107,21 @@ public sealed record LimitOptions
 
     /// <summary>Age that a manifest must have before it is served.</summary>
     public TimeSpan? MinAge { get; init; }
+
+    /// <summary>What both ages count from.</summary>
+    public AgeStart AgeFrom { get; init; } = AgeStart.FirstSeen;
+}
+
+/// <summary>What ages count from. Never from what a config says of its creation, which is its author's word.</summary>
+public enum AgeStart
+{
+    /// <summary>When this gateway first saw the manifest, or an index that names it.</summary>
+    FirstSeen,
+
+    /// <summary>
+    /// The earliest moment that is proven of a signature or attestation which counts for the rule: what it signs is at least as old.
+    /// </summary>
+    Attested,
 }
 
 /// <summary>Whether a tag may move to another manifest.</summary>

@@ -62,11 +62,17 @@ internal sealed class Hearing(PolicyInput input, EvidenceSets sets, Digest diges
     /// <summary>Whether it is the one that was asked about, and none below it.</summary>
     public bool IsAsked => digest == input.Digest;
 
+    /// <summary>The names of a manifest: what vouches for one of them vouches for the bytes.</summary>
+    public Digest[] NamesOf(Digest one) => one == input.Digest && !input.Canonical.IsEmpty ? [one, input.Canonical] : [one];
+
     /// <summary>What was found wrong.</summary>
     public List<Finding> Findings { get; } = [];
 
     /// <summary>The evidence that was looked at.</summary>
     public List<EvidenceSeen> Evidence { get; } = [];
+
+    /// <summary>The ages that were found in evidence.</summary>
+    public List<AttestedAge> Ages { get; } = [];
 
     /// <summary>The earliest moment that could change what was found.</summary>
     public DateTimeOffset? Until { get; private set; }

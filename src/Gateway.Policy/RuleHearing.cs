@@ -26,7 +26,10 @@ internal sealed record RuleHearing(
             judged.Select(static j => j.Enforced).DefaultIfEmpty(Outcome.Allow).Max(),
             judged.Select(static j => j.Effective).DefaultIfEmpty(Outcome.Allow).Max(),
             [.. reasons],
-            judged.Length == 0 ? "" : judged[0].Fix(rule.Options, input));
+            judged.Length == 0 ? "" : judged[0].Fix(rule.Options, input))
+        {
+            Ages = [.. hearings.SelectMany(static h => h.Ages).Take(PolicyEngine.MaxReasons)],
+        };
         return new(
             verdict, [.. hearings.SelectMany(static h => h.Evidence)], [.. excepted.Select(static e => e.Id)],
             hearings.Select(static h => h.Until).Concat(excepted.Select(static e => (DateTimeOffset?)e.Until)).Min(),

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using Gateway.Oci;
 using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
@@ -36,27 +38,50 @@ internal static class Rules
         if (!require.Annotations.IsEmpty) yield return new AnnotationRequirement(require);
         if (require.Limits is { MaxTotalBytes: not null } or { MaxLayerBytes: not null } or { MaxLayers: not null })
             yield return new LimitRequirement(require.Limits);
-        if (require.Limits is { MinAge: not null } or { MaxAge: not null }) yield return new AgeRequirement(require.Limits);
+        if (AsksForAge(require.Limits) && require.Limits.AgeFrom == AgeStart.FirstSeen) yield return new AgeRequirement(require.Limits);
         if (require.TagMutability != TagMutability.Mutable) yield return new TagMutabilityRequirement(require.TagMutability);
     }
 
+    private static bool AsksForAge([NotNullWhen(true)] LimitOptions? limits) => limits is { MinAge: not null } or { MaxAge: not null };
+
+    // Ages by evidence come last: who lacks a signature is told to sign first.
     private static IEnumerable<IRequirement> EvidenceOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier)
+    {
+        var isAged = AsksForAge(require.Limits) && require.Limits.AgeFrom == AgeStart.Attested;
+        ImmutableArray<WantedEvidence> wanted = [.. WantedOf(require, trust, verifier, isAged)];
+        foreach (var one in wanted) yield return new EvidenceRequirement(one);
+        if (isAged) yield return new AttestedAgeRequirement(require.Limits!, wanted);
+    }
+
+    // Where an age counts from the first of them, all that counts is looked for.
+    private static IEnumerable<WantedEvidence> WantedOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier, bool all)
     {
         foreach (var signature in require.Signatures)
         {
-            yield return new EvidenceRequirement(new(
-                "signature", signature.Authority, signature.Coverage, StaleAt(trust, signature.Authority),
-                AdviceOf(trust.Authorities[signature.Authority]),
-                (digest, set, input) => InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time))));
+            yield return Wanted(
+                trust, "signature", signature.Authority, signature.Coverage, AdviceOf(trust.Authorities[signature.Authority]),
+                (digest, set, input) =>
+                    InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time, all)));
         }
         foreach (var attestation in require.Attestations)
         {
-            yield return new EvidenceRequirement(new(
-                attestation.PredicateType, attestation.Authority, attestation.Coverage, StaleAt(trust, attestation.Authority),
+            yield return Wanted(
+                trust, attestation.PredicateType, attestation.Authority, attestation.Coverage,
                 $"cosign attest --type {attestation.PredicateType}",
-                (digest, set, input) => InTime(time => verifier.Attestations(attestation, digest, set, input.Now, time))));
+                (digest, set, input) => InTime(time => verifier.Attestations(attestation, digest, set, input.Now, time, all)));
         }
     }
+
+    private static WantedEvidence Wanted(
+        TrustOptions trust, string what, string authority, IndexCoverage coverage, string advice,
+        Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> ask) =>
+        new(what, authority, coverage, StaleAt(trust, authority), advice, ask)
+        {
+            ProvesTimes = trust.ProvesTimes(trust.Authorities[authority]),
+            TimeAdvice = trust.Authorities[authority].Notation is null
+                ? "a log entry that tells a time, or a time stamp"
+                : "--timestamp-url",
+        };
 
     // A certificate and its log cost milliseconds each time, and anybody's signatures are tried.
     private static EvidenceCheck InTime(Func<CancellationToken, EvidenceCheck> ask)

@@ -44,7 +44,19 @@ public sealed record Reason(string Rule, string Code, string Message, Outcome Ou
 /// <param name="Reasons">What was found; empty when the rule is satisfied.</param>
 /// <param name="Fix">What to do; empty when the rule is satisfied.</param>
 public sealed record RuleVerdict(
-    string Id, string MatchedBy, Outcome Outcome, Outcome Effective, ImmutableArray<Reason> Reasons, string Fix);
+    string Id, string MatchedBy, Outcome Outcome, Outcome Effective, ImmutableArray<Reason> Reasons, string Fix)
+{
+    /// <summary>What the ages count from that the rule was asked about, where it is evidence.</summary>
+    public ImmutableArray<AttestedAge> Ages { get; init; } = [];
+}
+
+/// <summary>What the age of a manifest counts from: the earliest time that is proven of what counts.</summary>
+/// <param name="Manifest">Whose age it is.</param>
+/// <param name="SignedAt">The time.</param>
+/// <param name="By">What proves it, as <see cref="Signatures.SignedTime"/> calls it.</param>
+/// <param name="Subject">What the evidence is about: the manifest, an index that names it, or an image of it.</param>
+/// <param name="Evidence">The manifest that brought the evidence.</param>
+public sealed record AttestedAge(Digest Manifest, DateTimeOffset SignedAt, string By, Digest Subject, Digest Evidence);
 
 /// <summary>A piece of evidence that was looked at.</summary>
 /// <param name="Subject">What it is about.</param>

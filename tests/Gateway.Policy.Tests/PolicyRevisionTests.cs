@@ -46,6 +46,7 @@ public sealed class PolicyRevisionTests
         PolicyOf(new(), Rule with { Require = new() { TagMutability = TagMutability.Immutable } }),
         PolicyOf(new(), Rule with { Require = new() { Limits = new() { MaxLayers = 1 } } }),
         PolicyOf(new(), Rule with { Require = new() { Limits = new() { MinAge = TimeSpan.FromDays(1) } } }),
+        PolicyOf(new(), Rule with { Require = new() { Limits = new() { MinAge = TimeSpan.FromDays(1), AgeFrom = AgeStart.Attested } } }),
         PolicyOf(new(), Rule with { Require = new() { Platforms = new() { OnlyOs = ["linux"] } } }),
         PolicyOf(new(), Rule with { Require = new() { TruthfulMedia = [MediaClaim.Gzip] } }),
         PolicyOf(new(), Rule with { Require = new() { LayerDigestCheck = true } }),

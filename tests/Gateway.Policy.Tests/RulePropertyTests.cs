@@ -28,10 +28,19 @@ public sealed class RulePropertyTests
         new() { Limits = new() { MaxLayers = 1 } },
         new() { Limits = new() { MinAge = TimeSpan.FromDays(2) } },
         new() { Limits = new() { MaxAge = TimeSpan.FromDays(4), MaxTotalBytes = 100 } },
+        new() { Signatures = [new("release")], Limits = new() { MinAge = TimeSpan.FromDays(2), AgeFrom = AgeStart.Attested } },
+        new() { Signatures = [new("release")], Limits = new() { MaxAge = TimeSpan.FromDays(4), AgeFrom = AgeStart.Attested } },
         new() { TagMutability = TagMutability.Immutable },
         new() { TagMutability = TagMutability.MonotonicSemver },
         new() { TruthfulMedia = [MediaClaim.Gzip, MediaClaim.Tar], LayerDigestCheck = true },
     ];
+
+    private static readonly Manifest[] Manifests = [Image, Amd, Both, HelmChart, Wasm, CosignSignature, CosignBundle];
+
+    // Signed once: a log takes longer than the rest of a question. Without an age there is no log.
+    private static readonly Dictionary<(Manifest, int), Gateway.Policy.Signatures.Evidence> Signatures = (
+        from manifest in Manifests from age in Enumerable.Range(0, 6) select (manifest, age)).ToDictionary(
+            static one => one, static one => LoggedSignature.Of(one.manifest, Key, one.age == 0 ? null : Asking.Now.AddDays(-one.age)));
 
     private static readonly Gen<RuleOptions> AnyRule =
         from require in Gen.Elements(Requirements)
@@ -45,19 +54,21 @@ public sealed class RulePropertyTests
             Id = "", Require = require, Mode = mode, OnMissing = missing, Repositories = [repository], IncludeTags = [.. tags], Kinds = [.. kinds],
         };
 
+    private static readonly Gateway.Policy.Signatures.TrustOptions Trust = LoggedSignature.Trust(Key);
+
     private static readonly Gen<PolicyOptions> AnyPolicy =
         from rules in AnyRule.ListOf()
         from otherwise in Gen.Elements(Outcome.Allow, Outcome.Deny)
         from exception in Gen.Elements<int?>(null, 0, 1)
         select PolicyOf(Types(), [.. rules.Take(5).Select(static (rule, i) => rule with { Id = $"r{i}" })]) with
         {
-            Default = otherwise, Trust = TrustIn.Keys(Key), Exceptions = exception is { } i
+            Default = otherwise, Trust = Trust, Exceptions = exception is { } i
                 ? [new() { Id = "e", Rule = $"r{i}", Repositories = ["team/**"], Until = Asking.Now.AddDays(1), By = "a", Reason = "b" }]
                 : [],
         };
 
     private static readonly Gen<PolicyInput> AnyInput =
-        from manifest in Gen.Elements(Image, Amd, Both, HelmChart, Wasm, CosignSignature, CosignBundle)
+        from manifest in Gen.Elements(Manifests)
         from tag in Gen.Elements<string?>(null, "v1", "latest", TagTests.Signature)
         from stage in Gen.Elements(Enum.GetValues<Stage>())
         from age in Gen.Choose(0, 5)
@@ -78,7 +89,7 @@ public sealed class RulePropertyTests
         TagHistory = isBound ? [new(DigestOf(Sif), Sif)] : [],
         Evidence = isSigned
             ? ImmutableDictionary<Digest, ImmutableArray<Gateway.Policy.Signatures.Evidence>>.Empty.Add(
-                DigestOf(manifest), [Forge.Tagged(Forge.SimpleSigning(Key, Forge.Payload(DigestOf(manifest).ToString())))])
+                DigestOf(manifest), [Signatures[(manifest, age)]])
             : ImmutableDictionary<Digest, ImmutableArray<Gateway.Policy.Signatures.Evidence>>.Empty,
     };
 

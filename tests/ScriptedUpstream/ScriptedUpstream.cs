@@ -123,6 +123,14 @@ public sealed class ScriptedUpstream : IAsyncDisposable
     public string AddReferrer(string name, string subject, string artifactType, string? tag = null) =>
         _content.AddReferrer(name, subject, artifactType, tag);
 
+    /// <summary>A manifest that refers to a subject by its own bytes, which are the test's.</summary>
+    public string AddReferrer(string name, string subject, byte[] manifest)
+    {
+        var digest = _content.AddManifest(name, manifest, Content.ManifestType, null);
+        _content.Refer(name, subject, digest, manifest.Length, artifactType: null);
+        return digest;
+    }
+
     /// <summary>Lists a subject's referrers under the fallback tag, as clients do where there is no API.</summary>
     public string WriteFallbackTag(string name, string subject)
     {

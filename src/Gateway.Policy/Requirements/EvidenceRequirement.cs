@@ -12,7 +12,21 @@ namespace Gateway.Policy;
 /// <param name="Ask">The question, of one digest.</param>
 internal sealed record WantedEvidence(
     string What, string Authority, IndexCoverage Coverage, DateTimeOffset? StaleAt, string Advice,
-    Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> Ask);
+    Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> Ask)
+{
+    /// <summary>Whether anything of it can have a time that is proven.</summary>
+    public bool ProvesTimes { get; init; }
+
+    /// <summary>What gives it such a time, behind <see cref="Advice"/> and the reference.</summary>
+    public string TimeAdvice { get; init; } = "";
+
+    /// <summary>What the verdict tells of a signature that was looked at.</summary>
+    public EvidenceSeen Seen(Digest subject, EvidenceFinding finding) => new(
+        subject, finding.Evidence, What, Name(finding.Format), finding.Result.IsTrusted ? Authority : null,
+        finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why);
+
+    private static string Name(SignatureFormat? format) => format is { } known ? EvidenceVerifier.Name(known) : "unreadable";
+}
 
 /// <summary>Requires signatures or attestations. Never of evidence: else each signature would need one.</summary>
 internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
@@ -33,30 +47,32 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
         Digest[] images = hearing.Manifest.IsIndex
             ? [.. ImagesBelow.Of(input, hearing.Digest, hearing.Manifest).Select(static image => image.Digest)]
             : [];
-        var above = input.Facts.Above.Select(static index => index.Digest);
-        Digest[] indexes = [.. hearing.IsAsked ? above : above.Append(input.Digest)];
-        var check = Coverage.Check(wanted.Coverage, hearing.Digest, images, indexes, digest => Ask(hearing, digest));
+        var check = Coverage.Check(wanted.Coverage, hearing.Digest, images, IndexesAbove(hearing), digest => Ask(hearing, digest));
         hearing.ChangesAt(wanted.StaleAt);
         if (check.Code is { } code) hearing.Findings.Add(Missing(code, check.Why, hearing));
+    }
+
+    /// <summary>The indexes of the repository that name what is looked at.</summary>
+    public static Digest[] IndexesAbove(Hearing hearing)
+    {
+        var above = hearing.Input.Facts.Above.Select(static index => index.Digest);
+        return [.. hearing.IsAsked ? above : above.Append(hearing.Input.Digest)];
     }
 
     // The bytes that are asked about have one name, whatever they are asked for by: what vouches for it vouches for them.
     private EvidenceCheck Ask(Hearing hearing, Digest digest)
     {
         var check = AskOf(hearing, digest);
-        var canonical = hearing.Input.Canonical;
-        if (check.IsSatisfied || canonical.IsEmpty || digest != hearing.Input.Digest) return check;
+        if (check.IsSatisfied || hearing.NamesOf(digest) is not [_, var canonical]) return check;
         var same = AskOf(hearing, canonical);
         return same.IsSatisfied || check.Findings.IsEmpty ? same : check;
     }
 
     private EvidenceCheck AskOf(Hearing hearing, Digest digest)
     {
-        var check = wanted.Ask(digest, hearing.Sets.Of(digest), hearing.Input);
+        var check = hearing.Sets.Check(wanted, digest, hearing.Input);
         foreach (var finding in check.Findings) hearing.ChangesAt(finding.Result.ChangesAt);
-        hearing.Evidence.AddRange(check.Findings.Select(finding => new EvidenceSeen(
-            digest, finding.Evidence, wanted.What, Name(finding.Format), finding.Result.IsTrusted ? wanted.Authority : null,
-            finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why)));
+        hearing.Evidence.AddRange(check.Findings.Select(finding => wanted.Seen(digest, finding)));
         return !check.IsSatisfied && hearing.Input.Facts.BeyondBudget.Contains(digest)
             ? check with { Code = ReasonCodes.EvidenceBudget }
             : check;
@@ -69,17 +85,23 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
         Expected = $"{wanted.What} by {wanted.Authority}",
         IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),
     };
-
-    private static string Name(SignatureFormat? format) => format is { } known ? EvidenceVerifier.Name(known) : "unreadable";
 }
 
 /// <summary>The evidence of one question, each subject's read once for all rules.</summary>
 internal sealed class EvidenceSets(PolicyFacts facts)
 {
     private readonly Dictionary<Digest, EvidenceSet> _read = [];
+    private readonly Dictionary<(WantedEvidence Wanted, Digest Subject), EvidenceCheck> _checked = [];
 
-    /// <summary>The evidence about a subject.</summary>
-    public EvidenceSet Of(Digest subject)
+    /// <summary>What comes of asking something of a subject; each signature is verified once for it.</summary>
+    public EvidenceCheck Check(WantedEvidence wanted, Digest subject, PolicyInput input)
+    {
+        if (_checked.TryGetValue((wanted, subject), out var known)) return known;
+        var check = wanted.Ask(subject, Of(subject), input);
+        return _checked[(wanted, subject)] = check with { IsCut = check.IsCut || facts.BeyondBudget.Contains(subject) };
+    }
+
+    private EvidenceSet Of(Digest subject)
     {
         if (_read.TryGetValue(subject, out var known)) return known;
         return _read[subject] = facts.Evidence.TryGetValue(subject, out var evidence) ? EvidenceSet.Read(evidence) : EvidenceSet.Empty;

@@ -36,6 +36,17 @@ public static class Coverage
         return above.Select(ask).FirstOrDefault(static index => index.IsSatisfied) ?? own;
     }
 
+    /// <summary>The manifests whose evidence counts for a manifest without its images: itself, and the indexes that speak for it.</summary>
+    /// <param name="coverage">Which must satisfy a requirement.</param>
+    /// <param name="subject">The manifest.</param>
+    /// <param name="hasImages">Whether it is an index of images.</param>
+    /// <param name="above">The indexes of the repository that name it.</param>
+    public static IEnumerable<Digest> SpeakingFor(IndexCoverage coverage, Digest subject, bool hasImages, IEnumerable<Digest> above)
+    {
+        if (hasImages) return coverage == IndexCoverage.Children ? [] : [subject];
+        return coverage is IndexCoverage.Children or IndexCoverage.Both ? [subject] : above.Prepend(subject);
+    }
+
     private static EvidenceCheck CheckAll(IReadOnlyList<Digest> images, Func<Digest, EvidenceCheck> ask)
     {
         var findings = ImmutableArray.CreateBuilder<EvidenceFinding>();

@@ -9,6 +9,9 @@ namespace Gateway.Policy.Signatures;
 /// <param name="Findings">Every signature that was looked at.</param>
 public sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<EvidenceFinding> Findings)
 {
+    /// <summary>Whether there was more than could be looked at; said only where all of it was asked about.</summary>
+    public bool IsCut { get; init; }
+
     /// <summary>Whether the requirement is satisfied.</summary>
     public bool IsSatisfied => Code is null;
 }

@@ -26,12 +26,13 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     /// <param name="evidence">What there is about it.</param>
     /// <param name="now">The moment of the question.</param>
     /// <param name="cancellation">Ends the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
+    /// <param name="all">Whether every signature is looked at, also when there are enough.</param>
     public EvidenceCheck Signatures(
         SignatureRequirementOptions requirement, Digest subject, RepositoryName repository, EvidenceSet evidence, DateTimeOffset now,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default, bool all = false)
     {
         var authority = trust.Authorities[requirement.Authority];
-        return Ask(new("signature", ReasonCodes.SigNone, authority, requirement.AtLeast), evidence, Check, cancellation);
+        return Ask(new("signature", ReasonCodes.SigNone, authority, requirement.AtLeast, all), evidence, Check, cancellation);
 
         Checked? Check(SignatureMaterial material)
         {
@@ -48,10 +49,10 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     /// </summary>
     public EvidenceCheck Attestations(
         AttestationRequirementOptions requirement, Digest subject, EvidenceSet evidence, DateTimeOffset now,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default, bool all = false)
     {
         var authority = trust.Authorities[requirement.Authority];
-        var wanted = new Wanted($"attestation {requirement.PredicateType}", ReasonCodes.AttNone, authority, requirement.AtLeast);
+        var wanted = new Wanted($"attestation {requirement.PredicateType}", ReasonCodes.AttNone, authority, requirement.AtLeast, all);
         return Ask(wanted, evidence, Check, cancellation);
 
         Checked? Check(SignatureMaterial material)
@@ -62,27 +63,31 @@ public sealed class EvidenceVerifier(TrustOptions trust)
         }
     }
 
-    // What is asked: what it is called, the code for none at all, by whom, and how many signers.
-    private sealed record Wanted(string What, string None, AuthorityOptions Authority, int AtLeast);
+    // What is asked: what it is called, the code for none at all, by whom, how many signers, and whether to look at what comes after them.
+    private sealed record Wanted(string What, string None, AuthorityOptions Authority, int AtLeast, bool All);
 
     private static EvidenceCheck Ask(
         Wanted wanted, EvidenceSet evidence, Func<SignatureMaterial, Checked?> check, CancellationToken cancellation)
     {
         var findings = ImmutableArray.CreateBuilder<EvidenceFinding>();
         var signers = new HashSet<string>(StringComparer.Ordinal);
+        string? why = null;
         foreach (var found in evidence.Found.TakeWhile(_ => !cancellation.IsCancellationRequested))
         {
             if ((found.Problem ?? check(found.Material!)) is not { } result) continue;
             findings.Add(new(found.Evidence, found.Layer, found.Material?.Format, result));
-            if (result.Signer is { } signer && signers.Add(signer) && signers.Count == wanted.AtLeast)
-                return new(null, Printable.Line($"{wanted.What} by {wanted.Authority.Id}: {result.Why}"), findings.ToImmutable());
+            if (result.Signer is not { } signer || !signers.Add(signer) || signers.Count != wanted.AtLeast) continue;
+            why = Printable.Line($"{wanted.What} by {wanted.Authority.Id}: {result.Why}");
+            if (!wanted.All) return new(null, why, findings.ToImmutable());
         }
-        return Missing(wanted, signers.Count, findings.ToImmutable(), evidence.IsTruncated || cancellation.IsCancellationRequested);
+        var isCut = evidence.IsTruncated || cancellation.IsCancellationRequested;
+        var all = why is null ? Missing(wanted, signers.Count, findings.ToImmutable(), isCut) : new(null, why, findings.ToImmutable());
+        return all with { IsCut = isCut };
     }
 
     private static EvidenceCheck Missing(Wanted wanted, int have, ImmutableArray<EvidenceFinding> findings, bool isCut)
     {
-        var (what, none, authority, need) = wanted;
+        var (what, none, authority, need, _) = wanted;
         var missing = need == 1 ? $"no {what} by {authority.Id}" : $"{have} of {need} signers of {authority.Id} for {what}";
         if (isCut)
             return Result(ReasonCodes.EvidenceBudget, $"{missing} in the evidence that was read; there is more than is read at once");

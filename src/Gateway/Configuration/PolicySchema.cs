@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
 using Gateway.Policy;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Configuration;
 
@@ -181,6 +182,7 @@ internal static class PolicySchema
                 $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
         }
         CheckAuthorities(policy, path, reading);
+        if (reading.IsSound(path)) CheckAges(policy, path, reading);
         // The list that no rule requires is a rule of that name.
         string[] rules = [.. policy.Rules.Select(static rule => rule.Id), .. policy.ArtifactTypes is null ? [] : new[] { "artifactTypes" }];
         for (var i = 0; i < policy.Exceptions.Length; i++)
@@ -210,6 +212,34 @@ internal static class PolicySchema
             }
         }
     }
+
+    // An age that nothing could ever prove refuses everything: whoever wrote that meant something else.
+    private static void CheckAges(PolicyOptions policy, string path, Reading reading)
+    {
+        foreach (var (i, rule) in policy.Rules.Index().Where(static one => one.Item.Require.Limits?.AgeFrom == AgeStart.Attested))
+        {
+            string[] asked =
+            [
+                .. rule.Require.Signatures.Select(static one => one.Authority)
+                    .Concat(rule.Require.Attestations.Select(static one => one.Authority)).Distinct(),
+            ];
+            if (asked.Any(name => policy.Trust.ProvesTimes(policy.Trust.Authorities[name]))) continue;
+            var why = asked.Length == 0
+                ? "the rule requires no signature and no attestation; add signatures: [{ authority: … }] to it"
+                : $"nothing proves when {string.Join(", ", asked)} signed; {AdviceFor(policy.Trust.Authorities[asked[0]])}";
+            reading.Add(
+                $"{path}.rules[{i}].require.limits.ageFrom",
+                $"attested counts from times that the rule's own evidence proves, and {why}, or write ageFrom: firstSeen");
+        }
+    }
+
+    private static string AdviceFor(AuthorityOptions authority) => authority switch
+    {
+        { Notation: { } notation } => $"write the roots of time stampers into policy.trust.notation.{notation.Store}.tsa",
+        { Keyless: { } keyless } =>
+            $"use a policy.trust.keyless.{keyless.Root} with tlogs, and not tlog: ignore, or with timestampAuthorities",
+        _ => "name a trusted_root.json with tlogs, and not tlog: ignore, or with timestampAuthorities under policy.trust.keyless",
+    };
 
     private static void CheckIds(IEnumerable<string> ids, string path, string noun, Reading reading)
     {

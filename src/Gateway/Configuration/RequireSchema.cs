@@ -55,8 +55,10 @@ internal static class RequireSchema
             "Age that must be reached before anything is served. Asked at `proxyFetch` and `pull`.", (o, v) => o with { MinAge = v }
         },
         {
-            "ageFrom", Scalars.OneOf([("attested", "; ages count from when this gateway first saw the manifest")], ("firstSeen", true)),
-            "firstSeen", "What ages count from: when this gateway first saw the manifest, or an index that names it.", (o, _) => o
+            "ageFrom", Scalars.OneOf(("firstSeen", AgeStart.FirstSeen), ("attested", AgeStart.Attested)), "firstSeen",
+            "What ages count from. `firstSeen`: when this gateway first saw the manifest, or an index that names it. `attested`: the "
+            + "earliest time that a log or a time stamp proves of the rule's own signatures and attestations.",
+            (o, v) => o with { AgeFrom = v }
         },
     };
 
@@ -126,6 +128,8 @@ internal static class RequireSchema
     private static void CheckLimits(LimitOptions limits, string path, Reading reading)
     {
         if (limits == new LimitOptions()) reading.Add(path, "bounds nothing; expected a limit such as maxLayers: 100");
+        if (limits is { AgeFrom: AgeStart.Attested, MinAge: null, MaxAge: null })
+            reading.Add($"{path}.ageFrom", "says what ages count from, but no age is asked for; expected minAge or maxAge");
         if (limits.MinAge >= limits.MaxAge) reading.Add($"{path}.minAge", "is not below maxAge: nothing would ever be served");
     }
 

@@ -25,20 +25,12 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
     /// <summary>Whether what was written must not be repeated anywhere.</summary>
     public bool IsSecret { get; init; }
 
-    /// <summary>Words that are refused by name, with the reason, because a later version will take them.</summary>
-    public IReadOnlyDictionary<string, string> NotYet { get; init; } = new Dictionary<string, string>();
-
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value)
     {
         value = default;
         if (node is not ScalarNode { IsNull: false } scalar)
         {
             reading.Add(node.Location, path, $"expected {expected}, {node.Kind} came");
-            return false;
-        }
-        if (NotYet.TryGetValue(scalar.Value, out var instead))
-        {
-            reading.Add(node.Location, path, $"'{scalar.Value}' is not in this version{instead}");
             return false;
         }
         var parsed = parse(scalar.Value, reading);

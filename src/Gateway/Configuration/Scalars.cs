@@ -65,10 +65,7 @@ internal static class Scalars
         new() { ["type"] = "integer", ["minimum"] = least, ["maximum"] = most });
 
     /// <summary>One of these words.</summary>
-    public static Scalar<T> OneOf<T>(params (string Word, T Value)[] words) => OneOf([], words);
-
-    /// <summary>One of these words; the first list is refused as what a later version will take.</summary>
-    public static Scalar<T> OneOf<T>((string Word, string Instead)[] notYet, params (string Word, T Value)[] words) => new(
+    public static Scalar<T> OneOf<T>(params (string Word, T Value)[] words) => new(
         words.Length == 1 ? $"{words[0].Word}, the only choice of this version" : string.Join(" or ", words.Select(word => word.Word)),
         (text, _) =>
         {
@@ -76,10 +73,7 @@ internal static class Scalars
             if (found >= 0) return words[found].Value;
             return Parsed<T>.Not(NearestName.Of(text, words.Select(word => word.Word)) is { } name ? $"did you mean {name}?" : "");
         },
-        new() { ["enum"] = new JsonArray([.. words.Select(word => (JsonNode)word.Word)]) })
-    {
-        NotYet = notYet.ToDictionary(word => word.Word, word => word.Instead),
-    };
+        new() { ["enum"] = new JsonArray([.. words.Select(word => (JsonNode)word.Word)]) });
 
     /// <summary>A duration, or one of these words for one.</summary>
     public static Scalar<TimeSpan> Duration(params (string Word, TimeSpan Value)[] words) => new(

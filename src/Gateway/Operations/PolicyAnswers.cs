@@ -46,8 +46,13 @@ internal sealed record PolicyAnswer(
 internal sealed record RightsAnswer(string Actor, bool MayPull, bool MayPush);
 
 /// <summary>What one rule says.</summary>
+/// <param name="Ages">What ages count from, where that is evidence.</param>
 internal sealed record RuleAnswer(
-    string Id, string MatchedBy, string Outcome, string Effective, IReadOnlyList<ReasonAnswer> Reasons, string Fix);
+    string Id, string MatchedBy, string Outcome, string Effective, IReadOnlyList<ReasonAnswer> Reasons, string Fix,
+    IReadOnlyList<AgeAnswer> Ages);
+
+/// <summary>The time that the age of a manifest counts from, what proves it, and the evidence that brought it.</summary>
+internal sealed record AgeAnswer(string Manifest, DateTimeOffset SignedAt, string By, string Subject, string Evidence);
 
 /// <summary>One thing that a rule found.</summary>
 internal sealed record ReasonAnswer(string Code, string Message, string Outcome, string Path, string Expected, string Found);

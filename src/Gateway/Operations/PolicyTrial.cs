@@ -128,7 +128,11 @@ internal sealed class PolicyTrial
     }
 
     private static RuleAnswer Answer(RuleVerdict rule) => new(
-        rule.Id, rule.MatchedBy, Name(rule.Outcome), Name(rule.Effective), [.. rule.Reasons.Select(Answer)], rule.Fix);
+        rule.Id, rule.MatchedBy, Name(rule.Outcome), Name(rule.Effective), [.. rule.Reasons.Select(Answer)], rule.Fix,
+        [.. rule.Ages.Select(Answer)]);
+
+    private static AgeAnswer Answer(AttestedAge age) => new(
+        age.Manifest.ToString(), age.SignedAt, age.By, age.Subject.ToString(), age.Evidence.ToString());
 
     private static ReasonAnswer Answer(Reason reason) => new(
         reason.Code, reason.Message, Name(reason.Outcome), reason.Path, reason.Expected, reason.Found);

@@ -81,6 +81,23 @@ internal sealed class Decisions(Ledger ledger)
             json.WriteString("outcome", Name(rule.Outcome));
             json.WriteString("effective", Name(rule.Effective));
             if (rule.Fix.Length > 0) json.WriteString("fix", rule.Fix);
+            if (!rule.Ages.IsEmpty) WriteAges(json, rule.Ages);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static void WriteAges(Utf8JsonWriter json, IEnumerable<AttestedAge> ages)
+    {
+        json.WriteStartArray("ages");
+        foreach (var age in ages)
+        {
+            json.WriteStartObject();
+            json.WriteString("manifest", age.Manifest.ToString());
+            json.WriteString("signedAt", age.SignedAt);
+            json.WriteString("by", age.By);
+            json.WriteString("subject", age.Subject.ToString());
+            json.WriteString("evidence", age.Evidence.ToString());
             json.WriteEndObject();
         }
         json.WriteEndArray();

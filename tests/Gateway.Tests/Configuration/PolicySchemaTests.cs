@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
@@ -14,10 +15,15 @@ public sealed class PolicySchemaTests : IDisposable
     private static readonly string KeyPem = NewKey();
 
     private readonly string _keyFile = Path.Combine(Path.GetTempPath(), $"gateway-key-{Guid.NewGuid():N}.pub");
+    private readonly string _rootFile = Path.Combine(Path.GetTempPath(), $"gateway-root-{Guid.NewGuid():N}.json");
 
     public PolicySchemaTests() => File.WriteAllText(_keyFile, KeyPem);
 
-    public void Dispose() => File.Delete(_keyFile);
+    public void Dispose()
+    {
+        File.Delete(_keyFile);
+        File.Delete(_rootFile);
+    }
 
     private static string NewKey()
     {
@@ -68,7 +74,10 @@ public sealed class PolicySchemaTests : IDisposable
     [InlineData("limits: {}", "bounds nothing")]
     [InlineData("limits: { maxLayers: -1 }", "expected a whole number from 0")]
     [InlineData("limits: { minAge: 2d, maxAge: 2d }", "nothing would ever be served")]
-    [InlineData("limits: { maxAge: 1d, ageFrom: attested }", "'attested' is not in this version")]
+    [InlineData("limits: { maxAge: 1d, ageFrom: created }", "expected firstSeen or attested, 'created' came")]
+    [InlineData("limits: { maxLayers: 1, ageFrom: attested }", "limits.ageFrom: says what ages count from, but no age is asked for")]
+    [InlineData("limits: { maxAge: 1d, ageFrom: attested }", "limits.ageFrom: attested counts from times that the rule's own")]
+    [InlineData("limits: { maxAge: 1d, ageFrom: attested }", "add signatures: [{ authority: … }] to it, or write ageFrom: firstSeen")]
     [InlineData("tagMutability: frozen", "expected mutable or immutable or monotonicSemver")]
     [InlineData("tagMutability: mutable", "requires nothing")]
     [InlineData("signatures: [{ authority: release, atLeast: 0 }]", "expected a whole number from 1 to 16")]
@@ -86,6 +95,53 @@ public sealed class PolicySchemaTests : IDisposable
     [InlineData(", match: { stages: [pull] }", "is asked where a tag is bound")]
     public void Rule_that_could_never_be_asked_is_a_mistake(string match, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(Rule("tagMutability: immutable", match)), StringComparison.Ordinal);
+
+    private static string Aged(string trust, string require = "signatures: [{ authority: release }]") => $$"""
+        policy:
+          default: allow
+          trust: { {{trust.ReplaceLineEndings(" ")}} }
+          rules:
+            - id: r
+              require: { {{require}}, limits: { minAge: 1d, ageFrom: attested } }
+        """;
+
+    private string KeyedBy(string more = "") =>
+        $"keys: {{ k: {{ pem: {_keyFile} }} }}, authorities: {{ release: {{ anyOf: [{{ key: k }}]{more} }} }}";
+
+    [Fact]
+    public void Age_by_evidence_is_taken_where_a_log_or_a_time_stamper_can_prove_a_time()
+    {
+        using var log = new TestLog();
+        File.WriteAllText(_rootFile, log.RootJson);
+        var root = $", keyless: {{ public: {{ trustedRoot: {_rootFile} }} }}";
+        var limits = Assert.Single(Yaml.Good(Aged(KeyedBy() + root)).Policy!.Rules).Require.Limits!;
+        Assert.Equal((AgeStart.Attested, TimeSpan.FromDays(1)), (limits.AgeFrom, limits.MinAge));
+        Yaml.Good(Aged(KeyedBy() + root, "attestations: [{ authority: release, predicateType: a }]"));
+        Yaml.Good(Aged($"authorities: {{ release: {{ keyless: public, issuer: i, subject: s }} }}{root}"));
+
+        Assert.Contains("name a trusted_root.json with tlogs, and not tlog: ignore", Yaml.Mistake(Aged(KeyedBy(", tlog: ignore") + root)));
+    }
+
+    [Fact]
+    public void Age_that_nothing_could_prove_is_a_mistake_with_its_place_and_what_to_write()
+    {
+        File.WriteAllText(_rootFile, Commands.Policy.PolicyRig.EmptyRoot);
+        var mistake = Yaml.Mistake(Aged(KeyedBy()));
+        Assert.Contains(":6:78: policy.rules[0].require.limits.ageFrom: ", mistake, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "nothing proves when release signed; name a trusted_root.json with tlogs, and not tlog: ignore, or with timestampAuthorities "
+            + "under policy.trust.keyless, or write ageFrom: firstSeen", mistake, StringComparison.Ordinal);
+        var keyless = "authorities: { release: { keyless: public, issuer: i, subject: s } }, "
+            + $"keyless: {{ public: {{ trustedRoot: {_rootFile} }} }}";
+        Assert.Contains("use a policy.trust.keyless.public with tlogs", Yaml.Mistake(Aged(keyless)), StringComparison.Ordinal);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var certificate = new CertificateRequest("C=US, ST=WA, O=acme", key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(DateTimeOffset.UtcNow, DateTimeOffset.UtcNow.AddDays(1));
+        File.WriteAllText(_rootFile, certificate.ExportCertificatePem());
+        var notation = $"notation: {{ acme: {{ ca: [{_rootFile}] }} }}, "
+            + "authorities: { release: { notation: acme, trustedIdentities: ['*'] } }";
+        Assert.Contains("time stampers into policy.trust.notation.acme.tsa", Yaml.Mistake(Aged(notation)), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Match_does_not_take_away_what_stands_before_it()

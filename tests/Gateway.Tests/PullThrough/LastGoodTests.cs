@@ -1,7 +1,10 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
+using Gateway.Policy.Signatures;
 using Gateway.Repositories;
 using Gateway.Storage;
 using Scripted;
@@ -50,6 +53,59 @@ public sealed class LastGoodTests
         rig.Clock.Advance(TimeSpan.FromDays(3.1));
         var newer = Found(await GetAsync(gate));
         Assert.Equal((two, default), (newer.Value.Digest, newer.Substituted));
+    }
+
+    [Theory]
+    [InlineData(1, "LIMIT_MIN_AGE")]
+    [InlineData(null, "LIMIT_AGE_UNKNOWN")]
+    public async Task Behind_a_tag_that_moved_to_what_was_signed_too_lately_the_older_one_is_served_until_it_is_old_enough(
+        int? daysAgo, string code)
+    {
+        using var log = new TestLog();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        await using var rig = await Rig.StartAsync();
+        Digest AddSigned(int seed, double? days)
+        {
+            var image = Rig.D(rig.Hub.AddImage(Rig.Name, "latest", ScriptedUpstream.Bytes(1000, seed)).Digest);
+            var at = days is { } ago ? (log, rig.Clock.GetUtcNow() - TimeSpan.FromDays(ago)) : default((TestLog, DateTimeOffset)?);
+            var signature = LegacySignature.Of(image, key, at, asReferrer: true);
+            rig.Hub.AddBlob(Rig.Name, signature.Payload);
+            rig.Hub.AddBlob(Rig.Name, signature.Config);
+            rig.Hub.AddReferrer(Rig.Name, image.ToString(), signature.Manifest);
+            return image;
+        }
+
+        var policy = Aged(TimeSpan.FromDays(3), OnMissing.Deny);
+        var gate = Gate(rig, policy with
+        {
+            Trust = new()
+            {
+                Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
+                    "k", new(VerificationKey.Parse(key.ExportSubjectPublicKeyInfoPem()).Key!)),
+                Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add("release", new("release") { AnyOf = ["k"] }),
+                Keyless = ImmutableSortedDictionary<string, KeylessRootOptions>.Empty.Add("l", new(log.Root)),
+            },
+            Rules =
+            [
+                policy.Rules[0] with
+                {
+                    Require = new()
+                    {
+                        Signatures = [new("release")], Limits = policy.Rules[0].Require.Limits! with { AgeFrom = AgeStart.Attested },
+                    },
+                },
+            ],
+        });
+        var one = AddSigned(1, 4);
+        Assert.Equal((one, default), (Found(await GetAsync(gate)).Value.Digest, Found(await GetAsync(gate)).Substituted));
+        var two = AddSigned(2, daysAgo);
+        rig.Clock.Advance(TimeSpan.FromDays(1));
+        var older = Found(await GetAsync(gate));
+        Assert.Equal((one, two), (older.Value.Digest, older.Substituted));
+        var refused = Assert.IsType<Answer<StoredManifest>.Refused>(await gate.GetManifestAsync(Puller, new(two), default));
+        Assert.Equal([code], refused.Decision.Verdict.Reasons.Select(static reason => reason.Code));
+        rig.Clock.Advance(TimeSpan.FromDays(1.1));
+        Assert.Equal(daysAgo is null ? one : two, Found(await GetAsync(gate)).Value.Digest);
     }
 
     [Fact]

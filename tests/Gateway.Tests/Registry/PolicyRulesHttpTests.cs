@@ -1,8 +1,12 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Gateway.Oci;
 using Gateway.Policy;
+using Gateway.Policy.Signatures;
 using Xunit;
 
 namespace Gateway.Tests.Registry;
@@ -11,14 +15,25 @@ namespace Gateway.Tests.Registry;
 public sealed class PolicyRulesHttpTests : IAsyncLifetime
 {
     private const string Source = "org.opencontainers.image.source";
+    private const string Linux = """{"os":"linux","architecture":"amd64"}""";
 
+    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private readonly TestLog _log = new();
     private GatewayRig _rig = null!;
 
-    public async ValueTask InitializeAsync() => _rig = await GatewayRig.StartAsync(static options => options with
+    public async ValueTask InitializeAsync() => _rig = await GatewayRig.StartAsync(options => options with
     {
         Policy = new()
         {
             Default = Outcome.Allow,
+            Trust = new()
+            {
+                Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
+                    "release", new(VerificationKey.Parse(_key.ExportSubjectPublicKeyInfoPem()).Key!)),
+                Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add(
+                    "release", new("release") { AnyOf = ["release"] }),
+                Keyless = ImmutableSortedDictionary<string, KeylessRootOptions>.Empty.Add("public", new(_log.Root)),
+            },
             Rules =
             [
                 Rule("source", "annotated/**", new() { Annotations = Asked(Source, "https://github.com/acme/*") }),
@@ -28,6 +43,10 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
                 }),
                 Rule("few", "few/**", new() { Limits = new() { MaxLayers = 1 } }),
                 Rule("old", "old/**", new() { Limits = new() { MinAge = TimeSpan.FromDays(1) } }),
+                Rule("aged", "aged/**", new()
+                {
+                    Signatures = [new("release")], Limits = new() { MinAge = TimeSpan.FromDays(1), AgeFrom = AgeStart.Attested },
+                }) with { OnMissing = OnMissing.Quarantine },
                 Rule("linux", "linux/**", new() { Platforms = new() { OnlyOs = ["linux"] } }),
                 Rule("release", "release/**", new() { TagMutability = TagMutability.Immutable }),
             ],
@@ -41,7 +60,12 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
         },
     });
 
-    public async ValueTask DisposeAsync() => await _rig.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _rig.DisposeAsync();
+        _key.Dispose();
+        _log.Dispose();
+    }
 
     private static RuleOptions Rule(string id, string repositories, RequireOptions require) =>
         new() { Id = id, Repositories = [repositories], Require = require };
@@ -50,20 +74,27 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
         ImmutableSortedDictionary<string, TextCondition>.Empty.Add(key, new(TextComparison.Glob, glob));
 
     private async Task<(HttpStatusCode Status, string Body)> PushAsync(
-        string repository, string tag, int layers = 1, string annotations = "", string config = """{"os":"linux","architecture":"amd64"}""")
+        string repository, string tag, int layers = 1, string annotations = "", string config = Linux)
     {
-        var bytes = Encoding.UTF8.GetBytes(config);
-        await _rig.PushBlobAsync(repository, bytes);
+        await _rig.PushBlobAsync(repository, Encoding.UTF8.GetBytes(config));
         await _rig.PushBlobAsync(repository, "layer"u8.ToArray());
+        using var answer = await _rig.PutManifestAsync(repository, tag, ManifestOf(layers, annotations, config));
+        return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    private static byte[] ManifestOf(int layers, string annotations, string config)
+    {
         var layer = $$"""{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{{Digest.Of("layer"u8)}}","size":5}""";
-        var manifest = $$"""
+        var bytes = Encoding.UTF8.GetBytes(config);
+        return Encoding.UTF8.GetBytes($$"""
             {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","annotations":{{{annotations}} },
             "config":{"mediaType":"{{MediaTypes.OciConfig}}","digest":"{{Digest.Of(bytes)}}","size":{{bytes.Length}}},
             "layers":[{{string.Join(',', Enumerable.Repeat(layer, layers))}}]}
-            """;
-        using var answer = await _rig.PutManifestAsync(repository, tag, Encoding.UTF8.GetBytes(manifest));
-        return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+            """);
     }
+
+    // What PushAsync pushes unless it is told otherwise.
+    private static Digest Pushed() => Digest.Of(ManifestOf(1, "", Linux));
 
     private static void Refused((HttpStatusCode Status, string Body) answer, string why)
     {
@@ -141,6 +172,46 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("old/app", "v1")).Status);
         using var answer = await _rig.SendAsync("GET", "/v2/old/app/manifests/v1");
         Refused((answer.StatusCode, await answer.Content.ReadAsStringAsync()), "it is younger than 1 day");
+    }
+
+    private async Task SignAsync(string repository, Digest digest, DateTimeOffset? at)
+    {
+        var signature = LegacySignature.Of(digest, _key, at is { } logged ? (_log, logged) : null);
+        await _rig.PushBlobAsync(repository, signature.Config);
+        await _rig.PushBlobAsync(repository, signature.Payload);
+        using var answer = await _rig.PutManifestAsync(repository, signature.Tag, signature.Manifest);
+        answer.EnsureSuccessStatusCode();
+    }
+
+    [Fact]
+    public async Task Image_is_as_old_as_the_log_says_of_its_signature_and_the_decision_says_by_what()
+    {
+        var now = DateTimeOffset.UtcNow;
+        var (old, young, undated) = (("aged/old", now.AddDays(-2)), ("aged/young", now.AddHours(-2)), "aged/undated");
+        async Task<(HttpResponseMessage Answer, string Body)> GetAsync(string repository, DateTimeOffset? at)
+        {
+            Assert.Equal(HttpStatusCode.Created, (await PushAsync(repository, "v1")).Status);
+            using (var waiting = await _rig.SendAsync("GET", $"/v2/{repository}/manifests/v1")) Assert.Equal(403, (int)waiting.StatusCode);
+            await SignAsync(repository, Pushed(), at);
+            var answer = await _rig.SendAsync("GET", $"/v2/{repository}/manifests/v1");
+            return (answer, await answer.Content.ReadAsStringAsync());
+        }
+
+        using (var served = (await GetAsync(old.Item1, old.Item2)).Answer) Assert.Equal(200, (int)served.StatusCode);
+        var unknown = await GetAsync(undated, null);
+        Refused((unknown.Answer.StatusCode, unknown.Body), "neither a log entry nor a time stamp proves when it was made");
+        unknown.Answer.Dispose();
+        var refused = await GetAsync(young.Item1, young.Item2);
+        Refused((refused.Answer.StatusCode, refused.Body), "it is younger than 1 day; wait until");
+        var id = GatewayRig.Header(refused.Answer, "Gateway-Decision");
+        var decision = await _rig.Client.GetFromJsonAsync<JsonElement>($"/-/decisions/{id}");
+        refused.Answer.Dispose();
+        Assert.Equal("LIMIT_MIN_AGE", decision.GetProperty("reasons")[0].GetProperty("code").GetString());
+        var rule = decision.GetProperty("rules").EnumerateArray().Single(static one => one.GetProperty("id").GetString() == "aged");
+        var (age, seen) = (rule.GetProperty("ages")[0], decision.GetProperty("evidence")[0]);
+        Assert.Equal((Pushed().ToString(), "log entry"), (age.GetProperty("manifest").GetString(), age.GetProperty("by").GetString()));
+        Assert.Equal(seen.GetProperty("digest").GetString(), age.GetProperty("evidence").GetString());
+        Assert.Equal(young.Item2.ToUnixTimeSeconds(), age.GetProperty("signedAt").GetDateTimeOffset().ToUnixTimeSeconds());
     }
 
     [Fact]

@@ -162,6 +162,16 @@ internal sealed class HoldRig : IAsyncDisposable
     public Task<Answer<PushedManifest>> SignAsync(Digest digest, ECDsa? key = null, Repository? to = null) =>
         SignAsync(digest, key ?? Key, $"sha256-{digest.Hex}.sig", null, to ?? Repository);
 
+    /// <summary>The same with what a log says of when it was signed.</summary>
+    public async Task<Answer<PushedManifest>> SignAsync(Digest digest, TestLog log, DateTimeOffset at, Repository? to = null)
+    {
+        var signature = LegacySignature.Of(digest, Key, (log, at));
+        to ??= Repository;
+        await GateRig.PushBlobAsync(to, Encoding.UTF8.GetString(signature.Config), asker: Pusher);
+        await GateRig.PushBlobAsync(to, Encoding.UTF8.GetString(signature.Payload), EvidenceTypes.SimpleSigning, Pusher);
+        return await PutAsync(to, signature.Tag, signature.Manifest);
+    }
+
     /// <summary>The same as a referrer, as cosign does in its OCI 1.1 mode.</summary>
     public Task<Answer<PushedManifest>> ReferAsync(Digest digest, ECDsa? key = null) =>
         SignAsync(digest, key ?? Key, null, digest, Repository);

@@ -79,6 +79,8 @@ internal static class PolicyExplainCommand
             foreach (var reason in rule.Reasons) yield return $"            {reason.Code}: {reason.Message}";
             if (rule.Fix.Length > 0 && !rule.Reasons.Any(reason => reason.Message.Contains(rule.Fix, StringComparison.Ordinal)))
                 yield return $"            {rule.Fix}";
+            foreach (var age in rule.Ages)
+                yield return $"            age of {age.Manifest} from {Text(age.SignedAt)}, by the {age.By} in {age.Evidence}";
         }
         foreach (var seen in answer.Evidence)
         {

@@ -1,5 +1,7 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Tests.Configuration;
 using Xunit;
 
@@ -69,6 +71,44 @@ public sealed class PolicyAskingTests : IDisposable
         Assert.Equal("deny", answer.RootElement.GetProperty("effective").GetString());
         Assert.Equal("small", answer.RootElement.GetProperty("rules").EnumerateArray().Last().GetProperty("id").GetString());
         Assert.Equal("deny", change.RootElement.GetProperty("new").GetString());
+    }
+
+    [Fact]
+    public async Task Ages_by_evidence_are_explained_with_what_they_count_from_and_compared_with_others()
+    {
+        using var log = new TestLog();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        await using var gateway = await StartAsync();
+        var signed = LegacySignature.Of(
+            Digest.Of(GatewayRig.ManifestBytes()), key, (log, new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero)));
+        foreach (var blob in new[] { signed.Payload, signed.Config }) await gateway.PushBlobAsync("team/app", blob);
+        (await gateway.PutManifestAsync("team/app", signed.Tag, signed.Manifest)).Dispose();
+        var config = await ConfigAsync(gateway, isRunning: true);
+        string Policy(string from, string name) => _rig.Write($"{name}.yaml", $$"""
+            policy:
+              default: allow
+              trust:
+                keys: { k: { pem: "{{key.ExportSubjectPublicKeyInfoPem().Replace("\n", "\\n", StringComparison.Ordinal)}}" } }
+                keyless: { l: { trustedRoot: {{_rig.Write("root.json", log.RootJson)}} } }
+                authorities: { release: { anyOf: [ { key: k } ] } }
+              rules:
+                - id: aged
+                  require: { signatures: [ { authority: release } ], limits: { minAge: 3d, ageFrom: {{from}} } }
+            """);
+        var (attested, seen) = (Policy("attested", "attested"), Policy("firstSeen", "seen"));
+
+        var explained = await PolicyRig.Run("explain", "team/app:v1", "--policy", attested, "--config", config);
+        var diff = await PolicyRig.Run("diff", seen, attested, "--config", config);
+        var young = await PolicyRig.Run("explain", "team/app:v1", "--policy", attested, "--at", "2026-03-03", "--config", config);
+
+        Assert.Equal((0, ""), (explained.Code, explained.Error));
+        Assert.Contains(
+            $"age of {Digest.Of(GatewayRig.ManifestBytes())} from 2026-03-01T12:00:00Z, by the log entry in {Digest.Of(signed.Manifest)}",
+            explained.Output);
+        Assert.Equal(2, diff.Code);
+        Assert.Contains("team/app:v1  deny -> allow", diff.Output);
+        Assert.Equal(1, young.Code);
+        Assert.Contains("LIMIT_MIN_AGE: policy rule 'aged': signed 2026-03-01T12:00:00Z by the log entry in sha256:", young.Output);
     }
 
     [Theory]

@@ -147,6 +147,28 @@ public sealed class PolicyTestTests : IDisposable
         return bytes.ToArray();
     }
 
+    [Theory]
+    [InlineData("2026-03-04", "allow", "[]")]
+    [InlineData("2026-03-02", "deny", "[LIMIT_MIN_AGE]")]
+    public async Task Age_of_a_signature_is_what_its_log_says_whenever_the_layout_was_first_seen(string now, string outcome, string codes)
+    {
+        using var log = new TestLog();
+        var digest = Image("v1", "one");
+        var signature = LegacySignature.Of(digest, _key, (log, new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero)));
+        Blob(signature.Payload);
+        Blob(signature.Config);
+        Add(signature.Tag, Encoding.UTF8.GetString(signature.Manifest));
+        Save();
+
+        const string Rule = "{ id: aged, require: { signatures: [ { authority: release } ], limits: { minAge: 3d, ageFrom: attested } } }";
+        var root = _rig.Write("root.json", log.RootJson);
+        var (code, output, _) = await RunUnder(
+            Rule, $"cases: [ {{ name: a, image: image, reference: v1, repository: prod/app, firstSeen: 2026-01-01, now: {now}, "
+            + $"expect: {{ outcome: {outcome}, codes: {codes} }} }} ]", trust: $"keyless: {{ l: {{ trustedRoot: {root} }} }}");
+
+        Assert.True(code == 0, output);
+    }
+
     [Fact]
     public async Task One_manifest_in_a_file_can_be_asked_about_too()
     {
@@ -203,7 +225,8 @@ public sealed class PolicyTestTests : IDisposable
     private Task<(int Code, string Output, string Error)> Run(string cases, string key = "", params string[] more) =>
         RunUnder("""{ id: signed, match: { repos: ["prod/**"] }, require: { signatures: [ { authority: release } ] } }""", cases, key, more);
 
-    private Task<(int Code, string Output, string Error)> RunUnder(string rule, string cases, string key = "", params string[] more)
+    private Task<(int Code, string Output, string Error)> RunUnder(
+        string rule, string cases, string key = "", string[]? more = null, string trust = "")
     {
         var pem = _key.ExportSubjectPublicKeyInfoPem().Replace("\n", "\\n", StringComparison.Ordinal);
         var config = _rig.Write("gateway.yaml", $$"""
@@ -212,9 +235,10 @@ public sealed class PolicyTestTests : IDisposable
               trust:
                 keys: { k: { pem: "{{pem}}"{{(key.Length > 0 ? ", " + key : "")}} } }
                 authorities: { release: { anyOf: [ { key: k } ] } }
+                {{trust}}
               rules: [ {{rule}} ]
             """);
-        return PolicyRig.Run(["test", _rig.Write("cases.yaml", cases), "--config", config, .. more]);
+        return PolicyRig.Run(["test", _rig.Write("cases.yaml", cases), "--config", config, .. more ?? []]);
     }
 
     private Digest Image(string tag, string text, byte[]? layer = null)

@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
+
+namespace Gateway.Policy;
+
+/// <summary>
+/// Bounds the age of a manifest by what is proven of its signatures and attestations, of those that count for the same rule: it is at least
+/// as old as the first of them. Without such a time its age is unknown, and it is refused.
+/// </summary>
+internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray<WantedEvidence> wanted) : IRequirement
+{
+    /// <inheritdoc/>
+    public FactKinds Needs => FactKinds.Evidence | FactKinds.Above;
+
+    /// <inheritdoc/>
+    public bool Descends => false;
+
+    /// <inheritdoc/>
+    public bool IsAbout(ManifestKind kind) => kind != ManifestKind.Evidence;
+
+    /// <inheritdoc/>
+    public void Check(Hearing hearing)
+    {
+        if (!AgeBounds.AreAsked(limits, hearing.Input.Stage)) return;
+        var search = new Search(hearing, wanted);
+        var age = search.AgeOf();
+        if (age is not null)
+        {
+            hearing.Ages.Add(age);
+            hearing.Evidence.Add(search.Seen[age]);
+            AgeBounds.Check(limits, hearing, age.SignedAt, "signed", $" by the {age.By} in {Short(age.Evidence)}");
+        }
+        // What was not looked at may be older, which only makes it old enough sooner, and too old perhaps.
+        if (search.IsCut && (age is null || (limits.MaxAge is not null && hearing.Findings.Count == 0)))
+            hearing.Findings.Add(Unread());
+        else if (age is null) hearing.Findings.Add(Unknown(hearing, search.CountedWithout));
+    }
+
+    private static Finding Unread() => new(
+        ReasonCodes.EvidenceBudget, "its signed time is unknown: there is more evidence than is read at once", "delete what is not needed")
+    {
+        Expected = "a signed time",
+    };
+
+    private Finding Unknown(Hearing hearing, Digest countedWithout)
+    {
+        var whose = string.Join(" or ", wanted.Select(static one => one.Authority).Distinct());
+        var why = countedWithout.IsEmpty
+            ? $"nothing by {whose} that counts"
+            : $"{Short(countedWithout)} counts, and neither a log entry nor a time stamp proves when it was made";
+        var fix = wanted.FirstOrDefault(static one => one.ProvesTimes) is { } first
+            ? $"{first.Advice} HOST/{hearing.Input.Repository}@{hearing.Digest} with {first.TimeAdvice}"
+            : "let the rule require a signature that proves its time";
+        return new(ReasonCodes.LimitAgeUnknown, $"its signed time is unknown: {why}", fix)
+        {
+            Expected = "a signed time",
+            IsMissing = true,
+        };
+    }
+
+    // As in other messages: enough to find it by.
+    private static string Short(Digest digest) => digest.ToString()[..19];
+
+    /// <summary>Looks through the evidence of one question for the times of what counts.</summary>
+    private sealed class Search(Hearing hearing, ImmutableArray<WantedEvidence> wanted)
+    {
+        /// <summary>Whether there was more than could be looked at.</summary>
+        public bool IsCut { get; private set; }
+
+        /// <summary>Evidence that counts and proves no time; empty where there is none.</summary>
+        public Digest CountedWithout { get; private set; }
+
+        /// <summary>What brought each age that was found.</summary>
+        public Dictionary<AttestedAge, EvidenceSeen> Seen { get; } = [];
+
+        /// <summary>The age of the manifest; null where no time is proven.</summary>
+        public AttestedAge? AgeOf()
+        {
+            Digest[] images = hearing.Manifest.IsIndex
+                ? [.. ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest).Select(static image => image.Digest)]
+                : [];
+            var above = EvidenceRequirement.IndexesAbove(hearing);
+            var own = Earliest(one => Coverage.SpeakingFor(one.Coverage, hearing.Digest, images.Length > 0, above));
+            return own ?? Youngest(images);
+        }
+
+        // An index whose images are signed in its place is as old as the youngest of them: before that it could not be.
+        private AttestedAge? Youngest(Digest[] images)
+        {
+            AttestedAge? youngest = null;
+            foreach (var image in images)
+            {
+                if (Earliest(one => one.Coverage == IndexCoverage.Index ? [] : [image]) is not { } age) return null;
+                if (youngest is null || age.SignedAt > youngest.SignedAt) youngest = age;
+            }
+            return youngest;
+        }
+
+        // Of several that prove the same moment always the same one, in whatever order they came.
+        private AttestedAge? Earliest(Func<WantedEvidence, IEnumerable<Digest>> subjects) =>
+            wanted.SelectMany(one => subjects(one).SelectMany(hearing.NamesOf).SelectMany(subject => AgesBy(one, subject)))
+                .MinBy(static age => (age.SignedAt, age.Evidence));
+
+        private IEnumerable<AttestedAge> AgesBy(WantedEvidence one, Digest subject)
+        {
+            var check = hearing.Sets.Check(one, subject, hearing.Input);
+            IsCut |= check.IsCut;
+            foreach (var finding in check.Findings)
+            {
+                hearing.ChangesAt(finding.Result.ChangesAt);
+                if (!finding.Result.IsTrusted) continue;
+                if (finding.Result.SignedAt is not { } time)
+                {
+                    CountedWithout = finding.Evidence;
+                    continue;
+                }
+                var age = new AttestedAge(hearing.Digest, time.At, time.By, subject, finding.Evidence);
+                Seen.TryAdd(age, one.Seen(subject, finding));
+                yield return age;
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+using System.Collections.Immutable;
+using System.Text;
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
+using Gateway.Policy.Tests.Signatures;
+using Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
+using Xunit;
+using static Gateway.Policy.Tests.Requirements.Asking;
+using static Gateway.Policy.Tests.Sample;
+
+namespace Gateway.Policy.Tests.Requirements;
+
+/// <summary>Ages that count from what is proven of signatures and attestations.</summary>
+public sealed class AttestedAgeTests
+{
+    private static readonly TestKey Key = TestKey.Ecdsa();
+    private static readonly TestKey Second = TestKey.Ecdsa();
+    private static readonly TestKey Stranger = TestKey.Ecdsa();
+
+    private static readonly Manifest Amd = Artifact(MediaTypes.OciConfig, Gzip);
+    private static readonly Manifest Arm = Artifact(MediaTypes.OciConfig, Zstd);
+
+    private static readonly LimitOptions AtLeast3Days = new() { MinAge = TimeSpan.FromDays(3), AgeFrom = AgeStart.Attested };
+    private static readonly LimitOptions AtMost10Days = new() { MaxAge = TimeSpan.FromDays(10), AgeFrom = AgeStart.Attested };
+
+    private static RuleOptions Rule(LimitOptions limits, IndexCoverage coverage = IndexCoverage.Either, int atLeast = 1) => new()
+    {
+        Id = "aged",
+        Require = new() { Limits = limits, Signatures = [new("release") { Coverage = coverage, AtLeast = atLeast }] },
+    };
+
+    private static PolicyEngine Engine(params RuleOptions[] rules) => new(PolicyOf(null, rules) with
+    {
+        Trust = LoggedSignature.Trust(Key, Second),
+    });
+
+    private static DateTimeOffset Ago(double days) => Now.AddDays(-days);
+
+    private static Evidence Signature(Manifest of, DateTimeOffset? logged, TestKey? key = null, DateTimeOffset? stamped = null) =>
+        LoggedSignature.Of(of, key ?? Key, logged, stamped);
+
+    private static PolicyInput Having(PolicyInput input, params (Manifest Subject, Evidence Evidence)[] evidence) =>
+        input.With(facts => facts with
+        {
+            Evidence = evidence.GroupBy(static e => DigestOf(e.Subject))
+                .ToImmutableDictionary(static e => e.Key, static e => e.Select(static one => one.Evidence).ToImmutableArray()),
+        });
+
+    private static Verdict Pull(RuleOptions rule, params Evidence[] evidence) =>
+        Engine(rule).Judge(Having(Question(Image).At(Stage.Pull), [.. evidence.Select(static one => (Image, one))]));
+
+    [Theory]
+    [InlineData(3, true)]
+    [InlineData(2.99, false)]
+    public void Image_is_as_old_as_its_signature_whenever_it_came_here(double days, bool admitted)
+    {
+        var verdict = Pull(Rule(AtLeast3Days), Signature(Image, Ago(days)));
+        Assert.Equal((admitted, admitted ? null : Ago(days).AddDays(3)), (verdict.Admits, verdict.Until));
+        if (admitted) return;
+        var reason = Assert.Single(verdict.Reasons);
+        Assert.Equal(ReasonCodes.LimitMinAge, reason.Code);
+        Assert.Contains("signed 2026-05-29T12:14:24Z by the log entry in sha256:", reason.Message, StringComparison.Ordinal);
+        Assert.EndsWith("; wait until 2026-06-01T12:14:24Z", reason.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(9.99, true)]
+    [InlineData(10, false)]
+    public void Image_that_was_signed_long_ago_is_no_longer_served(double days, bool admitted)
+    {
+        var verdict = Pull(Rule(AtMost10Days), Signature(Image, Ago(days)));
+        Assert.Equal((admitted, admitted ? Ago(days).AddDays(10) : null), (verdict.Admits, verdict.Until));
+        if (!admitted) Assert.Equal([ReasonCodes.LimitMaxAge], verdict.Codes());
+    }
+
+    [Fact]
+    public void Rule_of_first_seen_is_not_touched_by_signatures_nor_the_other_way_round()
+    {
+        var seen = Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(5))))
+            .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(1)) });
+        Assert.Equal([ReasonCodes.LimitMinAge], Engine(Rule(AtLeast3Days with { AgeFrom = AgeStart.FirstSeen })).Judge(seen).Codes());
+        Assert.True(Engine(Rule(AtLeast3Days)).Judge(seen).Admits);
+        Assert.Equal(FactKinds.Evidence | FactKinds.Above, Engine(Rule(AtLeast3Days)).Needs(Question(Image).At(Stage.Pull)));
+    }
+
+    [Theory]
+    [InlineData(Stage.Push, true, false)]
+    [InlineData(Stage.Tag, true, false)]
+    [InlineData(Stage.Promote, true, false)]
+    [InlineData(Stage.ProxyFetch, false, false)]
+    [InlineData(Stage.Pull, false, false)]
+    public void Signature_without_a_time_is_refused_wherever_the_age_is_asked(Stage stage, bool young, bool old)
+    {
+        PolicyInput Asked() => Having(Question(Image).At(stage), (Image, Signature(Image, logged: null)))
+            .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(5)) });
+        var verdicts = new[] { AtLeast3Days, AtMost10Days }.Select(limits => Engine(Rule(limits)).Judge(Asked())).ToArray();
+        Assert.Equal((young, old), (verdicts[0].Admits, verdicts[1].Admits));
+        Assert.Equal([ReasonCodes.LimitAgeUnknown], verdicts[1].Codes());
+    }
+
+    [Fact]
+    public void Unknown_age_says_what_is_missing_and_what_to_do()
+    {
+        var unsigned = Pull(Rule(AtLeast3Days));
+        Assert.Equal([ReasonCodes.SigNone, ReasonCodes.LimitAgeUnknown], unsigned.Codes());
+        Assert.Contains("its signed time is unknown: nothing by release that counts", unsigned.Reasons[1].Message, StringComparison.Ordinal);
+        var evidence = Signature(Image, logged: null);
+        var reason = Assert.Single(Pull(Rule(AtLeast3Days), evidence).Reasons);
+        Assert.Contains(
+            $"{evidence.Digest.ToString()[..19]} counts, and neither a log entry nor a time stamp proves when it was made",
+            reason.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            $"; cosign sign --key KEY HOST/team/app@{DigestOf(Image)} with a log entry that tells a time, or a time stamp",
+            reason.Message, StringComparison.Ordinal);
+        Assert.Equal("a signed time", reason.Expected);
+    }
+
+    [Fact]
+    public void Unknown_age_is_what_more_evidence_could_mend_and_a_known_one_is_not()
+    {
+        var held = Rule(AtLeast3Days) with { OnMissing = OnMissing.Quarantine };
+        Assert.Equal(Outcome.Quarantine, Pull(held).Outcome);
+        var undated = Pull(held, Signature(Image, logged: null));
+        Assert.Equal((Outcome.Quarantine, true), (undated.Outcome, undated.CouldBeMended));
+        Assert.Equal(Outcome.Deny, Pull(held, Signature(Image, Ago(1))).Outcome);
+    }
+
+    [Theory]
+    [InlineData(null, 5.0, SignedTime.Stamp)]
+    [InlineData(4.0, 5.0, SignedTime.Stamp)]
+    [InlineData(6.0, 5.0, SignedTime.Log)]
+    public void Time_stamp_and_log_prove_a_time_alike_and_the_earlier_counts(double? logged, double stamped, string by)
+    {
+        var evidence = Signature(Image, logged is { } days ? Ago(days) : null, stamped: Ago(stamped));
+        var verdict = Pull(Rule(AtLeast3Days), evidence);
+        Assert.True(verdict.Admits);
+        Assert.Equal(
+            new AttestedAge(DigestOf(Image), Ago(Math.Max(logged ?? 0, stamped)), by, DigestOf(Image), evidence.Digest),
+            Assert.Single(verdict.Rules[^1].Ages));
+    }
+
+    [Fact]
+    public void Earliest_of_all_that_counts_is_looked_for_in_whatever_order_it_came()
+    {
+        var signatures = new[] { 1, 6, 2 }.Select(static (days, i) => Signature(Image, Ago(days), i == 0 ? Second : Key)).ToArray();
+        foreach (var some in new[] { signatures, [.. signatures.Reverse()] })
+        {
+            var verdict = Pull(Rule(AtLeast3Days), [.. some.Select(static (one, i) => one with { Place = i })]);
+            Assert.Equal((true, Ago(6)), (verdict.Admits, Assert.Single(verdict.Rules[^1].Ages).SignedAt));
+            Assert.Equal(signatures[1].Digest, verdict.Evidence[0].Digest);
+        }
+        Assert.Equal([ReasonCodes.LimitMaxAge], Pull(Rule(AtMost10Days), [.. signatures, Signature(Image, Ago(11))]).Codes());
+    }
+
+    [Fact]
+    public void Signature_that_counts_for_nobody_or_for_another_rule_proves_nothing_here()
+    {
+        var (mine, strange) = (Signature(Image, Ago(1)), Signature(Image, Ago(9), Stranger));
+        Assert.Equal([ReasonCodes.LimitMinAge], Pull(Rule(AtLeast3Days), mine, strange).Codes());
+        var attested = Rule(AtLeast3Days) with
+        {
+            Require = new() { Limits = AtLeast3Days, Attestations = [new(Forge.Slsa, "release")] },
+        };
+        var other = new RuleOptions { Id = "signed", Require = new() { Signatures = [new("release")] } };
+        var verdict = Engine(attested, other).Judge(Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(9)))));
+        Assert.Equal([ReasonCodes.AttNone, ReasonCodes.LimitAgeUnknown], verdict.Codes());
+    }
+
+    [Fact]
+    public void Attestation_proves_a_time_as_a_signature_does()
+    {
+        var subject = $$"""{"digest":{"sha256":"{{DigestOf(Image).Hex}}"} }""";
+        var bundle = Forge.Bundle(Key, Forge.Statement(Forge.Slsa, "{}", subject));
+        var signature = Convert.FromBase64String((string)bundle["dsseEnvelope"]!["signatures"]![0]!["sig"]!);
+        bundle["verificationMaterial"]!["timestampVerificationData"] = new System.Text.Json.Nodes.JsonObject
+        {
+            ["rfc3161Timestamps"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonObject
+            {
+                ["signedTimestamp"] = Convert.ToBase64String(TestSigstore.Shared.Stamper.Stamp(signature, Ago(4))),
+            }),
+        };
+        var rule = Rule(AtLeast3Days) with { Require = new() { Limits = AtLeast3Days, Attestations = [new(Forge.Slsa, "release")] } };
+        var verdict = Pull(rule, Forge.Referrer(Forge.Of(bundle)));
+        Assert.True(verdict.Admits);
+        Assert.Equal((Ago(4), SignedTime.Stamp), (verdict.Rules[^1].Ages[0].SignedAt, verdict.Rules[^1].Ages[0].By));
+    }
+
+    [Theory]
+    [InlineData(IndexCoverage.Either, true)]
+    [InlineData(IndexCoverage.Index, true)]
+    [InlineData(IndexCoverage.Children, false)]
+    [InlineData(IndexCoverage.Both, false)]
+    public void Image_is_as_old_as_a_signed_index_that_speaks_for_it(IndexCoverage coverage, bool admitted)
+    {
+        var index = Index(Amd, Arm);
+        var input = Having(Question(Amd).At(Stage.Pull), (Amd, Signature(Amd, Ago(1))), (index, Signature(index, Ago(4))))
+            .With(facts => facts with { Above = [(DigestOf(index), index)] });
+        var verdict = Engine(Rule(AtLeast3Days, coverage)).Judge(input);
+        Assert.Equal(admitted, verdict.Admits);
+        var age = Assert.Single(verdict.Rules[^1].Ages);
+        Assert.Equal((DigestOf(Amd), DigestOf(admitted ? index : Amd)), (age.Manifest, age.Subject));
+    }
+
+    [Theory]
+    [InlineData(IndexCoverage.Either, 1, 4, 5, 1)]
+    [InlineData(IndexCoverage.Either, null, 4, 5, 4)]
+    [InlineData(IndexCoverage.Children, 1, 4, 5, 4)]
+    [InlineData(IndexCoverage.Both, 6, 4, 5, 6)]
+    [InlineData(IndexCoverage.Either, null, 4, null, null)]
+    [InlineData(IndexCoverage.Index, null, 4, 5, null)]
+    public void Index_is_as_old_as_its_signature_and_without_one_as_the_youngest_of_its_images(
+        IndexCoverage coverage, int? own, int? amd, int? arm, int? age)
+    {
+        var index = Index(Amd, Arm);
+        var evidence = new[] { (index, own), (Amd, amd), (Arm, arm) }.Where(static one => one.Item2 is not null)
+            .Select(static one => (one.Item1, Signature(one.Item1, Ago(one.Item2!.Value)))).ToArray();
+        var verdict = Engine(Rule(AtLeast3Days, coverage)).Judge(Having(Question(index, Amd, Arm).At(Stage.Pull), evidence));
+        Assert.Equal(age is { } days ? Ago(days) : default(DateTimeOffset?), verdict.Rules[^1].Ages is [var one] ? one.SignedAt : null);
+        Assert.Equal(age is null, verdict.Codes().Contains(ReasonCodes.LimitAgeUnknown));
+    }
+
+    [Fact]
+    public void Signature_of_the_canonical_name_proves_the_age_of_the_same_bytes_by_another()
+    {
+        var other = Digest.Of("the same"u8, DigestAlgorithm.Sha512);
+        var input = Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(4)))) with
+        {
+            Digest = other, Canonical = DigestOf(Image),
+        };
+        Assert.True(Engine(Rule(AtLeast3Days)).Judge(input).Admits);
+        Assert.False(Engine(Rule(AtLeast3Days)).Judge(input with { Canonical = default }).Admits);
+    }
+
+    [Fact]
+    public void What_was_not_read_may_be_older_which_matters_to_the_highest_age_alone()
+    {
+        PolicyInput Cut(params (Manifest, Evidence)[] evidence) => Having(Question(Image).At(Stage.Pull), evidence)
+            .With(facts => facts with { BeyondBudget = [DigestOf(Image)] });
+        var signed = (Image, Signature(Image, Ago(4)));
+        Assert.True(Engine(Rule(AtLeast3Days)).Judge(Cut(signed)).Admits);
+        Assert.Equal([ReasonCodes.EvidenceBudget], Engine(Rule(AtMost10Days)).Judge(Cut(signed)).Codes());
+        Assert.Equal([ReasonCodes.LimitMaxAge], Engine(Rule(AtMost10Days)).Judge(Cut((Image, Signature(Image, Ago(11))))).Codes());
+        Assert.Equal(
+            [ReasonCodes.EvidenceBudget], Engine(Rule(AtLeast3Days)).Judge(Cut((Image, Signature(Image, logged: null)))).Codes());
+    }
+
+    // What a verdict tells of is what promotions bring along, and what is not deleted.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Evidence_that_a_verdict_rests_on_is_told_of_however_much_else_there_is(bool isAged)
+    {
+        var rule = isAged ? Rule(AtLeast3Days) : new RuleOptions { Id = "signed", Require = new() { Signatures = [new("release")] } };
+        var index = Index(Amd);
+        var junk = new[] { index, Amd }.SelectMany(static of => Enumerable.Range(0, 40).Select(i => (of, Junk(of, i))));
+        var good = Signature(Amd, Ago(4)) with { Place = 40 };
+        var verdict = Engine(rule).Judge(Having(Question(index, Amd).At(Stage.Pull), [.. junk, (Amd, good)]));
+        Assert.Equal((true, 64, good.Digest), (verdict.Admits, verdict.Evidence.Length, verdict.Evidence[0].Digest));
+
+        static Evidence Junk(Manifest of, int i)
+        {
+            var payload = Encoding.UTF8.GetString(Forge.Payload(DigestOf(of).ToString())) + new string(' ', i);
+            return Forge.Tagged(Forge.SimpleSigning(Stranger, Encoding.UTF8.GetBytes(payload))) with { Place = i };
+        }
+    }
+
+    [Fact]
+    public void Evidence_itself_has_no_age_by_evidence()
+    {
+        var every = Rule(AtMost10Days) with { Kinds = [.. Enum.GetValues<ManifestKind>()] };
+        Assert.True(Engine(every).Judge(Question(CosignBundle).At(Stage.Pull)).Admits);
+        Assert.Equal(FactKinds.None, Engine(every).Needs(Question(CosignBundle)));
+    }
+
+    [Fact]
+    public void Rule_for_images_asks_each_image_below_an_index_for_its_age()
+    {
+        var rule = Rule(AtLeast3Days, IndexCoverage.Children) with { Kinds = [ManifestKind.Image] };
+        var input = Having(
+            Question(Index(Amd, Arm), Amd, Arm).At(Stage.Pull), (Amd, Signature(Amd, Ago(4))), (Arm, Signature(Arm, Ago(2))));
+        var verdict = Engine(rule).Judge(input);
+        Assert.Equal([ReasonCodes.ChildDenied], verdict.Codes());
+        Assert.Equal([DigestOf(Amd), DigestOf(Arm)], verdict.Rules[^1].Ages.Select(static age => age.Manifest));
+    }
+}
