@@ -30,10 +30,13 @@ public static class ImageConfigReader
         }
     }
 
-    private static ImageConfig Read(JsonElement root) => new(Text(root, "os"), Text(root, "architecture"), NullIfEmpty(Text(root, "variant")))
+    private static ImageConfig Read(JsonElement root) => new(
+        Text(root, "os"), Text(root, "architecture"), NullIfEmpty(Text(root, "variant")))
     {
         Labels = Member(root, "config") is { } config && Member(config, "Labels") is { } labels ? Labels(labels) : Empty,
-        DiffIds = Member(root, "rootfs") is { } rootfs && Member(rootfs, "diff_ids") is { } ids ? [.. ids.EnumerateArray().Select(DiffId)] : [],
+        DiffIds = Member(root, "rootfs") is { } rootfs && Member(rootfs, "diff_ids") is { } ids
+            ? [.. ids.EnumerateArray().Select(DiffId)]
+            : [],
     };
 
     private static ImmutableSortedDictionary<string, string> Empty { get; } =

@@ -27,7 +27,8 @@ public sealed record PolicyOptions
     public ImmutableArray<ExceptionOptions> Exceptions { get; init; } = [];
 
     /// <summary>
-    /// Where people read why, with <c>{id}</c> for the decision's id; null for this gateway as the client calls it. Nothing is judged by it.
+    /// Where people read why, with <c>{id}</c> for the decision's id; null for this gateway as the client calls it. Nothing is judged by
+    /// it.
     /// </summary>
     [JsonIgnore]
     public string? ExplainUrl { get; init; }

@@ -75,7 +75,8 @@ internal sealed class RunningGateway : IAsyncDisposable
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
-        var admin = new AdminApi(() => (_current.Options, _current.Router), volume, _fetches, upstreams, _forwards, _totals, ForgetUpstreams);
+        var admin = new AdminApi(
+            () => (_current.Options, _current.Router), volume, _fetches, upstreams, _forwards, _totals, ForgetUpstreams);
         var operatorPort = new OperatorPort(health, _metrics, admin, new(options.Operator.TokenFile), audit, clock);
         var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);

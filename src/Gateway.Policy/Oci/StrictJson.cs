@@ -166,7 +166,9 @@ internal ref struct StrictJson
     public long WholeNumberOrText()
     {
         if (_reader.TokenType != JsonTokenType.String) return WholeNumber();
-        return long.TryParse(String(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw Expected("a whole number");
+        return long.TryParse(String(), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw Expected("a whole number");
     }
 
     /// <summary>The moment of RFC 3339 that the reader stands on; what is finer than .NET's 100 ns is cut off.</summary>

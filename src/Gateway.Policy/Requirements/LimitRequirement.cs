@@ -16,11 +16,15 @@ internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
         // 2^53 bytes each and thousands of them do not fit into 64 bits.
         var total = manifest.Blobs.Aggregate(Int128.Zero, static (sum, blob) => sum + blob.Size);
         if (total > limits.MaxTotalBytes)
-            hearing.Findings.Add(TooMuch(ReasonCodes.LimitTotalBytes, "config and layers have", total, limits.MaxTotalBytes.Value, "bytes"));
-        if (manifest.Layers.FirstOrDefault(layer => layer.Size > limits.MaxLayerBytes) is { } large)
         {
             hearing.Findings.Add(
-                TooMuch(ReasonCodes.LimitLayerBytes, $"layer {large.Digest.ToString()[..19]} has", large.Size, limits.MaxLayerBytes!.Value, "bytes")
+                TooMuch(ReasonCodes.LimitTotalBytes, "config and layers have", total, limits.MaxTotalBytes.Value, "bytes"));
+        }
+        if (manifest.Layers.FirstOrDefault(layer => layer.Size > limits.MaxLayerBytes) is { } large)
+        {
+            var what = $"layer {large.Digest.ToString()[..19]} has";
+            hearing.Findings.Add(
+                TooMuch(ReasonCodes.LimitLayerBytes, what, large.Size, limits.MaxLayerBytes!.Value, "bytes")
                 with { Path = $"layers[{manifest.Layers.IndexOf(large)}]" });
         }
         if (manifest.Layers.Length > limits.MaxLayers)

@@ -56,6 +56,6 @@ internal sealed class PlatformRequirement(PlatformOptions options) : IRequiremen
     private static bool Matches(string wanted, Platform platform) =>
         wanted == $"{platform.Os}/{platform.Architecture}" || wanted == $"{platform.Os}/{platform.Architecture}/{platform.Variant}";
 
-    private static string Text(Platform platform) => Printable.Line(
-        platform.Variant is null ? $"{platform.Os}/{platform.Architecture}" : $"{platform.Os}/{platform.Architecture}/{platform.Variant}", 48);
+    private static string Text(Platform platform) =>
+        Printable.Line($"{platform.Os}/{platform.Architecture}{(platform.Variant is null ? "" : $"/{platform.Variant}")}", 48);
 }

@@ -59,7 +59,8 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     // The manifest's own word, which a signature covers, and only without it the config's.
     private static SemanticVersion? VersionOf(PolicyInput input, Digest digest, Manifest? manifest)
     {
-        if (manifest is not null && manifest.Annotations.TryGetValue(VersionKey, out var annotation)) return SemanticVersion.Parse(annotation);
+        if (manifest is not null && manifest.Annotations.TryGetValue(VersionKey, out var annotation))
+            return SemanticVersion.Parse(annotation);
         return input.Facts.Configs.TryGetValue(digest, out var config) && config.Labels.TryGetValue(VersionKey, out var label)
             ? SemanticVersion.Parse(label)
             : null;

@@ -83,8 +83,8 @@ internal sealed class AccessControl
     };
 
     /// <summary>
-    /// The token endpoint, GET (header) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on as
-    /// they are.
+    /// The token endpoint, GET (header) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on
+    /// as they are.
     /// </summary>
     public async ValueTask<TokenAnswer> IssueTokenAsync(
         string? authorization, TokenRequest request, IPAddress? remote, CancellationToken cancellationToken)

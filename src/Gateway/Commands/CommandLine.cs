@@ -4,7 +4,9 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands;
 
-/// <summary>The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood; policy has its own.</summary>
+/// <summary>
+/// The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood; policy has its own.
+/// </summary>
 internal static class CommandLine
 {
     private const int NotUnderstood = 2;

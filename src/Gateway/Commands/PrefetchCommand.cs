@@ -44,7 +44,8 @@ internal static class PrefetchCommand
         OperatorClient gateway, string[] images, string[] platforms, InvocationConfiguration invocation, bool asJson,
         CancellationToken cancellationToken)
     {
-        if (images.Length == 0) throw new IOException("no image was named; expected one such as nginx:1.27, or a file by --from that names some");
+        if (images.Length == 0)
+            throw new IOException("no image was named; expected one such as nginx:1.27, or a file by --from that names some");
         var done = 0;
         foreach (var some in images.Chunk(ImagePrefetch.MaxReferences))
         {

@@ -72,8 +72,13 @@ internal static partial class VerifyCommand
     private static PlannedUpstream Describe(UpstreamOptions upstream) =>
         new(upstream.Key, [.. upstream.Urls.Select(url => url.ToString())], [.. upstream.Namespaces]);
 
-    private static PlannedRoute Describe(RouteOptions route) =>
-        new(route.Prefix, route.Upstream is { } key ? $"from {key}{(!route.Forwards ? "" : route.ForwardsLater ? ", pushes go on to it later" : ", pushes go on to it")}" : "built-in storage");
+    private static PlannedRoute Describe(RouteOptions route) => new(route.Prefix, route switch
+    {
+        { Upstream: null } => "built-in storage",
+        { Forwards: false } => $"from {route.Upstream}",
+        { ForwardsLater: false } => $"from {route.Upstream}, pushes go on to it",
+        _ => $"from {route.Upstream}, pushes go on to it later",
+    });
 
     internal sealed record PlannedUpstream(string Name, string[] Urls, string[] Namespaces);
 

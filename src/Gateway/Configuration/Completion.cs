@@ -98,9 +98,8 @@ internal static class Completion
         var other = options.Routes.Take(i).FirstOrDefault(r => r.Upstream == route.Upstream && route.Upstream is not null);
         if (other is not null && (other.Forwards, other.ForwardsLater) != (route.Forwards, route.ForwardsLater))
         {
-            reading.Add(
-                $"routes[{i}].push",
-                $"the route '{other.Prefix}' leads to upstream {route.Upstream} too, and says otherwise; write the same push and forward on both");
+            var what = $"the route '{other.Prefix}' leads to upstream {route.Upstream} too, and says otherwise";
+            reading.Add($"routes[{i}].push", $"{what}; write the same push and forward on both");
         }
     }
 }

@@ -32,8 +32,8 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     /// <param name="path">The file that was read; null when there was none.</param>
     /// <param name="current">What holds now.</param>
     /// <param name="load">Reads everything again.</param>
-    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it or <paramref name="load"/> throws is logged,
-    /// the old configuration counts as current, and the next change is looked at like any other.</param>
+    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it or <paramref name="load"/> throws is
+    /// logged, the old configuration counts as current, and the next change is looked at like any other.</param>
     public ConfigurationWatcher(
         string? path,
         GatewayOptions current,

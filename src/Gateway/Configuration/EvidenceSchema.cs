@@ -24,11 +24,16 @@ internal static class EvidenceSchema
 
     private static readonly SettingType<string> Path = new Converted<string, string>(
         Scalars.Text,
-        static text => PredicatePath.Parse(text) is null ? Parsed<string>.Not($"expected a path such as $.builder.id, '{text}' came") : text);
+        static text => PredicatePath.Parse(text) is not null
+            ? text
+            : Parsed<string>.Not($"expected a path such as $.builder.id, '{text}' came"));
 
     public static readonly Section<SignatureRequirementOptions> Signature = new(() => new(""))
     {
-        { "authority", Scalars.Text, new Required(), "Who must have signed: one of `policy.trust.authorities`.", (o, v) => o with { Authority = v } },
+        {
+            "authority", Scalars.Text, new Required(), "Who must have signed: one of `policy.trust.authorities`.",
+            (o, v) => o with { Authority = v }
+        },
         { "atLeast", Signers, "1", "How many different signers of it.", (o, v) => o with { AtLeast = v } },
         {
             "formats",
@@ -41,7 +46,8 @@ internal static class EvidenceSchema
         },
         {
             "bindReference",
-            Scalars.OneOf(("ignore", BindReference.Ignore), ("optional", BindReference.Optional), ("required", BindReference.Required)), "ignore",
+            Scalars.OneOf(("ignore", BindReference.Ignore), ("optional", BindReference.Optional), ("required", BindReference.Required)),
+            "ignore",
             "Whether the signature must be made for this repository: `optional` where it names one, `required` always.",
             (o, v) => o with { BindReference = v }
         },

@@ -19,7 +19,8 @@ internal static class ExceptionSchema
             DateTimeStyles.AssumeUniversal, out var moment) ? moment.ToUniversalTime() : Parsed<DateTimeOffset>.Not());
 
     private static readonly Scalar<Digest> DigestText = new(
-        "a digest, sha256: with 64 hex characters", static (text, _) => Digest.TryParse(text, out var digest) ? digest : Parsed<Digest>.Not());
+        "a digest, sha256: with 64 hex characters",
+        static (text, _) => Digest.TryParse(text, out var digest) ? digest : Parsed<Digest>.Not());
 
     public static readonly Section<ExceptionOptions> Exception = new(
         () => new() { Id = "", Rule = "", Repositories = [], Until = default, By = "", Reason = "" }, Check)

@@ -103,7 +103,8 @@ internal static class GatewaySchema
         },
         {
             "forward", Scalars.OneOf(("sync", false), ("async", true)), "sync",
-            "When a push that is forwarded is answered: `sync` after the upstream has it all; `async` at once, and the upstream gets it when it can.",
+            "When a push that is forwarded is answered: `sync` after the upstream has it all; "
+                + "`async` at once, and the upstream gets it when it can.",
             (o, v) => o with { ForwardsLater = v }
         },
         {
@@ -146,7 +147,8 @@ internal static class GatewaySchema
         },
         {
             "audit", Audit, "(none is written)",
-            "Who changed what, who logged in, what was refused: one line of JSON each. A change needs a restart.", (o, v) => o with { Audit = v }
+            "Who changed what, who logged in, what was refused: one line of JSON each. A change needs a restart.",
+            (o, v) => o with { Audit = v }
         },
         { "policy", PolicySchema.Policy, "(everything is admitted)", "What may exist here.", (o, v) => o with { Policy = v } },
         { "replicas", new NotInThisVersion("; run one process") },

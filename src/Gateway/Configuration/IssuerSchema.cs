@@ -28,11 +28,12 @@ internal static class IssuerSchema
             "PEM file of the authorities to trust when its keys are asked for.", (o, v) => o with { CertificateAuthority = v }
         },
         {
-            "audience", Scalars.Text, new Required(), "What the tokens' `aud` must have: a name of this gateway that no other service uses.",
-            (o, v) => o with { Audience = v }
+            "audience", Scalars.Text, new Required(),
+            "What the tokens' `aud` must have: a name of this gateway that no other service uses.", (o, v) => o with { Audience = v }
         },
         {
-            "actor", Scalars.Text, "sub", "Claim that names the actor; rules know him as `<issuer>:<claim>`.", (o, v) => o with { Actor = v }
+            "actor", Scalars.Text, "sub", "Claim that names the actor; rules know him as `<issuer>:<claim>`.",
+            (o, v) => o with { Actor = v }
         },
         {
             "groups", Scalars.Text, "(none)", "Claim that lists the actor's groups; rules know them as `@<issuer>:<group>`.",

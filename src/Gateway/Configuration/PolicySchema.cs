@@ -125,8 +125,8 @@ internal static class PolicySchema
             (o, v) => o with { MaxPendingPerRepo = v }
         },
         {
-            "maxReferrersPerSubject", Scalars.Whole(1, 10_000), "1000", "Most signatures, attestations and other referrers of one manifest.",
-            (o, v) => o with { MaxReferrersPerSubject = v }
+            "maxReferrersPerSubject", Scalars.Whole(1, 10_000), "1000",
+            "Most signatures, attestations and other referrers of one manifest.", (o, v) => o with { MaxReferrersPerSubject = v }
         },
         {
             "maxOrphansPerRepo", Scalars.Whole(1, 10_000), "1000", "Most referrers in one repository of manifests that are not there.",

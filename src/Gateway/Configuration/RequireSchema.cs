@@ -8,7 +8,10 @@ namespace Gateway.Configuration;
 internal static class RequireSchema
 {
     private static readonly SettingType<string> Regex = new Converted<string, string>(
-        Scalars.Text, static text => TextMatcher.ProblemOf(text) is { } problem ? Parsed<string>.Not($"expected a regular expression: {problem}") : text);
+        Scalars.Text,
+        static text => TextMatcher.ProblemOf(text) is { } problem
+            ? Parsed<string>.Not($"expected a regular expression: {problem}")
+            : text);
 
     private static readonly Section<TextCondition?> Comparison = new(() => null, CheckCondition)
     {
@@ -41,7 +44,10 @@ internal static class RequireSchema
             "mustInclude", new ListOf<string>(PlatformName), "[]",
             "Platforms that an index, or an image under a tag, must offer.", (o, v) => o with { MustInclude = v }
         },
-        { "onlyOs", new ListOf<string>(OsName), "(any)", "The only operating systems that images may be for.", (o, v) => o with { OnlyOs = v } },
+        {
+            "onlyOs", new ListOf<string>(OsName), "(any)", "The only operating systems that images may be for.",
+            (o, v) => o with { OnlyOs = v }
+        },
     };
 
     private static readonly Section<LimitOptions> Limits = new(() => new(), CheckLimits)
@@ -122,7 +128,8 @@ internal static class RequireSchema
 
     private static void CheckPlatforms(PlatformOptions platforms, string path, Reading reading)
     {
-        if (platforms.MustInclude.IsEmpty && platforms.OnlyOs.IsEmpty) reading.Add(path, "asks for nothing; expected mustInclude or onlyOs");
+        if (platforms.MustInclude.IsEmpty && platforms.OnlyOs.IsEmpty)
+            reading.Add(path, "asks for nothing; expected mustInclude or onlyOs");
     }
 
     private static void CheckLimits(LimitOptions limits, string path, Reading reading)

@@ -57,13 +57,15 @@ internal static class RuleSchema
         },
         {
             "onMissing", Scalars.OneOf(("deny", OnMissing.Deny), ("quarantine", OnMissing.Quarantine), ("warn", OnMissing.Warn)), "deny",
-            "What a lack of signatures, attestations or age comes to; `quarantine` keeps a push until it is mended.", (o, v) => o with { OnMissing = v }
+            "What a lack of signatures, attestations or age comes to; `quarantine` keeps a push until it is mended.",
+            (o, v) => o with { OnMissing = v }
         },
         { "fix", Scalars.Text, "(our own words)", "What to tell the person who is refused.", (o, v) => o with { Fix = v } },
     };
 
     private static Scalar<ManifestKind> Kind => Scalars.OneOf(
-        ("image", ManifestKind.Image), ("index", ManifestKind.Index), ("artifact", ManifestKind.Artifact), ("evidence", ManifestKind.Evidence));
+        ("image", ManifestKind.Image), ("index", ManifestKind.Index),
+        ("artifact", ManifestKind.Artifact), ("evidence", ManifestKind.Evidence));
 
     private static void CheckRule(RuleOptions rule, string path, Reading reading)
     {

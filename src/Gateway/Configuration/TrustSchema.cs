@@ -11,13 +11,7 @@ internal static class TrustSchema
 {
     private const string FileScheme = "file://";
 
-    private static readonly Scalar<VerificationKey> Pem = new("a public key in PEM, or the path of a file that holds one", (text, reading) =>
-    {
-        var read = ReadText(text, reading);
-        if (read.Problem is not null) return Parsed<VerificationKey>.Not(read.Problem);
-        var (key, problem) = VerificationKey.Parse(read.Value);
-        return key is null ? Parsed<VerificationKey>.Not(problem!) : key;
-    });
+    private static readonly Scalar<VerificationKey> Pem = new("a public key in PEM, or the path of a file that holds one", ReadKey);
 
     private static readonly SettingType<DateTimeOffset?> Moment = new OrNull<DateTimeOffset>(ExceptionSchema.Moment);
 
@@ -45,7 +39,8 @@ internal static class TrustSchema
     private static readonly Section<KeylessRootOptions> KeylessRoot = new(() => new(null!))
     {
         {
-            "trustedRoot", RootFile, new Required(), "Certificate authorities, logs and time stampers, as sigstore publishes them; read when the file is.",
+            "trustedRoot", RootFile, new Required(),
+            "Certificate authorities, logs and time stampers, as sigstore publishes them; read when the file is.",
             (o, v) => v with { MaxAge = o.MaxAge }
         },
         {
@@ -61,11 +56,15 @@ internal static class TrustSchema
 
     private static readonly Section<(string? Exact, string? Pattern)> SubjectPattern = new(() => default)
     {
-        { "pattern", Scalars.Text, new Required(), "A pattern over the whole subject: `*` for anything but `/`, `**` for anything.", (_, v) => (null, v) },
+        {
+            "pattern", Scalars.Text, new Required(), "A pattern over the whole subject: `*` for anything but `/`, `**` for anything.",
+            (_, v) => (null, v)
+        },
     };
 
     private static readonly SettingType<(string? Exact, string? Pattern)> Subject = new Either<(string? Exact, string? Pattern)>(
-        new Scalar<(string? Exact, string? Pattern)>("an email or URI", static (text, _) => text.Length == 0 ? Parsed<(string?, string?)>.Not() : (text, null)),
+        new Scalar<(string? Exact, string? Pattern)>(
+            "an email or URI", static (text, _) => text.Length > 0 ? (text, null) : Parsed<(string?, string?)>.Not()),
         SubjectPattern);
 
     private static readonly Section<AuthorityOptions> Authority = new(() => new(""), CheckAuthority)
@@ -78,7 +77,10 @@ internal static class TrustSchema
             "keyless", Scalars.Text, "(none)", "A root of `policy.trust.keyless`, for certificates of these identities.",
             (o, v) => o with { Keyless = Identity(o) with { Root = v } }
         },
-        { "issuer", Scalars.Text, "(none)", "The identity provider, exactly.", (o, v) => o with { Keyless = Identity(o) with { Issuer = v } } },
+        {
+            "issuer", Scalars.Text, "(none)", "The identity provider, exactly.",
+            (o, v) => o with { Keyless = Identity(o) with { Issuer = v } }
+        },
         {
             "subject", Subject, "(none)", "Who the certificate names, exactly or as a pattern.",
             (o, v) => o with { Keyless = Identity(o) with { Subject = v.Exact, SubjectPattern = v.Pattern } }
@@ -105,7 +107,8 @@ internal static class TrustSchema
             (o, v) => o with { Notation = NotationSchema.Over(Notary(o), v) }
         },
         {
-            "verifyTimestamp", NotationSchema.StampAfterExpiry, "always", "When a time stamp is asked for, where the store has time stampers.",
+            "verifyTimestamp", NotationSchema.StampAfterExpiry, "always",
+            "When a time stamp is asked for, where the store has time stampers.",
             (o, v) => o with { Notation = Notary(o) with { StampAfterExpiry = v } }
         },
         {
@@ -140,7 +143,8 @@ internal static class TrustSchema
     private static bool ReadAuthority(string id, ConfigurationNode node, string path, Reading reading, out AuthorityOptions authority)
     {
         var sound = Authority.TryRead(node, path, reading, new(id), out authority);
-        if (authority.Keyless is not null && !reading.IsWritten(Reading.Join(path, "tlog"))) authority = authority with { Tlog = TlogMode.Require };
+        if (authority.Keyless is not null && !reading.IsWritten(Reading.Join(path, "tlog")))
+            authority = authority with { Tlog = TlogMode.Require };
         return sound;
     }
 
@@ -182,6 +186,14 @@ internal static class TrustSchema
         {
             return Parsed<string>.Not(problem.Message);
         }
+    }
+
+    private static Parsed<VerificationKey> ReadKey(string text, Reading reading)
+    {
+        var read = ReadText(text, reading);
+        if (read.Problem is not null) return Parsed<VerificationKey>.Not(read.Problem);
+        var (key, problem) = VerificationKey.Parse(read.Value);
+        return key is null ? Parsed<VerificationKey>.Not(problem!) : key;
     }
 
     private static Parsed<KeylessRootOptions> ReadRoot(string text, Reading reading)

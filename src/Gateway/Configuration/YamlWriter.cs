@@ -66,7 +66,9 @@ internal static class YamlWriter
     // A list of values in one line; null when it is too long for one, or holds more than values.
     private static string? Line(SequenceNode list)
     {
-        if (!list.Items.All(static item => item is ScalarNode { Value: var value } && !value.Contains('\n', StringComparison.Ordinal))) return null;
+        var isOfValues = list.Items.All(
+            static item => item is ScalarNode { Value: var value } && !value.Contains('\n', StringComparison.Ordinal));
+        if (!isOfValues) return null;
         var line = $"[{string.Join(", ", list.Items.Cast<ScalarNode>().Select(static scalar => Scalar(scalar, 0)))}]";
         return line.Length <= MaxLine ? line : null;
     }

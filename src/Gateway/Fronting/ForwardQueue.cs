@@ -9,7 +9,6 @@ namespace Gateway.Fronting;
 /// Gives upstreams what pushes left for them: of each repository one push after the other, again and again while the upstream does not
 /// answer, also after a restart.
 /// </summary>
-/// <param name="find">The repository of a path below the staged root, by the configuration in force; null where nothing leads to it.</param>
 internal sealed class ForwardQueue : IAsyncDisposable
 {
     // Repositories that are served at a time; the others wait for theirs to end, or to fail.
@@ -32,11 +31,15 @@ internal sealed class ForwardQueue : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private bool _stopping;
 
+    /// <param name="find">
+    /// The repository of a path below the staged root, by the configuration in force; null where nothing leads to it.
+    /// </param>
     public ForwardQueue(Volume volume, Func<string, FrontedRepository?> find, TimeProvider clock, ILogger logger)
     {
         (_volume, _find, _clock, _logger) = (volume, find, clock, logger);
         _meter.CreateObservableGauge(
-            "gateway.forward.waiting", () => All().Count(f => f.Forward.IsWaiting), description: "Pushes that an upstream is still to get.");
+            "gateway.forward.waiting", () => All().Count(f => f.Forward.IsWaiting),
+            description: "Pushes that an upstream is still to get.");
         _meter.CreateObservableGauge(
             "gateway.forward.refused", () => All().Count(f => !f.Forward.IsWaiting),
             description: "Pushes of the last day that were answered, and that an upstream then refused.");
@@ -46,7 +49,9 @@ internal sealed class ForwardQueue : IAsyncDisposable
     public IEnumerable<(string Repository, PendingForward Forward)> All() =>
         _volume.StagedContent.Repositories.SelectMany(path => _volume.StagedContent.Of(path).Forwards().Select(f => (path, f)));
 
-    /// <summary>Why the first push of a repository could not be given to the upstream when it was last tried; null where it was not.</summary>
+    /// <summary>
+    /// Why the first push of a repository could not be given to the upstream when it was last tried; null where it was not.
+    /// </summary>
     public string? TroubleOf(string repository) => _troubles.GetValueOrDefault(repository);
 
     /// <summary>Looks at every repository: at the start, and when another configuration holds.</summary>

@@ -120,7 +120,8 @@ internal sealed class Forwarder(
         }
     }
 
-    private NotForwardedException Gone(Digest digest) => new($"the bytes of {digest} went while they were sent to {Upstream}; push it again", null);
+    private NotForwardedException Gone(Digest digest) =>
+        new($"the bytes of {digest} went while they were sent to {Upstream}; push it again", null);
 
     private NotForwardedException Failed(UpstreamException e, string what)
     {

@@ -37,7 +37,9 @@ internal sealed partial class FrontedRepository
     {
         // Who only notes what he found out, on a pull, waits for nobody's push.
         using var turn = change.Operations.All(IsNote) ? null : await forwarder.TakeTurnAsync(cancellationToken);
-        var versions = change.Subjects.Select(s => (s.Subject, Here: staged.VersionOf(s.Subject), There: cached.VersionOf(s.Subject))).ToArray();
+        var versions = change.Subjects
+            .Select(s => (s.Subject, Here: staged.VersionOf(s.Subject), There: cached.VersionOf(s.Subject)))
+            .ToArray();
         if (Refuse(change) is { } refusal) return refusal;
         var (here, there) = Split(change, arrived: [], staying: []);
         // What is staged is durable when this returns; the rest are notes in a cache.
@@ -60,7 +62,10 @@ internal sealed partial class FrontedRepository
     private async ValueTask<CommitResult> PublishAsync(Change change, Publication publication)
     {
         if (Waiting.Any())
-            throw new NotForwardedException("earlier pushes to this repository still wait for its upstream; push again when it has them", null);
+        {
+            throw new NotForwardedException(
+                "earlier pushes to this repository still wait for its upstream; push again when it has them", null);
+        }
         await forwarder.SendManifestsAsync(publication);
         var (here, there) = Split(change, publication.Digests, staying: []);
         return await ArriveAsync(publication, there, here);
@@ -83,7 +88,9 @@ internal sealed partial class FrontedRepository
         return result;
     }
 
-    /// <summary>Why a change must not be made; null when all that it expects still holds. Changes take turns, so that it does until its end.</summary>
+    /// <summary>
+    /// Why a change must not be made; null when all that it expects still holds. Changes take turns, so that it does until its end.
+    /// </summary>
     private CommitResult? Refuse(Change change)
     {
         foreach (var expected in change.Expectations)
@@ -124,8 +131,8 @@ internal sealed partial class FrontedRepository
             if (operation is Operation.LinkBlob blob && isHere)
             {
                 // What the upstream has is not staged for the sake of what waits.
-                if (IsStaged(LinkKind.Blob, blob.Digest) || (!IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest) is not null))
-                    here.Add(operation);
+                var isOnlyHere = !IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest) is not null;
+                if (isOnlyHere || IsStaged(LinkKind.Blob, blob.Digest)) here.Add(operation);
                 continue;
             }
             (isHere ? here : there).Add(operation);

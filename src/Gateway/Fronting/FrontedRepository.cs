@@ -52,11 +52,11 @@ internal sealed partial class FrontedRepository(
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken)
     {
         var there = await pulled.ReferrersAsync(subject, cancellationToken);
-        if (await staged.ReferrersAsync(subject, cancellationToken) is not Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } here)
-            return there;
-        return there is Result<IReadOnlyList<Descriptor>>.Found both
-            ? both with { Value = [.. both.Value.Concat(here.Value).DistinctBy(d => d.Digest).OrderBy(d => d.Digest).Take(IBacking.MaxReferrers)] }
-            : here;
+        var here = await staged.ReferrersAsync(subject, cancellationToken);
+        if (here is not Result<IReadOnlyList<Descriptor>>.Found { Value: { Count: > 0 } waiting }) return there;
+        if (there is not Result<IReadOnlyList<Descriptor>>.Found both) return here;
+        var all = both.Value.Concat(waiting).DistinctBy(d => d.Digest).OrderBy(d => d.Digest);
+        return both with { Value = [.. all.Take(IBacking.MaxReferrers)] };
     }
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
@@ -112,8 +112,8 @@ internal sealed partial class FrontedRepository(
     // Beyond the end of a page that goes on, only that one knows what comes first.
     private static Page<TagName> Merge(Page<TagName> one, Page<TagName> other, int count)
     {
-        var ends = new[] { one, other }.Where(p => p.More && p.Items.Count > 0).Select(p => p.Items[^1].Value).Order(StringComparer.Ordinal);
-        var end = ends.FirstOrDefault();
+        var ends = new[] { one, other }.Where(p => p.More && p.Items.Count > 0).Select(p => p.Items[^1].Value);
+        var end = ends.Min(StringComparer.Ordinal);
         var all = one.Items.Union(other.Items).OrderBy(t => t.Value, StringComparer.Ordinal)
             .TakeWhile(t => end is null || string.CompareOrdinal(t.Value, end) <= 0).ToList();
         return new([.. all.Take(count)], one.More || other.More || all.Count > count);

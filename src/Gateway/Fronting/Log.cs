@@ -14,7 +14,9 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Information, "Deleted {Reference} at {Upstream} {Name}")]
     public static partial void Deleted(ILogger logger, string reference, string upstream, RepositoryName name);
 
-    [LoggerMessage(5, LogLevel.Error, "Push {Sequence} to {Repository} ({Tags}) was answered, and its upstream refuses it; its tags are the upstream's again: {Why}")]
+    [LoggerMessage(
+        5, LogLevel.Error,
+        "Push {Sequence} to {Repository} ({Tags}) was answered, and its upstream refuses it; its tags are the upstream's again: {Why}")]
     public static partial void GivenUp(ILogger logger, string repository, long sequence, string tags, string why);
 
     [LoggerMessage(6, LogLevel.Error, "Push {Sequence} to {Repository} could not be given to its upstream now")]

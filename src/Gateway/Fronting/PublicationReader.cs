@@ -58,7 +58,8 @@ internal sealed class PublicationReader
         foreach (var evidence in EvidenceNotes.List(_staged, digest).Reverse()) Visit(evidence);
     }
 
-    private bool StaysHere(Digest subject) => !_seen.Contains(subject) && _staged.ReadManifest(subject) is not null && !_isUpstream(subject);
+    private bool StaysHere(Digest subject) =>
+        !_seen.Contains(subject) && _staged.ReadManifest(subject) is not null && !_isUpstream(subject);
 
     private IEnumerable<Digest> SubjectsOf(Digest evidence) =>
         _change.Operations.OfType<Operation.AddEvidence>().Where(o => o.Evidence == evidence).Select(o => o.Subject)

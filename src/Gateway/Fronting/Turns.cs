@@ -13,7 +13,9 @@ internal sealed class Turns
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Queue<TaskCompletionSource>> _waiting = new(StringComparer.Ordinal);
 
-    /// <summary>Whoever disposes the turn lets the next one have his. Throws <see cref="NotForwardedException"/> where too many wait.</summary>
+    /// <summary>
+    /// Whoever disposes the turn lets the next one have his. Throws <see cref="NotForwardedException"/> where too many wait.
+    /// </summary>
     public async Task<IDisposable> TakeAsync(string name, CancellationToken cancellationToken)
     {
         var own = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

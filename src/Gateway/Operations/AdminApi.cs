@@ -34,21 +34,30 @@ internal sealed class AdminApi(
     private const int MaxBody = 1 << 20;
 
     /// <summary>Answers a request below <see cref="Prefix"/>.</summary>
-    public Task AnswerAsync(HttpContext context) => (context.Request.Method, context.Request.Path.Value) switch
+    public Task AnswerAsync(HttpContext context)
     {
-        ("GET", Prefix + "stats") => StatsAsync(context),
-        ("GET", Prefix + "forwards") => WriteAsync(
-            context, StatusCodes.Status200OK, ForwardList.Of(forwards), AdminJson.Default.ForwardList),
-        ("POST", Prefix + "purge") => PurgeAsync(context),
-        ("POST", Prefix + "prefetch") => PrefetchAsync(context),
-        ("POST", Prefix + PolicyTrial.ExplainPath) => ExplainAsync(context),
-        ("POST", Prefix + PolicyTrial.DiffPath) => DiffAsync(context),
-        (_, Prefix + "stats" or Prefix + "forwards" or Prefix + "purge" or Prefix + "prefetch" or Prefix + PolicyTrial.ExplainPath or Prefix + PolicyTrial.DiffPath) =>
-            ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, "stats and forwards are read by GET; all else is asked for by POST"),
-        _ => ProblemAsync(
-            context, StatusCodes.Status404NotFound,
-            "there are GET stats, GET forwards and POST purge, prefetch, policy/explain and policy/diff below /api/v1/"),
-    };
+        (string Method, Func<HttpContext, Task> Answer)? verb = context.Request.Path.Value switch
+        {
+            Prefix + "stats" => ("GET", StatsAsync),
+            Prefix + "forwards" => ("GET", ForwardsAsync),
+            Prefix + "purge" => ("POST", PurgeAsync),
+            Prefix + "prefetch" => ("POST", PrefetchAsync),
+            Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
+            Prefix + PolicyTrial.DiffPath => ("POST", DiffAsync),
+            _ => null,
+        };
+        if (verb is not var (method, answer))
+        {
+            const string Verbs = "GET stats, GET forwards and POST purge, prefetch, policy/explain and policy/diff";
+            return ProblemAsync(context, StatusCodes.Status404NotFound, $"there are {Verbs} below {Prefix}");
+        }
+        if (context.Request.Method == method) return answer(context);
+        const string Methods = "stats and forwards are read by GET; all else is asked for by POST";
+        return ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, Methods);
+    }
+
+    private Task ForwardsAsync(HttpContext context) =>
+        WriteAsync(context, StatusCodes.Status200OK, ForwardList.Of(forwards), AdminJson.Default.ForwardList);
 
     private async Task ExplainAsync(HttpContext context)
     {

@@ -43,7 +43,8 @@ internal static class ImagePrefetch
     private static async Task<PrefetchOutcome> PullAsync(
         RepositoryRouter router, string reference, IReadOnlyList<string> platforms, CancellationToken cancellationToken)
     {
-        if (ImageReference.Parse(reference) is not { } image) return Failed("expected a name such as nginx:1.27 or ghcr.io/org/app@sha256:…");
+        if (ImageReference.Parse(reference) is not { } image)
+            return Failed("expected a name such as nginx:1.27 or ghcr.io/org/app@sha256:…");
         if (router.Find(image)?.Repository is not { } repository)
             return Failed($"no upstream of this gateway is {image.Registry}; add it under upstreams, or to the namespaces of one");
         var answer = await repository.GetManifestAsync(Operator, image.Reference, cancellationToken);

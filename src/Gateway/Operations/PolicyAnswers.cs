@@ -73,4 +73,5 @@ internal sealed record PolicyComparison(PolicyText Old, PolicyText New)
 /// <param name="Old">Its outcome under the old policy.</param>
 /// <param name="New">Its outcome under the new one.</param>
 /// <param name="Reasons">Why: of the worse of the two.</param>
-internal sealed record PolicyChange(string Repository, string Tag, string Digest, string Old, string New, IReadOnlyList<ReasonAnswer> Reasons);
+internal sealed record PolicyChange(
+    string Repository, string Tag, string Digest, string Old, string New, IReadOnlyList<ReasonAnswer> Reasons);

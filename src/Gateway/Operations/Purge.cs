@@ -50,9 +50,8 @@ internal static class Purge
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
             purged.Add(new(name.ToString(), contents.Count, bytes));
         }
-        var problem = purged.Count > 0
-            ? null
-            : $"nothing cached is named by '{request.What}'; gateway stats lists what is cached; what clients pushed is deleted through the registry";
+        const string Hint = "gateway stats lists what is cached; what clients pushed is deleted through the registry";
+        var problem = purged.Count > 0 ? null : $"nothing cached is named by '{request.What}'; {Hint}";
         return new(purged, request.DryRun, problem);
     }
 

@@ -189,7 +189,8 @@ internal sealed class BlobFetch
         if (Position != Length) await download.OpenAsync(cancellationToken);
         _started.TrySetResult();
         await sink.RunAsync(download, cancellationToken);
-        if (Actual() is var actual && actual != Digest) throw Wrong(download.Endpoint, $"{Position} bytes came for {Digest}, but their digest is {actual}");
+        var actual = Actual();
+        if (actual != Digest) throw Wrong(download.Endpoint, $"{Position} bytes came for {Digest}, but their digest is {actual}");
         Length = Position;
         _readable.Complete(Position);
         _verified.TrySetResult();

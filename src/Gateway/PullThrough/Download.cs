@@ -46,7 +46,10 @@ internal sealed class Download(
         }
     }
 
-    /// <summary>Runs to the sink's end; may be called again when that has moved. Throws <see cref="FetchException"/> when no source brings it there, and what the sink throws.</summary>
+    /// <summary>
+    /// Runs to the sink's end; may be called again when that has moved. Throws <see cref="FetchException"/> when no source brings it there,
+    /// and what the sink throws.
+    /// </summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var response = Interlocked.Exchange(ref _first, null);

@@ -99,7 +99,8 @@ internal sealed class PrivateRepository : IBacking
         _kept.FindUploadAsync(id, cancellationToken);
 
     /// <summary>
-    /// What is committed has just come from the upstream, or been pushed to it, by these credentials: what it lacked before it may have now.
+    /// What is committed has just come from the upstream, or been pushed to it, by these credentials: what it lacked before it may have
+    /// now.
     /// </summary>
     public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {

@@ -75,7 +75,9 @@ internal sealed class SideBySide(BlobFetch fetch, FetchTable table) : IDownloadS
         Interlocked.Add(ref _arrived, bytes.Length);
     }
 
-    /// <summary>Runs the line to the blob's end, with the help of others where that is worth it. Throws as <see cref="Download"/>.</summary>
+    /// <summary>
+    /// Runs the line to the blob's end, with the help of others where that is worth it. Throws as <see cref="Download"/>.
+    /// </summary>
     public async Task RunAsync(Download line, CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

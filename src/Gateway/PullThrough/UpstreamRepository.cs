@@ -55,7 +55,9 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
             new(HttpMethod.Get, UpstreamNoun.Blob, name, digest.ToString()) { Range = range, IfRange = ifRange, Except = except },
             cancellationToken);
 
-    /// <summary>As <see cref="GetBlobAsync"/>, for what can be done without: nothing is held against an endpoint that does not give it.</summary>
+    /// <summary>
+    /// As <see cref="GetBlobAsync"/>, for what can be done without: nothing is held against an endpoint that does not give it.
+    /// </summary>
     public Task<UpstreamResponse> GetOptionalRangeAsync(
         Digest digest, (long First, long Last) range, string? ifRange, Uri? except, CancellationToken cancellationToken) =>
         SendAsync(

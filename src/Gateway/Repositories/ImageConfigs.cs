@@ -12,12 +12,13 @@ internal static class ImageConfigs
     {
         if (manifest.Config is not { } config || config.Size > ImageConfigReader.MaxBytes) return null;
         if (ManifestKinds.Of(manifest) != ManifestKind.Image) return null;
-        if (await backing.OpenBlobAsync(config.Digest, BlobUse.Whole, cancellationToken) is not Result<IContent>.Found { Value: var content })
-            return null;
-        await using var opened = content;
+        var found = await backing.OpenBlobAsync(config.Digest, BlobUse.Whole, cancellationToken) as Result<IContent>.Found;
+        if (found is null) return null;
+        await using var content = found.Value;
         try
         {
-            return await content.ReadAsync(ImageConfigReader.MaxBytes, cancellationToken) is { } bytes ? ImageConfigReader.Read(bytes) : null;
+            var bytes = await content.ReadAsync(ImageConfigReader.MaxBytes, cancellationToken);
+            return bytes is null ? null : ImageConfigReader.Read(bytes);
         }
         catch (IOException)
         {

@@ -10,7 +10,9 @@ namespace Gateway.Repositories;
 /// <param name="Live">What the tag is bound to; empty for nothing, and for a digest.</param>
 internal sealed record Explanation(Digest Digest, Verdict Verdict, TagOffer? Waiting, Digest Live);
 
-/// <summary>Asking the policy in a dry run: by the reading and the question of every request, with nothing decided and nothing noted.</summary>
+/// <summary>
+/// Asking the policy in a dry run: by the reading and the question of every request, with nothing decided and nothing noted.
+/// </summary>
 internal sealed partial class Repository
 {
     /// <summary>Tags at once: a directory's worth of names.</summary>
@@ -37,11 +39,15 @@ internal sealed partial class Repository
     {
         for (string? last = null; ;)
         {
-            if (await backing.TagsAfterAsync(last, TagPage, cancellationToken) is not Result<Page<TagName>>.Found { Value: var page }) break;
+            var found = await backing.TagsAfterAsync(last, TagPage, cancellationToken);
+            if (found is not Result<Page<TagName>>.Found { Value: var page }) break;
             foreach (var tag in page.Items) yield return tag;
             if (!page.More) break;
             last = page.Items[^1].Value;
         }
-        foreach (var tag in backing.Offers().Select(static o => o.Tag).Distinct().Where(tag => backing.LiveOf(tag).IsEmpty)) yield return tag;
+        foreach (var tag in backing.Offers().Select(static o => o.Tag).Distinct())
+        {
+            if (backing.LiveOf(tag).IsEmpty) yield return tag;
+        }
     }
 }

@@ -20,9 +20,10 @@ internal sealed partial class Repository
         {
             var answer = await AdmitFetchedAsync(asker, found.Value, tag, state.Live, found.Provenance, cancellationToken);
             var refused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
-            return refused && !state.Live.IsEmpty
-                ? Resolved(await GetLastGoodAsync(asker, tag, state.Offered, answer, cancellationToken), Stale(provenance))
-                : Standing(answer, answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false } ? TagStanding.Pending : TagStanding.Live);
+            if (refused && !state.Live.IsEmpty)
+                return Resolved(await GetLastGoodAsync(asker, tag, state.Offered, answer, cancellationToken), Stale(provenance));
+            var waits = answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false };
+            return Standing(answer, waits ? TagStanding.Pending : TagStanding.Live);
         }
         if (!state.Live.IsEmpty)
         {

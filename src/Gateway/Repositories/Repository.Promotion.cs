@@ -87,8 +87,8 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// Everything that is promoted, what is below before what is above and evidence last, and what the policy here says of it; nothing where
-    /// evidence went meanwhile that it says so by. Evidence is as old as it was where it comes from.
+    /// Everything that is promoted, what is below before what is above and evidence last, and what the policy here says of it; nothing
+    /// where evidence went meanwhile that it says so by. Evidence is as old as it was where it comes from.
     /// </summary>
     private async ValueTask<(List<(StoredManifest Manifest, Digest About)>? Moved, Arrival Arrival)> ReadAsync(
         Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)

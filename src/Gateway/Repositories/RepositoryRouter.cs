@@ -129,7 +129,8 @@ internal sealed partial class RepositoryRouter(
     /// <summary>What waits under the policy first; then whatever nobody needs.</summary>
     private async Task SweepStagedAsync(string path, CancellationToken cancellationToken)
     {
-        foreach (var upstream in options.Upstreams.Values.Where(u => u.Auth != UpstreamAuth.Passthrough && options.FrontOf(u.Key) is not null))
+        var fronted = options.Upstreams.Values.Where(u => u.Auth != UpstreamAuth.Passthrough && options.FrontOf(u.Key) is not null);
+        foreach (var upstream in fronted)
         {
             var folder = volume.Origins.FolderOf(upstream.Key, upstream.Urls) + "/";
             if (!path.StartsWith(folder, StringComparison.Ordinal)) continue;

@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Keeps what is cached below its size, blob by blob, in the order of <see cref="GreedyDual{TKey}"/>: never what is being read, never what a
-/// client pushed (a cached file that is linked into the kept root has two names, and is not in the order). What was removed is a miss for
+/// Keeps what is cached below its size, blob by blob, in the order of <see cref="GreedyDual{TKey}"/>: never what is being read, never what
+/// a client pushed (a cached file that is linked into the kept root has two names, and is not in the order). What was removed is a miss for
 /// everybody; its links stay, for they say only that the upstream vouched.
 /// </summary>
 internal sealed class Eviction : IAsyncDisposable
@@ -114,8 +114,8 @@ internal sealed class Eviction : IAsyncDisposable
     }
 
     /// <summary>
-    /// Removes cached content of at least so many bytes, whatever the limit; false when there is not as much, and then nothing is removed, or
-    /// when some of it is being read.
+    /// Removes cached content of at least so many bytes, whatever the limit; false when there is not as much, and then nothing is removed,
+    /// or when some of it is being read.
     /// </summary>
     public bool TryFree(long bytes)
     {
@@ -128,7 +128,9 @@ internal sealed class Eviction : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes some content out of what may be evicted: a client has pushed it too, and its bytes are no longer ours alone.</summary>
+    /// <summary>
+    /// Takes some content out of what may be evicted: a client has pushed it too, and its bytes are no longer ours alone.
+    /// </summary>
     public void Forget(Digest digest)
     {
         var key = new DigestKey(digest);
@@ -140,7 +142,9 @@ internal sealed class Eviction : IAsyncDisposable
         _index.Remove(key);
     }
 
-    /// <summary>Removes some content at an operator's wish, also while it is read: its readers keep it. Returns its bytes; 0 when it was not here.</summary>
+    /// <summary>
+    /// Removes some content at an operator's wish, also while it is read: its readers keep it. Returns its bytes; 0 when it was not here.
+    /// </summary>
     public long Purge(Digest digest)
     {
         lock (_evicting)

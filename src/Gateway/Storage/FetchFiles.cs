@@ -148,8 +148,10 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
     /// <summary>So many bytes are contiguous now.</summary>
     public void NoteContiguous(long contiguous)
     {
+        if (_plan is null) return;
         // Twenty digits, written over the last ones: who reads them finds either.
-        if (_plan is not null) RandomAccess.Write(_plan, Encoding.ASCII.GetBytes(contiguous.ToString("D20", CultureInfo.InvariantCulture)), 0);
+        var digits = contiguous.ToString("D20", CultureInfo.InvariantCulture);
+        RandomAccess.Write(_plan, Encoding.ASCII.GetBytes(digits), 0);
     }
 
     /// <summary>Gives up what was written behind a gap.</summary>

@@ -61,7 +61,9 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         if (!_entries.ContainsKey(key)) Insert(key, size, worth);
     }
 
-    /// <summary>Fills an empty order with what is known of an earlier one; what nothing is known of counts as used once, in this order.</summary>
+    /// <summary>
+    /// Fills an empty order with what is known of an earlier one; what nothing is known of counts as used once, in this order.
+    /// </summary>
     public void Restore(IReadOnlyCollection<(TKey Key, long Size, Worth? Known)> contents)
     {
         var priorities = contents.Where(c => c.Known is not null).Select(c => c.Known!.Value.Priority);

@@ -24,6 +24,8 @@ internal static partial class Log
     [LoggerMessage(2006, LogLevel.Warning, "Cached content could not be counted; until the next start what is there does not make room")]
     public static partial void NotCounted(ILogger logger, Exception exception);
 
-    [LoggerMessage(2007, LogLevel.Warning, "{Digest} has arrived at its upstream, and could not be given to the cache: it will be fetched when asked for")]
+    [LoggerMessage(
+        2007, LogLevel.Warning,
+        "{Digest} has arrived at its upstream, and could not be given to the cache: it will be fetched when asked for")]
     public static partial void NotGiven(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
 }

@@ -57,7 +57,8 @@ internal sealed class OpenFiles : IDisposable
     }
 
     /// <summary>
-    /// Removes some content by <paramref name="remove"/>, and lets go of it; false, and nothing done, while it is being read and that matters.
+    /// Removes some content by <paramref name="remove"/>, and lets go of it; false, and nothing done, while it is being read and that
+    /// matters.
     /// </summary>
     public bool TryRemove(Lifetime lifetime, Digest digest, bool evenIfRead, Action remove)
     {

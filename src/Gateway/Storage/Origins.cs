@@ -53,7 +53,8 @@ internal sealed class Origins(string folder, SmallFiles files)
     {
         try
         {
-            files.Write($"{folder}/{name}", Encoding.UTF8.GetBytes(string.Concat(noted.Select(n => string.Join(' ', n) + "\n"))), flush: true);
+            var text = string.Concat(noted.Select(n => string.Join(' ', n) + "\n"));
+            files.Write($"{folder}/{name}", Encoding.UTF8.GetBytes(text), flush: true);
         }
         catch (IOException e) when (Posix.SaysFull(e))
         {

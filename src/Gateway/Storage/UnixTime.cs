@@ -5,6 +5,9 @@ namespace Gateway.Storage;
 /// <summary>Moments as the small files hold them: Unix milliseconds in decimal.</summary>
 internal static class UnixTime
 {
+    private static readonly long First = DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
+    private static readonly long Last = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     public static string Format(DateTimeOffset moment) => moment.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Reads one; false for what is no number, or beyond the calendar: a damaged file says anything.</summary>
@@ -12,8 +15,7 @@ internal static class UnixTime
     {
         moment = default;
         if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds)) return false;
-        if (milliseconds < DateTimeOffset.MinValue.ToUnixTimeMilliseconds() || milliseconds > DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())
-            return false;
+        if (milliseconds < First || milliseconds > Last) return false;
         moment = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
         return true;
     }

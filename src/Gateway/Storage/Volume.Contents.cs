@@ -7,7 +7,9 @@ internal sealed partial class Volume
 {
     /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
     public long? FindContent(Digest digest) =>
-        SmallFiles.Length(KeptRoot.Data(digest)) ?? SmallFiles.Length(CachedRoot.Data(digest)) ?? SmallFiles.Length(StagedRoot.Data(digest));
+        SmallFiles.Length(KeptRoot.Data(digest))
+        ?? SmallFiles.Length(CachedRoot.Data(digest))
+        ?? SmallFiles.Length(StagedRoot.Data(digest));
 
     /// <summary>Opens some content, looking in this root first and in the others then.</summary>
     public OpenFile? OpenContent(Root first, Digest digest)

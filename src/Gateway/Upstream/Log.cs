@@ -23,7 +23,7 @@ internal static partial class Log
 
     [LoggerMessage(
         405, LogLevel.Warning,
-        "Upstream {Upstream}: its rate limit leaves {Remaining} of {Limit}: tags are not asked for again, the rest is for what is not here")]
+        "Upstream {Upstream}: its rate limit leaves {Remaining} of {Limit}: tags are not asked for again, the rest is for what is missing")]
     public static partial void ReserveLeft(ILogger logger, string upstream, long remaining, long limit);
 
     [LoggerMessage(406, LogLevel.Information, "Upstream {Upstream}: enough is left of its rate limit again")]

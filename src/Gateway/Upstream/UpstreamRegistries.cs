@@ -97,7 +97,8 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
     /// <summary>By value; a record alone compares its lists by identity.</summary>
     private static bool AreSame(UpstreamOptions a, UpstreamOptions b) =>
         a.Urls.SequenceEqual(b.Urls) && a.Namespaces.SequenceEqual(b.Namespaces) && a.Realms.SequenceEqual(b.Realms)
-        && a.Redirects.SequenceEqual(b.Redirects) && a.Credentials.SequenceEqual(b.Credentials) && a.Tags.Immutable.SequenceEqual(b.Tags.Immutable)
+        && a.Redirects.SequenceEqual(b.Redirects) && a.Credentials.SequenceEqual(b.Credentials)
+        && a.Tags.Immutable.SequenceEqual(b.Tags.Immutable)
         && a == b with
         {
             Urls = a.Urls,

@@ -93,8 +93,9 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         if (plain.Node.Find("key") is not MappingNode key) yield break;
         foreach (var entry in key.Entries.Where(static entry => entry.Key is not ("data" or "hashAlgorithm")))
         {
-            var where = entry.Key is "secretRef" or "kms" ? "is kept where only the cluster can read it; write its public key as data" : "is an unknown key";
-            lost.Add(new(entry.KeyLocation, $"{Path}.{entry.Key}", where));
+            var isKept = entry.Key is "secretRef" or "kms";
+            var why = isKept ? "is kept where only the cluster can read it; write its public key as data" : "is an unknown key";
+            lost.Add(new(entry.KeyLocation, $"{Path}.{entry.Key}", why));
         }
         if (plain.Node.Find("rfc3161timestamp") is { } stamp)
             lost.Add(new(
@@ -106,7 +107,9 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         if (key.Find("data") is ScalarNode { IsNull: false } data)
             yield return plain with
             {
-                Keys = CipTrust.Blocks(data), Hash = key.Find("hashAlgorithm") as ScalarNode, NeedsLog = plain.Node.Find("ctlog") is not null,
+                Keys = CipTrust.Blocks(data),
+                Hash = key.Find("hashAlgorithm") as ScalarNode,
+                NeedsLog = plain.Node.Find("ctlog") is not null,
             };
         else if (key.Find("secretRef") is null && key.Find("kms") is null) lost.Add(new(key.Location, Path, "expected data"));
     }
@@ -133,7 +136,8 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         foreach (var (i, node) in keyless.ItemsOf("identities").Index())
         {
             var name = i == 0 ? plain.Name : $"{plain.Name}-{i}";
-            if (CipIdentity.Read(node, Identities, lost, import) is { } identity) yield return plain with { Name = name, Identity = identity };
+            if (CipIdentity.Read(node, Identities, lost, import) is not { } identity) continue;
+            yield return plain with { Name = name, Identity = identity };
         }
     }
 

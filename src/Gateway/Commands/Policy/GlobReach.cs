@@ -2,7 +2,9 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>How far patterns reach, compared with one another: by trying texts, so that it can miss a case and never sees one that is not there.</summary>
+/// <summary>
+/// How far patterns reach, compared with one another: by trying texts, so that it can miss a case and never sees one that is not there.
+/// </summary>
 internal static class GlobReach
 {
     /// <summary>Texts that a pattern matches: with each wildcard short, and long.</summary>

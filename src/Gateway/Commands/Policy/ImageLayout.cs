@@ -89,7 +89,8 @@ internal sealed partial class ImageLayout
                 Above = above,
                 TagHistory = history,
                 FirstSeen = all.Distinct().ToImmutableDictionary(d => d, d => SeenAt(asked, d, now)),
-                Configs = configured.Distinct().Select(d => (Digest: d, Config: ConfigOf(_manifests[d]))).Where(static c => c.Config is not null)
+                Configs = configured.Distinct().Select(d => (Digest: d, Config: ConfigOf(_manifests[d])))
+                    .Where(static c => c.Config is not null)
                     .ToImmutableDictionary(static c => c.Digest, static c => c.Config!),
                 Evidence = all.Distinct().ToImmutableDictionary(d => d, d => EvidenceOf(d, asked, now)),
             },
@@ -123,15 +124,17 @@ internal sealed partial class ImageLayout
         ];
     }
 
-    private ImmutableDictionary<Digest, ReadOnlyMemory<byte>> LayersOf(Manifest manifest) => manifest.Layers.DistinctBy(static l => l.Digest)
+    private ImmutableDictionary<Digest, ReadOnlyMemory<byte>> LayersOf(Manifest manifest) => manifest.Layers
+        .DistinctBy(static layer => layer.Digest)
         .Select(layer => (layer.Digest, Bytes: Blob(layer.Digest, EvidenceBudget.MaxBytesOf(layer))))
         .Where(static layer => layer.Bytes is not null)
         .ToImmutableDictionary(static layer => layer.Digest, static layer => (ReadOnlyMemory<byte>)layer.Bytes);
 
-    private ImageConfig? ConfigOf(Manifest manifest) =>
-        manifest.Config is { } config && ManifestKinds.Of(manifest) == ManifestKind.Image && Blob(config.Digest, ImageConfigReader.MaxBytes) is { } bytes
-            ? ImageConfigReader.Read(bytes)
-            : null;
+    private ImageConfig? ConfigOf(Manifest manifest)
+    {
+        if (manifest.Config is not { } config || ManifestKinds.Of(manifest) != ManifestKind.Image) return null;
+        return Blob(config.Digest, ImageConfigReader.MaxBytes) is { } bytes ? ImageConfigReader.Read(bytes) : null;
+    }
 
     private static DateTimeOffset SeenAt(PolicyCase asked, Digest digest, DateTimeOffset now) =>
         asked.FirstSeenOf.TryGetValue(digest.ToString(), out var at) ? at : asked.FirstSeen ?? now;

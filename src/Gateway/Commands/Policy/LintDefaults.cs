@@ -77,7 +77,8 @@ internal static class LintDefaults
 
     private static IEnumerable<LintFinding> Whole(PolicyOptions policy)
     {
-        if (policy.ArtifactTypes is { Semantics: ArtifactTypeSemantics.QuayOff } types && (policy.Rules.Length > 0 || types.Allowed is not null))
+        if (policy.ArtifactTypes is { Semantics: ArtifactTypeSemantics.QuayOff } types
+            && (policy.Rules.Length > 0 || types.Allowed is not null))
             yield return new(
                 "policy.artifactTypes.semantics", "QUAY_OFF", "the list of artifact types is not enforced, as in Quay from 3.12",
                 "use semantics: pairs or quay-union, or take artifactTypes away");

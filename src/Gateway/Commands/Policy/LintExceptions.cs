@@ -3,7 +3,10 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What is likely wrong with exceptions. One without an end, of more than 90 days, or for everything is no policy at all: the loader refuses it.</summary>
+/// <summary>
+/// What is likely wrong with exceptions. One without an end, of more than 90 days, or for everything is no policy at all: the loader
+/// refuses it.
+/// </summary>
 internal static class LintExceptions
 {
     private static readonly TimeSpan Soon = TimeSpan.FromDays(7);

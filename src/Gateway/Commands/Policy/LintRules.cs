@@ -94,7 +94,9 @@ internal static class LintRules
                 "use semantics: pairs or quay-union");
     }
 
-    /// <summary>What is wrong where nobody is known: one who pushed is a puller like any other, and sees nothing that is not signed.</summary>
+    /// <summary>
+    /// What is wrong where nobody is known: one who pushed is a puller like any other, and sees nothing that is not signed.
+    /// </summary>
     public static IEnumerable<LintFinding> OfOpenGateway(PolicyOptions policy, IReadOnlyCollection<string> proxied)
     {
         foreach (var (i, rule) in policy.Rules.Index().Where(one => HoldsBack(one.Item, proxied) && one.Item.OnMissing != OnMissing.Warn))

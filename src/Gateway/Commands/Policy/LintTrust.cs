@@ -67,7 +67,8 @@ internal static class LintTrust
             yield return new(path, "KEY_TWICE", $"the same key as {twin}; it counts as one signer", "keep one of the two");
     }
 
-    private static IEnumerable<LintFinding> OfRoot(string path, string name, KeylessRootOptions root, TrustOptions trust, DateTimeOffset now)
+    private static IEnumerable<LintFinding> OfRoot(
+        string path, string name, KeylessRootOptions root, TrustOptions trust, DateTimeOffset now)
     {
         var byKeys = trust.Authorities.Values.Any(static authority => !authority.AnyOf.IsEmpty && authority.Tlog != TlogMode.Ignore);
         if (!byKeys && !trust.Authorities.Values.Any(authority => authority.Keyless?.Root == name))

@@ -11,10 +11,11 @@ internal static class Nodes
 
     /// <summary>A section; an entry without a value is left out.</summary>
     public static MappingNode Map(SourceLocation at, params (string Key, ConfigurationNode? Value)[] entries) =>
-        new(at, [.. entries.Where(static e => e.Value is not null).Select(static e => new MappingEntry(e.Key, e.Value!.Location, e.Value))]);
+        new(at, [.. from e in entries where e.Value is not null select new MappingEntry(e.Key, e.Value.Location, e.Value)]);
 
     /// <summary>The text of a key; null when it is not there, or no text.</summary>
-    public static string? TextOf(this MappingNode section, string key) => section.Find(key) is ScalarNode { IsNull: false } text ? text.Value : null;
+    public static string? TextOf(this MappingNode section, string key) =>
+        section.Find(key) is ScalarNode { IsNull: false } text ? text.Value : null;
 
     /// <summary>The items of a list; none when the key is not there, or no list.</summary>
     public static IEnumerable<ConfigurationNode> ItemsOf(this MappingNode section, string key) =>

@@ -21,7 +21,9 @@ internal sealed record PolicyCase
     /// <summary>The tag to bind or ask for; null by digest.</summary>
     public TagName? Tag { get; init; }
 
-    /// <summary>What the tag is and was bound to, newest first: tags or digests within the layout, or digests that are no longer there.</summary>
+    /// <summary>
+    /// What the tag is and was bound to, newest first: tags or digests within the layout, or digests that are no longer there.
+    /// </summary>
     public ImmutableArray<string> BoundTo { get; init; } = [];
 
     public Stage Stage { get; init; } = Stage.Pull;
@@ -29,11 +31,14 @@ internal sealed record PolicyCase
     /// <summary>When it is asked; null for now.</summary>
     public DateTimeOffset? Now { get; init; }
 
-    /// <summary>When everything of the layout was first seen, but for what <see cref="FirstSeenOf"/> names; null for <see cref="Now"/>.</summary>
+    /// <summary>
+    /// When everything of the layout was first seen, but for what <see cref="FirstSeenOf"/> names; null for <see cref="Now"/>.
+    /// </summary>
     public DateTimeOffset? FirstSeen { get; init; }
 
     /// <summary>When single manifests were first seen.</summary>
-    public ImmutableSortedDictionary<string, DateTimeOffset> FirstSeenOf { get; init; } = ImmutableSortedDictionary<string, DateTimeOffset>.Empty;
+    public ImmutableSortedDictionary<string, DateTimeOffset> FirstSeenOf { get; init; } =
+        ImmutableSortedDictionary<string, DateTimeOffset>.Empty;
 
     public Outcome Outcome { get; init; }
 
@@ -46,13 +51,16 @@ internal sealed record PolicyCase
 /// <summary>The form of a cases file.</summary>
 internal static class PolicyCases
 {
-    private static readonly Scalar<string> Image = new("a folder or file that is there", static (text, reading) =>
-        reading.Absolute(text) is var path && (File.Exists(path) || Directory.Exists(path)) ? path : Parsed<string>.Not("nothing is there"));
+    private static readonly Scalar<string> Image = new(
+        "a folder or file that is there",
+        static (text, reading) => Path.Exists(reading.Absolute(text)) ? reading.Absolute(text) : Parsed<string>.Not("nothing is there"));
 
     private static readonly Scalar<RepositoryName> Repository = new(
-        "a repository's name", static (text, _) => RepositoryName.TryParse(text, out RepositoryName name) ? name : Parsed<RepositoryName>.Not());
+        "a repository's name",
+        static (text, _) => RepositoryName.TryParse(text, out var name) ? name : Parsed<RepositoryName>.Not());
 
-    private static readonly Scalar<TagName> Tag = new("a tag", static (text, _) => TagName.TryParse(text, out var tag) ? tag : Parsed<TagName>.Not());
+    private static readonly Scalar<TagName> Tag = new(
+        "a tag", static (text, _) => TagName.TryParse(text, out var tag) ? tag : Parsed<TagName>.Not());
 
     private static readonly Scalar<Stage> Stages = Scalars.OneOf(
         ("push", Stage.Push), ("proxyFetch", Stage.ProxyFetch), ("tag", Stage.Tag), ("pull", Stage.Pull), ("promote", Stage.Promote));

@@ -32,7 +32,8 @@ internal static class PolicyDiffCommand
             return await AdminCommand.RunAsync(
                 parsed.GetValue(config), invocation.Error,
                 gateway => PrintAsync(invocation, parsed.GetValue(json), gateway.StreamAsync(
-                    PolicyTrial.DiffPath, comparison, AdminJson.Default.PolicyComparison, AdminJson.Default.PolicyChange, cancellationToken)),
+                    PolicyTrial.DiffPath, comparison, AdminJson.Default.PolicyComparison, AdminJson.Default.PolicyChange,
+                    cancellationToken)),
                 (options, volume) => PrintAsync(
                     invocation, parsed.GetValue(json), PolicyTrial.DiffAsync(options, volume, comparison, cancellationToken)),
                 PolicyExit.Error);

@@ -13,9 +13,15 @@ internal static class PolicyExplainCommand
     public static Command Create()
     {
         var reference = new Argument<string>("REFERENCE") { Description = "repository:tag or repository@digest; without either, latest." };
-        var stage = new Option<string>("--stage") { Description = "push, proxyFetch, tag, pull or promote.", DefaultValueFactory = _ => "pull" };
+        var stage = new Option<string>("--stage")
+        {
+            Description = "push, proxyFetch, tag, pull or promote.", DefaultValueFactory = _ => "pull",
+        };
         var actor = new Option<string?>("--as") { Description = "An account: tell what it may do there, too.", HelpName = "USER" };
-        var policy = new Option<string?>("--policy") { Description = "A file whose policy is asked instead of the one in force.", HelpName = "FILE" };
+        var policy = new Option<string?>("--policy")
+        {
+            Description = "A file whose policy is asked instead of the one in force.", HelpName = "FILE",
+        };
         var at = new Option<string?>("--at") { Description = "A day or moment, such as 2026-12-31, to ask at.", HelpName = "TIME" };
         var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
         var command = new Command("explain", "Tells what the policy says of something stored, and why; decides nothing.")
@@ -29,11 +35,13 @@ internal static class PolicyExplainCommand
             var text = file is null ? null : await PolicyFile.ReadAsync(file, invocation.Error);
             var moment = await MomentAsync(parsed.GetValue(at), invocation.Error);
             if ((file is not null && text is null) || moment == default(DateTimeOffset)) return PolicyExit.Error;
-            var question = new PolicyQuestion(parsed.GetRequiredValue(reference), parsed.GetValue(stage)!, parsed.GetValue(actor), moment, text);
+            var question = new PolicyQuestion(
+                parsed.GetRequiredValue(reference), parsed.GetValue(stage)!, parsed.GetValue(actor), moment, text);
             return await AdminCommand.RunAsync(
                 parsed.GetValue(config), invocation.Error,
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
-                    PolicyTrial.ExplainPath, question, AdminJson.Default.PolicyQuestion, AdminJson.Default.PolicyExplained, cancellationToken)),
+                    PolicyTrial.ExplainPath, question, AdminJson.Default.PolicyQuestion, AdminJson.Default.PolicyExplained,
+                    cancellationToken)),
                 async (options, volume) => await PrintAsync(
                     invocation, parsed.GetValue(json), await PolicyTrial.ExplainAsync(options, volume, question, cancellationToken)),
                 PolicyExit.Error);
@@ -70,9 +78,10 @@ internal static class PolicyExplainCommand
         if (answer.State == "pending")
             yield return $"state       pending until {Text(answer.Expires!.Value)}; live: {answer.Live ?? "nothing"}";
         if (answer.Rights is { } rights)
-            yield return $"as          {rights.Actor}: {(rights.MayPull ? "may" : "may not")} pull, {(rights.MayPush ? "may" : "may not")} push";
+            yield return $"as          {rights.Actor}: {May(rights.MayPull)} pull, {May(rights.MayPush)} push";
         yield return $"asked       at stage {answer.Stage}, {Text(answer.Time)}, policy {answer.PolicyRevision}";
-        yield return $"outcome     {answer.Effective}{(answer.Outcome == answer.Effective ? "" : $" ({answer.Outcome} but for modes and exceptions)")}";
+        var changed = answer.Outcome == answer.Effective ? "" : $" ({answer.Outcome} but for modes and exceptions)";
+        yield return $"outcome     {answer.Effective}{changed}";
         foreach (var rule in answer.Rules)
         {
             yield return $"rule        {rule.Id} ({rule.MatchedBy}): {rule.Effective}";
@@ -90,6 +99,8 @@ internal static class PolicyExplainCommand
         foreach (var exception in answer.ExceptionsUsed) yield return $"exception   {exception}";
         if (answer.Until is { } until) yield return $"until       {Text(until)}, all else being equal";
     }
+
+    private static string May(bool may) => may ? "may" : "may not";
 
     private static string Text(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
 }

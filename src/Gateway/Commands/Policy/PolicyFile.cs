@@ -11,7 +11,9 @@ internal static class PolicyFile
     {
         try
         {
-            var folder = ConfigurationLoader.IsStream(file) ? Directory.GetCurrentDirectory() : Path.GetDirectoryName(Path.GetFullPath(file))!;
+            var folder = ConfigurationLoader.IsStream(file)
+                ? Directory.GetCurrentDirectory()
+                : Path.GetDirectoryName(Path.GetFullPath(file))!;
             var text = new PolicyText(BoundedFile.ReadText(file), file, folder);
             var mistakes = ConfigurationLoader.Load(text.Text, file, folder, []).Mistakes;
             foreach (var mistake in mistakes) await error.WriteLineAsync(mistake.ToString());

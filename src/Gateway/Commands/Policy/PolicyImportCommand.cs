@@ -22,7 +22,8 @@ internal static class PolicyImportCommand
         {
             Description = "The host in scopes of --notation that is this gateway itself: it is taken off.", HelpName = "HOST",
         };
-        var command = new Command("import", "Prints a policy section made of somebody else's policy; what it cannot say goes to standard error.")
+        var command = new Command(
+            "import", "Prints a policy section made of somebody else's policy; what it cannot say goes to standard error.")
         {
             quay, cip, notation, root, store, host,
         };

@@ -15,7 +15,10 @@ internal static partial class PolicyLintCommand
     public static Command Create()
     {
         var (config, json) = (ConfigurationFile.Option(), new Option<bool>("--json") { Description = "Print JSON." });
-        var command = new Command("lint", "Checks the configuration as verify does, and tells what in its policy is likely wrong.") { config, json };
+        var command = new Command("lint", "Checks the configuration as verify does, and tells what in its policy is likely wrong.")
+        {
+            config, json,
+        };
         command.SetAction(async (parsed, _) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
@@ -33,7 +36,7 @@ internal static partial class PolicyLintCommand
     public static Warning[] Lint(LoadedConfiguration loaded, DateTimeOffset now)
     {
         if (loaded.Options?.Policy is not { } policy) return [];
-        string[] proxied = [.. loaded.Options.Routes.Where(static route => route.Upstream is not null).Select(static route => route.Prefix)];
+        string[] proxied = [.. from route in loaded.Options.Routes where route.Upstream is not null select route.Prefix];
         var found = LintRules.Of(policy, proxied).Concat(LintDefaults.Of(policy))
             .Concat(LintTrust.Of(policy, now)).Concat(LintExceptions.Of(policy, now))
             .Concat(loaded.Options.Access is null ? LintRules.OfOpenGateway(policy, proxied) : []);
@@ -42,7 +45,8 @@ internal static partial class PolicyLintCommand
             .. found.Select(one => (Finding: one, At: loaded.Locate(one.Path)))
                 .OrderBy(static one => one.At.Line).ThenBy(static one => one.At.Column)
                 .Select(static one => new Warning(
-                    one.At.Source, one.At.Line, one.At.Column, one.Finding.Path, one.Finding.Code, Printable.Line(one.Finding.What), one.Finding.Fix)),
+                    one.At.Source, one.At.Line, one.At.Column,
+                    one.Finding.Path, one.Finding.Code, Printable.Line(one.Finding.What), one.Finding.Fix)),
         ];
     }
 

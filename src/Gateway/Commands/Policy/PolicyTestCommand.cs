@@ -89,8 +89,8 @@ internal static partial class PolicyTestCommand
     /// <param name="ExpectedCodes">Null for any.</param>
     /// <param name="Problem">Why the case could not be asked; null when it was.</param>
     internal sealed record Result(
-        string Name, string Place, bool Passed, string Expected, IReadOnlyList<string>? ExpectedCodes, string Outcome, IReadOnlyList<string> Codes,
-        IReadOnlyList<string> Messages, string? Problem);
+        string Name, string Place, bool Passed, string Expected, IReadOnlyList<string>? ExpectedCodes,
+        string Outcome, IReadOnlyList<string> Codes, IReadOnlyList<string> Messages, string? Problem);
 
     [JsonSerializable(typeof(List<Result>))]
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

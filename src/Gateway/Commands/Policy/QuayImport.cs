@@ -2,7 +2,9 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>Carries over what a config.yaml of Red Hat Quay says of artifact types. Its other settings are none of a policy's business.</summary>
+/// <summary>
+/// Carries over what a config.yaml of Red Hat Quay says of artifact types. Its other settings are none of a policy's business.
+/// </summary>
 internal static class QuayImport
 {
     private static readonly string[] Carried = ["FEATURE_GENERAL_OCI_SUPPORT", "FEATURE_HELM_OCI_SUPPORT", "ALLOWED_OCI_ARTIFACT_TYPES"];
