@@ -7,20 +7,24 @@ using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 
-// What one decision costs once its facts are there: nothing is read here, and nothing is remembered from one decision to the next. A pull whose
-// verdict is noted asks the engine nothing at all: that one is measured first, in a repository, beside the same one without a policy.
+// What one decision costs once its facts are there: nothing is read here, and nothing is remembered from one decision to the next. A pull
+// whose verdict is noted asks the engine nothing at all: that one is measured first, in a repository, beside the same one without a policy.
 using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 using var stranger = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 var now = new DateTimeOffset(2026, 6, 1, 0, 0, 0, TimeSpan.Zero);
 const string Layer = "application/vnd.oci.image.layer.v1.tar+gzip";
 var image = new Manifest(MediaTypes.OciManifest)
 {
-    Config = new(MediaTypes.OciConfig, Digest.Of("config"u8), 6), Layers = [.. Enumerable.Range(0, 10).Select(i => new Descriptor(Layer, Named($"{i}"), 1))],
+    Config = new(MediaTypes.OciConfig, Digest.Of("config"u8), 6),
+    Layers = [.. Enumerable.Range(0, 10).Select(i => new Descriptor(Layer, Named($"{i}"), 1))],
 };
 (Digest Digest, Manifest Manifest)[] images = [.. Enumerable.Range(0, 8).Select(i => (Named($"image {i}"), image))];
 var index = new Manifest(MediaTypes.OciIndex) { Children = [.. images.Select(i => new Descriptor(MediaTypes.OciManifest, i.Digest, 1))] };
 
-var types = new RuleOptions { Id = "types", Repositories = ["**"], Require = new() { ArtifactTypes = true, Limits = new() { MaxLayers = 100 } } };
+var types = new RuleOptions
+{
+    Id = "types", Repositories = ["**"], Require = new() { ArtifactTypes = true, Limits = new() { MaxLayers = 100 } },
+};
 var signed = new RuleOptions { Id = "signed", Repositories = ["prod/**"], Require = new() { Signatures = [new("release")] } };
 var eachSigned = signed with { Require = new() { Signatures = [new("release") { Coverage = IndexCoverage.Children }] } };
 var question = new PolicyInput(RepositoryName.Parse("prod/app"), TagName.Parse("v1"), Stage.Pull, Named("image"), image, []) { Now = now };
@@ -38,7 +42,9 @@ void Signed(string name, RuleOptions rule, PolicyInput input, int strangers, par
 {
     var evidence = subjects.ToImmutableDictionary(
         subject => subject,
-        subject => ImmutableArray.CreateRange(Enumerable.Range(0, strangers).Select(i => Signature(subject, stranger, now.AddHours(i))).Prepend(Signature(subject, key, now))));
+        subject => ImmutableArray.CreateRange(
+            Enumerable.Range(0, strangers).Select(i => Signature(subject, stranger, now.AddHours(i)))
+                .Prepend(Signature(subject, key, now))));
     var asked = input with { Facts = PolicyFacts.None with { Evidence = evidence } };
     Measure(name, rule, asked, engine => engine.Judge(asked).Admits);
 }
@@ -50,7 +56,8 @@ void Measure(string name, RuleOptions rule, PolicyInput input, Func<PolicyEngine
         Default = Outcome.Allow, ArtifactTypes = new(), Rules = [types, rule with { Id = "rule" }],
         Trust = new()
         {
-            Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add("k", new(VerificationKey.Parse(key.ExportSubjectPublicKeyInfoPem()).Key!)),
+            Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
+                "k", new(VerificationKey.Parse(key.ExportSubjectPublicKeyInfoPem()).Key!)),
             Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add("release", new("release") { AnyOf = ["k"] }),
         },
     });
@@ -82,7 +89,8 @@ Evidence Signature(Digest subject, ECDsa by, DateTimeOffset seen)
     };
     return new(
         Named(signature), new(MediaTypes.OciManifest) { Config = new(MediaTypes.OciConfig, Digest.Of("{}"u8), 2), Layers = [layer] },
-        TagName.Parse($"sha256-{subject.Hex}.sig"), seen, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty.Add(layer.Digest, payload));
+        TagName.Parse($"sha256-{subject.Hex}.sig"), seen,
+        ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty.Add(layer.Digest, payload));
 }
 
 static Digest Named(string name) => Digest.Of(Encoding.UTF8.GetBytes(name));

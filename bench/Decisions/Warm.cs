@@ -13,7 +13,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Bench;
 
-/// <summary>A pull of a manifest through the gate whose verdict is kept, and the same one without a policy: in one run, turn by turn.</summary>
+/// <summary>
+/// A pull of a manifest through the gate whose verdict is kept, and the same one without a policy: in one run, turn by turn.
+/// </summary>
 internal static class Warm
 {
     private const int Rounds = 41;

@@ -1,6 +1,8 @@
 namespace Gateway.Bench;
 
-/// <summary>S3-FIFO (Yang et al., SOSP 2023) with queues counted in bytes: a tenth for what is new, the rest for what was asked for again.</summary>
+/// <summary>
+/// S3-FIFO (Yang et al., SOSP 2023) with queues counted in bytes: a tenth for what is new, the rest for what was asked for again.
+/// </summary>
 internal sealed class S3Fifo(long capacity) : ICache
 {
     private readonly Dictionary<int, Entry> _entries = [];

@@ -1,8 +1,9 @@
 namespace Gateway.Bench;
 
 /// <summary>
-/// W-TinyLFU (Einziger et al., 2017) with sizes as in Caffeine and Ristretto: a window of 1 %, and a main part (LRU) that lets in only what was
-/// asked for more often than all that it would push out. Frequencies are exact here and halved from time to time, which flatters it a little.
+/// W-TinyLFU (Einziger et al., 2017) with sizes as in Caffeine and Ristretto: a window of 1 %, and a main part (LRU) that lets in only what
+/// was asked for more often than all that it would push out. Frequencies are exact here and halved from time to time, which flatters it a
+/// little.
 /// </summary>
 internal sealed class TinyLfu(long capacity) : ICache
 {

@@ -156,7 +156,8 @@ public sealed class ArtifactTypeTests : IDisposable
         _client.Folder.Write("add.wasm", WasmModule);
         _client.Folder.Write("config.json", "{}");
         return await _client.OrasAsync(
-            "push", "--plain-http", "--config", "config.json:application/vnd.wasm.config.v0+json", $"{gateway.Host}/wasm/add:1", "add.wasm:application/wasm");
+            "push", "--plain-http", "--config", "config.json:application/vnd.wasm.config.v0+json", $"{gateway.Host}/wasm/add:1",
+            "add.wasm:application/wasm");
     }
 
     /// <summary>A squashfs image in a SIF, as apptainer's own tool makes it.</summary>

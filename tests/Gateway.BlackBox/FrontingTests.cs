@@ -170,7 +170,8 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
     private static string[] Lines(Output output) => output.Succeeded().Stdout.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private async Task VerifyAsync(string cosign, string reference) => (await _client.RunAsync(
-        cosign, "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", _client.Folder["cosign.pub"], reference)).Succeeded();
+        cosign, "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", _client.Folder["cosign.pub"],
+        reference)).Succeeded();
 
     /// <returns>What was pushed, below its registry, and its digests, where the client packs nothing anew.</returns>
     private async Task<(string Reference, string[]? Digests)> PushAsync(string client, string registry, string repository)

@@ -34,7 +34,8 @@ public sealed class FullDiskTests : IDisposable
         await AssertRefusedAsync(() => PushWholeAsync(raw, next));
         await AssertRefusedAsync(() => PushInChunksAsync(raw, next));
         await AssertRefusedAsync(() => raw.PushManifestAsync("team/app", "2", RawClient.Manifest(
-            Described.Of("{}"u8.ToArray(), OciLayout.ImageConfig), Described.Of(layer, OciLayout.GzipLayer), Described.Of(layer, OciLayout.GzipLayer))));
+            Described.Of("{}"u8.ToArray(), OciLayout.ImageConfig), Described.Of(layer, OciLayout.GzipLayer),
+            Described.Of(layer, OciLayout.GzipLayer))));
         await AssertServedAsync(raw, image, layer);
         using (var partial = await raw.GetAsync($"/v2/team/app/blobs/{Described.Sha256(next)}"))
             await RawClient.ExpectErrorAsync(partial, 404, "BLOB_UNKNOWN");

@@ -36,7 +36,9 @@ public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
         ]);
 
         var gets = (await Origin.SettledAsync())
-            .Where(asked => asked.Agent == "gateway" && IsGetOfContent(asked.Request)).Select(asked => "sha256:" + asked.Request[^64..]).Order();
+            .Where(asked => asked.Agent == "gateway" && IsGetOfContent(asked.Request))
+            .Select(asked => "sha256:" + asked.Request[^64..])
+            .Order();
         Assert.Equal(Digests, gets);
         foreach (var pulled in Enumerable.Range(0, OfEach).SelectMany(i => (string[])[$"skopeo-{i}", $"crane-{i}"]))
             Assert.Equal(Digests, OciLayout.DigestsIn(Folder[pulled]));
@@ -45,7 +47,8 @@ public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
 
     // Not of the lists of referrers, which are asked for once behind all this.
     private static bool IsGetOfContent(string request) =>
-        ((string[])["manifests", "blobs"]).Any(kind => request.StartsWith($"GET /v2/{Repository}/{kind}/sha256:", StringComparison.Ordinal));
+        ((string[])["manifests", "blobs"])
+            .Any(kind => request.StartsWith($"GET /v2/{Repository}/{kind}/sha256:", StringComparison.Ordinal));
 
     private static async Task Succeeds(Task<Output> running) => (await running).Succeeded();
 

@@ -66,7 +66,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     public async Task Document_that_is_not_utf_8_is_refused()
     {
         using var raw = new RawClient(Registry.Host);
-        var document = await FillInAsync(raw, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER],"annotations":{"a":"?"} }""");
+        var document = await FillInAsync(
+            raw, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER],"annotations":{"a":"?"} }""");
         var bytes = Encoding.UTF8.GetBytes(document);
         bytes[Array.LastIndexOf(bytes, (byte)'?')] = 0xff;
 
@@ -98,7 +99,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         var child = new Described(Manifest, Described.Sha256("never pushed"u8), 12).ToJson().ToJsonString();
 
         using var answer = await raw.PushManifestAsync(
-            Repository, "absent", Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{Index}}","manifests":[{{child}}]}"""), Index);
+            Repository, "absent", Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{Index}}","manifests":[{{child}}]}"""),
+            Index);
 
         await RawClient.ExpectErrorAsync(answer, 404, "MANIFEST_BLOB_UNKNOWN");
     }
@@ -129,7 +131,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     {
         using var raw = new RawClient(Registry.Host);
         var layer = await raw.BlobAsync("hostile/elsewhere", "only elsewhere"u8.ToArray(), OciLayout.GzipLayer);
-        var document = await FillInAsync(raw, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[{{layer.ToJson().ToJsonString()}}]}""");
+        var document = await FillInAsync(
+            raw, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[{{layer.ToJson().ToJsonString()}}]}""");
 
         using var blob = await raw.GetAsync($"/v2/{Repository}/blobs/{layer.Digest}");
         using var answer = await raw.PushManifestAsync(Repository, "leak", Encoding.UTF8.GetBytes(document));
@@ -159,7 +162,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     public async Task Nesting_without_end_is_refused()
     {
         using var raw = new RawClient(Registry.Host);
-        var deep = Encoding.ASCII.GetBytes("""{"schemaVersion":2,"annotations":""" + new string('[', 10_000) + new string(']', 10_000) + "}");
+        var deep = Encoding.ASCII.GetBytes(
+            """{"schemaVersion":2,"annotations":""" + new string('[', 10_000) + new string(']', 10_000) + "}");
 
         using var answer = await raw.PushManifestAsync(Repository, "deep", deep);
 
@@ -220,7 +224,8 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     public async Task Parameter_of_the_content_type_is_ignored()
     {
         using var raw = new RawClient(Registry.Host);
-        var bytes = Encoding.UTF8.GetBytes(await FillInAsync(raw, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER]}"""));
+        var bytes = Encoding.UTF8.GetBytes(
+            await FillInAsync(raw, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER]}"""));
 
         using var answer = await raw.PushManifestAsync(Repository, "parameter", bytes, $"{Manifest}; charset=utf-8");
 

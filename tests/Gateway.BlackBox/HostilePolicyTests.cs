@@ -100,7 +100,8 @@ public sealed class HostilePolicyTests : IAsyncLifetime
         while (pushed.StatusCode == HttpStatusCode.Created && levels < 10)
         {
             pushed.Dispose();
-            document = Encoding.UTF8.GetBytes($$"""{"schemaVersion":2,"mediaType":"{{OciLayout.ImageIndex}}","manifests":[{{child.ToJson().ToJsonString()}}]}""");
+            document = Encoding.UTF8.GetBytes(
+                $$"""{"schemaVersion":2,"mediaType":"{{OciLayout.ImageIndex}}","manifests":[{{child.ToJson().ToJsonString()}}]}""");
             child = Described.Of(document, OciLayout.ImageIndex);
             pushed = await _raw.PushManifestAsync(Repository, child.Digest, document, OciLayout.ImageIndex);
             levels++;

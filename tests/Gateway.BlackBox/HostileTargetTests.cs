@@ -74,7 +74,8 @@ public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<
     {
         var (get, _) = await RawSocket.SendAsync(fixture.Registry.Host, "GET", $"/v2/hostile/targets/manifests/{tag}");
         var (put, _) = await RawSocket.SendAsync(
-            fixture.Registry.Host, "PUT", $"/v2/hostile/targets/manifests/{tag}", $"Content-Type: {OciLayout.ImageManifest}\r\n", "{}"u8.ToArray());
+            fixture.Registry.Host, "PUT", $"/v2/hostile/targets/manifests/{tag}", $"Content-Type: {OciLayout.ImageManifest}\r\n",
+            "{}"u8.ToArray());
 
         AssertRefused(get);
         AssertRefused(put);

@@ -53,7 +53,8 @@ public sealed class ListAndMountTests(RegistryFixture fixture) : ClientScenario(
         await PushAsync("mount/source");
 
         (await Client.SkopeoAsync(
-            "copy", "--src-tls-verify=false", "--dest-tls-verify=false", $"docker://{At("mount/source:1")}", $"docker://{At("mount/skopeo:1")}")).Succeeded();
+            "copy", "--src-tls-verify=false", "--dest-tls-verify=false", $"docker://{At("mount/source:1")}",
+            $"docker://{At("mount/skopeo:1")}")).Succeeded();
 
         (await Client.CraneAsync("validate", "--insecure", "--remote", At("mount/skopeo:1"))).Succeeded();
     }

@@ -61,7 +61,8 @@ public sealed class LoginTests : IAsyncLifetime
         (await RunAsync(use)).Succeeded();
         (await RunAsync(push)).Succeeded();
         (await _client.SkopeoAsync(
-            "inspect", "--raw", "--creds", $"ci:{Secret}", $"docker://{_gateway.Host}/team/{(client == "helm" ? "web:1.2.3" : "pushed:1")}"))
+            "inspect", "--raw", "--creds", $"ci:{Secret}",
+            $"docker://{_gateway.Host}/team/{(client == "helm" ? "web:1.2.3" : "pushed:1")}"))
             .Succeeded();
 
         Task<Output> RunAsync(string command) => _client.RunAsync(client, [.. command

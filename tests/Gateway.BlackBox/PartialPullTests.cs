@@ -58,7 +58,8 @@ public sealed class PartialPullTests : IAsyncLifetime
         (await _podman.RunAsync(
             "push", "--quiet", "--tls-verify=false", "--compression-format", "zstd:chunked", "--force-compression",
             $"{_origin.Host}/team/plain:{tag}", $"{_origin.Host}/team/app:{tag}")).Succeeded();
-        var manifest = JsonNode.Parse((await _client.CraneAsync("manifest", "--insecure", $"{_origin.Host}/team/app:{tag}")).Succeeded().Stdout)!;
+        var printed = (await _client.CraneAsync("manifest", "--insecure", $"{_origin.Host}/team/app:{tag}")).Succeeded();
+        var manifest = JsonNode.Parse(printed.Stdout)!;
         return manifest["layers"]!.AsArray().Single()!["digest"]!.GetValue<string>();
     }
 

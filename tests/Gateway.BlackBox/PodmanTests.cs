@@ -98,7 +98,8 @@ public sealed class PodmanTests : MirrorScenario
         (await _podman.PullAsync($"{own.Host}/podman/app:1", "--tls-verify=false")).Succeeded();
 
         (await _podman.RunAsync(
-            "push", "--tls-verify=false", "--digestfile", Folder["digest"], $"{own.Host}/podman/app:1", $"{own.Host}/podman/app:2")).Succeeded();
+            "push", "--tls-verify=false", "--digestfile", Folder["digest"], $"{own.Host}/podman/app:1",
+            $"{own.Host}/podman/app:2")).Succeeded();
 
         await _podman.ForgetAsync();
         (await _podman.PullAsync($"{own.Host}/podman/app@{File.ReadAllText(Folder["digest"])}", "--tls-verify=false")).Succeeded();
@@ -109,7 +110,9 @@ public sealed class PodmanTests : MirrorScenario
         var gateway = ("gateway.example.com", Gateway.Host);
         var origin = ("\"registry.corp.example\"", $"\"{Origin.Host}\"");
         _podman.Configure(section == "Mirror that fails open"
-            ? Page.Block("/etc/containers/registries.conf.d/gateway.conf", section, gateway, ("\"registry.corp.example\"", $"\"{Origin.Host}\"\ninsecure = true"))
+            ? Page.Block(
+                "/etc/containers/registries.conf.d/gateway.conf", section, gateway,
+                ("\"registry.corp.example\"", $"\"{Origin.Host}\"\ninsecure = true"))
             : Page.Block("/etc/containers/registries.conf.d/gateway.conf", section, gateway, origin));
     }
 }

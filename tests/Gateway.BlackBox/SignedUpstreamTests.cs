@@ -21,7 +21,9 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
         (await _client.RunAsync("cosign3", "signing-config", "create", "--out", _client.Folder["services.json"])).Succeeded();
     }
 
-    /// <remarks>cosign 2 writes a .sig tag; cosign 3 a referrer, which this upstream keeps under a fallback tag, for it has no API for them.</remarks>
+    /// <remarks>
+    /// cosign 2 writes a .sig tag; cosign 3 a referrer, which this upstream keeps under a fallback tag, for it has no API for them.
+    /// </remarks>
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]

@@ -37,7 +37,8 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
 
         (await _client.SkopeoAsync(
             "copy", "--src-tls-verify=false", $"docker://{_gateway.Host}/strict/app:1", $"oci:{_client.Folder["back"]}:1")).Succeeded();
-        var manifest = JsonNode.Parse((await _client.CraneAsync("manifest", "--insecure", $"{_gateway.Host}/strict/app:1")).Succeeded().Stdout)!;
+        var printed = (await _client.CraneAsync("manifest", "--insecure", $"{_gateway.Host}/strict/app:1")).Succeeded();
+        var manifest = JsonNode.Parse(printed.Stdout)!;
         Assert.EndsWith($"tar+{format.Split(':')[0]}", manifest["layers"]![0]!["mediaType"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
@@ -72,7 +73,8 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
         using var told = await PushAsync("told/app", layer);
 
         await RawClient.ExpectErrorAsync(denied, 403, "DENIED");
-        Assert.Contains("says application/vnd.oci.image.layer.v1.tar+gzip and is", await denied.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            "says application/vnd.oci.image.layer.v1.tar+gzip and is", await denied.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         await RawClient.ExpectAsync(told, HttpStatusCode.Created);
         Assert.True(told.Headers.Contains("Warning"), what);
     }
@@ -120,7 +122,8 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
             async () =>
             {
                 using var later = await _raw.GetAsync("/v2/corp/told/app/manifests/evil");
-                return later.Headers.TryGetValues("Warning", out var told) && told.Any(w => w.Contains("and is not gzip", StringComparison.Ordinal));
+                return later.Headers.TryGetValues("Warning", out var told) && told.Any(
+                    w => w.Contains("and is not gzip", StringComparison.Ordinal));
             },
             () => _gateway.Log);
     }

@@ -180,7 +180,9 @@ public sealed class ArtifactTypeTests
         StringComparison.Ordinal);
 
     public static TheoryData<string, ArtifactTypeSemantics> Refused => new(
-        from name in Known.Keys from semantics in new[] { ArtifactTypeSemantics.Pairs, ArtifactTypeSemantics.QuayUnion } select (name, semantics));
+        from name in Known.Keys
+        from semantics in new[] { ArtifactTypeSemantics.Pairs, ArtifactTypeSemantics.QuayUnion }
+        select (name, semantics));
 
     private static readonly Dictionary<string, Manifest> Known = new()
     {
@@ -206,8 +208,11 @@ public sealed class ArtifactTypeTests
     }
 
     // What stands in the quotes after the setting's name, as YAML.
-    private static ArtifactTypeOptions Follow(string message) => Types(
-        [.. message[(message.IndexOf(Setting, StringComparison.Ordinal) + Setting.Length)..].Split('"').Where(static (_, i) => i % 2 == 1).Select(PolicyPage.Entry)]);
+    private static ArtifactTypeOptions Follow(string message)
+    {
+        var advice = message[(message.IndexOf(Setting, StringComparison.Ordinal) + Setting.Length)..];
+        return Types([.. advice.Split('"').Where(static (_, i) => i % 2 == 1).Select(PolicyPage.Entry)]);
+    }
 
     [Fact]
     public void Long_names_leave_room_for_the_advice()

@@ -17,7 +17,8 @@ public sealed class ExceptionTests
     };
 
     private static Verdict Judge(ExceptionOptions exception, PolicyInput? input = null) =>
-        new PolicyEngine(PolicyOf(Types(), new RuleOptions { Id = "types", Require = new() { ArtifactTypes = true } }) with { Exceptions = [exception] })
+        new PolicyEngine(
+            PolicyOf(Types(), new RuleOptions { Id = "types", Require = new() { ArtifactTypes = true } }) with { Exceptions = [exception] })
             .Judge((input ?? Input(Wasm)) with { Now = Now });
 
     [Fact]
@@ -66,7 +67,10 @@ public sealed class ExceptionTests
     [Fact]
     public void Exception_lifts_the_implied_rule_and_never_what_holds_of_documents()
     {
-        var policy = PolicyOf(Types()) with { Exceptions = [Exception with { Rule = "artifactTypes" }, Exception with { Rule = "parser.foreignLayers" }] };
+        var policy = PolicyOf(Types()) with
+        {
+            Exceptions = [Exception with { Rule = "artifactTypes" }, Exception with { Rule = "parser.foreignLayers" }],
+        };
         Assert.True(new PolicyEngine(policy).Judge(Input(Wasm) with { Now = Now }).Admits);
         var foreign = Image with { Layers = [Descriptor(Gzip, "https://evil.example/x")] };
         Assert.False(new PolicyEngine(policy).Judge(Input(foreign) with { Now = Now }).Admits);

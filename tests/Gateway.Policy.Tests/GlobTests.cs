@@ -62,7 +62,10 @@ public sealed class GlobTests
     {
         var pieces = Gen.Elements("a", "b", "/", "*", "**", "**/");
         var texts = Gen.Elements("a", "b", "/");
-        var cases = from pattern in Gen.ListOf(pieces, 6) from text in Gen.ListOf(texts, 6) select (string.Concat(pattern), string.Concat(text));
+        var cases =
+            from pattern in Gen.ListOf(pieces, 6)
+            from text in Gen.ListOf(texts, 6)
+            select (string.Concat(pattern), string.Concat(text));
         Prop.ForAll(cases.ToArbitrary(), static c => Glob.IsMatch(c.Item1, c.Item2) == Model(c.Item1, c.Item2))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
     }

@@ -17,7 +17,8 @@ public sealed class PolicyPageTests
             Artifact(MediaTypes.OciConfig, Zstd + "+encrypted", "application/vnd.oci.image.layer.v1.tar+encrypted"),
             Artifact(MediaTypes.OciConfig, "application/vnd.dsse.envelope.v1+json"),
             Artifact(MediaTypes.OciConfig, "text/spdx+json"),
-            Artifact("application/vnd.dev.cosign.artifact.sig.v1+json", SimpleSigning) with { ArtifactType = "application/vnd.dev.cosign.artifact.sig.v1+json" },
+            Artifact("application/vnd.dev.cosign.artifact.sig.v1+json", SimpleSigning)
+            with { ArtifactType = "application/vnd.dev.cosign.artifact.sig.v1+json" },
         ];
         Assert.All(offered, static manifest => Assert.True(PolicyPage.Offered.Judge(manifest).Admits));
         Assert.False(PolicyPage.Offered.Judge(Wasm).Admits);

@@ -48,10 +48,12 @@ public sealed class RulePropertyTests
         from missing in Gen.Elements(Enum.GetValues<OnMissing>())
         from repository in Gen.Elements("**", "team/*", "prod/**")
         from tags in Gen.Elements<string[]>([], ["v*"], ["latest"])
-        from kinds in Gen.Elements<ManifestKind[]>([ManifestKind.Image, ManifestKind.Index, ManifestKind.Artifact], [ManifestKind.Image], [ManifestKind.Evidence])
+        from kinds in Gen.Elements<ManifestKind[]>(
+            [ManifestKind.Image, ManifestKind.Index, ManifestKind.Artifact], [ManifestKind.Image], [ManifestKind.Evidence])
         select new RuleOptions
         {
-            Id = "", Require = require, Mode = mode, OnMissing = missing, Repositories = [repository], IncludeTags = [.. tags], Kinds = [.. kinds],
+            Id = "", Require = require, Mode = mode, OnMissing = missing, Repositories = [repository], IncludeTags = [.. tags],
+            Kinds = [.. kinds],
         };
 
     private static readonly Gateway.Policy.Signatures.TrustOptions Trust = LoggedSignature.Trust(Key);
@@ -113,9 +115,12 @@ public sealed class RulePropertyTests
     public void Mode_changes_the_last_step_and_nothing_before_it() => Holds(Cases, static c =>
     {
         var verdicts = Enum.GetValues<RuleMode>().Select(mode =>
-            new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Select(rule => rule with { Mode = mode })] }).Judge(c.Input)).ToArray();
+            new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Select(rule => rule with { Mode = mode })] })
+                .Judge(c.Input)).ToArray();
         return verdicts.All(verdict => verdict.BeforeModes == verdicts[0].BeforeModes
-            && Found(verdict) == Found(verdicts[0]) && verdict.Evidence.SequenceEqual(verdicts[0].Evidence) && verdict.Until == verdicts[0].Until)
+            && Found(verdict) == Found(verdicts[0])
+            && verdict.Evidence.SequenceEqual(verdicts[0].Evidence)
+            && verdict.Until == verdicts[0].Until)
             && verdicts[0].Outcome >= verdicts[1].Outcome && verdicts[1].Outcome >= verdicts[2].Outcome;
     });
 
@@ -136,7 +141,8 @@ public sealed class RulePropertyTests
     public void Order_of_rules_makes_no_difference_to_the_outcome() => Holds(Cases, static c =>
     {
         var (one, other) = (
-            new PolicyEngine(c.Policy).Judge(c.Input), new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Reverse()] }).Judge(c.Input));
+            new PolicyEngine(c.Policy).Judge(c.Input),
+            new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Reverse()] }).Judge(c.Input));
         return (one.Outcome, one.BeforeModes, one.Until, one.OfBinding, one.CouldBeMended)
             == (other.Outcome, other.BeforeModes, other.Until, other.OfBinding, other.CouldBeMended);
     });
@@ -146,7 +152,11 @@ public sealed class RulePropertyTests
         from c in Cases.Where(static c => c.Policy.Default == Outcome.Allow) from more in AnyRule select (c.Policy, c.Input, more),
         static c =>
         {
-            var wider = c.Policy with { Rules = c.Policy.Rules.Add(c.more with { Id = "more", Repositories = ["elsewhere/**"], Require = new() { Limits = new() { MaxLayers = 0 } } }) };
+            var elsewhere = c.more with
+            {
+                Id = "more", Repositories = ["elsewhere/**"], Require = new() { Limits = new() { MaxLayers = 0 } },
+            };
+            var wider = c.Policy with { Rules = c.Policy.Rules.Add(elsewhere) };
             var (with, without) = (new PolicyEngine(wider).Judge(c.Input), new PolicyEngine(c.Policy).Judge(c.Input));
             return with.Outcome == without.Outcome && Found(with) == Found(without);
         });
@@ -189,7 +199,8 @@ public sealed class RulePropertyTests
         });
 
     private static string Found(Verdict verdict) => string.Join('\n', verdict.Rules.Select(
-        static rule => $"{rule.Id} {rule.Outcome} {string.Join(',', rule.Reasons.Select(static reason => $"{reason.Code} {reason.Message}"))}"));
+        static rule =>
+            $"{rule.Id} {rule.Outcome} {string.Join(',', rule.Reasons.Select(static reason => $"{reason.Code} {reason.Message}"))}"));
 
     private static bool Same(Verdict one, Verdict other) =>
         (one.Outcome, one.BeforeModes, one.Revision, one.Until, one.OfBinding, one.CouldBeMended)

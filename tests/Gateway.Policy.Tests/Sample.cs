@@ -19,38 +19,49 @@ internal static class Sample
     public const string DockerLayer = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
     public static readonly Manifest Image = Artifact(MediaTypes.OciConfig, Gzip, Zstd);
-    public static readonly Manifest DockerImage = Artifact(ArtifactTypeDefaults.DockerConfig, DockerLayer) with { MediaType = MediaTypes.DockerManifest };
+    public static readonly Manifest DockerImage = Artifact(ArtifactTypeDefaults.DockerConfig, DockerLayer)
+        with { MediaType = MediaTypes.DockerManifest };
     public static readonly Manifest HelmChart = Artifact(ArtifactTypeDefaults.HelmConfig, Chart);
     public static readonly Manifest SignedHelmChart = Artifact(ArtifactTypeDefaults.HelmConfig, Chart, Provenance);
     public static readonly Manifest CosignSignature = Artifact(MediaTypes.OciConfig, SimpleSigning, SimpleSigning);
-    public static readonly Manifest CosignBundle = Artifact(MediaTypes.OciEmpty, Bundle) with { ArtifactType = Bundle, Subject = Descriptor(MediaTypes.OciManifest) };
+    public static readonly Manifest CosignBundle = Artifact(MediaTypes.OciEmpty, Bundle)
+        with { ArtifactType = Bundle, Subject = Descriptor(MediaTypes.OciManifest) };
     public static readonly Manifest Sif = Artifact(SifConfig, SifLayer);
     public static readonly Manifest Wasm = Artifact(WasmConfig, "application/wasm");
     public static readonly Manifest Encrypted = Artifact(MediaTypes.OciConfig, Gzip, Gzip + "+encrypted");
-    public static readonly Manifest Notation = Artifact("application/vnd.cncf.notary.signature", "application/jose+json") with { Subject = Descriptor(MediaTypes.OciManifest) };
-    public static readonly Manifest OrasFile = Artifact(MediaTypes.OciEmpty, "application/vnd.oci.image.layer.v1.tar") with { ArtifactType = "application/vnd.unknown.artifact.v1" };
+    public static readonly Manifest Notation = Artifact("application/vnd.cncf.notary.signature", "application/jose+json")
+        with { Subject = Descriptor(MediaTypes.OciManifest) };
+    public static readonly Manifest OrasFile = Artifact(MediaTypes.OciEmpty, "application/vnd.oci.image.layer.v1.tar")
+        with { ArtifactType = "application/vnd.unknown.artifact.v1" };
 
     public static Manifest Artifact(string config, params string[] layers) =>
         new(MediaTypes.OciManifest) { Config = Descriptor(config), Layers = [.. layers.Select(static layer => Descriptor(layer))] };
 
-    public static Manifest Index(params Manifest[] children) =>
-        new(MediaTypes.OciIndex) { Children = [.. children.Select(static child => Descriptor(child.MediaType) with { Digest = DigestOf(child) })] };
+    public static Manifest Index(params Manifest[] children) => new(MediaTypes.OciIndex)
+    {
+        Children = [.. children.Select(static child => Descriptor(child.MediaType) with { Digest = DigestOf(child) })],
+    };
 
     public static Descriptor Descriptor(string mediaType, params string[] urls) =>
         new(mediaType, Digest.Of(Encoding.UTF8.GetBytes(mediaType)), mediaType.Length) { Urls = [.. urls] };
 
     // Any value that is the same for the same manifest object.
     public static Digest DigestOf(Manifest manifest) =>
-        Digest.Of(Encoding.UTF8.GetBytes(System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(manifest).ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        Digest.Of(BitConverter.GetBytes(System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(manifest)));
 
     public static PolicyInput Input(Manifest manifest, params Manifest[] descendants) => new(
-        RepositoryName.Parse("team/app"), null, Stage.Push, DigestOf(manifest), manifest, [.. descendants.Select(static d => (DigestOf(d), d))]);
+        RepositoryName.Parse("team/app"), null, Stage.Push, DigestOf(manifest), manifest,
+        [.. descendants.Select(static d => (DigestOf(d), d))]);
 
     public static PolicyOptions PolicyOf(ArtifactTypeOptions? types = null, params RuleOptions[] rules) =>
         new() { Default = Outcome.Allow, ArtifactTypes = types, Rules = [.. rules] };
 
     public static ArtifactTypeOptions Types(params (string Key, string[] Layers)[] entries) =>
-        new() { Allowed = entries.ToImmutableSortedDictionary(static e => e.Key, static e => e.Layers.ToImmutableArray(), StringComparer.Ordinal) };
+        new()
+        {
+            Allowed = entries.ToImmutableSortedDictionary(
+                static e => e.Key, static e => e.Layers.ToImmutableArray(), StringComparer.Ordinal),
+        };
 
     public static Verdict Judge(this PolicyOptions policy, Manifest manifest, params Manifest[] descendants) =>
         new PolicyEngine(policy).Judge(Input(manifest, descendants));

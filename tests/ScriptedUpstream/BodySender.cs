@@ -87,7 +87,9 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
                 return;
             }
             if (at == body.Length) break;
-            var step = (int)long.Min(long.Min(Step, body.Length - at), long.Min(Left(rule?.CutAfter, at), long.Min(Left(rule?.HangsAfter, at), Left(rule?.Pause?.After, at))));
+            var step = (int)long.Min(
+                long.Min(Step, body.Length - at),
+                long.Min(Left(rule?.CutAfter, at), long.Min(Left(rule?.HangsAfter, at), Left(rule?.Pause?.After, at))));
             if (rule?.BytesPerSecond is { } speed)
             {
                 // Ten steps a second, so that a throttled body is a trickle and not a series of lumps.

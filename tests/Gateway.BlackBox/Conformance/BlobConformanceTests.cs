@@ -70,7 +70,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
         using var accepted = await _raw.SendAsync(HttpMethod.Patch, location, RawClient.Chunk(bytes[..30_000], 0));
 
         using var closed = await _raw.SendAsync(
-            HttpMethod.Put, RawClient.WithDigest(accepted.Headers.Location!.OriginalString, digest), RawClient.Chunk(bytes[30_000..], 30_000));
+            HttpMethod.Put, RawClient.WithDigest(accepted.Headers.Location!.OriginalString, digest),
+            RawClient.Chunk(bytes[30_000..], 30_000));
 
         await RawClient.ExpectAsync(closed, HttpStatusCode.Created);
         await AssertServedAsync(bytes, digest, closed.Headers.Location!);
@@ -118,7 +119,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
         await RawClient.ExpectAsync(status, HttpStatusCode.NoContent);
         Assert.Equal("0-9999", Range(status));
         using var closed = await _raw.SendAsync(
-            HttpMethod.Put, RawClient.WithDigest(status.Headers.Location!.OriginalString, digest), RawClient.Chunk(bytes[10_000..], 10_000));
+            HttpMethod.Put, RawClient.WithDigest(status.Headers.Location!.OriginalString, digest),
+            RawClient.Chunk(bytes[10_000..], 10_000));
         await RawClient.ExpectAsync(closed, HttpStatusCode.Created);
     }
 
@@ -173,7 +175,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     public async Task Deleted_blob_is_gone_and_may_be_pushed_again(string algorithm)
     {
         var (bytes, digest) = Blob(algorithm, 8);
-        using (var pushed = await _raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(await OpenAsync(algorithm), digest), RawClient.Body(bytes)))
+        var session = RawClient.WithDigest(await OpenAsync(algorithm), digest);
+        using (var pushed = await _raw.SendAsync(HttpMethod.Put, session, RawClient.Body(bytes)))
             await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
 
         using var deleted = await _raw.DeleteAsync($"/v2/{Repository}/blobs/{digest}");
@@ -195,7 +198,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
             await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
 
         using var mounted = await _raw.SendAsync(
-            HttpMethod.Post, $"/v2/conformance/mount-target/blobs/uploads/?mount={digest}&from=conformance/mount-source", RawClient.Body([]));
+            HttpMethod.Post, $"/v2/conformance/mount-target/blobs/uploads/?mount={digest}&from=conformance/mount-source",
+            RawClient.Body([]));
 
         await RawClient.ExpectAsync(mounted, HttpStatusCode.Created);
         using var served = await _raw.GetAsync($"/v2/conformance/mount-target/blobs/{digest}");
@@ -221,7 +225,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     public async Task Mount_of_what_the_source_lacks_opens_an_upload()
     {
         using var answer = await _raw.SendAsync(
-            HttpMethod.Post, $"/v2/{Repository}/blobs/uploads/?mount={Described.Sha256("nowhere"u8)}&from=conformance/nowhere", RawClient.Body([]));
+            HttpMethod.Post, $"/v2/{Repository}/blobs/uploads/?mount={Described.Sha256("nowhere"u8)}&from=conformance/nowhere",
+            RawClient.Body([]));
 
         await RawClient.ExpectAsync(answer, HttpStatusCode.Accepted);
         Assert.NotNull(answer.Headers.Location);
@@ -268,7 +273,8 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
         Assert.Equal("multipart/byteranges", answer.Content.Headers.ContentType!.MediaType);
         var boundary = answer.Content.Headers.ContentType.Parameters.Single(p => p.Name == "boundary").Value!.Trim('"');
         var text = System.Text.Encoding.Latin1.GetString(await answer.Content.ReadAsByteArrayAsync());
-        var parts = text.Split($"--{boundary}").Where(part => part.Contains("\r\n\r\n", StringComparison.Ordinal)).Select(part => part.Split("\r\n\r\n", 2)).ToArray();
+        var parts = text.Split($"--{boundary}").Where(part => part.Contains("\r\n\r\n", StringComparison.Ordinal))
+            .Select(part => part.Split("\r\n\r\n", 2)).ToArray();
         Assert.Contains("bytes 0-99/60000", parts[0][0], StringComparison.Ordinal);
         Assert.Contains("bytes 1000-1999/60000", parts[1][0], StringComparison.Ordinal);
         Assert.Equal(bytes[..100], System.Text.Encoding.Latin1.GetBytes(parts[0][1])[..100]);

@@ -65,7 +65,8 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
         var digest = algorithm == "sha256" ? Described.Sha256(bytes) : Described.Sha512(bytes);
 
         using var pushed = await _raw.SendAsync(
-            HttpMethod.Put, $"/v2/{Repository}/manifests/{digest}?tag={algorithm}-one&tag={algorithm}-two", RawClient.Body(bytes, OciLayout.ImageManifest));
+            HttpMethod.Put, $"/v2/{Repository}/manifests/{digest}?tag={algorithm}-one&tag={algorithm}-two",
+            RawClient.Body(bytes, OciLayout.ImageManifest));
 
         await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
         Assert.Equal([$"{algorithm}-one", $"{algorithm}-two"], pushed.Headers.GetValues("OCI-Tag").Order());
@@ -79,7 +80,8 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
         var bytes = await DocumentAsync(5);
 
         using var pushed = await _raw.SendAsync(
-            HttpMethod.Put, $"/v2/{Repository}/manifests/{Described.Sha256(bytes)}?tag=fine&tag=-bad", RawClient.Body(bytes, OciLayout.ImageManifest));
+            HttpMethod.Put, $"/v2/{Repository}/manifests/{Described.Sha256(bytes)}?tag=fine&tag=-bad",
+            RawClient.Body(bytes, OciLayout.ImageManifest));
 
         Assert.Equal(HttpStatusCode.BadRequest, pushed.StatusCode);
         using var fine = await _raw.GetAsync($"/v2/{Repository}/manifests/fine");

@@ -1,6 +1,8 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A containerd of one test's own: socket, root, state and hosts.toml in the client's folder, snapshots as plain folders.</summary>
+/// <summary>
+/// A containerd of one test's own: socket, root, state and hosts.toml in the client's folder, snapshots as plain folders.
+/// </summary>
 internal sealed class Containerd : IAsyncDisposable
 {
     private readonly Client _client;

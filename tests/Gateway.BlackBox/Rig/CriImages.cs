@@ -8,7 +8,9 @@ namespace Gateway.BlackBox.Rig;
 /// <summary>gRPC's status (0 is success), the error's message, and the image's id.</summary>
 internal sealed record CriAnswer(int Status, string Message, string Image);
 
-/// <summary>The one call of Kubernetes' Container Runtime Interface by which a kubelet pulls: ImageService/PullImage of runtime.v1.</summary>
+/// <summary>
+/// The one call of Kubernetes' Container Runtime Interface by which a kubelet pulls: ImageService/PullImage of runtime.v1.
+/// </summary>
 internal static class CriImages
 {
     /// <summary>Calls over the runtime's socket; gRPC is a length-prefixed message over HTTP/2, and protobuf's strings nest.</summary>

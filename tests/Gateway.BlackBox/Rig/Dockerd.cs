@@ -18,7 +18,8 @@ internal sealed class Dockerd : IAsyncDisposable
                 "--config-file", client.Folder.Write("docker/daemon.json", daemonJson), "--host", Host, "--containerd", containerd.Socket,
                 "--data-root", $"{at}/root", "--exec-root", $"{at}/run", "--pidfile", $"{at}/pid",
                 "--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false", "--https-proxy", proxy,
-                "--storage-driver", containerdStore ? "native" : "vfs", $"--feature=containerd-snapshotter={(containerdStore ? "true" : "false")}",
+                "--storage-driver", containerdStore ? "native" : "vfs",
+                $"--feature=containerd-snapshotter={(containerdStore ? "true" : "false")}",
             ],
             new Dictionary<string, string>
             {
@@ -33,7 +34,9 @@ internal sealed class Dockerd : IAsyncDisposable
     /// <summary>Starts it.</summary>
     /// <param name="client">Whose folder it gets, and whose <c>docker</c> commands it answers.</param>
     /// <param name="daemonJson">Its daemon.json.</param>
-    /// <param name="containerdStore">Whether images are kept by containerd, as new installations of Docker 29 do, or by dockerd itself.</param>
+    /// <param name="containerdStore">
+    /// Whether images are kept by containerd, as new installations of Docker 29 do, or by dockerd itself.
+    /// </param>
     /// <param name="proxy">Where its requests by https go.</param>
     public static async Task<Dockerd> StartAsync(Client client, string daemonJson, bool containerdStore, string proxy)
     {

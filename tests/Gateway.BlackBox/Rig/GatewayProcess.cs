@@ -40,7 +40,8 @@ internal sealed class GatewayProcess : IRegistry
 
     /// <summary>Most memory that was ever resident, in bytes.</summary>
     public long PeakResidentBytes => long.Parse(
-        File.ReadLines($"/proc/{Server.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
+        File.ReadLines($"/proc/{Server.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
         CultureInfo.InvariantCulture) << 10;
 
     /// <summary>Configures and starts.</summary>

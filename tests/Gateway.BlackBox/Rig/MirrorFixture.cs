@@ -1,8 +1,8 @@
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// A registry that images are named after, and the gateway in front of it, over TLS by an authority of its own. The gateway's policy refuses
-/// <see cref="Refused"/>, which the registry itself gives to anybody: a client that gets it has gone past the gateway.
+/// A registry that images are named after, and the gateway in front of it, over TLS by an authority of its own. The gateway's policy
+/// refuses <see cref="Refused"/>, which the registry itself gives to anybody: a client that gets it has gone past the gateway.
 /// </summary>
 public sealed class MirrorFixture : IAsyncLifetime
 {

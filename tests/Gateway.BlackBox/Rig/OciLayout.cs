@@ -127,7 +127,8 @@ internal sealed class OciLayout
 
     /// <summary>Digest that index.json names; there must be one only.</summary>
     public static string TopIn(string layout) =>
-        JsonNode.Parse(File.ReadAllText(Path.Combine(layout, "index.json")))!["manifests"]!.AsArray().Single()!["digest"]!.GetValue<string>();
+        JsonNode.Parse(File.ReadAllText(Path.Combine(layout, "index.json")))!["manifests"]!.AsArray()
+            .Single()!["digest"]!.GetValue<string>();
 
     public static byte[] Bytes(JsonNode node) => JsonSerializer.SerializeToUtf8Bytes(node);
 

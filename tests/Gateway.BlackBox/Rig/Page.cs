@@ -1,6 +1,8 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A page of docs/clients: tests write the very files that it tells its reader to write, with their own addresses in them.</summary>
+/// <summary>
+/// A page of docs/clients: tests write the very files that it tells its reader to write, with their own addresses in them.
+/// </summary>
 internal sealed class Page(string name)
 {
     private readonly string[] _lines = File.ReadAllLines(Path.Combine(RigFolder.Repository, "docs", "clients", name));

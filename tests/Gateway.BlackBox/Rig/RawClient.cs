@@ -96,20 +96,24 @@ internal sealed class RawClient(string host) : IDisposable
     /// <exception cref="Xunit.Sdk.XunitException">Another status; the message has the answer's body.</exception>
     public static async Task ExpectAsync(HttpResponseMessage answer, HttpStatusCode expected)
     {
-        if (answer.StatusCode != expected)
-            Assert.Fail($"{answer.RequestMessage!.Method} {answer.RequestMessage.RequestUri} was answered {(int)answer.StatusCode} instead of {(int)expected}: {await answer.Content.ReadAsStringAsync()}");
+        if (answer.StatusCode != expected) Fail(answer, (int)expected, await answer.Content.ReadAsStringAsync());
     }
 
     /// <summary>That the answer is an error in the form of the spec with this status and, when given, this code.</summary>
     public static async Task ExpectErrorAsync(HttpResponseMessage answer, int status, string? code = null)
     {
         var body = await answer.Content.ReadAsStringAsync();
-        if ((int)answer.StatusCode != status)
-            Assert.Fail($"{answer.RequestMessage!.Method} {answer.RequestMessage.RequestUri} was answered {(int)answer.StatusCode} instead of {status}: {body}");
+        if ((int)answer.StatusCode != status) Fail(answer, status, body);
         Assert.Equal("application/json", answer.Content.Headers.ContentType?.MediaType);
         var error = JsonNode.Parse(body)!["errors"]!.AsArray()[0]!;
         if (code is not null)
             Assert.Equal(code, error["code"]!.GetValue<string>());
+    }
+
+    private static void Fail(HttpResponseMessage answer, int expected, string body)
+    {
+        var asked = $"{answer.RequestMessage!.Method} {answer.RequestMessage.RequestUri}";
+        Assert.Fail($"{asked} was answered {(int)answer.StatusCode} instead of {expected}: {body}");
     }
 
     public static AuthenticationHeaderValue Basic(string name, string password) =>

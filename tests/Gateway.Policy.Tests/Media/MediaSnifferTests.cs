@@ -75,7 +75,10 @@ public sealed class MediaSnifferTests
         return noise;
     }
 
-    private static byte[] Layer { get; } = Tar(TarEntryFormat.Pax, ("bin/tool", Noise(70_001)), ("etc/a", "text"u8.ToArray()), ("empty", []));
+    private static byte[] Evil => Tar(TarEntryFormat.Pax, ("evil", Noise(9)));
+
+    private static byte[] Layer { get; } = Tar(
+        TarEntryFormat.Pax, ("bin/tool", Noise(70_001)), ("etc/a", "text"u8.ToArray()), ("empty", []));
 
     private static byte[] Elf { get; } = [0x7F, .. "ELF"u8, .. Noise(4000)];
 
@@ -122,8 +125,8 @@ public sealed class MediaSnifferTests
         { "bytes after the member", [.. Gzip(Layer), .. "PK"u8, .. new byte[20]], "followed by other bytes" },
         { "zeros after the member", [.. Gzip(Layer), .. new byte[512]], "followed by other bytes" },
         { "one byte after the member", [.. Gzip(Layer), 7], "followed by other bytes" },
-        { "a second archive in a second member", [.. Gzip(Layer), .. Gzip(Tar(TarEntryFormat.Pax, ("evil", Noise(9))))], "after the end of its tar archive" },
-        { "a second archive in the same member", Gzip([.. Layer, .. Tar(TarEntryFormat.Pax, ("evil", Noise(9)))]), "after the end of its tar archive" },
+        { "a second archive in a second member", [.. Gzip(Layer), .. Gzip(Evil)], "after the end of its tar archive" },
+        { "a second archive in the same member", Gzip([.. Layer, .. Evil]), "after the end of its tar archive" },
         { "a second archive without gzip", [.. Layer, .. Tar(TarEntryFormat.Pax, ("evil", Noise(9)))], "after the end of its tar archive" },
         { "a second member of no archive", [.. Gzip(Elf), .. Gzip(Elf)], "several gzip members" },
         { "a cut member", Gzip(Layer)[..^9], "cut short" },
@@ -184,7 +187,10 @@ public sealed class MediaSnifferTests
     {
         // A ustar size of 0, and a pax record that says 600: the content is no header.
         var pax = Encoding.ASCII.GetBytes("12 size=600\n");
-        byte[] tar = [.. Header("pax", pax.Length, 'x'), .. Padded(pax), .. Header("file", 0, '0'), .. Padded(Noise(600)), .. new byte[1024]];
+        byte[] tar =
+        [
+            .. Header("pax", pax.Length, 'x'), .. Padded(pax), .. Header("file", 0, '0'), .. Padded(Noise(600)), .. new byte[1024],
+        ];
         Assert.Null((await Sniff(tar)).Flaw);
         byte[] without = [.. Header("file", 0, '0'), .. Padded(Noise(600)), .. new byte[1024]];
         Assert.Equal("a tar archive with a broken header", (await Sniff(without)).Flaw);
@@ -193,7 +199,11 @@ public sealed class MediaSnifferTests
     [Fact]
     public async Task Entries_without_content_have_none_whatever_their_size_says()
     {
-        byte[] tar = [.. Header("link", 600, '1'), .. Header("dir/", 600, '5'), .. Header("v7/", 600, '\0'), .. Header("file", 4, '0'), .. Padded("text"u8.ToArray()), .. new byte[1024]];
+        byte[] tar =
+        [
+            .. Header("link", 600, '1'), .. Header("dir/", 600, '5'), .. Header("v7/", 600, '\0'),
+            .. Header("file", 4, '0'), .. Padded("text"u8.ToArray()), .. new byte[1024],
+        ];
         Assert.Equal((Packing.None, ContentForm.Tar, null), Of(await Sniff(tar)));
     }
 

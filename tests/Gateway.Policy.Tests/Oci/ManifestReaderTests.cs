@@ -382,7 +382,10 @@ public sealed class ManifestReaderTests
     public void Sha512_is_accepted()
     {
         var digest = Digest.Of("{}"u8, DigestAlgorithm.Sha512).ToString();
-        Assert.Equal(digest, Accept(Image(layers: WithField("\"data\":\"e30=\"").Replace(Sha, digest, StringComparison.Ordinal))).Layers[0].Digest.ToString());
+        Assert.Equal(
+            digest,
+            Accept(Image(layers: WithField("\"data\":\"e30=\"").Replace(Sha, digest, StringComparison.Ordinal)))
+                .Layers[0].Digest.ToString());
     }
 
     [Theory]

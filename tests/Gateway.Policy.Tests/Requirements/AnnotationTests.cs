@@ -18,7 +18,8 @@ public sealed class AnnotationTests
 
     private static readonly RequireOptions Acme = Needs(TextComparison.Glob, "https://github.com/acme/*");
 
-    private static Manifest Said(Manifest manifest, string value) => manifest with { Annotations = manifest.Annotations.SetItem(Source, value) };
+    private static Manifest Said(Manifest manifest, string value) =>
+        manifest with { Annotations = manifest.Annotations.SetItem(Source, value) };
 
     private static ImageConfig Labelled(string value) =>
         Runs("linux", "amd64") with { Labels = ImmutableSortedDictionary<string, string>.Empty.Add(Source, value) };
@@ -46,7 +47,9 @@ public sealed class AnnotationTests
     public void Missing_annotation_is_named()
     {
         var reason = Assert.Single(Acme.Ask(Question(Image)).Reasons);
-        Assert.Equal((ReasonCodes.AnnotationMissing, $"annotations.{Source}", "glob https://github.com/acme/*"), (reason.Code, reason.Path, reason.Expected));
+        Assert.Equal(
+            (ReasonCodes.AnnotationMissing, $"annotations.{Source}", "glob https://github.com/acme/*"),
+            (reason.Code, reason.Path, reason.Expected));
     }
 
     [Fact]
@@ -57,7 +60,8 @@ public sealed class AnnotationTests
         Assert.False(Acme.Ask(input).Admits);
         Assert.True(labels.Ask(input).Admits);
         var good = Said(Image, "https://github.com/acme/x");
-        Assert.Equal([ReasonCodes.AnnotationMismatch], labels.Ask(Question(good).WithConfigs((good, Labelled("https://evil.example/")))).Codes());
+        Assert.Equal(
+            [ReasonCodes.AnnotationMismatch], labels.Ask(Question(good).WithConfigs((good, Labelled("https://evil.example/")))).Codes());
         Assert.True((labels with { AnnotationsFromManifest = false }).Ask(input).Admits);
         Assert.False((labels with { AnnotationsFromManifest = false }).Ask(Question(good)).Admits);
     }

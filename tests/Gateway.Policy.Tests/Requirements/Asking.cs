@@ -22,7 +22,8 @@ internal static class Asking
 
     public static PolicyInput At(this PolicyInput input, Stage stage) => input with { Stage = stage };
 
-    public static PolicyInput With(this PolicyInput input, Func<PolicyFacts, PolicyFacts> change) => input with { Facts = change(input.Facts) };
+    public static PolicyInput With(this PolicyInput input, Func<PolicyFacts, PolicyFacts> change) =>
+        input with { Facts = change(input.Facts) };
 
     public static PolicyInput WithConfigs(this PolicyInput input, params (Manifest Image, ImageConfig Config)[] configs) =>
         input.With(facts => facts with { Configs = configs.ToImmutableDictionary(c => DigestOf(c.Image), c => c.Config) });

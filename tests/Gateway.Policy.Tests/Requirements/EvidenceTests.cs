@@ -27,7 +27,8 @@ public sealed class EvidenceTests
     private static Evidence SignatureOf(Manifest manifest, TestKey key) =>
         Forge.Tagged(Forge.SimpleSigning(key, Forge.Payload(DigestOf(manifest).ToString(), "registry.example/team/app")));
 
-    private static PolicyInput Having(PolicyInput input, params (Manifest Subject, Evidence Evidence)[] evidence) => input.With(facts => facts with
+    private static PolicyInput Having(PolicyInput input, params (Manifest Subject, Evidence Evidence)[] evidence) =>
+        input.With(facts => facts with
     {
         Evidence = evidence.GroupBy(static e => DigestOf(e.Subject))
             .ToImmutableDictionary(static e => e.Key, static e => e.Select(static one => one.Evidence).ToImmutableArray()),
@@ -39,7 +40,9 @@ public sealed class EvidenceTests
         var verdict = Engine(Signed).Judge(Having(Question(Image), (Image, SignatureOf(Image, Key))));
         Assert.Equal(Outcome.Allow, verdict.Outcome);
         var seen = Assert.Single(verdict.Evidence);
-        Assert.Equal((DigestOf(Image), "signature", "legacy", "release", true, ""), (seen.Subject, seen.Kind, seen.Format, seen.Authority, seen.Verified, seen.Code));
+        Assert.Equal(
+            (DigestOf(Image), "signature", "legacy", "release", true, ""),
+            (seen.Subject, seen.Kind, seen.Format, seen.Authority, seen.Verified, seen.Code));
         Assert.Equal(("signed", Outcome.Allow), (verdict.Rules[^1].Id, verdict.Rules[^1].Outcome));
     }
 
@@ -126,7 +129,8 @@ public sealed class EvidenceTests
     {
         var index = Index(Amd, Arm);
         var input = Having(Question(Amd).At(Stage.Pull), (index, SignatureOf(index, Key)));
-        Assert.Equal(admitted, Engine(Covering(coverage)).Judge(input.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
+        Assert.Equal(
+            admitted, Engine(Covering(coverage)).Judge(input.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
         Assert.False(Engine(Covering(coverage)).Judge(input).Admits);
     }
 
@@ -135,7 +139,8 @@ public sealed class EvidenceTests
     {
         var index = Index(Amd);
         var rule = Signed with { Require = Signed.Require with { Limits = new() { MaxLayers = 0 } } };
-        var input = Having(Question(Amd), (index, SignatureOf(index, Key))).With(facts => facts with { Above = [(DigestOf(index), index)] });
+        var input = Having(Question(Amd), (index, SignatureOf(index, Key)))
+            .With(facts => facts with { Above = [(DigestOf(index), index)] });
         Assert.Equal([ReasonCodes.LimitLayers], Engine(rule).Judge(input).Codes());
     }
 

@@ -10,7 +10,11 @@ namespace Gateway.Policy.Tests.Requirements;
 public sealed class LimitTests
 {
     private static Manifest Sized(params long[] layers) =>
-        Image with { Layers = [.. layers.Select(static size => Descriptor(Gzip) with { Size = size })], Config = Descriptor(MediaTypes.OciConfig) with { Size = 10 } };
+        Image with
+        {
+            Layers = [.. layers.Select(static size => Descriptor(Gzip) with { Size = size })],
+            Config = Descriptor(MediaTypes.OciConfig) with { Size = 10 },
+        };
 
     private static RequireOptions Limit(LimitOptions limits) => new() { Limits = limits };
 
@@ -21,12 +25,16 @@ public sealed class LimitTests
     {
         var verdict = Limit(new() { MaxTotalBytes = most }).Ask(Question(Sized(15, 5)));
         Assert.Equal(admitted, verdict.Admits);
-        if (!admitted) Assert.Equal((ReasonCodes.LimitTotalBytes, "at most 29 bytes", "30 bytes"), (verdict.Reasons[0].Code, verdict.Reasons[0].Expected, verdict.Reasons[0].Found));
+        if (!admitted)
+            Assert.Equal(
+                (ReasonCodes.LimitTotalBytes, "at most 29 bytes", "30 bytes"),
+                (verdict.Reasons[0].Code, verdict.Reasons[0].Expected, verdict.Reasons[0].Found));
     }
 
     [Fact]
     public void Sum_of_the_largest_sizes_does_not_turn_negative() =>
-        Assert.False(Limit(new() { MaxTotalBytes = (1L << 53) - 1 }).Ask(Question(Sized([.. Enumerable.Repeat((1L << 53) - 1, 1500)]))).Admits);
+        Assert.False(
+            Limit(new() { MaxTotalBytes = (1L << 53) - 1 }).Ask(Question(Sized([.. Enumerable.Repeat((1L << 53) - 1, 1500)]))).Admits);
 
     [Fact]
     public void One_layer_is_bounded_and_named()
@@ -90,7 +98,8 @@ public sealed class LimitTests
     {
         var limit = Limit(new() { MinAge = TimeSpan.FromDays(3) });
         var index = Index(Image);
-        var child = Seen(Question(Image).At(Stage.Pull), (DigestOf(Image), TimeSpan.FromMinutes(1)), (DigestOf(index), TimeSpan.FromDays(4)));
+        var child = Seen(
+            Question(Image).At(Stage.Pull), (DigestOf(Image), TimeSpan.FromMinutes(1)), (DigestOf(index), TimeSpan.FromDays(4)));
         Assert.False(limit.Ask(child).Admits);
         Assert.True(limit.Ask(child.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
     }

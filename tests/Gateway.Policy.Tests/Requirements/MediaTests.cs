@@ -14,7 +14,8 @@ public sealed class MediaTests
 
     private static readonly Content TarInGzip = new(Packing.Gzip, ContentForm.Tar, null);
 
-    private static PolicyInput Bytes(Manifest manifest, params (string Type, Content Content)[] contents) => Question(manifest).With(facts => facts with
+    private static PolicyInput Bytes(Manifest manifest, params (string Type, Content Content)[] contents) =>
+        Question(manifest).With(facts => facts with
     {
         Contents = contents.ToImmutableDictionary(static c => Descriptor(c.Type).Digest, static c => c.Content),
     });
@@ -60,7 +61,8 @@ public sealed class MediaTests
     [Fact]
     public void Flaw_in_the_packing_is_told() => Assert.Contains(
         "followed by 7 other bytes",
-        Assert.Single(Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, TarInGzip with { Flaw = "followed by 7 other bytes" }))).Reasons).Message,
+        Assert.Single(Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, TarInGzip with { Flaw = "followed by 7 other bytes" }))).Reasons)
+            .Message,
         StringComparison.Ordinal);
 
     [Fact]
@@ -112,7 +114,8 @@ public sealed class MediaTests
     [Fact]
     public void Index_says_of_an_image_what_its_config_says()
     {
-        var index = Index(Image) with { Children = [Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Image), Platform = new("linux", "amd64", null) }] };
+        var child = Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Image), Platform = new("linux", "amd64", null) };
+        var index = Index(Image) with { Children = [child] };
         Assert.True(Truthful.Ask(Question(index, Image).WithConfigs((Image, Runs("linux", "amd64")))).Admits);
         var reason = Assert.Single(Truthful.Ask(Question(index, Image).WithConfigs((Image, Runs("windows", "amd64")))).Reasons);
         Assert.Equal((ReasonCodes.PlatformMismatch, "windows/amd64", "linux/amd64"), (reason.Code, reason.Expected, reason.Found));
@@ -121,10 +124,14 @@ public sealed class MediaTests
     private static readonly RequireOptions Checked = new() { LayerDigestCheck = true };
 
     private static PolicyInput Layers(string found, params string[] named) =>
-        Bytes(Artifact(MediaTypes.OciConfig, Gzip), (Gzip, TarInGzip with { DiffId = found.Length == 0 ? default : Digest.Of(Encoding.UTF8.GetBytes(found)) }))
+        Bytes(
+            Artifact(MediaTypes.OciConfig, Gzip),
+            (Gzip, TarInGzip with { DiffId = found.Length == 0 ? default : Digest.Of(Encoding.UTF8.GetBytes(found)) }))
             is var input ? input.With(facts => facts with
             {
-                Configs = facts.Configs.Add(input.Digest, Runs("linux", "amd64") with { DiffIds = [.. named.Select(static n => Digest.Of(Encoding.UTF8.GetBytes(n)))] }),
+                Configs = facts.Configs.Add(
+                    input.Digest,
+                    Runs("linux", "amd64") with { DiffIds = [.. named.Select(static n => Digest.Of(Encoding.UTF8.GetBytes(n)))] }),
             }) : throw new InvalidOperationException();
 
     [Fact]
@@ -141,7 +148,8 @@ public sealed class MediaTests
     [Fact]
     public void Config_that_is_here_and_cannot_be_read_names_no_layers() => Assert.Equal(
         [ReasonCodes.LayerDigest],
-        Checked.Ask(Bytes(Artifact(MediaTypes.OciConfig, Gzip), (MediaTypes.OciConfig, new(Packing.None, ContentForm.Json, null)))).Codes());
+        Checked.Ask(Bytes(Artifact(MediaTypes.OciConfig, Gzip), (MediaTypes.OciConfig, new(Packing.None, ContentForm.Json, null))))
+            .Codes());
 
     private static ImageConfig? Read(string json) => ImageConfigReader.Read(Encoding.UTF8.GetBytes(json));
 
@@ -152,7 +160,8 @@ public sealed class MediaTests
         var config = Read($$"""
             {"architecture":"arm","os":"linux","variant":"v7","config":{"Labels":{"a":"b"},"Env":["X=1"]},"rootfs":{"type":"layers","diff_ids":["{{id}}"]},"history":[]}
             """);
-        Assert.Equal(("linux", "arm", "v7", "b", id), (config!.Os, config.Architecture, config.Variant, config.Labels["a"], config.DiffIds[0]));
+        Assert.Equal(
+            ("linux", "arm", "v7", "b", id), (config!.Os, config.Architecture, config.Variant, config.Labels["a"], config.DiffIds[0]));
         Assert.Equal(("", ""), (Read("{}")!.Os, Read("""{"config":null,"rootfs":null}""")!.Architecture));
         Assert.Empty(Read("""{"config":{"Labels":null}}""")!.Labels);
     }

@@ -29,7 +29,8 @@ public sealed class PlatformTests
     public void Missing_platform_is_named()
     {
         var reason = Assert.Single(Both.Ask(Question(Index(Amd), Amd).WithConfigs(Truth)).Reasons);
-        Assert.Equal((ReasonCodes.PlatformMissing, "linux/amd64, linux/arm64", "linux/amd64"), (reason.Code, reason.Expected, reason.Found));
+        Assert.Equal(
+            (ReasonCodes.PlatformMissing, "linux/amd64, linux/arm64", "linux/amd64"), (reason.Code, reason.Expected, reason.Found));
         Assert.Contains("it offers linux/amd64, not linux/arm64", reason.Message, StringComparison.Ordinal);
     }
 
@@ -45,8 +46,10 @@ public sealed class PlatformTests
     [Fact]
     public void Config_and_not_the_index_says_what_an_image_runs_on()
     {
-        var lying = Index(Amd) with { Children = [Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Amd), Platform = new("linux", "arm64", null) }] };
-        Assert.False(new RequireOptions { Platforms = new() { MustInclude = ["linux/arm64"] } }.Ask(Question(lying, Amd).WithConfigs(Truth)).Admits);
+        var child = Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Amd), Platform = new("linux", "arm64", null) };
+        var lying = Index(Amd) with { Children = [child] };
+        Assert.False(
+            new RequireOptions { Platforms = new() { MustInclude = ["linux/arm64"] } }.Ask(Question(lying, Amd).WithConfigs(Truth)).Admits);
     }
 
     [Fact]

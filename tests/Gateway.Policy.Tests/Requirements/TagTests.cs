@@ -120,7 +120,8 @@ public sealed class TagTests
     [Fact]
     public void Index_of_nothing_but_evidence_is_evidence()
     {
-        Assert.Equal(ManifestKind.Evidence, Question(Index(CosignBundle, Notation), CosignBundle, Notation).KindOf(Index(CosignBundle, Notation)));
+        Assert.Equal(
+            ManifestKind.Evidence, Question(Index(CosignBundle, Notation), CosignBundle, Notation).KindOf(Index(CosignBundle, Notation)));
         Assert.Equal(ManifestKind.Index, Question(Index(CosignBundle, Image), CosignBundle, Image).KindOf(Index(CosignBundle, Image)));
         Assert.Equal(ManifestKind.Index, Question(Index(CosignBundle)).KindOf(Index(CosignBundle)));
         Assert.Equal(ManifestKind.Index, Question(Index()).KindOf(Index()));

@@ -13,8 +13,8 @@ public sealed class CosignFixtureTests
     /// <summary>Every fixture that holds a signature by its key.</summary>
     public static TheoryData<string> Names =>
     [
-        "p256-cosign2", "p384-cosign2", "p521-cosign2", "rsa2048-cosign2", "rsa4096-cosign2", "ed25519-cosign2", "p256-cosign3", "p384-cosign3",
-        "p521-cosign3", "rsa2048-cosign3", "rsa4096-cosign3", "two-signers", "referrer-legacy", "skopeo",
+        "p256-cosign2", "p384-cosign2", "p521-cosign2", "rsa2048-cosign2", "rsa4096-cosign2", "ed25519-cosign2",
+        "p256-cosign3", "p384-cosign3", "p521-cosign3", "rsa2048-cosign3", "rsa4096-cosign3", "two-signers", "referrer-legacy", "skopeo",
     ];
 
     [Theory]
@@ -112,7 +112,8 @@ public sealed class CosignFixtureTests
         var bound = new SignatureRequirementOptions("release") { BindReference = BindReference.Required };
 
         Assert.True(fixture.Signatures(bound).IsSatisfied, fixture.Signatures(bound).Why);
-        Assert.Equal(ReasonCodes.SigWrongReference, (fixture with { Repository = RepositoryName.Parse("prod/other") }).Signatures(bound).Code);
+        Assert.Equal(
+            ReasonCodes.SigWrongReference, (fixture with { Repository = RepositoryName.Parse("prod/other") }).Signatures(bound).Code);
     }
 
     /// <summary>Whatever is changed on the way, nothing but what was signed is ever believed.</summary>
@@ -129,8 +130,8 @@ public sealed class CosignFixtureTests
             var believed = flipped.Signatures();
             if (!believed.IsSatisfied) continue;
             // What is not signed may change (a hint at the key, a key's case): the claim may not.
-            var trusted = EvidenceSet.Read(flipped.Evidence).Found.Where(
-                f => believed.Findings.Any(finding => finding.Result.IsTrusted && (finding.Evidence, finding.Layer) == (f.Evidence, f.Layer)));
+            var trusted = EvidenceSet.Read(flipped.Evidence).Found.Where(f => believed.Findings.Any(
+                finding => finding.Result.IsTrusted && (finding.Evidence, finding.Layer) == (f.Evidence, f.Layer)));
             Assert.All(trusted, f => Assert.Contains(Convert.ToHexString(f.Material!.Payload.Span), honest));
         }
     }
@@ -152,7 +153,8 @@ public sealed class CosignFixtureTests
         }
     }
 
-    private static ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Flip(ImmutableDictionary<Digest, ReadOnlyMemory<byte>> blobs, Random random) =>
+    private static ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Flip(
+        ImmutableDictionary<Digest, ReadOnlyMemory<byte>> blobs, Random random) =>
         blobs.ToImmutableDictionary(static blob => blob.Key, blob => Flip(blob.Value, random));
 
     private static ReadOnlyMemory<byte> Flip(ReadOnlyMemory<byte> bytes, Random random)

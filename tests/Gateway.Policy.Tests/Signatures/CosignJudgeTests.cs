@@ -45,14 +45,16 @@ public sealed class CosignJudgeTests : IDisposable
         var bundle = how switch
         {
             "without predicate" => Forge.Bundle(key, Forge.Statement(predicate: null)),
-            "two subjects" => Forge.Bundle(key, Forge.Statement(subjects: $"{other},{Forge.Named("sha256", Forge.Subject.Hex.ToString())}")),
+            "two subjects" => Forge.Bundle(
+                key, Forge.Statement(subjects: $"{other},{Forge.Named("sha256", Forge.Subject.Hex.ToString())}")),
             "other subject" => Forge.Bundle(key, Forge.Statement(subjects: other)),
             "other key" => Forge.Bundle(TestKey.Ecdsa()),
             _ => Forge.Bundle(key),
         };
         var envelope = bundle["dsseEnvelope"]!;
         if (how == "signature") envelope["signatures"]![0]!["sig"] = Convert.ToBase64String(key.Sign("something else"u8.ToArray()));
-        if (how == "payload") envelope["payload"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(Forge.Statement(predicate: """{"a":1}""")));
+        if (how == "payload")
+            envelope["payload"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(Forge.Statement(predicate: """{"a":1}""")));
         if (how == "payload type") envelope["payloadType"] = "text/plain";
         if (how == "two signatures") envelope["signatures"]!.AsArray().Add(envelope["signatures"]![0]!.DeepClone());
         return bundle;

@@ -12,7 +12,9 @@ public sealed class CoverageTests
     private static readonly Digest Arm = Digest.Of("arm64"u8);
 
     private static EvidenceCheck Check(IndexCoverage coverage, Digest subject, Digest[] images, Digest[] above, params Digest[] signed) =>
-        Coverage.Check(coverage, subject, images, above, digest => signed.Contains(digest) ? new(null, "signed", []) : new(ReasonCodes.SigNone, "no signature by release", []));
+        Coverage.Check(
+            coverage, subject, images, above,
+            digest => signed.Contains(digest) ? new(null, "signed", []) : new(ReasonCodes.SigNone, "no signature by release", []));
 
     [Theory]
     [InlineData(IndexCoverage.Index, true, false, true)]

@@ -35,7 +35,9 @@ public sealed class EvidenceVerifierTests
         Assert.True(Ask(Trust, Tagged(SimpleSigning(Release))).IsSatisfied);
         Assert.True(Ask(Trust, Referrer(SimpleSigning(Release))).IsSatisfied);
         Assert.True(Ask(Trust, Referrer(Of(Bundle(Release)))).IsSatisfied);
-        Assert.True(Ask(Trust, Tagged(new Layer(EvidenceTypes.Dsse, Encoding.UTF8.GetBytes(Envelope(Release, Statement()).ToJsonString())))).IsSatisfied);
+        Assert.True(
+            Ask(Trust, Tagged(new Layer(EvidenceTypes.Dsse, Encoding.UTF8.GetBytes(Envelope(Release, Statement()).ToJsonString()))))
+                .IsSatisfied);
     }
 
     [Fact]
@@ -81,7 +83,9 @@ public sealed class EvidenceVerifierTests
         var evidence = Tagged(SimpleSigning(Release, Payload(reference: reference)));
 
         foreach (var bound in new[] { BindReference.Optional, BindReference.Required })
-            Assert.Equal(counts ? null : ReasonCodes.SigWrongReference, Ask(Trust, new SignatureRequirementOptions("release") { BindReference = bound }, evidence).Code);
+            Assert.Equal(
+                counts ? null : ReasonCodes.SigWrongReference,
+                Ask(Trust, new SignatureRequirementOptions("release") { BindReference = bound }, evidence).Code);
         Assert.True(Ask(Trust, evidence).IsSatisfied);
     }
 
@@ -90,8 +94,11 @@ public sealed class EvidenceVerifierTests
     {
         var evidence = Referrer(Of(Bundle(Release)));
 
-        Assert.True(Ask(Trust, new SignatureRequirementOptions("release") { BindReference = BindReference.Optional }, evidence).IsSatisfied);
-        Assert.Equal(ReasonCodes.SigWrongReference, Ask(Trust, new SignatureRequirementOptions("release") { BindReference = BindReference.Required }, evidence).Code);
+        Assert.True(
+            Ask(Trust, new SignatureRequirementOptions("release") { BindReference = BindReference.Optional }, evidence).IsSatisfied);
+        Assert.Equal(
+            ReasonCodes.SigWrongReference,
+            Ask(Trust, new SignatureRequirementOptions("release") { BindReference = BindReference.Required }, evidence).Code);
     }
 
     // Row 26: the scheme is the configured key's.
@@ -112,7 +119,10 @@ public sealed class EvidenceVerifierTests
     public void Key_inside_the_artifact_is_not_used()
     {
         var bundle = Bundle(Stranger);
-        bundle["verificationMaterial"]!["publicKey"] = new JsonObject { ["hint"] = Hint(Release), ["rawBytes"] = Convert.ToBase64String(Stranger.Public.Spki.Span) };
+        bundle["verificationMaterial"]!["publicKey"] = new JsonObject
+        {
+            ["hint"] = Hint(Release), ["rawBytes"] = Convert.ToBase64String(Stranger.Public.Spki.Span),
+        };
 
         Assert.Equal(ReasonCodes.SigBad, Assert.Single(Ask(Trust, Referrer(Of(bundle))).Findings).Result.Code);
     }
@@ -158,8 +168,10 @@ public sealed class EvidenceVerifierTests
         var hex = Subject.Hex.ToString();
         string[] wrong =
         [
-            Named("sha256", hex.ToUpperInvariant()), Named("sha512", hex), Named("SHA256", hex), Named("sha256", " " + hex), Named("sha256", hex[..63]),
-            Named("gitCommit", hex), Named("sha256:" + hex, ""), """{"name":"sha256:HEX","digest":{}}""".Replace("HEX", hex, StringComparison.Ordinal),
+            Named("sha256", hex.ToUpperInvariant()), Named("sha512", hex), Named("SHA256", hex), Named("sha256", " " + hex),
+            Named("sha256", hex[..63]),
+            Named("gitCommit", hex), Named("sha256:" + hex, ""),
+            """{"name":"sha256:HEX","digest":{}}""".Replace("HEX", hex, StringComparison.Ordinal),
         ];
 
         Assert.All(wrong, subject => Assert.Equal(
@@ -220,7 +232,8 @@ public sealed class EvidenceVerifierTests
         Assert.Equal((ReasonCodes.SigNoTrusted, "1 of 2 signers of release for signature"), (check.Code, check.Why));
         Assert.True(Ask(trust, two, [.. once, Tagged(SimpleSigning(Second))]).IsSatisfied);
         Assert.False(Ask(trust, two with { AtLeast = 3 }, [.. once, Tagged(SimpleSigning(Second))]).IsSatisfied);
-        Assert.True(Ask(trust, two with { AtLeast = 3 }, [.. once, Tagged(SimpleSigning(Second)), Tagged(SimpleSigning(Third))]).IsSatisfied);
+        Assert.True(
+            Ask(trust, two with { AtLeast = 3 }, [.. once, Tagged(SimpleSigning(Second)), Tagged(SimpleSigning(Third))]).IsSatisfied);
     }
 
     // Row 32.
@@ -237,7 +250,8 @@ public sealed class EvidenceVerifierTests
     [Fact]
     public void Flood_of_manifests_ends_at_the_budget_and_the_newest_are_read()
     {
-        var flood = Enumerable.Range(0, 200).Select(i => Referrer(Now.AddMinutes(-i), SimpleSigning(Stranger, Payload(reference: $"r{i}"), [0x30]))).ToArray();
+        var flood = Enumerable.Range(0, 200)
+            .Select(i => Referrer(Now.AddMinutes(-i), SimpleSigning(Stranger, Payload(reference: $"r{i}"), [0x30]))).ToArray();
 
         Assert.Equal(ReasonCodes.EvidenceBudget, Ask(Trust, flood).Code);
         Assert.Equal(ReasonCodes.EvidenceBudget, Ask(Trust, [.. flood, Tagged(Now.AddDays(-1), SimpleSigning(Release))]).Code);
@@ -258,7 +272,8 @@ public sealed class EvidenceVerifierTests
     public void Evaluation_that_is_cancelled_says_that_it_did_not_read_all()
     {
         var check = new EvidenceVerifier(Trust).Signatures(
-            new("release"), Subject, Repository, EvidenceSet.Read([Tagged(SimpleSigning(Release))]), Now, new CancellationToken(canceled: true));
+            new("release"), Subject, Repository, EvidenceSet.Read([Tagged(SimpleSigning(Release))]), Now,
+            new CancellationToken(canceled: true));
 
         Assert.Equal(ReasonCodes.EvidenceBudget, check.Code);
     }
@@ -266,8 +281,12 @@ public sealed class EvidenceVerifierTests
     [Fact]
     public void Index_and_image_hold_no_signatures()
     {
-        Assert.Empty(EvidenceSet.Read([new(Other, Sample.Index(Sample.Image), null, Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)]).Found);
-        Assert.Empty(EvidenceSet.Read([new(Other, Sample.Image, TagName.Parse("x"), Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)]).Found);
+        Assert.Empty(
+            EvidenceSet.Read([new(Other, Sample.Index(Sample.Image), null, Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)])
+                .Found);
+        Assert.Empty(
+            EvidenceSet.Read([new(Other, Sample.Image, TagName.Parse("x"), Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)])
+                .Found);
     }
 
     [Fact]
@@ -283,11 +302,17 @@ public sealed class EvidenceVerifierTests
     {
         Evidence[] all =
         [
-            Tagged(SimpleSigning(Stranger)), Referrer(Of(Bundle(Release, Statement(Slsa)))), Tagged(Now.AddDays(-3), SimpleSigning(Release)),
-            Tagged(SimpleSigning(Release), SimpleSigning(Second)), Referrer(Of(Bundle(Second))), Tagged(SimpleSigning(Release, Payload(Other.ToString()))),
+            Tagged(SimpleSigning(Stranger)), Referrer(Of(Bundle(Release, Statement(Slsa)))),
+            Tagged(Now.AddDays(-3), SimpleSigning(Release)),
+            Tagged(SimpleSigning(Release), SimpleSigning(Second)), Referrer(Of(Bundle(Second))),
+            Tagged(SimpleSigning(Release, Payload(Other.ToString()))),
         ];
         var trust = TrustIn.Keys(("a", Key(Release) with { RetiredAt = Now.AddDays(-1) }), ("b", Key(Second)));
-        var cases = from order in Gen.Shuffle(all) from count in Gen.Choose(0, all.Length) from atLeast in Gen.Choose(1, 2) select (order, count, atLeast);
+        var cases =
+            from order in Gen.Shuffle(all)
+            from count in Gen.Choose(0, all.Length)
+            from atLeast in Gen.Choose(1, 2)
+            select (order, count, atLeast);
         Prop.ForAll(cases.ToArbitrary(), c =>
         {
             var some = c.order.Take(c.count).ToArray();
@@ -300,7 +325,11 @@ public sealed class EvidenceVerifierTests
     [Fact]
     public void More_evidence_within_the_budget_never_makes_it_worse()
     {
-        Evidence[] all = [Tagged(SimpleSigning(Release)), Referrer(Of(Bundle(Stranger))), Tagged(SimpleSigning(Stranger)), Referrer(Of(Bundle(Second)))];
+        Evidence[] all =
+        [
+            Tagged(SimpleSigning(Release)), Referrer(Of(Bundle(Stranger))),
+            Tagged(SimpleSigning(Stranger)), Referrer(Of(Bundle(Second))),
+        ];
         for (var mask = 0; mask < 1 << all.Length; mask++)
         {
             var some = all.Where((_, i) => (mask & (1 << i)) != 0).ToArray();

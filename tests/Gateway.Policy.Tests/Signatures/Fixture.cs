@@ -19,7 +19,8 @@ internal sealed record Fixture(
         var json = JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Signatures", "Fixtures", $"{name}.json")))!;
         return new(
             name, RepositoryName.Parse((string)json["repository"]!), Digest.Parse((string)json["subject"]!), (string)json["key"]!,
-            Enum.Parse<SignatureHash>((string)json["hash"]!, ignoreCase: true), [.. json["evidence"]!.AsArray().Select(static one => ReadEvidence(one!))]);
+            Enum.Parse<SignatureHash>((string)json["hash"]!, ignoreCase: true),
+            [.. json["evidence"]!.AsArray().Select(static one => ReadEvidence(one!))]);
     }
 
     private static Evidence ReadEvidence(JsonNode json)

@@ -27,7 +27,9 @@ internal static class Forge
     public static Layer SimpleSigning(TestKey key, byte[]? payload = null, byte[]? signature = null)
     {
         payload ??= Payload();
-        return new(EvidenceTypes.SimpleSigning, payload, ("dev.cosignproject.cosign/signature", Convert.ToBase64String(signature ?? key.Sign(payload))));
+        return new(
+            EvidenceTypes.SimpleSigning, payload,
+            ("dev.cosignproject.cosign/signature", Convert.ToBase64String(signature ?? key.Sign(payload))));
     }
 
     /// <summary>A subject of a statement.</summary>
@@ -42,7 +44,8 @@ internal static class Forge
         ["payloadType"] = payloadType,
         ["signatures"] = new JsonArray(new JsonObject
         {
-            ["sig"] = Convert.ToBase64String(key.Sign(Encoding.UTF8.GetBytes($"DSSEv1 {payloadType.Length} {payloadType} {Encoding.UTF8.GetByteCount(statement)} {statement}"))),
+            ["sig"] = Convert.ToBase64String(key.Sign(
+                Encoding.UTF8.GetBytes($"DSSEv1 {payloadType.Length} {payloadType} {Encoding.UTF8.GetByteCount(statement)} {statement}"))),
         }),
     };
 
@@ -86,8 +89,10 @@ internal static class Forge
     };
 
     private static Digest Name(Layer[] layers) => Digest.Of(Encoding.UTF8.GetBytes(string.Concat(
-        layers.Select(static layer => $"{Digest.Of(layer.Bytes)} {string.Concat(layer.Annotations.Select(static a => a.Key + a.Value))}"))));
+        layers.Select(
+            static layer => $"{Digest.Of(layer.Bytes)} {string.Concat(layer.Annotations.Select(static a => a.Key + a.Value))}"))));
 
-    private static ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs(Layer[] layers) => layers.DistinctBy(static layer => Digest.Of(layer.Bytes))
+    private static ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs(Layer[] layers) =>
+        layers.DistinctBy(static layer => Digest.Of(layer.Bytes))
         .ToImmutableDictionary(static layer => Digest.Of(layer.Bytes), static layer => (ReadOnlyMemory<byte>)layer.Bytes);
 }

@@ -47,7 +47,8 @@ public sealed class HostileEvidenceTests
     [Fact]
     public void Signature_over_the_bare_payload_or_other_lengths_is_none()
     {
-        foreach (var signed in new[] { Statement(), $"DSSEv1 28 {EvidenceTypes.InToto} 0 {Statement()}", $"DSSEv1 28 {EvidenceTypes.InToto} {Statement()}" })
+        const string Start = $"DSSEv1 28 {EvidenceTypes.InToto}";
+        foreach (var signed in new[] { Statement(), $"{Start} 0 {Statement()}", $"{Start} {Statement()}" })
         {
             var bundle = Bundle(Release);
             bundle["dsseEnvelope"]!["signatures"]![0]!["sig"] = Convert.ToBase64String(Release.Sign(Encoding.UTF8.GetBytes(signed)));
@@ -90,7 +91,9 @@ public sealed class HostileEvidenceTests
 
         Assert.Null(CodeOf(Bundle(Release, Statement(subjects: good + filler))));
         Assert.Equal(ReasonCodes.SigBad, CodeOf(Bundle(Release, Statement(subjects: $"{good}{filler},{good}"))));
-        Assert.Equal(ReasonCodes.SigBad, CodeOf(Bundle(Release, Statement(subjects: good.Replace("\"sha256\"", digests + "\"sha256\"", StringComparison.Ordinal)))));
+        Assert.Equal(
+            ReasonCodes.SigBad,
+            CodeOf(Bundle(Release, Statement(subjects: good.Replace("\"sha256\"", digests + "\"sha256\"", StringComparison.Ordinal)))));
     }
 
     [Fact]
@@ -116,7 +119,8 @@ public sealed class HostileEvidenceTests
         string[] payloads =
         [
             good.Replace("\"image\"", "\"image\":{\"docker-manifest-digest\":\"x\"},\"image\"", StringComparison.Ordinal),
-            good.Replace("\"docker-manifest-digest\"", "\"Docker-manifest-digest\":\"x\",\"docker-manifest-digest\"", StringComparison.Ordinal),
+            good.Replace(
+                "\"docker-manifest-digest\"", "\"Docker-manifest-digest\":\"x\",\"docker-manifest-digest\"", StringComparison.Ordinal),
             good.Replace("\"critical\"", "\"Critical\"", StringComparison.Ordinal), good + " x", "{}", "null", "",
             good.Replace("docker-manifest-digest", "Docker-manifest-digest", StringComparison.Ordinal),
         ];
@@ -128,7 +132,8 @@ public sealed class HostileEvidenceTests
     [Fact]
     public void What_the_signer_adds_of_his_own_is_not_looked_at()
     {
-        var payload = Encoding.UTF8.GetString(Payload()).Replace("\"optional\":null", "\"optional\":{\"env\":\"a\",\"Env\":\"b\",\"deep\":[[[{}]]]}", StringComparison.Ordinal);
+        var payload = Encoding.UTF8.GetString(Payload())
+            .Replace("\"optional\":null", "\"optional\":{\"env\":\"a\",\"Env\":\"b\",\"deep\":[[[{}]]]}", StringComparison.Ordinal);
 
         Assert.Null(Ask(Trust, Tagged(SimpleSigning(Release, Encoding.UTF8.GetBytes(payload)))).Code);
     }
@@ -145,7 +150,10 @@ public sealed class HostileEvidenceTests
         AssertUnreadable(good.Replace("\"dsseEnvelope\"", "\"dsseEnvelope\":null,\"dsseEnvelope\"", StringComparison.Ordinal));
         AssertUnreadable(good.Replace("\"publicKey\"", "\"certificate\":{\"rawBytes\":\"AAAA\"},\"publicKey\"", StringComparison.Ordinal));
         AssertUnreadable(good.Replace("\"verificationMaterial\"", "\"other\"", StringComparison.Ordinal));
-        AssertUnreadable(good.Replace("\"publicKey\":{", "\"x509CertificateChain\":{\"certificates\":[{\"rawBytes\":\"AAAA\"}]},\"x\":{", StringComparison.Ordinal));
+        AssertUnreadable(
+            good.Replace(
+                "\"publicKey\":{", "\"x509CertificateChain\":{\"certificates\":[{\"rawBytes\":\"AAAA\"}]},\"x\":{",
+                StringComparison.Ordinal));
         AssertUnreadable(new string('[', 100_000));
     }
 
@@ -154,7 +162,8 @@ public sealed class HostileEvidenceTests
     {
         var bundle = Bundle(Release);
         bundle.Remove("dsseEnvelope");
-        bundle["messageSignature"] = new JsonObject { ["signature"] = Convert.ToBase64String(Release.Sign("the signed manifest"u8.ToArray())) };
+        var signature = Release.Sign("the signed manifest"u8.ToArray());
+        bundle["messageSignature"] = new JsonObject { ["signature"] = Convert.ToBase64String(signature) };
 
         Assert.Equal(ReasonCodes.SigWrongPredicate, CodeOf(bundle));
     }

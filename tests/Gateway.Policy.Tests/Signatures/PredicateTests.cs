@@ -59,14 +59,17 @@ public sealed class PredicateTests
     {
         var text = new string('a', 50_000) + "!";
 
-        Assert.Equal(ReasonCodes.AttPredicateFailed, Attested($$"""{"a":"{{text}}"}""", new PredicateCondition("$.a", new(TextComparison.Regex, "(a+)+"))).Code);
+        Assert.Equal(
+            ReasonCodes.AttPredicateFailed,
+            Attested($$"""{"a":"{{text}}"}""", new PredicateCondition("$.a", new(TextComparison.Regex, "(a+)+"))).Code);
     }
 
     [Fact]
     public void All_conditions_must_hold_in_one_attestation()
     {
         PredicateCondition[] where = [new("$.a", new(TextComparison.Exact, "1")), new("$.b", new(TextComparison.Exact, "1"))];
-        var (one, other) = (Referrer(Of(Bundle(Release, Statement(Slsa, """{"a":1}""")))), Referrer(Of(Bundle(Release, Statement(Slsa, """{"b":1}""")))));
+        var one = Referrer(Of(Bundle(Release, Statement(Slsa, """{"a":1}"""))));
+        var other = Referrer(Of(Bundle(Release, Statement(Slsa, """{"b":1}"""))));
 
         Assert.Equal(ReasonCodes.AttPredicateFailed, AskAttested(Trust, where, one, other).Code);
         Assert.True(Attested("""{"a":1,"b":1}""", where).IsSatisfied);
@@ -81,12 +84,15 @@ public sealed class PredicateTests
     {
         var path = predicate.Contains("ud800", StringComparison.Ordinal) ? "$.x" : "$.a";
 
-        Assert.Equal(ReasonCodes.AttPredicateFailed, Attested(predicate, new PredicateCondition(path, new(TextComparison.Exact, "good"))).Code);
+        Assert.Equal(
+            ReasonCodes.AttPredicateFailed, Attested(predicate, new PredicateCondition(path, new(TextComparison.Exact, "good"))).Code);
     }
 
     [Fact]
     public void Predicate_may_have_keys_that_differ_in_case_only() =>
-        Assert.True(Attested("""{"env":{"path":"a","PATH":"b"}}""", new PredicateCondition("$.env.PATH", new(TextComparison.Exact, "b"))).IsSatisfied);
+        Assert.True(
+            Attested("""{"env":{"path":"a","PATH":"b"}}""", new PredicateCondition("$.env.PATH", new(TextComparison.Exact, "b")))
+                .IsSatisfied);
 
     [Theory]
     [InlineData("a.b")]

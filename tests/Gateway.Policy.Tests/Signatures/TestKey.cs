@@ -22,14 +22,16 @@ internal sealed class TestKey
     {
         var key = ECDsa.Create(curve ?? ECCurve.NamedCurves.nistP256);
         return new(
-            key.ExportSubjectPublicKeyInfoPem(), bytes => key.SignData(bytes, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence));
+            key.ExportSubjectPublicKeyInfoPem(),
+            bytes => key.SignData(bytes, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence));
     }
 
     public static TestKey Rsa(int bits = 2048, RSASignaturePadding? padding = null, HashAlgorithmName? hash = null)
     {
         var key = RSA.Create(bits);
         return new(
-            key.ExportSubjectPublicKeyInfoPem(), bytes => key.SignData(bytes, hash ?? HashAlgorithmName.SHA256, padding ?? RSASignaturePadding.Pkcs1));
+            key.ExportSubjectPublicKeyInfoPem(),
+            bytes => key.SignData(bytes, hash ?? HashAlgorithmName.SHA256, padding ?? RSASignaturePadding.Pkcs1));
     }
 
     public byte[] Sign(byte[] bytes) => _sign(bytes);

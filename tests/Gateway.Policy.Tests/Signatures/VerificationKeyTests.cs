@@ -21,12 +21,19 @@ public sealed class VerificationKeyTests
     {
         using var pair = ECDsa.Create(ECCurve.CreateFromValue(curve));
         var key = Read(pair.ExportSubjectPublicKeyInfoPem());
-        foreach (var (hash, name) in new[] { (SignatureHash.Sha256, HashAlgorithmName.SHA256), (SignatureHash.Sha384, HashAlgorithmName.SHA384), (SignatureHash.Sha512, HashAlgorithmName.SHA512) })
+        (SignatureHash, HashAlgorithmName)[] hashes =
+        [
+            (SignatureHash.Sha256, HashAlgorithmName.SHA256), (SignatureHash.Sha384, HashAlgorithmName.SHA384),
+            (SignatureHash.Sha512, HashAlgorithmName.SHA512),
+        ];
+        foreach (var (hash, name) in hashes)
         {
             var signature = pair.SignData(Message, name, DSASignatureFormat.Rfc3279DerSequence);
 
             Assert.True(key.Verify(Message, signature, hash));
-            Assert.All(Enum.GetValues<SignatureHash>().Where(other => other != hash), other => Assert.False(key.Verify(Message, signature, other)));
+            Assert.All(
+                Enum.GetValues<SignatureHash>().Where(other => other != hash),
+                other => Assert.False(key.Verify(Message, signature, other)));
         }
     }
 
@@ -39,10 +46,12 @@ public sealed class VerificationKeyTests
         Assert.True(key.Verify(Message, pair.SignData(Message, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1), SignatureHash.Sha256));
         Assert.False(key.Verify(Message, pair.SignData(Message, HashAlgorithmName.SHA256, RSASignaturePadding.Pss), SignatureHash.Sha256));
         Assert.False(key.Verify(Message, pair.SignData(Message, HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1), SignatureHash.Sha256));
-        Assert.False(key.Verify(Message, pair.SignData(Message, HashAlgorithmName.SHA512, RSASignaturePadding.Pkcs1), SignatureHash.Sha256));
+        Assert.False(
+            key.Verify(Message, pair.SignData(Message, HashAlgorithmName.SHA512, RSASignaturePadding.Pkcs1), SignatureHash.Sha256));
         Assert.False(key.Verify(Message, [], SignatureHash.Sha256));
         Assert.False(key.Verify(Message, new byte[256], SignatureHash.Sha256));
-        Assert.False(key.Verify(Message, [0, .. pair.SignData(Message, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)], SignatureHash.Sha256));
+        Assert.False(
+            key.Verify(Message, [0, .. pair.SignData(Message, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)], SignatureHash.Sha256));
     }
 
     /// <summary>RFC 8032 §7.1, tests 1 to 3.</summary>
@@ -159,7 +168,8 @@ public sealed class VerificationKeyTests
         using var pair = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var pem = pair.ExportSubjectPublicKeyInfoPem();
 
-        Assert.Equal(Read(pem).Fingerprint, Read($"# the release key\n{pem.Replace("\n", "\r\n", StringComparison.Ordinal)}\n").Fingerprint);
+        Assert.Equal(
+            Read(pem).Fingerprint, Read($"# the release key\n{pem.Replace("\n", "\r\n", StringComparison.Ordinal)}\n").Fingerprint);
         Assert.NotEqual(Read(pem).Fingerprint, TestKey.Ecdsa().Public.Fingerprint);
     }
 
@@ -212,7 +222,8 @@ public sealed class VerificationKeyTests
         AssertRefused(PemEncoding.WriteString("PUBLIC KEY", [.. pair.ExportSubjectPublicKeyInfo(), 0]), "expected");
     }
 
-    private static readonly BigInteger P256Order = BigInteger.Parse("0FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551", System.Globalization.NumberStyles.HexNumber, null);
+    private static readonly BigInteger P256Order = BigInteger.Parse(
+        "0FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551", System.Globalization.NumberStyles.HexNumber, null);
 
     private static byte[] Der(BigInteger r, BigInteger s)
     {

@@ -38,7 +38,8 @@ public sealed class ExternalIssuerTests
     [Fact]
     public async Task Rights_follow_patterns_over_the_actor_and_an_asterisk_does_not_mean_strangers()
     {
-        using var rig = new IssuerRig(null, new(["ci:repo:acme/**"], ["acme/**"], AccessActions.Push), new(["*"], ["**"], AccessActions.Pull));
+        using var rig = new IssuerRig(
+            null, new(["ci:repo:acme/**"], ["acme/**"], AccessActions.Push), new(["*"], ["**"], AccessActions.Pull));
         var ours = await rig.Access.IdentifyAsync($"Bearer {rig.Token()}");
         var other = await rig.Access.IdentifyAsync($"Bearer {rig.Token(("sub", "repo:evil/app:ref:refs/heads/main"))}");
 
@@ -70,13 +71,17 @@ public sealed class ExternalIssuerTests
         (string, object?) main = ("ref", "refs/heads/main");
 
         Assert.IsType<Identity.Known>(await rig.Access.IdentifyAsync($"Bearer {rig.Token(main)}"));
-        Assert.Contains("expected aud registry.example.com, got other.example.com", await RefusalAsync(rig, rig.Token(main, ("aud", "other.example.com"))));
+        Assert.Contains(
+            "expected aud registry.example.com, got other.example.com",
+            await RefusalAsync(rig, rig.Token(main, ("aud", "other.example.com"))));
         Assert.Contains("it expired at", await RefusalAsync(rig, rig.Token(main, ("exp", now - 61))));
         Assert.Contains("it is good from", await RefusalAsync(rig, rig.Token(main, ("nbf", now + 61))));
         Assert.Contains("it never expires", await RefusalAsync(rig, rig.Token(main, ("exp", null))));
-        Assert.Contains("expected claim ref to be refs/heads/*, got refs/tags/v1", await RefusalAsync(rig, rig.Token(("ref", "refs/tags/v1"))));
+        Assert.Contains(
+            "expected claim ref to be refs/heads/*, got refs/tags/v1", await RefusalAsync(rig, rig.Token(("ref", "refs/tags/v1"))));
         Assert.Contains("expected claim ref to be refs/heads/*, got none", await RefusalAsync(rig, rig.Token()));
-        Assert.Contains("no issuer of access.issuers made it", await RefusalAsync(rig, rig.Token(main, ("iss", "https://evil.example.com"))));
+        Assert.Contains(
+            "no issuer of access.issuers made it", await RefusalAsync(rig, rig.Token(main, ("iss", "https://evil.example.com"))));
         Assert.Contains("no issuer of access.issuers made it", await RefusalAsync(rig, rig.Token(main, ("iss", IssuerRig.Url + "/"))));
     }
 
@@ -125,7 +130,8 @@ public sealed class ExternalIssuerTests
     [Fact]
     public async Task Exchanged_token_keeps_actor_and_groups_and_ends_with_the_issuer()
     {
-        using var rig = new IssuerRig(issuer => issuer with { Groups = "groups" }, new AccessRule(["@ci:admins"], ["**"], AccessActions.Delete));
+        using var rig = new IssuerRig(
+            issuer => issuer with { Groups = "groups" }, new AccessRule(["@ci:admins"], ["**"], AccessActions.Delete));
         var access = rig.Access;
         var answer = await access.Control.IssueTokenAsync(
             AccessRig.Basic("oidc", rig.Token(("groups", "admins"))), new() { Offline = true }, null, CancellationToken.None);
@@ -191,7 +197,8 @@ public sealed class ExternalIssuerTests
         Assert.IsType<Identity.Known>(await Identify());
         rig.Access.Clock.Advance(TimeSpan.FromHours(2));
         Assert.Contains("keys cannot be had now", Assert.IsType<Identity.Wrong>(await Identify()).Reason);
-        Assert.Contains(rig.Access.Logged, line => line.StartsWith($"The keys of issuer {issuer.Url} cannot be had", StringComparison.Ordinal));
+        Assert.Contains(
+            rig.Access.Logged, line => line.StartsWith($"The keys of issuer {issuer.Url} cannot be had", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -132,7 +132,8 @@ public sealed class TokenTests
     {
         var request = TokenRequest.From(
         [
-            new("grant_type", "password"), new("username", "ci"), new("password", "hunter2"), new("access_type", "offline"), new("scope", new StringValues(["a", "b"])),
+            new("grant_type", "password"), new("username", "ci"), new("password", "hunter2"), new("access_type", "offline"),
+            new("scope", new StringValues(["a", "b"])),
         ]);
 
         Assert.Equal(("password", "ci", "hunter2", true), (request.GrantType, request.Username, request.Password, request.Offline));

@@ -80,7 +80,8 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(expected, error);
-        Assert.Contains("The verbs are serve, verify, health, stats, purge, prefetch, promote, policy, schema, hash-password, version", error);
+        Assert.Contains(
+            "The verbs are serve, verify, health, stats, purge, prefetch, promote, policy, schema, hash-password, version", error);
     }
 
     [Fact]

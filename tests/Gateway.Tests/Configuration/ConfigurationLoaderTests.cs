@@ -69,7 +69,9 @@ public sealed class ConfigurationLoaderTests
     [InlineData("a: [1, 2", "gateway.yaml:2:1: this is not YAML")]
     [InlineData("a: [1, 2\nb: 3\n", "gateway.yaml:1:6: this is not YAML: a bracket that was opened before here is not closed")]
     [InlineData("cache: { maxSize: 1GiB }\ncache: {}\n", "gateway.yaml:2:1: cache: written twice, first in line 1; keep one")]
-    [InlineData("cache: &c { maxSize: 1GiB }\n", "gateway.yaml:1:8: cache: anchors are not read; take it away, or quote a value that begins with &")]
+    [InlineData(
+        "cache: &c { maxSize: 1GiB }\n",
+        "gateway.yaml:1:8: cache: anchors are not read; take it away, or quote a value that begins with &")]
     [InlineData("cache: !!map {}\n", "gateway.yaml:1:8: cache: tags are not read; take it away")]
     [InlineData("{}\n---\n{}\n", "expected one YAML document, a second one begins here")]
     [InlineData("- listen\n", "gateway.yaml:1:1: expected a section with keys, a list came")]
@@ -119,7 +121,8 @@ public sealed class ConfigurationLoaderTests
     {
         const string Secret = "canaryXq7";
         string Written(string text) => text.Replace("SECRET", Secret, StringComparison.Ordinal);
-        var byFile = ConfigurationLoader.Load(Written($"upstreams:\n  corp:\n    {upstream}\n    library: x"), "gateway.yaml", "/nowhere", []);
+        var byFile = ConfigurationLoader.Load(
+            Written($"upstreams:\n  corp:\n    {upstream}\n    library: x"), "gateway.yaml", "/nowhere", []);
         var pair = upstream.Split(": ", 2);
         var variable = KeyValuePair.Create($"GATEWAY__UPSTREAMS__CORP__{pair[0].ToUpperInvariant()}", Written(pair[1]));
         var byVariable = ConfigurationLoader.Load("upstreams: { corp: { library: x } }", "gateway.yaml", "/nowhere", [variable]);
@@ -188,19 +191,26 @@ public sealed class ConfigurationLoaderTests
     [InlineData("policy: { default: allow, quarantine: { pendingTtl: 0s } }", "policy.quarantine.pendingTtl: expected")]
     [InlineData("policy: { default: allow, quarantine: { visibleTo: [pull] } }", "policy.quarantine.visibleTo[0]: expected")]
     [InlineData("policy: { default: allow, rules: [{ id: a, require: { truthfulMedia: [zip] } }] }", "truthfulMedia[0]: expected")]
-    [InlineData("policy: { default: allow, parser: { schema1: accept } }", "policy.parser.schema1: expected reject, the only choice of this version, 'accept' came")]
-    [InlineData("policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
+    [InlineData(
+        "policy: { default: allow, parser: { schema1: accept } }",
+        "policy.parser.schema1: expected reject, the only choice of this version, 'accept' came")]
+    [InlineData(
+        "policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
     [InlineData("replicas: {}", "replicas: not in this version")]
     public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));
 
     [Theory]
-    [InlineData("policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }", "policy.rules[0].require: requires nothing; expected a requirement such as artifactTypes: true")]
+    [InlineData(
+        "policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }",
+        "policy.rules[0].require: requires nothing; expected a requirement such as artifactTypes: true")]
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }, { id: a, require: { artifactTypes: true } }] }",
         "policy.rules[1].id: 'a' names an earlier rule too")]
     [InlineData("policy: { default: allow, rules: [{ id: a, require: { artifactTypes: true } }] }", "policy.artifactTypes is missing")]
-    [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { 'text/html; charset=utf-8': [] } } }", "expected a media type")]
+    [InlineData(
+        "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { 'text/html; charset=utf-8': [] } } }",
+        "expected a media type")]
     [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { nope: [] } } }", "expected a media type")]
     public void Policy_that_says_nothing_or_two_things_is_refused(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));

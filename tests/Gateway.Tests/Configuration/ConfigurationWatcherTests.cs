@@ -139,7 +139,8 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
 
     private void Watch(Func<LoadedConfiguration>? load = null) =>
         _watcher = new(
-            File, Load().Options!, load ?? Load, async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System, _log)
+            File, Load().Options!, load ?? Load, async (next, stop) => await _applied.Writer.WriteAsync(next, stop), TimeProvider.System,
+            _log)
         {
             Told = why => _told.Writer.TryWrite(why ?? "taken up"),
         };

@@ -10,7 +10,8 @@ public sealed class EnvironmentOverridesTests
     {
         var options = Yaml.Good(
             "cache: { maxSize: 1GiB }",
-            ("GATEWAY__CACHE__MAXSIZE", "2GiB"), ("GATEWAY__STORAGE__PATH", "/srv/registry"), ("GATEWAY_PORT", "tcp://10.0.0.1:80"), ("PATH", "/bin"));
+            ("GATEWAY__CACHE__MAXSIZE", "2GiB"), ("GATEWAY__STORAGE__PATH", "/srv/registry"), ("GATEWAY_PORT", "tcp://10.0.0.1:80"),
+            ("PATH", "/bin"));
 
         Assert.Equal(2L << 30, options.Cache.MaxSize);
         Assert.Equal("/srv/registry", options.Storage.Path);
@@ -84,7 +85,8 @@ public sealed class EnvironmentOverridesTests
     [InlineData("GATEWAY__LISTEN__X", "x", "GATEWAY__LISTEN__X: expected a place in the list from 0 to 0, 'X' came")]
     [InlineData("GATEWAY__CACHE__MAXSIZE", "plenty", "GATEWAY__CACHE__MAXSIZE: cache.maxSize: expected a size")]
     [InlineData("GATEWAY__REPLICAS", "x", "GATEWAY__REPLICAS: replicas: not in this version")]
-    [InlineData("GATEWAY__STORAGE__PATH__FILE", "/nowhere/secret", "GATEWAY__STORAGE__PATH__FILE: expected the path of a file that can be read")]
+    [InlineData(
+        "GATEWAY__STORAGE__PATH__FILE", "/nowhere/secret", "GATEWAY__STORAGE__PATH__FILE: expected the path of a file that can be read")]
     [InlineData("GATEWAY__ROUTES", "[{", "GATEWAY__ROUTES:2:1: this is not YAML")]
     [InlineData("GATEWAY__", "x", "GATEWAY__: ")]
     public void Variable_that_means_nothing_is_a_mistake_that_names_it(string name, string value, string expected) =>

@@ -12,7 +12,8 @@ public sealed class ExamplesTests : IDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("gateway-examples-");
 
-    public static TheoryData<string> Examples() => [.. Directory.EnumerateFiles(Path.Combine(Root, "docs/examples"), "*.yaml").Select(path => Path.GetFileName(path)!)];
+    public static TheoryData<string> Examples() =>
+        [.. Directory.EnumerateFiles(Path.Combine(Root, "docs/examples"), "*.yaml").Select(path => Path.GetFileName(path)!)];
 
     public void Dispose() => _folder.Delete(recursive: true);
 
@@ -45,7 +46,8 @@ public sealed class ExamplesTests : IDisposable
         File.WriteAllText(Path.Combine(_folder.FullName, "htpasswd"), "");
         var lines = File.ReadAllLines(Path.Combine(Root, "gateway.yaml"));
         var from = Array.FindIndex(lines, line => line.StartsWith("# routes:", StringComparison.Ordinal));
-        var uncommented = lines.Skip(from).Where(line => line.StartsWith("# ", StringComparison.Ordinal) && !char.IsUpper(line[2])).Select(line => line[2..]);
+        var uncommented = lines.Skip(from).Where(line => line.StartsWith("# ", StringComparison.Ordinal) && !char.IsUpper(line[2]))
+            .Select(line => line[2..]);
 
         var loaded = ConfigurationLoader.Load(
             string.Join('\n', [.. lines.Take(from), .. uncommented]), "gateway.yaml", _folder.FullName, []);

@@ -43,7 +43,8 @@ public sealed class ListenersTests
     [InlineData("", "GATEWAY__LISTEN__0", "http://0.0.0.0:5000")]
     [InlineData("listen: ['http://127.0.0.1:5000']", "GATEWAY__LISTEN__1", "http://0.0.0.0:5002")]
     [InlineData("listen: { url: 'http://127.0.0.1:5000' }", "GATEWAY__LISTEN__URL", "http://[::]:5000")]
-    public void However_it_is_written_only_loopback_is_open_without_an_access_section(string text, string? name = null, string? value = null)
+    public void However_it_is_written_only_loopback_is_open_without_an_access_section(
+        string text, string? name = null, string? value = null)
     {
         (string, string)[] environment = name is null ? [] : [(name, value!)];
 
@@ -78,7 +79,9 @@ public sealed class ListenersTests
     [InlineData("operator: { url: 'http://[::]:5001' }", "operator: without a token everybody who reaches '[::]'")]
     [InlineData("operator: https://127.0.0.1:5001", "operator: https needs tls")]
     [InlineData("operator: { tokenFile: /nowhere }", "operator.tokenFile: expected the path of a file with a token")]
-    [InlineData("tls: { certificate: /nowhere, key: /nowhere }\nlisten: http://127.0.0.1:1", "tls.certificate: expected the path of a file that can be read")]
+    [InlineData(
+        "tls: { certificate: /nowhere, key: /nowhere }\nlisten: http://127.0.0.1:1",
+        "tls.certificate: expected the path of a file that can be read")]
     public void Address_that_cannot_be_listened_on_is_told(string text, string expected) =>
         Assert.Contains(Yaml.Mistakes(text), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 

@@ -44,8 +44,12 @@ public sealed class NotationSchemaTests : IDisposable
         Assert.Equal((2, 2, 2), (store.Ca.Length, store.SigningAuthority.Length, store.Tsa.Length));
         Assert.Equal([new string('a', 64), string.Concat(Enumerable.Repeat("bc", 32))], store.Revoked);
         var authority = trust.Authorities["release"].Notation!;
-        Assert.Equal(("acme", NotationLevel.Permissive, true, false), (authority.Store, authority.Level, authority.StampAfterExpiry, authority.AnyIdentity));
-        Assert.Equal((null, null, NotationAction.Enforce, NotationAction.Skip), (authority.Authenticity, authority.AuthenticTimestamp, authority.Expiry, authority.Revocation));
+        Assert.Equal(
+            ("acme", NotationLevel.Permissive, true, false),
+            (authority.Store, authority.Level, authority.StampAfterExpiry, authority.AnyIdentity));
+        Assert.Equal(
+            (null, null, NotationAction.Enforce, NotationAction.Skip),
+            (authority.Authenticity, authority.AuthenticTimestamp, authority.Expiry, authority.Revocation));
         Assert.Equal(["C=US, O=acme, ST=WA", "C=DE, O=acme, ST=BE"], authority.Identities.Select(static one => one.ToString()));
     }
 
@@ -77,11 +81,15 @@ public sealed class NotationSchemaTests : IDisposable
     [InlineData("notation: acme, trustedIdentities: ['*', 'x509.subject: C=US, ST=WA, O=a']", "expected * alone")]
     [InlineData("notation: acme, trustedIdentities: ['x509.subject: C=US, ST=WA']", "no O")]
     [InlineData("notation: acme, trustedIdentities: ['C=US, ST=WA, O=a']", "expected x509.subject:")]
-    [InlineData("notation: acme, trustedIdentities: ['x509.subject: C=US, ST=WA, O=a', 'x509.subject: C=US, ST=WA, O=a, CN=b']", "which overlaps it")]
+    [InlineData(
+        "notation: acme, trustedIdentities: ['x509.subject: C=US, ST=WA, O=a', 'x509.subject: C=US, ST=WA, O=a, CN=b']",
+        "which overlaps it")]
     [InlineData("notation: acme, trustedIdentities: ['*'], level: skip", "permissive")]
     [InlineData("notation: acme, trustedIdentities: ['*'], override: { integrity: log }", "unknown key")]
     [InlineData("notation: acme, trustedIdentities: ['*'], override: { expiry: skip }", "expected enforce or log")]
-    [InlineData("notation: acme, trustedIdentities: ['*'], issuer: x", "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
+    [InlineData(
+        "notation: acme, trustedIdentities: ['*'], issuer: x",
+        "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
     [InlineData("notation: acme, trustedIdentities: ['*'], tlog: require", "Notation writes to no transparency log")]
     public void Mistake_in_an_authority_is_told(string authority, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(authority: authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));

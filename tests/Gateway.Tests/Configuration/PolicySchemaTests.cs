@@ -48,7 +48,8 @@ public sealed class PolicySchemaTests : IDisposable
         Assert.Equal(["linux/amd64", "linux/arm/v7"], require.Platforms!.MustInclude);
         Assert.Equal(["linux"], require.Platforms.OnlyOs);
         Assert.Equal(
-            [new("a", new(TextComparison.Exact, "text")), new("b", new(TextComparison.Glob, "x/*")), new("c", new(TextComparison.Regex, "[0-9]+"))],
+            [new("a", new(TextComparison.Exact, "text")), new("b", new(TextComparison.Glob, "x/*")), new(
+                "c", new(TextComparison.Regex, "[0-9]+"))],
             require.Annotations);
         Assert.Equal((true, true), (require.AnnotationsFromManifest, require.AnnotationsFromLabels));
         Assert.Equal(
@@ -190,7 +191,8 @@ public sealed class PolicySchemaTests : IDisposable
     {
         var text = $"policy: {{ default: allow, errors: {{ explainUrl: \"{url}\" }} }}";
         if (isTaken) Assert.Equal(url, Yaml.Good(text).Policy!.ExplainUrl);
-        else Assert.Contains("policy.errors.explainUrl: expected an http or https URL with {id} in it", Yaml.Mistake(text), StringComparison.Ordinal);
+        else Assert.Contains(
+            "policy.errors.explainUrl: expected an http or https URL with {id} in it", Yaml.Mistake(text), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -220,7 +222,8 @@ public sealed class PolicySchemaTests : IDisposable
     [Fact]
     public void Life_of_a_key_is_read_and_null_is_nothing()
     {
-        var key = Yaml.Good(Trust(", hash: sha384, notBefore: 2026-01-01, retiredAt: 2026-02-01T12:00:00+02:00, revokedAt: null")).Policy!.Trust.Keys["k"];
+        var key = Yaml.Good(Trust(", hash: sha384, notBefore: 2026-01-01, retiredAt: 2026-02-01T12:00:00+02:00, revokedAt: null"))
+            .Policy!.Trust.Keys["k"];
         Assert.Equal(SignatureHash.Sha384, key.Hash);
         Assert.Equal(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), key.NotBefore);
         Assert.Equal(new DateTimeOffset(2026, 2, 1, 10, 0, 0, TimeSpan.Zero), key.RetiredAt);
@@ -234,7 +237,8 @@ public sealed class PolicySchemaTests : IDisposable
         Assert.Equal(["k"], policy.Trust.Authorities["release"].AnyOf);
         var signature = Assert.Single(Assert.Single(policy.Rules).Require.Signatures);
         Assert.Equal(
-            new("release") { AtLeast = 2, Coverage = IndexCoverage.Both, BindReference = BindReference.Required }, signature with { Formats = [] });
+            new("release") { AtLeast = 2, Coverage = IndexCoverage.Both, BindReference = BindReference.Required },
+            signature with { Formats = [] });
     }
 
     [Fact]
@@ -288,7 +292,9 @@ public sealed class PolicySchemaTests : IDisposable
     [Fact]
     public void Key_that_is_none_is_a_mistake_at_its_line()
     {
-        Assert.Matches(@"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: expected a public key", Yaml.Mistakes(Trust(pem: "/nonexistent/key.pub"))[0]);
+        Assert.Matches(
+            @"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: expected a public key",
+            Yaml.Mistakes(Trust(pem: "/nonexistent/key.pub"))[0]);
         File.WriteAllText(_keyFile, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
         Assert.Contains("got BEGIN PRIVATE KEY", Yaml.Mistakes(Trust())[0], StringComparison.Ordinal);
     }
@@ -298,10 +304,13 @@ public sealed class PolicySchemaTests : IDisposable
     {
         const string authority = "keyless: good, issuer: 'https://issuer.example', subject: { pattern: 'https://a/*' }";
         Assert.Contains("'good' names no root", Yaml.Mistakes(Trust("", authority))[0], StringComparison.Ordinal);
-        var none = Trust("", authority).Replace("trust:", "trust:\n    keyless: { good: { trustedRoot: /nonexistent/root.json } }", StringComparison.Ordinal);
-        Assert.Contains(Yaml.Mistakes(none), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
+        var none = Trust("", authority)
+            .Replace("trust:", "trust:\n    keyless: { good: { trustedRoot: /nonexistent/root.json } }", StringComparison.Ordinal);
+        Assert.Contains(
+            Yaml.Mistakes(none), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
         File.WriteAllText(_keyFile, "{\"certificateAuthorities\": 7}");
         var bad = none.Replace("/nonexistent/root.json", _keyFile, StringComparison.Ordinal);
-        Assert.Contains(Yaml.Mistakes(bad), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
+        Assert.Contains(
+            Yaml.Mistakes(bad), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
     }
 }

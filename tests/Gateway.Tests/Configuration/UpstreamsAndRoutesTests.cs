@@ -44,7 +44,8 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("push: refuse", false, false)]
     public void A_route_says_whether_and_when_pushes_go_on(string keys, bool forwards, bool later)
     {
-        var options = Yaml.Good($"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }} }}\nroutes: [{{ prefix: corp, upstream: corp, {keys} }}]");
+        var options = Yaml.Good(
+            $"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }} }}\nroutes: [{{ prefix: corp, upstream: corp, {keys} }}]");
         Assert.Equal((forwards, later), (options.Routes[0].Forwards, options.Routes[0].ForwardsLater));
         Assert.Equal(forwards, options.FrontOf("corp") is not null);
     }
@@ -185,26 +186,48 @@ public sealed class UpstreamsAndRoutesTests
 
     [Theory]
     [InlineData("upstreams: { dokcer.io: {} }", "upstreams.dokcer.io: expected url: https://… of this registry; or did you mean docker.io")]
-    [InlineData("upstreams: { a: { url: 'https://a.example/path' } }", "upstreams.a.url: expected a URL such as https://registry.example.com:5000, without path")]
+    [InlineData(
+        "upstreams: { a: { url: 'https://a.example/path' } }",
+        "upstreams.a.url: expected a URL such as https://registry.example.com:5000, without path")]
     [InlineData("upstreams: { a: { url: 'ftp://a.example' } }", "write http or https://")]
-    [InlineData("upstreams: { a: { url: 'https://a.example', urls: ['https://b.example'] } }", "upstreams.a.urls: expected url or urls, both came")]
+    [InlineData(
+        "upstreams: { a: { url: 'https://a.example', urls: ['https://b.example'] } }", "upstreams.a.urls: expected url or urls, both came")]
     [InlineData("upstreams: { a: { url: 'https://a.example', namespaces: ['A.example'] } }", "upstreams.a.namespaces[0]: expected a host")]
-    [InlineData("upstreams: { docker.io: { credentials: { username: me } } }", "expected username with one of password and passwordFile, or helper")]
+    [InlineData(
+        "upstreams: { docker.io: { credentials: { username: me } } }",
+        "expected username with one of password and passwordFile, or helper")]
     [InlineData("upstreams: { docker.io: { credentials: { helper: x, username: me } } }", "expected helper alone")]
-    [InlineData("upstreams: { docker.io: { credentials: { username: me, passwordFile: /nowhere } } }", "expected the path of a file that can be read")]
-    [InlineData("upstreams: { docker.io: { credentials: [anonymous, { username: a, password: x }, { username: a, password: y }] } }", "'a' stands here twice")]
+    [InlineData(
+        "upstreams: { docker.io: { credentials: { username: me, passwordFile: /nowhere } } }",
+        "expected the path of a file that can be read")]
+    [InlineData(
+        "upstreams: { docker.io: { credentials: [anonymous, { username: a, password: x }, { username: a, password: y }] } }",
+        "'a' stands here twice")]
     [InlineData("upstreams: { docker.io: { credentials: nobody } }", "expected anonymous, something else came")]
-    [InlineData("upstreams: { docker.io: { auth: public, credentials: { username: a, password: x } } }", "credentials: are for auth: service")]
+    [InlineData(
+        "upstreams: { docker.io: { auth: public, credentials: { username: a, password: x } } }", "credentials: are for auth: service")]
     [InlineData("upstreams: { docker.io: { provenFor: 1m } }", "provenFor: is for auth: passthrough")]
-    [InlineData("upstreams: { docker.io: { auth: passthrough, tags: { onUnauthorized: serve } } }", "tags.onUnauthorized: expected deny with auth: passthrough")]
-    [InlineData("upstreams: { docker.io: { auth: passthrough }, ghcr.io: { auth: passthrough } }", "ghcr.io.auth: only one upstream can be passthrough")]
-    [InlineData("upstreams: { docker.io: {}, b: { url: 'https://b.example', namespaces: [docker.io] } }", "'docker.io' already means upstream")]
+    [InlineData(
+        "upstreams: { docker.io: { auth: passthrough, tags: { onUnauthorized: serve } } }",
+        "tags.onUnauthorized: expected deny with auth: passthrough")]
+    [InlineData(
+        "upstreams: { docker.io: { auth: passthrough }, ghcr.io: { auth: passthrough } }",
+        "ghcr.io.auth: only one upstream can be passthrough")]
+    [InlineData(
+        "upstreams: { docker.io: {}, b: { url: 'https://b.example', namespaces: [docker.io] } }", "'docker.io' already means upstream")]
     [InlineData("routes: [{ prefix: a, upstream: b }]", "routes[0].upstream: no upstream is named 'b'")]
-    [InlineData("routes: [{ prefix: a, upstream: docker.i }]\nupstreams: { docker.io: }", "no upstream is named 'docker.i'; did you mean docker.io?")]
+    [InlineData(
+        "routes: [{ prefix: a, upstream: docker.i }]\nupstreams: { docker.io: }",
+        "no upstream is named 'docker.i'; did you mean docker.io?")]
     [InlineData("routes: [{ prefix: a }]", "routes[0]: expected upstream: <key> or storage: built-in, neither came")]
-    [InlineData("routes: [{ prefix: a, upstream: docker.io, storage: built-in }]\nupstreams: { docker.io: }", "expected upstream or storage, both came")]
-    [InlineData("routes: [{ prefix: a, storage: built-in }, { prefix: a, storage: built-in }]", "routes[1].prefix: 'a' already has a route")]
-    [InlineData("routes: [{ prefix: a, storage: built-in, hosts: [h] }, { prefix: b, storage: built-in, hosts: [h] }]", "routes[1].hosts: 'h' already means another route")]
+    [InlineData(
+        "routes: [{ prefix: a, upstream: docker.io, storage: built-in }]\nupstreams: { docker.io: }",
+        "expected upstream or storage, both came")]
+    [InlineData(
+        "routes: [{ prefix: a, storage: built-in }, { prefix: a, storage: built-in }]", "routes[1].prefix: 'a' already has a route")]
+    [InlineData(
+        "routes: [{ prefix: a, storage: built-in, hosts: [h] }, { prefix: b, storage: built-in, hosts: [h] }]",
+        "routes[1].hosts: 'h' already means another route")]
     [InlineData("routes: [{ prefix: /a/, storage: built-in }]", "routes[0].prefix: expected path components")]
     [InlineData("routes: [{ storage: built-in }]", "routes[0].prefix: must be written")]
     public void Contradiction_is_told(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));

@@ -29,7 +29,8 @@ public sealed class YamlWriterTests
     [Fact]
     public void Whatever_is_written_is_read_back_as_it_was()
     {
-        var texts = Gen.Elements("a", "B", " ", ":", "#", "-", "*", "\n", "\"", "\\", "'", "{", "[", "ä", "\t", "\r", "1", "~", "|", "\0", "\u2028")
+        var texts = Gen.Elements(
+            "a", "B", " ", ":", "#", "-", "*", "\n", "\"", "\\", "'", "{", "[", "ä", "\t", "\r", "1", "~", "|", "\0", "\u2028")
             .ArrayOf().Select(string.Concat);
         var nodes = from one in texts from two in texts from key in texts from nested in Gen.Elements(true, false)
                     select nested ? Map((key, List(Text(one), Map(("k", Text(two)))))) : Map((key, Map((key, List(Text(one), Text(two))))));

@@ -34,7 +34,10 @@ public sealed class ForwardTests
         Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, digest.ToString()));
         Assert.IsType<Answer<IContent>.Found>(await rig.Gate.OpenBlobAsync(Puller, HoldRig.LayerOf("app"), BlobUse.Whole, default));
 
-        Assert.Equal(0, rig.Hub.Count(r => r.IsGet && (r.IsAnyBlob || r.IsAnyManifest) && !r.Reference.StartsWith("sha256-", StringComparison.Ordinal)));
+        Assert.Equal(
+            0,
+            rig.Hub.Count(
+                r => r.IsGet && (r.IsAnyBlob || r.IsAnyManifest) && !r.Reference.StartsWith("sha256-", StringComparison.Ordinal)));
         Assert.Empty(rig.StagedBytes);
         Assert.Empty(rig.Staged.Manifests());
         Assert.True(File.Exists(rig.Volume.CachedRoot.Data(HoldRig.LayerOf("app"))));
@@ -59,7 +62,9 @@ public sealed class ForwardTests
         var there = rig.Hub.AddImage(Name, null, [1, 2, 3]);
         var here = await rig.PushedAsync(null, "child");
         var bytes = GateRig.Index(
-            new(MediaTypes.OciManifest, here, ((Answer<StoredManifest>.Found)await rig.GetAsync(Pusher, here.ToString())).Value.Bytes.Length),
+            new(
+                MediaTypes.OciManifest, here,
+                ((Answer<StoredManifest>.Found)await rig.GetAsync(Pusher, here.ToString())).Value.Bytes.Length),
             new(MediaTypes.OciManifest, Digest.Parse(there.Digest), there.Manifest.Length));
 
         Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "all", bytes, MediaTypes.OciIndex, Pusher));
@@ -145,7 +150,8 @@ public sealed class ForwardTests
     [InlineData(400, """{"errors":[{"code":"MANIFEST_INVALID","message":"no"}]}""", RegistryErrorCode.MANIFEST_INVALID, "400")]
     [InlineData(409, """{"errors":[{"code":"CONFLICT","message":"tag is immutable"}]}""", RegistryErrorCode.DENIED, "tag is immutable")]
     [InlineData(413, "", RegistryErrorCode.SIZE_INVALID, "413")]
-    internal async Task A_refusal_of_the_upstream_is_the_clients_with_its_reason(int status, string body, RegistryErrorCode code, string reason)
+    internal async Task A_refusal_of_the_upstream_is_the_clients_with_its_reason(
+        int status, string body, RegistryErrorCode code, string reason)
     {
         await using var rig = await StartAsync();
         rig.Hub.When(r => r.IsAnyManifest && r.Method == "PUT").Respond(status, body);
@@ -279,7 +285,8 @@ public sealed class ForwardTests
         // Until the upstream's own pause is over.
         for (var end = Environment.TickCount64 + 30_000; ; await Task.Delay(100))
         {
-            if ((await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found { Value.Digest: var taken } && taken == digest) return;
+            if ((await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found { Value.Digest: var taken } && taken == digest)
+                return;
             Assert.True(Environment.TickCount64 < end, "the push was not taken within 30 s");
         }
     }

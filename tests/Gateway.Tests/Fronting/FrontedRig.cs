@@ -53,7 +53,8 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     /// <param name="policy">Made with the rig's key; null admits everything.</param>
     /// <param name="later">Whether pushes are answered before the upstream has them.</param>
-    public static async Task<FrontedRig> StartAsync(Func<FrontedRig, PolicyOptions>? policy = null, TagOptions? tags = null, bool later = false)
+    public static async Task<FrontedRig> StartAsync(
+        Func<FrontedRig, PolicyOptions>? policy = null, TagOptions? tags = null, bool later = false)
     {
         var hub = await ScriptedUpstream.StartAsync();
         var upstream = new UpstreamOptions { Key = "hub", Urls = [hub.Url], Namespaces = ["hub"], Tags = tags ?? new() };
@@ -93,18 +94,21 @@ internal sealed class FrontedRig : IAsyncDisposable
     public Repository At(string name)
     {
         var decisions = new Decisions(Volume.Ledger);
-        var router = new RepositoryRouter(_options, Volume, Backing, new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
+        var router = new RepositoryRouter(
+            _options, Volume, Backing, new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
         return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
     }
 
     private void Open()
     {
         _fetches = new(Volume, TimeProvider.System, NullLogger.Instance);
-        _queue = new(Volume, path => HasRoute ? Backing(_options.Upstreams["hub"], RepositoryName.Parse(path.AsSpan("hub/".Length)), null) : null,
-            TimeProvider.System, NullLogger.Instance);
+        _queue = new(Volume, path => HasRoute ? Find(path) : null, TimeProvider.System, NullLogger.Instance);
         Reload(Policy);
         _queue.WakeAll();
     }
+
+    private FrontedRepository Find(string path) =>
+        Backing(_options.Upstreams["hub"], RepositoryName.Parse(path.AsSpan("hub/".Length)), null);
 
     private FrontedRepository Backing(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
     {
@@ -126,7 +130,8 @@ internal sealed class FrontedRig : IAsyncDisposable
         var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
         return new(
-            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.Ledger), TimeProvider.System), Volume, new(), takesPushes: true,
+            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.Ledger), TimeProvider.System), Volume, new(),
+            takesPushes: true,
             TimeProvider.System);
     }
 

@@ -54,7 +54,8 @@ public sealed class LaterForwardTests
             if (i == 20) rig.GoDown();
             if (i == 60) await rig.RestartAsync(kill: true);
             var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, $"config {i}", asker: Pusher));
-            Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, i % 2 == 0 ? "latest" : $"v{i}", bytes, asker: Pusher));
+            Assert.IsType<Answer<PushedManifest>.Found>(
+                await GateRig.PutAsync(rig.Gate, i % 2 == 0 ? "latest" : $"v{i}", bytes, asker: Pusher));
             pushed.Add(Digest.Of(bytes));
         }
 
@@ -63,7 +64,8 @@ public sealed class LaterForwardTests
 
         Assert.Equal(pushed[98].ToString(), rig.There("latest"));
         for (var i = 1; i < 100; i += 2) Assert.Equal(pushed[i].ToString(), rig.There($"v{i}"));
-        var manifests = rig.Hub.Requests.Where(r => r.Method == "PUT" && r.IsAnyManifest && r.Status == 201).Select(r => r.Reference).ToArray();
+        var manifests = rig.Hub.Requests.Where(r => r.Method == "PUT" && r.IsAnyManifest && r.Status == 201).Select(r => r.Reference)
+            .ToArray();
         Assert.Equal(Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? "latest" : $"v{i}"), manifests);
         Assert.Equal(100, rig.Writes().Count(w => w == "PUT blob"));
         await Rig.UntilAsync(() => rig.StagedBytes.Length == 0);

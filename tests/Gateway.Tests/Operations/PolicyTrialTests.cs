@@ -194,7 +194,8 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     private async Task<List<PolicyChange>> DiffAsync(string old, string @new)
     {
         var changes = new List<PolicyChange>();
-        await foreach (var change in PolicyTrial.DiffAsync(Options(), _rig.Volume, new(new(old, "old", "/"), new(@new, "new", "/")), default))
+        var comparison = new PolicyComparison(new(old, "old", "/"), new(@new, "new", "/"));
+        await foreach (var change in PolicyTrial.DiffAsync(Options(), _rig.Volume, comparison, default))
             changes.Add(change);
         return changes;
     }

@@ -36,7 +36,10 @@ public sealed class PrometheusTextTests : IDisposable
         _meter.CreateObservableGauge($"{_prefix}.age", () => 1.5, "s");
 
         Assert.Equal(
-            [($"{_prefix}_age_seconds", 1.5), ($"{_prefix}_open", -2), ($"{_prefix}_read_bytes_total", 3), ($"{_prefix}_sent_bytes_total", 3)],
+            [
+                ($"{_prefix}_age_seconds", 1.5), ($"{_prefix}_open", -2),
+                ($"{_prefix}_read_bytes_total", 3), ($"{_prefix}_sent_bytes_total", 3),
+            ],
             Mine().Select(s => (s.Name, s.Value)));
     }
 

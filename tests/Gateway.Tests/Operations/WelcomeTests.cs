@@ -38,7 +38,8 @@ public sealed class WelcomeTests
             Routes = [new() { Prefix = "corp", Upstream = "corp" }, new() { Prefix = "docker.io", Upstream = "docker.io" }],
         };
 
-        Assert.Contains("docker pull localhost:5000/docker.io/alpine:latest", Welcome.Text(options, [Listen], Operator), StringComparison.Ordinal);
+        Assert.Contains(
+            "docker pull localhost:5000/docker.io/alpine:latest", Welcome.Text(options, [Listen], Operator), StringComparison.Ordinal);
     }
 
     [Fact]

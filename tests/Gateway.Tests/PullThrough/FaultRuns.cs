@@ -168,7 +168,8 @@ public sealed class FaultRuns
             // What came too slowly for so long was given up, and the upstream learns that later.
             if (Stopwatch.GetElapsedTime(one.ArrivedAt, next.ArrivedAt) >= Pace.StallTimeout / Speed) continue;
             Assert.True(
-                one.WholeAt <= next.ArrivedAt, $"two at a time, by {Stopwatch.GetElapsedTime(next.ArrivedAt, one.WholeAt!.Value)}: {one}; {next}");
+                one.WholeAt <= next.ArrivedAt,
+                $"two at a time, by {Stopwatch.GetElapsedTime(next.ArrivedAt, one.WholeAt!.Value)}: {one}; {next}");
         }
     }
 

@@ -25,7 +25,8 @@ public sealed class LastGoodTests
     };
 
     private static Repository Gate(Rig rig, PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume, new(),
+        RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume,
+        new(),
         takesPushes: false, rig.Clock);
 
     private static async Task<Answer<StoredManifest>> GetAsync(Repository gate) => await gate.GetManifestAsync(Puller, Latest, default);
@@ -35,7 +36,8 @@ public sealed class LastGoodTests
     [Theory]
     [InlineData(OnMissing.Deny)]
     [InlineData(OnMissing.Quarantine)]
-    public async Task Behind_a_tag_that_moved_to_what_is_too_young_the_older_one_is_served_and_says_so_until_it_is_old_enough(OnMissing onMissing)
+    public async Task Behind_a_tag_that_moved_to_what_is_too_young_the_older_one_is_served_and_says_so_until_it_is_old_enough(
+        OnMissing onMissing)
     {
         await using var rig = await Rig.StartAsync();
         var one = Rig.D(rig.Hub.AddImage(Rig.Name, "latest", ScriptedUpstream.Bytes(1000, seed: 1)).Digest);

@@ -161,7 +161,8 @@ public sealed class LimitTests
         await using (var file = rig.Volume.Fetches.Open(Rig.D(digest), null)!)
             file.Write(0, [.. Layer, .. new byte[tooMany]]);
         // One that is too long cannot be gone on with; it is gone the next time.
-        if (tooMany > 0) Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
+        if (tooMany > 0)
+            Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
         await rig.SettleAsync();
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
         await rig.SettleAsync();

@@ -16,7 +16,8 @@ public sealed class ListTests
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
-        var expected = Enumerable.Range(0, 5).Select(_ => rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature)).Order(StringComparer.Ordinal).ToArray();
+        var expected = Enumerable.Range(0, 5).Select(_ => rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature))
+            .Order(StringComparer.Ordinal).ToArray();
         rig.Hub.PageSize = 2;
         Assert.Equal(expected, await ReferrersAsync(rig, image.Digest));
         Assert.Equal(3, rig.Hub.Count(r => r.IsReferrers));
@@ -97,8 +98,10 @@ public sealed class ListTests
     public async Task Upstream_that_orders_in_its_own_way_or_pages_by_tokens_is_read_whole_and_sorted()
     {
         await using var rig = await Rig.StartAsync();
-        rig.Hub.When(r => r.IsTags && r.Query.Contains("next_page=2", StringComparison.Ordinal)).Respond(200, """{"name":"x","tags":["Z","b"]}""");
-        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["d","a"]}""").Header("Link", $"</v2/{Rig.Name}/tags/list?next_page=2>; rel=\"next\"");
+        rig.Hub.When(r => r.IsTags && r.Query.Contains("next_page=2", StringComparison.Ordinal))
+            .Respond(200, """{"name":"x","tags":["Z","b"]}""");
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["d","a"]}""")
+            .Header("Link", $"</v2/{Rig.Name}/tags/list?next_page=2>; rel=\"next\"");
         Assert.Equal(("Z a", true), await TagsAsync(rig, null, 2));
         Assert.Equal(("b d", false), await TagsAsync(rig, "a", 2));
     }
@@ -108,7 +111,8 @@ public sealed class ListTests
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsTags && r.Query.Contains("last=b", StringComparison.Ordinal)).Respond(200, """{"name":"x","tags":["d"]}""");
-        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a","b"]}""").Header("Link", $"</v2/{Rig.Name}/tags/list?n=2&last=b>; rel=\"next\"");
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a","b"]}""")
+            .Header("Link", $"</v2/{Rig.Name}/tags/list?n=2&last=b>; rel=\"next\"");
         Assert.Equal(("d", false), await TagsAsync(rig, "c", 2));
     }
 

@@ -84,7 +84,8 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>What clients see under a policy; null admits everything.</summary>
     public Repository Under(PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.Ledger), Clock), Volume, new(), takesPushes: false,
+        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.Ledger), Clock), Volume, new(),
+        takesPushes: false,
         Clock);
 
     /// <summary>Asks the gate for what is fetched ahead.</summary>

@@ -12,7 +12,8 @@ public sealed class DecisionTests
     [Fact]
     public async Task Advice_of_a_decision_can_be_copied_as_it_is_read()
     {
-        await using var rig = await GatewayRig.StartAsync(o => o with { Policy = new() { Default = Outcome.Allow, ArtifactTypes = new() } });
+        await using var rig = await GatewayRig.StartAsync(
+            o => o with { Policy = new() { Default = Outcome.Allow, ArtifactTypes = new() } });
         using var body = new StringContent(Index);
         body.Headers.ContentType = new("application/vnd.oci.image.index.v1+json");
         using var refused = await rig.SendAsync("PUT", "/v2/a/manifests/v1", body);

@@ -35,7 +35,11 @@ public sealed class HoldHttpTests : IAsyncLifetime
         },
         Rules =
         [
-            new() { Id = "held", Repositories = ["held/**"], Require = new() { Signatures = [new("release")] }, OnMissing = OnMissing.Quarantine },
+            new()
+                {
+                    Id = "held", Repositories = ["held/**"], Require = new() { Signatures = [new("release")] },
+                    OnMissing = OnMissing.Quarantine,
+                },
             new()
             {
                 Id = "promoted", Repositories = ["prod/**"], Require = new() { Signatures = [new("release")] },
@@ -152,7 +156,8 @@ public sealed class HoldHttpTests : IAsyncLifetime
         await rig.PushManifestAsync("held/app", "v1");
         using var hidden = await rig.SendAsync("GET", "/v2/held/app/manifests/v1");
         var id = GatewayRig.Header(hidden, "Gateway-Decision");
-        Assert.Contains($"url=https://wiki.example/why?decision={id}\"", await hidden.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            $"url=https://wiki.example/why?decision={id}\"", await hidden.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -191,7 +196,8 @@ public sealed class HoldHttpTests : IAsyncLifetime
     [Fact]
     public async Task A_promotion_of_what_is_not_there_is_404()
     {
-        using var answer = await _rig.SendAsync("POST", "/-/promote", JsonContent.Create(new { from = "stage/app:v1", to = "prod/app:v1" }));
+        using var answer = await _rig.SendAsync(
+            "POST", "/-/promote", JsonContent.Create(new { from = "stage/app:v1", to = "prod/app:v1" }));
         Assert.Equal(404, (int)answer.StatusCode);
         Assert.Contains("repository stage/app has no manifest v1", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }

@@ -54,7 +54,8 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
             [
                 new()
                 {
-                    Id = "ex-1", Rule = "few", Repositories = ["few/legacy"], Until = DateTimeOffset.UtcNow.AddDays(1), By = "alice", Reason = "INC-1",
+                    Id = "ex-1", Rule = "few", Repositories = ["few/legacy"], Until = DateTimeOffset.UtcNow.AddDays(1), By = "alice",
+                    Reason = "INC-1",
                 },
             ],
         },
@@ -107,7 +108,9 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     public async Task Annotation_is_asked_of_the_manifest()
     {
         Refused(await PushAsync("annotated/app", "v1"), "is missing");
-        Assert.Equal(HttpStatusCode.Created, (await PushAsync("annotated/app", "v1", annotations: $"\"{Source}\":\"https://github.com/acme/x\"")).Status);
+        Assert.Equal(
+            HttpStatusCode.Created,
+            (await PushAsync("annotated/app", "v1", annotations: $"\"{Source}\":\"https://github.com/acme/x\"")).Status);
     }
 
     [Fact]

@@ -92,7 +92,8 @@ public sealed class ProbingTests
     {
         var answers = new List<string>();
         var digest = Digest.Of(GatewayRig.ManifestBytes());
-        foreach (var path in new[] { "manifests/v1", $"manifests/{digest}", $"blobs/{Digest.Of("{}"u8)}", "tags/list", $"referrers/{digest}" })
+        string[] paths = ["manifests/v1", $"manifests/{digest}", $"blobs/{Digest.Of("{}"u8)}", "tags/list", $"referrers/{digest}"];
+        foreach (var path in paths)
         {
             foreach (var method in new[] { "GET", "HEAD" })
             {

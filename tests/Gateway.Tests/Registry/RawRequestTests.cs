@@ -16,7 +16,8 @@ public sealed class RawRequestTests
     [InlineData("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd")]
     [InlineData("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\nabcd")]
     [InlineData("GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: -0\r\n\r\n")]
-    [InlineData("POST /v2/a/blobs/uploads/" + WithDigest + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4;a\nb\r\nabcd\r\n0\r\n\r\n")]
+    [InlineData(
+        "POST /v2/a/blobs/uploads/" + WithDigest + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4;a\nb\r\nabcd\r\n0\r\n\r\n")]
     [InlineData("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n")]
     [InlineData("GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n folded\r\n\r\n")]
     [InlineData("GET /v2/ HTTP/1.1\r\nHost : x\r\n\r\n")]

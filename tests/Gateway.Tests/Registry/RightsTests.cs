@@ -77,7 +77,8 @@ public sealed class RightsTests : IAsyncLifetime
                     var got = (int)answer.StatusCode is 401 or 403 or 405 || await CodeAsync(answer) == "NAME_UNKNOWN" && expected == 404
                         ? (int)answer.StatusCode
                         : 0;
-                    if (got != expected) wrong.Add($"{asker ?? "nobody"} {method} {path}: expected {expected}, got {(int)answer.StatusCode}");
+                    if (got != expected)
+                        wrong.Add($"{asker ?? "nobody"} {method} {path}: expected {expected}, got {(int)answer.StatusCode}");
                 }
             }
         }
@@ -116,7 +117,8 @@ public sealed class RightsTests : IAsyncLifetime
             var isTaken = methods.Split(' ').Contains(method);
             var expected = isTaken ? 0 : methods.Length == 0 ? 404 : 405;
             Assert.Equal((method, expected), (method, isTaken && (int)known.StatusCode != 405 ? 0 : (int)known.StatusCode));
-            Assert.Equal((method, path == "/token" && !isTaken ? 405 : 401), (method, path == "/token" && isTaken ? 401 : (int)wrong.StatusCode));
+            Assert.Equal(
+                (method, path == "/token" && !isTaken ? 405 : 401), (method, path == "/token" && isTaken ? 401 : (int)wrong.StatusCode));
         }
     }
 

@@ -191,7 +191,8 @@ public sealed class TargetParserTests
     public void What_is_printed_is_read_back_as_the_same()
     {
         var targets =
-            from components in Gen.Elements("a", "blobs", "uploads", "tags", "list", "manifests", "referrers", "a.b", "a__b", "v2").NonEmptyListOf()
+            from components in Gen.Elements("a", "blobs", "uploads", "tags", "list", "manifests", "referrers", "a.b", "a__b", "v2")
+                .NonEmptyListOf()
             from tag in Gen.Elements("latest", "_", "v1.0-rc.1", "uploads", "list")
             from route in Gen.Elements(Route.Tags, Route.Manifest, Route.Blob, Route.Uploads, Route.Upload, Route.Referrers)
             from byDigest in Gen.Elements(true, false)

@@ -31,7 +31,8 @@ public sealed class ContentGateTests : IAsyncLifetime
     {
         using var tar = new MemoryStream();
         using (var writer = new TarWriter(tar))
-            writer.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "file") { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+            writer.WriteEntry(
+                new PaxTarEntry(TarEntryType.RegularFile, "file") { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
         return tar.ToArray();
     }
 
@@ -75,7 +76,10 @@ public sealed class ContentGateTests : IAsyncLifetime
         { "a program", [0x7F, .. "ELF"u8, .. new byte[2000]], Gzip, [ReasonCodes.MediaUntruthful] },
         { "a page", "<html><script>"u8.ToArray(), Gzip, [ReasonCodes.MediaUntruthful] },
         { "a program in gzip", Packed([0x7F, .. "ELF"u8, .. new byte[2000]]), Gzip, [ReasonCodes.MediaUntruthful] },
-        { "gzip that is said to be zstd", Packed(Tar("text")), "application/vnd.oci.image.layer.v1.tar+zstd", [ReasonCodes.MediaUntruthful] },
+        {
+            "gzip that is said to be zstd", Packed(Tar("text")), "application/vnd.oci.image.layer.v1.tar+zstd",
+            [ReasonCodes.MediaUntruthful]
+        },
         { "a second archive", [.. Packed(Tar("text")), .. Packed(Tar("more"))], Gzip, [ReasonCodes.MediaUntruthful] },
         { "an encrypted layer", Packed(Tar("text")), Gzip + "+encrypted", [ReasonCodes.MediaOpaque] },
     };
@@ -87,7 +91,9 @@ public sealed class ContentGateTests : IAsyncLifetime
         var repository = At(Truthful);
         var answer = await PushAsync(repository, "{}", layer, type);
         Assert.True(expected.SequenceEqual(Codes(answer)), $"{what}: {string.Join(' ', Codes(answer))}");
-        Assert.Equal(expected.Length == 0, await repository.GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default) is Answer<StoredManifest>.Found);
+        Assert.Equal(
+            expected.Length == 0,
+            await repository.GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default) is Answer<StoredManifest>.Found);
     }
 
     [Fact]
@@ -125,7 +131,8 @@ public sealed class ContentGateTests : IAsyncLifetime
     public async Task What_was_let_in_before_the_rule_is_judged_by_it_when_it_is_pulled()
     {
         Assert.Empty(Codes(await PushAsync(_rig.Repository("team/app"), "{}", "<html>"u8.ToArray())));
-        Assert.IsType<Answer<StoredManifest>.Hidden>(await At(Truthful).GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default));
+        Assert.IsType<Answer<StoredManifest>.Hidden>(
+            await At(Truthful).GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default));
         Assert.IsType<Answer<StoredManifest>.Found>(
             await At(Truthful, RuleMode.Warn).GetManifestAsync(GateRig.Puller, new(TagName.Parse("v1")), default));
     }
@@ -135,7 +142,8 @@ public sealed class ContentGateTests : IAsyncLifetime
     {
         var repository = _rig.Repository("team/app");
         var image = await GateRig.PushAsync(repository, "v1");
-        var size = ((Answer<StoredManifest>.Found)await repository.GetManifestAsync(GateRig.Puller, new(image), default)).Value.Bytes.Length;
+        var size = ((Answer<StoredManifest>.Found)await repository.GetManifestAsync(GateRig.Puller, new(image), default))
+            .Value.Bytes.Length;
         foreach (var type in new[] { "application/vnd.example.file", MediaTypes.OciIndex, MediaTypes.DockerManifest, MediaTypes.OciConfig })
         {
             var index = GateRig.Index(new Descriptor(type, image, size));

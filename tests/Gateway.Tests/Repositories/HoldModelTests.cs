@@ -8,8 +8,8 @@ using Xunit;
 namespace Gateway.Tests.Repositories;
 
 /// <summary>
-/// Random pushes, signatures, removals, expiries, reloads, stops and kills, against a small model; after each step everybody's view of every
-/// tag, digest and blob is what the model says.
+/// Random pushes, signatures, removals, expiries, reloads, stops and kills, against a small model; after each step everybody's view of
+/// every tag, digest and blob is what the model says.
 /// </summary>
 public sealed class HoldModelTests
 {
@@ -151,7 +151,8 @@ public sealed class HoldModelTests
             foreach (var image in Images)
             {
                 var stored = _stored.Contains(image) ? _digests[image].ToString() : "Absent";
-                await EqualAsync(after, _digests[image].ToString(), HoldRig.Puller, _stored.Contains(image) && !IsAdmitted(image) ? "Hidden" : stored);
+                await EqualAsync(
+                    after, _digests[image].ToString(), HoldRig.Puller, _stored.Contains(image) && !IsAdmitted(image) ? "Hidden" : stored);
                 await EqualAsync(after, _digests[image].ToString(), HoldRig.Pusher, stored);
                 // Without a policy blobs are for whoever may pull; with one for the sake of a manifest that is admitted.
                 if (_isOn && await rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf(image)) != IsAdmitted(image))
@@ -161,7 +162,8 @@ public sealed class HoldModelTests
             Assert.Equal(_live.Keys.Union(_offers.Keys).Order(), (await rig.TagsAsync(HoldRig.Pusher)).Order());
             var stored2 = rig.Volume.Kept(rig.Repository.Name);
             foreach (var offer in stored2.Offers())
-                Assert.True(_offers.TryGetValue(offer.Tag.Value, out var known) && _digests[known.Image] == offer.Digest, $"{after}: {offer}");
+                Assert.True(
+                    _offers.TryGetValue(offer.Tag.Value, out var known) && _digests[known.Image] == offer.Digest, $"{after}: {offer}");
         }
 
         private async Task EqualAsync(string after, string reference, Asker asker, string expected)

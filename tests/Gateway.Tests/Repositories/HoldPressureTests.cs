@@ -99,7 +99,8 @@ public sealed class HoldPressureTests : IAsyncLifetime
         }
     }
 
-    private static byte[] Signatures(Descriptor config, IEnumerable<Descriptor> layers, Digest subject) => JsonSerializer.SerializeToUtf8Bytes(
+    private static byte[] Signatures(Descriptor config, IEnumerable<Descriptor> layers, Digest subject) =>
+        JsonSerializer.SerializeToUtf8Bytes(
         new JsonObject
         {
             ["schemaVersion"] = 2,

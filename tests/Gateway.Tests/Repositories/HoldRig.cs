@@ -93,7 +93,8 @@ internal sealed class HoldRig : IAsyncDisposable
     }
 
     /// <param name="clock">Who tells the time there; null for <see cref="Clock"/>.</param>
-    public Repository At(string name, TimeProvider? clock = null) => Router(clock).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
+    public Repository At(string name, TimeProvider? clock = null) =>
+        Router(clock).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
 
     /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Asker asker) =>

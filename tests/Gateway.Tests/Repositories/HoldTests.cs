@@ -86,7 +86,8 @@ public sealed class HoldTests : IAsyncLifetime
     {
         var subject = await PushSignedAsync("v1", "one");
         var bytes = GateRig.Manifest(
-            await GateRig.PushBlobAsync(_rig.Repository, "about", "application/vnd.example"), subject: new(MediaTypes.OciManifest, subject, 1));
+            await GateRig.PushBlobAsync(_rig.Repository, "about", "application/vnd.example"),
+            subject: new(MediaTypes.OciManifest, subject, 1));
         Ok(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes));
         async Task<bool> ListsAsync(Gateway.Access.Asker asker) =>
             Assert.IsType<Answer<ReferrersPage>.Found>(await _rig.Repository.ReferrersAsync(asker, subject, null, null, default))
@@ -385,7 +386,8 @@ public sealed class HoldTests : IAsyncLifetime
     public async Task Where_nobody_must_log_in_nobody_sees_what_waits()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
-        Assert.Equal(("Hidden", "Hidden"), (await _rig.SeenAsync(GateRig.Anybody, "v1"), await _rig.SeenAsync(GateRig.Anybody, digest.ToString())));
+        Assert.Equal(
+            ("Hidden", "Hidden"), (await _rig.SeenAsync(GateRig.Anybody, "v1"), await _rig.SeenAsync(GateRig.Anybody, digest.ToString())));
     }
 
     [Fact]
@@ -420,7 +422,8 @@ public sealed class HoldTests : IAsyncLifetime
         var open = _rig.At("dev/app");
         var (digest, answer) = await _rig.PushAsync("v1", "one", open);
         Assert.Equal(TagStanding.Live, Ok(answer).Standing);
-        var found = Assert.IsType<Answer<StoredManifest>.Found>(await open.GetManifestAsync(HoldRig.Puller, new(TagName.Parse("v1")), default));
+        var found = Assert.IsType<Answer<StoredManifest>.Found>(
+            await open.GetManifestAsync(HoldRig.Puller, new(TagName.Parse("v1")), default));
         Assert.Equal(digest, found.Value.Digest);
     }
 }

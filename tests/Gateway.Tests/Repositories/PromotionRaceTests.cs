@@ -131,7 +131,8 @@ public sealed class PromotionRaceTests : IAsyncLifetime
             else
             {
                 Assert.Contains(
-                    Assert.IsType<Answer<PushedManifest>.Refused>(answer).Decision.Verdict.Reasons, static r => r.Code == ReasonCodes.SigNone);
+                    Assert.IsType<Answer<PushedManifest>.Refused>(answer).Decision.Verdict.Reasons,
+                    static r => r.Code == ReasonCodes.SigNone);
                 Assert.Equal(default, await LiveAsync(to));
             }
         }

@@ -52,7 +52,9 @@ public sealed class PromotionTests : IAsyncLifetime
         _rig.Clock.Advance(TimeSpan.FromDays(3));
         var promoted = Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(digest));
         Assert.Equal([V1], promoted.Value.Promoted);
-        Assert.Equal((digest.ToString(), digest.ToString()), (await _rig.SeenAsync(HoldRig.Puller, "v1"), await _rig.SeenAsync(HoldRig.Puller, digest.ToString())));
+        Assert.Equal(
+            (digest.ToString(), digest.ToString()),
+            (await _rig.SeenAsync(HoldRig.Puller, "v1"), await _rig.SeenAsync(HoldRig.Puller, digest.ToString())));
         Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
         var (there, here) = (_rig.Volume.Kept(Stage.Name), _rig.Volume.Kept(_rig.Repository.Name));
         var evidence = Assert.Single(EvidenceNotes.List(here, digest));

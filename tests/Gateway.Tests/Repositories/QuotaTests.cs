@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>How much may be said about a manifest, and about what is not there: whoever may push cannot fill a repository with it.</summary>
+/// <summary>
+/// How much may be said about a manifest, and about what is not there: whoever may push cannot fill a repository with it.
+/// </summary>
 public sealed class QuotaTests : IAsyncLifetime
 {
     private HoldRig _rig = null!;
@@ -38,7 +40,8 @@ public sealed class QuotaTests : IAsyncLifetime
 
         var refused = await ReferAsync(digest, "note 3");
         Assert.Equal("LIMIT_REFERRERS", CodeOf(refused));
-        Assert.Contains("maxReferrersPerSubject is 3", ((Answer<PushedManifest>.Refused)refused).Decision.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "maxReferrersPerSubject is 3", ((Answer<PushedManifest>.Refused)refused).Decision.Message, StringComparison.Ordinal);
         Assert.Equal("LIMIT_REFERRERS", CodeOf(await _rig.SignAsync(digest, _rig.WrongKey)));
         Assert.Equal("Found", CodeOf(await ReferAsync(digest, "note 2")));
         Assert.Equal("Found", CodeOf(await ReferAsync(other, "note 3")));

@@ -93,7 +93,8 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
             await GateRig.PushAsync(open.Route("gw", null, RepositoryName.Parse(name)).Repository!, "v1");
         async Task<string> PageAsync(string? last, int count)
         {
-            var (page, _) = await _router.CatalogAsync(n => n.Value == "secret" ? GateRig.Puller with { Rights = AccessActions.None } : GateRig.Puller, last, count, default);
+            var (page, _) = await _router.CatalogAsync(
+                n => n.Value == "secret" ? GateRig.Puller with { Rights = AccessActions.None } : GateRig.Puller, last, count, default);
             return string.Join(' ', page.Items) + (page.More ? " +" : "");
         }
         Assert.Equal("a b/c", await PageAsync(null, 10));

@@ -164,7 +164,8 @@ public sealed class RepositoryTests : IAsyncLifetime
             repository, Digest.Of(signature).ToString(), signature));
         Assert.Equal(subject.Digest, pushed.Value.Subject);
         async Task<int> CountAsync(string? type) =>
-            ((Answer<ReferrersPage>.Found)await repository.ReferrersAsync(GateRig.Puller, subject.Digest, type, null, default)).Value.Items.Count;
+            ((Answer<ReferrersPage>.Found)await repository.ReferrersAsync(GateRig.Puller, subject.Digest, type, null, default))
+                .Value.Items.Count;
         Assert.Equal((1, 1, 0), (await CountAsync(null), await CountAsync("application/vnd.example.sig"), await CountAsync("other/type")));
     }
 
@@ -210,7 +211,8 @@ public sealed class RepositoryTests : IAsyncLifetime
     [Fact]
     public async Task A_rule_of_pulls_alone_binds_also_who_pulls_by_digest()
     {
-        var policy = GateRig.Types() with { Rules = [new() { Id = "pulls", Require = new() { ArtifactTypes = true }, Stages = [Stage.Pull] }] };
+        var rule = new RuleOptions { Id = "pulls", Require = new() { ArtifactTypes = true }, Stages = [Stage.Pull] };
+        var policy = GateRig.Types() with { Rules = [rule] };
         var repository = _rig.Repository("team/app", policy);
         var digest = await GateRig.PushAsync(repository, "v1", GateRig.Wasm);
         Assert.IsType<Answer<StoredManifest>.Hidden>(await repository.GetManifestAsync(GateRig.Puller, Tag("v1"), default));

@@ -128,7 +128,8 @@ public sealed class EvictionTests : IAsyncLifetime
     {
         var kept = _rig.Volume.Kept(VolumeRig.Name);
         var gone = Digest.Of("evicted just now"u8);
-        await Assert.ThrowsAsync<FileNotFoundException>(async () => await kept.CommitAsync(new([new Operation.LinkBlob(gone, 16)]), default));
+        await Assert.ThrowsAsync<FileNotFoundException>(
+            async () => await kept.CommitAsync(new([new Operation.LinkBlob(gone, 16)]), default));
         Assert.Null(await kept.ReadLinkAsync(gone, LinkKind.Blob, default));
     }
 
@@ -245,7 +246,8 @@ public sealed class EvictionTests : IAsyncLifetime
         Eviction.MaxBytes = 300_000;
         for (var round = 0; round < 12; round++)
         {
-            var plans = Enumerable.Range(0, 4).Select(worker => (Seed: random.Next(), Own: contents.Where((_, i) => i % 4 == worker).ToArray()));
+            var plans = Enumerable.Range(0, 4)
+                .Select(worker => (Seed: random.Next(), Own: contents.Where((_, i) => i % 4 == worker).ToArray()));
             await Task.WhenAll(plans.ToArray().Select(plan => Task.Run(() => WorkAsync(new(plan.Seed), plan.Own))));
             AssertCounted();
             if (round % 4 == 1) await RestartAsync();
@@ -263,7 +265,8 @@ public sealed class EvictionTests : IAsyncLifetime
             var content = own[random.Next(own.Length)];
             var digest = Digest.Of(content);
             if (random.Next(10) == 0) Eviction.Purge(digest);
-            else if (await Cached.OpenBlobAsync(digest, BlobUse.Whole, default) is Result<IContent>.Found found) await found.Value.DisposeAsync();
+            else if (await Cached.OpenBlobAsync(digest, BlobUse.Whole, default) is Result<IContent>.Found found)
+                await found.Value.DisposeAsync();
             else if (!IsOnDisk(digest)) await FetchAsync(content);
             Assert.InRange(Eviction.Bytes, 0, Eviction.MaxBytes);
         }

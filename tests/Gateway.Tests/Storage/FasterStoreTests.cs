@@ -33,7 +33,8 @@ public sealed class FasterStoreTests : IDisposable
         AssertAll(again);
     }
 
-    private FasterStore<LinkKey, LinkRecord> Open() => FasterStore<LinkKey, LinkRecord>.Open(_rig.Folder, new IndexSizes(Log: 1 << 20, HashTable: 1 << 18));
+    private FasterStore<LinkKey, LinkRecord> Open() =>
+        FasterStore<LinkKey, LinkRecord>.Open(_rig.Folder, new IndexSizes(Log: 1 << 20, HashTable: 1 << 18));
 
     private static LinkKey Key(int number) => new((ulong)number * 0x9E37_79B9_7F4A_7C15, 0, 0, 0);
 

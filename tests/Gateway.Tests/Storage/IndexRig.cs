@@ -61,7 +61,8 @@ internal sealed class IndexRig : IDisposable
         Parent = new DigestKey(DigestOf(number + 1)),
     };
 
-    public static ContentRecord ContentOf(int number, long version = 0) => new() { Priority = number + (version / 8.0), Uses = (uint)version + 1 };
+    public static ContentRecord ContentOf(int number, long version = 0) =>
+        new() { Priority = number + (version / 8.0), Uses = (uint)version + 1 };
 
     public void Dispose() => Directory.Delete(_parent, recursive: true);
 }

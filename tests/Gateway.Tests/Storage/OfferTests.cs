@@ -107,7 +107,10 @@ public sealed class OfferTests : IAsyncLifetime
     public async Task A_verdict_that_rests_on_less_evidence_than_there_is_now_is_not_committed()
     {
         var subject = await VolumeRig.PushAsync(Repository, "a", "one");
-        var change = new Change([new Operation.SetVerdict(subject, new(1, 2, 0))]) { Subjects = [(subject, Repository.VersionOf(subject))] };
+        var change = new Change([new Operation.SetVerdict(subject, new(1, 2, 0))])
+        {
+            Subjects = [(subject, Repository.VersionOf(subject))],
+        };
         // In one batch, and in the next.
         var both = await Task.WhenAll(
             Repository.CommitAsync(new([new Operation.AddEvidence(subject, Digest.Of("sig"u8))]), default).AsTask(),

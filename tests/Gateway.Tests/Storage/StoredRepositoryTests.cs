@@ -100,11 +100,13 @@ public abstract class BackingSuite : IAsyncLifetime
     {
         var blob = await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());
         var manifest = VolumeRig.ManifestOf(blob, 3);
-        var push = new Change([new Operation.StoreManifest(Digest.Of(manifest), manifest), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(manifest))])
+        var push = new Change(
+            [new Operation.StoreManifest(Digest.Of(manifest), manifest), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(manifest))])
         {
             Needs = [(LinkKind.Blob, blob)],
         };
-        var both = await Task.WhenAll(CommitAsync(new Operation.RemoveBlob(blob)).AsTask(), _repository.CommitAsync(push, default).AsTask());
+        var both = await Task.WhenAll(
+            CommitAsync(new Operation.RemoveBlob(blob)).AsTask(), _repository.CommitAsync(push, default).AsTask());
         Assert.Equal(blob, Assert.IsType<CommitResult.Lacking>(both[1]).Digest);
         Assert.True((await VolumeRig.LiveAsync(_repository, "v1")).IsEmpty);
         await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());

@@ -38,7 +38,9 @@ public sealed class VolumeTests
         await rig.KillAsync(path =>
         {
             // The rename of the flushed upload and every link were in the page cache only; the journal and the upload's bytes were not.
-            var upload = Journal.Read(Path.Combine(path, "gateway/journal")).SelectMany(r => r.Operations).OfType<Operation.LinkBlob>().First(o => o.Upload is not null).Upload!;
+            var uploads = Journal.Read(Path.Combine(path, "gateway/journal"))
+                .SelectMany(r => r.Operations).OfType<Operation.LinkBlob>().Select(o => o.Upload);
+            var upload = uploads.First(u => u is not null)!;
             var root = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept);
             File.Move(root.Data(blob), Path.Combine(path, "gateway/uploads", upload + ".data"));
             Directory.Delete(Path.Combine(path, "docker"), recursive: true);
@@ -126,7 +128,8 @@ public sealed class VolumeTests
         var blob = await VolumeRig.PushBlobAsync(rig.Volume.Kept(VolumeRig.Name), "one"u8.ToArray());
         await rig.RestartAsync();
         await rig.Volume.DisposeAsync();
-        Directory.Delete(Path.GetDirectoryName(new Root(Path.Combine(rig.Path, "docker/registry/v2"), Lifetime.Kept).BlobLink(VolumeRig.Name.Value, blob))!, recursive: true);
+        var root = new Root(Path.Combine(rig.Path, "docker/registry/v2"), Lifetime.Kept);
+        Directory.Delete(Path.GetDirectoryName(root.BlobLink(VolumeRig.Name.Value, blob))!, recursive: true);
         await rig.StartAsync();
         Assert.Equal("absent", await VolumeRig.ReadAsync(rig.Volume.Kept(VolumeRig.Name), blob));
     }
@@ -222,7 +225,9 @@ public sealed class VolumeTests
             new([new Operation.StoreManifest(manifest.Digest, bytes), new Operation.AddReferrer(subject, Referrers.Describe(manifest))]),
             default);
         var later = await VolumeRig.PushAsync(repository, "v1", "later");
-        await rig.KillAsync(path => Directory.Delete(new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).Own(VolumeRig.Name.Value), recursive: true));
+        await rig.KillAsync(
+            path => Directory.Delete(
+                new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).Own(VolumeRig.Name.Value), recursive: true));
         Assert.Null(rig.Volume.ReadOnlyBecause);
         repository = rig.Volume.Kept(VolumeRig.Name);
         Assert.Equal(later, await VolumeRig.LiveAsync(repository, "v1"));

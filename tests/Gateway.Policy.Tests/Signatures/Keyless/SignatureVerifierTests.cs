@@ -92,7 +92,8 @@ public sealed class SignatureVerifierTests
         };
     }
 
-    private static Checked Verify(AuthorityOptions authority, SignatureMaterial material, ECDsa? key = null, DateTimeOffset? retired = null) =>
+    private static Checked Verify(
+        AuthorityOptions authority, SignatureMaterial material, ECDsa? key = null, DateTimeOffset? retired = null) =>
         new SignatureVerifier(Trust(key, retired)).Verify(authority, material, TestSigstore.Signed.AddDays(9));
 
     private static TrustOptions Trust(ECDsa? key, DateTimeOffset? retired = null)

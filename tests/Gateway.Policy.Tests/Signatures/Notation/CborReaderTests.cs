@@ -109,5 +109,6 @@ public sealed class CborReaderTests
     [InlineData(255, "58FF")]
     [InlineData(256, "590100")]
     [InlineData(65536, "5A00010000")]
-    public void Head_is_written_in_its_shortest_form(int length, string hex) => Assert.Equal(hex, Convert.ToHexString(CborReader.HeadOf(2, length)));
+    public void Head_is_written_in_its_shortest_form(int length, string hex) =>
+        Assert.Equal(hex, Convert.ToHexString(CborReader.HeadOf(2, length)));
 }

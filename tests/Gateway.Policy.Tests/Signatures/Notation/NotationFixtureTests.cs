@@ -22,11 +22,14 @@ public sealed class NotationFixtureTests
     {
         public static Signature Read(string name)
         {
-            var json = JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Signatures", "Fixtures", $"notation-{name}.json")))!;
+            var file = Path.Combine(AppContext.BaseDirectory, "Signatures", "Fixtures", $"notation-{name}.json");
+        var json = JsonNode.Parse(File.ReadAllText(file))!;
             var store = new NotationStoreOptions
             {
                 Ca = TrustedCertificates.Parse((string)json["ca"]!).Certificates,
-                Tsa = (string?)json["tsa"] is { } tsa ? [.. TrustedCertificates.Parse(tsa).Certificates.Select(static der => TrustedCertificates.ToRoot(der).Root!)] : [],
+                Tsa = (string?)json["tsa"] is { } tsa
+                    ? [.. TrustedCertificates.Parse(tsa).Certificates.Select(static der => TrustedCertificates.ToRoot(der).Root!)]
+                    : [],
             };
             return new(
                 Digest.Parse((string)json["subject"]!), DateTimeOffset.Parse((string)json["at"]!, CultureInfo.InvariantCulture),
@@ -116,7 +119,8 @@ public sealed class NotationFixtureTests
         Assert.Equal(ReasonCodes.SigTimeInvalid, (plain with { At = plain.At.AddYears(30) }).Ask().Code);
     }
 
-    private static ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Flip(ImmutableDictionary<Digest, ReadOnlyMemory<byte>> blobs, Random random)
+    private static ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Flip(
+        ImmutableDictionary<Digest, ReadOnlyMemory<byte>> blobs, Random random)
     {
         var (digest, blob) = blobs.Single();
         var bytes = blob.ToArray();

@@ -33,10 +33,12 @@ public sealed class NotationForgeryTests
         ["signature of another manifest under its own"] = () => Made(
             ReasonCodes.SigWrongDigest, "expected a signature of", Evidence(
                 Notary.Envelope(payload: Payload(Forge.Other)), m => m with { Subject = m.Subject! with { Digest = Forge.Other } })),
-        ["manifest without subject"] = () => Around(ReasonCodes.SigWrongDigest, "expected a signature of a subject", m => m with { Subject = null }),
+        ["manifest without subject"] = () => Around(
+            ReasonCodes.SigWrongDigest, "expected a signature of a subject", m => m with { Subject = null }),
         ["manifest of another type"] = () => Around(
             ReasonCodes.SigBad, "application/vnd.cncf.notary.signature", m => m with { ArtifactType = "application/vnd.example" }),
-        ["manifest of two layers"] = () => Around(ReasonCodes.SigBad, "with one layer", m => m with { Layers = [m.Layers[0], m.Layers[0]] }),
+        ["manifest of two layers"] = () => Around(
+            ReasonCodes.SigBad, "with one layer", m => m with { Layers = [m.Layers[0], m.Layers[0]] }),
         ["no thumbprints"] = () => Around(ReasonCodes.SigBad, "got none", m => m with { Annotations = m.Annotations.Clear() }),
         ["thumbprints of another chain"] = () => Made(
             ReasonCodes.SigBad, "to name the 3 certificates", Evidence(Bytes(Notary.Envelope()), ThumbprintsOf(Stranger.Envelope()))),
@@ -44,11 +46,13 @@ public sealed class NotationForgeryTests
             ReasonCodes.SigBad, "in their order", Evidence(Bytes(Notary.Envelope()), Reversed(ThumbprintsOf(Notary.Envelope())))),
         ["changed payload"] = () => Changed("is not over this content", e => e["payload"] = Encode(Payload().ToJsonString() + " ")),
         ["changed header"] = () => Changed("is not over this content", e => e["protected"] = Encode(Headers().ToJsonString() + " ")),
-        ["signature of another envelope"] = () => Changed("is not over this content", e => e["signature"] = Base64Url.EncodeToString(Notary.Sign([1]))),
+        ["signature of another envelope"] = () => Changed(
+            "is not over this content", e => e["signature"] = Base64Url.EncodeToString(Notary.Sign([1]))),
         ["signature in DER"] = () => Changed("is not over this content", e => e["signature"] = Base64Url.EncodeToString(Der(e))),
         ["no signature"] = () => Changed("signature: expected", e => e["signature"] = ""),
         ["signature by a stranger's key"] = () => Made(
-            ReasonCodes.SigBad, "is not over this content", Evidence(Stranger.Envelope(null, null, Notary.Leaf, Notary.Between, Notary.Root))),
+            ReasonCodes.SigBad, "is not over this content",
+            Evidence(Stranger.Envelope(null, null, Notary.Leaf, Notary.Between, Notary.Root))),
         ["payload with padding"] = () => Changed("base64url", e => e["payload"] = (string)e["payload"]! + "="),
         ["payload with a line end"] = () => Changed("base64url", e => e["payload"] = (string)e["payload"]! + "\n"),
         ["payload in the other base64"] = () => Changed("base64url", e => e["payload"] = "+/+/"),
@@ -59,7 +63,8 @@ public sealed class NotationForgeryTests
         ["no certificate"] = () => Changed("something else than certificates", e => e["header"]!["x5c"]![0] = "AAAA"),
         ["certificate with bytes after it"] = () => Changed("something else than certificates", e =>
             e["header"]!["x5c"]![0] = Convert.ToBase64String([.. Notary.Leaf.RawData, 0])),
-        ["truncated envelope"] = () => Made(ReasonCodes.SigBad, "JSON", Evidence(Bytes(Notary.Envelope())[..^1], ThumbprintsOf(Notary.Envelope()))),
+        ["truncated envelope"] = () => Made(
+            ReasonCodes.SigBad, "JSON", Evidence(Bytes(Notary.Envelope())[..^1], ThumbprintsOf(Notary.Envelope()))),
         ["two payloads"] = () => Made(ReasonCodes.SigBad, "twice", Evidence(
             Encoding.UTF8.GetBytes(Twice(Notary.Envelope())), ThumbprintsOf(Notary.Envelope()))),
         ["alg none"] = () => Headed("alg: expected one of", h => h["alg"] = "none"),
@@ -80,7 +85,8 @@ public sealed class NotationForgeryTests
         ["registered header as critical"] = () => Headed("'alg'", h => h["crit"]!.AsArray().Add("alg")),
         ["critical header twice"] = () => Headed("got it twice", h => h["crit"]!.AsArray().Add(Scheme)),
         ["scheme that is not critical"] = () => Headed($"expected {Scheme} to be marked critical", h => h["crit"] = new JsonArray()),
-        ["expiry that is not critical"] = () => Headed($"expected {Expiry} to be marked critical", h => h[Expiry] = Text(Forge.Now.AddDays(1))),
+        ["expiry that is not critical"] = () => Headed(
+            $"expected {Expiry} to be marked critical", h => h[Expiry] = Text(Forge.Now.AddDays(1))),
         ["unknown scheme"] = () => Headed("'notary.x510'", h => h[Scheme] = "notary.x510"),
         ["no signing time"] = () => Headed("no other signing time", h => h.Remove(Time)),
         ["two signing times"] = () => Headed("no other signing time", h => h[AuthenticTime] = Text(Forge.Now)),
@@ -102,34 +108,42 @@ public sealed class NotationForgeryTests
         ["no intermediate"] = () => Chain("names another issuer", Notary.Leaf, Notary.Root),
         ["no root"] = () => Chain("names another issuer", Notary.Leaf, Notary.Between),
         ["leaf alone"] = () => Chain("names another issuer", Notary.Leaf),
-        ["certificate of nobody after the root"] = () => Chain("names another issuer", Notary.Leaf, Notary.Between, Notary.Root, Stranger.Between),
+        ["certificate of nobody after the root"] = () => Chain(
+            "names another issuer", Notary.Leaf, Notary.Between, Notary.Root, Stranger.Between),
         ["root twice"] = () => Chain("self-signed before the end", Notary.Leaf, Notary.Between, Notary.Root, Notary.Root),
         ["intermediate of the same name"] = () => Chain("is not signed by", Notary.Leaf, Stranger.Between, Stranger.Root),
         ["root of the same name"] = () => Chain("is not signed by", Notary.Leaf, Notary.Between, Stranger.Root),
-        ["other organization"] = () => Of(ReasonCodes.SigNoTrusted, "expected 'C=US, O=acme.example, ST=WA'", new() { Subject = "C=US, ST=WA, O=evil" }),
+        ["other organization"] = () => Of(
+            ReasonCodes.SigNoTrusted, "expected 'C=US, O=acme.example, ST=WA'", new() { Subject = "C=US, ST=WA, O=evil" }),
         ["organization in other case"] = () => Of(ReasonCodes.SigNoTrusted, "signed by", new() { Subject = "C=US, ST=WA, O=Acme.example" }),
         ["subject without state"] = () => Of(ReasonCodes.SigNoTrusted, "no ST", new() { Subject = "C=US, O=acme.example" }),
         ["two organizations"] = () => Of(ReasonCodes.SigNoTrusted, "twice", new() { Subject = "C=US, ST=WA, O=acme.example, O=evil" }),
         ["certificate that has ended"] = () => Of(ReasonCodes.SigTimeInvalid, "is valid from", new() { NotAfter = Forge.Now }),
-        ["certificate that has not begun"] = () => Of(ReasonCodes.SigTimeInvalid, "is valid from", new() { NotBefore = Forge.Now.AddSeconds(1) }),
+        ["certificate that has not begun"] = () => Of(
+            ReasonCodes.SigTimeInvalid, "is valid from", new() { NotBefore = Forge.Now.AddSeconds(1) }),
         ["no key usage"] = () => Of(ReasonCodes.SigBad, "critical key usage", new() { Usage = null }),
         ["key usage that is not critical"] = () => Of(ReasonCodes.SigBad, "critical key usage", new() { UsageIsCritical = false }),
-        ["key usage of another kind"] = () => Of(ReasonCodes.SigBad, "digitalSignature", new() { Usage = X509KeyUsageFlags.NonRepudiation }),
+        ["key usage of another kind"] = () => Of(
+            ReasonCodes.SigBad, "digitalSignature", new() { Usage = X509KeyUsageFlags.NonRepudiation }),
         ["key that also enciphers"] = () => Of(
-            ReasonCodes.SigBad, "KeyEncipherment", new() { Usage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyEncipherment }),
+            ReasonCodes.SigBad, "KeyEncipherment",
+            new() { Usage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyEncipherment }),
         ["key that also signs certificates"] = () => Of(
             ReasonCodes.SigBad, "KeyCertSign", new() { Usage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign }),
         ["certificate of a server"] = () => Of(ReasonCodes.SigBad, "1.3.6.1.5.5.7.3.1", new() { Purposes = ["1.3.6.1.5.5.7.3.1"] }),
         ["certificate of a time stamper"] = () => Of(ReasonCodes.SigBad, "1.3.6.1.5.5.7.3.8", new() { Purposes = ["1.3.6.1.5.5.7.3.8"] }),
-        ["certificate for anything"] = () => Of(ReasonCodes.SigBad, "2.5.29.37.0", new() { Purposes = ["1.3.6.1.5.5.7.3.3", "2.5.29.37.0"] }),
+        ["certificate for anything"] = () => Of(
+            ReasonCodes.SigBad, "2.5.29.37.0", new() { Purposes = ["1.3.6.1.5.5.7.3.3", "2.5.29.37.0"] }),
         ["authority as signer"] = () => Of(ReasonCodes.SigBad, "an authority's", new() { LeafIsAuthority = true }),
         ["intermediate that is no authority"] = () => Of(ReasonCodes.SigBad, "no authority's", new() { BetweenIsAuthority = false }),
         ["intermediate without critical constraints"] = () => Of(ReasonCodes.SigBad, "no authority's", new() { BetweenIsCritical = false }),
-        ["intermediate that may not sign"] = () => Of(ReasonCodes.SigBad, "keyCertSign", new() { BetweenUsage = X509KeyUsageFlags.CrlSign }),
+        ["intermediate that may not sign"] = () => Of(
+            ReasonCodes.SigBad, "keyCertSign", new() { BetweenUsage = X509KeyUsageFlags.CrlSign }),
         ["path that is too long"] = () => Of(ReasonCodes.SigBad, "allows 0 authorities", new() { RootPathLength = 0 }),
         ["chain signed with SHA-1"] = () => Of(ReasonCodes.SigBad, "1.2.840.10045.4.1", new() { WithSha1 = true }),
         ["RSA of 1024 bits"] = () => Of(ReasonCodes.SigBad, "1024", new() { Key = RSA.Create(1024) }),
-        ["curve of Bitcoin"] = () => Of(ReasonCodes.SigBad, "another curve", new() { Key = ECDsa.Create(ECCurve.CreateFromValue("1.3.132.0.10")) }),
+        ["curve of Bitcoin"] = () => Of(
+            ReasonCodes.SigBad, "another curve", new() { Key = ECDsa.Create(ECCurve.CreateFromValue("1.3.132.0.10")) }),
         ["place that tells of revocations"] = () => Of(ReasonCodes.SigNoTrusted, "none is asked", new() { NamesCrl = true }),
         ["revoked leaf"] = () => Revoked(Notary.Leaf),
         ["revoked intermediate"] = () => Revoked(Notary.Between),
@@ -170,7 +184,8 @@ public sealed class NotationForgeryTests
 
     private static Forged Headed(string why, Action<JsonObject> change) => Signed(ReasonCodes.SigBad, why, With(change));
 
-    private static Forged Around(string code, string why, Func<Manifest, Manifest> change) => Made(code, why, Evidence(Notary.Envelope(), change));
+    private static Forged Around(string code, string why, Func<Manifest, Manifest> change) =>
+        Made(code, why, Evidence(Notary.Envelope(), change));
 
     private static Forged Chain(string why, params X509Certificate2[] chain) =>
         Made(ReasonCodes.SigBad, why, Evidence(Notary.Envelope(null, null, chain)));
@@ -224,7 +239,8 @@ public sealed class NotationForgeryTests
         return json.ToJsonString()[..^1] + $",\"{key}\":{value!.ToJsonString()}}}";
     }
 
-    private static string Reversed(string list) => new JsonArray([.. JsonNode.Parse(list)!.AsArray().Reverse().Select(static one => one!.DeepClone())]).ToJsonString();
+    private static string Reversed(string list) =>
+        new JsonArray([.. JsonNode.Parse(list)!.AsArray().Reverse().Select(static one => one!.DeepClone())]).ToJsonString();
 
     private static byte[] Bytes(JsonObject json) => Encoding.UTF8.GetBytes(json.ToJsonString());
 
@@ -236,12 +252,14 @@ public sealed class NotationForgeryTests
     }
 
     private static byte[] Der(JsonObject envelope) => ((ECDsa)Notary.Key).SignData(
-        Encoding.ASCII.GetBytes($"{envelope["protected"]}.{envelope["payload"]}"), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+        Encoding.ASCII.GetBytes($"{envelope["protected"]}.{envelope["payload"]}"), HashAlgorithmName.SHA256,
+        DSASignatureFormat.Rfc3279DerSequence);
 
     private static JsonObject Hmac()
     {
         var envelope = Notary.Envelope(With(static h => h["alg"] = "HS256"));
-        var mac = HMACSHA256.HashData(Notary.Leaf.PublicKey.ExportSubjectPublicKeyInfo(), Encoding.ASCII.GetBytes($"{envelope["protected"]}.{envelope["payload"]}"));
+        var mac = HMACSHA256.HashData(
+            Notary.Leaf.PublicKey.ExportSubjectPublicKeyInfo(), Encoding.ASCII.GetBytes($"{envelope["protected"]}.{envelope["payload"]}"));
         envelope["signature"] = Base64Url.EncodeToString(mac);
         return envelope;
     }

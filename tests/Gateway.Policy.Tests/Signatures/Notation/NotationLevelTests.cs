@@ -17,12 +17,17 @@ public sealed class NotationLevelTests
 {
     private static readonly TestNotary Notary = new();
     private static readonly TestNotary Ended = new(new() { NotAfter = Forge.Now.AddDays(-1), NamesCrl = true });
+    private static readonly ImmutableDictionary<Digest, ImmutableArray<Evidence>> NoEvidence =
+        ImmutableDictionary<Digest, ImmutableArray<Evidence>>.Empty;
+
     private static readonly NotationAuthority Anybody = new("acme") { AnyIdentity = true };
 
-    private static EvidenceCheck Ask(TestNotary notary, NotationAuthority authority, JsonObject? envelope = null, NotationStoreOptions? store = null) =>
+    private static EvidenceCheck Ask(
+        TestNotary notary, NotationAuthority authority, JsonObject? envelope = null, NotationStoreOptions? store = null) =>
         Forge.Ask(notary.Trust(authority, store), Evidence(envelope ?? notary.Envelope()));
 
-    private static JsonObject Expired() => TestNotary.Headers().With(Expiry, Text(Forge.Now.AddMinutes(-1))).With("crit", new JsonArray(Scheme, Expiry));
+    private static JsonObject Expired() =>
+        TestNotary.Headers().With(Expiry, Text(Forge.Now.AddMinutes(-1))).With("crit", new JsonArray(Scheme, Expiry));
 
     [Theory]
     [InlineData(NotationLevel.Strict, false)]
@@ -72,7 +77,9 @@ public sealed class NotationLevelTests
         Assert.True(Ask(late, Anybody with { AuthenticTimestamp = NotationAction.Log }).IsSatisfied);
         Assert.False(Ask(late, Anybody with { Expiry = NotationAction.Log }).IsSatisfied);
         Assert.True(Ask(Notary, Anybody with { Expiry = NotationAction.Log }, Notary.Envelope(Expired())).IsSatisfied);
-        Assert.False(Ask(Notary, Anybody with { Level = NotationLevel.Permissive, Expiry = NotationAction.Enforce }, Notary.Envelope(Expired())).IsSatisfied);
+        Assert.False(
+            Ask(Notary, Anybody with { Level = NotationLevel.Permissive, Expiry = NotationAction.Enforce }, Notary.Envelope(Expired()))
+                .IsSatisfied);
         Assert.True(Ask(new(), Anybody with { Authenticity = NotationAction.Log }, store: Notary.Store).IsSatisfied);
     }
 
@@ -100,7 +107,9 @@ public sealed class NotationLevelTests
     [Fact]
     public void Identity_is_whatever_subject_has_all_its_parts()
     {
-        Assert.True(Ask(Notary, new("acme") { Identities = [Name("C=DE, ST=BE, O=x"), Name("CN=builder, O=acme.example, S=WA, C=US")] }).IsSatisfied);
+        Assert.True(
+            Ask(Notary, new("acme") { Identities = [Name("C=DE, ST=BE, O=x"), Name("CN=builder, O=acme.example, S=WA, C=US")] })
+                .IsSatisfied);
         Assert.Equal(ReasonCodes.SigNoTrusted, Ask(Notary, new("acme") { Identities = [Name("C=US, ST=WA, O=acme.example, OU=x")] }).Code);
         Assert.Equal(ReasonCodes.SigNoTrusted, Ask(Notary, new("acme")).Code);
     }
@@ -122,8 +131,12 @@ public sealed class NotationLevelTests
     {
         var envelope = Evidence(Notary.Envelope());
 
-        Assert.True(Forge.Ask(Notary.Trust(), new SignatureRequirementOptions("release") { Formats = [SignatureFormat.Notation] }, envelope).IsSatisfied);
-        Assert.Equal(ReasonCodes.SigNoTrusted, Forge.Ask(Notary.Trust(), new SignatureRequirementOptions("release") { Formats = [SignatureFormat.Bundle] }, envelope).Code);
+        Assert.True(
+            Forge.Ask(Notary.Trust(), new SignatureRequirementOptions("release") { Formats = [SignatureFormat.Notation] }, envelope)
+                .IsSatisfied);
+        Assert.Equal(
+            ReasonCodes.SigNoTrusted,
+            Forge.Ask(Notary.Trust(), new SignatureRequirementOptions("release") { Formats = [SignatureFormat.Bundle] }, envelope).Code);
     }
 
     [Fact]
@@ -150,7 +163,8 @@ public sealed class NotationLevelTests
     [Fact]
     public void Verdict_is_good_until_the_first_moment_that_could_change_it()
     {
-        var expiring = Notary.Envelope(TestNotary.Headers().With(Expiry, Text(Forge.Now.AddHours(2))).With("crit", new JsonArray(Scheme, Expiry)));
+        var expiring = Notary.Envelope(
+            TestNotary.Headers().With(Expiry, Text(Forge.Now.AddHours(2))).With("crit", new JsonArray(Scheme, Expiry)));
 
         Assert.Equal(Forge.Now.AddDays(10), Ask(Notary, Anybody).Findings[0].Result.ChangesAt);
         Assert.Equal(Forge.Now.AddHours(2), Ask(Notary, Anybody, expiring).Findings[0].Result.ChangesAt);
@@ -169,10 +183,11 @@ public sealed class NotationLevelTests
         var engine = new PolicyEngine(Policy(Notary.Store));
         PolicyInput Asked(DateTimeOffset now) => new(Forge.Repository, null, Stage.Pull, Forge.Subject, Sample.Image, [])
         {
-            Now = now, Facts = new() { Evidence = ImmutableDictionary<Digest, ImmutableArray<Evidence>>.Empty.Add(Forge.Subject, [Evidence(Notary.Envelope())]) },
+            Now = now, Facts = new() { Evidence = NoEvidence.Add(Forge.Subject, [Evidence(Notary.Envelope())]) },
         };
 
-        Assert.Equal((Outcome.Allow, Forge.Now.AddDays(10)), (engine.Judge(Asked(Forge.Now)).Outcome, engine.Judge(Asked(Forge.Now)).Until));
+        Assert.Equal(
+            (Outcome.Allow, Forge.Now.AddDays(10)), (engine.Judge(Asked(Forge.Now)).Outcome, engine.Judge(Asked(Forge.Now)).Until));
         Assert.Equal(Outcome.Quarantine, engine.Judge(Asked(Forge.Now.AddDays(10))).Outcome);
         Assert.Equal("notation", Assert.Single(engine.Judge(Asked(Forge.Now)).Evidence).Format);
         Assert.NotEqual(engine.Revision, new PolicyEngine(Policy(new TestNotary().Store)).Revision);

@@ -56,7 +56,8 @@ internal sealed class TestNotary
         var root = Authority("CN=root, O=acme.example", _rootKey, options.RootPathLength);
         Root = root.CreateSelfSigned(Issued, Forge.Now.AddYears(10));
         var between = new CertificateRequest("CN=between, O=acme.example", _betweenKey, HashAlgorithmName.SHA256);
-        between.CertificateExtensions.Add(new X509BasicConstraintsExtension(options.BetweenIsAuthority, false, 0, options.BetweenIsCritical));
+        between.CertificateExtensions.Add(
+            new X509BasicConstraintsExtension(options.BetweenIsAuthority, false, 0, options.BetweenIsCritical));
         between.CertificateExtensions.Add(new X509KeyUsageExtension(options.BetweenUsage, critical: true));
         Between = Issue(between, Root.SubjectName, _rootKey, options);
         Leaf = IssueLeaf(Key, options);
@@ -92,7 +93,8 @@ internal sealed class TestNotary
         if (options.Purposes.Length > 0) request.CertificateExtensions.Add(TestFulcio.Usage(options.Purposes));
         if (options.LeafIsAuthority) request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         if (options.NamesCrl)
-            request.CertificateExtensions.Add(CertificateRevocationListBuilder.BuildCrlDistributionPointExtension(["http://crl.example/1"]));
+            request.CertificateExtensions.Add(
+                CertificateRevocationListBuilder.BuildCrlDistributionPointExtension(["http://crl.example/1"]));
         return Issue(request, Between.SubjectName, _betweenKey, options);
     }
 
@@ -107,7 +109,9 @@ internal sealed class TestNotary
     {
         var headers = Headers();
         headers.Remove(Time);
-        (headers[Scheme], headers[AuthenticTime], headers["crit"]) = ("notary.x509.signingAuthority", Text(at), new JsonArray(Scheme, AuthenticTime));
+        headers[Scheme] = "notary.x509.signingAuthority";
+        headers[AuthenticTime] = Text(at);
+        headers["crit"] = new JsonArray(Scheme, AuthenticTime);
         return headers;
     }
 
@@ -160,10 +164,12 @@ internal sealed class TestNotary
             ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty.Add(Digest.Of(envelope), envelope));
     }
 
-    public static string ThumbprintsOf(JsonObject envelope) => new JsonArray([.. (envelope["header"]?["x5c"] as JsonArray ?? []).Select(static one =>
+    public static string ThumbprintsOf(JsonObject envelope) =>
+        new JsonArray([.. (envelope["header"]?["x5c"] as JsonArray ?? []).Select(static one =>
         (JsonNode)Convert.ToHexStringLower(SHA256.HashData(Convert.FromBase64String((string)one!))))]).ToJsonString();
 
-    public static string Text(DateTimeOffset moment) => moment.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    public static string Text(DateTimeOffset moment) =>
+        moment.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 
     private static CertificateRequest Authority(string name, ECDsa key, int? pathLength)
     {

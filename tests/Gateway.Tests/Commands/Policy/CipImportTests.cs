@@ -202,7 +202,8 @@ public sealed class CipImportTests : IDisposable
 
         Assert.Equal((4, ""), (code, output));
         Assert.Contains(expected, error);
-        Assert.All(error.Trim().Split('\n'), line => Assert.Matches($@"^{System.Text.RegularExpressions.Regex.Escape(_file)}:\d+:\d+: ", line));
+        Assert.All(
+            error.Trim().Split('\n'), line => Assert.Matches($@"^{System.Text.RegularExpressions.Regex.Escape(_file)}:\d+:\d+: ", line));
     }
 
     [Fact]
@@ -239,8 +240,8 @@ public sealed class CipImportTests : IDisposable
     [Fact]
     public async Task Several_documents_become_several_rules_and_other_kinds_are_told()
     {
-        var (code, output, error) = await Import(
-            Cip(Key()) + "---\n" + Cip(Key()).Replace("name: p", "name: q", StringComparison.Ordinal) + "---\napiVersion: v1\nkind: Secret\n---\n");
+        var other = Cip(Key()).Replace("name: p", "name: q", StringComparison.Ordinal);
+        var (code, output, error) = await Import($"{Cip(Key())}---\n{other}---\napiVersion: v1\nkind: Secret\n---\n");
 
         Assert.Equal(2, code);
         Assert.Contains("Secret is not carried over", error);
@@ -258,7 +259,8 @@ public sealed class CipImportTests : IDisposable
     public async Task Text_from_the_file_cannot_break_out_of_where_it_is_put()
     {
         var (code, output, _) = await Import(Cip(
-            "    - static: { action: fail, message: \"no: [x]\\n# {\\u001b[2J\" }").Replace("name: p", "name: \"p: { #\\n'\\\"\"", StringComparison.Ordinal));
+            "    - static: { action: fail, message: \"no: [x]\\n# {\\u001b[2J\" }").Replace("name: p", "name: \"p: { #\\n'\\\"\"",
+            StringComparison.Ordinal));
 
         Assert.NotEqual(0, code);
         Assert.DoesNotContain('\u001b', output);

@@ -34,7 +34,8 @@ public sealed class NotationImportTests : IDisposable
     }
 
     private static string Statement(
-        string name, string scopes, string level = "\"level\": \"strict\"", string stores = "\"ca:acme\"", string identities = $"\"{Identity}\"") =>
+        string name, string scopes, string level = "\"level\": \"strict\"", string stores = "\"ca:acme\"",
+        string identities = $"\"{Identity}\"") =>
         $$"""{ "name": "{{name}}", "registryScopes": [{{scopes}}], "signatureVerification": { {{level}} }, "trustStores": [{{stores}}], "trustedIdentities": [{{identities}}] }""";
 
     private static string Skip(string name, string scopes) =>
@@ -43,32 +44,39 @@ public sealed class NotationImportTests : IDisposable
     private Task<(int Code, string Output, string Error)> Import(params string[] statements) => ImportWith([], statements);
 
     private Task<(int Code, string Output, string Error)> ImportWith(string[] options, params string[] statements) => PolicyRig.Run([
-        "import", "--notation", _rig.Write("trustpolicy.json", $$"""{ "version": "1.0", "trustPolicies": [ {{string.Join(",\n", statements)}} ] }"""), .. options]);
+        "import", "--notation",
+        _rig.Write("trustpolicy.json", $$"""{ "version": "1.0", "trustPolicies": [ {{string.Join(",\n", statements)}} ] }"""), .. options]);
 
     [Fact]
     public async Task A_statement_becomes_a_rule_an_authority_and_a_store()
     {
         var (code, output, error) = await Import(Statement(
-            "acme images", "\"*\"", "\"level\": \"permissive\", \"override\": { \"expiry\": \"enforce\" }, \"verifyTimestamp\": \"afterCertExpiry\"",
+            "acme images", "\"*\"",
+            "\"level\": \"permissive\", \"override\": { \"expiry\": \"enforce\" }, \"verifyTimestamp\": \"afterCertExpiry\"",
             "\"ca:acme\", \"ca:wabbit\", \"tsa:clock\""));
 
         Assert.Equal((0, ""), (code, error));
         var policy = Yaml.Good(output).Policy!;
         Assert.Equal(Outcome.Deny, policy.Default);
-        Assert.Equal(("acme images", OnMissing.Quarantine, "acme images"), (policy.Rules[0].Id, policy.Rules[0].OnMissing, policy.Rules[0].Require.Signatures[0].Authority));
+        Assert.Equal(
+            ("acme images", OnMissing.Quarantine, "acme images"),
+            (policy.Rules[0].Id, policy.Rules[0].OnMissing, policy.Rules[0].Require.Signatures[0].Authority));
         Assert.Empty(policy.Rules[0].Repositories);
         Assert.Equal([ManifestKind.Evidence], policy.Rules[1].Kinds);
         var authority = policy.Trust.Authorities["acme images"].Notation!;
-        Assert.Equal((NotationLevel.Permissive, NotationAction.Enforce, true), (authority.Level, authority.Expiry, authority.StampAfterExpiry));
+        Assert.Equal(
+            (NotationLevel.Permissive, NotationAction.Enforce, true), (authority.Level, authority.Expiry, authority.StampAfterExpiry));
         Assert.Equal("C=US, O=acme, ST=WA", Assert.Single(authority.Identities).ToString());
-        Assert.Equal((2, 0, 1), (policy.Trust.Notation["acme images"].Ca.Length, policy.Trust.Notation["acme images"].SigningAuthority.Length, policy.Trust.Notation["acme images"].Tsa.Length));
+        var store = policy.Trust.Notation["acme images"];
+        Assert.Equal((2, 0, 1), (store.Ca.Length, store.SigningAuthority.Length, store.Tsa.Length));
     }
 
     [Fact]
     public async Task A_statement_about_everything_leaves_out_what_others_name()
     {
         var (code, output, _) = await Import(
-            Statement("wabbit", "\"docker.io/wabbit/net\"", stores: "\"ca:wabbit\"", identities: "\"*\""), Statement("rest", "\"*\""), Skip("tools", "\"docker.io/acme/tools\""));
+            Statement("wabbit", "\"docker.io/wabbit/net\"", stores: "\"ca:wabbit\"", identities: "\"*\""), Statement("rest", "\"*\""),
+            Skip("tools", "\"docker.io/acme/tools\""));
 
         Assert.Equal(0, code);
         var rules = Yaml.Good(output).Policy!.Rules;

@@ -55,7 +55,8 @@ public sealed class PolicyAskingTests : IDisposable
         Assert.Contains("make it smaller", worse.Output);
         Assert.Equal(2, (await PolicyRig.Run("diff", deny, allow, "--config", config)).Code);
         Assert.Equal(2, (await PolicyRig.Run("diff", allow, warn, "--config", config)).Code);
-        Assert.Equal((0, ""), await PolicyRig.Run("diff", deny, deny, "--config", config) is var (code, output, _) ? (code, output) : default);
+        Assert.Equal(
+            (0, ""), await PolicyRig.Run("diff", deny, deny, "--config", config) is var (code, output, _) ? (code, output) : default);
     }
 
     [Fact]
@@ -65,7 +66,8 @@ public sealed class PolicyAskingTests : IDisposable
         var config = await ConfigAsync(gateway, isRunning: true);
         var (deny, allow) = (_rig.Write("deny.yaml", Deny), _rig.Write("allow.yaml", Allow));
 
-        using var answer = JsonDocument.Parse((await PolicyRig.Run("explain", "team/app:v1", "--policy", deny, "--json", "--config", config)).Output);
+        using var answer = JsonDocument.Parse(
+            (await PolicyRig.Run("explain", "team/app:v1", "--policy", deny, "--json", "--config", config)).Output);
         using var change = JsonDocument.Parse((await PolicyRig.Run("diff", allow, deny, "--json", "--config", config)).Output);
 
         Assert.Equal("deny", answer.RootElement.GetProperty("effective").GetString());

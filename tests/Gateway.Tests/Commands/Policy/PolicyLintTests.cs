@@ -37,8 +37,10 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("match: { stages: [push, pull] }, require: { signatures: [ { authority: release } ] }", "SIGN_BLOCKED")]
     [InlineData("match: { stages: [pull] }, require: { signatures: [ { authority: release, atLeast: 2 } ] }", "NEVER_SATISFIED")]
     [InlineData(
-        "match: { stages: [pull] }, require: { signatures: [ { authority: release, formats: [bundle], bindReference: required } ] }", "NEVER_SATISFIED")]
-    [InlineData("match: { stages: [pull] }, require: { signatures: [ { authority: release, bindReference: required } ] }", "BUNDLES_NEVER_COUNT")]
+        "match: { stages: [pull] }, require: { signatures: [ { authority: release, formats: [bundle], bindReference: required } ] }",
+        "NEVER_SATISFIED")]
+    [InlineData(
+        "match: { stages: [pull] }, require: { signatures: [ { authority: release, bindReference: required } ] }", "BUNDLES_NEVER_COUNT")]
     [InlineData("match: { stages: [pull] }, require: { attestations: [ { authority: release, predicateType: spdx } ] }", "PREDICATE_SHORT")]
     [InlineData("match: { kinds: [evidence], stages: [pull] }, require: { signatures: [ { authority: release } ] }", "RULE_NEVER")]
     public void A_rule_that_says_something_else_than_was_meant_is_told(string rule, string code) =>
@@ -200,7 +202,8 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("maxAge: 4d", "ROOT_STALE_SOON")]
     [InlineData("maxAge: 90d", null)]
     public void A_root_that_is_too_old_or_soon_will_be_is_told(string maxAge, string? code) => Assert.Equal(
-        code is null ? [] : [$"policy.trust.keyless.good.trustedRoot {code}"], Told(Keyless("issuer: https://a.example, subject: me", maxAge)));
+        code is null ? [] : [$"policy.trust.keyless.good.trustedRoot {code}"],
+        Told(Keyless("issuer: https://a.example, subject: me", maxAge)));
 
     [Fact]
     public void A_default_that_refuses_the_stages_that_a_rule_leaves_out_is_told() => Assert.Contains("DEFAULT_DENIES_STAGE", Codes(
@@ -226,7 +229,8 @@ public sealed class PolicyLintTests : IDisposable
     [Fact]
     public async Task A_warning_has_its_place_its_code_and_its_fix_in_one_line()
     {
-        var file = _rig.Write("gateway.yaml", "policy:\n  default: allow\n  rules:\n    - id: allow-a\n      require: { limits: { maxLayers: 5 } }\n");
+        var file = _rig.Write(
+            "gateway.yaml", "policy:\n  default: allow\n  rules:\n    - id: allow-a\n      require: { limits: { maxLayers: 5 } }\n");
 
         var (code, output, error) = await PolicyRig.Run("lint", "--config", file);
 
@@ -238,7 +242,8 @@ public sealed class PolicyLintTests : IDisposable
     [Fact]
     public async Task Lint_prints_JSON_when_it_is_asked_to()
     {
-        var file = _rig.Write("gateway.yaml", "policy:\n  default: allow\n  rules: [ { id: only, require: { limits: { maxLayers: 5 } } } ]\n");
+        var file = _rig.Write(
+            "gateway.yaml", "policy:\n  default: allow\n  rules: [ { id: only, require: { limits: { maxLayers: 5 } } } ]\n");
 
         using var warnings = JsonDocument.Parse((await PolicyRig.Run("lint", "--json", "--config", file)).Output);
 
@@ -281,7 +286,8 @@ public sealed class PolicyLintTests : IDisposable
     private static string[] Told(string text) => [.. Lint(text).Select(static warning => $"{warning.Path} {warning.Code}")];
 
     // An authority that the rule at hand does not need is none of its business.
-    private static string[] Codes(string text) => [.. Lint(text).Select(static warning => warning.Code).Where(static code => code != "AUTHORITY_UNUSED")];
+    private static string[] Codes(string text) =>
+        [.. Lint(text).Select(static warning => warning.Code).Where(static code => code != "AUTHORITY_UNUSED")];
 
     private static PolicyLintCommand.Warning[] Lint(string text, string access = Access)
     {

@@ -180,7 +180,9 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Theory]
-    [InlineData("cases: [ { name: a, image: absent, repository: prod/app, expect: { outcome: allow } } ]", "cases[0].image: expected a folder or file that is there")]
+    [InlineData(
+        "cases: [ { name: a, image: absent, repository: prod/app, expect: { outcome: allow } } ]",
+        "cases[0].image: expected a folder or file that is there")]
     [InlineData("cases: [ { name: a, image: image, repository: prod/app, expect: { outcom: allow } } ]", "did you mean outcome?")]
     [InlineData("cases: [ { name: a, image: image, repository: Prod, expect: { outcome: allow } } ]", "expected a repository's name")]
     [InlineData("casse: []", "did you mean cases?")]
@@ -214,7 +216,8 @@ public sealed class PolicyTestTests : IDisposable
         Image("v1", "one");
         Save();
 
-        var (code, output, _) = await Run("cases: [ { name: a, image: image, repository: prod/app, expect: { outcome: allow } } ]", "", "--json");
+        var (code, output, _) = await Run(
+            "cases: [ { name: a, image: image, repository: prod/app, expect: { outcome: allow } } ]", "", "--json");
 
         using var results = JsonDocument.Parse(output);
         Assert.Equal(1, code);
@@ -223,7 +226,8 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     private Task<(int Code, string Output, string Error)> Run(string cases, string key = "", params string[] more) =>
-        RunUnder("""{ id: signed, match: { repos: ["prod/**"] }, require: { signatures: [ { authority: release } ] } }""", cases, key, more);
+        RunUnder(
+            """{ id: signed, match: { repos: ["prod/**"] }, require: { signatures: [ { authority: release } ] } }""", cases, key, more);
 
     private Task<(int Code, string Output, string Error)> RunUnder(
         string rule, string cases, string key = "", string[]? more = null, string trust = "")

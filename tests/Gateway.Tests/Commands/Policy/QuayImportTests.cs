@@ -70,7 +70,9 @@ public sealed class QuayImportTests : IDisposable
     [InlineData("IGNORE_UNKNOWN_MEDIATYPES: false")]
     [InlineData("OCI_NAMESPACE_WHITELIST: []")]
     public async Task What_is_switched_off_needs_no_telling(string setting) =>
-        Assert.Equal((0, ""), await PolicyRig.Run("import", "--quay", _rig.Write("config.yaml", setting)) is var (code, _, error) ? (code, error) : default);
+        Assert.Equal(
+            (0, ""),
+            await PolicyRig.Run("import", "--quay", _rig.Write("config.yaml", setting)) is var (code, _, error) ? (code, error) : default);
 
     [Theory]
     [InlineData("ALLOWED_OCI_ARTIFACT_TYPES: { 'no type': [text/spdx] }", ":1:31: ")]

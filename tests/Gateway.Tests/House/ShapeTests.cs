@@ -1,0 +1,50 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Gateway.Tests.House;
+
+/// <summary>That every file can be read at a sitting, and beside another one on a screen.</summary>
+public sealed partial class ShapeTests
+{
+    private const int MostLines = 300;
+    private const int LongestLine = 140;
+
+    private static string Root => DependencyTests.Root;
+
+    [Fact]
+    public void No_file_of_the_sources_is_longer_than_a_sitting() => Assert.Empty(
+        DependencyTests.Files("src").Where(f => File.ReadLines(f).Count() > MostLines).Select(f => Path.GetRelativePath(Root, f)));
+
+    [Fact]
+    public void No_line_of_the_sources_is_longer_than_a_screen() => Assert.Empty(LongLines("src", static line => line));
+
+    [Theory]
+    [InlineData("tests")]
+    [InlineData("bench")]
+    public void Nor_is_one_of_tests_but_for_the_texts_that_they_are_about(string folder) =>
+        Assert.Empty(LongLines(folder, WithoutTexts));
+
+    // A document, a message, a key: of 80 characters, beside which there is little room for anything else.
+    private static string WithoutTexts(string line) => Literal().Replace(line, static text => text.Length < 80 ? text.Value : "");
+
+    private static IEnumerable<string> LongLines(string folder, Func<string, string> code) =>
+        from file in DependencyTests.Files(folder)
+        from line in Lines(file)
+        where code(line.Text).Length > LongestLine
+        select $"{Path.GetRelativePath(Root, file)}:{line.Number}";
+
+    // Without the lines of raw strings, which are as they must be.
+    private static IEnumerable<(int Number, string Text)> Lines(string file)
+    {
+        var isText = false;
+        foreach (var (i, line) in File.ReadLines(file).Index())
+        {
+            var wasText = isText;
+            if (line.Split("\"\"\"").Length % 2 == 0) isText = !isText;
+            if (!wasText && !isText) yield return (i + 1, line);
+        }
+    }
+
+    [GeneratedRegex(@"""{3}.*?""{3}|""(?:\\.|[^""\\])*""")]
+    private static partial Regex Literal();
+}
