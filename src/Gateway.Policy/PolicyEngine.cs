@@ -85,7 +85,8 @@ public sealed class PolicyEngine
     private IEnumerable<RuleHearing> JudgeDefault(PolicyInput input, PolicyOptions policy)
     {
         var kind = input.KindOf(input.Manifest);
-        if (policy.Default != Outcome.Deny || _rules.Any(rule => rule.Covers(input, kind))) yield break;
+        // Only what the file says is a rule: the block of types that nobody requires forbids, and admits nothing.
+        if (policy.Default != Outcome.Deny || _rules[..policy.Rules.Length].Any(rule => rule.Covers(input, kind))) yield break;
         var repository = Printable.Line(input.Repository.Value, 128);
         var what = $"no rule matches kind {Yaml(kind)} in {repository} at stage {Yaml(input.Stage)}, and policy.default is deny";
         yield return RuleHearing.OfDefault(

@@ -21,6 +21,9 @@ public sealed record PolicyInput(
     /// </summary>
     public Digest Canonical { get; init; }
 
+    /// <summary>Where evidence is taken from, and so belongs; null for <see cref="Repository"/> itself.</summary>
+    public RepositoryName? EvidenceFrom { get; init; }
+
     /// <summary>The moment of the question; the only clock the engine knows.</summary>
     public DateTimeOffset Now { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Gateway.Oci;
 
 namespace Gateway.Policy;
@@ -39,15 +40,19 @@ internal sealed record RuleHearing(
     /// <summary>What the policy's default refuses, in the form of a rule.</summary>
     public static RuleHearing OfDefault(Finding finding)
     {
-        var judged = new Judged(finding, Outcome.Deny, Outcome.Deny, null);
+        var judged = new Judged(finding, Outcome.Deny, Outcome.Deny, null, null);
         var rule = new RuleOptions { Id = "default" };
         return new(
             new(rule.Id, "nothing", Outcome.Deny, Outcome.Deny, [judged.ToReason(rule, null)], finding.Fix), [], [], null, false);
     }
 
     /// <summary>A finding and what it comes to.</summary>
-    private sealed record Judged(Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception)
+    private sealed record Judged(Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception, ExceptionOptions? Ended)
     {
+        // People whose exception ended last night do not know that there was one.
+        private string EndedText => Ended is null ? "" : string.Create(
+            CultureInfo.InvariantCulture, $"; exception '{Ended.Id}' ended {Ended.Until.UtcDateTime:yyyy-MM-ddTHH:mmZ}");
+
         public static Judged Of(Finding finding, RuleOptions rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
         {
             var enforced = finding.IsMissing
@@ -58,19 +63,20 @@ internal sealed record RuleHearing(
                     _ => Outcome.Deny,
                 }
                 : Outcome.Deny;
-            var exception = exceptions.FirstOrDefault(e => Covers(e, finding, rule, input));
+            var written = exceptions.Where(e => Covers(e, finding, rule, input)).ToArray();
+            var exception = written.FirstOrDefault(e => input.Now < e.Until);
             var cap = exception is not null ? Outcome.Allow : rule.Mode switch
             {
                 RuleMode.Enforce => Outcome.Deny,
                 RuleMode.Warn => Outcome.Warn,
                 _ => Outcome.Allow,
             };
-            return new(finding, enforced, enforced < cap ? enforced : cap, exception);
+            return new(finding, enforced, enforced < cap ? enforced : cap, exception, exception is null ? written.MaxBy(e => e.Until) : null);
         }
 
         public Reason ToReason(RuleOptions rule, PolicyInput? input) => new(
             rule.Id, Finding.Code,
-            Printable.Line($"policy rule '{rule.Id}': {Finding.What}; {Fix(rule, input)}", PolicyEngine.MaxMessage), Effective)
+            Printable.Line($"policy rule '{rule.Id}': {Finding.What}{EndedText}; {Fix(rule, input)}", PolicyEngine.MaxMessage), Effective)
         {
             Path = Printable.Line(Finding.Path),
             Expected = Printable.Line(Finding.Expected),
@@ -83,7 +89,6 @@ internal sealed record RuleHearing(
 
         private static bool Covers(ExceptionOptions exception, Finding finding, RuleOptions rule, PolicyInput input) =>
             exception.Rule == rule.Id
-            && input.Now < exception.Until
             && Glob.IsMatch(exception.Repositories, input.Repository.Value)
             && (exception.Digests.IsEmpty || exception.Digests.Contains(input.Digest) || exception.Digests.Contains(finding.Child));
     }

@@ -59,15 +59,19 @@ internal static class Rules
         foreach (var signature in require.Signatures)
         {
             yield return Wanted(
-                trust, "signature", signature.Authority, signature.Coverage, AdviceOf(trust.Authorities[signature.Authority]),
+                trust, "signature", signature.Authority, signature.Coverage,
+                AdviceOf(trust.Authorities[signature.Authority], SignsAll(signature.Coverage)),
                 (digest, set, input) =>
-                    InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time, all)));
+                    InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time, all))) with
+            {
+                AdvisesAll = SignsAll(signature.Coverage) && trust.Authorities[signature.Authority].Notation is null,
+            };
         }
         foreach (var attestation in require.Attestations)
         {
             yield return Wanted(
                 trust, attestation.PredicateType, attestation.Authority, attestation.Coverage,
-                $"cosign attest --type {attestation.PredicateType}",
+                $"cosign attest {Key(trust.Authorities[attestation.Authority])}--predicate FILE --type {attestation.PredicateType}",
                 (digest, set, input) => InTime(time => verifier.Attestations(attestation, digest, set, input.Now, time, all)));
         }
     }
@@ -90,11 +94,14 @@ internal static class Rules
         return ask(time.Token);
     }
 
-    private static string AdviceOf(AuthorityOptions authority)
-    {
-        if (authority.Notation is not null) return "notation sign";
-        return authority.Keyless is not null ? "cosign sign" : "cosign sign --key KEY";
-    }
+    private static string AdviceOf(AuthorityOptions authority, bool all) => authority.Notation is not null
+        ? "notation sign"
+        : $"cosign sign {Key(authority)}{(all ? "--recursive " : "")}".TrimEnd();
+
+    // Whether the images of an index need signatures of their own.
+    private static bool SignsAll(IndexCoverage coverage) => coverage is IndexCoverage.Children or IndexCoverage.Both;
+
+    private static string Key(AuthorityOptions authority) => authority.Keyless is null ? "--key KEY " : "";
 
     private static DateTimeOffset? StaleAt(TrustOptions trust, string authority) =>
         trust.Authorities[authority].Keyless is { } keyless && trust.Keyless[keyless.Root] is { ReadFrom: { } read, MaxAge: { } most }

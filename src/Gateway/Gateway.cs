@@ -133,8 +133,11 @@ internal sealed class RunningGateway : IAsyncDisposable
     }
 
     /// <param name="why">Why the configuration that was read is not in force; null when it is.</param>
-    public void TellOfReload(string? why) =>
+    public void TellOfReload(string? why)
+    {
+        _processMetrics.IsReloaded = why is null;
         _audit.Tell(new(_clock.GetUtcNow(), "reload", why is null ? "done" : "refused") { Actor = "operator", Detail = why });
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -11,7 +11,8 @@ internal static class GatewayServer
     /// Serves until <paramref name="stop"/>, SIGTERM or SIGINT. 0 after an orderly end; 1, and one line on stderr, when it could not start.
     /// </summary>
     /// <param name="configurationPath">The file that the options come from, watched for changes; null when there is none.</param>
-    public static async Task<int> RunAsync(GatewayOptions options, string? configurationPath, CancellationToken stop)
+    public static async Task<int> RunAsync(
+        GatewayOptions options, string? configurationPath, Func<LoadedConfiguration, IEnumerable<string>> doubts, CancellationToken stop)
     {
         if (RuntimeFloor.Problem(Environment.Version) is { } tooOld)
         {
@@ -27,7 +28,7 @@ internal static class GatewayServer
                 () => Load(configurationPath),
                 (next, _) => gateway.UseAsync(next),
                 TimeProvider.System,
-                gateway.Logger) { Told = gateway.TellOfReload };
+                gateway.Logger) { Told = gateway.TellOfReload, Doubts = doubts };
             await Console.Error.WriteLineAsync(gateway.Welcome);
             await gateway.WaitForEndAsync(stop);
             return 0;

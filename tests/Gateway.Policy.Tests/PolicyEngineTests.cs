@@ -109,6 +109,14 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
+    public void Default_deny_is_not_kept_away_by_a_list_of_types_that_no_rule_requires()
+    {
+        var policy = PolicyOf(new()) with { Default = Outcome.Deny };
+        Assert.Equal(ReasonCodes.NoRuleDefault, Assert.Single(policy.Judge(Image).Reasons).Code);
+        Assert.True((policy with { Rules = [Rule] }).Judge(Image).Admits);
+    }
+
+    [Fact]
     public void Default_deny_is_kept_away_by_a_rule_that_names_tags_until_a_tag_is_known()
     {
         var engine = new PolicyEngine(PolicyOf(new(), Rule with { IncludeTags = ["v*"] }) with { Default = Outcome.Deny });

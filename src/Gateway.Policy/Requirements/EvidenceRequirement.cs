@@ -14,6 +14,9 @@ internal sealed record WantedEvidence(
     string What, string Authority, IndexCoverage Coverage, DateTimeOffset? StaleAt, string Advice,
     Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> Ask)
 {
+    /// <summary>Whether <see cref="Advice"/>, about an index, makes it of each image too.</summary>
+    public bool AdvisesAll { get; init; }
+
     /// <summary>Whether anything of it can have a time that is proven.</summary>
     public bool ProvesTimes { get; init; }
 
@@ -49,7 +52,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
             : [];
         var check = Coverage.Check(wanted.Coverage, hearing.Digest, images, IndexesAbove(hearing), digest => Ask(hearing, digest));
         hearing.ChangesAt(wanted.StaleAt);
-        if (check.Code is { } code) hearing.Findings.Add(Missing(code, check.Why, hearing));
+        if (check.Code is { } code) hearing.Findings.Add(Missing(code, check, hearing));
     }
 
     /// <summary>The indexes of the repository that name what is looked at.</summary>
@@ -79,12 +82,15 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     }
 
     // More evidence mends a lack of it, and neither too much of it nor trust that has grown old.
-    private Finding Missing(string code, string why, Hearing hearing) => new(
-        code, why, $"{wanted.Advice} HOST/{hearing.Input.Repository}@{hearing.Digest}")
+    private Finding Missing(string code, EvidenceCheck check, Hearing hearing)
     {
-        Expected = $"{wanted.What} by {wanted.Authority}",
-        IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),
-    };
+        var about = check.Image.IsEmpty || wanted.AdvisesAll ? hearing.Digest : check.Image;
+        return new(code, check.Why, $"{wanted.Advice} HOST/{hearing.Input.EvidenceFrom ?? hearing.Input.Repository}@{about}")
+        {
+            Expected = $"{wanted.What} by {wanted.Authority}",
+            IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),
+        };
+    }
 }
 
 /// <summary>The evidence of one question, each subject's read once for all rules.</summary>

@@ -56,6 +56,7 @@ internal sealed class PlatformRequirement(PlatformOptions options) : IRequiremen
     private static bool Matches(string wanted, Platform platform) =>
         wanted == $"{platform.Os}/{platform.Architecture}" || wanted == $"{platform.Os}/{platform.Architecture}/{platform.Variant}";
 
-    private static string Text(Platform platform) =>
-        Printable.Line($"{platform.Os}/{platform.Architecture}{(platform.Variant is null ? "" : $"/{platform.Variant}")}", 48);
+    private static string Text(Platform platform) => platform is { Os.Length: 0, Architecture.Length: 0 }
+        ? "no platform"
+        : Printable.Line($"{platform.Os}/{platform.Architecture}{(platform.Variant is null ? "" : $"/{platform.Variant}")}", 48);
 }

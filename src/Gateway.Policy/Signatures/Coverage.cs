@@ -56,7 +56,7 @@ public static class Coverage
             if (!check.IsSatisfied)
             {
                 var why = Printable.Line($"image {image.ToString()[..19]}: {check.Why}");
-                return check with { Code = ReasonCodes.CoverageChildUnsigned, Why = why };
+                return check with { Code = ReasonCodes.CoverageChildUnsigned, Why = why, Image = image };
             }
             findings.AddRange(check.Findings);
         }

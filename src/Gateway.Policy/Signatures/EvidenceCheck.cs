@@ -12,6 +12,9 @@ public sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<Evid
     /// <summary>Whether there was more than could be looked at; said only where all of it was asked about.</summary>
     public bool IsCut { get; init; }
 
+    /// <summary>The image below an index that lacks it; empty where that is what was asked about.</summary>
+    public Digest Image { get; init; }
+
     /// <summary>Whether the requirement is satisfied.</summary>
     public bool IsSatisfied => Code is null;
 }

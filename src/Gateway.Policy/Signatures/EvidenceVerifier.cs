@@ -53,11 +53,20 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     {
         var authority = trust.Authorities[requirement.Authority];
         var wanted = new Wanted($"attestation {requirement.PredicateType}", ReasonCodes.AttNone, authority, requirement.AtLeast, all);
-        return Ask(wanted, evidence, Check, cancellation);
+        string? other = null;
+        var check = Ask(wanted, evidence, Check, cancellation);
+        return check.Code == ReasonCodes.AttNone && other is not null
+            ? check with { Why = Printable.Line($"{check.Why}; there is one of {Printable.Quote(other)}") }
+            : check;
 
         Checked? Check(SignatureMaterial material)
         {
-            if (material.Claims is not Claims.Statement statement || statement.PredicateType != requirement.PredicateType) return null;
+            if (material.Claims is not Claims.Statement statement) return null;
+            if (statement.PredicateType != requirement.PredicateType)
+            {
+                if (statement.PredicateType != EvidenceTypes.SignPredicate) other ??= statement.PredicateType;
+                return null;
+            }
             var made = _verifier.Verify(authority, material, now);
             return made.IsTrusted ? Claim.ProblemOf(statement, subject, requirement.Where) ?? made : made;
         }

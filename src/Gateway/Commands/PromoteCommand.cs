@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -57,7 +58,12 @@ internal static class PromoteCommand
         };
         if (user is not null)
         {
-            var credentials = $"{user}:{Environment.GetEnvironmentVariable("GATEWAY_PASSWORD")}";
+            if (Environment.GetEnvironmentVariable("GATEWAY_PASSWORD") is not { Length: > 0 } password)
+            {
+                await error.WriteLineAsync($"gateway: expected the password of {user} in the variable GATEWAY_PASSWORD, which is not set");
+                return 1;
+            }
+            var credentials = $"{user}:{password}";
             request.Headers.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials)));
         }
         try
@@ -69,7 +75,8 @@ internal static class PromoteCommand
                 return 0;
             }
             var body = await answer.Content.ReadAsStringAsync(cancellationToken);
-            await error.WriteLineAsync($"gateway: {Message(body, (int)answer.StatusCode)}");
+            var hint = answer.StatusCode == HttpStatusCode.Unauthorized ? "; --user and the variable GATEWAY_PASSWORD say who asks" : "";
+            await error.WriteLineAsync($"gateway: {Message(body, (int)answer.StatusCode)}{hint}");
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {

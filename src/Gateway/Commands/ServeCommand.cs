@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Gateway.Commands.Policy;
 
 namespace Gateway.Commands;
 
@@ -12,7 +13,9 @@ internal static class ServeCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), parsed.InvocationConfiguration.Error);
-            return loaded.Options is { } options ? await GatewayServer.RunAsync(options, loaded.Path, cancellationToken) : 1;
+            if (loaded.Options is not { } options) return 1;
+            foreach (var doubt in PolicyLintCommand.Doubts(loaded)) await parsed.InvocationConfiguration.Error.WriteLineAsync($"warning: {doubt}");
+            return await GatewayServer.RunAsync(options, loaded.Path, PolicyLintCommand.Doubts, cancellationToken);
         });
         return command;
     }

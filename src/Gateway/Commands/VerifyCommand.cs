@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Gateway.Policy;
 using RouteOptions = Gateway.Configuration.RouteOptions;
@@ -23,6 +24,7 @@ internal static partial class VerifyCommand
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var asJson = parsed.GetValue(json);
             var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), error);
+            foreach (var doubt in PolicyLintCommand.Doubts(loaded)) await error.WriteLineAsync($"warning: {doubt}");
             if (asJson) await output.WriteLineAsync(JsonSerializer.Serialize(Describe(loaded), VerifyJson.Default.Plan));
             else if (loaded.Options is not null) await WriteAsync(Describe(loaded), output);
             return loaded.Options is null ? 1 : 0;

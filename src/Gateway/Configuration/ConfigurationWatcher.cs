@@ -56,6 +56,9 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     /// <summary>Told of each reload: null when what was read holds now, else why not.</summary>
     public Action<string?>? Told { get; init; }
 
+    /// <summary>What in a configuration that holds is likely not meant, a line each.</summary>
+    public Func<LoadedConfiguration, IEnumerable<string>>? Doubts { get; init; }
+
     /// <summary>What SIGHUP does.</summary>
     public void Ask() => _signals.Writer.TryWrite(true);
 
@@ -112,6 +115,7 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
             await _apply(next, _stopping.Token);
             _current = next;
             Log.Reloaded(_logger, loaded.Path ?? "(no file)");
+            foreach (var doubt in Doubts?.Invoke(loaded) ?? []) Log.Doubtful(_logger, doubt);
             Told?.Invoke(null);
         }
         catch (Exception problem) when (problem is not OperationCanceledException)

@@ -19,6 +19,9 @@ internal static partial class Log
     [LoggerMessage(6004, LogLevel.Warning, "Changes of {Path} are noticed on SIGHUP only: {Reason}")]
     public static partial void NotWatched(ILogger logger, string path, string reason);
 
+    [LoggerMessage(6006, LogLevel.Warning, "In the configuration that holds now: {Doubt}")]
+    public static partial void Doubtful(ILogger logger, string doubt);
+
     [LoggerMessage(6005, LogLevel.Warning, "The configuration came from {Path}, which cannot be read again; what it said holds on")]
     public static partial void ReadOnce(ILogger logger, string path);
 }

@@ -104,6 +104,7 @@ internal sealed class AccessLog : IAsyncDisposable
         Text(json, "upstream", record.Upstream);
         if (record.UpstreamStatus is { } status) json.WriteNumber("upstreamStatus", status);
         Text(json, "decision", record.Decision);
+        Text(json, "reason", record.Reason);
         Text(json, "userAgent", record.UserAgent?[..Math.Min(record.UserAgent.Length, MaxUserAgentLength)]);
         json.WriteBoolean("tls", record.Tls);
         json.WriteEndObject();

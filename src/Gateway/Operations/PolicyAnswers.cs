@@ -28,7 +28,11 @@ internal sealed record PolicyQuestion(
 
 /// <param name="Answer">Null when there is none.</param>
 /// <param name="Problem">Why there is no answer; null when there is one.</param>
-internal sealed record PolicyExplained(PolicyAnswer? Answer, string? Problem);
+internal sealed record PolicyExplained(PolicyAnswer? Answer, string? Problem)
+{
+    /// <summary>The decision that was asked for, as it is recorded; null where something else was.</summary>
+    public string? Decision { get; init; }
+}
 
 /// <summary>The policy's answer; the field names are those of a decision (docs/policy.md), where it has them.</summary>
 /// <param name="Outcome">Were every rule enforced.</param>

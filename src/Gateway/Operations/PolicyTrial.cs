@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Fronting;
@@ -51,8 +52,13 @@ internal sealed class PolicyTrial
     {
         var (policy, problem) = question.Policy?.Read() ?? (options.Policy, null);
         if (problem is not null) return new(null, problem);
+        if (new Decisions(volume.Ledger).Find(question.Reference) is { } recorded)
+            return new(null, null) { Decision = Encoding.UTF8.GetString(recorded.Json) };
         if (WrittenReference.Parse(question.Reference) is not { } asked)
-            return new(null, $"expected repository:tag or repository@digest, {Printable.Quote(question.Reference)} came");
+            return new(
+                null,
+                $"expected repository:tag or repository@digest without a host, or a decision that is still kept, "
+                + $"{Printable.Quote(question.Reference)} came");
         if (StageOf(question.Stage) is not { } stage)
             return new(null, $"expected a stage such as push, tag or pull, {Printable.Quote(question.Stage)} came");
         var what = asked.What ?? WrittenReference.Latest;
@@ -60,7 +66,7 @@ internal sealed class PolicyTrial
         var routed = trial._router.Route("", null, asked.Name);
         if (routed.Repository is not { } repository) return new(null, $"no route leads to {asked.Name}");
         if (await repository.ExplainAsync(what, stage, cancellationToken) is not { } explained)
-            return new(null, $"{asked.Name} has no {what} here; push or pull it first");
+            return new(null, $"{asked.Name} has no {what} here: push or pull it first; of what was refused, ask for the decision in the refusal");
         return new(Describe(repository.Name, what, stage, explained, trial._clock.GetUtcNow()) with
         {
             Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,

@@ -8,6 +8,9 @@ internal sealed class ProcessMetrics : IDisposable
 {
     private readonly Meter _meter = new("Gateway.Process");
 
+    /// <summary>Whether what the configuration said when it was last read holds.</summary>
+    public bool IsReloaded { get; set; } = true;
+
     public ProcessMetrics(string version, Volume volume)
     {
         _meter.CreateObservableGauge(
@@ -20,6 +23,10 @@ internal sealed class ProcessMetrics : IDisposable
             "gateway.disk.writable",
             () => volume.ReadOnlyBecause is null ? 1L : 0L,
             description: "Whether the volume takes writes; /readyz says why not.");
+        _meter.CreateObservableGauge(
+            "gateway.config.last_reload_success",
+            () => IsReloaded ? 1L : 0L,
+            description: "0 while the configuration that was read last is not in force; the log says why.");
     }
 
     public void Dispose() => _meter.Dispose();

@@ -71,6 +71,9 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     /// <summary>The policy decision that refused or warned.</summary>
     public string? Decision { get; set; }
 
+    /// <summary>The code of the first reason of the decision.</summary>
+    public string? Reason { get; set; }
+
     /// <summary>Time from the request's head to the answer's; null when none was sent.</summary>
     public TimeSpan? FirstByte { get; private set; }
 

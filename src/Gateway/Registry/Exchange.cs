@@ -85,6 +85,7 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
     public void Note(Decision decision)
     {
         Record.Decision = decision.Id;
+        Record.Reason = decision.Verdict.Reasons.FirstOrDefault()?.Code;
         Response.Headers[RegistryHeaders.GatewayDecision] = decision.Id;
     }
 

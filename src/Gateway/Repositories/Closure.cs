@@ -35,6 +35,9 @@ internal sealed class Closure
 
     public StoredManifest Manifest { get; }
 
+    /// <summary>See <see cref="PolicyInput.EvidenceFrom"/>.</summary>
+    public RepositoryName? EvidenceFrom { get; set; }
+
     /// <summary>See <see cref="PolicyInput.Canonical"/>.</summary>
     public Digest Canonical { get; }
 

@@ -175,6 +175,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         {
             Now = now,
             Canonical = closure.Canonical,
+            EvidenceFrom = closure.EvidenceFrom,
         };
         return engine.Needs(input) is var needs and not FactKinds.None
             ? input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) }
@@ -208,10 +209,19 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     public static VerdictStamp Stamp(Verdict verdict) =>
         new(verdict.Revision, (byte)verdict.Outcome, verdict.Until?.ToUnixTimeSeconds() ?? 0);
 
-    /// <summary>What a person is told of an offer: the first words of the message, for clients cut the end.</summary>
-    public string Waiting(IEnumerable<TagName> tags)
+    /// <summary>
+    /// When a tag that waits is dropped. What is too young can do nothing about it: its time runs from the day that it is old enough.
+    /// </summary>
+    public DateTimeOffset ExpiryOf(Verdict verdict)
     {
-        var expires = (clock.GetUtcNow() + Quarantine.PendingTtl).UtcDateTime;
+        var isTooYoung = verdict.Reasons.Any(static reason => reason.Code == ReasonCodes.LimitMinAge);
+        return (isTooYoung && verdict.Until is { } ripe ? ripe : clock.GetUtcNow()) + Quarantine.PendingTtl;
+    }
+
+    /// <summary>What a person is told of an offer: the first words of the message, for clients cut the end.</summary>
+    public string Waiting(IEnumerable<TagName> tags, Verdict verdict)
+    {
+        var expires = ExpiryOf(verdict).UtcDateTime;
         return string.Create(
             CultureInfo.InvariantCulture, $"quarantined: tag {string.Join(", ", tags)} not moved, expires {expires:yyyy-MM-ddTHH:mmZ}");
     }

@@ -107,6 +107,7 @@ internal sealed partial class Repository
                 await judge.OfArrivalAsync(backing, Name, manifest, Stage.Promote, [tag], cancellationToken));
         }
         var closure = await judge.ReadAsync(source.Backing, manifest, null, cancellationToken, bindings: backing);
+        closure.EvidenceFrom = source.Name;
         var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Promote, [tag], cancellationToken);
         foreach (var (digest, _) in closure.Descendants) moved.AddRange(await source.StoredAsync(digest, default, cancellationToken));
         moved.Reverse();

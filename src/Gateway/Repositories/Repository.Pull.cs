@@ -71,8 +71,11 @@ internal sealed partial class Repository
     private Answer<StoredManifest> Show(Asker asker, StoredManifest manifest, Verdict verdict, string reference, Provenance provenance)
     {
         if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, provenance);
-        var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, asker);
-        return verdict.Admits || IsKnownPusher(asker)
+        var isShown = verdict.Admits || IsKnownPusher(asker);
+        // Whoever signs without having logged in is told here why it does not work.
+        var lead = !isShown && verdict.Outcome == Outcome.Quarantine ? "held, seen by who may push here" : null;
+        var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, asker, lead);
+        return isShown
             ? new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision }
             : new Answer<StoredManifest>.Hidden(decision, provenance);
     }

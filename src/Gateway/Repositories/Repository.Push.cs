@@ -101,7 +101,7 @@ internal sealed partial class Repository
         var warning = waiting.Length > 0
             ? judge.Decide(
                 waiting[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
-                judge.Waiting(waiting.Select(t => t.Tag)))
+                judge.Waiting(waiting.Select(t => t.Tag), waiting[0].Verdict))
             : worst.Outcome != Outcome.Allow
                 ? judge.Decide(
                     worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
@@ -137,8 +137,7 @@ internal sealed partial class Repository
             else
             {
                 var missing = verdict.Reasons.IsEmpty ? "" : verdict.Reasons[0].Message;
-                var expires = clock.GetUtcNow() + judge.Quarantine.PendingTtl;
-                yield return new Operation.Offer(tag, manifest.Digest, asker.Actor, expires, missing);
+                yield return new Operation.Offer(tag, manifest.Digest, asker.Actor, judge.ExpiryOf(verdict), missing);
             }
         }
         // A tag under which evidence is found means a subject: what it was bound to stays evidence when it moves on.

@@ -28,7 +28,7 @@ internal sealed partial class Repository
         if (!bound.IsUnbound) return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
         if (failure is not null) return NotForwarded<StoredManifest>(failure);
         if (verdict is null) return new Answer<StoredManifest>.Absent(Provenance.Local);
-        var lead = $"pending since {offer.At.UtcDateTime:yyyy-MM-ddTHH:mmZ}";
+        var lead = $"pending since {offer.At.UtcDateTime:yyyy-MM-ddTHH:mmZ}, seen by who may push here";
         return new Answer<StoredManifest>.Hidden(
             judge.Decide(verdict, Stage.Pull, Name, offer.Tag.Value, offer.Digest, asker, lead), Provenance.Hit);
     }

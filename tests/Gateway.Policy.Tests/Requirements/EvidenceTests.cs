@@ -120,6 +120,38 @@ public sealed class EvidenceTests
         Assert.Equal(admitted, Engine(Covering(coverage)).Judge(Having(Question(index, Amd, Arm), evidence)).Admits);
     }
 
+    [Fact]
+    public void Advice_about_images_of_an_index_that_are_not_signed_signs_all_of_them()
+    {
+        var index = Index(Amd, Arm);
+        var input = Having(Question(index, Amd, Arm), (index, SignatureOf(index, Key)), (Amd, SignatureOf(Amd, Key)));
+        var reason = Assert.Single(Engine(Covering(IndexCoverage.Children)).Judge(input).Reasons);
+        Assert.Equal(ReasonCodes.CoverageChildUnsigned, reason.Code);
+        Assert.EndsWith($"cosign sign --key KEY --recursive HOST/team/app@{DigestOf(index)}", reason.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Advice_about_attestations_has_all_that_the_command_needs_and_names_the_image_that_lacks_one()
+    {
+        static PolicyEngine Attested(IndexCoverage coverage) => Engine(Signed with
+        {
+            Require = new() { Attestations = [new(Forge.Slsa, "release") { Coverage = coverage }] },
+        });
+        var index = Index(Amd);
+        var advice = $"cosign attest --key KEY --predicate FILE --type {Forge.Slsa} HOST/team/app@";
+        Assert.EndsWith(
+            advice + DigestOf(index), Attested(IndexCoverage.Index).Judge(Question(index, Amd)).Reasons[0].Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            advice + DigestOf(Amd), Attested(IndexCoverage.Children).Judge(Question(index, Amd)).Reasons[0].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Advice_names_the_repository_that_evidence_is_taken_from()
+    {
+        var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
+        Assert.EndsWith($" HOST/stage/app@{DigestOf(Image)}", Engine(Signed).Judge(input).Reasons[0].Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(IndexCoverage.Index, true)]
     [InlineData(IndexCoverage.Either, true)]

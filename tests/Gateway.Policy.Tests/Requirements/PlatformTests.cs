@@ -34,6 +34,11 @@ public sealed class PlatformTests
         Assert.Contains("it offers linux/amd64, not linux/arm64", reason.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Image_that_does_not_say_what_it_runs_on_is_told_so() => Assert.Contains(
+        "it offers no platform, not linux/amd64",
+        Both.Ask(Question(Index(Amd), Amd).WithConfigs((Amd, Runs("", "")))).Reasons[0].Message, StringComparison.Ordinal);
+
     [Theory]
     [InlineData("linux/arm64", true)]
     [InlineData("linux/arm64/v8", true)]

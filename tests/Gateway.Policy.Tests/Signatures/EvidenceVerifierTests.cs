@@ -151,6 +151,15 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
+    public void Attestation_of_another_type_than_the_one_asked_for_is_told_of()
+    {
+        var older = Referrer(Of(Bundle(Release, Statement("https://slsa.dev/provenance/v0.2"))));
+
+        Assert.EndsWith("; there is one of 'https://slsa.dev/provenance/v0.2'", AskAttested(Trust, [], older).Why, StringComparison.Ordinal);
+        Assert.DoesNotContain("there is one", AskAttested(Trust, [], Referrer(Of(Bundle(Release)))).Why, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void One_attestation_of_several_that_says_what_is_asked_is_enough()
     {
         var where = new[] { new PredicateCondition("$.result", new(TextComparison.Exact, "pass")) };

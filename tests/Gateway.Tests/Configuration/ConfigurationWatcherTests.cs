@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -86,6 +87,16 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_is_likely_not_meant_in_what_was_taken_up_is_logged()
+    {
+        Start("cache: { maxSize: 1GiB }");
+
+        await Write("policy: { default: allow, rules: [ { id: types, match: { repos: [Prod/app] }, require: { limits: { maxLayers: 3 } } } ] }");
+
+        await _log.Has("RULE_NEVER: 'Prod/app' matches no repository");
+    }
+
+    [Fact]
     public async Task Change_that_needs_a_restart_is_refused_whole_and_named()
     {
         Start("cache: { maxSize: 1GiB }");
@@ -143,6 +154,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
             _log)
         {
             Told = why => _told.Writer.TryWrite(why ?? "taken up"),
+            Doubts = PolicyLintCommand.Doubts,
         };
 
     private LoadedConfiguration Load() => ConfigurationLoader.Load(File, []);

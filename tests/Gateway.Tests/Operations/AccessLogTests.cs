@@ -1,6 +1,9 @@
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Gateway.Oci;
 using Gateway.Operations;
+using Gateway.Policy;
 using Xunit;
 
 namespace Gateway.Tests.Operations;
@@ -23,6 +26,20 @@ public sealed class AccessLogTests
         Assert.Equal(("invalid", "NAME_INVALID"), (Text(lines[1], "route"), Text(lines[1], "errorCode")));
         Assert.DoesNotContain("hunter2", text, StringComparison.Ordinal);
         Assert.DoesNotContain("aHVudGVy", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refusal_is_told_with_its_decision_and_the_code_of_its_reason()
+    {
+        await using var rig = await GatewayRig.StartAsync(options => options with { Policy = new() { Default = Outcome.Deny } });
+        const string Empty = """{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}""";
+        using var index = new StringContent(Empty, new MediaTypeHeaderValue(MediaTypes.OciIndex));
+        (await rig.SendAsync("PUT", "/v2/team/app/manifests/v1", index)).Dispose();
+        await rig.StopAsync();
+
+        var line = JsonDocument.Parse(rig.AccessLog.ToArray()).RootElement;
+        Assert.StartsWith("d-", Text(line, "decision"), StringComparison.Ordinal);
+        Assert.Equal("NO_RULE_DEFAULT", Text(line, "reason"));
     }
 
     [Fact]

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Gateway.Access;
+using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Operations;
@@ -120,7 +122,25 @@ public sealed class PolicyTrialTests : IAsyncLifetime
         Assert.Equal("deny", later.Effective);
     }
 
+    [Fact]
+    public async Task Decision_is_explained_by_its_id()
+    {
+        await _rig.PushAsync("v1", "one");
+        var refused = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, "v1")).Decision;
+
+        var explained = await PolicyTrial.ExplainAsync(Options(), _rig.Volume, new(refused.Id), default);
+
+        using var record = JsonDocument.Parse(explained.Decision!);
+        var lines = RecordedLines.Of(record.RootElement).ToArray();
+        Assert.StartsWith($"decision    {refused.Id}, ", lines[0], StringComparison.Ordinal);
+        Assert.Contains($"told        {refused.Message}", lines);
+        Assert.Contains("rule        signed (repos prod/**): quarantine", lines);
+        Assert.Contains(lines, line => line.StartsWith("            SIG_NONE: policy rule 'signed': ", StringComparison.Ordinal));
+    }
+
     [Theory]
+    [InlineData("d-7K2MPQ4X", "pull", "expected repository:tag or repository@digest without a host, or a decision that is still kept")]
+    [InlineData("127.0.0.1:5000/prod/app:v1", "pull", "expected repository:tag or repository@digest without a host")]
     [InlineData("prod/app:v2", "pull", "prod/app has no v2 here")]
     [InlineData("prod/app", "pull", "prod/app has no latest here")]
     [InlineData("prod/other:v1", "pull", "prod/other has no v1 here")]

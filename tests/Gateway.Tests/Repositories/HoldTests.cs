@@ -58,7 +58,26 @@ public sealed class HoldTests : IAsyncLifetime
         Assert.Equal(["v1"], await _rig.TagsAsync(HoldRig.Pusher));
         var told = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, "v1")).Decision;
         Assert.StartsWith("pending since 20", told.Message, StringComparison.Ordinal);
+        Assert.Contains("Z, seen by who may push here; policy rule", told.Message, StringComparison.Ordinal);
         Assert.Contains("cosign sign", told.Message, StringComparison.Ordinal);
+        var byDigest = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, digest.ToString())).Decision;
+        Assert.StartsWith("held, seen by who may push here; policy rule", byDigest.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_push_that_is_too_young_waits_until_it_is_old_enough_however_long_that_is()
+    {
+        _rig.Reload(new()
+        {
+            Default = Outcome.Allow, Rules = [new() { Id = "cool-down", Require = new() { Limits = new() { MinAge = TimeSpan.FromDays(3) } } }],
+        });
+        var (digest, answer) = await _rig.PushAsync("v1", "one");
+        var told = $"expires {_rig.Clock.GetUtcNow().AddDays(4).UtcDateTime:yyyy-MM-dd}";
+        Assert.Contains(told, Ok(answer).Warning!.Message, StringComparison.Ordinal);
+        _rig.Clock.Advance(TimeSpan.FromDays(2));
+        Assert.Equal("Hidden", await PullerSees("v1"));
+        _rig.Clock.Advance(TimeSpan.FromHours(25));
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
     }
 
     [Fact]

@@ -40,6 +40,7 @@ public sealed class PromotionTests : IAsyncLifetime
         var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
         var refused = Assert.IsType<Answer<PushedManifest>.Refused>(await PromoteAsync(digest));
         Assert.Contains(refused.Decision.Verdict.Reasons, r => r.Code == ReasonCodes.SigNone);
+        Assert.EndsWith($"cosign sign --key KEY HOST/stage/app@{digest}", refused.Decision.Message, StringComparison.Ordinal);
         Assert.Equal("Absent", await _rig.SeenAsync(HoldRig.Pusher, digest.ToString()));
     }
 

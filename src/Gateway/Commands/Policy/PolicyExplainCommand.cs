@@ -12,7 +12,10 @@ internal static class PolicyExplainCommand
 {
     public static Command Create()
     {
-        var reference = new Argument<string>("REFERENCE") { Description = "repository:tag or repository@digest; without either, latest." };
+        var reference = new Argument<string>("REFERENCE")
+        {
+            Description = "repository:tag or repository@digest, without either latest; or the id of a decision, d-….",
+        };
         var stage = new Option<string>("--stage")
         {
             Description = "push, proxyFetch, tag, pull or promote.", DefaultValueFactory = _ => "pull",
@@ -61,6 +64,13 @@ internal static class PolicyExplainCommand
 
     private static async Task<int> PrintAsync(InvocationConfiguration invocation, bool asJson, PolicyExplained explained)
     {
+        if (explained.Decision is { } decision)
+        {
+            using var record = JsonDocument.Parse(decision);
+            if (asJson) await invocation.Output.WriteLineAsync(decision);
+            else foreach (var line in RecordedLines.Of(record.RootElement)) await invocation.Output.WriteLineAsync(line);
+            return PolicyExit.Of(Enum.Parse<Outcome>(record.RootElement.GetProperty("effective").GetString()!, ignoreCase: true));
+        }
         if (explained.Answer is not { } answer)
         {
             await invocation.Error.WriteLineAsync($"gateway: {explained.Problem}");

@@ -32,6 +32,10 @@ internal static partial class PolicyLintCommand
         return command;
     }
 
+    /// <summary>The warnings of now, a line each.</summary>
+    public static IEnumerable<string> Doubts(LoadedConfiguration loaded) =>
+        Lint(loaded, DateTimeOffset.UtcNow).Select(static warning => warning.ToString());
+
     /// <summary>The warnings, in the file's order.</summary>
     public static Warning[] Lint(LoadedConfiguration loaded, DateTimeOffset now)
     {
