@@ -71,7 +71,8 @@ internal sealed record RuleHearing(
                 RuleMode.Warn => Outcome.Warn,
                 _ => Outcome.Allow,
             };
-            return new(finding, enforced, enforced < cap ? enforced : cap, exception, exception is null ? written.MaxBy(e => e.Until) : null);
+            var ended = exception is null ? written.MaxBy(e => e.Until) : null;
+            return new(finding, enforced, enforced < cap ? enforced : cap, exception, ended);
         }
 
         public Reason ToReason(RuleOptions rule, PolicyInput? input) => new(

@@ -14,7 +14,8 @@ internal static class ServeCommand
         {
             var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), parsed.InvocationConfiguration.Error);
             if (loaded.Options is not { } options) return 1;
-            foreach (var doubt in PolicyLintCommand.Doubts(loaded)) await parsed.InvocationConfiguration.Error.WriteLineAsync($"warning: {doubt}");
+            var error = parsed.InvocationConfiguration.Error;
+            foreach (var doubt in PolicyLintCommand.Doubts(loaded)) await error.WriteLineAsync($"warning: {doubt}");
             return await GatewayServer.RunAsync(options, loaded.Path, PolicyLintCommand.Doubts, cancellationToken);
         });
         return command;

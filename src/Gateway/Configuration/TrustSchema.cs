@@ -168,7 +168,9 @@ internal static class TrustSchema
             foreach (var (i, key) in authority.AnyOf.Index().Where(one => !trust.Keys.ContainsKey(one.Item)))
                 reading.Add($"{place}.anyOf[{i}].key", $"'{key}' names no key{NearestName.Hint(key, trust.Keys.Keys)}");
             if (authority.Keyless is { } keyless && !trust.Keyless.ContainsKey(keyless.Root))
-                reading.Add($"{place}.keyless", $"'{keyless.Root}' names no root of policy.trust.keyless{NearestName.Hint(keyless.Root, trust.Keyless.Keys)}");
+                reading.Add(
+                    $"{place}.keyless",
+                    $"'{keyless.Root}' names no root of policy.trust.keyless{NearestName.Hint(keyless.Root, trust.Keyless.Keys)}");
             if (authority.Notation is { Store: var store } && !trust.Notation.ContainsKey(store))
                 reading.Add($"{place}.notation", $"'{store}' names no store{NearestName.Hint(store, trust.Notation.Keys)}");
         }

@@ -66,7 +66,8 @@ internal sealed class PolicyTrial
         var routed = trial._router.Route("", null, asked.Name);
         if (routed.Repository is not { } repository) return new(null, $"no route leads to {asked.Name}");
         if (await repository.ExplainAsync(what, stage, cancellationToken) is not { } explained)
-            return new(null, $"{asked.Name} has no {what} here: push or pull it first; of what was refused, ask for the decision in the refusal");
+            return new(
+                null, $"{asked.Name} has no {what} here: push or pull it first; of what was refused, ask for the decision in the refusal");
         return new(Describe(repository.Name, what, stage, explained, trial._clock.GetUtcNow()) with
         {
             Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,

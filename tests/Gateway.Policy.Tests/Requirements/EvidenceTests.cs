@@ -139,10 +139,9 @@ public sealed class EvidenceTests
         });
         var index = Index(Amd);
         var advice = $"cosign attest --key KEY --predicate FILE --type {Forge.Slsa} HOST/team/app@";
-        Assert.EndsWith(
-            advice + DigestOf(index), Attested(IndexCoverage.Index).Judge(Question(index, Amd)).Reasons[0].Message, StringComparison.Ordinal);
-        Assert.EndsWith(
-            advice + DigestOf(Amd), Attested(IndexCoverage.Children).Judge(Question(index, Amd)).Reasons[0].Message, StringComparison.Ordinal);
+        string Told(IndexCoverage coverage) => Attested(coverage).Judge(Question(index, Amd)).Reasons[0].Message;
+        Assert.EndsWith(advice + DigestOf(index), Told(IndexCoverage.Index), StringComparison.Ordinal);
+        Assert.EndsWith(advice + DigestOf(Amd), Told(IndexCoverage.Children), StringComparison.Ordinal);
     }
 
     [Fact]

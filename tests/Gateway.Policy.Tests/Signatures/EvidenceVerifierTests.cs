@@ -155,7 +155,8 @@ public sealed class EvidenceVerifierTests
     {
         var older = Referrer(Of(Bundle(Release, Statement("https://slsa.dev/provenance/v0.2"))));
 
-        Assert.EndsWith("; there is one of 'https://slsa.dev/provenance/v0.2'", AskAttested(Trust, [], older).Why, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "; there is one of 'https://slsa.dev/provenance/v0.2'", AskAttested(Trust, [], older).Why, StringComparison.Ordinal);
         Assert.DoesNotContain("there is one", AskAttested(Trust, [], Referrer(Of(Bundle(Release)))).Why, StringComparison.Ordinal);
     }
 

@@ -91,7 +91,8 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     {
         Start("cache: { maxSize: 1GiB }");
 
-        await Write("policy: { default: allow, rules: [ { id: types, match: { repos: [Prod/app] }, require: { limits: { maxLayers: 3 } } } ] }");
+        const string Rule = "{ id: few, match: { repos: [Prod/app] }, require: { limits: { maxLayers: 3 } } }";
+        await Write($"policy: {{ default: allow, rules: [ {Rule} ] }}");
 
         await _log.Has("RULE_NEVER: 'Prod/app' matches no repository");
     }

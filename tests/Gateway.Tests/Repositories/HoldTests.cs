@@ -69,7 +69,8 @@ public sealed class HoldTests : IAsyncLifetime
     {
         _rig.Reload(new()
         {
-            Default = Outcome.Allow, Rules = [new() { Id = "cool-down", Require = new() { Limits = new() { MinAge = TimeSpan.FromDays(3) } } }],
+            Default = Outcome.Allow,
+            Rules = [new() { Id = "cool-down", Require = new() { Limits = new() { MinAge = TimeSpan.FromDays(3) } } }],
         });
         var (digest, answer) = await _rig.PushAsync("v1", "one");
         var told = $"expires {_rig.Clock.GetUtcNow().AddDays(4).UtcDateTime:yyyy-MM-dd}";

@@ -21,13 +21,15 @@ internal static class RecordedLines
             foreach (var reason in reasons[Text(rule, "id")]) yield return Line(reason);
         }
         // What the gate itself refuses is under no rule of the file.
-        foreach (var reason in reasons.Where(of => !rules.Any(rule => Text(rule, "id") == of.Key)).SelectMany(static of => of)) yield return Line(reason);
+        var others = reasons.Where(of => !rules.Any(rule => Text(rule, "id") == of.Key));
+        foreach (var reason in others.SelectMany(static of => of)) yield return Line(reason);
         foreach (var seen in decision.GetProperty("evidence").EnumerateArray())
         {
             var came = seen.GetProperty("verified").GetBoolean() ? $"counts for {Text(seen, "authority")}" : Text(seen, "code");
             yield return $"evidence    {Text(seen, "digest")}: {Text(seen, "kind")} ({Text(seen, "format")}), {came}: {Text(seen, "why")}";
         }
-        foreach (var exception in decision.GetProperty("exceptionsUsed").EnumerateArray()) yield return $"exception   {exception.GetString()}";
+        foreach (var exception in decision.GetProperty("exceptionsUsed").EnumerateArray())
+            yield return $"exception   {exception.GetString()}";
     }
 
     private static string Line(JsonElement reason) => $"            {Text(reason, "code")}: {Text(reason, "message")}";
