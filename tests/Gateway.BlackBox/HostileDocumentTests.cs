@@ -28,6 +28,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         { "a key in another case", Manifest, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER],"Layers":[]}""" },
         { "a key with the long s", Manifest, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER],"layer\u017f":[]}""" },
         { "a nested key in another case", Manifest, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","Digest":"sha256:00","digest":"LAYERDIGEST","size":5}]}""" },
+        { "a layer that is called a manifest", Manifest, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[{"mediaType":"{{Manifest}}","digest":"LAYERDIGEST","size":5}]}""" },
         { "a byte order mark", Manifest, $$"""{{'\uFEFF'}}{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER]}""" },
         { "more after the document", Manifest, $$"""{"schemaVersion":2,"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER]}{}""" },
         { "a comment", Manifest, $$"""{"schemaVersion":2,/* */"mediaType":"{{Manifest}}","config":CONFIG,"layers":[LAYER]}""" },

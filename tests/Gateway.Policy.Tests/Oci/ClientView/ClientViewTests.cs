@@ -57,7 +57,8 @@ public sealed class ClientViewTests : IAsyncLifetime
             _ => new IndexDocuments(seed, client.IsFlat),
         };
         var view = new OurView(content, client.FollowsSubjects);
-        var written = Enumerable.Range(0, Documents).Select(content.Write).ToList();
+        // Each once: the same bytes under two types would be served as one of them.
+        var written = Enumerable.Range(0, Documents).Select(content.Write).DistinctBy(document => document.Digest).ToList();
         var accepted = written.Where(document => view.Of(document) is not null).ToList();
         Assert.InRange(accepted.Count, Documents / 6, Documents * 5 / 6);
         foreach (var blob in content.Blobs.Values) _from.AddBlob("view", blob);
