@@ -11,7 +11,11 @@ namespace Gateway.Policy;
 /// <param name="Until">The earliest moment that could change it.</param>
 /// <param name="CouldBeMended">Whether all that it refuses for is a lack of evidence or of age.</param>
 internal sealed record RuleHearing(
-    RuleVerdict Verdict, ImmutableArray<EvidenceSeen> Evidence, ImmutableArray<string> Exceptions, DateTimeOffset? Until, bool CouldBeMended)
+    RuleVerdict Verdict,
+    ImmutableArray<EvidenceSeen> Evidence,
+    ImmutableArray<string> Exceptions,
+    DateTimeOffset? Until,
+    bool CouldBeMended)
 {
     /// <summary>Asks a rule.</summary>
     public static RuleHearing Of(Rule rule, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions)

@@ -49,7 +49,8 @@ public sealed partial class HoldTests : HoldScenario
         var podman = new Podman(Pusher);
         var image = (await podman.RunAsync("pull", "--quiet", $"oci:{layout}")).Succeeded().Stdout.Trim();
         return await podman.RunAsync(
-            "push", "--tls-verify=false", "--creds", $"ci:{Password}", "--digestfile", Pusher.Folder["pushed"], image, $"docker://{At(reference)}");
+            "push", "--tls-verify=false", "--creds", $"ci:{Password}", "--digestfile", Pusher.Folder["pushed"], image,
+            $"docker://{At(reference)}");
     }
 
     [Theory]
@@ -78,7 +79,8 @@ public sealed partial class HoldTests : HoldScenario
         await AssertSeenAsync(Puller, "held/app:v1", digest);
         (await Puller.CraneAsync("pull", "--insecure", At("held/app:v1"), Puller.Folder["pulled.tar"])).Succeeded();
         (await Puller.RunAsync(
-            cosign, "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", Pusher.Folder["good.pub"], At($"held/app@{digest}")))
+            cosign, "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", Pusher.Folder["good.pub"],
+            At($"held/app@{digest}")))
             .Succeeded();
 
         var next = await PushAsync(client, "held/app:v1", "two");
@@ -101,7 +103,8 @@ public sealed partial class HoldTests : HoldScenario
         (await SignAsync("cosign3", "good", "held/web:1.2.3")).Succeeded();
         (await PullAsync()).Succeeded();
         Assert.Equal(
-            await File.ReadAllBytesAsync(Pusher.Folder["web-1.2.3.tgz"]), await File.ReadAllBytesAsync(Puller.Folder["home/web-1.2.3.tgz"]));
+            await File.ReadAllBytesAsync(Pusher.Folder["web-1.2.3.tgz"]),
+            await File.ReadAllBytesAsync(Puller.Folder["home/web-1.2.3.tgz"]));
 
         Task<Output> PullAsync() => Puller.HelmAsync(
             "pull", "--plain-http", $"oci://{At("held/web")}", "--version", "1.2.3", "--destination", Puller.Folder["home"]);
@@ -163,14 +166,19 @@ public sealed partial class HoldTests : HoldScenario
 
         await AssertSeenAsync(Puller, "held/app:v1", digest);
         (await Puller.RunAsync(
-            "cosign3", "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", Pusher.Folder["good.pub"], At("held/app:v1")))
+            "cosign3", "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", Pusher.Folder["good.pub"],
+            At("held/app:v1")))
             .Succeeded();
     }
 
     private async Task<(int Code, string Text)> PromoteAsync(string digest)
     {
-        var start = new ProcessStartInfo(
-            "dotnet", [GatewayProcess.Assembly, "promote", "--server", $"http://{Gateway.Host}", "--user", "ci", $"stage/app@{digest}", "held/app:v1"])
+        string[] arguments =
+        [
+            GatewayProcess.Assembly, "promote", "--server", $"http://{Gateway.Host}", "--user", "ci",
+            $"stage/app@{digest}", "held/app:v1",
+        ];
+        var start = new ProcessStartInfo("dotnet", arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -119,7 +119,8 @@ internal sealed class Document
         CheckBlobs();
     }
 
-    // Clients that copy by what a descriptor says of itself ask for such a one as a manifest, and go on below it; others take it for a blob.
+    // Clients that copy by what a descriptor says of itself ask for such a one as a manifest, and go on below it; others take it for a
+    // blob.
     private void CheckBlobs()
     {
         if (_config is not null) CheckBlob("config", _config);

@@ -3,11 +3,18 @@ using System.Globalization;
 namespace Gateway.Oci;
 
 /// <summary>Moments as RFC 3339 writes them.</summary>
-internal static class Moments
+public static class Moments
 {
     private const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
 
     private static readonly string[] Formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];
+
+    /// <summary>A moment in UTC to the second.</summary>
+    public static string Text(DateTimeOffset moment) =>
+        moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    /// <summary>Its day in UTC.</summary>
+    public static string Day(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     /// <summary>The moment in UTC, cut off after 100 ns; null when the text is none.</summary>
     public static DateTimeOffset? Parse(string text)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Oci;
 
 namespace Gateway.Policy;
 
@@ -23,10 +24,10 @@ internal static class AgeBounds
             hearing.ChangesAt(since + most);
             if (now >= since + most)
                 hearing.Findings.Add(new(
-                    ReasonCodes.LimitMaxAge, $"{what} {Text(since)}{how}, it is older than {Text(most)}", "push a newer build")
+                    ReasonCodes.LimitMaxAge, $"{what} {Moments.Text(since)}{how}, it is older than {Text(most)}", "push a newer build")
                 {
-                    Expected = $"{what} after {Text(now - most)}",
-                    Found = Text(since),
+                    Expected = $"{what} after {Moments.Text(now - most)}",
+                    Found = Moments.Text(since),
                 });
         }
         if (limits.MinAge is { } least && IsServed(hearing.Input.Stage))
@@ -34,20 +35,17 @@ internal static class AgeBounds
             hearing.ChangesAt(since + least);
             if (now < since + least)
                 hearing.Findings.Add(new(
-                    ReasonCodes.LimitMinAge, $"{what} {Text(since)}{how}, it is younger than {Text(least)}",
-                    $"wait until {Text(since + least)}")
+                    ReasonCodes.LimitMinAge, $"{what} {Moments.Text(since)}{how}, it is younger than {Text(least)}",
+                    $"wait until {Moments.Text(since + least)}")
                 {
-                    Expected = $"{what} before {Text(now - least)}",
-                    Found = Text(since),
+                    Expected = $"{what} before {Moments.Text(now - least)}",
+                    Found = Moments.Text(since),
                 });
         }
     }
 
     // A push brings it in; that it then waits is a matter of the pulls.
     private static bool IsServed(Stage stage) => stage is Stage.ProxyFetch or Stage.Pull;
-
-    private static string Text(DateTimeOffset moment) =>
-        moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     private static string Text(TimeSpan age) => age.Ticks % TimeSpan.TicksPerDay == 0
         ? age.Days == 1 ? "1 day" : $"{age.Days} days"

@@ -26,7 +26,8 @@ public sealed class EvidenceSet
     /// </summary>
     public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence)
     {
-        var first = evidence.OrderBy(static one => one.Place).ThenByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
+        var first = evidence
+            .OrderBy(static one => one.Place).ThenByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
         var layers = Distinct(first.Take(EvidenceBudget.MaxManifests));
         var found = ImmutableArray.CreateBuilder<FoundSignature>();
         long bytes = 0;

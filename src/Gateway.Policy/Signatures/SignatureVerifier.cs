@@ -60,12 +60,12 @@ public sealed class SignatureVerifier(TrustOptions trust)
         if (at < options.NotBefore)
             return Checked.Untrusted(
                 ReasonCodes.SigTimeInvalid,
-                $"signed by {who}, seen {Text(at)}, before the key's notBefore {Text(options.NotBefore.Value)}");
+                $"signed by {who}, seen {Moments.Text(at)}, before the key's notBefore {Moments.Text(options.NotBefore.Value)}");
         if (at >= options.RetiredAt)
             return Checked.Untrusted(
                 ReasonCodes.SigKeyRetired,
-                $"signed by {who}, first seen {Text(at)}, after the key was retired at {Text(options.RetiredAt.Value)}");
-        var when = signed is null ? "" : $" at {Text(signed.At)}";
+                $"signed by {who}, first seen {Moments.Text(at)}, after the key was retired at {Moments.Text(options.RetiredAt.Value)}");
+        var when = signed is null ? "" : $" at {Moments.Text(signed.At)}";
         return Checked.Trusted(options.Key.Fingerprint, $"signed by {who}{when}") with { SignedAt = signed };
     }
 
@@ -106,7 +106,4 @@ public sealed class SignatureVerifier(TrustOptions trust)
 
     // Enough to tell keys apart by eye.
     private static string Short(string fingerprint) => fingerprint[..19];
-
-    private static string Text(DateTimeOffset moment) =>
-        moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -1,5 +1,5 @@
-using System.Globalization;
 using Gateway.Fronting;
+using Gateway.Oci;
 
 namespace Gateway.Operations;
 
@@ -18,8 +18,7 @@ internal sealed record ForwardList(int Waiting, IReadOnlyList<ForwardEntry> Forw
             all.Count(f => f.Forward.IsWaiting),
             [
                 .. all.Take(Most).Select(f => new ForwardEntry(
-                    f.Repository, f.Forward.Sequence,
-                    f.Forward.At.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
+                    f.Repository, f.Forward.Sequence, Moments.Text(f.Forward.At),
                     [.. f.Forward.Manifests.Select(m => m.ToString())], [.. f.Forward.Tags.Select(t => t.Tag.Value)],
                     f.Forward.IsWaiting ? "pending" : "refused", f.Forward.Refusal ?? queue.TroubleOf(f.Repository))),
             ]);

@@ -187,7 +187,7 @@ internal sealed class TagRevalidation(
     private Result<TagState>.Found Stale(TagState live, Provenance asked, string why)
     {
         PullThroughMetrics.Request(source.Key, "tag", "stale");
-        var warning = $"stale: {why}; last validated {live.ValidatedAt.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}".Replace('"', '\'');
+        var warning = $"stale: {why}; last validated {Moments.Text(live.ValidatedAt)}".Replace('"', '\'');
         return new(live, asked with { IsHit = true, Warning = warning });
     }
 

@@ -153,7 +153,8 @@ public sealed class ManifestReaderTests
     public void Layer_or_config_that_is_called_a_manifest_is_refused(string type)
     {
         var called = $$"""{"mediaType":"{{type}}","digest":"{{Sha}}","size":2}""";
-        Assert.StartsWith("layers[1]: ", Refuse(ProblemCodes.AmbiguousDocument, Image(layers: $"{Layer},{called}")), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "layers[1]: ", Refuse(ProblemCodes.AmbiguousDocument, Image(layers: $"{Layer},{called}")), StringComparison.Ordinal);
         Assert.StartsWith("config: ", Refuse(ProblemCodes.AmbiguousDocument, Image(config: called)), StringComparison.Ordinal);
         Accept(Image($"\"subject\":{called}"));
     }

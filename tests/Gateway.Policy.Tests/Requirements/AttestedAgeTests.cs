@@ -103,7 +103,8 @@ public sealed class AttestedAgeTests
     {
         var unsigned = Pull(Rule(AtLeast3Days));
         Assert.Equal([ReasonCodes.SigNone, ReasonCodes.LimitAgeUnknown], unsigned.Codes());
-        Assert.Contains("its signed time is unknown: nothing by release that counts", unsigned.Reasons[1].Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "its signed time is unknown: nothing by release that counts", unsigned.Reasons[1].Message, StringComparison.Ordinal);
         var evidence = Signature(Image, logged: null);
         var reason = Assert.Single(Pull(Rule(AtLeast3Days), evidence).Reasons);
         Assert.Contains(

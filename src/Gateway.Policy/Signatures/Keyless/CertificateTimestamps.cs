@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
@@ -44,7 +45,7 @@ internal static class CertificateTimestamps
         if (root.CertificateLogs.FirstOrDefault(l => l.Id.Span.SequenceEqual(promise.LogId)) is not { } log)
             return $"the promise (SCT) is of log {Convert.ToHexStringLower(promise.LogId)}, which the trusted root does not name";
         if (!log.ValidFor.Contains(promise.Time))
-            return $"{log} is trusted from {log.ValidFor}, its promise (SCT) is of {TimeRange.Text(promise.Time)}";
+            return $"{log} is trusted from {log.ValidFor}, its promise (SCT) is of {Moments.Text(promise.Time)}";
         const byte sha256 = 4; // RFC 5246 §7.4.1.4.1, as the next two
         var algorithm = log.Key.Algorithm switch { KeyAlgorithm.Rsa => 1, KeyAlgorithm.Ecdsa => 3, _ => -1 };
         if (promise.HashAlgorithm != sha256 || promise.KeyAlgorithm != algorithm)

@@ -55,14 +55,14 @@ internal static class Certificates
         X509Certificate2Collection? carried = null)
     {
         if (!authority.ValidFor.Contains(at))
-            return (null, $"{Printable.Quote(authority.Uri)} is trusted from {authority.ValidFor}, not at {TimeRange.Text(at)}");
+            return (null, $"{Printable.Quote(authority.Uri)} is trusted from {authority.ValidFor}, not at {Moments.Text(at)}");
         var pinned = authority.Certificates.Select(der => X509CertificateLoader.LoadCertificate(der.Span)).ToList();
         try
         {
             using var chain = OfflineChain(pinned, at, usage);
             chain.ChainPolicy.ExtraStore.AddRange(carried ?? []);
             if (!chain.Build(certificate))
-                return (null, $"no path to {Printable.Quote(authority.Uri)} at {TimeRange.Text(at)}: {StatusOf(chain)}");
+                return (null, $"no path to {Printable.Quote(authority.Uri)} at {Moments.Text(at)}: {StatusOf(chain)}");
             // The builder also knows the machine's intermediates: they may not stand in for what is pinned.
             var path = chain.ChainElements.Skip(1).Select(e => e.Certificate).ToList();
             var allowed = pinned.Concat(carried ?? []).ToList();

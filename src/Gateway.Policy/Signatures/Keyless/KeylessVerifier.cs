@@ -36,7 +36,7 @@ public static class KeylessVerifier
             var (times, first) = TimesOf(material, log, root.Root);
             RequireIssued(leaf, times, root.Root);
             var identity = RequireIdentity(leaf, expected);
-            var trusted = Checked.Trusted(identity.ToString(), $"signed by {identity} at {TimeRange.Text(first.At)}");
+            var trusted = Checked.Trusted(identity.ToString(), $"signed by {identity} at {Moments.Text(first.At)}");
             return new(trusted with { SignedAt = first }, identity, first.At);
         }
         catch (RefusedException e)
@@ -54,9 +54,10 @@ public static class KeylessVerifier
     {
         if (root.MaxAge is not { } maxAge) return;
         if (root.ReadFrom is { } from && now - from <= maxAge) return;
-        var age = root.ReadFrom is { } known ? $"is of {TimeRange.Text(known)}" : "has no known age";
+        var age = root.ReadFrom is { } known ? $"is of {Moments.Text(known)}" : "has no known age";
         var limit = $"{maxAge.TotalDays:0.##} days";
-        throw new RefusedException(ReasonCodes.TrustStale, $"trusted root {Printable.Quote(name)} {age}, expected one not older than {limit}");
+        throw new RefusedException(
+            ReasonCodes.TrustStale, $"trusted root {Printable.Quote(name)} {age}, expected one not older than {limit}");
     }
 
     private static X509Certificate2 LeafOf(SignatureMaterial material)
@@ -72,8 +73,9 @@ public static class KeylessVerifier
         var (key, problem) = VerificationKey.Of(leaf);
         if (key is null) throw new RefusedException(ReasonCodes.SigBad, $"the certificate's key: {problem}");
         var hash = key.Bits switch { 384 => SignatureHash.Sha384, 521 => SignatureHash.Sha512, _ => SignatureHash.Sha256 };
-        if (!key.Verify(material.SignedBytes.Span, material.Signature.Span, hash))
-            throw new RefusedException(ReasonCodes.SigBad, $"the signature is not over this content by the certificate's {key.Fingerprint}");
+        if (key.Verify(material.SignedBytes.Span, material.Signature.Span, hash)) return;
+        throw new RefusedException(
+            ReasonCodes.SigBad, $"the signature is not over this content by the certificate's {key.Fingerprint}");
     }
 
     /// <summary>The moments at which the signature provably existed, and the earliest of them; at least one.</summary>
@@ -97,7 +99,7 @@ public static class KeylessVerifier
         foreach (var time in times)
         {
             if (!validity.Contains(time))
-                throw Invalid($"signed at {TimeRange.Text(time)}, the certificate is valid from {validity}");
+                throw Invalid($"signed at {Moments.Text(time)}, the certificate is valid from {validity}");
             var issuerKey = IssuerKeyOf(leaf, time, root);
             if (CertificateTimestamps.ProblemOf(leaf, issuerKey, root) is { } problem)
                 throw new RefusedException(ReasonCodes.SigNoTrusted, problem);

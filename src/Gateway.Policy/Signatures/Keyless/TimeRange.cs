@@ -1,4 +1,4 @@
-using System.Globalization;
+using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
@@ -11,9 +11,5 @@ public readonly record struct TimeRange(DateTimeOffset Start, DateTimeOffset? En
     public bool Contains(DateTimeOffset moment) => moment >= Start && (End is not { } end || moment <= end);
 
     /// <summary>Both ends in UTC, for messages.</summary>
-    public override string ToString() => $"{Text(Start)} to {(End is { } end ? Text(end) : "now")}";
-
-    /// <summary>A moment in UTC to the second, for messages.</summary>
-    internal static string Text(DateTimeOffset moment) =>
-        moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    public override string ToString() => $"{Moments.Text(Start)} to {(End is { } end ? Moments.Text(end) : "now")}";
 }

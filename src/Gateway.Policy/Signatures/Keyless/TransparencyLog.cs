@@ -94,7 +94,7 @@ public static class TransparencyLog
         if (entry.SignedEntryTimestamp is not { } promise) return null;
         if (body.IsVersion2) return "it has a promise, which Rekor v2 does not give";
         if (entry.IntegratedTime is not { } time) return "it has a promise without a time";
-        if (!log.ValidFor.Contains(time)) return $"the log's key is trusted from {log.ValidFor}, its promise is of {TimeRange.Text(time)}";
+        if (!log.ValidFor.Contains(time)) return $"the log's key is trusted from {log.ValidFor}, its promise is of {Moments.Text(time)}";
         if (entry.LogIndex is < 0 or > MaxIndex) return $"its index is not from 0 to {MaxIndex}";
         var isGood = log.Key.Verify(CanonicalEntry(entry, time), promise.Span, log.Hash);
         return isGood ? null : "its promise (signed entry timestamp) is not good";

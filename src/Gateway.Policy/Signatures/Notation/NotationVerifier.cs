@@ -99,7 +99,7 @@ internal static class NotationVerifier
         SignedTime? signed = question is { Store.Tsa.IsEmpty: false, Stamp.Info: { } stamp }
             ? new(stamp.Timestamp, SignedTime.Stamp)
             : null;
-        var when = signed is null ? "" : $", stamped {TimeRange.Text(signed.At)}";
+        var when = signed is null ? "" : $", stamped {Moments.Text(signed.At)}";
         return Checked.Trusted(who, $"signed by {Printable.Quote(who)}{when}{noted}") with { SignedAt = signed };
     }
 
@@ -126,7 +126,7 @@ internal static class NotationVerifier
     }
 
     private static string? ProblemOfExpiry(Question question) => question.Signed.Expiry is { } expiry && question.Now >= expiry
-        ? $"the signature expired at {TimeRange.Text(expiry)}"
+        ? $"the signature expired at {Moments.Text(expiry)}"
         : null;
 
     private static string? ProblemOfTime(Question question)
@@ -144,7 +144,7 @@ internal static class NotationVerifier
     // From before to after, both within each certificate's validity; its last second is too late, on the safe side as in OpenSSL.
     private static string? ProblemAt(List<X509Certificate2> chain, DateTimeOffset from, DateTimeOffset to, string what) =>
         chain.Find(certificate => from < Start(certificate) || to >= End(certificate)) is { } wrong
-            ? $"{what} at {TimeRange.Text(from)}, {Printable.Quote(wrong.Subject)} is valid from {new TimeRange(Start(wrong), End(wrong))}"
+            ? $"{what} at {Moments.Text(from)}, {Printable.Quote(wrong.Subject)} is valid from {new TimeRange(Start(wrong), End(wrong))}"
             : null;
 
     // A root is revoked by taking it out of the store; of the rest those that name no place to ask cannot be revoked but by our own list.

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Gateway.Oci;
 using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
@@ -16,7 +16,7 @@ internal static class LintExceptions
 
     private static IEnumerable<LintFinding> Of(ExceptionOptions exception, string path, PolicyOptions policy, DateTimeOffset now)
     {
-        var day = exception.Until.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+        var day = Moments.Day(exception.Until);
         if (exception.Until <= now)
             yield return new($"{path}.until", "EXCEPTION_OVER", $"lifts nothing since {day}", "take the exception away");
         else if (exception.Until - now < Soon)

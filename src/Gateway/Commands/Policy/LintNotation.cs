@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
+using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Notation;
 
@@ -24,17 +24,16 @@ internal static class LintNotation
             var (place, end) = ($"{path}.{kind}[{i}]", new DateTimeOffset(certificate.NotAfter.ToUniversalTime()));
             if (end <= now)
                 yield return new(
-                    place, "CERTIFICATE_EXPIRED", $"{certificate.Subject} was valid until {Day(end)}",
+                    place, "CERTIFICATE_EXPIRED", $"{certificate.Subject} was valid until {Moments.Day(end)}",
                     "keep it only for signatures with a time stamp or by a signing authority; else take it away");
             else if (end - now < Soon)
                 yield return new(
-                    place, "CERTIFICATE_EXPIRES_SOON", $"{certificate.Subject} is valid until {Day(end)}", "add the next one before then");
+                    place, "CERTIFICATE_EXPIRES_SOON", $"{certificate.Subject} is valid until {Moments.Day(end)}",
+                    "add the next one before then");
         }
     }
 
     private static IEnumerable<(string Kind, int Index, ReadOnlyMemory<byte> Der)> Of(
         string kind, ImmutableArray<ReadOnlyMemory<byte>> all) =>
         all.Select((der, i) => (kind, i, der));
-
-    private static string Day(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 
@@ -52,11 +52,11 @@ internal static class LintTrust
                 $"sign with a key of {FairRsaBits} bits, ECDSA P-256 or Ed25519, and retire this one");
         if (key.RetiredAt > now && key.RetiredAt - now < Soon)
             yield return new(
-                $"{path}.retiredAt", "KEY_RETIRES_SOON", $"what comes after {Day(key.RetiredAt.Value)} does not count",
+                $"{path}.retiredAt", "KEY_RETIRES_SOON", $"what comes after {Moments.Day(key.RetiredAt.Value)} does not count",
                 "have the next key under anyOf before then");
         if (key.NotBefore > now)
             yield return new(
-                $"{path}.notBefore", "KEY_NOT_YET", $"nothing by this key counts before {Day(key.NotBefore.Value)}",
+                $"{path}.notBefore", "KEY_NOT_YET", $"nothing by this key counts before {Moments.Day(key.NotBefore.Value)}",
                 "check the year, or wait");
         if (key.RetiredAt <= key.NotBefore)
             yield return new(
@@ -77,11 +77,11 @@ internal static class LintTrust
         if (written + most <= now)
             yield return new(
                 $"{path}.trustedRoot", "ROOT_STALE",
-                $"the file is of {Day(written)}, older than maxAge: no keyless signature counts (TRUST_STALE)",
+                $"the file is of {Moments.Day(written)}, older than maxAge: no keyless signature counts (TRUST_STALE)",
                 "fetch the trusted root again");
         else if (written + most - now < Soon)
             yield return new(
-                $"{path}.trustedRoot", "ROOT_STALE_SOON", $"from {Day(written + most)} no keyless signature counts",
+                $"{path}.trustedRoot", "ROOT_STALE_SOON", $"from {Moments.Day(written + most)} no keyless signature counts",
                 "fetch the trusted root again");
     }
 
@@ -118,6 +118,4 @@ internal static class LintTrust
         // Of a URL a whole segment after the host must be fixed, else every account of the host matches.
         return scheme < 0 ? fixedPart.Length == 0 : fixedPart[(scheme + 3)..].Count(static c => c == '/') < 2;
     }
-
-    private static string Day(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
 
@@ -86,10 +86,10 @@ internal static class PolicyExplainCommand
         yield return $"reference   {answer.Repository} {answer.Reference}";
         yield return $"digest      {answer.Digest}";
         if (answer.State == "pending")
-            yield return $"state       pending until {Text(answer.Expires!.Value)}; live: {answer.Live ?? "nothing"}";
+            yield return $"state       pending until {Moments.Text(answer.Expires!.Value)}; live: {answer.Live ?? "nothing"}";
         if (answer.Rights is { } rights)
             yield return $"as          {rights.Actor}: {May(rights.MayPull)} pull, {May(rights.MayPush)} push";
-        yield return $"asked       at stage {answer.Stage}, {Text(answer.Time)}, policy {answer.PolicyRevision}";
+        yield return $"asked       at stage {answer.Stage}, {Moments.Text(answer.Time)}, policy {answer.PolicyRevision}";
         var changed = answer.Outcome == answer.Effective ? "" : $" ({answer.Outcome} but for modes and exceptions)";
         yield return $"outcome     {answer.Effective}{changed}";
         foreach (var rule in answer.Rules)
@@ -107,10 +107,8 @@ internal static class PolicyExplainCommand
             yield return $"evidence    {seen.Digest}: {seen.Kind} ({seen.Format}), {came}: {seen.Why}";
         }
         foreach (var exception in answer.ExceptionsUsed) yield return $"exception   {exception}";
-        if (answer.Until is { } until) yield return $"until       {Text(until)}, all else being equal";
+        if (answer.Until is { } until) yield return $"until       {Moments.Text(until)}, all else being equal";
     }
 
     private static string May(bool may) => may ? "may" : "may not";
-
-    private static string Text(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
 }
