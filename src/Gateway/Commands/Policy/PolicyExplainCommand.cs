@@ -99,7 +99,7 @@ internal static class PolicyExplainCommand
             if (rule.Fix.Length > 0 && !rule.Reasons.Any(reason => reason.Message.Contains(rule.Fix, StringComparison.Ordinal)))
                 yield return $"            {rule.Fix}";
             foreach (var age in rule.Ages)
-                yield return $"            age of {age.Manifest} from {Text(age.SignedAt)}, by the {age.By} in {age.Evidence}";
+                yield return $"            age of {age.Manifest} from {Moments.Text(age.SignedAt)}, by the {age.By} in {age.Evidence}";
         }
         foreach (var seen in answer.Evidence)
         {
