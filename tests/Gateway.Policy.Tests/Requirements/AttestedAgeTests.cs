@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using System.Text.Json.Nodes;
 using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Tests.Signatures;
@@ -29,10 +30,8 @@ public sealed class AttestedAgeTests
         Require = new() { Limits = limits, Signatures = [new("release") { Coverage = coverage, AtLeast = atLeast }] },
     };
 
-    private static PolicyEngine Engine(params RuleOptions[] rules) => new(PolicyOf(null, rules) with
-    {
-        Trust = LoggedSignature.Trust(Key, Second),
-    });
+    private static PolicyEngine Engine(params RuleOptions[] rules) =>
+        new(PolicyOf(null, rules) with { Trust = LoggedSignature.Trust(Key, Second) });
 
     private static DateTimeOffset Ago(double days) => Now.AddDays(-days);
 
@@ -158,13 +157,32 @@ public sealed class AttestedAgeTests
     {
         var (mine, strange) = (Signature(Image, Ago(1)), Signature(Image, Ago(9), Stranger));
         Assert.Equal([ReasonCodes.LimitMinAge], Pull(Rule(AtLeast3Days), mine, strange).Codes());
-        var attested = Rule(AtLeast3Days) with
-        {
-            Require = new() { Limits = AtLeast3Days, Attestations = [new(Forge.Slsa, "release")] },
-        };
+        var attested = Rule(AtLeast3Days) with { Require = new() { Limits = AtLeast3Days, Attestations = [new(Forge.Slsa, "release")] } };
         var other = new RuleOptions { Id = "signed", Require = new() { Signatures = [new("release")] } };
         var verdict = Engine(attested, other).Judge(Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(9)))));
         Assert.Equal([ReasonCodes.AttNone, ReasonCodes.LimitAgeUnknown], verdict.Codes());
+    }
+
+    [Fact]
+    public void Stranger_is_not_told_of_as_one_who_counts_and_lacks_a_time()
+    {
+        var reasons = Pull(Rule(AtLeast3Days), Signature(Image, logged: null, Stranger)).Reasons;
+        Assert.Equal([ReasonCodes.SigNoTrusted, ReasonCodes.LimitAgeUnknown], reasons.Select(static reason => reason.Code));
+        Assert.Contains("its signed time is unknown: nothing by release that counts", reasons[1].Message, StringComparison.Ordinal);
+    }
+
+    // Nobody else asks for it: the image's own signature is enough to be admitted by.
+    [Fact]
+    public void Evidence_of_the_index_that_only_the_age_rests_on_is_told_of_as_what_counts()
+    {
+        var (index, dated) = (Index(Amd, Arm), Ago(4));
+        var (own, above) = (Signature(Amd, logged: null), Signature(index, dated));
+        var verdict = Engine(Rule(AtLeast3Days)).Judge(Having(Question(Amd).At(Stage.Pull), (Amd, own), (index, above))
+            .With(facts => facts with { Above = [(DigestOf(index), index)] }));
+        Assert.True(verdict.Admits);
+        Assert.Equal(
+            [(DigestOf(index), above.Digest, true), (DigestOf(Amd), own.Digest, true)],
+            verdict.Evidence.Select(static seen => (seen.Subject, seen.Digest, seen.Verified)));
     }
 
     [Fact]
@@ -173,13 +191,9 @@ public sealed class AttestedAgeTests
         var subject = $$"""{"digest":{"sha256":"{{DigestOf(Image).Hex}}"} }""";
         var bundle = Forge.Bundle(Key, Forge.Statement(Forge.Slsa, "{}", subject));
         var signature = Convert.FromBase64String((string)bundle["dsseEnvelope"]!["signatures"]![0]!["sig"]!);
-        bundle["verificationMaterial"]!["timestampVerificationData"] = new System.Text.Json.Nodes.JsonObject
-        {
-            ["rfc3161Timestamps"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonObject
-            {
-                ["signedTimestamp"] = Convert.ToBase64String(TestSigstore.Shared.Stamper.Stamp(signature, Ago(4))),
-            }),
-        };
+        var stamp = Convert.ToBase64String(TestSigstore.Shared.Stamper.Stamp(signature, Ago(4)));
+        bundle["verificationMaterial"]!["timestampVerificationData"] =
+            JsonNode.Parse($$"""{"rfc3161Timestamps":[{"signedTimestamp":"{{stamp}}"}]}""");
         var rule = Rule(AtLeast3Days) with { Require = new() { Limits = AtLeast3Days, Attestations = [new(Forge.Slsa, "release")] } };
         var verdict = Pull(rule, Forge.Referrer(Forge.Of(bundle)));
         Assert.True(verdict.Admits);

@@ -116,6 +116,8 @@ public sealed class NotationFixtureTests
         var plain = Signature.Read("es256");
 
         Assert.True((stamped with { At = stamped.At.AddYears(30) }).Ask().IsSatisfied);
+        Assert.Equal(SignedTime.Stamp, stamped.Ask().Findings[0].Result.SignedAt?.By);
+        Assert.Null(plain.Ask().Findings[0].Result.SignedAt);
         Assert.Equal(ReasonCodes.SigTimeInvalid, (plain with { At = plain.At.AddYears(30) }).Ask().Code);
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Formats.Asn1;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Gateway.Oci;
@@ -229,57 +228,10 @@ public sealed class NotationLevelTests
         Assert.Equal(ReasonCodes.SigTimeInvalid, Ask(ended, Anybody, Stamped(ended, stamper, Forge.Now.AddDays(-2))).Code);
     }
 
-    [Fact]
-    public void Time_stamp_tells_when_it_was_signed_whether_or_not_the_trust_policy_asks_for_one()
-    {
-        var stamper = new TestStamper(Issued, TimeSpan.FromDays(3650));
-        var store = Notary.Store with { Tsa = [TrustedCertificates.ToRoot(stamper.Root.RawData).Root!] };
-        var (at, later) = (Forge.Now.AddDays(-2), Anybody with { StampAfterExpiry = true });
-
-        Assert.Equal(new SignedTime(at, SignedTime.Stamp), TimeOf(Anybody, Stamped(Notary, stamper, at), store));
-        Assert.Equal(at, TimeOf(later, Stamped(Notary, stamper, at), store)?.At);
-        Assert.Null(TimeOf(later, Notary.Envelope(), store));
-        Assert.Null(TimeOf(later, Stamped(Notary, stamper, at, [1]), store));
-        Assert.Null(TimeOf(Anybody, Stamped(Notary, stamper, at), Notary.Store));
-        Assert.Equal((true, false), (Proves(store), Proves(Notary.Store)));
-
-        static SignedTime? TimeOf(NotationAuthority authority, JsonObject envelope, NotationStoreOptions store)
-        {
-            var check = Ask(Notary, authority, envelope, store);
-            Assert.True(check.IsSatisfied, check.Why);
-            return check.Findings[0].Result.SignedAt;
-        }
-
-        static bool Proves(NotationStoreOptions store) =>
-            Notary.Trust(Anybody, store) is var trust && trust.ProvesTimes(trust.Authorities["release"]);
-    }
-
-    // A signing authority's word is no time stamp: it may date a signature as it likes.
-    [Fact]
-    public void Signing_authoritys_own_time_is_none_that_ages_count_from()
-    {
-        var authority = Notary.Store with { Ca = [], SigningAuthority = [Notary.Root.RawData] };
-        var check = Ask(Notary, Anybody, Notary.Envelope(HeadersOfAuthority(Forge.Now.AddDays(-1))), authority);
-
-        Assert.True(check.IsSatisfied, check.Why);
-        Assert.Null(check.Findings[0].Result.SignedAt);
-    }
-
     private static void AssertTime(string why, EvidenceCheck check)
     {
         Assert.Equal(ReasonCodes.SigTimeInvalid, check.Code);
         Assert.Contains(why, check.Findings[0].Result.Why, StringComparison.Ordinal);
-    }
-
-    // The token alone, out of the response.
-    private static JsonObject Stamped(TestNotary notary, TestStamper stamper, DateTimeOffset at, byte[]? what = null)
-    {
-        var envelope = notary.Envelope();
-        var signature = System.Buffers.Text.Base64Url.DecodeFromChars((string)envelope["signature"]!);
-        var response = new AsnReader(stamper.Stamp(what ?? signature, at), AsnEncodingRules.BER).ReadSequence();
-        response.ReadSequence();
-        envelope["header"]!["io.cncf.notary.timestampSignature"] = Convert.ToBase64String(response.ReadEncodedValue().Span);
-        return envelope;
     }
 }
 

@@ -138,6 +138,18 @@ internal sealed class TestNotary
         };
     }
 
+    /// <summary>An envelope with a time stamp over its signature, or over what the test says.</summary>
+    public static JsonObject Stamped(TestNotary notary, TestStamper stamper, DateTimeOffset at, byte[]? what = null)
+    {
+        var envelope = notary.Envelope();
+        var signature = System.Buffers.Text.Base64Url.DecodeFromChars((string)envelope["signature"]!);
+        // The token alone, out of the response.
+        var response = new AsnReader(stamper.Stamp(what ?? signature, at), AsnEncodingRules.BER).ReadSequence();
+        response.ReadSequence();
+        envelope["header"]!["io.cncf.notary.timestampSignature"] = Convert.ToBase64String(response.ReadEncodedValue().Span);
+        return envelope;
+    }
+
     public byte[] Sign(byte[] bytes) => Key switch
     {
         RSA rsa => rsa.SignData(bytes, HashAlgorithmName.SHA256, RSASignaturePadding.Pss),
