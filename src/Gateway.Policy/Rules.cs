@@ -62,7 +62,7 @@ internal static class Rules
                 trust, "signature", signature.Authority, signature.Coverage,
                 AdviceOf(trust.Authorities[signature.Authority], SignsAll(signature.Coverage)),
                 (digest, set, input) =>
-                    InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, time, all))) with
+                    InTime(time => verifier.Signatures(signature, digest, input.Repository, set, input.Now, all, time))) with
             {
                 AdvisesAll = SignsAll(signature.Coverage) && trust.Authorities[signature.Authority].Notation is null,
             };
@@ -72,7 +72,7 @@ internal static class Rules
             yield return Wanted(
                 trust, attestation.PredicateType, attestation.Authority, attestation.Coverage,
                 $"cosign attest {Key(trust.Authorities[attestation.Authority])}--predicate FILE --type {attestation.PredicateType}",
-                (digest, set, input) => InTime(time => verifier.Attestations(attestation, digest, set, input.Now, time, all)));
+                (digest, set, input) => InTime(time => verifier.Attestations(attestation, digest, set, input.Now, all, time)));
         }
     }
 

@@ -25,11 +25,11 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     /// <param name="repository">Where it is to be served.</param>
     /// <param name="evidence">What there is about it.</param>
     /// <param name="now">The moment of the question.</param>
-    /// <param name="cancellation">Ends the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
     /// <param name="all">Whether every signature is looked at, also when there are enough.</param>
+    /// <param name="cancellation">Ends the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
     public EvidenceCheck Signatures(
         SignatureRequirementOptions requirement, Digest subject, RepositoryName repository, EvidenceSet evidence, DateTimeOffset now,
-        CancellationToken cancellation = default, bool all = false)
+        bool all = false, CancellationToken cancellation = default)
     {
         var authority = trust.Authorities[requirement.Authority];
         return Ask(new("signature", ReasonCodes.SigNone, authority, requirement.AtLeast, all), evidence, Check, cancellation);
@@ -49,7 +49,7 @@ public sealed class EvidenceVerifier(TrustOptions trust)
     /// </summary>
     public EvidenceCheck Attestations(
         AttestationRequirementOptions requirement, Digest subject, EvidenceSet evidence, DateTimeOffset now,
-        CancellationToken cancellation = default, bool all = false)
+        bool all = false, CancellationToken cancellation = default)
     {
         var authority = trust.Authorities[requirement.Authority];
         var wanted = new Wanted($"attestation {requirement.PredicateType}", ReasonCodes.AttNone, authority, requirement.AtLeast, all);

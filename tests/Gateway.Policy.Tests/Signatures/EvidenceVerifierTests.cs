@@ -283,7 +283,7 @@ public sealed class EvidenceVerifierTests
     {
         var check = new EvidenceVerifier(Trust).Signatures(
             new("release"), Subject, Repository, EvidenceSet.Read([Tagged(SimpleSigning(Release))]), Now,
-            new CancellationToken(canceled: true));
+            cancellation: new CancellationToken(canceled: true));
 
         Assert.Equal(ReasonCodes.EvidenceBudget, check.Code);
     }
