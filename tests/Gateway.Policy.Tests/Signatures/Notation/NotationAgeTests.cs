@@ -68,7 +68,8 @@ public sealed class NotationAgeTests
             Facts = new()
             {
                 Above = [(Forge.Subject, Sample.Index(Sample.Image))],
-                Evidence = ImmutableDictionary<Digest, ImmutableArray<Evidence>>.Empty.Add(Forge.Other, [own]).Add(Forge.Subject, [ofIndex]),
+                Evidence = ImmutableDictionary<Digest, ImmutableArray<Evidence>>.Empty
+                    .Add(Forge.Other, [own]).Add(Forge.Subject, [ofIndex]),
             },
         });
 
