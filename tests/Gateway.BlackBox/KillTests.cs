@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
+using System.Threading.Channels;
 using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
@@ -118,7 +119,7 @@ public sealed class KillTests
         private readonly ConcurrentDictionary<(string Repository, string Digest), int> _tried = [];
         private readonly ConcurrentDictionary<(string Repository, string Tag), (string Digest, int Round)> _tags = [];
         private readonly ConcurrentDictionary<(string Repository, string Tag), (ImmutableArray<string> Digests, int Round)> _tagsTried = [];
-        private SemaphoreSlim _answers = new(0);
+        private Channel<bool> _answers = Channel.CreateUnbounded<bool>();
         private int _round;
 
         public int Acknowledged => _blobs.Count + _tags.Count;
@@ -126,13 +127,13 @@ public sealed class KillTests
         public void NextRound()
         {
             _round++;
-            _answers = new(0);
+            _answers = Channel.CreateUnbounded<bool>();
         }
 
         public async Task AcknowledgedInRoundAsync(int count)
         {
             var answers = _answers;
-            while (count-- > 0) await answers.WaitAsync();
+            while (count-- > 0) await answers.Reader.ReadAsync();
         }
 
         public void Tried(string repository, string digest) => _tried[(repository, digest)] = _round;
@@ -140,7 +141,7 @@ public sealed class KillTests
         public void BlobAcknowledged(string repository, string digest)
         {
             _blobs[(repository, digest)] = _round;
-            _answers.Release();
+            _answers.Writer.TryWrite(true);
         }
 
         public void TagTried(string repository, string tag, string digest) => _tagsTried.AddOrUpdate(
@@ -150,7 +151,7 @@ public sealed class KillTests
         {
             _tags[(repository, tag)] = (digest, _round);
             _tagsTried[(repository, tag)] = ([], _round);
-            _answers.Release();
+            _answers.Writer.TryWrite(true);
         }
 
         public async Task VerifyAsync(string host, int since)
