@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Repositories;
 
@@ -26,6 +27,7 @@ internal static class Refusals
         x.Provenance = answer.Provenance;
         return answer switch
         {
+            { SparesPushers: true } when MayHaveMoreToShow(x) => x.ChallengeAsync(RegistryFace.LogIn),
             Answer<T>.Absent when IsRefusedByUpstream(x) => x.RefuseShownAsync(),
             Answer<T>.Absent => x.FailAsync(absent, unknown ?? Unknown(x, absent)),
             Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
@@ -63,6 +65,12 @@ internal static class Refusals
             : $"Bearer realm=\"{BaseUrl(x)}/token\",service=\"{x.Request.Host.Value}\"";
         return x.FailAsync(RegistryErrorCode.UNAUTHORIZED, message);
     }
+
+    // Some clients show credentials only where they are asked for them (docker with containerd's store, buildx, notation), and go on with a
+    // token of nobody's where they have none: that is told what everybody is. At an address that takes no writes nobody is a pusher.
+    private static bool MayHaveMoreToShow(Exchange x) =>
+        x.Identity is Identity.Anonymous && x.Request.Headers.Authorization.Count == 0 && !x.Listener.PullOnly
+        && !x.Snapshot.Access.IsOpen && !x.Snapshot.Options.PassesCredentialsOn;
 
     // As the upstream said it to this client, whatever of it is kept here.
     private static bool IsRefusedByUpstream(Exchange x) =>

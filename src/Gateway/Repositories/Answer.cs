@@ -50,6 +50,9 @@ internal enum TagStanding
 /// <summary>What a repository answers to one who asks. GET and HEAD are one call.</summary>
 internal abstract record Answer<T>(Provenance Provenance)
 {
+    /// <summary>A refusal that one who is known and may push here would not get.</summary>
+    public bool SparesPushers { get; init; }
+
     public sealed record Found(T Value, Provenance Provenance) : Answer<T>(Provenance)
     {
         /// <summary>A verdict that admits with a warning, or that the asker sees past.</summary>

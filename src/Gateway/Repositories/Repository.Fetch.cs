@@ -67,7 +67,7 @@ internal sealed partial class Repository
             Outcome.Warn => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
             // Who may push here may see it to sign it, as what was pushed.
             Outcome.Quarantine when IsKnownPusher(asker) => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
-            Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, provenance),
+            Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, provenance) { SparesPushers = takesPushes },
             _ => new Answer<StoredManifest>.Refused(decision, provenance),
         };
     }

@@ -77,6 +77,6 @@ internal sealed partial class Repository
         var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, asker, lead);
         return isShown
             ? new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision }
-            : new Answer<StoredManifest>.Hidden(decision, provenance);
+            : new Answer<StoredManifest>.Hidden(decision, provenance) { SparesPushers = takesPushes };
     }
 }

@@ -26,11 +26,11 @@ internal sealed partial class Repository
         if (IsKnownPusher(asker))
             return Standing(await GetByDigestAsync(asker, offer.Digest, offer.Tag, cancellationToken), TagStanding.Pending);
         if (!bound.IsUnbound) return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
-        if (failure is not null) return NotForwarded<StoredManifest>(failure);
+        if (failure is not null) return NotForwarded<StoredManifest>(failure) with { SparesPushers = takesPushes };
         if (verdict is null) return new Answer<StoredManifest>.Absent(Provenance.Local);
         var lead = $"pending since {offer.At.UtcDateTime:yyyy-MM-ddTHH:mmZ}, seen by who may push here";
-        return new Answer<StoredManifest>.Hidden(
-            judge.Decide(verdict, Stage.Pull, Name, offer.Tag.Value, offer.Digest, asker, lead), Provenance.Hit);
+        var decision = judge.Decide(verdict, Stage.Pull, Name, offer.Tag.Value, offer.Digest, asker, lead);
+        return new Answer<StoredManifest>.Hidden(decision, Provenance.Hit) { SparesPushers = takesPushes };
     }
 
     private async ValueTask<Answer<StoredManifest>> GetLiveAsync(

@@ -30,9 +30,9 @@ internal sealed partial class Repository(
     /// taken, "not now" would (containerd and others go on after 200 and 404 alone).
     /// </summary>
     public Answer<T> BeforePush<T>(Asker asker, Answer<T> answer) =>
-        takesPushesLater && asker.MayPush && answer is Answer<T>.Unavailable { Why: var why }
-            ? new Answer<T>.Absent(answer.Provenance with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') })
-            : answer;
+        !takesPushesLater || answer is not Answer<T>.Unavailable { Why: var why } ? answer
+        : !asker.MayPush ? answer with { SparesPushers = true }
+        : new Answer<T>.Absent(answer.Provenance with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') });
 
     /// <summary>
     /// The rights are asked at the door already; here no handler can forget to (CVE-2026-41888: a switch that one verb did not ask).

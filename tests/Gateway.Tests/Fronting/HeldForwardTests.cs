@@ -120,6 +120,23 @@ public sealed class HeldForwardTests
         Assert.Equal(digest.ToString(), rig.There("v1"));
     }
 
+    [Theory]
+    [InlineData(403)]
+    [InlineData(503)]
+    public async Task What_passes_by_now_and_the_upstream_does_not_take_is_refused_to_all_but_those_who_may_push(int status)
+    {
+        await using var rig = await HoldingAsync();
+        var digest = await rig.PushedAsync("v1", "app");
+        rig.Hub.When(r => r.IsWrite).Respond(status);
+
+        rig.Reload(null);
+
+        Assert.Equal(digest.ToString(), await rig.SeenAsync(Pusher, "v1"));
+        var refused = await rig.GetAsync(Puller, "v1");
+        Assert.IsNotType<Answer<StoredManifest>.Found>(refused);
+        Assert.True(refused.SparesPushers, refused.GetType().Name);
+    }
+
     [Fact]
     public async Task What_waits_is_deleted_without_the_upstream()
     {
