@@ -84,6 +84,34 @@ public sealed class FrontingOutageTests : IAsyncLifetime
         (await _client.CraneAsync("pull", "--insecure", $"{_registry.Host}/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
     }
 
+    // It looks before it pushes, without credentials: nothing of the image has to be uploaded, so that nothing else would ask for them.
+    [Fact]
+    public async Task New_tag_of_an_image_that_is_there_is_pushed_with_docker_while_the_registry_is_down_where_anonymous_may_pull()
+    {
+        var account = (await _client.RunAsync("htpasswd", "-nbB", "ci", Canary.Secret("ci"))).Succeeded().Stdout.Trim();
+        await StartAsync("async", $$"""
+            access:
+              htpasswd: "{{_client.Folder.Write("htpasswd", account + "\n")}}"
+              rules:
+                - { actors: [anonymous], repositories: ["**"], actions: [pull] }
+                - { actors: [ci], repositories: ["**"], actions: [pull, push] }
+            """);
+        var login = Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Canary.Secret("ci")}"));
+        _client.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_gateway!.Host}}}": { "auth": "{{{login}}}" } } }""");
+        using var internet = new DeadEnd();
+        await using var docker = await Dockerd.StartAsync(_client, "{}", containerdStore: true, internet.Url);
+        var digest = await PushAsync("team/app:1", 1);
+        await ArrivedAsync("team/app:1", digest);
+        (await docker.RunAsync("pull", At("team/app:1"))).Succeeded();
+        await _registry.StopAsync();
+
+        (await docker.RunAsync("tag", At("team/app:1"), At("team/app:2"))).Succeeded();
+        (await docker.RunAsync("push", At("team/app:2"))).Succeeded();
+
+        await _registry.StartAgainAsync();
+        await ArrivedAsync("team/app:2", digest);
+    }
+
     [Fact]
     public async Task Hundred_pushes_across_an_outage_arrive_once_each_and_the_last_of_a_tag_is_what_it_means()
     {
@@ -119,9 +147,10 @@ public sealed class FrontingOutageTests : IAsyncLifetime
 
     private string At(string reference) => $"{_gateway!.Host}/{reference}";
 
-    private async Task StartAsync(string forward) => _gateway = await GatewayProcess.StartAsync($$"""
+    private async Task StartAsync(string forward, string more = "") => _gateway = await GatewayProcess.StartAsync($$"""
         upstreams: { corp: { url: "{{_registry.Url}}" } }
         routes: [{ prefix: "", upstream: corp, push: forward, forward: {{forward}} }]
+        {{more}}
         """);
 
     private async Task<string> PushAsync(string reference, int seed, string client = "crane")
