@@ -1,8 +1,11 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
 using Gateway.Tests.Access;
 using Xunit;
 
@@ -174,7 +177,40 @@ public sealed class ClientCertificateTests : IDisposable
         Assert.Fail("the new authority was not taken up");
     }
 
-    private Task<GatewayRig> StartAsync(Func<TlsOptions, TlsOptions>? configure = null)
+    [Fact]
+    public async Task Who_has_shown_a_certificate_is_not_asked_for_more_where_the_policy_refuses_him()
+    {
+        await using var rig = await StartAsync(policy: new()
+        {
+            Default = Outcome.Allow,
+            Rules =
+            [
+                new()
+                {
+                    Id = "described", Stages = [Stage.Pull],
+                    Require = new()
+                    {
+                        Annotations = ImmutableSortedDictionary<string, TextCondition>.Empty.Add("about", new(TextComparison.Glob, "*")),
+                    },
+                },
+            ],
+        });
+        using var nobody = _authority.Client();
+        using var node = _authority.Client(_authority.Sign("CN=node-7"));
+        using var ci = _authority.Client();
+        ci.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse(AccessRig.Basic("ci", "secret"));
+        using var blob = await ci.PostAsync(
+            new Uri(rig.Url, $"/v2/open/app/blobs/uploads/?digest={Digest.Of("{}"u8)}"), new ByteArrayContent("{}"u8.ToArray()));
+        var manifest = new ByteArrayContent(GatewayRig.ManifestBytes()) { Headers = { ContentType = new(MediaTypes.OciManifest) } };
+        using var pushed = await ci.PutAsync(new Uri(rig.Url, "/v2/open/app/manifests/v1"), manifest);
+
+        Assert.Equal((201, 201), ((int)blob.StatusCode, (int)pushed.StatusCode));
+        Assert.Equal(
+            (401, 403, 200),
+            (await PullAsync(rig, nobody, "open/app"), await PullAsync(rig, node, "open/app"), await PullAsync(rig, ci, "open/app")));
+    }
+
+    private Task<GatewayRig> StartAsync(Func<TlsOptions, TlsOptions>? configure = null, PolicyOptions? policy = null)
     {
         var tls = new TlsOptions(_authority["cert.pem"], _authority["key.pem"]) { ClientAuthorities = _authority["ca.pem"] };
         return GatewayRig.StartAsync(o => o with
@@ -186,8 +222,10 @@ public sealed class ClientCertificateTests : IDisposable
                 Rules =
                 [
                     new(["cert:node-*"], ["nodes/**"], AccessActions.Pull), new(["*"], ["accounts/**"], AccessActions.Pull),
+                    new(["anonymous"], ["open/**"], AccessActions.Pull), new(["ci"], ["open/**"], AccessActions.All),
                 ],
             },
+            Policy = policy,
         });
     }
 
