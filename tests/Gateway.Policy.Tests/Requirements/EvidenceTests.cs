@@ -83,7 +83,7 @@ public sealed class EvidenceTests
     {
         var held = Signed with { OnMissing = OnMissing.Quarantine };
         var verdict = Engine(held with { Require = held.Require with { Limits = new() { MaxLayers = 1 } } }).Judge(Question(Image));
-        Assert.Equal((Outcome.Deny, false), (verdict.Outcome, verdict.CouldBeMended));
+        Assert.Equal((Outcome.Deny, Outcome.Deny, false), (verdict.Outcome, verdict.BeforeModes, verdict.CouldBeMended));
         Assert.Equal(Outcome.Quarantine, Engine(held).Judge(Question(Image)).Outcome);
     }
 
