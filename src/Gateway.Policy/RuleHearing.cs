@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Gateway.Oci;
 
 namespace Gateway.Policy;
@@ -54,8 +53,7 @@ internal sealed record RuleHearing(
     private sealed record Judged(Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception, ExceptionOptions? Ended)
     {
         // People whose exception ended last night do not know that there was one.
-        private string EndedText => Ended is null ? "" : string.Create(
-            CultureInfo.InvariantCulture, $"; exception '{Ended.Id}' ended {Ended.Until.UtcDateTime:yyyy-MM-ddTHH:mmZ}");
+        private string EndedText => Ended is null ? "" : $"; exception '{Ended.Id}' ended {Moments.Text(Ended.Until)}";
 
         public static Judged Of(Finding finding, RuleOptions rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
         {

@@ -49,7 +49,7 @@ public sealed class ExceptionTests
     public void Exception_that_has_ended_is_told_of_where_it_would_have_helped()
     {
         var ended = Judge(Exception with { Until = Now }).Reasons[0].Message;
-        Assert.Contains("; exception 'ex-17' ended 2026-06-01T12:00Z; ", ended, StringComparison.Ordinal);
+        Assert.Contains("; exception 'ex-17' ended 2026-06-01T12:00:00Z; ", ended, StringComparison.Ordinal);
         Assert.DoesNotContain("ended", Judge(Exception).Reasons[0].Message, StringComparison.Ordinal);
         Assert.DoesNotContain("ended", Judge(Exception with { Until = Now, Rule = "other" }).Reasons[0].Message, StringComparison.Ordinal);
     }

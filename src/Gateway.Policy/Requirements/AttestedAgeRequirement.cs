@@ -50,7 +50,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
             ? $"nothing by {whose} that counts"
             : $"{Short(countedWithout)} counts, and neither a log entry nor a time stamp proves when it was made";
         var fix = wanted.FirstOrDefault(static one => one.ProvesTimes) is { } first
-            ? $"{first.Advice} HOST/{hearing.Input.Repository}@{hearing.Digest} with {first.TimeAdvice}"
+            ? $"{first.AdviceFor(hearing.Digest, hearing.Input)} with {first.TimeAdvice}"
             : "let the rule require a signature that proves its time";
         return new(ReasonCodes.LimitAgeUnknown, $"its signed time is unknown: {why}", fix)
         {

@@ -23,6 +23,9 @@ internal sealed record WantedEvidence(
     /// <summary>What gives it such a time, behind <see cref="Advice"/> and the reference.</summary>
     public string TimeAdvice { get; init; } = "";
 
+    /// <summary>The command for one manifest, where its evidence belongs.</summary>
+    public string AdviceFor(Digest subject, PolicyInput input) => $"{Advice} HOST/{input.EvidenceFrom ?? input.Repository}@{subject}";
+
     /// <summary>What the verdict tells of a signature that was looked at.</summary>
     public EvidenceSeen Seen(Digest subject, EvidenceFinding finding) => new(
         subject, finding.Evidence, What, Name(finding.Format), finding.Result.IsTrusted ? Authority : null,
@@ -85,7 +88,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     private Finding Missing(string code, EvidenceCheck check, Hearing hearing)
     {
         var about = check.Image.IsEmpty || wanted.AdvisesAll ? hearing.Digest : check.Image;
-        return new(code, check.Why, $"{wanted.Advice} HOST/{hearing.Input.EvidenceFrom ?? hearing.Input.Repository}@{about}")
+        return new(code, check.Why, wanted.AdviceFor(about, hearing.Input))
         {
             Expected = $"{wanted.What} by {wanted.Authority}",
             IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),

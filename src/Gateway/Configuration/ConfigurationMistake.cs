@@ -16,9 +16,9 @@ internal sealed record SourceLocation(string Source, int Line, int Column)
 /// <param name="Message">What was expected, what came, and what to write instead. Never holds a secret.</param>
 internal sealed record ConfigurationMistake(SourceLocation Location, string Path, string Message)
 {
-    public string Path { get; init; } = OneLine(Path);
+    public string Path { get; init => field = OneLine(value); } = OneLine(Path);
 
-    public string Message { get; init; } = OneLine(Message);
+    public string Message { get; init => field = OneLine(value); } = OneLine(Message);
 
     public override string ToString() => Path.Length == 0 ? $"{Location}: {Message}" : $"{Location}: {Path}: {Message}";
 

@@ -116,6 +116,14 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
+    public void Unknown_age_of_what_is_promoted_is_mended_where_its_evidence_is()
+    {
+        var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
+        var verdict = Engine(Rule(AtMost10Days)).Judge(Having(input, (Image, Signature(Image, logged: null))));
+        Assert.Contains($" HOST/stage/app@{DigestOf(Image)} with ", Assert.Single(verdict.Reasons).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Unknown_age_is_what_more_evidence_could_mend_and_a_known_one_is_not()
     {
         var held = Rule(AtLeast3Days) with { OnMissing = OnMissing.Quarantine };
