@@ -89,9 +89,8 @@ internal sealed class TagRevalidation(
 
     private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
     {
-        // Looked at once more by whoever asks: many may have come here before the first of them counted.
-        if (live is not null && source.RateLimit is { } left && IsHeld(live, left)) return new UpstreamTag.Held(left);
-        var said = await AskUpstreamAsync(tag);
+        var said = await AskUpstreamAsync(tag, live);
+        if (said is UpstreamTag.Held) return said;
         if (said is UpstreamTag.Bound same && same.Digest == live?.Live)
         {
             if (await TryNoteAsync(tag))
@@ -118,11 +117,13 @@ internal sealed class TagRevalidation(
         }
     }
 
-    private async Task<UpstreamTag> AskUpstreamAsync(TagName tag)
+    private async Task<UpstreamTag> AskUpstreamAsync(TagName tag, TagState? live)
     {
         try
         {
-            await using var response = await source.HeadTagAsync(tag, CancellationToken.None);
+            // Weighed once more when it is its turn: many may have come here before the first of them counted.
+            Func<RateLimit, bool>? isHeldAt = live is null ? null : left => IsHeld(live, left);
+            await using var response = await source.HeadTagAsync(tag, isHeldAt, CancellationToken.None);
             return response.Status switch
             {
                 404 => new UpstreamTag.Gone(),
@@ -131,6 +132,10 @@ internal sealed class TagRevalidation(
                 200 or 405 => await manifests.ReadTagAsync(tag),
                 var status => throw source.Misbehaved($"answered {status} to HEAD of tag {tag}"),
             };
+        }
+        catch (UpstreamHeldException e)
+        {
+            return new UpstreamTag.Held(e.Left);
         }
         catch (UpstreamException e)
         {

@@ -37,8 +37,9 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
     public Task<UpstreamResponse> AskAsync(HttpMethod method, UpstreamNoun noun, string reference) =>
         SendAsync(new(method, noun, name, reference), CancellationToken.None);
 
-    public Task<UpstreamResponse> HeadTagAsync(TagName tag, CancellationToken cancellationToken) =>
-        SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value), cancellationToken);
+    /// <param name="isHeldAt">Whether it can wait at what is left of the rate limit: <see cref="UpstreamHeldException"/> then.</param>
+    public Task<UpstreamResponse> HeadTagAsync(TagName tag, Func<RateLimit, bool>? isHeldAt, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value) { IsHeldAt = isHeldAt }, cancellationToken);
 
     public Task<UpstreamResponse> GetManifestAsync(Reference reference, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()), cancellationToken);

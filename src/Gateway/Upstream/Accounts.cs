@@ -8,6 +8,8 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     /// <summary>In the order of the configuration.</summary>
     public ImmutableArray<Account> All => all;
 
+    private readonly Lock _sending = new();
+
     /// <summary>
     /// What is left of all their limits; null while one of those that may ask knows of none: then there is enough.
     /// </summary>
@@ -22,6 +24,19 @@ internal sealed class Accounts(ImmutableArray<Account> all)
                 sum = new((sum?.Limit ?? 0) + left.Limit, (sum?.Remaining ?? 0) + left.Remaining);
             }
             return sum;
+        }
+    }
+
+    /// <summary>
+    /// Counts a request that goes out by one of them. It is weighed in the same step, so that of many at once no more go out than what is
+    /// left allows; one that is held throws <see cref="UpstreamHeldException"/> and is not counted.
+    /// </summary>
+    public void Count(Account account, UpstreamRequest request)
+    {
+        lock (_sending)
+        {
+            if (request.IsHeldAt is { } isHeld && Left is { } left && isHeld(left)) throw new UpstreamHeldException(left);
+            account.Budget.Sent();
         }
     }
 

@@ -21,10 +21,15 @@ internal sealed class RateBudget(TimeProvider clock)
     // GitLab gives the end as Unix time; as seconds from now that would be 31 years.
     private const long LeastUnixTime = 1_000_000_000;
 
+    // Chosen: a tenth of the limit given back is no new window, for a registry's machines count apart and agree later.
+    private const int Jitter = 10;
+
     private readonly Lock _lock = new();
     private RateLimit? _told;
     private DateTimeOffset _resets;
+    private DateTimeOffset _exhaustedUntil;
     private int _underWay;
+    private long _windows;
 
     /// <summary>What is left; null where the upstream never said, or the window that it spoke of is over.</summary>
     public RateLimit? Left
@@ -33,7 +38,8 @@ internal sealed class RateBudget(TimeProvider clock)
         {
             lock (_lock)
             {
-                return Told is { } told ? told with { Remaining = Math.Max(0, told.Remaining - _underWay) } : null;
+                if (Told is not { } told) return null;
+                return told with { Remaining = clock.GetUtcNow() < _exhaustedUntil ? 0 : Math.Max(0, told.Remaining - _underWay) };
             }
         }
     }
@@ -66,8 +72,18 @@ internal sealed class RateBudget(TimeProvider clock)
         lock (_lock) _underWay--;
     }
 
+    /// <summary>What is known as a request goes out. Its answer's figure tells of another window only if it gives back some of that.</summary>
+    public Known Now
+    {
+        get
+        {
+            lock (_lock) return new Known(_windows, Told?.Remaining);
+        }
+    }
+
     /// <summary>Takes over what an answer's headers say.</summary>
-    public void Note(HttpHeadersNonValidated headers)
+    /// <param name="asked"><see cref="Now"/> when it was asked for: answers come in any order.</param>
+    public void Note(HttpHeadersNonValidated headers, Known asked)
     {
         if (!TryRead(headers, "ratelimit-limit", out var limit, out var window) || limit == 0) return;
         if (!TryRead(headers, "ratelimit-remaining", out var remaining, out var other)) return;
@@ -76,23 +92,24 @@ internal sealed class RateBudget(TimeProvider clock)
         lock (_lock)
         {
             var before = Told;
-            _told = new RateLimit(limit, Math.Min(remaining, limit));
-            // Where only its length is said, a window is taken to begin with its first answer; one that gives back more than answers out
-            // of order explain is another.
+            var isSame = before?.Limit == limit && (asked.Window != _windows || !(remaining > asked.Remaining + (limit / Jitter)));
+            _told = new RateLimit(limit, Math.Min(remaining, isSame ? before!.Value.Remaining : limit));
+            if (!isSame) _windows++;
+            // Where only its length is said, a window is taken to begin with its first answer.
             if (ends is not null) _resets = now + Bounded(ends.Value);
-            else if (before is null || remaining > before.Value.Remaining + (limit / 10))
-                _resets = now + Bounded(window ?? other ?? UsualWindow);
+            else if (!isSame) _resets = now + Bounded(window ?? other ?? UsualWindow);
         }
     }
 
-    /// <summary>After a 429: nothing is left for so long, where a limit is known.</summary>
+    /// <summary>After a 429: nothing is left for so long, where a limit is known. Its window stays as it was told.</summary>
     public void Exhausted(TimeSpan pause)
     {
-        lock (_lock)
-        {
-            if (Told is { Remaining: > 0 } told) (_told, _resets) = (told with { Remaining = 0 }, clock.GetUtcNow() + pause);
-        }
+        lock (_lock) _exhaustedUntil = clock.GetUtcNow() + pause;
     }
+
+    /// <param name="Window">Counted from the first that was told of.</param>
+    /// <param name="Remaining">Null where nothing was told yet.</param>
+    internal readonly record struct Known(long Window, long? Remaining);
 
     private static TimeSpan? Until(long reset, DateTimeOffset now) => reset >= LeastUnixTime
         ? DateTimeOffset.FromUnixTimeSeconds(Math.Min(reset, uint.MaxValue)) - now

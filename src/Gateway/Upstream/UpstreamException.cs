@@ -22,6 +22,13 @@ internal enum UpstreamFailure
     Refused,
 }
 
+/// <summary>A request was not sent, as <see cref="UpstreamRequest.IsHeldAt"/> would have it.</summary>
+internal sealed class UpstreamHeldException(RateLimit left) : Exception($"not sent: the rate limit leaves {left.Remaining} of {left.Limit}")
+{
+    /// <summary>What was left when it was its turn.</summary>
+    public RateLimit Left { get; } = left;
+}
+
 /// <summary>An upstream could not answer. The message is one line fit for a client: it names the upstream and never a secret.</summary>
 internal sealed class UpstreamException(
     UpstreamFailure failure, string message, TimeSpan? retryAfter = null, int? status = null, Exception? inner = null)

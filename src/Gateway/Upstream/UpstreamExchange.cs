@@ -39,6 +39,7 @@ internal sealed class UpstreamExchange(
         var renewed = false;
         while (true)
         {
+            var known = account.Budget.Now;
             var (response, last) = await FollowAsync(endpoint, request, authorization, cancellationToken);
             try
             {
@@ -59,7 +60,7 @@ internal sealed class UpstreamExchange(
                     response.Dispose();
                     continue;
                 }
-                if (reply.IsOwn && !request.IsWrite) account.Budget.Note(response.Headers.NonValidated);
+                if (reply.IsOwn && !request.IsWrite) account.Budget.Note(response.Headers.NonValidated, known);
                 reply = reply with
                 {
                     Error = request.IsWrite ? UpstreamError.Read(refusal) : null,

@@ -103,10 +103,14 @@ internal sealed class UpstreamRegistry(
     {
         var breaker = breakers[endpoint];
         var started = clock.GetTimestamp();
-        var counts = request is { Noun: UpstreamNoun.Manifest, IsWrite: false };
-        if (counts) account.Budget.Sent();
+        var counted = false;
         try
         {
+            if (request is { Noun: UpstreamNoun.Manifest, IsWrite: false })
+            {
+                accounts.Count(account, request);
+                counted = true;
+            }
             var response = await exchange.SendAsync(endpoint, account, request, cancellationToken);
             breaker.Succeeded();
             Count(request, response.Status, started);
@@ -118,6 +122,11 @@ internal sealed class UpstreamRegistry(
             Judge(endpoint, account, request, e);
             throw;
         }
+        catch (UpstreamHeldException)
+        {
+            breaker.Abandoned();
+            throw;
+        }
         catch
         {
             Count(request, 0, started);
@@ -127,7 +136,7 @@ internal sealed class UpstreamRegistry(
         }
         finally
         {
-            if (counts) account.Budget.Ended();
+            if (counted) account.Budget.Ended();
             _limitLog.Watch(accounts.Left);
         }
     }

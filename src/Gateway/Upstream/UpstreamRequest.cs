@@ -46,6 +46,12 @@ internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, Rep
     /// </summary>
     public bool IsOptional { get; init; }
 
+    /// <summary>
+    /// Whether it stays unsent at what is left of the rate limit: <see cref="UpstreamHeldException"/> then. Null where it is sent as long as
+    /// the upstream takes it.
+    /// </summary>
+    public Func<RateLimit, bool>? IsHeldAt { get; init; }
+
     /// <summary>Whether it takes the right to push. What an upload session has is a pusher's business too.</summary>
     public bool IsWrite => Noun == UpstreamNoun.Upload || (Method != HttpMethod.Get && Method != HttpMethod.Head);
 }

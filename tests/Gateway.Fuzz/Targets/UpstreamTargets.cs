@@ -71,7 +71,7 @@ public sealed class UpstreamHeadTarget : FuzzTarget
                 || response.Content.Headers.TryAddWithoutValidation(line[0], line[1].Trim());
         }
         var budget = new RateBudget(new FixedClock(Now));
-        budget.Note(response.Headers.NonValidated);
+        budget.Note(response.Headers.NonValidated, budget.Now);
         if (budget.Left is { } left) Assert.InRange(left.Remaining, 0, left.Limit);
         if (budget.EmptyFor is { } empty) Assert.InRange(empty, TimeSpan.Zero, TimeSpan.FromMinutes(15));
         return $"{budget.Left?.Stretch is null} {Read(response)}";
