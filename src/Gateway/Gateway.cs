@@ -161,7 +161,7 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     private Snapshot Snapshot(GatewayOptions options, AccessControl access)
     {
-        var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _clock, _contents);
+        var judge = new Judge(new PolicyEngine(options.Policy), _decisions, _volume.Steady, _contents);
         // A request that began under this configuration keeps these upstreams, whatever a reload removes.
         var upstreams = options.Upstreams.Keys.ToDictionary(key => key, key => _upstreams[key]);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => _volume.Origins.FolderOf(u.Key, u.Urls));
@@ -169,7 +169,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var catalogLog = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger<UpstreamCatalog>();
         var catalogs = options.Upstreams.Keys.ToDictionary(key => key, key => new UpstreamCatalog(upstreams[key], _clock, catalogLog));
         RepositoryRouter router = new(
-            options, _volume, PullThrough, judge, _decisions, _clock, (upstream, stop) => catalogs[upstream.Key].ReadAsync(stop));
+            options, _volume, PullThrough, judge, _decisions, _volume.Steady, (upstream, stop) => catalogs[upstream.Key].ReadAsync(stop));
         return new(options, access, router, _audit);
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)

@@ -24,6 +24,9 @@ internal sealed class ProcessMetrics : IDisposable
             () => volume.ReadOnlyBecause is null ? 1L : 0L,
             description: "Whether the volume takes writes; /readyz says why not.");
         _meter.CreateObservableGauge(
+            "gateway.clock.behind", () => volume.Steady.Behind.TotalSeconds, "s",
+            description: "How far the system's clock is behind the latest moment seen.");
+        _meter.CreateObservableGauge(
             "gateway.config.last_reload_success",
             () => IsReloaded ? 1L : 0L,
             description: "0 while the configuration that was read last is not in force; the log says why.");

@@ -9,10 +9,19 @@ namespace Gateway.PullThrough;
 /// </summary>
 internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IUpstreamRegistry
 {
-    private long _until;
+    // Ticks of the moment it was given; 0 for none.
+    private long _given;
 
     /// <summary>Whether what is kept of the repository may be shown to this client now.</summary>
-    public bool Holds => clock.GetUtcNow().UtcTicks < Volatile.Read(ref _until);
+    public bool Holds
+    {
+        get
+        {
+            // One of the future is none: the clock has been set back since.
+            var age = clock.GetUtcNow().UtcTicks - Volatile.Read(ref _given);
+            return age >= 0 && age < Options.ProvenFor.Ticks;
+        }
+    }
 
     public UpstreamOptions Options => asClient.Options;
 
@@ -30,12 +39,12 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IU
         {
             var response = await asClient.SendAsync(request, cancellationToken);
             if (tells && response.Status is 200 or 206 && request.Noun is UpstreamNoun.Manifest or UpstreamNoun.Blob)
-                Volatile.Write(ref _until, (clock.GetUtcNow() + Options.ProvenFor).UtcTicks);
+                Volatile.Write(ref _given, clock.GetUtcNow().UtcTicks);
             return response;
         }
         catch (UpstreamException e) when (tells && e.Failure == UpstreamFailure.Unauthorized)
         {
-            Volatile.Write(ref _until, 0);
+            Volatile.Write(ref _given, 0);
             throw;
         }
     }

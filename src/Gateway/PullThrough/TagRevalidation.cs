@@ -63,7 +63,8 @@ internal sealed class TagRevalidation(
 
     private bool IsFresh(TagName tag, TagState live) =>
         Options.RevalidateAfter == Timeout.InfiniteTimeSpan
-        || clock.GetUtcNow() < live.ValidatedAt + Options.RevalidateAfter
+        // On either side: what was validated in the future is as old as the clock has been set back.
+        || (clock.GetUtcNow() - live.ValidatedAt).Duration() < Options.RevalidateAfter
         || Options.Immutable.Any(glob => FileSystemName.MatchesSimpleExpression(glob, tag.Value, ignoreCase: false));
 
     // Who would rather have nothing than what is stale gets no more of it because a budget shrinks.

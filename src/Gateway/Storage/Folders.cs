@@ -33,6 +33,16 @@ internal sealed record Folders(string Path)
 
     private string SequenceFile => $"{Own}/sequence";
 
+    /// <summary>Where <see cref="LatestMoment"/> is kept, as Unix milliseconds.</summary>
+    public string LatestMomentFile => $"{Own}/latest-moment";
+
+    /// <summary>The latest moment that this volume has seen, to the millisecond; the first of all moments where it has seen none.</summary>
+    public DateTimeOffset LatestMoment
+    {
+        get => UnixTime.TryParse(ReadNumber(LatestMomentFile).ToString(CultureInfo.InvariantCulture), out var at) ? at : default;
+        set => WriteNumber(LatestMomentFile, value.ToUnixTimeMilliseconds());
+    }
+
     /// <summary>Makes what is missing. Throws <see cref="IOException"/> with one line when the volume cannot be used.</summary>
     public static Folders Make(string path)
     {

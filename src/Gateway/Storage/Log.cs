@@ -28,4 +28,14 @@ internal static partial class Log
         2007, LogLevel.Warning,
         "{Digest} has arrived at its upstream, and could not be given to the cache: it will be fetched when asked for")]
     public static partial void NotGiven(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
+
+    [LoggerMessage(
+        2008, LogLevel.Warning,
+        "The system's clock is {Behind} behind {Latest:u}, which this volume has seen: decisions go by the later one until it is caught up. "
+        + "If the clock was ahead by mistake, stop the gateway, remove {File} and start again")]
+    public static partial void ClockIsBehind(ILogger logger, TimeSpan behind, DateTimeOffset latest, string file);
+
+    [LoggerMessage(
+        2009, LogLevel.Warning, "The latest moment could not be noted; a clock that is set back before the next start may go unnoticed")]
+    public static partial void MomentNotNoted(ILogger logger, Exception exception);
 }

@@ -36,6 +36,7 @@ internal sealed partial class Volume : IAsyncDisposable
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
         StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
         Files = new(folders.Temporary);
+        Steady = new(clock, folders, logger);
         Trash = new(folders.Trash, clock);
         Catalog = new(KeptRoot);
         Ledger = new(folders.Decisions);
@@ -76,6 +77,9 @@ internal sealed partial class Volume : IAsyncDisposable
     public Root CachedRoot { get; }
 
     public Root StagedRoot { get; }
+
+    /// <summary>What decisions go by.</summary>
+    public SteadyClock Steady { get; }
 
     public ILogger Logger { get; }
 
@@ -243,6 +247,7 @@ internal sealed partial class Volume : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _sweep.DisposeAsync();
+        await Steady.DisposeAsync();
         await Committer.DisposeAsync();
         await Eviction.DisposeAsync();
         await _index.DisposeAsync();

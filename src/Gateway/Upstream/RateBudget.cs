@@ -72,7 +72,7 @@ internal sealed class RateBudget(TimeProvider clock)
         lock (_lock) _underWay--;
     }
 
-    /// <summary>What is known as a request goes out. Its answer's figure tells of another window only if it gives back some of that.</summary>
+    /// <summary>What is known as a request goes out: its answer tells of another window only if it gives back some of that.</summary>
     public Known Now
     {
         get

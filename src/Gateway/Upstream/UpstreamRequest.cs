@@ -47,8 +47,8 @@ internal sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, Rep
     public bool IsOptional { get; init; }
 
     /// <summary>
-    /// Whether it stays unsent at what is left of the rate limit: <see cref="UpstreamHeldException"/> then. Null where it is sent as long as
-    /// the upstream takes it.
+    /// Whether it stays unsent at what is left of the rate limit: <see cref="UpstreamHeldException"/> then. Null where it is sent as long
+    /// as the upstream takes it.
     /// </summary>
     public Func<RateLimit, bool>? IsHeldAt { get; init; }
 

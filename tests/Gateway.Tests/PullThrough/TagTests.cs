@@ -37,6 +37,17 @@ public sealed class TagTests
     }
 
     [Fact]
+    public async Task Tag_that_was_validated_in_the_future_is_not_fresh_until_then()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromDays(-30));
+        rig.Hub.AddImage(Rig.Name, "v1", ScriptedUpstream.Bytes(100, seed: 9));
+        Assert.False((await rig.ResolveAsync()).IsHit);
+    }
+
+    [Fact]
     public async Task Fifty_pulls_of_a_stale_tag_cost_one_head()
     {
         await using var rig = await Rig.StartAsync();

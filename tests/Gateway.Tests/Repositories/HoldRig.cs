@@ -79,10 +79,11 @@ internal sealed class HoldRig : IAsyncDisposable
         OnMissing = onMissing,
     };
 
-    public TrustOptions Trust(DateTimeOffset? revokedAt) => new()
+    public TrustOptions Trust(DateTimeOffset? revokedAt, DateTimeOffset? retiredAt = null) => new()
     {
         Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
-            "release-2026", new(VerificationKey.Parse(Key.ExportSubjectPublicKeyInfoPem()).Key!) { RevokedAt = revokedAt }),
+            "release-2026",
+            new(VerificationKey.Parse(Key.ExportSubjectPublicKeyInfoPem()).Key!) { RevokedAt = revokedAt, RetiredAt = retiredAt }),
         Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add("release", new("release") { AnyOf = ["release-2026"] }),
     };
 

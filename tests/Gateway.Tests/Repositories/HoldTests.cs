@@ -2,6 +2,7 @@ using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Gateway.Tests.Repositories;
@@ -265,6 +266,23 @@ public sealed class HoldTests : IAsyncLifetime
         Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(admin, new(good), default));
 
         Assert.Equal("Hidden", await PullerSees(digest.ToString()));
+    }
+
+    [Fact]
+    public async Task What_a_retired_key_signs_is_not_from_before_when_the_clock_is_set_back()
+    {
+        var folders = Folders.Make(_rig.Volume.KeptRoot.Repositories + "-clock");
+        await using var steady = new SteadyClock(_rig.Clock, folders, NullLogger.Instance);
+        _rig.Reload(_rig.Policy! with { Trust = _rig.Trust(null, retiredAt: _rig.Clock.GetUtcNow() + TimeSpan.FromDays(1)) });
+        var to = _rig.At("prod/app", steady);
+        var (before, _) = await _rig.PushAsync("v1", "one", to);
+        Assert.Single(Ok(await _rig.SignAsync(before, to: to)).Value.Promoted);
+        _rig.Clock.Advance(TimeSpan.FromDays(2));
+        var (after, _) = await _rig.PushAsync("v2", "two", to);
+        Assert.Empty(Ok(await _rig.SignAsync(after, to: to)).Value.Promoted);
+        _rig.Clock.Advance(TimeSpan.FromDays(-2));
+        var (back, _) = await _rig.PushAsync("v3", "three", to);
+        Assert.Empty(Ok(await _rig.SignAsync(back, to: to)).Value.Promoted);
     }
 
     [Fact]

@@ -135,7 +135,8 @@ public sealed class RateLimitTests : UpstreamTest
     public async Task Of_many_that_are_weighed_at_once_no_more_go_out_than_what_is_left_allows()
     {
         const int threads = 8;
-        var account = new Account("one", new CredentialSource(OptionsFor(Hub), CredentialOptions.Anonymous, TimeSpan.FromMinutes(1), Clock), Clock);
+        var credentials = new CredentialSource(OptionsFor(Hub), CredentialOptions.Anonymous, TimeSpan.FromMinutes(1), Clock);
+        var account = new Account("one", credentials, Clock);
         var accounts = new Accounts([account]);
         using var answer = Told(10_000, 10_000, window: 60);
         account.Budget.Note(answer.Headers.NonValidated, account.Budget.Now);
