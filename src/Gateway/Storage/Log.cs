@@ -31,7 +31,7 @@ internal static partial class Log
 
     [LoggerMessage(
         2008, LogLevel.Warning,
-        "The system's clock is {Behind} behind {Latest:u}, which this volume has seen: decisions go by the later one until it is caught up. "
+        "The system's clock is {Behind} behind {Latest:u}, which this volume has seen: decisions go by that until it is caught up. "
         + "If the clock was ahead by mistake, stop the gateway, remove {File} and start again")]
     public static partial void ClockIsBehind(ILogger logger, TimeSpan behind, DateTimeOffset latest, string file);
 
