@@ -46,6 +46,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     private volatile Func<string, FrontedRepository?> _front = _ => null;
     private readonly TimeProvider _clock;
     private volatile Snapshot _current;
+    private volatile string? _notInForce;
     private readonly Certificates _certificates;
     private ConnectionLimits? _connections;
     private readonly AuditLog _audit;
@@ -71,7 +72,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var health = new Health(new Dictionary<string, Func<string?>>
         {
             ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
-        });
+        }, new Dictionary<string, Func<string?>> { ["configuration"] = () => _notInForce });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
@@ -136,6 +137,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     public void TellOfReload(string? why)
     {
         _processMetrics.IsReloaded = why is null;
+        _notInForce = why is null ? null : $"what was read last is not in force: {why}";
         _audit.Tell(new(_clock.GetUtcNow(), "reload", why is null ? "done" : "refused") { Actor = "operator", Detail = why });
     }
 

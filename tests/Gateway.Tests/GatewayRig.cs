@@ -43,6 +43,10 @@ internal sealed class GatewayRig : IAsyncDisposable
         return rig;
     }
 
+    /// <summary>As after the configuration was read again.</summary>
+    /// <param name="why">Why it is not in force; null when it is.</param>
+    public void Reloaded(string? why) => _gateway!.TellOfReload(why);
+
     /// <summary>Ends the gateway, so that everything it had to write is written.</summary>
     public async Task StopAsync()
     {

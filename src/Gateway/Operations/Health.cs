@@ -1,10 +1,12 @@
 using System.Text.Json;
+using Gateway.Oci;
 
 namespace Gateway.Operations;
 
 /// <summary>Whether the gateway can do its work, asked part by part when somebody asks.</summary>
 /// <param name="checks">By name: what is wrong in one line, null when all is well. They answer from memory.</param>
-internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks)
+/// <param name="warnings">The same, of what somebody should see to and the gateway works on with.</param>
+internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks, IReadOnlyDictionary<string, Func<string?>> warnings)
 {
     private volatile bool _stopping;
 
@@ -23,7 +25,7 @@ internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks)
         return problems;
     }
 
-    /// <summary>Every check with its outcome, as JSON.</summary>
+    /// <summary>Every check with its outcome, and what there is to warn of, as JSON.</summary>
     public byte[] ToJson(IReadOnlyList<(string Check, string Problem)> problems)
     {
         using var buffer = new MemoryStream();
@@ -36,6 +38,12 @@ internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks)
             {
                 var problem = problems.FirstOrDefault(each => each.Check == name).Problem;
                 json.WriteString(name, problem ?? "ok");
+            }
+            json.WriteEndObject();
+            json.WriteStartObject("warnings");
+            foreach (var (name, warning) in warnings)
+            {
+                if (warning() is { } text) json.WriteString(name, Printable.Line(text));
             }
             json.WriteEndObject();
             json.WriteEndObject();

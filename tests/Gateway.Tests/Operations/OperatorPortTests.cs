@@ -7,6 +7,8 @@ namespace Gateway.Tests.Operations;
 [Collection(ProcessWide.Name)]
 public sealed class OperatorPortTests
 {
+    private static readonly Dictionary<string, Func<string?>> Nothing = [];
+
     [Fact]
     public async Task Probes_and_metrics_are_on_the_operators_port_alone()
     {
@@ -123,7 +125,8 @@ public sealed class OperatorPortTests
     [Fact]
     public void A_part_that_is_in_trouble_makes_the_whole_unready_and_says_why()
     {
-        var health = new Health(new Dictionary<string, Func<string?>> { ["storage"] = () => "the volume is full", ["other"] = () => null });
+        var checks = new Dictionary<string, Func<string?>> { ["storage"] = () => "the volume is full", ["other"] = () => null };
+        var health = new Health(checks, Nothing);
 
         var problems = health.Problems();
         using var told = JsonDocument.Parse(health.ToJson(problems));
@@ -133,9 +136,33 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
+    public async Task A_configuration_that_was_refused_is_told_of_and_makes_nobody_unready()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        Assert.Empty(await WarningsAsync());
+
+        rig.Reloaded("gateway.yaml:3:1: cahce: no such key\nbut cache");
+        Assert.Equal(
+            [("configuration", "what was read last is not in force: gateway.yaml:3:1: cahce: no such key\\u000abut cache")],
+            await WarningsAsync());
+        Assert.Equal("ok\n", await rig.Client.GetStringAsync(new Uri(rig.Operator, "/readyz")));
+
+        rig.Reloaded(null);
+        Assert.Empty(await WarningsAsync());
+
+        async Task<(string, string?)[]> WarningsAsync()
+        {
+            using var answer = await rig.Client.GetAsync(new Uri(rig.Operator, "/readyz?verbose"));
+            using var told = JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
+            Assert.Equal((200, true), ((int)answer.StatusCode, told.RootElement.GetProperty("ready").GetBoolean()));
+            return [.. told.RootElement.GetProperty("warnings").EnumerateObject().Select(each => (each.Name, each.Value.GetString()))];
+        }
+    }
+
+    [Fact]
     public void A_gateway_that_stops_takes_no_new_clients()
     {
-        var health = new Health(new Dictionary<string, Func<string?>>());
+        var health = new Health(Nothing, Nothing);
         health.BeginStopping();
 
         Assert.Equal("process", Assert.Single(health.Problems()).Check);
