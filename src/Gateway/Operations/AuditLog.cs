@@ -66,10 +66,11 @@ internal sealed partial class AuditLog : IDisposable
         return _problem;
     }
 
-    /// <summary>Tells of a request, if there is anything to tell.</summary>
+    /// <summary>Tells of a request, if there is anything to tell; once, however often this is called.</summary>
     public void Write(RequestRecord record)
     {
-        if (_file is null) return;
+        if (_file is null || record.IsAudited) return;
+        record.IsAudited = true;
         if (AuditEntry.LoginOf(record) is { } login) Tell(login);
         if (AuditEntry.ActOf(record) is { } act) Tell(act);
     }

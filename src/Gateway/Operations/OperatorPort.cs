@@ -44,7 +44,8 @@ internal sealed class OperatorPort(
         return WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
     }
 
-    // What is only read is not told of: monitoring asks every few seconds.
+    // What is only read is not told of: monitoring asks every few seconds. All else is before its answer is sent; what is answered in
+    // parts, such as a prefetch, before the answer's end.
     private async Task AdministerAsync(HttpContext context, string path)
     {
         if (HttpMethods.IsGet(context.Request.Method))
@@ -52,29 +53,43 @@ internal sealed class OperatorPort(
             await admin.AnswerAsync(context);
             return;
         }
+        var (name, isTold) = (path == AdminApi.Prefix + "purge" ? "purge" : "admin", false);
+        context.Response.OnStarting(() =>
+        {
+            if (context.Response.ContentLength is not null) TellAnswered();
+            return Task.CompletedTask;
+        });
         try
         {
             await (audit.RefusesBecause() is { } why
                 ? AdminApi.ProblemAsync(context, StatusCodes.Status503ServiceUnavailable, why)
                 : admin.AnswerAsync(context));
+            TellAnswered();
         }
-        finally
+        catch (Exception problem) when (!isTold)
         {
-            Tell(context, path == AdminApi.Prefix + "purge" ? "purge" : "admin", context.Response.StatusCode < 400 ? "done" : "refused");
+            var isGone = problem is OperationCanceledException;
+            Tell(context, name, "failed", isGone ? StatusCodes.Status499ClientClosedRequest : StatusCodes.Status500InternalServerError);
+            throw;
+        }
+
+        void TellAnswered()
+        {
+            if (!isTold) Tell(context, name, context.Response.StatusCode < 400 ? "done" : "refused", context.Response.StatusCode);
+            isTold = true;
         }
     }
 
-    private void Tell(HttpContext context, string name, string outcome) => audit.Tell(new(clock.GetUtcNow(), name, outcome)
+    private void Tell(HttpContext context, string name, string outcome, int status) => audit.Tell(new(clock.GetUtcNow(), name, outcome)
     {
         Actor = "operator", Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
-        How = name == "login" ? "operator-token" : null, Status = context.Response.StatusCode,
+        How = name == "login" ? "operator-token" : null, Status = status,
         Detail = context.Features.Get<AdminSubject>()?.Text ?? context.Request.Path.Value,
     });
 
     private Task RefuseAsync(HttpContext context, DoorProblem problem)
     {
-        context.Response.StatusCode = problem.Status;
-        Tell(context, "login", "refused");
+        Tell(context, "login", "refused", problem.Status);
         if (problem.Status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer realm=\"operator\"";
         return AdminApi.ProblemAsync(context, problem.Status, problem.Message);
     }

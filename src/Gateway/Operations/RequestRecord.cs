@@ -50,9 +50,12 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     /// <summary>By what somebody says who he is: <c>password</c>, <c>token</c>, <c>identity-token</c>, <c>certificate</c>.</summary>
     public string? Login { get; set; }
 
-    public int Status { get; private set; }
+    public int Status { get; set; }
 
     public string? ErrorCode { get; set; }
+
+    /// <summary>Whether the audit log has been told.</summary>
+    public bool IsAudited { get; set; }
 
     public long BytesSent { get; set; }
 

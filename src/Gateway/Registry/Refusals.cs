@@ -12,11 +12,12 @@ internal static class Refusals
     // pull 30 s).
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(5);
 
-    /// <summary>Answers with this code, its usual status unless another is given.</summary>
+    /// <summary>Answers with this code, its usual status unless another is given. The audit log is told before.</summary>
     public static Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
     {
-        x.Record.ErrorCode = code.ToString();
-        return x.WriteAsync(status ?? RegistryError.StatusOf(code), "application/json", new RegistryError(code, message, detail).ToJson());
+        (x.Record.ErrorCode, x.Record.Status) = (code.ToString(), status ?? RegistryError.StatusOf(code));
+        x.Snapshot.Audit.Write(x.Record);
+        return x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
     }
 
     /// <summary>Answers what a repository gave in place of a value.</summary>

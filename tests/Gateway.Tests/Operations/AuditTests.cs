@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Operations;
@@ -57,6 +59,53 @@ public sealed class AuditTests : IDisposable
             (await rig.SendAsync("POST", "/-/promote", Json($$"""{"from":"team/app:v0","to":"prod/app:v{{i}}"}"""))).Dispose();
             Assert.Contains($"\"reference\":\"v{i}\"", File.ReadLines(Options.Path).Last(), StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData("delete")]
+    [InlineData("login")]
+    [InlineData("purge")]
+    public async Task What_is_refused_or_purged_is_told_before_whoever_asked_hears_of_it_and_once(string line)
+    {
+        using var held = new HeldLine(line);
+        await using var rig = await held.WatchAsync(() => StartAsync());
+        As(rig, "ci", line == "login" ? "wrong" : "secret");
+        var asking = line == "purge"
+            ? rig.Client.PostAsync(new Uri(rig.Operator, "/api/v1/purge"), Json("""{"what":"docker.io/**","dryRun":true}"""))
+            : rig.SendAsync("DELETE", "/v2/team/app/manifests/v1");
+        await Task.WhenAny(held.Reached, asking);
+
+        // Without its line there is no answer, however long one waits.
+        var first = await Task.WhenAny(asking, Task.Delay(TimeSpan.FromMilliseconds(300)));
+        held.Release();
+
+        Assert.NotSame(asking, first);
+        using var answer = await asking;
+        Assert.Equal(line switch { "delete" => 403, "login" => 401, _ => 404 }, (int)answer.StatusCode);
+        Assert.Single(await LinesAsync(rig), each => Text(each, "event") == line);
+    }
+
+    [Fact]
+    public async Task An_operators_call_that_breaks_off_is_not_told_of_as_done()
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var silent = new UpstreamOptions { Key = "hub", Urls = [new($"http://{listener.LocalEndpoint}")], Namespaces = ["docker.io"] };
+        await using var rig = await StartAsync(with: o => o with
+        {
+            Upstreams = o.Upstreams.Add("hub", silent), Routes = [new() { Prefix = "hub", Upstream = "hub" }],
+        });
+        using var leaving = new CancellationTokenSource();
+        var asking = rig.Client.PostAsync(
+            new Uri(rig.Operator, "/api/v1/prefetch"), Json("""{"references":["docker.io/team/app:v1"]}"""), leaving.Token);
+        using var asked = await listener.AcceptTcpClientAsync();
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
+
+        var told = Assert.Single(await LinesAsync(rig), line => Text(line, "event") == "admin");
+
+        Assert.Equal("failed", Text(told, "outcome"));
+        listener.Stop();
     }
 
     [Fact]
@@ -224,7 +273,9 @@ public sealed class AuditTests : IDisposable
         Assert.Throws<IOException>(() => new AuditLog(options, TimeProvider.System, NullLogger.Instance));
     }
 
-    private Task<GatewayRig> StartAsync(Func<AuditOptions, AuditOptions>? configure = null) => GatewayRig.StartAsync(o => o with
+    private Task<GatewayRig> StartAsync(
+        Func<AuditOptions, AuditOptions>? configure = null, Func<GatewayOptions, GatewayOptions>? with = null) => GatewayRig.StartAsync(o =>
+        (with?.Invoke(o) ?? o) with
     {
         Audit = configure?.Invoke(Options) ?? Options,
         Access = new()
@@ -237,8 +288,8 @@ public sealed class AuditTests : IDisposable
         },
     });
 
-    private static void As(GatewayRig rig, string account) =>
-        rig.Client.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse(AccessRig.Basic(account, "secret"));
+    private static void As(GatewayRig rig, string account, string password = "secret") =>
+        rig.Client.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse(AccessRig.Basic(account, password));
 
     private static StringContent Json(string text) => new(text, new MediaTypeHeaderValue("application/json"));
 
