@@ -66,6 +66,30 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
+    public async Task Image_signed_there_passes_a_policy_that_asks_for_it_at_its_first_pull_and_an_unsigned_one_does_not(string cosign)
+    {
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            upstreams: { corp: { url: "http://{{_upstream.Host}}" } }
+            policy:
+              default: allow
+              trust:
+                keys: { release: { pem: "{{_client.Folder["cosign.pub"]}}" } }
+                authorities: { release: { anyOf: [{ key: release }] } }
+              rules: [{ id: signed, require: { signatures: [{ authority: release }] } }]
+            """);
+        await SignAsync(cosign);
+        var (layout, _) = OciLayout.SmallImage(_client.Folder["unsigned"]);
+        (await _client.CraneAsync("push", "--insecure", layout.Root, $"{_upstream.Host}/team/unsigned:1")).Succeeded();
+
+        (await _client.CraneAsync("pull", "--insecure", $"{gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
+        var refused = await _client.CraneAsync(
+            "pull", "--insecure", $"{gateway.Host}/corp/team/unsigned:1", _client.Folder["unsigned.tar"]);
+        Assert.Contains("rule 'signed'", refused.Failed().Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("cosign2")]
+    [InlineData("cosign3")]
     public async Task Unsigned_image_is_not_taken_for_signed_while_the_upstream_is_down(string cosign)
     {
         (await _client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();

@@ -13,6 +13,7 @@ internal sealed class PullThroughRepository : IBacking
     private readonly UpstreamManifests _manifests;
     private readonly ColdBlobs _blobs;
     private readonly UpstreamReferrers _referrers;
+    private readonly TaggedEvidence _tagged;
     private readonly UpstreamTags _tagList;
     private readonly FetchTable _fetches;
     private readonly TimeProvider _clock;
@@ -26,6 +27,7 @@ internal sealed class PullThroughRepository : IBacking
         _tags = new(stored, _source, _manifests, clock, fetches.Logger);
         _blobs = new(stored, _source, fetches, new(stored, _source, clock));
         _referrers = new(stored, _source, _manifests, clock, fetches.Logger);
+        _tagged = new(stored, _tags);
         _tagList = new(stored, _source, clock, fetches.Logger);
     }
 
@@ -67,8 +69,8 @@ internal sealed class PullThroughRepository : IBacking
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {
-        // What the upstream lists is noted among the kept; when it does not answer, the kept must do.
-        _ = await _referrers.ListAsync(subject, cancellationToken);
+        // What the upstream has is noted among the kept; when it does not answer, the kept must do.
+        await Task.WhenAll(_referrers.ListAsync(subject, cancellationToken).AsTask(), _tagged.NoteAsync(subject, cancellationToken));
         return await _stored.EvidenceAsync(subject, cancellationToken);
     }
 
