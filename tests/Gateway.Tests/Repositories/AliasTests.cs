@@ -1,6 +1,7 @@
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
+using Gateway.Storage;
 using Xunit;
 
 namespace Gateway.Tests.Repositories;
@@ -8,6 +9,9 @@ namespace Gateway.Tests.Repositories;
 /// <summary>The same bytes under their sha256 and their sha512 digest: one manifest, with one verdict.</summary>
 public sealed class AliasTests : IAsyncLifetime
 {
+    // More often than a push looks at the clock.
+    private const int Moments = 12;
+
     private HoldRig _rig = null!;
 
     public async ValueTask InitializeAsync() => _rig = await HoldRig.OpenAsync();
@@ -18,14 +22,19 @@ public sealed class AliasTests : IAsyncLifetime
     private async Task<(Digest Sha256, Digest Sha512)> PushAsync(string text, string? tag = null)
     {
         var (digest, _) = await _rig.PushAsync(null, text);
-        var pushed = await _rig.GetAsync(HoldRig.Pusher, digest.ToString());
-        var bytes = Assert.IsType<Answer<Gateway.Storage.StoredManifest>.Found>(pushed).Value.Bytes;
+        var bytes = await BytesOfAsync(_rig.Repository, digest);
         var other = Digest.Of(bytes.Span, DigestAlgorithm.Sha512);
         TagName[] tags = tag is null ? [] : [TagName.Parse(tag)];
         Assert.IsType<Answer<PushedManifest>.Found>(await _rig.Repository.PutManifestAsync(
             HoldRig.Pusher, new(new(other), [.. tags], MediaTypes.OciManifest, bytes), default));
         return (digest, other);
     }
+
+    private static async Task<ReadOnlyMemory<byte>> BytesOfAsync(Repository repository, Digest digest) =>
+        Assert.IsType<Answer<StoredManifest>.Found>(await repository.GetManifestAsync(HoldRig.Pusher, new(digest), default)).Value.Bytes;
+
+    private async Task DeleteAsync(string name, Digest digest) =>
+        Assert.IsType<Answer<Digest>.Found>(await _rig.At(name).DeleteManifestAsync(HoldRig.Pusher, new(digest), default));
 
     [Fact]
     public async Task Bytes_that_are_admitted_by_one_name_are_admitted_by_the_other()
@@ -73,6 +82,35 @@ public sealed class AliasTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_tag_does_not_move_by_the_other_names_signature_that_is_deleted_while_its_push_is_judged()
+    {
+        var (moved, waited) = (0, 0);
+        for (var moment = 1; moment <= Moments; moment++)
+        {
+            var name = $"prod/app{moment}";
+            var (older, _) = await _rig.PushAsync("v1", "older", _rig.At(name));
+            await _rig.SignAsync(older, null, _rig.At(name));
+            var (newer, _) = await _rig.PushAsync(null, "newer", _rig.At(name));
+            var bytes = await BytesOfAsync(_rig.At(name), newer);
+            await _rig.SignAsync(newer, null, _rig.At(name));
+            var signature = Assert.Single(EvidenceNotes.List(_rig.Volume.Kept(RepositoryName.Parse(name)), newer));
+            // A manifest that is here by this name would keep its signature from being deleted.
+            await DeleteAsync(name, newer);
+            var clock = new InterruptingClock(_rig.Clock, moment, () => DeleteAsync(name, signature));
+            var other = Digest.Of(bytes.Span, DigestAlgorithm.Sha512);
+            var push = new ManifestPush(new(other), [TagName.Parse("v1")], MediaTypes.OciManifest, bytes);
+            Assert.IsType<Answer<PushedManifest>.Found>(await _rig.At(name, clock).PutManifestAsync(HoldRig.Pusher, push, default));
+            if (!clock.HasInterrupted) await DeleteAsync(name, signature);
+            // Afterwards it is as if it had been deleted just before, or just behind the push.
+            var live = _rig.Volume.Kept(RepositoryName.Parse(name)).LiveOf(TagName.Parse("v1"));
+            Assert.Equal(clock.HasInterrupted ? older : other, live);
+            _ = clock.HasInterrupted ? waited++ : moved++;
+        }
+        Assert.InRange(waited, 3, Moments - 1);
+        Assert.InRange(moved, 1, Moments - 1);
+    }
+
+    [Fact]
     public async Task A_promotion_by_the_other_name_takes_the_signature_along()
     {
         var stage = _rig.Repository;
@@ -82,6 +120,6 @@ public sealed class AliasTests : IAsyncLifetime
         Assert.IsType<Answer<PushedManifest>.Found>(await prod.PromoteAsync(
             HoldRig.Pusher, stage, HoldRig.Pusher, new(sha512), TagName.Parse("v1"), default));
         var pulled = await prod.GetManifestAsync(HoldRig.Puller, new(TagName.Parse("v1")), default);
-        Assert.Equal(sha512, Assert.IsType<Answer<Gateway.Storage.StoredManifest>.Found>(pulled).Value.Digest);
+        Assert.Equal(sha512, Assert.IsType<Answer<StoredManifest>.Found>(pulled).Value.Digest);
     }
 }

@@ -21,20 +21,6 @@ public sealed class PromotionRaceTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    /// <summary>A clock that does something else once, when it is looked at for the nth time.</summary>
-    private sealed class Interrupting(TimeProvider inner, int moment, Func<Task> interruption) : TimeProvider
-    {
-        private int _looks;
-
-        public bool HasInterrupted => _looks >= moment;
-
-        public override DateTimeOffset GetUtcNow()
-        {
-            if (++_looks == moment) Task.Run(interruption).GetAwaiter().GetResult();
-            return inner.GetUtcNow();
-        }
-    }
-
     private Repository Staging => _rig.At("stage/app");
 
     private static RuleOptions Immutable => new()
@@ -68,7 +54,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         {
             var to = $"prod/app{moment}";
             Answer<PushedManifest>? between = null;
-            var clock = new Interrupting(_rig.Clock, moment, async () => between = await PromoteAsync(two, to));
+            var clock = new InterruptingClock(_rig.Clock, moment, async () => between = await PromoteAsync(two, to));
             var answer = await PromoteAsync(one, to, clock);
             if (!clock.HasInterrupted) continue;
             interrupted++;
@@ -89,7 +75,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         {
             var to = $"prod/app{moment}";
             Digest pushed = default;
-            var clock = new Interrupting(_rig.Clock, moment, async () => (pushed, _) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
+            var clock = new InterruptingClock(_rig.Clock, moment, async () => (pushed, _) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
             var answer = await PromoteAsync(one, to, clock);
             if (clock.HasInterrupted) Assert.IsType<Answer<PushedManifest>.Refused>(answer);
             Assert.Equal(clock.HasInterrupted ? pushed : one, await LiveAsync(to));
@@ -104,7 +90,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         {
             var to = $"prod/app{moment}";
             Answer<PushedManifest>? pushed = null;
-            var clock = new Interrupting(_rig.Clock, moment, async () => (_, pushed) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
+            var clock = new InterruptingClock(_rig.Clock, moment, async () => (_, pushed) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
             Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(one, to, clock));
             if (clock.HasInterrupted) Assert.IsType<Answer<PushedManifest>.Refused>(pushed);
             Assert.Equal(one, await LiveAsync(to));
@@ -118,7 +104,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         {
             var (digest, to) = (await SignedAsync($"image {moment}"), $"prod/app{moment}");
             var signature = Assert.Single(EvidenceNotes.List(_rig.Volume.Kept(Staging.Name), digest));
-            var clock = new Interrupting(
+            var clock = new InterruptingClock(
                 _rig.Clock, moment, async () => await Staging.DeleteManifestAsync(HoldRig.Pusher, new(signature), default));
             var answer = await PromoteAsync(digest, to, clock);
             var here = EvidenceNotes.List(_rig.Volume.Kept(RepositoryName.Parse(to)), digest).ToArray();
