@@ -75,7 +75,8 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         {
             var to = $"prod/app{moment}";
             Digest pushed = default;
-            var clock = new InterruptingClock(_rig.Clock, moment, async () => (pushed, _) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
+            var clock = new InterruptingClock(
+                _rig.Clock, moment, async () => (pushed, _) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
             var answer = await PromoteAsync(one, to, clock);
             if (clock.HasInterrupted) Assert.IsType<Answer<PushedManifest>.Refused>(answer);
             Assert.Equal(clock.HasInterrupted ? pushed : one, await LiveAsync(to));
@@ -90,7 +91,8 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         {
             var to = $"prod/app{moment}";
             Answer<PushedManifest>? pushed = null;
-            var clock = new InterruptingClock(_rig.Clock, moment, async () => (_, pushed) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
+            var clock = new InterruptingClock(
+                _rig.Clock, moment, async () => (_, pushed) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
             Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(one, to, clock));
             if (clock.HasInterrupted) Assert.IsType<Answer<PushedManifest>.Refused>(pushed);
             Assert.Equal(one, await LiveAsync(to));
