@@ -4,7 +4,7 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>What is allowed where the file says nothing: Quay's tables, unchanged from 3.9 to 3.18 (Quay's config.py).</summary>
-public static class ArtifactTypeDefaults
+internal static class ArtifactTypeDefaults
 {
     /// <summary>Helm's config type.</summary>
     public const string HelmConfig = "application/vnd.cncf.helm.config.v1+json";

@@ -5,7 +5,7 @@ namespace Gateway.Policy.Signatures;
 /// <param name="Why">One printable line: who signed, or why it does not count (expected and found).</param>
 /// <param name="Signer">Who signed, the same for the same signer however it is configured: <c>SHA256:…</c> of a public key, or issuer and
 /// subject of a certificate, or a subject. What N of M counts. Null unless trusted.</param>
-public sealed record Checked(string? Code, string Why, string? Signer)
+internal sealed record Checked(string? Code, string Why, string? Signer)
 {
     /// <summary>When it may be another answer; null for never by time alone.</summary>
     public DateTimeOffset? ChangesAt { get; init; }

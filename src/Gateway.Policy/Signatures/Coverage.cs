@@ -4,7 +4,7 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Which manifests around an index a requirement is asked of (policy <c>coverage</c>). Pure.</summary>
-public static class Coverage
+internal static class Coverage
 {
     /// <summary>Asks a requirement of a manifest, of the images below it, and of the indexes above it, as far as needed.</summary>
     /// <param name="coverage">Which must satisfy it.</param>

@@ -7,7 +7,7 @@ namespace Gateway.Policy.Signatures;
 /// <param name="Code">One of <see cref="ReasonCodes"/>, the one that says most; null when the requirement is satisfied.</param>
 /// <param name="Why">One printable line: what is missing, and why what is there does not count.</param>
 /// <param name="Findings">Every signature that was looked at.</param>
-public sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<EvidenceFinding> Findings)
+internal sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<EvidenceFinding> Findings)
 {
     /// <summary>Whether there was more than could be looked at; said only where all of it was asked about.</summary>
     public bool IsCut { get; init; }
@@ -24,4 +24,4 @@ public sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<Evid
 /// <param name="Layer">Which of the manifest's layers, from 0.</param>
 /// <param name="Format">How it is stored; null when it could not be read.</param>
 /// <param name="Result">What came of it.</param>
-public sealed record EvidenceFinding(Digest Evidence, int Layer, SignatureFormat? Format, Checked Result);
+internal sealed record EvidenceFinding(Digest Evidence, int Layer, SignatureFormat? Format, Checked Result);

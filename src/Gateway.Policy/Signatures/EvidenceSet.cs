@@ -7,7 +7,7 @@ namespace Gateway.Policy.Signatures;
 /// All evidence about one subject, read once within <see cref="EvidenceBudget"/> for any number of requirements. In what order it comes
 /// makes no difference.
 /// </summary>
-public sealed class EvidenceSet
+internal sealed class EvidenceSet
 {
     private EvidenceSet(ImmutableArray<FoundSignature> found, bool isTruncated) => (Found, IsTruncated) = (found, isTruncated);
 

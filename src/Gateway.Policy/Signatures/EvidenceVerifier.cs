@@ -7,7 +7,7 @@ namespace Gateway.Policy.Signatures;
 /// Says whether the evidence about one subject satisfies one requirement, and of each signature why it does not count. Pure but for the
 /// moment passed in; safe for concurrent use.
 /// </summary>
-public sealed class EvidenceVerifier(TrustOptions trust)
+internal sealed class EvidenceVerifier(TrustOptions trust)
 {
     // From what is nearest to being enough to what says least.
     private static readonly string[] MostTelling =

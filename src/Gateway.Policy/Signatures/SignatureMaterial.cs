@@ -24,7 +24,7 @@ public enum SignatureFormat
 /// One signature as it was found, with everything that came beside it. Nothing of it is believed before it is verified; the scheme is not
 /// among it, for that is the configured key's to say.
 /// </summary>
-public sealed record SignatureMaterial
+internal sealed record SignatureMaterial
 {
     /// <summary>The manifest that it was found in.</summary>
     public required Digest Evidence { get; init; }
@@ -75,7 +75,7 @@ public sealed record SignatureMaterial
 }
 
 /// <summary>An entry of a transparency log (Rekor), as it came with a signature.</summary>
-public sealed record LogEntry
+internal sealed record LogEntry
 {
     /// <summary>Position in the log, over all its shards.</summary>
     public required long LogIndex { get; init; }
@@ -108,7 +108,7 @@ public sealed record LogEntry
 /// <param name="RootHash">Hash of the tree's root, 32 bytes.</param>
 /// <param name="Hashes">The way to the root, leaf first; at most 64 hashes of 32 bytes.</param>
 /// <param name="Checkpoint">The signed note that vouches for the root; null when there is none.</param>
-public sealed record InclusionProof(
+internal sealed record InclusionProof(
     long LogIndex, long TreeSize, ReadOnlyMemory<byte> RootHash, ImmutableArray<ReadOnlyMemory<byte>> Hashes, string? Checkpoint);
 
 /// <summary>

@@ -11,7 +11,7 @@ namespace Gateway.Policy.Signatures;
 /// Says whether an authority made a signature: nothing yet about what the signature says. Pure but for the moment passed in; safe for
 /// concurrent use.
 /// </summary>
-public sealed class SignatureVerifier(TrustOptions trust)
+internal sealed class SignatureVerifier(TrustOptions trust)
 {
     private readonly FrozenSet<string> _revoked =
         trust.Keys.Values.Where(static key => key.RevokedAt is not null).Select(static key => key.Key.Fingerprint).ToFrozenSet();

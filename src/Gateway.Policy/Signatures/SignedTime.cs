@@ -3,7 +3,7 @@ namespace Gateway.Policy.Signatures;
 /// <summary>A moment at which a signature provably existed, and with it what it signs.</summary>
 /// <param name="At">The moment.</param>
 /// <param name="By">What proves it: <see cref="Log"/> or <see cref="Stamp"/>.</param>
-public sealed record SignedTime(DateTimeOffset At, string By)
+internal sealed record SignedTime(DateTimeOffset At, string By)
 {
     /// <summary>A transparency log promised to have taken it then.</summary>
     public const string Log = "log entry";

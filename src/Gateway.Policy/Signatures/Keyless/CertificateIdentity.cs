@@ -9,7 +9,7 @@ namespace Gateway.Policy.Signatures.Keyless;
 /// <summary>Whom a certificate names: always the two together, for a subject is only what its issuer makes of it.</summary>
 /// <param name="Issuer">The identity provider's URL.</param>
 /// <param name="Subject">The subject alternative name: an email address, a URI, or a name of sigstore's own kind.</param>
-public sealed record CertificateIdentity(string Issuer, string Subject)
+internal sealed record CertificateIdentity(string Issuer, string Subject)
 {
     private const string Fulcio = "1.3.6.1.4.1.57264.1"; // Fulcio's oid-info.md, as the next ones
     private const string IssuerRaw = Fulcio + ".1";

@@ -10,13 +10,13 @@ namespace Gateway.Policy.Signatures.Keyless;
 /// <param name="Checked">Whether it counts, by whom, and why not.</param>
 /// <param name="Identity">Whom its certificate names; null unless the signature counts.</param>
 /// <param name="SignedAt">The earliest moment that it provably existed; null unless the signature counts.</param>
-public sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identity, DateTimeOffset? SignedAt);
+internal sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identity, DateTimeOffset? SignedAt);
 
 /// <summary>
 /// Verifies signatures by short-lived certificates against a pinned root, without a network and without a clock but the one passed in
 /// (sigstore's client specification §4): signature, log, time, path, certificate transparency, identity. Pure and safe for concurrent use.
 /// </summary>
-public static class KeylessVerifier
+internal static class KeylessVerifier
 {
     /// <summary>Checks one signature for one authority.</summary>
     /// <param name="material">The signature with everything that came beside it.</param>

@@ -9,7 +9,7 @@ namespace Gateway.Policy.Signatures.Keyless;
 /// <param name="Why">Why its entries do not count (<c>SIG_TLOG_INVALID</c>); null when they do, or are not asked for.</param>
 /// <param name="Times">The moments that logs promised to have taken it; none where they tell no time.</param>
 /// <param name="Logs">The logs that hold it, in which order they came.</param>
-public sealed record LogCheck(string? Why, ImmutableArray<DateTimeOffset> Times, ImmutableArray<PinnedLog> Logs)
+internal sealed record LogCheck(string? Why, ImmutableArray<DateTimeOffset> Times, ImmutableArray<PinnedLog> Logs)
 {
     /// <summary>Whether an entry was verified.</summary>
     public bool IsLogged => Why is null && !Logs.IsEmpty;
@@ -25,7 +25,7 @@ public sealed record LogCheck(string? Why, ImmutableArray<DateTimeOffset> Times,
 /// Verifies entries of transparency logs (Rekor v1 and v2) without asking the log: its promise, or the proof that leads to a checkpoint
 /// that it signed; and that the entry is about this very signature.
 /// </summary>
-public static class TransparencyLog
+internal static class TransparencyLog
 {
     private const int MaxEntries = 32; // sigstore-go's bound
 

@@ -14,10 +14,10 @@ public sealed record TrustedRoot(Digest Digest)
     public ImmutableArray<PinnedAuthority> CertificateAuthorities { get; init; } = [];
 
     /// <summary>Logs that issued certificates are shown to (certificate transparency).</summary>
-    public ImmutableArray<PinnedLog> CertificateLogs { get; init; } = [];
+    internal ImmutableArray<PinnedLog> CertificateLogs { get; init; } = [];
 
     /// <summary>Logs of signatures (Rekor, of either version).</summary>
-    public ImmutableArray<PinnedLog> SignatureLogs { get; init; } = [];
+    internal ImmutableArray<PinnedLog> SignatureLogs { get; init; } = [];
 
     /// <summary>Who may sign RFC 3161 time stamps.</summary>
     public ImmutableArray<PinnedAuthority> TimestampAuthorities { get; init; } = [];
@@ -48,7 +48,7 @@ public sealed record PinnedAuthority(string Uri, ImmutableArray<ReadOnlyMemory<b
 /// <param name="Key">The key that it signs with.</param>
 /// <param name="Hash">What it hashes with before it signs; Ed25519 has its own.</param>
 /// <param name="ValidFor">When the key counts.</param>
-public sealed record PinnedLog(string BaseUrl, ReadOnlyMemory<byte> Id, VerificationKey Key, SignatureHash Hash, TimeRange ValidFor)
+internal sealed record PinnedLog(string BaseUrl, ReadOnlyMemory<byte> Id, VerificationKey Key, SignatureHash Hash, TimeRange ValidFor)
 {
     /// <summary>The log in messages.</summary>
     public override string ToString() => $"log {Printable.Quote(BaseUrl)}";

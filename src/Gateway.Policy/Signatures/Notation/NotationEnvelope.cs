@@ -8,7 +8,7 @@ namespace Gateway.Policy.Signatures.Notation;
 /// <param name="BySigningAuthority">Whether the scheme is <c>notary.x509.signingAuthority</c>, else <c>notary.x509</c>.</param>
 /// <param name="SigningTime">When it was made: by the authority's word, or by the signer's, which proves nothing.</param>
 /// <param name="Expiry">When the signer no longer vouches for it; null for never.</param>
-public sealed record NotationAttributes(string Algorithm, bool BySigningAuthority, DateTimeOffset SigningTime, DateTimeOffset? Expiry);
+internal sealed record NotationAttributes(string Algorithm, bool BySigningAuthority, DateTimeOffset SigningTime, DateTimeOffset? Expiry);
 
 /// <summary>A Notation signature as it was read from either form of envelope. Nothing of it is believed yet.</summary>
 /// <param name="SignedBytes">What the signature is over.</param>
