@@ -136,7 +136,7 @@ internal sealed class AccessControl
         if (credentials is not null && _accounts is not null)
         {
             var hash = _accounts.HashOf(credentials.Account);
-            var isRight = await _shared.Passwords.IsRightAsync(credentials, hash ?? _accounts.Decoy, cancellationToken);
+            var isRight = await _shared.Passwords.IsRightAsync(credentials, hash ?? _accounts.Decoy, remote, cancellationToken);
             if (isRight && hash is not null) return new Identity.Known(credentials.Account);
             if (hash is null) Log.UnknownAccount(_shared.Logger, remote);
             else Log.WrongPassword(_shared.Logger, credentials.Account, remote);

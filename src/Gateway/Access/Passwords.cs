@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -9,8 +9,9 @@ namespace Gateway.Access;
 /// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, also for those who
 /// waited with it, and only a part of the cores computes. A changed hash is another key, so that nothing outlives it.
 /// </summary>
-[SuppressMessage("Design", "CA1001", Justification = "Lives as long as the process; a semaphore without a wait handle holds nothing.")]
-internal sealed class Passwords(TimeProvider clock)
+/// <param name="places">How many are checked at once.</param>
+/// <param name="verify">Whether a password is that of a hash.</param>
+internal sealed class Passwords(TimeProvider clock, int places, Func<string, string, bool> verify)
 {
     /// <summary>How long bcrypt is not run again for a right password.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(5);
@@ -21,29 +22,33 @@ internal sealed class Passwords(TimeProvider clock)
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly ConcurrentDictionary<string, long> _right = new(StringComparer.Ordinal);
 
-    /// <summary>
-    /// Half of the cores; the others answer requests. Those that wait are as many as there are open requests, and no more: who hangs up
-    /// leaves the queue.
-    /// </summary>
-    private readonly SemaphoreSlim _cores = new(Math.Max(1, Environment.ProcessorCount / 2));
+    /// <summary>Those that wait are as many as there are open requests, and no more: who hangs up leaves.</summary>
+    private readonly Turnstile _cores = new(places);
+
+    /// <summary>On half of the cores; the others answer requests.</summary>
+    public Passwords(TimeProvider clock) : this(clock, Math.Max(1, Environment.ProcessorCount / 2), Bcrypt.Verify)
+    {
+    }
 
     /// <summary>Whether this is the account's password. For an unknown account, pass a decoy hash: the answer takes as long.</summary>
-    public async ValueTask<bool> IsRightAsync(BasicCredentials credentials, string hash, CancellationToken cancellationToken)
+    /// <param name="remote">Whose turn it is to be waited for; null for that of all such callers together.</param>
+    public async ValueTask<bool> IsRightAsync(
+        BasicCredentials credentials, string hash, IPAddress? remote, CancellationToken cancellationToken)
     {
         var key = KeyOf(credentials, hash);
         if (IsRemembered(key)) return true;
-        await _cores.WaitAsync(cancellationToken);
+        await _cores.EnterAsync(ClientAddress.GroupOf(remote), cancellationToken);
         try
         {
             // Many may have waited with the same one.
             if (IsRemembered(key)) return true;
-            var isRight = await Task.Run(() => Bcrypt.Verify(credentials.Password, hash), CancellationToken.None);
+            var isRight = await Task.Run(() => verify(credentials.Password, hash), CancellationToken.None);
             if (isRight) Remember(key);
             return isRight;
         }
         finally
         {
-            _cores.Release();
+            _cores.Leave();
         }
     }
 

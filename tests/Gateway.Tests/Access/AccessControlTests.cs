@@ -210,13 +210,38 @@ public sealed class AccessControlTests
         using (var gone = new CancellationTokenSource())
         {
             var guesses = Enumerable.Range(0, 2000)
-                .Select(i => passwords.IsRightAsync(new("ci", $"guess {i}"), dear, gone.Token).AsTask()).ToArray();
+                .Select(i => passwords.IsRightAsync(new("ci", $"guess {i}"), dear, null, gone.Token).AsTask()).ToArray();
             await gone.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.WhenAll(guesses));
         }
 
-        var right = passwords.IsRightAsync(new("ci", "hunter2"), dear, CancellationToken.None).AsTask();
+        var right = passwords.IsRightAsync(new("ci", "hunter2"), dear, null, CancellationToken.None).AsTask();
         Assert.True(await right.WaitAsync(TimeSpan.FromSeconds(40)));
+    }
+
+    [Fact]
+    public async Task Who_guesses_keeps_nobody_waiting_who_comes_from_elsewhere()
+    {
+        using var begin = new ManualResetEventSlim();
+        var checkedInOrder = new List<string>();
+        var passwords = new Passwords(TimeProvider.System, 1, (password, _) =>
+        {
+            begin.Wait();
+            checkedInOrder.Add(password);
+            return false;
+        });
+        // One host has all of its /64.
+        var guesses = Enumerable.Range(0, 1000).Select(i => AskAsync($"2001:db8::{i:x}", $"guess {i}")).ToArray();
+        var others = Enumerable.Range(0, 3).Select(i => AskAsync($"192.0.2.{i}", $"other {i}")).ToArray();
+
+        begin.Set();
+        await Task.WhenAll([.. guesses, .. others]);
+
+        Assert.Equal(["guess 0", "guess 1", "other 0", "other 1", "other 2", "guess 2"], checkedInOrder.Take(6));
+        Assert.Equal(1003, checkedInOrder.Count);
+
+        Task AskAsync(string from, string password) =>
+            passwords.IsRightAsync(new("ci", password), "hash", IPAddress.Parse(from), CancellationToken.None).AsTask();
     }
 
     [Fact]
