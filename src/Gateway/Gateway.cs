@@ -91,7 +91,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     public ILogger Logger => _app.Logger;
 
     /// <summary>What to tell whoever started us.</summary>
-    public string Welcome => Operations.Welcome.Text(_current.Options, Listening, Operator);
+    public string Welcome => Operations.Welcome.Text(
+        _current.Options, Listening, Operator, Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true");
 
     /// <summary>Starts. Throws <see cref="IOException"/> with one line when the volume, a certificate or a port cannot be had.</summary>
     public static async Task<RunningGateway> StartAsync(

@@ -12,7 +12,8 @@ internal static class Welcome
 {
     /// <param name="listening">The addresses in use, in the order of <c>listen</c>.</param>
     /// <param name="operatorAddress">The operator's.</param>
-    public static string Text(GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress)
+    /// <param name="inContainer">Whether a loopback address is the container's own, which nobody outside of it reaches.</param>
+    public static string Text(GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress, bool inContainer = false)
     {
         var host = Authority(listening[0]);
         var text = new StringBuilder();
@@ -21,8 +22,10 @@ internal static class Welcome
         text.AppendLine($"  {PullCommand(options, host)}");
         text.AppendLine($"  {PushCommand(options, host)}");
         var token = options.Operator.TokenFile is { } file ? $"-H \"Authorization: Bearer $(cat {file})\" " : "";
-        text.Append($"  curl -s {token}{Base(operatorAddress)}/metrics");
-        return text.ToString();
+        return text.Append(
+            inContainer && operatorAddress.IsLoopback
+                ? "  docker exec <container> gateway stats"
+                : $"  curl -s {token}{Base(operatorAddress)}/metrics").ToString();
     }
 
     private static string PullCommand(GatewayOptions options, string host)

@@ -52,6 +52,17 @@ public sealed class WelcomeTests
     }
 
     [Theory]
+    [InlineData("http://127.0.0.1:5001", true, "docker exec <container> gateway stats")]
+    [InlineData("http://127.0.0.1:5001", false, "curl -s http://127.0.0.1:5001/metrics")]
+    [InlineData("https://0.0.0.0:5001", true, "curl -s https://localhost:5001/metrics")]
+    public void The_operators_port_is_shown_as_it_is_reached_from_outside_a_container(string address, bool inContainer, string command)
+    {
+        var text = Welcome.Text(new(), [Listen], new(address), inContainer);
+
+        Assert.EndsWith($"  {command}", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("anonymous", "**", "docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
     [InlineData("ci", "**", "docker login h:5000 && docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
     [InlineData("ci", "team/**", "curl -s h:5000/v2/_catalog      # no rule of access lets anybody push to alpine")]
