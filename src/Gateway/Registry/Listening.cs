@@ -20,11 +20,15 @@ internal static class Listening
     // Chosen: a full head of 32 KiB in that time is 2 KiB/s, which any line has; Kestrel gives 30 s.
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(15);
 
+    // A step of 64 KiB (PipeBodyWriter) at the server's usual rate. It is the grace too, because the server counts none of the bytes that
+    // are written straight into its memory: its usual grace of 5 s was all the time for the megabyte that a socket takes at once.
+    private static readonly MinDataRate ResponseRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromMinutes(5));
+
     private static readonly DigitsOnly LengthEncoding = new();
 
     /// <summary>
-    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100; bodies of 240 B/s at
-    /// least; an HTTP/2 connection that resets streams without end is ended.
+    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100; bodies sent to us at
+    /// 240 B/s at least; an HTTP/2 connection that resets streams without end is ended.
     /// </summary>
     public static void Limit(KestrelServerOptions options)
     {
@@ -34,6 +38,7 @@ internal static class Listening
         // connection of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
+        options.Limits.MinResponseDataRate = ResponseRate;
         options.Limits.Http2.MaxStreamsPerConnection = MaxStreams;
         options.Limits.RequestHeadersTimeout = HeadersTimeout;
         options.RequestHeaderEncodingSelector = static name => name == HeaderNames.ContentLength ? LengthEncoding : null;
