@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox.Conformance;
 
 /// <summary>
-/// Blobs as the distribution-spec has them: every way of pushing, with both digest algorithms; reading; deleting; mounting.
+/// Blobs as the distribution-spec has them: every way of pushing, with both digest algorithms; reading; deleting.
 /// </summary>
 public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
@@ -188,48 +188,6 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
             HttpMethod.Put, RawClient.WithDigest(await OpenAsync(algorithm), digest), RawClient.Body(bytes));
         await RawClient.ExpectAsync(again, HttpStatusCode.Created);
         await AssertServedAsync(bytes, digest, again.Headers.Location!);
-    }
-
-    [Fact]
-    public async Task Blob_is_mounted_from_its_source()
-    {
-        var (bytes, digest) = Blob("sha256", 9);
-        using (var pushed = await _raw.PushBlobAsync("conformance/mount-source", bytes))
-            await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
-
-        using var mounted = await _raw.SendAsync(
-            HttpMethod.Post, $"/v2/conformance/mount-target/blobs/uploads/?mount={digest}&from=conformance/mount-source",
-            RawClient.Body([]));
-
-        await RawClient.ExpectAsync(mounted, HttpStatusCode.Created);
-        using var served = await _raw.GetAsync($"/v2/conformance/mount-target/blobs/{digest}");
-        Assert.Equal(bytes, await served.Content.ReadAsByteArrayAsync());
-    }
-
-    [Fact]
-    public async Task Blob_is_mounted_without_a_source_from_where_it_was_pushed_last()
-    {
-        var (bytes, digest) = Blob("sha256", 12);
-        using (var pushed = await _raw.PushBlobAsync("conformance/mount-source", bytes))
-            await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
-
-        using var mounted = await _raw.SendAsync(
-            HttpMethod.Post, $"/v2/conformance/mount-anonymous/blobs/uploads/?mount={digest}", RawClient.Body([]));
-
-        await RawClient.ExpectAsync(mounted, HttpStatusCode.Created);
-        using var served = await _raw.GetAsync($"/v2/conformance/mount-anonymous/blobs/{digest}");
-        Assert.Equal(bytes, await served.Content.ReadAsByteArrayAsync());
-    }
-
-    [Fact]
-    public async Task Mount_of_what_the_source_lacks_opens_an_upload()
-    {
-        using var answer = await _raw.SendAsync(
-            HttpMethod.Post, $"/v2/{Repository}/blobs/uploads/?mount={Described.Sha256("nowhere"u8)}&from=conformance/nowhere",
-            RawClient.Body([]));
-
-        await RawClient.ExpectAsync(answer, HttpStatusCode.Accepted);
-        Assert.NotNull(answer.Headers.Location);
     }
 
     /// <summary>Range header, expected status, first and one past the last byte.</summary>

@@ -6,6 +6,7 @@ using Gateway.Policy.Signatures;
 using Gateway.Policy.Tests.Signatures;
 using Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 using Xunit;
+using static Gateway.Policy.Tests.Requirements.AgeCases;
 using static Gateway.Policy.Tests.Requirements.Asking;
 using static Gateway.Policy.Tests.Sample;
 
@@ -14,40 +15,6 @@ namespace Gateway.Policy.Tests.Requirements;
 /// <summary>Ages that count from what is proven of signatures and attestations.</summary>
 public sealed class AttestedAgeTests
 {
-    private static readonly TestKey Key = TestKey.Ecdsa();
-    private static readonly TestKey Second = TestKey.Ecdsa();
-    private static readonly TestKey Stranger = TestKey.Ecdsa();
-
-    private static readonly Manifest Amd = Artifact(MediaTypes.OciConfig, Gzip);
-    private static readonly Manifest Arm = Artifact(MediaTypes.OciConfig, Zstd);
-
-    private static readonly LimitOptions AtLeast3Days = new() { MinAge = TimeSpan.FromDays(3), AgeFrom = AgeStart.Attested };
-    private static readonly LimitOptions AtMost10Days = new() { MaxAge = TimeSpan.FromDays(10), AgeFrom = AgeStart.Attested };
-
-    private static RuleOptions Rule(LimitOptions limits, IndexCoverage coverage = IndexCoverage.Either, int atLeast = 1) => new()
-    {
-        Id = "aged",
-        Require = new() { Limits = limits, Signatures = [new("release") { Coverage = coverage, AtLeast = atLeast }] },
-    };
-
-    private static PolicyEngine Engine(params RuleOptions[] rules) =>
-        new(PolicyOf(null, rules) with { Trust = LoggedSignature.Trust(Key, Second) });
-
-    private static DateTimeOffset Ago(double days) => Now.AddDays(-days);
-
-    private static Evidence Signature(Manifest of, DateTimeOffset? logged, TestKey? key = null, DateTimeOffset? stamped = null) =>
-        LoggedSignature.Of(of, key ?? Key, logged, stamped);
-
-    private static PolicyInput Having(PolicyInput input, params (Manifest Subject, Evidence Evidence)[] evidence) =>
-        input.With(facts => facts with
-        {
-            Evidence = evidence.GroupBy(static e => DigestOf(e.Subject))
-                .ToImmutableDictionary(static e => e.Key, static e => e.Select(static one => one.Evidence).ToImmutableArray()),
-        });
-
-    private static Verdict Pull(RuleOptions rule, params Evidence[] evidence) =>
-        Engine(rule).Judge(Having(Question(Image).At(Stage.Pull), [.. evidence.Select(static one => (Image, one))]));
-
     [Theory]
     [InlineData(3, true)]
     [InlineData(2.99, false)]
@@ -80,57 +47,6 @@ public sealed class AttestedAgeTests
         Assert.Equal([ReasonCodes.LimitMinAge], Engine(Rule(AtLeast3Days with { AgeFrom = AgeStart.FirstSeen })).Judge(seen).Codes());
         Assert.True(Engine(Rule(AtLeast3Days)).Judge(seen).Admits);
         Assert.Equal(FactKinds.Evidence | FactKinds.Above, Engine(Rule(AtLeast3Days)).Needs(Question(Image).At(Stage.Pull)));
-    }
-
-    [Theory]
-    [InlineData(Stage.Push, true, false)]
-    [InlineData(Stage.Tag, true, false)]
-    [InlineData(Stage.Promote, true, false)]
-    [InlineData(Stage.ProxyFetch, false, false)]
-    [InlineData(Stage.Pull, false, false)]
-    public void Signature_without_a_time_is_refused_wherever_the_age_is_asked(Stage stage, bool young, bool old)
-    {
-        PolicyInput Asked() => Having(Question(Image).At(stage), (Image, Signature(Image, logged: null)))
-            .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(5)) });
-        var verdicts = new[] { AtLeast3Days, AtMost10Days }.Select(limits => Engine(Rule(limits)).Judge(Asked())).ToArray();
-        Assert.Equal((young, old), (verdicts[0].Admits, verdicts[1].Admits));
-        Assert.Equal([ReasonCodes.LimitAgeUnknown], verdicts[1].Codes());
-    }
-
-    [Fact]
-    public void Unknown_age_says_what_is_missing_and_what_to_do()
-    {
-        var unsigned = Pull(Rule(AtLeast3Days));
-        Assert.Equal([ReasonCodes.SigNone, ReasonCodes.LimitAgeUnknown], unsigned.Codes());
-        Assert.Contains(
-            "its signed time is unknown: nothing by release that counts", unsigned.Reasons[1].Message, StringComparison.Ordinal);
-        var evidence = Signature(Image, logged: null);
-        var reason = Assert.Single(Pull(Rule(AtLeast3Days), evidence).Reasons);
-        Assert.Contains(
-            $"{evidence.Digest.ToString()[..19]} counts, and neither a log entry nor a time stamp proves when it was made",
-            reason.Message, StringComparison.Ordinal);
-        Assert.EndsWith(
-            $"; cosign sign --key KEY HOST/team/app@{DigestOf(Image)} with a log entry that tells a time, or a time stamp",
-            reason.Message, StringComparison.Ordinal);
-        Assert.Equal("a signed time", reason.Expected);
-    }
-
-    [Fact]
-    public void Unknown_age_of_what_is_promoted_is_mended_where_its_evidence_is()
-    {
-        var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
-        var verdict = Engine(Rule(AtMost10Days)).Judge(Having(input, (Image, Signature(Image, logged: null))));
-        Assert.Contains($" HOST/stage/app@{DigestOf(Image)} with ", Assert.Single(verdict.Reasons).Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Unknown_age_is_what_more_evidence_could_mend_and_a_known_one_is_not()
-    {
-        var held = Rule(AtLeast3Days) with { OnMissing = OnMissing.Quarantine };
-        Assert.Equal(Outcome.Quarantine, Pull(held).Outcome);
-        var undated = Pull(held, Signature(Image, logged: null));
-        Assert.Equal((Outcome.Quarantine, true), (undated.Outcome, undated.CouldBeMended));
-        Assert.Equal(Outcome.Deny, Pull(held, Signature(Image, Ago(1))).Outcome);
     }
 
     [Theory]

@@ -1,15 +1,12 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
-using Gateway.Policy.Signatures;
 using Xunit;
 
 namespace Gateway.Tests.Configuration;
 
-/// <summary>The keys of rules, exceptions and trust: what they are read into, and which mistakes are told where.</summary>
+/// <summary>The keys of rules and exceptions: what they are read into, and which mistakes are told where.</summary>
 public sealed class PolicySchemaTests : IDisposable
 {
     private static readonly string KeyPem = NewKey();
@@ -199,118 +196,4 @@ public sealed class PolicySchemaTests : IDisposable
     public void Exception_names_a_rule_that_is_there() => Assert.Contains(
         "'artifactType' names no rule; did you mean artifactTypes?",
         Yaml.Mistake(Exception($"id: e, rule: artifactType, repos: [a], until: {Day(1)}, by: a, reason: b")), StringComparison.Ordinal);
-
-    private string Trust(string key = "", string authority = "anyOf: [{ key: k }]", string? pem = null) => $$"""
-        policy:
-          default: allow
-          trust:
-            keys: { k: { pem: '{{pem ?? _keyFile}}'{{key}} } }
-            authorities: { release: { {{authority}} } }
-          rules: [{ id: r, require: { signatures: [{ authority: release, atLeast: 2, coverage: { index: both }, bindReference: required }] } }]
-        """;
-
-    [Fact]
-    public void Key_is_read_from_a_file_a_file_url_or_the_text_itself()
-    {
-        var fingerprint = VerificationKey.Parse(KeyPem).Key!.Fingerprint;
-        var inline = Trust(pem: "X").Replace("'X'", $"\"{KeyPem.ReplaceLineEndings("\\n")}\"", StringComparison.Ordinal);
-        Assert.All(
-            [Trust(), Trust(pem: $"file://{_keyFile}"), inline],
-            text => Assert.Equal(fingerprint, Yaml.Good(text).Policy!.Trust.Keys["k"].Key.Fingerprint));
-    }
-
-    [Fact]
-    public void Life_of_a_key_is_read_and_null_is_nothing()
-    {
-        var key = Yaml.Good(Trust(", hash: sha384, notBefore: 2026-01-01, retiredAt: 2026-02-01T12:00:00+02:00, revokedAt: null"))
-            .Policy!.Trust.Keys["k"];
-        Assert.Equal(SignatureHash.Sha384, key.Hash);
-        Assert.Equal(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), key.NotBefore);
-        Assert.Equal(new DateTimeOffset(2026, 2, 1, 10, 0, 0, TimeSpan.Zero), key.RetiredAt);
-        Assert.Null(key.RevokedAt);
-    }
-
-    [Fact]
-    public void Signatures_are_asked_of_an_authority()
-    {
-        var policy = Yaml.Good(Trust()).Policy!;
-        Assert.Equal(["k"], policy.Trust.Authorities["release"].AnyOf);
-        var signature = Assert.Single(Assert.Single(policy.Rules).Require.Signatures);
-        Assert.Equal(
-            new("release") { AtLeast = 2, Coverage = IndexCoverage.Both, BindReference = BindReference.Required },
-            signature with { Formats = [] });
-    }
-
-    [Fact]
-    public void Key_of_another_name_is_another_revision()
-    {
-        var other = Path.ChangeExtension(_keyFile, "other");
-        File.WriteAllText(other, NewKey());
-        try
-        {
-            Assert.NotEqual(
-                new PolicyEngine(Yaml.Good(Trust()).Policy).Revision, new PolicyEngine(Yaml.Good(Trust(pem: other)).Policy).Revision);
-        }
-        finally
-        {
-            File.Delete(other);
-        }
-    }
-
-    [Theory]
-    [InlineData("", "anyOf: [{ key: kk }]", "'kk' names no key; did you mean k?")]
-    [InlineData("", "anyOf: []", "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
-    [InlineData("", "keyless: a, subject: b", "expected keyless, issuer and subject, all three")]
-    [InlineData("", "keyless: a, issuer: b", "expected keyless, issuer and subject, all three")]
-    [InlineData(", hash: md5", "anyOf: [{ key: k }]", "expected sha256 or sha384 or sha512")]
-    [InlineData(", retiredAt: soon", "anyOf: [{ key: k }]", "expected a day such as 2026-12-31")]
-    public void Mistake_in_trust_is_told(string key, string authority, string expected) =>
-        Assert.Contains(Yaml.Mistakes(Trust(key, authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
-
-    [Theory]
-    [InlineData("\\n")]
-    [InlineData(" ")]
-    public void Private_key_in_the_place_of_a_public_one_is_not_repeated(string newLine)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var pem = key.ExportECPrivateKeyPem();
-        var text = Trust(pem: "X").Replace("'X'", $"\"{pem.ReplaceLineEndings(newLine)}\"", StringComparison.Ordinal);
-
-        var mistake = Yaml.Mistakes(text)[0];
-
-        Assert.Contains("a private key came", mistake, StringComparison.Ordinal);
-        Assert.DoesNotContain(pem.Split('\n')[1][..16], mistake, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Key_with_a_line_end_in_its_path_is_told_on_one_line()
-    {
-        var text = Trust(pem: "X").Replace("'X'", "\"/nonexistent/a\\n-----b\\u2028\\e.pub\"", StringComparison.Ordinal);
-        Assert.Matches(@"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: [ -~]+$", Yaml.Mistakes(text)[0]);
-    }
-
-    [Fact]
-    public void Key_that_is_none_is_a_mistake_at_its_line()
-    {
-        Assert.Matches(
-            @"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: expected a public key",
-            Yaml.Mistakes(Trust(pem: "/nonexistent/key.pub"))[0]);
-        File.WriteAllText(_keyFile, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
-        Assert.Contains("got BEGIN PRIVATE KEY", Yaml.Mistakes(Trust())[0], StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Keyless_authority_needs_a_root_that_can_be_read()
-    {
-        const string authority = "keyless: good, issuer: 'https://issuer.example', subject: { pattern: 'https://a/*' }";
-        Assert.Contains("'good' names no root", Yaml.Mistakes(Trust("", authority))[0], StringComparison.Ordinal);
-        var none = Trust("", authority)
-            .Replace("trust:", "trust:\n    keyless: { good: { trustedRoot: /nonexistent/root.json } }", StringComparison.Ordinal);
-        Assert.Contains(
-            Yaml.Mistakes(none), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
-        File.WriteAllText(_keyFile, "{\"certificateAuthorities\": 7}");
-        var bad = none.Replace("/nonexistent/root.json", _keyFile, StringComparison.Ordinal);
-        Assert.Contains(
-            Yaml.Mistakes(bad), static m => m.Contains("policy.trust.keyless.good.trustedRoot: expected", StringComparison.Ordinal));
-    }
 }

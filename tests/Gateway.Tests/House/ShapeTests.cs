@@ -11,9 +11,12 @@ public sealed partial class ShapeTests
 
     private static string Root => DependencyTests.Root;
 
-    [Fact]
-    public void No_file_of_the_sources_is_longer_than_a_sitting() => Assert.Empty(
-        DependencyTests.Files("src").Where(f => File.ReadLines(f).Count() > MostLines).Select(f => Path.GetRelativePath(Root, f)));
+    [Theory]
+    [InlineData("src")]
+    [InlineData("tests")]
+    [InlineData("bench")]
+    public void No_file_is_longer_than_a_sitting(string folder) => Assert.Empty(
+        DependencyTests.Files(folder).Where(f => File.ReadLines(f).Count() > MostLines).Select(f => Path.GetRelativePath(Root, f)));
 
     [Fact]
     public void No_line_of_the_sources_is_longer_than_a_screen() => Assert.Empty(LongLines("src", static line => line));

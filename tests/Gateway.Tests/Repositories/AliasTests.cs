@@ -1,5 +1,4 @@
 using Gateway.Oci;
-using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
 using Xunit;

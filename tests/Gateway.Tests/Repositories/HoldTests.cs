@@ -7,27 +7,9 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-public sealed class HoldTests : IAsyncLifetime
+/// <summary>What is pushed unsigned waits: who sees it, what publishes it, and when it is dropped.</summary>
+public sealed class HoldTests : HoldCases
 {
-    private HoldRig _rig = null!;
-
-    public async ValueTask InitializeAsync() => _rig = await HoldRig.OpenAsync();
-
-    public ValueTask DisposeAsync() => _rig.DisposeAsync();
-
-    private Task<string> PullerSees(string reference) => _rig.SeenAsync(HoldRig.Puller, reference);
-
-    private Task<string> PusherSees(string reference) => _rig.SeenAsync(HoldRig.Pusher, reference);
-
-    private static Answer<PushedManifest>.Found Ok(Answer<PushedManifest> answer) => Assert.IsType<Answer<PushedManifest>.Found>(answer);
-
-    private async Task<Digest> PushSignedAsync(string tag, string text)
-    {
-        var (digest, _) = await _rig.PushAsync(tag, text);
-        Assert.Equal([tag], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
-        return digest;
-    }
-
     [Fact]
     public async Task A_push_that_lacks_a_signature_is_taken_and_waits_and_the_answer_says_for_what()
     {
@@ -219,56 +201,6 @@ public sealed class HoldTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Junk_over_a_signatures_tag_takes_nothing_away()
-    {
-        var digest = await PushSignedAsync("v1", "one");
-        Ok(await _rig.SignAsync(digest, _rig.WrongKey));
-        _rig.Reload(_rig.Policy! with { Default = Outcome.Deny, Rules = [.. _rig.Policy.Rules] });
-        _rig.Reload(_rig.Signed(OnMissing.Quarantine));
-        await _rig.RestartAsync(kill: true);
-        Assert.Equal(digest.ToString(), await PullerSees("v1"));
-    }
-
-    [Fact]
-    public async Task No_flood_of_newer_evidence_hides_the_signature_that_counted()
-    {
-        var digest = await PushSignedAsync("v1", "one");
-        for (var i = 0; i < 70; i++) Ok(await _rig.ReferAsync(digest, _rig.WrongKey));
-        await _rig.RestartAsync(kill: true);
-        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
-    }
-
-    [Fact]
-    public async Task Evidence_that_something_is_admitted_by_cannot_be_deleted_and_other_evidence_can()
-    {
-        var digest = await PushSignedAsync("v1", "one");
-        var junk = Ok(await _rig.SignAsync(digest, _rig.WrongKey)).Value.Digest;
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
-        var good = EvidenceNotes.List(stored, digest).Single(e => e != junk);
-        var refused = Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
-        Assert.Equal("EVIDENCE_IN_USE", refused.Decision.Verdict.Reasons[0].Code);
-        var payload = stored.ReadManifest(good)!.Manifest.Layers[0].Digest;
-        Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteBlobAsync(HoldRig.Pusher, payload, default));
-        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(junk), default));
-        Assert.Equal(digest.ToString(), await PullerSees("v1"));
-        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(digest), default));
-        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
-        Assert.Equal(TagStanding.Pending, Ok((await _rig.PushAsync("v1", "one")).Answer).Standing);
-    }
-
-    [Fact]
-    public async Task An_admin_may_delete_evidence_in_use_and_what_it_admitted_is_hidden_again()
-    {
-        var digest = await PushSignedAsync("v1", "one");
-        var good = EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest).Single();
-        var admin = HoldRig.Pusher with { Rights = HoldRig.Pusher.Rights | Gateway.Configuration.AccessActions.Admin };
-
-        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(admin, new(good), default));
-
-        Assert.Equal("Hidden", await PullerSees(digest.ToString()));
-    }
-
-    [Fact]
     public async Task What_a_retired_key_signs_is_not_from_before_when_the_clock_is_set_back()
     {
         var folders = Folders.Make(_rig.Volume.KeptRoot.Repositories + "-clock");
@@ -309,102 +241,6 @@ public sealed class HoldTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_index_that_is_signed_admits_its_images_by_descent_and_their_blobs()
-    {
-        var (child, _) = await _rig.PushAsync(null, "one");
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
-        var size = stored.ReadManifest(child)!.Bytes.Length;
-        var index = GateRig.Index(new Descriptor(MediaTypes.OciManifest, child, size));
-        Assert.Equal(TagStanding.Pending, Ok(await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex)).Standing);
-        Assert.Equal("Hidden", await PullerSees(child.ToString()));
-        Assert.Equal(["v1"], Ok(await _rig.SignAsync(Digest.Of(index))).Value.Promoted.Select(t => t.Value));
-        Assert.Equal((Digest.Of(index).ToString(), child.ToString()), (await PullerSees("v1"), await PullerSees(child.ToString())));
-        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
-        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(Digest.Of(index)), default));
-        Assert.Equal("Hidden", await PullerSees(child.ToString()));
-    }
-
-    [Fact]
-    public async Task The_last_image_of_an_index_that_is_signed_publishes_the_index_that_waits()
-    {
-        var (one, _) = await _rig.PushAsync(null, "one");
-        var (two, _) = await _rig.PushAsync(null, "two");
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
-        Descriptor Of(Digest digest) => new(MediaTypes.OciManifest, digest, stored.ReadManifest(digest)!.Bytes.Length);
-        var index = GateRig.Index(Of(one), Of(two));
-        Ok(await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex));
-        Assert.Empty(Ok(await _rig.SignAsync(one)).Value.Promoted);
-        Assert.Equal(["v1"], Ok(await _rig.SignAsync(two)).Value.Promoted.Select(t => t.Value));
-        Assert.Equal(Digest.Of(index).ToString(), await PullerSees("v1"));
-    }
-
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task What_waits_outlives_a_stop_and_a_kill_and_is_published_after_it(bool kill)
-    {
-        var (digest, _) = await _rig.PushAsync("v1", "one");
-        await _rig.RestartAsync(kill);
-        Assert.Equal(("Hidden", digest.ToString()), (await PullerSees("v1"), await PusherSees("v1")));
-        Assert.Equal(["v1"], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
-        await _rig.RestartAsync(kill);
-        Assert.Equal(digest.ToString(), await PullerSees("v1"));
-    }
-
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    [InlineData(5)]
-    [InlineData(6)]
-    public async Task A_publication_that_a_kill_cut_short_anywhere_is_whole_after_the_start(int seed)
-    {
-        var random = new Random(seed);
-        var old = await PushSignedAsync("v1", "old");
-        var (digest, _) = await _rig.PushAsync("v1", "one");
-        await _rig.PushAsync("latest", "one");
-        var before = _rig.Files();
-        var evidence = Ok(await _rig.SignAsync(digest)).Value.Digest;
-        // The first loses all, the second nothing, the others some of it.
-        await _rig.KillAsync(before, _ => seed switch { 1 => true, 2 => false, _ => random.Next(2) == 0 });
-        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees("latest")));
-        Assert.Equal((old.ToString(), evidence.ToString()), (await PullerSees(old.ToString()), await PullerSees(evidence.ToString())));
-        Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
-        Assert.Equal([evidence], EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest));
-    }
-
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public async Task A_held_push_that_a_kill_cut_short_anywhere_waits_after_the_start_and_nothing_more(int seed)
-    {
-        var random = new Random(seed);
-        var old = await PushSignedAsync("v1", "old");
-        var before = _rig.Files();
-        var (digest, _) = await _rig.PushAsync("v1", "one");
-        await _rig.KillAsync(before, _ => seed == 1 || random.Next(2) == 0);
-        Assert.Equal((old.ToString(), "Hidden"), (await PullerSees("v1"), await PullerSees(digest.ToString())));
-        Assert.Equal(digest.ToString(), await PusherSees("v1"));
-        Assert.Equal(["v1"], Ok(await _rig.SignAsync(digest)).Value.Promoted.Select(t => t.Value));
-    }
-
-    [Fact]
-    public async Task Evidence_that_takes_too_long_is_stored_and_publishes_at_the_next_request()
-    {
-        var (digest, _) = await _rig.PushAsync("v1", "one");
-        _rig.Clock.IsLate = true;
-        var late = Ok(await _rig.SignAsync(digest));
-        _rig.Clock.IsLate = false;
-        Assert.Empty(late.Value.Promoted);
-        Assert.Contains("judged when it is next asked for", late.Provenance.Warning, StringComparison.Ordinal);
-        Assert.Equal(digest.ToString(), await PullerSees("v1"));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
-    }
-
-    [Fact]
     public async Task Of_two_racing_pushes_and_their_signatures_the_tag_ends_at_one_that_is_signed()
     {
         for (var round = 0; round < 10; round++)
@@ -426,23 +262,6 @@ public sealed class HoldTests : IAsyncLifetime
         var (digest, _) = await _rig.PushAsync("v1", "one");
         Assert.Equal(
             ("Hidden", "Hidden"), (await _rig.SeenAsync(GateRig.Anybody, "v1"), await _rig.SeenAsync(GateRig.Anybody, digest.ToString())));
-    }
-
-    [Fact]
-    public async Task Evidence_whose_subject_never_comes_goes_in_time_and_what_waited_too_long_with_it()
-    {
-        var (digest, _) = await _rig.PushAsync("v1", "one");
-        var young = Ok(await _rig.SignAsync(digest)).Value.Digest;
-        var orphan = Ok(await _rig.SignAsync(Digest.Of("never"u8))).Value.Digest;
-        var refers = Ok(await _rig.ReferAsync(Digest.Of("never"u8))).Value.Digest;
-        await _rig.PushAsync("v2", "two");
-        await _rig.Repository.SweepAsync(default);
-        Assert.NotEqual("Absent", await PusherSees(orphan.ToString()));
-        _rig.Clock.Advance(TimeSpan.FromHours(25));
-        await _rig.Repository.SweepAsync(default);
-        Assert.Equal(("Absent", "Absent"), (await PusherSees(orphan.ToString()), await PusherSees(refers.ToString())));
-        Assert.Equal((young.ToString(), digest.ToString()), (await PusherSees(young.ToString()), await PullerSees("v1")));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
     }
 
     [Fact]

@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+using Gateway.Policy.Signatures;
+using Xunit;
+using static Gateway.Policy.Tests.Signatures.Forge;
+
+namespace Gateway.Policy.Tests.Signatures;
+
+/// <summary>What is read of evidence, where there is more of it than may be, or less than it says.</summary>
+public sealed class EvidenceBudgetTests
+{
+    private static readonly TestKey Release = TestKey.Ecdsa();
+    private static readonly TestKey Stranger = TestKey.Ecdsa();
+    private static readonly TrustOptions Trust = TrustIn.Keys(Release);
+
+    // Row 32.
+    [Fact]
+    public void Flood_of_signatures_ends_at_the_budget_and_says_so()
+    {
+        var flood = Enumerable.Range(0, 1000).Select(i => SimpleSigning(Stranger, Payload(reference: $"r{i}"), [0x30])).ToArray();
+
+        Assert.Equal(EvidenceBudget.MaxSignatures, EvidenceSet.Read([Tagged(flood)]).Found.Length);
+        Assert.Equal(ReasonCodes.EvidenceBudget, Ask(Trust, Tagged(flood)).Code);
+        Assert.True(Ask(Trust, Tagged([SimpleSigning(Release), .. flood])).IsSatisfied);
+    }
+
+    [Fact]
+    public void Flood_of_manifests_ends_at_the_budget_and_the_newest_are_read()
+    {
+        var flood = Enumerable.Range(0, 200)
+            .Select(i => Referrer(Now.AddMinutes(-i), SimpleSigning(Stranger, Payload(reference: $"r{i}"), [0x30]))).ToArray();
+
+        Assert.Equal(ReasonCodes.EvidenceBudget, Ask(Trust, flood).Code);
+        Assert.Equal(ReasonCodes.EvidenceBudget, Ask(Trust, [.. flood, Tagged(Now.AddDays(-1), SimpleSigning(Release))]).Code);
+        Assert.True(Ask(Trust, [.. flood, Tagged(Now.AddDays(1), SimpleSigning(Release))]).IsSatisfied);
+    }
+
+    [Fact]
+    public void Layer_above_the_budget_is_not_read()
+    {
+        var huge = new byte[EvidenceBudget.MaxPayload + 1];
+
+        var check = Ask(Trust, Tagged(SimpleSigning(Release, huge, [0x30])));
+
+        Assert.Equal(ReasonCodes.EvidenceBudget, check.Code);
+    }
+
+    [Fact]
+    public void Evaluation_that_is_cancelled_says_that_it_did_not_read_all()
+    {
+        var check = new EvidenceVerifier(Trust).Signatures(
+            new("release"), Subject, Repository, EvidenceSet.Read([Tagged(SimpleSigning(Release))]), Now,
+            cancellation: new CancellationToken(canceled: true));
+
+        Assert.Equal(ReasonCodes.EvidenceBudget, check.Code);
+    }
+
+    [Fact]
+    public void Index_and_image_hold_no_signatures()
+    {
+        Assert.Empty(
+            EvidenceSet.Read([new(Other, Sample.Index(Sample.Image), null, Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)])
+                .Found);
+        Assert.Empty(
+            EvidenceSet.Read([new(Other, Sample.Image, TagName.Parse("x"), Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)])
+                .Found);
+    }
+
+    [Fact]
+    public void Layer_whose_bytes_are_missing_is_said_to_be_missing()
+    {
+        var evidence = Tagged(SimpleSigning(Release)) with { Blobs = ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty };
+
+        Assert.Contains("is not here", Ask(Trust, evidence).Why, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Gateway.Configuration;
+using Gateway.Operations;
+using Gateway.Tests.Access;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Gateway.Tests.Operations;
+
+/// <summary>The file of the audit log: its lines, its size, and what is left out of it.</summary>
+public sealed class AuditLogTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-audit-").FullName;
+
+    private AuditOptions Options => new() { Path = Path.Combine(_folder, "audit.log") };
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void A_full_file_is_put_aside_and_the_oldest_goes()
+    {
+        var options = Options with { MaxSize = 2000, Keep = 2 };
+        using (var log = new AuditLog(options, TimeProvider.System, NullLogger.Instance))
+        {
+            for (var i = 0; i < 100; i++)
+                log.Tell(new(DateTimeOffset.UnixEpoch, "push", "done") { Reference = $"v{i}", Digest = new('a', 100) });
+        }
+
+        Assert.Equal(["audit.log", "audit.log.1", "audit.log.2"], Directory.GetFiles(_folder, "audit*").Select(Path.GetFileName).Order());
+        foreach (var file in Directory.GetFiles(_folder, "audit*"))
+        {
+            Assert.InRange(new FileInfo(file).Length, 1, 2000);
+            Assert.All(File.ReadLines(file), line => JsonDocument.Parse(line).Dispose());
+        }
+        Assert.Contains("\"stop\"", File.ReadAllText(options.Path), StringComparison.Ordinal);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(options.Path));
+    }
+
+    [Fact]
+    public void Lines_are_added_to_what_is_there_and_one_that_a_crash_cut_off_stays_alone()
+    {
+        File.WriteAllText(Options.Path, "{\"event\":\"start\"}\n{\"event\":\"pu");
+        new AuditLog(Options, TimeProvider.System, NullLogger.Instance).Dispose();
+
+        var lines = File.ReadAllLines(Options.Path);
+        Assert.Equal((4, "{\"event\":\"pu"), (lines.Length, lines[1]));
+    }
+
+    [Fact]
+    public void No_text_makes_two_lines_of_one_or_a_long_one()
+    {
+        using (var log = new AuditLog(Options, TimeProvider.System, NullLogger.Instance))
+        {
+            log.Tell(new(DateTimeOffset.UnixEpoch, "admin", "done")
+            {
+                Actor = "a\n{\"event\":\"push\"}\r\u2028\u001b[2J\ud800\"", Detail = new('x', 1 << 20),
+            });
+        }
+
+        var lines = File.ReadAllLines(Options.Path);
+        Assert.Equal(3, lines.Length);
+        Assert.InRange(lines[1].Length, 1, 2000);
+        Assert.True(lines[1].All(c => c is >= ' ' and <= '~'));
+        using var parsed = JsonDocument.Parse(lines[1]);
+        Assert.Equal("admin", parsed.RootElement.GetProperty("event").GetString());
+    }
+
+    // Whoever guesses passwords from a thousand addresses displaces no push.
+    [Fact]
+    public void A_flood_of_refusals_is_counted_and_not_written()
+    {
+        var clock = new ManualClock();
+        using (var log = new AuditLog(Options, clock, NullLogger.Instance))
+        {
+            for (var i = 0; i < 100_000; i++) log.Tell(new(clock.GetUtcNow(), "login", "refused") { Remote = $"2001:db8::{i:x}" });
+            log.Tell(new(clock.GetUtcNow(), "push", "done"));
+            clock.Advance(TimeSpan.FromMinutes(6));
+            log.Tell(new(clock.GetUtcNow(), "login", "refused") { Remote = "192.0.2.1" });
+        }
+
+        var lines = File.ReadAllLines(Options.Path);
+        Assert.Equal(2000 + 4, lines.Length);
+        Assert.Contains(lines, line => line.Contains("\"event\":\"push\"") && line.Contains("\"omitted\":98000"));
+        Assert.Contains("192.0.2.1", lines[^2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_log_that_cannot_be_opened_stops_the_start()
+    {
+        var options = Options with { Path = Path.Combine(_folder, "nowhere", "audit.log") };
+
+        Assert.Throws<IOException>(() => new AuditLog(options, TimeProvider.System, NullLogger.Instance));
+    }
+}

@@ -1,0 +1,91 @@
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>Evidence of what was held: it stays, and goes only where nothing rests on it.</summary>
+public sealed class HeldEvidenceTests : HoldCases
+{
+    [Fact]
+    public async Task Junk_over_a_signatures_tag_takes_nothing_away()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        Ok(await _rig.SignAsync(digest, _rig.WrongKey));
+        _rig.Reload(_rig.Policy! with { Default = Outcome.Deny, Rules = [.. _rig.Policy.Rules] });
+        _rig.Reload(_rig.Signed(OnMissing.Quarantine));
+        await _rig.RestartAsync(kill: true);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task No_flood_of_newer_evidence_hides_the_signature_that_counted()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        for (var i = 0; i < 70; i++) Ok(await _rig.ReferAsync(digest, _rig.WrongKey));
+        await _rig.RestartAsync(kill: true);
+        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+    }
+
+    [Fact]
+    public async Task Evidence_that_something_is_admitted_by_cannot_be_deleted_and_other_evidence_can()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        var junk = Ok(await _rig.SignAsync(digest, _rig.WrongKey)).Value.Digest;
+        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var good = EvidenceNotes.List(stored, digest).Single(e => e != junk);
+        var refused = Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
+        Assert.Equal("EVIDENCE_IN_USE", refused.Decision.Verdict.Reasons[0].Code);
+        var payload = stored.ReadManifest(good)!.Manifest.Layers[0].Digest;
+        Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteBlobAsync(HoldRig.Pusher, payload, default));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(junk), default));
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(digest), default));
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
+        Assert.Equal(TagStanding.Pending, Ok((await _rig.PushAsync("v1", "one")).Answer).Standing);
+    }
+
+    [Fact]
+    public async Task An_admin_may_delete_evidence_in_use_and_what_it_admitted_is_hidden_again()
+    {
+        var digest = await PushSignedAsync("v1", "one");
+        var good = EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest).Single();
+        var admin = HoldRig.Pusher with { Rights = HoldRig.Pusher.Rights | Gateway.Configuration.AccessActions.Admin };
+
+        Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(admin, new(good), default));
+
+        Assert.Equal("Hidden", await PullerSees(digest.ToString()));
+    }
+
+    [Fact]
+    public async Task Evidence_that_takes_too_long_is_stored_and_publishes_at_the_next_request()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        _rig.Clock.IsLate = true;
+        var late = Ok(await _rig.SignAsync(digest));
+        _rig.Clock.IsLate = false;
+        Assert.Empty(late.Value.Promoted);
+        Assert.Contains("judged when it is next asked for", late.Provenance.Warning, StringComparison.Ordinal);
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+    }
+
+    [Fact]
+    public async Task Evidence_whose_subject_never_comes_goes_in_time_and_what_waited_too_long_with_it()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        var young = Ok(await _rig.SignAsync(digest)).Value.Digest;
+        var orphan = Ok(await _rig.SignAsync(Digest.Of("never"u8))).Value.Digest;
+        var refers = Ok(await _rig.ReferAsync(Digest.Of("never"u8))).Value.Digest;
+        await _rig.PushAsync("v2", "two");
+        await _rig.Repository.SweepAsync(default);
+        Assert.NotEqual("Absent", await PusherSees(orphan.ToString()));
+        _rig.Clock.Advance(TimeSpan.FromHours(25));
+        await _rig.Repository.SweepAsync(default);
+        Assert.Equal(("Absent", "Absent"), (await PusherSees(orphan.ToString()), await PusherSees(refers.ToString())));
+        Assert.Equal((young.ToString(), digest.ToString()), (await PusherSees(young.ToString()), await PullerSees("v1")));
+        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+    }
+}
