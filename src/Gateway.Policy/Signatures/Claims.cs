@@ -4,7 +4,7 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>What a signed payload says.</summary>
-public abstract record Claims
+internal abstract record Claims
 {
     private Claims()
     {
