@@ -71,7 +71,11 @@ internal sealed partial class FrontDoor(
 
     private async Task RecoverAsync(Exchange x, Exception exception)
     {
-        if (x.Aborted.IsCancellationRequested) return;
+        if (IsGone(x, exception))
+        {
+            x.Abort();
+            return;
+        }
         if (exception is not (BadHttpRequestException or StoreReadOnlyException))
             LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
         if (x.Response.HasStarted)
@@ -83,6 +87,10 @@ internal sealed partial class FrontDoor(
         x.Response.Clear();
         await AnswerFailureAsync(x, exception);
     }
+
+    // Who writes may find out that the client has gone before the request is told so.
+    private static bool IsGone(Exchange x, Exception exception) =>
+        (exception is OperationCanceledException cancelled && cancelled.CancellationToken == x.Aborted) || x.Aborted.IsCancellationRequested;
 
     private static Task AnswerFailureAsync(Exchange x, Exception exception) => exception switch
     {

@@ -58,6 +58,25 @@ public sealed class SlowClientTests
         await good.ImageAsync("team/app", "v1", [1]);
     }
 
+    [Fact]
+    public async Task Who_hangs_up_in_the_middle_of_a_blob_is_not_logged_as_a_failure()
+    {
+        await using var gateway = await GatewayProcess.StartAsync();
+        using var good = new RawClient(gateway.Host);
+        var blob = await good.BlobAsync("team/app", new byte[16 << 20], "application/octet-stream");
+
+        for (var i = 0; i < 50; i++)
+        {
+            using var socket = await ConnectAsync(gateway.Host);
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"GET /v2/team/app/blobs/{blob.Digest} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            await socket.ReceiveAsync(new byte[1000]);
+            if (i % 2 == 0) socket.LingerState = new(true, 0);
+        }
+
+        await gateway.Server.StopAsync();
+        Assert.DoesNotContain(gateway.Server.Output, line => line.Contains("fail: ", StringComparison.Ordinal));
+    }
+
     // Ends when the gateway has ended the connection.
     private static async Task DribbleAsync(string host, string start, string bytes)
     {
