@@ -90,7 +90,8 @@ internal sealed partial class FrontDoor(
 
     // Who writes may find out that the client has gone before the request is told so.
     private static bool IsGone(Exchange x, Exception exception) =>
-        (exception is OperationCanceledException cancelled && cancelled.CancellationToken == x.Aborted) || x.Aborted.IsCancellationRequested;
+        (exception is OperationCanceledException cancelled && cancelled.CancellationToken == x.Aborted)
+        || x.Aborted.IsCancellationRequested;
 
     private static Task AnswerFailureAsync(Exchange x, Exception exception) => exception switch
     {
