@@ -1,5 +1,6 @@
 using System.Buffers;
 using Gateway.Repositories;
+using Gateway.Storage;
 using Microsoft.AspNetCore.Http.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
@@ -16,11 +17,29 @@ internal static class RequestBody
         while (body.WrittenCount <= maxBytes)
         {
             // One byte of room more than a full body needs, so that its end is seen without growing.
-            var read = await request.Body.ReadAsync(body.GetMemory(1), cancellationToken);
+            var read = await ReadAsync(request.Body, body.GetMemory(1), cancellationToken);
             if (read == 0) return body.WrittenSpan.ToArray();
             body.Advance(read);
         }
         return null;
+    }
+
+    /// <summary>
+    /// Whether a body could not be read because its client hung up, which who reads may hear of before the request is told. What is wrong
+    /// with the body itself is a <see cref="BadHttpRequestException"/>, and a full volume is not the client's.
+    /// </summary>
+    public static bool IsHangUp(IOException e) => e is not (BadHttpRequestException or StoreReadOnlyException);
+
+    private static async ValueTask<int> ReadAsync(Stream body, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await body.ReadAsync(buffer, cancellationToken);
+        }
+        catch (IOException e) when (IsHangUp(e))
+        {
+            throw new OperationCanceledException(e.Message, e, cancellationToken);
+        }
     }
 
     /// <summary>Whether the request has a body at all; one without a stated length may turn out empty.</summary>

@@ -70,6 +70,10 @@ internal static class Sessions
         {
             return await upload.AppendAsync(x.Request.Body, x.Aborted, most);
         }
+        catch (IOException e) when (RequestBody.IsHangUp(e))
+        {
+            throw new OperationCanceledException(e.Message, e, x.Aborted);
+        }
         finally
         {
             x.Record.BytesRead += upload.Length - before;

@@ -77,6 +77,27 @@ public sealed class SlowClientTests
         Assert.DoesNotContain(gateway.Server.Output, line => line.Contains("fail: ", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("PUT /v2/team/app/manifests/v1")]
+    [InlineData("POST /v2/team/app/blobs/uploads/?digest=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
+    public async Task Nor_is_who_hangs_up_in_the_middle_of_a_push(string request)
+    {
+        const string Head = "HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: 100000\r\n\r\n{";
+        await using var gateway = await GatewayProcess.StartAsync();
+
+        for (var i = 0; i < 200; i++)
+        {
+            using var socket = await ConnectAsync(gateway.Host);
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"{request} {Head}"));
+            if (i % 2 == 0) await Task.Yield();
+            else await Task.Delay(2);
+            socket.LingerState = new(true, 0);
+        }
+
+        await gateway.Server.StopAsync();
+        Assert.DoesNotContain(gateway.Server.Output, line => line.Contains("fail: ", StringComparison.Ordinal));
+    }
+
     // Ends when the gateway has ended the connection.
     private static async Task DribbleAsync(string host, string start, string bytes)
     {

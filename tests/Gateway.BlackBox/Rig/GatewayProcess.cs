@@ -8,7 +8,7 @@ internal sealed class GatewayProcess : IRegistry
     /// <summary>
     /// A cold start of the runtime on a busy machine of two cores; the promise of 5 s after a kill is asserted where it is made.
     /// </summary>
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
     private readonly TempFolder _folder = new();
     private readonly int _port = Server.FreePort();
