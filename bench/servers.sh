@@ -1,10 +1,10 @@
 # Sourced by run.sh: the three servers, and the content that all of them serve.
 
-# A port that nothing listens on now.
+# A port that nothing listens on now. Below 32768, where Linux begins to give ports to connections that go out.
 free_port() {
     local port
     while :; do
-        port=$((20000 + RANDOM % 20000))
+        port=$((20000 + RANDOM % 12000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
     done
 }
