@@ -84,26 +84,34 @@ internal sealed class Eviction : IAsyncDisposable
     {
         _counted.Wait();
         if (!TryReserve(size)) throw new IOException($"no room could be made for {digest}: {size} bytes, of at most {MaxBytes}");
+        var isMoved = false;
         try
         {
             move();
-            Stored(digest, size);
+            isMoved = true;
         }
         finally
         {
-            lock (_lock) _arriving -= size;
+            // In one step: counted twice, for however short a time, it would leave others less room than there is.
+            lock (_lock)
+            {
+                _arriving -= size;
+                if (isMoved) Add(digest, size);
+            }
         }
     }
 
     /// <summary>Counts content that is in its place.</summary>
     public void Stored(Digest digest, long size)
     {
+        lock (_lock) Add(digest, size);
+    }
+
+    private void Add(Digest digest, long size)
+    {
         var key = new DigestKey(digest);
-        lock (_lock)
-        {
-            if (_early is not null) _early.Add((key, size));
-            else if (_order.Add(key, size)) _used.Add(key);
-        }
+        if (_early is not null) _early.Add((key, size));
+        else if (_order.Add(key, size)) _used.Add(key);
     }
 
     /// <summary>Makes room for so many bytes more, as far as that is possible.</summary>
@@ -122,7 +130,7 @@ internal sealed class Eviction : IAsyncDisposable
         lock (_evicting)
         {
             if (Bytes < bytes) return false;
-            var freed = EvictWhile(freed => freed < bytes);
+            var freed = EvictWhile((freed, _) => freed < bytes);
             _volume.MeasureRoom();
             return freed >= bytes;
         }
@@ -160,27 +168,29 @@ internal sealed class Eviction : IAsyncDisposable
     {
         lock (_evicting)
         {
-            EvictWhile(_ => !Fits());
+            EvictWhile((_, passedOver) => !Fits(passedOver));
             lock (_lock)
             {
-                if (!Fits()) return false;
+                if (!Fits(0)) return false;
                 _arriving += size;
                 return true;
             }
         }
 
-        bool Fits()
+        // What is passed over is out of the order for the time, and still there.
+        bool Fits(long passedOver)
         {
-            lock (_lock) return _order.Bytes + _arriving <= MaxBytes - size;
+            lock (_lock) return _order.Bytes + passedOver + _arriving <= MaxBytes - size;
         }
     }
 
     /// <summary>Evicts in turn; what is being read is passed over, and keeps its place. Returns the bytes that went.</summary>
-    private long EvictWhile(Func<long, bool> more)
+    /// <param name="more">Whether more must go, by the bytes that went and those passed over so far.</param>
+    private long EvictWhile(Func<long, long, bool> more)
     {
         var passedOver = new List<(DigestKey Key, long Size, Worth Worth)>();
-        long freed = 0;
-        while (more(freed))
+        var (freed, kept) = (0L, 0L);
+        while (more(freed, kept))
         {
             (DigestKey Key, long Size, Worth Worth) next;
             lock (_lock)
@@ -190,6 +200,7 @@ internal sealed class Eviction : IAsyncDisposable
             if (!TryRemove(next.Key.ToDigest(), evenIfRead: false))
             {
                 passedOver.Add(next);
+                kept += next.Size;
                 continue;
             }
             Forget(next.Key.ToDigest());

@@ -146,6 +146,21 @@ public sealed class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_being_read_is_passed_over_where_it_would_be_the_first_to_go()
+    {
+        Eviction.MaxBytes = 2 * Size;
+        var (read, other) = (await FetchAsync(), await FetchAsync());
+        var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(read, BlobUse.Whole, default));
+        for (var i = 0; i < 3; i++) Assert.True(await IsThereAsync(other));
+
+        var next = await FetchAsync();
+
+        Assert.Equal((true, false, true), (IsOnDisk(read), IsOnDisk(other), IsOnDisk(next)));
+        Assert.Equal(2 * Size, Eviction.Bytes);
+        await found.Value.DisposeAsync();
+    }
+
+    [Fact]
     public async Task While_all_that_could_make_room_is_read_what_comes_is_not_kept()
     {
         Eviction.MaxBytes = Size;
@@ -242,7 +257,8 @@ public sealed class EvictionTests : IAsyncLifetime
     public async Task Whatever_happens_no_more_is_cached_than_allowed_and_what_is_counted_is_what_is_there(int seed)
     {
         var random = new Random(seed);
-        var contents = Enumerable.Range(0, 40).Select(i => RandomNumberGenerator.GetBytes(1 << (10 + random.Next(8)))).ToArray();
+        // 64 KiB at most: one of each worker fits at the same time, so that there is always room to be made.
+        var contents = Enumerable.Range(0, 40).Select(i => RandomNumberGenerator.GetBytes(1 << (10 + random.Next(7)))).ToArray();
         Eviction.MaxBytes = 300_000;
         for (var round = 0; round < 12; round++)
         {
