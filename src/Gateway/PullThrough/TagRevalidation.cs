@@ -63,14 +63,16 @@ internal sealed class TagRevalidation(
 
     private bool IsFresh(TagName tag, TagState live) =>
         Options.RevalidateAfter == Timeout.InfiniteTimeSpan
-        // On either side: what was validated in the future is as old as the clock has been set back.
-        || (clock.GetUtcNow() - live.ValidatedAt).Duration() < Options.RevalidateAfter
+        || AgeOf(live) < Options.RevalidateAfter
         || Options.Immutable.Any(glob => FileSystemName.MatchesSimpleExpression(glob, tag.Value, ignoreCase: false));
+
+    // On either side: what was validated in the future is as old as the clock has been set back.
+    private TimeSpan AgeOf(TagState live) => (clock.GetUtcNow() - live.ValidatedAt).Duration();
 
     // Who would rather have nothing than what is stale gets no more of it because a budget shrinks.
     private bool IsHeld(TagState live, RateLimit left) =>
         Options.OnUnavailable == StaleUse.Serve && Options.RevalidateAfter > TimeSpan.Zero
-        && (left.Stretch is not { } stretch || clock.GetUtcNow() - live.ValidatedAt < Options.RevalidateAfter * stretch);
+        && (left.Stretch is not { } stretch || AgeOf(live) < Options.RevalidateAfter * stretch);
 
     private async Task<UpstreamTag> WaitBrieflyAsync(TagName tag, Task<UpstreamTag> answer, CancellationToken cancellationToken)
     {

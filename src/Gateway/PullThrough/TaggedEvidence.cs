@@ -16,6 +16,7 @@ internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation ta
     {
         if (subject.Algorithm != DigestAlgorithm.Sha256) return;
         var found = await Task.WhenAll(Suffixes.Select(s => FindAsync(TagName.Parse($"sha256-{subject.Hex}{s}"), cancellationToken)));
+        if (found.All(d => d.IsEmpty)) return;
         var listed = await stored.EvidenceAsync(subject, cancellationToken);
         var noted = listed is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
         Operation[] added = [.. found.Where(d => !d.IsEmpty).Except(noted).Select(d => new Operation.AddEvidence(subject, d))];

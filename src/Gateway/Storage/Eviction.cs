@@ -189,8 +189,8 @@ internal sealed class Eviction : IAsyncDisposable
     private long EvictWhile(Func<long, long, bool> more)
     {
         var passedOver = new List<(DigestKey Key, long Size, Worth Worth)>();
-        var (freed, kept) = (0L, 0L);
-        while (more(freed, kept))
+        var (freed, stayed) = (0L, 0L);
+        while (more(freed, stayed))
         {
             (DigestKey Key, long Size, Worth Worth) next;
             lock (_lock)
@@ -200,7 +200,7 @@ internal sealed class Eviction : IAsyncDisposable
             if (!TryRemove(next.Key.ToDigest(), evenIfRead: false))
             {
                 passedOver.Add(next);
-                kept += next.Size;
+                stayed += next.Size;
                 continue;
             }
             Forget(next.Key.ToDigest());

@@ -66,6 +66,10 @@ public sealed class BudgetTests
         rig.Clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Null((await rig.ResolveAsync("t0")).Warning);
         Assert.Equal(heads + 1, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
+        // As old as the clock has been set back.
+        rig.Clock.Advance(TimeSpan.FromHours(-5));
+        Assert.Null((await rig.ResolveAsync("t0")).Warning);
+        Assert.Equal(heads + 2, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
     }
 
     [Fact]
