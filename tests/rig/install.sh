@@ -39,11 +39,18 @@ machine_has() {
 }
 
 # The URI under which this machine's apt gets Debian itself: whatever the form of its sources, apt resolves them.
-debian_mirror() {
-    local codename uri
+debian_source() {
+    local codename
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-    uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
-        | awk -v c="$codename" '($2 == c || $2 ~ /^(old)?stable$/) && $3 == "main" { print $1; exit }')
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+        | awk -v c="$codename" '($2 == c || $2 ~ /^(old)?stable$/) && $3 == "main" { print $1; exit }'
+}
+
+# apt names a source's release only after its lists were downloaded, which a new machine has not done.
+debian_mirror() {
+    local uri
+    uri=$(debian_source)
+    [ -n "$uri" ] || { apt-get -qq update >"$rig/apt-machine.log" 2>&1 || true; uri=$(debian_source); }
     [ -n "$uri" ] || die "no source of Debian packages found in apt's configuration (apt-get indextargets)"
     echo "$uri"
 }
