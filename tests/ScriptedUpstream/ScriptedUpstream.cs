@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -97,14 +98,16 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
 
     public int Count(Func<ReceivedRequest, bool> matches) => _requests.Count(matches);
 
-    /// <summary>Waits until a request that matches has arrived; throws after 30 s.</summary>
-    public async Task<ReceivedRequest> ReceivedAsync(Func<ReceivedRequest, bool> matches)
+    /// <summary>Waits until a request that matches has arrived.</summary>
+    /// <exception cref="TimeoutException">None arrived; the message lists those that did.</exception>
+    public async Task<ReceivedRequest> ReceivedAsync(
+        Func<ReceivedRequest, bool> matches, [CallerArgumentExpression(nameof(matches))] string awaited = "")
     {
-        for (var end = Environment.TickCount64 + 30_000; Environment.TickCount64 < end; await Task.Delay(5))
-        {
-            if (_requests.FirstOrDefault(matches) is { } found) return found;
-        }
-        throw new TimeoutException($"no such request came; these did: {string.Join("; ", _requests)}");
+        ReceivedRequest? found = null;
+        await Patience.UntilAsync(
+            () => Task.FromResult((found = _requests.FirstOrDefault(matches)) is not null),
+            () => $"a request with {awaited}; received: {string.Join("; ", _requests)}");
+        return found!;
     }
 
     /// <summary>Adds an image of these layers, each of random bytes where only a size matters (see <see cref="Bytes"/>).</summary>

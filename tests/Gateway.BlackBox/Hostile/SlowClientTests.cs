@@ -104,7 +104,7 @@ public sealed class SlowClientTests
         using var socket = await ConnectAsync(host);
         await socket.SendAsync(Encoding.ASCII.GetBytes(start));
         var ended = EndOfAsync(socket);
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        using var late = Patience.Limit(90);
         while (!ended.IsCompleted)
         {
             late.Token.ThrowIfCancellationRequested();

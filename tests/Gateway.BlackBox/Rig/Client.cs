@@ -27,7 +27,7 @@ internal sealed record Output(string Command, int ExitCode, string Stdout, strin
 internal sealed class Client : IDisposable
 {
     /// <summary>No single client call here takes 10 s on a quiet machine; one that hangs must end the test, not the run.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    private static TimeSpan Limit => Patience.Of(120);
 
     public Client()
     {
@@ -64,7 +64,8 @@ internal sealed class Client : IDisposable
         using var process = Process.Start(start)!;
         var stdout = process.StandardOutput.ReadToEndAsync();
         var stderr = process.StandardError.ReadToEndAsync();
-        using var late = new CancellationTokenSource(Limit);
+        var (command, limit) = ($"{program} {string.Join(' ', arguments)}", Limit);
+        using var late = new CancellationTokenSource(limit);
         try
         {
             await process.WaitForExitAsync(late.Token);
@@ -73,8 +74,9 @@ internal sealed class Client : IDisposable
         {
             process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync();
+            Assert.Fail($"{command}\nhad not ended after {limit.TotalSeconds:0} s and was killed:\n{await stdout}{await stderr}");
         }
-        return new Output($"{program} {string.Join(' ', arguments)}", process.ExitCode, await stdout, await stderr);
+        return new Output(command, process.ExitCode, await stdout, await stderr);
     }
 
     public void Dispose() => Folder.Dispose();

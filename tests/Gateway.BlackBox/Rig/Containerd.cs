@@ -41,9 +41,9 @@ internal sealed class Containerd : IAsyncDisposable
     public static async Task<Containerd> StartAsync(Client client)
     {
         var containerd = new Containerd(client);
-        await Eventually.TrueAsync(
+        await containerd._server.ReadyOrEndedAsync(() => Eventually.TrueAsync(
             async () => File.Exists(containerd.Socket) && (await containerd.CtrAsync("version")).ExitCode == 0,
-            () => $"containerd did not start:\n{containerd.Log}");
+            () => $"containerd did not start:\n{containerd.Log}"));
         return containerd;
     }
 

@@ -64,7 +64,7 @@ internal sealed partial class DockerRegistry : IRegistry
     {
         Directory.CreateDirectory(Storage);
         _server = Server.Start(RigFolder.Program("docker-registry"), ["serve", _folder["config.yml"]], Quiet);
-        await _server.WaitUntilReadyAsync(new Uri(Url, "/"), TimeSpan.FromSeconds(30));
+        await _server.WaitUntilReadyAsync(new Uri(Url, "/"), Patience.Of(30));
     }
 
     public async Task StopAsync()

@@ -41,8 +41,16 @@ internal sealed class Dockerd : IAsyncDisposable
     public static async Task<Dockerd> StartAsync(Client client, string daemonJson, bool containerdStore, string proxy)
     {
         var dockerd = new Dockerd(client, await Containerd.StartAsync(client), daemonJson, containerdStore, proxy);
-        await Eventually.TrueAsync(
-            async () => (await dockerd.RunAsync("version")).ExitCode == 0, () => $"dockerd did not start:\n{dockerd._server.Tail()}");
+        try
+        {
+            await dockerd._server.ReadyOrEndedAsync(() => Eventually.TrueAsync(
+                async () => (await dockerd.RunAsync("version")).ExitCode == 0, () => $"dockerd did not start:\n{dockerd._server.Tail()}"));
+        }
+        catch
+        {
+            await dockerd._containerd.DisposeAsync();
+            throw;
+        }
         return dockerd;
     }
 

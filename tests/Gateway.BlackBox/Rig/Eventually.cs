@@ -2,11 +2,11 @@ using System.Diagnostics;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>Waits for a condition, with a deadline.</summary>
+/// <summary>Waits for a condition.</summary>
 internal static class Eventually
 {
     /// <summary>Generous: it only ends a wait that would not end well; no test asserts a time by it.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static TimeSpan Limit => Patience.Of(60);
 
     public static async Task TrueAsync(Func<Task<bool>> condition, Func<string> otherwise)
     {

@@ -36,7 +36,7 @@ internal sealed class Front : IAsyncDisposable
             ? ["-p", front._folder.Path, "-e", "stderr", "-c", front._folder.Write("nginx.conf", front.Nginx(gateway))]
             : ["-db", "-f", front._folder.Write("haproxy.cfg", front.Haproxy(gateway))];
         front._server = Server.Start(RigFolder.Program(name), arguments);
-        await front._server.WaitUntilReadyAsync(new Uri($"http://{front.Host}/v2/"), TimeSpan.FromSeconds(30));
+        await front._server.WaitUntilReadyAsync(new Uri($"http://{front.Host}/v2/"), Patience.Of(30));
         return front;
     }
 

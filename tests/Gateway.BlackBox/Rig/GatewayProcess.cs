@@ -8,7 +8,7 @@ internal sealed class GatewayProcess : IRegistry
     /// <summary>
     /// A cold start of the runtime on a busy machine of two cores; the promise of 5 s after a kill is asserted where it is made.
     /// </summary>
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
+    private static TimeSpan StartLimit => Patience.Of(60);
 
     private readonly TempFolder _folder = new();
     private readonly int _port = Server.FreePort();
@@ -108,7 +108,7 @@ internal sealed class GatewayProcess : IRegistry
 
     private async Task AskOperatorAsync()
     {
-        using var http = new HttpClient { BaseAddress = Operator, Timeout = TimeSpan.FromSeconds(10) };
+        using var http = new HttpClient { BaseAddress = Operator, Timeout = Patience.Of(10) };
         foreach (var path in (string[])["/metrics", "/readyz?verbose", "/api/v1/stats"])
         {
             try

@@ -11,7 +11,7 @@ internal sealed class RawClient(string host) : IDisposable
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
     {
         BaseAddress = new Uri($"http://{host}"),
-        Timeout = TimeSpan.FromMinutes(2),
+        Timeout = Patience.Of(120),
     };
 
     /// <summary>Sends one request; the target is put on the wire as it is written.</summary>

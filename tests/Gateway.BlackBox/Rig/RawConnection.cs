@@ -10,7 +10,7 @@ namespace Gateway.BlackBox.Rig;
 internal static partial class RawConnection
 {
     // Ends a wait that would not end well.
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static TimeSpan Limit => Patience.Of(60);
 
     /// <summary>Sends all of it and reads to the end; a reset is an end.</summary>
     /// <param name="hangUp">When to say that nothing more comes: some time after the last answer; zero is at once, null is never.</param>

@@ -23,7 +23,7 @@ internal static class RawSocket
         if (body is not null)
             await stream.WriteAsync(body);
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var late = Patience.Limit(30);
         var answer = await reader.ReadToEndAsync(late.Token);
         var line = answer.Split("\r\n", 2);
         return (int.Parse(line[0].Split(' ')[1], CultureInfo.InvariantCulture), line[1]);

@@ -81,10 +81,26 @@ internal sealed class Server : IAsyncDisposable
 
     /// <summary>Polls <paramref name="url"/> until it answers 200.</summary>
     /// <exception cref="InvalidOperationException">The process ended, or did not answer in time; the message has its output.</exception>
-    public async Task WaitUntilReadyAsync(Uri url, TimeSpan within)
+    public Task WaitUntilReadyAsync(Uri url, TimeSpan within) => ReadyOrEndedAsync(() => AnswersAsync(url, within));
+
+    /// <summary>Waits for what shows that the process is ready. A start that fails leaves no process running.</summary>
+    public async Task ReadyOrEndedAsync(Func<Task> ready)
+    {
+        try
+        {
+            await ready();
+        }
+        catch
+        {
+            await KillAsync();
+            throw;
+        }
+    }
+
+    private async Task AnswersAsync(Uri url, TimeSpan within)
     {
         using var http = AnyCertificate();
-        http.Timeout = TimeSpan.FromSeconds(2);
+        http.Timeout = Patience.Of(2);
         var clock = Stopwatch.StartNew();
         while (clock.Elapsed < within)
         {
@@ -118,7 +134,7 @@ internal sealed class Server : IAsyncDisposable
     {
         if (!HasExited)
             _ = SendSignal(Id, SigTerm);
-        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        await _process.WaitForExitAsync().InTimeAsync($"process {Id} ends after SIGTERM", 30);
         return _process.ExitCode;
     }
 

@@ -118,7 +118,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
 
         await Write(text);
 
-        var told = await _told.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        var told = await _told.Reader.ReadAsync().AsTask().InTimeAsync("the reload is told");
         Assert.Contains(expected, told, StringComparison.Ordinal);
     }
 
@@ -168,5 +168,5 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
         await System.IO.File.WriteAllTextAsync(Path.Combine(version.FullName, "gateway.yaml"), text);
     }
 
-    private async Task<GatewayOptions> Applied() => await _applied.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+    private async Task<GatewayOptions> Applied() => await _applied.Reader.ReadAsync().AsTask().InTimeAsync("the configuration is applied");
 }

@@ -15,7 +15,7 @@ internal sealed class LineLogger : ILogger
 
     public async Task Has(string part)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         while (!(await _lines.Reader.ReadAsync(deadline.Token)).Contains(part, StringComparison.Ordinal))
         {
         }

@@ -280,14 +280,8 @@ public sealed class ForwardTests
         Assert.Equal(3, rig.StagedBytes.Length);
     }
 
-    private static async Task UntilTakenAsync(FrontedRig rig, Digest digest)
-    {
-        // Until the upstream's own pause is over.
-        for (var end = Environment.TickCount64 + 30_000; ; await Task.Delay(100))
-        {
-            if ((await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found { Value.Digest: var taken } && taken == digest)
-                return;
-            Assert.True(Environment.TickCount64 < end, "the push was not taken within 30 s");
-        }
-    }
+    // Until the upstream's own pause is over.
+    private static Task UntilTakenAsync(FrontedRig rig, Digest digest) => Patience.UntilAsync(
+        async () => (await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found found && found.Value.Digest == digest,
+        () => $"the push of {digest} is taken");
 }

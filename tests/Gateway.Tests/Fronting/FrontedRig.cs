@@ -142,11 +142,8 @@ internal sealed class FrontedRig : IAsyncDisposable
     public string? Trouble => _queue.TroubleOf("hub/app");
 
     /// <summary>Waits until the upstream has got everything, or refused it.</summary>
-    public async Task ArrivedAsync()
-    {
-        for (var end = Environment.TickCount64 + 60_000; Forwards.Any(f => f.IsWaiting); await Task.Delay(20))
-            Assert.True(Environment.TickCount64 < end, $"the upstream did not get everything within 60 s: {Trouble}");
-    }
+    public Task ArrivedAsync() => Patience.UntilAsync(
+        () => Task.FromResult(!Forwards.Any(f => f.IsWaiting)), () => $"the upstream has everything, or refused it; trouble: {Trouble}");
 
     /// <summary>Nothing is answered but "not now".</summary>
     public void GoDown() => Hub.When(_ => true).Respond(503);

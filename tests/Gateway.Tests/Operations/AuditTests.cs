@@ -169,7 +169,7 @@ public sealed class AuditTests : IDisposable
         Assert.Contains("audit: the audit log cannot be written", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
 
         Directory.Delete(Options.Path);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         for (var status = 503; status == 503;)
         {
             await Task.Delay(50, deadline.Token);

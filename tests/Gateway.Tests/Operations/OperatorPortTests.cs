@@ -113,7 +113,7 @@ public sealed class OperatorPortTests
     private static async Task<PrometheusReader> ScrapeUntilAsync(
         GatewayRig rig, Predicate<(string Name, string Labels, double Value)> found)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         while (true)
         {
             var scrape = PrometheusReader.Read(await rig.Client.GetStringAsync(new Uri(rig.Operator, "/metrics"), deadline.Token));

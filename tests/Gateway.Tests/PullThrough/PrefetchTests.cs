@@ -116,7 +116,7 @@ public sealed class PrefetchTests : IAsyncLifetime
         _rig.Hub.When(r => r.IsGet && r.IsBlob(image.Layers[0])).Hang(after: 100);
         await _rig.PullTagAsync();
         await Rig.UntilAsync(() => _rig.Gets(image.Layers[0]) > 0);
-        await _rig.RestartAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        await _rig.RestartAsync().InTimeAsync("the gateway stops although a prefetch hangs");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -145,14 +146,9 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Files left in <c>fetches/</c>.</summary>
     public string[] Parts => Directory.GetFiles(Path.Combine(_folder, "gateway", "fetches"));
 
-    /// <summary>Waits for a condition; throws after 20 s.</summary>
-    public static async Task UntilAsync(Func<bool> condition)
-    {
-        for (var end = Environment.TickCount64 + 20_000; !condition(); await Task.Delay(5))
-        {
-            if (Environment.TickCount64 > end) throw new TimeoutException("the condition was not met within 20 s");
-        }
-    }
+    /// <summary>Waits for a condition, which the failure's message shows as it is written.</summary>
+    public static Task UntilAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string awaited = "") =>
+        Patience.UntilAsync(() => Task.FromResult(condition()), () => awaited);
 
     public async ValueTask DisposeAsync()
     {

@@ -161,7 +161,7 @@ public sealed class ClientCertificateTests : IDisposable
 
         await File.WriteAllTextAsync(_authority["ca.pem"], root);
 
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         while (!deadline.IsCancellationRequested)
         {
             try

@@ -91,7 +91,7 @@ public sealed class RawRequestTests
     private static async Task<string> SendAsync(Uri url, string request)
     {
         using var client = await ConnectAsync(url);
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.Latin1.GetBytes(request), deadline.Token);
         var answer = new StringBuilder();

@@ -53,7 +53,7 @@ public sealed class SlowReaderTests
     // Ends when the gateway has ended the connection.
     private static async Task DribbleAsync(Socket socket)
     {
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        using var late = Patience.Limit(90);
         // What has come before the end is read before the end is.
         var few = new byte[256];
         try

@@ -167,7 +167,7 @@ public sealed class TlsTests : IDisposable
 
         // Another is shown within a second, and then known.
         _authority.WriteServer();
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         while (await CommandLine.RunAsync(["stats", "--config", _authority["gateway.yaml"]], output, error) != 0)
             await Task.Delay(100, deadline.Token);
     }
@@ -181,7 +181,7 @@ public sealed class TlsTests : IDisposable
     // New connections until one is shown the certificate with this serial number.
     private async Task ShownAsync(Uri url, string serial)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var deadline = Patience.Limit(30);
         for (var shown = ""; shown != serial;)
         {
             using var client = _authority.Client(seen: certificate => shown = certificate.SerialNumber);

@@ -25,7 +25,7 @@ public sealed class FasterStoreTests : IDisposable
             var oldest = Path.Combine(_rig.Folder, "log.0");
             var waited = Stopwatch.StartNew();
             do AssertAll(store);
-            while (File.Exists(oldest) && waited.Elapsed < TimeSpan.FromSeconds(30));
+            while (File.Exists(oldest) && waited.Elapsed < Patience.Of(30));
             Assert.False(File.Exists(oldest));
 
         }

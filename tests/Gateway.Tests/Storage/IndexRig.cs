@@ -18,7 +18,7 @@ internal sealed class IndexRig : IDisposable
     public async Task<LinkIndex> OpenAsync(uint generation)
     {
         var index = LinkIndex.Open(Folder, generation, TimeProvider.System, NullLogger.Instance);
-        await index.Opened.WaitAsync(TimeSpan.FromSeconds(30));
+        await index.Opened.InTimeAsync("the index is open");
         return index;
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Gateway.Oci;
 using Gateway.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -172,15 +173,8 @@ public sealed class LinkIndexTests : IDisposable
         }
     }
 
-    private static async Task WaitAsync(Func<bool> condition)
-    {
-        var deadline = DateTime.UtcNow.AddSeconds(20);
-        while (!condition())
-        {
-            Assert.True(DateTime.UtcNow < deadline, "what the test waits for did not happen");
-            await Task.Delay(5);
-        }
-    }
+    private static Task WaitAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string awaited = "") =>
+        Patience.UntilAsync(() => Task.FromResult(condition()), () => awaited);
 
     private static bool ReadOften(LinkIndex index, Digest digest)
     {

@@ -111,7 +111,7 @@ public sealed partial class DockerRegistryTests : IDisposable
 
     private static async Task<string> ListeningAsync(Process registry)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = Patience.Limit(30);
         var said = new StringBuilder();
         while (await registry.StandardError.ReadLineAsync(limit.Token) is { } line)
         {

@@ -159,7 +159,7 @@ public sealed class LimitTests
     private static async Task<string> PingAsync(TcpClient client)
     {
         if (!client.Connected) return "closed";
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var late = Patience.Limit(30);
         try
         {
             await client.GetStream().WriteAsync("GET /v2/ HTTP/1.1\r\nHost: h\r\n\r\n"u8.ToArray(), late.Token);
@@ -179,11 +179,8 @@ public sealed class LimitTests
         return await client.GetStringAsync(new Uri(rig.Operator, "/metrics"));
     }
 
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!await condition()) await Task.Delay(20, late.Token);
-    }
+    private static Task UntilAsync(Func<Task<bool>> condition) =>
+        Patience.UntilAsync(condition, () => "the metrics show what the limit did");
 
     // Its head has been sent when it begins, and of its body nothing comes.
     private sealed class StuckContent : HttpContent

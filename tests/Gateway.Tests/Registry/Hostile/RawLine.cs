@@ -13,7 +13,7 @@ internal sealed class RawLine(Uri url) : IDisposable
     /// <summary>Sends a request without a body; the status is 0 where the connection ended without an answer.</summary>
     public async Task<(int Status, string Body)> SendAsync(string method, string target, string headers)
     {
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var late = Patience.Limit(60);
         if (_client is null)
         {
             _client = new() { NoDelay = true };
