@@ -10,8 +10,12 @@ internal sealed class GatewayRig : IAsyncDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-http-").FullName;
     private RunningGateway? _gateway;
+    private GatewayOptions _options = new();
 
-    public HttpClient Client { get; } = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
+    public HttpClient Client { get; } = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false, UseCookies = false, Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
+    });
 
     public MemoryStream AccessLog { get; } = new();
 
@@ -38,10 +42,14 @@ internal sealed class GatewayRig : IAsyncDisposable
             Operator = new() { Url = new("http://127.0.0.1:0") },
             Storage = new() { Path = rig.Storage },
         };
-        rig._gateway = await RunningGateway.StartAsync(configure?.Invoke(options) ?? options, rig.AccessLog, TimeProvider.System, default);
+        rig._options = configure?.Invoke(options) ?? options;
+        rig._gateway = await RunningGateway.StartAsync(rig._options, rig.AccessLog, TimeProvider.System, default);
         rig.Client.BaseAddress = rig.Url;
         return rig;
     }
+
+    /// <summary>Puts another configuration in force, as a reload does.</summary>
+    public Task UseAsync(Func<GatewayOptions, GatewayOptions> change) => _gateway!.UseAsync(_options = change(_options));
 
     /// <summary>As after the configuration was read again.</summary>
     /// <param name="why">Why it is not in force; null when it is.</param>

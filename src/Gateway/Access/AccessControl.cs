@@ -75,12 +75,23 @@ internal sealed class AccessControl
 
     /// <summary>What this identity may do in this repository.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
-    public Asker For(Identity identity, RepositoryName canonicalName) => identity switch
+    /// <param name="standing">Whether that still holds when something is changed.</param>
+    public Asker For(Identity identity, RepositoryName canonicalName, IStanding? standing = null) => identity switch
     {
-        Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)),
-        Identity.Anonymous => new(Asker.Anonymous, RightsOf(null, canonicalName.Value)),
+        Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)) { Standing = standing },
+        Identity.Anonymous => new(Asker.Anonymous, RightsOf(null, canonicalName.Value)) { Standing = standing },
         _ => new(Asker.Anonymous, AccessActions.None),
     };
+
+    /// <summary>
+    /// What an identity is known by now: its password's hash, or its issuer's options. Null where it is not known, and for what needs no
+    /// account: nobody, and a certificate, which its connection proves.
+    /// </summary>
+    public string? ProofOf(Identity identity) => identity is Identity.Known known ? KnownBy(known) : null;
+
+    /// <summary>Whether an identity is still known by the same proof. A token that ends while its request lasts changes nothing.</summary>
+    /// <param name="proof">What <see cref="ProofOf"/> said when the request began.</param>
+    public bool StillKnows(Identity identity, string? proof) => IsOpen || ProofOf(identity) == proof;
 
     /// <summary>
     /// The token endpoint, GET (header) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on

@@ -15,6 +15,9 @@ internal sealed record Asker(string Actor, AccessActions Rights)
     /// <summary>In access rules: every account that has logged in.</summary>
     public const string Everybody = "*";
 
+    /// <summary>Asked once more before anything is changed for him; null where his rights cannot end meanwhile.</summary>
+    public IStanding? Standing { get; init; }
+
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 
     public bool MayPush => Rights.HasFlag(AccessActions.Push);

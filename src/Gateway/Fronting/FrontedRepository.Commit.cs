@@ -93,6 +93,7 @@ internal sealed partial class FrontedRepository
     /// </summary>
     private CommitResult? Refuse(Change change)
     {
+        if (change.IsStillAllowed is { } isAllowed && !isAllowed()) return new CommitResult.Superseded();
         foreach (var expected in change.Expectations)
         {
             var offer = staged.Live(expected.Tag)?.Offer?.Sequence ?? 0;

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -37,14 +38,15 @@ internal static class Blobs
 
     public static async Task DeleteAsync(Exchange x)
     {
-        var answer = await x.Repository.DeleteBlobAsync(x.Asker, x.Target.Digest, x.Aborted);
+        var answer = await RegistryFace.WriteAsync<Digest>(
+            x, AccessActions.Delete, async () => await x.Repository.DeleteBlobAsync(x.Asker, x.Target.Digest, x.Aborted));
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);
             x.Record.Digest = found.Value.ToString();
             x.Empty(Status202Accepted);
         }
-        else
+        else if (answer is not null)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UNKNOWN);
         }

@@ -7,7 +7,8 @@ using Gateway.Storage;
 namespace Gateway.Registry;
 
 /// <summary>One request on its way through the line: each step fills in what it found, and handlers answer through it.</summary>
-internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener listener, RequestRecord record)
+/// <param name="current">The configuration in force.</param>
+internal sealed class Exchange(HttpContext context, Func<Snapshot> current, Listener listener, RequestRecord record) : IStanding
 {
     private Provenance _provenance = Provenance.Local;
     private Repository? _repository;
@@ -17,7 +18,8 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
 
     public HttpResponse Response { get; } = context.Response;
 
-    public Snapshot Snapshot { get; } = snapshot;
+    /// <summary>The configuration that the request began with, or was let in by anew (<see cref="RegistryFace.WriteAsync"/>).</summary>
+    public Snapshot Snapshot { get; private set; } = current();
 
     public Listener Listener { get; } = listener;
 
@@ -26,6 +28,9 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
     public Target Target { get; set; } = Target.Invalid;
 
     public Identity Identity { get; set; } = Identity.Anonymous.Instance;
+
+    /// <summary>What the identity was known by when the request began (<see cref="AccessControl.ProofOf"/>).</summary>
+    public string? Proof { get; set; }
 
     /// <summary>What the client showed for an upstream; null for nothing, and where credentials are for us.</summary>
     public BasicCredentials? Shown { get; set; }
@@ -39,6 +44,28 @@ internal sealed class Exchange(HttpContext context, Snapshot snapshot, Listener 
         get => _repository ?? throw new InvalidOperationException("this route names no repository");
         set => _repository = value;
     }
+
+    public bool Holds
+    {
+        get
+        {
+            try
+            {
+                return ReferenceEquals(Snapshot, current()) && Snapshot.Access.StillKnows(Identity, Proof);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Whether there still is such an account cannot be seen: it is asked for once more, where that can be told.
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Goes on under the configuration in force: whoever asks for this asks for the rights anew.</summary>
+    public void TakeCurrent() => Snapshot = current();
+
+    /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
+    public Asker AskerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);
 
     /// <summary>Whether a repository was found.</summary>
     public bool IsRouted => _repository is not null;

@@ -35,7 +35,7 @@ internal sealed partial class FrontDoor(
 
     private async Task ServeAsync(HttpContext context, Listener listener)
     {
-        var x = new Exchange(context, current(), listener, Describe(context));
+        var x = new Exchange(context, current, listener, Describe(context));
         metrics.Began();
         try
         {

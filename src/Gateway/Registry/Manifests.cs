@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -44,22 +45,24 @@ internal static class Manifests
 
         x.Record.BytesRead = bytes.Length;
         var push = new ManifestPush(x.Target.Reference, x.Target.Query.Tags, ContentType(x), bytes);
-        var answer = await x.Repository.PutManifestAsync(x.Asker, push, x.Aborted);
+        var answer = await RegistryFace.WriteAsync<PushedManifest>(
+            x, AccessActions.Push, async () => await x.Repository.PutManifestAsync(x.Asker, push, x.Aborted));
         if (answer is Answer<PushedManifest>.Found found) Created(x, found);
-        else await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
+        else if (answer is not null) await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
     }
 
     /// <summary>By digest the manifest with every tag bound to it, by tag the tag alone.</summary>
     public static async Task DeleteAsync(Exchange x)
     {
-        var answer = await x.Repository.DeleteManifestAsync(x.Asker, x.Target.Reference, x.Aborted);
+        var answer = await RegistryFace.WriteAsync<Digest>(
+            x, AccessActions.Delete, async () => await x.Repository.DeleteManifestAsync(x.Asker, x.Target.Reference, x.Aborted));
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);
             x.Record.Digest = found.Value.ToString();
             x.Empty(Status202Accepted);
         }
-        else
+        else if (answer is not null)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
         }

@@ -29,14 +29,8 @@ internal static class PromoteEndpoint
         }
         (x.Record.Repository, x.Record.Reference) = (asked.To.Value, asked.Tag.ToString());
         x.Record.Detail = $"{asked.From}{(asked.What.IsDigest ? '@' : ':')}{asked.What}";
-        var from = x.Snapshot.Router.Route(x.Host, null, asked.From);
-        var to = x.Snapshot.Router.Route(x.Host, null, asked.To);
-        var there = x.Snapshot.Access.For(x.Identity, from.CanonicalName);
-        x.Asker = x.Snapshot.Access.For(x.Identity, to.CanonicalName);
-        if (await RefuseAsync(x, there, asked, from, to)) return;
-
-        x.Repository = to.Repository!;
-        var answer = await x.Repository.PromoteAsync(x.Asker, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
+        var answer = await RegistryFace.WriteAsync(x, AccessActions.None, () => TryAsync(x, asked));
+        if (answer is null) return;
         if (answer is not Answer<PushedManifest>.Found { Value: var promoted } found)
         {
             var unknown = $"repository {asked.From} has no manifest {asked.What}; push it there before it is promoted";
@@ -49,6 +43,18 @@ internal static class PromoteEndpoint
         x.Response.Headers[RegistryHeaders.ContentDigest] = promoted.Digest.ToString();
         x.Response.Headers[RegistryHeaders.GatewayPromoted] = asked.Tag.ToString();
         x.Empty(Status201Created);
+    }
+
+    // Null: refused, and answered.
+    private static async ValueTask<Answer<PushedManifest>?> TryAsync(Exchange x, Promotion asked)
+    {
+        var from = x.Snapshot.Router.Route(x.Host, null, asked.From);
+        var to = x.Snapshot.Router.Route(x.Host, null, asked.To);
+        var there = x.AskerOf(from.CanonicalName);
+        x.Asker = x.AskerOf(to.CanonicalName);
+        if (await RefuseAsync(x, there, asked, from, to)) return null;
+        x.Repository = to.Repository!;
+        return await x.Repository.PromoteAsync(x.Asker, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
     }
 
     // In the order of every other request: who asks, may he know, may he do it, is it there.

@@ -16,6 +16,9 @@ internal static class RegistryFace
     // one without a message, which dockerd then repeats for a minute and prints as "unauthorized".
     public const string LogIn = "log in to this registry first";
 
+    /// <summary>How often one request follows a new configuration. Chosen: reloads are seconds apart, commits take milliseconds.</summary>
+    private const int MaxRenewals = 8;
+
     public static async Task AnswerAsync(Exchange x)
     {
         if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x)) return;
@@ -24,6 +27,36 @@ internal static class RegistryFace
         var operation = RouteTable.Find(x.Target.Route, x.Request.Method)!;
         if (operation.Needs != AccessActions.None && await RefuseRepositoryAsync(x, operation.Needs)) return;
         await operation.Handle(x);
+    }
+
+    /// <summary>
+    /// Does a write under the configuration in force when it is committed. A request may last for hours: where its account has changed or
+    /// another configuration came into force since it began, who asks, his rights, the route and the policy are asked for again.
+    /// </summary>
+    /// <param name="needs">What access rules must allow in the target's repository; none where <paramref name="write"/> asks.</param>
+    /// <param name="write">Null when it has refused, and answered.</param>
+    /// <returns>Null when the request was refused, and answered.</returns>
+    public static async Task<Answer<T>?> WriteAsync<T>(Exchange x, AccessActions needs, Func<ValueTask<Answer<T>?>> write)
+    {
+        for (var attempt = 0; attempt < MaxRenewals; attempt++)
+        {
+            if (!x.Holds && await RefuseAnewAsync(x, needs)) return null;
+            if (await write() is not { } answer) return null;
+            if (answer is not Answer<T>.Superseded) return answer;
+        }
+        await x.UnavailableAsync("the configuration of this gateway keeps changing; send the request again");
+        return null;
+    }
+
+    private static async Task<bool> RefuseAnewAsync(Exchange x, AccessActions needs)
+    {
+        x.TakeCurrent();
+        if (!x.Snapshot.Access.StillKnows(x.Identity, x.Proof))
+        {
+            await x.ChallengeAsync("the account was removed or has another password since this request began; log in again");
+            return true;
+        }
+        return await RefuseUnauditedAsync(x) || (needs != AccessActions.None && await RefuseRepositoryAsync(x, needs));
     }
 
     // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; it takes a list of
@@ -76,6 +109,7 @@ internal static class RegistryFace
         if (x.Snapshot.Options.PassesCredentialsOn) return await RefuseUnreadableAsync(x);
         x.Identity = await x.Snapshot.Access.IdentifyAsync(
             x.Request.Headers.Authorization, x.RemoteAddress, x.Request.HttpContext.Features.Get<ClientCertificate>(), x.Aborted);
+        x.Proof = x.Snapshot.Access.ProofOf(x.Identity);
         x.Record.Actor = (x.Identity as Identity.Known)?.Actor ?? (x.Identity as Identity.Wrong)?.Account ?? Asker.Anonymous;
         x.Record.Login = LoginOf(x);
         if (x.Identity is Identity.Wrong wrong)
@@ -144,7 +178,7 @@ internal static class RegistryFace
     private static async Task<bool> RefuseRepositoryAsync(Exchange x, AccessActions needs)
     {
         var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, x.Target.Repository, x.Shown);
-        x.Asker = x.Snapshot.Access.For(x.Identity, routed.CanonicalName);
+        x.Asker = x.AskerOf(routed.CanonicalName);
         if (!x.Asker.Rights.HasFlag(needs))
         {
             await RefuseRightsAsync(x, needs);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -83,7 +84,9 @@ internal static class Sessions
     /// <summary>Makes the upload a blob, and answers; false when it was refused.</summary>
     public static async Task<bool> CompleteAsync(Exchange x, Upload upload, Digest digest)
     {
-        var answer = await x.Repository.CompleteUploadAsync(x.Asker, upload, digest, x.Aborted);
+        var answer = await RegistryFace.WriteAsync<Digest>(
+            x, AccessActions.Push, async () => await x.Repository.CompleteUploadAsync(x.Asker, upload, digest, x.Aborted));
+        if (answer is null) return false;
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);

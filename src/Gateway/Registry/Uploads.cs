@@ -1,4 +1,4 @@
-using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -16,10 +16,11 @@ internal static class Uploads
         if (!query.Mount.IsEmpty && await MountAsync(x, query.Mount)) return;
 
         var algorithm = query.Algorithm ?? (query.Mount.IsEmpty ? query.Digest.Algorithm : query.Mount.Algorithm);
-        var answer = await x.Repository.OpenUploadAsync(x.Asker, algorithm, x.Aborted);
+        var answer = await RegistryFace.WriteAsync<Upload>(
+            x, AccessActions.Push, async () => await x.Repository.OpenUploadAsync(x.Asker, algorithm, x.Aborted));
         if (answer is not Answer<Upload>.Found { Value: var upload } found)
         {
-            await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
+            if (answer is not null) await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
             return;
         }
 
@@ -40,8 +41,8 @@ internal static class Uploads
         foreach (var source in sources)
         {
             if (source.Repository is null) continue;
-            var there = x.Snapshot.Access.For(x.Identity, source.CanonicalName);
-            if (!await x.Repository.MountAsync(digest, source.Repository, there, x.Aborted)) continue;
+            var there = x.AskerOf(source.CanonicalName);
+            if (!await x.Repository.MountAsync(x.Asker, digest, source.Repository, there, x.Aborted)) continue;
             Sessions.Created(x, digest);
             return true;
         }

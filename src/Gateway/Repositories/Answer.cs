@@ -80,6 +80,12 @@ internal abstract record Answer<T>(Provenance Provenance)
     public sealed record Invalid(RegistryErrorCode Code, string Message, string? Detail = null, int? Status = null)
         : Answer<T>(Provenance.Local);
 
+    /// <summary>
+    /// Nothing was done, for the asker's standing ended first: the account is gone, or another configuration is in force. Ask again under
+    /// that.
+    /// </summary>
+    public sealed record Superseded() : Answer<T>(Provenance.Local);
+
     /// <summary>Not to be known now: 503 with Retry-After.</summary>
     public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Answer<T>(Provenance);
 }

@@ -69,7 +69,8 @@ internal sealed partial class Repository
             return new Answer<Digest>.Invalid(
                 RegistryErrorCode.DIGEST_INVALID,
                 $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
-        await backing.CommitAsync(new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]), cancellationToken);
+        var change = By(asker, new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]));
+        if (await backing.CommitAsync(change, cancellationToken) is CommitResult.Superseded) return new Answer<Digest>.Superseded();
         recent.Note(digest, Name);
         return new Answer<Digest>.Found(digest, Provenance.Local);
     });
@@ -78,16 +79,18 @@ internal sealed partial class Repository
     /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session
     /// instead", for whatever reason: the asker learns nothing of repositories that he may not pull from.
     /// </summary>
-    public async ValueTask<bool> MountAsync(Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
+    public async ValueTask<bool> MountAsync(
+        Asker asker, Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
     {
-        if (!takesPushes || !there.MayPull) return false;
+        if (RefuseChange<Digest>(asker, AccessActions.Push) is not null || !there.MayPull) return false;
         try
         {
             var opened = await from.OpenBlobAsync(there, digest, BlobUse.Head, cancellationToken);
             if (opened is not Answer<IContent>.Found { Value: var content }) return false;
             await content.DisposeAsync();
             if (volume.FindContent(digest) is not { } size) return false;
-            await backing.CommitAsync(new([new Operation.LinkBlob(digest, size)]), cancellationToken);
+            var change = By(asker, new([new Operation.LinkBlob(digest, size)]));
+            if (await backing.CommitAsync(change, cancellationToken) is not CommitResult.Committed) return false;
             recent.Note(digest, Name);
             return true;
         }

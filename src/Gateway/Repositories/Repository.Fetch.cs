@@ -53,8 +53,13 @@ internal sealed partial class Repository
             ? [.. Keeping.Operations(manifest, Judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
             : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
+        var keeping = new Change([.. operations, .. arrival.Counted])
+        {
+            Expectations = isBound ? [new(tag!.Value, from!.Value)] : [],
+            IsFetched = true,
+        };
         var (stored, failure) = await TryKeepAsync(
-            new([.. operations, .. arrival.Counted]) { Expectations = isBound ? [new(tag!.Value, from!.Value)] : [], IsFetched = true },
+            isBound ? By(asker, keeping) : keeping,
             isNew: isBound || (isKept ? !manifest.IsStored : backing.FirstSeen(manifest.Digest) is null), cancellationToken);
         // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
         if (failure is not null && isKept && !judge.Engine.AdmitsEverything)
@@ -80,7 +85,9 @@ internal sealed partial class Repository
             var result = await backing.CommitAsync(change, cancellationToken);
             // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said:
             // kept without the tag, for its blobs are served for it.
-            if (result is CommitResult.Moved { Now: var now } && change.Operations.OfType<Operation.SetLive>().Any(o => o.Digest != now))
+            // So it is where another configuration is in force: under that the tag is asked for again.
+            var bound = change.Operations.OfType<Operation.SetLive>();
+            if (result is CommitResult.Superseded || (result is CommitResult.Moved { Now: var now } && bound.Any(o => o.Digest != now)))
             {
                 Operation[] untagged = [.. change.Operations.Where(o => o is not Operation.SetLive)];
                 result = await backing.CommitAsync(new([.. untagged]) { IsFetched = true }, cancellationToken);

@@ -75,7 +75,11 @@ internal sealed partial class Repository
         };
         if (judge.Engine.AdmitsEverything)
             change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
-        if (await backing.CommitAsync(change, cancellationToken) is not CommitResult.Committed) return null;
+        switch (await backing.CommitAsync(By(asker, change), cancellationToken))
+        {
+            case CommitResult.Superseded: return new Answer<PushedManifest>.Superseded();
+            case not CommitResult.Committed: return null;
+        }
         foreach (var blob in moved.SelectMany(m => m.Manifest.Manifest.Blobs)) recent.Note(blob.Digest, Name);
         return new Answer<PushedManifest>.Found(
             new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, Provenance.Local)

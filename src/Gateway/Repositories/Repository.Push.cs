@@ -85,8 +85,9 @@ internal sealed partial class Repository
             Expectations = [.. arrival.Bound, .. review.Expectations],
             Published = arrival.IsPublished ? [.. review.Published, manifest.Digest] : review.Published,
         };
-        return await backing.CommitAsync(change, cancellationToken) switch
+        return await backing.CommitAsync(By(asker, change), cancellationToken) switch
         {
+            CommitResult.Superseded => new Answer<PushedManifest>.Superseded(),
             CommitResult.Lacking lacking => PushCheck.DeletedMeanwhile(Name, lacking.Digest),
             CommitResult.Committed done => Pushed(asker, push, manifest, arrival, review, done.IsForwarding),
             _ => null,

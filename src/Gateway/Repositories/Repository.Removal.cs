@@ -22,7 +22,7 @@ internal sealed partial class Repository
             .. tag.Offer is null ? Array.Empty<Operation>() : [new Operation.Withdraw(reference.Tag)],
         ];
         var digest = new[] { tag.Live, tag.Offered, tag.Offer?.Digest ?? default }.First(d => !d.IsEmpty);
-        return await RemoveAsync(new([.. removal]), digest, cancellationToken);
+        return await RemoveAsync(asker, new([.. removal]), digest, cancellationToken);
     }
 
     private static Answer<Digest> NotThere<T>(Result<T> result) => result is Result<T>.Unavailable no
@@ -37,9 +37,10 @@ internal sealed partial class Repository
             // A link without readable bytes can still be removed.
             return await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
                 ? NotThere(read)
-                : await RemoveAsync(new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
+                : await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
         }
-        if (judge.Engine.AdmitsEverything) return await RemoveAsync(new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
+        if (judge.Engine.AdmitsEverything)
+            return await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
         var subjects = ManifestKinds.Of(manifest.Manifest) == ManifestKind.Evidence ? backing.SubjectsOf(digest) : [];
         foreach (var subject in subjects)
         {
@@ -49,7 +50,7 @@ internal sealed partial class Repository
         }
         var unknown = await RestingOnAsync(manifest, subjects, cancellationToken);
         return await RemoveAsync(
-            new([.. unknown.Select(d => new Operation.SetVerdict(d, default)), new Operation.RemoveManifest(digest)]), digest,
+            asker, new([.. unknown.Select(d => new Operation.SetVerdict(d, default)), new Operation.RemoveManifest(digest)]), digest,
             cancellationToken);
     }
 
@@ -99,7 +100,7 @@ internal sealed partial class Repository
         var isGuarded = !judge.Engine.AdmitsEverything && !asker.MayAdmin;
         if (isGuarded && await PayloadInUseAsync(digest, link.Parent, cancellationToken) is { } inUse)
             return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
-        return await RemoveAsync(new([new Operation.RemoveBlob(digest)]), digest, cancellationToken);
+        return await RemoveAsync(asker, new([new Operation.RemoveBlob(digest)]), digest, cancellationToken);
     }
 
     /// <summary>A refusal, where a blob is what evidence that is in use says; the same payload may be in more than one.</summary>
@@ -121,9 +122,8 @@ internal sealed partial class Repository
     }
 
     private ValueTask<Answer<Digest>> RemoveAsync(
-        Change removal, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
-    {
-        await backing.CommitAsync(removal, cancellationToken);
-        return new Answer<Digest>.Found(digest, Provenance.Local);
-    });
+        Asker asker, Change removal, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+        await backing.CommitAsync(By(asker, removal), cancellationToken) is CommitResult.Superseded
+            ? new Answer<Digest>.Superseded()
+            : new Answer<Digest>.Found(digest, Provenance.Local));
 }

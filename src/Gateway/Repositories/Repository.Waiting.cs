@@ -21,13 +21,18 @@ internal sealed partial class Repository
             await TryCommitAsync(Expire(offer, state.Live), cancellationToken);
             return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
         }
-        var (isPublished, verdict, failure) = await PublishAsync(offer, state.Live, cancellationToken);
-        if (isPublished) return await GetLiveAsync(asker, offer.Digest, offer.Tag, cancellationToken);
+        var (isPublished, verdict, failure) = await PublishAsync(asker, offer, state.Live, cancellationToken);
+        // Another may have published it first.
+        if (isPublished || (verdict is { Admits: true } && backing.LiveOf(offer.Tag) == offer.Digest))
+            return await GetLiveAsync(asker, offer.Digest, offer.Tag, cancellationToken);
         if (IsKnownPusher(asker))
             return Standing(await GetByDigestAsync(asker, offer.Digest, offer.Tag, cancellationToken), TagStanding.Pending);
         if (!bound.IsUnbound) return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
         if (failure is not null) return NotForwarded<StoredManifest>(failure) with { SparesPushers = takesPushes };
         if (verdict is null) return new Answer<StoredManifest>.Absent(Provenance.Local);
+        if (verdict.Admits)
+            return new Answer<StoredManifest>.Unavailable(
+                TimeSpan.FromSeconds(1), $"{Name}:{offer.Tag} is being changed; ask again", Provenance.Local);
         var lead = $"pending since {offer.At.UtcDateTime:yyyy-MM-ddTHH:mmZ}, seen by who may push here";
         var decision = judge.Decide(verdict, Stage.Pull, Name, offer.Tag.Value, offer.Digest, asker, lead);
         return new Answer<StoredManifest>.Hidden(decision, Provenance.Hit) { SparesPushers = takesPushes };
@@ -42,7 +47,7 @@ internal sealed partial class Repository
     /// upstream that must have it first has not.
     /// </summary>
     private async ValueTask<(bool IsPublished, Verdict? Verdict, NotForwardedException? Failure)> PublishAsync(
-        TagOffer offer, Digest live, CancellationToken cancellationToken)
+        Asker asker, TagOffer offer, Digest live, CancellationToken cancellationToken)
     {
         if (await backing.ReadManifestAsync(offer.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
             return (false, null, null);
@@ -58,7 +63,7 @@ internal sealed partial class Repository
         };
         try
         {
-            return (await TryCommitAsync(change, cancellationToken), verdict, null);
+            return (await TryCommitAsync(By(asker, change), cancellationToken), verdict, null);
         }
         catch (NotForwardedException e)
         {

@@ -45,6 +45,10 @@ internal sealed partial class Repository(
             : new Answer<T>.Invalid(RegistryErrorCode.DENIED, $"{asker.Actor} may not {needs} in {Name}");
     }
 
+    /// <summary>A change that somebody makes: it is not made where his standing has ended by then.</summary>
+    private static Change By(Asker asker, Change change) =>
+        asker.Standing is { } standing ? change with { IsStillAllowed = () => standing.Holds } : change;
+
     private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(
         RegistryErrorCode.UNSUPPORTED,
         $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage, or have the gateway's "

@@ -29,6 +29,12 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
 
     /// <summary>Whether what it stores and binds has come from an upstream just now: nobody there need be told.</summary>
     public bool IsFetched { get; init; }
+
+    /// <summary>
+    /// Whether the change is still allowed, asked when it is applied, on the committer's thread: it must answer from memory. Null where it
+    /// always is.
+    /// </summary>
+    public Func<bool>? IsStillAllowed { get; init; }
 }
 
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>
@@ -124,6 +130,9 @@ internal abstract record CommitResult
 
     /// <summary>Nothing was done, for there is other evidence about this subject by now, or another offer of it: judge again.</summary>
     internal sealed record Outdated(Digest Subject) : CommitResult;
+
+    /// <summary>Nothing was done, for <see cref="Change.IsStillAllowed"/> was false.</summary>
+    internal sealed record Superseded : CommitResult;
 
     /// <summary>Nothing was done, for this expectation no longer held.</summary>
     internal sealed record Moved(Expectation What, Digest Now) : CommitResult;

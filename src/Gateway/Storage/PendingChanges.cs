@@ -17,6 +17,7 @@ internal sealed class PendingChanges(Volume volume)
     /// <summary>Why a change must not be made; null when all that it expects still holds.</summary>
     public CommitResult? Refuse(StoredRepository repository, Change change)
     {
+        if (change.IsStillAllowed is { } isAllowed && !isAllowed()) return new CommitResult.Superseded();
         foreach (var expected in change.Expectations)
         {
             var live = Live(repository, expected.Tag);

@@ -194,7 +194,7 @@ public sealed class ForwardTests
         await using var rig = await StartAsync();
         var layer = await GateRig.PushBlobAsync(rig.At("mine/app"), "shared", asker: Pusher);
 
-        Assert.True(await rig.Gate.MountAsync(layer.Digest, rig.At("mine/app"), Pusher, default));
+        Assert.True(await rig.Gate.MountAsync(Pusher, layer.Digest, rig.At("mine/app"), Pusher, default));
 
         var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
         var bytes = GateRig.Manifest(config, layer with { MediaType = "application/vnd.oci.image.layer.v1.tar" });

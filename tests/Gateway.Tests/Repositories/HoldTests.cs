@@ -35,7 +35,7 @@ public sealed class HoldTests : HoldCases
         {
             Assert.False(await _rig.SeesBlobAsync(HoldRig.Puller, blob));
             Assert.True(await _rig.SeesBlobAsync(HoldRig.Pusher, blob));
-            Assert.False(await _rig.At("other/app").MountAsync(blob, _rig.Repository, HoldRig.Puller, default));
+            Assert.False(await _rig.At("other/app").MountAsync(HoldRig.Pusher, blob, _rig.Repository, HoldRig.Puller, default));
         }
         Assert.Empty(await _rig.TagsAsync(HoldRig.Puller));
         Assert.Equal(["v1"], await _rig.TagsAsync(HoldRig.Pusher));

@@ -201,10 +201,10 @@ public sealed class RepositoryTests : IAsyncLifetime
         var source = _rig.Repository("source");
         var blob = await GateRig.PushBlobAsync(source, "shared");
         var target = _rig.Repository("target");
-        Assert.False(await target.MountAsync(blob.Digest, source, GateRig.Pusher with { Rights = default }, default));
-        Assert.False(await target.MountAsync(Digest.Of("absent"u8), source, GateRig.Pusher, default));
+        Assert.False(await target.MountAsync(GateRig.Pusher, blob.Digest, source, GateRig.Pusher with { Rights = default }, default));
+        Assert.False(await target.MountAsync(GateRig.Pusher, Digest.Of("absent"u8), source, GateRig.Pusher, default));
         Assert.Equal("Absent", await BlobAsync(target, GateRig.Pusher, blob.Digest));
-        Assert.True(await target.MountAsync(blob.Digest, source, GateRig.Pusher, default));
+        Assert.True(await target.MountAsync(GateRig.Pusher, blob.Digest, source, GateRig.Pusher, default));
         Assert.Equal("Found", await BlobAsync(target, GateRig.Pusher, blob.Digest));
     }
 
