@@ -12,7 +12,9 @@ internal sealed class GatewayRig : IAsyncDisposable
     private RunningGateway? _gateway;
     private GatewayOptions _options = new();
 
-    public HttpClient Client { get; } = new(new SocketsHttpHandler
+    public HttpClient Client { get; private set; } = NewClient();
+
+    private static HttpClient NewClient() => new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false, UseCookies = false, Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
     });
@@ -43,9 +45,21 @@ internal sealed class GatewayRig : IAsyncDisposable
             Storage = new() { Path = rig.Storage },
         };
         rig._options = configure?.Invoke(options) ?? options;
-        rig._gateway = await RunningGateway.StartAsync(rig._options, rig.AccessLog, TimeProvider.System, default);
-        rig.Client.BaseAddress = rig.Url;
+        await rig.StartAgainAsync();
         return rig;
+    }
+
+    /// <summary>Starts on the same folder, after <see cref="StopAsync"/>; on another port.</summary>
+    public async Task StartAgainAsync()
+    {
+        _gateway = await RunningGateway.StartAsync(_options, AccessLog, TimeProvider.System, default);
+        if (Client.BaseAddress is not null)
+        {
+            // A client's base address cannot be set again, and the port is another.
+            Client.Dispose();
+            Client = NewClient();
+        }
+        Client.BaseAddress = Url;
     }
 
     /// <summary>Puts another configuration in force, as a reload does.</summary>

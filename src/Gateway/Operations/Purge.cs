@@ -45,7 +45,7 @@ internal static class Purge
         {
             var contents = hasReference ? Named(volume, name, image!.Reference) : [.. cached.ContentOf(name)];
             if (contents.Count == 0) continue;
-            var bytes = contents.Sum(each => SmallFiles.Length(volume.CachedRoot.Data(each)) ?? 0);
+            var bytes = contents.Sum(each => Disk.LengthOf(volume.CachedRoot.Data(each)) ?? 0);
             if (!request.DryRun && hasReference) await cached.RemoveAsync(name, contents, cancellationToken);
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
             purged.Add(new(name.ToString(), contents.Count, bytes));
@@ -68,7 +68,7 @@ internal static class Purge
     private static async Task<PurgeResult> RemoveEverywhereAsync(
         Volume volume, Digest digest, bool dryRun, CancellationToken cancellationToken)
     {
-        var bytes = SmallFiles.Length(volume.CachedRoot.Data(digest));
+        var bytes = Disk.LengthOf(volume.CachedRoot.Data(digest));
         var holders = volume.CachedRepositories.All()
             .Where(each => volume.CachedRepositories.ContentOf(each).Contains(digest)).ToArray();
         if (bytes is null && holders.Length == 0) return new([], dryRun, $"{digest} is not cached");

@@ -76,7 +76,9 @@ internal sealed partial class FrontDoor(
             x.Abort();
             return;
         }
-        if (exception is not (BadHttpRequestException or StoreReadOnlyException))
+        if (exception is UnreadableException)
+            LogUnreadable(x.Record.RequestId, x.Request.Method, x.Target.Path, exception.Message);
+        else if (exception is not (BadHttpRequestException or StoreReadOnlyException))
             LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
         if (x.Response.HasStarted)
         {
@@ -100,7 +102,8 @@ internal sealed partial class FrontDoor(
         BadHttpRequestException { StatusCode: Status413PayloadTooLarge } large =>
             x.FailAsync(RegistryErrorCode.SIZE_INVALID, large.Message, status: Status413PayloadTooLarge),
         BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),
-        IOException => x.UnavailableAsync($"the content could not be read; ask the operator about request {x.Record.RequestId}"),
+        IOException or UnauthorizedAccessException =>
+            x.UnavailableAsync($"the content could not be read; ask the operator about request {x.Record.RequestId}"),
         _ => x.FailAsync(
             RegistryErrorCode.UNAVAILABLE,
             $"unexpected failure; ask the operator about request {x.Record.RequestId}",
@@ -109,4 +112,8 @@ internal sealed partial class FrontDoor(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]
     private partial void LogFailure(Exception exception, string? requestId, string method, string path);
+
+    // Without the stack: a volume that fails does so for every request.
+    [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} answered 503: {Method} {Path}: {Why}")]
+    private partial void LogUnreadable(string? requestId, string method, string path, string why);
 }

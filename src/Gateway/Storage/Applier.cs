@@ -40,7 +40,7 @@ internal sealed class Applier(Volume volume)
                 break;
             case Operation.AddEvidence o:
                 var note = root.Evidence(path, o.Subject, o.Evidence);
-                if (o.Counted || !File.Exists(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
+                if (o.Counted || !Disk.HasFile(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
                 break;
             case Operation.Offer o:
                 var offer = new TagOffer(o.Tag, o.Digest, record.Sequence, o.By, at, o.Expires, o.Missing);
@@ -48,7 +48,7 @@ internal sealed class Applier(Volume volume)
                 repository.State.Offers.Put(root.Offers(path), offer);
                 break;
             case Operation.Withdraw o:
-                if (File.Exists(root.Offer(path, o.Tag))) File.Delete(root.Offer(path, o.Tag));
+                if (Disk.HasFile(root.Offer(path, o.Tag))) File.Delete(root.Offer(path, o.Tag));
                 repository.State.Offers.Remove(root.Offers(path), o.Tag);
                 break;
             case Operation.Forward o:
@@ -114,7 +114,7 @@ internal sealed class Applier(Volume volume)
         if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest) is null) return;
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
         // They went with another's last link since the change was prepared.
-        if (root.Lifetime == Lifetime.Staged && !File.Exists(root.Data(o.Digest))) volume.Borrow(root, o.Digest);
+        if (root.Lifetime == Lifetime.Staged && !Disk.HasFile(root.Data(o.Digest))) volume.Borrow(root, o.Digest);
         if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
         volume.Links.Write(
             repository, LinkKind.Blob, o.Digest,
@@ -138,7 +138,7 @@ internal sealed class Applier(Volume volume)
         {
             foreach (var note in new[] { root.Referrer(path, subject, digest), root.Evidence(path, subject, digest) })
             {
-                if (File.Exists(note)) File.Delete(note);
+                if (Disk.HasFile(note)) File.Delete(note);
             }
         }
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
@@ -190,14 +190,13 @@ internal sealed class Applier(Volume volume)
     /// <summary>A link that a replay writes is as old as its record: the removal that a later record holds must find it so.</summary>
     private void ApplyAsOf(string link, StoredRepository repository, Operation operation, JournalRecord record)
     {
-        var written = File.Exists(link) ? File.GetLastWriteTimeUtc(link) : record.At.UtcDateTime;
+        var written = Disk.Find(link)?.Written ?? record.At;
         Apply(repository, operation, record);
-        if (File.Exists(link)) File.SetLastWriteTimeUtc(link, written);
+        if (Disk.HasFile(link)) File.SetLastWriteTimeUtc(link, written.UtcDateTime);
     }
 
     private static Digest Now(StoredRepository repository, TagName tag) =>
         SmallFiles.ReadLink(repository.Root.TagLink(repository.Path, tag));
 
-    private static bool WrittenBefore(string link, DateTimeOffset at) =>
-        File.Exists(link) && File.GetLastWriteTimeUtc(link) <= at.UtcDateTime;
+    private static bool WrittenBefore(string link, DateTimeOffset at) => Disk.Find(link)?.Written <= at;
 }

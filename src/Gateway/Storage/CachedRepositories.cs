@@ -15,13 +15,12 @@ internal sealed class CachedRepositories(Volume volume)
     public IEnumerable<Entry> All()
     {
         var top = volume.CachedRoot.Repositories;
-        if (!Directory.Exists(top)) yield break;
-        foreach (var upstream in Directory.EnumerateDirectories(top))
+        foreach (var upstream in Disk.FoldersIn(top))
         {
-            var folders = new Stack<string>(Directory.EnumerateDirectories(upstream));
+            var folders = new Stack<string>(Disk.FoldersIn(upstream));
             while (folders.TryPop(out var folder))
             {
-                var children = Directory.GetDirectories(folder).Select(child => Path.GetFileName(child)).ToArray();
+                var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
                 if (children.Any(child => child is "_manifests" or "_layers")
                     && RepositoryName.TryParse(Path.GetRelativePath(upstream, folder), out var name))
                     yield return new(Path.GetFileName(upstream), name);
@@ -38,7 +37,7 @@ internal sealed class CachedRepositories(Volume volume)
     }
 
     /// <summary>Bytes that are cached of a repository; what several share counts for each.</summary>
-    public long BytesOf(Entry repository) => ContentOf(repository).Sum(digest => SmallFiles.Length(volume.CachedRoot.Data(digest)) ?? 0);
+    public long BytesOf(Entry repository) => ContentOf(repository).Sum(digest => Disk.LengthOf(volume.CachedRoot.Data(digest)) ?? 0);
 
     /// <summary>
     /// What a manifest of a repository stands for: itself, its blobs, and for an index its children with theirs, as far as they are here.

@@ -42,10 +42,10 @@ internal sealed class Catalog(Root kept)
     private IEnumerable<string> Walk()
     {
         var folders = new Stack<string>();
-        if (Directory.Exists(kept.Repositories)) folders.Push(kept.Repositories);
+        folders.Push(kept.Repositories);
         while (folders.TryPop(out var folder))
         {
-            foreach (var child in Directory.EnumerateDirectories(folder))
+            foreach (var child in Disk.FoldersIn(folder))
             {
                 var name = Path.GetFileName(child);
                 if (name == "_manifests" && HasManifest(child)
@@ -57,6 +57,5 @@ internal sealed class Catalog(Root kept)
     }
 
     private static bool HasManifest(string manifests) =>
-        Directory.Exists($"{manifests}/revisions")
-            && Directory.EnumerateFiles($"{manifests}/revisions", "link", SearchOption.AllDirectories).Any();
+        Disk.FilesBelow($"{manifests}/revisions", "link").Any();
 }

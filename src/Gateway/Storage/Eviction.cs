@@ -157,7 +157,7 @@ internal sealed class Eviction : IAsyncDisposable
     {
         lock (_evicting)
         {
-            var size = SmallFiles.Length(_volume.CachedRoot.Data(digest)) ?? 0;
+            var size = Disk.LengthOf(_volume.CachedRoot.Data(digest)) ?? 0;
             TryRemove(digest, evenIfRead: true);
             Forget(digest);
             return size;
@@ -262,13 +262,11 @@ internal sealed class Eviction : IAsyncDisposable
 
     private IEnumerable<(DigestKey Key, long Size, DateTime Written)> Walk()
     {
-        if (!Directory.Exists(_volume.CachedRoot.Blobs)) yield break;
-        foreach (var data in Directory.EnumerateFiles(_volume.CachedRoot.Blobs, "data", SearchOption.AllDirectories))
+        foreach (var data in Disk.FilesBelow(_volume.CachedRoot.Blobs, "data"))
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
-            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || Posix.Names(data) != 1) continue;
-            var file = new FileInfo(data);
-            if (file.Exists) yield return (new(digest), file.Length, file.LastWriteTimeUtc);
+            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)) continue;
+            if (Disk.Find(data) is { Names: 1 } file) yield return (new(digest), file.Length, file.Written.UtcDateTime);
         }
     }
 

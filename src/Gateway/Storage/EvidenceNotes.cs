@@ -36,10 +36,10 @@ internal static class EvidenceNotes
     {
         var (root, path) = (repository.Root, repository.Path);
         var found = new Dictionary<Digest, (bool Counted, DateTimeOffset At)>();
-        foreach (var file in Files(root.Evidence(path, subject)).Concat(Files(root.Referrers(path, subject))))
+        foreach (var file in Disk.FilesIn(root.Evidence(path, subject)).Concat(Disk.FilesIn(root.Referrers(path, subject))))
         {
-            if (Parse(file) is { IsEmpty: false } digest)
-                found.TryAdd(digest, (IsCounted(file), repository.FirstSeen(digest) ?? file.LastWriteTimeUtc));
+            if (Parse(file) is { IsEmpty: false } digest && Disk.Find(file) is { } note)
+                found.TryAdd(digest, (IsCounted(file, note), repository.FirstSeen(digest) ?? note.Written));
         }
         // What another program pushed to the volume.
         foreach (var digest in Tagged(repository, subject))
@@ -57,7 +57,7 @@ internal static class EvidenceNotes
         {
             if (SubjectOf(tag) is { IsEmpty: false } subject) subjects.Add(subject);
         }
-        subjects.UnionWith(Subjects(root.Evidence(path)).Where(s => File.Exists(root.Evidence(path, s, evidence))));
+        subjects.UnionWith(Subjects(root.Evidence(path)).Where(s => Disk.HasFile(root.Evidence(path, s, evidence))));
         return [.. subjects];
     }
 
@@ -67,8 +67,8 @@ internal static class EvidenceNotes
         var (root, path) = (repository.Root, repository.Path);
         foreach (var subject in Subjects(root.Referrers(path)).Concat(Subjects(root.Evidence(path))).Distinct())
         {
-            if (File.Exists(root.ManifestLink(path, subject))) continue;
-            foreach (var file in Files(root.Referrers(path, subject)).Concat(Files(root.Evidence(path, subject))))
+            if (Disk.HasFile(root.ManifestLink(path, subject))) continue;
+            foreach (var file in Disk.FilesIn(root.Referrers(path, subject)).Concat(Disk.FilesIn(root.Evidence(path, subject))))
             {
                 if (Parse(file) is { IsEmpty: false } digest) yield return (digest, subject);
             }
@@ -76,8 +76,8 @@ internal static class EvidenceNotes
     }
 
     private static IEnumerable<Digest> Subjects(string folder) =>
-        from algorithm in Directory.Exists(folder) ? Directory.EnumerateDirectories(folder) : []
-        from subject in Directory.EnumerateDirectories(algorithm)
+        from algorithm in Disk.FoldersIn(folder)
+        from subject in Disk.FoldersIn(algorithm)
         let digest = Digest.TryParse($"{Path.GetFileName(algorithm)}:{Path.GetFileName(subject)}", out var parsed) ? parsed : default
         where !digest.IsEmpty
         select digest;
@@ -93,11 +93,9 @@ internal static class EvidenceNotes
     }
 
     /// <summary>A note of evidence is empty until the evidence counted.</summary>
-    private static bool IsCounted(FileInfo note) =>
-        note.Length > 0 && note.DirectoryName!.Contains("/_gateway/evidence/", StringComparison.Ordinal);
+    private static bool IsCounted(string file, FileFacts note) =>
+        note.Length > 0 && file.Contains("/_gateway/evidence/", StringComparison.Ordinal);
 
-    private static IEnumerable<FileInfo> Files(string folder) =>
-        Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles() : [];
-
-    private static Digest Parse(FileInfo file) => Digest.TryParse(file.Name.Replace('-', ':'), out var digest) ? digest : default;
+    private static Digest Parse(string file) =>
+        Digest.TryParse(Path.GetFileName(file).Replace('-', ':'), out var digest) ? digest : default;
 }

@@ -31,19 +31,19 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
     public IDevice GetOpenEnded(FileDescriptor file) => new CheckedDevice(PathOf(file), mayEnd: true, this);
 
     /// <summary>Bytes of a file that has one segment; 0 when it is not there.</summary>
-    public long LengthOf(FileDescriptor file) => SegmentsOf(PathOf(file)).Sum(each => new FileInfo(each).Length);
+    public long LengthOf(FileDescriptor file) => SegmentsOf(PathOf(file)).Sum(each => Disk.LengthOf(each) ?? 0);
 
     public void Delete(FileDescriptor fileInfo)
     {
         var path = PathOf(fileInfo);
-        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        if (Disk.HasFolder(path)) Directory.Delete(path, recursive: true);
         foreach (var segment in SegmentsOf(path)) File.Delete(segment);
     }
 
     public IEnumerable<FileDescriptor> ListContents(string path)
     {
         var listed = new DirectoryInfo(Path.Combine(folder, path));
-        if (!listed.Exists) return [];
+        if (!Disk.HasFolder(listed.FullName)) return [];
         // FASTER recovers the first that it can: the newest.
         return listed.EnumerateFileSystemInfos().OrderByDescending(each => each.LastWriteTimeUtc)
             .Select(each => each is DirectoryInfo ? new FileDescriptor(each.Name, "") : new FileDescriptor("", each.Name));
@@ -52,7 +52,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
     private string PathOf(FileDescriptor file) => Path.Combine(folder, file.directoryName ?? "", file.fileName ?? "");
 
     private static string[] SegmentsOf(string path) =>
-        Path.GetDirectoryName(path) is { } parent && Directory.Exists(parent)
+        Path.GetDirectoryName(path) is { } parent && Disk.HasFolder(parent)
             ? Directory.GetFiles(parent, Path.GetFileName(path) + ".*")
             : [];
 

@@ -45,10 +45,10 @@ internal sealed class FetchFiles(string folder, Volume volume)
     // Where bytes were written ahead, only those that the plan counts are contiguous.
     private long LeftBehind(Digest digest)
     {
-        var left = SmallFiles.Length(PartOf(digest)) ?? 0;
+        var left = Disk.LengthOf(PartOf(digest)) ?? 0;
         var plan = PlanOf(digest);
-        if (!File.Exists(plan)) return left;
-        if (!long.TryParse(File.ReadAllText(plan), NumberStyles.None, CultureInfo.InvariantCulture, out var contiguous)) contiguous = 0;
+        if (Disk.Text(plan) is not { } noted) return left;
+        if (!long.TryParse(noted, NumberStyles.None, CultureInfo.InvariantCulture, out var contiguous)) contiguous = 0;
         if (left > contiguous)
         {
             using var part = File.OpenHandle(PartOf(digest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
@@ -69,10 +69,10 @@ internal sealed class FetchFiles(string folder, Volume volume)
     /// <summary>Removes parts that nobody has taken up for a day: whoever still wants the blob has tried again by then.</summary>
     public void Sweep(DateTimeOffset now)
     {
-        foreach (var part in Directory.GetFiles(folder))
+        foreach (var part in Disk.FilesIn(folder))
         {
             var isOpen = _open.Keys.Any(d => part.StartsWith(Stem(d), StringComparison.Ordinal));
-            if (!isOpen && File.GetLastWriteTimeUtc(part) < now.UtcDateTime.AddDays(-1)) File.Delete(part);
+            if (!isOpen && Disk.Find(part) is { Written: var written } && written < now.AddDays(-1)) File.Delete(part);
         }
     }
 

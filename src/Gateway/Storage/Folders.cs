@@ -101,7 +101,7 @@ internal sealed record Folders(string Path)
     public void NoteSequence(long sequence) => WriteNumber(SequenceFile, sequence);
 
     private static long ReadNumber(string path) =>
-        File.Exists(path) && long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        long.TryParse(Disk.Text(path), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : 0;
 
@@ -109,7 +109,7 @@ internal sealed record Folders(string Path)
     private void WriteNumber(string path, long number)
     {
         var digits = System.Text.Encoding.ASCII.GetBytes(number.ToString("D20", CultureInfo.InvariantCulture));
-        if (new FileInfo(path) is { Exists: true, Length: var length } && length == digits.Length)
+        if (Disk.LengthOf(path) == digits.Length)
         {
             using var kept = new FileStream(path, FileMode.Open, FileAccess.Write);
             kept.Write(digits);

@@ -32,7 +32,7 @@ internal static class ForwardFile
     /// <summary>Null for a file that is not whole.</summary>
     public static PendingForward? Read(string file)
     {
-        var lines = File.ReadAllText(file).Split('\n');
+        var lines = (Disk.Text(file) ?? "").Split('\n');
         if (lines.Length < 4 || lines[^2] != "end" || !UnixTime.TryParse(lines[0], out var at)
             || !long.TryParse(Path.GetFileName(file), CultureInfo.InvariantCulture, out var sequence))
             return null;

@@ -17,8 +17,7 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
     /// </summary>
     public uint TakeCompleteSince(uint current)
     {
-        if (!File.Exists(Note)) return current;
-        var text = File.ReadAllText(Note);
+        if (Disk.Text(Note) is not { } text) return current;
         File.Delete(Note);
         var end = text.IndexOf(' ', StringComparison.Ordinal);
         return end > 0 && uint.TryParse(text.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var since)
@@ -30,7 +29,7 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
     /// <summary>Moves the folder to <c>….bad-time</c> for whoever wants to know what happened, and removes the one moved before.</summary>
     public void SetAside()
     {
-        if (!Directory.Exists(path)) return;
+        if (!Disk.HasFolder(path)) return;
         var parent = Path.GetDirectoryName(Path.GetFullPath(path))!;
         foreach (var earlier in Directory.GetDirectories(parent, Path.GetFileName(path) + ".bad-*"))
             Directory.Delete(earlier, recursive: true);

@@ -120,7 +120,7 @@ internal sealed class Journal : IDisposable
 
     /// <summary>The segments of a folder, oldest first.</summary>
     public static string[] Segments(string folder) =>
-        Directory.Exists(folder) ? [.. Directory.GetFiles(folder, "*.log").Order(StringComparer.Ordinal)] : [];
+        [.. Disk.FilesIn(folder).Where(f => f.EndsWith(".log", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
     /// <summary>
     /// Reads every record that was acknowledged, in order. A torn tail (an unfinished batch, whose sender was never answered) ends the

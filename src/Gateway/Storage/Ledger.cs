@@ -86,7 +86,7 @@ internal sealed class Ledger
     private void Drop(int upTo)
     {
         while (_order.TryPeek(out var oldest) && oldest.Segment <= upTo) _places.Remove(_order.Dequeue().Id);
-        if (upTo >= 0 && File.Exists(PathOf(upTo))) File.Delete(PathOf(upTo));
+        if (upTo >= 0 && Disk.HasFile(PathOf(upTo))) File.Delete(PathOf(upTo));
     }
 
     private void Read(int segment)

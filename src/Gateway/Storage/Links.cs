@@ -24,7 +24,7 @@ internal sealed class Links(LinkIndex index)
             }
             // A record of an earlier start loses its verdict: what took it away since may be younger than what the index recovered.
             if (index.TryRead(key, out record)) record = record with { Revision = 0, Outcome = 0, Until = 0 };
-            else record = new() { Size = SmallFiles.Length(repository.Root.Data(target)) ?? -1 };
+            else record = new() { Size = Disk.LengthOf(repository.Root.Data(target)) ?? -1 };
             record.Flags = target == digest ? (byte)0 : Alias;
             index.Write(key, record);
             return ToLink(record);

@@ -21,7 +21,7 @@ internal static class OfferFile
     /// <summary>Null for a file that is no whole offer.</summary>
     public static TagOffer? Read(string file)
     {
-        var lines = File.ReadAllText(file).Split('\n');
+        var lines = (Disk.Text(file) ?? "").Split('\n');
         return lines.Length == 7 && TagName.TryParse(Path.GetFileName(file), out var tag) && Digest.TryParse(lines[0], out var digest)
             && long.TryParse(lines[1], CultureInfo.InvariantCulture, out var sequence)
             && UnixTime.TryParse(lines[2], out var at) && UnixTime.TryParse(lines[3], out var expires)

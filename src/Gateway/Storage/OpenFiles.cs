@@ -32,18 +32,10 @@ internal sealed class OpenFiles : IDisposable
             }
             removals = _removals;
         }
-        var data = root.Data(digest);
-        if (!File.Exists(data)) return null;
-        try
-        {
-            var opened = new OpenFile(root.Lifetime, digest, File.OpenHandle(data, options: FileOptions.Asynchronous));
-            Keep(opened, removals);
-            return opened;
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
+        if (Disk.Open(root.Data(digest), FileOptions.Asynchronous) is not { } handle) return null;
+        var opened = new OpenFile(root.Lifetime, digest, handle);
+        Keep(opened, removals);
+        return opened;
     }
 
     /// <summary>Lets go of some content that was removed or replaced; its readers keep it until they are done.</summary>

@@ -44,8 +44,8 @@ internal sealed class Origins(string folder, SmallFiles files)
     private List<string[]> Read(string name)
     {
         var path = $"{folder}/{name}";
-        if (SmallFiles.Length(path) is not (> 0 and <= MaxBytes)) return [];
-        return [.. File.ReadAllLines(path).Where(l => l.Length > 0).Select(l => l.Split(' '))];
+        if (Disk.LengthOf(path) is not (> 0 and <= MaxBytes) || Disk.Text(path) is not { } text) return [];
+        return [.. text.Split('\n').Where(l => l.Length > 0).Select(l => l.Split(' '))];
     }
 
     // A full volume takes no note: then the next start finds the same folder by the same rule, unless the addresses change once more.

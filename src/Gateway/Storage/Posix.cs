@@ -55,15 +55,6 @@ internal static partial class Posix
         _ = SyncFileRange(file, offset, count, write);
     }
 
-    /// <summary>How many names a file has (hard links); 0 when it is not there.</summary>
-    public static unsafe uint Names(string path)
-    {
-        const int cwd = -100, links = 4; // AT_FDCWD; STATX_NLINK
-        const int size = 256, at = 16; // struct statx, and stx_nlink in it: the same on every architecture (statx(2))
-        var found = stackalloc byte[size];
-        return StatX(cwd, path, 0, links, found) == 0 ? *(uint*)(found + at) : 0;
-    }
-
     /// <summary>Whether an I/O failure says that the volume is full (ENOSPC, EDQUOT).</summary>
     public static bool SaysFull(IOException failure) =>
         (failure.HResult & 0xFFFF) is 28 or 122 || failure.HResult == unchecked((int)0x80070070);
@@ -96,9 +87,6 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle fd, long offset, long count, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int StatX(int folder, string path, int flags, uint mask, byte* found);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string existing, string name);

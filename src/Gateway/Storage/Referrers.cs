@@ -20,7 +20,7 @@ internal static class Referrers
     {
         await ScanOnceAsync(repository);
         var found = new SortedDictionary<Digest, Descriptor>();
-        foreach (var file in Files(repository.Root.Referrers(repository.Path, subject)))
+        foreach (var file in Disk.FilesIn(repository.Root.Referrers(repository.Path, subject)))
         {
             if (Read(repository, file) is { } descriptor) found[descriptor.Digest] = descriptor;
             if (found.Count == IBacking.MaxReferrers) return [.. found.Values];
@@ -40,13 +40,11 @@ internal static class Referrers
     public static TagName FallbackTag(Digest subject) =>
         TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..Math.Min(64, subject.Hex.Length)]}");
 
-    private static IEnumerable<string> Files(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder) : [];
-
     private static Descriptor? Read(StoredRepository repository, string file)
     {
         var name = Path.GetFileName(file);
         if (!Digest.TryParse(name.Replace('-', ':'), out var digest)) return null;
-        if (ReferrerFile.Read(File.ReadAllText(file)) is { } descriptor && descriptor.Digest == digest) return descriptor;
+        if (ReferrerFile.Read(Disk.Text(file) ?? "") is { } descriptor && descriptor.Digest == digest) return descriptor;
         return repository.ReadManifest(digest) is { } manifest ? Describe(manifest) : null;
     }
 
@@ -68,7 +66,7 @@ internal static class Referrers
     {
         var times = Times(repository);
         var note = repository.Root.Scanned(repository.Path);
-        if (!File.Exists(note) || File.ReadAllText(note) != times) Scan(repository, note, times);
+        if (Disk.Text(note) != times) Scan(repository, note, times);
     });
 
     private static void Scan(StoredRepository repository, string note, string times)
@@ -82,6 +80,6 @@ internal static class Referrers
     }
 
     private static string Times(StoredRepository repository) => string.Join('\n', Enum.GetValues<DigestAlgorithm>().Select(a =>
-        Directory.GetLastWriteTimeUtc(repository.Root.Revisions(repository.Path, Digest.NameOf(a)))
-            .Ticks.ToString(CultureInfo.InvariantCulture)));
+        (Disk.Find(repository.Root.Revisions(repository.Path, Digest.NameOf(a)))?.Written.UtcTicks ?? 0)
+            .ToString(CultureInfo.InvariantCulture)));
 }

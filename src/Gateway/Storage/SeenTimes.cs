@@ -37,8 +37,7 @@ internal sealed class SeenTimes
     private static Dictionary<Digest, DateTimeOffset> Read(string file)
     {
         var times = new Dictionary<Digest, DateTimeOffset>();
-        if (!File.Exists(file)) return times;
-        var text = File.ReadAllText(file);
+        if (Disk.Text(file) is not { } text) return times;
         // What has no end may be torn.
         foreach (var line in text[..(text.LastIndexOf('\n') + 1)].Split('\n'))
         {

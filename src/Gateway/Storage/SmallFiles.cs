@@ -52,28 +52,12 @@ internal sealed class SmallFiles(string temporaryFolder)
     /// <summary>Reads a link; empty when there is none, or none that says a digest (an interrupted write of another program).</summary>
     public static Digest ReadLink(string path)
     {
-        // Asked first: what is not there is asked for with every push of something new, and an exception costs more than a look.
-        if (!File.Exists(path)) return default;
+        using var file = Disk.Open(path);
+        if (file is null) return default;
         Span<byte> bytes = stackalloc byte[MaxLinkBytes];
-        int count;
-        try
-        {
-            using var file = File.OpenHandle(path);
-            count = RandomAccess.Read(file, bytes, 0);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return default;
-        }
+        var count = RandomAccess.Read(file, bytes, 0);
         Span<char> text = stackalloc char[MaxLinkBytes];
         var length = Encoding.ASCII.GetChars(bytes[..count], text);
         return Digest.TryParse(text[..length].TrimEnd('\n'), out var digest) ? digest : default;
-    }
-
-    /// <summary>Length of a file; null when it is not there.</summary>
-    public static long? Length(string path)
-    {
-        var file = new FileInfo(path);
-        return file.Exists ? file.Length : null;
     }
 }

@@ -33,7 +33,6 @@ internal sealed class SmallFolder<TKey, TEntry>(Func<TEntry, TKey> keyOf, Func<s
 
     private ImmutableSortedDictionary<TKey, TEntry> Read(string folder)
     {
-        var files = Directory.Exists(folder) ? Directory.EnumerateFiles(folder) : [];
-        return files.Select(read).OfType<TEntry>().ToImmutableSortedDictionary(keyOf, entry => entry, order);
+        return Disk.FilesIn(folder).Select(read).OfType<TEntry>().ToImmutableSortedDictionary(keyOf, entry => entry, order);
     }
 }

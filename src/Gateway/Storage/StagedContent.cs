@@ -36,7 +36,7 @@ internal sealed class StagedContent
         {
             Digest[] all;
             lock (_lock) all = [.. _holders.Keys];
-            return all.Sum(digest => SmallFiles.Length(_volume.StagedRoot.Data(digest)) ?? 0);
+            return all.Sum(digest => Disk.LengthOf(_volume.StagedRoot.Data(digest)) ?? 0);
         }
     }
 
@@ -122,8 +122,7 @@ internal sealed class StagedContent
     /// <summary>Removes bytes that a kill left without a link.</summary>
     public void SweepBytes()
     {
-        if (!Directory.Exists(_volume.StagedRoot.Blobs)) return;
-        foreach (var data in Directory.EnumerateFiles(_volume.StagedRoot.Blobs, "data", SearchOption.AllDirectories))
+        foreach (var data in Disk.FilesBelow(_volume.StagedRoot.Blobs, "data"))
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
             if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || !IsOld(data)) continue;
@@ -135,7 +134,7 @@ internal sealed class StagedContent
         }
     }
 
-    private bool IsOld(string file) => File.Exists(file) && File.GetLastWriteTimeUtc(file) < (_clock.GetUtcNow() - KeptFor).UtcDateTime;
+    private bool IsOld(string file) => Disk.Find(file)?.Written < _clock.GetUtcNow() - KeptFor;
 
     // Who is reading reads on.
     private void Release(Digest digest)
@@ -143,21 +142,20 @@ internal sealed class StagedContent
         var data = _volume.StagedRoot.Data(digest);
         _volume.OpenFiles.TryRemove(Lifetime.Staged, digest, evenIfRead: true, () =>
         {
-            if (File.Exists(data)) File.Delete(data);
+            if (Disk.HasFile(data)) File.Delete(data);
         });
         // What the cache was given is now its alone.
         var cached = _volume.CachedRoot.Data(digest);
-        if (Posix.Names(cached) == 1 && SmallFiles.Length(cached) is { } size) _volume.Eviction.Stored(digest, size);
+        if (Disk.Find(cached) is { Names: 1, Length: var size }) _volume.Eviction.Stored(digest, size);
     }
 
     private IEnumerable<string> Walk()
     {
         var top = _volume.StagedRoot.Repositories;
-        if (!Directory.Exists(top)) yield break;
-        var folders = new Stack<string>(Directory.EnumerateDirectories(top));
+        var folders = new Stack<string>(Disk.FoldersIn(top));
         while (folders.TryPop(out var folder))
         {
-            var children = Directory.GetDirectories(folder).Select(child => Path.GetFileName(child)).ToArray();
+            var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
             if (children.Any(child => child.StartsWith('_'))) yield return Path.GetRelativePath(top, folder);
             foreach (var child in children.Where(child => !child.StartsWith('_'))) folders.Push(Path.Combine(folder, child));
         }

@@ -42,7 +42,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     {
         var link = Root.TagLink(Path, tag);
         var digest = SmallFiles.ReadLink(link);
-        return digest.IsEmpty ? null : new(digest, default) { ValidatedAt = new(File.GetLastWriteTimeUtc(link), TimeSpan.Zero) };
+        return digest.IsEmpty ? null : new(digest, default) { ValidatedAt = Disk.Find(link)?.Written ?? default };
     }
 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
@@ -126,8 +126,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public DateTimeOffset? FirstSeen(Digest digest)
     {
         if (_state.Seen.Of(Root.Seen(Path), digest) is { } noted) return noted;
-        var link = Root.ManifestLink(Path, digest);
-        return File.Exists(link) ? new(File.GetLastWriteTimeUtc(link), TimeSpan.Zero) : null;
+        return Disk.Find(Root.ManifestLink(Path, digest))?.Written;
     }
 
     public IReadOnlyList<TagOffer> Offers() => [.. _state.Offers.All(Root.Offers(Path)).Values];
@@ -137,9 +136,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     public IReadOnlyList<Digest> HistoryOf(TagName tag)
     {
-        var file = Root.History(Path, tag);
-        if (!File.Exists(file)) return [];
-        return [.. File.ReadLines(file).Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
+        if (Disk.Text(Root.History(Path, tag)) is not { } text) return [];
+        return [.. text.Split('\n').Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
     }
 
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
@@ -151,16 +149,14 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     }
 
     /// <summary>Whether the repository has, or has had, a manifest.</summary>
-    public bool Exists => Directory.Exists($"{Root.Repository(Path)}/_manifests");
+    public bool Exists => Disk.HasFolder($"{Root.Repository(Path)}/_manifests");
 
     private IEnumerable<string> TagNames()
     {
-        var folder = Root.Tags(Path);
-        if (!Directory.Exists(folder)) yield break;
-        foreach (var tag in Directory.EnumerateDirectories(folder))
+        foreach (var tag in Disk.FoldersIn(Root.Tags(Path)))
         {
             // A folder without a binding is what an interrupted delete of another program leaves.
-            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && File.Exists(Root.TagLink(Path, name)))
+            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && Disk.HasFile(Root.TagLink(Path, name)))
                 yield return name.Value;
         }
     }
@@ -180,12 +176,10 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     {
         foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
         {
-            var folder = folderOf(Digest.NameOf(algorithm));
-            if (!Directory.Exists(folder)) continue;
-            foreach (var each in Directory.EnumerateDirectories(folder))
+            foreach (var each in Disk.FoldersIn(folderOf(Digest.NameOf(algorithm))))
             {
                 if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(each)}", out var digest)
-                    && File.Exists($"{each}/link"))
+                    && Disk.HasFile($"{each}/link"))
                     yield return digest;
             }
         }

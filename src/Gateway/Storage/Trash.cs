@@ -17,7 +17,7 @@ internal sealed class Trash(string folder, TimeProvider clock)
     /// <summary>Takes a folder away whole; one that is not there is left at that.</summary>
     public void Take(string path)
     {
-        if (!Directory.Exists(path)) return;
+        if (!Disk.HasFolder(path)) return;
         var now = clock.GetUtcNow();
         var hour = Path.Combine(folder, now.ToString(HourFormat, CultureInfo.InvariantCulture));
         Directory.CreateDirectory(hour);
@@ -27,9 +27,8 @@ internal sealed class Trash(string folder, TimeProvider clock)
     /// <summary>Removes what has been here for a day.</summary>
     public void Empty()
     {
-        if (!Directory.Exists(folder)) return;
         var oldest = (clock.GetUtcNow() - Kept).ToString(HourFormat, CultureInfo.InvariantCulture);
-        foreach (var hour in Directory.GetDirectories(folder))
+        foreach (var hour in Disk.FoldersIn(folder))
         {
             if (string.CompareOrdinal(Path.GetFileName(hour), oldest) < 0) Directory.Delete(hour, recursive: true);
         }

@@ -36,14 +36,14 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     public void Sweep()
     {
         var oldest = clock.GetUtcNow() - _limits.Idle;
-        foreach (var file in Directory.GetFiles(folder))
+        foreach (var file in Disk.FilesIn(folder))
         {
             var id = Path.GetFileNameWithoutExtension(file);
-            var isSession = File.Exists(NoteFile(id)) && File.Exists(Data(id));
+            var (note, data) = (Disk.Find(NoteFile(id)), Disk.Find(Data(id)));
             // One that is being opened has its note before its data.
-            var isYoung = File.GetLastWriteTimeUtc(file) > clock.GetUtcNow().UtcDateTime.AddMinutes(-1);
-            if (isSession ? File.GetLastWriteTimeUtc(Data(id)) < oldest : !isYoung) End(id);
-            else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } note) _open.Keep(id, note);
+            var isYoung = Disk.Find(file)?.Written > clock.GetUtcNow().AddMinutes(-1);
+            if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) End(id);
+            else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
         }
         _counted = true;
     }
@@ -140,7 +140,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>Removes a session; its data, where it still has any.</summary>
     public void End(string id)
     {
-        if (!File.Exists(NoteFile(id)) && !File.Exists(Data(id))) return;
+        if (!Disk.HasFile(NoteFile(id)) && !Disk.HasFile(Data(id))) return;
         _sessions.TryRemove(id, out _);
         File.Delete(Data(id));
         File.Delete(NoteFile(id));
@@ -151,7 +151,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     public void MoveTo(string id, Root root, Digest digest)
     {
         // Over what may be there already: these bytes have just been hashed, and those may have gone bad.
-        if (File.Exists(Data(id)))
+        if (Disk.HasFile(Data(id)))
         {
             SmallFiles.Move(Data(id), root.Data(digest));
             volume.OpenFiles.Forget(root.Lifetime, digest);

@@ -7,9 +7,9 @@ internal sealed partial class Volume
 {
     /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
     public long? FindContent(Digest digest) =>
-        SmallFiles.Length(KeptRoot.Data(digest))
-        ?? SmallFiles.Length(CachedRoot.Data(digest))
-        ?? SmallFiles.Length(StagedRoot.Data(digest));
+        Disk.LengthOf(KeptRoot.Data(digest))
+        ?? Disk.LengthOf(CachedRoot.Data(digest))
+        ?? Disk.LengthOf(StagedRoot.Data(digest));
 
     /// <summary>Opens some content, looking in this root first and in the others then.</summary>
     public OpenFile? OpenContent(Root first, Digest digest)
@@ -34,18 +34,8 @@ internal sealed partial class Volume
     {
         foreach (var root in (Root[])[StagedRoot, KeptRoot, CachedRoot])
         {
-            try
-            {
-                if (!File.Exists(root.Data(digest))) continue;
-                return new FileStream(root.Data(digest), new FileStreamOptions { Options = FileOptions.Asynchronous, BufferSize = 0 })
-                {
-                    Position = offset,
-                };
-            }
-            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-            {
-                // Removed just now; another root may have it.
-            }
+            if (Disk.Open(root.Data(digest), FileOptions.Asynchronous) is { } file)
+                return new FileStream(file, FileAccess.Read, bufferSize: 0, isAsync: true) { Position = offset };
         }
         return null;
     }
@@ -76,7 +66,7 @@ internal sealed partial class Volume
     public static bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
     {
         var data = root.Data(digest);
-        return SmallFiles.Length(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
+        return Disk.LengthOf(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
     }
 
     /// <summary>Writes content and makes it durable, data and name.</summary>
@@ -95,13 +85,13 @@ internal sealed partial class Volume
     public void Borrow(Root root, Digest digest)
     {
         var to = root.Data(digest);
-        if (File.Exists(to)) return;
-        var from = RootsBut(root).Select(other => other.Data(digest)).FirstOrDefault(File.Exists)
+        if (Disk.HasFile(to)) return;
+        var from = RootsBut(root).Select(other => other.Data(digest)).FirstOrDefault(Disk.HasFile)
             ?? throw new FileNotFoundException($"the bytes of {digest} are in no root", to);
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
         Posix.LinkOrCopy(from, to, Files.Temporary());
         FlushNames(root, digest);
-        if (root != CachedRoot && Posix.Names(CachedRoot.Data(digest)) > 1) Eviction.Forget(digest);
+        if (root != CachedRoot && Disk.Find(CachedRoot.Data(digest)) is { Names: > 1 }) Eviction.Forget(digest);
     }
 
     /// <summary>
@@ -110,12 +100,12 @@ internal sealed partial class Volume
     /// </summary>
     public void GiveToCache(Digest digest, long size)
     {
-        if (File.Exists(CachedRoot.Data(digest)) || size > Eviction.MaxBytes || FreeBytes < Fetches.KeepFree) return;
+        if (Disk.HasFile(CachedRoot.Data(digest)) || size > Eviction.MaxBytes || FreeBytes < Fetches.KeepFree) return;
         try
         {
             Eviction.MakeRoom(size);
             Borrow(CachedRoot, digest);
-            if (Posix.Names(CachedRoot.Data(digest)) == 1) Eviction.Stored(digest, size);
+            if (Disk.Find(CachedRoot.Data(digest)) is { Names: 1 }) Eviction.Stored(digest, size);
         }
         catch (IOException e)
         {

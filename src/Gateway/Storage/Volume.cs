@@ -231,16 +231,17 @@ internal sealed partial class Volume : IAsyncDisposable
 
     private void Sweep()
     {
-        try
+        // Each for itself: a folder that cannot be read keeps neither the others from being cleared nor the gateway from starting.
+        foreach (var clear in (Action[])[Trash.Empty, Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
         {
-            Trash.Empty();
-            Uploads.Sweep();
-            Fetches.Sweep(_clock.GetUtcNow());
-            StagedContent.SweepBytes();
-        }
-        catch (IOException e)
-        {
-            Log.SweepFailed(Logger, e);
+            try
+            {
+                clear();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Log.SweepFailed(Logger, e);
+            }
         }
     }
 

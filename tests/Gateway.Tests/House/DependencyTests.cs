@@ -40,6 +40,11 @@ public sealed partial class DependencyTests
     public void Storage_knows_no_http() =>
         AssertNothingMatches("src/Gateway/Storage", @"HttpContext|System\.Net\.Http|AspNetCore|Gateway\.Policy");
 
+    /// <summary>They answer "no" also when the disk could not be asked; <see cref="Gateway.Storage.Disk"/> tells the two apart.</summary>
+    [Fact]
+    public void Storage_asks_Disk_whether_something_exists() =>
+        AssertNothingMatches("src/Gateway/Storage", @"\b(File|Directory|Path)\.Exists\b|\{ Exists:|GetLastWriteTime|new FileInfo\(");
+
     [Theory]
     [InlineData(@"\bFASTER\b|\bFaster[A-Z]\w+", "Storage")]
     [InlineData(@"Yarp\.", "Upstream")]
