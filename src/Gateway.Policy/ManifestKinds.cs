@@ -33,9 +33,13 @@ public static class ManifestKinds
     /// <param name="manifest">The manifest.</param>
     /// <param name="descendants">For an index, what is known to be below it: one that lists nothing but evidence is evidence, as the
     /// fallback tags of clients that know no referrers are.</param>
-    public static ManifestKind Of(Manifest manifest, ImmutableArray<(Digest Digest, Manifest Manifest)> descendants = default)
+    public static ManifestKind Of(Manifest manifest, ImmutableArray<(Digest Digest, Manifest Manifest)> descendants = default) =>
+        Of(manifest, manifest.IsIndex ? EvidenceAmong(descendants) : FrozenSet<Digest>.Empty);
+
+    /// <summary>The same by the digests of what is known to be evidence: many indexes may be told by one set.</summary>
+    internal static ManifestKind Of(Manifest manifest, IReadOnlySet<Digest> evidence)
     {
-        if (manifest.IsIndex) return ListsEvidence(manifest, descendants) ? ManifestKind.Evidence : ManifestKind.Index;
+        if (manifest.IsIndex) return ListsEvidence(manifest, evidence) ? ManifestKind.Evidence : ManifestKind.Index;
         if (IsEvidence(manifest)) return ManifestKind.Evidence;
         return IsImageConfig(manifest.Config?.MediaType) ? ManifestKind.Image : ManifestKind.Artifact;
     }
@@ -46,12 +50,14 @@ public static class ManifestKinds
         && manifest.Layers.All(static layer => EvidenceLayers.Contains(layer.MediaType))
         && (manifest.Subject is not null || manifest.Config?.MediaType == MediaTypes.OciConfig);
 
-    private static bool ListsEvidence(Manifest index, ImmutableArray<(Digest Digest, Manifest Manifest)> descendants)
-    {
-        if (index.Children.IsEmpty || descendants.IsDefaultOrEmpty) return false;
-        var evidence = descendants.Where(static d => IsEvidence(d.Manifest)).Select(static d => d.Digest).ToHashSet();
-        return index.Children.All(child => evidence.Contains(child.Digest));
-    }
+    /// <summary>The digests of those that are evidence by themselves.</summary>
+    internal static IReadOnlySet<Digest> EvidenceAmong(ImmutableArray<(Digest Digest, Manifest Manifest)> manifests) =>
+        manifests.IsDefaultOrEmpty
+            ? FrozenSet<Digest>.Empty
+            : manifests.Where(static d => IsEvidence(d.Manifest)).Select(static d => d.Digest).ToHashSet();
+
+    private static bool ListsEvidence(Manifest index, IReadOnlySet<Digest> evidence) =>
+        evidence.Count > 0 && !index.Children.IsEmpty && index.Children.All(child => evidence.Contains(child.Digest));
 
     private static bool IsImageConfig(string? type) => type is MediaTypes.OciConfig or ArtifactTypeDefaults.DockerConfig;
 }

@@ -54,7 +54,7 @@ public sealed class PolicyEngine
     public Verdict Judge(PolicyInput input)
     {
         if (Policy is null) return new(Outcome.Allow, Revision, []);
-        var sets = new EvidenceSets(input.Facts);
+        var sets = input.Shared?.SetsOf(input) ?? new EvidenceSets(input);
         RuleHearing[] heard =
             [.. Hear(_documents, input, sets, []), .. Hear(_rules, input, sets, _exceptions), .. JudgeDefault(input, Policy)];
         var aged = heard.SelectMany(static h => h.Verdict.Ages).Select(static age => age.Evidence).ToHashSet();

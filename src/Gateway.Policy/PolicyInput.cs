@@ -30,8 +30,36 @@ public sealed record PolicyInput(
     /// <summary>What else is known: what <see cref="PolicyEngine.Needs"/> asks for, the rest may be left out.</summary>
     public PolicyFacts Facts { get; init; } = PolicyFacts.None;
 
+    /// <summary>What earlier questions about the same manifest found out; null to share nothing with them.</summary>
+    public SharedFindings? Shared { get; init; }
+
     /// <summary>The kind of a manifest of this question, told by its structure and, for an index, by what is below it.</summary>
-    public ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, Descendants);
+    public ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, EvidenceBelow());
+
+    // Read once for the question: an index may list a thousand indexes, and each of them is told by what is below.
+    private IReadOnlySet<Digest> EvidenceBelow()
+    {
+        if (_evidence is { } known && known.Of == Descendants) return known.Digests;
+        var read = new ReadBelow(Descendants, ManifestKinds.EvidenceAmong(Descendants));
+        _evidence = read;
+        return read.Digests;
+    }
+
+    private ReadBelow? _evidence;
+
+    private sealed record ReadBelow(ImmutableArray<(Digest Digest, Manifest Manifest)> Of, IReadOnlySet<Digest> Digests);
+}
+
+/// <summary>
+/// What several questions about one manifest share: which signatures count does not depend on the tag or the stage, and a push may bring
+/// ten tags. For questions of one repository at one moment, asked one after the other.
+/// </summary>
+public sealed class SharedFindings
+{
+    private EvidenceSets? _sets;
+
+    /// <summary>The evidence of a question; that of the one before where nothing that it rests on has changed.</summary>
+    internal EvidenceSets SetsOf(PolicyInput input) => _sets is { } known && known.IsOf(input) ? known : _sets = new(input);
 }
 
 /// <summary>Which facts a question needs. Nothing else need be read.</summary>

@@ -17,6 +17,8 @@ internal sealed class DescriptorReader(ManifestLimits limits)
 
     private int _descriptors;
     private int _annotationBytes;
+    private int _annotations;
+    private int _urls;
 
     /// <summary>Reads an array of descriptors.</summary>
     public ImmutableArray<Descriptor> ReadList(ref StrictJson json)
@@ -52,7 +54,7 @@ internal sealed class DescriptorReader(ManifestLimits limits)
         "mediaType" => found with { MediaType = ReadMediaType(ref json) },
         "digest" => found with { Digest = ReadDigest(ref json) },
         "size" => found with { Size = json.WholeNumber() },
-        "urls" => found with { Urls = ReadStrings(ref json) },
+        "urls" => found with { Urls = ReadUrls(ref json) },
         "annotations" => found with { Annotations = ReadAnnotations(ref json) },
         "platform" => found with { Platform = ReadPlatform(ref json) },
         _ => found with { ArtifactType = ReadArtifactType(ref json) },
@@ -73,27 +75,43 @@ internal sealed class DescriptorReader(ManifestLimits limits)
     /// <summary>Reads annotations, whose keys and values are strings.</summary>
     public ImmutableSortedDictionary<string, string> ReadAnnotations(ref StrictJson json)
     {
-        var annotations = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        // Sorted before they are put into the tree: in the document's order each insertion misses the processor's cache at every level
+        // (400,000 annotations took 2.7 s).
+        var annotations = new List<KeyValuePair<string, string>>();
         json.OpenMap();
-        while (json.NextMember(out var name, out var value))
+        while (json.NextMember(out var key, out var text))
         {
-            _annotationBytes += System.Text.Encoding.UTF8.GetByteCount(name) + System.Text.Encoding.UTF8.GetByteCount(value);
+            if (++_annotations > limits.MaxAnnotations)
+                throw json.Problem(ProblemCodes.LimitAnnotations, $"expected at most {limits.MaxAnnotations} annotations, got more");
+            _annotationBytes += System.Text.Encoding.UTF8.GetByteCount(key) + System.Text.Encoding.UTF8.GetByteCount(text);
             if (_annotationBytes > limits.MaxAnnotationBytes)
                 throw json.Problem(ProblemCodes.LimitAnnotations, $"more than {limits.MaxAnnotationBytes} bytes of annotations");
-            if (!annotations.TryAdd(name, value)) throw json.Problem(ProblemCodes.DuplicateKey, "the annotation stands there twice");
+            annotations.Add(new(key, text));
         }
-        return annotations.ToImmutable();
+        annotations.Sort(static (one, other) => string.CompareOrdinal(one.Key, other.Key));
+        var sorted = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in annotations)
+        {
+            if (!sorted.TryAdd(name, value))
+                throw json.Problem(ProblemCodes.DuplicateKey, $"the annotation {Printable.Quote(name)} stands there twice");
+        }
+        return sorted.ToImmutable();
     }
 
     private static Digest ReadDigest(ref StrictJson json) => Digest.TryParse(json.String(), out var digest)
         ? digest
         : throw json.Expected("sha256: with 64 or sha512: with 128 lower-case hex characters", ProblemCodes.DigestInvalid);
 
-    private static ImmutableArray<string> ReadStrings(ref StrictJson json)
+    private ImmutableArray<string> ReadUrls(ref StrictJson json)
     {
         var list = ImmutableArray.CreateBuilder<string>();
         json.OpenArray();
-        while (json.NextItem()) list.Add(json.String());
+        while (json.NextItem())
+        {
+            if (++_urls > limits.MaxUrls)
+                throw json.Problem(ProblemCodes.LimitUrls, $"expected at most {limits.MaxUrls} urls in the document, got more");
+            list.Add(json.String());
+        }
         return list.DrainToImmutable();
     }
 

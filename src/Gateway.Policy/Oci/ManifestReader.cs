@@ -17,6 +17,15 @@ public sealed record ManifestLimits
 
     /// <summary>Most bytes of annotations in one document.</summary>
     public int MaxAnnotationBytes { get; init; } = 256 * 1024;
+
+    /// <summary>
+    /// Most annotations in one document, of it and of all its descriptors together: five for each descriptor that it may have. Chosen: the
+    /// tools that write most (eStargz, SOCI, BuildKit) write up to five for each layer.
+    /// </summary>
+    public int MaxAnnotations => 5 * MaxDescriptors;
+
+    /// <summary>Most <c>urls</c> in one document: as many. Layers of Windows have one each.</summary>
+    public int MaxUrls => 5 * MaxDescriptors;
 }
 
 /// <summary>Why bytes are no manifest that everybody reads in one way.</summary>

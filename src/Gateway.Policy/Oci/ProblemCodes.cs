@@ -50,8 +50,11 @@ public static class ProblemCodes
     /// <summary>Too many descriptors.</summary>
     public const string LimitDescriptors = "LIMIT_DESCRIPTORS";
 
-    /// <summary>Too many bytes of annotations.</summary>
+    /// <summary>Too many annotations, or too many bytes of them.</summary>
     public const string LimitAnnotations = "LIMIT_ANNOTATIONS";
+
+    /// <summary>Too many <c>urls</c>.</summary>
+    public const string LimitUrls = "LIMIT_URLS";
 
     /// <summary>Too many keys that the image-spec does not know.</summary>
     public const string LimitKeys = "LIMIT_KEYS";

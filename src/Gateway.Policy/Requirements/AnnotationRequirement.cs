@@ -31,7 +31,8 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
         if (!hearing.Manifest.IsIndex) return false;
         var below = hearing.Input.Descendants;
         // Whatever the index lists must be here to speak for itself.
-        if (!hearing.Manifest.Children.All(entry => below.Any(child => child.Digest == entry.Digest))) return false;
+        var here = below.Select(static child => child.Digest).ToHashSet();
+        if (!hearing.Manifest.Children.All(entry => here.Contains(entry.Digest))) return false;
         var images = below.Where(child => hearing.Input.KindOf(child.Manifest) == ManifestKind.Image).ToArray();
         return images.Length > 0 && images.All(image => !FindingsOf(image.Digest, image.Manifest, hearing.Input).Any());
     }

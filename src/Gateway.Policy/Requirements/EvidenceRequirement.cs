@@ -96,23 +96,31 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     }
 }
 
-/// <summary>The evidence of one question, each subject's read once for all rules.</summary>
-internal sealed class EvidenceSets(PolicyFacts facts)
+/// <summary>The evidence of a question, each subject's read once for all rules, and for the questions that follow it.</summary>
+/// <param name="first">The first question.</param>
+internal sealed class EvidenceSets(PolicyInput first)
 {
     private readonly Dictionary<Digest, EvidenceSet> _read = [];
     private readonly Dictionary<(WantedEvidence Wanted, Digest Subject), EvidenceCheck> _checked = [];
+
+    /// <summary>Whether what was read and verified for the first question is the same for this one.</summary>
+    public bool IsOf(PolicyInput input) =>
+        first.Now == input.Now && first.Repository == input.Repository && first.EvidenceFrom == input.EvidenceFrom
+        && first.Digest == input.Digest && first.Canonical == input.Canonical
+        && ReferenceEquals(first.Facts.Evidence, input.Facts.Evidence)
+        && ReferenceEquals(first.Facts.BeyondBudget, input.Facts.BeyondBudget);
 
     /// <summary>What comes of asking something of a subject; each signature is verified once for it.</summary>
     public EvidenceCheck Check(WantedEvidence wanted, Digest subject, PolicyInput input)
     {
         if (_checked.TryGetValue((wanted, subject), out var known)) return known;
         var check = wanted.Ask(subject, Of(subject), input);
-        return _checked[(wanted, subject)] = check with { IsCut = check.IsCut || facts.BeyondBudget.Contains(subject) };
+        return _checked[(wanted, subject)] = check with { IsCut = check.IsCut || first.Facts.BeyondBudget.Contains(subject) };
     }
 
     private EvidenceSet Of(Digest subject)
     {
         if (_read.TryGetValue(subject, out var known)) return known;
-        return _read[subject] = facts.Evidence.TryGetValue(subject, out var evidence) ? EvidenceSet.Read(evidence) : EvidenceSet.Empty;
+        return _read[subject] = first.Facts.Evidence.TryGetValue(subject, out var evidence) ? EvidenceSet.Read(evidence) : EvidenceSet.Empty;
     }
 }

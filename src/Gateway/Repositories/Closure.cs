@@ -21,6 +21,8 @@ internal sealed class Closure
     private readonly EvidenceReader _reader;
     private readonly Dictionary<Digest, long> _versions = [];
     private readonly Dictionary<TagName, Digest> _bound = [];
+    private readonly HashSet<Digest> _configsRead = [];
+    private ImmutableDictionary<Digest, ImageConfig> _configs = ImmutableDictionary<Digest, ImageConfig>.Empty;
     private PolicyFacts _facts = PolicyFacts.None;
     private FactKinds _known;
 
@@ -30,8 +32,14 @@ internal sealed class Closure
     {
         (_backing, _bindings, Manifest, _engine, _contents, _clock) = (backing, bindings, manifest, engine, contents, clock);
         _reader = new(backing, brought, clock);
-        Canonical = CanonicalOf(manifest);
+        (Canonical, Now) = (CanonicalOf(manifest), clock.GetUtcNow());
     }
+
+    /// <summary>The moment of every question about it.</summary>
+    public DateTimeOffset Now { get; }
+
+    /// <summary>What the questions about it share.</summary>
+    public SharedFindings Shared { get; } = new();
 
     public StoredManifest Manifest { get; }
 
@@ -154,13 +162,12 @@ internal sealed class Closure
     private async ValueTask<ImmutableDictionary<Digest, ImageConfig>> ReadConfigsAsync(
         ImmutableArray<TagBinding> history, CancellationToken cancellationToken)
     {
-        var configs = ImmutableDictionary.CreateBuilder<Digest, ImageConfig>();
         var bound = history.Where(b => b.Manifest is not null).Select(b => (b.Digest, Manifest: b.Manifest!));
-        foreach (var (digest, manifest) in All.Concat(bound).DistinctBy(m => m.Digest).ToArray())
+        foreach (var (digest, manifest) in All.Concat(bound).Where(m => _configsRead.Add(m.Digest)).ToArray())
         {
-            if (await ImageConfigs.ReadAsync(_backing, manifest, cancellationToken) is { } config) configs[digest] = config;
+            if (await ImageConfigs.ReadAsync(_backing, manifest, cancellationToken) is { } config) _configs = _configs.Add(digest, config);
         }
-        return configs.ToImmutable();
+        return _configs;
     }
 
     private async ValueTask<ImmutableArray<TagBinding>> ReadHistoryAsync(TagName tag, CancellationToken cancellationToken)

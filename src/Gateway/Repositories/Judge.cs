@@ -170,10 +170,11 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     private async ValueTask<PolicyInput> InputAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
-        var (manifest, now) = (closure.Manifest, clock.GetUtcNow());
+        var manifest = closure.Manifest;
         var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants)
         {
-            Now = now,
+            Now = closure.Now,
+            Shared = closure.Shared,
             Canonical = closure.Canonical,
             EvidenceFrom = closure.EvidenceFrom,
         };
