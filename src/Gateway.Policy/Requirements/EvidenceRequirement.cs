@@ -121,6 +121,7 @@ internal sealed class EvidenceSets(PolicyInput first)
     private EvidenceSet Of(Digest subject)
     {
         if (_read.TryGetValue(subject, out var known)) return known;
-        return _read[subject] = first.Facts.Evidence.TryGetValue(subject, out var evidence) ? EvidenceSet.Read(evidence) : EvidenceSet.Empty;
+        var isThere = first.Facts.Evidence.TryGetValue(subject, out var evidence);
+        return _read[subject] = isThere ? EvidenceSet.Read(evidence) : EvidenceSet.Empty;
     }
 }

@@ -39,7 +39,8 @@ internal static class AccessEndpoints
         var type = x.Request.ContentType?.Split(';')[0].Trim();
         var isForm = "application/x-www-form-urlencoded".Equals(type, StringComparison.OrdinalIgnoreCase);
         if (!isForm || x.Request.ContentLength is null) return null;
-        if (await RequestBody.ReadAsync(x.Request, MaxFormBytes, x.Aborted) is not { } body) return null;
+        using var receipt = RequestBody.Receive(x);
+        if (await RequestBody.ReadAsync(x.Request, MaxFormBytes, receipt, x.Aborted) is not { } body) return null;
         try
         {
             using var form = new FormReader(Encoding.UTF8.GetString(body));

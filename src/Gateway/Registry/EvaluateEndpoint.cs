@@ -20,7 +20,8 @@ internal static class EvaluateEndpoint
     public static async Task PostAsync(Exchange x)
     {
         if (await RequestBody.RefuseEncodedAsync(x)) return;
-        var body = await RequestBody.ReadAsync(x.Request, MaxBody, x.Aborted);
+        using var receipt = RequestBody.Receive(x);
+        var body = await RequestBody.ReadAsync(x.Request, MaxBody, receipt, x.Aborted);
         if (body is null || Read(body) is not { } asked)
         {
             const string Message =

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Gateway.Operations;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Transport;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;
@@ -78,7 +79,7 @@ internal sealed partial class FrontDoor(
         }
         if (exception is UnreadableException)
             LogUnreadable(x.Record.RequestId, x.Request.Method, x.Target.Path, exception.Message);
-        else if (exception is not (BadHttpRequestException or StoreReadOnlyException))
+        else if (exception is not (BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException))
             LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
         if (x.Response.HasStarted)
         {
@@ -99,6 +100,7 @@ internal sealed partial class FrontDoor(
     {
         // What went wrong may name files and hosts: it is in the log, not in the answer.
         StoreReadOnlyException full => x.UnavailableAsync(full.Message),
+        DocumentBudgetException full => x.UnavailableAsync(full.Message),
         BadHttpRequestException { StatusCode: Status413PayloadTooLarge } large =>
             x.FailAsync(RegistryErrorCode.SIZE_INVALID, large.Message, status: Status413PayloadTooLarge),
         BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),

@@ -35,7 +35,8 @@ internal static class Manifests
     public static async Task PutAsync(Exchange x)
     {
         if (await RefuseHeadAsync(x)) return;
-        var bytes = await RequestBody.ReadAsync(x.Request, x.Snapshot.MaxManifestBytes, x.Aborted);
+        using var receipt = RequestBody.Receive(x);
+        var bytes = await RequestBody.ReadAsync(x.Request, x.Snapshot.MaxManifestBytes, receipt, x.Aborted);
         if (bytes is null)
         {
             var message = $"a manifest may have at most {x.Snapshot.MaxManifestBytes} bytes";

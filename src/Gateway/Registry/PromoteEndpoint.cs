@@ -21,7 +21,8 @@ internal static class PromoteEndpoint
     public static async Task PostAsync(Exchange x)
     {
         if (await RequestBody.RefuseEncodedAsync(x)) return;
-        if (await RequestBody.ReadAsync(x.Request, MaxBody, x.Aborted) is not { } body || Read(body) is not { } asked)
+        using var receipt = RequestBody.Receive(x);
+        if (await RequestBody.ReadAsync(x.Request, MaxBody, receipt, x.Aborted) is not { } body || Read(body) is not { } asked)
         {
             const string Message = "expected from as repository@digest or repository:tag, and to as repository:tag (JSON with both)";
             await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);

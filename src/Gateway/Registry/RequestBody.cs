@@ -1,6 +1,7 @@
-using System.Buffers;
+using Gateway.Access;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Transport;
 using Microsoft.AspNetCore.Http.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
@@ -9,26 +10,50 @@ namespace Gateway.Registry;
 /// <summary>Bodies that clients send: never decoded, and never larger than was said.</summary>
 internal static class RequestBody
 {
-    /// <summary>Reads a whole body; null when it has more than <paramref name="maxBytes"/>.</summary>
-    public static async ValueTask<byte[]?> ReadAsync(HttpRequest request, int maxBytes, CancellationToken cancellationToken)
+    // What most manifests fit in; the rest doubles as it comes.
+    private const int FirstBytes = 4 * 1024;
+
+    /// <summary>
+    /// Reads a whole body; null when it has more than <paramref name="maxBytes"/>. Its memory grows with what has come, whatever length was
+    /// announced, and is the receipt's. Throws <see cref="DocumentBudgetException"/> where there is no more.
+    /// </summary>
+    public static async ValueTask<byte[]?> ReadAsync(
+        HttpRequest request, int maxBytes, DocumentBudget.Receipt receipt, CancellationToken cancellationToken)
     {
-        if (request.ContentLength > maxBytes) return null;
-        var body = new ArrayBufferWriter<byte>((int)(request.ContentLength ?? 0) + 1);
-        while (body.WrittenCount <= maxBytes)
+        var most = request.ContentLength ?? maxBytes;
+        if (most > maxBytes) return null;
+        var body = Sized([], (int)Math.Min(FirstBytes, most));
+        var beyond = new byte[1];
+        for (var length = 0; ;)
         {
-            // One byte of room more than a full body needs, so that its end is seen without growing.
-            var read = await ReadAsync(request.Body, body.GetMemory(1), cancellationToken);
-            if (read == 0) return body.WrittenSpan.ToArray();
-            body.Advance(read);
+            // Into a full body nothing more may come: only its end is looked for.
+            var isFull = length == most;
+            var read = await ReadAsync(request.Body, isFull ? beyond : body.AsMemory(length), cancellationToken);
+            if (read == 0) return length == body.Length ? body : Sized(body, length);
+            if (isFull) return null;
+            length += read;
+            if (length == body.Length && length < most) body = Sized(body, (int)Math.Min(2L * length, most));
         }
-        return null;
+
+        byte[] Sized(byte[] from, int size)
+        {
+            receipt.Take(size);
+            var sized = new byte[size];
+            from.AsSpan(0, Math.Min(from.Length, size)).CopyTo(sized);
+            receipt.Give(from.Length);
+            return sized;
+        }
     }
+
+    /// <summary>Begins to receive a body, on the account of who sends it: the actor, of anonymous ones the address.</summary>
+    public static DocumentBudget.Receipt Receive(Exchange x) => DocumentBudget.OfProcess.Receive(
+        x.Identity is Identity.Known known ? known.Actor : ClientAddress.GroupOf(x.RemoteAddress).ToString());
 
     /// <summary>
     /// Whether a body could not be read because its client hung up, which who reads may hear of before the request is told. What is wrong
     /// with the body itself is a <see cref="BadHttpRequestException"/>, and a full volume is not the client's.
     /// </summary>
-    public static bool IsHangUp(IOException e) => e is not (BadHttpRequestException or StoreReadOnlyException);
+    public static bool IsHangUp(IOException e) => e is not (BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException);
 
     private static async ValueTask<int> ReadAsync(Stream body, Memory<byte> buffer, CancellationToken cancellationToken)
     {

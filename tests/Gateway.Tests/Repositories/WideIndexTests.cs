@@ -70,7 +70,8 @@ public sealed class WideIndexTests : IAsyncLifetime
         {
             Keys = ImmutableSortedDictionary<string, KeyOptions>.Empty.Add(
                 "release-2026", new(VerificationKey.Parse(key.ExportSubjectPublicKeyInfoPem()).Key!)),
-            Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add("release", new("release") { AnyOf = ["release-2026"] }),
+            Authorities = ImmutableSortedDictionary<string, AuthorityOptions>.Empty.Add(
+                "release", new("release") { AnyOf = ["release-2026"] }),
         };
     }
 
