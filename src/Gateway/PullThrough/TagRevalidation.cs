@@ -143,7 +143,9 @@ internal sealed class TagRevalidation(
         catch (UpstreamException e)
         {
             Log.TagNotAnswered(logger, source.Key, source.Name, tag, e.Message);
-            return e.Failure == UpstreamFailure.Unauthorized ? new UpstreamTag.Unauthorized(e.Status) : UpstreamTag.Unavailable.Of(e);
+            return e.Failure == UpstreamFailure.Unauthorized
+                ? new UpstreamTag.Unauthorized(e.Status, e.IsOfAccount ? e.Message : null)
+                : UpstreamTag.Unavailable.Of(e);
         }
     }
 
@@ -164,9 +166,12 @@ internal sealed class TagRevalidation(
             UpstreamTag.Gone when live is not null && ServesGone(live) =>
                 Stale(live, asked with { ForwardStatus = 404 }, "the upstream has it no more"),
             UpstreamTag.Gone => Absent(asked with { ForwardStatus = 404 }),
-            UpstreamTag.Unauthorized(var status) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
+            // The upstream said nothing about the tag: it was not asked, or its token server did not let us ask.
+            UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowKept
+                && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { ForwardStatus = status }, why),
+            UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),
-            UpstreamTag.Unauthorized(var status) => Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined }),
+            UpstreamTag.Unauthorized(var status, _) => Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined }),
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = down.Status }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),

@@ -79,7 +79,10 @@ internal sealed class UpstreamReferrers(
         catch (UpstreamException e)
         {
             Log.ListNotAnswered(logger, source.Key, source.Name, $"referrers of {subject}", e.Message);
-            said = new(e.Failure == UpstreamFailure.Unauthorized ? null : e);
+            // An account that is refused was not told whether there are any.
+            said = new(e.IsOfAccount ? new(UpstreamFailure.Unavailable, e.Message, status: e.Status)
+                : e.Failure == UpstreamFailure.Unauthorized ? null
+                : e);
         }
         _known.Set(subject, said, said.Failure is not null ? UpstreamAnswers.PauseAfter(said.Failure) : LifetimeOf(count));
         return said;

@@ -13,7 +13,10 @@ internal abstract record UpstreamTag
     internal sealed record Gone : UpstreamTag;
 
     /// <summary>401 or 403 with the credentials we have.</summary>
-    internal sealed record Unauthorized(int? Status) : UpstreamTag;
+    /// <param name="Account">
+    /// Why the account itself is refused, whatever it asks for; null where the upstream refused this tag.
+    /// </param>
+    internal sealed record Unauthorized(int? Status, string? Account) : UpstreamTag;
 
     /// <summary>Not asked: too little is left of the rate limit.</summary>
     internal sealed record Held(RateLimit Left) : UpstreamTag;

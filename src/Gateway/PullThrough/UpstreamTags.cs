@@ -43,7 +43,7 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
         catch (UpstreamException e)
         {
             Log.ListNotAnswered(logger, source.Key, source.Name, "tags", e.Message);
-            return e.Failure == UpstreamFailure.Unauthorized || !source.MayShowKept
+            return e is { Failure: UpstreamFailure.Unauthorized, IsOfAccount: false } || !source.MayShowKept
                 ? UpstreamAnswers.Failed<Page<TagName>>(source, e)
                 : await KeptAsync(last, count, e, cancellationToken);
         }

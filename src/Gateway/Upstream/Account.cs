@@ -14,7 +14,7 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _limited = [];
-    private readonly Dictionary<(RepositoryName Name, bool Write), DateTimeOffset> _refused = [];
+    private readonly Dictionary<(RepositoryName Name, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _refused = [];
 
     public string Name { get; } = name;
 
@@ -41,19 +41,21 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
         if (request is { Noun: UpstreamNoun.Manifest, IsWrite: false }) Budget.Exhausted(pause);
     }
 
-    /// <summary>Whether it was refused lately to push to this repository, or to pull: then another account is better asked first.</summary>
+    /// <summary>Whether a request of this kind was refused lately in this repository: then another account is better asked first.</summary>
     public bool IsRefused(UpstreamRequest request)
     {
-        lock (_lock) return _refused.TryGetValue((request.Name, request.IsWrite), out var until) && until > clock.GetUtcNow();
+        lock (_lock) return _refused.TryGetValue((request.Name, request.Noun, request.Method), out var until) && until > clock.GetUtcNow();
     }
 
-    /// <summary>It was refused this repository, 401 or 403: who may not push may well pull.</summary>
+    /// <summary>
+    /// A request of this kind was answered 401 or 403 in this repository: an account that may not push, or not list, may well pull.
+    /// </summary>
     public void Refused(UpstreamRequest request)
     {
         lock (_lock)
         {
             if (_refused.Count >= MostRefusals) _refused.Clear();
-            _refused[(request.Name, request.IsWrite)] = clock.GetUtcNow() + RefusalLifetime;
+            _refused[(request.Name, request.Noun, request.Method)] = clock.GetUtcNow() + RefusalLifetime;
         }
     }
 

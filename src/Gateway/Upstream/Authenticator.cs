@@ -6,7 +6,7 @@ namespace Gateway.Upstream;
 
 /// <summary>What one request shows to be let in.</summary>
 /// <param name="Header">Value of its Authorization header.</param>
-/// <param name="IsFresh">Got for this very request: when it is refused, another one would be too.</param>
+/// <param name="IsFresh">Received for this request, or doubted: when it is refused, another one would be too.</param>
 internal sealed record Authorization(string Header, bool IsFresh)
 {
     /// <summary>For Basic: what is shown.</summary>
@@ -27,11 +27,14 @@ internal sealed class Authenticator(
     TrustBoundary boundary,
     TokenCache tokens,
     TokenClient tokenServer,
+    PasswordCheck passwords,
     TimeProvider clock,
     ILogger logger)
 {
     // One entry for an endpoint.
     private readonly ConcurrentDictionary<Uri, Challenge> _lastUsed = new();
+
+    private readonly RefusedRequests _refused = new(clock);
 
     /// <summary>What to show without being asked; null when the endpoint has not asked before.</summary>
     public async Task<Authorization?> PrepareAsync(
@@ -39,7 +42,12 @@ internal sealed class Authenticator(
     {
         // Harbor wants Basic for the catalog and tokens for the rest.
         if (request.Noun == UpstreamNoun.Catalog || !_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
-        if (challenge.Scheme == "basic") return BasicOf(await credentials.GetAsync(cancellationToken));
+        if (challenge.Scheme == "basic")
+        {
+            var credential = await credentials.GetAsync(cancellationToken);
+            if (credential is not null && _refused.Contains(endpoint, credential.Id, request)) throw RefusedLately(endpoint, request, $"the {credential}");
+            return BasicOf(credential);
+        }
         // What deleting takes has a name of its own at each registry: it is asked for by its own challenge.
         if (request.Method == HttpMethod.Delete) return null;
         return await BearerAsync(endpoint, credentials, challenge, request, cancellationToken);
@@ -54,7 +62,7 @@ internal sealed class Authenticator(
         Authorization? refused,
         CancellationToken cancellationToken)
     {
-        if (refused is not null) GiveUp(endpoint, credentials, request, refused);
+        if (refused is not null) await GiveUpAsync(endpoint, credentials, request, refused, cancellationToken);
         foreach (var challenge in challenges.Where(c => c.Scheme == "bearer"))
         {
             if (await BearerAsync(endpoint, credentials, challenge, request, cancellationToken) is not { } authorization) continue;
@@ -89,21 +97,30 @@ internal sealed class Authenticator(
     }
 
     /// <summary>Drops what was refused; throws when it was fresh.</summary>
-    private void GiveUp(Uri endpoint, CredentialSource credentials, UpstreamRequest request, Authorization refused)
+    private async Task GiveUpAsync(
+        Uri endpoint, CredentialSource credentials, UpstreamRequest request, Authorization refused, CancellationToken cancellationToken)
     {
         if (refused.Credential is { } credential)
         {
-            // Some registries say 401 to who may pull and not push, or not list. A wrong password is found out, and remembered, by
-            // the pulls.
-            throw request.IsWrite || request.Noun == UpstreamNoun.Catalog
-                ? Unauthorized($"{endpoint.Authority} did not let the {credential} {UpstreamAnswer.Describe(request)}")
-                : credentials.Refuse(credential);
+            // Some registries answer 401 to an account that may pull and not push, or not list. Pulls find a wrong password.
+            if (!request.IsWrite && request.Noun != UpstreamNoun.Catalog)
+            {
+                if (await passwords.RefusesAsync(endpoint, credential, cancellationToken)) throw credentials.Refuse(credential);
+                _refused.Add(endpoint, credential.Id, request);
+            }
+            throw Unauthorized($"{endpoint.Authority} answered 401 to {UpstreamAnswer.Describe(request)} with the {credential}");
         }
         if (refused.Bearer is not var (key, token)) return;
-        tokens.Drop(key, token);
-        if (!refused.IsFresh) return;
-        tokens.Deny(key);
-        throw Unauthorized($"even a fresh token for {key.Scope} was refused");
+        if (!refused.IsFresh)
+        {
+            tokens.Drop(key, token);
+            return;
+        }
+        // The token stays: it may be good for every other request.
+        token.Doubt(clock.GetUtcNow() + RefusedRequests.Lifetime);
+        _refused.Add(endpoint, key.CredentialId, request);
+        throw Unauthorized(
+            $"{endpoint.Authority} answered 401 to {UpstreamAnswer.Describe(request)} with a new token for {key.Scope}");
     }
 
     private static Authorization? BasicOf(Credential? credential) => credential is null or { IsRefreshToken: true }
@@ -124,9 +141,9 @@ internal sealed class Authenticator(
         var credential = await CredentialForAsync(credentials, trust, realm, cancellationToken);
         var scope = TokenScope.Of(request, challenge);
         var key = new TokenKey(realm.GetLeftPart(UriPartial.Query), challenge["service"] ?? "", scope, credential?.Id);
-        if (tokens.IsDenied(key)) throw Unauthorized($"a fresh token for {key.Scope} was refused a moment ago");
-        if (tokens.Find(key) is { } known) return BearerOf(key, known, isFresh: false);
+        if (_refused.Contains(endpoint, key.CredentialId, request)) throw RefusedLately(endpoint, request, $"a new token for {scope}");
         var started = clock.GetUtcNow();
+        if (tokens.Find(key) is { } known) return BearerOf(key, known, known.IsDoubted(started));
         try
         {
             var token = await tokens.GetAsync(key, () => tokenServer.FetchAsync(key, credential), cancellationToken);
@@ -150,6 +167,10 @@ internal sealed class Authenticator(
 
     private static Authorization BearerOf(TokenKey key, Token token, bool isFresh) =>
         new($"Bearer {token.Value}", isFresh) { Bearer = (key, token) };
+
+    private UpstreamException RefusedLately(Uri endpoint, UpstreamRequest request, string shown) => Unauthorized(
+        $"{endpoint.Authority} answered 401 to {UpstreamAnswer.Describe(request)} with {shown} "
+        + $"less than {RefusedRequests.Lifetime.TotalSeconds:0} s ago");
 
     private UpstreamException Unauthorized(string what) =>
         new(UpstreamFailure.Unauthorized, $"upstream {options.Key}: {what}", status: 401);

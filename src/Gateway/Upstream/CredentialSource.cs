@@ -106,5 +106,8 @@ internal sealed class CredentialSource(
         UpstreamFailure.Unauthorized,
         $"upstream {options.Key} refused the {credential}; tried again when they change, or in {Math.Ceiling(wait.TotalMinutes):0} min",
         wait,
-        status: 401);
+        status: 401)
+    {
+        IsOfAccount = true,
+    };
 }

@@ -6,6 +6,17 @@ internal sealed record TokenKey(string Realm, string Service, string Scope, stri
 /// <summary>A bearer token, in memory only.</summary>
 internal sealed record Token(string Value, DateTimeOffset Issued, DateTimeOffset Until)
 {
+    // UTC ticks; 0 for a token that was never refused when it was new.
+    private long _doubtedUntil;
+
+    /// <summary>
+    /// Notes that it was refused when it was new: until that time a further refusal is about the request, and no reason for another token.
+    /// </summary>
+    public void Doubt(DateTimeOffset until) => Volatile.Write(ref _doubtedUntil, until.UtcTicks);
+
+    /// <summary>Whether a refusal of this token now is no reason to fetch another one.</summary>
+    public bool IsDoubted(DateTimeOffset now) => now.UtcTicks < Volatile.Read(ref _doubtedUntil);
+
     /// <summary>Says nothing.</summary>
     public override string ToString() => "token";
 }
@@ -16,12 +27,8 @@ internal sealed class TokenCache(TimeProvider clock)
     // A token has about 3 KiB; so this is some MiB for an upstream at most.
     private const int MostTokens = 1024;
 
-    // A repository that even a fresh token does not open is not worth a token for each request; short, so that a grant is soon seen.
-    private static readonly TimeSpan DenialLifetime = TimeSpan.FromSeconds(10);
-
     private readonly Lock _lock = new();
     private readonly Dictionary<TokenKey, Task<Token>> _tokens = [];
-    private readonly Dictionary<TokenKey, DateTimeOffset> _denied = [];
 
     /// <summary>The token, from here or by <paramref name="fetch"/>, which serves everybody and so stops for nobody who leaves.</summary>
     public Task<Token> GetAsync(TokenKey key, Func<Task<Token>> fetch, CancellationToken cancellationToken)
@@ -51,28 +58,8 @@ internal sealed class TokenCache(TimeProvider clock)
     {
         lock (_lock)
         {
-            if (_tokens.TryGetValue(key, out var task) && task.IsCompletedSuccessfully && task.Result == token) _tokens.Remove(key);
-        }
-    }
-
-    /// <summary>Remembers for a moment that even a fresh token was refused.</summary>
-    public void Deny(TokenKey key)
-    {
-        lock (_lock)
-        {
-            if (_denied.Count >= MostTokens) _denied.Clear();
-            _denied[key] = clock.GetUtcNow() + DenialLifetime;
-        }
-    }
-
-    public bool IsDenied(TokenKey key)
-    {
-        lock (_lock)
-        {
-            if (!_denied.TryGetValue(key, out var until)) return false;
-            if (until > clock.GetUtcNow()) return true;
-            _denied.Remove(key);
-            return false;
+            if (_tokens.TryGetValue(key, out var task) && task.IsCompletedSuccessfully && ReferenceEquals(task.Result, token))
+                _tokens.Remove(key);
         }
     }
 

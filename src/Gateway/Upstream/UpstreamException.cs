@@ -40,6 +40,11 @@ internal sealed class UpstreamException(
 
     public int? Status { get; } = status;
 
+    /// <summary>
+    /// For <see cref="UpstreamFailure.Unauthorized"/>: the upstream refused the account itself, and so said nothing about what was asked for.
+    /// </summary>
+    public bool IsOfAccount { get; init; }
+
     /// <summary>For <see cref="UpstreamFailure.Refused"/>: the upstream's own words, also part of the message.</summary>
     public UpstreamError? Error { get; init; }
 }
