@@ -13,13 +13,25 @@ internal sealed partial class Repository
     public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
         if (!(takesPushes && asker.MayPush) && !await _admission.IsAdmittedAsync(digest, cancellationToken))
-            return new Answer<IContent>.Absent(Provenance.Local);
+            return await NotAdmittedAsync(digest, cancellationToken);
         return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
         {
             Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),
             Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
             var no => new Answer<IContent>.Absent(no.Provenance),
         };
+    }
+
+    /// <summary>
+    /// No manifest admits it: absent, unless the upstream could not say whether this client may see anything of the repository.
+    /// </summary>
+    private async ValueTask<Answer<IContent>> NotAdmittedAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var here = await backing.OpenBlobAsync(digest, BlobUse.Here, cancellationToken);
+        if (here is Result<IContent>.Found { Value: var content }) await content.DisposeAsync();
+        return here is Result<IContent>.Unavailable no
+            ? new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
+            : new Answer<IContent>.Absent(Provenance.Local);
     }
 
     /// <summary>Brings a blob of one of the repository's admitted manifests here ahead of need, as far as there is room.</summary>

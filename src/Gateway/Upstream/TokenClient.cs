@@ -40,8 +40,10 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         {
             var refused = e is CredentialRefusedException or UpstreamException { Failure: UpstreamFailure.Unauthorized };
             metrics.TokenRequested(refused ? "refused" : "failed");
-            if (e is UpstreamException or CredentialRefusedException) throw;
-            throw UpstreamFailures.OfConnection($"upstream {upstream}: token server {new Uri(key.Realm).Authority}", e);
+            if (e is CredentialRefusedException) throw;
+            var known = e as UpstreamException
+                ?? UpstreamFailures.OfConnection($"upstream {upstream}: token server {new Uri(key.Realm).Authority}", e);
+            throw new UpstreamException(known.Failure, known.Message, known.RetryAfter, known.Status, e) { IsOfTokenServer = true };
         }
     }
 

@@ -40,6 +40,9 @@ internal sealed class UpstreamException(
 
     public int? Status { get; } = status;
 
+    /// <summary>Whether a token server failed: the endpoint itself was not asked, or wants only a token.</summary>
+    public bool IsOfTokenServer { get; init; }
+
     /// <summary>
     /// For <see cref="UpstreamFailure.Unauthorized"/>: the upstream refused the account itself, and so said nothing about what was asked for.
     /// </summary>

@@ -145,7 +145,9 @@ internal sealed class UpstreamRegistry(
     {
         // Who takes no push (read-only, storage full) may well serve pulls; whether it is there at all is found out by the reads of a push.
         if ((failure.Failure == UpstreamFailure.Unavailable && (request.IsOptional || request.IsWrite))
-            || (failure.Failure == UpstreamFailure.RateLimited && request.IsOptional))
+            || (failure.Failure == UpstreamFailure.RateLimited && request.IsOptional)
+            // The endpoint may be well. Once its token server is, too, the next request shall find that out.
+            || (failure.Failure == UpstreamFailure.Unavailable && failure.IsOfTokenServer))
         {
             breakers[endpoint].Abandoned();
             return;
