@@ -45,7 +45,8 @@ internal sealed class Authenticator(
         if (challenge.Scheme == "basic")
         {
             var credential = await credentials.GetAsync(cancellationToken);
-            if (credential is not null && _refused.Contains(endpoint, credential.Id, request)) throw RefusedLately(endpoint, request, $"the {credential}");
+            if (credential is not null && _refused.Contains(endpoint, credential.Id, request))
+                throw RefusedLately(endpoint, request, $"the {credential}");
             return BasicOf(credential);
         }
         // What deleting takes has a name of its own at each registry: it is asked for by its own challenge.

@@ -44,7 +44,8 @@ internal sealed class UpstreamException(
     public bool IsOfTokenServer { get; init; }
 
     /// <summary>
-    /// For <see cref="UpstreamFailure.Unauthorized"/>: the upstream refused the account itself, and so said nothing about what was asked for.
+    /// For <see cref="UpstreamFailure.Unauthorized"/>: the upstream refused the account itself, and so said nothing about what was asked
+    /// for.
     /// </summary>
     public bool IsOfAccount { get; init; }
 

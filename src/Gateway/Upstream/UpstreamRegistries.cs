@@ -81,7 +81,8 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
         var (options, boundary) = (plan.Options, plan.Boundary!);
         var cluster = _endpoints.Find(plan.Id);
         var tokenClient = new TokenClient(options.Key, cluster.Client, _clock, _metrics);
-        var authenticator = new Authenticator(options, boundary, new TokenCache(_clock), tokenClient, new(cluster.Client, _clock), _clock, _logger);
+        var passwords = new PasswordCheck(cluster.Client, _clock);
+        var authenticator = new Authenticator(options, boundary, new TokenCache(_clock), tokenClient, passwords, _clock, _logger);
         var exchange = new UpstreamExchange(options, boundary, authenticator, cluster.Client, _clock);
         var breakers = options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(_clock));
         return new UpstreamRegistry(options, cluster, exchange, breakers, AccountsOf(options), _metrics, _clock, _logger);

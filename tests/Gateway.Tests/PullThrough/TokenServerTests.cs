@@ -85,8 +85,8 @@ public sealed class TokenServerTests
             rig.Upstream, name, new Credential("alice", "secret"), () => rig.Volume.Cached("hub", name));
         var policy = new PolicyOptions { Default = Outcome.Allow };
         var gate = new Repository(
-            RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume, new(),
-            takesPushes: false, rig.Clock);
+            RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume,
+            new(), takesPushes: false, rig.Clock);
         Assert.IsType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Rig.Asker, new(TagName.Parse("v1")), default));
         rig.Hub.Tokens.Revoke();
         rig.Clock.Advance(TimeSpan.FromHours(1));

@@ -138,7 +138,8 @@ public sealed class TokenTests : UpstreamTest
         var upstream = await BuildAsync(WithPassword(OptionsFor(Hub)));
         for (var i = 0; i < 3; i++) Assert.Equal(UpstreamFailure.Unauthorized, (await FailureOfAsync(upstream, Manifest())).Failure);
         // The manifest, and the base endpoint, which says that the password itself is wrong.
-        Assert.Equal(["/v2/", $"/v2/{Name}/manifests/latest"], Hub.Requests.Where(r => r.Authorization is not null).Select(r => r.Path).Order());
+        var shown = Hub.Requests.Where(r => r.Authorization is not null).Select(r => r.Path);
+        Assert.Equal([$"/v2/{Name}/manifests/latest", "/v2/"], shown);
     }
 
     [Fact]
