@@ -119,7 +119,8 @@ internal sealed partial class FrontedRepository(
         return new([.. all.Take(count)], one.More || other.More || all.Count > count);
     }
 
-    public IEnumerable<Digest> Manifests() => staged.Manifests().Union(pulled.Manifests());
+    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
+        staged.Manifests(algorithm).Union(pulled.Manifests(algorithm));
 
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
         staged.OpenUploadAsync(algorithm, actor, cancellationToken);

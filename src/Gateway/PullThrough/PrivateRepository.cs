@@ -90,7 +90,7 @@ internal sealed class PrivateRepository : IBacking
             ? await _kept.ReadLinkAsync(digest, kind, cancellationToken)
             : null;
 
-    public IEnumerable<Digest> Manifests() => _proof.Holds ? _kept.Manifests() : [];
+    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _proof.Holds ? _kept.Manifests(algorithm) : [];
 
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
         _kept.OpenUploadAsync(algorithm, actor, cancellationToken);

@@ -65,7 +65,7 @@ internal sealed class PullThroughRepository : IBacking
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
         _tagList.AfterAsync(last, count, cancellationToken);
 
-    public IEnumerable<Digest> Manifests() => _stored.Manifests();
+    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _stored.Manifests(algorithm);
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {

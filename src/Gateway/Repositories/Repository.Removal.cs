@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -22,7 +23,7 @@ internal sealed partial class Repository
             .. tag.Offer is null ? Array.Empty<Operation>() : [new Operation.Withdraw(reference.Tag)],
         ];
         var digest = new[] { tag.Live, tag.Offered, tag.Offer?.Digest ?? default }.First(d => !d.IsEmpty);
-        return await RemoveAsync(asker, new([.. removal]), digest, cancellationToken);
+        return await RemoveAsync(asker, new([.. removal]), digest, cancellationToken) ?? Moving(digest);
     }
 
     private static Answer<Digest> NotThere<T>(Result<T> result) => result is Result<T>.Unavailable no
@@ -37,93 +38,139 @@ internal sealed partial class Repository
             // A link without readable bytes can still be removed.
             return await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
                 ? NotThere(read)
-                : await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
+                : await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Moving(digest);
         }
         if (judge.Engine.AdmitsEverything)
-            return await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken);
-        var subjects = ManifestKinds.Of(manifest.Manifest) == ManifestKind.Evidence ? backing.SubjectsOf(digest) : [];
-        foreach (var subject in subjects)
+            return await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Moving(digest);
+        for (var attempt = 0; attempt < MaxAttempts; attempt++)
         {
-            if (!asker.MayAdmin && await InUseAsync(subject, digest, cancellationToken) is { } inUse)
-                return new Answer<Digest>.Refused(
-                    judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
+            if (await TryDeleteAsync(asker, manifest, cancellationToken) is { } answer) return answer;
         }
-        var unknown = await RestingOnAsync(manifest, subjects, cancellationToken);
-        return await RemoveAsync(
-            asker, new([.. unknown.Select(d => new Operation.SetVerdict(d, default)), new Operation.RemoveManifest(digest)]), digest,
-            cancellationToken);
+        return new Answer<Digest>.Unavailable(
+            TimeSpan.FromSeconds(1), $"the evidence in {Name} keeps changing; delete {digest} again", Provenance.Local);
     }
 
-    /// <summary>
-    /// A refusal, where pullers have a manifest for the sake of this evidence: what was admitted stays explained, and there.
-    /// </summary>
-    private async ValueTask<Verdict?> InUseAsync(Digest subject, Digest evidence, CancellationToken cancellationToken)
+    /// <summary>Null when what rests on the manifest has changed before the commit.</summary>
+    private async ValueTask<Answer<Digest>?> TryDeleteAsync(Asker asker, StoredManifest manifest, CancellationToken cancellationToken)
     {
-        if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is null
-            || await backing.ReadManifestAsync(subject, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
-            return null;
-        var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
-        TagName?[] asked = [null, .. backing.TagsOf(subject).Select(t => (TagName?)t)];
-        foreach (var tag in asked)
+        var digest = manifest.Digest;
+        var subjects = ManifestKinds.Of(manifest.Manifest) == ManifestKind.Evidence ? backing.SubjectsOf(digest) : [];
+        var resting = await RestingOnAsync(manifest, subjects, cancellationToken);
+        if (subjects.Count > 0 && !asker.MayAdmin && await InUseAsync(resting.Keys, digest, cancellationToken) is { } inUse)
+            return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
+        var removal = new Change([.. Unknown(resting.Keys), new Operation.RemoveManifest(digest)])
         {
-            var verdict = await judge.AskAsync(closure, Name, Stage.Pull, tag, cancellationToken);
-            if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Digest == evidence))
-                return Denied("EVIDENCE_IN_USE", $"{evidence} is why {subject} is admitted in {Name}; delete {subject} first");
+            Subjects = [.. resting.Select(r => (r.Key, r.Value))],
+        };
+        return await RemoveAsync(asker, removal, digest, cancellationToken);
+    }
+
+    /// <summary>What leaves verdicts to be asked for again.</summary>
+    private static IEnumerable<Operation> Unknown(IEnumerable<Digest> manifests) =>
+        manifests.Select(d => new Operation.SetVerdict(d, default));
+
+    /// <summary>
+    /// A refusal, where pullers have one of these manifests for the sake of this evidence: what was admitted stays explained, and there.
+    /// </summary>
+    private async ValueTask<Verdict?> InUseAsync(IEnumerable<Digest> resting, Digest evidence, CancellationToken cancellationToken)
+    {
+        foreach (var digest in resting)
+        {
+            if (await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
+                || await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
+                continue;
+            var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
+            TagName?[] asked = [null, .. backing.TagsOf(digest).Select(t => (TagName?)t)];
+            foreach (var tag in asked)
+            {
+                var verdict = await judge.AskAsync(closure, Name, Stage.Pull, tag, cancellationToken);
+                if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Digest == evidence))
+                    return Denied("EVIDENCE_IN_USE", $"{evidence} is why {digest} is admitted in {Name}; delete {digest} first");
+            }
         }
         return null;
     }
 
     /// <summary>
-    /// Whose verdict may rest on a manifest: what it is evidence about with all above and below that, and what it is above.
+    /// Whose verdict may rest on a manifest, with its version before that was looked at: what it is evidence about, under every name, with
+    /// all above and below that, and what it is above.
     /// </summary>
-    private async ValueTask<HashSet<Digest>> RestingOnAsync(
+    private async ValueTask<Dictionary<Digest, long>> RestingOnAsync(
         StoredManifest manifest, IReadOnlyList<Digest> subjects, CancellationToken cancellationToken)
     {
-        var resting = new HashSet<Digest>();
-        foreach (var subject in subjects.Append(manifest.Digest))
+        var resting = new Dictionary<Digest, long>();
+        foreach (var subject in subjects) Add(subject);
+        List<Digest> named = [manifest.Digest];
+        foreach (var subject in subjects) named.AddRange(await backing.NamesOfAsync(subject, cancellationToken));
+        foreach (var name in named)
         {
-            resting.Add(subject);
-            resting.UnionWith(await backing.IndexesOfAsync(subject));
-            var read = await backing.ReadManifestAsync(subject, cancellationToken);
-            if (read is Result<StoredManifest>.Found { Value: { IsStored: true } stored })
-                resting.UnionWith((await judge.ReadAsync(backing, stored, null, cancellationToken)).Descendants.Select(d => d.Digest));
+            Add(name);
+            foreach (var index in await backing.IndexesOfAsync(name)) Add(index);
+            var read = await backing.ReadManifestAsync(name, cancellationToken);
+            if (read is not Result<StoredManifest>.Found { Value: { IsStored: true } stored }) continue;
+            foreach (var (below, _) in (await judge.ReadAsync(backing, stored, null, cancellationToken)).Descendants) Add(below);
         }
         resting.Remove(manifest.Digest);
         return resting;
+
+        void Add(Digest digest) => resting.TryAdd(digest, backing.VersionOf(digest));
     }
 
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
     {
         if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
         var found = await backing.FindBlobAsync(digest, cancellationToken);
-        if (found is not Result<Link>.Found { Value: var link }) return NotThere(found);
-        var isGuarded = !judge.Engine.AdmitsEverything && !asker.MayAdmin;
-        if (isGuarded && await PayloadInUseAsync(digest, link.Parent, cancellationToken) is { } inUse)
-            return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
-        return await RemoveAsync(asker, new([new Operation.RemoveBlob(digest)]), digest, cancellationToken);
-    }
-
-    /// <summary>A refusal, where a blob is what evidence that is in use says; the same payload may be in more than one.</summary>
-    private async ValueTask<Verdict?> PayloadInUseAsync(Digest blob, Digest parent, CancellationToken cancellationToken)
-    {
-        if (parent.IsEmpty) return null;
-        foreach (var subject in backing.SubjectsOf(parent))
+        if (found is not Result<Link>.Found) return NotThere(found);
+        var removal = new Change([new Operation.RemoveBlob(digest)]);
+        if (judge.Engine.AdmitsEverything) return await RemoveAsync(asker, removal, digest, cancellationToken) ?? Moving(digest);
+        if (!asker.MayAdmin)
         {
-            var noted = await backing.EvidenceAsync(subject, cancellationToken);
-            foreach (var digest in noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [])
+            await foreach (var (evidence, resting) in RestingOnBlobAsync(digest, cancellationToken))
             {
-                if (await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var manifest }
-                    && manifest.Manifest.Blobs.Any(b => b.Digest == blob)
-                    && await InUseAsync(subject, digest, cancellationToken) is { } inUse)
-                    return inUse;
+                if (await InUseAsync(resting, evidence, cancellationToken) is { } inUse)
+                    return new Answer<Digest>.Refused(
+                        judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
             }
         }
-        return null;
+        var answer = await RemoveAsync(asker, removal, digest, cancellationToken) ?? Moving(digest);
+        if (answer is not Answer<Digest>.Found) return answer;
+        // After it: evidence may have been pushed meanwhile, and none that names the blob can be pushed any more.
+        var unknown = new HashSet<Digest>();
+        await foreach (var (_, resting) in RestingOnBlobAsync(digest, cancellationToken)) unknown.UnionWith(resting);
+        return unknown.Count == 0 ? answer : await WriteAsync<Digest>(async () =>
+        {
+            await backing.CommitAsync(new([.. Unknown(unknown)]), cancellationToken);
+            return answer;
+        });
     }
 
-    private ValueTask<Answer<Digest>> RemoveAsync(
-        Asker asker, Change removal, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
-        await backing.CommitAsync(By(asker, removal), cancellationToken) is CommitResult.Superseded
-            ? new Answer<Digest>.Superseded()
-            : new Answer<Digest>.Found(digest, Provenance.Local));
+    /// <summary>The evidence that says what it says by this blob, whoever else names it, and whose verdicts may rest on that.</summary>
+    private async IAsyncEnumerable<(Digest Evidence, Dictionary<Digest, long>.KeyCollection Resting)> RestingOnBlobAsync(
+        Digest blob, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var digest in backing.Manifests())
+        {
+            if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
+                || ManifestKinds.Of(manifest.Manifest) != ManifestKind.Evidence || manifest.Manifest.Blobs.All(b => b.Digest != blob))
+                continue;
+            yield return (digest, (await RestingOnAsync(manifest, backing.SubjectsOf(digest), cancellationToken)).Keys);
+        }
+    }
+
+    private Answer<Digest> Moving(Digest digest) => new Answer<Digest>.Unavailable(
+        TimeSpan.FromSeconds(1), $"{Name} is being changed; delete {digest} again", Provenance.Local);
+
+    /// <summary>Null when something that the removal rests on has changed.</summary>
+    private async ValueTask<Answer<Digest>?> RemoveAsync(
+        Asker asker, Change removal, Digest digest, CancellationToken cancellationToken)
+    {
+        var isOutdated = false;
+        var answer = await WriteAsync<Digest>(async () =>
+        {
+            var result = await backing.CommitAsync(By(asker, removal), cancellationToken);
+            isOutdated = result is not (CommitResult.Committed or CommitResult.Superseded);
+            return result is CommitResult.Superseded ? new Answer<Digest>.Superseded() : new Answer<Digest>.Found(digest, Provenance.Local);
+        });
+        return isOutdated ? null : answer;
+    }
 }

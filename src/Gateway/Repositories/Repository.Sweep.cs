@@ -31,7 +31,7 @@ internal sealed partial class Repository
             return;
         foreach (var subject in backing.SubjectsOf(evidence))
         {
-            if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is not null) return;
+            if (await backing.NamesOfAsync(subject, cancellationToken) is not []) return;
         }
         Operation[] removal = [.. subjects.Select(s => new Operation.SetVerdict(s, default)), new Operation.RemoveManifest(evidence)];
         await TryCommitAsync(new([.. removal]) { Subjects = [.. versions] }, cancellationToken);

@@ -86,8 +86,8 @@ internal interface IBacking
     /// </summary>
     ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken);
 
-    /// <summary>The digests of every manifest that is kept here, in no order.</summary>
-    IEnumerable<Digest> Manifests();
+    /// <summary>The digests of every manifest that is kept here, in no order; those of one algorithm alone where it is given.</summary>
+    IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null);
 
     /// <summary>Opens an upload session; null where clients cannot push.</summary>
     ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken);

@@ -167,14 +167,15 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
     public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
 
-    public IEnumerable<Digest> Manifests() => Linked(algorithm => Root.Revisions(Path, algorithm));
+    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
+        Linked(name => Root.Revisions(Path, name), algorithm is { } one ? [one] : Enum.GetValues<DigestAlgorithm>());
 
     /// <summary>The digests of every blob that is linked here, in no order; its bytes may be gone.</summary>
-    public IEnumerable<Digest> Blobs() => Linked(algorithm => Root.Layers(Path, algorithm));
+    public IEnumerable<Digest> Blobs() => Linked(name => Root.Layers(Path, name), Enum.GetValues<DigestAlgorithm>());
 
-    private static IEnumerable<Digest> Linked(Func<string, string> folderOf)
+    private static IEnumerable<Digest> Linked(Func<string, string> folderOf, DigestAlgorithm[] algorithms)
     {
-        foreach (var algorithm in Enum.GetValues<DigestAlgorithm>())
+        foreach (var algorithm in algorithms)
         {
             foreach (var each in Disk.FoldersIn(folderOf(Digest.NameOf(algorithm))))
             {
