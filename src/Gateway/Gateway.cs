@@ -221,8 +221,8 @@ internal sealed class RunningGateway : IAsyncDisposable
     private async Task<StoredManifest?> PullAheadAsync(
         string upstream, RepositoryName name, Reference reference, CancellationToken cancellationToken)
     {
-        if (!_current.Options.Upstreams.TryGetValue(upstream, out var options) || options.Namespaces.IsEmpty) return null;
-        if (_current.Router.Route("", options.Namespaces[0], name).Repository is not { } repository) return null;
+        if (!_current.Options.Upstreams.TryGetValue(upstream, out var options)) return null;
+        if (_current.Router.Of(options, name)?.Repository is not { } repository) return null;
         var answer = await repository.GetManifestAsync(new Asker("prefetch", AccessActions.Pull), reference, cancellationToken);
         return answer is Answer<StoredManifest>.Found found ? found.Value : null;
     }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using Gateway.Configuration;
+using Gateway.Policy;
+using Gateway.Repositories;
 using Gateway.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -43,6 +45,14 @@ internal static class AdminCommand
             await error.WriteLineAsync($"gateway: {e.Message}");
             return failure;
         }
+    }
+
+    /// <summary>Which repository a name means, where no gateway runs: nothing is judged by it and nobody asked.</summary>
+    public static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
+    {
+        var decisions = new Decisions(volume.Ledger);
+        var judge = new Judge(new PolicyEngine(null), decisions, TimeProvider.System);
+        return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
     }
 
     /// <summary>Bytes as people read them.</summary>

@@ -1,10 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using Gateway.Configuration;
 using Gateway.Operations;
-using Gateway.Policy;
-using Gateway.Repositories;
-using Gateway.Storage;
 
 namespace Gateway.Commands;
 
@@ -29,17 +25,9 @@ internal static class PurgeCommand
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
                     "purge", request, AdminJson.Default.PurgeRequest, AdminJson.Default.PurgeResult, cancellationToken)),
                 async (options, volume) => await PrintAsync(invocation, parsed.GetValue(json), await Purge.RunAsync(
-                    volume, NamesOnly(options, volume), request, cancellationToken)));
+                    volume, AdminCommand.NamesOnly(options, volume), request, cancellationToken)));
         });
         return command;
-    }
-
-    // Without a gateway nothing is judged and nobody asked: only what a name means is wanted.
-    private static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
-    {
-        var decisions = new Decisions(volume.Ledger);
-        var judge = new Judge(new PolicyEngine(null), decisions, TimeProvider.System);
-        return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
     }
 
     private static async Task<int> PrintAsync(InvocationConfiguration invocation, bool asJson, PurgeResult result)

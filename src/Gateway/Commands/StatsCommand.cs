@@ -25,7 +25,8 @@ internal static class StatsCommand
                 async gateway => await PrintAsync(
                     output, asJson, await gateway.GetAsync($"stats?top={count}", AdminJson.Default.Statistics, cancellationToken)),
                 (options, volume) => PrintAsync(output, asJson, new(
-                    Statistics.CacheOf(volume, options.Cache, 0), null, [], Statistics.Top(volume, count, cancellationToken))));
+                    Statistics.CacheOf(volume, options.Cache, 0), null, [],
+                    Statistics.Top(volume, AdminCommand.NamesOnly(options, volume), count, cancellationToken))));
         });
         return command;
     }

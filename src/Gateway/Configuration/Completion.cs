@@ -13,11 +13,11 @@ internal static class Completion
         if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
         if (reading.IsSound("upstreams") && reading.IsSound("access")) CheckPassthrough(options, reading);
         if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);
-        var routes = reading.IsWritten("routes") ? options.Routes : DefaultRoutes(options);
+        var routes = reading.IsWritten("routes") ? options.Routes : [new RouteOptions { Prefix = "" }];
         return options with
         {
             Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
-            Routes = [.. routes.OrderByDescending(route => route.Prefix.Length)],
+            Routes = [.. WithRouteOfEach(options.Upstreams, routes)],
         };
     }
 
@@ -31,8 +31,16 @@ internal static class Completion
         }
     }
 
-    private static IEnumerable<RouteOptions> DefaultRoutes(GatewayOptions options) =>
-        options.Upstreams.Keys.Select(key => new RouteOptions { Prefix = key, Upstream = key }).Append(new() { Prefix = "" });
+    /// <summary>
+    /// These routes, longest prefix first, and for each upstream that none of them leads to one under its key, unless that prefix has a
+    /// route: a repository that <c>?ns=</c> reaches needs a name for rights and rules, and the name must be its own.
+    /// </summary>
+    public static IEnumerable<RouteOptions> WithRouteOfEach(
+        ImmutableSortedDictionary<string, UpstreamOptions> upstreams, ImmutableArray<RouteOptions> routes) => upstreams.Keys
+        .Where(key => routes.All(route => route.Upstream != key && route.Prefix != key))
+        .Select(key => new RouteOptions { Prefix = key, Upstream = key })
+        .Concat(routes)
+        .OrderByDescending(route => route.Prefix.Length);
 
     private static void CheckNamespaces(GatewayOptions options, Reading reading)
     {

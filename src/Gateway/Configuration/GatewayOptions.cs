@@ -22,7 +22,8 @@ internal sealed record GatewayOptions
         ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
 
     /// <summary>
-    /// Complete: what the file left out has been filled in (each upstream under its key, "" in built-in storage). Longest prefix first.
+    /// Complete: what the file left out has been filled in (each upstream without a route under its key, and without any routes "" in
+    /// built-in storage). Longest prefix first.
     /// </summary>
     public ImmutableArray<RouteOptions> Routes { get; init; } = [new() { Prefix = "" }];
 
@@ -64,7 +65,7 @@ internal sealed record RouteOptions
     /// <summary>Whether a push is answered before the upstream has it.</summary>
     public bool ForwardsLater { get; init; }
 
-    /// <summary>Host names (the Host header, without port) that mean this route.</summary>
+    /// <summary>Host names (the Host header, without port) that stand for the prefix: at such a host clients leave it out.</summary>
     public ImmutableArray<string> Hosts { get; init; } = [];
 }
 

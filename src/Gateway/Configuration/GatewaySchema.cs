@@ -109,7 +109,7 @@ internal static class GatewaySchema
         },
         {
             "hosts", new ListOf<string>(Addresses.Host), "[]",
-            "Host names (of the `Host` header) that mean this route, for clients that cannot write a prefix.",
+            "Host names (of the `Host` header) that stand for the prefix, for clients that cannot write one.",
             (o, v) => o with { Hosts = v }
         },
     };
@@ -139,7 +139,8 @@ internal static class GatewaySchema
         },
         {
             "routes", new ListOf<RouteOptions>(Route), "(each upstream under its key, everything else in built-in storage)",
-            "Which repository a name means; the longest prefix wins.", (o, v) => o with { Routes = v }
+            "Which repository a name means; the longest prefix wins. An upstream without a route has one under its key.",
+            (o, v) => o with { Routes = v }
         },
         {
             "access", AccessSchema.Access, "(open, and then only loopback is listened on)",

@@ -57,7 +57,7 @@ internal sealed class AdminApi(
     }
 
     private Task ForwardsAsync(HttpContext context) =>
-        WriteAsync(context, StatusCodes.Status200OK, ForwardList.Of(forwards), AdminJson.Default.ForwardList);
+        WriteAsync(context, StatusCodes.Status200OK, ForwardList.Of(forwards, current().Router), AdminJson.Default.ForwardList);
 
     private async Task ExplainAsync(HttpContext context)
     {
@@ -86,12 +86,12 @@ internal sealed class AdminApi(
 
     private async Task StatsAsync(HttpContext context)
     {
-        var options = current().Options;
+        var (options, router) = current();
         var top = int.TryParse(context.Request.Query["top"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked)
             ? Math.Min(asked, Statistics.MaxTop)
             : DefaultTop;
         await volume.Eviction.Counted.WaitAsync(context.RequestAborted);
-        var repositories = await Task.Run(() => Statistics.Top(volume, top, context.RequestAborted));
+        var repositories = await Task.Run(() => Statistics.Top(volume, router, top, context.RequestAborted));
         await WriteAsync(context, StatusCodes.Status200OK, new Statistics(
             Statistics.CacheOf(volume, options.Cache, fetches.Count),
             Statistics.RequestsOf(totals),

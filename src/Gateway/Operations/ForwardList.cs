@@ -1,5 +1,6 @@
 using Gateway.Fronting;
 using Gateway.Oci;
+using Gateway.Repositories;
 
 namespace Gateway.Operations;
 
@@ -11,22 +12,29 @@ internal sealed record ForwardList(int Waiting, IReadOnlyList<ForwardEntry> Forw
     // An answer of some 300 KB.
     private const int Most = 1000;
 
-    public static ForwardList Of(ForwardQueue queue)
+    public static ForwardList Of(ForwardQueue queue, RepositoryRouter router)
     {
         var all = queue.All().ToArray();
         return new(
             all.Count(f => f.Forward.IsWaiting),
             [
                 .. all.Take(Most).Select(f => new ForwardEntry(
-                    f.Repository, f.Forward.Sequence, Moments.Text(f.Forward.At),
+                    NameOf(f.Repository, router), f.Forward.Sequence, Moments.Text(f.Forward.At),
                     [.. f.Forward.Manifests.Select(m => m.ToString())], [.. f.Forward.Tags.Select(t => t.Tag.Value)],
                     f.Forward.IsWaiting ? "pending" : "refused", f.Forward.Refusal ?? queue.TroubleOf(f.Repository))),
             ]);
     }
+
+    // The queue knows repositories by their folders: the upstream's, and its name for them.
+    private static string NameOf(string path, RepositoryRouter router)
+    {
+        var slash = path.IndexOf('/', StringComparison.Ordinal);
+        return router.NameOf(path[..slash], RepositoryName.Parse(path.AsSpan(slash + 1)));
+    }
 }
 
 /// <summary>One push.</summary>
-/// <param name="Repository">The upstream's folder, which is its key, and its name for the repository.</param>
+/// <param name="Repository">As every verb names it (<see cref="RepositoryRouter.NameOf"/>).</param>
 /// <param name="State"><c>pending</c> or <c>refused</c>.</param>
 /// <param name="Why">The refusal, or what failed when the repository's first push was last tried; null where nothing did.</param>
 internal sealed record ForwardEntry(

@@ -25,7 +25,6 @@ internal sealed class PolicyTrial
     /// <summary>Names read from the catalog at once, which is locked meanwhile.</summary>
     private const int NamePage = 100;
 
-    private readonly Dictionary<string, UpstreamOptions> _byFolder;
     private readonly RepositoryRouter _router;
     private readonly Volume _volume;
     private readonly TimeProvider _clock;
@@ -33,8 +32,6 @@ internal sealed class PolicyTrial
     public PolicyTrial(GatewayOptions options, PolicyOptions? policy, Volume volume, DateTimeOffset? at)
     {
         (_volume, _clock) = (volume, at is { } moment ? new StoppedClock(moment) : TimeProvider.System);
-        _byFolder = options.Upstreams.Values.DistinctBy(u => volume.Origins.FolderOf(u.Key, u.Urls))
-            .ToDictionary(u => volume.Origins.FolderOf(u.Key, u.Urls));
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
         var decisions = new Decisions(volume.Ledger);
         _router = new(
@@ -54,24 +51,27 @@ internal sealed class PolicyTrial
         if (problem is not null) return new(null, problem);
         if (new Decisions(volume.Ledger).Find(question.Reference) is { } recorded)
             return new(null, null) { Decision = Encoding.UTF8.GetString(recorded.Json) };
-        if (WrittenReference.Parse(question.Reference) is not { } asked)
+        if (ImageReference.Parse(question.Reference) is not { Reference: var what } image)
             return new(
                 null,
-                $"expected repository:tag or repository@digest without a host, or a decision that is still kept, "
-                + $"{Printable.Quote(question.Reference)} came");
+                $"expected repository:tag or repository@digest, or a decision that is still kept, got {Printable.Quote(question.Reference)}");
         if (StageOf(question.Stage) is not { } stage)
-            return new(null, $"expected a stage such as push, tag or pull, {Printable.Quote(question.Stage)} came");
-        var what = asked.What ?? WrittenReference.Latest;
+            return new(null, $"expected a stage such as push, tag or pull, got {Printable.Quote(question.Stage)}");
         var trial = new PolicyTrial(options, policy, volume, question.At);
-        var routed = trial._router.Route("", null, asked.Name);
-        if (routed.Repository is not { } repository) return new(null, $"no route leads to {asked.Name}");
-        if (await repository.ExplainAsync(what, stage, cancellationToken) is not { } explained)
-            return new(
-                null, $"{asked.Name} has no {what} here: push or pull it first; of what was refused, ask for the decision in the refusal");
-        return new(Describe(repository.Name, what, stage, explained, trial._clock.GetUtcNow()) with
+        // As a path, which is what the repository's name is; else as clients write it who name the registry.
+        var byPath = RepositoryName.TryParse(image.Name, out var path) ? trial._router.Route(path) : null;
+        Routed[] meant = [.. new[] { byPath, trial._router.Find(image) }.OfType<Routed>().Where(routed => routed.Repository is not null)];
+        foreach (var routed in meant)
         {
-            Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,
-        }, null);
+            if (await routed.Repository!.ExplainAsync(what, stage, cancellationToken) is not { } explained) continue;
+            return new(Describe(routed.CanonicalName, what, stage, explained, trial._clock.GetUtcNow()) with
+            {
+                Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,
+            }, null);
+        }
+        return new(null, meant.Length == 0
+            ? $"no route leads to {image.Name}"
+            : $"{image.Name} has no {what} here: push or pull it first; of what was refused, ask for the decision in the refusal");
     }
 
     /// <summary>Each stored tag that the new policy judges otherwise than the old one when it is pulled, as it is found.</summary>
@@ -84,7 +84,7 @@ internal sealed class PolicyTrial
         await Task.Yield();
         foreach (var routed in old.All(cancellationToken))
         {
-            var other = @new._router.Route("", null, routed.CanonicalName).Repository;
+            var other = @new._router.Route(routed.CanonicalName).Repository;
             if (routed.Repository is not { } repository || other is null) continue;
             await foreach (var tag in repository.TagsToExplainAsync(cancellationToken))
             {
@@ -108,7 +108,7 @@ internal sealed class PolicyTrial
             var page = _volume.KeptAfter(last, NamePage);
             foreach (var name in page.Items)
             {
-                if (_router.Route("", null, name) is { Source: null } routed) yield return routed;
+                if (_router.Route(name) is { Source: null } routed) yield return routed;
             }
             if (!page.More) break;
             last = page.Items[^1].Value;
@@ -116,8 +116,7 @@ internal sealed class PolicyTrial
         foreach (var cached in _volume.CachedRepositories.All())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (_byFolder.TryGetValue(cached.Upstream, out var upstream) && !upstream.Namespaces.IsEmpty)
-                yield return _router.Route("", upstream.Namespaces[0], cached.Name);
+            if (_router.UpstreamOf(cached.Upstream) is { } upstream && _router.Of(upstream, cached.Name) is { } routed) yield return routed;
         }
     }
 

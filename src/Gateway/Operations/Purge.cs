@@ -8,12 +8,12 @@ namespace Gateway.Operations;
 /// <summary>What to take out of the cache.</summary>
 /// <param name="What">
 /// An image (<c>docker.io/library/nginx:1.27</c>, <c>…@sha256:…</c>), a repository without tag, a digest, an upstream's key, or a glob over
-/// <c>upstream/repository</c>.
+/// names of repositories.
 /// </param>
 /// <param name="DryRun">Only tell.</param>
 internal sealed record PurgeRequest(string What, bool DryRun = false);
 
-/// <param name="Name">A repository as <c>upstream/repository</c>, or a digest.</param>
+/// <param name="Name">A repository's name (<see cref="RepositoryRouter.NameOf"/>), or a digest.</param>
 /// <param name="Contents">Blobs and manifests.</param>
 internal sealed record PurgedItem(string Name, int Contents, long Bytes);
 
@@ -35,28 +35,37 @@ internal static class Purge
         var cached = volume.CachedRepositories;
         if (Digest.TryParse(request.What, out var digest))
             return await RemoveEverywhereAsync(volume, digest, request.DryRun, cancellationToken);
-        var whole = cached.All().Where(each => IsMeant(request.What, each)).ToArray();
+        var all = cached.All().ToArray();
+        var whole = all.Where(each => IsMeant(request.What, each, router)).ToArray();
         var image = whole.Length > 0 ? null : ImageReference.Parse(request.What);
-        var source = image is null ? null : router.Find(image)?.Source;
-        var names = source is { } one ? [new CachedRepositories.Entry(one.Upstream, one.Name)] : whole;
-        var hasReference = source is not null && image!.Name != request.What;
+        var named = image is null ? [] : Find(router, image, all);
+        var hasReference = image is not null && image.Name != request.What;
         var purged = new List<PurgedItem>();
-        foreach (var name in names)
+        foreach (var name in (CachedRepositories.Entry[])[.. whole, .. named])
         {
             var contents = hasReference ? Named(volume, name, image!.Reference) : [.. cached.ContentOf(name)];
             if (contents.Count == 0) continue;
             var bytes = contents.Sum(each => Disk.LengthOf(volume.CachedRoot.Data(each)) ?? 0);
             if (!request.DryRun && hasReference) await cached.RemoveAsync(name, contents, cancellationToken);
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
-            purged.Add(new(name.ToString(), contents.Count, bytes));
+            purged.Add(new(router.NameOf(name.Upstream, name.Name), contents.Count, bytes));
         }
         const string Hint = "gateway stats lists what is cached; what clients pushed is deleted through the registry";
         var problem = purged.Count > 0 ? null : $"nothing cached is named by '{request.What}'; {Hint}";
         return new(purged, request.DryRun, problem);
     }
 
-    private static bool IsMeant(string what, CachedRepositories.Entry each) =>
-        what == each.Upstream || what == each.ToString() || Glob.IsMatch(what, each.ToString());
+    // By the name that stats prints; an upstream's key, or the folder of one that is not configured any more, means all that it has.
+    private static bool IsMeant(string what, CachedRepositories.Entry each, RepositoryRouter router)
+    {
+        var name = router.NameOf(each.Upstream, each.Name);
+        return what == each.Upstream || what == router.UpstreamOf(each.Upstream)?.Key || what == name || Glob.IsMatch(what, name);
+    }
+
+    private static CachedRepositories.Entry[] Find(RepositoryRouter router, ImageReference image, CachedRepositories.Entry[] all) =>
+        router.Find(image)?.Source is { } source
+            ? [.. all.Where(each => each.Name == source.Name && router.UpstreamOf(each.Upstream)?.Key == source.Upstream)]
+            : [.. all.Where(each => router.NameOf(each.Upstream, each.Name) == image.Name)];
 
     private static IReadOnlyCollection<Digest> Named(Volume volume, CachedRepositories.Entry name, Reference reference)
     {

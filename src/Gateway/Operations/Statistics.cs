@@ -1,4 +1,5 @@
 using Gateway.Configuration;
+using Gateway.Repositories;
 using Gateway.Storage;
 
 namespace Gateway.Operations;
@@ -19,13 +20,14 @@ internal sealed record Statistics(
         new(volume.Eviction.Bytes, options.MaxSize, volume.Eviction.Count, volume.FreeBytes, options.KeepFree, fetches);
 
     /// <summary>The repositories with most bytes, as the disk has them.</summary>
-    public static IReadOnlyList<RepositoryStatistics> Top(Volume volume, int count, CancellationToken cancellationToken)
+    public static IReadOnlyList<RepositoryStatistics> Top(
+        Volume volume, RepositoryRouter router, int count, CancellationToken cancellationToken)
     {
         var repositories = new List<RepositoryStatistics>();
         foreach (var each in volume.CachedRepositories.All())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            repositories.Add(new(each.ToString(), volume.CachedRepositories.BytesOf(each)));
+            repositories.Add(new(router.NameOf(each.Upstream, each.Name), volume.CachedRepositories.BytesOf(each)));
         }
         var sorted = repositories.Where(each => each.Bytes > 0).OrderByDescending(each => each.Bytes);
         return [.. sorted.ThenBy(each => each.Name, StringComparer.Ordinal).Take(count)];
@@ -64,5 +66,6 @@ internal sealed record RequestStatistics(
 /// <param name="RateLimitRemaining">As the upstream last said; null where it did not.</param>
 internal sealed record UpstreamStatistics(string Name, long Requests, long Errors, long? RateLimitRemaining);
 
+/// <param name="Name">As every verb names it (<see cref="RepositoryRouter.NameOf"/>).</param>
 /// <param name="Bytes">What several repositories share counts for each.</param>
 internal sealed record RepositoryStatistics(string Name, long Bytes);

@@ -67,6 +67,9 @@ internal sealed class Exchange(HttpContext context, Func<Snapshot> current, List
     /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
     public Asker AskerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);
 
+    /// <summary>What to tell who finds nothing there; null for nothing in particular.</summary>
+    public string? Hint { get; set; }
+
     /// <summary>Whether a repository was found.</summary>
     public bool IsRouted => _repository is not null;
 

@@ -89,11 +89,14 @@ internal static class Refusals
 
     private static string BaseUrl(Exchange x) => $"{x.Request.Scheme}://{x.Request.Host.Value}";
 
+    /// <summary>What is missing, and what is likely wrong.</summary>
+    public static string WithHint(this Exchange x, string unknown) => x.Hint is { } hint ? $"{unknown}: {hint}" : unknown;
+
     private static string Unknown(Exchange x, RegistryErrorCode code) => code switch
     {
-        RegistryErrorCode.NAME_UNKNOWN => $"repository {x.Target.Repository} is not known here",
+        RegistryErrorCode.NAME_UNKNOWN => x.WithHint($"repository {x.Target.Repository} is not known here"),
         RegistryErrorCode.BLOB_UPLOAD_UNKNOWN => $"repository {x.Target.Repository} has no upload session {x.Target.Id}",
-        RegistryErrorCode.BLOB_UNKNOWN => $"repository {x.Target.Repository} has no blob {x.Target.Reference}",
-        _ => $"repository {x.Target.Repository} has no manifest {x.Target.Reference}",
+        RegistryErrorCode.BLOB_UNKNOWN => x.WithHint($"repository {x.Target.Repository} has no blob {x.Target.Reference}"),
+        _ => x.WithHint($"repository {x.Target.Repository} has no manifest {x.Target.Reference}"),
     };
 }

@@ -178,7 +178,7 @@ internal static class RegistryFace
     private static async Task<bool> RefuseRepositoryAsync(Exchange x, AccessActions needs)
     {
         var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, x.Target.Repository, x.Shown);
-        x.Asker = x.AskerOf(routed.CanonicalName);
+        (x.Asker, x.Hint) = (x.AskerOf(routed.CanonicalName), routed.Hint);
         if (!x.Asker.Rights.HasFlag(needs))
         {
             await RefuseRightsAsync(x, needs);
@@ -191,7 +191,7 @@ internal static class RegistryFace
         }
         if (routed.Repository is null)
         {
-            await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {x.Target.Repository} is not known here");
+            await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, x.WithHint($"repository {x.Target.Repository} is not known here"));
             return true;
         }
         x.Repository = routed.Repository;

@@ -38,10 +38,12 @@ internal sealed partial class RepositoryRouter
         return (new(shown, page.More || names.Count > count), [.. lists.Select(l => l.Warning).OfType<string>()]);
     }
 
-    /// <summary>The names that access rules see, of those that a path leads to.</summary>
+    /// <summary>The names here of an upstream's repositories, of those that can be reached.</summary>
     private IEnumerable<RepositoryName> Reached(UpstreamOptions upstream, IEnumerable<RepositoryName> names, string? last) => names
-        .Select(name => Canonical(upstream, name)).OfType<RepositoryName>()
-        .Where(name => string.CompareOrdinal(name.Value, last) > 0 && ByPrefix(name.Value)?.Upstream == upstream.Key);
+        .Select(name => _names.NameOf(new(upstream, name))).OfType<RepositoryName>()
+        .Where(name => string.CompareOrdinal(name.Value, last) > 0)
+        // Names under two prefixes come in the order of the upstream's own.
+        .OrderBy(name => name.Value, StringComparer.Ordinal);
 
     /// <summary>Those with something in them that the upstream has not got yet, for an asker who could get it here.</summary>
     private async ValueTask<List<RepositoryName>> StagedAsync(
@@ -74,11 +76,11 @@ internal sealed partial class RepositoryRouter
             var page = volume.KeptAfter(last, Math.Max(count, 1));
             foreach (var name in page.Items)
             {
-                var asker = askerOf(name);
-                if (ByPrefix(name.Value) is not { Upstream: null } || !asker.MayPull) continue;
+                var (place, asker) = (new Place(null, name), askerOf(name));
+                if (_names.NameOf(place) is null || !asker.MayPull) continue;
                 // None is made ready where there is nothing to ask of it.
                 var isListed = judge.Engine.AdmitsEverything
-                    || await Ready(null, name.Value).Repository!.IsListedAsync(asker, cancellationToken);
+                    || (Ready(place, null) is { } routed && await routed.Repository!.IsListedAsync(asker, cancellationToken));
                 if (!isListed) continue;
                 if (names.Count == count) return new(names, true);
                 names.Add(name);

@@ -25,7 +25,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<TagState>>(Live(tag) is { } live
             ? new Result<TagState>.Found(live, Provenance.Hit)
-            : new Result<TagState>.Absent(Provenance.Hit));
+            : new Result<TagState>.Absent(Provenance.Local));
 
     /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
     public TagState? Live(TagName tag)
@@ -48,7 +48,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<StoredManifest>>(ReadManifest(digest) is { } manifest
             ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
-            : new Result<StoredManifest>.Absent(Provenance.Hit));
+            : new Result<StoredManifest>.Absent(Provenance.Local));
 
     /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone.</summary>
     public StoredManifest? ReadManifest(Digest digest)
@@ -75,7 +75,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<IContent>>(OpenBlob(digest) is { } content
             ? new Result<IContent>.Found(content, Provenance.Hit)
-            : new Result<IContent>.Absent(Provenance.Hit));
+            : new Result<IContent>.Absent(Provenance.Local));
 
     private FileContent? OpenBlob(Digest digest)
     {
@@ -145,7 +145,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         var page = _state.TagsAfter(last, count, TagNames);
         return ValueTask.FromResult<Result<Page<TagName>>>(page.Items.Count > 0 || Exists
             ? new Result<Page<TagName>>.Found(page, Provenance.Hit)
-            : new Result<Page<TagName>>.Absent(Provenance.Hit));
+            : new Result<Page<TagName>>.Absent(Provenance.Local));
     }
 
     /// <summary>Whether the repository has, or has had, a manifest.</summary>

@@ -1,0 +1,143 @@
+using RouteOptions = Gateway.Configuration.RouteOptions;
+using System.Collections.Immutable;
+using Gateway.Configuration;
+using Gateway.Oci;
+
+namespace Gateway.Repositories;
+
+/// <summary>Where a repository lies.</summary>
+/// <param name="Upstream">Null for built-in storage.</param>
+/// <param name="Name">The upstream's own name for it (on Docker Hub <c>library/nginx</c>, never <c>nginx</c>); the whole name in built-in
+/// storage.</param>
+internal readonly record struct Place(UpstreamOptions? Upstream, RepositoryName Name);
+
+/// <summary>
+/// Which repository a name means, and the one name that each repository has. Rights and rules are asked by that name, whatever host,
+/// <c>?ns=</c> or path a request comes with. That name, written as a path, leads back to the repository; a repository without such a name,
+/// because routes give all of its names to others, cannot be reached.
+/// </summary>
+internal sealed class RepositoryNames
+{
+    /// <summary>What every path of the API begins with.</summary>
+    private const string ApiVersion = "v2";
+
+    private readonly GatewayOptions _options;
+
+    // Longest prefix first; the route of every upstream is among them.
+    private readonly ImmutableArray<RouteOptions> _routes;
+
+    public RepositoryNames(GatewayOptions options)
+    {
+        _options = options;
+        _routes = [.. Completion.WithRouteOfEach(options.Upstreams, options.Routes)];
+    }
+
+    /// <summary>The repository that a path means, without regard to what else a request came with; null when no route leads there.</summary>
+    /// <param name="byPrefix">Whether the route for all the rest, whose prefix is empty, is left out.</param>
+    public Place? Find(RepositoryName path, bool byPrefix = false)
+    {
+        foreach (var route in _routes)
+        {
+            if (byPrefix && route.Prefix.Length == 0) continue;
+            if (IsBelow(path.Value, route.Prefix)) return At(route, path, takesPrefixOff: true);
+        }
+        return null;
+    }
+
+    /// <summary>
+    /// The repository that a request means: by <c>?ns=</c>, which is a closed lookup key, else by a host that means a route, else by its
+    /// path. Null when there is none.
+    /// </summary>
+    public Place? Find(string host, string? ns, RepositoryName path)
+    {
+        if (ns is not null) return Named(ns) is { } upstream ? Of(upstream, path) : null;
+        foreach (var route in _routes)
+        {
+            // The host stands for the prefix, which such clients cannot write.
+            if (route.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase)) return At(route, path, takesPrefixOff: false);
+        }
+        return Find(path);
+    }
+
+    /// <summary>The upstream that this value of <c>?ns=</c> means; null for none.</summary>
+    public UpstreamOptions? Named(string ns)
+    {
+        foreach (var upstream in _options.Upstreams.Values)
+        {
+            if (upstream.Namespaces.Contains(ns, StringComparer.Ordinal)) return upstream;
+        }
+        return null;
+    }
+
+    /// <summary>
+    /// The repository's name: of the names that its routes give it, the first that leads to it, longest prefix first. Null where none does,
+    /// because a longer prefix leads elsewhere, the name would be too long, or a client wrote a part of it twice.
+    /// </summary>
+    public RepositoryName? NameOf(Place place)
+    {
+        if (WrittenTwice(place) is not null) return null;
+        if (place.Upstream is null) return Find(place.Name) == place ? place.Name : null;
+        foreach (var route in _routes)
+        {
+            if (route.Upstream != place.Upstream.Key) continue;
+            if (Join(route.Prefix, place.Name.Value) is { } name && Find(name) == place) return name;
+        }
+        return null;
+    }
+
+    /// <summary>
+    /// What is likely wrong where a request finds nothing, and what to do; null where there is nothing more to say than that.
+    /// </summary>
+    public string? HintFor(string host, string? ns, RepositoryName path)
+    {
+        if (Find(host, ns, path) is not { } place)
+            return ns is null ? null : $"{ns} is not an upstream of this gateway; add it under upstreams in the gateway's configuration";
+        var first = FirstOf(place.Name);
+        if ((WrittenTwice(place) ?? (first == ApiVersion ? first : null)) is { } twice)
+        {
+            return twice == ApiVersion
+                ? "the client sends /v2 twice; remove /v2 from its address of this gateway, or write override_path = true beside it"
+                : $"the client sends {twice} twice; remove it from the image's name, or from the client's address of this gateway";
+        }
+        if (NameOf(place) is null) return "another route of this gateway has its name; give its upstream a route with a prefix of its own";
+        return place.Upstream is null && first.Contains('.', StringComparison.Ordinal)
+            ? $"{first} is not an upstream of this gateway; add it under upstreams in the gateway's configuration"
+            : null;
+    }
+
+    // A client whose address of the gateway has the API's path or the registry's name in it already. The upstream could only answer that
+    // there is no such repository; one that has a repository with such a name is not known (docs/upstreams.md).
+    private static string? WrittenTwice(Place place)
+    {
+        if (place.Upstream is not { } upstream) return null;
+        var first = FirstOf(place.Name);
+        if (first == ApiVersion) return first;
+        var isHost = first.Contains('.', StringComparison.Ordinal);
+        return isHost && (first == upstream.Key || upstream.Namespaces.Contains(first, StringComparer.Ordinal)) ? first : null;
+    }
+
+    private static string FirstOf(RepositoryName name) =>
+        name.Value.IndexOf('/', StringComparison.Ordinal) is var slash and >= 0 ? name.Value[..slash] : name.Value;
+
+    private Place? At(RouteOptions route, RepositoryName path, bool takesPrefixOff)
+    {
+        if (route.Upstream is { } key)
+            return Of(_options.Upstreams[key], path, takesPrefixOff && route.Prefix.Length > 0 ? route.Prefix.Length + 1 : 0);
+        var name = takesPrefixOff ? path : Join(route.Prefix, path.Value);
+        return name is { } own ? new Place(null, own) : null;
+    }
+
+    /// <param name="skip">Characters of the path that are not the upstream's.</param>
+    private static Place Of(UpstreamOptions upstream, RepositoryName path, int skip = 0)
+    {
+        var rest = path.Value.AsSpan(skip);
+        if (upstream.Library && !rest.Contains('/')) return new(upstream, RepositoryName.Parse($"library/{rest}"));
+        return new(upstream, skip == 0 ? path : RepositoryName.Parse(rest));
+    }
+
+    private static bool IsBelow(string path, string prefix) => prefix.Length == 0
+        || (path.Length > prefix.Length + 1 && path[prefix.Length] == '/' && path.StartsWith(prefix, StringComparison.Ordinal));
+
+    private static RepositoryName? Join(string prefix, string path) =>
+        RepositoryName.TryParse(prefix.Length == 0 ? path : $"{prefix}/{path}", out var name) ? name : null;
+}
