@@ -54,7 +54,8 @@ internal sealed class PolicyTrial
         if (ImageReference.Parse(question.Reference) is not { Reference: var what } image)
             return new(
                 null,
-                $"expected repository:tag or repository@digest, or a decision that is still kept, got {Printable.Quote(question.Reference)}");
+                "expected repository:tag or repository@digest, or a decision that is still kept, "
+                + $"got {Printable.Quote(question.Reference)}");
         if (StageOf(question.Stage) is not { } stage)
             return new(null, $"expected a stage such as push, tag or pull, got {Printable.Quote(question.Stage)}");
         var trial = new PolicyTrial(options, policy, volume, question.At);

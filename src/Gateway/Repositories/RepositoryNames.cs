@@ -32,7 +32,7 @@ internal sealed class RepositoryNames
         _routes = [.. Completion.WithRouteOfEach(options.Upstreams, options.Routes)];
     }
 
-    /// <summary>The repository that a path means, without regard to what else a request came with; null when no route leads there.</summary>
+    /// <summary>The repository that a path means, whatever else a request came with; null when no route leads there.</summary>
     /// <param name="byPrefix">Whether the route for all the rest, whose prefix is empty, is left out.</param>
     public Place? Find(RepositoryName path, bool byPrefix = false)
     {

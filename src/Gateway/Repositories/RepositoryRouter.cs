@@ -72,7 +72,8 @@ internal sealed partial class RepositoryRouter(
             isPath ? _names.Find(path) : null,
             atRegistry,
         ];
-        return places.Select(place => place is { Upstream: not null } ? Ready(place.Value, null) : null).FirstOrDefault(r => r is not null);
+        var ofUpstreams = places.OfType<Place>().Where(place => place.Upstream is not null);
+        return ofUpstreams.Select(place => Ready(place, null)).FirstOrDefault(routed => routed is not null);
     }
 
     /// <summary>The upstream whose content lies under this folder; null for one that is not configured, or not at these addresses.</summary>
@@ -135,7 +136,7 @@ internal sealed partial class RepositoryRouter(
     private async Task SweepStagedAsync(string path, CancellationToken cancellationToken)
     {
         var slash = path.IndexOf('/', StringComparison.Ordinal);
-        if (UpstreamOf(path[..slash]) is { } upstream && upstream.Auth != UpstreamAuth.Passthrough && options.FrontOf(upstream.Key) is not null)
+        if (UpstreamOf(path[..slash]) is { Auth: not UpstreamAuth.Passthrough } upstream && options.FrontOf(upstream.Key) is not null)
             await SweepAsync(new(upstream, RepositoryName.Parse(path.AsSpan(slash + 1))), cancellationToken);
         await volume.StagedContent.SweepAsync(volume.StagedContent.Of(path), cancellationToken);
     }
