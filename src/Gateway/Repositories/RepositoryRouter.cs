@@ -76,7 +76,7 @@ internal sealed partial class RepositoryRouter(
         return ofUpstreams.Select(place => Ready(place, null)).FirstOrDefault(routed => routed is not null);
     }
 
-    /// <summary>The upstream whose content lies under this folder; null for one that is not configured, or not at these addresses.</summary>
+    /// <summary>The upstream whose content lies under this folder; null for one that is not configured at these addresses.</summary>
     public UpstreamOptions? UpstreamOf(string folder) => _byFolder.Value.GetValueOrDefault(folder);
 
     /// <summary>
