@@ -70,11 +70,20 @@ public sealed class PolicyEngine
                     .ThenByDescending(static e => e.Verified).Take(MaxEvidence),
             ],
             ExceptionsUsed = [.. heard.SelectMany(static h => h.Exceptions).Distinct()],
-            Until = heard.Min(static h => h.Until),
+            Until = Earlier(heard.Min(static h => h.Until), UndecidedUntil(input)),
             OfBinding = _documents.Concat(_rules).Any(rule => rule.ReadsTag(input)),
             CouldBeMended = heard.Where(static h => h.Verdict.Effective > Outcome.Warn).All(static h => h.CouldBeMended),
         };
     }
+
+    // The kind of what could not be read may be another when it can: an upstream may answer again, a file be there again.
+    private static DateTimeOffset? UndecidedUntil(PolicyInput input) =>
+        input.Descendants.Select(static d => d.Manifest).Append(input.Manifest)
+            .Any(manifest => ManifestKinds.IsUndecided(manifest, input.Documents))
+            ? input.Now + Contents.AskedAgainAfter
+            : null;
+
+    private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other ?? one : one;
 
     private static IEnumerable<RuleHearing> Hear(
         ImmutableArray<Rule> rules, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions) =>

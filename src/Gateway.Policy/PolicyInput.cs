@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
+using Gateway.Policy.Media;
 using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
@@ -33,21 +34,30 @@ public sealed record PolicyInput(
     /// <summary>What earlier questions about the same manifest found out; null to share nothing with them.</summary>
     public SharedFindings? Shared { get; init; }
 
-    /// <summary>The kind of a manifest of this question, told by its structure and, for an index, by what is below it.</summary>
-    public ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, EvidenceBelow());
+    /// <summary>
+    /// What the layers are of the manifests here that have the form of evidence (<see cref="ManifestKinds.HasFormOfEvidence"/>), by the
+    /// blob's digest; absent where they could not be read: then the manifest is judged as an image.
+    /// </summary>
+    public ImmutableDictionary<Digest, DocumentForm> Documents { get; init; } = ImmutableDictionary<Digest, DocumentForm>.Empty;
+
+    /// <summary>
+    /// The kind of a manifest of this question, told by its form, by the bytes of evidence and, for an index, by what is below it.
+    /// </summary>
+    public ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, Documents, EvidenceBelow());
 
     // Read once for the question: an index may list a thousand indexes, and each of them is told by what is below.
     private IReadOnlySet<Digest> EvidenceBelow()
     {
-        if (_evidence is { } known && known.Of == Descendants) return known.Digests;
-        var read = new ReadBelow(Descendants, ManifestKinds.EvidenceAmong(Descendants));
+        if (_evidence is { } known && known.Of == Descendants && known.By == Documents) return known.Digests;
+        var read = new ReadBelow(Descendants, Documents, ManifestKinds.EvidenceAmong(Descendants, Documents));
         _evidence = read;
         return read.Digests;
     }
 
     private ReadBelow? _evidence;
 
-    private sealed record ReadBelow(ImmutableArray<(Digest Digest, Manifest Manifest)> Of, IReadOnlySet<Digest> Digests);
+    private sealed record ReadBelow(
+        ImmutableArray<(Digest Digest, Manifest Manifest)> Of, ImmutableDictionary<Digest, DocumentForm> By, IReadOnlySet<Digest> Digests);
 }
 
 /// <summary>
@@ -91,6 +101,9 @@ public enum FactKinds
     /// <see cref="Contents"/> of what is not here too: a rule that is enforced lets nobody have what has not been looked at.
     /// </summary>
     AbsentContents = 64,
+
+    /// <summary><see cref="Contents"/> of every layer of an image, whatever its media type claims: clients unpack them all.</summary>
+    LayerContents = 128,
 }
 
 /// <summary>What is known beyond the documents. The closure is the manifest, all below it, and the indexes above it.</summary>

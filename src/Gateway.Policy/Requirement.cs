@@ -93,6 +93,12 @@ internal interface IRequirement
     /// <summary>Whether it binds evidence whatever kinds the rule names.</summary>
     bool BindsEvidence => false;
 
+    /// <summary>
+    /// Whether it is about a tag, and binds whatever is bound to the tag: a rule's kinds do not matter to it, for the tag would not be what
+    /// the rule says of it whoever moved it with whatever.
+    /// </summary>
+    bool BindsEveryKind => false;
+
     /// <summary>Whether it can be about manifests of this kind at all.</summary>
     bool IsAbout(ManifestKind kind) => true;
 

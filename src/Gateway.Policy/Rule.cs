@@ -42,7 +42,7 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
 
     /// <summary>Whether the policy's default is kept away: some requirement is about this kind.</summary>
     public bool Covers(PolicyInput input, ManifestKind kind) =>
-        RuleMatch.MatchesPlace(options, input) && requirements.Any(requirement => IsAbout(requirement, kind));
+        RuleMatch.MatchesPlace(options, input) && requirements.Any(requirement => Covers(requirement, kind));
 
     // A requirement that is asked of an index is asked of everything below it; one that is asked of a child's kind only, of these
     // children.
@@ -50,11 +50,20 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
     {
         if (!RuleMatch.Requires(options, input)) return [];
         var own = (input.Digest, input.Manifest);
-        if (!IsAbout(requirement, input.KindOf(input.Manifest)))
+        if (!IsAbout(requirement, KindOf(input)))
             return input.Descendants.Where(child => IsAbout(requirement, input.KindOf(child.Manifest)));
         return requirement.Descends ? input.Descendants.Prepend(own) : [own];
     }
 
-    private bool IsAbout(IRequirement requirement, ManifestKind kind) =>
+    // Evidence has tags of its own. To a rule about other tags it is what anything else is that is bound to them.
+    private ManifestKind KindOf(PolicyInput input) =>
+        input.KindOf(input.Manifest) is var kind && kind == ManifestKind.Evidence && RuleMatch.NamesTags(options)
+        && input.Tag is { } tag && EvidenceTag.Parse(tag) is null
+            ? input.Manifest.IsIndex ? ManifestKind.Index : ManifestKind.Artifact
+            : kind;
+
+    private bool IsAbout(IRequirement requirement, ManifestKind kind) => requirement.BindsEveryKind || Covers(requirement, kind);
+
+    private bool Covers(IRequirement requirement, ManifestKind kind) =>
         requirement.IsAbout(kind) && (options.Kinds.Contains(kind) || (requirement.BindsEvidence && kind == ManifestKind.Evidence));
 }

@@ -64,7 +64,7 @@ public sealed class PolicyEngineTests
         var engine = new PolicyEngine(PolicyOf(Types(), Rule with { Kinds = [ManifestKind.Image] }));
         Assert.True(engine.Judge(Input(Wasm)).Admits);
         Assert.False(engine.Judge(Input(Encrypted)).Admits);
-        Assert.Equal(ManifestKind.Evidence, ManifestKinds.Of(CosignBundle));
+        Assert.Equal(ManifestKind.Evidence, KindOf(CosignBundle));
         Assert.False(engine.Judge(Input(CosignBundle)).Admits);
     }
 

@@ -95,7 +95,7 @@ public sealed class PolicyPropertyTests
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c =>
             c.policy.Judge(c.manifest).Outcome == c.policy.Judge(Index(c.manifest), c.manifest).Outcome
-                || ManifestKinds.Of(c.manifest) == ManifestKind.Evidence);
+                || KindOf(c.manifest) == ManifestKind.Evidence);
 
     [Fact]
     public void Every_message_is_one_short_printable_line() => Holds(

@@ -81,7 +81,7 @@ public sealed class RulePropertyTests
             RepositoryName.Parse("team/app"), tag is null ? null : TagName.Parse(tag), stage, DigestOf(manifest), manifest,
             manifest == Both ? [(DigestOf(Amd), Amd), (DigestOf(Image), Image)] : [])
         {
-            Now = Asking.Now, Facts = Facts(manifest, age, isSigned, isBound, os),
+            Now = Asking.Now, Facts = Facts(manifest, age, isSigned, isBound, os), Documents = ManifestKinds.Said([manifest, Amd, Image]),
         };
 
     private static PolicyFacts Facts(Manifest manifest, int age, bool isSigned, bool isBound, string os) => new()

@@ -51,7 +51,13 @@ internal static class Sample
 
     public static PolicyInput Input(Manifest manifest, params Manifest[] descendants) => new(
         RepositoryName.Parse("team/app"), null, Stage.Push, DigestOf(manifest), manifest,
-        [.. descendants.Select(static d => (DigestOf(d), d))]);
+        [.. descendants.Select(static d => (DigestOf(d), d))])
+    {
+        Documents = ManifestKinds.Said([manifest, .. descendants]),
+    };
+
+    /// <summary>The kind of a manifest whose layers' bytes are what their media types say.</summary>
+    public static ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, ManifestKinds.Said([manifest]));
 
     public static PolicyOptions PolicyOf(ArtifactTypeOptions? types = null, params RuleOptions[] rules) =>
         new() { Default = Outcome.Allow, ArtifactTypes = types, Rules = [.. rules] };

@@ -10,14 +10,17 @@ internal static class Contents
     /// How long a verdict holds that was given without all the bytes. Chosen: a pull brings the layers within a minute or so, and asking
     /// again costs little.
     /// </summary>
-    private static readonly TimeSpan AskedAgainAfter = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan AskedAgainAfter = TimeSpan.FromMinutes(1);
 
     /// <summary>What the bytes are; null when they are not here. What could not be read is a finding, and may be read later.</summary>
-    public static Content? Of(Hearing hearing, Descriptor blob)
+    /// <param name="hearing">Where it is asked.</param>
+    /// <param name="blob">The blob.</param>
+    /// <param name="whateverItClaims">Whether it matters also where the media type claims nothing that could be looked at.</param>
+    public static Content? Of(Hearing hearing, Descriptor blob, bool whateverItClaims = false)
     {
         var isKnown = hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content);
         if (isKnown && !content!.IsUnread) return content;
-        if (MediaClaims.IsAny(blob.MediaType) && blob.Urls.IsEmpty) hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
+        if ((whateverItClaims || MediaClaims.IsAny(blob.MediaType)) && blob.Urls.IsEmpty) hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
         if (isKnown)
             hearing.Findings.Add(new(
                 ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {content!.Flaw}", "try again in a minute")

@@ -5,15 +5,15 @@ namespace Gateway.Policy;
 
 /// <summary>
 /// Requires of an image that each layer, unpacked, is the one that its config names (<c>rootfs.diff_ids</c>): what a client that pulls the
-/// layers by the manifest and trusts the config gets. Layers whose bytes are not here, elsewhere by <c>urls</c> or encrypted are not looked
-/// at.
+/// layers by the manifest and trusts the config gets. A layer that cannot be compared is refused, whatever the reason: encrypted, elsewhere
+/// by <c>urls</c>, named by a digest that is not SHA-256.
 /// </summary>
 internal sealed class LayerDigestRequirement : IRequirement
 {
     private const string Fix = "build the image again";
 
     /// <inheritdoc/>
-    public FactKinds Needs => FactKinds.Contents | FactKinds.Configs;
+    public FactKinds Needs => FactKinds.Contents | FactKinds.LayerContents | FactKinds.Configs;
 
     /// <inheritdoc/>
     public void Check(Hearing hearing)
@@ -41,10 +41,19 @@ internal sealed class LayerDigestRequirement : IRequirement
 
     private static void CheckLayer(Hearing hearing, int index, Descriptor layer, Digest expected)
     {
-        if (!layer.Urls.IsEmpty || MediaClaims.IsEncrypted(layer.MediaType)) return;
-        if (Contents.Of(hearing, layer) is not { IsUnread: false } content || content.DiffId == expected) return;
-        // A config may name its layers by another algorithm than the one we hash with.
-        if (!content.DiffId.IsEmpty && content.DiffId.Algorithm != expected.Algorithm) return;
+        var content = Contents.Of(hearing, layer, whateverItClaims: true);
+        if (content is { IsUnread: true }) return; // a finding already
+        if (Unknown(layer, content, expected) is { } why)
+        {
+            hearing.Findings.Add(new(
+                ReasonCodes.LayerDigest, $"layer {layer.Digest.ToString()[..19]} {why}, so that it cannot be compared with its config",
+                "leave such images out of the rule's repositories")
+            {
+                Path = $"layers[{index}]", Expected = expected.ToString(), Found = layer.MediaType,
+            });
+            return;
+        }
+        if (content is null || content.DiffId == expected) return;
         var found = content.DiffId.IsEmpty ? "nothing that can be unpacked" : content.DiffId.ToString();
         hearing.Findings.Add(new(
             ReasonCodes.LayerDigest,
@@ -54,4 +63,11 @@ internal sealed class LayerDigestRequirement : IRequirement
             Path = $"layers[{index}]", Expected = expected.ToString(), Found = found,
         });
     }
+
+    // Why nothing that is here, or that could be fetched, says what the layer unpacks to; null where it can be known.
+    private static string? Unknown(Descriptor layer, Content? content, Digest expected) =>
+        MediaClaims.IsEncrypted(layer.MediaType) ? "is encrypted"
+        : expected.Algorithm != DigestAlgorithm.Sha256 ? $"is named by {expected.AlgorithmName} instead of sha256 in its config"
+        : content is null && !layer.Urls.IsEmpty ? "is elsewhere (urls)"
+        : null;
 }

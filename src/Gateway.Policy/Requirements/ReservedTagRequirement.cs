@@ -1,4 +1,4 @@
-using System.Text.RegularExpressions;
+using Gateway.Oci;
 
 namespace Gateway.Policy;
 
@@ -6,7 +6,7 @@ namespace Gateway.Policy;
 /// Keeps the tags under which clients look for evidence for evidence: an image there would be taken for a signature by what goes by names
 /// (docs/policy.md, "Reserved tags").
 /// </summary>
-internal sealed partial class ReservedTagRequirement : IRequirement
+internal sealed class ReservedTagRequirement : IRequirement
 {
     /// <inheritdoc/>
     public bool Descends => false;
@@ -18,19 +18,22 @@ internal sealed partial class ReservedTagRequirement : IRequirement
     /// <inheritdoc/>
     public void Check(Hearing hearing)
     {
-        if (hearing.Input.Tag is not { } tag || hearing.Input.Stage == Stage.Pull || hearing.Kind == ManifestKind.Evidence) return;
-        if (Form().Match(tag.Value) is not { Success: true } match) return;
-        // Clients without the referrers API keep an index there of all that refers to the digest, whatever it is.
-        if (!match.Groups["suffix"].Success && hearing.Manifest.IsIndex) return;
+        if (hearing.Input.Tag is not { } tag || hearing.Input.Stage == Stage.Pull) return;
+        if (EvidenceTag.Parse(tag) is not { } reserved) return;
+        if (reserved.IsBare ? MayBeBare(hearing, reserved) : hearing.Kind == ManifestKind.Evidence) return;
         var kind = hearing.Kind.ToString().ToLowerInvariant();
+        var (expected, fix) = reserved.IsBare
+            ? ("an index of what refers to that digest, or the manifest of that digest", "push it by its digest")
+            : ("evidence", "push it under another tag");
         hearing.Findings.Add(new(
-            ReasonCodes.TagReserved, $"tag {tag.Value[..19]}...{match.Groups["suffix"].Value} is for evidence, this is of kind {kind}",
-            "push it under another tag")
+            ReasonCodes.TagReserved, $"tag {tag.Value[..19]}...{reserved.Suffix} is for {expected}, this is of kind {kind}", fix)
         {
-            Path = tag.Value, Expected = "evidence", Found = kind,
+            Path = tag.Value, Expected = expected, Found = kind,
         });
     }
 
-    [GeneratedRegex(@"\Asha256-[0-9a-f]{64}(?<suffix>\.(sig|att|sbom))?\z", RegexOptions.NonBacktracking)]
-    private static partial Regex Form();
+    // Clients without the referrers API keep an index there of all that refers to the digest, whatever it is; `cosign copy` tags each
+    // manifest by its own digest. Nothing else has a use there, and a single signature would be found by no client.
+    private static bool MayBeBare(Hearing hearing, EvidenceTag tag) =>
+        hearing.Manifest.IsIndex || hearing.NamesOf(hearing.Digest).Contains(tag.Subject);
 }

@@ -2,7 +2,9 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Requires that a tag stays what it was, or moves to no lower version.</summary>
+/// <summary>
+/// Requires that a tag stays what it was, or moves to no lower version, whatever is pushed to it; the tags of evidence are evidence's own.
+/// </summary>
 internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequirement
 {
     // image-spec, annotations.md.
@@ -14,6 +16,10 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     /// <inheritdoc/>
     public bool Descends => false;
 
+    // An image that must not be moved is moved by a signature or a chart under its tag just so.
+    /// <inheritdoc/>
+    public bool BindsEveryKind => true;
+
     // A pull finds the tag where it is.
     /// <inheritdoc/>
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
@@ -23,6 +29,8 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     {
         var input = hearing.Input;
         if (input.Tag is not { } tag || input.Stage == Stage.Pull || !hearing.IsAsked) return;
+        // Signers add to what stands under a tag of evidence, and nobody pulls an image by it.
+        if (hearing.Kind == ManifestKind.Evidence && EvidenceTag.Parse(tag) is not null) return;
         var (history, digest) = (input.Facts.TagHistory, input.Digest);
         if (history.IsEmpty || history[0].Digest == digest) return;
         var isVersion = SemanticVersion.Parse(tag.Value) is not null;

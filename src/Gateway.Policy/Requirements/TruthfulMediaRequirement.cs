@@ -19,12 +19,25 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
     {
         foreach (var blob in hearing.Manifest.Blobs)
         {
-            if (MediaClaims.IsEncrypted(blob.MediaType)) hearing.Findings.Add(Opaque(blob));
-            else if (Contents.Of(hearing, blob) is { IsUnread: false } content && ProblemOf(blob.MediaType, content) is { } problem)
+            if (MediaClaims.IsEncrypted(blob.MediaType))
+            {
+                hearing.Findings.Add(Opaque(blob, "is encrypted, nobody here can look into it", "leave encrypted images"));
+                continue;
+            }
+            var content = Contents.Of(hearing, blob);
+            if (content is null && !blob.Urls.IsEmpty && IsLookedAt(blob.MediaType))
+                hearing.Findings.Add(Opaque(blob, "is elsewhere (urls), nobody here can look into it", "leave images with such layers"));
+            if (content is { IsUnread: false } && ProblemOf(blob.MediaType, content) is { } problem)
                 hearing.Findings.Add(Untruthful(blob, problem));
         }
         if (hearing.Manifest.IsIndex) CheckEntries(hearing);
     }
+
+    private bool IsLookedAt(string type) =>
+        (MediaClaims.PackingOf(type) == Packing.Gzip && claims.Contains(MediaClaim.Gzip))
+        || (MediaClaims.PackingOf(type) == Packing.Zstd && claims.Contains(MediaClaim.Zstd))
+        || (MediaClaims.IsTar(type) && claims.Contains(MediaClaim.Tar))
+        || (MediaClaims.IsJson(type) && claims.Contains(MediaClaim.Json));
 
     private string? ProblemOf(string type, Content content)
     {
@@ -60,9 +73,8 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
 
     private static bool Agrees(string said, string truth) => said.Length == 0 || said == truth;
 
-    private static Finding Opaque(Descriptor blob) => new(
-        ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) is encrypted, nobody here can look into it",
-        "leave encrypted images out of the rule's repositories")
+    private static Finding Opaque(Descriptor blob, string why, string leave) => new(
+        ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {why}", $"{leave} out of the rule's repositories")
     {
         Path = blob.Digest.ToString(), Expected = "content that can be looked into", Found = blob.MediaType,
     };

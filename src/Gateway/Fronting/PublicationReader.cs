@@ -69,7 +69,7 @@ internal sealed class PublicationReader
     private Published Published(StoredManifest manifest)
     {
         // What was staged with a tag of evidence was withheld with it.
-        var withheld = _staged.TagsOf(manifest.Digest).Where(t => !EvidenceNotes.SubjectOf(t).IsEmpty);
+        var withheld = _staged.TagsOf(manifest.Digest).Where(t => !EvidenceNotes.SubjectOf(t, manifest.Digest).IsEmpty);
         var tags = _bound[manifest.Digest].Union(withheld);
         return new(manifest, [.. tags], SubjectsOf(manifest.Digest).Any());
     }

@@ -35,7 +35,7 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
             return;
         // What refers itself is not looked into once more: signatures of signatures would have no end.
         if (change.Operations.Any(o =>
-                o is Operation.AddReferrer || (o is Operation.SetLive set && !EvidenceNotes.SubjectOf(set.Tag).IsEmpty)))
+                o is Operation.AddReferrer || (o is Operation.SetLive set && !EvidenceNotes.SubjectOf(set.Tag, set.Digest).IsEmpty)))
             return;
         foreach (var subject in change.Operations.OfType<Operation.StoreManifest>().Select(o => o.Digest))
         {

@@ -26,6 +26,9 @@ internal sealed class BlobContents
 
     private static readonly MediaSniffer Sniffer = new(Zstd.Unpack);
 
+    /// <summary>Which of them are plain documents.</summary>
+    public BlobDocuments Documents { get; } = new();
+
     private readonly ConcurrentDictionary<Digest, Content> _found = new();
     private readonly ConcurrentDictionary<(Digest, BlobUseKind), Lazy<Task<Content?>>> _running = new();
 
@@ -84,7 +87,7 @@ internal sealed class BlobContents
         }
     }
 
-    private sealed class Source(IContent content, long length) : IByteSource
+    internal sealed class Source(IContent content, long length) : IByteSource
     {
         private long _offset;
 

@@ -56,6 +56,9 @@ internal sealed class Closure
     /// <summary>Every manifest below an index that the repository holds, in the index's order.</summary>
     public ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants { get; private set; } = [];
 
+    /// <summary>See <see cref="PolicyInput.Documents"/>.</summary>
+    public ImmutableDictionary<Digest, DocumentForm> Documents { get; private set; } = ImmutableDictionary<Digest, DocumentForm>.Empty;
+
     /// <summary>What a change must state that rests on a verdict about this.</summary>
     public ImmutableArray<(Digest Subject, long Version)> Versions => [.. _versions.Select(v => (v.Key, v.Value))];
 
@@ -73,6 +76,8 @@ internal sealed class Closure
         if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
         foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
+        closure.Documents = await contents.Documents.ReadAsync(
+            backing, closure.Descendants.Select(static d => d.Manifest).Append(manifest.Manifest), cancellationToken);
         return closure;
     }
 
@@ -85,8 +90,8 @@ internal sealed class Closure
         if (missing.HasFlag(FactKinds.Above)) _facts = _facts with { Above = await ReadAboveAsync(cancellationToken) };
         if (missing.HasFlag(FactKinds.Evidence)) await ReadEvidenceAsync(cancellationToken);
         if (missing.HasFlag(FactKinds.FirstSeen)) _facts = _facts with { FirstSeen = ReadFirstSeen() };
-        if (missing.HasFlag(FactKinds.Contents) || missing.HasFlag(FactKinds.AbsentContents))
-            _facts = _facts with { Contents = await ReadContentsAsync(needs.HasFlag(FactKinds.AbsentContents), cancellationToken) };
+        if ((missing & (FactKinds.Contents | FactKinds.AbsentContents | FactKinds.LayerContents)) != 0)
+            _facts = _facts with { Contents = await ReadContentsAsync(needs, cancellationToken) };
         _known |= missing;
         var history = needs.HasFlag(FactKinds.TagHistory) && tag is { } named ? await ReadHistoryAsync(named, cancellationToken) : [];
         var facts = _facts with { TagHistory = history };
@@ -107,7 +112,7 @@ internal sealed class Closure
         var evidence = ImmutableDictionary.CreateBuilder<Digest, ImmutableArray<Evidence>>();
         var beyond = ImmutableHashSet.CreateBuilder<Digest>();
         // What it finds out about one may be evidence too: it is no subject of this question.
-        var images = All.Where(static m => ManifestKinds.Of(m.Manifest) != ManifestKind.Evidence);
+        var images = All.Where(m => ManifestKinds.Of(m.Manifest, Documents) != ManifestKind.Evidence);
         Digest[] subjects = [.. images.Select(static m => m.Digest).Distinct()];
         await ReadAsync(subjects);
         // Nobody's junk is read at the cost of another's signature; what is left when all were read is for those who have more.
@@ -140,15 +145,19 @@ internal sealed class Closure
     }
 
     /// <summary>All are read side by side, and waited for together.</summary>
-    private async ValueTask<ImmutableDictionary<Digest, Content>> ReadContentsAsync(bool evenAbsent, CancellationToken cancellationToken)
+    private async ValueTask<ImmutableDictionary<Digest, Content>> ReadContentsAsync(FactKinds needs, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(BlobContents.Wait);
-        var claiming = All.SelectMany(m => m.Manifest.Blobs)
-            .Where(b => b.Urls.IsEmpty && MediaClaims.IsAny(b.MediaType))
+        var evenAbsent = needs.HasFlag(FactKinds.AbsentContents);
+        var layers = needs.HasFlag(FactKinds.LayerContents)
+            ? All.Where(m => ManifestKinds.Of(m.Manifest, Documents) == ManifestKind.Image).SelectMany(m => m.Manifest.Layers)
+            : [];
+        var claiming = All.SelectMany(m => m.Manifest.Blobs).Where(b => MediaClaims.IsAny(b.MediaType)).Concat(layers)
             .DistinctBy(b => b.Digest);
         var found = await Task.WhenAll(claiming.Select(async blob =>
-            (blob.Digest, Content: await _contents.FindAsync(_backing, blob, evenAbsent ? BlobUse.Whole : BlobUse.Here, patience.Token))));
+            (blob.Digest, Content: await _contents.FindAsync(
+                _backing, blob, evenAbsent && blob.Urls.IsEmpty ? BlobUse.Whole : BlobUse.Here, patience.Token))));
         cancellationToken.ThrowIfCancellationRequested();
         return found.Where(f => f.Content is not null).ToImmutableDictionary(f => f.Digest, f => f.Content!);
     }

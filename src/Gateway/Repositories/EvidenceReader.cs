@@ -54,7 +54,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
 
     /// <summary>Whether a manifest can be evidence about a subject: by its form, and by its own word where it has one.</summary>
     public static bool IsAbout(Manifest manifest, Digest subject) =>
-        ManifestKinds.Of(manifest) == ManifestKind.Evidence && (manifest.Subject is null || manifest.Subject.Digest == subject);
+        ManifestKinds.HasFormOfEvidence(manifest) && (manifest.Subject is null || manifest.Subject.Digest == subject);
 
     private static TagName? TagOf(Digest subject) =>
         subject.Algorithm == DigestAlgorithm.Sha256 ? TagName.Parse($"sha256-{subject.Hex}.sig") : null;
@@ -64,7 +64,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     {
         if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
             return null;
-        if (manifest.IsStored || ManifestKinds.Of(manifest.Manifest) != ManifestKind.Evidence) return manifest;
+        if (manifest.IsStored || !ManifestKinds.HasFormOfEvidence(manifest.Manifest)) return manifest;
         try
         {
             var keeping = Keeping.Operations(manifest, default, isAdmitted: true, clock.GetUtcNow());

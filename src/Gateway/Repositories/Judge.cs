@@ -177,6 +177,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
             Shared = closure.Shared,
             Canonical = closure.Canonical,
             EvidenceFrom = closure.EvidenceFrom,
+            Documents = closure.Documents,
         };
         return engine.Needs(input) is var needs and not FactKinds.None
             ? input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) }
@@ -197,12 +198,12 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     }
 
     /// <summary>
-    /// Whether a tag takes nothing but promotions: a rule of the stage promote, and neither of push nor of tag, is about it.
+    /// Whether a tag takes nothing but promotions, whatever is pushed to it: a rule of the stage promote, and neither of push nor of tag, is
+    /// about it.
     /// </summary>
-    public bool IsProtected(RepositoryName name, TagName tag, ManifestKind kind) => engine.Policy?.Rules.Any(rule =>
+    public bool IsProtected(RepositoryName name, TagName tag) => engine.Policy?.Rules.Any(rule =>
         rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
-        && rule.Mode == RuleMode.Enforce && rule.Kinds.Contains(kind)
-        && rule.IsAbout(name)
+        && rule.Mode == RuleMode.Enforce && rule.IsAbout(name)
         && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))
         && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
 

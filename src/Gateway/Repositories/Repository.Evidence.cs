@@ -35,10 +35,12 @@ internal sealed partial class Repository
     /// </summary>
     private static readonly TimeSpan ReviewTime = TimeSpan.FromSeconds(2);
 
-    /// <summary>The subjects that a push of evidence names by its tags, and not itself.</summary>
+    /// <summary>
+    /// The subjects that a push of evidence names by its tags, and not itself: by cosign's tags with a suffix, for a bare one holds an index.
+    /// </summary>
     private static IEnumerable<Digest> TaggedSubjects(StoredManifest evidence, IEnumerable<TagName> tags) =>
-        evidence.Manifest.Subject is null && ManifestKinds.Of(evidence.Manifest) == ManifestKind.Evidence
-            ? tags.Select(EvidenceNotes.SubjectOf).Where(s => !s.IsEmpty).Distinct()
+        evidence.Manifest.Subject is null && ManifestKinds.HasFormOfEvidence(evidence.Manifest)
+            ? tags.Select(EvidenceTag.Parse).Where(static tag => tag is { IsBare: false }).Select(static tag => tag!.Value.Subject).Distinct()
             : [];
 
     /// <summary>A refusal, where there is too much already of what a push says something about; what is here may be pushed again.</summary>
@@ -72,7 +74,7 @@ internal sealed partial class Repository
     private async ValueTask<Review> ReviewAsync(
         StoredManifest evidence, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything || ManifestKinds.Of(evidence.Manifest) != ManifestKind.Evidence) return Review.None;
+        if (judge.Engine.AdmitsEverything || !ManifestKinds.HasFormOfEvidence(evidence.Manifest)) return Review.None;
         var subjects = TaggedSubjects(evidence, tags).ToImmutableArray();
         if (evidence.Manifest.Subject is { } own) subjects = [own.Digest];
         if (subjects.IsEmpty) return Review.None;

@@ -150,8 +150,8 @@ internal sealed partial class Repository
     {
         if (arrival.IsRefused) return arrival.Refusal;
         if (judge.Engine.AdmitsEverything) return null;
-        var kind = ManifestKinds.Of(manifest.Manifest);
-        if (tags.FirstOrDefault(t => judge.IsProtected(Name, t, kind)) is { Value: not null } promoted)
+        var isEvidence = ManifestKinds.HasFormOfEvidence(manifest.Manifest);
+        if (tags.FirstOrDefault(t => judge.IsProtected(Name, t) && !(isEvidence && EvidenceTag.Parse(t) is not null)) is { Value: not null } promoted)
             return Denied(
                 "TAG_PROTECTED",
                 $"{Name}:{promoted} takes nothing but promotions; fix: push to another repository, sign, then "

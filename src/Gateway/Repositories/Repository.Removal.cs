@@ -54,7 +54,7 @@ internal sealed partial class Repository
     private async ValueTask<Answer<Digest>?> TryDeleteAsync(Asker asker, StoredManifest manifest, CancellationToken cancellationToken)
     {
         var digest = manifest.Digest;
-        var subjects = ManifestKinds.Of(manifest.Manifest) == ManifestKind.Evidence ? backing.SubjectsOf(digest) : [];
+        var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest) ? backing.SubjectsOf(digest) : [];
         var resting = await RestingOnAsync(manifest, subjects, cancellationToken);
         if (subjects.Count > 0 && !asker.MayAdmin && await InUseAsync(resting.Keys, digest, cancellationToken) is { } inUse)
             return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);

@@ -27,7 +27,7 @@ internal sealed partial class Repository
         // Read before it is known that no subject is here: a push that comes meanwhile is judged with the evidence, or without it again.
         var versions = subjects.Select(s => (s, backing.VersionOf(s))).ToArray();
         if (await backing.ReadManifestAsync(evidence, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
-            || ManifestKinds.Of(manifest.Manifest) != ManifestKind.Evidence)
+            || !ManifestKinds.HasFormOfEvidence(manifest.Manifest))
             return;
         foreach (var subject in backing.SubjectsOf(evidence))
         {

@@ -11,22 +11,11 @@ internal static class EvidenceNotes
     private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
 
     /// <summary>
-    /// The subject that a tag's name means; empty for any other tag. The bare fallback tag holds an index, and counts too.
+    /// The subject that a tag's name means, bound to this manifest; empty for any other tag, and for a manifest under its own digest's bare
+    /// tag, as <c>cosign copy</c> tags it: it says nothing about itself.
     /// </summary>
-    public static Digest SubjectOf(TagName tag)
-    {
-        var name = tag.Value.AsSpan();
-        foreach (var suffix in Suffixes)
-        {
-            if (!name.EndsWith(suffix, StringComparison.Ordinal)) continue;
-            name = name[..^suffix.Length];
-            break;
-        }
-        const string Prefix = "sha256-";
-        return name.StartsWith(Prefix, StringComparison.Ordinal) && Digest.TryParse($"sha256:{name[Prefix.Length..]}", out var subject)
-            ? subject
-            : default;
-    }
+    public static Digest SubjectOf(TagName tag, Digest bound) =>
+        EvidenceTag.Parse(tag) is { } known && known.Subject != bound ? known.Subject : default;
 
     /// <summary>
     /// The evidence of a subject: first what an admitting verdict has rested on, so that no flood of newer evidence hides it from a reader
@@ -55,7 +44,7 @@ internal static class EvidenceNotes
         if (repository.ReadManifest(evidence)?.Manifest.Subject is { } own) subjects.Add(own.Digest);
         foreach (var tag in repository.TagsOf(evidence))
         {
-            if (SubjectOf(tag) is { IsEmpty: false } subject) subjects.Add(subject);
+            if (SubjectOf(tag, evidence) is { IsEmpty: false } subject) subjects.Add(subject);
         }
         subjects.UnionWith(Subjects(root.Evidence(path)).Where(s => Disk.HasFile(root.Evidence(path, s, evidence))));
         return [.. subjects];

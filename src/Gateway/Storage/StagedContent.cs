@@ -104,7 +104,10 @@ internal sealed class StagedContent
         var needed = new HashSet<Digest>();
         var open = new Stack<Digest>(repository.Offers().Where(o => o.Expires > now).Select(o => o.Digest));
         foreach (var digest in repository.Forwards().Where(f => f.IsWaiting).SelectMany(f => f.Manifests)) open.Push(digest);
-        foreach (var tag in repository.Tags().Where(t => EvidenceNotes.SubjectOf(t).IsEmpty)) open.Push(repository.LiveOf(tag));
+        foreach (var tag in repository.Tags())
+        {
+            if (repository.LiveOf(tag) is var live && EvidenceNotes.SubjectOf(tag, live).IsEmpty) open.Push(live);
+        }
         while (open.TryPop(out var digest))
         {
             if (!needed.Add(digest)) continue;

@@ -146,6 +146,46 @@ public sealed class MediaTests
     }
 
     [Fact]
+    public void Layer_that_cannot_be_compared_is_refused_whatever_the_reason()
+    {
+        static string[] Codes(Descriptor layer, Content? content, Digest named)
+        {
+            var image = Artifact(MediaTypes.OciConfig) with { Layers = [layer] };
+            var asked = Question(image).With(facts => content is null ? facts : facts with
+            {
+                Contents = ImmutableDictionary<Digest, Content>.Empty.Add(layer.Digest, content),
+            });
+            var verdict = Checked.Ask(asked.WithConfigs((image, Runs("linux", "amd64") with { DiffIds = [named] })));
+            return [.. verdict.Codes().Where(static code => code != ReasonCodes.ForeignLayer)];
+        }
+        var (one, tar) = (Digest.Of("one"u8), TarInGzip with { DiffId = Digest.Of("one"u8) });
+        Assert.Empty(Codes(Descriptor(Gzip), tar, one));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(Descriptor(Gzip), tar, Digest.Of("other"u8, DigestAlgorithm.Sha512)));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(Descriptor(Gzip), tar, Digest.Of("one"u8, DigestAlgorithm.Sha512)));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(Descriptor(Gzip + "+encrypted"), tar, one));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(Descriptor(Gzip, "https://host.example/layer"), null, one));
+        Assert.Empty(Codes(Descriptor(Gzip, "https://host.example/layer"), tar, one));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(Descriptor("x/unknown"), tar, Digest.Of("other"u8)));
+        Assert.Empty(Codes(Descriptor("x/unknown"), tar, one));
+        Assert.Equal([ReasonCodes.MediaOpaque], Codes(Descriptor("x/unknown"), Content.Unread("is still being looked through"), one));
+    }
+
+    [Fact]
+    public void Layers_of_images_are_looked_at_whatever_their_types_claim() =>
+        Assert.True(new PolicyEngine(PolicyOf(null, new RuleOptions { Id = "a", Require = Checked })).Needs(Question(Image))
+            .HasFlag(FactKinds.LayerContents));
+
+    [Fact]
+    public void Bytes_elsewhere_are_opaque_where_their_claim_is_looked_at()
+    {
+        var image = Artifact(MediaTypes.OciConfig) with { Layers = [Descriptor(Gzip, "https://host.example/layer")] };
+        Assert.Contains(ReasonCodes.MediaOpaque, new RequireOptions { TruthfulMedia = [MediaClaim.Tar] }.Ask(Bytes(image)).Codes());
+        var others = new RequireOptions { TruthfulMedia = [MediaClaim.Zstd, MediaClaim.Json] };
+        Assert.DoesNotContain(ReasonCodes.MediaOpaque, others.Ask(Bytes(image)).Codes());
+        Assert.DoesNotContain(ReasonCodes.MediaOpaque, Truthful.Ask(Bytes(image, (Gzip, TarInGzip))).Codes());
+    }
+
+    [Fact]
     public void Config_that_is_here_and_cannot_be_read_names_no_layers() => Assert.Equal(
         [ReasonCodes.LayerDigest],
         Checked.Ask(Bytes(Artifact(MediaTypes.OciConfig, Gzip), (MediaTypes.OciConfig, new(Packing.None, ContentForm.Json, null))))

@@ -87,7 +87,6 @@ public sealed class TagTests
     [InlineData(".sig")]
     [InlineData(".att")]
     [InlineData(".sbom")]
-    [InlineData("")]
     public void Tag_of_evidence_is_for_evidence(string suffix)
     {
         var tag = $"sha256-{new string('a', 64)}{suffix}";
@@ -97,6 +96,66 @@ public sealed class TagTests
         Assert.True(none.Ask(Question(CosignSignature).By(tag)).Admits);
         Assert.True(none.Ask(Question(Image).By(tag, Stage.Pull)).Admits);
         Assert.True(none.Ask(Question(Image).By("sha256-" + new string('A', 64) + suffix)).Admits);
+    }
+
+    [Fact]
+    public void Bare_tag_is_for_an_index_and_for_the_manifest_of_that_digest()
+    {
+        var none = new RequireOptions();
+        Assert.Equal([ReasonCodes.TagReserved], none.Ask(Question(Image).By(Signature[..^4])).Codes());
+        Assert.Equal([ReasonCodes.TagReserved], none.Ask(Question(CosignSignature).By(Signature[..^4])).Codes());
+        Assert.Equal([ReasonCodes.TagReserved], none.Ask(Question(CosignBundle).By(Signature[..^4])).Codes());
+        foreach (var manifest in new[] { Image, HelmChart, CosignSignature, Index(Image) })
+        {
+            Assert.True(none.Ask(Question(manifest).By($"sha256-{DigestOf(manifest).Hex}")).Admits);
+            Assert.Equal(
+                manifest == CosignSignature, none.Ask(Question(manifest).By($"sha256-{DigestOf(manifest).Hex}.sig")).Admits);
+        }
+    }
+
+    [Fact]
+    public void Tag_stays_what_it_is_whatever_is_pushed_to_it()
+    {
+        foreach (var manifest in new[] { CosignSignature, CosignBundle, Notation, HelmChart, Sif, Index(CosignBundle), Index(Image) })
+        {
+            var input = Was(Question(manifest, CosignBundle, Image).By("v1"), Encrypted);
+            Assert.Contains(ReasonCodes.TagImmutable, Immutable.Ask(input).Codes());
+            Assert.Contains(ReasonCodes.TagImmutable, Immutable.Ask(input, r => r with { Kinds = [ManifestKind.Image] }).Codes());
+            var latest = Was(Question(manifest, CosignBundle, Image).By("latest"), Of("2.0.0"));
+            Assert.Contains(ReasonCodes.TagVersionLower, Monotonic.Ask(latest).Codes());
+        }
+    }
+
+    [Fact]
+    public void Tags_of_evidence_are_evidences_own()
+    {
+        var input = Was(Question(CosignSignature).By(Signature), Notation);
+        Assert.True(Immutable.Ask(input).Admits);
+        Assert.True(Immutable.Ask(Was(Question(Index(CosignBundle), CosignBundle).By(Signature[..^4]), Notation)).Admits);
+        Assert.False(Immutable.Ask(Was(Question(Index(HelmChart), HelmChart).By(Signature[..^4]), Notation)).Admits);
+    }
+
+    [Fact]
+    public void Rule_about_tags_is_asked_of_evidence_as_of_anything_else_under_other_tags()
+    {
+        var wide = new RequireOptions { Limits = new() { MinAge = TimeSpan.FromDays(1) } };
+        static RuleOptions Tagged(RuleOptions rule) => rule with { IncludeTags = ["v*", "sha256-*"] };
+        Assert.False(wide.Ask(Question(CosignSignature).By("v1", Stage.Pull), Tagged).Admits);
+        Assert.False(wide.Ask(Question(Index(CosignBundle), CosignBundle).By("v1", Stage.Pull), Tagged).Admits);
+        Assert.True(wide.Ask(Question(CosignSignature).By("v1", Stage.Pull), r => Tagged(r) with { Kinds = [ManifestKind.Image] }).Admits);
+        Assert.True(wide.Ask(Question(CosignSignature).By(Signature, Stage.Pull), Tagged).Admits);
+        Assert.True(wide.Ask(Question(CosignSignature).By("v1", Stage.Pull)).Admits);
+    }
+
+    [Fact]
+    public void Rule_about_a_tag_does_not_admit_what_the_default_refuses()
+    {
+        var policy = PolicyOf(null, new RuleOptions { Id = "r", Kinds = [ManifestKind.Image], Require = Immutable }) with
+        {
+            Default = Outcome.Deny,
+        };
+        Assert.Equal([ReasonCodes.NoRuleDefault], new PolicyEngine(policy).Judge(Question(HelmChart).By("v1")).Codes());
+        Assert.True(new PolicyEngine(policy).Judge(Question(Image).By("v1")).Admits);
     }
 
     [Fact]

@@ -191,7 +191,14 @@ public sealed class OfferTests : IAsyncLifetime
     {
         var subject = Digest.Of("one"u8);
         var tag = TagName.Parse(form.Replace("{0}", subject.Hex.ToString(), StringComparison.Ordinal));
-        Assert.Equal(means ? subject : default, EvidenceNotes.SubjectOf(tag));
+        Assert.Equal(means ? subject : default, EvidenceNotes.SubjectOf(tag, Digest.Of("two"u8)));
+    }
+
+    [Fact]
+    public void Manifest_under_its_own_digests_bare_tag_says_nothing_about_itself()
+    {
+        var digest = Digest.Of("one"u8);
+        Assert.Equal(default, EvidenceNotes.SubjectOf(TagName.Parse($"sha256-{digest.Hex}"), digest));
     }
 
     [Fact]

@@ -11,14 +11,32 @@ internal sealed partial class ImageLayout
 {
     private static readonly MediaSniffer Sniffer = new(Zstd.Unpack);
 
-    /// <summary>The same question with what the blobs are whose media types claim anything, each read whole.</summary>
+    /// <summary>
+    /// The same question with what the layers of evidence are. A manifest in a file of its own comes without any: they are what they are
+    /// said to be.
+    /// </summary>
+    public async Task<PolicyInput> WithDocumentsAsync(PolicyInput asked, CancellationToken cancellationToken)
+    {
+        var manifests = asked.Descendants.Select(static d => d.Manifest).Prepend(asked.Manifest);
+        if (_folder is null) return asked with { Documents = ManifestKinds.Said(manifests) };
+        var documents = ImmutableDictionary.CreateBuilder<Digest, DocumentForm>();
+        foreach (var layer in manifests.Where(ManifestKinds.HasFormOfEvidence).SelectMany(static m => m.Layers))
+        {
+            if (documents.ContainsKey(layer.Digest) || FileOf(layer.Digest) is not { } file) continue;
+            await using var stream = file.OpenRead();
+            documents[layer.Digest] = await PlainDocument.ReadAsync(new Source(stream), cancellationToken);
+        }
+        return asked with { Documents = documents.ToImmutable() };
+    }
+
+    /// <summary>The same question with what the blobs are, each read whole.</summary>
     /// <exception cref="DllNotFoundException">One is packed with zstd, and libzstd is not installed.</exception>
     public async Task<PolicyInput> WithContentsAsync(PolicyInput asked, CancellationToken cancellationToken)
     {
         var contents = ImmutableDictionary.CreateBuilder<Digest, Content>();
         foreach (var blob in asked.Descendants.Select(static d => d.Manifest).Prepend(asked.Manifest).SelectMany(static m => m.Blobs))
         {
-            if (!blob.Urls.IsEmpty || !MediaClaims.IsAny(blob.MediaType) || contents.ContainsKey(blob.Digest)) continue;
+            if (contents.ContainsKey(blob.Digest)) continue;
             if (FileOf(blob.Digest) is not { } file) continue;
             await using var stream = file.OpenRead();
             contents[blob.Digest] = await Sniffer.ReadAsync(new Source(stream), cancellationToken);

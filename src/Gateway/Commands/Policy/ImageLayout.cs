@@ -65,7 +65,7 @@ internal sealed partial class ImageLayout
         if (reference is null)
         {
             var children = _manifests.Values.SelectMany(static m => m.Children).Select(static c => c.Digest).ToHashSet();
-            var tops = _manifests.Where(m => !children.Contains(m.Key) && ManifestKinds.Of(m.Value) != ManifestKind.Evidence).ToArray();
+            var tops = _manifests.Where(m => !children.Contains(m.Key) && !ManifestKinds.HasFormOfEvidence(m.Value)).ToArray();
             return tops.Length == 1 ? tops[0].Key : _manifests.Count == 1 ? _manifests.Keys.First() : null;
         }
         if (Digest.TryParse(reference, out var digest)) return _manifests.ContainsKey(digest) ? digest : null;
@@ -116,7 +116,7 @@ internal sealed partial class ImageLayout
         var tagged = tags.ToDictionary(static tag => tag.Value, static tag => TagName.Parse(tag.Key));
         return
         [
-            .. _manifests.Where(m => ManifestKinds.Of(m.Value) == ManifestKind.Evidence)
+            .. _manifests.Where(m => ManifestKinds.HasFormOfEvidence(m.Value))
                 .Where(m => m.Value.Subject is { } about ? about.Digest == subject : tagged.ContainsKey(m.Key))
                 .Take(EvidenceBudget.MaxManifests)
                 .Select(m => new Evidence(
@@ -132,7 +132,7 @@ internal sealed partial class ImageLayout
 
     private ImageConfig? ConfigOf(Manifest manifest)
     {
-        if (manifest.Config is not { } config || ManifestKinds.Of(manifest) != ManifestKind.Image) return null;
+        if (manifest.Config is not { } config || !ManifestKinds.MayBeImage(manifest)) return null;
         return Blob(config.Digest, ImageConfigReader.MaxBytes) is { } bytes ? ImageConfigReader.Read(bytes) : null;
     }
 

@@ -60,7 +60,10 @@ internal static class LintDefaults
             if (rule.Require.Signatures.IsEmpty && rule.Require.Attestations.IsEmpty) continue;
             foreach (var (by, manifest, tag) in Signatures.Where(one => Asks(rule.Require, policy.Trust, one.By == Notation)))
             {
-                var verdict = engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []));
+                var verdict = engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, [])
+                {
+                    Documents = ManifestKinds.Said([manifest]),
+                });
                 if (!verdict.Admits && told.Add($"{by} {verdict.Reasons[0].Message}"))
                     yield return new(
                         path, "EVIDENCE_REFUSED",

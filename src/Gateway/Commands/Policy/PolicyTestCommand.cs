@@ -48,7 +48,7 @@ internal static partial class PolicyTestCommand
                 var came = one.Reference is null ? "none" : $"'{one.Reference}'";
                 return result with { Problem = $"expected a reference that names a manifest of {one.Image}, {came} came" };
             }
-            var asked = layout.Ask(one, digest, one.Now ?? DateTimeOffset.UtcNow);
+            var asked = await layout.WithDocumentsAsync(layout.Ask(one, digest, one.Now ?? DateTimeOffset.UtcNow), cancellationToken);
             if (engine.Needs(asked).HasFlag(FactKinds.Contents)) asked = await layout.WithContentsAsync(asked, cancellationToken);
             var verdict = engine.Judge(asked);
             string[] codes = [.. verdict.Reasons.Select(static reason => reason.Code).Distinct().Order(StringComparer.Ordinal)];

@@ -1,0 +1,28 @@
+namespace Gateway.Oci;
+
+/// <summary>
+/// A tag under which clients look for what is said about a manifest: <c>sha256-&lt;hex&gt;</c> with cosign's suffix <c>.sig</c>,
+/// <c>.att</c> or <c>.sbom</c> (SIGNATURE_SPEC.md), or bare, which holds an index of referrers for clients without the referrers API
+/// (distribution-spec, "Referrers Tag Schema").
+/// </summary>
+/// <param name="Subject">The manifest that the tag's name means.</param>
+/// <param name="Suffix">The suffix with its dot; empty for the bare tag.</param>
+public readonly record struct EvidenceTag(Digest Subject, string Suffix)
+{
+    private const string Prefix = "sha256-";
+
+    private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
+
+    /// <summary>Whether this is the bare tag. It is also what <c>cosign copy</c> gives the manifest of that digest itself.</summary>
+    public bool IsBare => Suffix.Length == 0;
+
+    /// <summary>The tag taken apart; null for any other tag.</summary>
+    public static EvidenceTag? Parse(TagName tag)
+    {
+        if (!tag.Value.StartsWith(Prefix, StringComparison.Ordinal)) return null;
+        var suffix = Suffixes.FirstOrDefault(suffix => tag.Value.EndsWith(suffix, StringComparison.Ordinal)) ?? "";
+        return Digest.TryParse($"sha256:{tag.Value.AsSpan()[Prefix.Length..^suffix.Length]}", out var subject)
+            ? new(subject, suffix)
+            : null;
+    }
+}
