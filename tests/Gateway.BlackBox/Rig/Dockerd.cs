@@ -31,6 +31,9 @@ internal sealed class Dockerd : IAsyncDisposable
 
     private string Host => $"unix://{_client.Folder["docker.sock"]}";
 
+    /// <summary>The containerd that it runs on, which pulls for itself too.</summary>
+    public Containerd Containerd => _containerd;
+
     /// <summary>Starts it.</summary>
     /// <param name="client">Whose folder it gets, and whose <c>docker</c> commands it answers.</param>
     /// <param name="daemonJson">Its daemon.json.</param>

@@ -1,0 +1,88 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox.Kinds;
+
+/// <summary>
+/// The kind of a manifest held against what real clients do with it: what any of them unpacks as a file system is no evidence, and what a
+/// client unpacks that looks at types is an image. <c>GATEWAY_COSTUMES</c> manifests by chance, or a few.
+/// </summary>
+public sealed class CostumeTests : IAsyncLifetime
+{
+    private const string Repository = "kinds/app";
+
+    private static readonly int Count =
+        int.TryParse(Environment.GetEnvironmentVariable("GATEWAY_COSTUMES"), CultureInfo.InvariantCulture, out var count) ? count : 6;
+
+    private UnpackingClients _clients = null!;
+    private GatewayProcess _gateway = null!;
+    private RawClient _raw = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        // Each kind is told by the warning of its own rule, which asks for what is never there.
+        var rules = ((string[])["image", "artifact", "evidence"]).Select(kind =>
+            $$"""{ id: is-{{kind}}, match: { repos: ["**"], kinds: [{{kind}}] }, require: { annotations: { none.such: { glob: "x" } } }, mode: warn }""");
+        _gateway = await GatewayProcess.StartAsync($$"""
+            policy:
+              default: allow
+              rules: [{{string.Join(",\n      ", rules)}}]
+            """);
+        _raw = new RawClient(_gateway.Host);
+        _clients = await UnpackingClients.StartAsync();
+    }
+
+    [Fact]
+    public async Task What_a_client_unpacks_is_judged_as_an_image()
+    {
+        var corpus = new CostumeCorpus(seed: 1);
+        Costumed[] manifests = [.. corpus.Known(), .. Enumerable.Range(0, Count).Select(_ => corpus.Next())];
+        var kinds = new Dictionary<string, string>();
+        foreach (var manifest in manifests) kinds[manifest.Tag] = await PushAsync(manifest);
+
+        var unpacked = new ConcurrentBag<(Costumed Manifest, string Client)>();
+        await Parallel.ForEachAsync(_clients.All, async (client, _) =>
+        {
+            foreach (var manifest in manifests)
+            {
+                if (await client.Value($"{_gateway.Host}/{Repository}:{manifest.Tag}")) unpacked.Add((manifest, client.Key));
+            }
+        });
+
+        foreach (var client in _clients.All.Keys)
+        {
+            var counts = manifests.GroupBy(m => kinds[m.Tag]).Select(g =>
+                $"{unpacked.Count(u => u.Client == client && kinds[u.Manifest.Tag] == g.Key)} of {g.Count()} of kind {g.Key}");
+            TestContext.Current.TestOutputHelper?.WriteLine($"{client} unpacked {string.Join(", ", counts)}");
+        }
+        var wrong = unpacked.Where(u => kinds[u.Manifest.Tag] is var kind
+            && (UnpackingClients.LooksAtNoType(u.Client) ? kind == "evidence" : kind != "image"));
+        Assert.True(!wrong.Any(), string.Join('\n', wrong.Select(u => $"{u.Client} unpacks {kinds[u.Manifest.Tag]} {u.Manifest.Description}")));
+        // The first is an image, which all but oras unpack; the next three are evidence as it is written.
+        Assert.Equal(
+            _clients.All.Keys.Where(static c => c != "oras").Order(),
+            unpacked.Where(u => u.Manifest == manifests[0]).Select(static u => u.Client).Order());
+        Assert.Contains(unpacked, static u => u.Client == "oras");
+        Assert.All(manifests[1..4], manifest => Assert.Equal("evidence", kinds[manifest.Tag]));
+        Assert.Equal("artifact", kinds[manifests.Single(static m => m.Description.StartsWith("a chart", StringComparison.Ordinal)).Tag]);
+    }
+
+    // Pushes it, and says what it was taken for.
+    private async Task<string> PushAsync(Costumed manifest)
+    {
+        foreach (var blob in manifest.Blobs) await _raw.BlobAsync(Repository, blob, "application/octet-stream");
+        using var pushed = await _raw.PushManifestAsync(Repository, manifest.Tag, manifest.Bytes, manifest.MediaType);
+        await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
+        var warning = string.Join(' ', pushed.Headers.GetValues("Warning"));
+        return ((string[])["image", "artifact", "evidence"]).Single(kind => warning.Contains($"'is-{kind}'", StringComparison.Ordinal));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _clients.DisposeAsync();
+        _raw.Dispose();
+        await _gateway.DisposeAsync();
+    }
+}
