@@ -20,7 +20,8 @@ internal static class Contents
     {
         var isKnown = hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content);
         if (isKnown && !content!.IsUnread) return content;
-        if ((whateverItClaims || MediaClaims.IsAny(blob.MediaType)) && blob.Urls.IsEmpty) hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
+        if ((whateverItClaims || MediaClaims.IsAny(blob.MediaType)) && blob.Urls.IsEmpty)
+            hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
         if (isKnown)
             hearing.Findings.Add(new(
                 ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {content!.Flaw}", "try again in a minute")

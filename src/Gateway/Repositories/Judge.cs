@@ -198,8 +198,8 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
     }
 
     /// <summary>
-    /// Whether a tag takes nothing but promotions, whatever is pushed to it: a rule of the stage promote, and neither of push nor of tag, is
-    /// about it.
+    /// Whether a tag takes nothing but promotions, whatever is pushed to it: a rule of the stage promote is about it, and that rule is
+    /// neither of push nor of tag.
     /// </summary>
     public bool IsProtected(RepositoryName name, TagName tag) => engine.Policy?.Rules.Any(rule =>
         rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)

@@ -36,11 +36,11 @@ internal sealed partial class Repository
     private static readonly TimeSpan ReviewTime = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// The subjects that a push of evidence names by its tags, and not itself: by cosign's tags with a suffix, for a bare one holds an index.
+    /// The subjects that a push of evidence names by its tags, and not itself: by cosign's tags with a suffix. A bare one holds an index.
     /// </summary>
     private static IEnumerable<Digest> TaggedSubjects(StoredManifest evidence, IEnumerable<TagName> tags) =>
         evidence.Manifest.Subject is null && ManifestKinds.HasFormOfEvidence(evidence.Manifest)
-            ? tags.Select(EvidenceTag.Parse).Where(static tag => tag is { IsBare: false }).Select(static tag => tag!.Value.Subject).Distinct()
+            ? tags.Select(EvidenceTag.Parse).OfType<EvidenceTag>().Where(static t => !t.IsBare).Select(static t => t.Subject).Distinct()
             : [];
 
     /// <summary>A refusal, where there is too much already of what a push says something about; what is here may be pushed again.</summary>

@@ -139,7 +139,8 @@ internal sealed partial class Repository
         if (about.IsEmpty || manifest.Manifest.Subject is not null) yield break;
         yield return new Operation.AddEvidence(about, manifest.Digest);
         // Where clients of the older form look for it; what is there already stays.
-        var tags = source.Backing.TagsOf(manifest.Digest).Where(t => EvidenceNotes.SubjectOf(t, manifest.Digest) == about && backing.LiveOf(t).IsEmpty);
+        var tags = source.Backing.TagsOf(manifest.Digest)
+            .Where(t => EvidenceNotes.SubjectOf(t, manifest.Digest) == about && backing.LiveOf(t).IsEmpty);
         foreach (var tag in tags) yield return new Operation.SetLive(tag, manifest.Digest);
     }
 }

@@ -150,19 +150,21 @@ internal sealed partial class Repository
     {
         if (arrival.IsRefused) return arrival.Refusal;
         if (judge.Engine.AdmitsEverything) return null;
+        // Only the tags of evidence are evidence's own: what is promoted can be signed.
         var isEvidence = ManifestKinds.HasFormOfEvidence(manifest.Manifest);
-        if (tags.FirstOrDefault(t => judge.IsProtected(Name, t) && !(isEvidence && EvidenceTag.Parse(t) is not null)) is { Value: not null } promoted)
+        var others = isEvidence ? tags.Where(static t => EvidenceTag.Parse(t) is null) : tags;
+        if (others.FirstOrDefault(t => judge.IsProtected(Name, t)) is { Value: not null } promoted)
             return Denied(
                 "TAG_PROTECTED",
                 $"{Name}:{promoted} takes nothing but promotions; fix: push to another repository, sign, then "
                 + $"gateway promote <repository>@{manifest.Digest} {Name}:{promoted}");
         var now = clock.GetUtcNow();
-        var others = backing.Offers().Where(o => o.Expires > now && !tags.Contains(o.Tag)).Count();
+        var waiting = backing.Offers().Where(o => o.Expires > now && !tags.Contains(o.Tag)).Count();
         var added = arrival.Tags.Count(t => !t.Verdict.Admits);
-        return added > 0 && others + added > judge.Quarantine.MaxPendingPerRepo
+        return added > 0 && waiting + added > judge.Quarantine.MaxPendingPerRepo
             ? Denied(
                 "LIMIT_PENDING",
-                $"{others} tags of {Name} wait already, policy.quarantine.maxPendingPerRepo is {judge.Quarantine.MaxPendingPerRepo}; "
+                $"{waiting} tags of {Name} wait already, policy.quarantine.maxPendingPerRepo is {judge.Quarantine.MaxPendingPerRepo}; "
                 + "sign or delete some first")
             : null;
     }

@@ -33,7 +33,8 @@ internal sealed class CostumeCorpus(int seed)
 
     private static readonly string[] Configs =
     [
-        OciLayout.ImageConfig, OciLayout.ImageConfig, OciLayout.ImageConfig, DockerConfig, Empty, "application/vnd.cncf.helm.config.v1+json",
+        OciLayout.ImageConfig, OciLayout.ImageConfig, OciLayout.ImageConfig, DockerConfig, Empty,
+        "application/vnd.cncf.helm.config.v1+json",
         "application/vnd.cncf.notary.signature", "application/vnd.dev.cosign.artifact.sig.v1+json", "application/x.unusual.config+json",
     ];
 
@@ -134,7 +135,8 @@ internal sealed class CostumeCorpus(int seed)
     {
         // oras unpacks a folder where all is below its title.
         var at = form == "gzip for oras" ? $"{OrasFolder}/" : "";
-        var tar = OciLayout.Tar(($"{at}{MarkerFile}", Encoding.UTF8.GetBytes(MarkerText)), ($"{at}salt", Encoding.UTF8.GetBytes($"{_random.Next()}")));
+        var salt = Encoding.UTF8.GetBytes($"{_random.Next()}");
+        var tar = OciLayout.Tar(($"{at}{MarkerFile}", Encoding.UTF8.GetBytes(MarkerText)), ($"{at}salt", salt));
         var text = Encoding.UTF8.GetBytes($$"""{"salt":{{_random.Next()}}}""");
         return form switch
         {

@@ -23,8 +23,9 @@ public sealed class CostumeTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         // Each kind is told by the warning of its own rule, which asks for what is never there.
-        var rules = ((string[])["image", "artifact", "evidence"]).Select(kind =>
-            $$"""{ id: is-{{kind}}, match: { repos: ["**"], kinds: [{{kind}}] }, require: { annotations: { none.such: { glob: "x" } } }, mode: warn }""");
+        var rules = ((string[])["image", "artifact", "evidence"]).Select(static kind => $$"""
+            { id: {{kind}}, match: { repos: ["**"], kinds: [{{kind}}] }, mode: warn, require: { annotations: { no.such: { glob: "x" } } } }
+            """);
         _gateway = await GatewayProcess.StartAsync($$"""
             policy:
               default: allow
@@ -59,7 +60,8 @@ public sealed class CostumeTests : IAsyncLifetime
         }
         var wrong = unpacked.Where(u => kinds[u.Manifest.Tag] is var kind
             && (UnpackingClients.LooksAtNoType(u.Client) ? kind == "evidence" : kind != "image"));
-        Assert.True(!wrong.Any(), string.Join('\n', wrong.Select(u => $"{u.Client} unpacks {kinds[u.Manifest.Tag]} {u.Manifest.Description}")));
+        Assert.True(
+            !wrong.Any(), string.Join('\n', wrong.Select(u => $"{u.Client} unpacks {kinds[u.Manifest.Tag]} {u.Manifest.Description}")));
         // The first is an image, which all but oras unpack; the next three are evidence as it is written.
         Assert.Equal(
             _clients.All.Keys.Where(static c => c != "oras").Order(),
@@ -76,7 +78,7 @@ public sealed class CostumeTests : IAsyncLifetime
         using var pushed = await _raw.PushManifestAsync(Repository, manifest.Tag, manifest.Bytes, manifest.MediaType);
         await RawClient.ExpectAsync(pushed, HttpStatusCode.Created);
         var warning = string.Join(' ', pushed.Headers.GetValues("Warning"));
-        return ((string[])["image", "artifact", "evidence"]).Single(kind => warning.Contains($"'is-{kind}'", StringComparison.Ordinal));
+        return ((string[])["image", "artifact", "evidence"]).Single(kind => warning.Contains($"rule '{kind}'", StringComparison.Ordinal));
     }
 
     public async ValueTask DisposeAsync()

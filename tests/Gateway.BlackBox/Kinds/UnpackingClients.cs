@@ -16,9 +16,11 @@ internal sealed class UnpackingClients : IAsyncDisposable
     private UnpackingClients() => _podman = new Podman(_client);
 
     /// <summary>Each by its name: what it is asked with a reference, and whether it unpacked something.</summary>
-    public IReadOnlyDictionary<string, Func<string, Task<bool>>> All { get; private set; } = new Dictionary<string, Func<string, Task<bool>>>();
+    public Dictionary<string, Func<string, Task<bool>>> All { get; private set; } = [];
 
-    /// <summary>Whether a client unpacks any bytes whatever the manifest says of them: what it unpacks need not be judged as an image.</summary>
+    /// <summary>
+    /// Whether a client unpacks any bytes whatever the manifest says of them: what it unpacks need not be judged as an image.
+    /// </summary>
     public static bool LooksAtNoType(string client) => client == "crane";
 
     public static async Task<UnpackingClients> StartAsync()
