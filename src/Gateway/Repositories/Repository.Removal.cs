@@ -151,7 +151,7 @@ internal sealed partial class Repository
         foreach (var digest in backing.Manifests())
         {
             if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
-                || ManifestKinds.Of(manifest.Manifest) != ManifestKind.Evidence || manifest.Manifest.Blobs.All(b => b.Digest != blob))
+                || !ManifestKinds.HasFormOfEvidence(manifest.Manifest) || manifest.Manifest.Blobs.All(b => b.Digest != blob))
                 continue;
             yield return (digest, (await RestingOnAsync(manifest, backing.SubjectsOf(digest), cancellationToken)).Keys);
         }
