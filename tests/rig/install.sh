@@ -144,11 +144,14 @@ unpack sid engines podman containerd docker.io docker-cli docker-buildx systemd-
 engines_job=$!
 unpack trixie fronts nginx-light haproxy &
 fronts_job=$!
+unpack trixie tracer strace & # makes system calls of a gateway fail
+tracer_job=$!
 unpack sid sid skopeo crane oras cosign notation umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
 wait "$helm_job" || die "helm was not installed"
 wait "$cosign2_job" || die "cosign 2 was not installed"
 wait "$engines_job" || die "podman, containerd and docker were not installed"
 wait "$fronts_job" || die "nginx and haproxy were not installed"
+wait "$tracer_job" || die "strace was not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
     arguments=()
@@ -172,6 +175,7 @@ patched runc engines usr/sbin/runc # dockerd asks for its version at start
 
 launcher nginx fronts usr/sbin/nginx
 launcher haproxy fronts usr/sbin/haproxy
+launcher strace tracer usr/bin/strace
 
 if [ "${1:-}" = --bench ]; then
     unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench wrk

@@ -11,16 +11,20 @@ internal sealed class Applier(Volume volume)
     /// <summary>Earlier bindings that are remembered of a tag of an upstream (<see cref="IBacking.HistoryOf"/>).</summary>
     private const int MaxHistory = 16;
 
-    public void Apply(StoredRepository repository, Operation operation, JournalRecord record)
+    /// <param name="isReplay">
+    /// Whether files that have the right content already are written again: after a failed flush the kernel may show content that never
+    /// reached the disk, and no later flush would write it.
+    /// </param>
+    public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false)
     {
         var (root, path, at) = (repository.Root, repository.Path, record.At);
         switch (operation)
         {
             case Operation.StoreManifest o:
-                Store(repository, o);
+                Store(repository, o, at, isReplay);
                 break;
             case Operation.LinkBlob o:
-                Link(repository, o);
+                Link(repository, o, at, isReplay);
                 break;
             case Operation.SetLive o:
                 if (root.Lifetime == Lifetime.Cached) NoteHistory(repository, o);
@@ -40,7 +44,7 @@ internal sealed class Applier(Volume volume)
                 break;
             case Operation.AddEvidence o:
                 var note = root.Evidence(path, o.Subject, o.Evidence);
-                if (o.Counted || !Disk.HasFile(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
+                if (o.Counted || isReplay || !Disk.HasFile(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
                 break;
             case Operation.Offer o:
                 var offer = new TagOffer(o.Tag, o.Digest, record.Sequence, o.By, at, o.Expires, o.Missing);
@@ -64,7 +68,7 @@ internal sealed class Applier(Volume volume)
             case Operation.Seen o:
                 // What the repository has already was seen when it came.
                 var earlier = repository.FirstSeen(o.Digest) is { } known && known < o.At ? known : o.At;
-                repository.State.Seen.Note(root.Seen(path), o.Digest, earlier);
+                repository.State.Seen.Note(root.Seen(path), o.Digest, earlier, isReplay);
                 break;
             case Operation.RemoveTag o:
                 volume.Trash.Take(root.Tag(path, o.Tag));
@@ -89,15 +93,12 @@ internal sealed class Applier(Volume volume)
         repository.State.Forwards.Put(repository.Root.Forwards(repository.Path), forward);
     }
 
-    private void Store(StoredRepository repository, Operation.StoreManifest o)
+    private void Store(StoredRepository repository, Operation.StoreManifest o, DateTimeOffset at, bool isReplay)
     {
-        if (!o.Bytes.IsEmpty && !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span))
-        {
-            volume.Files.Write(repository.Root.Data(o.Digest), o.Bytes.Span);
-            volume.Manifests.Remove(o.Digest);
-        }
+        if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
+            Write(repository.Root, o.Digest, o.Bytes.Span);
         if (repository.Root.Lifetime == Lifetime.Cached) volume.Eviction.Stored(o.Digest, o.Bytes.Length);
-        volume.Files.WriteLink(repository.Root.ManifestLink(repository.Path, o.Digest), o.Digest);
+        volume.Files.WriteLink(repository.Root.ManifestLink(repository.Path, o.Digest), o.Digest, at);
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
         volume.Catalog.Add(repository);
@@ -105,7 +106,20 @@ internal sealed class Applier(Volume volume)
         if (repository.ReadManifest(o.Digest) is { Manifest.IsIndex: true } index) repository.State.Parents.Note(o.Digest, index.Manifest);
     }
 
-    private void Link(StoredRepository repository, Operation.LinkBlob o)
+    private void Write(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            volume.Files.Write(root.Data(digest), bytes);
+            volume.Manifests.Remove(digest);
+        }
+        catch (IOException) when (Volume.Holds(root, digest, bytes))
+        {
+            // Replayed on a volume without room for another.
+        }
+    }
+
+    private void Link(StoredRepository repository, Operation.LinkBlob o, DateTimeOffset at, bool isReplay)
     {
         var root = repository.Root;
         if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
@@ -115,7 +129,8 @@ internal sealed class Applier(Volume volume)
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
         // They went with another's last link since the change was prepared.
         if (root.Lifetime == Lifetime.Staged && !Disk.HasFile(root.Data(o.Digest))) volume.Borrow(root, o.Digest);
-        if (known is null) volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest);
+        if (known is null || (isReplay && known is { IsAlias: false }))
+            volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
         volume.Links.Write(
             repository, LinkKind.Blob, o.Digest,
             new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
@@ -161,17 +176,17 @@ internal sealed class Applier(Volume volume)
             {
                 case Operation.SetLive o:
                     var (found, now) = (record.Previous[previous++], Now(repository, o.Tag));
-                    if (now.IsEmpty || now == found) Apply(repository, operation, record);
+                    if (now.IsEmpty || now == found || now == o.Digest) Apply(repository, operation, record, isReplay: true);
                     break;
                 case Operation.RemoveTag o:
                     if (Now(repository, o.Tag) == record.Previous[previous++]) Apply(repository, operation, record);
                     break;
                 case Operation.RemoveManifest o:
-                    if (WrittenBefore(repository.Root.ManifestLink(repository.Path, o.Digest), record.At))
+                    if (IsRemovedBy(record, o, repository.Root.ManifestLink(repository.Path, o.Digest)))
                         Apply(repository, operation, record);
                     break;
                 case Operation.RemoveBlob o:
-                    if (WrittenBefore(repository.Root.BlobLink(repository.Path, o.Digest), record.At))
+                    if (IsRemovedBy(record, o, repository.Root.BlobLink(repository.Path, o.Digest)))
                         Apply(repository, operation, record);
                     break;
                 case Operation.StoreManifest o:
@@ -181,22 +196,27 @@ internal sealed class Applier(Volume volume)
                     ApplyAsOf(repository.Root.BlobLink(repository.Path, o.Digest), repository, operation, record);
                     break;
                 default:
-                    Apply(repository, operation, record);
+                    Apply(repository, operation, record, isReplay: true);
                     break;
             }
         }
     }
 
-    /// <summary>A link that a replay writes is as old as its record: the removal that a later record holds must find it so.</summary>
-    private void ApplyAsOf(string link, StoredRepository repository, Operation operation, JournalRecord record)
-    {
-        var written = Disk.Find(link)?.Written ?? record.At;
-        Apply(repository, operation, record);
-        if (Disk.HasFile(link)) File.SetLastWriteTimeUtc(link, written.UtcDateTime);
-    }
+    /// <summary>A link that is there keeps its time, by which a later record tells whether it is the one to remove.</summary>
+    private void ApplyAsOf(string link, StoredRepository repository, Operation operation, JournalRecord record) =>
+        Apply(repository, operation, record with { At = WrittenAt(link) ?? record.At }, isReplay: true);
+
+    /// <summary>When a link was written, as its file says, to the millisecond, as the journal has it; null where there is none.</summary>
+    public static DateTimeOffset? WrittenAt(string link) =>
+        Disk.Find(link)?.Written is { } at ? DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds()) : null;
+
+    /// <summary>
+    /// Whether a link is the one that a record removes, and none that another program has written since. Its time is compared for equality
+    /// only: the clock may have been ahead when the link was written (a record of an earlier version has nothing else to go by).
+    /// </summary>
+    private static bool IsRemovedBy(JournalRecord record, Operation.Removal removal, string link) =>
+        WrittenAt(link) is { } written && (removal.Written is { } noted ? written == noted : written <= record.At);
 
     private static Digest Now(StoredRepository repository, TagName tag) =>
         SmallFiles.ReadLink(repository.Root.TagLink(repository.Path, tag));
-
-    private static bool WrittenBefore(string link, DateTimeOffset at) => Disk.Find(link)?.Written <= at;
 }

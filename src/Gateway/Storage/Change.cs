@@ -109,10 +109,21 @@ internal abstract record Operation
     internal sealed record RemoveTag(TagName Tag) : Operation;
 
     /// <summary>Removes a manifest from the repository, with every tag bound to it and its entry among its subject's referrers.</summary>
-    internal sealed record RemoveManifest(Digest Digest) : Operation;
+    internal sealed record RemoveManifest(Digest Digest) : Removal(Digest);
 
     /// <summary>Removes a blob's link from the repository.</summary>
-    internal sealed record RemoveBlob(Digest Digest) : Operation;
+    internal sealed record RemoveBlob(Digest Digest) : Removal(Digest);
+
+    /// <summary>Removes a link.</summary>
+    internal abstract record Removal(Digest Digest) : Operation
+    {
+        /// <summary>
+        /// When the link was written, as its file says, to the millisecond: a link with another time was written later by another program,
+        /// and a replay leaves it alone. The first of all moments where there was no link; null before the committer has taken the change,
+        /// and in journals of earlier versions.
+        /// </summary>
+        public DateTimeOffset? Written { get; init; }
+    }
 }
 
 /// <summary>What became of a change.</summary>

@@ -53,18 +53,12 @@ internal sealed class Committer : IAsyncDisposable
         _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>
-    /// Why nothing is written any more; null while all is well. Set once a flush has failed, until the volume is opened again.
-    /// </summary>
-    public string? Failed { get; private set; }
-
     /// <summary>The number of the last change that is durable.</summary>
     public long Sequence => Volatile.Read(ref _sequence);
 
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
-        if (Failed is { } why) throw new StoreReadOnlyException(why);
         _volume.CheckRoom(repository.Root.Lifetime);
         await _places.WaitAsync(cancellationToken);
         try
@@ -84,7 +78,7 @@ internal sealed class Committer : IAsyncDisposable
         {
             var batch = Take();
             if (batch.Count > 0) Commit(batch);
-            if (Failed is not null) continue;
+            if (_volume.Durability.Ended is not null) continue;
             if (_journal.Length >= SegmentBytes
                 || (batch.Count == 0 && _journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge))
                 Checkpoint();
@@ -107,7 +101,7 @@ internal sealed class Committer : IAsyncDisposable
         try
         {
             // Changes that waited while the flush failed: nothing may be written behind what nobody knows.
-            if (Failed is not null) throw new StoreReadOnlyException(Failed);
+            _volume.Durability.CheckWrites();
             ApplyLeftovers();
             var accepted = Accept(batch);
             if (accepted.LastOrDefault(IsJournaled) is { } last) _journal.Flush(last.Record!.Sequence);
@@ -129,10 +123,10 @@ internal sealed class Committer : IAsyncDisposable
         catch (Exception e)
         {
             _journal.Forget();
-            if (e is FlushFailedException or not (IOException or UnauthorizedAccessException))
-                Failed = $"the volume takes no writes until the gateway is started again: {e.Message}";
+            if (e is not (IOException or UnauthorizedAccessException))
+                _volume.Durability.EndWrites($"a change failed unexpectedly ({e.Message}); nothing is written until the gateway is restarted");
             Log.CommitFailed(_volume.Logger, e);
-            var failure = Failed is null ? Unwritten(e) : new StoreReadOnlyException(Failed, e);
+            var failure = _volume.Durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
         }
     }
@@ -239,9 +233,9 @@ internal sealed class Committer : IAsyncDisposable
     {
         _waiting.CompleteAdding();
         await _loop;
-        // What it threw it has not ended; the segments stay for the next start.
+        // A failed checkpoint leaves its segments for the next start.
         await _checkpoint.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (Failed is null && _unapplied.Count == 0) _volume.EndSegments(_journal.Rotate(), _sequence);
+        if (_volume.Durability.Ended is null && _unapplied.Count == 0) _volume.EndSegments(_journal.Rotate(), _sequence);
         _journal.Dispose();
         _waiting.Dispose();
         _places.Dispose();

@@ -188,6 +188,7 @@ internal sealed class Eviction : IAsyncDisposable
     /// <param name="more">Whether more must go, by the bytes that went and those passed over so far.</param>
     private long EvictWhile(Func<long, long, bool> more)
     {
+        if (_volume.WhyNoWrites is not null) return 0;
         var passedOver = new List<(DigestKey Key, long Size, Worth Worth)>();
         var (freed, stayed) = (0L, 0L);
         while (more(freed, stayed))

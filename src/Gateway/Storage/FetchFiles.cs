@@ -25,7 +25,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
     {
         var path = PartOf(digest);
         var left = LeftBehind(digest);
-        if (size > volume.Eviction.MaxBytes || !HasRoom((size ?? 0) - left)) return null;
+        if (volume.WhyNoWrites is not null || size > volume.Eviction.MaxBytes || !HasRoom((size ?? 0) - left)) return null;
         try
         {
             var handle = left > 0
@@ -91,6 +91,8 @@ internal sealed class FetchFiles(string folder, Volume volume)
         File.Delete(PartOf(digest));
         File.Delete(PlanOf(digest));
     }
+
+    internal void Flush(FetchFile file) => volume.Durability.Flush(file.Handle, PartOf(file.Digest));
 
     internal SafeFileHandle OpenPlan(Digest digest) => File.OpenHandle(PlanOf(digest), FileMode.Create, FileAccess.ReadWrite);
 
@@ -175,7 +177,7 @@ internal sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle 
             () =>
             {
                 if (RandomAccess.GetLength(Handle) != length) RandomAccess.SetLength(Handle, length);
-                RandomAccess.FlushToDisk(Handle);
+                files.Flush(this);
                 files.Publish(this, length);
             },
             cancellationToken,

@@ -8,7 +8,9 @@ namespace Gateway.Storage;
 internal readonly record struct Start(uint Generation, long Sequence);
 
 /// <summary>The folders of a volume besides its roots, and the few notes in them.</summary>
-internal sealed record Folders(string Path)
+/// <param name="Path">Absolute.</param>
+/// <param name="Durability">For the caller to dispose of.</param>
+internal sealed record Folders(string Path, Durability Durability, ILogger Logger)
 {
     /// <summary>The number of the format that this code writes; a higher one is refused.</summary>
     private const int Format = 1;
@@ -43,43 +45,86 @@ internal sealed record Folders(string Path)
         set => WriteNumber(LatestMomentFile, value.ToUnixTimeMilliseconds());
     }
 
-    /// <summary>Makes what is missing. Throws <see cref="IOException"/> with one line when the volume cannot be used.</summary>
-    public static Folders Make(string path)
+    /// <summary>Whether a registry has written here before: then there may be something to serve.</summary>
+    private bool WasUsed => Disk.HasFolder($"{Own}/journal") || Disk.HasFolder($"{Path}/docker/registry/v2");
+
+    /// <summary>
+    /// Makes what is missing. A volume that takes no writes is opened without (<see cref="Durability.Ended"/>), if it was used before. Throws
+    /// <see cref="IOException"/> with one line when the volume cannot be used.
+    /// </summary>
+    public static Folders Make(string path, ILogger logger)
     {
-        var folders = new Folders(System.IO.Path.GetFullPath(path).TrimEnd('/'));
+        Folders? folders = null;
         try
         {
-            string[] own = [folders.Own, folders.Temporary, folders.Journal, folders.Uploads, folders.Fetches, folders.Trash];
-            foreach (var folder in own) Directory.CreateDirectory(folder);
+            var full = System.IO.Path.GetFullPath(path).TrimEnd('/');
+            Directory.CreateDirectory(full);
+            folders = new Folders(full, new Durability(full, logger), logger);
+            folders.Write(folders.MakeOwn);
+            return folders;
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
+            folders?.Durability.Dispose();
             throw new IOException($"storage.path {path} cannot be written: {e.Message}", e);
         }
-        return folders;
     }
 
-    /// <summary>Takes the volume for this process, and removes what the last one left half done.</summary>
-    public FileStream TakeLock()
+    private void MakeOwn()
     {
-        var file = new FileStream($"{Own}/lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        if (Posix.WhyNotWritable(Disk.HasFolder(Own) ? Own : Path) is { } why) throw new IOException(why);
+        string[] own = [Own, Temporary, Journal, Uploads, Fetches, Trash];
+        foreach (var folder in own) Directory.CreateDirectory(folder);
+    }
+
+    /// <summary>Does what a start writes; when it fails on a volume that was used before, the volume is served without writes.</summary>
+    private void Write(Action write)
+    {
+        if (Durability.Ended is not null) return;
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException && WasUsed)
+        {
+            Durability.EndWrites(
+                $"the volume took no writes when the gateway started ({e.Message}); make it writable and restart the gateway");
+            Log.OpenedWithoutWrites(Logger, Durability.Ended!);
+        }
+    }
+
+    /// <summary>
+    /// Takes the volume for this process, and removes what the last one left half done. Null where there is no lock and none can be made.
+    /// </summary>
+    public FileStream? TakeLock()
+    {
+        var path = $"{Own}/lock";
+        FileStream? file = null;
+        Write(() => file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite));
+        // A gateway that writes keeps out those that only read, and they keep it out.
+        if (file is null && Disk.HasFile(path)) file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         try
         {
             // With file locking switched off, FileShare keeps nobody out; this does (tried).
-            file.Lock(0, 1);
+            file?.Lock(0, 1);
         }
         catch (IOException e)
         {
-            file.Dispose();
+            file?.Dispose();
             throw new IOException($"storage.path {Path} is in use by another gateway; stop it, or give this one a path of its own", e);
         }
         CheckFormat();
+        Write(Clear);
+        return file;
+    }
+
+    private void Clear()
+    {
         foreach (var leftover in new DirectoryInfo(Temporary).EnumerateFileSystemInfos())
         {
             if (leftover is DirectoryInfo folder) folder.Delete(recursive: true);
             else leftover.Delete();
         }
-        return file;
     }
 
     private void CheckFormat()
@@ -87,14 +132,16 @@ internal sealed record Folders(string Path)
         var found = ReadNumber($"{Own}/format");
         if (found > Format)
             throw new IOException($"storage.path {Path} has format {found}, written by a newer gateway; this one knows {Format}");
-        if (found == 0) WriteNumber($"{Own}/format", Format);
+        if (found == 0) Write(() => WriteNumber($"{Own}/format", Format));
     }
 
-    /// <summary>Counts this start, durably: the number must never be given twice.</summary>
+    /// <summary>
+    /// Counts this start, durably: the number must never be given twice to an index that is written (<see cref="Durability.Ended"/>).
+    /// </summary>
     public Start NextStart()
     {
         var generation = ReadNumber(StartFile) + 1;
-        WriteNumber(StartFile, generation);
+        Write(() => WriteNumber(StartFile, generation));
         return new((uint)generation, ReadNumber(SequenceFile));
     }
 
@@ -111,18 +158,18 @@ internal sealed record Folders(string Path)
         var digits = System.Text.Encoding.ASCII.GetBytes(number.ToString("D20", CultureInfo.InvariantCulture));
         if (Disk.LengthOf(path) == digits.Length)
         {
-            using var kept = new FileStream(path, FileMode.Open, FileAccess.Write);
-            kept.Write(digits);
-            kept.Flush(flushToDisk: true);
+            using var kept = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
+            RandomAccess.Write(kept, digits, 0);
+            Durability.Flush(kept, path);
             return;
         }
         var temporary = $"{Temporary}/{System.IO.Path.GetFileName(path)}";
-        using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
+        using (var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write))
         {
-            file.Write(digits);
-            file.Flush(flushToDisk: true);
+            RandomAccess.Write(file, digits, 0);
+            Durability.Flush(file, temporary);
         }
         File.Move(temporary, path, overwrite: true);
-        Posix.FlushFolder(Own);
+        Durability.FlushFolder(Own);
     }
 }

@@ -204,5 +204,7 @@ internal sealed class NotForwardedException(string why, int? status, TimeSpan? r
     public string Code { get; init; } = "";
 }
 
-/// <summary>The volume takes no writes: a flush failed, its journal is damaged, or it is full. One line fit for a client.</summary>
-internal sealed class StoreReadOnlyException(string why, Exception? inner = null) : IOException(why, inner);
+/// <summary>
+/// The volume takes no writes: a flush failed, its journal is damaged, it is read-only or full. The message is one line fit for a client.
+/// </summary>
+internal class StoreReadOnlyException(string why, Exception? inner = null) : IOException(why, inner);

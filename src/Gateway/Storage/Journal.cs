@@ -21,16 +21,16 @@ internal sealed class Journal : IDisposable
     private const int MaxPayload = 64 << 20;
 
     private readonly string _folder;
+    private readonly Durability _durability;
     private readonly MemoryStream _batch = new();
     private readonly BinaryWriter _writer;
     private SafeFileHandle? _segment;
     private long _length;
     private long _durable;
 
-    private Journal(string folder, long durable)
+    private Journal(string folder, long durable, Durability durability)
     {
-        _folder = folder;
-        _durable = durable;
+        (_folder, _durable, _durability) = (folder, durable, durability);
         _writer = new(_batch, Encoding.UTF8);
     }
 
@@ -38,11 +38,7 @@ internal sealed class Journal : IDisposable
     public long Length => _length;
 
     /// <summary>Opens the journal of a volume whose records have all been read and applied; nothing is written yet.</summary>
-    public static Journal Create(string folder, long lastSequence)
-    {
-        Directory.CreateDirectory(folder);
-        return new(folder, lastSequence);
-    }
+    public static Journal Create(string folder, long lastSequence, Durability durability) => new(folder, lastSequence, durability);
 
     /// <summary>Adds a record to the batch that the next <see cref="Flush"/> makes durable.</summary>
     public void Append(JournalRecord record)
@@ -64,8 +60,8 @@ internal sealed class Journal : IDisposable
 
     /// <summary>
     /// Writes the batch and flushes it: its records are durable when this returns. When the write fails the segment is cut back and nothing
-    /// of the batch remains; a failed flush throws <see cref="FlushFailedException"/>, after which nobody can know what is on the disk, and
-    /// the journal takes no more.
+    /// of the batch remains. A failed flush throws <see cref="FlushFailedException"/>: nobody can know what is on the disk, and the journal
+    /// takes no more. So does a segment that cannot be cut back, for a later record could end where one of this batch begins.
     /// </summary>
     public void Flush(long lastSequence)
     {
@@ -77,19 +73,24 @@ internal sealed class Journal : IDisposable
         }
         catch (IOException)
         {
-            RandomAccess.SetLength(_segment!, _length);
+            CutBack();
             throw;
         }
-        try
-        {
-            RandomAccess.FlushToDisk(_segment!);
-        }
-        catch (IOException e)
-        {
-            throw new FlushFailedException(e);
-        }
+        _durability.Flush(_segment!, _folder);
         _length += bytes.Length;
         _durable = lastSequence;
+    }
+
+    private void CutBack()
+    {
+        try
+        {
+            RandomAccess.SetLength(_segment!, _length);
+        }
+        catch (IOException)
+        {
+            _durability.EndWrites("the journal could not be cut back after a failed write; nothing is written until the gateway is restarted");
+        }
     }
 
     /// <summary>Forgets records that were appended and not flushed.</summary>
@@ -106,10 +107,20 @@ internal sealed class Journal : IDisposable
 
     private void Open(long sequence)
     {
+        Directory.CreateDirectory(_folder);
         var path = Path.Combine(_folder, sequence.ToString("D20", CultureInfo.InvariantCulture) + ".log");
-        _segment = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        _length = 0;
-        Posix.FlushFolder(_folder);
+        var segment = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
+        try
+        {
+            // Nothing goes into a segment whose name may be lost.
+            _durability.FlushFolder(_folder);
+        }
+        catch
+        {
+            segment.Dispose();
+            throw;
+        }
+        (_segment, _length) = (segment, 0);
     }
 
     public void Dispose()
@@ -190,6 +201,3 @@ internal sealed class Journal : IDisposable
         return ~crc;
     }
 }
-
-/// <summary>A flush failed: what is on the disk is unknown until the volume is opened again.</summary>
-internal sealed class FlushFailedException(IOException inner) : IOException("flush failed", inner);

@@ -29,6 +29,8 @@ internal sealed record JournalRecord(
         CountedEvidence = 13,
         Forward = 14,
         Forwarded = 15,
+        RemoveManifestWritten = 16,
+        RemoveBlobWritten = 17,
     }
 
     /// <summary>
@@ -121,11 +123,12 @@ internal sealed record JournalRecord(
                 to.Write((byte)Code.RemoveTag);
                 to.Write(o.Tag.Value);
                 break;
-            case Operation.RemoveManifest o:
-                Head(to, Code.RemoveManifest, o.Digest);
+            case Operation.Removal { Written: { } written } o:
+                Head(to, o is Operation.RemoveManifest ? Code.RemoveManifestWritten : Code.RemoveBlobWritten, o.Digest);
+                to.Write(written.ToUnixTimeMilliseconds());
                 break;
-            case Operation.RemoveBlob o:
-                Head(to, Code.RemoveBlob, o.Digest);
+            case Operation.Removal o:
+                Head(to, o is Operation.RemoveManifest ? Code.RemoveManifest : Code.RemoveBlob, o.Digest);
                 break;
             default:
                 throw new InvalidOperationException($"no journal form for {operation.GetType().Name}");
@@ -216,6 +219,10 @@ internal sealed record JournalRecord(
                 return new Operation.RemoveManifest(ReadDigest(from));
             case Code.RemoveBlob:
                 return new Operation.RemoveBlob(ReadDigest(from));
+            case Code.RemoveManifestWritten:
+                return new Operation.RemoveManifest(ReadDigest(from)) { Written = ReadTime(from) };
+            case Code.RemoveBlobWritten:
+                return new Operation.RemoveBlob(ReadDigest(from)) { Written = ReadTime(from) };
             default:
                 throw new InvalidDataException($"operation {(byte)code} is of a newer version");
         }
@@ -233,6 +240,8 @@ internal sealed record JournalRecord(
         Digest.TryParse(text, out var digest)
             ? new Descriptor("", digest, 0)
             : ReferrerFile.Read(text) ?? throw new InvalidDataException("a referrer without a descriptor");
+
+    private static DateTimeOffset ReadTime(BinaryReader from) => DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64());
 
     private static Digest ReadDigest(BinaryReader from) => from.ReadString() is { Length: > 0 } text ? Digest.Parse(text) : default;
 }

@@ -30,7 +30,8 @@ internal sealed class LinkIndex : IAsyncDisposable
     private long _checkpointedAt;
     private uint _completeSince;
 
-    private LinkIndex(string folder, uint generation, TimeProvider clock, ILogger logger, IndexSizes links, IndexSizes content)
+    private LinkIndex(
+        string folder, uint generation, TimeProvider clock, ILogger logger, IndexSizes links, IndexSizes content, bool isOff = false)
     {
         (_path, Generation, _clock, _logger, _completeSince) = (folder, generation, clock, logger, generation);
         _folder = new IndexFolder(folder, clock);
@@ -38,7 +39,10 @@ internal sealed class LinkIndex : IAsyncDisposable
         _content = new IndexTable<DigestKey, ContentRecord>(content, TurnOff);
         _checkpointedAt = clock.GetTimestamp();
         Measure();
-        _run = Task.Run(RunAsync);
+        _run = isOff ? Task.CompletedTask : Task.Run(RunAsync);
+        if (!isOff) return;
+        _failure = new IOException("the volume takes no writes");
+        _opened.TrySetResult();
     }
 
     /// <summary>
@@ -59,6 +63,10 @@ internal sealed class LinkIndex : IAsyncDisposable
     /// <param name="generation">Number of this process start, higher than that of every start before on this folder.</param>
     public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger) =>
         new(folder, generation, clock, logger, IndexSizes.Links, IndexSizes.Content);
+
+    /// <summary>An index that stays off, for a volume that takes no writes: nothing is read or written, the disk answers.</summary>
+    public static LinkIndex Off(string folder, TimeProvider clock, ILogger logger) =>
+        new(folder, 0, clock, logger, IndexSizes.Links, IndexSizes.Content, isOff: true);
 
     /// <summary>Opens an index of other sizes than usual.</summary>
     public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger, IndexSizes sizes) =>

@@ -38,4 +38,15 @@ internal static partial class Log
     [LoggerMessage(
         2009, LogLevel.Warning, "The latest moment could not be noted; a clock that is set back before the next start may go unnoticed")]
     public static partial void MomentNotNoted(ILogger logger, Exception exception);
+
+    [LoggerMessage(
+        2010, LogLevel.Critical,
+        "Flush failed; the volume takes no writes until the gateway is restarted, pulls go on: {Call} {Path}: {Failure}")]
+    public static partial void FlushFailed(ILogger logger, string call, string path, string failure);
+
+    [LoggerMessage(2011, LogLevel.Error, "Volume opened without writes, pulls go on: {Reason}")]
+    public static partial void OpenedWithoutWrites(ILogger logger, string reason);
+
+    [LoggerMessage(2012, LogLevel.Warning, "Addresses of an upstream could not be noted; they are noted at a later start")]
+    public static partial void OriginNotNoted(ILogger logger, Exception exception);
 }

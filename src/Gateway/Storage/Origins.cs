@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// Under which folder the links of an upstream lie. A link says that this upstream vouched for something; what now stands under the same
 /// key at other addresses is another upstream, whose links begin anew. The bytes are shared, so nothing is fetched again for it.
 /// </summary>
-internal sealed class Origins(string folder, SmallFiles files)
+internal sealed class Origins(string folder, SmallFiles files, ILogger logger)
 {
     // An upstream has a few addresses and rarely others; a file that is longer was not written here.
     private const int MaxBytes = 1 << 20;
@@ -48,7 +48,8 @@ internal sealed class Origins(string folder, SmallFiles files)
         return [.. text.Split('\n').Where(l => l.Length > 0).Select(l => l.Split(' '))];
     }
 
-    // A full volume takes no note: then the next start finds the same folder by the same rule, unless the addresses change once more.
+    // A full or read-only volume takes no note: then the next start finds the same folder by the same rule, unless the addresses change
+    // once more.
     private void Write(string name, List<string[]> noted)
     {
         try
@@ -56,8 +57,9 @@ internal sealed class Origins(string folder, SmallFiles files)
             var text = string.Concat(noted.Select(n => string.Join(' ', n) + "\n"));
             files.Write($"{folder}/{name}", Encoding.UTF8.GetBytes(text), flush: true);
         }
-        catch (IOException e) when (Posix.SaysFull(e))
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            Log.OriginNotNoted(logger, e);
         }
     }
 }

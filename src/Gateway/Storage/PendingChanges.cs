@@ -11,6 +11,7 @@ internal sealed class PendingChanges(Volume volume)
 {
     private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
     private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _offers = [];
+    private readonly Dictionary<string, DateTimeOffset> _written = new(StringComparer.Ordinal);
     private readonly HashSet<(RepositoryState, Digest)> _removed = [];
     private readonly HashSet<(RepositoryState, Digest)> _raised = [];
 
@@ -43,6 +44,8 @@ internal sealed class PendingChanges(Volume volume)
     public JournalRecord Take(StoredRepository repository, Change change, long sequence, DateTimeOffset at)
     {
         var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
+        // What is cached is not journaled, and never replayed.
+        if (repository.Root.Lifetime != Lifetime.Cached) operations = [.. operations.Select(o => Dated(repository, o, at))];
         var previous = ImmutableArray.CreateBuilder<Digest>();
         foreach (var operation in operations)
         {
@@ -54,8 +57,7 @@ internal sealed class PendingChanges(Volume volume)
             }
             if (operation is Operation.Offer offer) _offers[(repository.State, offer.Tag)] = (sequence, offer.Digest);
             if (operation is Operation.Withdraw withdrawn) _offers[(repository.State, withdrawn.Tag)] = default;
-            if (operation is Operation.RemoveBlob blob) _removed.Add((repository.State, blob.Digest));
-            if (operation is Operation.RemoveManifest manifest) _removed.Add((repository.State, manifest.Digest));
+            if (operation is Operation.Removal removal) _removed.Add((repository.State, removal.Digest));
             if (Raises(operation) is { IsEmpty: false } subject) _raised.Add((repository.State, subject));
         }
         return new(sequence, at, repository.FullName, operations, previous.ToImmutable());
@@ -83,6 +85,33 @@ internal sealed class PendingChanges(Volume volume)
             .Concat(Tags(_offers, repository)).Distinct().Where(t => Offer(repository, t).Digest == removal.Digest);
         return [.. bound.Select(t => new Operation.RemoveTag(t)), .. offered.Select(t => new Operation.Withdraw(t)), operation];
     }
+
+    /// <summary>A removal gets the time of the link that it removes; what writes a link is noted for those that follow.</summary>
+    private Operation Dated(StoredRepository repository, Operation operation, DateTimeOffset at)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        switch (operation)
+        {
+            case Operation.StoreManifest o:
+                _written[root.ManifestLink(path, o.Digest)] = at;
+                return o;
+            case Operation.LinkBlob o:
+                // A link that is there already is not written again.
+                var blob = root.BlobLink(path, o.Digest);
+                if (WrittenAt(blob) == default) _written[blob] = at;
+                return o;
+            case Operation.Removal o:
+                var link = o is Operation.RemoveManifest ? root.ManifestLink(path, o.Digest) : root.BlobLink(path, o.Digest);
+                var written = WrittenAt(link);
+                _written[link] = default;
+                return o with { Written = written };
+            default:
+                return operation;
+        }
+    }
+
+    private DateTimeOffset WrittenAt(string link) =>
+        _written.TryGetValue(link, out var later) ? later : Applier.WrittenAt(link) ?? default;
 
     private static IEnumerable<TagName> Tags<T>(Dictionary<(RepositoryState State, TagName Tag), T> of, StoredRepository repository) =>
         of.Keys.Where(k => k.State == repository.State).Select(k => k.Tag);

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>The calls that .NET has no words for: flushing a folder or a whole file system, hard links, and room left.</summary>
+/// <summary>The system calls that .NET does not offer: opening a folder, hard links, starting writeback, asking for rights.</summary>
 internal static partial class Posix
 {
     private const int ReadOnly = 0;
@@ -16,33 +16,34 @@ internal static partial class Posix
     private const int NotPermitted = 1; // EPERM: the file system has no hard links
     private const int TooManyLinks = 31; // EMLINK
 
-    /// <summary>Makes the entries of a folder durable (fsync on the folder).</summary>
-    public static void FlushFolder(string path)
+    /// <summary>Opens a folder, to be flushed. Throws <see cref="IOException"/>.</summary>
+    public static SafeFileHandle OpenFolder(string path)
     {
-        var fd = OpenFolder(path);
-        try { Check(FSync(fd), "fsync", path); }
-        finally { _ = Close(fd); }
+        var fd = Open(path, ReadOnly | Directory | CloseOnExec, 0);
+        return fd >= 0 ? new(fd, ownsHandle: true) : throw Failure("open", path, Marshal.GetLastPInvokeError());
     }
 
-    /// <summary>Makes everything written to the file system of this folder durable (syncfs(2)).</summary>
-    public static void FlushFileSystem(string path)
+    /// <summary>Why a folder takes no new files (a read-only mount, missing rights), in the system's words; null when it does.</summary>
+    public static string? WhyNotWritable(string path)
     {
-        var fd = OpenFolder(path);
-        try { Check(SyncFs(fd), "syncfs", path); }
-        finally { _ = Close(fd); }
+        const int write = 2; // W_OK, unistd.h: also says EROFS of a file system that has turned read-only (access(2))
+        return Access(path, write) == 0 ? null : new Win32Exception(Marshal.GetLastPInvokeError()).Message;
     }
 
-    /// <summary>Gives a file a second name; copies it where the file system cannot. A name that is there already is left alone.</summary>
-    public static void LinkOrCopy(string existing, string name, string temporary)
+    /// <summary>
+    /// Gives a file a second name; one that is there already is left alone. False where the file system has no such names, or no more.
+    /// Throws <see cref="IOException"/> on any other failure.
+    /// </summary>
+    public static bool TryLink(string existing, string name)
     {
-        if (Link(existing, name) == 0) return;
-        var error = Marshal.GetLastPInvokeError();
-        if (error == FileExists) return;
-        if (error == NotThere) throw new FileNotFoundException($"{existing} was evicted just now", existing);
-        if (error is not (CrossDevice or NotPermitted or TooManyLinks)) throw Failure("link", name, error);
-        File.Copy(existing, temporary, overwrite: true);
-        using (var copy = File.OpenHandle(temporary, access: FileAccess.ReadWrite)) RandomAccess.FlushToDisk(copy);
-        File.Move(temporary, name, overwrite: true);
+        if (Link(existing, name) == 0) return true;
+        return Marshal.GetLastPInvokeError() switch
+        {
+            FileExists => true,
+            NotThere => throw new FileNotFoundException($"{existing} was evicted just now", existing),
+            CrossDevice or NotPermitted or TooManyLinks => false,
+            var error => throw Failure("link", name, error),
+        };
     }
 
     /// <summary>
@@ -59,31 +60,14 @@ internal static partial class Posix
     public static bool SaysFull(IOException failure) =>
         (failure.HResult & 0xFFFF) is 28 or 122 || failure.HResult == unchecked((int)0x80070070);
 
-    private static int OpenFolder(string path)
-    {
-        var fd = Open(path, ReadOnly | Directory | CloseOnExec, 0);
-        return fd >= 0 ? fd : throw Failure("open", path, Marshal.GetLastPInvokeError());
-    }
-
-    private static void Check(int result, string call, string path)
-    {
-        if (result != 0) throw Failure(call, path, Marshal.GetLastPInvokeError());
-    }
-
     private static IOException Failure(string call, string path, int error) =>
         new($"{call} {path}: {new Win32Exception(error).Message}", error);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags, int mode);
 
-    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-    private static partial int Close(int fd);
-
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int FSync(int fd);
-
-    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
-    private static partial int SyncFs(int fd);
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Access(string path, int mode);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle fd, long offset, long count, uint flags);

@@ -21,12 +21,13 @@ internal sealed class SeenTimes
     }
 
     /// <summary>Notes a time; a later one of the same digest changes nothing.</summary>
-    public void Note(string file, Digest digest, DateTimeOffset at)
+    /// <param name="again">Whether it is written even where the file has it: a replay must not trust what is not flushed.</param>
+    public void Note(string file, Digest digest, DateTimeOffset at, bool again = false)
     {
         lock (_lock)
         {
             _times ??= Read(file);
-            if (_times.ContainsKey(digest)) return;
+            if (_times.ContainsKey(digest) && !again) return;
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
             // A line break on both sides: what a power cut left of the line before stays a line of its own.
             File.AppendAllText(file, $"\n{digest} {UnixTime.Format(at)}\n", Encoding.ASCII);

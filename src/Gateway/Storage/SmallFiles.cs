@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// <summary>
 /// Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.
 /// </summary>
-internal sealed class SmallFiles(string temporaryFolder)
+internal sealed class SmallFiles(string temporaryFolder, Durability durability)
 {
     /// <summary>Longest link: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.</summary>
     private const int MaxLinkBytes = 256;
@@ -16,24 +16,41 @@ internal sealed class SmallFiles(string temporaryFolder)
     /// <summary>A name of its own in the folder for temporary files.</summary>
     public string Temporary() => $"{temporaryFolder}/{Interlocked.Increment(ref _number)}";
 
-    /// <summary>Writes a file whole, unflushed; its folder is made where it is missing.</summary>
-    public void Write(string path, ReadOnlySpan<byte> content, bool flush = false)
+    /// <summary>Writes a file whole; its folder is made where it is missing.</summary>
+    /// <param name="flush">Whether its content is durable before it gets its name; the name is not flushed.</param>
+    /// <param name="writtenAt">What it says as the time of its last change; null for now.</param>
+    public void Write(string path, ReadOnlySpan<byte> content, bool flush = false, DateTimeOffset? writtenAt = null)
     {
         var temporary = Temporary();
         using (var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write))
         {
             RandomAccess.Write(file, content, 0);
-            if (flush) RandomAccess.FlushToDisk(file);
+            if (writtenAt is { } at) File.SetLastWriteTimeUtc(file, at.UtcDateTime);
+            if (flush) durability.Flush(file, temporary);
         }
         Move(temporary, path);
     }
 
+    /// <summary>
+    /// Gives a file a second name, or where the file system cannot, gives that name to a flushed copy. A name that is there already is left
+    /// alone.
+    /// </summary>
+    public void LinkOrCopy(string existing, string name)
+    {
+        if (Posix.TryLink(existing, name)) return;
+        var temporary = Temporary();
+        File.Copy(existing, temporary, overwrite: true);
+        using (var copy = File.OpenHandle(temporary, access: FileAccess.ReadWrite)) durability.Flush(copy, temporary);
+        File.Move(temporary, name, overwrite: true);
+    }
+
     /// <summary>Writes a link: the digest and nothing else, as distribution does.</summary>
-    public void WriteLink(string path, Digest digest)
+    /// <param name="writtenAt">As of <see cref="Write"/>.</param>
+    public void WriteLink(string path, Digest digest, DateTimeOffset? writtenAt = null)
     {
         try
         {
-            Write(path, Encoding.ASCII.GetBytes(digest.ToString()));
+            Write(path, Encoding.ASCII.GetBytes(digest.ToString()), writtenAt: writtenAt);
         }
         catch (IOException) when (ReadLink(path) == digest)
         {

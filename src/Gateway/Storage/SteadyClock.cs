@@ -77,6 +77,7 @@ internal sealed class SteadyClock : TimeProvider, IAsyncDisposable
             var behind = Behind;
             if (behind > TimeSpan.Zero && !_isBehind) Log.ClockIsBehind(_logger, behind, latest, _folders.LatestMomentFile);
             _isBehind = behind > TimeSpan.Zero;
+            if (_folders.Durability.Ended is not null) return;
             try
             {
                 _folders.LatestMoment = latest;

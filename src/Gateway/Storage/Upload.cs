@@ -85,7 +85,7 @@ internal sealed class Upload : IAsyncDisposable
 
     /// <summary>
     /// Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob
-    /// that names it ends it.
+    /// that names it ends it, and so does a failed flush.
     /// </summary>
     public async ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
@@ -97,14 +97,31 @@ internal sealed class Upload : IAsyncDisposable
         {
             // Off the pool, for a flush may take long.
             await Task.Factory.StartNew(
-                () => RandomAccess.FlushToDisk(_file), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-            _uploads.FlushFolder();
+                () => _uploads.Flush(_file, Id), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
-        catch (IOException e)
+        catch (FlushFailedException)
+        {
+            // The kernel takes what it could not write for clean, and so would a second flush: what was received is lost.
+            TryCancel();
+            throw;
+        }
+        catch (IOException e) when (e is not StoreReadOnlyException)
         {
             throw new StoreReadOnlyException($"the upload could not be flushed: {e.Message}", e);
         }
         return Digest.FromHash(algorithm, hash);
+    }
+
+    private void TryCancel()
+    {
+        try
+        {
+            Cancel();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No upload goes on before a restart, whatever is left of this one.
+        }
     }
 
     /// <summary>Ends the session and removes what it received.</summary>

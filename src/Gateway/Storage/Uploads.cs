@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Gateway.Oci;
+using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
@@ -140,8 +141,8 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>Removes a session; its data, where it still has any.</summary>
     public void End(string id)
     {
-        if (!Disk.HasFile(NoteFile(id)) && !Disk.HasFile(Data(id))) return;
         _sessions.TryRemove(id, out _);
+        if (!Disk.HasFile(NoteFile(id)) && !Disk.HasFile(Data(id))) return;
         File.Delete(Data(id));
         File.Delete(NoteFile(id));
         _open.Remove(id);
@@ -161,7 +162,12 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 
     public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
 
-    public void FlushFolder() => Posix.FlushFolder(folder);
+    /// <summary>Makes the data of a session durable, and its name.</summary>
+    public void Flush(SafeFileHandle data, string id)
+    {
+        volume.Durability.Flush(data, Data(id));
+        volume.Durability.FlushFolder(folder);
+    }
 
     private static bool IsId(string id) => id.Length == 32 && id.All(char.IsAsciiHexDigitLower);
 }

@@ -5,6 +5,9 @@ namespace Gateway.Storage;
 /// <summary>The bytes of content, in whichever root they lie.</summary>
 internal sealed partial class Volume
 {
+    // Chosen: as many writes of large manifests and borrowed blobs may wait for the disk at once.
+    private readonly Lock[] _durable = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
+
     /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
     public long? FindContent(Digest digest) =>
         Disk.LengthOf(KeptRoot.Data(digest))
@@ -73,9 +76,12 @@ internal sealed partial class Volume
     public void WriteFlushed(Root root, Digest digest, ReadOnlySpan<byte> bytes)
     {
         CheckRoom(root.Lifetime);
-        if (Holds(root, digest, bytes)) return;
-        Files.Write(root.Data(digest), bytes, flush: true);
-        FlushNames(root, digest);
+        lock (DurableOf(digest))
+        {
+            if (Holds(root, digest, bytes)) return;
+            Files.Write(root.Data(digest), bytes, flush: true);
+            FlushNames(root, digest);
+        }
     }
 
     /// <summary>
@@ -85,12 +91,15 @@ internal sealed partial class Volume
     public void Borrow(Root root, Digest digest)
     {
         var to = root.Data(digest);
-        if (Disk.HasFile(to)) return;
-        var from = RootsBut(root).Select(other => other.Data(digest)).FirstOrDefault(Disk.HasFile)
-            ?? throw new FileNotFoundException($"the bytes of {digest} are in no root", to);
-        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-        Posix.LinkOrCopy(from, to, Files.Temporary());
-        FlushNames(root, digest);
+        lock (DurableOf(digest))
+        {
+            if (Disk.HasFile(to)) return;
+            var from = RootsBut(root).Select(other => other.Data(digest)).FirstOrDefault(Disk.HasFile)
+                ?? throw new FileNotFoundException($"the bytes of {digest} are in no root", to);
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            Files.LinkOrCopy(from, to);
+            FlushNames(root, digest);
+        }
         if (root != CachedRoot && Disk.Find(CachedRoot.Data(digest)) is { Names: > 1 }) Eviction.Forget(digest);
     }
 
@@ -113,9 +122,36 @@ internal sealed partial class Volume
         }
     }
 
-    private static void FlushNames(Root root, Digest digest)
+    /// <summary>
+    /// Held from the look for a file until its name is durable: another request that found the file before would answer for it too early.
+    /// </summary>
+    private Lock DurableOf(Digest digest) => _durable[(uint)digest.GetHashCode() % (uint)_durable.Length];
+
+    /// <summary>Makes the names above some content durable. Where that fails the content goes, so that it is not taken for durable.</summary>
+    private void FlushNames(Root root, Digest digest)
     {
-        var folder = Path.GetDirectoryName(root.Data(digest))!;
-        for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Posix.FlushFolder(folder);
+        var data = root.Data(digest);
+        try
+        {
+            for (var folder = Path.GetDirectoryName(data)!; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!)
+                Durability.FlushFolder(folder);
+        }
+        catch
+        {
+            TryDelete(data);
+            throw;
+        }
+    }
+
+    private static void TryDelete(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A restart finds it, and nothing that was acknowledged names it.
+        }
     }
 }

@@ -20,31 +20,34 @@ internal sealed partial class Volume : IAsyncDisposable
 
     private readonly Folders _folders;
     private readonly TimeProvider _clock;
-    private readonly FileStream _lock;
+    private readonly FileStream? _lock;
     private readonly LinkIndex _index;
     private readonly DriveInfo _drive;
     private readonly ITimer _sweep;
     private readonly string? _unreplayed;
+    private string? _notWritable;
     private long _freeBytes;
     private long _freeCheckedAt;
 
-    private Volume(Folders folders, FileStream held, TimeProvider clock, ILogger logger)
+    private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger)
     {
         (_folders, _lock, _clock, Logger) = (folders, held, clock, logger);
         _drive = new(folders.Path);
         KeptRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Kept);
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
         StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
-        Files = new(folders.Temporary);
+        Files = new(folders.Temporary, folders.Durability);
         Steady = new(clock, folders, logger);
         Trash = new(folders.Trash, clock);
         Catalog = new(KeptRoot);
         Ledger = new(folders.Decisions);
         Uploads = new(folders.Uploads, this, clock);
         Fetches = new(folders.Fetches, this);
-        Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files);
+        Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
         var start = folders.NextStart();
-        _index = LinkIndex.Open(folders.Index, start.Generation, clock, logger);
+        _index = Durability.Ended is null
+            ? LinkIndex.Open(folders.Index, start.Generation, clock, logger)
+            : LinkIndex.Off(folders.Index, clock, logger);
         Links = new(_index);
         Eviction = new(this, _index, clock, logger);
         StagedContent = new(this, clock);
@@ -52,8 +55,10 @@ internal sealed partial class Volume : IAsyncDisposable
         var sequence = start.Sequence;
         try
         {
+            var segments = Journal.Segments(folders.Journal);
+            if (segments.Length > 0) Durability.CheckWrites();
             sequence = Math.Max(sequence, Replay(applier));
-            EndSegments(Journal.Segments(folders.Journal), sequence);
+            EndSegments(segments, sequence);
         }
         catch (InvalidDataException e)
         {
@@ -63,10 +68,10 @@ internal sealed partial class Volume : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _unreplayed =
-                $"what was pushed before the last stop could not be put in its place ({e.Message}); free some room and start again";
+                $"what was pushed before the last stop could not be put in its place ({e.Message}); correct that and restart the gateway";
             Log.NotReplayed(logger, e);
         }
-        Committer = new(this, Journal.Create(folders.Journal, sequence), applier, clock, sequence);
+        Committer = new(this, Journal.Create(folders.Journal, sequence, Durability), applier, clock, sequence);
         Sweep();
         // An hour: the step in which trash is kept and uploads age.
         _sweep = clock.CreateTimer(_ => Sweep(), null, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
@@ -82,6 +87,8 @@ internal sealed partial class Volume : IAsyncDisposable
     public SteadyClock Steady { get; }
 
     public ILogger Logger { get; }
+
+    public Durability Durability => _folders.Durability;
 
     public SmallFiles Files { get; }
 
@@ -124,8 +131,21 @@ internal sealed partial class Volume : IAsyncDisposable
     /// </summary>
     public Task IndexOpened => _index.Opened;
 
-    /// <summary>Why no writes are taken; null when they are.</summary>
-    public string? ReadOnlyBecause => _unreplayed ?? Committer.Failed ?? (FreeBytes < Reserve ? "the volume is full" : null);
+    /// <summary>Why no pushes are taken; null when they are.</summary>
+    public string? ReadOnlyBecause => _unreplayed ?? WhyNoWrites ?? (FreeBytes < Reserve ? "the volume is full" : null);
+
+    /// <summary>
+    /// Why nothing at all is written: a flush failed, or the volume is read-only. Null when writes are taken. The system is asked at most
+    /// once a second.
+    /// </summary>
+    public string? WhyNoWrites
+    {
+        get
+        {
+            MeasureSeldom();
+            return Durability.Ended ?? Volatile.Read(ref _notWritable);
+        }
+    }
 
     /// <summary>
     /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says
@@ -135,8 +155,16 @@ internal sealed partial class Volume : IAsyncDisposable
         new(Task.Run(
             () =>
             {
-                var folders = Folders.Make(path);
-                return new Volume(folders, folders.TakeLock(), clock, logger);
+                var folders = Folders.Make(path, logger);
+                try
+                {
+                    return new Volume(folders, folders.TakeLock(), clock, logger);
+                }
+                catch
+                {
+                    folders.Durability.Dispose();
+                    throw;
+                }
             },
             cancellationToken));
 
@@ -167,8 +195,7 @@ internal sealed partial class Volume : IAsyncDisposable
     {
         get
         {
-            var now = _clock.GetTimestamp();
-            if (_freeCheckedAt == 0 || _clock.GetElapsedTime(_freeCheckedAt, now) > TimeSpan.FromSeconds(1)) MeasureRoom(now);
+            MeasureSeldom();
             return Volatile.Read(ref _freeBytes);
         }
     }
@@ -176,8 +203,16 @@ internal sealed partial class Volume : IAsyncDisposable
     /// <summary>Asks the system again: what was removed just now counts.</summary>
     public void MeasureRoom() => MeasureRoom(_clock.GetTimestamp());
 
+    private void MeasureSeldom()
+    {
+        var now = _clock.GetTimestamp();
+        if (_freeCheckedAt == 0 || _clock.GetElapsedTime(_freeCheckedAt, now) > TimeSpan.FromSeconds(1)) MeasureRoom(now);
+    }
+
     private void MeasureRoom(long now)
     {
+        var why = Posix.WhyNotWritable(_folders.Own);
+        Volatile.Write(ref _notWritable, why is null ? null : $"the volume takes no writes ({why}); pulls go on");
         Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
         _freeCheckedAt = now;
     }
@@ -193,6 +228,7 @@ internal sealed partial class Volume : IAsyncDisposable
     public void CheckRoom(Lifetime lifetime)
     {
         if (_unreplayed is not null && lifetime != Lifetime.Cached) throw new StoreReadOnlyException(_unreplayed);
+        if (WhyNoWrites is { } why) throw new StoreReadOnlyException(why);
         if (FreeBytes >= Reserve) return;
         MeasureRoom();
         if (FreeBytes < Reserve)
@@ -206,7 +242,8 @@ internal sealed partial class Volume : IAsyncDisposable
         {
             // Segments that were not replayed hold what was acknowledged and is nowhere else.
             if (segments.Count == 0 || _unreplayed is not null) return;
-            Posix.FlushFileSystem(_folders.Path);
+            // A failed flush ends all writes, so that this is not tried again and the segments stay for the next start.
+            Durability.FlushAll();
             _folders.NoteSequence(sequence);
             foreach (var segment in segments) File.Delete(segment);
         }
@@ -231,6 +268,7 @@ internal sealed partial class Volume : IAsyncDisposable
 
     private void Sweep()
     {
+        if (WhyNoWrites is not null) return;
         // Each for itself: a folder that cannot be read keeps neither the others from being cleared nor the gateway from starting.
         foreach (var clear in (Action[])[Trash.Empty, Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
         {
@@ -253,6 +291,7 @@ internal sealed partial class Volume : IAsyncDisposable
         await Eviction.DisposeAsync();
         await _index.DisposeAsync();
         OpenFiles.Dispose();
-        await _lock.DisposeAsync();
+        if (_lock is not null) await _lock.DisposeAsync();
+        Durability.Dispose();
     }
 }

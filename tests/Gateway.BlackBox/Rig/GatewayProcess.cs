@@ -79,10 +79,12 @@ internal sealed class GatewayProcess : IRegistry
     }
 
     /// <summary>Starts on the same ports and storage, and waits for the operator's port to answer 200.</summary>
-    public async Task StartAgainAsync(TimeSpan? within = null, string health = "/readyz")
+    /// <param name="by">A program that runs it, and its arguments; none for the runtime alone.</param>
+    public async Task StartAgainAsync(TimeSpan? within = null, string health = "/readyz", params string[] by)
     {
         await EndAsync();
-        _server = Server.Start("dotnet", [Assembly, "serve", "--config", ConfigurationFile], _environment);
+        string[] command = [.. by, "dotnet", Assembly, "serve", "--config", ConfigurationFile];
+        _server = Server.Start(command[0], command[1..], _environment);
         await _server.WaitUntilReadyAsync(new Uri(Operator, health), within ?? StartLimit);
     }
 

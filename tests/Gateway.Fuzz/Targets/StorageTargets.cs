@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Gateway.Oci;
 using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Fuzz.Targets;
 
@@ -17,7 +18,8 @@ public sealed class JournalTarget : FuzzTarget, IDisposable
         get
         {
             var folder = Path.Combine(_folder.FullName, "made");
-            using (var journal = Journal.Create(folder, 0))
+            using var durability = new Durability(_folder.FullName, NullLogger.Instance);
+            using (var journal = Journal.Create(folder, 0, durability))
             {
                 journal.Append(Records.One(1));
                 journal.Append(Records.One(2));
@@ -104,6 +106,8 @@ internal static class Records
         new Operation.RemoveTag(Tag),
         new Operation.RemoveManifest(Manifest),
         new Operation.RemoveBlob(Digest.Of("b"u8)),
+        new Operation.RemoveManifest(Manifest) { Written = DateTimeOffset.UnixEpoch },
+        new Operation.RemoveBlob(Digest.Of("b"u8)) { Written = default(DateTimeOffset) },
     ];
 
     public static JournalRecord One(long sequence) => new(sequence, DateTimeOffset.UnixEpoch, "team/app", [.. All], [default, Manifest]);

@@ -203,7 +203,8 @@ public sealed class HoldTests : HoldCases
     [Fact]
     public async Task What_a_retired_key_signs_is_not_from_before_when_the_clock_is_set_back()
     {
-        var folders = Folders.Make(_rig.Volume.KeptRoot.Repositories + "-clock");
+        var folders = Folders.Make(_rig.Volume.KeptRoot.Repositories + "-clock", NullLogger.Instance);
+        using var durability = folders.Durability;
         await using var steady = new SteadyClock(_rig.Clock, folders, NullLogger.Instance);
         _rig.Reload(_rig.Policy! with { Trust = _rig.Trust(null, retiredAt: _rig.Clock.GetUtcNow() + TimeSpan.FromDays(1)) });
         var to = _rig.At("prod/app", steady);

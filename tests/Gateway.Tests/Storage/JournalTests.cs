@@ -1,5 +1,6 @@
 using Gateway.Oci;
 using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Gateway.Tests.Storage;
@@ -8,7 +9,15 @@ public sealed class JournalTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-journal-").FullName;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    private readonly Durability _durability;
+
+    public JournalTests() => _durability = new(_folder, NullLogger.Instance);
+
+    public void Dispose()
+    {
+        _durability.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
 
     private static JournalRecord Record(long sequence) =>
         new(
@@ -18,7 +27,7 @@ public sealed class JournalTests : IDisposable
     /// <summary>Writes batches of records, a flush after each.</summary>
     private string Write(params int[] batches)
     {
-        using var journal = Journal.Create(_folder, 0);
+        using var journal = Journal.Create(_folder, 0, _durability);
         long sequence = 0;
         foreach (var size in batches)
         {
@@ -47,9 +56,11 @@ public sealed class JournalTests : IDisposable
             new Operation.AddEvidence(Digest.Of("s"u8), Digest.Of("e"u8)) { Counted = true },
             new Operation.RemoveTag(TagName.Parse("t")),
             new Operation.RemoveManifest(Digest.Of("m"u8)),
+            new Operation.RemoveManifest(Digest.Of("m"u8)) { Written = DateTimeOffset.UnixEpoch },
+            new Operation.RemoveBlob(Digest.Of("b"u8)) { Written = default(DateTimeOffset) },
             new Operation.RemoveBlob(Digest.Of("b"u8)),
         ];
-        using (var journal = Journal.Create(_folder, 0))
+        using (var journal = Journal.Create(_folder, 0, _durability))
         {
             journal.Append(new(1, DateTimeOffset.UnixEpoch, "team/app", [.. all], [default, Digest.Of("m"u8)]));
             journal.Flush(1);
@@ -103,7 +114,7 @@ public sealed class JournalTests : IDisposable
     {
         var first = Write(2);
         File.WriteAllBytes(first, File.ReadAllBytes(first)[..^1]);
-        using (var journal = Journal.Create(_folder, 1))
+        using (var journal = Journal.Create(_folder, 1, _durability))
         {
             journal.Append(Record(2));
             journal.Flush(2);
@@ -115,7 +126,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public void A_segment_before_the_last_must_read_to_its_end()
     {
-        using (var journal = Journal.Create(_folder, 0))
+        using (var journal = Journal.Create(_folder, 0, _durability))
         {
             journal.Append(Record(1));
             journal.Flush(1);

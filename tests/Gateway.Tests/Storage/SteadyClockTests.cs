@@ -1,4 +1,5 @@
 using Gateway.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Gateway.Tests.Storage;
@@ -6,11 +7,15 @@ namespace Gateway.Tests.Storage;
 /// <summary>What decisions go by when the system's clock is set back.</summary>
 public sealed class SteadyClockTests : IDisposable
 {
-    private readonly Folders _folders = Folders.Make(Directory.CreateTempSubdirectory("gateway-clock-").FullName);
+    private readonly Folders _folders = Folders.Make(Directory.CreateTempSubdirectory("gateway-clock-").FullName, NullLogger.Instance);
     private readonly SetClock _system = new();
     private readonly Upstream.TestLog _log = new();
 
-    public void Dispose() => Directory.Delete(_folders.Path, recursive: true);
+    public void Dispose()
+    {
+        _folders.Durability.Dispose();
+        Directory.Delete(_folders.Path, recursive: true);
+    }
 
     private SteadyClock Open() => new(_system, _folders, _log);
 

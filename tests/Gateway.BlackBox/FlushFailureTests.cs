@@ -1,0 +1,140 @@
+using System.Net;
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>
+/// The kernel fails a flush: the request that needed it is not acknowledged, nothing is written until a restart, and the flush is not tried
+/// again, for a second one succeeds without the data. Each kind of flush, at each step that needs it.
+/// </summary>
+public sealed class FlushFailureTests : FlushScenario
+{
+    [Fact]
+    public async Task Nothing_is_acknowledged_whose_flush_failed_and_nothing_is_written_until_a_restart()
+    {
+        // Every error that flushing has, each more than once.
+        (string Error, Func<Task<Step>> Prepare)[] steps =
+        [
+            ("EIO", NewSegmentAsync), ("EIO", UploadDataAsync), ("ENOSPC", UploadFolderAsync), ("EDQUOT", LinkedBlobAsync),
+            ("EROFS", TagAsync), ("ENOSPC", LargeManifestAsync), ("EIO", LargeManifestNameAsync), ("EROFS", MountAsync),
+            ("EIO", DeletedTagAsync), ("EDQUOT", DeletedManifestAsync), ("EROFS", DeletedBlobAsync), ("EIO", HeldAsync),
+            ("ENOSPC", PromotedAsync), ("EIO", StagedBlobAsync), ("EDQUOT", ForwardedLaterAsync), ("EINVAL", TagAsync),
+        ];
+        foreach (var (error, prepare) in steps)
+            await AssertEndsWritesAsync(prepare.Method.Name, error, prepare);
+    }
+
+    private async Task AssertEndsWritesAsync(string name, string error, Func<Task<Step>> prepare)
+    {
+        var step = await prepare();
+        await using (var kernel = await FailingKernel.AttachAsync(Gateway.Server.Id, step.Call, error, step.Paths))
+        {
+            using var refused = await step.Act();
+            Assert.True(kernel.Failed.Length > 0, $"{name}: no flush failed");
+            Assert.True((int)refused.StatusCode == 503, $"{name}: {error} was answered {(int)refused.StatusCode}");
+            await RawClient.ExpectErrorAsync(refused, 503, "UNAVAILABLE");
+        }
+
+        // The kernel is well again, and says so of what it has lost.
+        await AssertTakesNoWritesAsync(name);
+        using (var repeated = await step.Act())
+            Assert.True((int)repeated.StatusCode is 503 or 404, $"{name}: the repeated request was answered {(int)repeated.StatusCode}");
+        await AssertKeptAsync();
+
+        await Gateway.StartAgainAsync();
+        await AssertKeptAsync();
+        if (name == nameof(UploadDataAsync) || name == nameof(UploadFolderAsync))
+        {
+            using var session = await step.Act();
+            await RawClient.ExpectErrorAsync(session, 404, "BLOB_UPLOAD_UNKNOWN");
+        }
+        using var well = await (await prepare()).Act();
+        Assert.True(well.IsSuccessStatusCode, $"{name}: after a restart it was answered {(int)well.StatusCode}");
+    }
+
+    [Fact]
+    public async Task Fetched_file_whose_flush_failed_is_not_kept_and_pulls_pass_through()
+    {
+        var layer = OciLayout.Noise(2, 300_000);
+        using (var there = new RawClient(Registry.Host))
+            await there.ImageAsync("team/app", "1", layer);
+        var digest = Described.Sha256(layer);
+        using (await Raw.GetAsync("/v2/mirror/team/app/manifests/1")) { }
+        var part = $"{Gateway.Storage}/gateway/fetches/sha256-{digest[7..]}.part";
+        await using (var kernel = await FailingKernel.AttachAsync(Gateway.Server.Id, "fsync,fdatasync", "EIO", part))
+        {
+            await AssertPulledAsync(digest);
+            await Eventually.TrueAsync(() => Task.FromResult(kernel.Failed.Length > 0), () => "the fetched file was not flushed");
+        }
+        await AssertTakesNoWritesAsync("fetched file");
+        await AssertPulledAsync(digest);
+        Assert.False(File.Exists(part), "a part that may be damaged was left behind");
+        Assert.False(File.Exists($"{Gateway.Storage}/gateway/cache/v2/blobs/sha256/{digest[7..9]}/{digest[7..]}/data"));
+
+        await Gateway.StartAgainAsync();
+        await AssertPulledAsync(digest);
+    }
+
+    [Fact]
+    public async Task Failed_checkpoint_keeps_the_journal_and_ends_writes()
+    {
+        // A segment ends at 16 MiB.
+        var pushed = new List<string>();
+        var config = await Raw.BlobAsync("team/app", "config"u8.ToArray(), OciLayout.ImageConfig);
+        while (JournalBytes() < 15 << 20)
+            Assert.True(await TryPushAsync(config, pushed));
+        var before = Segments();
+        await using (var kernel = await FailingKernel.AttachAsync(Gateway.Server.Id, "syncfs", "EIO"))
+        {
+            while (await TryPushAsync(config, pushed) && kernel.Failed.Length == 0)
+                Assert.True(pushed.Count < 400, "no checkpoint after 20 MiB");
+            Assert.NotEmpty(kernel.Failed);
+        }
+        await AssertTakesNoWritesAsync("checkpoint");
+        Assert.Subset(Segments().ToHashSet(), before.ToHashSet());
+
+        await Gateway.StartAgainAsync();
+        foreach (var digest in pushed)
+        {
+            using var answer = await Raw.GetAsync($"/v2/team/app/manifests/{digest}");
+            await RawClient.ExpectAsync(answer, HttpStatusCode.OK);
+        }
+        Assert.Empty(Segments());
+    }
+
+    [Theory]
+    [InlineData("syncfs", "")]
+    [InlineData("fdatasync,fsync", "gateway/sequence")]
+    public async Task Failed_flush_of_a_stop_keeps_the_journal(string call, string file)
+    {
+        var before = Segments();
+        Assert.NotEmpty(before);
+        string[] paths = file.Length > 0 ? [$"{Gateway.Storage}/{file}", $"{Gateway.Storage}/gateway/tmp/sequence"] : [];
+        await using (var kernel = await FailingKernel.AttachAsync(Gateway.Server.Id, call, "EIO", paths))
+        {
+            await Gateway.Server.StopAsync();
+            Assert.NotEmpty(kernel.Failed);
+        }
+        Assert.Subset(Segments().ToHashSet(), before.ToHashSet());
+        await Gateway.StartAgainAsync();
+        await AssertKeptAsync();
+        Assert.Empty(Segments());
+    }
+
+    [Theory]
+    [InlineData("syncfs", "")]
+    [InlineData("fdatasync,fsync", "gateway/start")]
+    public async Task Gateway_whose_flush_fails_while_it_starts_serves_pulls_and_says_so(string call, string file)
+    {
+        var before = Segments();
+        await Gateway.Server.KillAsync();
+        string[] paths = file.Length > 0 ? [$"{Gateway.Storage}/{file}"] : [];
+        await Gateway.StartAgainAsync(health: "/livez", by: FailingKernel.Command(call, "EIO", paths));
+
+        await AssertTakesNoWritesAsync($"start, {call}");
+        await AssertKeptAsync();
+        Assert.Equal(before, Segments());
+        await Gateway.StartAgainAsync();
+        await AssertKeptAsync();
+    }
+}

@@ -1,0 +1,53 @@
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>
+/// Makes system calls of a running process fail, by strace: the kernel's part is not done, and the process gets the error. Only calls about
+/// the given files fail. Ends with its disposal; the process goes on.
+/// </summary>
+internal sealed class FailingKernel : IAsyncDisposable
+{
+    private readonly TempFolder _folder = new();
+    private Server? _tracer;
+
+    private string Trace => _folder["trace"];
+
+    /// <summary>Calls that have failed so far, as strace writes them.</summary>
+    public string[] Failed => File.Exists(Trace)
+        ? [.. File.ReadLines(Trace).Where(line => line.Contains("(INJECTED)", StringComparison.Ordinal))]
+        : [];
+
+    /// <summary>What to start a program by, so that calls of it fail from its first on.</summary>
+    /// <param name="calls">Names of system calls, with commas.</param>
+    /// <param name="error">Such as <c>EIO</c>.</param>
+    /// <param name="paths">Files that the calls are about; none for any.</param>
+    public static string[] Command(string calls, string error, params string[] paths) =>
+        [RigFolder.Program("strace"), "--kill-on-exit", "-f", "-qq", "-o", "/dev/null", .. Inject(calls, error, paths), "--"];
+
+    /// <summary>Lets calls of a process fail from now on.</summary>
+    public static async Task<FailingKernel> AttachAsync(int process, string calls, string error, params string[] paths)
+    {
+        var kernel = new FailingKernel();
+        kernel._tracer = Server.Start(
+            RigFolder.Program("strace"), ["-f", "-p", $"{process}", "-o", kernel.Trace, .. Inject(calls, error, paths)]);
+        await Eventually.TrueAsync(
+            () => Task.FromResult(
+                kernel._tracer.HasExited || kernel._tracer.Output.Any(line => line.Contains("attached", StringComparison.Ordinal))),
+            () => $"strace did not attach to {process}:\n{kernel._tracer.Tail()}");
+        if (kernel._tracer.HasExited)
+            Assert.Fail($"strace ended (tracing needs root, or the same user and kernel.yama.ptrace_scope 0):\n{kernel._tracer.Tail()}");
+        return kernel;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_tracer is not null)
+        {
+            await _tracer.StopAsync();
+            await _tracer.DisposeAsync();
+        }
+        _folder.Dispose();
+    }
+
+    private static string[] Inject(string calls, string error, string[] paths) =>
+        ["-e", $"trace={calls}", "-e", $"inject={calls}:error={error}", .. paths.SelectMany(path => new[] { "-P", path })];
+}
