@@ -124,7 +124,10 @@ internal sealed class Committer : IAsyncDisposable
         {
             _journal.Forget();
             if (e is not (IOException or UnauthorizedAccessException))
-                _volume.Durability.EndWrites($"a change failed unexpectedly ({e.Message}); nothing is written until the gateway is restarted");
+            {
+                _volume.Durability.EndWrites(
+                    $"a change failed unexpectedly ({e.Message}); nothing is written until the gateway is restarted");
+            }
             Log.CommitFailed(_volume.Logger, e);
             var failure = _volume.Durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);

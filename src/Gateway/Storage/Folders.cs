@@ -49,8 +49,8 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
     private bool WasUsed => Disk.HasFolder($"{Own}/journal") || Disk.HasFolder($"{Path}/docker/registry/v2");
 
     /// <summary>
-    /// Makes what is missing. A volume that takes no writes is opened without (<see cref="Durability.Ended"/>), if it was used before. Throws
-    /// <see cref="IOException"/> with one line when the volume cannot be used.
+    /// Makes what is missing. A volume that was used before and takes no writes is opened without them (<see cref="Durability.Ended"/>).
+    /// Throws <see cref="IOException"/> with one line when the volume cannot be used.
     /// </summary>
     public static Folders Make(string path, ILogger logger)
     {

@@ -89,7 +89,8 @@ internal sealed class Journal : IDisposable
         }
         catch (IOException)
         {
-            _durability.EndWrites("the journal could not be cut back after a failed write; nothing is written until the gateway is restarted");
+            _durability.EndWrites(
+                "the journal could not be cut back after a failed write; nothing is written until the gateway is restarted");
         }
     }
 

@@ -133,8 +133,8 @@ internal sealed partial class Volume
         var data = root.Data(digest);
         try
         {
-            for (var folder = Path.GetDirectoryName(data)!; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!)
-                Durability.FlushFolder(folder);
+            var folder = Path.GetDirectoryName(data)!;
+            for (; folder.Length >= root.Blobs.Length; folder = Path.GetDirectoryName(folder)!) Durability.FlushFolder(folder);
         }
         catch
         {
