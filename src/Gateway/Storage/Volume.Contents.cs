@@ -127,7 +127,7 @@ internal sealed partial class Volume
     /// </summary>
     private Lock DurableOf(Digest digest) => _durable[(uint)digest.GetHashCode() % (uint)_durable.Length];
 
-    /// <summary>Makes the names above some content durable. If that fails, the content is removed, or it would be taken for durable.</summary>
+    /// <summary>Makes the names above some content durable. If that fails, removes it: it would be taken for durable.</summary>
     private void FlushNames(Root root, Digest digest)
     {
         var data = root.Data(digest);
