@@ -44,7 +44,9 @@ internal static class Lists
 
     private static Task WriteAsync(Exchange x, string property, string[] items, bool more)
     {
-        if (more && items.Length > 0) x.Response.Headers.Link = Paging.NextLink(x.Target, items[^1]);
+        // A page of the catalog may end before it has a name: the next one goes on with what this one has found out.
+        if (more && (items.Length > 0 || x.Target.Route == Route.Catalog))
+            x.Response.Headers.Link = Paging.NextLink(x.Target, items.Length > 0 ? items[^1] : x.Target.Query.Last ?? "");
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
         {

@@ -12,18 +12,28 @@ internal sealed partial class Repository
     /// </summary>
     private const int MostLookedAt = 64;
 
-    /// <summary>Whether a list of repositories names this one to who may pull here: there is something in it that he could get.</summary>
-    public async ValueTask<bool> IsListedAsync(Asker asker, CancellationToken cancellationToken)
+    /// <summary>How long it is believed that there is nothing to name where nothing changes: an age may be reached by then.</summary>
+    private static readonly TimeSpan UnlistedFor = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Whether a list of repositories names this one to who may pull here: there is something in it that he could get. Null where the list
+    /// has looked at as many manifests as it may.
+    /// </summary>
+    public async ValueTask<bool?> IsListedAsync(Asker asker, CatalogLooks looks, CancellationToken cancellationToken)
     {
         if (IsKnownPusher(asker)) return true;
         if (await backing.TagsAfterAsync(null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
+        var (version, now) = (backing.Version, clock.GetUtcNow());
+        if (looks.IsUnlisted(Name, version, now)) return false;
         foreach (var digest in backing.Manifests().Take(MostLookedAt))
         {
+            if (!looks.TryTake()) return null;
             var read = await backing.ReadManifestAsync(digest, cancellationToken);
             if (read is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
                 && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
                 return true;
         }
+        looks.NoteUnlisted(Name, version, now + UnlistedFor);
         return false;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -12,6 +13,11 @@ internal delegate Task<(IReadOnlyList<RepositoryName> Names, string? Warning)> U
 /// <summary>The catalog: the names of built-in repositories and of those of registries that take pushes.</summary>
 internal sealed partial class RepositoryRouter
 {
+    // A page of one name may pass over thousands.
+    private const int NamesAtOnce = 100;
+
+    private readonly ConcurrentDictionary<RepositoryName, (long Version, DateTimeOffset Until)> _unlisted = new();
+
     /// <summary>
     /// Names after <paramref name="last"/> of repositories with something in them for this asker, at most <paramref name="count"/>, and
     /// what is to be said about registries whose names are not all there.
@@ -25,17 +31,23 @@ internal sealed partial class RepositoryRouter
             ? []
             : [.. options.Upstreams.Values.Where(u => u.Auth != UpstreamAuth.Passthrough && options.FrontOf(u.Key) is not null)];
         var lists = await Task.WhenAll(fronted.Select(u => upstreamNames!(u, cancellationToken)));
-        var page = await BuiltInAsync(askerOf, last, count, cancellationToken);
+        var looks = new CatalogLooks(_unlisted, CatalogLooks.MostOfPage);
+        var (page, lookedUpTo) = await BuiltInAsync(askerOf, last, count, looks, cancellationToken);
         var names = new SortedSet<string>(page.Items.Select(n => n.Value), StringComparer.Ordinal);
         for (var i = 0; i < fronted.Length; i++)
         {
             // One more than fits says that there are more.
             names.UnionWith(Reached(fronted[i], lists[i].Names, last)
                 .Where(name => askerOf(name).MayPull).Take(count + 1).Select(n => n.Value));
-            foreach (var name in await StagedAsync(fronted[i], askerOf, last, cancellationToken)) names.Add(name.Value);
+            var (staged, stagedUpTo) = await StagedAsync(fronted[i], askerOf, last, looks, cancellationToken);
+            names.UnionWith(staged.Select(n => n.Value));
+            lookedUpTo = Earlier(lookedUpTo, stagedUpTo);
         }
+        // Behind where the looking ended there may be built-in ones before those of upstreams: the next page begins there.
+        if (lookedUpTo is not null) names.RemoveWhere(name => string.CompareOrdinal(name, lookedUpTo) > 0);
         var shown = names.Take(count).Select(n => RepositoryName.Parse(n)).ToList();
-        return (new(shown, page.More || names.Count > count), [.. lists.Select(l => l.Warning).OfType<string>()]);
+        var more = page.More || lookedUpTo is not null || names.Count > count;
+        return (new(shown, more), [.. lists.Select(l => l.Warning).OfType<string>()]);
     }
 
     /// <summary>The names here of an upstream's repositories, of those that can be reached.</summary>
@@ -46,12 +58,13 @@ internal sealed partial class RepositoryRouter
         .OrderBy(name => name.Value, StringComparer.Ordinal);
 
     /// <summary>Those with something in them that the upstream has not got yet, for an asker who could get it here.</summary>
-    private async ValueTask<List<RepositoryName>> StagedAsync(
-        UpstreamOptions upstream, Func<RepositoryName, Asker> askerOf, string? last, CancellationToken cancellationToken)
+    private async ValueTask<(List<RepositoryName> Listed, string? LookedUpTo)> StagedAsync(
+        UpstreamOptions upstream, Func<RepositoryName, Asker> askerOf, string? last, CatalogLooks looks,
+        CancellationToken cancellationToken)
     {
         List<RepositoryName> listed = [];
         var paths = volume.StagedContent.Repositories;
-        if (paths.Length == 0) return listed;
+        if (paths.Length == 0) return (listed, null);
         var folder = volume.Origins.FolderOf(upstream.Key, upstream.Urls);
         foreach (var path in paths.Where(p => p.StartsWith(folder + "/", StringComparison.Ordinal)))
         {
@@ -61,31 +74,41 @@ internal sealed partial class RepositoryRouter
             if (!asker.MayPull || !staged.Manifests().Any()) continue;
             // Without its upstream, which is not asked about each name.
             var repository = new Repository(canonical, staged, judge, volume, _recent, takesPushes: true, clock);
-            if (await repository.IsListedAsync(asker, cancellationToken)) listed.Add(canonical);
+            var isListed = await repository.IsListedAsync(asker, looks, cancellationToken);
+            if (isListed is null) return (listed, canonical.Value);
+            if (isListed == true) listed.Add(canonical);
         }
-        return listed;
+        return (listed, null);
     }
 
-    private async ValueTask<Page<RepositoryName>> BuiltInAsync(
-        Func<RepositoryName, Asker> askerOf, string? last, int count, CancellationToken cancellationToken)
+    private static string? Earlier(string? one, string? other) =>
+        one is null || (other is not null && string.CompareOrdinal(other, one) < 0) ? other : one;
+
+    /// <summary>The page, and the name that the looking ended at, where that was before the page was full.</summary>
+    private async ValueTask<(Page<RepositoryName> Page, string? LookedUpTo)> BuiltInAsync(
+        Func<RepositoryName, Asker> askerOf, string? last, int count, CatalogLooks looks, CancellationToken cancellationToken)
     {
         var names = new List<RepositoryName>();
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var page = volume.KeptAfter(last, Math.Max(count, 1));
+            var page = volume.KeptAfter(last, Math.Max(count, NamesAtOnce));
             foreach (var name in page.Items)
             {
                 var (place, asker) = (new Place(null, name), askerOf(name));
                 if (_names.NameOf(place) is null || !asker.MayPull) continue;
                 // None is made ready where there is nothing to ask of it.
                 var isListed = judge.Engine.AdmitsEverything
-                    || (Ready(place, null) is { } routed && await routed.Repository!.IsListedAsync(asker, cancellationToken));
-                if (!isListed) continue;
-                if (names.Count == count) return new(names, true);
+                    ? true
+                    : Ready(place, null) is { } routed
+                        ? await routed.Repository!.IsListedAsync(asker, looks, cancellationToken)
+                        : false;
+                if (isListed is null) return (new(names, true), name.Value);
+                if (isListed == false) continue;
+                if (names.Count == count) return (new(names, true), null);
                 names.Add(name);
             }
-            if (!page.More) return new(names, false);
+            if (!page.More) return (new(names, false), null);
             last = page.Items[^1].Value;
         }
     }

@@ -158,6 +158,7 @@ internal sealed class Applier(Volume volume)
         }
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
         volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Trash.Take(folder));
+        repository.State.Parents.Forget(digest);
         volume.Catalog.Check(repository);
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
     }

@@ -3,59 +3,112 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The names of the kept repositories that have a manifest, sorted bytewise. Read from the disk once, on first use, and kept right from
-/// then on.
+/// The names of the kept repositories that have a manifest, sorted bytewise. The first use starts to read them all in the background; until
+/// that is done each page is read from the disk, as far as it goes.
 /// </summary>
 internal sealed class Catalog(Root kept)
 {
     private readonly Lock _lock = new();
+
+    // What changed while the names were read: looked at again when they are all there.
+    private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
     private SortedSet<string>? _names;
+    private Task? _reading;
+
+    /// <summary>Ends when all names are in memory; starts to read them where nobody has yet.</summary>
+    public Task ReadAsync()
+    {
+        lock (_lock) return _reading is { IsFaulted: false } reading ? reading : _reading = Task.Run(ReadAll);
+    }
 
     public Page<RepositoryName> After(string? last, int count)
     {
-        lock (_lock)
-        {
-            _names ??= new(Walk(), StringComparer.Ordinal);
-            // A view's upper bound is its largest string: U+FFFF sorts behind every name.
-            if (string.CompareOrdinal(last, "\uFFFF") >= 0) return new([], More: false);
-            var following = last is null ? _names : _names.GetViewBetween(last + "\0", "\uFFFF");
-            var names = following.Take(count + 1).Select(n => RepositoryName.Parse(n)).ToList();
-            var more = names.Count > count;
-            if (more) names.RemoveAt(count);
-            return new(names, more);
-        }
+        _ = ReadAsync();
+        // A view's upper bound is its largest string: U+FFFF sorts behind every name.
+        if (string.CompareOrdinal(last, "\uFFFF") >= 0) return new([], More: false);
+        return PageOf(InMemory(last, count) ?? OnDisk(last ?? ""), count);
     }
 
     public void Add(StoredRepository repository)
     {
         if (repository.Root != kept) return;
-        lock (_lock) _names?.Add(repository.Path);
+        lock (_lock)
+        {
+            if (_names is null) _changed.Add(repository.Path);
+            else _names.Add(repository.Path);
+        }
     }
 
     /// <summary>Takes the name out when the last manifest has gone.</summary>
     public void Check(StoredRepository repository)
     {
         if (repository.Root != kept || repository.Manifests().Any()) return;
-        lock (_lock) _names?.Remove(repository.Path);
+        lock (_lock)
+        {
+            if (_names is null) _changed.Add(repository.Path);
+            else _names.Remove(repository.Path);
+        }
     }
 
-    private IEnumerable<string> Walk()
+    private static Page<RepositoryName> PageOf(IEnumerable<string> following, int count)
     {
-        var folders = new Stack<string>();
-        folders.Push(kept.Repositories);
-        while (folders.TryPop(out var folder))
+        var names = following.Take(count + 1).Select(n => RepositoryName.Parse(n)).ToList();
+        var more = names.Count > count;
+        if (more) names.RemoveAt(count);
+        return new(names, more);
+    }
+
+    private List<string>? InMemory(string? last, int count)
+    {
+        lock (_lock)
         {
-            foreach (var child in Disk.FoldersIn(folder))
+            if (_names is null) return null;
+            return [.. (last is null ? _names : _names.GetViewBetween(last + "\0", "\uFFFF")).Take(count + 1)];
+        }
+    }
+
+    private void ReadAll()
+    {
+        var names = new SortedSet<string>(OnDisk(""), StringComparer.Ordinal);
+        lock (_lock)
+        {
+            foreach (var path in _changed)
             {
-                var name = Path.GetFileName(child);
-                if (name == "_manifests" && HasManifest(child)
-                    && RepositoryName.TryParse(Path.GetRelativePath(kept.Repositories, folder), out var repository))
-                    yield return repository.Value;
-                if (!name.StartsWith('_')) folders.Push(child);
+                if (HasManifest(path)) names.Add(path);
+                else names.Remove(path);
+            }
+            _changed.Clear();
+            _names = names;
+        }
+    }
+
+    /// <summary>
+    /// The names after one, in order, each found when it is asked for. What is below <c>a</c> begins with <c>a/</c>, and <c>a-b</c> comes
+    /// before that: so a folder stands twice among those to come, as a name and as what is below it.
+    /// </summary>
+    private IEnumerable<string> OnDisk(string last)
+    {
+        var next = new PriorityQueue<string, string>(StringComparer.Ordinal);
+        Below("");
+        while (next.TryDequeue(out var path, out _))
+        {
+            if (path.EndsWith('/')) Below(path);
+            else if (RepositoryName.TryParse(path, out _) && HasManifest(path)) yield return path;
+        }
+
+        void Below(string prefix)
+        {
+            foreach (var folder in Disk.FoldersIn($"{kept.Repositories}/{prefix}"))
+            {
+                var name = Path.GetFileName(folder);
+                if (name.StartsWith('_')) continue;
+                var path = prefix + name;
+                if (string.CompareOrdinal(path, last) > 0) next.Enqueue(path, path);
+                var below = path + "/";
+                if (string.CompareOrdinal(below, last) > 0 || last.StartsWith(below, StringComparison.Ordinal)) next.Enqueue(below, below);
             }
         }
     }
 
-    private static bool HasManifest(string manifests) =>
-        Disk.FilesBelow($"{manifests}/revisions", "link").Any();
+    private bool HasManifest(string path) => Disk.FilesBelow($"{kept.Repository(path)}/_manifests/revisions", "link").Any();
 }

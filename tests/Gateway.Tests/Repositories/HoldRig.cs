@@ -101,7 +101,7 @@ internal sealed class HoldRig : IAsyncDisposable
     public async Task<string[]> CatalogAsync(Asker asker) =>
         [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Page.Items.Select(static name => name.Value)];
 
-    private RepositoryRouter Router(TimeProvider? clock = null)
+    public RepositoryRouter Router(TimeProvider? clock = null)
     {
         var decisions = new Decisions(Volume.Ledger);
         var judge = new Judge(new(Policy), decisions, clock ?? Clock);
