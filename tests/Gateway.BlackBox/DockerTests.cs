@@ -72,6 +72,49 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
         (await docker.RunAsync("pull", $"{gateway.Host}/team/app:1")).Succeeded();
     }
 
+    [Fact]
+    public async Task Image_named_after_its_registry_is_pulled_through_the_gateway_only_and_never_pushed_there_by_mistake()
+    {
+        await using var docker = await StartDockerAsync(containerdStore: true);
+        Close(docker);
+
+        (await docker.RunAsync("pull", $"{Origin.Host}/{Image}:1")).Succeeded();
+        (await docker.RunAsync("pull", $"{Origin.Host}/{Refused}:1")).Failed();
+        (await docker.RunAsync("tag", $"{Origin.Host}/{Image}:1", $"{Origin.Host}/team/pushed:1")).Succeeded();
+        DockerPage.Explains("no push hosts", await docker.RunAsync("push", $"{Origin.Host}/team/pushed:1"));
+
+        Assert.DoesNotContain("team/pushed", await ListAsync(Gateway), StringComparison.Ordinal);
+        Assert.Empty(await AskedPastTheGatewayAsync());
+    }
+
+    [Fact]
+    public async Task Push_by_the_gateways_own_name_is_pulled_again_and_listed_beside_the_closed_mirror()
+    {
+        await using var docker = await StartDockerAsync(containerdStore: true);
+        Close(docker);
+        var (pulled, pushed) = ($"{Origin.Host}/{Image}:1", $"{Gateway.Host}/own/team/app");
+        (await docker.RunAsync("pull", pulled)).Succeeded();
+        (await docker.RunAsync("tag", pulled, $"{pushed}:1")).Succeeded();
+
+        (await docker.RunAsync("push", $"{pushed}:1")).Succeeded();
+
+        (await docker.RunAsync("rmi", "--force", pulled, $"{pushed}:1")).Succeeded();
+        (await docker.RunAsync("pull", $"{pushed}:1")).Succeeded();
+        Assert.Contains("own/team/app", await ListAsync(Gateway), StringComparison.Ordinal);
+        Assert.Empty(await AskedPastTheGatewayAsync());
+    }
+
+    [Fact]
+    public async Task Search_asks_docker_hub_whatever_is_configured()
+    {
+        await using var docker = await StartDockerAsync(containerdStore: true);
+        Close(docker);
+
+        (await docker.RunAsync("search", "app")).Failed();
+
+        Assert.Contains("index.docker.io:443", _internet.Wanted);
+    }
+
     private protected override async ValueTask StartAsync() => _hub = await GatewayProcess.StartAsync(Fixture.Configuration("""
         routes:
           - { prefix: docker.io, upstream: docker.io }
@@ -84,6 +127,19 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
         if (_hub is not null)
             await _hub.DisposeAsync();
     }
+
+    private void Close(Dockerd docker)
+    {
+        foreach (var (page, host) in new[] { ("_default", "_default"), ("gateway.example.com", Gateway.Host) })
+        {
+            docker.Configure($"{host}/hosts.toml", DockerPage.Block(
+                $"/etc/docker/certs.d/{page}/hosts.toml", "Every registry, through the gateway only",
+                ("https://gateway.example.com", $"https://{Gateway.Host}"), ("/etc/docker/gateway-ca.pem", Authority.AuthorityFile)));
+        }
+    }
+
+    private async Task<string> ListAsync(GatewayProcess gateway) =>
+        (await Client.CraneAsync("catalog", "--insecure", gateway.Host)).Succeeded().Stdout;
 
     private Task<Dockerd> StartDockerAsync(bool containerdStore) => Dockerd.StartAsync(
         Client,

@@ -5,6 +5,7 @@ internal sealed class Dockerd : IAsyncDisposable
 {
     private readonly Client _client;
     private readonly Containerd _containerd;
+    private readonly RootlessKit _rootlessKit;
     private readonly Server _server;
 
     private Dockerd(Client client, Containerd containerd, string daemonJson, bool containerdStore, string proxy)
@@ -12,6 +13,7 @@ internal sealed class Dockerd : IAsyncDisposable
         _client = client;
         _containerd = containerd;
         var at = client.Folder["docker"];
+        _rootlessKit = new($"{at}/rootlesskit");
         _server = Server.Start(
             RigFolder.Program("dockerd"),
             [
@@ -26,6 +28,9 @@ internal sealed class Dockerd : IAsyncDisposable
                 ["PATH"] = $"{RigFolder.Root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", // dockerd wants to know runc's version
                 ["HOME"] = client.Folder["home"],
                 ["TMPDIR"] = client.Folder["tmp"],
+                ["ROOTLESSKIT_STATE_DIR"] = $"{at}/rootlesskit",
+                ["XDG_CONFIG_HOME"] = $"{at}/config",
+                ["XDG_RUNTIME_DIR"] = $"{at}/run",
             });
     }
 
@@ -52,10 +57,14 @@ internal sealed class Dockerd : IAsyncDisposable
         catch
         {
             await dockerd._containerd.DisposeAsync();
+            dockerd._rootlessKit.Dispose();
             throw;
         }
         return dockerd;
     }
+
+    /// <summary>Writes a file below the folder that is /etc/docker/certs.d elsewhere; the running dockerd sees it.</summary>
+    public void Configure(string file, string text) => _client.Folder.Write($"docker/config/docker/certs.d/{file}", text);
 
     public Task<Output> RunAsync(params string[] arguments) => _client.RunAsync("docker", ["--host", Host, .. arguments]);
 
@@ -71,5 +80,6 @@ internal sealed class Dockerd : IAsyncDisposable
         await _server.StopAsync();
         await _server.DisposeAsync();
         await _containerd.DisposeAsync();
+        _rootlessKit.Dispose();
     }
 }

@@ -1,0 +1,44 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>
+/// As much of RootlessKit's API as dockerd asks for at its start. A dockerd that finds it reads its folder <c>certs.d</c> below
+/// <c>XDG_CONFIG_HOME</c>, where each test has its own, and not below /etc.
+/// </summary>
+internal sealed class RootlessKit : IDisposable
+{
+    private const string Information =
+        """{"apiVersion":"1.1.1","version":"2.0.0","networkDriver":{"driver":"host"},"portDriver":{"driver":"builtin","protos":["tcp"]}}""";
+
+    private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
+    public RootlessKit(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        _socket.Bind(new UnixDomainSocketEndPoint($"{folder}/api.sock"));
+        _socket.Listen();
+        _ = AnswerAsync();
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    private async Task AnswerAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                using var client = await _socket.AcceptAsync();
+                await client.ReceiveAsync(new byte[4096]);
+                await client.SendAsync(Encoding.ASCII.GetBytes(
+                    $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {Information.Length}\r\n\r\n{Information}"));
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Over.
+        }
+    }
+}
