@@ -121,6 +121,32 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
         Assert.Equal(Digests, OciLayout.DigestsIn(Folder["pulled"]));
     }
 
+    [Fact]
+    public async Task Push_of_a_name_that_the_closed_mirror_has_fails_and_one_by_the_gateways_own_name_is_pulled_again()
+    {
+        Close();
+        var (pulled, pushed) = ($"{Origin.Host}/{Image}:1", $"{Gateway.Host}/ctr/team/app:1");
+        (await _containerd.PullAsync(pulled)).Succeeded();
+        foreach (var name in (string[])[$"{Origin.Host}/team/mistake:1", pushed])
+            (await _containerd.CtrAsync("images", "tag", pulled, name)).Succeeded();
+
+        Page.Explains("no push hosts", await PushAsync($"{Origin.Host}/team/mistake:1"));
+        _containerd.Configure(Gateway.Host, Page.Block(
+            "/etc/containerd/certs.d/gateway.example.com/hosts.toml", "Pushing",
+            ("https://gateway.example.com", $"https://{Gateway.Host}"), ("/etc/containerd/gateway-ca.pem", Authority.AuthorityFile)));
+        (await PushAsync(pushed)).Succeeded();
+
+        (await _containerd.CtrAsync("images", "rm", "--sync", pulled, pushed, $"{Origin.Host}/team/mistake:1")).Succeeded();
+        (await _containerd.PullAsync(pushed)).Succeeded();
+        var listed = (await Client.CraneAsync("catalog", "--insecure", Gateway.Host)).Succeeded().Stdout;
+        Assert.Contains("ctr/team/app", listed, StringComparison.Ordinal);
+        Assert.DoesNotContain("mistake", listed, StringComparison.Ordinal);
+        Assert.Empty(await AskedPastTheGatewayAsync());
+    }
+
+    private Task<Output> PushAsync(string reference) =>
+        _containerd.CtrAsync("images", "push", "--hosts-dir", _containerd.Hosts, reference);
+
     private protected override async ValueTask StartAsync() => _containerd = await Containerd.StartAsync(Client);
 
     private protected override ValueTask StopAsync() => _containerd?.DisposeAsync() ?? ValueTask.CompletedTask;

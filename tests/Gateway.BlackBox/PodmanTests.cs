@@ -7,6 +7,8 @@ namespace Gateway.BlackBox;
 public sealed class PodmanTests : MirrorScenario
 {
     private const string Only = "Through the gateway only";
+    private const string Elsewhere = "Another location";
+    private const string Mirror = "Mirror that fails open";
 
     private static readonly Page Page = new("podman.md");
 
@@ -21,8 +23,8 @@ public sealed class PodmanTests : MirrorScenario
 
     [Theory]
     [InlineData(Only)]
-    [InlineData("Blocked registry with a mirror")]
-    [InlineData("Mirror that fails open")]
+    [InlineData(Elsewhere)]
+    [InlineData(Mirror)]
     public async Task Image_named_after_its_registry_comes_through_the_gateway(string section)
     {
         Configure(section);
@@ -44,7 +46,7 @@ public sealed class PodmanTests : MirrorScenario
 
     [Theory]
     [InlineData(Only)]
-    [InlineData("Blocked registry with a mirror")]
+    [InlineData(Elsewhere)]
     public async Task Closed_configuration_does_not_get_what_the_gateway_refuses_and_says_why(string section)
     {
         Configure(section);
@@ -58,7 +60,7 @@ public sealed class PodmanTests : MirrorScenario
     [Fact]
     public async Task Mirror_that_fails_open_gets_what_the_gateway_refuses()
     {
-        Configure("Mirror that fails open");
+        Configure(Mirror);
 
         (await _podman.PullAsync($"{Origin.Host}/{Refused}:1")).Succeeded();
 
@@ -105,11 +107,46 @@ public sealed class PodmanTests : MirrorScenario
         (await _podman.PullAsync($"{own.Host}/podman/app@{File.ReadAllText(Folder["digest"])}", "--tls-verify=false")).Succeeded();
     }
 
+    [Fact]
+    public async Task Closed_configuration_takes_pushes_and_lists_by_the_gateways_own_name_alone()
+    {
+        Configure(Only);
+        (await _podman.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();
+
+        Page.Explains("is blocked in", await _podman.RunAsync("push", $"{Origin.Host}/{Image}:1", $"{Origin.Host}/team/mistake:1"));
+        (await Client.SkopeoAsync("list-tags", $"docker://{Origin.Host}/{Image}")).Failed();
+        Assert.Empty(await AskedPastTheGatewayAsync());
+
+        var pushed = $"{Gateway.Host}/podman/team/app";
+        (await _podman.RunAsync("push", $"{Origin.Host}/{Image}:1", $"{pushed}:1")).Succeeded();
+        Assert.Contains("\"1\"", (await Client.SkopeoAsync("list-tags", $"docker://{pushed}")).Succeeded().Stdout, StringComparison.Ordinal);
+        await _podman.ForgetAsync();
+        (await _podman.PullAsync($"{pushed}:1")).Succeeded();
+        var tags = (await Client.SkopeoAsync("list-tags", $"docker://{Gateway.Host}/corp/{Image}")).Succeeded();
+        Assert.Contains("\"1\"", tags.Stdout, StringComparison.Ordinal);
+        Assert.Empty(await AskedPastTheGatewayAsync());
+    }
+
+    [Fact]
+    public async Task Another_location_is_for_pulls_and_pushes_and_lists_go_to_the_registry()
+    {
+        Configure(Elsewhere);
+        (await _podman.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();
+        Assert.Empty(await AskedPastTheGatewayAsync());
+
+        (await _podman.RunAsync("push", "--tls-verify=false", $"{Origin.Host}/{Image}:1", $"{Origin.Host}/podman/past:1")).Succeeded();
+        (await Client.SkopeoAsync("list-tags", "--tls-verify=false", $"docker://{Origin.Host}/{Image}")).Succeeded();
+
+        var asked = await AskedPastTheGatewayAsync();
+        Assert.Contains("PUT /v2/podman/past/manifests/1", asked);
+        Assert.Contains($"GET /v2/{Image}/tags/list", asked);
+    }
+
     private void Configure(string section)
     {
         var gateway = ("gateway.example.com", Gateway.Host);
         var origin = ("\"registry.corp.example\"", $"\"{Origin.Host}\"");
-        _podman.Configure(section == "Mirror that fails open"
+        _podman.Configure(section == Mirror
             ? Page.Block(
                 "/etc/containers/registries.conf.d/gateway.conf", section, gateway,
                 ("\"registry.corp.example\"", $"\"{Origin.Host}\"\ninsecure = true"))
