@@ -72,6 +72,9 @@ public sealed class PolicyEngine
             ExceptionsUsed = [.. heard.SelectMany(static h => h.Exceptions).Distinct()],
             Until = Earlier(heard.Min(static h => h.Until), UndecidedUntil(input)),
             OfBinding = _documents.Concat(_rules).Any(rule => rule.ReadsTag(input)),
+            Unknown = heard.Where(static h => h.Verdict.Effective > Outcome.Warn).All(static h => h.Unknown is not null)
+                ? heard.FirstOrDefault(static h => h.Verdict.Effective > Outcome.Warn)?.Unknown
+                : null,
             CouldBeMended = heard.Where(static h => h.Verdict.Effective > Outcome.Warn).All(static h => h.CouldBeMended),
         };
     }

@@ -123,6 +123,15 @@ public sealed record PolicyFacts
     public ImmutableHashSet<Digest> BeyondBudget { get; init; } = [];
 
     /// <summary>
+    /// Why there may be more evidence than this: an upstream did not answer, or bytes could not be read. One line; null where all was
+    /// looked at. What is missing then is not known to be missing.
+    /// </summary>
+    public string? EvidenceUnread { get; init; }
+
+    /// <summary>The same of <see cref="Configs"/>.</summary>
+    public string? ConfigsUnread { get; init; }
+
+    /// <summary>
     /// When the repository first saw each manifest of the closure. One that is missing here is as old as <see cref="PolicyInput.Now"/>.
     /// </summary>
     public ImmutableDictionary<Digest, DateTimeOffset> FirstSeen { get; init; } = ImmutableDictionary<Digest, DateTimeOffset>.Empty;

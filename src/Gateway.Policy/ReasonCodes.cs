@@ -117,6 +117,12 @@ public static class ReasonCodes
     /// <summary>Too much evidence to read, and none that satisfies the rule in what was read.</summary>
     public const string EvidenceBudget = "EVIDENCE_BUDGET";
 
+    /// <summary>Evidence could not be looked for or read: whether there is any is not known now.</summary>
+    public const string EvidenceUnavailable = "EVIDENCE_UNAVAILABLE";
+
+    /// <summary>A config or a layer could not be read, or not yet: what it says is not known now.</summary>
+    public const string ContentUnavailable = "CONTENT_UNAVAILABLE";
+
     /// <summary>The trusted root is older than its <c>maxAge</c>.</summary>
     public const string TrustStale = "TRUST_STALE";
 }

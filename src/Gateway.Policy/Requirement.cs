@@ -24,6 +24,20 @@ internal sealed record Finding(string Code, string What, string Fix)
     /// <summary>Whether more evidence could mend it: then it comes to what the rule's <c>onMissing</c> says.</summary>
     public bool IsMissing { get; init; }
 
+    /// <summary>
+    /// Why it may not be so: what would disprove it could not be looked at. Null where it is known to be so.
+    /// </summary>
+    public string? Unknown { get; init; }
+
+    /// <summary>The same, where something that it may rest on could not be looked at.</summary>
+    /// <param name="what">What could not be.</param>
+    /// <param name="why">Why not: one line.</param>
+    public Finding InDoubt(string code, string what, string why) =>
+        new(code, $"{what} could not be looked at: {why}", "try again")
+        {
+            Path = Path, Expected = Expected, IsMissing = true, Unknown = why,
+        };
+
     /// <summary>The manifest below the asked one that it is about; empty for the asked one.</summary>
     public Digest Child { get; init; }
 
@@ -76,6 +90,21 @@ internal sealed class Hearing(PolicyInput input, EvidenceSets sets, Digest diges
 
     /// <summary>The earliest moment that could change what was found.</summary>
     public DateTimeOffset? Until { get; private set; }
+
+    /// <summary>Puts in doubt what was found by a requirement while something that it looks at could not be read.</summary>
+    public void Doubt(FactKinds needs)
+    {
+        var facts = input.Facts;
+        var (code, what, why) = needs.HasFlag(FactKinds.Evidence) && facts.EvidenceUnread is not null
+            ? (ReasonCodes.EvidenceUnavailable, "its evidence", facts.EvidenceUnread)
+            : (ReasonCodes.ContentUnavailable, "its config", needs.HasFlag(FactKinds.Configs) ? facts.ConfigsUnread : null);
+        if (why is null) return;
+        // Trust that has grown old counts nothing, whatever more there is.
+        for (var i = 0; i < Findings.Count; i++)
+        {
+            if (Findings[i] is { Unknown: null, Code: not ReasonCodes.TrustStale } found) Findings[i] = found.InDoubt(code, what, why);
+        }
+    }
 
     /// <summary>Notes a moment that could change the answer; one that has passed cannot.</summary>
     public void ChangesAt(DateTimeOffset? moment)

@@ -35,6 +35,7 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
             {
                 var hearing = new Hearing(input, sets, digest, manifest);
                 requirement.Check(hearing);
+                hearing.Doubt(requirement.Needs);
                 yield return hearing;
             }
         }

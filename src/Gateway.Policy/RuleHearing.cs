@@ -16,6 +16,9 @@ internal sealed record RuleHearing(
     DateTimeOffset? Until,
     bool CouldBeMended)
 {
+    /// <summary>Why it is not known whether it refuses; null where it is.</summary>
+    public string? Unknown { get; init; }
+
     /// <summary>Asks a rule.</summary>
     public static RuleHearing Of(Rule rule, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions)
     {
@@ -37,7 +40,12 @@ internal sealed record RuleHearing(
         return new(
             verdict, [.. hearings.SelectMany(static h => h.Evidence)], [.. excepted.Select(static e => e.Id)],
             hearings.Select(static h => h.Until).Concat(excepted.Select(static e => (DateTimeOffset?)e.Until)).Min(),
-            judged.Where(static j => j.Effective > Outcome.Warn).All(static j => j.Finding.IsMissing));
+            judged.Where(static j => j.Effective > Outcome.Warn).All(static j => j.Finding.IsMissing))
+        {
+            Unknown = judged.Where(static j => j.Effective > Outcome.Warn).All(static j => j.Finding.Unknown is not null)
+                ? judged.FirstOrDefault(static j => j.Effective > Outcome.Warn)?.Finding.Unknown
+                : null,
+        };
     }
 
     /// <summary>What the policy's default refuses, in the form of a rule.</summary>

@@ -110,6 +110,12 @@ public sealed record Verdict(Outcome Outcome, ulong Revision, ImmutableArray<Rea
     public bool IsRemembered { get; init; }
 
     /// <summary>
+    /// Why it is not known whether this is refused: all that it does not pass for rests on what could not be looked at. One line; null
+    /// where the answer is known, and where it is admitted.
+    /// </summary>
+    public string? Unknown { get; init; }
+
+    /// <summary>
     /// Whether the outcome is <see cref="Outcome.Deny"/> or <see cref="Outcome.Quarantine"/> for nothing but what more evidence, or time,
     /// could mend.
     /// </summary>

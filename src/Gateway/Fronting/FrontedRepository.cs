@@ -66,7 +66,8 @@ internal sealed partial class FrontedRepository(
         if (here.Count == 0) return there;
         return there is Result<IReadOnlyList<Digest>>.Found both
             ? both with { Value = [.. here.Union(both.Value)] }
-            : new Result<IReadOnlyList<Digest>>.Found(here, there.Provenance);
+            : new Result<IReadOnlyList<Digest>>.Found(
+                here, there.Provenance with { Incomplete = (there as Result<IReadOnlyList<Digest>>.Unavailable)?.Why });
     }
 
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => [.. staged.SubjectsOf(evidence).Union(pulled.SubjectsOf(evidence))];

@@ -7,6 +7,11 @@ namespace Gateway.PullThrough;
 /// <summary>A repository of an upstream: what is kept of it here, and the upstream behind that.</summary>
 internal sealed class PullThroughRepository : IBacking
 {
+    /// <summary>
+    /// How long a verdict waits for what the upstream has of evidence: it must still be able to read it (EvidenceBudget.MaxTime).
+    /// </summary>
+    private static readonly TimeSpan EvidencePatience = TimeSpan.FromSeconds(4);
+
     private readonly StoredRepository _stored;
     private readonly UpstreamRepository _source;
     private readonly TagRevalidation _tags;
@@ -69,9 +74,33 @@ internal sealed class PullThroughRepository : IBacking
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {
-        // What the upstream has is noted among the kept; when it does not answer, the kept must do.
-        await Task.WhenAll(_referrers.ListAsync(subject, cancellationToken).AsTask(), _tagged.NoteAsync(subject, cancellationToken));
-        return await _stored.EvidenceAsync(subject, cancellationToken);
+        // What the upstream has is noted among the kept; when it does not answer, the kept must do, and it is said that there may be more.
+        var isKept = await _stored.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value.Count: > 0 };
+        var why = await AskForEvidenceAsync(subject, isKept ? TagRevalidation.StaleDeadline : EvidencePatience, cancellationToken);
+        var noted = await _stored.EvidenceAsync(subject, cancellationToken);
+        return noted with { Provenance = noted.Provenance with { Upstream = _source.Key, Incomplete = why } };
+    }
+
+    /// <summary>
+    /// Null when the upstream has said all that it has. A question that takes longer goes on, and is answered to the next who asks.
+    /// </summary>
+    private async Task<string?> AskForEvidenceAsync(Digest subject, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var listing = _referrers.ListAsync(subject, cancellationToken).AsTask();
+        var noting = _tagged.NoteAsync(subject, cancellationToken);
+        try
+        {
+            await Task.WhenAll(listing, noting).WaitAsync(patience, _clock, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            return $"upstream {_source.Key} did not answer within {patience.TotalSeconds:0} s";
+        }
+        return await noting ?? await listing switch
+        {
+            Result<IReadOnlyList<Descriptor>>.Unavailable no => no.Why,
+            var listed => listed.Provenance.Incomplete,
+        };
     }
 
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _stored.SubjectsOf(evidence);

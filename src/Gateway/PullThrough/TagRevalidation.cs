@@ -173,7 +173,7 @@ internal sealed class TagRevalidation(
                 Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),
             UpstreamTag.Unauthorized(var status, _) => Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined }),
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
-                Stale(live, asked with { ForwardStatus = down.Status }, down.Why),
+                Stale(live, asked with { ForwardStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
             UpstreamTag.Held(var left) when live is not null => Held(live, left),
             _ => throw new InvalidOperationException($"{said} is no answer"),
@@ -193,8 +193,9 @@ internal sealed class TagRevalidation(
 
     private Result<TagState>.Found Held(TagState live, RateLimit left)
     {
-        var asked = Provenance.Hit with { Upstream = source.Key, Detail = "rate-limit" };
-        return Stale(live, asked, $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked");
+        var why = $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked";
+        var asked = Provenance.Hit with { Upstream = source.Key, Detail = "rate-limit", Incomplete = $"{source.Key}: {why}" };
+        return Stale(live, asked, why);
     }
 
     private Result<TagState>.Found Stale(TagState live, Provenance asked, string why)

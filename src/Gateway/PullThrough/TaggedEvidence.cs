@@ -12,28 +12,37 @@ internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation ta
     // Signatures and attestations (cosign's SIGNATURE_SPEC.md); what is under ".sbom" is signed by nobody, and no rule asks for it.
     private static readonly string[] Suffixes = [".sig", ".att"];
 
-    public async Task NoteAsync(Digest subject, CancellationToken cancellationToken)
+    /// <summary>Notes what there is; says why there may be more, where the upstream could not be asked.</summary>
+    public async Task<string?> NoteAsync(Digest subject, CancellationToken cancellationToken)
     {
-        if (subject.Algorithm != DigestAlgorithm.Sha256) return;
-        var found = await Task.WhenAll(Suffixes.Select(s => FindAsync(TagName.Parse($"sha256-{subject.Hex}{s}"), cancellationToken)));
-        if (found.All(d => d.IsEmpty)) return;
+        if (subject.Algorithm != DigestAlgorithm.Sha256) return null;
+        var asked = await Task.WhenAll(Suffixes.Select(s => FindAsync(TagName.Parse($"sha256-{subject.Hex}{s}"), cancellationToken)));
+        var why = asked.Select(a => a.Incomplete).FirstOrDefault(w => w is not null);
+        Digest[] found = [.. asked.Select(a => a.Found)];
+        if (found.All(d => d.IsEmpty)) return why;
         var listed = await stored.EvidenceAsync(subject, cancellationToken);
         var noted = listed is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
         Operation[] added = [.. found.Where(d => !d.IsEmpty).Except(noted).Select(d => new Operation.AddEvidence(subject, d))];
-        if (added.Length == 0) return;
+        if (added.Length == 0) return why;
         try
         {
             await stored.CommitAsync(new([.. added]), CancellationToken.None);
+            return why;
         }
-        catch (StoreReadOnlyException)
+        catch (StoreReadOnlyException e)
         {
             // Then what it says cannot be kept either, nor counted.
+            return e.Message;
         }
     }
 
     /// <summary>What the upstream says that the tag is bound to, or what is kept of it; empty where there is none.</summary>
-    private async Task<Digest> FindAsync(TagName tag, CancellationToken cancellationToken) =>
-        await tags.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: var state }
-            ? state.Offered.IsEmpty ? state.Live : state.Offered
-            : default;
+    private async Task<(Digest Found, string? Incomplete)> FindAsync(TagName tag, CancellationToken cancellationToken) =>
+        await tags.ResolveAsync(tag, cancellationToken) switch
+        {
+            Result<TagState>.Found { Value: var state, Provenance: var how } =>
+                (state.Offered.IsEmpty ? state.Live : state.Offered, how.Incomplete),
+            Result<TagState>.Unavailable no => (default, no.Why),
+            _ => default,
+        };
 }

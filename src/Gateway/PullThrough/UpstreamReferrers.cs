@@ -62,6 +62,7 @@ internal sealed class UpstreamReferrers(
         Forward = said.Failure is not null ? "stale" : isKnown ? null : "uri-miss",
         ForwardStatus = said.Failure?.Status,
         Collapsed = joined,
+        Incomplete = said.Failure?.Message,
         Warning = said.Failure is { } failure ? $"stale: {failure.Message}".Replace('"', '\'') : null,
     };
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Gateway.Oci;
+using Gateway.Policy;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
@@ -18,29 +19,39 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
 
     private readonly ConcurrentDictionary<Digest, (long Version, DateTimeOffset Until)> _refused = new();
 
-    public async ValueTask<bool> IsAdmittedAsync(Digest digest, CancellationToken cancellationToken)
+    /// <summary>Whether pullers may have it, or the verdict by which that is not known now.</summary>
+    public async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything) return true;
-        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return false;
-        if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent, digest, cancellationToken)) return true;
+        if (judge.Engine.AdmitsEverything) return (true, null);
+        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return (false, null);
+        Verdict? unknown = null;
+        if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent)) return (true, null);
         var version = backing.Version;
-        if (_refused.TryGetValue(digest, out var refused) && refused.Version == version && clock.GetUtcNow() < refused.Until) return false;
+        if (_refused.TryGetValue(digest, out var refused) && refused.Version == version && clock.GetUtcNow() < refused.Until)
+            return (false, null);
         foreach (var manifest in backing.Manifests())
         {
-            if (manifest == link.Parent || !await AdmitsAsync(manifest, digest, cancellationToken)) continue;
+            if (manifest == link.Parent || !await AdmitsAsync(manifest)) continue;
             await NoteAsync(digest, link.Size, manifest, cancellationToken);
-            return true;
+            return (true, null);
         }
+        if (unknown is not null) return (false, unknown);
         if (_refused.Count >= MaxRefused) _refused.Clear();
         _refused[digest] = (version, clock.GetUtcNow() + RefusedFor);
-        return false;
-    }
+        return (false, null);
 
-    private async ValueTask<bool> AdmitsAsync(Digest manifest, Digest blob, CancellationToken cancellationToken) =>
-        await backing.ReadLinkAsync(manifest, LinkKind.Manifest, cancellationToken) is not null
-        && await backing.ReadManifestAsync(manifest, cancellationToken) is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
-        && stored.Manifest.Blobs.Any(b => b.Digest == blob)
-        && (await judge.OfStoredAsync(backing, name, stored, null, cancellationToken)).Admits;
+        async ValueTask<bool> AdmitsAsync(Digest manifest)
+        {
+            if (await backing.ReadLinkAsync(manifest, LinkKind.Manifest, cancellationToken) is null
+                || await backing.ReadManifestAsync(manifest, cancellationToken)
+                    is not Result<StoredManifest>.Found { Value: { IsStored: true } stored }
+                || stored.Manifest.Blobs.All(b => b.Digest != digest))
+                return false;
+            var verdict = await judge.OfStoredAsync(backing, name, stored, null, cancellationToken);
+            if (verdict.Unknown is not null) unknown = verdict;
+            return verdict.Admits;
+        }
+    }
 
     /// <summary>
     /// Notes which manifest it was, so that the next puller need not look through all; not to be able to costs that and no more.

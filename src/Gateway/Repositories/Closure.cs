@@ -25,6 +25,7 @@ internal sealed class Closure
     private ImmutableDictionary<Digest, ImageConfig> _configs = ImmutableDictionary<Digest, ImageConfig>.Empty;
     private PolicyFacts _facts = PolicyFacts.None;
     private FactKinds _known;
+    private string? _configsUnread;
 
     private Closure(
         IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
@@ -96,7 +97,8 @@ internal sealed class Closure
         var history = needs.HasFlag(FactKinds.TagHistory) && tag is { } named ? await ReadHistoryAsync(named, cancellationToken) : [];
         var facts = _facts with { TagHistory = history };
         if (!needs.HasFlag(FactKinds.Configs)) return facts;
-        return facts with { Configs = await ReadConfigsAsync(history, cancellationToken) };
+        var configs = await ReadConfigsAsync(history, cancellationToken);
+        return facts with { Configs = configs, ConfigsUnread = _configsUnread };
     }
 
     private IEnumerable<(Digest Digest, Manifest Manifest)> All =>
@@ -118,7 +120,7 @@ internal sealed class Closure
         // Nobody's junk is read at the cost of another's signature; what is left when all were read is for those who have more.
         Digest[] again = [.. subjects.Where(beyond.Contains)];
         if (subjects.Length > 1) await ReadAsync(again);
-        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable() };
+        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable(), EvidenceUnread = _reader.Unread };
 
         async ValueTask ReadAsync(Digest[] some)
         {
@@ -139,6 +141,7 @@ internal sealed class Closure
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
+                _reader.NoteUnread($"it took more than {EvidenceBudget.MaxTime.TotalSeconds:0} s");
                 return (default, true);
             }
         }
@@ -174,7 +177,9 @@ internal sealed class Closure
         var bound = history.Where(b => b.Manifest is not null).Select(b => (b.Digest, Manifest: b.Manifest!));
         foreach (var (digest, manifest) in All.Concat(bound).Where(m => _configsRead.Add(m.Digest)).ToArray())
         {
-            if (await ImageConfigs.ReadAsync(_backing, manifest, cancellationToken) is { } config) _configs = _configs.Add(digest, config);
+            var (config, unread) = await ImageConfigs.ReadAsync(_backing, manifest, cancellationToken);
+            if (config is not null) _configs = _configs.Add(digest, config);
+            _configsUnread ??= unread;
         }
         return _configs;
     }

@@ -17,6 +17,9 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
 {
     private long _left = EvidenceBudget.MaxBytes;
 
+    /// <summary>Why there may be evidence that was not looked at, or not read; null where all was.</summary>
+    public string? Unread { get; private set; }
+
     /// <summary>The evidence about one manifest, newest first, and whether there is more than may be read.</summary>
     /// <param name="sharers">How many are still to be read: this one takes no more than its share of what is left.</param>
     public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(
@@ -25,6 +28,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         var share = _left / sharers;
         _left -= share;
         var noted = await backing.EvidenceAsync(subject, cancellationToken);
+        NoteUnread((noted as Result<IReadOnlyList<Digest>>.Unavailable)?.Why ?? noted.Provenance.Incomplete);
         var listed = noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
         var found = ImmutableArray.CreateBuilder<Evidence>();
         var isBeyond = listed.Count > EvidenceBudget.MaxManifests;
@@ -48,6 +52,9 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         }
     }
 
+    /// <summary>Notes why something was not looked at.</summary>
+    public void NoteUnread(string? why) => Unread ??= why;
+
     /// <summary>Gives back what was read, so that it may be read again in a larger share.</summary>
     public void Forget(ImmutableArray<Evidence> found) =>
         _left += found.SelectMany(static one => one.Blobs.Values).Sum(static blob => (long)blob.Length);
@@ -62,8 +69,9 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     /// <summary>A manifest of evidence; what an upstream has is kept from then on.</summary>
     private async ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
-            return null;
+        var read = await backing.ReadManifestAsync(digest, cancellationToken);
+        NoteUnread((read as Result<StoredManifest>.Unavailable)?.Why);
+        if (read is not Result<StoredManifest>.Found { Value: var manifest }) return null;
         if (manifest.IsStored || !ManifestKinds.HasFormOfEvidence(manifest.Manifest)) return manifest;
         try
         {
@@ -71,9 +79,10 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
             await backing.CommitAsync(new([.. keeping]) { IsFetched = true }, cancellationToken);
             return manifest;
         }
-        catch (StoreReadOnlyException)
+        catch (StoreReadOnlyException e)
         {
             // Its layers cannot be had without a link to them.
+            NoteUnread(e.Message);
             return null;
         }
     }
@@ -97,17 +106,19 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
 
     private async ValueTask<byte[]?> ReadBlobAsync(Digest digest, int most, CancellationToken cancellationToken)
     {
-        if (await backing.OpenBlobAsync(digest, BlobUse.Whole, cancellationToken) is not Result<IContent>.Found { Value: var content })
-            return null;
+        var read = await backing.OpenBlobAsync(digest, BlobUse.Whole, cancellationToken);
+        NoteUnread((read as Result<IContent>.Unavailable)?.Why);
+        if (read is not Result<IContent>.Found { Value: var content }) return null;
         await using var opened = content;
         try
         {
             var bytes = await content.ReadAsync(most, cancellationToken);
             return bytes is not null && Digest.Of(bytes, digest.Algorithm) == digest ? bytes : null;
         }
-        catch (IOException)
+        catch (IOException e)
         {
             // An upstream broke it off, or the file cannot be read: it is not to be had now.
+            NoteUnread($"{digest} could not be read: {e.Message}");
             return null;
         }
     }

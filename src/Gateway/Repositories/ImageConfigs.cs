@@ -7,22 +7,25 @@ namespace Gateway.Repositories;
 /// <summary>Reads what an image's config says (image-spec, config.md).</summary>
 internal static class ImageConfigs
 {
-    /// <summary>Null for what cannot be an image, and where the config is not here or is none.</summary>
-    public static async ValueTask<ImageConfig?> ReadAsync(IBacking backing, Manifest manifest, CancellationToken cancellationToken)
+    /// <summary>
+    /// Null for what cannot be an image, and where the config is not here or is none; with why it could not be looked at, where that is so.
+    /// </summary>
+    public static async ValueTask<(ImageConfig? Config, string? Unread)> ReadAsync(
+        IBacking backing, Manifest manifest, CancellationToken cancellationToken)
     {
-        if (manifest.Config is not { } config || config.Size > ImageConfigReader.MaxBytes) return null;
-        if (!ManifestKinds.MayBeImage(manifest)) return null;
-        var found = await backing.OpenBlobAsync(config.Digest, BlobUse.Whole, cancellationToken) as Result<IContent>.Found;
-        if (found is null) return null;
-        await using var content = found.Value;
+        if (manifest.Config is not { } config || config.Size > ImageConfigReader.MaxBytes) return default;
+        if (!ManifestKinds.MayBeImage(manifest)) return default;
+        var opened = await backing.OpenBlobAsync(config.Digest, BlobUse.Whole, cancellationToken);
+        if (opened is not Result<IContent>.Found { Value: var found }) return (null, (opened as Result<IContent>.Unavailable)?.Why);
+        await using var content = found;
         try
         {
             var bytes = await content.ReadAsync(ImageConfigReader.MaxBytes, cancellationToken);
-            return bytes is null ? null : ImageConfigReader.Read(bytes);
+            return (bytes is null ? null : ImageConfigReader.Read(bytes), null);
         }
-        catch (IOException)
+        catch (IOException e)
         {
-            return null;
+            return (null, $"{config.Digest} could not be read: {e.Message}");
         }
     }
 }

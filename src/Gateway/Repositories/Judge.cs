@@ -78,7 +78,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         {
             var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
             var verdict = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
-            _cache.Add(key, version, verdict, now);
+            if (verdict.Unknown is null) _cache.Add(key, version, verdict, now);
             if (tag is null && verdict.Outcome == Outcome.Allow) await NoteAsync(backing, closure, verdict, CancellationToken.None);
             return verdict;
         }
@@ -138,7 +138,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         {
             own = await OfArrivalAsync(backing, name, manifest, stage, [tag], CancellationToken.None);
             var found = own.Tags[0].Verdict;
-            if (!found.Admits) _cache.Add(key, version, found, now);
+            if (!found.Admits && found.Unknown is null) _cache.Add(key, version, found, now);
             return found;
         }
 

@@ -12,8 +12,11 @@ internal sealed partial class Repository
     /// <summary>Opens a blob; the caller disposes it.</summary>
     public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (!(takesPushes && asker.MayPush) && !await _admission.IsAdmittedAsync(digest, cancellationToken))
-            return await NotAdmittedAsync(digest, cancellationToken);
+        if (!(takesPushes && asker.MayPush)
+            && await _admission.FindAsync(digest, cancellationToken) is { IsAdmitted: false, Unknown: var unknown })
+            return unknown is null
+                ? await NotAdmittedAsync(digest, cancellationToken)
+                : NotKnown<IContent>(unknown, digest, Provenance.Local);
         return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
         {
             Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),

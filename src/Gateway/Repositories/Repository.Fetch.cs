@@ -22,6 +22,12 @@ internal sealed partial class Repository
             var refused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
             if (refused && !state.Live.IsEmpty)
                 return Resolved(await GetLastGoodAsync(asker, tag, state.Offered, answer, cancellationToken), Stale(provenance));
+            if (answer is Answer<StoredManifest>.Unavailable unknown && !state.Live.IsEmpty)
+            {
+                var why = $"{Name}:{tag} is not what the upstream has: {unknown.Why}".Replace('"', '\'');
+                return Resolved(
+                    await GetByDigestAsync(asker, state.Live, tag, cancellationToken), Stale(provenance) with { Warning = why });
+            }
             var waits = answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false };
             return Standing(answer, waits ? TagStanding.Pending : TagStanding.Live);
         }
@@ -46,6 +52,9 @@ internal sealed partial class Repository
             ? await judge.OfWaitingAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
             : await judge.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
         var verdict = tag is null ? Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
+        var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(asker);
+        if (!verdict.Admits && verdict.Unknown is not null && !isSeenByPushers)
+            return NotKnown<StoredManifest>(verdict, manifest.Digest, provenance) with { SparesPushers = takesPushes };
         var isKept = verdict.Outcome != Outcome.Deny;
         var isBound = verdict.Admits && from is not null;
         // What is refused is known from now on: it grows older, and is not kept.
@@ -71,7 +80,7 @@ internal sealed partial class Repository
         {
             Outcome.Warn => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
             // Who may push here may see it to sign it, as what was pushed.
-            Outcome.Quarantine when IsKnownPusher(asker) => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
+            Outcome.Quarantine when isSeenByPushers => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
             Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, provenance) { SparesPushers = takesPushes },
             _ => new Answer<StoredManifest>.Refused(decision, provenance),
         };

@@ -53,6 +53,7 @@ internal sealed partial class Repository
     {
         var (moved, arrival) = await ReadAsync(source, manifest, tag, cancellationToken);
         if (moved is null) return null;
+        if (arrival.Worst.Unknown is not null) return NotKnown<PushedManifest>(arrival.Worst, manifest.Digest, Provenance.Local);
         var why = $"not promoted; evidence is taken from {source.Name}, where it must be first";
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
             return new Answer<PushedManifest>.Refused(

@@ -72,6 +72,8 @@ internal sealed partial class Repository
     {
         if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, provenance);
         var isShown = verdict.Admits || IsKnownPusher(asker);
+        if (!isShown && verdict.Unknown is not null)
+            return NotKnown<StoredManifest>(verdict, manifest.Digest, provenance) with { SparesPushers = takesPushes };
         // Whoever signs without having logged in is told here why it does not work.
         var lead = !isShown && verdict.Outcome == Outcome.Quarantine ? "held, seen by who may push here" : null;
         var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, asker, lead);

@@ -70,6 +70,8 @@ internal sealed partial class Repository
         Asker asker, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
+        if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
+            return NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest, Provenance.Local);
         var refused = RefusalOf(arrival, manifest, tags) ?? await BeyondQuotaAsync(manifest, tags, cancellationToken);
         if (refused is not null)
             return new Answer<PushedManifest>.Refused(

@@ -30,6 +30,8 @@ internal sealed partial class Repository
         if (!bound.IsUnbound) return await GetBoundAsync(asker, offer.Tag, bound, provenance, cancellationToken);
         if (failure is not null) return NotForwarded<StoredManifest>(failure) with { SparesPushers = takesPushes };
         if (verdict is null) return new Answer<StoredManifest>.Absent(Provenance.Local);
+        if (verdict.Unknown is not null)
+            return NotKnown<StoredManifest>(verdict, offer.Digest, provenance) with { SparesPushers = takesPushes };
         if (verdict.Admits)
             return new Answer<StoredManifest>.Unavailable(
                 TimeSpan.FromSeconds(1), $"{Name}:{offer.Tag} is being changed; ask again", Provenance.Local);

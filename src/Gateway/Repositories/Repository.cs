@@ -49,6 +49,18 @@ internal sealed partial class Repository(
     private static Change By(Asker asker, Change change) =>
         asker.Standing is { } standing ? change with { IsStillAllowed = () => standing.Holds } : change;
 
+    /// <summary>
+    /// What could not be looked at is not known to be refused: nobody is told that it is, nothing is remembered, and it is asked for again.
+    /// </summary>
+    private Answer<T>.Unavailable NotKnown<T>(Verdict verdict, Digest digest, Provenance provenance)
+    {
+        var why = $"{Name}@{digest} could not be judged at {Moments.Text(clock.GetUtcNow())}: {verdict.Unknown}; try again";
+        return new(RetryUnknown, Printable.Line(why, PolicyEngine.MaxMessage), provenance);
+    }
+
+    /// <summary>When to ask again: an upstream that failed is not asked sooner (UpstreamAnswers).</summary>
+    private static readonly TimeSpan RetryUnknown = TimeSpan.FromSeconds(5);
+
     private Answer<T> NoPushes<T>() => new Answer<T>.Invalid(
         RegistryErrorCode.UNSUPPORTED,
         $"{Name} is pulled through from an upstream and takes no pushes; push to a repository of built-in storage, or have the gateway's "

@@ -33,6 +33,9 @@ internal sealed record Provenance
     /// <summary>Text of a <c>Warning: 299</c>; null for none. Printable ASCII without quotes.</summary>
     public string? Warning { get; init; }
 
+    /// <summary>Why there may be more than this list has: an upstream could not be asked. One line; null where this is all.</summary>
+    public string? Incomplete { get; init; }
+
     /// <summary>Key of the upstream that was asked or that the content came from; for metrics and logs.</summary>
     public string? Upstream { get; init; }
 }
