@@ -67,12 +67,15 @@ internal sealed class RunningGateway : IAsyncDisposable
         _current = Snapshot(options, new(options.Access, clock, loggers.CreateLogger<AccessControl>()));
         _sweep = new(() => _current.Router, clock, loggers.CreateLogger<Sweep>());
         _forwards.WakeAll();
-        _processMetrics = new(Version, volume);
+        _processMetrics = new(Version, volume, () => _current.Access.Sources);
 
         var health = new Health(new Dictionary<string, Func<string?>>
         {
             ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
-        }, new Dictionary<string, Func<string?>> { ["configuration"] = () => _notInForce });
+        }, new Dictionary<string, Func<string?>>
+        {
+            ["configuration"] = () => _notInForce, ["access"] = () => _current.Access.Problem,
+        });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
@@ -244,7 +247,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         {
             Registry.Listening.Limit(server);
             var loggers = server.ApplicationServices.GetRequiredService<ILoggerFactory>();
-            _connections = new(() => _current.Options.Limits, _clock, loggers.CreateLogger<ConnectionLimits>());
+            _connections = new(() => _current.Options, _clock, loggers.CreateLogger<ConnectionLimits>());
             foreach (var listener in options.Listen)
                 Registry.Listening.Listen(server, listener.Url, new(listener), _certificates.Of(listener, options), _connections);
             Registry.Listening.Listen(server, options.Operator.Url, Listener.Operator, _certificates.Operators(options), _connections);

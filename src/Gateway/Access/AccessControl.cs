@@ -18,6 +18,12 @@ internal sealed class AccessControl
 
     private static readonly Identity.Wrong WrongScheme = new("expected Basic or Bearer credentials in the Authorization header");
 
+    private static readonly Identity.Undecided NoAccounts =
+        new("the accounts of this gateway cannot be read now, so that no password can be checked; try again, or ask the operator");
+
+    /// <summary>What clients send as a bearer token that have none and want to be nobody (Homebrew).</summary>
+    private const string NoToken = "QQ==";
+
     private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect again with another");
 
     private readonly AccessOptions? _options;
@@ -36,7 +42,21 @@ internal sealed class AccessControl
         _shared = shared;
         _accounts = options?.Htpasswd is not { } path ? null : accounts?.Path == path ? accounts : new(path, shared.Clock, shared.Logger);
         _issuers = new(options, issuers, shared.Clock, shared.Logger);
+        // The file is there now: it was found readable with the configuration.
+        _ = _accounts?.IsKnown;
     }
+
+    /// <summary>
+    /// Where identities are known from: <c>htpasswd</c>, and issuers by name; each with what is wrong there, null when nothing is.
+    /// </summary>
+    public IEnumerable<(string Source, string? Problem)> Sources =>
+        (_accounts is null ? [] : ((string, string?)[])[("htpasswd", _accounts.Problem)]).Concat(_issuers.Sources);
+
+    /// <summary>What is wrong with the sources, in one line; null when nothing is.</summary>
+    public string? Problem => string.Join("; ", Sources.Where(s => s.Problem is not null).Select(s => $"{s.Source}: {s.Problem}")) is
+        { Length: > 0 } problems
+        ? $"what was read before stays in force: {problems}"
+        : null;
 
     /// <summary>No <c>access</c> section: everybody may do everything, and nobody is asked who he is.</summary>
     public bool IsOpen => _options is null;
@@ -59,7 +79,10 @@ internal sealed class AccessControl
     {
         if (IsOpen || string.IsNullOrEmpty(authorization)) return Identity.Anonymous.Instance;
         if (After("Bearer ", authorization) is { } token)
+        {
+            if (token == NoToken) return Identity.Anonymous.Instance;
             return _issuers.IsToken(token) ? await _issuers.ReadAsync(token, cancellationToken) : ReadToken(token, TokenUse.Bearer);
+        }
         return After("Basic ", authorization) is { } encoded
             ? await LogInAsync(BasicCredentials.Parse(encoded), remote, cancellationToken)
             : WrongScheme;
@@ -119,6 +142,7 @@ internal sealed class AccessControl
 
     private TokenAnswer Answer(Identity identity, bool offline)
     {
+        if (identity is Identity.Undecided undecided) return new TokenAnswer.Unavailable(undecided.Why);
         if (identity is Identity.Wrong wrong) return new TokenAnswer.Refused(wrong.Reason, wrong.Account);
         var who = identity as Identity.Known;
         var knownBy = who is null ? null : KnownBy(who);
@@ -144,6 +168,7 @@ internal sealed class AccessControl
             if (read is Identity.Wrong) await _shared.Failures.DelayAsync(remote, cancellationToken);
             return read;
         }
+        if (_accounts is { IsKnown: false }) return NoAccounts;
         if (credentials is not null && _accounts is not null)
         {
             var hash = _accounts.HashOf(credentials.Account);

@@ -22,6 +22,8 @@ internal sealed class ExternalIssuers
     /// <summary>Signatures by key pair only: with a shared secret the verifier could sign too.</summary>
     private static readonly string[] Algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
+    private const string NoSuchKey = "its key is not one of its issuer's";
+
     private static readonly Identity.Wrong NotRead = new("the identity token cannot be read, or no issuer of access.issuers made it");
 
     private readonly FrozenDictionary<string, (string Name, IssuerOptions Options, IssuerKeys Keys)> _byUrl;
@@ -53,14 +55,21 @@ internal sealed class ExternalIssuers
     {
         if (text.Length > MaxLength || !TryParse(text, out var token) || !_byUrl.TryGetValue(token.Issuer, out var issuer)) return NotRead;
         var keys = await issuer.Keys.GetAsync(token.Kid is { Length: > 0 } kid ? kid : null, cancellationToken);
-        var problem = keys.Count == 0
-            ? "its issuer's keys cannot be had now; try again"
-            : await ProblemOfAsync(token, issuer.Options, keys) ?? ProblemOfClaims(token, issuer.Options);
+        if (keys.Count == 0) return KeysMissing(issuer.Name);
+        var problem = await ProblemOfAsync(token, issuer.Options, keys) ?? ProblemOfClaims(token, issuer.Options);
         if (problem is null)
             return new Identity.Known($"{issuer.Name}:{Claim(token, issuer.Options.Actor)}") { Groups = GroupsOf(token, issuer) };
+        // An issuer that cannot be asked may have made this key since.
+        if (problem == NoSuchKey && issuer.Keys.Problem is not null) return KeysMissing(issuer.Name);
         Log.TokenRefused(_logger, issuer.Name, problem);
         return new Identity.Wrong($"the token of issuer {issuer.Name} is not taken: {problem}");
     }
+
+    /// <summary>Each issuer, and why its keys could not be had when they were last asked for.</summary>
+    public IEnumerable<(string Source, string? Problem)> Sources => _byUrl.Values.Select(each => (each.Name, each.Keys.Problem));
+
+    private static Identity.Undecided KeysMissing(string issuer) =>
+        new($"the token of issuer {issuer} cannot be checked: its issuer's keys cannot be had now; try again");
 
     private IssuerKeys? KeysOf(IssuerOptions next) =>
         _byUrl.TryGetValue(next.Url, out var same) && same.Options.ToString() == next.ToString() ? same.Keys : null;
@@ -98,7 +107,7 @@ internal sealed class ExternalIssuers
         {
             SecurityTokenInvalidAudienceException => $"expected aud {issuer.Audience}, got {Shown(string.Join(", ", token.Audiences))}",
             SecurityTokenInvalidAlgorithmException => $"expected an alg of {string.Join(", ", Algorithms)}, got {Shown(token.Alg)}",
-            SecurityTokenSignatureKeyNotFoundException => "its key is not one of its issuer's",
+            SecurityTokenSignatureKeyNotFoundException => NoSuchKey,
             _ => "its signature is not its issuer's",
         };
     }

@@ -3,7 +3,11 @@ using Gateway.Configuration;
 
 namespace Gateway.Access;
 
-/// <summary>Accounts of an htpasswd file: one <c>name:bcrypt hash</c> a line. Taken up within a second of a change.</summary>
+/// <summary>
+/// Accounts of an htpasswd file: one <c>name:bcrypt hash</c> a line. Taken up within a second of a change. A file that cannot be read, or
+/// holds no account at all, changes nothing: secrets are swapped while the gateway runs, and a moment without the file must not lock
+/// everybody out.
+/// </summary>
 internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logger)
 {
     /// <summary>
@@ -16,7 +20,13 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
 
     public string Path => path;
 
-    /// <summary>The account's hash; null when there is no such account, or no file: nobody is known then.</summary>
+    /// <summary>Why what the file says now is not in force, in one line; null while it is.</summary>
+    public string? Problem => Current().Problem;
+
+    /// <summary>Whether accounts could be read, now or earlier; until then nobody can be told whether his password is right.</summary>
+    public bool IsKnown => Current().Hashes.Count > 0;
+
+    /// <summary>The account's hash; null when there is no such account.</summary>
     public string? HashOf(string account) => Current().Hashes.GetValueOrDefault(account);
 
     /// <summary>
@@ -32,47 +42,67 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
         lock (_reading)
         {
             if (_loaded is { } other && other != loaded) return other;
-            var now = clock.GetTimestamp();
+            return _loaded = Look(loaded, clock.GetTimestamp());
+        }
+    }
+
+    private Loaded Look(Loaded? before, long now)
+    {
+        try
+        {
             // A link keeps its own times when what it leads to is swapped, as Kubernetes does with secrets.
             var link = new FileInfo(path);
             var file = link.LinkTarget is null ? link : link.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? link;
             var state = file.Exists ? (file.LastWriteTimeUtc, file.Length) : default;
-            return _loaded = loaded is not null && loaded.State == state ? loaded with { LookedAt = now } : new(now, state, Read());
+            // What could not be read is tried again, whatever its times say: permissions leave them alone.
+            if (before is { Problem: null } && before.State == state) return before with { LookedAt = now };
+            var hashes = Read();
+            if (hashes.Count > 0)
+            {
+                Log.AccountsRead(logger, path, hashes.Count);
+                return new(now, state, hashes);
+            }
+            return Keep(before, now, $"{path} holds no account");
         }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            return Keep(before, now, problem.Message);
+        }
+    }
+
+    private Loaded Keep(Loaded? before, long now, string problem)
+    {
+        var kept = before?.Hashes ?? FrozenDictionary<string, string>.Empty;
+        if (before?.Problem != problem) Log.AccountsUnreadable(logger, path, problem, kept.Count);
+        return new(now, default, kept) { Problem = problem };
     }
 
     private FrozenDictionary<string, string> Read()
     {
-        try
+        var accounts = new Dictionary<string, string>(StringComparer.Ordinal);
+        var number = 0;
+        foreach (var line in BoundedFile.ReadText(path).Split('\n'))
         {
-            var accounts = new Dictionary<string, string>(StringComparer.Ordinal);
-            var number = 0;
-            foreach (var line in BoundedFile.ReadText(path).Split('\n'))
-            {
-                number++;
-                var text = line.TrimEnd('\r', ' ');
-                if (text.Length == 0 || text.StartsWith('#')) continue;
-                var colon = text.IndexOf(':', StringComparison.Ordinal);
-                if (colon <= 0 || Bcrypt.CostOf(text[(colon + 1)..]) is null)
-                    Log.LineIgnored(logger, path, number, "expected name:$2y$… (bcrypt, cost 5 to 16)");
-                // With @ rules name a group, whose rights an account of that name would have.
-                else if (text[..colon] is Asker.Anonymous or Asker.Everybody or ['@', ..])
-                    Log.LineIgnored(logger, path, number, "this name is reserved");
-                else if (!accounts.TryAdd(text[..colon], text[(colon + 1)..]))
-                    Log.LineIgnored(logger, path, number, "an earlier line has this name");
-            }
-            Log.AccountsRead(logger, path, accounts.Count);
-            return accounts.ToFrozenDictionary(StringComparer.Ordinal);
+            number++;
+            var text = line.TrimEnd('\r', ' ');
+            if (text.Length == 0 || text.StartsWith('#')) continue;
+            var colon = text.IndexOf(':', StringComparison.Ordinal);
+            if (colon <= 0 || Bcrypt.CostOf(text[(colon + 1)..]) is null)
+                Log.LineIgnored(logger, path, number, "expected name:$2y$… (bcrypt, cost 5 to 16)");
+            // With @ rules name a group, whose rights an account of that name would have.
+            else if (text[..colon] is Asker.Anonymous or Asker.Everybody or ['@', ..])
+                Log.LineIgnored(logger, path, number, "this name is reserved");
+            else if (!accounts.TryAdd(text[..colon], text[(colon + 1)..]))
+                Log.LineIgnored(logger, path, number, "an earlier line has this name");
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            Log.AccountsUnreadable(logger, path, problem.Message);
-            return FrozenDictionary<string, string>.Empty;
-        }
+        return accounts.ToFrozenDictionary(StringComparer.Ordinal);
     }
 
     private sealed record Loaded(long LookedAt, (DateTime, long) State, FrozenDictionary<string, string> Hashes)
     {
+        /// <summary>Why the file that was looked at last is not what <see cref="Hashes"/> come from; null when it is.</summary>
+        public string? Problem { get; init; }
+
         /// <summary>53 dots are a salt and a digest in bcrypt's own base 64.</summary>
         public string Decoy { get; } = $"$2y${DearestOf(Hashes.Values):00}${new string('.', 53)}";
 

@@ -29,6 +29,12 @@ internal abstract record Identity
         public static readonly Anonymous Instance = new();
     }
 
+    /// <summary>
+    /// Credentials were sent and cannot be checked now: 503, never 401, at which clients ask for another password or drop the right one.
+    /// </summary>
+    /// <param name="Why">One line for the client.</param>
+    internal sealed record Undecided(string Why) : Identity;
+
     /// <summary>Credentials were sent and are not right: 401, even where nobody would have had to show any.</summary>
     /// <param name="Reason">One line for the client; the same for an unknown account and a wrong password.</param>
     internal sealed record Wrong(string Reason) : Identity

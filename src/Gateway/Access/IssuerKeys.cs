@@ -29,7 +29,11 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
     private readonly SemaphoreSlim _asking = new(1);
     private readonly HttpClient _http = new(Handler(issuer)) { Timeout = Patience, MaxResponseContentBufferSize = MaxDocument };
     private volatile Known? _known;
+    private volatile string? _problem;
     private long _askedAt;
+
+    /// <summary>Why the keys could not be had when they were last asked for, in one line; null when they could.</summary>
+    public string? Problem => _problem;
 
     /// <summary>The keys that count now; empty when none can be had.</summary>
     /// <param name="kid">The key that is wanted, by the token's word; null for any.</param>
@@ -72,13 +76,22 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
     {
         try
         {
-            return [.. JsonWebKeySet.Create(BoundedFile.ReadText(path)).GetSigningKeys()];
+            return Usable(JsonWebKeySet.Create(BoundedFile.ReadText(path)).GetSigningKeys(), path);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
         {
+            _problem = problem.Message;
             Log.KeysUnreadable(logger, issuer.Url, path, problem.Message);
             return null;
         }
+    }
+
+    // No keys at all are a file or an issuer in the middle of a change: what was known stays.
+    private SecurityKey[] Usable(ICollection<SecurityKey> keys, string place)
+    {
+        if (keys.Count == 0) throw new IOException($"{place} holds no key for signatures");
+        _problem = null;
+        return [.. keys];
     }
 
     private async Task<IReadOnlyCollection<SecurityKey>?> AskAsync(CancellationToken cancellationToken)
@@ -89,12 +102,13 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
         try
         {
             var published = await OpenIdConnectConfigurationRetriever.GetAsync(address, documents, cancellationToken);
-            if (published.Issuer == issuer.Url) return [.. published.SigningKeys];
-            Log.KeysNotAnswered(logger, issuer.Url, $"{address} is of another issuer");
+            if (published.Issuer == issuer.Url) return Usable(published.SigningKeys, address);
+            throw new IOException($"{address} is of another issuer");
         }
         catch (Exception problem) when (problem is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            Log.KeysNotAnswered(logger, issuer.Url, problem.InnerException?.Message ?? problem.Message);
+            _problem = problem.InnerException?.Message ?? problem.Message;
+            Log.KeysNotAnswered(logger, issuer.Url, _problem);
         }
         return null;
     }

@@ -14,8 +14,8 @@ internal static partial class Log
     [LoggerMessage(5001, LogLevel.Warning, "Line {Line} of {Path} is ignored: {Reason}")]
     public static partial void LineIgnored(ILogger logger, string path, int line, string reason);
 
-    [LoggerMessage(5002, LogLevel.Error, "No account is known, because {Path} cannot be read: {Reason}")]
-    public static partial void AccountsUnreadable(ILogger logger, string path, string reason);
+    [LoggerMessage(5002, LogLevel.Error, "Accounts of {Path} not read: {Reason}. The {Count} accounts read before stay in force")]
+    public static partial void AccountsUnreadable(ILogger logger, string path, string reason, int count);
 
     [LoggerMessage(5003, LogLevel.Warning, "Wrong password for {Account} from {Remote}")]
     public static partial void WrongPassword(ILogger logger, string account, IPAddress? remote);

@@ -59,6 +59,9 @@ internal abstract record TokenAnswer
     /// <param name="Account">Whose password was meant; null where no such account is.</param>
     internal sealed record Refused(string Reason, string? Account) : TokenAnswer;
 
+    /// <summary>503: the credentials cannot be checked now.</summary>
+    internal sealed record Unavailable(string Why) : TokenAnswer;
+
     /// <summary>400: a request that we cannot read, such as another <c>grant_type</c>.</summary>
     internal sealed record Malformed(string Reason) : TokenAnswer;
 }

@@ -35,6 +35,10 @@ internal static class Addresses
         "a URL with an IP address or localhost, such as http://127.0.0.1:5000",
         (text, _) => ParseListener(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
+    /// <summary>A network in CIDR notation (RFC 4632 §3.1), or one address.</summary>
+    public static readonly Scalar<IPNetwork> Network = new(
+        "a network such as 10.0.0.0/8, or an address", (text, _) => ParseNetwork(text));
+
     /// <summary>A value of <c>?ns=</c>.</summary>
     public static readonly Scalar<string> Namespace = new(
         "a host or host:port in lower case such as ghcr.io", (text, _) => IsHostAndPort(text) ? text : Parsed<string>.Not());
@@ -49,6 +53,17 @@ internal static class Addresses
     /// <summary>Whether nothing outside this machine can reach what listens here.</summary>
     public static bool IsLoopback(Uri listener) =>
         listener.Host == "localhost" || (IPAddress.TryParse(listener.Host, out var address) && IPAddress.IsLoopback(address));
+
+    private static Parsed<IPNetwork> ParseNetwork(string text)
+    {
+        if (text.AsSpan().ContainsAny('.', ':') && IPAddress.TryParse(text, out var address))
+            return new IPNetwork(address, address.GetAddressBytes().Length * 8);
+        if (!IPNetwork.TryParse(text, out var network))
+            return Parsed<IPNetwork>.Not("the bits of the address beyond the prefix length must be zero");
+        return network.PrefixLength > 0
+            ? network
+            : Parsed<IPNetwork>.Not("this would believe every client; write the proxies' own network");
+    }
 
     private static bool HasScheme(string text) => text.Contains("://", StringComparison.Ordinal);
 

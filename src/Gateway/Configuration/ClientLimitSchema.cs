@@ -14,7 +14,7 @@ internal static class ClientLimitSchema
         },
         {
             "connectionsPerAddress", Many, "2000",
-            "Most connections of one address (of an IPv6 /64). Raise it where all clients come through one proxy.",
+            "Most connections of one address (of an IPv6 /64). Those of `trustedProxies` count in `connections` only.",
             (o, v) => o with { ConnectionsPerAddress = v }
         },
         { "uploads", Many, "10000", "Most upload sessions that are open at once; more are 429.", (o, v) => o with { Uploads = v } },
@@ -24,6 +24,11 @@ internal static class ClientLimitSchema
         {
             "uploadsPerActor", Many, "5000", "Most of them of one actor, which without `access` is everybody.",
             (o, v) => o with { UploadsPerActor = v }
+        },
+        {
+            "uploadPause", Scalars.Duration(), "5m",
+            "How long a client may send nothing in the middle of an upload; then it is answered 408, and can go on where it stopped.",
+            (o, v) => o with { UploadPause = v }
         },
         {
             "uploadIdle", Scalars.Duration(), "7d", "How long a session is kept that nobody touches; looked at every hour.",

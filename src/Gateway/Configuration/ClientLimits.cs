@@ -20,6 +20,12 @@ internal sealed record ClientLimits
     /// <summary>Of one actor. Chosen: five hundred jobs of one account, each with ten layers, is half of all.</summary>
     public int UploadsPerActor { get; init; } = 5_000;
 
+    /// <summary>
+    /// How long the sender of an upload may send nothing. Chosen: clients compress and read slow disks while they send; proxies in front
+    /// mostly end a silent request after one to five minutes.
+    /// </summary>
+    public TimeSpan UploadPause { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How long a session is kept that nobody touches: the 168 h of distribution's upload purging.</summary>
     public TimeSpan UploadIdle { get; init; } = TimeSpan.FromDays(7);
 }

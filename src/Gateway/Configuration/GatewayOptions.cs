@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Gateway.Policy;
 
 namespace Gateway.Configuration;
@@ -12,6 +13,12 @@ internal sealed record GatewayOptions
     public TlsOptions? Tls { get; init; }
 
     public OperatorOptions Operator { get; init; } = new();
+
+    /// <summary>Networks of the proxies whose word on a request's client, scheme and host is taken.</summary>
+    public ImmutableArray<IPNetwork> TrustedProxies { get; init; } = [];
+
+    /// <summary>Scheme, host and port by which clients reach this gateway; null where each request says it.</summary>
+    public Uri? PublicUrl { get; init; }
 
     public StorageOptions Storage { get; init; } = new();
 

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Gateway.Configuration;
 
 /// <summary>gateway.yaml, declared. Sections of their own size have files of their own.</summary>
@@ -128,6 +130,18 @@ internal static class GatewaySchema
             "operator", new Either<OperatorOptions>(BriefOperator, Operator), "http://127.0.0.1:5001",
             "Health, metrics and administration; off loopback only with a token. A change needs a restart.",
             (o, v) => o with { Operator = v }
+        },
+        {
+            "trustedProxies", new ListOf<IPNetwork>(Addresses.Network, orOne: true), "[]",
+            "Proxies in front, as networks or addresses: what they say in `X-Forwarded-For`, `-Proto` and `-Host`, or in `Forwarded`, is "
+            + "believed, and nobody else's. It holds for logs, limits, audit and the token server's address.",
+            (o, v) => o with { TrustedProxies = v }
+        },
+        {
+            "publicUrl", Addresses.Endpoint, "(as each request, or a trusted proxy, says)",
+            "Address by which clients reach the gateway where a proxy does not say it, such as `https://registry.example.com`; the token "
+            + "server's address in challenges, and the links to decisions, begin with it.",
+            (o, v) => o with { PublicUrl = v }
         },
         { "storage", Storage, "{}", "Where everything is kept. A change needs a restart.", (o, v) => o with { Storage = v } },
         { "cache", Cache, "{}", "How much of what upstreams gave is kept.", (o, v) => o with { Cache = v } },

@@ -1,6 +1,6 @@
-using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
 
@@ -18,16 +18,14 @@ internal sealed class OperatorDoor(string? tokenFile)
     /// <summary>Null when the request may come in.</summary>
     public DoorProblem? ProblemOf(HttpRequest request)
     {
+        if (WebPage.ProblemOf(request.Method, request.Headers, request.Host.Value ?? "") is { } page)
+            return new(StatusCodes.Status403Forbidden, page);
         if (tokenFile is not null) return ProblemOfToken(request.Headers.Authorization.ToString());
-        return IsAddress(request.Host.Host) ? null : new(
+        // With a token the host may be any: a page whose own name points here knows no token.
+        return WebPage.IsAddress(request.Host.Host) ? null : new(
             StatusCodes.Status403Forbidden,
             $"expected localhost or an address as Host, got {Printable.Line(request.Host.Host, 80)}: ask for 127.0.0.1 itself");
     }
-
-    // A page of another site may name its own host and point that at 127.0.0.1; then the browser takes the two for one site. It knows no
-    // token, so that with one the host may be any.
-    private static bool IsAddress(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host, out _);
 
     private DoorProblem? ProblemOfToken(string authorization)
     {

@@ -11,8 +11,14 @@ internal sealed class ProcessMetrics : IDisposable
     /// <summary>Whether what the configuration said when it was last read holds.</summary>
     public bool IsReloaded { get; set; } = true;
 
-    public ProcessMetrics(string version, Volume volume)
+    /// <param name="sources">Where identities are known from, each with what is wrong there.</param>
+    public ProcessMetrics(string version, Volume volume, Func<IEnumerable<(string Source, string? Problem)>> sources)
     {
+        _meter.CreateObservableGauge(
+            "gateway.access.readable",
+            () => sources().Select(s =>
+                new Measurement<long>(s.Problem is null ? 1 : 0, new KeyValuePair<string, object?>("source", s.Source))),
+            description: "0 while accounts or an issuer's keys cannot be read, and those read before are in force.");
         _meter.CreateObservableGauge(
             "gateway.build_info",
             () => new Measurement<long>(1, new("version", version), new("runtime", Environment.Version.ToString())),

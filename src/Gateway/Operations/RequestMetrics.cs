@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Gateway.PullThrough;
 
 namespace Gateway.Operations;
 
@@ -43,6 +44,9 @@ internal sealed class RequestMetrics : IDisposable
         _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", record.Status } });
         _duration.Record(record.Duration.TotalSeconds, new TagList { { "route", record.Route }, { "method", method } });
         if (record.BytesSent > 0) _responseBytes.Add(record.BytesSent, new KeyValuePair<string, object?>("route", record.Route));
+        // Whole or in ranges, from the disk or as they come: what was sent.
+        if (record is { Route: "blob", Upstream: { } upstream, Status: < 400, BytesSent: > 0 and var sent })
+            PullThroughMetrics.Served(upstream, sent);
         if (record.BytesRead > 0) _requestBytes.Add(record.BytesRead, new KeyValuePair<string, object?>("route", record.Route));
     }
 

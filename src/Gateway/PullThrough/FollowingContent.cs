@@ -56,7 +56,6 @@ internal sealed class FollowingContent(
             var readable = Math.Min(await fetch.WaitBeyondAsync(offset, cancellationToken), end ?? long.MaxValue);
             if (readable <= offset) break;
             await writer.SendFileAsync(fetch.Handle, offset, readable - offset, cancellationToken);
-            PullThroughMetrics.Served(source.Key, readable - offset);
             reached(offset = readable);
         }
         if (offset < end) throw new FetchException(FetchFailure.Wrong, $"{Digest} ended at byte {offset}, {end} were promised");

@@ -54,8 +54,6 @@ internal sealed class PullThroughRepository : IBacking
         if (use.Kind == BlobUseKind.Here) return kept;
         var result = kept is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : Kept(kept);
         Count("blob", result);
-        if (kept is Result<IContent>.Found { Value.Length: { } length } && use.Kind == BlobUseKind.Whole)
-            PullThroughMetrics.Served(_source.Key, length);
         return result;
     }
 

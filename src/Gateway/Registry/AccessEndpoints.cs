@@ -26,6 +26,7 @@ internal static class AccessEndpoints
         {
             TokenAnswer.Issued issued => x.WriteAsync(Status200OK, "application/json", issued.ToJson()),
             TokenAnswer.Refused refused => x.FailAsync(RegistryErrorCode.UNAUTHORIZED, refused.Reason),
+            TokenAnswer.Unavailable unavailable => x.UnavailableAsync(unavailable.Why),
             TokenAnswer.Malformed malformed => x.FailAsync(RegistryErrorCode.UNSUPPORTED, malformed.Reason, status: Status400BadRequest),
             _ => throw new InvalidOperationException($"the token endpoint answered {answer.GetType().Name}"),
         });

@@ -20,7 +20,7 @@ internal sealed partial class ConnectionLimits : IDisposable
 
     private readonly Meter _meter = new("Gateway.Connections");
     private readonly Counter<long> _refused;
-    private readonly Func<ClientLimits> _current;
+    private readonly Func<GatewayOptions> _current;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly Lock _counting = new();
@@ -29,8 +29,8 @@ internal sealed partial class ConnectionLimits : IDisposable
     private int _operators;
     private long? _logged;
 
-    /// <param name="current">The limits in force; asked for each connection.</param>
-    public ConnectionLimits(Func<ClientLimits> current, TimeProvider clock, ILogger logger)
+    /// <param name="current">The configuration in force; asked for each connection.</param>
+    public ConnectionLimits(Func<GatewayOptions> current, TimeProvider clock, ILogger logger)
     {
         (_current, _clock, _logger) = (current, clock, logger);
         _refused = _meter.CreateCounter<long>("gateway.connections.refused", description: "Connections closed as too many.");
@@ -40,8 +40,9 @@ internal sealed partial class ConnectionLimits : IDisposable
     /// <summary>The connection's life, as long as it is counted.</summary>
     public async Task ServeAsync(ConnectionContext connection, Listener listener, ConnectionDelegate next)
     {
-        var address = ClientAddress.GroupOf((connection.RemoteEndPoint as IPEndPoint)?.Address);
-        if (Enter(address, listener) is { } limit)
+        var peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
+        var address = ClientAddress.GroupOf(peer);
+        if (Enter(peer, address, listener) is { } limit)
         {
             Refuse(limit, address);
             connection.Abort(new ConnectionAbortedException($"too many connections ({limit})"));
@@ -60,15 +61,17 @@ internal sealed partial class ConnectionLimits : IDisposable
     public void Dispose() => _meter.Dispose();
 
     // The key of the limit that is reached; null when there is room, which is taken.
-    private string? Enter(IPAddress address, Listener listener)
+    private string? Enter(IPAddress? peer, IPAddress address, Listener listener)
     {
-        var limits = _current();
+        var (limits, proxies) = (_current().Limits, _current().TrustedProxies);
+        // A trusted proxy is no client: what comes through it is many clients' and counts in all connections only.
+        var isProxy = peer is not null && ForwardedHeaders.IsTrusted(peer, proxies);
         lock (_counting)
         {
             if (listener.IsOperator) return _operators >= MaxOperators ? "operator" : Count(ref _operators);
             if (_open >= limits.Connections) return "connections";
             var held = _byAddress.GetValueOrDefault(address);
-            if (held >= limits.ConnectionsPerAddress) return "connectionsPerAddress";
+            if (held >= limits.ConnectionsPerAddress && !isProxy) return "connectionsPerAddress";
             _byAddress[address] = held + 1;
             return Count(ref _open);
         }

@@ -19,7 +19,7 @@ internal static class EvaluateEndpoint
 
     public static async Task PostAsync(Exchange x)
     {
-        if (await RequestBody.RefuseEncodedAsync(x)) return;
+        if (await CallerChecks.RefuseUnlessJsonAsync(x) || await RequestBody.RefuseEncodedAsync(x)) return;
         using var receipt = RequestBody.Receive(x);
         var body = await RequestBody.ReadAsync(x.Request, MaxBody, receipt, x.Aborted);
         if (body is null || Read(body) is not { } asked)

@@ -8,7 +8,10 @@ namespace Gateway.Registry;
 
 /// <summary>One request on its way through the line: each step fills in what it found, and handlers answer through it.</summary>
 /// <param name="current">The configuration in force.</param>
-internal sealed class Exchange(HttpContext context, Func<Snapshot> current, Listener listener, RequestRecord record) : IStanding
+/// <param name="forwarded">What trusted proxies say of it; null where they contradict each other.</param>
+internal sealed class Exchange(
+    HttpContext context, Func<Snapshot> current, Listener listener, RequestRecord record, Forwarded? forwarded, TimeProvider clock)
+    : IStanding
 {
     private Provenance _provenance = Provenance.Local;
     private Repository? _repository;
@@ -25,6 +28,8 @@ internal sealed class Exchange(HttpContext context, Func<Snapshot> current, List
 
     public RequestRecord Record { get; } = record;
 
+    public TimeProvider Clock { get; } = clock;
+
     public Target Target { get; set; } = Target.Invalid;
 
     public Identity Identity { get; set; } = Identity.Anonymous.Instance;
@@ -35,8 +40,29 @@ internal sealed class Exchange(HttpContext context, Func<Snapshot> current, List
     /// <summary>What the client showed for an upstream; null for nothing, and where credentials are for us.</summary>
     public BasicCredentials? Shown { get; set; }
 
-    /// <summary>The virtual host: the Host header without port, lower case.</summary>
-    public string Host { get; } = context.Request.Host.Host.ToLowerInvariant();
+    /// <summary>The virtual host that the client asked for, without port, lower case.</summary>
+    public string Host { get; } =
+        (forwarded?.Host is { } host ? new HostString(host) : context.Request.Host).Host.ToLowerInvariant();
+
+    /// <summary>Whether proxies say two things of one request, so that one of the two may be forged.</summary>
+    public bool IsForwardingContradictory => forwarded is null;
+
+    /// <summary>
+    /// Host and port by which the client reaches this gateway: as a trusted proxy says, else as <c>publicUrl</c> does, else the Host
+    /// header, and where that is empty the address that the connection came to.
+    /// </summary>
+    public string Authority => forwarded?.Host ?? Snapshot.Options.PublicUrl?.Authority ?? OwnAuthority;
+
+    /// <summary>The address by which the client reaches this gateway, without a slash at its end.</summary>
+    public string BaseUrl => $"{Scheme}://{Authority}";
+
+    private string Scheme => forwarded?.Host is null && Snapshot.Options.PublicUrl is { } url
+        ? url.Scheme
+        : forwarded?.Scheme ?? Snapshot.Options.PublicUrl?.Scheme ?? Request.Scheme;
+
+    private string OwnAuthority => Request.Host.Value is { Length: > 0 } host
+        ? host
+        : new IPEndPoint(context.Connection.LocalIpAddress ?? IPAddress.Loopback, context.Connection.LocalPort).ToString();
 
     /// <summary>Set before any handler of a repository's noun runs.</summary>
     public Repository Repository

@@ -24,9 +24,14 @@ internal sealed partial class FrontDoor(
     public async Task HandleAsync(HttpContext context)
     {
         var listener = context.Features.GetRequiredFeature<Listener>();
+        var connection = context.Connection;
+        var proxies = current().Options.TrustedProxies;
+        var forwarded = ForwardedHeaders.Read(connection.RemoteIpAddress, context.Request.Headers, proxies);
+        // Once for all: limits, logs and the audit log read the client's address from here.
+        if (forwarded?.Client is { } client) connection.RemoteIpAddress = client;
         try
         {
-            await (listener.IsOperator ? operatorPort.AnswerAsync(context) : ServeAsync(context, listener));
+            await (listener.IsOperator ? operatorPort.AnswerAsync(context) : ServeAsync(context, listener, forwarded));
         }
         finally
         {
@@ -34,9 +39,9 @@ internal sealed partial class FrontDoor(
         }
     }
 
-    private async Task ServeAsync(HttpContext context, Listener listener)
+    private async Task ServeAsync(HttpContext context, Listener listener, Forwarded? forwarded)
     {
-        var x = new Exchange(context, current, listener, Describe(context));
+        var x = new Exchange(context, current, listener, Describe(context, forwarded), forwarded, clock);
         metrics.Began();
         try
         {
@@ -56,7 +61,7 @@ internal sealed partial class FrontDoor(
         }
     }
 
-    private RequestRecord Describe(HttpContext context)
+    private RequestRecord Describe(HttpContext context, Forwarded? forwarded)
     {
         var activity = Activity.Current;
         var traced = ActivityContext.TryParse(context.Request.Headers.TraceParent, null, out var parent);
@@ -66,7 +71,9 @@ internal sealed partial class FrontDoor(
             TraceId = activity?.TraceId.ToHexString() ?? (traced ? parent.TraceId.ToHexString() : null),
             Remote = context.Connection.RemoteIpAddress?.ToString(),
             UserAgent = context.Request.Headers.UserAgent,
-            Tls = context.Features.Get<ITlsHandshakeFeature>() is not null,
+            Tls = forwarded?.Scheme is { } scheme
+                ? scheme == Uri.UriSchemeHttps
+                : context.Features.Get<ITlsHandshakeFeature>() is not null,
         };
     }
 
@@ -79,7 +86,8 @@ internal sealed partial class FrontDoor(
         }
         if (exception is UnreadableException)
             LogUnreadable(x.Record.RequestId, x.Request.Method, x.Target.Path, exception.Message);
-        else if (exception is not (BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException))
+        else if (exception is not (
+            BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException or UploadTakenOverException))
             LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
         if (x.Response.HasStarted)
         {
@@ -103,6 +111,11 @@ internal sealed partial class FrontDoor(
         DocumentBudgetException full => x.UnavailableAsync(full.Message),
         BadHttpRequestException { StatusCode: Status413PayloadTooLarge } large =>
             x.FailAsync(RegistryErrorCode.SIZE_INVALID, large.Message, status: Status413PayloadTooLarge),
+        // The server's own words name a setting that nobody here can set.
+        BadHttpRequestException { StatusCode: Status408RequestTimeout } slow
+            when slow.Message.Contains("DataRate", StringComparison.Ordinal) =>
+            x.FailAsync(RegistryErrorCode.UNSUPPORTED, Listening.TooSlow, status: Status408RequestTimeout),
+        UploadTakenOverException taken => x.FailAsync(RegistryErrorCode.BLOB_UPLOAD_INVALID, taken.Message),
         BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),
         IOException or UnauthorizedAccessException =>
             x.UnavailableAsync($"the content could not be read; ask the operator about request {x.Record.RequestId}"),

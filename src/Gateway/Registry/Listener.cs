@@ -19,4 +19,7 @@ internal sealed record Listener(ListenOptions? Options)
 
     /// <summary>Whether requests for this host (lower case, without port) are served here.</summary>
     public bool Serves(string host) => Options is null || Options.Hosts.IsEmpty || Options.Hosts.Contains(host);
+
+    /// <summary>Whether the configuration names this host for the listener, in any case.</summary>
+    public bool Names(string host) => Options is not null && Options.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase);
 }

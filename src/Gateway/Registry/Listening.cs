@@ -24,11 +24,19 @@ internal static class Listening
     // are written straight into its memory: its usual grace of 5 s was all the time for the megabyte that a socket takes at once.
     private static readonly MinDataRate ResponseRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromMinutes(5));
 
+    // Manifests and forms are at hand before they are sent, and are held in memory meanwhile; a busy machine may still pause, for longer
+    // than Kestrel's 5 s. Bodies of uploads have a limit of their own (RequestBody.OfUpload).
+    private static readonly MinDataRate RequestRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(30));
+
+    /// <summary>Why a body was given up that came more slowly than the server takes it.</summary>
+    public static readonly string TooSlow = $"expected at least {RequestRate.BytesPerSecond} bytes a second after the first "
+        + $"{RequestRate.GracePeriod.TotalSeconds} seconds, got fewer; send the request again";
+
     private static readonly DigitsOnly LengthEncoding = new();
 
     /// <summary>
-    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100; bodies sent to us at
-    /// 240 B/s at least; an HTTP/2 connection that resets streams without end is ended.
+    /// Limits that hold on every listener. Kestrel's own hold where none is set: 32 KiB of headers, at most 100; an HTTP/2 connection that
+    /// resets streams without end is ended.
     /// </summary>
     public static void Limit(KestrelServerOptions options)
     {
@@ -38,6 +46,7 @@ internal static class Listening
         // connection of a client that is refused while it still sends, before it could read why; the server drains such a body for 5 s.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.KeepAliveTimeout = KeepAlive;
+        options.Limits.MinRequestBodyDataRate = RequestRate;
         options.Limits.MinResponseDataRate = ResponseRate;
         options.Limits.Http2.MaxStreamsPerConnection = MaxStreams;
         options.Limits.RequestHeadersTimeout = HeadersTimeout;

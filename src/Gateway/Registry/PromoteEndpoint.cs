@@ -8,8 +8,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// <c>POST /-/promote</c> with <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to what another repository has,
-/// with the evidence that the policy there asks for. Needs pull on the one and push on the other.
+/// <c>POST /-/promote</c> of <c>application/json</c>, <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to what
+/// another repository has, with the evidence that the policy there asks for. Needs pull on the one and push on the other.
 /// </summary>
 internal static class PromoteEndpoint
 {
@@ -20,7 +20,7 @@ internal static class PromoteEndpoint
 
     public static async Task PostAsync(Exchange x)
     {
-        if (await RequestBody.RefuseEncodedAsync(x)) return;
+        if (await CallerChecks.RefuseUnlessJsonAsync(x) || await RequestBody.RefuseEncodedAsync(x)) return;
         using var receipt = RequestBody.Receive(x);
         if (await RequestBody.ReadAsync(x.Request, MaxBody, receipt, x.Aborted) is not { } body || Read(body) is not { } asked)
         {

@@ -74,7 +74,8 @@ internal static class QueryParser
             Parameters.Namespace => NamespaceKey.IsValid(value) ? query with { Namespace = value } : null,
             Parameters.Digest => Digest.TryParse(value, out var digest) ? query with { Digest = digest } : null,
             Parameters.Mount => Digest.TryParse(value, out var mount) ? query with { Mount = mount } : null,
-            Parameters.From => RepositoryName.TryParse(value, out var from) ? query with { From = from } : null,
+            // A mount from where nothing can be is no mistake but an upload (distribution-spec, "Mounting a blob from another repository").
+            Parameters.From => query with { From = RepositoryName.TryParse(value, out var from) ? from : default(RepositoryName) },
             // '+' is not read as a space: media types have plus signs and no spaces, and clients send them as they are.
             Parameters.ArtifactType => query with { ArtifactType = value.Length == 0 ? null : value },
             Parameters.Algorithm when value is "sha256" => query with { Algorithm = DigestAlgorithm.Sha256 },
@@ -88,7 +89,6 @@ internal static class QueryParser
     {
         Parameters.Count => "must be a whole number, zero or more",
         Parameters.Namespace => "must be a lower-case host[:port]",
-        Parameters.From => "must be a repository name",
         Parameters.Algorithm => "must be sha256 or sha512",
         _ => "must be a sha256 or sha512 digest",
     };

@@ -15,6 +15,7 @@ internal static class Refusals
     /// <summary>Answers with this code, its usual status unless another is given. The audit log is told before.</summary>
     public static Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
     {
+        if (code == RegistryErrorCode.TOOMANYREQUESTS && x.Response.Headers.RetryAfter.Count == 0) x.RetryAfter(DefaultRetryAfter);
         (x.Record.ErrorCode, x.Record.Status) = (code.ToString(), status ?? RegistryError.StatusOf(code));
         x.Snapshot.Audit.Write(x.Record);
         return x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
@@ -45,7 +46,7 @@ internal static class Refusals
         x.Note(decision);
         var end = $"; decision {decision.Id}";
         var line = PrintableText.Of(decision.Message, RegistryError.MaxMessageLength - end.Length);
-        var url = x.Snapshot.Options.Policy?.ExplainUrl ?? $"{BaseUrl(x)}/-/decisions/{{id}}";
+        var url = x.Snapshot.Options.Policy?.ExplainUrl ?? $"{x.BaseUrl}/-/decisions/{{id}}";
         url = url.Replace("{id}", decision.Id, StringComparison.Ordinal);
         return x.FailAsync(RegistryErrorCode.DENIED, line + end, $"decision={decision.Id} url={url}");
     }
@@ -53,17 +54,22 @@ internal static class Refusals
     /// <summary>Not now: 503, and when to ask again.</summary>
     public static Task UnavailableAsync(this Exchange x, string why, TimeSpan? retryAfter = null)
     {
-        var seconds = Math.Max(1, (long)Math.Ceiling((retryAfter ?? DefaultRetryAfter).TotalSeconds));
-        x.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        x.RetryAfter(retryAfter ?? DefaultRetryAfter);
         return x.FailAsync(RegistryErrorCode.UNAVAILABLE, why);
+    }
+
+    private static void RetryAfter(this Exchange x, TimeSpan after)
+    {
+        var seconds = Math.Max(1, (long)Math.Ceiling(after.TotalSeconds));
+        x.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>401 with the one challenge (docs/access.md): clients send Basic credentials as they are, which an upstream needs.</summary>
     public static Task ChallengeAsync(this Exchange x, string message)
     {
         x.Response.Headers.WWWAuthenticate = x.Snapshot.Options.PassesCredentialsOn
-            ? $"Basic realm=\"{x.Request.Host.Value}\""
-            : $"Bearer realm=\"{BaseUrl(x)}/token\",service=\"{x.Request.Host.Value}\"";
+            ? $"Basic realm=\"{x.Authority}\""
+            : $"Bearer realm=\"{x.BaseUrl}/token\",service=\"{x.Authority}\"";
         return x.FailAsync(RegistryErrorCode.UNAUTHORIZED, message);
     }
 
@@ -86,8 +92,6 @@ internal static class Refusals
             ? x.ChallengeAsync($"{x.Provenance.Upstream} gives {name} only to who may see it: log in with your account there")
             : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Provenance.Upstream} does not give you {name}"));
     }
-
-    private static string BaseUrl(Exchange x) => $"{x.Request.Scheme}://{x.Request.Host.Value}";
 
     /// <summary>What is missing, and what is likely wrong.</summary>
     public static string WithHint(this Exchange x, string unknown) => x.Hint is { } hint ? $"{unknown}: {hint}" : unknown;

@@ -7,8 +7,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// The way of every request, in one straight line: framing, target, who, may they, which repository, its handler. Each step answers and
-/// ends the line, or hands on.
+/// The way of every request, in one straight line: framing, target, caller, who, may they, which repository, its handler. Each step answers
+/// and ends the line, or hands on.
 /// </summary>
 internal static class RegistryFace
 {
@@ -21,7 +21,7 @@ internal static class RegistryFace
 
     public static async Task AnswerAsync(Exchange x)
     {
-        if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x)) return;
+        if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x) || await CallerChecks.RefuseAsync(x)) return;
         if (await RefuseIdentityAsync(x) || await RefuseRouteAsync(x) || await RefuseUnauditedAsync(x)) return;
 
         var operation = RouteTable.Find(x.Target.Route, x.Request.Method)!;
@@ -83,13 +83,8 @@ internal static class RegistryFace
         var raw = x.Request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         (x.Target, var problem) = TargetParser.Parse(raw);
         Describe(x);
-        if (problem is not null)
-        {
-            await x.FailAsync(problem.Code, problem.Message, status: problem.Status);
-            return true;
-        }
-        if (x.Listener.Serves(x.Host)) return false;
-        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, "this host is not served here", status: Status421MisdirectedRequest);
+        if (problem is null) return false;
+        await x.FailAsync(problem.Code, problem.Message, status: problem.Status);
         return true;
     }
 
@@ -115,6 +110,11 @@ internal static class RegistryFace
         if (x.Identity is Identity.Wrong wrong)
         {
             await x.ChallengeAsync(wrong.Reason);
+            return true;
+        }
+        if (x.Identity is Identity.Undecided undecided)
+        {
+            await x.UnavailableAsync(undecided.Why);
             return true;
         }
         var mayNeedLogin = x.Target.Route is Route.Ping or Route.Unknown;

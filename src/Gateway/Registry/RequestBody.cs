@@ -3,6 +3,7 @@ using Gateway.Repositories;
 using Gateway.Storage;
 using Gateway.Transport;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
@@ -53,7 +54,19 @@ internal static class RequestBody
     /// Whether a body could not be read because its client hung up, which who reads may hear of before the request is told. What is wrong
     /// with the body itself is a <see cref="BadHttpRequestException"/>, and a full volume is not the client's.
     /// </summary>
-    public static bool IsHangUp(IOException e) => e is not (BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException);
+    public static bool IsHangUp(IOException e) => e is not (
+        BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException or UploadTakenOverException);
+
+
+    /// <summary>
+    /// The body of an upload. Its sender may pause for <c>limits.uploadPause</c>, and be as slow as it likes: what it holds meanwhile is a
+    /// connection and a session, of which there are limits.
+    /// </summary>
+    public static ClientBody OfUpload(Exchange x)
+    {
+        if (x.Request.HttpContext.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
+        return new(x.Request.BodyReader, x.Snapshot.Options.Limits.UploadPause, x.Clock);
+    }
 
     private static async ValueTask<int> ReadAsync(Stream body, Memory<byte> buffer, CancellationToken cancellationToken)
     {

@@ -10,10 +10,12 @@ namespace Gateway.Registry;
 /// <summary>Upload sessions (distribution-spec, end-5, end-6, end-13, end-14).</summary>
 internal static class Sessions
 {
-    /// <summary>One chunk: with <c>Content-Range</c> it must begin where the session ends, without it is streamed to the end.</summary>
+    /// <summary>
+    /// One chunk, streamed to its end. It must begin where the session ends, as <c>Content-Range</c> says, or else the Location in use.
+    /// </summary>
     public static async Task PatchAsync(Exchange x)
     {
-        await using var upload = await FindAsync(x);
+        await using var upload = await TakeOverAsync(x);
         if (upload is null || await RequestBody.RefuseEncodedAsync(x)) return;
         if (await AppendChunkAsync(x, upload)) Continue(x, upload, Status202Accepted);
     }
@@ -21,7 +23,7 @@ internal static class Sessions
     /// <summary>The end, with the last chunk or without one.</summary>
     public static async Task PutAsync(Exchange x)
     {
-        await using var upload = await FindAsync(x);
+        await using var upload = await TakeOverAsync(x);
         if (upload is null || await RequestBody.RefuseEncodedAsync(x)) return;
         if (x.Target.Query.Digest.IsEmpty)
         {
@@ -40,7 +42,7 @@ internal static class Sessions
 
     public static async Task DeleteAsync(Exchange x)
     {
-        await using var upload = await FindAsync(x);
+        await using var upload = await TakeOverAsync(x);
         if (upload is null) return;
         upload.Cancel();
         x.Empty(Status204NoContent);
@@ -69,7 +71,8 @@ internal static class Sessions
         var before = upload.Length;
         try
         {
-            return await upload.AppendAsync(x.Request.Body, x.Aborted, most);
+            await using var body = RequestBody.OfUpload(x);
+            return await upload.AppendAsync(body, x.Aborted, most);
         }
         catch (IOException e) when (RequestBody.IsHangUp(e))
         {
@@ -110,13 +113,29 @@ internal static class Sessions
         return null;
     }
 
+    // As FindAsync, for a request that changes the session: the one before it, which the client has given up, is ended.
+    private static async Task<Upload?> TakeOverAsync(Exchange x)
+    {
+        if (await FindAsync(x) is not { } upload) return null;
+        if (await upload.TakeOverAsync(x.Aborted)) return upload;
+        await x.FailAsync(
+            RegistryErrorCode.BLOB_UPLOAD_UNKNOWN, $"upload session {x.Target.Id} has ended; ask for the blob, or begin another session");
+        return null;
+    }
+
     // False: refused, and answered.
     private static async Task<bool> AppendChunkAsync(Exchange x, Upload upload)
     {
         var header = x.Request.Headers.ContentRange;
         if (header.Count == 0)
         {
-            if (RequestBody.IsPresent(x.Request)) await AppendAsync(x, upload);
+            if (!RequestBody.IsPresent(x.Request)) return true;
+            if (x.Target.Offset is { } offset && offset != upload.Length)
+            {
+                await OutOfOrderAsync(x, upload);
+                return false;
+            }
+            await AppendAsync(x, upload);
             return true;
         }
         if (header.Count > 1 || !ContentRange.TryParse(header[0], out var range) || range.First != upload.Length)
@@ -140,7 +159,8 @@ internal static class Sessions
         Place(x, upload);
         return x.FailAsync(
             RegistryErrorCode.BLOB_UPLOAD_INVALID,
-            $"the next chunk must be sent with Content-Range: {upload.Length}-<last byte>",
+            $"expected the bytes from {upload.Length} on, got others; send those to this answer's Location, or with Content-Range: "
+                + $"{upload.Length}-<last byte>",
             status: Status416RangeNotSatisfiable);
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -11,6 +12,11 @@ namespace Gateway.Registry;
 /// </summary>
 internal sealed record Snapshot(GatewayOptions Options, AccessControl Access, RepositoryRouter Router, AuditLog Audit)
 {
+    /// <summary>Host names that the configuration gives this gateway, for any listener: of routes, and of <c>publicUrl</c>.</summary>
+    public FrozenSet<string> OwnNames { get; } = Options.Routes.SelectMany(route => route.Hosts)
+        .Concat(Options.PublicUrl is { } url ? [url.Host] : [])
+        .ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Largest manifest that is read from a client, in bytes.</summary>
     public int MaxManifestBytes { get; } = (Options.Policy?.Parser.Limits ?? new ManifestLimits()).MaxBytes;
 }

@@ -19,6 +19,11 @@ internal sealed record Target(Route Route)
     /// <summary>The upload session's or decision's id; empty for other routes.</summary>
     public string Id { get; init; } = "";
 
+    /// <summary>
+    /// Where in the upload session the client goes on, as the <c>Location</c> said that it uses; null where it uses the bare session.
+    /// </summary>
+    public long? Offset { get; init; }
+
     public TargetQuery Query { get; init; } = TargetQuery.Empty;
 
     public Digest Digest => Reference.Digest;
@@ -44,7 +49,7 @@ internal sealed record Target(Route Route)
         Route.Manifest => $"/v2/{Repository}/manifests/{Reference}",
         Route.Blob => $"/v2/{Repository}/blobs/{Reference}",
         Route.Uploads => $"/v2/{Repository}/blobs/uploads/",
-        Route.Upload => $"/v2/{Repository}/blobs/uploads/{Id}",
+        Route.Upload => $"/v2/{Repository}/blobs/uploads/{Id}{(Offset is { } offset ? $"-{offset}" : "")}",
         Route.Referrers => $"/v2/{Repository}/referrers/{Reference}",
         _ => "",
     };

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using Gateway.Oci;
 using Gateway.Repositories;
 
@@ -82,7 +83,7 @@ internal static class TargetParser
         var head = path[..slash];
         var last = path[(slash + 1)..];
         if (Cut(head, "/manifests", out name)) return Named(new(Route.Manifest), name, last, ReadReference);
-        if (Cut(head, "/blobs/uploads", out name)) return Named(new(Route.Upload), name, last, ReadId);
+        if (Cut(head, "/blobs/uploads", out name)) return Named(new(Route.Upload), name, last, ReadSession);
         if (Cut(head, "/blobs", out name)) return Named(new(Route.Blob), name, last, ReadDigest);
         if (Cut(head, "/referrers", out name)) return Named(new(Route.Referrers), name, last, ReadDigest);
         return (new(Route.Unknown), null);
@@ -127,6 +128,18 @@ internal static class TargetParser
         text.IsEmpty || text.Length > MaxIdLength || text.ContainsAnyExcept(IdCharacters)
             ? (new(Route.Unknown) { Repository = target.Repository }, null)
             : (target with { Id = text.ToString() }, null);
+
+    // An id of Storage.Uploads has no hyphen; the offset behind one has the form of Locations.Session.
+    private static (Target Target, TargetProblem? Problem) ReadSession(Target target, ReadOnlySpan<char> text)
+    {
+        var hyphen = text.IndexOf('-');
+        if (hyphen < 0) return ReadId(target, text);
+        var isOffset = long.TryParse(text[(hyphen + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
+            && (text[hyphen + 1] != '0' || text.Length == hyphen + 2);
+        return isOffset
+            ? ReadId(target with { Offset = offset }, text[..hyphen])
+            : (new(Route.Unknown) { Repository = target.Repository }, null);
+    }
 
     private static TargetProblem Bad(string message) => new(RegistryErrorCode.NAME_INVALID, message);
 }

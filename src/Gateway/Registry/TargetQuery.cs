@@ -24,6 +24,7 @@ internal sealed record TargetQuery
 
     public Digest Mount { get; init; }
 
+    /// <summary><c>from</c>; <c>default</c> for what is no name, and null when not sent.</summary>
     public RepositoryName? From { get; init; }
 
     /// <summary>Each <c>tag</c>, in the order sent, each once.</summary>

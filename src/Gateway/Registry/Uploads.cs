@@ -36,7 +36,7 @@ internal static class Uploads
     {
         var router = x.Snapshot.Router;
         var sources = x.Target.Query.From is { } from
-            ? [router.Route(x.Host, x.Target.Query.Namespace, from, x.Shown)]
+            ? from == default ? [] : [router.Route(x.Host, x.Target.Query.Namespace, from, x.Shown)]
             : router.HoldersOf(digest);
         foreach (var source in sources)
         {

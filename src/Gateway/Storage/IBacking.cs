@@ -92,7 +92,9 @@ internal interface IBacking
     /// <summary>Opens an upload session; null where clients cannot push.</summary>
     ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken);
 
-    /// <summary>Finds a session of this repository; null when there is none, also for another repository's.</summary>
+    /// <summary>
+    /// Finds a session of this repository, which is not taken over by that; null when there is none, also for another repository's.
+    /// </summary>
     ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken);
 
     /// <summary>

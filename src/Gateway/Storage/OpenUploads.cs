@@ -6,6 +6,10 @@ internal sealed record UploadLimits(int All, int PerRepository, int PerActor, Ti
 /// <summary>Somebody has as many upload sessions open as he may. One line fit for a client.</summary>
 internal sealed class TooManyUploadsException(string why) : IOException(why);
 
+/// <summary>A later request of the same client has taken the upload session over. One line fit for a client.</summary>
+internal sealed class UploadTakenOverException(Exception inner)
+    : IOException("another request has taken this upload session over; ask the session how far it has come", inner);
+
 /// <summary>
 /// Whose every open session is, so that none keeps so many that others get none. Some 200 bytes each, and as many as the limit allows.
 /// </summary>

@@ -202,7 +202,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken)!;
 
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        volume.Uploads.FindAsync(FullName, id, cancellationToken);
+        ValueTask.FromResult(volume.Uploads.Find(FullName, id));
 
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {

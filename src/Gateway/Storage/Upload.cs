@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. One caller at a time holds
-/// it.
+/// An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. Any number of callers may
+/// look at it; one at a time, the one that asked last, has taken it over and writes.
 /// </summary>
 internal sealed class Upload : IAsyncDisposable
 {
@@ -23,41 +23,68 @@ internal sealed class Upload : IAsyncDisposable
     private const long Writeback = 8 << 20;
 
     private readonly Uploads _uploads;
-    private readonly UploadSession _session;
-    private readonly SafeFileHandle _file;
+    private readonly long _lengthOnDisk;
+    private UploadSession _session;
+    private SafeFileHandle? _file;
+    private CancellationTokenSource? _turn;
 
-    internal Upload(Uploads uploads, UploadSession session, SafeFileHandle file) => (_uploads, _session, _file) = (uploads, session, file);
+    /// <param name="lengthOnDisk">The length where the session has not been read yet in this process.</param>
+    internal Upload(Uploads uploads, UploadSession session, long lengthOnDisk) =>
+        (_uploads, _session, _lengthOnDisk) = (uploads, session, lengthOnDisk);
+
+    /// <summary>One that has the session's turn.</summary>
+    internal Upload(Uploads uploads, HeldSession held) : this(uploads, held.Session, 0) => (_file, _turn) = (held.File, held.Turn);
 
     /// <summary>128 random bits in hex.</summary>
     public string Id => _session.Id;
 
-    /// <summary>Bytes received.</summary>
-    public long Length => _session.Length;
+    /// <summary>Bytes received; while another caller writes, those until now.</summary>
+    public long Length => _turn is null && _session.Length == 0 ? _lengthOnDisk : _session.Length;
 
     /// <summary>Who opened it.</summary>
     public string Actor => _session.Note.Actor;
 
     public DigestAlgorithm Algorithm => _session.Algorithm;
 
+    private SafeFileHandle File => _file ?? throw new InvalidOperationException("the upload has not been taken over");
+
+    /// <summary>
+    /// Takes the session from whoever has it: an earlier request of the client that still waits for bytes ends with
+    /// <see cref="UploadTakenOverException"/>; one that is completing the upload is waited for. False when the session has ended. Throws
+    /// <see cref="StoreReadOnlyException"/> when the one before is not done in time.
+    /// </summary>
+    public async ValueTask<bool> TakeOverAsync(CancellationToken cancellationToken)
+    {
+        if (await _uploads.TakeOverAsync(_session, cancellationToken) is not { } held) return false;
+        (_session, _file, _turn) = (held.Session, held.File, held.Turn);
+        return true;
+    }
+
     /// <summary>
     /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/>
-    /// says so). Throws <see cref="StoreReadOnlyException"/> when the volume is full.
+    /// says so). Throws <see cref="StoreReadOnlyException"/> when the volume is full, <see cref="UploadTakenOverException"/> when a later
+    /// request wants the session.
     /// </summary>
     /// <param name="most">Bytes to take at most; false is returned when the stream has more.</param>
     public async ValueTask<bool> AppendAsync(Stream body, CancellationToken cancellationToken, long most = long.MaxValue)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(Step);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _turn!.Token);
         try
         {
             while (true)
             {
                 var step = (int)Math.Min(Step, most);
-                if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), cancellationToken) == 0;
-                var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, cancellationToken);
+                if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), stop.Token) == 0;
+                var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, stop.Token);
                 if (count == 0) return true;
                 await AppendAsync(buffer.AsMemory(0, count));
                 most -= count;
             }
+        }
+        catch (OperationCanceledException e) when (_turn.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new UploadTakenOverException(e);
         }
         finally
         {
@@ -70,7 +97,7 @@ internal sealed class Upload : IAsyncDisposable
         _uploads.CheckRoom();
         try
         {
-            await RandomAccess.WriteAsync(_file, bytes, _session.Length, CancellationToken.None);
+            await RandomAccess.WriteAsync(File, bytes, _session.Length, CancellationToken.None);
         }
         catch (IOException e)
         {
@@ -80,7 +107,7 @@ internal sealed class Upload : IAsyncDisposable
         _session.Hash.AppendData(bytes.Span);
         var before = _session.Length / Writeback;
         _session.Length += bytes.Length;
-        if (_session.Length / Writeback > before) Posix.StartWriteback(_file, before * Writeback, Writeback);
+        if (_session.Length / Writeback > before) Posix.StartWriteback(File, before * Writeback, Writeback);
     }
 
     /// <summary>
@@ -91,13 +118,13 @@ internal sealed class Upload : IAsyncDisposable
     {
         var hash = algorithm == Algorithm
             ? _session.Hash.GetCurrentHash()
-            : await UploadSession.HashFileAsync(_file, _session.Length, algorithm, cancellationToken);
-        if (RandomAccess.GetLength(_file) != _session.Length) RandomAccess.SetLength(_file, _session.Length);
+            : await UploadSession.HashFileAsync(File, _session.Length, algorithm, cancellationToken);
+        if (RandomAccess.GetLength(File) != _session.Length) RandomAccess.SetLength(File, _session.Length);
         try
         {
             // Off the pool, for a flush may take long.
             await Task.Factory.StartNew(
-                () => _uploads.Flush(_file, Id), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+                () => _uploads.Flush(File, Id), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
         catch (FlushFailedException)
         {
@@ -130,7 +157,9 @@ internal sealed class Upload : IAsyncDisposable
     /// <summary>Lets the next caller have the session.</summary>
     public ValueTask DisposeAsync()
     {
-        _file.Dispose();
+        if (_turn is null) return ValueTask.CompletedTask;
+        _turn = null;
+        _file!.Dispose();
         _session.Turn.Release();
         return ValueTask.CompletedTask;
     }

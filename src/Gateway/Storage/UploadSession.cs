@@ -18,6 +18,9 @@ internal sealed class UploadSession : IDisposable
 {
     private const int Step = 256 * 1024;
 
+    /// <summary>That of the request which asked for the turn last.</summary>
+    private CancellationTokenSource? _latest;
+
     public UploadSession(string id, UploadNote note)
     {
         (Id, Note) = (id, note);
@@ -39,6 +42,18 @@ internal sealed class UploadSession : IDisposable
     public long LastUse { get; set; }
 
     public SemaphoreSlim Turn { get; } = new(1, 1);
+
+    /// <summary>
+    /// Waits for the turn, and tells the request before, whether it has the turn or waits for it too, to give up: a client that asks again
+    /// has given up its earlier request, which the gateway may learn of only when that connection times out.
+    /// </summary>
+    /// <returns>Canceled when a later request wants the turn; null when the turn was not given within the time.</returns>
+    public async ValueTask<CancellationTokenSource?> EnterAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var own = new CancellationTokenSource();
+        if (Interlocked.Exchange(ref _latest, own) is { } before) await before.CancelAsync();
+        return await Turn.WaitAsync(patience, cancellationToken) ? own : null;
+    }
 
     /// <summary>Hashes what a restart left in the file, after which the session goes on where it stopped.</summary>
     public async ValueTask TakeUpAsync(SafeFileHandle file, CancellationToken cancellationToken)

@@ -6,6 +6,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
+/// <summary>An upload session that one caller has taken over, and its open data file.</summary>
+/// <param name="Turn">Canceled when a later caller wants the session.</param>
+internal sealed record HeldSession(UploadSession Session, SafeFileHandle File, CancellationTokenSource Turn);
+
 /// <summary>
 /// <c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.
 /// </summary>
@@ -14,7 +18,9 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>Sessions whose hash stays in memory; of the others it is made again from the file.</summary>
     private const int MaxInMemory = 1024;
 
-    /// <summary>How long a request waits for another that has the session: one whose client has gone ends by then.</summary>
+    /// <summary>
+    /// How long a request waits for an earlier one that is completing the session: the time of a flush, and of hashing anew by sha512.
+    /// </summary>
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
@@ -65,9 +71,10 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             var file = File.OpenHandle(
                 Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete,
                 FileOptions.Asynchronous);
-            await session.Turn.WaitAsync(CancellationToken.None);
+            // Nobody else knows the session yet.
+            var turn = await session.EnterAsync(MaxWait, CancellationToken.None);
             Remember(session);
-            return new(this, session, file);
+            return new(this, new HeldSession(session, file, turn!));
         }
         catch (Exception e)
         {
@@ -80,32 +87,51 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         }
     }
 
-    public async ValueTask<Upload?> FindAsync(string repository, string id, CancellationToken cancellationToken)
+    /// <summary>Looks at a session, whoever writes to it; null when the repository has none of this id.</summary>
+    public Upload? Find(string repository, string id)
     {
         if (!IsId(id)) return null;
         var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
         if (session is null || session.Note.Repository != repository) return null;
-        if (!await session.Turn.WaitAsync(MaxWait, cancellationToken))
-            throw new StoreReadOnlyException("another request is using this upload session");
-        if (!ReferenceEquals(_sessions.GetOrAdd(id, session), session))
+        if (Disk.LengthOf(Data(id)) is not { } length) return null;
+        Remember(session);
+        return new(this, session, length);
+    }
+
+    /// <summary>Takes a session over for one caller; null when it has ended.</summary>
+    public async ValueTask<HeldSession?> TakeOverAsync(UploadSession session, CancellationToken cancellationToken)
+    {
+        while (true)
         {
+            var turn = await session.EnterAsync(MaxWait, cancellationToken)
+                ?? throw new StoreReadOnlyException("another request is completing this upload session");
+            var known = _sessions.GetOrAdd(session.Id, session);
+            if (ReferenceEquals(known, session)) return await OpenAsync(session, turn, cancellationToken);
             // It was dropped from memory and taken up again by another request meanwhile.
             session.Turn.Release();
-            return await FindAsync(repository, id, cancellationToken);
+            session = known;
         }
+    }
+
+    private async ValueTask<HeldSession?> OpenAsync(
+        UploadSession session, CancellationTokenSource turn, CancellationToken cancellationToken)
+    {
+        SafeFileHandle? file = null;
         try
         {
-            var file = File.OpenHandle(
-                Data(id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            file = File.OpenHandle(
+                Data(session.Id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
             if (session.Length == 0) await session.TakeUpAsync(file, cancellationToken);
             Remember(session);
-            return new(this, session, file);
+            return new(session, file, turn);
         }
         catch (Exception e)
         {
+            file?.Dispose();
             session.Turn.Release();
-            if (e is FileNotFoundException) return null;
-            throw;
+            if (e is not FileNotFoundException) throw;
+            _sessions.TryRemove(session.Id, out _);
+            return null;
         }
     }
 

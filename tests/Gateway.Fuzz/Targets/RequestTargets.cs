@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Net;
 using Gateway.Access;
 using Gateway.Operations;
 using Gateway.Registry;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
 namespace Gateway.Fuzz.Targets;
@@ -16,7 +18,8 @@ public sealed class RequestTargetTarget : FuzzTarget
         $"/v2/a/manifests/{Digest}?tag=x&tag=y",
         $"/v2/a/blobs/{Digest.Replace(":", "%3A", StringComparison.Ordinal)}",
         $"/v2/a/blobs/uploads/?mount={Digest}&from=b/c&digest-algorithm=sha512",
-        "/v2/a/blobs/uploads/0123456789abcdef", $"/v2/a/referrers/{Digest}?artifactType=application%2Fx%2Bjson", "/token?scope=x",
+        "/v2/a/blobs/uploads/0123456789abcdef", "/v2/a/blobs/uploads/0123456789abcdef-262144",
+        $"/v2/a/referrers/{Digest}?artifactType=application%2Fx%2Bjson", "/token?scope=x",
         "/-/decisions/d-ABCDEFGH", "/-/promote",
         "/v2/blobs/blobs/uploads", "http://x/v2/", "*");
 
@@ -56,6 +59,33 @@ public sealed class RequestTargetTarget : FuzzTarget
         Assert.Equal(same["tag"].Select(Uri.UnescapeDataString).Distinct(), read.Tags.Select(t => t.ToString()));
         Assert.InRange(read.Count ?? 0, 0, Paging.MaxCount);
         if (read.Namespace is { } ns) Assert.Matches("^[a-z0-9-]+([.][a-z0-9-]+)*(:[1-9][0-9]{0,4})?$", ns);
+    }
+}
+
+/// <summary>What proxies say: a client is an address, a scheme one of two, and a host has no more than host and port.</summary>
+public sealed class ForwardedTarget : FuzzTarget
+{
+    private static readonly IPNetwork[] Everybody = [IPNetwork.Parse("0.0.0.0/1"), IPNetwork.Parse("128.0.0.0/1")];
+
+    protected override IEnumerable<byte[]> Inputs => Texts(
+        "192.0.2.7, 10.0.0.1\nhttps\nr.example:5443\n", "\n\n\nfor=192.0.2.7;proto=https;host=r.example, for=\"[::1]:80\"",
+        "unknown\nhttp, https\n[::1]:5000\nfor=_x;by=\"a,b\\\"c\"");
+
+    protected override string[] Words => ["for=", "proto=", "host=", "\"", "\\", ";", ",", "[", "]:", "unknown", "::ffff:1.2.3.4", "https"];
+
+    protected override int MaxLength => 4096;
+
+    protected override string Try(byte[] input)
+    {
+        var lines = HeaderOf(input).Split('\n');
+        var headers = new HeaderDictionary();
+        foreach (var (name, line) in ((string[])["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"]).Zip(lines))
+            if (line.Length > 0) headers[name] = line;
+        var read = ForwardedHeaders.Read(IPAddress.Loopback, headers, [.. Everybody]);
+        if (read is null) return "contradictory";
+        Assert.True(read.Scheme is null or "http" or "https");
+        if (read.Host is { } host) Assert.Equal("/", new Uri($"http://{host}").PathAndQuery);
+        return $"{read.Client is null} {read.Scheme} {read.Host is null}";
     }
 }
 

@@ -38,8 +38,8 @@ internal sealed class AccessRig : IDisposable
     public AccessRig(params AccessRule[] rules)
     {
         Options = new() { Htpasswd = Path.Combine(_folder.FullName, "htpasswd"), Rules = [.. rules] };
-        Control = new(Options, Clock, NullLogger<AccessControl>.Instance);
         WriteAccounts(Line("ci", "hunter2"));
+        Control = new(Options, Clock, NullLogger<AccessControl>.Instance);
     }
 
     public ManualClock Clock { get; } = new();

@@ -196,7 +196,7 @@ public sealed class ExternalIssuerTests
         rig.Access.Clock.Advance(TimeSpan.FromHours(23));
         Assert.IsType<Identity.Known>(await Identify());
         rig.Access.Clock.Advance(TimeSpan.FromHours(2));
-        Assert.Contains("keys cannot be had now", Assert.IsType<Identity.Wrong>(await Identify()).Reason);
+        Assert.Contains("keys cannot be had now", Assert.IsType<Identity.Undecided>(await Identify()).Why);
         Assert.Contains(
             rig.Access.Logged, line => line.StartsWith($"The keys of issuer {issuer.Url} cannot be had", StringComparison.Ordinal));
     }
@@ -209,7 +209,35 @@ public sealed class ExternalIssuerTests
         (issuer.Keys, issuer.Says) = (IssuerRig.KeySet(key), "https://evil.example.com");
         using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
 
-        Assert.Contains("keys cannot be had now", await RefusalAsync(rig, rig.Sign(key, ("iss", issuer.Url))));
+        var answer = await rig.Access.IdentifyAsync($"Bearer {rig.Sign(key, ("iss", issuer.Url))}");
+        Assert.Contains("keys cannot be had now", Assert.IsType<Identity.Undecided>(answer).Why);
+        Assert.Contains("is of another issuer", rig.Access.Control.Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Issuer_that_is_down_or_publishes_no_key_is_no_reason_to_call_a_token_wrong()
+    {
+        await using var issuer = await PublishingIssuer.StartAsync();
+        var (known, later) = (IssuerRig.NewKey("one"), IssuerRig.NewKey("two"));
+        issuer.Keys = IssuerRig.KeySet(known);
+        using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
+        Task<Identity> Identify(Microsoft.IdentityModel.Tokens.ECDsaSecurityKey key) =>
+            rig.Access.IdentifyAsync($"Bearer {rig.Sign(key, ("iss", issuer.Url))}");
+        Assert.IsType<Identity.Known>(await Identify(known));
+        Assert.IsType<Identity.Wrong>(await Identify(later));
+
+        issuer.Keys = IssuerRig.KeySet();
+        rig.Access.Clock.Advance(TimeSpan.FromHours(2));
+        Assert.IsType<Identity.Known>(await Identify(known));
+        Assert.Contains("holds no key", rig.Access.Control.Problem, StringComparison.Ordinal);
+        issuer.IsDown = true;
+        rig.Access.Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.IsType<Identity.Undecided>(await Identify(later));
+
+        (issuer.IsDown, issuer.Keys) = (false, IssuerRig.KeySet(later));
+        rig.Access.Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.IsType<Identity.Known>(await Identify(later));
+        Assert.Null(rig.Access.Control.Problem);
     }
 
     [Fact]

@@ -8,10 +8,14 @@ namespace Gateway.Tests.House;
 public sealed partial class PagesOfTestsTests
 {
     [Theory]
-    [InlineData("hostile-inputs.md", 55)]
+    [InlineData("hostile-inputs.md", 59)]
     [InlineData("advisories.md", 33)]
-    public void Every_row_has_a_test(string page, int rows) =>
-        Assert.Equal(Enumerable.Range(1, rows), Rows(page).Where(static row => row.Tests.Count > 0).Select(static row => row.Number));
+    public void Every_row_has_a_test(string page, int atLeast)
+    {
+        var rows = Rows(page);
+        Assert.InRange(rows.Count, atLeast, int.MaxValue);
+        Assert.Equal(Enumerable.Range(1, rows.Count), rows.Where(static row => row.Tests.Count > 0).Select(static row => row.Number));
+    }
 
     [Theory]
     [InlineData("hostile-inputs.md")]

@@ -189,7 +189,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     [InlineData("""{"from":"stage/app:v1","from":"stage/app:v2","to":"prod/app:v1"}""")]
     public async Task What_is_no_promotion_is_400(string body)
     {
-        using var answer = await _rig.SendAsync("POST", "/-/promote", new StringContent(body));
+        using var answer = await _rig.SendAsync("POST", "/-/promote", new StringContent(body, Encoding.UTF8, "application/json"));
         Assert.Equal(400, (int)answer.StatusCode);
     }
 

@@ -200,7 +200,8 @@ public sealed class TargetParserTests
             select new Target(route)
             {
                 Repository = RepositoryName.Parse(string.Join('/', components.Take(8))),
-                Id = route == Route.Upload ? tag.Trim('.', '-').Replace('.', '0') : "",
+                Id = route == Route.Upload ? tag.Replace('.', '0').Replace('-', '0') : "",
+                Offset = route == Route.Upload && byDigest ? tag.Length : null,
                 Reference = route is Route.Blob or Route.Referrers || (route == Route.Manifest && byDigest) ? new(digest)
                     : route == Route.Manifest ? new(TagName.Parse(tag)) : default,
             };

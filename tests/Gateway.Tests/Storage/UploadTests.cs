@@ -30,6 +30,8 @@ public sealed class UploadTests : IAsyncLifetime
         await _rig.KillAsync();
         await using var upload = await Repository.FindUploadAsync(id, default);
         Assert.Equal(300_000, upload!.Length);
+        Assert.True(await upload.TakeOverAsync(default));
+        Assert.Equal(300_000, upload.Length);
         await upload.AppendAsync(new MemoryStream(bytes[300_000..]), default);
         Assert.Equal(Digest.Of(bytes), await upload.FinishAsync(DigestAlgorithm.Sha256, default));
         Assert.Equal(Digest.Of(bytes, DigestAlgorithm.Sha512), await upload.FinishAsync(DigestAlgorithm.Sha512, default));
@@ -88,16 +90,45 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Requests_for_one_session_take_turns()
+    public async Task A_session_is_taken_over_when_the_one_before_has_let_go_of_it()
     {
         var id = await OpenAsync();
         var first = await Repository.FindUploadAsync(id, default);
-        var second = Repository.FindUploadAsync(id, default).AsTask();
-        await first!.AppendAsync(new MemoryStream(new byte[10]), default);
-        Assert.False(second.IsCompleted);
+        Assert.True(await first!.TakeOverAsync(default));
+        await first.AppendAsync(new MemoryStream(new byte[10]), default);
+        await using var second = await Repository.FindUploadAsync(id, default);
+        Assert.Equal(10, second!.Length);
+
+        var taken = second.TakeOverAsync(default).AsTask();
+        Assert.False(taken.IsCompleted);
+        await Assert.ThrowsAsync<UploadTakenOverException>(async () => await first.AppendAsync(new SilentStream(), default));
         await first.DisposeAsync();
-        await using var upload = await second;
-        Assert.Equal(10, upload!.Length);
+        Assert.True(await taken);
+        Assert.Equal(10, second.Length);
+    }
+
+    [Fact]
+    public async Task A_session_that_has_ended_meanwhile_is_not_taken_over()
+    {
+        var id = await OpenAsync([1]);
+        await using var late = await Repository.FindUploadAsync(id, default);
+        await using (var upload = await Repository.FindUploadAsync(id, default))
+        {
+            Assert.True(await upload!.TakeOverAsync(default));
+            upload.Cancel();
+        }
+        Assert.False(await late!.TakeOverAsync(default));
+        Assert.Null(await Repository.FindUploadAsync(id, default));
+    }
+
+    /// <summary>Gives nothing until whoever reads gives up.</summary>
+    private sealed class SilentStream : MemoryStream
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+            return 0;
+        }
     }
 
     /// <summary>Gives zeros, then fails as a connection does.</summary>

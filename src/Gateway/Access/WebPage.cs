@@ -1,0 +1,58 @@
+namespace Gateway.Access;
+
+/// <summary>
+/// Tells requests that a web page made a browser send (cross-site request forgery) from those of registry clients and commands, which
+/// send none of these headers. A page cannot leave them out: browsers set them (Fetch standard, "forbidden request-header").
+/// </summary>
+internal static class WebPage
+{
+    private const string FetchSite = "Sec-Fetch-Site";
+    private const string FetchMode = "Sec-Fetch-Mode";
+    private const string FetchDestination = "Sec-Fetch-Dest";
+
+    /// <summary>
+    /// Why the request is refused, in one line; null for every request that no page of another site sent. A person who follows a link to
+    /// the gateway is let in (a GET that shows its answer in the browser's own window).
+    /// </summary>
+    /// <param name="authority">The host and port by which the client reaches this gateway.</param>
+    public static string? ProblemOf(string method, IHeaderDictionary headers, string authority)
+    {
+        var site = headers[FetchSite];
+        if (site.Count > 0)
+        {
+            // By the same rule as Go's net/http.CrossOriginProtection: "same-site" is another port of this machine, or a neighbor's page.
+            if (site.ToString() is "same-origin" or "none" || IsFollowedLink(method, headers)) return null;
+            return $"expected Sec-Fetch-Site: same-origin or none, got {Oci.Printable.Line(site.ToString(), 40)}: "
+                + "web pages of other sites cannot use this gateway";
+        }
+        // Browsers send Sec-Fetch-Site to https and to this machine only, and Origin with every write to anywhere.
+        var origin = headers.Origin;
+        return origin.Count == 0 || IsSame(origin.ToString(), authority)
+            ? null
+            : $"expected no Origin, or that of {Oci.Printable.Line(authority, 80)}, got {Oci.Printable.Line(origin.ToString(), 80)}: "
+                + "web pages of other sites cannot use this gateway";
+    }
+
+    /// <summary>Whether a host is this machine's by its form alone: an address, or a name that no public zone can have.</summary>
+    /// <remarks>
+    /// A page may name its own host and point that at 127.0.0.1 (DNS rebinding); the browser then takes gateway and page for one site.
+    /// Names without a dot are in no public zone (RFC 7085, §4); <c>localhost</c> and what ends in it are the machine itself (RFC 6761,
+    /// §6.3).
+    /// </remarks>
+    public static bool IsLocalName(string host) => !host.Contains('.', StringComparison.Ordinal) || IsAddress(host)
+        || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether a host is <c>localhost</c> or a literal address.</summary>
+    public static bool IsAddress(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || System.Net.IPAddress.TryParse(host, out _);
+
+    private static bool IsFollowedLink(string method, IHeaderDictionary headers) =>
+        (HttpMethods.IsGet(method) || HttpMethods.IsHead(method))
+        && headers[FetchMode].ToString() == "navigate" && headers[FetchDestination].ToString() == "document";
+
+    // The scheme is not compared: a proxy may have taken TLS off.
+    private static bool IsSame(string origin, string authority) =>
+        Uri.TryCreate(origin, UriKind.Absolute, out var page)
+        && Uri.TryCreate($"{page.Scheme}://{authority}", UriKind.Absolute, out var own)
+        && page.Host.Equals(own.Host, StringComparison.OrdinalIgnoreCase) && page.Port == own.Port;
+}

@@ -1,0 +1,83 @@
+using Gateway.Access;
+using Gateway.Repositories;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// Refuses what no registry client sends: requests whose proxies contradict themselves, for a host that is not served, from web pages,
+/// and with bodies that a page's form could send.
+/// </summary>
+internal static class CallerChecks
+{
+    /// <summary>True when the request was refused, and answered.</summary>
+    public static async Task<bool> RefuseAsync(Exchange x)
+    {
+        if (x.IsForwardingContradictory)
+        {
+            const string Message = "expected Forwarded and X-Forwarded-* to say the same, got different values; "
+                + "let the proxy remove the kind that it does not set itself";
+            await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
+            return true;
+        }
+        return await RefuseHostAsync(x) || await RefusePageAsync(x) || await RefuseFormAsync(x);
+    }
+
+    /// <summary>Refuses a body that does not say that it is JSON: nothing else makes a browser ask before it sends it.</summary>
+    public static async Task<bool> RefuseUnlessJsonAsync(Exchange x)
+    {
+        var type = TypeOf(x);
+        if ("application/json".Equals(type, StringComparison.OrdinalIgnoreCase)) return false;
+        await x.FailAsync(
+            RegistryErrorCode.UNSUPPORTED,
+            $"expected Content-Type: application/json, got {(type.Length == 0 ? "none" : type)}",
+            status: Status415UnsupportedMediaType);
+        return true;
+    }
+
+    private static async Task<bool> RefuseHostAsync(Exchange x)
+    {
+        if (x.Listener.Serves(x.Host) && (!x.Snapshot.Access.IsOpen || IsOwnName(x))) return false;
+        var message = x.Listener.Serves(x.Host)
+            ? $"host {PrintableText.Of(x.Request.Host.Host, 80)} is not a name of this gateway, and without an access section it answers "
+                + "to no other; add the name to listen.hosts or publicUrl"
+            : "this host is not served here";
+        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, message, status: Status421MisdirectedRequest);
+        return true;
+    }
+
+    // By the header that came: a page whose own name leads here can say anything in those that proxies set.
+    private static bool IsOwnName(Exchange x)
+    {
+        var host = x.Request.Host.Host;
+        return WebPage.IsLocalName(host) || x.Listener.Names(host) || x.Snapshot.OwnNames.Contains(host);
+    }
+
+    private static async Task<bool> RefusePageAsync(Exchange x)
+    {
+        if (WebPage.ProblemOf(x.Request.Method, x.Request.Headers, x.Authority) is not { } problem) return false;
+        await x.FailAsync(RegistryErrorCode.DENIED, problem);
+        return true;
+    }
+
+    // The three types that a page may send anywhere without asking first (Fetch standard, "CORS-safelisted request-header"); a token is
+    // asked for by a form.
+    private static async Task<bool> RefuseFormAsync(Exchange x)
+    {
+        if (x.Request.Method != HttpMethods.Post || x.Target.Route is Route.Token) return false;
+        var type = TypeOf(x);
+        if (type.ToLowerInvariant() is not ("application/x-www-form-urlencoded" or "multipart/form-data" or "text/plain")) return false;
+        await x.FailAsync(
+            RegistryErrorCode.UNSUPPORTED,
+            $"expected Content-Type: application/octet-stream, or none, got {type}",
+            status: Status415UnsupportedMediaType);
+        return true;
+    }
+
+    private static string TypeOf(Exchange x)
+    {
+        var type = x.Request.ContentType ?? "";
+        var end = type.IndexOf(';', StringComparison.Ordinal);
+        return (end < 0 ? type : type[..end]).Trim();
+    }
+}

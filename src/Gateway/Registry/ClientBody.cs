@@ -1,0 +1,127 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.Registry;
+
+/// <summary>
+/// The body of an upload, given up when the client sends nothing for <paramref name="idle"/>. Clients compress while they send, and pause
+/// for as long as that takes; the server's own limit is an average that ends a sender who begins late and never one who stops late.
+/// </summary>
+/// <remarks>
+/// A pending read is ended through the reader and never by a token: after a token the server takes the body for one that is still being
+/// read, and logs a failure when it drains the rest (Kestrel 10.0.12).
+/// </remarks>
+internal sealed class ClientBody : Stream
+{
+    private readonly PipeReader _reader;
+    private readonly TimeSpan _idle;
+    private readonly ITimer _silence;
+    private CancellationTokenRegistration _asked;
+    private CancellationToken _asking;
+    private volatile bool _isSilent;
+
+    public ClientBody(PipeReader reader, TimeSpan idle, TimeProvider clock)
+    {
+        (_reader, _idle) = (reader, idle);
+        _silence = clock.CreateTimer(
+            static body => ((ClientBody)body!).GiveUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>Reads what has come. Throws <see cref="BadHttpRequestException"/> (408) when nothing came for too long.</summary>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        Follow(cancellationToken);
+        while (true)
+        {
+            var result = await ReadAsync();
+            if (result.IsCanceled)
+            {
+                _reader.AdvanceTo(result.Buffer.Start);
+                cancellationToken.ThrowIfCancellationRequested();
+                if (!_isSilent) continue;
+                throw new BadHttpRequestException(
+                    $"expected the rest of the body, got nothing for {_idle.TotalSeconds:0.###} seconds (limits.uploadPause); send it again",
+                    Status408RequestTimeout);
+            }
+            if (result.Buffer.IsEmpty && !result.IsCompleted)
+            {
+                _reader.AdvanceTo(result.Buffer.End);
+                continue;
+            }
+            var taken = result.Buffer.Slice(0, Math.Min(buffer.Length, result.Buffer.Length));
+            taken.CopyTo(buffer.Span);
+            _reader.AdvanceTo(taken.End);
+            return (int)taken.Length;
+        }
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override void Flush()
+    {
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _asked.Dispose();
+            _silence.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    private async ValueTask<ReadResult> ReadAsync()
+    {
+        var reading = _reader.ReadAsync(CancellationToken.None);
+        if (reading.IsCompleted) return await reading;
+        _silence.Change(_idle, Timeout.InfiniteTimeSpan);
+        try
+        {
+            return await reading;
+        }
+        finally
+        {
+            _silence.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void GiveUp()
+    {
+        _isSilent = true;
+        _reader.CancelPendingRead();
+    }
+
+    // One body is read with one token throughout, so that nothing is allocated for each read.
+    private void Follow(CancellationToken cancellationToken)
+    {
+        if (cancellationToken == _asking) return;
+        _asked.Dispose();
+        _asking = cancellationToken;
+        _asked = cancellationToken.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), _reader);
+    }
+}
