@@ -63,10 +63,11 @@ internal sealed class ClientBody : Stream
                 _reader.AdvanceTo(result.Buffer.End);
                 continue;
             }
-            var taken = result.Buffer.Slice(0, Math.Min(buffer.Length, result.Buffer.Length));
+            var count = (int)Math.Min(buffer.Length, result.Buffer.Length);
+            var taken = result.Buffer.Slice(0, count);
             taken.CopyTo(buffer.Span);
             _reader.AdvanceTo(taken.End);
-            return (int)taken.Length;
+            return count;
         }
     }
 
