@@ -55,7 +55,7 @@ internal sealed class ClientBody : Stream
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!_isSilent) continue;
                 throw new BadHttpRequestException(
-                    $"expected the rest of the body, got nothing for {_idle.TotalSeconds:0.###} s (limits.uploadPause); go on where it ended",
+                    $"expected the rest of the body, got nothing for {_idle.TotalSeconds:0.###} s (limits.uploadPause); go on from there",
                     Status408RequestTimeout);
             }
             if (result.Buffer.IsEmpty && !result.IsCompleted)
