@@ -29,5 +29,6 @@ VOLUME /var/lib/gateway
 EXPOSE 5000
 # 0.2 s of processor time each; far more on a busy machine, which is no illness.
 HEALTHCHECK --interval=30s --timeout=15s --start-period=30s --start-interval=1s CMD ["gateway", "health"]
+LABEL org.opencontainers.image.title="Gateway" org.opencontainers.image.licenses="Apache-2.0"
 ENTRYPOINT ["gateway"]
 CMD ["serve"]
