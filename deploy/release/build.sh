@@ -3,7 +3,7 @@
 #
 #   deploy/release/build.sh [FOLDER]      FOLDER is where they go; ./release when left out
 #
-# The same commit gives the same archive, byte for byte, with the same SDK: file times are the commit's, and names are sorted.
+# It builds a fresh clone, so that leftovers of other builds do not reach the archive.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -20,7 +20,6 @@ name=gateway-$version
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A fresh clone at a fixed place within: neither leftovers of other builds nor the checkout's path reach the program.
 git clone -q --no-checkout . "$work/source"
 git -C "$work/source" checkout -q "$commit"
 dotnet publish "$work/source/src/Gateway" -c Release -o "$work/$name" --nologo -v quiet \
