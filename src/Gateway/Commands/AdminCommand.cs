@@ -15,23 +15,26 @@ internal static class AdminCommand
 {
     public static Option<bool> Json() => new("--json") { Description = "Print JSON." };
 
-    /// <summary>Loads the configuration and runs the verb; a failure is one line on standard error and the exit code for it.</summary>
+    /// <summary>Runs the verb against the gateway that is asked; a failure is one line on standard error and its exit code.</summary>
+    /// <param name="offline">What to do with the store itself where no gateway runs on it; null where that is not possible.</param>
     public static async Task<int> RunAsync(
-        string? configuration, TextWriter error, Func<OperatorClient, Task<int>> online, Func<GatewayOptions, Volume, Task<int>>? offline,
-        int failure = 1)
+        ParseResult parsed, AskedGateway asked, Func<OperatorClient, Task<int>> online,
+        Func<GatewayOptions, Volume, Task<int>>? offline = null, int failure = 1)
     {
-        var loaded = await ConfigurationFile.LoadAsync(configuration, error);
-        if (loaded.Options is not { } options) return failure;
         try
         {
-            using var client = new OperatorClient(options);
-            try
+            if (await asked.ChooseAsync(parsed) is not var (client, options)) return failure;
+            using (client)
             {
-                return await online(client);
-            }
-            catch (HttpRequestException e) when (OperatorClient.SaysNobodyThere(e))
-            {
-                if (offline is null) throw new IOException($"no gateway answers at {options.Operator.Url}; start it first", e);
+                try
+                {
+                    return await online(client);
+                }
+                catch (HttpRequestException e) when (OperatorClient.SaysNobodyThere(e))
+                {
+                    if (offline is null || options is null)
+                        throw new IOException($"no gateway answers at {client.Address}; start it first, or name another by --server", e);
+                }
             }
             // Never made by looking: a mistyped path must not become a store.
             var path = options.Storage.Path;
@@ -42,7 +45,7 @@ internal static class AdminCommand
         }
         catch (Exception e) when (e is IOException or HttpRequestException or UnauthorizedAccessException)
         {
-            await error.WriteLineAsync($"gateway: {e.Message}");
+            await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {e.Message}");
             return failure;
         }
     }

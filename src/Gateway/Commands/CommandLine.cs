@@ -1,11 +1,12 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Gateway.Commands.Policy;
-using Gateway.Configuration;
 
 namespace Gateway.Commands;
 
 /// <summary>
-/// The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood; policy has its own.
+/// The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood. Those of <c>policy</c>
+/// answer with the verdict, and with 4 for a command line that was not understood.
 /// </summary>
 internal static class CommandLine
 {
@@ -15,17 +16,14 @@ internal static class CommandLine
     public static async Task<int> RunAsync(string[] arguments, TextWriter output, TextWriter error)
     {
         var root = Root();
-        var verbs = root.Subcommands.Select(verb => verb.Name).ToArray();
         var parsed = root.Parse(Default(arguments));
         if (parsed.Errors.Count > 0)
         {
-            var problems = parsed.CommandResult.Command == root
-                ? [$"unknown verb '{arguments[0]}'{NearestName.Hint(arguments[0], verbs)}"]
-                : parsed.Errors.Select(problem => problem.Message);
-            foreach (var problem in problems) await error.WriteLineAsync($"gateway: {problem}");
-            await error.WriteLineAsync($"The verbs are {string.Join(", ", verbs)}; 'gateway <verb> --help' tells more.");
+            foreach (var problem in UsageProblems.Of(parsed)) await error.WriteLineAsync($"gateway: {problem}");
             // For these verbs 2 means that something is admitted with a warning.
-            return arguments[0] == PolicyCommand.Name ? PolicyExit.Error : NotUnderstood;
+            return arguments.Contains(PolicyCommand.Name) && UsageProblems.Verbs(parsed).Contains(PolicyCommand.Name)
+                ? PolicyExit.Error
+                : NotUnderstood;
         }
         // Each verb ends by itself: serve by its own handling of signals, the others at once.
         return await parsed.InvokeAsync(new() { Output = output, Error = error, ProcessTerminationTimeout = null });
@@ -35,13 +33,24 @@ internal static class CommandLine
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
             ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
-            PrefetchCommand.Create(), PromoteCommand.Create(), PolicyCommand.Create(),
-            SchemaCommand.Create(), HashPasswordCommand.Create(), VersionCommand.Create(),
+            PrefetchCommand.Create(), ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(),
+            PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
+            CompletionCommand.Create(), VersionCommand.Create(),
         };
+
+    private static bool Exists(string[] verbs)
+    {
+        Command? at = Root();
+        foreach (var verb in verbs) at = at?.Subcommands.FirstOrDefault(known => known.Name == verb);
+        return at is not null;
+    }
 
     private static string[] Default(string[] arguments)
     {
-        var namesVerb = arguments.Length > 0 && (!arguments[0].StartsWith('-') || arguments[0] is "-h" or "-?" or "--help" or "--version");
+        // `gateway help policy lint` is what `gateway policy lint --help` is.
+        if (arguments is ["help", .. var verbs]) return Exists(verbs) ? [.. verbs, "--help"] : verbs;
+        var namesVerb = arguments.Length > 0
+            && (!arguments[0].StartsWith('-') || arguments[0] is "-h" or "-?" or "--help" or "--version");
         return namesVerb ? arguments : ["serve", .. arguments];
     }
 }

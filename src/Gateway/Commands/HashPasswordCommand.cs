@@ -20,6 +20,12 @@ internal static class HashPasswordCommand
             if (result.GetValueOrDefault<int>() is < Bcrypt.LeastCost or > Bcrypt.MostCost)
                 result.AddError("--cost: expected a whole number from 5 to 16");
         });
+        name.Validators.Add(result =>
+        {
+            var given = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (given.Length == 0 || given.Contains(':') || given is Asker.Anonymous or Asker.Everybody)
+                result.AddError($"NAME: expected a name without a colon, other than anonymous and *, got '{given}'");
+        });
         var command = new Command("hash-password", "Reads a password from standard input, prints its line for the htpasswd file.")
         {
             name, cost,
@@ -32,7 +38,7 @@ internal static class HashPasswordCommand
     private static async Task<int> RunAsync(string name, int cost, InvocationConfiguration streams)
     {
         var password = await ReadPasswordAsync(streams.Error);
-        if (Problem(name, password) is { } problem)
+        if (Problem(password) is { } problem)
         {
             await streams.Error.WriteLineAsync($"gateway hash-password: {problem}");
             return 1;
@@ -41,10 +47,8 @@ internal static class HashPasswordCommand
         return 0;
     }
 
-    private static string? Problem(string name, string? password)
+    private static string? Problem(string? password)
     {
-        if (name.Length == 0 || name.Contains(':') || name is Asker.Anonymous or Asker.Everybody)
-            return "expected a name without a colon, other than anonymous and *";
         if (string.IsNullOrEmpty(password)) return "expected a password on standard input";
         return Encoding.UTF8.GetByteCount(password) > Bcrypt.MostBytes
             ? $"expected a password of at most {Bcrypt.MostBytes} bytes; bcrypt reads no more"

@@ -13,26 +13,30 @@ internal static class HealthCommand
 
     public static Command Create()
     {
-        var config = ConfigurationFile.Option();
-        var command = new Command("health", "Asks the running gateway whether it is ready; ends with 0 if so, with 1 if not.") { config };
+        var asked = new AskedGateway();
+        var command = new Command("health", "Asks the running gateway whether it is ready; ends with 0 if so, with 1 if not.")
+        {
+            asked.Config, asked.Server,
+        };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            // A file with a mistake is not in force: the gateway that runs has kept the one before, and is no less healthy for it.
-            var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), error);
-            var options = loaded.Options ?? new GatewayOptions();
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(Limit);
+            Uri? address = null;
             try
             {
-                using var client = new OperatorClient(options);
+                // A file with a mistake is not in force: the gateway that runs has kept the one before, and is no less healthy for it.
+                using var client = (await asked.ChooseAsync(parsed))?.Client ?? OperatorClient.Of(new GatewayOptions());
+                address = client.Address;
                 var (isReady, says) = await client.ReadyAsync(limit.Token);
                 await output.WriteLineAsync(says);
                 return isReady ? 0 : 1;
             }
             catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
             {
-                await error.WriteLineAsync($"gateway: {new Uri(options.Operator.Url, "/readyz?verbose")} does not answer: {e.Message}");
+                var where = address is null ? "" : $"{new Uri(address, "/readyz?verbose")} does not answer: ";
+                await error.WriteLineAsync($"gateway: {where}{e.Message}");
                 return 1;
             }
         });

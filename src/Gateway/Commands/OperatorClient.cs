@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -8,21 +9,34 @@ using Gateway.Operations;
 
 namespace Gateway.Commands;
 
-/// <summary>The admin API of the gateway that runs on this machine with this configuration.</summary>
+/// <summary>The operator's port of one gateway: its health and its admin API.</summary>
 internal sealed class OperatorClient : IDisposable
 {
     private readonly HttpClient _client;
 
+    private OperatorClient(Uri url, SocketsHttpHandler handler, string? token)
+    {
+        // No limit: a prefetch of many images takes as long as it takes; the command can be interrupted.
+        _client = new(handler) { BaseAddress = Reached(url), Timeout = Timeout.InfiniteTimeSpan };
+        if (!string.IsNullOrEmpty(token)) _client.DefaultRequestHeaders.Authorization = new("Bearer", token);
+    }
+
+    /// <summary>The gateway that runs with this configuration.</summary>
     /// <exception cref="IOException">The token or the certificate cannot be read.</exception>
-    public OperatorClient(GatewayOptions options)
+    public static OperatorClient Of(GatewayOptions options)
     {
         var (url, tls) = (options.Operator.Url, options.Operator.Tls ?? options.Tls);
         var handler = new SocketsHttpHandler { UseProxy = false };
         if (url.Scheme == Uri.UriSchemeHttps) Expect(handler, tls!.Certificate);
-        // No limit: a prefetch of many images takes as long as it takes; the command can be interrupted.
-        _client = new(handler) { BaseAddress = Reached(url), Timeout = Timeout.InfiniteTimeSpan };
-        if (options.Operator.TokenFile is { } file) _client.DefaultRequestHeaders.Authorization = new("Bearer", TokenFile.Read(file));
+        return new(url, handler, options.Operator.TokenFile is { } file ? TokenFile.Read(file) : null);
     }
+
+    /// <summary>The gateway at this address, whose certificate the machine must trust.</summary>
+    /// <param name="token">Null or empty where none is asked for.</param>
+    public static OperatorClient At(Uri url, string? token) => new(url, new() { UseProxy = false }, token);
+
+    /// <summary>Where requests go.</summary>
+    public Uri Address => _client.BaseAddress!;
 
     /// <summary>An address that means "any" is no place to connect to.</summary>
     private static Uri Reached(Uri url) => url.Host switch
@@ -66,15 +80,23 @@ internal sealed class OperatorClient : IDisposable
         return await ReadAsync(answer, type, cancellationToken);
     }
 
-    /// <summary>Asks for something whose answer comes line by line.</summary>
-    public async IAsyncEnumerable<T> StreamAsync<TRequest, T>(
-        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type,
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Asks for something whose answer arrives line by line.</summary>
+    public IAsyncEnumerable<T> StreamAsync<TRequest, T>(
+        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        LinesAsync(HttpMethod.Post, path, JsonContent.Create(request, requestType), type, cancellationToken);
+
+    /// <summary>Reads a list that arrives line by line.</summary>
+    public IAsyncEnumerable<T> ListAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        LinesAsync(HttpMethod.Get, path, null, type, cancellationToken);
+
+    private async IAsyncEnumerable<T> LinesAsync<T>(
+        HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var message = new HttpRequestMessage(HttpMethod.Post, AdminApi.Prefix + path);
-        message.Content = JsonContent.Create(request, requestType);
+        using var message = new HttpRequestMessage(method, AdminApi.Prefix + path) { Content = content };
         using var answer = await _client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        if (!answer.IsSuccessStatusCode) await ReadAsync(answer, AdminJson.Default.AdminProblem, cancellationToken);
+        if (!answer.IsSuccessStatusCode)
+            throw new HttpRequestException((await ReadAsync(answer, AdminJson.Default.AdminProblem, cancellationToken)).Problem);
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken));
         while (await lines.ReadLineAsync(cancellationToken) is { } line) yield return JsonSerializer.Deserialize(line, type)!;
     }

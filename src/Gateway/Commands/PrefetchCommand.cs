@@ -10,7 +10,7 @@ internal static class PrefetchCommand
 {
     public static Command Create()
     {
-        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
         var references = new Argument<string[]>("REFERENCE")
         {
             Description = "Images, such as nginx:1.27 or ghcr.io/org/app@sha256:….", Arity = ArgumentArity.ZeroOrMore,
@@ -25,10 +25,15 @@ internal static class PrefetchCommand
         };
         var command = new Command("prefetch", "Fetches images ahead of need, and waits until they are here.")
         {
-            references, from, platform, config, json,
+            references, from, platform, asked.Config, asked.Server, json,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(references) is { Length: 0 } && result.GetValue(from) is null or { Length: 0 })
+                result.AddError("expected an image such as nginx:1.27, or a file by --from that names some; got neither");
+        });
         command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(
-            parsed.GetValue(config), parsed.InvocationConfiguration.Error,
+            parsed, asked,
             async gateway =>
             {
                 string[] images = [.. parsed.GetValue(references)!, .. (parsed.GetValue(from) ?? []).SelectMany(WorkloadFile.ImagesIn)];
@@ -44,9 +49,9 @@ internal static class PrefetchCommand
         OperatorClient gateway, string[] images, string[] platforms, InvocationConfiguration invocation, bool asJson,
         CancellationToken cancellationToken)
     {
-        if (images.Length == 0)
-            throw new IOException("no image was named; expected one such as nginx:1.27, or a file by --from that names some");
-        var done = 0;
+        var (done, told, bytes) = (0, 0, 0L);
+        var progress = new ProgressLine(invocation.Error);
+        await progress.ShowAsync($"0 of {images.Length} images");
         foreach (var some in images.Chunk(ImagePrefetch.MaxReferences))
         {
             var request = new PrefetchRequest(some, platforms);
@@ -54,10 +59,14 @@ internal static class PrefetchCommand
                 "prefetch", request, AdminJson.Default.PrefetchRequest, AdminJson.Default.PrefetchOutcome, cancellationToken))
             {
                 if (each.Problem is null) done++;
+                (told, bytes) = (told + 1, bytes + each.Bytes);
                 var line = asJson ? JsonSerializer.Serialize(each, AdminJson.Default.PrefetchOutcome) : Line(each);
+                await progress.ClearAsync();
                 await invocation.Output.WriteLineAsync(line);
+                await progress.ShowAsync($"{told} of {images.Length} images, {AdminCommand.Bytes(bytes)}");
             }
         }
+        await progress.ClearAsync();
         return done == images.Length ? 0 : 1;
     }
 

@@ -20,8 +20,13 @@ internal static class PromoteCommand
         var config = ConfigurationFile.Option();
         var server = new Option<string?>("--server")
         {
-            Description = "The gateway's address; left out, the first of 'listen' in the configuration.",
+            Description = "The gateway's address; left out, the first of 'listen' in the configuration.", HelpName = "URL",
         };
+        server.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !AskedGateway.IsAddress(result.Tokens[0].Value))
+                result.AddError($"--server: expected an address such as http://127.0.0.1:5000, got '{result.Tokens[0].Value}'");
+        });
         var user = new Option<string?>("--user") { Description = "The account; its password is read from GATEWAY_PASSWORD." };
         var command = new Command("promote", "Binds a tag to a manifest of another repository, with the evidence that the policy asks for.")
         {
@@ -30,12 +35,7 @@ internal static class PromoteCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            var named = parsed.GetValue(server);
-            if (!Uri.TryCreate(named, UriKind.Absolute, out var url) && named is not null)
-            {
-                await error.WriteLineAsync($"gateway: --server expects an address such as http://127.0.0.1:5000, '{named}' came");
-                return 1;
-            }
+            var url = parsed.GetValue(server) is { } named ? new Uri(named) : null;
             if (url is null)
             {
                 if ((await ConfigurationFile.LoadAsync(parsed.GetValue(config), error)).Options is not { } options) return 1;

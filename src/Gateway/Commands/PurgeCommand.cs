@@ -9,19 +9,22 @@ internal static class PurgeCommand
 {
     public static Command Create()
     {
-        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
         var what = new Argument<string>("WHAT")
         {
             Description = "An image by tag or digest, a repository, a digest, an upstream, or a glob such as 'docker.io/library/*'.",
         };
         var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would go." };
-        var command = new Command("purge", "Takes cached content out; what clients pushed stays.") { what, dryRun, config, json };
+        var command = new Command("purge", "Takes cached content out; what clients pushed stays.")
+        {
+            what, dryRun, asked.Config, asked.Server, json,
+        };
         command.SetAction((parsed, cancellationToken) =>
         {
             var request = new PurgeRequest(parsed.GetValue(what)!, parsed.GetValue(dryRun));
             var invocation = parsed.InvocationConfiguration;
             return AdminCommand.RunAsync(
-                parsed.GetValue(config), invocation.Error,
+                parsed, asked,
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
                     "purge", request, AdminJson.Default.PurgeRequest, AdminJson.Default.PurgeResult, cancellationToken)),
                 async (options, volume) => await PrintAsync(invocation, parsed.GetValue(json), await Purge.RunAsync(

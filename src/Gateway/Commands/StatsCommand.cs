@@ -10,18 +10,21 @@ internal static class StatsCommand
 {
     public static Command Create()
     {
-        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
         var top = new Option<int>("--top")
         {
             Description = "Repositories to list, those with most bytes.", DefaultValueFactory = _ => 10, HelpName = "N",
         };
-        var command = new Command("stats", "Prints what is cached, how often it was hit, and how the upstreams do.") { config, top, json };
+        var command = new Command("stats", "Prints what is cached, how often it was hit, and how the upstreams do.")
+        {
+            asked.Config, asked.Server, top, json,
+        };
         command.SetAction((parsed, cancellationToken) =>
         {
             var (output, asJson) = (parsed.InvocationConfiguration.Output, parsed.GetValue(json));
             var count = Math.Clamp(parsed.GetValue(top), 0, Statistics.MaxTop);
             return AdminCommand.RunAsync(
-                parsed.GetValue(config), parsed.InvocationConfiguration.Error,
+                parsed, asked,
                 async gateway => await PrintAsync(
                     output, asJson, await gateway.GetAsync($"stats?top={count}", AdminJson.Default.Statistics, cancellationToken)),
                 (options, volume) => PrintAsync(output, asJson, new(

@@ -24,7 +24,7 @@ internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : Setti
         if (node is not SequenceNode list || list.Items.Length > MaxItems)
         {
             var came = node is SequenceNode ? $"more than {MaxItems} items" : node.Kind;
-            reading.Add(node.Location, path, $"expected {Expected}, {came} came");
+            reading.Add(node.Location, path, $"expected {Expected}, got {came}{node.FixAsList}");
             return false;
         }
         var items = ImmutableArray.CreateBuilder<T>(list.Items.Length);
@@ -72,7 +72,7 @@ internal sealed class MapOf<T>(SettingType<string> key, SettingType value, MapOf
         if (node is ScalarNode { IsNull: true }) return true;
         if (node is not MappingNode mapping)
         {
-            reading.Add(node.Location, path, $"expected {Expected}, {node.Kind} came");
+            reading.Add(node.Location, path, $"expected {Expected}, got {node.Kind}{node.FixAsSection}");
             return false;
         }
         var before = reading.Mistakes.Count;

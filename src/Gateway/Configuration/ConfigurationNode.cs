@@ -7,6 +7,12 @@ internal abstract record ConfigurationNode(SourceLocation Location)
 {
     /// <summary>What came, in words, for a mistake's text.</summary>
     public abstract string Kind { get; }
+
+    /// <summary>What to do where a section was expected, beginning with punctuation; empty where there is no usual mistake.</summary>
+    public virtual string FixAsSection => "";
+
+    /// <summary>The same where a list was expected.</summary>
+    public virtual string FixAsList => "";
 }
 
 /// <param name="Plain">Written without quotes, so that <c>null</c> and <c>~</c> mean nothing at all.</param>
@@ -16,16 +22,24 @@ internal sealed record ScalarNode(SourceLocation Location, string Value, bool Pl
     public bool IsNull => Plain && Value is "" or "~" or "null" or "Null" or "NULL";
 
     public override string Kind => IsNull ? "nothing" : "one value";
+
+    public override string FixAsSection => IsNull ? "" : "; write its keys on the lines below it, indented by two spaces";
+
+    public override string FixAsList => IsNull ? "" : "; put it into brackets: [value]";
 }
 
 internal sealed record SequenceNode(SourceLocation Location, ImmutableArray<ConfigurationNode> Items) : ConfigurationNode(Location)
 {
     public override string Kind => "a list";
+
+    public override string FixAsSection => "; remove the '- ' or the brackets, and end each name with a colon";
 }
 
 internal sealed record MappingNode(SourceLocation Location, ImmutableArray<MappingEntry> Entries) : ConfigurationNode(Location)
 {
     public override string Kind => "a section";
+
+    public override string FixAsList => "; begin each item with '- '";
 
     public ConfigurationNode? Find(string key) => Entries.FirstOrDefault(entry => entry.Key == key)?.Value;
 

@@ -51,7 +51,7 @@ internal sealed class EnvironmentOverrides(Reading reading)
     {
         var list = node as SequenceNode ?? new SequenceNode(variable.Location, node is null or ScalarNode { IsNull: true } ? [] : [node]);
         if (!int.TryParse(segments[0], NumberStyles.None, CultureInfo.InvariantCulture, out var index) || index > list.Items.Length)
-            return Refuse(node, variable, $"expected a place in the list from 0 to {list.Items.Length}, '{segments[0]}' came");
+            return Refuse(node, variable, $"expected a place in the list from 0 to {list.Items.Length}, got '{segments[0]}'");
         var item = Set(index < list.Items.Length ? list.Items[index] : null, type.Item, segments[1..], variable);
         return list with { Items = index < list.Items.Length ? list.Items.SetItem(index, item) : list.Items.Add(item) };
     }

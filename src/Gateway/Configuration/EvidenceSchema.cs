@@ -26,7 +26,7 @@ internal static class EvidenceSchema
         Scalars.Text,
         static text => PredicatePath.Parse(text) is not null
             ? text
-            : Parsed<string>.Not($"expected a path such as $.builder.id, '{text}' came"));
+            : Parsed<string>.Not($"expected a path such as $.builder.id, got '{text}'"));
 
     public static readonly Section<SignatureRequirementOptions> Signature = new(() => new(""))
     {

@@ -173,7 +173,8 @@ internal static class GatewaySchema
     {
         var stored = reading.IsWritten(Reading.Join(path, "storage"));
         if (stored == route.Upstream is not null)
-            reading.Add(path, $"expected {(stored ? "upstream or storage, both" : "upstream: <key> or storage: built-in, neither")} came");
+            reading.Add(
+                path, stored ? "expected upstream or storage, got both" : "expected upstream: <key> or storage: built-in, got neither");
         if (stored && reading.IsWritten(Reading.Join(path, "push")))
             reading.Add(Reading.Join(path, "push"), "is for upstreams; built-in storage always takes pushes");
         if (!route.Forwards && reading.IsWritten(Reading.Join(path, "forward")))

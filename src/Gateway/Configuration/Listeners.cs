@@ -7,7 +7,7 @@ internal static class Listeners
 {
     public static void Check(GatewayOptions options, Reading reading)
     {
-        if (options.Listen.IsEmpty) reading.Add("listen", "expected at least one address, an empty list came");
+        if (options.Listen.IsEmpty) reading.Add("listen", "expected at least one address, got an empty list");
         for (var i = 0; i < options.Listen.Length; i++)
         {
             var listener = options.Listen[i];

@@ -123,7 +123,7 @@ internal static class RequireSchema
     private static void CheckCondition(TextCondition? condition, string path, Reading reading)
     {
         var written = new[] { "exact", "glob", "regex" }.Count(key => reading.IsWritten(Reading.Join(path, key)));
-        if (written != 1) reading.Add(path, $"expected one of exact, glob and regex, {written} came");
+        if (written != 1) reading.Add(path, $"expected one of exact, glob and regex, got {written}");
     }
 
     private static void CheckPlatforms(PlatformOptions platforms, string path, Reading reading)

@@ -30,7 +30,7 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
         value = default;
         if (node is not ScalarNode { IsNull: false } scalar)
         {
-            reading.Add(node.Location, path, $"expected {expected}, {node.Kind} came");
+            reading.Add(node.Location, path, $"expected {expected}, got {node.Kind}");
             return false;
         }
         var parsed = parse(scalar.Value, reading);
@@ -49,8 +49,8 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
     /// </summary>
     private string Came(string text)
     {
-        if (text.Contains("PRIVATE KEY", StringComparison.Ordinal)) return "a private key came";
-        if (IsSecret || text.AsSpan().ContainsAny('@', '?')) return "something else came";
-        return $"'{(text.Length > 80 ? text[..80] + "…" : text)}' came";
+        if (text.Contains("PRIVATE KEY", StringComparison.Ordinal)) return "got a private key";
+        if (IsSecret || text.AsSpan().ContainsAny('@', '?')) return "got something else";
+        return $"got '{(text.Length > 80 ? text[..80] + "…" : text)}'";
     }
 }

@@ -39,7 +39,7 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
         var entries = node is MappingNode mapping ? mapping.Entries : [];
         if (node is not (MappingNode or ScalarNode { IsNull: true }))
         {
-            reading.Add(node.Location, path, $"expected {Expected}, {node.Kind} came");
+            reading.Add(node.Location, path, $"expected {Expected}, got {node.Kind}{node.FixAsSection}");
             return false;
         }
         var before = reading.Mistakes.Count;
@@ -56,7 +56,7 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
         if (_keys.Find(key => key.Name == entry.Key) is { } known) return known.Read(value, entry.Value, path, reading);
         reading.Add(entry.KeyLocation, path, _notYet.TryGetValue(entry.Key, out var instead)
             ? $"not in this version{instead}"
-            : $"unknown key{NearestName.Hint(entry.Key, _keys.Select(key => key.Name))}");
+            : $"unknown key{MisplacedKey.Hint(entry.Key, path == entry.Key, _keys.Select(key => key.Name))}");
         return value;
     }
 

@@ -182,7 +182,7 @@ internal static class TrustSchema
         if (text.Contains("-----BEGIN", StringComparison.Ordinal)) return text;
         try
         {
-            return text.Length == 0 ? Parsed<string>.Not("nothing came") : BoundedFile.ReadText(PathOf(text, reading));
+            return text.Length == 0 ? Parsed<string>.Not("got nothing") : BoundedFile.ReadText(PathOf(text, reading));
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

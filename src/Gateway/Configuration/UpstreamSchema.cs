@@ -146,7 +146,7 @@ internal static class UpstreamSchema
             reading.Add(path, $"expected url: https://… of this registry{hint}");
         }
         if (reading.IsWritten(Reading.Join(path, "url")) && reading.IsWritten(Reading.Join(path, "urls")))
-            reading.Add(Reading.Join(path, "urls"), "expected url or urls, both came");
+            reading.Add(Reading.Join(path, "urls"), "expected url or urls, got both");
         var twice = upstream.Credentials.GroupBy(c => c.Name).FirstOrDefault(same => same.Count() > 1);
         if (twice is not null)
             reading.Add(Reading.Join(path, "credentials"), $"'{twice.Key}' stands here twice; give each a name of its own");

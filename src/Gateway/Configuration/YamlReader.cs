@@ -14,12 +14,14 @@ internal sealed class YamlReader
     private const int MaxDepth = 32;
 
     private readonly Parser _parser;
+    private readonly string[] _lines;
     private readonly string _source;
     private readonly List<ConfigurationMistake> _mistakes;
 
     private YamlReader(string text, string source, List<ConfigurationMistake> mistakes)
     {
         _parser = new Parser(new StringReader(text));
+        _lines = text.Split('\n');
         _source = source;
         _mistakes = mistakes;
     }
@@ -44,21 +46,22 @@ internal sealed class YamlReader
         }
         catch (YamlException broken)
         {
-            mistakes.Add(new(Locate(source, broken.Start), "", $"this is not YAML: {broken.Message}"));
+            mistakes.Add(YamlSyntax.Explain(reader._lines, source, (int)broken.Start.Line, (int)broken.Start.Column, broken.Message));
             return null;
         }
         // What YamlDotNet's scanner throws, without a place, when the line after an open bracket looks like a key.
         catch (InvalidOperationException)
         {
             var before = reader._parser.Current?.End ?? default;
-            mistakes.Add(new(Locate(source, before), "", "this is not YAML: a bracket that was opened before here is not closed"));
+            mistakes.Add(YamlSyntax.Explain(reader._lines, source, (int)before.Line, (int)before.Column, YamlSyntax.OpenBracket));
             return null;
         }
         // What its parser throws for a tag that is no URI.
         catch (ArgumentException)
         {
             var before = reader._parser.Current?.End ?? default;
-            mistakes.Add(new(Locate(source, before), "", "this is not YAML: a tag behind here is none; tags are not read, take it away"));
+            const string Tag = "invalid YAML tag after this place; tags are not supported, remove it, or quote a value that begins with !";
+            mistakes.Add(new(Locate(source, before), "", Tag));
             return null;
         }
     }
@@ -70,7 +73,8 @@ internal sealed class YamlReader
         _parser.Consume<DocumentStart>();
         var root = ReadNode("", MaxDepth);
         _parser.Consume<DocumentEnd>();
-        if (!_parser.Accept<StreamEnd>(out _)) Add(_parser.Current!, "", "expected one YAML document, a second one begins here");
+        if (!_parser.Accept<StreamEnd>(out _))
+            Add(_parser.Current!, "", "expected one YAML document, got a second one, which begins here; remove the line ---");
         return root;
     }
 
@@ -93,7 +97,7 @@ internal sealed class YamlReader
         if (depth == 0) throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels");
         if (_parser.TryConsume<AnchorAlias>(out var alias))
         {
-            Add(alias, path, "aliases are not read; write out what it stands for, in quotes where it is a value that begins with *");
+            Add(alias, path, "YAML aliases are not supported; write the value itself, in quotes if it begins with *");
             return new ScalarNode(location, "", Plain: false);
         }
         if (_parser.Current is NodeEvent node) RefuseDecoration(node, path);
@@ -103,9 +107,9 @@ internal sealed class YamlReader
 
     private void RefuseDecoration(NodeEvent node, string path)
     {
-        if (!node.Anchor.IsEmpty) Add(node, path, "anchors are not read; take it away, or quote a value that begins with &");
+        if (!node.Anchor.IsEmpty) Add(node, path, "YAML anchors are not supported; remove it, or quote a value that begins with &");
         if (!node.Tag.IsEmpty && node is not Scalar { Style: not ScalarStyle.Plain, Tag.IsNonSpecific: true })
-            Add(node, path, "tags are not read; take it away");
+            Add(node, path, "YAML tags are not supported; remove it");
     }
 
     private SequenceNode ReadSequence(SourceLocation location, string path, int depth)
@@ -125,9 +129,9 @@ internal sealed class YamlReader
             var key = ReadNode(path, depth - 1);
             var name = (key as ScalarNode)?.Value ?? "";
             var value = ReadNode(Reading.Join(path, name), depth - 1);
-            if (key is not ScalarNode) Add(start, path, $"expected a key, {key.Kind} came");
+            if (key is not ScalarNode) Add(start, path, $"expected a key, got {key.Kind}");
             else if (!entries.TryAdd(name, new(name, key.Location, value)))
-                Add(start, Reading.Join(path, name), $"written twice, first in line {entries[name].KeyLocation.Line}; keep one");
+                Add(start, Reading.Join(path, name), $"written twice, first in line {entries[name].KeyLocation.Line}; keep one of them");
         }
         return new MappingNode(location, [.. entries.Values.OrderBy(entry => (entry.KeyLocation.Line, entry.KeyLocation.Column))]);
     }

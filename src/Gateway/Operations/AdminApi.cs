@@ -40,6 +40,9 @@ internal sealed class AdminApi(
         {
             Prefix + "stats" => ("GET", StatsAsync),
             Prefix + "forwards" => ("GET", ForwardsAsync),
+            Prefix + "repositories" => ("GET", RepositoriesAsync),
+            Prefix + "tags" => ("GET", TagsAsync),
+            Prefix + "delete" => ("POST", DeleteAsync),
             Prefix + "purge" => ("POST", PurgeAsync),
             Prefix + "prefetch" => ("POST", PrefetchAsync),
             Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
@@ -48,11 +51,12 @@ internal sealed class AdminApi(
         };
         if (verb is not var (method, answer))
         {
-            const string Verbs = "GET stats, GET forwards and POST purge, prefetch, policy/explain and policy/diff";
+            const string Verbs =
+                "GET stats, forwards, repositories and tags, and POST purge, prefetch, delete, policy/explain and policy/diff";
             return ProblemAsync(context, StatusCodes.Status404NotFound, $"there are {Verbs} below {Prefix}");
         }
         if (context.Request.Method == method) return answer(context);
-        const string Methods = "stats and forwards are read by GET; all else is asked for by POST";
+        const string Methods = "stats, forwards, repositories and tags are read by GET; all else is asked for by POST";
         return ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, Methods);
     }
 
@@ -75,13 +79,8 @@ internal sealed class AdminApi(
             await ProblemAsync(context, StatusCodes.Status400BadRequest, problem);
             return;
         }
-        context.Response.ContentType = "application/x-ndjson";
-        context.Response.Headers.CacheControl = "no-store";
-        await foreach (var change in PolicyTrial.DiffAsync(current().Options, volume, comparison, context.RequestAborted))
-        {
-            await context.Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(change, AdminJson.Default.PolicyChange));
-            await context.Response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
-        }
+        await WriteLinesAsync(
+            context, PolicyTrial.DiffAsync(current().Options, volume, comparison, context.RequestAborted), AdminJson.Default.PolicyChange);
     }
 
     private async Task StatsAsync(HttpContext context)
@@ -119,13 +118,35 @@ internal sealed class AdminApi(
             await ProblemAsync(context, StatusCodes.Status400BadRequest, $"expected 1 to {ImagePrefetch.MaxReferences} references");
             return;
         }
-        context.Response.ContentType = "application/x-ndjson";
-        context.Response.Headers.CacheControl = "no-store";
-        await foreach (var outcome in ImagePrefetch.RunAsync(current().Router, request, context.RequestAborted))
-        {
-            await context.Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(outcome, AdminJson.Default.PrefetchOutcome));
-            await context.Response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
-        }
+        await WriteLinesAsync(
+            context, ImagePrefetch.RunAsync(current().Router, request, context.RequestAborted), AdminJson.Default.PrefetchOutcome);
+    }
+
+    // A line of JSON for each repository.
+    private Task RepositoriesAsync(HttpContext context)
+    {
+        var (options, router) = current();
+        return WriteLinesAsync(
+            context, StoredNames.RepositoriesAsync(volume, options, router, context.RequestAborted), AdminJson.Default.ListedRepository);
+    }
+
+    // A line of JSON for each tag, or a problem.
+    private async Task TagsAsync(HttpContext context)
+    {
+        var name = context.Request.Query["repository"].ToString();
+        var listed = await StoredNames.TagsAsync(current().Router, name, context.RequestAborted);
+        await (listed.Tags is { } tags
+            ? WriteLinesAsync(context, tags, AdminJson.Default.ListedTag)
+            : ProblemAsync(context, listed.Status, listed.Problem));
+    }
+
+    private async Task DeleteAsync(HttpContext context)
+    {
+        if (await ReadAsync(context, AdminJson.Default.DeleteRequest) is not { } request) return;
+        context.Features.Set(new AdminSubject(request.Reference));
+        var result = await StoredNames.DeleteAsync(current().Router, request, context.RequestAborted);
+        var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
+        await WriteAsync(context, status, result, AdminJson.Default.DeleteResult);
     }
 
     private static async Task<T?> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
@@ -145,9 +166,24 @@ internal sealed class AdminApi(
         }
         catch (JsonException problem)
         {
-            await ProblemAsync(context, StatusCodes.Status400BadRequest, $"the body is not as expected: {problem.Message}");
+            // The parser's own message names types of the program.
+            var place = problem.Path is { Length: > 0 } path ? $" at {path}" : "";
+            const string Expected = "expected the JSON object that docs/operations.md shows for this verb";
+            await ProblemAsync(context, StatusCodes.Status400BadRequest, $"{Expected}, got something else{place}");
         }
         return null;
+    }
+
+    // Written as they are found: a list has no length that anybody could wait for.
+    private static async Task WriteLinesAsync<T>(HttpContext context, IAsyncEnumerable<T> items, JsonTypeInfo<T> type)
+    {
+        context.Response.ContentType = "application/x-ndjson";
+        context.Response.Headers.CacheControl = "no-store";
+        await foreach (var item in items)
+        {
+            await context.Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(item, type), context.RequestAborted);
+            await context.Response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
+        }
     }
 
     internal static Task ProblemAsync(HttpContext context, int status, string problem) =>
@@ -180,6 +216,10 @@ internal sealed record AdminProblem(string Problem);
 [JsonSerializable(typeof(PolicyExplained))]
 [JsonSerializable(typeof(PolicyComparison))]
 [JsonSerializable(typeof(PolicyChange))]
+[JsonSerializable(typeof(ListedRepository))]
+[JsonSerializable(typeof(ListedTag))]
+[JsonSerializable(typeof(DeleteRequest))]
+[JsonSerializable(typeof(DeleteResult))]
 [JsonSerializable(typeof(AdminProblem))]
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,

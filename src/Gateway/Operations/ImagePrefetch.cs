@@ -27,16 +27,24 @@ internal static class ImagePrefetch
     // Clients pull three layers at a time (containerd, dockerd); two, since somebody else may be pulling.
     private const int BlobsAtATime = 2;
 
+    /// <summary>Images that are pulled side by side. Chosen: with two blobs each, no more connections than two clients open.</summary>
+    private const int ImagesAtATime = 3;
+
     private static readonly Asker Operator = new("operator", AccessActions.Pull);
 
-    /// <summary>One outcome for each reference, in order, each when it is known.</summary>
+    /// <summary>One outcome for each reference, each when it is known: a large image keeps no small one waiting.</summary>
     public static async IAsyncEnumerable<PrefetchOutcome> RunAsync(
         RepositoryRouter router, PrefetchRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var reference in request.References)
+        var waiting = new Queue<string>(request.References);
+        var pulling = new List<Task<PrefetchOutcome>>();
+        while (waiting.Count > 0 || pulling.Count > 0)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            yield return await PullAsync(router, reference, request.Platforms ?? [], cancellationToken);
+            while (pulling.Count < ImagesAtATime && waiting.TryDequeue(out var next))
+                pulling.Add(PullAsync(router, next, request.Platforms ?? [], cancellationToken));
+            var done = await Task.WhenAny(pulling);
+            pulling.Remove(done);
+            yield return await done;
         }
     }
 

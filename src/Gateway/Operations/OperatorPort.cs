@@ -53,7 +53,8 @@ internal sealed class OperatorPort(
             await admin.AnswerAsync(context);
             return;
         }
-        var (name, isTold) = (path == AdminApi.Prefix + "purge" ? "purge" : "admin", false);
+        var hasEvent = path is AdminApi.Prefix + "purge" or AdminApi.Prefix + "delete";
+        var (name, isTold) = (hasEvent ? path[AdminApi.Prefix.Length..] : "admin", false);
         context.Response.OnStarting(() =>
         {
             if (context.Response.ContentLength is not null) TellAnswered();

@@ -80,8 +80,7 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(expected, error);
-        Assert.Contains(
-            "The verbs are serve, verify, health, stats, purge, prefetch, promote, policy, schema, hash-password, version", error);
+        Assert.Contains("gateway: the verbs are serve, verify, health, stats, purge, prefetch, repos, tags, delete, promote", error);
     }
 
     [Fact]
@@ -101,7 +100,7 @@ public sealed class CommandLineTests : IDisposable
         var (code, output, _) = await Run("--help");
 
         Assert.Equal(0, code);
-        string[] verbs = ["serve", "verify", "health", "stats", "purge", "prefetch", "schema", "hash-password", "version"];
+        string[] verbs = ["serve", "verify", "health", "stats", "purge", "prefetch", "repos", "tags", "delete", "schema", "completion"];
         Assert.All(verbs, verb => Assert.Contains(verb, output));
     }
 

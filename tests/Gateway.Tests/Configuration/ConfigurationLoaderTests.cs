@@ -56,9 +56,9 @@ public sealed class ConfigurationLoaderTests
         Assert.Equal(
             [
                 "gateway.yaml:1:1: lisen: unknown key; did you mean listen?",
-                "gateway.yaml:3:12: cache.maxSize: expected a size such as 20GiB, 512MB or a number of bytes, 'plenty' came",
+                "gateway.yaml:3:12: cache.maxSize: expected a size such as 20GiB, 512MB or a number of bytes, got 'plenty'",
                 "gateway.yaml:7:7: upstreams.docker.io.tags.revalidateAfer: unknown key; did you mean revalidateAfter?",
-                "gateway.yaml:8:15: upstreams.docker.io.tags.onGone: expected a duration such as 30s, 5m or 1h30m, or deny, or serve, 'perhaps' came",
+                "gateway.yaml:8:15: upstreams.docker.io.tags.onGone: expected a duration such as 30s, 5m or 1h30m, or deny, or serve, got 'perhaps'",
                 "gateway.yaml:9:3: upstreams.corp: expected url: https://… of this registry",
                 "gateway.yaml:11:26: routes[0].upstream: no upstream is named 'docker.i'",
             ],
@@ -66,18 +66,18 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Theory]
-    [InlineData("a: [1, 2", "gateway.yaml:2:1: this is not YAML")]
-    [InlineData("a: [1, 2\nb: 3\n", "gateway.yaml:1:6: this is not YAML: a bracket that was opened before here is not closed")]
-    [InlineData("cache: { maxSize: 1GiB }\ncache: {}\n", "gateway.yaml:2:1: cache: written twice, first in line 1; keep one")]
+    [InlineData("a: [1, 2", "gateway.yaml:1:4: the bracket [ that opens here is not closed; add ]")]
+    [InlineData("a: [1, 2\nb: 3\n", "gateway.yaml:1:4: the bracket [ that opens here is not closed")]
+    [InlineData("cache: { maxSize: 1GiB }\ncache: {}\n", "gateway.yaml:2:1: cache: written twice, first in line 1; keep one of them")]
     [InlineData(
         "cache: &c { maxSize: 1GiB }\n",
-        "gateway.yaml:1:8: cache: anchors are not read; take it away, or quote a value that begins with &")]
-    [InlineData("cache: !!map {}\n", "gateway.yaml:1:8: cache: tags are not read; take it away")]
-    [InlineData("{}\n---\n{}\n", "expected one YAML document, a second one begins here")]
-    [InlineData("- listen\n", "gateway.yaml:1:1: expected a section with keys, a list came")]
-    [InlineData("storage: ./data\n", "gateway.yaml:1:10: storage: expected a section with keys, one value came")]
-    [InlineData("storage: { path: [a] }\n", "gateway.yaml:1:18: storage.path: expected a path, a list came")]
-    [InlineData("storage: { path: }\n", "gateway.yaml:1:18: storage.path: expected a path, nothing came")]
+        "gateway.yaml:1:8: cache: YAML anchors are not supported; remove it, or quote a value that begins with &")]
+    [InlineData("cache: !!map {}\n", "gateway.yaml:1:8: cache: YAML tags are not supported; remove it")]
+    [InlineData("{}\n---\n{}\n", "expected one YAML document, got a second one, which begins here")]
+    [InlineData("- listen\n", "gateway.yaml:1:1: expected a section with keys, got a list")]
+    [InlineData("storage: ./data\n", "gateway.yaml:1:10: storage: expected a section with keys, got one value")]
+    [InlineData("storage: { path: [a] }\n", "gateway.yaml:1:18: storage.path: expected a path, got a list")]
+    [InlineData("storage: { path: }\n", "gateway.yaml:1:18: storage.path: expected a path, got nothing")]
     [InlineData("upstreams: { Docker.io: {} }\n", "gateway.yaml:1:14: upstreams.Docker.io: expected a name in lower case")]
     public void Mistakes_of_form_are_told_with_their_place(string text, string expected) =>
         Assert.Contains(Yaml.Mistakes(text), mistake => mistake.Contains(expected, StringComparison.Ordinal));
@@ -87,7 +87,7 @@ public sealed class ConfigurationLoaderTests
     {
         var mistakes = Yaml.Mistakes("access:\n  rules: &a [1]\n  htpasswd: *a\n");
 
-        const string Expected = "aliases are not read; write out what it stands for, in quotes where it is a value that begins with *";
+        const string Expected = "YAML aliases are not supported; write the value itself, in quotes if it begins with *";
         Assert.Contains($"gateway.yaml:3:13: access.htpasswd: {Expected}", mistakes);
     }
 
@@ -193,7 +193,7 @@ public sealed class ConfigurationLoaderTests
     [InlineData("policy: { default: allow, rules: [{ id: a, require: { truthfulMedia: [zip] } }] }", "truthfulMedia[0]: expected")]
     [InlineData(
         "policy: { default: allow, parser: { schema1: accept } }",
-        "policy.parser.schema1: expected reject, the only choice of this version, 'accept' came")]
+        "policy.parser.schema1: expected reject, the only choice of this version, got 'accept'")]
     [InlineData(
         "policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
     [InlineData("replicas: {}", "replicas: not in this version")]

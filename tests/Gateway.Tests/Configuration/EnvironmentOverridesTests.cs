@@ -81,13 +81,13 @@ public sealed class EnvironmentOverridesTests
     [Theory]
     [InlineData("GATEWAY__STORAGE__PAHT", "x", "GATEWAY__STORAGE__PAHT: storage.paht: unknown key; did you mean path?")]
     [InlineData("GATEWAY__STORAGE__PATH__DEEPER", "x", "GATEWAY__STORAGE__PATH__DEEPER: 'DEEPER' is below a key that holds a path")]
-    [InlineData("GATEWAY__LISTEN__7", "x", "GATEWAY__LISTEN__7: expected a place in the list from 0 to 0, '7' came")]
-    [InlineData("GATEWAY__LISTEN__X", "x", "GATEWAY__LISTEN__X: expected a place in the list from 0 to 0, 'X' came")]
+    [InlineData("GATEWAY__LISTEN__7", "x", "GATEWAY__LISTEN__7: expected a place in the list from 0 to 0, got '7'")]
+    [InlineData("GATEWAY__LISTEN__X", "x", "GATEWAY__LISTEN__X: expected a place in the list from 0 to 0, got 'X'")]
     [InlineData("GATEWAY__CACHE__MAXSIZE", "plenty", "GATEWAY__CACHE__MAXSIZE: cache.maxSize: expected a size")]
     [InlineData("GATEWAY__REPLICAS", "x", "GATEWAY__REPLICAS: replicas: not in this version")]
     [InlineData(
         "GATEWAY__STORAGE__PATH__FILE", "/nowhere/secret", "GATEWAY__STORAGE__PATH__FILE: expected the path of a file that can be read")]
-    [InlineData("GATEWAY__ROUTES", "[{", "GATEWAY__ROUTES:2:1: this is not YAML")]
+    [InlineData("GATEWAY__ROUTES", "[{", "GATEWAY__ROUTES:1:2: the bracket { that opens here is not closed")]
     [InlineData("GATEWAY__", "x", "GATEWAY__: ")]
     public void Variable_that_means_nothing_is_a_mistake_that_names_it(string name, string value, string expected) =>
         Assert.StartsWith(expected, Yaml.Mistakes("", (name, value))[0]);

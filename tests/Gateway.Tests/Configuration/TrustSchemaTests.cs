@@ -100,7 +100,7 @@ public sealed class TrustSchemaTests : IDisposable
 
         var mistake = Yaml.Mistakes(text)[0];
 
-        Assert.Contains("a private key came", mistake, StringComparison.Ordinal);
+        Assert.Contains("got a private key", mistake, StringComparison.Ordinal);
         Assert.DoesNotContain(pem.Split('\n')[1][..16], mistake, StringComparison.Ordinal);
     }
 

@@ -191,7 +191,7 @@ public sealed class UpstreamsAndRoutesTests
         "upstreams.a.url: expected a URL such as https://registry.example.com:5000, without path")]
     [InlineData("upstreams: { a: { url: 'ftp://a.example' } }", "write http or https://")]
     [InlineData(
-        "upstreams: { a: { url: 'https://a.example', urls: ['https://b.example'] } }", "upstreams.a.urls: expected url or urls, both came")]
+        "upstreams: { a: { url: 'https://a.example', urls: ['https://b.example'] } }", "upstreams.a.urls: expected url or urls, got both")]
     [InlineData("upstreams: { a: { url: 'https://a.example', namespaces: ['A.example'] } }", "upstreams.a.namespaces[0]: expected a host")]
     [InlineData(
         "upstreams: { docker.io: { credentials: { username: me } } }",
@@ -203,7 +203,7 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData(
         "upstreams: { docker.io: { credentials: [anonymous, { username: a, password: x }, { username: a, password: y }] } }",
         "'a' stands here twice")]
-    [InlineData("upstreams: { docker.io: { credentials: nobody } }", "expected anonymous, something else came")]
+    [InlineData("upstreams: { docker.io: { credentials: nobody } }", "expected anonymous, got something else")]
     [InlineData(
         "upstreams: { docker.io: { auth: public, credentials: { username: a, password: x } } }", "credentials: are for auth: service")]
     [InlineData("upstreams: { docker.io: { provenFor: 1m } }", "provenFor: is for auth: passthrough")]
@@ -219,10 +219,10 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData(
         "routes: [{ prefix: a, upstream: docker.i }]\nupstreams: { docker.io: }",
         "no upstream is named 'docker.i'; did you mean docker.io?")]
-    [InlineData("routes: [{ prefix: a }]", "routes[0]: expected upstream: <key> or storage: built-in, neither came")]
+    [InlineData("routes: [{ prefix: a }]", "routes[0]: expected upstream: <key> or storage: built-in, got neither")]
     [InlineData(
         "routes: [{ prefix: a, upstream: docker.io, storage: built-in }]\nupstreams: { docker.io: }",
-        "expected upstream or storage, both came")]
+        "expected upstream or storage, got both")]
     [InlineData(
         "routes: [{ prefix: a, storage: built-in }, { prefix: a, storage: built-in }]", "routes[1].prefix: 'a' already has a route")]
     [InlineData(

@@ -256,12 +256,12 @@ public sealed class AdminApiTests : IAsyncLifetime
         var (code, output, _) = await RunAsync("prefetch", "nginx:missing", "quay.io/org/app", "not an image", "hub/team/app:v1", "--json");
         Assert.Equal(1, code);
         var outcomes = output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            .Select(line => JsonSerializer.Deserialize(line, AdminJson.Default.PrefetchOutcome)!).ToArray();
-        Assert.Contains("no such manifest", outcomes[0].Problem);
-        Assert.Contains("no upstream of this gateway is quay.io; add it under upstreams", outcomes[1].Problem);
-        Assert.Contains("expected a name such as nginx:1.27", outcomes[2].Problem);
-        Assert.Equal((null, _other.Digest), (outcomes[3].Problem, outcomes[3].Digest));
-        Assert.True(outcomes[3].FetchedBytes > 300_000);
+            .Select(line => JsonSerializer.Deserialize(line, AdminJson.Default.PrefetchOutcome)!).ToDictionary(each => each.Reference);
+        Assert.Contains("no such manifest", outcomes["nginx:missing"].Problem);
+        Assert.Contains("no upstream of this gateway is quay.io; add it under upstreams", outcomes["quay.io/org/app"].Problem);
+        Assert.Contains("expected a name such as nginx:1.27", outcomes["not an image"].Problem);
+        Assert.Equal((null, _other.Digest), (outcomes["hub/team/app:v1"].Problem, outcomes["hub/team/app:v1"].Digest));
+        Assert.True(outcomes["hub/team/app:v1"].FetchedBytes > 300_000);
     }
 
     [Fact]

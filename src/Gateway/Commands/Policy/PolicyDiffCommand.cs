@@ -17,10 +17,10 @@ internal static class PolicyDiffCommand
             Description = "What both are asked about: store, everything stored here.", DefaultValueFactory = _ => "store",
         };
         corpus.AcceptOnlyFromAmong("store");
-        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
         var command = new Command("diff", "Tells which stored tags would be judged otherwise under another policy; decides nothing.")
         {
-            old, @new, corpus, config, json,
+            old, @new, corpus, asked.Config, asked.Server, json,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -30,7 +30,7 @@ internal static class PolicyDiffCommand
             if (before is null || after is null) return PolicyExit.Error;
             var comparison = new PolicyComparison(before, after);
             return await AdminCommand.RunAsync(
-                parsed.GetValue(config), invocation.Error,
+                parsed, asked,
                 gateway => PrintAsync(invocation, parsed.GetValue(json), gateway.StreamAsync(
                     PolicyTrial.DiffPath, comparison, AdminJson.Default.PolicyComparison, AdminJson.Default.PolicyChange,
                     cancellationToken)),

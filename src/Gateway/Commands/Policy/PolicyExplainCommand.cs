@@ -26,10 +26,10 @@ internal static class PolicyExplainCommand
             Description = "A file whose policy is asked instead of the one in force.", HelpName = "FILE",
         };
         var at = new Option<string?>("--at") { Description = "A day or moment, such as 2026-12-31, to ask at.", HelpName = "TIME" };
-        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
         var command = new Command("explain", "Tells what the policy says of something stored, and why; decides nothing.")
         {
-            reference, stage, actor, policy, at, config, json,
+            reference, stage, actor, policy, at, asked.Config, asked.Server, json,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -41,7 +41,7 @@ internal static class PolicyExplainCommand
             var question = new PolicyQuestion(
                 parsed.GetRequiredValue(reference), parsed.GetValue(stage)!, parsed.GetValue(actor), moment, text);
             return await AdminCommand.RunAsync(
-                parsed.GetValue(config), invocation.Error,
+                parsed, asked,
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
                     PolicyTrial.ExplainPath, question, AdminJson.Default.PolicyQuestion, AdminJson.Default.PolicyExplained,
                     cancellationToken)),

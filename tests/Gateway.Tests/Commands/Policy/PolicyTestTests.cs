@@ -186,7 +186,7 @@ public sealed class PolicyTestTests : IDisposable
     [InlineData("cases: [ { name: a, image: image, repository: prod/app, expect: { outcom: allow } } ]", "did you mean outcome?")]
     [InlineData("cases: [ { name: a, image: image, repository: Prod, expect: { outcome: allow } } ]", "expected a repository's name")]
     [InlineData("casse: []", "did you mean cases?")]
-    [InlineData("a: [", "this is not YAML")]
+    [InlineData("a: [", "the bracket [ that opens here is not closed")]
     public async Task A_mistake_in_the_cases_is_told_with_its_place(string cases, string expected)
     {
         var (code, output, error) = await Run(cases);

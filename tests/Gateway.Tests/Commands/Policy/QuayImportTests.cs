@@ -78,7 +78,7 @@ public sealed class QuayImportTests : IDisposable
     [InlineData("ALLOWED_OCI_ARTIFACT_TYPES: { 'no type': [text/spdx] }", ":1:31: ")]
     [InlineData("ALLOWED_OCI_ARTIFACT_TYPES: { text/a: [b] }", ":1:40: ")]
     [InlineData("FEATURE_HELM_OCI_SUPPORT: perhaps", ":1:27: ")]
-    [InlineData("a: [", "this is not YAML")]
+    [InlineData("a: [", "the bracket [ that opens here is not closed")]
     [InlineData("[a]", "expected Quay's config.yaml")]
     public async Task What_the_gateway_would_refuse_is_refused_where_it_stands(string text, string expected)
     {

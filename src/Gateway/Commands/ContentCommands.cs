@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Gateway.Operations;
+using Gateway.Policy;
+using Gateway.Repositories;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway repos</c>, <c>gateway tags</c> and <c>gateway delete</c>: what is here by its names.</summary>
+internal static class ContentCommands
+{
+    public static Command Repositories()
+    {
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var pattern = new Argument<string>("PATTERN")
+        {
+            Description = "A glob over names, such as 'team/*'; ** crosses slashes.", DefaultValueFactory = _ => "**",
+        };
+        var command = new Command("repos", "Lists the repositories that are stored, fronted or cached here.")
+        {
+            pattern, asked.Config, asked.Server, json,
+        };
+        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        {
+            var wanted = parsed.GetRequiredValue(pattern);
+            var listed = gateway.ListAsync("repositories", AdminJson.Default.ListedRepository, cancellationToken);
+            await foreach (var each in listed)
+            {
+                if (!Glob.IsMatch(wanted, each.Name)) continue;
+                var line = each.Source is { } source ? $"{each.Name}  from {source}" : each.Name;
+                await WriteAsync(parsed, json, each, AdminJson.Default.ListedRepository, line);
+            }
+            return 0;
+        }));
+        return command;
+    }
+
+    public static Command Tags()
+    {
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var repository = new Argument<string>("REPOSITORY") { Description = "Its name as clients write it, without the gateway's host." };
+        var command = new Command("tags", "Lists the tags of a repository, those that wait for a signature too.")
+        {
+            repository, asked.Config, asked.Server, json,
+        };
+        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        {
+            var path = $"tags?repository={Uri.EscapeDataString(parsed.GetRequiredValue(repository))}";
+            await foreach (var each in gateway.ListAsync(path, AdminJson.Default.ListedTag, cancellationToken))
+                await WriteAsync(parsed, json, each, AdminJson.Default.ListedTag, each.Tag);
+            return 0;
+        }));
+        return command;
+    }
+
+    public static Command Delete()
+    {
+        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var reference = new Argument<string>("REFERENCE")
+        {
+            Description = "repository:tag removes the tag; repository@digest removes the manifest and every tag bound to it.",
+        };
+        reference.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && WrittenReference.Parse(result.Tokens[0].Value) is not { What: not null })
+                result.AddError($"REFERENCE: expected repository:tag or repository@digest, got '{result.Tokens[0].Value}'");
+        });
+        var force = new Option<bool>("--force") { Description = "Also evidence by which the policy admits something." };
+        var command = new Command("delete", "Deletes a tag or manifest that clients pushed; 'purge' removes what is cached.")
+        {
+            reference, force, asked.Config, asked.Server, json,
+        };
+        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        {
+            var request = new DeleteRequest(parsed.GetRequiredValue(reference), parsed.GetValue(force));
+            var result = await gateway.PostAsync(
+                "delete", request, AdminJson.Default.DeleteRequest, AdminJson.Default.DeleteResult, cancellationToken);
+            if (result.Problem is { } problem && !parsed.GetValue(json))
+                await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {request.Reference} was not deleted: {problem}");
+            else
+                await WriteAsync(parsed, json, result, AdminJson.Default.DeleteResult, $"deleted {result.Reference} ({result.Digest})");
+            return result.Problem is null ? 0 : 1;
+        }));
+        return command;
+    }
+
+    private static Task WriteAsync<T>(ParseResult parsed, Option<bool> json, T item, JsonTypeInfo<T> type, string text) =>
+        parsed.InvocationConfiguration.Output.WriteLineAsync(parsed.GetValue(json) ? JsonSerializer.Serialize(item, type) : text);
+}

@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+
+namespace Gateway.Operations;
+
+/// <param name="Name">As clients write it.</param>
+/// <param name="Source">Key of the upstream; null for built-in storage.</param>
+internal sealed record ListedRepository(string Name, string? Source);
+
+/// <param name="Tag">A tag, also one that waits for its signature.</param>
+internal sealed record ListedTag(string Tag);
+
+/// <param name="Reference"><c>repository:tag</c> or <c>repository@digest</c>.</param>
+/// <param name="Force">Also evidence that something is admitted by.</param>
+internal sealed record DeleteRequest(string Reference, bool Force = false);
+
+/// <param name="Digest">What the tag was bound to, or what was deleted.</param>
+/// <param name="Problem">Why nothing was deleted; null when it was.</param>
+internal sealed record DeleteResult(string Reference, string? Digest, string? Problem);
+
+/// <summary>What is here by its names, as the operator sees and removes it: through the gate, with every right.</summary>
+internal static class StoredNames
+{
+    /// <summary>Names read at a time. Chosen: a page of the catalog's own largest size.</summary>
+    private const int PageSize = 1000;
+
+    /// <summary>
+    /// Every repository with something in it: stored and fronted ones in bytewise order, then cached ones in no order. A page at a time is
+    /// in memory.
+    /// </summary>
+    public static async IAsyncEnumerable<ListedRepository> RepositoriesAsync(
+        Volume volume, GatewayOptions options, RepositoryRouter router, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (string? last = null; ;)
+        {
+            var (page, _) = await router.CatalogAsync(_ => Operator(force: false), last, PageSize, cancellationToken);
+            foreach (var name in page.Items) yield return new(name.Value, router.Route(name).Source?.Upstream);
+            if (!page.More || page.Items.Count == 0) break;
+            last = page.Items[^1].Value;
+        }
+        foreach (var cached in volume.CachedRepositories.All())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            // The catalog has named those of registries that take pushes.
+            if (router.UpstreamOf(cached.Upstream) is { } upstream && options.FrontOf(upstream.Key) is not null) continue;
+            yield return new(router.NameOf(cached.Upstream, cached.Name), cached.Upstream);
+        }
+    }
+
+    /// <summary>The tags of a repository in bytewise order, or the status and the reason for none.</summary>
+    public static async ValueTask<(IAsyncEnumerable<ListedTag>? Tags, int Status, string Problem)> TagsAsync(
+        RepositoryRouter router, string name, CancellationToken cancellationToken)
+    {
+        if (!RepositoryName.TryParse(name, out var parsed))
+        {
+            var got = Printable.Line(name, 80);
+            return (null, StatusCodes.Status400BadRequest, $"expected ?repository= with a name such as team/app, got '{got}'");
+        }
+        if (router.Route(parsed).Repository is not { } repository)
+            return (null, StatusCodes.Status404NotFound, $"no repository {name}; gateway repos lists those that are here");
+        var first = await repository.TagsAsync(Operator(force: false), null, PageSize, cancellationToken);
+        return first is Answer<Page<TagName>>.Found { Value: var page }
+            ? (FromAsync(repository, page, cancellationToken), StatusCodes.Status200OK, "")
+            : (null, StatusCodes.Status404NotFound, $"no tags of {name}: {Why(first)}");
+    }
+
+    private static async IAsyncEnumerable<ListedTag> FromAsync(
+        Repository repository, Page<TagName> page, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            foreach (var tag in page.Items) yield return new(tag.Value);
+            if (!page.More || page.Items.Count == 0) yield break;
+            var next = await repository.TagsAsync(Operator(force: false), page.Items[^1].Value, PageSize, cancellationToken);
+            if (next is not Answer<Page<TagName>>.Found { Value: var following }) yield break;
+            page = following;
+        }
+    }
+
+    /// <summary>Deletes a tag, or a manifest with every tag that is bound to it.</summary>
+    public static async Task<DeleteResult> DeleteAsync(RepositoryRouter router, DeleteRequest request, CancellationToken cancellationToken)
+    {
+        if (WrittenReference.Parse(request.Reference) is not { What: { } what, Name: var name })
+        {
+            var got = Printable.Line(request.Reference, 120);
+            return new(request.Reference, null, $"expected repository:tag or repository@digest, got '{got}'");
+        }
+        if (router.Route(name).Repository is not { } repository)
+            return new(request.Reference, null, $"no repository {name}; gateway repos lists those that are here");
+        var answer = await repository.DeleteManifestAsync(Operator(request.Force), what, cancellationToken);
+        return answer is Answer<Digest>.Found { Value: var digest }
+            ? new(request.Reference, digest.ToString(), null)
+            : new(request.Reference, null, Why(answer));
+    }
+
+    private static Asker Operator(bool force) => new("operator", force ? AccessActions.All | AccessActions.Admin : AccessActions.All);
+
+    private static string Why<T>(Answer<T> answer) => answer switch
+    {
+        Answer<T>.Unavailable no => no.Why,
+        Answer<T>.Invalid { Status: StatusCodes.Status405MethodNotAllowed } =>
+            "it is cached from an upstream; gateway purge removes cached content",
+        Answer<T>.Invalid no => no.Message,
+        Answer<T>.Refused no => no.Decision.Message,
+        Answer<T>.Hidden no => no.Decision.Message,
+        Answer<T>.Superseded => "the configuration changed meanwhile; try again",
+        _ => "nothing of that name is here",
+    };
+}
