@@ -184,11 +184,11 @@ internal sealed class RunningGateway : IAsyncDisposable
             var cached = _volume.Cached(folder, name);
             if (upstream.Auth != UpstreamAuth.Passthrough)
             {
-                var pulled = new PullThroughRepository(cached, registry, name, _fetches, _clock);
+                var pulled = new PullThroughRepository(cached, registry, name, _fetches, judge.Engine.Limits, _clock);
                 return Fronted(upstream, registry, folder, name, pulled);
             }
             var client = shown is null ? null : new Credential(shown.Account, shown.Password);
-            var view = _private.For(registry, name, client, () => cached);
+            var view = _private.For(registry, name, client, judge.Engine.Limits, () => cached);
             // What one client pushed and the upstream does not have is nobody else's.
             return Fronted(upstream, view.Upstream, folder, name, view, $"{folder}~{client?.Id ?? "nobody"}");
         }

@@ -54,8 +54,15 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
 
     private async Task<Vouched> AskUpstreamAsync(Digest digest, bool mayGet)
     {
-        var vouched = await HeadAsync(digest);
-        if (vouched is null or { Exists: true, Size: null }) vouched = mayGet ? await GetHeadersAsync(digest) : new(true, null, null);
+        var isUseless = source.Heads.IsUseless(UpstreamNoun.Blob);
+        var vouched = isUseless ? null : await HeadAsync(digest);
+        if (vouched is null && !mayGet) return new(true, null, null);
+        if (vouched is null)
+        {
+            vouched = await GetHeadersAsync(digest);
+            if (vouched.Exists && !isUseless) source.Heads.Contradicted(UpstreamNoun.Blob);
+        }
+        else if (vouched.Size is null && mayGet) vouched = await GetHeadersAsync(digest);
         if (!vouched.Exists) _absent.Set(digest, vouched, Freshness.OfAbsence(source.Options));
         else await LinkAsync(digest, vouched);
         return vouched;
@@ -74,20 +81,20 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         }
     }
 
+    /// <summary>
+    /// Null where HEAD is of no use: refused (ECR Public answers 401 or 403), or a 404, which Harbor's proxy cache answers for every blob that
+    /// it has not fetched yet (goharbor/harbor#22609).
+    /// </summary>
     private async Task<Vouched?> HeadAsync(Digest digest)
     {
         try
         {
             await using var response = await source.HeadBlobAsync(digest, CancellationToken.None);
-            return response.Status switch
-            {
-                200 => new(true, response.Length, 200),
-                404 => new(false, null, 404),
-                _ => null,
-            };
+            if (response.Status != 200) return null;
+            source.Heads.Worked(UpstreamNoun.Blob);
+            return new(true, response.Length, 200);
         }
-        // Some registries refuse the HEAD of a blob that they give by GET (ECR Public answers 403).
-        catch (UpstreamException e) when (e.Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving)
+        catch (UpstreamException e) when (e.IsOfRequest)
         {
             return null;
         }

@@ -31,6 +31,10 @@ internal sealed class FetchException(FetchFailure failure, string message, Excep
 
     public TimeSpan? RetryAfter => (InnerException as UpstreamException)?.RetryAfter;
 
+    /// <summary>Whether what the upstream gives can never be used; asking again soon would bring the same.</summary>
+    public bool IsFinal =>
+        Failure == FetchFailure.Wrong || InnerException is UpstreamException { IsFinal: true };
+
     /// <summary>The upstream's status, where one came.</summary>
     public int? Status => (InnerException as UpstreamException)?.Status;
 }

@@ -47,7 +47,7 @@ internal sealed class Prefetch : IAsyncDisposable
         PullThroughRepository repository, UpstreamRepository source, FetchTable fetches, Operation.StoreManifest stored)
     {
         if (Options.Mode == PrefetchMode.Off) return;
-        var manifest = fetches.Recent.Find(source, stored.Digest)?.Manifest
+        var manifest = fetches.Recent.Find(source, stored.Digest, repository.Limits)?.Manifest
             ?? ManifestReader.Read(stored.Bytes, null, Volume.ReadBackLimits).Manifest;
         if (manifest is null) return;
         if (manifest.IsIndex)

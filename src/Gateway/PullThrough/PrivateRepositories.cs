@@ -14,16 +14,18 @@ internal sealed class PrivateRepositories(FetchTable fetches, TimeProvider clock
     private const int Max = 4096;
 
     private readonly Lock _lock = new();
-    private readonly ExpiringMap<(IUpstreamRegistry, RepositoryName, string?), PrivateRepository> _views = new(Max, clock);
+    private readonly ExpiringMap<(IUpstreamRegistry, RepositoryName, string?, ManifestLimits), PrivateRepository> _views = new(Max, clock);
 
     /// <param name="client">Null for one who shows nothing.</param>
     /// <param name="stored">What is kept of the repository, for all who see it.</param>
-    public PrivateRepository For(IUpstreamRegistry upstream, RepositoryName name, Credential? client, Func<StoredRepository> stored)
+    /// <param name="limits">The policy's bounds of a document.</param>
+    public PrivateRepository For(
+        IUpstreamRegistry upstream, RepositoryName name, Credential? client, ManifestLimits limits, Func<StoredRepository> stored)
     {
-        var key = (upstream, name, client?.Id);
+        var key = (upstream, name, client?.Id, limits);
         lock (_lock)
         {
-            if (!_views.TryGet(key, out var view)) view = new(stored(), upstream.As(client), name, fetches, clock);
+            if (!_views.TryGet(key, out var view)) view = new(stored(), upstream.As(client), name, fetches, limits, clock);
             _views.Set(key, view, upstream.Options.ProvenFor);
             return view;
         }

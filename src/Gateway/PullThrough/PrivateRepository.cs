@@ -20,11 +20,12 @@ internal sealed class PrivateRepository : IBacking
     private readonly ExpiringMap<(UpstreamNoun, string), Said> _refused;
 
     public PrivateRepository(
-        StoredRepository stored, IUpstreamRegistry asClient, RepositoryName name, FetchTable fetches, TimeProvider clock)
+        StoredRepository stored, IUpstreamRegistry asClient, RepositoryName name, FetchTable fetches, ManifestLimits limits,
+        TimeProvider clock)
     {
         _proof = new(asClient, clock);
         _source = new(_proof, name, clock);
-        _kept = new(stored, _proof, name, fetches, clock);
+        _kept = new(stored, _proof, name, fetches, limits, clock);
         _refused = new(256, clock);
     }
 
@@ -143,19 +144,25 @@ internal sealed class PrivateRepository : IBacking
         return said;
     }
 
-    /// <summary>By HEAD, which Docker Hub does not count; by a GET that is given up unread where there is none.</summary>
+    /// <summary>By HEAD, which Docker Hub does not count; by a GET that is given up unread where HEAD is of no use.</summary>
     private async Task<int> StatusOfAsync(UpstreamNoun noun, string reference)
     {
+        var isUseless = _source.Heads.IsUseless(noun);
         try
         {
-            await using var head = await _source.AskAsync(HttpMethod.Head, noun, reference);
-            if (head.Status != 405) return head.Status;
+            if (!isUseless)
+            {
+                await using var head = await _source.AskAsync(HttpMethod.Head, noun, reference);
+                if (head.Status == 200) _source.Heads.Worked(noun);
+                if (head.Status == 200 || (head.Status == 404 && noun == UpstreamNoun.Manifest && _source.Heads.HasWorked(noun)))
+                    return head.Status;
+            }
         }
-        // Some registries refuse the HEAD of a blob that they give by GET (ECR Public answers 403).
-        catch (UpstreamException e) when (noun == UpstreamNoun.Blob && e is { Failure: UpstreamFailure.Unauthorized, Status: 403 })
+        catch (UpstreamException e) when (e.IsOfRequest)
         {
         }
         await using var get = await _source.AskAsync(HttpMethod.Get, noun, reference);
+        if (get.Status == 200 && !isUseless) _source.Heads.Contradicted(noun);
         return get.Status;
     }
 }

@@ -25,6 +25,8 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IU
 
     public UpstreamOptions Options => asClient.Options;
 
+    public HeadUse Heads => asClient.Heads;
+
     public RateLimit? RateLimit => asClient.RateLimit;
 
     public IUpstreamRegistry As(Credential? client) => asClient.As(client);

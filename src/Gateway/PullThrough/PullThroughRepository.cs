@@ -23,18 +23,23 @@ internal sealed class PullThroughRepository : IBacking
     private readonly FetchTable _fetches;
     private readonly TimeProvider _clock;
 
+    /// <param name="limits">The policy's bounds of a document.</param>
     public PullThroughRepository(
-        StoredRepository stored, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches, TimeProvider clock)
+        StoredRepository stored, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches, ManifestLimits limits,
+        TimeProvider clock)
     {
-        (_stored, _fetches, _clock) = (stored, fetches, clock);
+        (_stored, _fetches, Limits, _clock) = (stored, fetches, limits, clock);
         _source = new(upstream, upstreamName, clock);
-        _manifests = new(_source, fetches.Recent, clock, fetches.Logger);
+        _manifests = new(_source, fetches.Recent, limits, clock, fetches.Logger);
         _tags = new(stored, _source, _manifests, clock, fetches.Logger);
         _blobs = new(stored, _source, fetches, new(stored, _source, clock));
-        _referrers = new(stored, _source, _manifests, clock, fetches.Logger);
+        _referrers = new(stored, _source, _manifests, limits, clock, fetches.Logger);
         _tagged = new(stored, _tags);
         _tagList = new(stored, _source, clock, fetches.Logger);
     }
+
+    /// <summary>The policy's bounds of a document.</summary>
+    public ManifestLimits Limits { get; }
 
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         _tags.ResolveAsync(tag, cancellationToken);
@@ -141,7 +146,7 @@ internal sealed class PullThroughRepository : IBacking
         foreach (var operation in change.Operations)
         {
             if (operation is Operation.RemoveTag tag) _tags.Forget(tag.Tag);
-            if (operation is Operation.RemoveManifest manifest) _fetches.Recent.Remove(_source, manifest.Digest);
+            if (operation is Operation.RemoveManifest manifest) _fetches.Recent.Remove(_source, manifest.Digest, Limits);
         }
         if (change.Operations.Any(o => o is Operation.SetLive or Operation.RemoveTag or Operation.RemoveManifest)) _tagList.Forget();
         foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())

@@ -38,7 +38,8 @@ internal sealed class TagRevalidation(
             PullThroughMetrics.Request(source.Key, "tag", "hit");
             return new Result<TagState>.Found(live, Provenance.Hit with { Upstream = source.Key });
         }
-        if (_known.TryGet(tag, out var known) && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null }))
+        if (_known.TryGet(tag, out var known)
+            && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
             return Weigh(live, known, joined: false);
         if (live is not null && source.RateLimit is { } left && IsHeld(live, left))
             return Held(live, left);
@@ -126,15 +127,11 @@ internal sealed class TagRevalidation(
         {
             // Weighed once more when it is its turn: many may have come here before the first of them counted.
             Func<RateLimit, bool>? isHeldAt = live is null ? null : left => IsHeld(live, left);
-            await using var response = await source.HeadTagAsync(tag, isHeldAt, CancellationToken.None);
-            return response.Status switch
-            {
-                404 => new UpstreamTag.Gone(),
-                200 when !response.DigestClaim.IsEmpty => new UpstreamTag.Bound(response.DigestClaim),
-                // A registry that leaves the digest out, or knows no HEAD: containerd asks by GET then, and so do we.
-                200 or 405 => await manifests.ReadTagAsync(tag),
-                var status => throw source.Misbehaved($"answered {status} to HEAD of tag {tag}"),
-            };
+            var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
+            if (!isUseless && await HeadAsync(tag, isHeldAt) is { } said) return said;
+            var got = await manifests.ReadTagAsync(tag, isHeldAt);
+            if (!isUseless && got is UpstreamTag.Bound) source.Heads.Contradicted(UpstreamNoun.Manifest);
+            return got;
         }
         catch (UpstreamHeldException e)
         {
@@ -149,11 +146,33 @@ internal sealed class TagRevalidation(
         }
     }
 
+    /// <summary>
+    /// What HEAD says of the tag; null where that cannot be used: without a digest, refused, or a 404 of an upstream whose HEADs have not
+    /// worked yet. containerd asks by GET then, and so does the gateway.
+    /// </summary>
+    private async Task<UpstreamTag?> HeadAsync(TagName tag, Func<RateLimit, bool>? isHeldAt)
+    {
+        try
+        {
+            await using var response = await source.HeadTagAsync(tag, isHeldAt, CancellationToken.None);
+            if (response.Status == 200 && !response.DigestClaim.IsEmpty)
+            {
+                source.Heads.Worked(UpstreamNoun.Manifest);
+                return new UpstreamTag.Bound(response.DigestClaim);
+            }
+            return response.Status == 404 && source.Heads.HasWorked(UpstreamNoun.Manifest) ? new UpstreamTag.Gone() : null;
+        }
+        catch (UpstreamException e) when (e.IsOfRequest)
+        {
+            return null;
+        }
+    }
+
     private TimeSpan MemoryOf(UpstreamTag said) => said switch
     {
         UpstreamTag.Bound => Options.RevalidateAfter == Timeout.InfiniteTimeSpan ? LongestPause : Options.RevalidateAfter,
         UpstreamTag.Unavailable { RetryAfter: { } after } => after < LongestPause ? after : LongestPause,
-        UpstreamTag.Unavailable => StalePause,
+        UpstreamTag.Unavailable { IsFinal: false } => StalePause,
         _ => Freshness.OfAbsence(source.Options),
     };
 
@@ -168,10 +187,11 @@ internal sealed class TagRevalidation(
             UpstreamTag.Gone => Absent(asked with { ForwardStatus = 404 }),
             // The upstream said nothing about the tag: it was not asked, or its token server did not let us ask.
             UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowKept
-                && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { ForwardStatus = status }, why),
+                && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { ForwardStatus = status, Incomplete = why }, why),
             UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),
-            UpstreamTag.Unauthorized(var status, _) => Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined }),
+            UpstreamTag.Unauthorized(var status, var why) =>
+                Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined, Incomplete = why }),
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
@@ -214,6 +234,6 @@ internal sealed class TagRevalidation(
     private Result<TagState>.Unavailable Unavailable(UpstreamTag.Unavailable down, Provenance asked)
     {
         PullThroughMetrics.Request(source.Key, "tag", "unavailable");
-        return new(down.RetryAfter ?? StalePause, down.Why, asked with { ForwardStatus = down.Status });
+        return new(down.RetryAfter ?? StalePause, down.Why, asked with { ForwardStatus = down.Status, IsFinal = down.IsFinal });
     }
 }

@@ -43,6 +43,6 @@ internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation ta
             Result<TagState>.Found { Value: var state, Provenance: var how } =>
                 (state.Offered.IsEmpty ? state.Live : state.Offered, how.Incomplete),
             Result<TagState>.Unavailable no => (default, no.Why),
-            _ => default,
+            var absent => (default, absent.Provenance.Incomplete),
         };
 }

@@ -34,11 +34,12 @@ internal static class UpstreamAnswers
 
     public static Result<T> Failed<T>(UpstreamRepository source, UpstreamException e) => e.Failure == UpstreamFailure.Unauthorized
         ? new Result<T>.Absent(Refused(source, e.Status))
-        : new Result<T>.Unavailable(e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status));
+        : new Result<T>.Unavailable(
+            e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status) with { IsFinal = e.IsFinal });
 
     public static Result<T> Failed<T>(UpstreamRepository source, FetchException e) => e.Failure == FetchFailure.Absent
         ? new Result<T>.Absent(Refused(source, e.Status ?? 404))
-        : new Result<T>.Unavailable(e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status));
+        : new Result<T>.Unavailable(e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status) with { IsFinal = e.IsFinal });
 
     private static Provenance Missed(UpstreamRepository source, int? status) =>
         new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = status };

@@ -1,4 +1,5 @@
 using Gateway.Transport;
+using Gateway.Oci;
 using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
@@ -8,6 +9,16 @@ internal static class UpstreamDocument
 {
     // No name of an account or an address has a space.
     private const string Holder = "all upstreams";
+
+    /// <summary>
+    /// What the upstream says that a manifest is; null where it says nothing about that: stores that hold registries' files answer
+    /// <c>binary/octet-stream</c>, <c>application/json</c>, <c>text/plain</c> (go-containerregistry#617, goharbor/harbor#7853). The
+    /// document says itself what it is, and only a type that contradicts it counts.
+    /// </summary>
+    public static string? ManifestTypeOf(UpstreamResponse response) =>
+        response.ContentType is { } type && (MediaTypes.IsManifest(type) || type is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
+            ? type
+            : null;
 
     /// <summary>
     /// Reads to the end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes and <see cref="IOException"/>

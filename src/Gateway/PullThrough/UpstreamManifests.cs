@@ -8,16 +8,18 @@ namespace Gateway.PullThrough;
 /// Reads manifests from an upstream: whole, checked against the digest asked for, and read by <see cref="ManifestReader"/>, before anybody
 /// sees them. Keeps none.
 /// </summary>
-internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifests recent, TimeProvider clock, ILogger logger)
+/// <param name="limits">The policy's bounds of a document, the same as for one that is pushed.</param>
+internal sealed class UpstreamManifests(
+    UpstreamRepository source, RecentManifests recent, ManifestLimits limits, TimeProvider clock, ILogger logger)
 {
     private readonly SingleFlight<Digest, Result<StoredManifest>> _reading = new();
     private readonly ExpiringMap<Digest, int?> _absent = new(4096, clock);
-    private readonly ManifestLimits _limits = ManifestLimits.Plain;
 
     /// <summary>A manifest that is not stored here, by digest.</summary>
     public async ValueTask<Result<StoredManifest>> ReadAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (Known(digest) is { } known) return known;
+        if (recent.FindRefusal(source, digest, limits) is { } refusal) return UpstreamAnswers.Failed<StoredManifest>(source, refusal);
         if (_absent.TryGet(digest, out var status)) return new Result<StoredManifest>.Absent(UpstreamAnswers.Refused(source, status));
         var (reading, joined) = _reading.Run(digest, () => new(Known(digest)), () => AskAsync(digest));
         var result = await reading.WaitAsync(cancellationToken);
@@ -25,22 +27,29 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
     }
 
     /// <summary>
-    /// For upstreams that say no digest on HEAD: reads the tag's manifest, and says what its digest is. Throws
-    /// <see cref="UpstreamException"/>.
+    /// For upstreams whose HEAD cannot be used: reads the tag's manifest, keeps it for who asks for it next, and says what its digest is. One
+    /// that can never be taken is remembered by its digest, as the answer to whoever asks for that. Throws <see cref="UpstreamException"/>.
     /// </summary>
-    public async Task<UpstreamTag> ReadTagAsync(TagName tag)
+    public async Task<UpstreamTag> ReadTagAsync(TagName tag, Func<RateLimit, bool>? isHeldAt = null)
     {
-        await using var response = await source.GetManifestAsync(new Reference(tag), CancellationToken.None);
+        await using var response = await source.GetManifestAsync(new Reference(tag), CancellationToken.None, isHeldAt);
         if (response.Status == 404) return new UpstreamTag.Gone();
+        RefuseSchema1(response, $"tag {tag}");
         var bytes = await ReadBodyAsync(response, $"tag {tag}");
-        var algorithm = response.DigestClaim.IsEmpty ? DigestAlgorithm.Sha256 : response.DigestClaim.Algorithm;
-        var manifest = Parse(Digest.Of(bytes, algorithm), response.ContentType, bytes);
-        recent.Add(source, manifest);
-        return new UpstreamTag.Bound(manifest.Digest);
+        var digest = Digest.Of(bytes, response.DigestClaim.IsEmpty ? DigestAlgorithm.Sha256 : response.DigestClaim.Algorithm);
+        try
+        {
+            recent.Add(source, limits, Parse(digest, response, bytes));
+        }
+        catch (UpstreamException e)
+        {
+            recent.Refuse(source, digest, limits, e);
+        }
+        return new UpstreamTag.Bound(digest);
     }
 
     private Result<StoredManifest>.Found? Known(Digest digest) =>
-        recent.Find(source, digest) is { } manifest ? new(manifest, Missed(joined: false)) : null;
+        recent.Find(source, digest, limits) is { } manifest ? new(manifest, Missed(joined: false)) : null;
 
     private async Task<Result<StoredManifest>> AskAsync(Digest digest)
     {
@@ -48,11 +57,8 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         {
             await using var response = await source.GetManifestAsync(new Reference(digest), CancellationToken.None);
             if (response.Status == 404) return Absent(digest, 404);
-            var bytes = await ReadBodyAsync(response, digest.ToString());
-            var actual = Digest.Of(bytes, digest.Algorithm);
-            if (actual != digest) throw WrongBytes(response, digest, actual);
-            var manifest = Parse(digest, response.ContentType, bytes);
-            recent.Add(source, manifest);
+            var manifest = await ReadAsync(response, digest);
+            recent.Add(source, limits, manifest);
             return new Result<StoredManifest>.Found(manifest, Missed(joined: false));
         }
         catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unauthorized)
@@ -65,12 +71,37 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         }
     }
 
+    private async Task<StoredManifest> ReadAsync(UpstreamResponse response, Digest digest)
+    {
+        byte[] bytes;
+        try
+        {
+            RefuseSchema1(response, digest.ToString());
+            bytes = await ReadBodyAsync(response, digest.ToString());
+            if (Digest.Of(bytes, digest.Algorithm) == digest) return Parse(digest, response, bytes);
+        }
+        // Too large, or no manifest: content with this digest stays so.
+        catch (UpstreamException e) when (e.Failure == UpstreamFailure.Misbehaving && response.Status == 200)
+        {
+            recent.Refuse(source, digest, limits, e);
+            throw;
+        }
+        throw WrongBytes(response, digest, Digest.Of(bytes, digest.Algorithm));
+    }
+
+    // Its digest is not that of its bytes (they are signed inside), so that nothing else can be said of it.
+    private void RefuseSchema1(UpstreamResponse response, string what)
+    {
+        if (response.ContentType is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
+            throw source.Misbehaved($"{what} is a manifest of Docker schema 1, which is not supported; use an image that was pushed anew");
+    }
+
     private async Task<byte[]> ReadBodyAsync(UpstreamResponse response, string what)
     {
         if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to GET of {what}");
         try
         {
-            var bytes = await UpstreamDocument.ReadAsync(response, _limits.MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadAsync(response, limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             return bytes;
         }
@@ -86,12 +117,12 @@ internal sealed class UpstreamManifests(UpstreamRepository source, RecentManifes
         }
     }
 
-    private StoredManifest Parse(Digest digest, string? contentType, byte[] bytes)
+    private StoredManifest Parse(Digest digest, UpstreamResponse response, byte[] bytes)
     {
-        var (manifest, problem) = ManifestReader.Read(bytes, contentType, _limits);
+        var (manifest, problem) = ManifestReader.Read(bytes, UpstreamDocument.ManifestTypeOf(response), limits);
         return manifest is not null
             ? new(digest, manifest, bytes) { IsStored = false }
-            : throw source.Misbehaved($"{digest} is no manifest: {problem!.Message}");
+            : throw source.Misbehaved($"{digest} cannot be taken as a manifest: {problem!.Code}: {problem.Message}");
     }
 
     private UpstreamException WrongBytes(UpstreamResponse response, Digest wanted, Digest actual)

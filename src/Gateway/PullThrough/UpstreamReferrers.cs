@@ -1,3 +1,4 @@
+using System.Text;
 using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -8,8 +9,9 @@ namespace Gateway.PullThrough;
 /// Who refers to a manifest: what the upstream lists, by its API or under the fallback tag, added to what is kept here, so that signatures
 /// are found when the upstream is gone.
 /// </summary>
+/// <param name="limits">The policy's bounds of a document.</param>
 internal sealed class UpstreamReferrers(
-    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
+    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, ManifestLimits limits, TimeProvider clock, ILogger logger)
 {
     // Pages of one list, each at most 4 MiB; IBacking.MaxReferrers is reached before.
     private const int MaxPages = 16;
@@ -26,7 +28,12 @@ internal sealed class UpstreamReferrers(
 
     private readonly SingleFlight<Digest, Said> _asking = new();
     private readonly ExpiringMap<Digest, Said> _known = new(4096, clock);
-    private readonly ManifestLimits _limits = new() { MaxDescriptors = IBacking.MaxReferrers };
+
+    // The list repeats the annotations of every referrer, each of which has the policy's bound for itself.
+    private readonly ManifestLimits _ofList = limits with
+    {
+        MaxDescriptors = Math.Max(limits.MaxDescriptors, IBacking.MaxReferrers), MaxAnnotationBytes = limits.MaxBytes,
+    };
 
     /// <summary>How the upstream answered; what it listed is in the repository.</summary>
     /// <param name="Failure">Null when it answered.</param>
@@ -127,7 +134,7 @@ internal sealed class UpstreamReferrers(
             {
                 response = await source.GetReferrersAsync(subject, query, CancellationToken.None);
             }
-            catch (UpstreamException e) when (page == 0 && e.Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving)
+            catch (UpstreamException e) when (page == 0 && e.IsOfRequest)
             {
                 return null;
             }
@@ -147,11 +154,13 @@ internal sealed class UpstreamReferrers(
     {
         try
         {
-            var bytes = await UpstreamDocument.ReadAsync(response, _limits.MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadAsync(response, limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
-            return ManifestReader.Read(bytes, response.ContentType, _limits).Manifest is { IsIndex: true } index
-                ? index.Children.Where(d => d.Digest != subject)
-                : null;
+            var (list, problem) = ManifestReader.Read(bytes, UpstreamDocument.ManifestTypeOf(response), _ofList);
+            // A list that is too much of one is no sign that there is no API.
+            if (problem is not null && ProblemCodes.IsLimit(problem.Code))
+                throw source.Misbehaved($"referrers of {subject}: {problem.Code}: {problem.Message}");
+            return list is { IsIndex: true } ? list.Children.Where(d => d.Digest != subject && IsWithinLimits(d)) : null;
         }
         catch (IOException e)
         {
@@ -163,6 +172,9 @@ internal sealed class UpstreamReferrers(
             throw source.Misbehaved($"referrers of {subject}: {e.Message}");
         }
     }
+
+    private bool IsWithinLimits(Descriptor referrer) =>
+        referrer.Annotations.Sum(a => (long)Encoding.UTF8.GetByteCount(a.Key) + Encoding.UTF8.GetByteCount(a.Value)) <= limits.MaxAnnotationBytes;
 
     // What clients write into the index is not to be relied on (cosign 3.1: the config's type for the artifact's): each manifest says
     // itself what it is and whom it is about.

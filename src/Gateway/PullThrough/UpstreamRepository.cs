@@ -22,6 +22,9 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
 
     public RepositoryName Name => name;
 
+    /// <summary>Whether HEAD is of use there.</summary>
+    public HeadUse Heads => registry.Heads;
+
     /// <summary>What the upstream's rate limit leaves; null where there is none.</summary>
     public RateLimit? RateLimit => registry.RateLimit;
 
@@ -41,8 +44,10 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
     public Task<UpstreamResponse> HeadTagAsync(TagName tag, Func<RateLimit, bool>? isHeldAt, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value) { IsHeldAt = isHeldAt }, cancellationToken);
 
-    public Task<UpstreamResponse> GetManifestAsync(Reference reference, CancellationToken cancellationToken) =>
-        SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()), cancellationToken);
+    /// <param name="isHeldAt">As for <see cref="HeadTagAsync"/>.</param>
+    public Task<UpstreamResponse> GetManifestAsync(
+        Reference reference, CancellationToken cancellationToken, Func<RateLimit, bool>? isHeldAt = null) =>
+        SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()) { IsHeldAt = isHeldAt }, cancellationToken);
 
     public Task<UpstreamResponse> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Blob, name, digest.ToString()), cancellationToken);

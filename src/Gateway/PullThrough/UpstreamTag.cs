@@ -21,9 +21,13 @@ internal abstract record UpstreamTag
     /// <summary>Not asked: too little is left of the rate limit.</summary>
     internal sealed record Held(RateLimit Left) : UpstreamTag;
 
-    /// <summary>No answer that helps: 429, 5xx, a time-out, an answer that no registry should give.</summary>
+    /// <summary>No answer that helps: 429, 5xx, a time-out.</summary>
     internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag
     {
-        public static Unavailable Of(UpstreamException e) => new(e.RetryAfter, e.Message, e.Status);
+        /// <summary>Whether it is an answer that no registry should give: asking again soon would bring the same.</summary>
+        public bool IsFinal { get; init; }
+
+        public static Unavailable Of(UpstreamException e) =>
+            new(e.RetryAfter, e.Message, e.Status) { IsFinal = e.IsFinal };
     }
 }

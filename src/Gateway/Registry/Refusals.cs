@@ -12,6 +12,9 @@ internal static class Refusals
     // pull 30 s).
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(5);
 
+    // RFC 9110 §15.6.3: "received an invalid response from an inbound server". Without Retry-After: later it would be the same.
+    private const int BadGateway = 502;
+
     /// <summary>Answers with this code, its usual status unless another is given. The audit log is told before.</summary>
     public static Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
     {
@@ -35,6 +38,7 @@ internal static class Refusals
             Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
             Answer<T>.Refused refused => x.DenyAsync(refused.Decision),
             Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, invalid.Status),
+            Answer<T>.Unavailable { Provenance.IsFinal: true } bad => x.FailAsync(UnusableCode(absent), bad.Why, status: BadGateway),
             Answer<T>.Unavailable unavailable => x.UnavailableAsync(unavailable.Why, unavailable.RetryAfter),
             _ => throw new ArgumentException($"a refusal was expected, {answer.GetType().Name} came", nameof(answer)),
         };
@@ -95,6 +99,14 @@ internal static class Refusals
 
     /// <summary>What is missing, and what is likely wrong.</summary>
     public static string WithHint(this Exchange x, string unknown) => x.Hint is { } hint ? $"{unknown}: {hint}" : unknown;
+
+    /// <summary>For what an upstream has and nobody can use.</summary>
+    private static RegistryErrorCode UnusableCode(RegistryErrorCode absent) => absent switch
+    {
+        RegistryErrorCode.MANIFEST_UNKNOWN => RegistryErrorCode.MANIFEST_INVALID,
+        RegistryErrorCode.BLOB_UNKNOWN => RegistryErrorCode.DIGEST_INVALID,
+        _ => RegistryErrorCode.UNSUPPORTED,
+    };
 
     private static string Unknown(Exchange x, RegistryErrorCode code) => code switch
     {

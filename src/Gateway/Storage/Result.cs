@@ -21,6 +21,11 @@ internal sealed record Provenance
     /// <summary>The upstream's status, where one came.</summary>
     public int? ForwardStatus { get; init; }
 
+    /// <summary>
+    /// For what is not available: whether the upstream's answer can never be used, so that asking again soon would bring the same.
+    /// </summary>
+    public bool IsFinal { get; init; }
+
     /// <summary>Whether what came is being kept.</summary>
     public bool Stored { get; init; }
 

@@ -8,10 +8,13 @@ internal interface IUpstreamRegistry
     UpstreamOptions Options { get; }
 
     /// <summary>
-    /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404, 405, 416; to a write 2xx, and 404
-    /// where something is deleted; throws <see cref="UpstreamException"/> for the rest.
+    /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404 (also for 410), 405, 416, 501; to a
+    /// write 2xx, and 404 where something is deleted; throws <see cref="UpstreamException"/> for the rest.
     /// </summary>
     Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Whether HEAD is of use there.</summary>
+    HeadUse Heads { get; }
 
     /// <summary>What the upstream's rate limit leaves those who ask; null where there is none, or none was told.</summary>
     RateLimit? RateLimit { get; }

@@ -33,8 +33,11 @@ internal static class UpstreamAnswer
         var status = (int)response.StatusCode;
         var what = $"upstream {upstream}: {reply.Last.Authority} answered {status} to {Describe(request)}";
         if (reply.Error is { } error) what = $"{what}: {error}";
-        // 501 is a refusal to a write: it will not be implemented a moment later.
-        if (status is 408 or 429 or >= 500 && !(status == 501 && request.IsWrite))
+        // Signed addresses are good for one method (moby#50065): where a registry redirects to says nothing to HEAD.
+        if (request.Method == HttpMethod.Head && !reply.IsOwn && status is (>= 400 and < 500 and not (408 or 429)) or 501)
+            throw Misbehaves("where it was redirected to, which says nothing about a GET");
+        // 501 is no "not now": it will not be implemented a moment later.
+        if (status is 408 or 429 or (>= 500 and not 501))
         {
             throw UpstreamFailures.OfStatus(what, response, now, emptyFor);
         }
@@ -43,10 +46,11 @@ internal static class UpstreamAnswer
         if (FindFault(request, response) is { } fault) throw Misbehaves(fault);
         return new UpstreamResponse
         {
-            Status = status,
+            // RFC 9110 §15.5.11: gone for good; there is no other thing to do about it than about 404.
+            Status = status == 410 ? 404 : status,
             Length = response.Content.Headers.ContentLength,
             ContentRange = RangeOf(response),
-            ContentType = response.Content.Headers.ContentType?.MediaType,
+            ContentType = response.Content.Headers.ContentType?.MediaType?.ToLowerInvariant(),
             DigestClaim = DigestOf(response, "Docker-Content-Digest"),
             Subject = DigestOf(response, "OCI-Subject"),
             ETag = Header(response, "ETag"),
@@ -83,7 +87,9 @@ internal static class UpstreamAnswer
 
     /// <summary>What was not there may be deleted; nothing else that is sent may be missed.</summary>
     private static bool IsAnswer(UpstreamRequest request, int status) => status is >= 200 and < 300
-        || (request.IsWrite ? status == 404 && request.Method == HttpMethod.Delete : status is 304 or 404 or 405 or 416);
+        || (request.IsWrite
+            ? status is 404 or 410 && request.Method == HttpMethod.Delete
+            : status is 304 or 404 or 405 or 410 or 416 or 501);
 
     /// <summary>What was asked for, for messages: <c>GET manifests/latest of library/nginx</c>.</summary>
     public static string Describe(UpstreamRequest request) => request.Noun switch
@@ -136,12 +142,8 @@ internal static class UpstreamAnswer
     /// <summary>The query of <c>Link: &lt;…&gt;; rel="next"</c>: whatever host it names, the next page is asked of this registry.</summary>
     private static string? NextOf(HttpResponseMessage response)
     {
-        var link = Header(response, "Link");
-        if (link?.Replace("\"", "", StringComparison.Ordinal).Contains("rel=next", StringComparison.OrdinalIgnoreCase) != true) return null;
-        var target = link.AsSpan(link.IndexOf('<') + 1);
-        var end = target.IndexOf('>');
-        if (end < 0) return null;
-        target = target[..end];
+        if (Header(response, "Link") is not { } header || LinkHeader.Next(header) is not { } link) return null;
+        var target = link.AsSpan();
         var query = target[(target.IndexOf('?') + 1)..];
         return target.Contains('?') && query.Length <= LongestQuery && !query.ContainsAny("#\r\n ") ? query.ToString() : null;
     }

@@ -49,6 +49,16 @@ internal sealed class UpstreamException(
     /// </summary>
     public bool IsOfAccount { get; init; }
 
+    /// <summary>Whether asking again soon would bring the same: the endpoint answered what no registry should.</summary>
+    public bool IsFinal => Failure == UpstreamFailure.Misbehaving && !IsOfTokenServer;
+
+    /// <summary>
+    /// Whether the endpoint refused this request, or answered it in a way that cannot be used, where another request for the same content may
+    /// work.
+    /// </summary>
+    public bool IsOfRequest =>
+        Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving && !IsOfAccount && !IsOfTokenServer;
+
     /// <summary>For <see cref="UpstreamFailure.Refused"/>: the upstream's own words, also part of the message.</summary>
     public UpstreamError? Error { get; init; }
 }

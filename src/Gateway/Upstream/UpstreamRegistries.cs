@@ -85,7 +85,7 @@ internal sealed class UpstreamRegistries : IAsyncDisposable
         var authenticator = new Authenticator(options, boundary, new TokenCache(_clock), tokenClient, passwords, _clock, _logger);
         var exchange = new UpstreamExchange(options, boundary, authenticator, cluster.Client, _clock);
         var breakers = options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(_clock));
-        return new UpstreamRegistry(options, cluster, exchange, breakers, AccountsOf(options), _metrics, _clock, _logger);
+        return new UpstreamRegistry(options, cluster, exchange, breakers, AccountsOf(options), new(_clock), _metrics, _clock, _logger);
     }
 
     private Accounts AccountsOf(UpstreamOptions options)

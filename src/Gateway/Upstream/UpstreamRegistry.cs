@@ -11,6 +11,7 @@ internal sealed class UpstreamRegistry(
     UpstreamExchange exchange,
     ImmutableDictionary<Uri, Breaker> breakers,
     Accounts accounts,
+    HeadUse heads,
     UpstreamMetrics metrics,
     TimeProvider clock,
     ILogger logger) : IUpstreamRegistry
@@ -25,6 +26,8 @@ internal sealed class UpstreamRegistry(
     /// <summary>Whether an endpoint may be asked now.</summary>
     public bool IsUp => breakers.Values.Any(breaker => !breaker.IsOpen);
 
+    public HeadUse Heads => heads;
+
     public RateLimit? RateLimit => accounts.Left;
 
     /// <summary>Those that ask here.</summary>
@@ -36,7 +39,7 @@ internal sealed class UpstreamRegistry(
             ? CredentialOptions.Anonymous
             : new CredentialOptions { Label = "client", Username = client.Username, Password = client.Secret };
         var account = new Account(shown.Name, new CredentialSource(options, shown, CredentialSource.ClientRefusalLifetime, clock), clock);
-        return new UpstreamRegistry(options, cluster, exchange, breakers, new([account]), metrics, clock, logger);
+        return new UpstreamRegistry(options, cluster, exchange, breakers, new([account]), heads, metrics, clock, logger);
     }
 
     public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)

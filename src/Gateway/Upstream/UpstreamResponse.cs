@@ -14,7 +14,7 @@ internal sealed class UpstreamResponse : IAsyncDisposable
     /// <summary>For 206: first byte and the whole length (null when <c>*</c>).</summary>
     public (long First, long Last, long? Whole)? ContentRange { get; init; }
 
-    /// <summary>Media type without parameters.</summary>
+    /// <summary>Media type in lower case, without parameters.</summary>
     public string? ContentType { get; init; }
 
     /// <summary>Docker-Content-Digest, where it is a digest; a claim, not a proof.</summary>

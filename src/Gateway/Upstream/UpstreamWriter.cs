@@ -62,10 +62,33 @@ internal sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName 
 
     private async Task<bool> HasAsync(UpstreamNoun noun, string reference, Digest digest, CancellationToken cancellationToken)
     {
-        await using var response = await registry.SendAsync(new(HttpMethod.Head, noun, name, reference), cancellationToken);
+        await using var response = await LookAsync(noun, reference, cancellationToken);
         // A tag may be bound to something else: there the claim must say it.
         var named = response.DigestClaim == digest || (reference == digest.ToString() && !response.Contradicts(digest));
         return response.Status == 200 && named;
+    }
+
+    /// <summary>By HEAD; by a GET whose body is given up where HEAD is of no use.</summary>
+    private async Task<UpstreamResponse> LookAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
+    {
+        var isUseless = registry.Heads.IsUseless(noun);
+        try
+        {
+            if (!isUseless)
+            {
+                var head = await registry.SendAsync(new(HttpMethod.Head, noun, name, reference), cancellationToken);
+                if (head.Status == 200) registry.Heads.Worked(noun);
+                // What is there and is said not to be is sent once more, which does no harm.
+                if (head.Status is 200 or 404) return head;
+                await head.DisposeAsync();
+            }
+        }
+        catch (UpstreamException e) when (e.IsOfRequest)
+        {
+        }
+        var get = await registry.SendAsync(new(HttpMethod.Get, noun, name, reference), cancellationToken);
+        if (get.Status == 200 && !isUseless) registry.Heads.Contradicted(noun);
+        return get;
     }
 
     /// <summary>The subject that the upstream took note of.</summary>

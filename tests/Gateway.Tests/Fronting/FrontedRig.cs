@@ -113,7 +113,7 @@ internal sealed class FrontedRig : IAsyncDisposable
     private FrontedRepository Backing(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
     {
         var cached = Volume.Cached("hub", name);
-        var pulled = new PullThroughRepository(cached, _upstreams["hub"], name, _fetches, TimeProvider.System);
+        var pulled = new PullThroughRepository(cached, _upstreams["hub"], name, _fetches, ManifestLimits.Plain, TimeProvider.System);
         var forwarder = new Forwarder(Volume, _upstreams["hub"], name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var staged = Volume.Staged("hub", name);
         return new FrontedRepository(
@@ -126,7 +126,7 @@ internal sealed class FrontedRig : IAsyncDisposable
         var name = RepositoryName.Parse(Name);
         var cached = Volume.Cached("hub", name);
         var client = new Credential(username, password);
-        var view = new PrivateRepositories(_fetches, TimeProvider.System).For(_upstreams["hub"], name, client, () => cached);
+        var view = new PrivateRepositories(_fetches, TimeProvider.System).For(_upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
         var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
         return new(

@@ -77,10 +77,11 @@ internal sealed class Rig : IAsyncDisposable
     /// <param name="upstream">Its key.</param>
     /// <param name="folder">Where its links lie; its key where left out.</param>
     /// <param name="fetches">The gateway's where left out.</param>
-    public PullThroughRepository Pull(string name, string upstream = "hub", string? folder = null, FetchTable? fetches = null)
+    /// <param name="limits">Bounds of a document; those without a policy where left out.</param>
+    public PullThroughRepository Pull(string name, string upstream = "hub", string? folder = null, FetchTable? fetches = null, ManifestLimits? limits = null)
     {
         var parsed = RepositoryName.Parse(name);
-        return new(Volume.Cached(folder ?? upstream, parsed), _upstreams[upstream], parsed, fetches ?? Fetches, Clock);
+        return new(Volume.Cached(folder ?? upstream, parsed), _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
     }
 
     /// <summary>What clients see under a policy; null admits everything.</summary>

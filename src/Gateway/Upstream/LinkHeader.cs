@@ -1,0 +1,73 @@
+namespace Gateway.Upstream;
+
+/// <summary>Reads <c>Link</c> headers (RFC 8288 §3): a list of targets, each with its own parameters.</summary>
+internal static class LinkHeader
+{
+    /// <summary>
+    /// The target of the first link whose <c>rel</c> has the relation type <c>next</c>, as written; null where there is none. What cannot be
+    /// read ends the header.
+    /// </summary>
+    /// <param name="header">All Link headers of an answer, joined by commas (RFC 9110 §5.3).</param>
+    public static string? Next(string header)
+    {
+        var rest = header.AsSpan();
+        while (true)
+        {
+            rest = rest.TrimStart(" \t,");
+            if (rest.IsEmpty || rest[0] != '<') return null;
+            var end = rest.IndexOf('>');
+            if (end < 0) return null;
+            var target = rest[1..end];
+            rest = rest[(end + 1)..];
+            if (ReadRelations(ref rest) is { } relations && relations.Split(' ').Contains("next", StringComparer.OrdinalIgnoreCase))
+                return target.ToString();
+        }
+    }
+
+    /// <summary>Reads one link's parameters; the value of the first <c>rel</c>, for further ones are ignored (RFC 8288 §3.3).</summary>
+    private static string? ReadRelations(ref ReadOnlySpan<char> rest)
+    {
+        string? relations = null;
+        while (true)
+        {
+            rest = rest.TrimStart(" \t");
+            if (rest.IsEmpty || rest[0] != ';') return relations;
+            rest = rest[1..].TrimStart(" \t");
+            var name = Take(ref rest, "=;, \t");
+            rest = rest.TrimStart(" \t");
+            var value = "";
+            if (!rest.IsEmpty && rest[0] == '=')
+            {
+                rest = rest[1..].TrimStart(" \t");
+                value = !rest.IsEmpty && rest[0] == '"' ? TakeQuoted(ref rest) : Take(ref rest, ";, \t");
+            }
+            if (name.Equals("rel", StringComparison.OrdinalIgnoreCase)) relations ??= value;
+        }
+    }
+
+    private static string Take(ref ReadOnlySpan<char> rest, string ends)
+    {
+        var length = rest.IndexOfAny(ends);
+        var taken = rest[..(length < 0 ? rest.Length : length)].ToString();
+        rest = rest[taken.Length..];
+        return taken;
+    }
+
+    /// <summary>A quoted string (RFC 9110 §5.6.4), which may hold commas and semicolons.</summary>
+    private static string TakeQuoted(ref ReadOnlySpan<char> rest)
+    {
+        var value = new System.Text.StringBuilder();
+        for (var i = 1; i < rest.Length; i++)
+        {
+            if (rest[i] == '"')
+            {
+                rest = rest[(i + 1)..];
+                return value.ToString();
+            }
+            if (rest[i] == '\\' && i + 1 < rest.Length) i++;
+            value.Append(rest[i]);
+        }
+        rest = default;
+        return value.ToString();
+    }
+}
