@@ -53,5 +53,6 @@ internal sealed class RecentManifests(TimeProvider clock)
         _refusals.Clear();
     }
 
-    private static Key KeyOf(UpstreamRepository source, Digest digest, ManifestLimits limits) => new(source.Key, source.Name, digest, limits);
+    private static Key KeyOf(UpstreamRepository source, Digest digest, ManifestLimits limits) =>
+        new(source.Key, source.Name, digest, limits);
 }

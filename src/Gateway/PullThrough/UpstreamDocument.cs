@@ -16,7 +16,8 @@ internal static class UpstreamDocument
     /// document says itself what it is, and only a type that contradicts it counts.
     /// </summary>
     public static string? ManifestTypeOf(UpstreamResponse response) =>
-        response.ContentType is { } type && (MediaTypes.IsManifest(type) || type is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
+        response.ContentType is { } type
+            && (MediaTypes.IsManifest(type) || type is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
             ? type
             : null;
 

@@ -11,7 +11,8 @@ namespace Gateway.PullThrough;
 /// </summary>
 /// <param name="limits">The policy's bounds of a document.</param>
 internal sealed class UpstreamReferrers(
-    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, ManifestLimits limits, TimeProvider clock, ILogger logger)
+    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, ManifestLimits limits, TimeProvider clock,
+    ILogger logger)
 {
     // Pages of one list, each at most 4 MiB; IBacking.MaxReferrers is reached before.
     private const int MaxPages = 16;
@@ -174,7 +175,8 @@ internal sealed class UpstreamReferrers(
     }
 
     private bool IsWithinLimits(Descriptor referrer) =>
-        referrer.Annotations.Sum(a => (long)Encoding.UTF8.GetByteCount(a.Key) + Encoding.UTF8.GetByteCount(a.Value)) <= limits.MaxAnnotationBytes;
+        referrer.Annotations.Sum(a => (long)Encoding.UTF8.GetByteCount(a.Key) + Encoding.UTF8.GetByteCount(a.Value))
+        <= limits.MaxAnnotationBytes;
 
     // What clients write into the index is not to be relied on (cosign 3.1: the config's type for the artifact's): each manifest says
     // itself what it is and whom it is about.

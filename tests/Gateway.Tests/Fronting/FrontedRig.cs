@@ -126,7 +126,8 @@ internal sealed class FrontedRig : IAsyncDisposable
         var name = RepositoryName.Parse(Name);
         var cached = Volume.Cached("hub", name);
         var client = new Credential(username, password);
-        var view = new PrivateRepositories(_fetches, TimeProvider.System).For(_upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
+        var view = new PrivateRepositories(_fetches, TimeProvider.System)
+            .For(_upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
         var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
         return new(

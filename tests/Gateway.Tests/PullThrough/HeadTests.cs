@@ -27,7 +27,8 @@ public sealed class HeadTests
     }
 
     /// <summary>Answers HEADs so, or redirects them to a store that does; GETs are answered as ever.</summary>
-    private static void RefuseHeads(ScriptedUpstream hub, ScriptedUpstream store, Func<ReceivedRequest, bool> which, int status, bool redirected)
+    private static void RefuseHeads(
+        ScriptedUpstream hub, ScriptedUpstream store, Func<ReceivedRequest, bool> which, int status, bool redirected)
     {
         var rule = hub.When(r => r.IsHead && which(r));
         _ = redirected ? rule.Redirect(new Uri(store.Url, "/signed")) : rule.Respond(status);

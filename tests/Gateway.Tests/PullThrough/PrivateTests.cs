@@ -27,7 +27,9 @@ public sealed class PrivateTests
     private static PrivateRepositories Views(Rig rig) => new(rig.Fetches, rig.Clock);
 
     private static PrivateRepository See(Rig rig, PrivateRepositories views, Credential? client) =>
-        views.For(rig.Upstream, RepositoryName.Parse(Rig.Name), client, ManifestLimits.Plain, () => rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
+        views.For(
+            rig.Upstream, RepositoryName.Parse(Rig.Name), client, ManifestLimits.Plain,
+            () => rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
 
     /// <summary>Pulls an image as the gate would, tag, manifest and layer.</summary>
     private static async Task<ScriptedImage> WarmAsync(Rig rig, PrivateRepository alice)

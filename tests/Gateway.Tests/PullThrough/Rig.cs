@@ -78,10 +78,12 @@ internal sealed class Rig : IAsyncDisposable
     /// <param name="folder">Where its links lie; its key where left out.</param>
     /// <param name="fetches">The gateway's where left out.</param>
     /// <param name="limits">Bounds of a document; those without a policy where left out.</param>
-    public PullThroughRepository Pull(string name, string upstream = "hub", string? folder = null, FetchTable? fetches = null, ManifestLimits? limits = null)
+    public PullThroughRepository Pull(
+        string name, string upstream = "hub", string? folder = null, FetchTable? fetches = null, ManifestLimits? limits = null)
     {
         var parsed = RepositoryName.Parse(name);
-        return new(Volume.Cached(folder ?? upstream, parsed), _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
+        var stored = Volume.Cached(folder ?? upstream, parsed);
+        return new(stored, _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
     }
 
     /// <summary>What clients see under a policy; null admits everything.</summary>

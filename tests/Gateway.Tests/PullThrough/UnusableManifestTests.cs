@@ -157,7 +157,10 @@ public sealed class UnusableManifestTests
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
         static string Entry(int i, int length) =>
-            $$$"""{"mediaType":"{{{MediaTypes.OciManifest}}}","digest":"sha256:{{{i:x64}}}","size":9,"annotations":{"a":"{{{new string('x', length)}}}"}}""";
+            $$$"""
+            {"mediaType":"{{{MediaTypes.OciManifest}}}","digest":"sha256:{{{i:x64}}}","size":9,
+             "annotations":{"a":"{{{new string('x', length)}}}"}}
+            """;
         var entries = string.Join(',', Enumerable.Range(1, 10).Select(i => Entry(i, 900)).Append(Entry(11, 2000)));
         rig.Hub.When(r => r.IsReferrers)
             .Respond(200, $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[{{entries}}]}""", MediaTypes.OciIndex);
