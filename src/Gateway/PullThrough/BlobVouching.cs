@@ -82,8 +82,8 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     }
 
     /// <summary>
-    /// Null where HEAD is of no use: refused (ECR Public answers 401 or 403), or a 404, which Harbor's proxy cache answers for every blob that
-    /// it has not fetched yet (goharbor/harbor#22609).
+    /// Null where HEAD is of no use: refused (ECR Public answers 401 or 403), or a 404, which Harbor's proxy cache answers for every blob
+    /// that it has not fetched yet (goharbor/harbor#22609).
     /// </summary>
     private async Task<Vouched?> HeadAsync(Digest digest)
     {

@@ -33,7 +33,9 @@ internal sealed class RecentManifests(TimeProvider clock)
     public UpstreamException? FindRefusal(UpstreamRepository source, Digest digest, ManifestLimits limits) =>
         _refusals.TryGet(KeyOf(source, digest, limits), out var why) ? why : null;
 
-    /// <summary>Remembers that a manifest can never be taken: each further question would be one more GET, which Docker Hub counts.</summary>
+    /// <summary>
+    /// Remembers that a manifest can never be taken: each further question would be one more GET, which Docker Hub counts.
+    /// </summary>
     public void Refuse(UpstreamRepository source, Digest digest, ManifestLimits limits, UpstreamException why) =>
         _refusals.Set(KeyOf(source, digest, limits), why, RefusalLifetime);
 

@@ -27,8 +27,9 @@ internal sealed class UpstreamManifests(
     }
 
     /// <summary>
-    /// For upstreams whose HEAD cannot be used: reads the tag's manifest, keeps it for who asks for it next, and says what its digest is. One
-    /// that can never be taken is remembered by its digest, as the answer to whoever asks for that. Throws <see cref="UpstreamException"/>.
+    /// For upstreams whose HEAD cannot be used: reads the tag's manifest, keeps it for who asks for it next, and says what its digest is.
+    /// One that can never be taken is remembered by its digest, as the answer to whoever asks for that. Throws <see
+    /// cref="UpstreamException"/>.
     /// </summary>
     public async Task<UpstreamTag> ReadTagAsync(TagName tag, Func<RateLimit, bool>? isHeldAt = null)
     {

@@ -27,8 +27,8 @@ internal sealed class HeadUse(TimeProvider clock)
     }
 
     /// <summary>
-    /// A HEAD of this kind was of no use, and GET worked. No more HEADs are sent for an hour, unless one of this kind was answered 200 within
-    /// an hour: then it is this one content that is odd, and a GET for each tag would spend the rate limit.
+    /// A HEAD of this kind was of no use, and GET worked. No more HEADs are sent for an hour, unless one of this kind was answered 200
+    /// within an hour: then it is this one content that is odd, and a GET for each tag would spend the rate limit.
     /// </summary>
     public void Contradicted(UpstreamNoun noun)
     {

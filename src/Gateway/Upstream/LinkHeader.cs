@@ -4,8 +4,8 @@ namespace Gateway.Upstream;
 internal static class LinkHeader
 {
     /// <summary>
-    /// The target of the first link whose <c>rel</c> has the relation type <c>next</c>, as written; null where there is none. What cannot be
-    /// read ends the header.
+    /// The target of the first link whose <c>rel</c> has the relation type <c>next</c>, as written; null where there is none. What cannot
+    /// be read ends the header.
     /// </summary>
     /// <param name="header">All Link headers of an answer, joined by commas (RFC 9110 §5.3).</param>
     public static string? Next(string header)

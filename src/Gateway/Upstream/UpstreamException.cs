@@ -53,8 +53,8 @@ internal sealed class UpstreamException(
     public bool IsFinal => Failure == UpstreamFailure.Misbehaving && !IsOfTokenServer;
 
     /// <summary>
-    /// Whether the endpoint refused this request, or answered it in a way that cannot be used, where another request for the same content may
-    /// work.
+    /// Whether the endpoint refused this request, or answered it in a way that cannot be used, where another request for the same content
+    /// may work.
     /// </summary>
     public bool IsOfRequest =>
         Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving && !IsOfAccount && !IsOfTokenServer;
