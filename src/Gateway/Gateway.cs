@@ -75,6 +75,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         }, new Dictionary<string, Func<string?>>
         {
             ["configuration"] = () => _notInForce, ["access"] = () => _current.Access.Problem,
+            ["content"] = () => volume.Damage.Warning,
         });
         _app.Lifetime.ApplicationStopping.Register(health.BeginStopping);
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);

@@ -65,7 +65,7 @@ internal sealed class Forwarder(
     /// <summary>False when it is nowhere.</summary>
     private async Task<bool> SendBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        if (volume.FindContent(blob.Digest) is not { } length) return await _writer.HasBlobAsync(blob.Digest, cancellationToken);
+        if (volume.FindContent(blob.Digest, blob.Size) is not { } length) return await _writer.HasBlobAsync(blob.Digest, cancellationToken);
         var started = clock.GetTimestamp();
         var isSent = false;
         await _writer.PutBlobAsync(blob.Digest, length, Open, cancellationToken);
@@ -77,7 +77,7 @@ internal sealed class Forwarder(
         ValueTask<Stream> Open(long offset, CancellationToken _)
         {
             isSent = true;
-            return new(volume.OpenStream(blob.Digest, offset) ?? throw Gone(blob.Digest));
+            return new(volume.OpenStream(blob.Digest, offset, length) ?? throw Gone(blob.Digest));
         }
     }
 

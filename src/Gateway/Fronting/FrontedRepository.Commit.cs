@@ -132,7 +132,7 @@ internal sealed partial class FrontedRepository
             if (operation is Operation.LinkBlob blob && isHere)
             {
                 // What the upstream has is not staged for the sake of what waits.
-                var isOnlyHere = !IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest) is not null;
+                var isOnlyHere = !IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest, blob.Size) is not null;
                 if (isOnlyHere || IsStaged(LinkKind.Blob, blob.Digest)) here.Add(operation);
                 continue;
             }

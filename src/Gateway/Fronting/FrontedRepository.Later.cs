@@ -27,7 +27,8 @@ internal sealed partial class FrontedRepository
                 $"{MaxWaiting} pushes wait for the upstream of this repository already; push again when it answers", null, RetryWhenFull);
         foreach (var blob in publication.Blobs)
         {
-            if (!IsStaged(LinkKind.Blob, blob.Digest) && !IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest) is null)
+            if (!IsStaged(LinkKind.Blob, blob.Digest) && !IsCached(LinkKind.Blob, blob.Digest)
+                && volume.FindContent(blob.Digest, blob.Size) is null)
                 return new CommitResult.Lacking(blob.Digest);
         }
         var (here, there) = Split(change, arrived: [], staying: publication.Digests);

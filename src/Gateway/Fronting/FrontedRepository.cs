@@ -31,15 +31,26 @@ internal sealed partial class FrontedRepository(
             : new Result<TagState>.Found(here, there.Provenance);
     }
 
-    public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
-        staged.ReadManifest(digest) is { } manifest
-            ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
-            : await pulled.ReadManifestAsync(digest, cancellationToken);
+    public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var here = await staged.ReadManifestAsync(digest, cancellationToken);
+        if (here is Result<StoredManifest>.Found) return here;
+        var there = await pulled.ReadManifestAsync(digest, cancellationToken);
+        return there is Result<StoredManifest>.Absent && here is Result<StoredManifest>.Unavailable ? here : there;
+    }
 
-    public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
-        await staged.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found
-            ? found
-            : await pulled.OpenBlobAsync(digest, use, cancellationToken);
+    public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        var here = await staged.OpenBlobAsync(digest, use, cancellationToken);
+        if (here is Result<IContent>.Found) return here;
+        var there = await pulled.OpenBlobAsync(digest, use, cancellationToken);
+        return there is Result<IContent>.Absent && here is Result<IContent>.Unavailable ? here : there;
+    }
+
+    public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
+        IsStaged(kind, digest)
+            ? staged.HasBytesAsync(kind, digest, size, cancellationToken)
+            : pulled.HasBytesAsync(kind, digest, size, cancellationToken);
 
     public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
         IsStaged(LinkKind.Blob, blob.Digest) ? new(new Kept(null, 0)) : pulled.KeepAsync(blob, cancellationToken);

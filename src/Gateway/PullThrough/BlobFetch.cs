@@ -177,7 +177,7 @@ internal sealed class BlobFetch
     private async Task FetchAsync(CancellationToken cancellationToken)
     {
         using var slot = await _table.EnterAsync(Sources.Current, cancellationToken);
-        if (_table.IsOnDisk(Digest)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
+        if (_table.IsOnDisk(Digest, Length)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
         _file = _table.OpenFile(Digest, Length)
             ?? throw new FetchException(FetchFailure.NoRoom, $"there is no room to keep {Digest}");
         if (Length < _file.LeftBehind) throw Wrong(null, $"a part of {_file.LeftBehind} bytes was left behind, {Length} were expected");

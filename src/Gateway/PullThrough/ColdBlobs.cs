@@ -38,7 +38,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     /// <summary>Fetches a blob that a manifest of the repository names, for nobody yet; one that is being fetched is waited for.</summary>
     public async ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        if (table.IsOnDisk(blob.Digest)) return new(null, 0);
+        if (table.IsOnDisk(blob.Digest, blob.Size)) return new(null, 0);
         try
         {
             var (fetch, _) = table.Join(blob.Digest, blob.Size, source);
@@ -64,7 +64,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
 
     private async ValueTask<Result<IContent>> HeadAsync(Digest digest, BlobVouching.Vouched vouched, CancellationToken cancellationToken)
     {
-        if (await FindAsync(digest, BlobUse.Head, cancellationToken) is { } kept) return kept;
+        if (await FindAsync(digest, vouched.Size, BlobUse.Head, cancellationToken) is { } kept) return kept;
         var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: true, cancellationToken) : null);
         var provenance =
             new Provenance { Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status };
@@ -89,7 +89,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             }
             catch (FetchException e) when (e.Failure is FetchFailure.OnDisk or FetchFailure.Stopped && tries < MaxTries)
             {
-                if (await FindAsync(digest, use, cancellationToken) is { } kept) return kept;
+                if (await FindAsync(digest, size, use, cancellationToken) is { } kept) return kept;
             }
             // Nothing of it was sent yet: once more, now from another endpoint where there is one.
             catch (FetchException e) when (e.Failure == FetchFailure.Wrong && table.IsSuspect(digest) && tries == 1)
@@ -157,10 +157,11 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     }
 
     // After vouching, so that the link, which a full volume does not take, may be missing.
-    private async ValueTask<Result<IContent>.Found?> FindAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    private async ValueTask<Result<IContent>.Found?> FindAsync(
+        Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {
         if (await stored.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found) return found;
-        return stored.OpenUnlinked(digest) is { } content
+        return stored.OpenUnlinked(digest, size) is { } content
             ? new(content, Storage.Provenance.Hit with { Upstream = source.Key })
             : null;
     }

@@ -76,8 +76,9 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// <summary>Whether wrong bytes came for this digest lately: then nothing of it is sent before all of it is verified.</summary>
     public bool IsSuspect(Digest digest) => _suspects.TryGet(digest, out _);
 
-    /// <summary>Whether the content is in some root already.</summary>
-    public bool IsOnDisk(Digest digest) => volume.FindContent(digest) is not null;
+    /// <summary>Whether the content is whole in some root already.</summary>
+    /// <param name="length">Bytes that it has; null when nobody has said.</param>
+    public bool IsOnDisk(Digest digest, long? length) => volume.FindContent(digest, length ?? -1) is not null;
 
     /// <summary>Starts the fetch of a digest, or joins it; the caller leaves it when done. The source has vouched for the digest.</summary>
     public (BlobFetch Fetch, bool Joined) Join(Digest digest, long? length, UpstreamRepository source)

@@ -91,6 +91,9 @@ internal sealed class PrivateRepository : IBacking
             ? await _kept.ReadLinkAsync(digest, kind, cancellationToken)
             : null;
 
+    public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
+        _kept.HasBytesAsync(kind, digest, size, cancellationToken);
+
     public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _proof.Holds ? _kept.Manifests(algorithm) : [];
 
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>

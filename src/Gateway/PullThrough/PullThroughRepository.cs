@@ -67,6 +67,9 @@ internal sealed class PullThroughRepository : IBacking
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         _stored.ReadLinkAsync(digest, kind, cancellationToken);
 
+    /// <summary>What was evicted is fetched again.</summary>
+    public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) => new(true);
+
     public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
         _referrers.ListAsync(subject, cancellationToken);
 

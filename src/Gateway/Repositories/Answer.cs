@@ -87,5 +87,9 @@ internal abstract record Answer<T>(Provenance Provenance)
     public sealed record Superseded() : Answer<T>(Provenance.Local);
 
     /// <summary>Not to be known now: 503 with Retry-After.</summary>
-    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Answer<T>(Provenance);
+    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Answer<T>(Provenance)
+    {
+        /// <summary>See <see cref="Result{T}.Unavailable.IsDamaged"/>.</summary>
+        public bool IsDamaged { get; init; }
+    }
 }

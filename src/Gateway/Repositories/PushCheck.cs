@@ -61,14 +61,15 @@ internal static class PushCheck
     /// <summary>A blob that the repository has, or that its upstream gives when it is asked.</summary>
     public static async ValueTask<Result<Link>> FindBlobAsync(this IBacking backing, Digest digest, CancellationToken cancellationToken)
     {
-        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link)
+        if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link
+            && await backing.HasBytesAsync(LinkKind.Blob, digest, link.Size, cancellationToken))
             return new Result<Link>.Found(link, Provenance.Hit);
         switch (await backing.OpenBlobAsync(digest, BlobUse.Head, cancellationToken))
         {
             case Result<IContent>.Found { Value: var content } found:
                 await content.DisposeAsync();
                 return new Result<Link>.Found(new(content.Length ?? -1, default, default), found.Provenance);
-            case Result<IContent>.Unavailable no:
+            case Result<IContent>.Unavailable { IsDamaged: false } no:
                 return new Result<Link>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
             case var no:
                 return new Result<Link>.Absent(no.Provenance);
@@ -95,8 +96,9 @@ internal static class PushCheck
             };
         }
         var read = await backing.ReadManifestAsync(child.Digest, cancellationToken);
-        if (read is Result<StoredManifest>.Unavailable later) return NotNow(later);
-        if (read is not Result<StoredManifest>.Found { Value: var stored })
+        if (read is Result<StoredManifest>.Unavailable { IsDamaged: false } later) return NotNow(later);
+        if (read is not Result<StoredManifest>.Found { Value: var stored }
+            || (stored.IsStored && !await backing.HasBytesAsync(LinkKind.Manifest, child.Digest, stored.Bytes.Length, cancellationToken)))
             return Missing(name, child, "push the manifests of an index before the index");
         if (stored.Bytes.Length != child.Size) return WrongSize(name, child, stored.Bytes.Length);
         return stored.Manifest.MediaType == child.MediaType

@@ -20,7 +20,10 @@ internal sealed partial class Repository
         return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
         {
             Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),
-            Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
+            Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
+            {
+                IsDamaged = no.IsDamaged,
+            },
             var no => new Answer<IContent>.Absent(no.Provenance),
         };
     }
@@ -103,7 +106,7 @@ internal sealed partial class Repository
             var opened = await from.OpenBlobAsync(there, digest, BlobUse.Head, cancellationToken);
             if (opened is not Answer<IContent>.Found { Value: var content }) return false;
             await content.DisposeAsync();
-            if (volume.FindContent(digest) is not { } size) return false;
+            if (volume.FindContent(digest, content.Length ?? -1) is not { } size) return false;
             var change = By(asker, new([new Operation.LinkBlob(digest, size)]));
             if (await backing.CommitAsync(change, cancellationToken) is not CommitResult.Committed) return false;
             recent.Note(digest, Name);

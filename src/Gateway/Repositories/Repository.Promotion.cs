@@ -59,7 +59,7 @@ internal sealed partial class Repository
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker, why), Provenance.Local);
         var blobs = moved.SelectMany(m => m.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
-        if (blobs.FirstOrDefault(b => volume.FindContent(b.Digest) is null) is { } absent)
+        if (blobs.FirstOrDefault(b => volume.FindContent(b.Digest, b.Size) is null) is { } absent)
             return new Answer<PushedManifest>.Invalid(
                 RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
                 $"{absent.Digest} of {source.Name} is not kept here; pull {source.Name}@{manifest.Digest} through this gateway, "

@@ -58,7 +58,7 @@ internal sealed partial class Repository
             case Result<StoredManifest>.Found found:
                 return await AdmitFetchedAsync(asker, found.Value, tag, null, found.Provenance, cancellationToken);
             case Result<StoredManifest>.Unavailable no:
-                return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+                return new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance) { IsDamaged = no.IsDamaged };
             case var no:
                 return new Answer<StoredManifest>.Absent(no.Provenance);
         }

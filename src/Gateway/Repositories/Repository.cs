@@ -30,7 +30,9 @@ internal sealed partial class Repository(
     /// taken, "not now" would (containerd and others go on after 200 and 404 alone).
     /// </summary>
     public Answer<T> BeforePush<T>(Asker asker, Answer<T> answer) =>
-        !takesPushesLater || answer is not Answer<T>.Unavailable { Why: var why } ? answer
+        // What has gone bad here is pushed again only by a client that does not find it.
+        answer is Answer<T>.Unavailable { IsDamaged: true } ? new Answer<T>.Absent(answer.Provenance)
+        : !takesPushesLater || answer is not Answer<T>.Unavailable { Why: var why } ? answer
         : !asker.MayPush ? answer with { SparesPushers = true }
         : new Answer<T>.Absent(answer.Provenance with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') });
 

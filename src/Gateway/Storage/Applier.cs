@@ -111,7 +111,7 @@ internal sealed class Applier(Volume volume)
         try
         {
             volume.Files.Write(root.Data(digest), bytes);
-            volume.Manifests.Remove(digest);
+            volume.Replaced(root, digest);
         }
         catch (IOException) when (Volume.Holds(root, digest, bytes))
         {
@@ -125,10 +125,10 @@ internal sealed class Applier(Volume volume)
         if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
         // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
-        if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest) is null) return;
+        if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest, o.Size) is null) return;
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
         // They went with another's last link since the change was prepared.
-        if (root.Lifetime == Lifetime.Staged && !Disk.HasFile(root.Data(o.Digest))) volume.Borrow(root, o.Digest);
+        if (root.Lifetime == Lifetime.Staged) volume.Borrow(root, o.Digest, o.Size);
         if (known is null || (isReplay && known is { IsAlias: false }))
             volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
         volume.Links.Write(

@@ -82,7 +82,7 @@ internal sealed class FetchFiles(string folder, Volume volume)
         volume.Eviction.Publish(file.Digest, length, () =>
         {
             SmallFiles.Move(PartOf(file.Digest), volume.CachedRoot.Data(file.Digest));
-            volume.OpenFiles.Forget(Lifetime.Cached, file.Digest);
+            volume.Replaced(volume.CachedRoot, file.Digest);
         });
     }
 

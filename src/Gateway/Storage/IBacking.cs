@@ -29,6 +29,13 @@ internal interface IBacking
     ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Whether the bytes that a link of this repository stands for can be had: whole and here, or from the upstream that vouched for them.
+    /// Never asks an upstream.
+    /// </summary>
+    /// <param name="size">Bytes; negative when unknown.</param>
+    ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken);
+
+    /// <summary>
     /// Descriptors of the manifests that name this subject, sorted by digest, all of them (at most <see cref="MaxReferrers"/>), fallback
     /// tags merged.
     /// </summary>
@@ -164,7 +171,8 @@ internal enum LinkKind : byte
 /// <param name="Parent">Of a blob: the manifest that last admitted it; empty when none has.</param>
 /// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under
 /// sha256).</param>
-internal readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false);
+/// <param name="IsMeasured">Whether the size is that of the file as it was found: nobody has said that it is right.</param>
+internal readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false, bool IsMeasured = false);
 
 /// <summary>Whether a blob is here, after it was asked for ahead of need.</summary>
 /// <param name="Problem">Why it is not; null when it is.</param>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -9,6 +10,12 @@ namespace Gateway.Storage;
 internal sealed class Links(LinkIndex index)
 {
     private const byte Alias = 1;
+    private const byte Measured = 2;
+
+    /// <summary>Sizes that are remembered while the index is closed or off; some 100 bytes each. Of more the file is believed.</summary>
+    private const int MaxSizes = 16_384;
+
+    private readonly ConcurrentDictionary<LinkKey, long> _sizes = new();
 
     public Link? Find(StoredRepository repository, LinkKind kind, Digest digest)
     {
@@ -24,8 +31,10 @@ internal sealed class Links(LinkIndex index)
             }
             // A record of an earlier start loses its verdict: what took it away since may be younger than what the index recovered.
             if (index.TryRead(key, out record)) record = record with { Revision = 0, Outcome = 0, Until = 0 };
-            else record = new() { Size = Disk.LengthOf(repository.Root.Data(target)) ?? -1 };
-            record.Flags = target == digest ? (byte)0 : Alias;
+            else if (_sizes.TryGetValue(key, out var said)) record = new() { Size = said };
+            else if (Disk.LengthOf(repository.Root.Data(target)) is { } length) record = new() { Size = length, Flags = Measured };
+            else record = new() { Size = -1 };
+            record.Flags = (byte)((record.Flags & Measured) | (target == digest ? 0 : Alias));
             index.Write(key, record);
             return ToLink(record);
         }
@@ -33,11 +42,13 @@ internal sealed class Links(LinkIndex index)
 
     public void Write(StoredRepository repository, LinkKind kind, Digest digest, Link link)
     {
+        var key = Key(repository, kind, digest);
         lock (repository.State.Links)
         {
-            index.Write(Key(repository, kind, digest), new LinkRecord
+            if (!index.IsOn) NoteSize(key, link);
+            index.Write(key, new LinkRecord
             {
-                Flags = link.IsAlias ? Alias : (byte)0,
+                Flags = (byte)((link.IsAlias ? Alias : 0) | (link.IsMeasured ? Measured : 0)),
                 Size = link.Size,
                 Revision = link.Verdict.Revision,
                 Outcome = link.Verdict.Outcome,
@@ -47,12 +58,20 @@ internal sealed class Links(LinkIndex index)
         }
     }
 
+    private void NoteSize(LinkKey key, Link link)
+    {
+        if (link.IsMeasured || link.Size < 0) return;
+        if (_sizes.Count >= MaxSizes) _sizes.Clear();
+        _sizes[key] = link.Size;
+    }
+
     /// <summary>Takes a link away with <paramref name="remove"/>, which removes the file, and out of the index.</summary>
     public void Remove(StoredRepository repository, LinkKind kind, Digest digest, Action remove)
     {
         lock (repository.State.Links)
         {
             index.Remove(Key(repository, kind, digest));
+            _sizes.TryRemove(Key(repository, kind, digest), out _);
             remove();
         }
     }
@@ -61,5 +80,5 @@ internal sealed class Links(LinkIndex index)
         LinkKey.Of((byte)repository.Root.Lifetime, repository.Path, kind, digest);
 
     private static Link ToLink(in LinkRecord record) =>
-        new(record.Size, record.Verdict, record.Parent.ToDigest(), (record.Flags & Alias) != 0);
+        new(record.Size, record.Verdict, record.Parent.ToDigest(), (record.Flags & Alias) != 0, (record.Flags & Measured) != 0);
 }

@@ -36,6 +36,16 @@ internal static partial class Log
     public static partial void ClockIsBehind(ILogger logger, TimeSpan behind, DateTimeOffset latest, string file);
 
     [LoggerMessage(
+        2010, LogLevel.Warning,
+        "Cached content {Digest} was damaged on the disk ({Length} bytes there); it was removed, and will be fetched when it is asked for")]
+    public static partial void CacheDamaged(ILogger logger, Gateway.Oci.Digest digest, long length);
+
+    [LoggerMessage(
+        2011, LogLevel.Error,
+        "Pushed content {Digest} is damaged on the disk ({Length} bytes in {File}) and is not served: push it again, or restore the file")]
+    public static partial void Damaged(ILogger logger, Gateway.Oci.Digest digest, long length, string file);
+
+    [LoggerMessage(
         2009, LogLevel.Warning, "The latest moment could not be noted; a clock that is set back before the next start may go unnoticed")]
     public static partial void MomentNotNoted(ILogger logger, Exception exception);
 

@@ -20,22 +20,30 @@ internal sealed class OpenFiles : IDisposable
     /// <summary>Opens the bytes of some content for one reader; null when they are not in this root.</summary>
     public OpenFile? Open(Root root, Digest digest)
     {
-        long removals;
-        lock (_lock)
+        if (TryHold(root.Lifetime, digest, out var removals) is { } known)
         {
-            if (_byContent.TryGetValue((root.Lifetime, digest), out var node))
-            {
-                _recent.Remove(node);
-                _recent.AddFirst(node);
-                node.Value.Hold();
-                return node.Value;
-            }
-            removals = _removals;
+            // What was cut off or removed by another hand than ours is looked for anew; fstat(2) takes 0.3 µs.
+            if (Disk.Find(known.Handle) is { Names: > 0, Length: var length } && length == known.Length) return known;
+            known.Release();
+            Forget(root.Lifetime, digest);
         }
         if (Disk.Open(root.Data(digest), FileOptions.Asynchronous) is not { } handle) return null;
         var opened = new OpenFile(root.Lifetime, digest, handle);
         Keep(opened, removals);
         return opened;
+    }
+
+    private OpenFile? TryHold(Lifetime lifetime, Digest digest, out long removals)
+    {
+        lock (_lock)
+        {
+            removals = _removals;
+            if (!_byContent.TryGetValue((lifetime, digest), out var node)) return null;
+            _recent.Remove(node);
+            _recent.AddFirst(node);
+            node.Value.Hold();
+            return node.Value;
+        }
     }
 
     /// <summary>Lets go of some content that was removed or replaced; its readers keep it until they are done.</summary>

@@ -55,5 +55,9 @@ internal abstract record Result<T>(Provenance Provenance)
     /// <summary>
     /// Cannot be answered now. <paramref name="Why"/> is one line fit for a client; <paramref name="RetryAfter"/> where it is known.
     /// </summary>
-    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Result<T>(Provenance);
+    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Result<T>(Provenance)
+    {
+        /// <summary>The bytes were pushed and have gone bad on the disk: whoever has them should push them again.</summary>
+        public bool IsDamaged { get; init; }
+    }
 }

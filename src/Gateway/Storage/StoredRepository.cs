@@ -46,11 +46,15 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     }
 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
-        ValueTask.FromResult<Result<StoredManifest>>(ReadManifest(digest) is { } manifest
-            ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
+        ValueTask.FromResult<Result<StoredManifest>>(
+            ReadManifest(digest) is { } manifest ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
+            : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
             : new Result<StoredManifest>.Absent(Provenance.Local));
 
-    /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone.</summary>
+    private bool IsDamaged(Digest manifest) =>
+        volume.Damage.Count > 0 && volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
+
+    /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone or damaged.</summary>
     public StoredManifest? ReadManifest(Digest digest)
     {
         if (volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
@@ -63,41 +67,83 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     {
         var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
         if (target.IsEmpty || volume.ReadWhole(Root, target) is not { } bytes) return null;
-        // Damaged on the disk, or half written by a power cut: absent, so that a push or a fetch brings it again.
-        if (Digest.Of(bytes, target.Algorithm) != target) return null;
         var (manifest, _) = ManifestReader.Read(bytes, null, Volume.ReadBackLimits);
         if (manifest is null) return null;
+        foreach (var blob in manifest.Blobs)
+        {
+            // Where the index was lost, manifests say again how many bytes there must be.
+            if (volume.Links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
+                volume.Links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
+        }
         var stored = new StoredManifest(digest, manifest, bytes);
         volume.Manifests.Add(stored);
         return stored;
     }
 
-    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
-        ValueTask.FromResult<Result<IContent>>(OpenBlob(digest) is { } content
-            ? new Result<IContent>.Found(content, Provenance.Hit)
-            : new Result<IContent>.Absent(Provenance.Local));
-
-    private FileContent? OpenBlob(Digest digest)
+    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link) return null;
-        return OpenContent(digest, link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest);
+        if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link)
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(Provenance.Local));
+        var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        if (OpenContent(digest, target, link.Size, out var isUnfit) is { } content)
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Found(content, Provenance.Hit));
+        return isUnfit
+            ? SettleAsync(digest, target, link)
+            : ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(Provenance.Local));
     }
+
+    /// <summary>
+    /// The link says another size than the files have. The digest decides: where the bytes are right, what the link says is mended.
+    /// </summary>
+    private async ValueTask<Result<IContent>> SettleAsync(Digest digest, Digest target, Link link)
+    {
+        var examined = await volume.Damage.ExamineAsync(target);
+        if (examined.Length is { } length)
+        {
+            volume.Links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
+            if (OpenContent(digest, target, length, out _) is { } content) return new Result<IContent>.Found(content, Provenance.Hit);
+        }
+        return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
+            ? Damaged<IContent>(digest)
+            : new Result<IContent>.Absent(Provenance.Local);
+    }
+
+    private Result<T>.Unavailable Damaged<T>(Digest digest) =>
+        new(null, $"{digest} of {Path} is damaged on the disk of this gateway; push it again, or ask the operator to restore it",
+            Provenance.Local) { IsDamaged = true };
 
     /// <summary>
     /// Opens what is here of a blob, under whatever name: only for who knows otherwise that the repository has it, where a full volume
     /// takes no link.
     /// </summary>
-    public IContent? OpenUnlinked(Digest digest) => OpenContent(digest, digest);
+    /// <param name="size">Bytes; null when unknown.</param>
+    public IContent? OpenUnlinked(Digest digest, long? size) => OpenContent(digest, digest, size ?? -1, out _);
 
-    private FileContent? OpenContent(Digest digest, Digest target)
+    private FileContent? OpenContent(Digest digest, Digest target, long size, out bool isUnfit)
     {
-        if (volume.OpenContent(Root, target) is not { } file) return null;
+        if (volume.OpenContent(Root, target, size, out isUnfit) is not { } file) return null;
         volume.Eviction.Used(target);
         return new FileContent(file, digest);
     }
 
     public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(new Kept(volume.FindContent(blob.Digest) is null ? $"{blob.Digest} is not here" : null, 0));
+        ValueTask.FromResult(new Kept(volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
+
+    public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
+    {
+        var target = SmallFiles.ReadLink(Root.Link(Path, kind, digest));
+        if (target.IsEmpty) return false;
+        if (volume.FindContent(target, size) is null)
+        {
+            if (kind == LinkKind.Manifest || await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found)
+                return false;
+            await using var content = found.Value;
+            size = content.Length ?? -1;
+        }
+        // What was removed here by hand may still be in the cache, where it does not stay.
+        if (Root.Lifetime != Lifetime.Cached) volume.Borrow(Root, target, size);
+        return true;
+    }
 
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         ValueTask.FromResult(volume.Links.Find(this, kind, digest));
@@ -222,7 +268,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } large)
             volume.WriteFlushed(Root, large.Digest, large.Bytes.Span);
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
-            && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is null)
-            volume.Borrow(Root, blob.Digest);
+            && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
+            volume.Borrow(Root, blob.Digest, blob.Size);
     }
 }

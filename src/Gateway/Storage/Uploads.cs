@@ -181,7 +181,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         if (Disk.HasFile(Data(id)))
         {
             SmallFiles.Move(Data(id), root.Data(digest));
-            volume.OpenFiles.Forget(root.Lifetime, digest);
+            volume.Replaced(root, digest);
         }
         End(id);
     }

@@ -8,61 +8,102 @@ internal sealed partial class Volume
     // Chosen: as many writes of large manifests and borrowed blobs may wait for the disk at once.
     private readonly Lock[] _durable = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
 
-    /// <summary>Length of the bytes of this content in any root; null when they are in none.</summary>
-    public long? FindContent(Digest digest) =>
-        Disk.LengthOf(KeptRoot.Data(digest))
-        ?? Disk.LengthOf(CachedRoot.Data(digest))
-        ?? Disk.LengthOf(StagedRoot.Data(digest));
+    /// <summary>What is not on the disk as it should be.</summary>
+    public Damage Damage { get; }
 
-    /// <summary>Opens some content, looking in this root first and in the others then.</summary>
-    public OpenFile? OpenContent(Root first, Digest digest)
+    /// <summary>Where some content may lie, what is pushed first.</summary>
+    public IReadOnlyList<Root> Roots => _roots ??= [KeptRoot, CachedRoot, StagedRoot];
+
+    private Root[]? _roots;
+
+    /// <summary>Length of some content's bytes, in whichever root they are whole; null when they are in none.</summary>
+    /// <param name="size">Bytes that the content has; negative when nobody has said.</param>
+    public long? FindContent(Digest digest, long size)
     {
-        if (OpenFiles.Open(first, digest) is { } own) return own;
-        foreach (var root in RootsBut(first))
+        foreach (var root in Roots)
         {
-            if (OpenFiles.Open(root, digest) is { } file) return file;
+            if (Has(root, digest, size) is { } length) return length;
         }
         return null;
     }
 
-    private IEnumerable<Root> RootsBut(Root one)
+    /// <summary>Length of the bytes that a root has of some content; null when it has none, or not as many as there must be.</summary>
+    private long? Has(Root root, Digest digest, long size) =>
+        Disk.LengthOf(root.Data(digest)) is { } length && Fits(digest, length, size) && !Damage.IsKnown(root, digest) ? length : null;
+
+    // A power cut leaves empty files first of all, and of those the digest alone says enough.
+    private static bool Fits(Digest digest, long length, long size) =>
+        size >= 0 ? length == size : length > 0 || Digest.Of([], digest.Algorithm) == digest;
+
+    /// <summary>Opens some content, looking in this root first and in the others then; null when none has it whole.</summary>
+    /// <param name="size">As of <see cref="FindContent"/>.</param>
+    /// <param name="isUnfit">Whether a root has a file of it that has another size, or is damaged.</param>
+    public OpenFile? OpenContent(Root first, Digest digest, long size, out bool isUnfit)
     {
-        if (one != KeptRoot) yield return KeptRoot;
-        if (one != CachedRoot) yield return CachedRoot;
-        if (one != StagedRoot) yield return StagedRoot;
+        isUnfit = false;
+        if (Open(first, ref isUnfit) is { } own) return own;
+        foreach (var root in Roots)
+        {
+            if (root != first && Open(root, ref isUnfit) is { } file) return file;
+        }
+        return null;
+
+        OpenFile? Open(Root root, ref bool isUnfit)
+        {
+            if (OpenFiles.Open(root, digest) is not { } file) return null;
+            if (Fits(digest, file.Length, size) && !Damage.IsKnown(root, digest)) return file;
+            isUnfit = true;
+            file.Release();
+            return null;
+        }
     }
 
-    /// <summary>Some content from an offset on, in whichever root it is; null when it is in none.</summary>
-    public Stream? OpenStream(Digest digest, long offset)
+    /// <summary>Some content from an offset on, in whichever root it is whole; null when it is in none.</summary>
+    /// <param name="size">As of <see cref="FindContent"/>.</param>
+    public Stream? OpenStream(Digest digest, long offset, long size)
     {
         foreach (var root in (Root[])[StagedRoot, KeptRoot, CachedRoot])
         {
-            if (Disk.Open(root.Data(digest), FileOptions.Asynchronous) is { } file)
+            if (Has(root, digest, size) is not null && Disk.Open(root.Data(digest), FileOptions.Asynchronous) is { } file)
                 return new FileStream(file, FileAccess.Read, bufferSize: 0, isAsync: true) { Position = offset };
         }
         return null;
     }
 
-    /// <summary>Reads some content whole; null when it is in no root, or longer than any manifest.</summary>
+    /// <summary>
+    /// Reads some content whole, from this root first and the others then, and checks its digest; null when it is in no root, or longer
+    /// than any manifest.
+    /// </summary>
     public byte[]? ReadWhole(Root first, Digest digest)
     {
-        if (OpenContent(first, digest) is not { } file) return null;
-        try
+        foreach (var root in Roots.OrderBy(root => root != first))
         {
-            if (file.Length > ReadBackLimits.MaxBytes) return null;
-            var bytes = new byte[file.Length];
-            for (var at = 0; at < bytes.Length;)
+            if (Damage.IsKnown(root, digest) || OpenFiles.Open(root, digest) is not { } file) continue;
+            try
             {
-                var count = RandomAccess.Read(file.Handle, bytes.AsSpan(at), at);
-                if (count == 0) return null;
-                at += count;
+                if (Read(file) is not { } bytes) continue;
+                if (Digest.Of(bytes, digest.Algorithm) == digest) return bytes;
             }
-            return bytes;
+            finally
+            {
+                file.Release();
+            }
+            Damage.Found(root, digest);
         }
-        finally
+        return null;
+    }
+
+    private static byte[]? Read(OpenFile file)
+    {
+        if (file.Length > ReadBackLimits.MaxBytes) return null;
+        var bytes = new byte[file.Length];
+        for (var at = 0; at < bytes.Length;)
         {
-            file.Release();
+            var count = RandomAccess.Read(file.Handle, bytes.AsSpan(at), at);
+            if (count == 0) return bytes[..at];
+            at += count;
         }
+        return bytes;
     }
 
     /// <summary>Whether these bytes are what a root has under this digest; a file that a power cut left wrong is not.</summary>
@@ -80,24 +121,40 @@ internal sealed partial class Volume
         {
             if (Holds(root, digest, bytes)) return;
             Files.Write(root.Data(digest), bytes, flush: true);
+            Replaced(root, digest);
             FlushNames(root, digest);
         }
+    }
+
+    /// <summary>
+    /// A root has another file under this digest than before: what was opened, read or found wrong of the one before is forgotten. Whatever
+    /// puts a file in its place says so here.
+    /// </summary>
+    public void Replaced(Root root, Digest digest)
+    {
+        OpenFiles.Forget(root.Lifetime, digest);
+        Manifests.Remove(digest);
+        Damage.Healed(root, digest);
     }
 
     /// <summary>
     /// Gives a root, durably, the bytes that another one has: from then on the other may lose them. Throws
     /// <see cref="FileNotFoundException"/> when all have.
     /// </summary>
-    public void Borrow(Root root, Digest digest)
+    /// <param name="size">As of <see cref="FindContent"/>.</param>
+    public void Borrow(Root root, Digest digest, long size)
     {
         var to = root.Data(digest);
         lock (DurableOf(digest))
         {
-            if (Disk.HasFile(to)) return;
-            var from = RootsBut(root).Select(other => other.Data(digest)).FirstOrDefault(Disk.HasFile)
+            if (Has(root, digest, size) is not null) return;
+            var from = Roots.FirstOrDefault(other => other != root && Has(other, digest, size) is not null)?.Data(digest)
                 ?? throw new FileNotFoundException($"the bytes of {digest} are in no root", to);
             Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            // One of another size: it has gone bad.
+            File.Delete(to);
             Files.LinkOrCopy(from, to);
+            Replaced(root, digest);
             FlushNames(root, digest);
         }
         if (root != CachedRoot && Disk.Find(CachedRoot.Data(digest)) is { Names: > 1 }) Eviction.Forget(digest);
@@ -109,11 +166,11 @@ internal sealed partial class Volume
     /// </summary>
     public void GiveToCache(Digest digest, long size)
     {
-        if (Disk.HasFile(CachedRoot.Data(digest)) || size > Eviction.MaxBytes || FreeBytes < Fetches.KeepFree) return;
+        if (Has(CachedRoot, digest, size) is not null || size > Eviction.MaxBytes || FreeBytes < Fetches.KeepFree) return;
         try
         {
             Eviction.MakeRoom(size);
-            Borrow(CachedRoot, digest);
+            Borrow(CachedRoot, digest, size);
             if (Disk.Find(CachedRoot.Data(digest)) is { Names: 1 }) Eviction.Stored(digest, size);
         }
         catch (IOException e)

@@ -37,6 +37,7 @@ internal sealed partial class Volume : IAsyncDisposable
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
         StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
         Files = new(folders.Temporary, folders.Durability);
+        Damage = new(this);
         Steady = new(clock, folders, logger);
         Trash = new(folders.Trash, clock);
         Catalog = new(KeptRoot);
@@ -291,6 +292,7 @@ internal sealed partial class Volume : IAsyncDisposable
         await Eviction.DisposeAsync();
         await _index.DisposeAsync();
         OpenFiles.Dispose();
+        Damage.Dispose();
         if (_lock is not null) await _lock.DisposeAsync();
         Durability.Dispose();
     }

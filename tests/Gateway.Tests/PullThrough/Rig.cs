@@ -144,7 +144,7 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Waits until no fetch is under way: what was verified is on disk then.</summary>
     public Task SettleAsync() => UntilAsync(() => Fetches.Count == 0);
 
-    public bool IsKept(string digest) => Volume.FindContent(D(digest)) is not null;
+    public bool IsKept(string digest) => Volume.FindContent(D(digest), size: -1) is not null;
 
     /// <summary>Files left in <c>fetches/</c>.</summary>
     public string[] Parts => Directory.GetFiles(Path.Combine(_folder, "gateway", "fetches"));

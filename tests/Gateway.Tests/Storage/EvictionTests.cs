@@ -38,7 +38,7 @@ public sealed class EvictionTests : IAsyncLifetime
 
     private async Task<bool> IsThereAsync(Digest digest) => await VolumeRig.ReadAsync(Cached, digest) != "absent";
 
-    private bool IsOnDisk(Digest digest) => _rig.Volume.FindContent(digest) is not null;
+    private bool IsOnDisk(Digest digest) => _rig.Volume.FindContent(digest, size: -1) is not null;
 
     private void ShrinkTo(long bytes)
     {
