@@ -13,11 +13,11 @@ internal readonly record struct Examined(long? Length, bool IsDamaged);
 
 /// <summary>
 /// Content whose file does not have its digest. A cached file is removed: the next request fetches it again. A pushed or staged one stays
-/// where it is, is not served, and is counted until the same content is pushed again. Found when the content is asked for, never by a search.
+/// where it is, is not served, and is counted until the same content is pushed again. Damage is found when the content is asked for.
 /// </summary>
 internal sealed class Damage : IDisposable
 {
-    /// <summary>Damaged files that are remembered; of more each request reads the file again. Chosen: a volume with more needs a restore.</summary>
+    /// <summary>Damaged files that are remembered; each request for one more reads it again. Chosen: such a volume needs a restore.</summary>
     private const int MaxKnown = 4096;
 
     // Bytes read and hashed at a time, as by fetches.

@@ -135,8 +135,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         if (target.IsEmpty) return false;
         if (volume.FindContent(target, size) is null)
         {
-            if (kind == LinkKind.Manifest || await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found)
-                return false;
+            if (kind == LinkKind.Manifest) return false;
+            if (await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found) return false;
             await using var content = found.Value;
             size = content.Length ?? -1;
         }

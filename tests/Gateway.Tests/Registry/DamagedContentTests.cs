@@ -7,8 +7,8 @@ using Xunit;
 namespace Gateway.Tests.Registry;
 
 /// <summary>
-/// Files of content that somebody or something has changed behind the gateway's back: what was pushed is not served and can be pushed again,
-/// what was fetched is fetched again.
+/// Files of content that another program or the disk has changed: what was pushed is not served and can be pushed again, what was fetched
+/// is fetched again.
 /// </summary>
 public sealed class DamagedContentTests
 {
