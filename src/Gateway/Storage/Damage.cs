@@ -17,7 +17,7 @@ internal readonly record struct Examined(long? Length, bool IsDamaged);
 /// </summary>
 internal sealed class Damage : IDisposable
 {
-    /// <summary>Damaged files that are remembered; each request for one more reads it again. Chosen: such a volume needs a restore.</summary>
+    /// <summary>Damaged files that are remembered; each request for one more reads it again. Chosen: more need a restore.</summary>
     private const int MaxKnown = 4096;
 
     // Bytes read and hashed at a time, as by fetches.
