@@ -4,14 +4,14 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Which layer types each key allows: the file's entries or Quay's defaults, with what needs no entry.</summary>
+/// <summary>Which layer types each key allows: the file's entries and presets or the defaults, with what needs no entry.</summary>
 internal sealed class ArtifactTypeTable
 {
     private readonly FrozenDictionary<string, FrozenSet<string>> _layers;
     private readonly FrozenSet<string> _union;
 
     /// <summary>
-    /// Puts the table together: Quay's list or the operator's, or both (docs/policy.md, "The list"), then what is always there.
+    /// Puts the table together: Quay's list or the operator's, or both, and the presets (docs/policy.md, "The list").
     /// </summary>
     public ArtifactTypeTable(ArtifactTypeOptions options)
     {
@@ -25,10 +25,14 @@ internal sealed class ArtifactTypeTable
             static e => e.Key, static e => e.Value.ToFrozenSet(StringComparer.Ordinal), StringComparer.Ordinal);
         _union = _layers.Values.SelectMany(static values => values).ToFrozenSet(StringComparer.Ordinal);
         Unions = options.Semantics == ArtifactTypeSemantics.QuayUnion;
+        AllowsDocker = HasDefaults(options) || options.Presets is not { } named || named.Contains(ArtifactTypePreset.Images);
     }
 
     /// <summary>Whether any key allows every key's layers (Quay up to 3.11).</summary>
     private bool Unions { get; }
+
+    /// <summary>Whether Docker schema 2 may be, whose types are fixed.</summary>
+    public bool AllowsDocker { get; }
 
     /// <summary>Whether this is a key.</summary>
     public bool Has(string key) => _layers.ContainsKey(key);
@@ -40,12 +44,21 @@ internal sealed class ArtifactTypeTable
     private static IEnumerable<KeyValuePair<string, ImmutableArray<string>>> Entries(ArtifactTypeOptions options)
     {
         var written = options.Allowed ?? ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty;
+        IEnumerable<KeyValuePair<string, ImmutableArray<string>>> defaults = HasDefaults(options) ? ArtifactTypeDefaults.QuayAllowed : [];
         // Quay's own list has Helm too; who switches Helm off means that one as well.
-        var defaults = options.Allowed is null || options.Extend
-            ? ArtifactTypeDefaults.QuayAllowed.Where(e => options.HelmOciSupport || e.Key != ArtifactTypeDefaults.HelmConfig)
-            : [];
-        var always = new Dictionary<string, ImmutableArray<string>> { [MediaTypes.OciConfig] = ArtifactTypeDefaults.OciLayers };
-        if (options.HelmOciSupport) always[ArtifactTypeDefaults.HelmConfig] = ArtifactTypeDefaults.HelmLayers;
-        return written.Concat(defaults).Concat(always);
+        return written.Concat(defaults.Concat(Named(options))
+            .Where(e => options.HelmOciSupport || e.Key != ArtifactTypeDefaults.HelmConfig));
     }
+
+    private static bool HasDefaults(ArtifactTypeOptions options) => options.Extend || (options.Allowed is null && options.Presets is null);
+
+    // Where no preset is named: what needs no entry in Quay, whatever list there is, and with pairs what Quay's list lacks.
+    private static IEnumerable<KeyValuePair<string, ImmutableArray<string>>> Named(ArtifactTypeOptions options) =>
+        options.Presets is { } named ? named.SelectMany(ArtifactTypePresets.Entries).Concat(options.Extend ? Always : [])
+        : HasDefaults(options) && options.Semantics == ArtifactTypeSemantics.Pairs
+            ? ArtifactTypePresets.Default.SelectMany(ArtifactTypePresets.Entries)
+            : Always;
+
+    private static IEnumerable<KeyValuePair<string, ImmutableArray<string>>> Always =>
+        [new(MediaTypes.OciConfig, ArtifactTypeDefaults.OciLayers), new(ArtifactTypeDefaults.HelmConfig, ArtifactTypeDefaults.HelmLayers)];
 }

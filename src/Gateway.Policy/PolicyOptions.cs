@@ -120,7 +120,14 @@ public sealed record ArtifactTypeOptions
     public bool Extend { get; init; }
 
     /// <summary>
-    /// Quay's <c>ALLOWED_OCI_ARTIFACT_TYPES</c>: config type → layer types; null when left out, which means Quay's defaults.
+    /// The groups of types that are allowed beside <see cref="Allowed"/>, and no default with them; null when left out. With
+    /// <see cref="ArtifactTypeSemantics.Pairs"/> and Quay's defaults in force that means what common tools push by default, else none.
+    /// </summary>
+    public ImmutableArray<ArtifactTypePreset>? Presets { get; init; }
+
+    /// <summary>
+    /// Quay's <c>ALLOWED_OCI_ARTIFACT_TYPES</c>: config type → layer types; null when left out, which means Quay's defaults unless
+    /// <see cref="Presets"/> are named.
     /// </summary>
     public ImmutableSortedDictionary<string, ImmutableArray<string>>? Allowed { get; init; }
 

@@ -16,7 +16,7 @@ internal static class PolicyRevision
 {
     // Stands before the policy: raise it when the engine comes to judge the same policy differently, so that stored verdicts are given
     // again.
-    private static ReadOnlySpan<byte> Form => "gateway.policy/2\n"u8;
+    private static ReadOnlySpan<byte> Form => "gateway.policy/3\n"u8;
 
     private static readonly JsonSerializerOptions Json = new() { Converters = { new DigestWriter(), new RootWriter() } };
 

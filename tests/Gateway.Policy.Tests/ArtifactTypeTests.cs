@@ -32,19 +32,6 @@ public sealed class ArtifactTypeTests
         Admits(Nothing with { Semantics = semantics }, Image, DockerImage, HelmChart, Artifact(MediaTypes.OciConfig), Index(Image));
 
     [Fact]
-    public void Quays_defaults_hold_where_nothing_is_listed()
-    {
-        Admits(
-            Defaults, CosignSignature,
-            Artifact("application/vnd.unknown.config.v1+json", "application/vnd.cncf.openpolicyagent.policy.layer.v1+rego"));
-        Refuses(Defaults, ReasonCodes.TypeConfigNotAllowed, Wasm);
-        Refuses(Defaults, ReasonCodes.TypeConfigNotAllowed, Sif);
-        Refuses(Defaults, ReasonCodes.TypeArtifactNotAllowed, CosignBundle);
-        Refuses(Defaults, ReasonCodes.TypeLayerNotAllowed, Encrypted);
-        Refuses(Defaults, ReasonCodes.TypeLayerNotAllowed, SignedHelmChart);
-    }
-
-    [Fact]
     public void List_of_ones_own_takes_the_place_of_the_defaults_unless_it_extends_them()
     {
         var own = Types((WasmConfig, ["application/wasm"]));

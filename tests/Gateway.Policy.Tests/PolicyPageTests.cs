@@ -19,6 +19,11 @@ public sealed class PolicyPageTests
             Artifact(MediaTypes.OciConfig, "text/spdx+json"),
             Artifact("application/vnd.dev.cosign.artifact.sig.v1+json", SimpleSigning)
             with { ArtifactType = "application/vnd.dev.cosign.artifact.sig.v1+json" },
+            Artifact("application/vnd.buildkit.cacheconfig.v0", Gzip, Zstd),
+            Artifact(MediaTypes.OciEmpty, "application/vnd.in-toto+json") with
+            {
+                ArtifactType = "application/vnd.docker.attestation.manifest.v1+json", Subject = Descriptor(MediaTypes.OciManifest),
+            },
         ];
         Assert.All(offered, static manifest => Assert.True(PolicyPage.Offered.Judge(manifest).Admits));
         Assert.False(PolicyPage.Offered.Judge(Wasm).Admits);
@@ -27,6 +32,11 @@ public sealed class PolicyPageTests
     [Fact]
     public void Offered_list_holds_quays_defaults() => Assert.All(ArtifactTypeDefaults.QuayAllowed, static entry =>
         Assert.Subset(PolicyPage.Offered.Allowed![entry.Key].ToHashSet(), entry.Value.ToHashSet()));
+
+    [Fact]
+    public void Every_preset_is_on_the_page() => Assert.All(
+        Enum.GetValues<ArtifactTypePreset>(),
+        static preset => Assert.Contains($"| `{preset.ToString().ToLowerInvariant()}`", PolicyPage.Text, StringComparison.Ordinal));
 
     [Theory]
     [InlineData(typeof(ReasonCodes))]

@@ -32,8 +32,15 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         "set it to true, or push Docker schema 2");
 
     // Fixed in every semantics: Quay still enforces this pair today.
-    private static IEnumerable<Finding> CheckDocker(Manifest manifest, RepositoryName repository)
+    private IEnumerable<Finding> CheckDocker(Manifest manifest, RepositoryName repository)
     {
+        if (!_table.AllowsDocker)
+        {
+            yield return NotAllowed(
+                ReasonCodes.TypeConfigNotAllowed, "Docker schema 2", repository,
+                "to let it in add images under policy.artifactTypes.presets");
+            yield break;
+        }
         var config = manifest.Config!.MediaType;
         if (config != ArtifactTypeDefaults.DockerConfig) yield return Docker(ReasonCodes.TypeConfigNotAllowed, $"config type {config}");
         if (manifest.Layers.FirstOrDefault(static layer => !ArtifactTypeDefaults.DockerLayers.Contains(layer.MediaType)) is { } layer)
@@ -85,6 +92,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     {
         if (key == ArtifactTypeDefaults.HelmConfig && !options.HelmOciSupport && layers.All(ArtifactTypeDefaults.HelmLayers.Contains))
             return "to let it in set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true";
+        if (PresetFor(key, layers, second) is { } preset) return $"to let it in add {preset} under policy.artifactTypes.presets";
         var entries = new List<string>();
         var written = options.Allowed?.ContainsKey(key) == true;
         if (!written && (layers.Length > 0 || !_table.Has(key))) entries.Add($"{key}: [{string.Join(", ", layers)}]");
@@ -96,10 +104,22 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         return string.Join("; ", steps);
     }
 
+    // Where presets are named, the one that allows all of it; else a list of one's own is what the file goes by.
+    private string? PresetFor(string key, string[] layers, string? second) => options.Presets is null ? null :
+        Enum.GetValues<ArtifactTypePreset>().Where(preset =>
+        {
+            var entries = ArtifactTypePresets.Entries(preset).ToDictionary();
+            return entries.TryGetValue(key, out var allowed) && layers.All(allowed.Contains)
+                && (second is null || entries.ContainsKey(second));
+        }).Select(static preset => preset.ToString().ToLowerInvariant()).FirstOrDefault();
+
     // A list of one's own takes the place of the defaults; who has none yet would lose them by adding one.
-    private string Entry(params string[] entries) =>
-        $"to let it in {(options.Allowed is null && !options.Extend ? "say merge: extend and " : "")}add under {Setting}: " +
-        string.Join(" and ", entries.Select(static entry => $"\"{entry}\""));
+    private string Entry(params string[] entries)
+    {
+        var losesDefaults = options is { Allowed: null, Presets: null, Extend: false };
+        return $"to let it in {(losesDefaults ? "say merge: extend and " : "")}add under {Setting}: "
+            + string.Join(" and ", entries.Select(static entry => $"\"{entry}\""));
+    }
 
     // A name may have 255 characters; the message needs the room.
     private static string Name(RepositoryName repository) => Printable.Line(repository.Value, 64);

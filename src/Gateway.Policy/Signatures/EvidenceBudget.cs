@@ -17,14 +17,17 @@ public static class EvidenceBudget
     /// <summary>Largest simple-signing payload in bytes. Chosen: real ones have 300.</summary>
     public const int MaxPayload = 1 << 20;
 
-    /// <summary>Largest DSSE envelope or bundle in bytes. Chosen: signatures have 10 KiB, SBOMs of large images some MiB.</summary>
-    public const int MaxAttestation = 16 << 20;
+    /// <summary>
+    /// Largest DSSE envelope, bundle or attestation in bytes: what BuildKit reads of one attestation (moby/buildkit#7104). Signatures
+    /// have 10 KiB.
+    /// </summary>
+    public const int MaxAttestation = 80 << 20;
 
     /// <summary>Largest Notation signature in bytes. Chosen: ten certificates and a time stamp at their largest; real ones 3 KiB.</summary>
     public const int MaxNotation = 320 << 10;
 
-    /// <summary>Most bytes of all layers together.</summary>
-    public const int MaxBytes = 64 << 20;
+    /// <summary>Most bytes of all layers together. Chosen: one of the largest attestations, and many signatures beside it.</summary>
+    public const int MaxBytes = 96 << 20;
 
     /// <summary>Longest evaluation, by the caller's clock: it cancels the token that it passes.</summary>
     public static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(5);

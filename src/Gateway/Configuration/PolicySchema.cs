@@ -75,6 +75,10 @@ internal static class PolicySchema
             (o, v) => o with { Semantics = v }
         },
         {
+            "presets", new ListOf<ArtifactTypePreset>(Preset), "(Quay's defaults and the first six, if no list is written)",
+            "Groups of types that are allowed; named, they take the place of the defaults.", (o, v) => o with { Presets = v }
+        },
+        {
             "merge", Scalars.OneOf(("replace", false), ("extend", true)), "replace",
             "Whether the list takes the place of Quay's defaults, as in Quay, or adds to them.", (o, v) => o with { Extend = v }
         },
@@ -93,6 +97,9 @@ internal static class PolicySchema
             "Quay's switch: whether Helm charts are allowed without an entry.", (o, v) => o with { HelmOciSupport = v }
         },
     };
+
+    private static Scalar<ArtifactTypePreset> Preset => Scalars.OneOf(
+        [.. Enum.GetValues<ArtifactTypePreset>().Select(static preset => (preset.ToString().ToLowerInvariant(), preset))]);
 
     // Longest one: an error's detail has 1024 characters, and the id stands in it twice.
     private const int MaxExplainUrl = 512;
@@ -180,6 +187,11 @@ internal static class PolicySchema
         {
             reading.Add(
                 $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
+        }
+        if (policy.ArtifactTypes is { Presets: not null, Semantics: not ArtifactTypeSemantics.Pairs })
+        {
+            reading.Add(
+                $"{path}.artifactTypes.presets", "presets are of semantics: pairs; Quay's readings keep to Quay's list: remove presets");
         }
         CheckAuthorities(policy, path, reading);
         if (reading.IsSound(path)) CheckAges(policy, path, reading);

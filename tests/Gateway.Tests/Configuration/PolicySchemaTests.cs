@@ -34,6 +34,22 @@ public sealed class PolicySchemaTests : IDisposable
     private static RequireOptions Require(string require) => Assert.Single(Yaml.Good(Rule(require)).Policy!.Rules).Require;
 
     [Fact]
+    public void Presets_are_read_and_refused_where_quays_list_is_exact()
+    {
+        var types = Yaml.Good("policy: { default: allow, artifactTypes: { presets: [images, buildkit] } }").Policy!.ArtifactTypes!;
+        Assert.Equal([ArtifactTypePreset.Images, ArtifactTypePreset.BuildKit], types.Presets!.Value);
+        Assert.Null(Yaml.Good("policy: { default: allow, artifactTypes: {} }").Policy!.ArtifactTypes!.Presets);
+        foreach (var semantics in (string[])["quay-union", "quay-off"])
+        {
+            var text = $"policy: {{ default: allow, artifactTypes: {{ semantics: {semantics}, presets: [images] }} }}";
+            Assert.Contains(Yaml.Mistakes(text), static line => line.Contains("remove presets", StringComparison.Ordinal));
+        }
+        Assert.Contains(
+            Yaml.Mistakes("policy: { default: allow, artifactTypes: { presets: [image] } }"),
+            static line => line.Contains("did you mean images?", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Shape_of_an_image_is_read_as_it_is_written()
     {
         var require = Require("""

@@ -123,7 +123,8 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     {
         await StartAsync();
         var image = AddImage("v1");
-        var large = Rig.Hub.AddImage(Rig.Name, TagOf(image, ".sbom"), ScriptedUpstream.Bytes((16 << 20) + 1, seed: 72), Layer);
+        var bytes = ScriptedUpstream.Bytes(Gateway.Policy.Signatures.EvidenceBudget.MaxAttestation + 1, seed: 72);
+        var large = Rig.Hub.AddImage(Rig.Name, TagOf(image, ".sbom"), bytes, Layer);
         await Rig.PullTagAsync();
         await Rig.UntilAsync(() => Rig.IsKept(large.Layers[1]));
         await BehindAsync();

@@ -58,9 +58,10 @@ public sealed class HoldPressureTests : IAsyncLifetime
         // With the image's own signature just as much as is read in all.
         var kept = _rig.Volume.Kept(_rig.Repository.Name);
         var signature = kept.ReadManifest(Gateway.Storage.EvidenceNotes.List(kept, images[0].Digest)[0])!.Manifest.Layers[0].Size;
-        for (var junk = 0; junk < EvidenceBudget.MaxBytes / EvidenceBudget.MaxAttestation; junk++)
+        for (var (junk, left) = (0, EvidenceBudget.MaxBytes - (int)signature); left > 0; junk++)
         {
-            var text = new string(' ', EvidenceBudget.MaxAttestation - (junk == 0 ? (int)signature : 0));
+            var text = new string(' ', Math.Min(EvidenceBudget.MaxAttestation, left));
+            left -= text.Length;
             var layer = await GateRig.PushBlobAsync(_rig.Repository, text, EvidenceTypes.Dsse, HoldRig.Pusher);
             var config = await GateRig.PushBlobAsync(_rig.Repository, $"config {junk}", asker: HoldRig.Pusher);
             var bytes = Signatures(config, [layer], images[0].Digest);
