@@ -128,6 +128,7 @@ internal sealed class Committer : IAsyncDisposable
                 _volume.Durability.EndWrites(
                     $"a change failed unexpectedly ({e.Message}); nothing is written until the gateway is restarted");
             }
+            else if (_volume.Durability.Ended is null) _volume.Doubt();
             Log.CommitFailed(_volume.Logger, e);
             var failure = _volume.Durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
@@ -174,6 +175,7 @@ internal sealed class Committer : IAsyncDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             if (!waiting.WasTried) Log.CommitFailed(_volume.Logger, e);
+            _volume.Doubt();
             waiting.WasTried = true;
             _stuck[waiting.Repository.State] = e;
             return false;

@@ -73,10 +73,24 @@ internal static class Referrers
     {
         foreach (var digest in repository.Manifests())
         {
-            if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest)
+            // What is noted already is not written again: a read-only volume answers too, as far as it has the notes.
+            if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest
+                && !Disk.HasFile(repository.Root.Referrer(repository.Path, subject.Digest, digest)))
                 repository.Note(subject.Digest, Describe(manifest));
         }
-        if (repository.Exists) repository.WriteOwn(note, times);
+        if (repository.Exists) TryNoteTimes(repository, note, times);
+    }
+
+    private static void TryNoteTimes(StoredRepository repository, string note, string times)
+    {
+        try
+        {
+            repository.WriteOwn(note, times);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start looks through the manifests again.
+        }
     }
 
     private static string Times(StoredRepository repository) => string.Join('\n', Enum.GetValues<DigestAlgorithm>().Select(a =>

@@ -102,6 +102,7 @@ internal sealed class Upload : IAsyncDisposable
         catch (IOException e)
         {
             // What lies behind the length is not the session's, and is written over by the next try.
+            _uploads.Doubt();
             throw new StoreReadOnlyException($"the upload could not be written: {e.Message}", e);
         }
         _session.Hash.AppendData(bytes.Span);

@@ -82,6 +82,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             _open.Remove(session.Id);
             session.Dispose();
             File.Delete(NoteFile(session.Id));
+            if (e is IOException) volume.Doubt();
             if (e is IOException) throw new StoreReadOnlyException($"an upload session could not be opened: {e.Message}", e);
             throw;
         }
@@ -185,6 +186,9 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         }
         End(id);
     }
+
+    /// <summary>Notes that a write failed.</summary>
+    public void Doubt() => volume.Doubt();
 
     public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
 

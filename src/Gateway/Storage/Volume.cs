@@ -12,12 +12,6 @@ internal sealed partial class Volume : IAsyncDisposable
     public static readonly ManifestLimits ReadBackLimits =
         new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
 
-    /// <summary>
-    /// Bytes that no push may take: the journal's batch and the small files of changes that were already acknowledged must find room (one
-    /// segment, and as much again).
-    /// </summary>
-    private const long Reserve = 4 << 20;
-
     private readonly Folders _folders;
     private readonly TimeProvider _clock;
     private readonly FileStream? _lock;
@@ -25,9 +19,6 @@ internal sealed partial class Volume : IAsyncDisposable
     private readonly DriveInfo _drive;
     private readonly ITimer _sweep;
     private readonly string? _unreplayed;
-    private string? _notWritable;
-    private long _freeBytes;
-    private long _freeCheckedAt;
 
     private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger)
     {
@@ -132,22 +123,6 @@ internal sealed partial class Volume : IAsyncDisposable
     /// </summary>
     public Task IndexOpened => _index.Opened;
 
-    /// <summary>Why no pushes are taken; null when they are.</summary>
-    public string? ReadOnlyBecause => _unreplayed ?? WhyNoWrites ?? (FreeBytes < Reserve ? "the volume is full" : null);
-
-    /// <summary>
-    /// Why nothing at all is written: a flush failed, or the volume is read-only. Null when writes are taken. The system is asked at most
-    /// once a second.
-    /// </summary>
-    public string? WhyNoWrites
-    {
-        get
-        {
-            MeasureSeldom();
-            return Durability.Ended ?? Volatile.Read(ref _notWritable);
-        }
-    }
-
     /// <summary>
     /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says
     /// what is wrong (another process has it, a newer format, not writable).
@@ -190,51 +165,6 @@ internal sealed partial class Volume : IAsyncDisposable
     /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
     /// </summary>
     public Page<RepositoryName> KeptAfter(string? last, int count) => Catalog.After(last, count);
-
-    /// <summary>Bytes free on the volume for us; asked of the system at most once a second.</summary>
-    public long FreeBytes
-    {
-        get
-        {
-            MeasureSeldom();
-            return Volatile.Read(ref _freeBytes);
-        }
-    }
-
-    /// <summary>Asks the system again: what was removed just now counts.</summary>
-    public void MeasureRoom() => MeasureRoom(_clock.GetTimestamp());
-
-    private void MeasureSeldom()
-    {
-        var now = _clock.GetTimestamp();
-        if (_freeCheckedAt == 0 || _clock.GetElapsedTime(_freeCheckedAt, now) > TimeSpan.FromSeconds(1)) MeasureRoom(now);
-    }
-
-    private void MeasureRoom(long now)
-    {
-        var why = Posix.WhyNotWritable(_folders.Own);
-        Volatile.Write(ref _notWritable, why is null ? null : $"the volume takes no writes ({why}); pulls go on");
-        Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
-        _freeCheckedAt = now;
-    }
-
-    /// <summary>Bounds what is cached: at most so many bytes, and none once less than so many are free. May be called again.</summary>
-    public void Limit(long maxCached, long keepFree)
-    {
-        (Eviction.MaxBytes, Fetches.KeepFree) = (maxCached, keepFree);
-        _ = Task.Run(() => Eviction.MakeRoom(0));
-    }
-
-    /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>
-    public void CheckRoom(Lifetime lifetime)
-    {
-        if (_unreplayed is not null && lifetime != Lifetime.Cached) throw new StoreReadOnlyException(_unreplayed);
-        if (WhyNoWrites is { } why) throw new StoreReadOnlyException(why);
-        if (FreeBytes >= Reserve) return;
-        MeasureRoom();
-        if (FreeBytes < Reserve)
-            throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
-    }
 
     /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
     public void EndSegments(IReadOnlyList<string> segments, long sequence)
