@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Net.Sockets;
 using Gateway.Access;
 using Gateway.Configuration;
@@ -243,6 +244,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         Registry.Listening.RefuseBareLineFeeds();
         var builder = WebApplication.CreateEmptyBuilder(new());
         Logs(builder.Logging);
+        builder.Services.AddSingleton<DiagnosticSource>(new UnreadableRequests());
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(server =>
         {

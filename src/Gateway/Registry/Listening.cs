@@ -81,11 +81,14 @@ internal static class Listening
             options.Protocols = certificate is not null ? HttpProtocols.Http1AndHttp2
                 : listener.Options is { Http2: true } ? HttpProtocols.Http2
                 : HttpProtocols.Http1;
-            if (certificate is null) return;
-            options.UseHttps(new TlsHandshakeCallbackOptions
+            if (certificate is not null)
             {
-                OnConnection = handshake => ValueTask.FromResult(certificate.Handshake(handshake.Connection.Features.Set)),
-            });
+                options.UseHttps(new TlsHandshakeCallbackOptions
+                {
+                    OnConnection = handshake => ValueTask.FromResult(certificate.Handshake(handshake.Connection.Features.Set)),
+                });
+            }
+            if (!listener.IsOperator) options.Use(next => connection => UnreadableRequests.ServeAsync(connection, next));
         }
     }
 

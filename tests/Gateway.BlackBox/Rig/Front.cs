@@ -5,11 +5,10 @@ internal sealed class Front : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
     private readonly int _port = Server.FreePort();
+    private readonly Authority? _authority;
     private Server? _server;
 
-    private Front()
-    {
-    }
+    private Front(Authority? authority) => _authority = authority;
 
     public string Host => $"127.0.0.1:{_port}";
 
@@ -29,14 +28,20 @@ internal sealed class Front : IAsyncDisposable
 
     /// <param name="name"><c>nginx</c> or <c>haproxy</c>.</param>
     /// <param name="gateway">Where the gateway listens, host:port.</param>
-    public static async Task<Front> StartAsync(string name, string gateway)
+    /// <param name="authority">
+    /// Takes TLS off, with this certificate, sends a Host of its own, and says what the client asked for in headers; null for plain HTTP
+    /// and the client's Host.
+    /// </param>
+    public static async Task<Front> StartAsync(string name, string gateway, Authority? authority = null)
     {
-        var front = new Front();
+        var front = new Front(authority);
         string[] arguments = name == "nginx"
             ? ["-p", front._folder.Path, "-e", "stderr", "-c", front._folder.Write("nginx.conf", front.Nginx(gateway))]
             : ["-db", "-f", front._folder.Write("haproxy.cfg", front.Haproxy(gateway))];
         front._server = Server.Start(RigFolder.Program(name), arguments);
-        await front._server.WaitUntilReadyAsync(new Uri($"http://{front.Host}/v2/"), Patience.Of(30));
+        // Where accounts are asked for, the ping is 401 and a token of nobody's is 200.
+        var ready = authority is null ? $"http://{front.Host}/v2/" : $"https://{front.Host}/token";
+        await front._server.WaitUntilReadyAsync(new Uri(ready), Patience.Of(30));
         return front;
     }
 
@@ -57,14 +62,36 @@ internal sealed class Front : IAsyncDisposable
             uwsgi_temp_path {{_folder["t4"]}}; scgi_temp_path {{_folder["t5"]}};
             upstream gateway { server {{gateway}}; keepalive 1; }
             server {
-                listen 127.0.0.1:{{_port}}; merge_slashes off;
+                listen 127.0.0.1:{{_port}}{{(_authority is null ? "" : " ssl")}}; merge_slashes off; client_max_body_size 0;
+                {{(_authority is null ? "" : $"ssl_certificate {_authority.CertificateFile}; ssl_certificate_key {_authority.KeyFile};")}}
                 location / {
                     proxy_pass http://gateway; proxy_http_version 1.1; proxy_request_buffering off; proxy_ignore_client_abort on;
-                    proxy_set_header Connection ""; proxy_set_header Host $http_host;
+                    proxy_set_header Connection ""; {{(_authority is null ? "proxy_set_header Host $http_host;" : NginxForwarded)}}
                 }
             }
         }
         """;
+
+    private const string NginxForwarded = """
+        proxy_set_header Host inner.example; proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header Forwarded "";
+        """;
+
+    private string HaproxyTls()
+    {
+        if (_authority is null) return "";
+        var pair = File.ReadAllText(_authority.CertificateFile) + "\n" + File.ReadAllText(_authority.KeyFile);
+        return $" ssl crt {_folder.Write("front.pem", pair)}";
+    }
+
+    // The standard's header; what a client sent of the older ones goes.
+    private string HaproxyForwarded => _authority is null
+        ? ""
+        : """
+                http-request del-header x-forwarded- -m beg
+                http-request set-header Forwarded "for=%[src];proto=https;host=\"%[req.hdr(host)]\""
+                http-request set-header Host inner.example
+            """;
 
     private string Haproxy(string gateway) => $$"""
         global
@@ -78,7 +105,8 @@ internal sealed class Front : IAsyncDisposable
             timeout server 30s
             http-reuse always
         frontend clients
-            bind 127.0.0.1:{{_port}}
+            bind 127.0.0.1:{{_port}}{{HaproxyTls()}}
+        {{HaproxyForwarded}}
             default_backend gateway
         backend gateway
             server gateway {{gateway}}
