@@ -117,6 +117,9 @@ public static class ReasonCodes
     /// <summary>Too much evidence to read, and none that satisfies the rule in what was read.</summary>
     public const string EvidenceBudget = "EVIDENCE_BUDGET";
 
+    /// <summary>It is about a manifest that pullers may not have: it is shown when that is.</summary>
+    public const string SubjectHeld = "SUBJECT_HELD";
+
     /// <summary>Evidence could not be looked for or read: whether there is any is not known now.</summary>
     public const string EvidenceUnavailable = "EVIDENCE_UNAVAILABLE";
 

@@ -131,6 +131,8 @@ internal sealed partial class FrontedRepository(
         return new([.. all.Take(count)], one.More || other.More || all.Count > count);
     }
 
+    public bool IsPushed(Digest manifest) => IsStaged(LinkKind.Manifest, manifest);
+
     public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
         staged.Manifests(algorithm).Union(pulled.Manifests(algorithm));
 

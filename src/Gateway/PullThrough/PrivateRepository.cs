@@ -91,6 +91,8 @@ internal sealed class PrivateRepository : IBacking
             ? await _kept.ReadLinkAsync(digest, kind, cancellationToken)
             : null;
 
+    public bool IsPushed(Digest manifest) => false;
+
     public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
         _kept.HasBytesAsync(kind, digest, size, cancellationToken);
 

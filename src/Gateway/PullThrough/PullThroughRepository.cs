@@ -76,6 +76,8 @@ internal sealed class PullThroughRepository : IBacking
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
         _tagList.AfterAsync(last, count, cancellationToken);
 
+    public bool IsPushed(Digest manifest) => false;
+
     public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _stored.Manifests(algorithm);
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)

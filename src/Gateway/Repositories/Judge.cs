@@ -41,7 +41,7 @@ internal sealed record Arrival(
 /// Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.
 /// </summary>
 /// <param name="contents">What is known of blobs, which outlives the configuration; null to begin anew.</param>
-internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
+internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
     /// <summary>Longest message in characters (docs/policy.md): every client shows it whole.</summary>
     private const int MaxMessage = 400;
@@ -77,9 +77,13 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         async Task<Verdict> SeekAsync()
         {
             var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
-            var verdict = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
+            var own = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
+            var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, CancellationToken.None);
+            // What is about something that is not here yet waits with that from the moment that it comes: until then nothing is remembered.
+            if (subjects is null) return verdict;
             if (verdict.Unknown is null) _cache.Add(key, version, verdict, now);
-            if (tag is null && verdict.Outcome == Outcome.Allow) await NoteAsync(backing, closure, verdict, CancellationToken.None);
+            if (tag is null && verdict.Outcome == Outcome.Allow)
+                await NoteAsync(backing, closure, verdict, subjects, CancellationToken.None);
             return verdict;
         }
     }
@@ -233,7 +237,9 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
         && (noted.Until == 0 || now.ToUnixTimeSeconds() < noted.Until);
 
     /// <summary>Notes a verdict found on a pull; not to be able to costs the next pull the same, and no more.</summary>
-    private static async ValueTask NoteAsync(IBacking backing, Closure closure, Verdict verdict, CancellationToken cancellationToken)
+    private static async ValueTask NoteAsync(
+        IBacking backing, Closure closure, Verdict verdict, List<(Digest Subject, long Version)> subjects,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -244,7 +250,7 @@ internal sealed class Judge(PolicyEngine engine, Decisions decisions, TimeProvid
                 new([new Operation.SetVerdict(digest, Stamp(verdict)), .. counted])
                 {
                     Needs = [(LinkKind.Manifest, digest)],
-                    Subjects = closure.Versions,
+                    Subjects = [.. closure.Versions.UnionBy(subjects, v => v.Subject)],
                     Published = [digest],
                 },
                 cancellationToken);

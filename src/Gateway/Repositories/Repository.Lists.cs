@@ -22,7 +22,7 @@ internal sealed partial class Repository
     public async ValueTask<bool?> IsListedAsync(Asker asker, CatalogLooks looks, CancellationToken cancellationToken)
     {
         if (IsKnownPusher(asker)) return true;
-        if (await backing.TagsAfterAsync(null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
+        if (await ShownTagsAsync(asker, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
         var (version, now) = (backing.Version, clock.GetUtcNow());
         if (looks.IsUnlisted(Name, version, now)) return false;
         foreach (var digest in backing.Manifests().Take(MostLookedAt))
@@ -42,7 +42,7 @@ internal sealed partial class Repository
     /// </summary>
     public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>
         !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local)
-        : await backing.TagsAfterAsync(last, count, cancellationToken) switch
+        : await ShownTagsAsync(asker, last, count, cancellationToken) switch
         {
             Result<Page<TagName>>.Found found when IsKnownPusher(asker) =>
                 new Answer<Page<TagName>>.Found(WithWaiting(found.Value, last, count), found.Provenance),
@@ -50,6 +50,27 @@ internal sealed partial class Repository
             Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
             var no => new Answer<Page<TagName>>.Absent(no.Provenance),
         };
+
+    /// <summary>The tags without those of evidence about what waits: their names are its digest.</summary>
+    private async ValueTask<Result<Page<TagName>>> ShownTagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken)
+    {
+        var read = await backing.TagsAfterAsync(last, count, cancellationToken);
+        if (judge.Engine.AdmitsEverything || !takesPushes || IsKnownPusher(asker)) return read;
+        var shown = new List<TagName>();
+        while (read is Result<Page<TagName>>.Found { Value: var page } found)
+        {
+            foreach (var tag in page.Items)
+            {
+                var subject = EvidenceTag.Parse(tag)?.Subject ?? default;
+                if (subject.IsEmpty || await judge.OfHeldAsync(backing, Name, subject, cancellationToken) is null) shown.Add(tag);
+            }
+            if (shown.Count >= count || !page.More || page.Items.Count == 0)
+                return found with { Value = new([.. shown.Take(count)], page.More || shown.Count > count) };
+            // Some were left out: the page is filled, or a client would take it for the last.
+            read = await backing.TagsAfterAsync(page.Items[^1].Value, count, cancellationToken);
+        }
+        return read;
+    }
 
     private Page<TagName> WithWaiting(Page<TagName> live, string? last, int count)
     {
@@ -74,8 +95,8 @@ internal sealed partial class Repository
         switch (await backing.ReferrersAsync(subject, cancellationToken))
         {
             case Result<IReadOnlyList<Descriptor>>.Found found:
-                var shown = judge.Engine.AdmitsEverything || IsKnownPusher(asker)
-                    ? found.Value
+                var shown = judge.Engine.AdmitsEverything || IsKnownPusher(asker) ? found.Value
+                    : await judge.OfHeldAsync(backing, Name, subject, cancellationToken) is not null ? []
                     : await AdmittedAsync(found.Value, cancellationToken);
                 return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Provenance);
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:

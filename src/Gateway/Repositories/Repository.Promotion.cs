@@ -74,7 +74,7 @@ internal sealed partial class Repository
             Expectations = arrival.Bound,
             Published = [.. moved.Select(m => m.Manifest.Digest)],
         };
-        if (judge.Engine.AdmitsEverything)
+        if (judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest))
             change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
         switch (await backing.CommitAsync(By(asker, change), cancellationToken))
         {

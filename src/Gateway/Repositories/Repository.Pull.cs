@@ -54,6 +54,9 @@ internal sealed partial class Repository
         {
             case Result<StoredManifest>.Found { Value.IsStored: true } found:
                 var verdict = await judge.OfStoredAsync(backing, Name, found.Value, tag, cancellationToken);
+                // An index under such a tag is what clients list evidence in.
+                if (verdict.Admits && tag is { } named && found.Value.Manifest.IsIndex)
+                    verdict = await judge.OfHeldAsync(backing, Name, EvidenceNotes.SubjectOf(named, digest), cancellationToken) ?? verdict;
                 return Show(asker, found.Value, verdict, tag?.Value ?? digest.ToString(), found.Provenance);
             case Result<StoredManifest>.Found found:
                 return await AdmitFetchedAsync(asker, found.Value, tag, null, found.Provenance, cancellationToken);

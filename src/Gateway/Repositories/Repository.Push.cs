@@ -77,10 +77,15 @@ internal sealed partial class Repository
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
         var review = await ReviewAsync(manifest, tags, cancellationToken);
-        var stamp = judge.Engine.AdmitsEverything ? default : Judge.Stamp(arrival.OfDigest);
+        // What came before it, and is about it, waits with it from now on.
+        Digest[] names = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
+        var shownBefore = await SaidOfAsync(names, cancellationToken);
+        var isUnstamped = judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest);
+        var stamp = isUnstamped ? default : Judge.Stamp(arrival.OfDigest);
         var change = new Change(
             [.. Keeping.Operations(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, asker),
-            .. arrival.Counted, .. review.Operations])
+            .. arrival.Counted, .. review.Operations,
+            .. Unknown(shownBefore)])
         {
             Needs = PushCheck.Needs(manifest.Manifest),
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],

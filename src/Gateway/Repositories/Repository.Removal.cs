@@ -58,7 +58,8 @@ internal sealed partial class Repository
         var resting = await RestingOnAsync(manifest, subjects, cancellationToken);
         if (subjects.Count > 0 && !asker.MayAdmin && await InUseAsync(resting.Keys, digest, cancellationToken) is { } inUse)
             return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
-        var removal = new Change([.. Unknown(resting.Keys), new Operation.RemoveManifest(digest)])
+        var said = await SaidOfAsync(resting.Keys, cancellationToken);
+        var removal = new Change([.. Unknown(resting.Keys.Union(said).Where(d => d != digest)), new Operation.RemoveManifest(digest)])
         {
             Subjects = [.. resting.Select(r => (r.Key, r.Value))],
         };
@@ -68,6 +69,22 @@ internal sealed partial class Repository
     /// <summary>What leaves verdicts to be asked for again.</summary>
     private static IEnumerable<Operation> Unknown(IEnumerable<Digest> manifests) =>
         manifests.Select(d => new Operation.SetVerdict(d, default));
+
+    /// <summary>What was pushed about these, and was shown with them: whether it still is, is asked again.</summary>
+    private async ValueTask<HashSet<Digest>> SaidOfAsync(IEnumerable<Digest> subjects, CancellationToken cancellationToken)
+    {
+        var said = new HashSet<Digest>();
+        foreach (var subject in judge.Engine.AdmitsEverything ? [] : subjects.Where(d => !d.IsEmpty))
+        {
+            var noted = await backing.EvidenceAsync(subject, cancellationToken);
+            foreach (var one in noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all.Where(backing.IsPushed) : [])
+            {
+                var link = await backing.ReadLinkAsync(one, LinkKind.Manifest, cancellationToken);
+                if (link is { Verdict.Revision: not 0 }) said.Add(one);
+            }
+        }
+        return said;
+    }
 
     /// <summary>
     /// A refusal, where pullers have one of these manifests for the sake of this evidence: what was admitted stays explained, and there.
@@ -137,6 +154,7 @@ internal sealed partial class Repository
         // After it: evidence may have been pushed meanwhile, and none that names the blob can be pushed any more.
         var unknown = new HashSet<Digest>();
         await foreach (var (_, resting) in RestingOnBlobAsync(digest, cancellationToken)) unknown.UnionWith(resting);
+        unknown.UnionWith(await SaidOfAsync([.. unknown], cancellationToken));
         return unknown.Count == 0 ? answer : await WriteAsync<Digest>(async () =>
         {
             await backing.CommitAsync(new([.. Unknown(unknown)]), cancellationToken);

@@ -75,7 +75,9 @@ internal sealed partial class Repository
 
     /// <summary>What admitting a stored manifest changes.</summary>
     private static IEnumerable<Operation> Publishing(StoredManifest manifest, Verdict ofDigest) =>
-        Keeping.Links(manifest, ofDigest.Admits).Prepend(new Operation.SetVerdict(manifest.Digest, Judge.Stamp(ofDigest)));
+        Judge.MayBeAboutOthers(manifest.Manifest)
+            ? Keeping.Links(manifest, ofDigest.Admits)
+            : Keeping.Links(manifest, ofDigest.Admits).Prepend(new Operation.SetVerdict(manifest.Digest, Judge.Stamp(ofDigest)));
 
     private static Operation[] Publishing(TagOffer offer) =>
         [new Operation.SetLive(offer.Tag, offer.Digest), new Operation.Withdraw(offer.Tag)];

@@ -93,6 +93,9 @@ internal interface IBacking
     /// </summary>
     ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken);
 
+    /// <summary>Whether a manifest was pushed here, and is at no upstream: nobody can know of it but from here.</summary>
+    bool IsPushed(Digest manifest);
+
     /// <summary>The digests of every manifest that is kept here, in no order; those of one algorithm alone where it is given.</summary>
     IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null);
 

@@ -213,6 +213,9 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
     /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
     public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
 
+    public bool IsPushed(Digest manifest) =>
+        Root.Lifetime != Lifetime.Cached && volume.Links.Find(this, LinkKind.Manifest, manifest) is not null;
+
     public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
         Linked(name => Root.Revisions(Path, name), algorithm is { } one ? [one] : Enum.GetValues<DigestAlgorithm>());
 

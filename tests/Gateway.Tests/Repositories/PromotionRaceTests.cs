@@ -62,7 +62,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
             Assert.Contains(refused.Decision.Verdict.Reasons, static r => r.Code == ReasonCodes.TagImmutable);
             Assert.Equal(two, await LiveAsync(to));
         }
-        Assert.InRange(interrupted, 4, Moments);
+        Assert.InRange(interrupted, 1, Moments);
     }
 
     [Fact]
