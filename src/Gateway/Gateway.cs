@@ -95,9 +95,11 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     public ILogger Logger => _app.Logger;
 
-    /// <summary>What to tell whoever started us.</summary>
-    public string Welcome => Operations.Welcome.Text(
-        _current.Options, Listening, Operator, Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true");
+    /// <summary>What to tell the person who started the gateway.</summary>
+    /// <param name="configuration">The file that the options come from; null for none.</param>
+    public string Welcome(string? configuration) => Operations.Welcome.Text(
+        _current.Options, Listening, Operator, Environment.GetEnvironmentVariable("DOTNET_RUNNING_IN_CONTAINER") == "true", Version,
+        configuration);
 
     /// <summary>Starts. Throws <see cref="IOException"/> with one line when the volume, a certificate or a port cannot be had.</summary>
     public static async Task<RunningGateway> StartAsync(

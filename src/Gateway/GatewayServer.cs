@@ -29,7 +29,7 @@ internal static class GatewayServer
                 (next, _) => gateway.UseAsync(next),
                 TimeProvider.System,
                 gateway.Logger) { Told = gateway.TellOfReload, Doubts = doubts };
-            await Console.Error.WriteLineAsync(gateway.Welcome);
+            await Console.Error.WriteLineAsync(gateway.Welcome(configurationPath));
             await gateway.WaitForEndAsync(stop);
             return 0;
         }

@@ -33,8 +33,6 @@ internal sealed class GatewayRig : IAsyncDisposable
     /// <summary>The volume's folder.</summary>
     public string Storage => Path.Combine(_folder, "data");
 
-    public string Welcome => _gateway!.Welcome;
-
     public static async Task<GatewayRig> StartAsync(Func<GatewayOptions, GatewayOptions>? configure = null)
     {
         var rig = new GatewayRig();

@@ -6,17 +6,26 @@ using Gateway.Policy;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What the gateway says when it has started: where it listens, and three commands to try, true for the configuration in force.
+/// What the gateway says when it has started: its version, its configuration, its data, where it listens, and three commands to try, true for
+/// the configuration in force.
 /// </summary>
 internal static class Welcome
 {
+    private const string NoFile = "none, every setting has its default; write gateway.yaml here, or name a file with --config";
+
     /// <param name="listening">The addresses in use, in the order of <c>listen</c>.</param>
     /// <param name="operatorAddress">The operator's.</param>
     /// <param name="inContainer">Whether a loopback address is the container's own, which nobody outside of it reaches.</param>
-    public static string Text(GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress, bool inContainer = false)
+    /// <param name="version">This program's.</param>
+    /// <param name="configuration">The file that the options come from; null for none.</param>
+    public static string Text(
+        GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress, bool inContainer = false, string version = "",
+        string? configuration = null)
     {
         var host = Authority(listening[0]);
         var text = new StringBuilder();
+        text.AppendLine($"gateway {version}".TrimEnd());
+        text.AppendLine($"configuration: {configuration ?? NoFile}").AppendLine($"data: {options.Storage.Path}");
         foreach (var address in listening) text.AppendLine($"gateway listens on {address.GetLeftPart(UriPartial.Authority)}");
         text.AppendLine($"for the operator on {operatorAddress.GetLeftPart(UriPartial.Authority)}").AppendLine("try:");
         text.AppendLine($"  {PullCommand(options, host)}");

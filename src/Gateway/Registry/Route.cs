@@ -44,6 +44,9 @@ internal enum Route
 
     /// <summary><c>/-/policy/evaluate</c>.</summary>
     Evaluate,
+
+    /// <summary><c>/</c>, where nobody but a person with a browser asks.</summary>
+    Home,
 }
 
 /// <summary>The routes' names as labels.</summary>

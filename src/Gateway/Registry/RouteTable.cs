@@ -22,6 +22,7 @@ internal static class RouteTable
         [(Route.Decision, "GET")] = new(AccessActions.None, DecisionEndpoint.GetAsync),
         [(Route.Promote, "POST")] = new(AccessActions.None, PromoteEndpoint.PostAsync),
         [(Route.Evaluate, "POST")] = new(AccessActions.None, EvaluateEndpoint.PostAsync),
+        [(Route.Home, "GET")] = new(AccessActions.None, HomePage.GetAsync),
         [(Route.Catalog, "GET")] = new(AccessActions.None, Lists.CatalogAsync),
         [(Route.Tags, "GET")] = new(AccessActions.Pull, Lists.TagsAsync),
         [(Route.Referrers, "GET")] = new(AccessActions.Pull, ReferrerLists.GetAsync),

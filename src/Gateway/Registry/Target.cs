@@ -45,6 +45,7 @@ internal sealed record Target(Route Route)
         Route.Decision => $"/-/decisions/{Id}",
         Route.Promote => "/-/promote",
         Route.Evaluate => "/-/policy/evaluate",
+        Route.Home => "/",
         Route.Tags => $"/v2/{Repository}/tags/list",
         Route.Manifest => $"/v2/{Repository}/manifests/{Reference}",
         Route.Blob => $"/v2/{Repository}/blobs/{Reference}",

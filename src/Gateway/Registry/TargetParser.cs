@@ -68,6 +68,7 @@ internal static class TargetParser
         if (path is "/v2/_catalog") return (new(Route.Catalog), null);
         if (path is "/-/promote") return (new(Route.Promote), null);
         if (path is "/-/policy/evaluate") return (new(Route.Evaluate), null);
+        if (path is "/") return (new(Route.Home), null);
         if (path.StartsWith("/-/decisions/", StringComparison.Ordinal)) return ReadId(new(Route.Decision), path["/-/decisions/".Length..]);
         return path.StartsWith("/v2/", StringComparison.Ordinal) ? ReadRepositoryPath(path["/v2/".Length..]) : (new(Route.Unknown), null);
     }

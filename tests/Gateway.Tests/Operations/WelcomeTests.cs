@@ -10,6 +10,20 @@ public sealed class WelcomeTests
     private static readonly Uri Operator = new("http://127.0.0.1:5001");
 
     [Fact]
+    public void Version_configuration_and_data_are_told_first()
+    {
+        var options = new GatewayOptions { Storage = new() { Path = "/var/lib/gateway" } };
+
+        Assert.StartsWith(
+            string.Join(Environment.NewLine, "gateway 1.2.3", "configuration: /etc/gateway/gateway.yaml", "data: /var/lib/gateway", ""),
+            Welcome.Text(options, [Listen], Operator, version: "1.2.3", configuration: "/etc/gateway/gateway.yaml"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "configuration: none, every setting has its default; write gateway.yaml here, or name a file with --config",
+            Welcome.Text(options, [Listen], Operator, version: "1.2.3"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Commands_follow_the_routes_in_force()
     {
         var hub = new UpstreamOptions { Key = "docker.io", Urls = [new("https://registry-1.docker.io")], Library = true };

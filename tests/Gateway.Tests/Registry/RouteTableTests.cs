@@ -18,6 +18,7 @@ public sealed class RouteTableTests
         [(Route.Decision, "GET")] = None, [(Route.Decision, "HEAD")] = None,
         [(Route.Promote, "POST")] = None,
         [(Route.Evaluate, "POST")] = None,
+        [(Route.Home, "GET")] = None, [(Route.Home, "HEAD")] = None,
         [(Route.Catalog, "GET")] = None, [(Route.Catalog, "HEAD")] = None,
         [(Route.Tags, "GET")] = Pull, [(Route.Tags, "HEAD")] = Pull,
         [(Route.Referrers, "GET")] = Pull, [(Route.Referrers, "HEAD")] = Pull,

@@ -44,7 +44,7 @@ public sealed class TargetParserTests
         Assert.Equal(Sha256, TargetParser.Parse(target).Target.Digest.ToString());
 
     [Theory]
-    [InlineData("/")]
+    [InlineData("/index.html")]
     [InlineData("/favicon.ico")]
     [InlineData("/v1/_ping")]
     [InlineData("/v2/_catalog/")]
