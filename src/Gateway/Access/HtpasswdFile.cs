@@ -79,23 +79,13 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
 
     private FrozenDictionary<string, string> Read()
     {
-        var accounts = new Dictionary<string, string>(StringComparer.Ordinal);
-        var number = 0;
-        foreach (var line in BoundedFile.ReadText(path).Split('\n'))
+        var lines = HtpasswdLine.Read(path);
+        foreach (var line in lines)
         {
-            number++;
-            var text = line.TrimEnd('\r', ' ');
-            if (text.Length == 0 || text.StartsWith('#')) continue;
-            var colon = text.IndexOf(':', StringComparison.Ordinal);
-            if (colon <= 0 || Bcrypt.CostOf(text[(colon + 1)..]) is null)
-                Log.LineIgnored(logger, path, number, "expected name:$2y$… (bcrypt, cost 5 to 16)");
-            // With @ rules name a group, whose rights an account of that name would have.
-            else if (text[..colon] is Asker.Anonymous or Asker.Everybody or ['@', ..])
-                Log.LineIgnored(logger, path, number, "this name is reserved");
-            else if (!accounts.TryAdd(text[..colon], text[(colon + 1)..]))
-                Log.LineIgnored(logger, path, number, "an earlier line has this name");
+            if (line.Problem is { } problem) Log.LineIgnored(logger, path, line.Number, problem);
         }
-        return accounts.ToFrozenDictionary(StringComparer.Ordinal);
+        var accounts = lines.Where(line => line.Problem is null);
+        return accounts.ToFrozenDictionary(line => line.Account, line => line.Hash, StringComparer.Ordinal);
     }
 
     private sealed record Loaded(long LookedAt, (DateTime, long) State, FrozenDictionary<string, string> Hashes)

@@ -6,8 +6,8 @@ using Gateway.Policy;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What the gateway says when it has started: its version, its configuration, its data, where it listens, and three commands to try, true for
-/// the configuration in force.
+/// What the gateway says when it has started: its version, its configuration, its data, where it listens, and three commands to try,
+/// true for the configuration in force.
 /// </summary>
 internal static class Welcome
 {

@@ -27,7 +27,8 @@ public sealed class CommandLineTests : IDisposable
 
     [Theory]
     [InlineData("policy: { default: allow, artifactTypes: {} }", "allow by default, 0 rules, artifact types everywhere")]
-    [InlineData("policy: { default: deny }", "deny by default, 0 rules")]
+    [InlineData(
+        "policy: { default: deny, rules: [{ id: a, require: { limits: { maxLayers: 5 } } }] }", "deny by default, 1 rules")]
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }] }",
         "allow by default, 1 rules, artifact types where a rule requires them")]

@@ -85,6 +85,10 @@ internal static class LintDefaults
             yield return new(
                 "policy.artifactTypes.semantics", "QUAY_OFF", "the list of artifact types is not enforced, as in Quay from 3.12",
                 "use semantics: pairs or quay-union, or take artifactTypes away");
+        if (policy.Default == Outcome.Deny && policy.Rules.All(static rule => Sample(rule) is null))
+            yield return new(
+                "policy.default", "DEFAULT_DENIES_ALL", "default: deny refuses everything that no rule is about, and there is no rule",
+                "add a rule about what may be here, or set default: allow");
         if (policy.Default != Outcome.Allow) yield break;
         foreach (var (i, rule) in policy.Rules.Index().Where(static one => SaysAllow(one.Item.Id)))
             yield return new(

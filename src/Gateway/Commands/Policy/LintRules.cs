@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
@@ -8,8 +7,6 @@ namespace Gateway.Commands.Policy;
 /// <summary>What is likely wrong with rules, each by itself and beside the others.</summary>
 internal static class LintRules
 {
-    private static readonly SearchValues<char> Name = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789._-/*");
-
     /// <param name="proxied">Prefixes below which everything comes from an upstream, so that nobody pushes there.</param>
     public static IEnumerable<LintFinding> Of(PolicyOptions policy, IReadOnlyCollection<string> proxied) =>
         policy.Rules.Index().SelectMany(one =>
@@ -20,11 +17,10 @@ internal static class LintRules
 
     private static IEnumerable<LintFinding> Reach(RuleOptions rule, string path)
     {
-        foreach (var pattern in rule.Repositories.Where(static pattern => !CanBeName(pattern)))
-            yield return new(
-                $"{path}.match.repos", "RULE_NEVER",
-                $"'{pattern}' matches no repository: names are lower case, without port and without a slash at an end",
-                "write the name as clients see it here");
+        foreach (var pattern in rule.Repositories)
+        {
+            if (LintPatterns.ProblemOf(pattern) is var (what, fix)) yield return new($"{path}.match.repos", "RULE_NEVER", what, fix);
+        }
         foreach (var tag in rule.IncludeTags.Where(static tag => tag.AsSpan().ContainsAny('/', ':', '@')))
             yield return new(
                 $"{path}.match.tags", "RULE_NEVER", $"'{tag}' matches no tag", "write the tag alone; repositories go to repos");
@@ -164,8 +160,4 @@ internal static class LintRules
     }
 
     private static bool RuleNamesTags(RuleOptions rule) => !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty;
-
-    private static bool CanBeName(string pattern) =>
-        !pattern.AsSpan().ContainsAnyExcept(Name) && pattern[0] != '/' && pattern[^1] != '/'
-        && !pattern.Contains("//", StringComparison.Ordinal);
 }

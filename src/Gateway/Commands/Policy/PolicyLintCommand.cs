@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
@@ -15,7 +16,8 @@ internal static partial class PolicyLintCommand
     public static Command Create()
     {
         var (config, json) = (ConfigurationFile.Option(), new Option<bool>("--json") { Description = "Print JSON." });
-        var command = new Command("lint", "Checks the configuration as verify does, and tells what in its policy is likely wrong.")
+        var command = new Command(
+            "lint", "Checks the configuration as verify does, and tells what in its policy and access rules is likely wrong.")
         {
             config, json,
         };
@@ -39,11 +41,8 @@ internal static partial class PolicyLintCommand
     /// <summary>The warnings, in the file's order.</summary>
     public static Warning[] Lint(LoadedConfiguration loaded, DateTimeOffset now)
     {
-        if (loaded.Options?.Policy is not { } policy) return [];
-        string[] proxied = [.. from route in loaded.Options.Routes where route.Upstream is not null select route.Prefix];
-        var found = LintRules.Of(policy, proxied).Concat(LintDefaults.Of(policy))
-            .Concat(LintTrust.Of(policy, now)).Concat(LintExceptions.Of(policy, now))
-            .Concat(loaded.Options.Access is null ? LintRules.OfOpenGateway(policy, proxied) : []);
+        if (loaded.Options is not { } options) return [];
+        var found = LintAccess.Of(options).Concat(options.Policy is { } policy ? OfPolicy(options, policy, now) : []);
         return
         [
             .. found.Select(one => (Finding: one, At: loaded.Locate(one.Path)))
@@ -52,6 +51,14 @@ internal static partial class PolicyLintCommand
                     one.At.Source, one.At.Line, one.At.Column,
                     one.Finding.Path, one.Finding.Code, Printable.Line(one.Finding.What), one.Finding.Fix)),
         ];
+    }
+
+    private static IEnumerable<LintFinding> OfPolicy(GatewayOptions options, PolicyOptions policy, DateTimeOffset now)
+    {
+        string[] proxied = [.. from route in options.Routes where route.Upstream is not null select route.Prefix];
+        return LintRules.Of(policy, proxied).Concat(LintDefaults.Of(policy))
+            .Concat(LintTrust.Of(policy, now)).Concat(LintExceptions.Of(policy, now))
+            .Concat(options.Access is null ? LintRules.OfOpenGateway(policy, proxied) : []);
     }
 
     /// <param name="Line">From 1; 0 for a variable of the environment.</param>

@@ -1,0 +1,83 @@
+using Gateway.Access;
+using Gateway.Configuration;
+
+namespace Gateway.Commands.Policy;
+
+/// <summary>What is likely wrong with access rules, their accounts and the routes to what they are about.</summary>
+internal static class LintAccess
+{
+    // Of lines with the same problem, so many are named.
+    private const int LinesTold = 5;
+
+    public static IEnumerable<LintFinding> Of(GatewayOptions options)
+    {
+        var found = Unreachable(options);
+        return options.Access is { } access ? found.Concat(Rules(access)).Concat(Accounts(access)) : found;
+    }
+
+    // The prefix that such an upstream would have has another route (Completion.WithRouteOfEach).
+    private static IEnumerable<LintFinding> Unreachable(GatewayOptions options) =>
+        from key in options.Upstreams.Keys
+        where options.Routes.All(route => route.Upstream != key)
+        select new LintFinding(
+            $"upstreams.{key}", "UPSTREAM_UNREACHABLE",
+            $"no route leads to it, and the prefix '{key}' is another route's, so that nothing of it can be reached, by ?ns= either",
+            "add a route to it with a prefix of its own");
+
+    private static IEnumerable<LintFinding> Rules(AccessOptions access)
+    {
+        if (access.Rules.IsEmpty)
+            yield return new(
+                "access", "ACCESS_DENIES_ALL", "no rule allows anything, so that every request is refused",
+                "add rules, such as { actors: ['*'], repositories: ['**'], actions: [pull] }");
+        foreach (var (i, rule) in access.Rules.Index())
+        {
+            foreach (var pattern in rule.Repositories)
+            {
+                if (LintPatterns.ProblemOf(pattern) is var (what, fix))
+                    yield return new($"access.rules[{i}].repositories", "ACCESS_NEVER", what, fix);
+            }
+        }
+    }
+
+    private static IEnumerable<LintFinding> Accounts(AccessOptions access)
+    {
+        if (access.Htpasswd is not { } file || Read(file) is not { } lines) yield break;
+        foreach (var same in lines.Where(line => line.Problem is not null).GroupBy(line => line.Problem!, StringComparer.Ordinal))
+        {
+            var numbers = string.Join(", ", same.Take(LinesTold).Select(line => line.Number));
+            var more = same.Count() > LinesTold ? $" and {same.Count() - LinesTold} more" : "";
+            yield return new(
+                "access.htpasswd", "ACCOUNT_IGNORED", $"no account is read from {file}, line {numbers}{more}: {same.Key}",
+                "replace the line or remove it");
+        }
+        var known = lines.Where(line => line.Problem is null).Select(line => line.Account).ToHashSet(StringComparer.Ordinal);
+        var named = access.Rules.Index().SelectMany(
+                one => one.Item.Actors.Select(actor => (Path: $"access.rules[{one.Index}].actors", Actor: actor)))
+            .Concat(access.Groups.SelectMany(group => group.Value.Select(actor => (Path: $"access.groups.{group.Key}", Actor: actor))));
+        foreach (var (path, actor) in named.Where(each => IsAccount(each.Actor) && !known.Contains(each.Actor)))
+        {
+            yield return new(
+                path, "ACTOR_UNKNOWN",
+                $"{file} has no account '{actor}'{NearestName.Hint(actor, known)}"
+                + (actor.Contains('*', StringComparison.Ordinal) ? "; patterns are for the actors of issuers and certificates" : ""),
+                $"correct the name, or add the account: gateway hash-password {actor} >> {file}");
+        }
+    }
+
+    private static bool IsAccount(string actor) =>
+        actor is not (Asker.Anonymous or Asker.Everybody or ['@', ..]) && !actor.Contains(':', StringComparison.Ordinal);
+
+    // What cannot be read is said where it is: by the setting, or by the gateway that runs.
+    private static IReadOnlyList<HtpasswdLine>? Read(string file)
+    {
+        try
+        {
+            return HtpasswdLine.Read(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
