@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Commands.Policy;
 
-/// <summary>Access rules that are allowed and likely not meant: <c>gateway verify</c> warns of each, with its place and its remedy.</summary>
+/// <summary>Access rules that are allowed and likely not meant: <c>gateway verify</c> warns of each, with its place and remedy.</summary>
 public sealed class AccessLintTests : IDisposable
 {
     private readonly PolicyRig _rig = new();
