@@ -45,7 +45,7 @@ internal static class Purge
         {
             var contents = hasReference ? Named(volume, name, image!.Reference) : [.. cached.ContentOf(name)];
             if (contents.Count == 0) continue;
-            var bytes = contents.Sum(each => Disk.LengthOf(volume.CachedRoot.Data(each)) ?? 0);
+            var bytes = contents.Sum(cached.BytesOf);
             if (!request.DryRun && hasReference) await cached.RemoveAsync(name, contents, cancellationToken);
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
             purged.Add(new(router.NameOf(name.Upstream, name.Name), contents.Count, bytes));
@@ -77,15 +77,15 @@ internal static class Purge
     private static async Task<PurgeResult> RemoveEverywhereAsync(
         Volume volume, Digest digest, bool dryRun, CancellationToken cancellationToken)
     {
-        var bytes = Disk.LengthOf(volume.CachedRoot.Data(digest));
+        var bytes = volume.CachedRepositories.BytesOf(digest);
         var holders = volume.CachedRepositories.All()
             .Where(each => volume.CachedRepositories.ContentOf(each).Contains(digest)).ToArray();
-        if (bytes is null && holders.Length == 0) return new([], dryRun, $"{digest} is not cached");
+        if (bytes == 0 && holders.Length == 0) return new([], dryRun, $"{digest} is not cached");
         if (!dryRun)
         {
             foreach (var holder in holders) await volume.CachedRepositories.RemoveAsync(holder, [digest], cancellationToken);
-            volume.Eviction.Purge(digest);
+            volume.CachedRepositories.RemoveBytes(digest);
         }
-        return new([new(digest.ToString(), 1, bytes ?? 0)], dryRun, null);
+        return new([new(digest.ToString(), 1, bytes)], dryRun, null);
     }
 }

@@ -6,7 +6,8 @@ namespace Gateway.PullThrough;
 
 /// <summary>
 /// One blob from its upstream into a sink. Where it breaks off or stalls it is taken up again from the sink's position by a closed range
-/// (some registries refuse open ones), from another endpoint or another source first. It knows no digest: the sink does.
+/// (some registries refuse open ones), from another endpoint or another source first. Where a range is refused, the whole is asked for, and
+/// what the sink has is passed over. It knows no digest: the sink does.
 /// </summary>
 internal sealed class Download(
     Digest digest, FetchSources sources, IDownloadSink sink, TimeProvider clock, ILogger logger) : IAsyncDisposable
@@ -19,6 +20,9 @@ internal sealed class Download(
 
     private readonly Backoff _backoff = new(clock);
     private UpstreamResponse? _first;
+
+    // Set once a range was refused: an upstream, or the store that it redirects to, that refuses one refuses the next too.
+    private bool _refusesRanges;
 
     /// <summary>Of what came last, where it is a strong one.</summary>
     public string? ETag { get; private set; }
@@ -92,12 +96,32 @@ internal sealed class Download(
 
     private async Task<UpstreamResponse> RequestAsync(CancellationToken cancellationToken)
     {
-        var range = RangeWanted();
+        if (!_refusesRanges && RangeWanted() is { } wanted)
+        {
+            try
+            {
+                return await AskAsync(wanted, cancellationToken);
+            }
+            catch (FetchException e) when (e.Failure is FetchFailure.Absent || e.IsOfRange)
+            {
+                _refusesRanges = true;
+                Log.RangeRefused(logger, digest, sources.Current.Key, sink.Position, e.Message);
+            }
+        }
+        return await AskAsync(null, cancellationToken);
+    }
+
+    private async Task<UpstreamResponse> AskAsync((long First, long Last)? range, CancellationToken cancellationToken)
+    {
         UpstreamResponse response;
         try
         {
             response = await sources.Current.GetBlobAsync(
                 digest, range, range is null ? null : ETag, sources.Except, cancellationToken);
+        }
+        catch (UpstreamException e) when (range is not null && IsOfRange(e))
+        {
+            throw new FetchException(FetchFailure.Unavailable, e.Message, e) { IsOfRange = true };
         }
         catch (UpstreamException e)
         {
@@ -119,6 +143,10 @@ internal sealed class Download(
         }
     }
 
+    /// <summary>Whether a request without a range may be answered where one with a range was not.</summary>
+    private static bool IsOfRange(UpstreamException e) =>
+        e.IsOfRequest || (e.Failure == UpstreamFailure.Unavailable && e.Status is >= 400 and < 500 and not 408 and not 429);
+
     private (long First, long Last)? RangeWanted()
     {
         if (sink.Position == 0 && sink.End is null) return null;
@@ -132,12 +160,21 @@ internal sealed class Download(
         {
             200 => response.Length,
             206 when range is { } wanted && response.ContentRange is { } got && got.First == wanted.First => got.Whole,
+            // The part is given up: the next request begins a new one.
             416 when sink.Length is null => throw new FetchException(
                 FetchFailure.Wrong, $"upstream {sources.Current.Key} has fewer than the {sink.Position} bytes of {digest} that were kept"),
             404 => throw new FetchException(FetchFailure.Absent, $"upstream {sources.Current.Key} does not have {digest}"),
-            var status =>
-                throw Broken($"it answered {status} to a request for {(range is { } r ? $"bytes {r.First}-{r.Last}" : "the whole")}", null),
+            var status when range is { } r => throw new FetchException(
+                FetchFailure.Unavailable, $"upstream {sources.Current.Key} answered {status} to bytes {r.First}-{r.Last} of {digest}")
+            {
+                IsOfRange = true,
+            },
+            var status => throw Broken($"it answered {status} to a request for the whole", null),
         };
+        if (response.Status == 200 && whole < sink.Position)
+            throw new FetchException(
+                FetchFailure.Wrong,
+                $"upstream {sources.Current.Key} has {whole} bytes of {digest}, fewer than the {sink.Position} that were kept");
         if (whole is null) return;
         if (sink.Length is { } known && known != whole)
         {

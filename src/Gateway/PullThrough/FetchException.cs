@@ -29,6 +29,9 @@ internal sealed class FetchException(FetchFailure failure, string message, Excep
 {
     public FetchFailure Failure { get; } = failure;
 
+    /// <summary>Whether the upstream refused the range that was asked for: without one it may answer.</summary>
+    public bool IsOfRange { get; init; }
+
     public TimeSpan? RetryAfter => (InnerException as UpstreamException)?.RetryAfter;
 
     /// <summary>Whether what the upstream gives can never be used; asking again soon would bring the same.</summary>

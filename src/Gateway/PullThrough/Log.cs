@@ -14,6 +14,10 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Information, "Taking up {Digest} from {Upstream} at byte {Position}: {Why}")]
     public static partial void Resuming(ILogger logger, Digest digest, string upstream, long position, string why);
 
+    [LoggerMessage(
+        17, LogLevel.Information, "Fetching {Digest} from {Upstream} from its beginning, for it cannot be resumed at byte {Position}: {Why}")]
+    public static partial void RangeRefused(ILogger logger, Digest digest, string upstream, long position, string why);
+
     [LoggerMessage(4, LogLevel.Information, "Trying another source of {Digest}: {Why}")]
     public static partial void SourceFailed(ILogger logger, Digest digest, string why);
 

@@ -37,7 +37,18 @@ internal sealed class CachedRepositories(Volume volume)
     }
 
     /// <summary>Bytes that are cached of a repository; what several share counts for each.</summary>
-    public long BytesOf(Entry repository) => ContentOf(repository).Sum(digest => Disk.LengthOf(volume.CachedRoot.Data(digest)) ?? 0);
+    public long BytesOf(Entry repository) => ContentOf(repository).Sum(BytesOf);
+
+    /// <summary>Bytes that the cache has of some content, and of a fetch of it that was broken off.</summary>
+    public long BytesOf(Digest digest) => (Disk.LengthOf(volume.CachedRoot.Data(digest)) ?? 0) + volume.Fetches.LengthOf(digest);
+
+    /// <summary>Removes the bytes of some content, and what a fetch of it left behind. Returns how many went.</summary>
+    public long RemoveBytes(Digest digest)
+    {
+        var part = volume.Fetches.LengthOf(digest);
+        volume.Fetches.Remove(digest);
+        return volume.Eviction.Purge(digest) + part;
+    }
 
     /// <summary>
     /// What a manifest of a repository stands for: itself, its blobs, and for an index its children with theirs, as far as they are here.
@@ -70,7 +81,7 @@ internal sealed class CachedRepositories(Volume volume)
             if (volume.Links.Find(stored, LinkKind.Blob, digest) is not null)
                 await stored.CommitAsync(new([new Operation.RemoveBlob(digest)]), cancellationToken);
         }
-        return contents.Sum(volume.Eviction.Purge);
+        return contents.Sum(RemoveBytes);
     }
 
     /// <summary>Takes everything out of a repository, and unbinds its tags.</summary>

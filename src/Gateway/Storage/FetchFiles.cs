@@ -94,6 +94,15 @@ internal sealed class FetchFiles(string folder, Volume volume)
 
     internal void Flush(FetchFile file) => volume.Durability.Flush(file.Handle, PartOf(file.Digest));
 
+    /// <summary>Bytes of a part that nobody fetches now; 0 where there is none.</summary>
+    public long LengthOf(Digest digest) => _open.ContainsKey(digest) ? 0 : Disk.LengthOf(PartOf(digest)) ?? 0;
+
+    /// <summary>Removes a part that nobody fetches now, at an operator's wish.</summary>
+    public void Remove(Digest digest)
+    {
+        if (!_open.ContainsKey(digest)) Discard(digest);
+    }
+
     internal SafeFileHandle OpenPlan(Digest digest) => File.OpenHandle(PlanOf(digest), FileMode.Create, FileAccess.ReadWrite);
 
     internal void ForgetPlan(Digest digest) => File.Delete(PlanOf(digest));

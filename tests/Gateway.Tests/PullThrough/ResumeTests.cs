@@ -46,6 +46,73 @@ public sealed class ResumeTests
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
     }
 
+    /// <summary>What an upstream, or the store behind it, answers to a range where it answers a GET of the whole.</summary>
+    public static TheoryData<int, string?> RangeRefusals => new()
+    {
+        { 400, null }, { 403, null }, { 404, null }, { 405, null }, { 416, null }, { 501, null }, { 206, null }, { 206, "bytes 7-9/10" },
+    };
+
+    [Theory]
+    [MemberData(nameof(RangeRefusals))]
+    public async Task Download_that_cannot_be_resumed_is_begun_again_at_once(int status, string? contentRange)
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Cut(after: MiB).Once();
+        RefuseRanges(rig, status, contentRange);
+        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+        Assert.Equal(3, rig.Gets(digest));
+        await rig.SettleAsync();
+        Assert.True(rig.IsKept(digest));
+        Assert.Empty(rig.Parts);
+    }
+
+    [Theory]
+    [MemberData(nameof(RangeRefusals))]
+    public async Task Part_that_was_left_behind_blocks_no_later_request(int status, string? contentRange)
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        await LeavePartAsync(rig, digest);
+        RefuseRanges(rig, status, contentRange);
+        var gets = rig.Gets(digest);
+        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+        Assert.Equal(gets + 2, rig.Gets(digest));
+    }
+
+    [Fact]
+    public async Task Purge_removes_a_part_that_was_left_behind()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        await LeavePartAsync(rig, digest);
+        var cached = rig.Volume.CachedRepositories;
+        Assert.InRange(cached.BytesOf(Rig.D(digest)), 1, Layer.Length - 1);
+        var freed = await cached.RemoveAsync(new("hub", RepositoryName.Parse(Rig.Name)), [Rig.D(digest)], default);
+        Assert.InRange(freed, 1, Layer.Length - 1);
+        Assert.Empty(rig.Parts);
+        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+    }
+
+    private static void RefuseRanges(Rig rig, int status, string? contentRange)
+    {
+        var rule = rig.Hub.When(r => r.IsGet && r.Range is not null).Respond(status);
+        if (contentRange is not null) rule.Header("Content-Range", contentRange);
+    }
+
+    /// <summary>A first GET that is cut off, and an upstream that answers nothing more until it is given up.</summary>
+    private static async Task LeavePartAsync(Rig rig, string digest)
+    {
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Cut(after: MiB).Once();
+        rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Drop();
+        await Assert.ThrowsAnyAsync<Exception>(() => Rig.ReadAsync(rig.Backing, digest));
+        await rig.SettleAsync();
+        Assert.Single(rig.Parts);
+        rig.Hub.Behave();
+        rig.Clock.Advance(TimeSpan.FromMinutes(1));
+        await rig.RestartAsync();
+    }
+
     [Fact]
     public async Task Stalled_download_is_taken_up()
     {
