@@ -15,7 +15,8 @@ internal static partial class Log
     public static partial void Resuming(ILogger logger, Digest digest, string upstream, long position, string why);
 
     [LoggerMessage(
-        17, LogLevel.Information, "Fetching {Digest} from {Upstream} from its beginning, for it cannot be resumed at byte {Position}: {Why}")]
+        17, LogLevel.Information,
+        "Fetching {Digest} from {Upstream} from its beginning, for it cannot be resumed at byte {Position}: {Why}")]
     public static partial void RangeRefused(ILogger logger, Digest digest, string upstream, long position, string why);
 
     [LoggerMessage(4, LogLevel.Information, "Trying another source of {Digest}: {Why}")]
