@@ -23,10 +23,10 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
         }
         response.ContentType = mediaType;
         if (digest is not null) (response.Headers["Docker-Content-Digest"], response.Headers.ETag) = (digest, $"\"{digest}\"");
-        if (rule?.IsGzipped == true)
+        if (rule?.Coding is var (code, label))
         {
-            whole = Compress(whole);
-            response.Headers.ContentEncoding = "gzip";
+            whole = code(whole);
+            response.Headers.ContentEncoding = label;
         }
         var body = ranges && rule?.IgnoresRanges != true && received.Range is { } range ? Select(whole, range) : whole;
         if (response.StatusCode == StatusCodes.Status416RangeNotSatisfiable) body = ReadOnlyMemory<byte>.Empty;
@@ -74,7 +74,7 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
         var gone = context.RequestAborted;
         // A client turns away from headers that lie without reading on.
         var isWhole = received.IsGet && received.Range is null && context.Response.StatusCode == 200
-            && rule is not { IsGzipped: true } && rule?.ClaimedLength is null;
+            && rule is not { Coding: not null } && rule?.ClaimedLength is null;
         await context.Response.StartAsync(gone);
         for (var at = 0; ;)
         {
@@ -122,7 +122,7 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
         socket.Shutdown(SocketShutdown.Send);
     }
 
-    private static byte[] Compress(byte[] bytes)
+    internal static byte[] Compress(byte[] bytes)
     {
         using var target = new MemoryStream();
         using (var gzip = new GZipStream(target, CompressionLevel.Fastest)) gzip.Write(bytes);

@@ -34,7 +34,7 @@ public sealed class Rule
 
     internal Dictionary<string, string?> ChangedHeaders { get; } = new(StringComparer.OrdinalIgnoreCase);
 
-    internal bool IsGzipped { get; private set; }
+    internal (Func<byte[], byte[]> Code, string Label)? Coding { get; private set; }
 
     internal bool IsChunked { get; private set; }
 
@@ -111,7 +111,10 @@ public sealed class Rule
     public Rule Header(string name, string? value) => Set(() => ChangedHeaders[name] = value);
 
     /// <summary>Compresses the body and says so.</summary>
-    public Rule Gzip() => Set(() => IsGzipped = true);
+    public Rule Gzip() => Code(BodySender.Compress, "gzip");
+
+    /// <summary>Changes the body, and says so as its Content-Encoding.</summary>
+    public Rule Code(Func<byte[], byte[]> code, string label) => Set(() => Coding = (code, label));
 
     /// <summary>Says no length.</summary>
     public Rule Chunked() => Set(() => IsChunked = true);

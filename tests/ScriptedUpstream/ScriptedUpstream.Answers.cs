@@ -44,7 +44,7 @@ public sealed partial class ScriptedUpstream
             context.Response.StatusCode = answer.Status;
             await new BodySender(context, received, rule).SendAsync(Encoding.UTF8.GetBytes(answer.Body), answer.Type, null, ranges: false);
         }
-        else if (received.IsToken) await Tokens.AnswerAsync(context, received);
+        else if (received.IsToken) await Tokens.AnswerAsync(context, received, rule);
         else if (EntryOf(received) is var status and not 200) Deny(context, received, status);
         else if (received.Path == "/v2/") await context.Response.WriteAsync("{}");
         else if (received.IsWrite) await Pushes.AnswerAsync(context, received, rule);

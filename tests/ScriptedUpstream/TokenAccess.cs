@@ -59,7 +59,7 @@ public sealed class TokenAccess
     internal static string Basic(string? username, string? password) =>
         $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{username}:{password}"))}";
 
-    internal async Task AnswerAsync(HttpContext context, ReceivedRequest received)
+    internal async Task AnswerAsync(HttpContext context, ReceivedRequest received, Rule? rule)
     {
         string[] scopes;
         bool known, anonymous;
@@ -95,6 +95,12 @@ public sealed class TokenAccess
         var answer = new Dictionary<string, object> { [Field] = token };
         if (ExpiresIn is { } seconds) answer["expires_in"] = seconds;
         context.Response.ContentType = "application/json";
-        await context.Response.Body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(answer));
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(answer);
+        if (rule?.Coding is var (code, label))
+        {
+            bytes = code(bytes);
+            context.Response.Headers.ContentEncoding = label;
+        }
+        await context.Response.Body.WriteAsync(bytes);
     }
 }

@@ -185,7 +185,7 @@ internal sealed class BlobFetch
         // A part may be all there is: who does not know the length would be asking for what lies behind the end.
         if (Length is null && Position > 0 && Actual() == Digest) Length = Position;
         var sink = new SideBySide(this, _table);
-        await using var download = new Download(Digest, Sources, sink, _table.Clock, _table.Logger);
+        await using var download = new Download(Digest, Sources, sink, _table.IsSuspect(Digest), _table.Clock, _table.Logger);
         if (Position != Length) await download.OpenAsync(cancellationToken);
         _started.TrySetResult();
         await sink.RunAsync(download, cancellationToken);

@@ -92,13 +92,16 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
             await using var response = await source.HeadBlobAsync(digest, CancellationToken.None);
             if (response.Status != 200) return null;
             source.Heads.Worked(UpstreamNoun.Blob);
-            return new(true, response.Length, 200);
+            return new(true, SizeOf(response), 200);
         }
         catch (UpstreamException e) when (e.IsOfRequest)
         {
             return null;
         }
     }
+
+    // Of what has a content coding nobody knows which size was said.
+    private static long? SizeOf(UpstreamResponse response) => response.Codings.IsEmpty ? response.Length : null;
 
     // The body is given up unread.
     private async Task<Vouched> GetHeadersAsync(Digest digest)
@@ -108,7 +111,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
             await using var response = await source.GetBlobAsync(digest, null, null, null, CancellationToken.None);
             return response.Status switch
             {
-                200 => new(true, response.Length, 200),
+                200 => new(true, SizeOf(response), 200),
                 404 => new(false, null, 404),
                 var status => throw source.Misbehaved($"answered {status} to GET of {digest}"),
             };

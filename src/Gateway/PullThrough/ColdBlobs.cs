@@ -147,7 +147,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         using var place = await table.EnterUnkeptAsync(cancellationToken);
         var sink = new MemorySink(size);
-        await using var download = new Download(digest, new(source), sink, table.Clock, table.Logger);
+        await using var download = new Download(digest, new(source), sink, table.IsSuspect(digest), table.Clock, table.Logger);
         await download.OpenAsync(cancellationToken);
         await download.RunAsync(cancellationToken);
         if (sink.Matches(digest)) return new(digest, sink.Bytes);

@@ -9,8 +9,12 @@ namespace Gateway.PullThrough;
 /// (some registries refuse open ones), from another endpoint or another source first. Where a range is refused, the whole is asked for, and
 /// what the sink has is passed over. It knows no digest: the sink does.
 /// </summary>
+/// <param name="isSuspect">
+/// Whether wrong bytes came for the digest lately. Where it is not clear whether an answer with a content coding is meant with it or
+/// without, the other way is taken then.
+/// </param>
 internal sealed class Download(
-    Digest digest, FetchSources sources, IDownloadSink sink, TimeProvider clock, ILogger logger) : IAsyncDisposable
+    Digest digest, FetchSources sources, IDownloadSink sink, bool isSuspect, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     // Tried on loopback with 128 and 256 KiB: fewer wake-ups of readers, and it still fits a core's cache between read, write and hash.
     private const int BufferSize = 256 * 1024;
@@ -18,7 +22,14 @@ internal sealed class Download(
     // While the length is unknown a closed range must end somewhere; the answer's Content-Range then tells the length.
     private const long ProbeRange = 4 << 20;
 
+    // Chosen: decoded content of which no manifest says the size may be a bomb (1,000 to 1); clients ask for few blobs without a manifest.
+    private const long LongestUnannounced = 64 << 20;
+
     private readonly Backoff _backoff = new(clock);
+
+    // Whether the answer's content coding is undone. Then an offset in the blob is none in what the upstream sends: no ranges.
+    private bool _decodes;
+    private bool _othersTurn = isSuspect;
     private UpstreamResponse? _first;
 
     // Set once a range was refused: an upstream, or the store that it redirects to, that refuses one refuses the next too.
@@ -149,16 +160,17 @@ internal sealed class Download(
 
     private (long First, long Last)? RangeWanted()
     {
-        if (sink.Position == 0 && sink.End is null) return null;
+        if (_decodes || (sink.Position == 0 && sink.End is null)) return null;
         var end = sink.End ?? sink.Length ?? sink.Position + ProbeRange;
         return (sink.Position, end - 1);
     }
 
     private void Check(UpstreamResponse response, (long First, long Last)? range)
     {
+        _decodes = MustDecode(response);
         var whole = response.Status switch
         {
-            200 => response.Length,
+            200 => _decodes ? null : response.Length,
             206 when range is { } wanted && response.ContentRange is { } got && got.First == wanted.First => got.Whole,
             // The part is given up: the next request begins a new one.
             416 when sink.Length is null => throw new FetchException(
@@ -185,6 +197,18 @@ internal sealed class Download(
         sink.Length = whole;
     }
 
+    /// <summary>
+    /// Stores label files <c>gzip</c> that were pushed so, and proxies compress on their way: the known size tells which it is. Without
+    /// one, a Content-Length is that of a stored file, and who compresses on the way does not know it; a digest that did not match turns
+    /// that round.
+    /// </summary>
+    private bool MustDecode(UpstreamResponse response)
+    {
+        if (response.Status != 200 || !ContentEncodings.CanDecode(response.Codings)) return false;
+        if (sink.Length is { } known && response.Length is { } said) return known != said;
+        return response.Length is null != _othersTurn;
+    }
+
     private async Task CopyAsync(UpstreamResponse response, CancellationToken cancellationToken)
     {
         // A server that ignores the range sends what we have once more; whether it is the same, the digest will tell.
@@ -192,10 +216,16 @@ internal sealed class Download(
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
-            using var pace = new Pace(response.Body, clock, cancellationToken);
+            var body = _decodes ? ContentEncodings.Decode(response.Body, response.Codings) : response.Body;
+            using var pace = new Pace(body, clock, cancellationToken);
             while (!IsAtEnd)
             {
                 var read = await ReadAsync(pace, buffer);
+                if (_decodes && sink.Length is null && sink.Position + read > LongestUnannounced)
+                {
+                    throw Undecodable(
+                        $"has more than {LongestUnannounced} bytes without its content coding, and no manifest says its size");
+                }
                 if (read == 0)
                 {
                     // Without a length the end of a chunked body is the blob's end; one that merely closes cannot be told from a cut, and
@@ -226,11 +256,20 @@ internal sealed class Download(
         {
             throw Broken($"{e.Message} at byte {sink.Position} of {sink.Length}", e);
         }
+        catch (InvalidDataException e)
+        {
+            if (sink.Position > 0) throw Undecodable($"has a content coding that is broken at byte {sink.Position}: {e.Message}");
+            // A label alone.
+            _othersTurn = !_othersTurn;
+            throw Broken("its content coding is a label only", e);
+        }
     }
 
     // Never beyond the blob: some servers send an error document after a cut body (seen: 70 bytes of it).
     private ReadOnlyMemory<byte> Wanted(ReadOnlyMemory<byte> bytes) =>
         (sink.End ?? sink.Length) is { } end && end - sink.Position < bytes.Length ? bytes[..(int)(end - sink.Position)] : bytes;
+
+    private FetchException Undecodable(string what) => new(FetchFailure.Wrong, $"{digest} from upstream {sources.Current.Key} {what}");
 
     private FetchException Broken(string what, Exception? inner) =>
         new(FetchFailure.Unavailable, $"upstream {sources.Current.Key} broke off {digest}: {what}", inner);

@@ -23,6 +23,15 @@ internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock
 
     public bool TryGet(TKey key, [MaybeNullWhen(false)] out TValue value) => TryGet(key, out value, out _);
 
+    /// <summary>Of all entries, also of those that have ended and were not looked for since.</summary>
+    public IReadOnlyList<TKey> Keys
+    {
+        get
+        {
+            lock (_gate) return [.. _entries.Keys];
+        }
+    }
+
     /// <summary>Remembers a value; with a lifetime of zero or less it forgets the key.</summary>
     public void Set(TKey key, TValue value, TimeSpan lifetime)
     {

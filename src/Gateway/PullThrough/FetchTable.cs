@@ -73,6 +73,12 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// <summary>Manifests that came from an upstream and are not kept (yet).</summary>
     public RecentManifests Recent { get; } = new(clock);
 
+    /// <summary>
+    /// Lists of tags that had to be read whole. At most 16 of 8 MiB, whatever the number of repositories, and of clients with views of
+    /// their own.
+    /// </summary>
+    public ExpiringMap<UpstreamTags, WholeTagList> TagLists { get; } = new(16, clock);
+
     /// <summary>Whether wrong bytes came for this digest lately: then nothing of it is sent before all of it is verified.</summary>
     public bool IsSuspect(Digest digest) => _suspects.TryGet(digest, out _);
 

@@ -38,7 +38,8 @@ internal sealed class OptionalRange : IAsyncDisposable
         try
         {
             var response = await source.GetOptionalRangeAsync(digest, range, etag, fetch.Sources.Except, cancellationToken);
-            if (response.Status == 206 && response.ContentRange is { } got && got.First == range.First
+            // Of coded content it would be a part of something else.
+            if (response.Status == 206 && response.Codings.IsEmpty && response.ContentRange is { } got && got.First == range.First
                 && (got.Whole is null || fetch.Length is null || got.Whole == fetch.Length))
                 return new(table, digest, response, source, cancellationToken);
             Log.NoRange(table.Logger, digest, $"upstream {source.Key} answered {response.Status} to bytes {range.First}-{range.Last}");

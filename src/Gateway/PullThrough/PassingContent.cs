@@ -54,7 +54,7 @@ internal sealed class PassingContent : IContent
         }
         var end = count is { } n ? offset + n : Length;
         var sink = new PassingSink(Digest, offset, hash: null) { Writer = writer, Length = Length, End = end };
-        await using var download = new Download(Digest, new(_source), sink, _table.Clock, _table.Logger);
+        await using var download = new Download(Digest, new(_source), sink, _table.IsSuspect(Digest), _table.Clock, _table.Logger);
         await download.RunAsync(cancellationToken);
     }
 
@@ -65,7 +65,9 @@ internal sealed class PassingContent : IContent
         using var place = await table.EnterUnkeptAsync(cancellationToken);
         var sink = new PassingSink(fetch.Digest, position, hash) { Length = fetch.Length };
         var source = fetch.Sources.Current;
-        await using var whole = new Whole(sink, new(fetch.Digest, new(source), sink, table.Clock, table.Logger), hash);
+        var isSuspect = table.IsSuspect(fetch.Digest);
+        await using var whole = new Whole(
+            sink, new(fetch.Digest, new(source), sink, isSuspect, table.Clock, table.Logger), hash);
         await whole.CopyToAsync(writer, table, source, cancellationToken);
     }
 
@@ -79,7 +81,7 @@ internal sealed class PassingContent : IContent
     {
         var hash = IncrementalHash.CreateHash(Digest.HashName(Digest.Algorithm));
         var sink = new PassingSink(Digest, 0, hash) { Length = Length };
-        _whole = new(sink, new(Digest, new(_source), sink, _table.Clock, _table.Logger), hash);
+        _whole = new(sink, new(Digest, new(_source), sink, _table.IsSuspect(Digest), _table.Clock, _table.Logger), hash);
         await _whole.Download.OpenAsync(cancellationToken);
         Length = sink.Length;
     }

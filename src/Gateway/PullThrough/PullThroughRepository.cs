@@ -35,7 +35,7 @@ internal sealed class PullThroughRepository : IBacking
         _blobs = new(stored, _source, fetches, new(stored, _source, clock));
         _referrers = new(stored, _source, _manifests, limits, clock, fetches.Logger);
         _tagged = new(stored, _tags);
-        _tagList = new(stored, _source, clock, fetches.Logger);
+        _tagList = new(stored, _source, fetches.TagLists, clock, fetches.Logger);
     }
 
     /// <summary>The policy's bounds of a document.</summary>

@@ -99,7 +99,7 @@ internal sealed partial class UpstreamCatalog(IUpstreamRegistry upstream, TimePr
         if (response.Status != 200) throw Misbehaved($"answered {response.Status} where its catalog was asked for");
         try
         {
-            var bytes = await UpstreamDocument.ReadAsync(response, MaxBytes, clock).WaitAsync(cancellationToken);
+            var bytes = await UpstreamDocument.ReadListAsync(response, MaxBytes, clock).WaitAsync(cancellationToken);
             foreach (var text in JsonSerializer.Deserialize(bytes, CatalogJson.Default.CatalogPage)?.Repositories ?? [])
             {
                 if (names.Count < MaxNames && RepositoryName.TryParse(text, out var name)) names.Add(name);

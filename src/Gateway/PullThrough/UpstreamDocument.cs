@@ -22,6 +22,16 @@ internal static class UpstreamDocument
             : null;
 
     /// <summary>
+    /// As <see cref="ReadAsync"/>, for a list, which no digest checks: without its content coding. One that is labelled and not coded is
+    /// read as it is.
+    /// </summary>
+    public static async Task<byte[]> ReadListAsync(UpstreamResponse response, int max, TimeProvider clock)
+    {
+        var bytes = await ReadAsync(response, max, clock);
+        return await ContentEncodings.DecodeAsync(bytes, response.Codings, max) ?? bytes;
+    }
+
+    /// <summary>
     /// Reads to the end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes and <see cref="IOException"/>
     /// when the body stalls or breaks off, or too many documents come at once.
     /// </summary>

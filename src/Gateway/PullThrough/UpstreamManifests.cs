@@ -36,7 +36,7 @@ internal sealed class UpstreamManifests(
         await using var response = await source.GetManifestAsync(new Reference(tag), CancellationToken.None, isHeldAt);
         if (response.Status == 404) return new UpstreamTag.Gone();
         RefuseSchema1(response, $"tag {tag}");
-        var bytes = await ReadBodyAsync(response, $"tag {tag}");
+        var bytes = await AsMeantAsync(response, await ReadBodyAsync(response, $"tag {tag}"), response.DigestClaim);
         var digest = Digest.Of(bytes, response.DigestClaim.IsEmpty ? DigestAlgorithm.Sha256 : response.DigestClaim.Algorithm);
         try
         {
@@ -78,7 +78,7 @@ internal sealed class UpstreamManifests(
         try
         {
             RefuseSchema1(response, digest.ToString());
-            bytes = await ReadBodyAsync(response, digest.ToString());
+            bytes = await AsMeantAsync(response, await ReadBodyAsync(response, digest.ToString()), digest);
             if (Digest.Of(bytes, digest.Algorithm) == digest) return Parse(digest, response, bytes);
         }
         // Too large, or no manifest: content with this digest stays so.
@@ -95,6 +95,16 @@ internal sealed class UpstreamManifests(
     {
         if (response.ContentType is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
             throw source.Misbehaved($"{what} is a manifest of Docker schema 1, which is not supported; use an image that was pushed anew");
+    }
+
+    /// <summary>
+    /// The bytes that have the digest: as they came, or without their content coding. Where nobody says a digest, those that can be JSON.
+    /// </summary>
+    private async Task<byte[]> AsMeantAsync(UpstreamResponse response, byte[] bytes, Digest digest)
+    {
+        if (response.Codings.IsEmpty || (!digest.IsEmpty && Digest.Of(bytes, digest.Algorithm) == digest)) return bytes;
+        if (await ContentEncodings.DecodeAsync(bytes, response.Codings, limits.MaxBytes) is not { } decoded) return bytes;
+        return digest.IsEmpty || Digest.Of(decoded, digest.Algorithm) == digest ? decoded : bytes;
     }
 
     private async Task<byte[]> ReadBodyAsync(UpstreamResponse response, string what)

@@ -155,7 +155,7 @@ internal sealed class UpstreamReferrers(
     {
         try
         {
-            var bytes = await UpstreamDocument.ReadAsync(response, limits.MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadListAsync(response, limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             var (list, problem) = ManifestReader.Read(bytes, UpstreamDocument.ManifestTypeOf(response), _ofList);
             // A list that is too much of one is no sign that there is no API.

@@ -7,7 +7,9 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>The tags of an upstream's repository, page by page; what is kept here when the upstream cannot answer.</summary>
-internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepository source, TimeProvider clock, ILogger logger)
+/// <param name="lists">Lists that were read whole, of all repositories together.</param>
+internal sealed partial class UpstreamTags(
+    StoredRepository stored, UpstreamRepository source, ExpiringMap<UpstreamTags, WholeTagList> lists, TimeProvider clock, ILogger logger)
 {
     // Of one page; 100,000 tags of 40 characters.
     private const int MaxBytes = 8 << 20;
@@ -17,18 +19,17 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
 
     private const int MaxTags = 100_000;
 
+    // Of one list, all tags together: 8 MiB of memory, as much as one page may have. A tag has at most 128 (distribution-spec, "Pulling
+    // manifests"), and what is longer is no tag.
+    private const int MaxCharacters = 4 << 20;
+
     // distribution-spec, "Listing Tags" has no largest page; docker.io and others cut at 1000 or below.
     private const int PageSize = 1000;
 
-    private readonly SingleFlight<string, Whole?> _reading = new();
-    private readonly ExpiringMap<string, Whole> _whole = new(1, clock);
-
-    /// <summary>Every tag in bytewise order.</summary>
-    /// <param name="IsCut">Whether the upstream has more than is read.</param>
-    private sealed record Whole(string[] Tags, bool IsCut);
+    private readonly SingleFlight<string, WholeTagList?> _reading = new();
 
     /// <summary>A tag has come or gone.</summary>
-    public void Forget() => _whole.Clear();
+    public void Forget() => lists.Remove(this);
 
     public async ValueTask<Result<Page<TagName>>> AfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
@@ -62,7 +63,7 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
 
     private async Task<(Page<TagName>? Page, bool IsCut)> AskAsync(string? last, int count, CancellationToken cancellationToken)
     {
-        if (!_whole.TryGet("", out var whole))
+        if (!lists.TryGet(this, out var whole))
         {
             var query = last is null
                 ? $"n={Math.Min(count, PageSize)}"
@@ -74,7 +75,7 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
                 var page = Cut(tags, last, count, next is not null);
                 if (page.Items.Count > 0 || !page.More) return (page, false);
             }
-            var reading = _reading.Run("", () => new(_whole.TryGet("", out var lately) ? lately : null), ReadWholeAsync).Result;
+            var reading = _reading.Run("", () => new(lists.TryGet(this, out var lately) ? lately : null), ReadWholeAsync).Result;
             whole = await reading.WaitAsync(cancellationToken);
             if (whole is null) return (null, false);
         }
@@ -82,23 +83,29 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
     }
 
     /// <summary>Null when the repository does not exist.</summary>
-    private async Task<Whole?> ReadWholeAsync()
+    private async Task<WholeTagList?> ReadWholeAsync()
     {
-        List<string> all = [];
+        HashSet<string> all = new(StringComparer.Ordinal);
         string? query = $"n={PageSize}";
-        for (var page = 0; page < MaxPages && all.Count < MaxTags && query is not null; page++)
+        var (characters, isFull) = (0L, false);
+        for (var page = 0; page < MaxPages && !isFull && query is not null; page++)
         {
             if (await ReadPageAsync(query, CancellationToken.None) is not var (tags, next)) return null;
-            all.AddRange(tags);
+            foreach (var tag in tags)
+            {
+                isFull = all.Count == MaxTags || characters + tag.Length > MaxCharacters;
+                if (isFull) break;
+                if (all.Add(tag)) characters += tag.Length;
+            }
             query = next;
         }
-        var whole = new Whole([.. all.Distinct().Order(StringComparer.Ordinal)], IsCut: query is not null);
+        var whole = new WholeTagList([.. all.Order(StringComparer.Ordinal)], IsCut: isFull || query is not null);
         if (whole.IsCut)
         {
             Log.TagsCut(logger, source.Key, source.Name, whole.Tags.Length);
             PullThroughMetrics.ListCut(source.Key);
         }
-        _whole.Set("", whole, Freshness.OfAbsence(source.Options));
+        lists.Set(this, whole, Freshness.OfAbsence(source.Options));
         return whole;
     }
 
@@ -109,9 +116,9 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
         if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to its tags list");
         try
         {
-            var bytes = await UpstreamDocument.ReadAsync(response, MaxBytes, clock);
+            var bytes = await UpstreamDocument.ReadListAsync(response, MaxBytes, clock);
             var list = JsonSerializer.Deserialize(bytes, Json.Default.TagsList);
-            return (list?.Tags ?? [], response.NextQuery);
+            return ([.. list?.Tags?.Where(tag => TagName.TryParse(tag, out _)) ?? []], response.NextQuery);
         }
         catch (Exception e) when (e is JsonException or InvalidDataException)
         {
@@ -154,3 +161,8 @@ internal sealed partial class UpstreamTags(StoredRepository stored, UpstreamRepo
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
     private sealed partial class Json : JsonSerializerContext;
 }
+
+/// <summary>Every tag of a repository, as its upstream lists them.</summary>
+/// <param name="Tags">In bytewise order.</param>
+/// <param name="IsCut">Whether the upstream has more than is read.</param>
+internal sealed record WholeTagList(string[] Tags, bool IsCut);

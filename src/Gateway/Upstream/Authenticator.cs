@@ -15,6 +15,9 @@ internal sealed record Authorization(string Header, bool IsFresh)
     /// <summary>For Bearer: where the token is kept.</summary>
     public (TokenKey Key, Token Token)? Bearer { get; init; }
 
+    /// <summary>Whether it answers a challenge that named another scope than the token before it was for; that is done once.</summary>
+    public bool IsRescoped { get; init; }
+
     /// <summary>Says nothing.</summary>
     public override string ToString() => "authorization";
 }
@@ -31,8 +34,10 @@ internal sealed class Authenticator(
     TimeProvider clock,
     ILogger logger)
 {
-    // One entry for an endpoint.
-    private readonly ConcurrentDictionary<Uri, Challenge> _lastUsed = new();
+    // One entry for an endpoint: what it asked for last, and whether it named a repository otherwise than it was asked for.
+    private readonly ConcurrentDictionary<Uri, (Challenge Challenge, bool Renames)> _lastUsed = new();
+
+    private readonly ScopeNames _names = new();
 
     private readonly RefusedRequests _refused = new(clock);
 
@@ -41,7 +46,8 @@ internal sealed class Authenticator(
         Uri endpoint, CredentialSource credentials, UpstreamRequest request, CancellationToken cancellationToken)
     {
         // Harbor wants Basic for the catalog and tokens for the rest.
-        if (request.Noun == UpstreamNoun.Catalog || !_lastUsed.TryGetValue(endpoint, out var challenge)) return null;
+        if (request.Noun == UpstreamNoun.Catalog || !_lastUsed.TryGetValue(endpoint, out var last)) return null;
+        var challenge = last.Challenge;
         if (challenge.Scheme == "basic")
         {
             var credential = await credentials.GetAsync(cancellationToken);
@@ -51,7 +57,9 @@ internal sealed class Authenticator(
         }
         // What deleting takes has a name of its own at each registry: it is asked for by its own challenge.
         if (request.Method == HttpMethod.Delete) return null;
-        return await BearerAsync(endpoint, credentials, challenge, request, cancellationToken);
+        // A mirror that has names of its own says them by its challenge.
+        var repository = _names.Find(endpoint, request.Name) ?? (last.Renames ? null : request.Name.Value);
+        return repository is null ? null : await BearerAsync(endpoint, credentials, challenge, request, repository, cancellationToken);
     }
 
     /// <summary>What to show after a 401. Throws <see cref="UpstreamException"/> when there is nothing (else) to show.</summary>
@@ -63,17 +71,22 @@ internal sealed class Authenticator(
         Authorization? refused,
         CancellationToken cancellationToken)
     {
-        if (refused is not null) await GiveUpAsync(endpoint, credentials, request, refused, cancellationToken);
-        foreach (var challenge in challenges.Where(c => c.Scheme == "bearer"))
+        Challenge[] bearers = [.. challenges.Where(c => c.Scheme == "bearer")];
+        var isRescoped = refused is { IsRescoped: false, Bearer: var (used, _) }
+            && bearers.Any(c => TokenScope.Of(request, c) != used.Scope);
+        if (refused is not null && !isRescoped) await GiveUpAsync(endpoint, credentials, request, refused, cancellationToken);
+        foreach (var challenge in bearers)
         {
-            if (await BearerAsync(endpoint, credentials, challenge, request, cancellationToken) is not { } authorization) continue;
-            Remember(challenge);
-            return authorization;
+            var repository = TokenScope.RepositoryOf(request, challenge);
+            var authorization = await BearerAsync(endpoint, credentials, challenge, request, repository, cancellationToken);
+            if (authorization is null) continue;
+            Remember(challenge, repository);
+            return authorization with { IsRescoped = isRescoped };
         }
         var basic = challenges.FirstOrDefault(c => c.Scheme == "basic");
         if (basic is not null && BasicOf(await credentials.GetAsync(cancellationToken)) is { } shown)
         {
-            Remember(basic);
+            Remember(basic, request.Name.Value);
             return shown;
         }
         var offered = string.Join(", ", challenges.Select(c => c.Scheme));
@@ -81,9 +94,11 @@ internal sealed class Authenticator(
             ? $"{endpoint.Authority} lets in only by ways that are not known or not trusted ({offered})"
             : $"{endpoint.Authority} wants a user name and password, and none are configured");
 
-        void Remember(Challenge used)
+        void Remember(Challenge answered, string repository)
         {
-            if (request.Noun != UpstreamNoun.Catalog) _lastUsed[endpoint] = used;
+            if (request.Noun == UpstreamNoun.Catalog) return;
+            _lastUsed[endpoint] = (answered, repository != request.Name.Value);
+            _names.Note(endpoint, request.Name, repository);
         }
     }
 
@@ -130,7 +145,8 @@ internal sealed class Authenticator(
 
     /// <summary>A token for what the request needs; null when the realm is not one to be asked.</summary>
     private async Task<Authorization?> BearerAsync(
-        Uri endpoint, CredentialSource credentials, Challenge challenge, UpstreamRequest request, CancellationToken cancellationToken)
+        Uri endpoint, CredentialSource credentials, Challenge challenge, UpstreamRequest request, string repository,
+        CancellationToken cancellationToken)
     {
         if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm)) return null;
         var trust = boundary.Judge(endpoint, realm);
@@ -140,7 +156,7 @@ internal sealed class Authenticator(
             return null;
         }
         var credential = await CredentialForAsync(credentials, trust, realm, cancellationToken);
-        var scope = TokenScope.Of(request, challenge);
+        var scope = TokenScope.Of(request, challenge, repository);
         var key = new TokenKey(realm.GetLeftPart(UriPartial.Query), challenge["service"] ?? "", scope, credential?.Id);
         if (_refused.Contains(endpoint, key.CredentialId, request)) throw RefusedLately(endpoint, request, $"a new token for {scope}");
         var started = clock.GetUtcNow();

@@ -109,7 +109,8 @@ internal sealed class ReferrersTag(IUpstreamRegistry registry, RepositoryName na
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
-            return await BoundedBody.ReadAsync(response.Body, LongestList, either.Token);
+            var bytes = await BoundedBody.ReadAsync(response.Body, LongestList, either.Token);
+            return bytes is null ? null : await ContentEncodings.DecodeAsync(bytes, response.Codings, LongestList) ?? bytes;
         }
         catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException
             && !cancellationToken.IsCancellationRequested)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 
@@ -63,6 +64,8 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
             if (!response.IsSuccessStatusCode) throw Refusal(key, credential, response);
             await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
             var answer = await BoundedBody.ReadAsync(body, LongestAnswer, cancellationToken);
+            if (answer is not null)
+                answer = await ContentEncodings.DecodeAsync(answer, ContentEncodings.Of(response.Content.Headers), LongestAnswer) ?? answer;
             return (answer is null ? null : Read(answer, asked)) ?? throw Misbehaves(key, "sent no token");
         }
     }
@@ -103,17 +106,28 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         {
             using var document = JsonDocument.Parse(answer);
             var root = document.RootElement;
-            var value = Text(root, "token") ?? Text(root, "access_token");
+            // Both may be there (Docker Hub), and one of them empty.
+            var value = Text(root, "token") is { Length: > 0 } token ? token : Text(root, "access_token");
             // Into a header it goes, so nothing that would end one.
             if (string.IsNullOrEmpty(value) || value.AsSpan().ContainsAnyExceptInRange('!', '~')) return null;
-            var seconds = root.TryGetProperty("expires_in", out var said) && said.TryGetInt32(out var some) ? some : 0;
-            if (seconds <= 0) seconds = DefaultSeconds;
-            return new Token(value, asked, asked + TimeSpan.FromSeconds(Math.Min(seconds, MostSeconds)) - Margin);
+            var lifetime = TimeSpan.FromSeconds(Math.Min(SecondsOf(root), MostSeconds));
+            return new Token(value, asked, asked + lifetime - (Margin < lifetime / 2 ? Margin : lifetime / 2));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
         }
+    }
+
+    /// <summary>Some write it as a string, some as 0; what is not a time is as if it were missing.</summary>
+    private static double SecondsOf(JsonElement root)
+    {
+        var seconds = !root.TryGetProperty("expires_in", out var said) ? 0
+            : said.ValueKind == JsonValueKind.Number ? said.GetDouble()
+            : said.ValueKind == JsonValueKind.String
+                && double.TryParse(said.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var written) ? written
+            : 0;
+        return seconds > 0 ? seconds : DefaultSeconds;
     }
 
     private static string? Text(JsonElement root, string name) =>

@@ -12,7 +12,7 @@ internal enum UpstreamFailure
     /// <summary>401 or 403 with the credentials we have; to a write 401 alone.</summary>
     Unauthorized,
 
-    /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, an encoding, a web page.</summary>
+    /// <summary>It answered what no registry should: a redirect that the trust boundary forbids, a web page.</summary>
     Misbehaving,
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Upstream;
@@ -16,6 +17,12 @@ internal sealed class UpstreamResponse : IAsyncDisposable
 
     /// <summary>Media type in lower case, without parameters.</summary>
     public string? ContentType { get; init; }
+
+    /// <summary>
+    /// Content-Encoding, in the order of the codings; empty for none. Body and length are as they came: what they are worth the digest
+    /// tells.
+    /// </summary>
+    public ImmutableArray<string> Codings { get; init; } = [];
 
     /// <summary>Docker-Content-Digest, where it is a digest; a claim, not a proof.</summary>
     public Digest DigestClaim { get; init; }

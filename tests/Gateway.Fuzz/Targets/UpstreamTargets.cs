@@ -103,6 +103,25 @@ public sealed class UpstreamHeadTarget : FuzzTarget
     }
 }
 
+/// <summary><c>Link</c> headers, several links to a header.</summary>
+public sealed class LinkHeaderTarget : FuzzTarget
+{
+    protected override IEnumerable<byte[]> Inputs => Texts(
+        "</v2/a/tags/list?n=2&last=b>; rel=\"next\"", "<a>; rel=first; title=\"x, \\\" y\", <b>; rel=\"last next\"", "<a>;rel=next,<b>;rel=next");
+
+    protected override string[] Words => ["<", ">", ";", ",", "rel=", "next", "\"", "\\", "title*=UTF-8''", "anchor=\"#\""];
+
+    protected override string Try(byte[] input)
+    {
+        var header = HeaderOf(input);
+        if (LinkHeader.Next(header) is not { } target) return "none";
+        Assert.Contains($"<{target}>", header, StringComparison.Ordinal);
+        // What was read, written the usual way, is read the same.
+        Assert.Equal(target, LinkHeader.Next($"<x>; rel=\"prev\", <{target}>; rel=\"next\""));
+        return $"{header.Count(c => c == '<')} {header.Contains('"', StringComparison.Ordinal)}";
+    }
+}
+
 /// <summary>What token servers and credential helpers answer, and what upstreams say of a refusal.</summary>
 public sealed class CredentialAnswerTarget : FuzzTarget
 {

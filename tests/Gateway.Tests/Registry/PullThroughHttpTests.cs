@@ -85,6 +85,23 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_an_upstream_has_and_nobody_can_use_is_502_with_the_reason_and_no_time_to_come_back()
+    {
+        var bad = _hub.AddManifest("library/nginx", "{\"schemaVersion\":2}"u8.ToArray(), Oci.MediaTypes.OciManifest, "bad");
+        _hub.When(request => request.IsBlob(_image.Config)).Respond(400);
+        foreach (var (path, code) in new[]
+        {
+            ("manifests/bad", "MANIFEST_INVALID"), ($"manifests/{bad}", "MANIFEST_INVALID"), ($"blobs/{_image.Config}", "DIGEST_INVALID"),
+        })
+        {
+            using var answer = await _rig.SendAsync("GET", $"/v2/hub/nginx/{path}");
+            Assert.Equal((502, code), ((int)answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
+            Assert.Null(answer.Headers.RetryAfter);
+        }
+        Assert.Equal(1, _hub.Count(request => request.IsGet && request.IsAnyManifest));
+    }
+
+    [Fact]
     public async Task Other_places_that_a_manifest_names_for_its_layers_are_never_asked()
     {
         await using var elsewhere = await ScriptedUpstream.StartAsync("127.0.0.2");

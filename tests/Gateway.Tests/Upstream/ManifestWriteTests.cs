@@ -203,7 +203,7 @@ public sealed class ManifestWriteTests : WriterTest
         var challenge = Assert.Single(Challenge.Parse([$"Bearer realm=\"http://x\",scope=\"{said}\""]));
         var request = new UpstreamRequest(HttpMethod.Delete, UpstreamNoun.Manifest, RepositoryName.Parse(App), "v1");
         Assert.Equal($"repository:{App}:{expected}", TokenScope.Of(request, challenge));
-        Assert.Equal($"repository:{App}:pull", TokenScope.Of(request with { Method = HttpMethod.Get }, challenge));
+        Assert.Equal($"repository:{App}:pull", TokenScope.Of(request with { Method = HttpMethod.Get }, challenge, App));
         Assert.Equal($"repository:{App}:pull,push", TokenScope.Of(request with { Method = HttpMethod.Put }, challenge));
     }
 }

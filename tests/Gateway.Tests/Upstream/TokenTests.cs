@@ -156,7 +156,7 @@ public sealed class TokenTests : UpstreamTest
         Accept(Hub.RequireToken());
         Hub.When(r => r.IsAnyManifest && r.Authorization is null).Challenge(
             "Negotiate, NEWAUTH param=\"a, b\", type=1",
-            $"bearer Realm=\"{Hub.Url}token\", service=scripted, scope=\"repository:x:pull,push\"");
+            $"bearer Realm=\"{Hub.Url}token\", service=scripted, scope=\"repository:{Name}:pull,push\"");
         Assert.Equal(200, await PullAsync(await BuildAsync(WithPassword(OptionsFor(Hub)))));
         Assert.DoesNotContain("push", Assert.Single(Hub.Requests, r => r.IsToken).Query, StringComparison.Ordinal);
     }

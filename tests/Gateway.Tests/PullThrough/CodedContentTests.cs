@@ -1,0 +1,148 @@
+using System.IO.Compression;
+using Gateway.Oci;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Answers with a <c>Content-Encoding</c>: the digest tells whether it is a label or a coding.</summary>
+public sealed class CodedContentTests
+{
+    private static readonly byte[] Small = ScriptedUpstream.Bytes(20_000, seed: 75);
+    private static readonly byte[] Large = ScriptedUpstream.Bytes(6_000_000, seed: 76);
+
+    private static byte[] Code(byte[] bytes, string coding)
+    {
+        using var target = new MemoryStream();
+        using (Stream coder = coding switch
+        {
+            "br" => new BrotliStream(target, CompressionLevel.Fastest),
+            "deflate" => new ZLibStream(target, CompressionLevel.Fastest),
+            _ => new GZipStream(target, CompressionLevel.Fastest),
+        }) coder.Write(bytes);
+        return target.ToArray();
+    }
+
+    /// <summary>S3 objects are often labelled; Apache's mime magic says <c>x-gzip</c> (moby#17595).</summary>
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("x-gzip")]
+    [InlineData("br")]
+    [InlineData("aws-chunked")]
+    [InlineData("identity")]
+    public async Task Content_that_fits_as_it_came_is_served_whatever_its_label(string label)
+    {
+        await using var rig = await Rig.StartAsync();
+        // What was pushed so, and is stored as it was pushed.
+        byte[][] layers = [Code(Small, "gzip"), Code(Large, "gzip")];
+        var image = rig.Hub.AddImage(Rig.Name, "v1", layers);
+        rig.Hub.When(r => r.IsAnyManifest || r.IsAnyBlob).Header("Content-Encoding", label);
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(layers[0], await Rig.ReadAsync(rig.Backing, image.Layers[0]));
+        Assert.Equal(layers[1], await Rig.ReadAsync(rig.Backing, image.Layers[1]));
+        Assert.Equal(2, rig.Hub.Count(r => r.IsAnyBlob));
+        await rig.SettleAsync();
+        Assert.True(rig.IsKept(image.Layers[1]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Content_that_was_coded_on_its_way_is_decoded(bool chunked)
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Small, Large);
+        var rule = rig.Hub.When(r => r.IsGet).Gzip();
+        if (chunked) rule.Chunked();
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.Equal(Small, await Rig.ReadAsync(rig.Backing, image.Layers[0]));
+        Assert.Equal(Large, await Rig.ReadAsync(rig.Backing, image.Layers[1]));
+        Assert.Equal(2, rig.Hub.Count(r => r.IsAnyBlob));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Blob_that_no_manifest_names_is_served_by_either_way(bool isCoded)
+    {
+        await using var rig = await Rig.StartAsync();
+        var bytes = isCoded ? Small : Code(Small, "gzip");
+        var digest = rig.Hub.AddBlob(Rig.Name, bytes);
+        var rule = rig.Hub.When(r => r.IsAnyBlob);
+        _ = isCoded ? rule.Gzip() : rule.Header("Content-Encoding", "gzip");
+        Assert.Equal(bytes, await Rig.ReadAsync(rig.Backing, digest));
+    }
+
+    [Fact]
+    public async Task Download_of_coded_content_that_broke_off_begins_anew()
+    {
+        await using var rig = await Rig.StartAsync(speed: 20);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Large);
+        rig.Hub.When(r => r.IsAnyBlob && r.IsGet).Gzip().Cut(after: 2_000_000).Once();
+        rig.Hub.When(r => r.IsAnyBlob && r.IsGet).Gzip().NoRanges();
+        await rig.PullTagAsync();
+        Assert.Equal(Large, await Rig.ReadAsync(rig.Backing, image.Layers[0]));
+        Assert.All(rig.Hub.Requests.Where(r => r.IsAnyBlob), r => Assert.Null(r.Range));
+    }
+
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("br")]
+    [InlineData("aws-chunked")]
+    public async Task Content_that_fits_neither_way_is_neither_served_nor_kept(string label)
+    {
+        await using var rig = await Rig.StartAsync(speed: 20);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Small);
+        await rig.PullTagAsync();
+        rig.Hub.When(r => r.IsAnyBlob).Header("Content-Encoding", label).Flip(at: 10);
+        var answer = await rig.Backing.OpenBlobAsync(Rig.D(image.Layers[0]), BlobUse.Whole, default);
+        Assert.True(Assert.IsType<Result<IContent>.Unavailable>(answer).Provenance.IsFinal);
+        Assert.False(rig.IsKept(image.Layers[0]));
+        rig.Hub.Behave();
+        Assert.Equal(Small, await Rig.ReadAsync(rig.Backing, image.Layers[0]));
+    }
+
+    [Fact]
+    public async Task Manifest_that_fits_neither_way_is_not_shown()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Small);
+        rig.Hub.When(r => r.IsGet).Flip(at: 20).Gzip();
+        Assert.Equal("Unavailable", await rig.PullTagAsync());
+        Assert.IsType<Result<StoredManifest>.Unavailable>(await rig.Backing.ReadManifestAsync(Rig.D(image.Digest), default));
+    }
+
+    [Fact]
+    public async Task Coded_content_that_would_be_too_large_is_not_decoded()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddManifest(Rig.Name, new byte[64 << 20], MediaTypes.OciManifest);
+        rig.Hub.When(r => r.IsGet).Gzip();
+        var answer = await rig.Backing.ReadManifestAsync(Rig.D(digest), default);
+        Assert.IsType<Result<StoredManifest>.Unavailable>(answer);
+    }
+
+    /// <summary>A label alone is not believed either.</summary>
+    [Theory]
+    [InlineData("gzip", true)]
+    [InlineData("x-gzip", true)]
+    [InlineData("br", true)]
+    [InlineData("deflate", true)]
+    [InlineData("gzip", false)]
+    [InlineData("br", false)]
+    [InlineData("deflate", false)]
+    [InlineData("aws-chunked", false)]
+    public async Task Lists_and_tokens_are_read_through_their_coding(string coding, bool isCoded)
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.RequireToken();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Small);
+        var signature = rig.Hub.AddReferrer(Rig.Name, image.Digest, "application/vnd.test");
+        rig.Hub.When(r => r.IsTags || r.IsReferrers || r.IsToken).Code(bytes => isCoded ? Code(bytes, coding) : bytes, coding);
+        var tags = await rig.Backing.TagsAfterAsync(null, 10, default);
+        Assert.Equal("v1", Assert.Single(Assert.IsType<Result<Page<TagName>>.Found>(tags).Value.Items).Value);
+        var listed = await rig.Backing.ReferrersAsync(Rig.D(image.Digest), default);
+        Assert.Equal(signature, Assert.Single(Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(listed).Value).Digest.ToString());
+    }
+}

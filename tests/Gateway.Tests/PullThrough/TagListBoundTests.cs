@@ -1,0 +1,49 @@
+using Gateway.Oci;
+using Gateway.Storage;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>What an upstream's list of tags may cost in memory.</summary>
+public sealed class TagListBoundTests
+{
+    [Fact]
+    public async Task What_is_no_tag_is_not_kept_of_a_list()
+    {
+        await using var rig = await Rig.StartAsync();
+        var junk = string.Join(',', Enumerable.Range(0, 100).Select(i => $"\"{new string('x', 10_000)}{i}\""));
+        rig.Hub.When(r => r.IsTags).Respond(200, $$"""{"name":"x","tags":["z","a",{{junk}},"-no",null]}""");
+        var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
+        Assert.Equal(["a", "z"], found.Value.Items.Select(t => t.Value));
+        Assert.True(rig.Fetches.TagLists.TryGet(Assert.Single(rig.Fetches.TagLists.Keys), out var kept));
+        Assert.Equal(["a", "z"], kept.Tags);
+    }
+
+    [Fact]
+    public async Task List_without_end_is_cut_by_its_characters_and_says_so()
+    {
+        await using var rig = await Rig.StartAsync();
+        for (var page = 0; page < 8; page++)
+        {
+            var tags = string.Join(',', Enumerable.Range(0, 10_000).Select(i => $"\"{page:D3}{i:D5}{new string('x', 120)}\""));
+            rig.Hub.When(r => r.IsTags).Respond(200, $$"""{"name":"x","tags":["z",{{tags}}]}""")
+                .Header("Link", "</v2/x/tags/list?n=1000&last=z>; rel=\"next\"").Once();
+        }
+        var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
+        Assert.Contains("not whole", found.Provenance.Warning, StringComparison.Ordinal);
+        Assert.True(rig.Fetches.TagLists.TryGet(Assert.Single(rig.Fetches.TagLists.Keys), out var kept));
+        Assert.InRange(kept.Tags.Sum(t => (long)t.Length), 3 << 20, 4 << 20);
+        // The first page, and of the whole list no more than what the bound has room for.
+        Assert.InRange(rig.Hub.Count(r => r.IsTags), 4, 6);
+    }
+
+    [Fact]
+    public async Task Lists_of_many_repositories_are_bounded_together()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["z","a"]}""");
+        for (var i = 0; i < 100; i++) await rig.Pull($"many/app{i}").TagsAfterAsync(null, 10, default);
+        Assert.InRange(rig.Fetches.TagLists.Keys.Count, 1, 16);
+    }
+}
