@@ -107,7 +107,8 @@ public sealed class UpstreamHeadTarget : FuzzTarget
 public sealed class LinkHeaderTarget : FuzzTarget
 {
     protected override IEnumerable<byte[]> Inputs => Texts(
-        "</v2/a/tags/list?n=2&last=b>; rel=\"next\"", "<a>; rel=first; title=\"x, \\\" y\", <b>; rel=\"last next\"", "<a>;rel=next,<b>;rel=next");
+        "</v2/a/tags/list?n=2&last=b>; rel=\"next\"", "<a>; rel=first; title=\"x, \\\" y\", <b>; rel=\"last next\"",
+        "<a>;rel=next,<b>;rel=next");
 
     protected override string[] Words => ["<", ">", ";", ",", "rel=", "next", "\"", "\\", "title*=UTF-8''", "anchor=\"#\""];
 
