@@ -48,7 +48,11 @@ internal sealed partial class FrontedRepository
         {
             var needs = change.Needs.Where(n => IsStaged(n.Kind, n.Digest));
             result = await staged.CommitAsync(
-                new(here) { Needs = [.. needs], Subjects = [.. versions.Select(v => (v.Subject, v.Here))] }, cancellationToken);
+                new(here)
+                {
+                    Needs = [.. needs], Subjects = [.. versions.Select(v => (v.Subject, v.Here))], Committed = change.Committed,
+                },
+                cancellationToken);
         }
         if (result is CommitResult.Committed && !there.IsEmpty)
             result = await cached.CommitAsync(new(there) { Subjects = [.. versions.Select(v => (v.Subject, v.There))] }, cancellationToken);
@@ -68,21 +72,23 @@ internal sealed partial class FrontedRepository
         }
         await forwarder.SendManifestsAsync(publication);
         var (here, there) = Split(change, publication.Digests, staying: []);
-        return await ArriveAsync(publication, there, here);
+        return await ArriveAsync(publication, there, here, change.Committed);
     }
 
     /// <summary>The upstream has got it: it is cached as validated just now, and staged no longer.</summary>
     /// <param name="there">What else is noted of the upstream's.</param>
     /// <param name="here">What else is staged.</param>
+    /// <param name="committed">As of <see cref="Change.Committed"/>.</param>
     private async ValueTask<CommitResult> ArriveAsync(
-        Publication publication, ImmutableArray<Operation> there, ImmutableArray<Operation> here)
+        Publication publication, ImmutableArray<Operation> there, ImmutableArray<Operation> here, Action<long>? committed = null)
     {
         foreach (var blob in publication.Blobs.Where(b => IsStaged(LinkKind.Blob, b.Digest))) volume.GiveToCache(blob.Digest, blob.Size);
         CommitResult result = new CommitResult.Committed(0);
         if (!publication.IsEmpty)
         {
             result = await pulled.CommitAsync(
-                new([.. publication.Manifests.SelectMany(Moving), .. there]) { IsFetched = true }, CancellationToken.None);
+                new([.. publication.Manifests.SelectMany(Moving), .. there]) { IsFetched = true, Committed = committed },
+                CancellationToken.None);
         }
         await ClearAsync(publication, here);
         return result;

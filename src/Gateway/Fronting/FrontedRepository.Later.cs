@@ -38,7 +38,8 @@ internal sealed partial class FrontedRepository
         var forward = new Operation.Forward(
             [.. publication.Manifests.Select(m => m.Manifest.Digest)],
             [.. publication.Manifests.SelectMany(m => m.Tags.Select(t => (t, m.Manifest.Digest)))]);
-        var result = await staged.CommitAsync(new([.. manifests, .. here, forward]), CancellationToken.None);
+        var result = await staged.CommitAsync(
+            new([.. manifests, .. here, forward]) { Committed = change.Committed }, CancellationToken.None);
         if (!there.IsEmpty) await cached.CommitAsync(new(there), CancellationToken.None);
         wakeLater!();
         return result is CommitResult.Committed committed ? committed with { IsForwarding = true } : result;

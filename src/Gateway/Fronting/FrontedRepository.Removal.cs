@@ -34,8 +34,13 @@ internal sealed partial class FrontedRepository
             there.Add(operation);
         }
         CommitResult result = new CommitResult.Committed(0);
-        if (there.Count > 0) result = await pulled.CommitAsync(new(there.ToImmutable()) { IsFetched = true }, CancellationToken.None);
-        if (here.Count > 0) result = await staged.CommitAsync(new(here.ToImmutable()), CancellationToken.None);
+        if (there.Count > 0)
+        {
+            result = await pulled.CommitAsync(
+                new(there.ToImmutable()) { IsFetched = true, Committed = change.Committed }, CancellationToken.None);
+        }
+        if (here.Count > 0)
+            result = await staged.CommitAsync(new(here.ToImmutable()) { Committed = change.Committed }, CancellationToken.None);
         return result;
     }
 

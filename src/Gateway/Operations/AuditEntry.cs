@@ -35,6 +35,9 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
     /// <summary>Where a promotion came from, or what an operator asked for.</summary>
     public string? Detail { get; init; }
 
+    /// <summary>Number of the change; 0 where nothing was changed.</summary>
+    public long Sequence { get; init; }
+
     public int? Status { get; init; }
 
     public string? Code { get; init; }
@@ -64,14 +67,8 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
     /// <summary>What a request comes to; null where nothing is told of it.</summary>
     public static AuditEntry? ActOf(RequestRecord record)
     {
-        var name = (record.Route, record.Method) switch
-        {
-            ("manifest", "PUT") => "push",
-            ("manifest" or "blob", "DELETE") => "delete",
-            ("promote", "POST") => "promote",
-            ("manifest", "GET" or "HEAD") when record is { Decision: not null, Status: 403 } => "verdict",
-            _ => null,
-        };
+        var isRefusedPull = record is { Route: "manifest", Method: "GET" or "HEAD", Decision: not null, Status: 403 };
+        var name = isRefusedPull ? "verdict" : ChangeOf(record);
         // 401: nobody has said yet who he is, or wrongly.
         if (name is null || record.Status == 401) return null;
         var outcome = record.Status >= 500 ? "failed" : record.Status >= 400 ? "refused" : record.IsPending ? "held" : "done";
@@ -79,9 +76,18 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
         {
             Actor = record.Actor, Remote = record.Remote, RequestId = record.RequestId, Repository = record.Repository,
             Reference = record.Reference, Digest = record.Digest, Tags = record.Tags, Detail = record.Detail, Status = record.Status,
-            Code = record.ErrorCode, Decision = record.Decision,
+            Code = record.ErrorCode, Decision = record.Decision, Sequence = record.Sequence,
         };
     }
+
+    /// <summary>What a request changes if it succeeds, as the name of its event; null for nothing that is told of.</summary>
+    public static string? ChangeOf(RequestRecord record) => (record.Route, record.Method) switch
+    {
+        ("manifest", "PUT") => "push",
+        ("manifest" or "blob", "DELETE") => "delete",
+        ("promote", "POST") => "promote",
+        _ => null,
+    };
 
     /// <param name="omitted">Lines that were left out before this one.</param>
     public byte[] ToJson(long omitted)
@@ -102,6 +108,7 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
             Text(json, "digest", Digest);
             Text(json, "tags", Tags);
             Text(json, "detail", Detail);
+            if (Sequence > 0) json.WriteNumber("sequence", Sequence);
             if (Status is { } status) json.WriteNumber("status", status);
             Text(json, "code", Code);
             Text(json, "decision", Decision);

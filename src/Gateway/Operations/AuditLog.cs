@@ -25,6 +25,7 @@ internal sealed partial class AuditLog : IDisposable
     private const int MaxLogins = 10_000;
 
     private readonly Lock _writing = new();
+    private readonly AuditOrder _order = new();
     private readonly AuditFile? _file;
     private readonly bool _refuses;
     private readonly TimeProvider _clock;
@@ -66,34 +67,65 @@ internal sealed partial class AuditLog : IDisposable
         return _problem;
     }
 
-    /// <summary>Tells of a request, if there is anything to tell; once, however often this is called.</summary>
-    public void Write(RequestRecord record)
+    /// <summary>
+    /// Keeps a place for the line of a request that has just made a change. Called in the order of changes, on the committer's thread: it
+    /// waits for no file. Every such request must be told of (<see cref="WriteAsync"/>).
+    /// </summary>
+    /// <param name="sequence">The change's number.</param>
+    public void Expect(RequestRecord record, long sequence)
     {
-        if (_file is null || record.IsAudited) return;
+        record.Sequence = sequence;
+        if (_file is not null && !record.IsAudited && AuditEntry.ChangeOf(record) is not null) record.Place = _order.Take(record.Place);
+    }
+
+    /// <summary>
+    /// Tells of a request, if there is anything to tell; once, however often this is called. Ends when the line is in the log, which has
+    /// those of earlier changes before it: their requests end without waiting for any client or upstream.
+    /// </summary>
+    public Task WriteAsync(RequestRecord record)
+    {
+        if (_file is null || record.IsAudited) return Task.CompletedTask;
         record.IsAudited = true;
         if (AuditEntry.LoginOf(record) is { } login) Tell(login);
-        if (AuditEntry.ActOf(record) is { } act) Tell(act);
+        var act = AuditEntry.ActOf(record);
+        if (record.Place is not { } place)
+        {
+            if (act is not null) Tell(act);
+            return Task.CompletedTask;
+        }
+        lock (_writing)
+        {
+            // Under this lock, so that what is ready first is also written first.
+            foreach (var ready in _order.Fill(place, act))
+            {
+                if (ready.Entry is { } entry) Put(entry);
+                ready.SetTold();
+            }
+        }
+        return place.Told;
     }
 
     public void Tell(AuditEntry entry)
     {
         if (_file is null) return;
-        lock (_writing)
+        lock (_writing) Put(entry);
+    }
+
+    private void Put(AuditEntry entry)
+    {
+        if (IsLeftOut(entry)) return;
+        if (_waiting.Count < MaxWaiting)
         {
-            if (IsLeftOut(entry)) return;
-            if (_waiting.Count < MaxWaiting)
-            {
-                _waiting.Enqueue(entry.ToJson(_omitted));
-                _omitted = 0;
-                _written.Add(1, new KeyValuePair<string, object?>("event", entry.Event));
-            }
-            else
-            {
-                _omitted++;
-                _lost.Add(1);
-            }
-            Flush();
+            _waiting.Enqueue(entry.ToJson(_omitted));
+            _omitted = 0;
+            _written.Add(1, new KeyValuePair<string, object?>("event", entry.Event));
         }
+        else
+        {
+            _omitted++;
+            _lost.Add(1);
+        }
+        Flush();
     }
 
     public void Dispose()

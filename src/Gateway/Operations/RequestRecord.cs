@@ -54,6 +54,12 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
 
     public string? ErrorCode { get; set; }
 
+    /// <summary>Number of the last change that the request made; 0 for none.</summary>
+    public long Sequence { get; set; }
+
+    /// <summary>Its place among the lines of the audit log that tell of changes; null where it has made none.</summary>
+    public AuditPlace? Place { get; set; }
+
     /// <summary>Whether the audit log has been told.</summary>
     public bool IsAudited { get; set; }
 

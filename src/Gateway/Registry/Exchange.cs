@@ -87,6 +87,8 @@ internal sealed class Exchange(
         }
     }
 
+    public void Committed(long sequence) => Snapshot.Audit.Expect(Record, sequence);
+
     /// <summary>Goes on under the configuration in force: whoever asks for this asks for the rights anew.</summary>
     public void TakeCurrent() => Snapshot = current();
 

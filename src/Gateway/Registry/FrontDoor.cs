@@ -57,7 +57,7 @@ internal sealed partial class FrontDoor(
             x.Record.Ended(gone ? Status499ClientClosedRequest : x.Response.StatusCode);
             metrics.Ended(x.Record);
             accessLog.Write(x.Record);
-            x.Snapshot.Audit.Write(x.Record);
+            await x.Snapshot.Audit.WriteAsync(x.Record);
         }
     }
 

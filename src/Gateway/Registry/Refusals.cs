@@ -16,12 +16,12 @@ internal static class Refusals
     private const int BadGateway = 502;
 
     /// <summary>Answers with this code, its usual status unless another is given. The audit log is told before.</summary>
-    public static Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
+    public static async Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
     {
         if (code == RegistryErrorCode.TOOMANYREQUESTS && x.Response.Headers.RetryAfter.Count == 0) x.RetryAfter(DefaultRetryAfter);
         (x.Record.ErrorCode, x.Record.Status) = (code.ToString(), status ?? RegistryError.StatusOf(code));
-        x.Snapshot.Audit.Write(x.Record);
-        return x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
+        await x.Snapshot.Audit.WriteAsync(x.Record);
+        await x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
     }
 
     /// <summary>Answers what a repository gave in place of a value.</summary>

@@ -49,7 +49,7 @@ internal sealed partial class Repository(
 
     /// <summary>A change that somebody makes: it is not made where his standing has ended by then.</summary>
     private static Change By(Asker asker, Change change) =>
-        asker.Standing is { } standing ? change with { IsStillAllowed = () => standing.Holds } : change;
+        asker.Standing is { } standing ? change with { IsStillAllowed = () => standing.Holds, Committed = standing.Committed } : change;
 
     /// <summary>
     /// What could not be looked at is not known to be refused: nobody is told that it is, nothing is remembered, and it is asked for again.

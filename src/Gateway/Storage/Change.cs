@@ -35,6 +35,12 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     /// always is.
     /// </summary>
     public Func<bool>? IsStillAllowed { get; init; }
+
+    /// <summary>
+    /// Told the number of the change when it is made, on the committer's thread, in the order of all changes and before anybody is
+    /// answered. It returns at once and does not throw.
+    /// </summary>
+    public Action<long>? Committed { get; init; }
 }
 
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>

@@ -110,7 +110,10 @@ internal sealed class Committer : IAsyncDisposable
             foreach (var waiting in accepted)
             {
                 if (IsJournaled(waiting) ? !_unapplied.Contains(waiting) : TryApplyCached(waiting))
+                {
+                    waiting.Change.Committed?.Invoke(waiting.Record!.Sequence);
                     waiting.Done.SetResult(new CommitResult.Committed(waiting.Record!.Sequence));
+                }
                 else
                     waiting.Done.TrySetException(Unwritten(_stuck.GetValueOrDefault(waiting.Repository.State)));
             }

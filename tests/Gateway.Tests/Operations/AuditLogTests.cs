@@ -85,6 +85,34 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
+    public void Line_of_a_later_change_waits_for_the_lines_of_earlier_ones()
+    {
+        using var log = new AuditLog(Options, TimeProvider.System, NullLogger.Instance);
+        var (first, second, refused, third) = (Push("v1"), Push("v2"), Push("v3"), Push("v4"));
+        log.Expect(first, 1);
+        log.Expect(second, 2);
+        log.Expect(third, 3);
+        // A request that makes two changes is told of by the last.
+        log.Expect(first, 4);
+
+        var waiting = log.WriteAsync(third);
+        Assert.False(waiting.IsCompleted);
+        // What changes nothing waits for nobody.
+        Assert.True(log.WriteAsync(refused).IsCompleted);
+        Assert.True(log.WriteAsync(second).IsCompleted);
+        Assert.True(waiting.IsCompleted);
+        Assert.True(log.WriteAsync(first).IsCompleted);
+
+        var lines = File.ReadLines(Options.Path).Skip(1).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.Equal(["v3", "v2", "v4", "v1"], lines.Select(line => line.GetProperty("reference").GetString()));
+        Assert.Equal([2, 3, 4], lines.Skip(1).Select(line => line.GetProperty("sequence").GetInt64()));
+        Assert.False(lines[0].TryGetProperty("sequence", out _));
+    }
+
+    private static RequestRecord Push(string tag) =>
+        new(DateTimeOffset.UnixEpoch, "PUT") { Route = "manifest", Reference = tag, Status = 201 };
+
+    [Fact]
     public void A_log_that_cannot_be_opened_stops_the_start()
     {
         var options = Options with { Path = Path.Combine(_folder, "nowhere", "audit.log") };

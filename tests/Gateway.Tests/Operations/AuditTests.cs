@@ -59,6 +59,38 @@ public sealed class AuditTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Lines_of_changes_are_in_the_order_of_the_changes()
+    {
+        await using var rig = await StartAsync();
+        As(rig, "boss");
+        var digests = await Task.WhenAll(Enumerable.Range(0, 4).Select(n =>
+            rig.PushManifestAsync("team/app", $"v{n}", Gateway.Oci.Digest.Of([(byte)n]).ToString())));
+        Assert.Equal(4, digests.Distinct().Count());
+        var live = new string[25];
+        for (var round = 0; round < live.Length; round++)
+        {
+            var tag = $"race{round}";
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(async n =>
+            {
+                var promotion = $$"""{"from":"team/app@{{digests[n]}}","to":"prod/app:{{tag}}"}""";
+                using var answer = await rig.SendAsync("POST", "/-/promote", Json(promotion));
+                Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+            }));
+            using var now = await rig.SendAsync("HEAD", $"/v2/prod/app/manifests/{tag}");
+            live[round] = now.Headers.GetValues("Docker-Content-Digest").Single();
+        }
+
+        var lines = (await LinesAsync(rig)).Where(line => Text(line, "event") is "push" or "promote").ToArray();
+
+        Assert.Equal(104, lines.Length);
+        var sequences = lines.Select(line => line.GetProperty("sequence").GetInt64()).ToArray();
+        Assert.Equal(sequences.Order(), sequences);
+        Assert.Equal(sequences.Length, sequences.Distinct().Count());
+        Assert.Equal(
+            live, Enumerable.Range(0, live.Length).Select(n => Text(lines.Last(line => Text(line, "reference") == $"race{n}"), "digest")));
+    }
+
     [Theory]
     [InlineData("delete")]
     [InlineData("login")]

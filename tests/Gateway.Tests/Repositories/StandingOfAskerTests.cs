@@ -18,6 +18,8 @@ public sealed class StandingOfAskerTests : IAsyncLifetime
     private sealed class Ended : IStanding
     {
         public bool Holds => false;
+
+        public void Committed(long sequence) => Assert.Fail($"change {sequence} was made");
     }
 
     public async ValueTask InitializeAsync() => _rig = await HoldRig.OpenAsync();
