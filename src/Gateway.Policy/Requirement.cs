@@ -30,7 +30,8 @@ internal sealed record Finding(string Code, string What, string Fix)
     public string? Unknown { get; init; }
 
     /// <summary>The same, where something that it may rest on could not be looked at.</summary>
-    /// <param name="what">What could not be.</param>
+    /// <param name="code">The reason code of the requirement that could not be checked.</param>
+    /// <param name="what">What could not be looked at.</param>
     /// <param name="why">Why not: one line.</param>
     public Finding InDoubt(string code, string what, string why) =>
         new(code, $"{what} could not be looked at: {why}", "try again")

@@ -72,7 +72,7 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
 
     private IReadOnlyCollection<SecurityKey> Usable() => _known is { } known && clock.GetElapsedTime(known.Since) < Kept ? known.Keys : [];
 
-    private IReadOnlyCollection<SecurityKey>? ReadFile(string path)
+    private SecurityKey[]? ReadFile(string path)
     {
         try
         {

@@ -16,7 +16,7 @@ internal static class UsageProblems
         if (command.Subcommands.Count > 0)
         {
             var known = command.Subcommands.Select(verb => verb.Name).ToArray();
-            var unknown = parsed.UnmatchedTokens.FirstOrDefault();
+            var unknown = parsed.UnmatchedTokens is [var first, ..] ? first : null;
             yield return unknown is null
                 ? $"expected a verb after '{typed}', got none"
                 : $"unknown verb '{string.Join(' ', verbs.Append(unknown))}'{NearestName.Hint(unknown, known)}";

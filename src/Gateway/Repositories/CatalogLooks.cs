@@ -17,16 +17,16 @@ internal sealed class CatalogLooks(ConcurrentDictionary<RepositoryName, (long Ve
     /// <summary>Repositories that are remembered; beyond it all are looked at again. One costs about 100 bytes.</summary>
     private const int MaxRemembered = 100_000;
 
-    private int _left = most;
+    private int _taken;
 
     /// <summary>Manifests that were judged for the page.</summary>
-    public int Taken => most - _left;
+    public int Taken => _taken;
 
     /// <summary>Takes one look; false when there is none left.</summary>
     public bool TryTake()
     {
-        if (_left == 0) return false;
-        _left--;
+        if (_taken == most) return false;
+        _taken++;
         return true;
     }
 

@@ -22,10 +22,11 @@ public sealed class DocumentBudgetTests
         (request.Body, request.ContentLength) = (new Silent(), Announced);
         var before = GC.GetAllocatedBytesForCurrentThread();
 
-        _ = RequestBody.ReadAsync(request, Announced, receipt, CancellationToken.None);
+        var reading = RequestBody.ReadAsync(request, Announced, receipt, CancellationToken.None).AsTask();
 
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 * 1024);
         Assert.InRange(budget.Held, 1, 64 * 1024);
+        Assert.False(reading.IsCompleted);
     }
 
     [Theory]
