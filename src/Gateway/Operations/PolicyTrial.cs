@@ -60,8 +60,8 @@ internal sealed class PolicyTrial
             return new(null, $"expected a stage such as push, tag or pull, got {Printable.Quote(question.Stage)}");
         var trial = new PolicyTrial(options, policy, volume, question.At);
         // As a path, which is what the repository's name is; else as clients write it who name the registry.
-        var byPath = RepositoryName.TryParse(image.Name, out var path) ? trial._router.Route(path) : null;
-        Routed[] meant = [.. new[] { byPath, trial._router.Find(image) }.OfType<Routed>().Where(routed => routed.Repository is not null)];
+        Routed?[] names = [trial._router.FindHere(image), trial._router.Find(image)];
+        Routed[] meant = [.. names.OfType<Routed>().Where(routed => routed.Repository is not null)];
         foreach (var routed in meant)
         {
             if (await routed.Repository!.ExplainAsync(what, stage, cancellationToken) is not { } explained) continue;

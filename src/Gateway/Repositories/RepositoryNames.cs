@@ -1,5 +1,6 @@
 using RouteOptions = Gateway.Configuration.RouteOptions;
 using System.Collections.Immutable;
+using System.Net;
 using Gateway.Configuration;
 using Gateway.Oci;
 
@@ -59,6 +60,14 @@ internal sealed class RepositoryNames
         return Find(path);
     }
 
+    /// <summary>The repository that an image's name means below one of the gateway's own hosts; null for a name at another host.</summary>
+    public Place? FindOwn(ImageReference image)
+    {
+        if (image.Path == image.Name || Named(image.Registry) is not null) return null;
+        var host = image.Registry.Split(':')[0];
+        return IsOwn(host) ? Find(host, null, RepositoryName.Parse(image.Path)) : null;
+    }
+
     /// <summary>The upstream that this value of <c>?ns=</c> means; null for none.</summary>
     public UpstreamOptions? Named(string ns)
     {
@@ -105,6 +114,12 @@ internal sealed class RepositoryNames
             : null;
     }
 
+    private bool IsOwn(string host) =>
+        host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address))
+        || host.Equals(_options.PublicUrl?.Host, StringComparison.OrdinalIgnoreCase)
+        || _options.Listen.Any(listener => listener.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase))
+        || _routes.Any(route => route.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase));
+
     // A client whose address of the gateway has the API's path or the registry's name in it already. The upstream could only answer that
     // there is no such repository; one that has a repository with such a name is not known (docs/upstreams.md).
     private static string? WrittenTwice(Place place)
@@ -128,10 +143,12 @@ internal sealed class RepositoryNames
     }
 
     /// <param name="skip">Characters of the path that are not the upstream's.</param>
-    private static Place Of(UpstreamOptions upstream, RepositoryName path, int skip = 0)
+    /// <returns>Null where the upstream's name would be too long.</returns>
+    private static Place? Of(UpstreamOptions upstream, RepositoryName path, int skip = 0)
     {
         var rest = path.Value.AsSpan(skip);
-        if (upstream.Library && !rest.Contains('/')) return new(upstream, RepositoryName.Parse($"library/{rest}"));
+        if (upstream.Library && !rest.Contains('/'))
+            return RepositoryName.TryParse($"library/{rest}", out var name) ? new Place(upstream, name) : null;
         return new(upstream, skip == 0 ? path : RepositoryName.Parse(rest));
     }
 

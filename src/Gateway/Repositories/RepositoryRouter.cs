@@ -57,9 +57,9 @@ internal sealed partial class RepositoryRouter(
     public Routed? Of(UpstreamOptions upstream, RepositoryName name) => Ready(new(upstream, name), null);
 
     /// <summary>
-    /// The repository that an image's name means to whoever runs workloads: a path below the prefix of one of our routes, else a name at a
-    /// registry that is an upstream here, else a path that the route for all the rest leads to, else one of Docker Hub's short names. Null
-    /// when none of these leads to an upstream.
+    /// The upstream's repository that an image's name means to whoever runs workloads: a path below the prefix of one of our routes, else a
+    /// name at a registry that is an upstream here or at this gateway, else a path that the route for all the rest leads to, else one of
+    /// Docker Hub's short names. Null when none of these leads to an upstream.
     /// </summary>
     public Routed? Find(ImageReference image)
     {
@@ -69,12 +69,19 @@ internal sealed partial class RepositoryRouter(
         [
             isPath ? _names.Find(path, byPrefix: true) : null,
             image.Path == image.Name ? null : atRegistry,
+            _names.FindOwn(image),
             isPath ? _names.Find(path) : null,
             atRegistry,
         ];
         var ofUpstreams = places.OfType<Place>().Where(place => place.Upstream is not null);
         return ofUpstreams.Select(place => Ready(place, null)).FirstOrDefault(routed => routed is not null);
     }
+
+    /// <summary>The repository that an image's name means at this gateway, with its own host before the path or without.</summary>
+    public Routed? FindHere(ImageReference image) =>
+        _names.FindOwn(image) is { } place ? Ready(place, null)
+        : RepositoryName.TryParse(image.Name, out var path) ? Route(path)
+        : null;
 
     /// <summary>The upstream whose content lies under this folder; null for one that is not configured at these addresses.</summary>
     public UpstreamOptions? UpstreamOf(string folder) => _byFolder.Value.GetValueOrDefault(folder);

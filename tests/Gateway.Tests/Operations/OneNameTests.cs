@@ -59,6 +59,8 @@ public sealed class OneNameTests : IAsyncLifetime
     [InlineData("team/*", "team/app")]
     [InlineData("registry.corp.example/team/app", "team/app")]
     [InlineData("registry.corp.example/team/app:v1", "team/app")]
+    [InlineData("127.0.0.1:5000/team/app:v1", "team/app")]
+    [InlineData("localhost:5000/docker.io/nginx:latest", "docker.io/library/nginx")]
     [InlineData("corp", "team/app")]
     [InlineData("docker.io/library/nginx:latest", "docker.io/library/nginx")]
     [InlineData("docker.io/nginx:latest", "docker.io/library/nginx")]
@@ -74,6 +76,7 @@ public sealed class OneNameTests : IAsyncLifetime
     [Theory]
     [InlineData("team/app:v1", "team/app")]
     [InlineData("registry.corp.example/team/app:v1", "team/app")]
+    [InlineData("127.0.0.1:5000/team/app:v1", "team/app")]
     [InlineData("docker.io/library/nginx", "docker.io/library/nginx")]
     [InlineData("docker.io/nginx:latest", "docker.io/library/nginx")]
     public async Task Explain_and_prefetch_do_too(string reference, string expected)

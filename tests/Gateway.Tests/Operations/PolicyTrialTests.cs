@@ -140,7 +140,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
 
     [Theory]
     [InlineData("d-7K2MPQ4X", "pull", "expected repository:tag or repository@digest, or a decision that is still kept")]
-    [InlineData("127.0.0.1:5000/prod/app:v1", "pull", "no route leads to 127.0.0.1:5000/prod/app")]
+    [InlineData("other.example:5000/prod/app:v1", "pull", "no route leads to other.example:5000/prod/app")]
     [InlineData("prod/app:v2", "pull", "prod/app has no v2 here")]
     [InlineData("prod/app", "pull", "prod/app has no latest here")]
     [InlineData("prod/other:v1", "pull", "prod/other has no v1 here")]

@@ -113,6 +113,17 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
         Assert.Null(taken.Route("gw", "corp", RepositoryName.Parse("app")).Repository);
     }
 
+    [Theory]
+    [InlineData("index", 250)]
+    [InlineData(null, 250)]
+    [InlineData("corp", 252)]
+    public void A_name_that_becomes_too_long_leads_nowhere(string? ns, int length)
+    {
+        var router = Router(new() { Prefix = "", Upstream = "hub.example" }, new() { Prefix = "corp", Upstream = "corp" });
+        var routed = router.Route("gw", ns, RepositoryName.Parse(new string('a', length)));
+        Assert.Null(routed.Repository);
+    }
+
     private static IEnumerable<(string Host, string? Ns, string Path)> Spellings() =>
         from host in (string[])["gw", "corp.local", "own.local"]
         from ns in (string?[])[null, "corp", "index"]
