@@ -41,6 +41,12 @@ public sealed record PolicyInput(
     public ImmutableDictionary<Digest, DocumentForm> Documents { get; init; } = ImmutableDictionary<Digest, DocumentForm>.Empty;
 
     /// <summary>
+    /// Why some of these layers could not be read: an upstream did not answer, or the disk did not. One line; null where all were. What is
+    /// refused then, as an image, may be evidence.
+    /// </summary>
+    public string? DocumentsUnread { get; init; }
+
+    /// <summary>
     /// The kind of a manifest of this question, told by its form, by the bytes of evidence and, for an index, by what is below it.
     /// </summary>
     public ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, Documents, EvidenceBelow());

@@ -95,6 +95,11 @@ internal sealed class Hearing(PolicyInput input, EvidenceSets sets, Digest diges
     /// <summary>Puts in doubt what was found by a requirement while something that it looks at could not be read.</summary>
     public void Doubt(FactKinds needs)
     {
+        // What it comes to stays what it is: it was asked as an image's, and is for nobody until it is known to be another's.
+        if (input.DocumentsUnread is { } unread)
+        {
+            for (var i = 0; i < Findings.Count; i++) Findings[i] = Findings[i] with { Unknown = Findings[i].Unknown ?? unread };
+        }
         var facts = input.Facts;
         var (code, what, why) = needs.HasFlag(FactKinds.Evidence) && facts.EvidenceUnread is not null
             ? (ReasonCodes.EvidenceUnavailable, "its evidence", facts.EvidenceUnread)

@@ -19,42 +19,47 @@ internal sealed class BlobDocuments
     private readonly ConcurrentDictionary<Digest, DocumentForm> _found = new();
 
     /// <summary>
-    /// What the layers are of those manifests that have the form of evidence. A layer that cannot be read, or not within
-    /// <see cref="BlobContents.Wait"/>, is left out.
+    /// What the layers are of those manifests that have the form of evidence. A layer that cannot be read now, or not within
+    /// <see cref="BlobContents.Wait"/>, is left out, and why is told in one line.
     /// </summary>
-    public async ValueTask<ImmutableDictionary<Digest, DocumentForm>> ReadAsync(
+    public async ValueTask<(ImmutableDictionary<Digest, DocumentForm> Forms, string? Unread)> ReadAsync(
         IBacking backing, IEnumerable<Manifest> manifests, CancellationToken cancellationToken)
     {
         var layers = manifests.Where(ManifestKinds.HasFormOfEvidence).SelectMany(static m => m.Layers).DistinctBy(static l => l.Digest);
         var forms = ImmutableDictionary.CreateBuilder<Digest, DocumentForm>();
+        string? unread = null;
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(BlobContents.Wait);
         foreach (var layer in layers)
         {
-            if (await FindAsync(backing, layer, patience.Token) is { } form) forms[layer.Digest] = form;
+            var (form, why) = await FindAsync(backing, layer, patience.Token);
+            if (form is { } found) forms[layer.Digest] = found;
+            unread ??= why;
         }
         cancellationToken.ThrowIfCancellationRequested();
-        return forms.ToImmutable();
+        return (forms.ToImmutable(), unread);
     }
 
-    private async ValueTask<DocumentForm?> FindAsync(IBacking backing, Descriptor layer, CancellationToken patience)
+    private async ValueTask<(DocumentForm? Form, string? Unread)> FindAsync(IBacking backing, Descriptor layer, CancellationToken patience)
     {
-        if (_found.TryGetValue(layer.Digest, out var known)) return known;
+        if (_found.TryGetValue(layer.Digest, out var known)) return (known, null);
         try
         {
-            if (await backing.OpenBlobAsync(layer.Digest, BlobUse.Whole, patience) is not Result<IContent>.Found { Value: var opened })
-                return null;
+            var opening = await backing.OpenBlobAsync(layer.Digest, BlobUse.Whole, patience);
+            if (opening is Result<IContent>.Unavailable no) return (null, no.Why);
+            // What is not there is no document, and may be there another time.
+            if (opening is not Result<IContent>.Found { Value: var opened }) return (DocumentForm.None, null);
             await using var content = opened;
             var source = new BlobContents.Source(content, content.Length ?? layer.Size);
             var form = await PlainDocument.ReadAsync(source, patience);
             // What an upstream sends is what its digest says only once all of it is here.
             if (!content.IsVerified) await ReadToEndAsync(source, patience);
             if (_found.Count >= Most) _found.Clear();
-            return _found[layer.Digest] = form;
+            return (_found[layer.Digest] = form, null);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            return null;
+            return (null, $"{layer.Digest}, a layer that is labelled as evidence, could not be read to its end");
         }
     }
 

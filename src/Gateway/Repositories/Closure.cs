@@ -60,6 +60,9 @@ internal sealed class Closure
     /// <summary>See <see cref="PolicyInput.Documents"/>.</summary>
     public ImmutableDictionary<Digest, DocumentForm> Documents { get; private set; } = ImmutableDictionary<Digest, DocumentForm>.Empty;
 
+    /// <summary>See <see cref="PolicyInput.DocumentsUnread"/>.</summary>
+    public string? DocumentsUnread { get; private set; }
+
     /// <summary>What a change must state that rests on a verdict about this.</summary>
     public ImmutableArray<(Digest Subject, long Version)> Versions => [.. _versions.Select(v => (v.Key, v.Value))];
 
@@ -77,7 +80,7 @@ internal sealed class Closure
         if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
         foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
-        closure.Documents = await contents.Documents.ReadAsync(
+        (closure.Documents, closure.DocumentsUnread) = await contents.Documents.ReadAsync(
             backing, closure.Descendants.Select(static d => d.Manifest).Append(manifest.Manifest), cancellationToken);
         return closure;
     }

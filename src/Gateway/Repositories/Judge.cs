@@ -182,6 +182,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
             Canonical = closure.Canonical,
             EvidenceFrom = closure.EvidenceFrom,
             Documents = closure.Documents,
+            DocumentsUnread = closure.DocumentsUnread,
         };
         return engine.Needs(input) is var needs and not FactKinds.None
             ? input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) }

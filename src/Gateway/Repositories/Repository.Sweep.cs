@@ -29,6 +29,8 @@ internal sealed partial class Repository
         if (await backing.ReadManifestAsync(evidence, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
             || !ManifestKinds.HasFormOfEvidence(manifest.Manifest))
             return;
+        var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
+        if (ManifestKinds.Of(manifest.Manifest, closure.Documents) != ManifestKind.Evidence) return;
         foreach (var subject in backing.SubjectsOf(evidence))
         {
             if (await backing.NamesOfAsync(subject, cancellationToken) is not []) return;

@@ -137,6 +137,21 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
         await TaggedSignatureTests.ServedWholeAsync(gate, newer, "v1");
     }
 
+    [Theory]
+    [InlineData("payload")]
+    [InlineData("broken")]
+    public async Task Evidence_whose_layer_cannot_be_had_is_503_and_no_image(string how)
+    {
+        var (_, signature) = AddSigned("v1");
+        Fail(how, signature);
+        var gate = _rig.Under(TaggedSignatureTests.SignedBy(_key));
+        Assert.IsType<Answer<StoredManifest>.Unavailable>(await TaggedSignatureTests.GetAsync(gate, signature.Tag));
+
+        _rig.Hub.Behave();
+        _rig.Clock.Advance(AskedAgain);
+        Assert.IsType<Answer<StoredManifest>.Found>(await TaggedSignatureTests.GetAsync(gate, signature.Tag));
+    }
+
     [Fact]
     public async Task Label_in_a_config_that_cannot_be_had_is_not_missing()
     {
