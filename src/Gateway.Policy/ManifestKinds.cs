@@ -115,5 +115,8 @@ public static class ManifestKinds
         FileSystemLayers.Any(prefix => layer.MediaType.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
         || layer.Annotations.ContainsKey(OrasUnpack);
 
-    private static bool IsImageConfig(string? type) => type is MediaTypes.OciConfig or ArtifactTypeDefaults.DockerConfig;
+    // No client that was tried folds case; one that does would take these for an image's too.
+    private static bool IsImageConfig(string? type) =>
+        string.Equals(type, MediaTypes.OciConfig, StringComparison.OrdinalIgnoreCase)
+        || string.Equals(type, ArtifactTypeDefaults.DockerConfig, StringComparison.OrdinalIgnoreCase);
 }

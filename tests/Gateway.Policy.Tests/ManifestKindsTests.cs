@@ -16,7 +16,8 @@ public sealed class ManifestKindsTests
         Assert.All(manifests, manifest => Assert.Equal(kind, KindOf(manifest)));
 
     [Fact]
-    public void Images_have_an_images_config() => Is(ManifestKind.Image, Image, DockerImage, Encrypted, Artifact(MediaTypes.OciConfig));
+    public void Images_have_an_images_config() => Is(
+        ManifestKind.Image, Image, DockerImage, Encrypted, Artifact(MediaTypes.OciConfig), Artifact("Application/vnd.OCI.image.config.v1+JSON"));
 
     [Fact]
     public void Indexes_are_indexes() => Is(ManifestKind.Index, Index(), new Manifest(MediaTypes.DockerList));

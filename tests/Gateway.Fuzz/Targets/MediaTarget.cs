@@ -1,6 +1,7 @@
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text;
 using Gateway.Policy;
 using Gateway.Policy.Media;
 using Gateway.Repositories;
@@ -24,6 +25,8 @@ public sealed class MediaTarget : FuzzTarget
             yield return [0, .. Gzip(tar)];
             yield return [0, .. Gzip("{}"u8), .. Gzip([]), 0];
             yield return [1, .. tar];
+            yield return [0, .. "{\"a\":\"é€𝄞\"}\n"u8];
+            yield return [0, 0xD2, 0x84, 0x43, 0xA1];
             yield return [2, .. Archive(TarEntryFormat.Pax)];
             yield return [2, .. "{\"a\":1}"u8];
             yield return [0, 0x28, 0xB5, 0x2F, 0xFD, 0x20, 2, 0x11, 0, 0, (byte)'{', (byte)'}', 0x5A, 0x2A, 0x4D, 0x18, 0, 0, 0, 0];
@@ -43,8 +46,17 @@ public sealed class MediaTarget : FuzzTarget
         if (whole.Flaw is null) Assert.Equal(whole.Form, dripped.Form);
         // What is without a flaw the runtime's reader unpacks to the same.
         if (whole is { Packing: Packing.Gzip, Flaw: null }) Assert.Equal(HashOf(bytes), whole.DiffId.ToString());
-        return $"{whole.Packing} {whole.Form} {whole.Flaw}";
+        var document = Read(bytes, int.MaxValue);
+        Assert.Equal(document, Read(bytes, 1 + (bytes.Length % 97)));
+        // A plain document is nothing that is unpacked, and text is text to the runtime too.
+        if (document != DocumentForm.None) Assert.True(whole.Packing == Packing.None && whole.Form != ContentForm.Tar, "it can be unpacked");
+        if (document == DocumentForm.Text)
+            Assert.False(new UTF8Encoding(false, true).GetString(bytes).Any(static c => c < ' ' && c is not (>= '\t' and <= '\r')), "a control");
+        return $"{whole.Packing} {whole.Form} {whole.Flaw} {document}";
     }
+
+    private static DocumentForm Read(byte[] bytes, int most) =>
+        PlainDocument.ReadAsync(new Drip(bytes, most), default).AsTask().GetAwaiter().GetResult();
 
     private static Content Sniff(byte[] bytes, int most) =>
         new MediaSniffer(Zstd.Unpack).ReadAsync(new Drip(bytes, most), default).AsTask().GetAwaiter().GetResult();

@@ -119,6 +119,26 @@ public sealed class ContentGateTests : IAsyncLifetime
         Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), ConfigOf(layer), Packed(layer)[..^5])));
     }
 
+    [Theory]
+    [InlineData("application/x.unknown")]
+    [InlineData("text/spdx")]
+    [InlineData("application/vnd.dev.cosign.simplesigning.v1+json")]
+    public async Task Layers_of_any_type_are_compared(string type)
+    {
+        var layer = Tar("text");
+        Assert.Empty(Codes(await PushAsync(At(Checked), ConfigOf(layer), Packed(layer), type)));
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), ConfigOf(Tar("other")), Packed(layer), type)));
+    }
+
+    [Fact]
+    public async Task Layer_that_the_config_names_by_another_algorithm_is_refused()
+    {
+        var layer = Tar("text");
+        var config = ConfigOf(layer).Replace(
+            Digest.Of(layer).ToString(), Digest.Of("other"u8, DigestAlgorithm.Sha512).ToString(), StringComparison.Ordinal);
+        Assert.Equal([ReasonCodes.LayerDigest], Codes(await PushAsync(At(Checked), config, Packed(layer))));
+    }
+
     [Fact]
     public async Task Config_that_readers_take_differently_names_no_layers()
     {
