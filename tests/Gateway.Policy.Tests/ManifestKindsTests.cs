@@ -17,7 +17,8 @@ public sealed class ManifestKindsTests
 
     [Fact]
     public void Images_have_an_images_config() => Is(
-        ManifestKind.Image, Image, DockerImage, Encrypted, Artifact(MediaTypes.OciConfig), Artifact("Application/vnd.OCI.image.config.v1+JSON"));
+        ManifestKind.Image, Image, DockerImage, Encrypted, Artifact(MediaTypes.OciConfig),
+        Artifact("Application/vnd.OCI.image.config.v1+JSON"));
 
     [Fact]
     public void Indexes_are_indexes() => Is(ManifestKind.Index, Index(), new Manifest(MediaTypes.DockerList));
