@@ -19,12 +19,19 @@ internal sealed partial class FrontedRepository
         if (wakeLater is not null)
         {
             using var place = await forwarder.TakeTurnAsync(cancellationToken);
-            return Refuse(change) ?? await PublishLaterAsync(change, publication);
+            return Refuse(change) ?? Counted(change, await PublishLaterAsync(change, publication));
         }
         // Blobs are what takes long, and in whatever order they come: nobody waits behind them.
         if (await forwarder.SendBlobsAsync(publication, cancellationToken) is { } lacking) return new CommitResult.Lacking(lacking);
         using var turn = await forwarder.TakeTurnAsync(cancellationToken);
-        return Refuse(change) ?? await PublishAsync(change, publication);
+        return Refuse(change) ?? Counted(change, await PublishAsync(change, publication));
+    }
+
+    /// <summary>Counts what has been added, before the turn ends.</summary>
+    private CommitResult Counted(Change change, CommitResult result)
+    {
+        if (result is CommitResult.Committed) staged.State.Add(change.Room);
+        return result;
     }
 
     private static bool IsUpload(Change change) => change.Operations is [Operation.LinkBlob { Upload: not null }];
@@ -56,7 +63,7 @@ internal sealed partial class FrontedRepository
         }
         if (result is CommitResult.Committed && !there.IsEmpty)
             result = await cached.CommitAsync(new(there) { Subjects = [.. versions.Select(v => (v.Subject, v.There))] }, cancellationToken);
-        return result;
+        return Counted(change, result);
     }
 
     private static bool IsNote(Operation operation) =>
@@ -106,6 +113,7 @@ internal sealed partial class FrontedRepository
             if (LiveOf(expected.Tag) is var live && (live != expected.Live || (expected.Offer is { } sequence && offer != sequence)))
                 return new CommitResult.Moved(expected, live);
         }
+        if (change.Room is { } room && Additions - room.At > room.Spare) return new CommitResult.Outdated(default);
         foreach (var (subject, version) in change.Subjects)
         {
             if (VersionOf(subject) != version) return new CommitResult.Outdated(subject);

@@ -91,6 +91,8 @@ internal sealed partial class FrontedRepository(
 
     public long Version => Math.Max(staged.Version, pulled.Version);
 
+    public long Additions => staged.Additions;
+
     public long Lost => Math.Max(staged.Lost, pulled.Lost);
 
     public async ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>

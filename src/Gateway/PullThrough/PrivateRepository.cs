@@ -64,6 +64,8 @@ internal sealed class PrivateRepository : IBacking
 
     public long Version => _kept.Version;
 
+    public long Additions => _kept.Additions;
+
     public long Lost => _kept.Lost;
 
     public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => _kept.Orphans();

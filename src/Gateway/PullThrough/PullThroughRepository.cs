@@ -123,6 +123,8 @@ internal sealed class PullThroughRepository : IBacking
 
     public IEnumerable<TagName> TagsOf(Digest digest) => _stored.TagsOf(digest);
 
+    public long Additions => _stored.Additions;
+
     public long Lost => _stored.Lost;
 
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _stored.IndexesOfAsync(child);

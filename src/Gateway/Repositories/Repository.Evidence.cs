@@ -43,33 +43,6 @@ internal sealed partial class Repository
             ? tags.Select(EvidenceTag.Parse).OfType<EvidenceTag>().Where(static t => !t.IsBare).Select(static t => t.Subject).Distinct()
             : [];
 
-    /// <summary>A refusal, where there is too much already of what a push says something about; what is here may be pushed again.</summary>
-    private async ValueTask<Verdict?> BeyondQuotaAsync(
-        StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
-    {
-        if (judge.Engine.AdmitsEverything) return null;
-        Digest[] subjects = manifest.Manifest.Subject is { } own ? [own.Digest] : [.. TaggedSubjects(manifest, tags)];
-        if (subjects.Length == 0) return null;
-        if (await backing.ReadLinkAsync(manifest.Digest, LinkKind.Manifest, cancellationToken) is not null) return null;
-        var (perSubject, orphans) = (judge.Quarantine.MaxReferrersPerSubject, judge.Quarantine.MaxOrphansPerRepo);
-        foreach (var subject in subjects)
-        {
-            if (await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var all }
-                && all.Count >= perSubject)
-                return Denied(
-                    "LIMIT_REFERRERS",
-                    $"{all.Count} manifests of {Name} refer to {subject} already, "
-                    + $"policy.quarantine.maxReferrersPerSubject is {perSubject}; delete some first");
-            if (await backing.ReadLinkAsync(subject, LinkKind.Manifest, cancellationToken) is null
-                && backing.Orphans().Select(static o => o.Evidence).Distinct().Take(orphans).Count() >= orphans)
-                return Denied(
-                    "LIMIT_ORPHANS",
-                    $"{orphans} manifests of {Name} refer to what is not there, as policy.quarantine.maxOrphansPerRepo allows; "
-                    + "push what they are about, or delete some");
-        }
-        return null;
-    }
-
     /// <summary>Judges what a manifest may be evidence about, as if it were stored already.</summary>
     private async ValueTask<Review> ReviewAsync(
         StoredManifest evidence, ImmutableArray<TagName> tags, CancellationToken cancellationToken)

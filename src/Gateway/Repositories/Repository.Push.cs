@@ -72,8 +72,8 @@ internal sealed partial class Repository
         var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
             return NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest, Provenance.Local);
-        var refused = RefusalOf(arrival, manifest, tags) ?? await BeyondQuotaAsync(manifest, tags, cancellationToken);
-        if (refused is not null)
+        var (room, full) = await FindRoomAsync(arrival, manifest, tags, cancellationToken);
+        if ((RefusalOf(arrival, manifest, tags) ?? full) is { } refused)
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
         var review = await ReviewAsync(manifest, tags, cancellationToken);
@@ -87,6 +87,7 @@ internal sealed partial class Repository
             .. arrival.Counted, .. review.Operations,
             .. Unknown(shownBefore)])
         {
+            Room = room,
             Needs = PushCheck.Needs(manifest.Manifest),
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],
             Expectations = [.. arrival.Bound, .. review.Expectations],
@@ -160,19 +161,11 @@ internal sealed partial class Repository
         // Only the tags of evidence are evidence's own: what is promoted can be signed.
         var isEvidence = ManifestKinds.HasFormOfEvidence(manifest.Manifest);
         var others = isEvidence ? tags.Where(static t => EvidenceTag.Parse(t) is null) : tags;
-        if (others.FirstOrDefault(t => judge.IsProtected(Name, t)) is { Value: not null } promoted)
-            return Denied(
+        return others.FirstOrDefault(t => judge.IsProtected(Name, t)) is { Value: not null } promoted
+            ? Denied(
                 "TAG_PROTECTED",
                 $"{Name}:{promoted} takes nothing but promotions; fix: push to another repository, sign, then "
-                + $"gateway promote <repository>@{manifest.Digest} {Name}:{promoted}");
-        var now = clock.GetUtcNow();
-        var waiting = backing.Offers().Where(o => o.Expires > now && !tags.Contains(o.Tag)).Count();
-        var added = arrival.Tags.Count(t => !t.Verdict.Admits);
-        return added > 0 && waiting + added > judge.Quarantine.MaxPendingPerRepo
-            ? Denied(
-                "LIMIT_PENDING",
-                $"{waiting} tags of {Name} wait already, policy.quarantine.maxPendingPerRepo is {judge.Quarantine.MaxPendingPerRepo}; "
-                + "sign or delete some first")
+                + $"gateway promote <repository>@{manifest.Digest} {Name}:{promoted}")
             : null;
     }
 

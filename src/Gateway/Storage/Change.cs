@@ -27,6 +27,12 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     /// </summary>
     public ImmutableArray<Digest> Published { get; init; } = [];
 
+    /// <summary>
+    /// What the change adds to something that may have so many entries alone, and how many more fitted when it was counted; null where
+    /// nothing is counted. Where others have added more since, nothing is done: count again.
+    /// </summary>
+    public Room? Room { get; init; }
+
     /// <summary>Whether what it stores and binds has come from an upstream just now: nobody there need be told.</summary>
     public bool IsFetched { get; init; }
 
@@ -42,6 +48,12 @@ internal sealed record Change(ImmutableArray<Operation> Operations)
     /// </summary>
     public Action<long>? Committed { get; init; }
 }
+
+/// <summary>Room for what is counted before a change is made, and may be added to by others until then.</summary>
+/// <param name="At"><see cref="IBacking.Additions"/> before it was counted.</param>
+/// <param name="Spare">How many more fit beside what the change adds; at least 0.</param>
+/// <param name="Adds">How many the change adds.</param>
+internal sealed record Room(long At, long Spare, int Adds);
 
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>
 internal sealed record Expectation(TagName Tag, Digest Live)
@@ -145,7 +157,10 @@ internal abstract record CommitResult
     /// <summary>Nothing was done, for the repository no longer has this.</summary>
     internal sealed record Lacking(Digest Digest) : CommitResult;
 
-    /// <summary>Nothing was done, for there is other evidence about this subject by now, or another offer of it: judge again.</summary>
+    /// <summary>
+    /// Nothing was done, for there is other evidence about this subject by now, or another offer of it; empty where there may be no
+    /// <see cref="Room"/> any more: judge again.
+    /// </summary>
     internal sealed record Outdated(Digest Subject) : CommitResult;
 
     /// <summary>Nothing was done, for <see cref="Change.IsStillAllowed"/> was false.</summary>

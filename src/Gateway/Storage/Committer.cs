@@ -189,7 +189,8 @@ internal sealed class Committer : IAsyncDisposable
     {
         var (repository, record) = (waiting.Repository, waiting.Record!);
         foreach (var operation in record.Operations) _applier.Apply(repository, operation, record);
-        // Last: who sees a new version sees what raised it.
+        // Last: who sees a new version sees what raised it, and who counts after this counts it.
+        repository.State.Add(waiting.Change.Room);
         foreach (var operation in record.Operations)
         {
             if (PendingChanges.Raises(operation) is { IsEmpty: false } subject) repository.State.Versions.Raise(subject, record.Sequence);

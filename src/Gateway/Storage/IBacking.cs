@@ -67,6 +67,9 @@ internal interface IBacking
     /// <summary>A number that rises when something is taken away that a verdict which admits may rest on.</summary>
     long Lost { get; }
 
+    /// <summary>How many entries changes with a <see cref="Room"/> have added since the start.</summary>
+    long Additions { get; }
+
     /// <summary>The indexes kept here that name a manifest, in no order; some may be gone by now.</summary>
     ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child);
 

@@ -14,6 +14,7 @@ internal sealed class PendingChanges(Volume volume)
     private readonly Dictionary<string, DateTimeOffset> _written = new(StringComparer.Ordinal);
     private readonly HashSet<(RepositoryState, Digest)> _removed = [];
     private readonly HashSet<(RepositoryState, Digest)> _raised = [];
+    private readonly Dictionary<RepositoryState, long> _added = [];
 
     /// <summary>Why a change must not be made; null when all that it expects still holds.</summary>
     public CommitResult? Refuse(StoredRepository repository, Change change)
@@ -30,6 +31,9 @@ internal sealed class PendingChanges(Volume volume)
             if (_raised.Contains((repository.State, subject)) || repository.VersionOf(subject) != version)
                 return new CommitResult.Outdated(subject);
         }
+        if (change.Room is { } room
+            && repository.Additions + _added.GetValueOrDefault(repository.State) - room.At > room.Spare)
+            return new CommitResult.Outdated(default);
         foreach (var (kind, digest) in change.Needs)
         {
             if (_removed.Contains((repository.State, digest)) || volume.Links.Find(repository, kind, digest) is null)
@@ -43,6 +47,7 @@ internal sealed class PendingChanges(Volume volume)
     /// </summary>
     public JournalRecord Take(StoredRepository repository, Change change, long sequence, DateTimeOffset at)
     {
+        if (change.Room is { } room) _added[repository.State] = _added.GetValueOrDefault(repository.State) + room.Adds;
         var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
         // What is cached is not journaled, and never replayed.
         if (repository.Root.Lifetime != Lifetime.Cached) operations = [.. operations.Select(o => Dated(repository, o, at))];

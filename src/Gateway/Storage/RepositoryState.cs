@@ -14,6 +14,7 @@ internal sealed class RepositoryState
     private List<string>? _sorted;
 
     private Task? _scan;
+    private long _additions;
 
     /// <summary>The tags that wait.</summary>
     public SmallFolder<TagName, TagOffer> Offers { get; } = new(o => o.Tag, OfferFile.Read, ByName);
@@ -23,6 +24,12 @@ internal sealed class RepositoryState
 
     /// <summary>How often the evidence about each subject has changed.</summary>
     public SubjectVersions Versions { get; } = new();
+
+    /// <summary>See <see cref="IBacking.Additions"/>.</summary>
+    public long Additions => Volatile.Read(ref _additions);
+
+    /// <summary>Counts what a change has added.</summary>
+    public void Add(Room? room) => Interlocked.Add(ref _additions, room?.Adds ?? 0);
 
     /// <summary>Which indexes name a manifest.</summary>
     public IndexParents Parents { get; } = new();

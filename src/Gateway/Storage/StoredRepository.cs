@@ -165,6 +165,8 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     public long Version => _state.Versions.Latest;
 
+    public long Additions => _state.Additions;
+
     public long Lost => _state.Versions.Lost;
 
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _state.Parents.OfAsync(this, child);

@@ -69,6 +69,39 @@ public sealed class QuotaTests : IAsyncLifetime
         Assert.Equal("Found", CodeOf(await _rig.SignAsync(digest)));
     }
 
+    /// <summary>How many of pushes at once were taken; all others must have been refused for this.</summary>
+    private static async Task<int> TakenAsync(string code, IEnumerable<Task<Answer<PushedManifest>>> pushes)
+    {
+        var codes = (await Task.WhenAll(pushes)).Select(CodeOf).ToArray();
+        Assert.All(codes, c => Assert.True(c == "Found" || c == code, c));
+        return codes.Count(c => c == "Found");
+    }
+
+    [Fact]
+    public async Task Of_many_pushes_at_once_no_more_are_taken_than_may_wait_or_be_said()
+    {
+        _rig.Reload(_rig.Policy! with
+        {
+            Quarantine = new() { MaxPendingPerRepo = 5, MaxReferrersPerSubject = 20, MaxOrphansPerRepo = 5 },
+        });
+        Assert.Equal(5, await TakenAsync("LIMIT_PENDING", Enumerable.Range(0, 60).Select(i => Task.Run(async () =>
+            (await _rig.PushAsync($"v{i}", $"image {i}")).Answer))));
+        Assert.Equal(5, _rig.Volume.Kept(_rig.Repository.Name).Offers().Count);
+
+        Assert.Equal(5, await TakenAsync("LIMIT_ORPHANS", Enumerable.Range(0, 60).Select(i => Task.Run(() =>
+            ReferAsync(Digest.Of([(byte)i]), $"note {i}")))));
+        Assert.Equal(5, _rig.Volume.Kept(_rig.Repository.Name).Orphans().Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Of_many_that_refer_at_once_no_more_are_taken_than_may_refer()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        Assert.Equal(3, await TakenAsync("LIMIT_REFERRERS", Enumerable.Range(0, 40).Select(i => Task.Run(() =>
+            ReferAsync(digest, $"note {i}")))));
+        Assert.Equal(3, Gateway.Storage.EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest).Count);
+    }
+
     [Fact]
     public async Task Without_a_policy_nothing_is_counted()
     {
