@@ -45,6 +45,14 @@ public sealed record Content(Packing Packing, ContentForm Form, string? Flaw)
     /// </summary>
     public bool IsUnread { get; init; }
 
+    /// <summary>
+    /// Whether they are only not read yet, or cannot be had now: what they are is not known, and they may be read when asked again.
+    /// </summary>
+    public bool IsLater { get; init; }
+
+    /// <summary>That they are not read yet, or cannot be had now.</summary>
+    public static Content Later(string why) => Unread(why) with { IsLater = true };
+
     /// <summary>That they could not be read.</summary>
     public static Content Unread(string why) => new(Packing.None, ContentForm.Other, why) { IsUnread = true };
 }

@@ -25,7 +25,10 @@ public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
     private static ReadOnlySpan<byte> Zstd => [0x28, 0xB5, 0x2F, 0xFD];
 
     /// <summary>Reads everything. Throws what the source throws but <see cref="InvalidDataException"/>, which is a finding.</summary>
-    public async ValueTask<Content> ReadAsync(IByteSource bytes, CancellationToken cancellationToken)
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="unpackedBytes">Told of the bytes that have been unpacked, as they are; what it throws ends the reading.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async ValueTask<Content> ReadAsync(IByteSource bytes, CancellationToken cancellationToken, Action<int>? unpackedBytes = null)
     {
         var packed = new ByteReader(bytes);
         var packing = PackingOf((await packed.PeekAsync(4, cancellationToken)).Span);
@@ -38,7 +41,7 @@ public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
         using var _ = unpacked as IDisposable;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var form = new FormReader();
-        var problem = await WalkAsync(packed, unpacked, hash, form, cancellationToken);
+        var problem = await WalkAsync(packed, unpacked, hash, form, unpackedBytes, cancellationToken);
         form.Finish();
         if (problem is not null) return new(packing, form.Form, problem);
         var hidden = unpacked is GzipSource { Members: > 1 } && form.Form != ContentForm.Tar
@@ -48,7 +51,8 @@ public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
     }
 
     private static async ValueTask<string?> WalkAsync(
-        ByteReader packed, IByteSource unpacked, IncrementalHash hash, FormReader form, CancellationToken cancellationToken)
+        ByteReader packed, IByteSource unpacked, IncrementalHash hash, FormReader form, Action<int>? unpackedBytes,
+        CancellationToken cancellationToken)
     {
         var buffer = new byte[ByteReader.Capacity];
         long total = 0;
@@ -57,6 +61,7 @@ public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
             while (await unpacked.ReadAsync(buffer, cancellationToken) is > 0 and var read)
             {
                 total += read;
+                unpackedBytes?.Invoke(read);
                 if (total > MaxUnpacked) return $"more than {MaxUnpacked >> 30} GiB once unpacked";
                 if (total > AnyRatio && total / MaxRatio > packed.Position + ByteReader.Capacity)
                     return $"more than {MaxRatio} times as large once unpacked";

@@ -24,8 +24,10 @@ internal static class Contents
             hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
         if (isKnown)
             hearing.Findings.Add(new(
-                ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {content!.Flaw}", "try again in a minute")
+                content!.IsLater ? ReasonCodes.ContentUnavailable : ReasonCodes.MediaOpaque,
+                $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {content.Flaw}", "try again in a minute")
             {
+                Unknown = content.IsLater ? $"{blob.Digest} {content.Flaw}" : null,
                 Path = blob.Digest.ToString(), Expected = "content that has been looked through", Found = blob.MediaType,
             });
         return content;

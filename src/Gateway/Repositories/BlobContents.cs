@@ -33,43 +33,65 @@ internal sealed class BlobContents
     private readonly ConcurrentDictionary<(Digest, BlobUseKind), Lazy<Task<Content?>>> _running = new();
 
     // Unpacking takes a processor and at most 128 MiB each (zstd's window), whoever asks: of the process, not of one of these.
-    private static readonly SemaphoreSlim Slots = new(Math.Max(2, Environment.ProcessorCount));
+    private static readonly UnpackingTurns Turns = new(Math.Max(2, Environment.ProcessorCount), TimeProvider.System);
 
     /// <summary>What a blob is, read now if need be; null where its bytes are not here.</summary>
     /// <param name="use">Whether it is fetched if it is not here: <see cref="BlobUse.Whole"/>, else <see cref="BlobUse.Here"/>.</param>
+    /// <param name="account">Whose turn it takes (<see cref="UnpackingTurns"/>).</param>
     /// <param name="patience">Ends the waiting, and not the reading.</param>
-    public async ValueTask<Content?> FindAsync(IBacking backing, Descriptor blob, BlobUse use, CancellationToken patience)
+    public async ValueTask<Content?> FindAsync(
+        IBacking backing, Descriptor blob, BlobUse use, string account, CancellationToken patience)
     {
         if (_found.TryGetValue(blob.Digest, out var known)) return known;
         var key = (blob.Digest, use.Kind);
-        var reading = _running.GetOrAdd(key, _ => new(() => Task.Run(() => ReadAsync(backing, blob, use))));
+        var reading = _running.GetOrAdd(key, _ => new(() => Task.Run(() => ReadAsync(backing, blob, use, account))));
         try
         {
             return await reading.Value.WaitAsync(patience);
         }
         catch (OperationCanceledException)
         {
-            return Content.Unread("is still being looked through");
+            return Content.Later("is still being looked through, or waits for its turn");
         }
     }
 
-    private async Task<Content?> ReadAsync(IBacking backing, Descriptor blob, BlobUse use)
+    private async Task<Content?> ReadAsync(IBacking backing, Descriptor blob, BlobUse use, string account)
     {
-        await Slots.WaitAsync();
+        try
+        {
+            await Turns.EnterAsync(account);
+        }
+        catch (UnpackingRefusedException e)
+        {
+            _running.TryRemove((blob.Digest, use.Kind), out _);
+            return Content.Later(e.Message);
+        }
         var begun = Stopwatch.GetTimestamp();
         using var deadline = new CancellationTokenSource(MaxTime);
         try
         {
-            if (await backing.OpenBlobAsync(blob.Digest, use, deadline.Token) is not Result<IContent>.Found { Value: var opened })
+            var result = await backing.OpenBlobAsync(blob.Digest, use, deadline.Token);
+            if (result is Result<IContent>.Unavailable no) return Content.Later($"could not be had: {no.Why}");
+            if (result is not Result<IContent>.Found { Value: var opened })
                 return use.Kind == BlobUseKind.Here ? null : Content.Unread("could not be had to be looked through");
             await using var content = opened;
-            var found = await Sniffer.ReadAsync(new Source(content, content.Length ?? blob.Size), deadline.Token);
+            var source = new Source(content, content.Length ?? blob.Size);
+            var found = await Sniffer.ReadAsync(source, deadline.Token, unpacked => Turns.Charge(account, unpacked));
             if (_found.Count >= Most) _found.Clear();
             _found[blob.Digest] = found;
             PolicyMetrics.LookedThrough(found, begun);
             return found;
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or DllNotFoundException or InsufficientMemoryException)
+        catch (UnpackingRefusedException e)
+        {
+            return Content.Later(e.Message);
+        }
+        catch (IOException e)
+        {
+            // An upstream broke it off, or the file cannot be read: it may be another time.
+            return Content.Later($"could not be read: {e.Message}");
+        }
+        catch (Exception e) when (e is OperationCanceledException or DllNotFoundException or InsufficientMemoryException)
         {
             var unread = Content.Unread(e switch
             {
@@ -82,7 +104,7 @@ internal sealed class BlobContents
         }
         finally
         {
-            Slots.Release();
+            Turns.Leave(account);
             _running.TryRemove((blob.Digest, use.Kind), out _);
         }
     }

@@ -47,6 +47,9 @@ internal sealed class Closure
     /// <summary>See <see cref="PolicyInput.EvidenceFrom"/>.</summary>
     public RepositoryName? EvidenceFrom { get; set; }
 
+    /// <summary>Whose turn it is that layers are unpacked in (<see cref="UnpackingTurns"/>).</summary>
+    public string Account { get; set; } = UnpackingTurns.Pulls;
+
     /// <summary>See <see cref="PolicyInput.Canonical"/>.</summary>
     public Digest Canonical { get; }
 
@@ -163,7 +166,7 @@ internal sealed class Closure
             .DistinctBy(b => b.Digest);
         var found = await Task.WhenAll(claiming.Select(async blob =>
             (blob.Digest, Content: await _contents.FindAsync(
-                _backing, blob, evenAbsent && blob.Urls.IsEmpty ? BlobUse.Whole : BlobUse.Here, patience.Token))));
+                _backing, blob, evenAbsent && blob.Urls.IsEmpty ? BlobUse.Whole : BlobUse.Here, Account, patience.Token))));
         cancellationToken.ThrowIfCancellationRequested();
         return found.Where(f => f.Content is not null).ToImmutableDictionary(f => f.Digest, f => f.Content!);
     }

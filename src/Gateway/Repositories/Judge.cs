@@ -90,12 +90,15 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
 
     /// <summary>The verdict of a manifest that comes, and is bound to these tags.</summary>
     /// <param name="stage">How it comes: pushed, fetched or promoted.</param>
+    /// <param name="account">Whose turn it is that layers are unpacked in.</param>
     public async ValueTask<Arrival> OfArrivalAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, string account = UnpackingTurns.Pulls)
     {
         if (engine.AdmitsEverything) return new(Admitted, Admitted, [.. tags.Select(t => (t, Admitted))], []);
-        return await OfArrivalAsync(await ReadAsync(backing, manifest, null, cancellationToken), name, stage, tags, cancellationToken);
+        var closure = await ReadAsync(backing, manifest, null, cancellationToken);
+        closure.Account = account;
+        return await OfArrivalAsync(closure, name, stage, tags, cancellationToken);
     }
 
     /// <summary>The same of what has been read.</summary>

@@ -69,7 +69,7 @@ internal sealed partial class Repository
     private async ValueTask<Answer<PushedManifest>?> TryPutAsync(
         Asker asker, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken);
+        var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, asker.Actor);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
             return NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest, Provenance.Local);
         var (room, full) = await FindRoomAsync(arrival, manifest, tags, cancellationToken);

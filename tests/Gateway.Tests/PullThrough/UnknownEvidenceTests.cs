@@ -153,6 +153,22 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Layer_that_cannot_be_had_to_be_looked_through_is_not_refused_but_asked_for_again()
+    {
+        var image = _rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        _rig.Hub.When(r => r.IsBlob(image.Layers[0])).Respond(500);
+        var rule = new RuleOptions { Id = "true", Require = new() { TruthfulMedia = [.. Enum.GetValues<MediaClaim>()] } };
+        var gate = _rig.Under(new() { Default = Outcome.Allow, Rules = [rule] });
+        var later = Assert.IsType<Answer<StoredManifest>.Unavailable>(await TaggedSignatureTests.GetAsync(gate, "v1"));
+        Assert.Contains("hub", later.Why, StringComparison.Ordinal);
+
+        _rig.Hub.Behave();
+        _rig.Clock.Advance(AskedAgain);
+        // Its bytes are no archive.
+        Assert.IsType<Answer<StoredManifest>.Refused>(await TaggedSignatureTests.GetAsync(gate, "v1"));
+    }
+
+    [Fact]
     public async Task Label_in_a_config_that_cannot_be_had_is_not_missing()
     {
         var image = _rig.Hub.AddImage(Rig.Name, "v1", Layer);
