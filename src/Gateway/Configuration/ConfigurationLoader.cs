@@ -40,10 +40,12 @@ internal static class ConfigurationLoader
     /// <summary>The same for a text that has been read.</summary>
     /// <param name="source">What to call it in mistakes.</param>
     /// <param name="baseDirectory">What relative paths start from; absolute.</param>
+    /// <param name="files">See <see cref="Reading.Files"/>.</param>
     public static LoadedConfiguration Load(
-        string text, string source, string baseDirectory, IEnumerable<KeyValuePair<string, string>> environment)
+        string text, string source, string baseDirectory, IEnumerable<KeyValuePair<string, string>> environment,
+        Func<string, NamedFile>? files = null)
     {
-        var reading = new Reading(new(source, 1, 1), baseDirectory);
+        var reading = new Reading(new(source, 1, 1), baseDirectory) { Files = files };
         var document = YamlReader.Read(text, source, reading.Mistakes);
         if (document is null) return new(null, source, reading.Mistakes);
         var root = new EnvironmentOverrides(reading).Apply(document, environment);

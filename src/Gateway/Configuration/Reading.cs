@@ -1,5 +1,9 @@
 namespace Gateway.Configuration;
 
+/// <summary>A file that a configuration names.</summary>
+/// <param name="Written">When it was last changed.</param>
+internal sealed record NamedFile(string Text, DateTimeOffset Written);
+
 /// <summary>
 /// One run over a configuration: gathers every mistake, and remembers where each key was written so that later checks can point at it.
 /// </summary>
@@ -9,6 +13,16 @@ internal sealed class Reading(SourceLocation root, string baseDirectory)
     private readonly Dictionary<string, SourceLocation> _written = new(StringComparer.Ordinal) { [""] = root };
 
     public List<ConfigurationMistake> Mistakes { get; } = [];
+
+    /// <summary>
+    /// Where files come from by their absolute paths; null for the disk. Where it is set, none is looked at otherwise: whoever wrote the
+    /// configuration need not be one who may read what this process may.
+    /// </summary>
+    public Func<string, NamedFile>? Files { get; init; }
+
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public NamedFile ReadFile(string path) =>
+        Files is null ? new(BoundedFile.ReadText(path), File.GetLastWriteTimeUtc(path)) : Files(path);
 
     public static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 

@@ -92,6 +92,7 @@ internal static class Scalars
     {
         if (text.Length == 0) return Parsed<string>.Not();
         var path = reading.Absolute(text);
+        if (reading.Files is not null) return path;
         try
         {
             using var file = File.OpenRead(path);

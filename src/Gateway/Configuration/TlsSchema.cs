@@ -37,6 +37,7 @@ internal static class TlsSchema
 
     private static void Check(TlsOptions files, string path, Reading reading)
     {
+        if (reading.Files is not null) return;
         try
         {
             using var certificate = X509Certificate2.CreateFromPemFile(files.Certificate, files.Key);

@@ -11,6 +11,7 @@ internal static class TokenFile
     {
         if (text.Length == 0) return Parsed<string>.Not();
         var path = reading.Absolute(text);
+        if (reading.Files is not null) return path;
         try
         {
             Read(path);

@@ -182,7 +182,7 @@ internal static class TrustSchema
         if (text.Contains("-----BEGIN", StringComparison.Ordinal)) return text;
         try
         {
-            return text.Length == 0 ? Parsed<string>.Not("got nothing") : BoundedFile.ReadText(PathOf(text, reading));
+            return text.Length == 0 ? Parsed<string>.Not("got nothing") : reading.ReadFile(PathOf(text, reading)).Text;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -205,7 +205,7 @@ internal static class TrustSchema
         var (root, problem) = TrustedRoot.Parse(Encoding.UTF8.GetBytes(read.Value));
         return root is null
             ? Parsed<KeylessRootOptions>.Not(problem!)
-            : new KeylessRootOptions(root) { ReadFrom = File.GetLastWriteTimeUtc(PathOf(text, reading)) };
+            : new KeylessRootOptions(root) { ReadFrom = reading.ReadFile(PathOf(text, reading)).Written };
     }
 
     private static string PathOf(string text, Reading reading) =>

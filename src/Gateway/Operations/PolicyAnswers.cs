@@ -3,16 +3,25 @@ using Gateway.Policy;
 
 namespace Gateway.Operations;
 
-/// <summary>A configuration whose policy is to be tried, as text: what it names by a relative path is below the folder.</summary>
+/// <summary>
+/// A configuration whose policy is to be tried, as text, with the files that it names: the gateway opens none of them, for it may read what
+/// whoever asks may not.
+/// </summary>
 /// <param name="Source">What to call it in mistakes.</param>
-/// <param name="Folder">Absolute.</param>
+/// <param name="Folder">What relative paths start from; absolute.</param>
 internal sealed record PolicyText(string Text, string Source, string Folder)
 {
+    /// <summary>The files that it names, by their absolute paths, as the one who asks has read them.</summary>
+    public Dictionary<string, NamedFile> Files { get; init; } = [];
+
+    private NamedFile Find(string path) =>
+        Files.GetValueOrDefault(path) ?? throw new IOException($"expected '{path}' among the files that come with the policy, got none");
+
     /// <summary>The policy that it says; the problem is its first mistake.</summary>
     public (PolicyOptions? Policy, string? Problem) Read()
     {
         if (!Path.IsPathFullyQualified(Folder)) return (null, $"expected an absolute folder, '{Folder}' came");
-        var loaded = ConfigurationLoader.Load(Text, Source, Folder, []);
+        var loaded = ConfigurationLoader.Load(Text, Source, Folder, [], Find);
         return (loaded.Options?.Policy, loaded.Options is null ? loaded.Mistakes[0].ToString() : null);
     }
 }

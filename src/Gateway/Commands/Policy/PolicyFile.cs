@@ -15,7 +15,11 @@ internal static class PolicyFile
                 ? Directory.GetCurrentDirectory()
                 : Path.GetDirectoryName(Path.GetFullPath(file))!;
             var text = new PolicyText(BoundedFile.ReadText(file), file, folder);
-            var mistakes = ConfigurationLoader.Load(text.Text, file, folder, []).Mistakes;
+            // By who asks, and as he: the gateway is sent what they say.
+            var mistakes = ConfigurationLoader.Load(text.Text, file, folder, [], Read).Mistakes;
+
+            NamedFile Read(string path) =>
+                text.Files[path] = new(BoundedFile.ReadText(path), System.IO.File.GetLastWriteTimeUtc(path));
             foreach (var mistake in mistakes) await error.WriteLineAsync(mistake.ToString());
             return mistakes.Count == 0 ? text : null;
         }

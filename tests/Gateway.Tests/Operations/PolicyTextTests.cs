@@ -1,0 +1,37 @@
+using Gateway.Operations;
+using Gateway.Policy.Signatures;
+using System.Security.Cryptography;
+using Xunit;
+
+namespace Gateway.Tests.Operations;
+
+/// <summary>A policy that somebody sends to be tried: the gateway opens no file for him.</summary>
+public sealed class PolicyTextTests
+{
+    private static PolicyText Naming(string file, string section = "key") => new(
+        section == "key"
+            ? $"policy: {{ default: allow, trust: {{ keys: {{ k: {{ pem: {file} }} }}, authorities: {{ a: {{ anyOf: [k] }} }} }} }}"
+            : $"listen: [{{ url: \"https://127.0.0.1:0\", tls: {{ certificate: {file}, key: {file} }} }}]\npolicy: {{ default: allow }}",
+        "tried.yaml", "/");
+
+    [Fact]
+    public void What_it_names_is_not_looked_at_whether_it_is_there_or_not()
+    {
+        foreach (var section in new[] { "key", "tls" })
+        {
+            var (there, absent) = (Naming("/etc/passwd", section).Read(), Naming("/etc/absent", section).Read());
+            Assert.Equal(absent.Problem?.Replace("absent", "passwd", StringComparison.Ordinal), there.Problem);
+        }
+        Assert.Contains("among the files that come with the policy", Naming("/etc/passwd").Read().Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_comes_with_it_is_read()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var text = Naming("/there/key.pub");
+        text.Files["/there/key.pub"] = new(key.ExportSubjectPublicKeyInfoPem(), DateTimeOffset.UnixEpoch);
+        Assert.NotNull(VerificationKey.Parse(key.ExportSubjectPublicKeyInfoPem()).Key);
+        Assert.Null(text.Read().Problem);
+    }
+}
