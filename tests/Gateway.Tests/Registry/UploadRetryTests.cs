@@ -136,6 +136,26 @@ public sealed class UploadRetryTests : IAsyncLifetime
         Assert.Equal(201, (int)end.StatusCode);
     }
 
+    [Theory]
+    [InlineData("UPPER/case")]
+    [InlineData("a//b")]
+    [InlineData("")]
+    public async Task A_mount_from_what_is_no_name_opens_an_upload(string from)
+    {
+        var digest = await _rig.PushBlobAsync("a", Blob);
+        using var answer = await _rig.SendAsync("POST", $"/v2/b/blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}");
+        Assert.Equal(202, (int)answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Who_has_too_many_uploads_open_is_told_when_to_try_again()
+    {
+        await using var rig = await GatewayRig.StartAsync(o => o with { Limits = new() { Uploads = 1 } });
+        using var first = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");
+        using var second = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");
+        Assert.Equal((202, 429, true), ((int)first.StatusCode, (int)second.StatusCode, second.Headers.RetryAfter is not null));
+    }
+
     private async Task<string> OpenAsync()
     {
         using var opened = await _rig.SendAsync("POST", "/v2/a/blobs/uploads/");
