@@ -72,7 +72,8 @@ internal static class GatewaySchema
     private static readonly Section<CacheOptions> Cache = new(() => new())
     {
         {
-            "maxSize", Scalars.Size, "20GiB", "Most bytes of content that was fetched from upstreams; what clients pushed does not count.",
+            "maxSize", Scalars.Size, "20GiB",
+            "Most bytes of the disk for what was fetched from upstreams, files and folders; what clients pushed does not count.",
             (o, v) => o with { MaxSize = v }
         },
         {

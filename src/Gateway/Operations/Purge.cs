@@ -44,7 +44,7 @@ internal static class Purge
         foreach (var name in (CachedRepositories.Entry[])[.. whole, .. named])
         {
             var contents = hasReference ? Named(volume, name, image!.Reference) : [.. cached.ContentOf(name)];
-            if (contents.Count == 0) continue;
+            if (contents.Count == 0 && (hasReference || !cached.HasLists(name))) continue;
             var bytes = contents.Sum(cached.BytesOf);
             if (!request.DryRun && hasReference) await cached.RemoveAsync(name, contents, cancellationToken);
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);

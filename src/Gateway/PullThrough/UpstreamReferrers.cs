@@ -38,16 +38,18 @@ internal sealed class UpstreamReferrers(
 
     /// <summary>How the upstream answered; what it listed is in the repository.</summary>
     /// <param name="Failure">Null when it answered.</param>
-    private sealed record Said(UpstreamException? Failure);
+    /// <param name="Listed">How many it listed.</param>
+    private sealed record Said(UpstreamException? Failure, int Listed = 0);
 
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ListAsync(Digest subject, CancellationToken cancellationToken)
     {
-        var isKnown = _known.TryGet(subject, out var said);
+        var said = KnownOf(subject);
+        var isKnown = said is not null;
         var joined = false;
         if (!isKnown)
         {
             (var asking, joined) = _asking.Run(
-                subject, () => new(_known.TryGet(subject, out var lately) ? lately : null), () => AskAsync(subject));
+                subject, () => new(KnownOf(subject)), () => AskAsync(subject));
             said = await asking.WaitAsync(cancellationToken);
         }
         var kept = await stored.ReferrersAsync(subject, cancellationToken);
@@ -62,6 +64,10 @@ internal sealed class UpstreamReferrers(
             _ => new Result<IReadOnlyList<Descriptor>>.Found([], provenance),
         };
     }
+
+    // What was listed may have made room since, or been purged.
+    private Said? KnownOf(Digest subject) =>
+        _known.TryGet(subject, out var said) && (said.Listed == 0 || ListedReferrers.IsKept(stored, subject)) ? said : null;
 
     private Provenance Came(bool isKnown, bool joined, Said said) => new()
     {
@@ -83,7 +89,7 @@ internal sealed class UpstreamReferrers(
             var listed = await ReadApiAsync(subject) ?? await ReadFallbackAsync(subject);
             count = listed.Count;
             await KeepAsync(subject, listed);
-            said = new(Failure: null);
+            said = new(Failure: null, count);
         }
         catch (UpstreamException e)
         {
@@ -106,15 +112,9 @@ internal sealed class UpstreamReferrers(
 
     private async Task KeepAsync(Digest subject, List<Descriptor> listed)
     {
-        var kept = await stored.ReferrersAsync(subject, CancellationToken.None) is Result<IReadOnlyList<Descriptor>>.Found found
-            ? found.Value.Select(d => d.Digest).ToHashSet()
-            : [];
-        Operation[] added =
-            [.. listed.DistinctBy(d => d.Digest).Where(d => !kept.Contains(d.Digest)).Select(d => new Operation.AddReferrer(subject, d))];
-        if (added.Length == 0) return;
         try
         {
-            await stored.CommitAsync(new([.. added]), CancellationToken.None);
+            await ListedReferrers.AddAsync(stored, subject, listed);
         }
         catch (StoreReadOnlyException e)
         {

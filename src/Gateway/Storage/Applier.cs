@@ -27,7 +27,7 @@ internal sealed class Applier(Volume volume)
                 Link(repository, o, at, isReplay);
                 break;
             case Operation.SetLive o:
-                if (root.Lifetime == Lifetime.Cached) NoteHistory(repository, o);
+                if (root.Lifetime == Lifetime.Cached) NoteBinding(repository, o);
                 volume.Files.WriteLink(root.TagLink(path, o.Tag), o.Digest);
                 repository.State.Bind(o.Tag, new(o.Digest, default) { ValidatedAt = at });
                 break;
@@ -40,9 +40,18 @@ internal sealed class Applier(Volume volume)
                     volume.Links.Write(repository, LinkKind.Manifest, o.Digest, link with { Verdict = o.Verdict });
                 break;
             case Operation.AddReferrer o:
+                if (root.Lifetime == Lifetime.Cached) volume.Eviction.Noted(o.Referrer.Digest, new(path, NoteKind.Evidence, o.Subject));
                 repository.Note(o.Subject, o.Referrer);
                 break;
+            case Operation.KeepListed o:
+                volume.Eviction.Noted(o.Subject, new(path, NoteKind.Listed, o.Subject), DiskCost.OfFile(o.Text.Length));
+                volume.Files.Write(root.Listed(path, o.Subject), o.Text.Span);
+                break;
+            case Operation.RemoveEvidence or Operation.RemoveListed or Operation.RemoveAllEvidence or Operation.RemoveEmpty:
+                CacheRemoval.Apply(volume, repository, operation);
+                break;
             case Operation.AddEvidence o:
+                if (root.Lifetime == Lifetime.Cached) volume.Eviction.Noted(o.Evidence, new(path, NoteKind.Evidence, o.Subject));
                 var note = root.Evidence(path, o.Subject, o.Evidence);
                 if (o.Counted || isReplay || !Disk.HasFile(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
                 break;
@@ -71,15 +80,16 @@ internal sealed class Applier(Volume volume)
                 repository.State.Seen.Note(root.Seen(path), o.Digest, earlier, isReplay);
                 break;
             case Operation.RemoveTag o:
-                volume.Trash.Take(root.Tag(path, o.Tag));
+                if (root.Lifetime == Lifetime.Cached) volume.Eviction.Charge(repository.LiveOf(o.Tag), -DiskCost.Tag);
+                volume.Discard(root, root.Tag(path, o.Tag));
                 repository.State.Unbind(o.Tag);
                 break;
             case Operation.RemoveManifest o:
-                Remove(repository, o.Digest);
+                Remove(repository, o);
                 break;
             case Operation.RemoveBlob o:
                 volume.Links.Remove(
-                    repository, LinkKind.Blob, o.Digest, () => volume.Trash.Take(Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
+                    repository, LinkKind.Blob, o.Digest, () => volume.Discard(root, Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
                 if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Blob, o.Digest);
                 break;
             default:
@@ -97,7 +107,11 @@ internal sealed class Applier(Volume volume)
     {
         if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
             Write(repository.Root, o.Digest, o.Bytes.Span);
-        if (repository.Root.Lifetime == Lifetime.Cached) volume.Eviction.Stored(o.Digest, o.Bytes.Length);
+        if (repository.Root.Lifetime == Lifetime.Cached)
+        {
+            volume.Eviction.Stored(o.Digest, o.Bytes.Length);
+            volume.Eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
+        }
         volume.Files.WriteLink(repository.Root.ManifestLink(repository.Path, o.Digest), o.Digest, at);
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
@@ -129,6 +143,9 @@ internal sealed class Applier(Volume volume)
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
         // They went with another's last link since the change was prepared.
         if (root.Lifetime == Lifetime.Staged) volume.Borrow(root, o.Digest, o.Size);
+        // A link goes with the manifest that admits the blob, which is served for it; without one with the blob.
+        if (root.Lifetime == Lifetime.Cached && known is null)
+            volume.Eviction.Noted(o.Parent.IsEmpty ? o.Digest : o.Parent, new(repository.Path, NoteKind.Blob, o.Digest));
         if (known is null || (isReplay && known is { IsAlias: false }))
             volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
         volume.Links.Write(
@@ -139,17 +156,21 @@ internal sealed class Applier(Volume volume)
     /// <summary>
     /// Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.
     /// </summary>
-    private void NoteHistory(StoredRepository repository, Operation.SetLive o)
+    private void NoteBinding(StoredRepository repository, Operation.SetLive o)
     {
-        if (repository.Live(o.Tag) is not { Live: { IsEmpty: false } before } || before == o.Digest) return;
+        var before = repository.LiveOf(o.Tag);
+        if (before == o.Digest) return;
+        volume.Eviction.Charge(o.Digest, DiskCost.Tag);
+        if (before.IsEmpty) return;
+        volume.Eviction.Charge(before, -DiskCost.Tag);
         var lines = repository.HistoryOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
         volume.Files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
     }
 
-    private void Remove(StoredRepository repository, Digest digest)
+    private void Remove(StoredRepository repository, Operation.RemoveManifest o)
     {
-        var (root, path) = (repository.Root, repository.Path);
-        foreach (var subject in EvidenceNotes.SubjectsOf(repository, digest))
+        var (root, path, digest) = (repository.Root, repository.Path, o.Digest);
+        foreach (var subject in o.IsEvicted ? [] : EvidenceNotes.SubjectsOf(repository, digest))
         {
             foreach (var note in new[] { root.Referrer(path, subject, digest), root.Evidence(path, subject, digest) })
             {
@@ -157,7 +178,7 @@ internal sealed class Applier(Volume volume)
             }
         }
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
-        volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Trash.Take(folder));
+        volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Discard(root, folder));
         repository.State.Parents.Forget(digest);
         volume.Catalog.Check(repository);
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);

@@ -21,13 +21,17 @@ internal sealed class CachedRepositories(Volume volume)
             while (folders.TryPop(out var folder))
             {
                 var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
-                if (children.Any(child => child is "_manifests" or "_layers")
+                if ((children.Any(child => child is "_manifests" or "_layers") || Disk.HasFolder($"{folder}/_gateway/listed"))
                     && RepositoryName.TryParse(Path.GetRelativePath(upstream, folder), out var name))
                     yield return new(Path.GetFileName(upstream), name);
                 foreach (var child in children.Where(child => !child.StartsWith('_'))) folders.Push(Path.Combine(folder, child));
             }
         }
     }
+
+    /// <summary>Whether anything is kept of what the upstream lists as referrers.</summary>
+    public bool HasLists(Entry repository) =>
+        Disk.HasFolder(volume.CachedRoot.Listed(volume.Cached(repository.Upstream, repository.Name).Path));
 
     /// <summary>What a repository links, each digest once.</summary>
     public IEnumerable<Digest> ContentOf(Entry repository)
@@ -92,6 +96,8 @@ internal sealed class CachedRepositories(Volume volume)
         // Tags first: a manifest's removal looks for its tags among all that are left.
         foreach (var tag in stored.Tags())
             await stored.CommitAsync(new([new Operation.RemoveTag(tag)]), cancellationToken);
-        return await RemoveAsync(repository, contents, cancellationToken);
+        var removed = await RemoveAsync(repository, contents, cancellationToken);
+        await stored.CommitAsync(new([new Operation.RemoveAllEvidence(), new Operation.RemoveEmpty()]), cancellationToken);
+        return removed;
     }
 }

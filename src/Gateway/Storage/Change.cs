@@ -107,6 +107,10 @@ internal abstract record Operation
     /// <summary>Notes that a manifest of this repository names this subject.</summary>
     internal sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation;
 
+    /// <summary>Keeps what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
+    /// <param name="Text">The whole file (<see cref="ListedReferrers"/>).</param>
+    internal sealed record KeepListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation;
+
     /// <summary>
     /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
     /// stays noted when the tag moves on.
@@ -127,7 +131,23 @@ internal abstract record Operation
     internal sealed record RemoveTag(TagName Tag) : Operation;
 
     /// <summary>Removes a manifest from the repository, with every tag bound to it and its entry among its subject's referrers.</summary>
-    internal sealed record RemoveManifest(Digest Digest) : Removal(Digest);
+    internal sealed record RemoveManifest(Digest Digest) : Removal(Digest)
+    {
+        /// <summary>Whether it made room in the cache: what it says of others is then removed by operations of its own.</summary>
+        public bool IsEvicted { get; init; }
+    }
+
+    /// <summary>Removes the notes that a manifest says something about a subject. Of cached repositories only.</summary>
+    internal sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation;
+
+    /// <summary>Removes what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
+    internal sealed record RemoveListed(Digest Subject) : Operation;
+
+    /// <summary>Removes all that is noted of who says something about whom. Of cached repositories only.</summary>
+    internal sealed record RemoveAllEvidence : Operation;
+
+    /// <summary>Removes the repository's folders where nothing is linked and no tag is bound. Of cached repositories only.</summary>
+    internal sealed record RemoveEmpty : Operation;
 
     /// <summary>Removes a blob's link from the repository.</summary>
     internal sealed record RemoveBlob(Digest Digest) : Removal(Digest);

@@ -195,7 +195,8 @@ internal sealed class Committer : IAsyncDisposable
         {
             if (PendingChanges.Raises(operation) is { IsEmpty: false } subject) repository.State.Versions.Raise(subject, record.Sequence);
             else if (operation is Operation.StoreManifest) repository.State.Versions.RaiseAll(record.Sequence);
-            if (operation is Operation.RemoveManifest or Operation.SetVerdict { Verdict.Revision: 0 })
+            if (operation is Operation.RemoveManifest or Operation.RemoveEvidence or Operation.RemoveListed or Operation.RemoveAllEvidence
+                or Operation.SetVerdict { Verdict.Revision: 0 })
                 repository.State.Versions.Lose(record.Sequence);
         }
     }

@@ -4,11 +4,12 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Keeps what is cached below its size, blob by blob, in the order of <see cref="GreedyDual{TKey}"/>: never what is being read, never what
-/// a client pushed (a cached file that is linked into the kept root has two names, and is not in the order). What was removed is a miss for
-/// everybody; its links stay, for they say only that the upstream vouched.
+/// Keeps what is cached below its size, content by content, in the order of <see cref="GreedyDual{TKey}"/>: never what is being read, never
+/// what a client pushed (a cached file that is linked into the kept root has two names, and is not in the order). Counted is what the disk
+/// counts, with the small files that cached repositories keep because of a content; they go with it. What was removed is a miss for
+/// everybody.
 /// </summary>
-internal sealed class Eviction : IAsyncDisposable
+internal sealed partial class Eviction : IAsyncDisposable
 {
     // A crash loses at most this much of who was used how often, as of the index itself.
     private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(1);
@@ -28,7 +29,9 @@ internal sealed class Eviction : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly GreedyDual<DigestKey> _order = new();
     private readonly HashSet<DigestKey> _used = [];
-    private List<(DigestKey Key, long Size)>? _early = [];
+    private readonly CacheLedger _ledger = new();
+    private readonly CacheNotes _removals;
+    private bool _isCounted;
     private long _arriving;
 
     public Eviction(Volume volume, LinkIndex index, TimeProvider clock, ILogger logger)
@@ -36,8 +39,10 @@ internal sealed class Eviction : IAsyncDisposable
         (_volume, _index, _logger) = (volume, index, logger);
         _evicted = _meter.CreateCounter<long>("gateway.cache.evictions", description: "Blobs and manifests that made room.");
         _evictedBytes = _meter.CreateCounter<long>("gateway.cache.evicted.bytes", "By", "Their bytes.");
-        _meter.CreateObservableGauge("gateway.cache.size", () => Bytes, "By", "Cached content, without what clients pushed too.");
+        _meter.CreateObservableGauge(
+            "gateway.cache.size", () => Bytes, "By", "Room that cached content takes, without what clients pushed too.");
         _meter.CreateObservableGauge("gateway.cache.entries", () => (long)Count, description: "Cached blobs and manifests.");
+        _removals = new(volume);
         _notes = clock.CreateTimer(_ => WriteNotes(), null, NoteEvery, NoteEvery);
         _counted = Task.Run(CountAsync);
     }
@@ -45,21 +50,24 @@ internal sealed class Eviction : IAsyncDisposable
     /// <summary>Bytes of cached content allowed; what clients pushed does not count, where both names are of one file.</summary>
     public long MaxBytes { get; set; } = long.MaxValue;
 
-    /// <summary>Bytes of cached content; fewer than there are until <see cref="Counted"/>.</summary>
+    /// <summary>Bytes that cached content takes on the disk; fewer than it does until <see cref="Counted"/>.</summary>
     public long Bytes
     {
         get
         {
-            lock (_lock) return _order.Bytes;
+            lock (_lock) return _order.Bytes + _ledger.OfRepositories;
         }
     }
+
+    /// <summary>Whether small files of what was evicted still wait to be removed.</summary>
+    public bool IsRemoving => _removals.IsBusy;
 
     /// <summary>Cached blobs and manifests.</summary>
     public int Count
     {
         get
         {
-            lock (_lock) return _order.Count;
+            lock (_lock) return _ledger.Contents;
         }
     }
 
@@ -83,7 +91,8 @@ internal sealed class Eviction : IAsyncDisposable
     public void Publish(Digest digest, long size, Action move)
     {
         _counted.Wait();
-        if (!TryReserve(size)) throw new IOException($"no room could be made for {digest}: {size} bytes, of at most {MaxBytes}");
+        var cost = DiskCost.OfContent(size);
+        if (!TryReserve(cost)) throw new IOException($"no room could be made for {digest}: {size} bytes, of at most {MaxBytes}");
         var isMoved = false;
         try
         {
@@ -95,29 +104,32 @@ internal sealed class Eviction : IAsyncDisposable
             // In one step: counted twice, for however short a time, it would leave others less room than there is.
             lock (_lock)
             {
-                _arriving -= size;
+                _arriving -= cost;
                 if (isMoved) Add(digest, size);
             }
         }
-    }
-
-    /// <summary>Counts content that is in its place.</summary>
-    public void Stored(Digest digest, long size)
-    {
-        lock (_lock) Add(digest, size);
-    }
-
-    private void Add(Digest digest, long size)
-    {
-        var key = new DigestKey(digest);
-        if (_early is not null) _early.Add((key, size));
-        else if (_order.Add(key, size)) _used.Add(key);
     }
 
     /// <summary>Makes room for so many bytes more, as far as that is possible.</summary>
     public void MakeRoom(long size)
     {
         if (!TryReserve(size)) return;
+        lock (_lock) _arriving -= size;
+    }
+
+    /// <summary>
+    /// Makes room for small files of a repository, and keeps it for them until <see cref="Release"/>. Answers how much is kept: none where
+    /// no room could be made, and then they are written all the same.
+    /// </summary>
+    public long Reserve(long size, string repository)
+    {
+        lock (_lock) size += _ledger.Has(repository) ? 0 : DiskCost.Repository;
+        return TryReserve(size) ? size : 0;
+    }
+
+    /// <summary>Gives back what was kept: what has come is counted by now.</summary>
+    public void Release(long size)
+    {
         lock (_lock) _arriving -= size;
     }
 
@@ -137,20 +149,6 @@ internal sealed class Eviction : IAsyncDisposable
     }
 
     /// <summary>
-    /// Takes some content out of what may be evicted: a client has pushed it too, and its bytes are no longer ours alone.
-    /// </summary>
-    public void Forget(Digest digest)
-    {
-        var key = new DigestKey(digest);
-        lock (_lock)
-        {
-            _order.Remove(key);
-            _used.Remove(key);
-        }
-        _index.Remove(key);
-    }
-
-    /// <summary>
     /// Removes some content at an operator's wish, also while it is read: its readers keep it. Returns its bytes; 0 when it was not here.
     /// </summary>
     public long Purge(Digest digest)
@@ -159,7 +157,7 @@ internal sealed class Eviction : IAsyncDisposable
         {
             var size = Disk.LengthOf(_volume.CachedRoot.Data(digest)) ?? 0;
             TryRemove(digest, evenIfRead: true);
-            Forget(digest);
+            Drop(new(digest));
             return size;
         }
     }
@@ -180,7 +178,7 @@ internal sealed class Eviction : IAsyncDisposable
         // What is passed over is out of the order for the time, and still there.
         bool Fits(long passedOver)
         {
-            lock (_lock) return _order.Bytes + passedOver + _arriving <= MaxBytes - size;
+            lock (_lock) return Bytes + passedOver + _arriving <= MaxBytes - size;
         }
     }
 
@@ -198,18 +196,26 @@ internal sealed class Eviction : IAsyncDisposable
             {
                 if (!_order.TryTake(out next.Key, out next.Size, out next.Worth)) break;
             }
-            if (!TryRemove(next.Key.ToDigest(), evenIfRead: false))
+            // Of what is purged or forgotten by now nothing is left to remove.
+            if (HasBytes(next.Key) && !TryRemove(next.Key.ToDigest(), evenIfRead: false))
             {
                 passedOver.Add(next);
                 stayed += next.Size;
                 continue;
             }
-            Forget(next.Key.ToDigest());
+            Drop(next.Key);
             freed += next.Size;
             _evicted.Add(1);
             _evictedBytes.Add(next.Size);
         }
-        lock (_lock) passedOver.ForEach(each => _order.Return(each.Key, each.Size, each.Worth));
+        lock (_lock)
+        {
+            foreach (var (key, _, worth) in passedOver)
+            {
+                // As it is by now: notes may have come and gone.
+                if (_ledger.BytesOf(key) is { } bytes) _order.Return(key, bytes, worth);
+            }
+        }
         return freed;
     }
 
@@ -236,41 +242,6 @@ internal sealed class Eviction : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Counts what an earlier start left: the disk says what is there, the index how it was used.</summary>
-    private async Task CountAsync()
-    {
-        List<(DigestKey Key, long Size, DateTime Written)> found = [];
-        try
-        {
-            await _index.Opened;
-            found = [.. Walk().TakeWhile(_ => !_stop.IsCancellationRequested).OrderBy(each => each.Written)];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Log.NotCounted(_logger, e);
-        }
-        lock (_lock)
-        {
-            _order.Restore([.. found.Select(each => (each.Key, each.Size, WorthOf(each.Key)))]);
-            foreach (var (key, size) in _early!) _order.Add(key, size);
-            _early = null;
-        }
-    }
-
-    private Worth? WorthOf(DigestKey key) => _index.TryRead(key, out var record) && double.IsFinite(record.Priority) && record.Uses > 0
-        ? new(Math.Min(record.Uses, GreedyDual<DigestKey>.MostUses), Math.Max(record.Priority, 0))
-        : null;
-
-    private IEnumerable<(DigestKey Key, long Size, DateTime Written)> Walk()
-    {
-        foreach (var data in Disk.FilesBelow(_volume.CachedRoot.Blobs, "data"))
-        {
-            var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
-            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)) continue;
-            if (Disk.Find(data) is { Names: 1 } file) yield return (new(digest), file.Length, file.Written.UtcDateTime);
-        }
-    }
-
     // Uses are written behind the requests, each content once for however many there were.
     private void WriteNotes()
     {
@@ -285,6 +256,9 @@ internal sealed class Eviction : IAsyncDisposable
         }
         foreach (var (key, worth) in notes) _index.Write(key, new ContentRecord { Uses = worth.Uses, Priority = worth.Priority });
     }
+
+    /// <summary>Removes the small files of what was evicted so far; the next start counts those of what is evicted from then on.</summary>
+    public ValueTask EndRemovalsAsync() => _removals.DisposeAsync();
 
     public async ValueTask DisposeAsync()
     {

@@ -30,6 +30,11 @@ internal static class EvidenceNotes
             if (Parse(file) is { IsEmpty: false } digest && Disk.Find(file) is { } note)
                 found.TryAdd(digest, (IsCounted(file, note), repository.FirstSeen(digest) ?? note.Written));
         }
+        if (Disk.Find(root.Listed(path, subject)) is { } list)
+        {
+            foreach (var digest in ListedReferrers.Read(repository, subject).Select(static d => d.Digest))
+                found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? list.Written));
+        }
         // What another program pushed to the volume.
         foreach (var digest in Tagged(repository, subject))
             found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? DateTimeOffset.MinValue));

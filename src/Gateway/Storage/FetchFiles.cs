@@ -25,7 +25,8 @@ internal sealed class FetchFiles(string folder, Volume volume)
     {
         var path = PartOf(digest);
         var left = LeftBehind(digest);
-        if (volume.WhyNoWrites is not null || size > volume.Eviction.MaxBytes || !HasRoom((size ?? 0) - left)) return null;
+        if (volume.WhyNoWrites is not null || DiskCost.OfContent(size ?? 0) > volume.Eviction.MaxBytes
+            || !HasRoom((size ?? 0) - left)) return null;
         try
         {
             var handle = left > 0
@@ -57,6 +58,9 @@ internal sealed class FetchFiles(string folder, Volume volume)
         File.Delete(plan);
         return left;
     }
+
+    /// <summary>Lets what is cached make room for so many bytes more, where too few are free.</summary>
+    public void MakeRoom(long size) => HasRoom(size);
 
     // What is cached makes room, but is not given up in vain.
     private bool HasRoom(long size)

@@ -54,6 +54,15 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         return true;
     }
 
+    /// <summary>Gives content another size; false when it is not in the order. Its rank changes with its next use.</summary>
+    public bool Resize(TKey key, long size)
+    {
+        if (!_entries.TryGetValue(key, out var entry)) return false;
+        Bytes += size - entry.Size;
+        entry.Size = size;
+        return true;
+    }
+
     /// <summary>Puts back what <see cref="TryTake"/> gave, where it was.</summary>
     public void Return(TKey key, long size, Worth worth)
     {
@@ -147,7 +156,7 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
     {
         public TKey Key { get; } = key;
 
-        public long Size { get; } = size;
+        public long Size { get; set; } = size;
 
         public uint Uses { get; set; }
 

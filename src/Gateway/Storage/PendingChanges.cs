@@ -72,6 +72,7 @@ internal sealed class PendingChanges(Volume volume)
     public static Digest Raises(Operation operation) => operation switch
     {
         Operation.AddReferrer o => o.Subject,
+        Operation.KeepListed o => o.Subject,
         Operation.AddEvidence { Counted: false } o => o.Subject,
         Operation.Offer o => o.Digest,
         // "Unknown" is what the removal of evidence leaves.

@@ -25,6 +25,7 @@ internal static class Referrers
             if (Read(repository, file) is { } descriptor) found[descriptor.Digest] = descriptor;
             if (found.Count == IBacking.MaxReferrers) return [.. found.Values];
         }
+        foreach (var descriptor in ListedReferrers.Read(repository, subject)) found.TryAdd(descriptor.Digest, descriptor);
         foreach (var descriptor in FromFallbackTag(repository, subject)) found.TryAdd(descriptor.Digest, descriptor);
         return [.. found.Values.Take(IBacking.MaxReferrers)];
     }

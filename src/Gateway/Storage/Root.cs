@@ -60,6 +60,11 @@ internal sealed class Root(string folder, Lifetime lifetime)
     public string Referrer(string repository, Digest subject, Digest referrer) =>
         $"{Referrers(repository, subject)}/{referrer.AlgorithmName}-{referrer.Hex}";
 
+    public string Listed(string repository) => $"{Own(repository)}/listed";
+
+    /// <summary>What an upstream lists as referrers of a subject.</summary>
+    public string Listed(string repository, Digest subject) => $"{Listed(repository)}/{subject.AlgorithmName}-{subject.Hex}";
+
     public string Evidence(string repository) => $"{Own(repository)}/evidence";
 
     /// <summary>What was pushed as evidence about a subject by its tag: an empty file for each.</summary>

@@ -257,19 +257,23 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
 
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
-        foreach (var operation in change.Operations) Prepare(operation);
-        return await volume.Committer.CommitAsync(this, change, cancellationToken);
+        // All of them once: the committer removes those of a manifest with it.
+        if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _ = Tags().Select(Live).Count();
+        var room = Root.Lifetime == Lifetime.Cached ? volume.KeepRoom(change, Path) : 0;
+        try
+        {
+            foreach (var operation in change.Operations) Prepare(operation);
+            return await volume.Committer.CommitAsync(this, change, cancellationToken);
+        }
+        finally
+        {
+            if (room > 0) volume.Eviction.Release(room);
+        }
     }
 
-    /// <summary>
-    /// Makes durable beforehand what the journal does not hold itself, and brings to memory every tag that may be bound to what is removed:
-    /// the committer removes them with it.
-    /// </summary>
+    /// <summary>Makes durable beforehand what the journal does not hold itself.</summary>
     private void Prepare(Operation operation)
     {
-        if (operation is Operation.RemoveManifest removal) _ = TagsOf(removal.Digest).Count();
-        if (operation is Operation.StoreManifest manifest && Root.Lifetime == Lifetime.Cached)
-            volume.Eviction.MakeRoom(manifest.Bytes.Length);
         if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } large)
             volume.WriteFlushed(Root, large.Digest, large.Bytes.Span);
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached

@@ -71,6 +71,25 @@ internal sealed partial class Volume
     }
 
     /// <summary>
+    /// Makes room for the files of a change of a cached repository, as far as that is possible; <see cref="Eviction.Release"/> takes what
+    /// it answers.
+    /// </summary>
+    public long KeepRoom(Change change, string repository)
+    {
+        var bytes = change.Operations.Sum(DiskCost.Of);
+        if (bytes == 0) return 0;
+        Fetches.MakeRoom(bytes);
+        return Eviction.Reserve(bytes, repository);
+    }
+
+    /// <summary>Removes a folder: of what was pushed for a day, in which it can be brought back; of what is cached at once.</summary>
+    public void Discard(Root root, string folder)
+    {
+        if (root.Lifetime != Lifetime.Cached) Trash.Take(folder);
+        else if (Disk.HasFolder(folder)) Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>
     /// Reads some content whole, from this root first and the others then, and checks its digest; null when it is in no root, or longer
     /// than any manifest.
     /// </summary>
@@ -169,7 +188,7 @@ internal sealed partial class Volume
         if (Has(CachedRoot, digest, size) is not null || size > Eviction.MaxBytes || FreeBytes < Fetches.KeepFree) return;
         try
         {
-            Eviction.MakeRoom(size);
+            Eviction.MakeRoom(DiskCost.OfContent(size));
             Borrow(CachedRoot, digest, size);
             if (Disk.Find(CachedRoot.Data(digest)) is { Names: 1 }) Eviction.Stored(digest, size);
         }

@@ -218,6 +218,8 @@ internal sealed partial class Volume : IAsyncDisposable
     {
         await _sweep.DisposeAsync();
         await Steady.DisposeAsync();
+        // Through the committer.
+        await Eviction.EndRemovalsAsync();
         await Committer.DisposeAsync();
         await Eviction.DisposeAsync();
         await _index.DisposeAsync();

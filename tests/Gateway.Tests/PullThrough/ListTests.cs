@@ -31,6 +31,35 @@ public sealed class ListTests
     }
 
     [Fact]
+    public async Task Long_list_of_referrers_is_one_file_that_a_purge_and_an_eviction_remove_and_then_is_asked_for_again()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        for (var i = 0; i < 300; i++) rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature);
+        var entry = new CachedRepositories.Entry("hub", RepositoryName.Parse(Rig.Name));
+        var own = rig.Volume.CachedRoot.Own(entry.ToString());
+
+        Assert.Equal(300, (await ReferrersAsync(rig, image.Digest)).Length);
+        Assert.Equal([$"listed/{image.Digest.Replace(':', '-')}"], FilesOf(own));
+        Assert.Equal([entry], rig.Volume.CachedRepositories.All());
+        await rig.Volume.CachedRepositories.RemoveAllAsync(entry, default);
+        Assert.Empty(FilesOf(own));
+
+        Assert.Equal(300, (await ReferrersAsync(rig, image.Digest)).Length);
+        await rig.Volume.Eviction.Counted;
+        Assert.InRange(rig.Volume.Eviction.Bytes, new FileInfo(Directory.GetFiles($"{own}/listed").Single()).Length, long.MaxValue);
+        rig.Volume.Eviction.MaxBytes = 0;
+        rig.Volume.Eviction.MakeRoom(0);
+        while (rig.Volume.Eviction.IsRemoving) await Task.Delay(5);
+        Assert.Empty(FilesOf(own));
+        Assert.Equal(0, rig.Volume.Eviction.Bytes);
+    }
+
+    private static string[] FilesOf(string folder) => Directory.Exists(folder)
+        ? [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file))]
+        : [];
+
+    [Fact]
     public async Task Upstream_without_the_api_lists_under_the_fallback_tag_and_each_entry_must_name_the_subject_itself()
     {
         await using var rig = await Rig.StartAsync();

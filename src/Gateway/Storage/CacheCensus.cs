@@ -1,0 +1,84 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Counts what an earlier start left in the cached root: one walk over the contents and one over the repositories. What comes meanwhile
+/// counts itself, and may be found here too: it is the same entry.
+/// </summary>
+internal sealed class CacheCensus(Volume volume, LinkIndex index)
+{
+    private readonly List<(DigestKey Key, long Length, DateTimeOffset Written)> _contents = [];
+    private readonly List<(Digest Owner, Note Note, long Cost)> _notes = [];
+    private readonly List<Digest> _tagged = [];
+
+    /// <summary>Reads the disk. Throws <see cref="IOException"/>; what was found before then counts.</summary>
+    public void Read(CancellationToken stop)
+    {
+        foreach (var content in Contents().TakeWhile(_ => !stop.IsCancellationRequested)) _contents.Add(content);
+        foreach (var repository in volume.CachedRepositories.All().TakeWhile(_ => !stop.IsCancellationRequested))
+            ReadNotes(volume.Cached(repository.Upstream, repository.Name));
+    }
+
+    /// <summary>Puts what was found into the ledger.</summary>
+    public void Enter(CacheLedger ledger)
+    {
+        foreach (var (key, length, _) in _contents) ledger.Stored(key, length);
+        foreach (var (owner, note, cost) in _notes) ledger.Noted(new(owner), note, cost);
+        foreach (var digest in _tagged) ledger.Charge(new(digest), DiskCost.Tag);
+    }
+
+    /// <summary>The contents of the ledger, those first that were written first.</summary>
+    public IEnumerable<DigestKey> InOrder(CacheLedger ledger)
+    {
+        var written = _contents.ToDictionary(static c => c.Key, static c => c.Written);
+        return ledger.Keys.OrderBy(key => written.GetValueOrDefault(key, DateTimeOffset.MaxValue));
+    }
+
+    private IEnumerable<(DigestKey Key, long Length, DateTimeOffset Written)> Contents()
+    {
+        foreach (var data in Disk.FilesBelow(volume.CachedRoot.Blobs, "data"))
+        {
+            var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
+            if (Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)
+                && Disk.Find(data) is { Names: 1 } file)
+                yield return (new(digest), file.Length, file.Written);
+        }
+    }
+
+    private void ReadNotes(StoredRepository repository)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        foreach (var digest in repository.Manifests()) _notes.Add((digest, new(path, NoteKind.Manifest, digest), DiskCost.Link));
+        foreach (var digest in repository.Blobs())
+            _notes.Add((OwnerOf(repository, digest), new(path, NoteKind.Blob, digest), DiskCost.Link));
+        _tagged.AddRange(repository.Tags().Select(tag => SmallFiles.ReadLink(root.TagLink(path, tag))).Where(static d => !d.IsEmpty));
+        foreach (var folder in (string[])[root.Referrers(path), root.Evidence(path)])
+        {
+            foreach (var file in Disk.FoldersIn(folder).SelectMany(Disk.FoldersIn).SelectMany(Disk.FilesIn)) ReadEvidence(path, file);
+        }
+        foreach (var file in Disk.FilesIn(root.Listed(path)))
+        {
+            if (DigestOf(Path.GetFileName(file)) is { IsEmpty: false } subject && Disk.LengthOf(file) is { } length)
+                _notes.Add((subject, new(path, NoteKind.Listed, subject), DiskCost.OfFile(length)));
+        }
+    }
+
+    // …/<algorithm>/<subject>/<algorithm>-<evidence>
+    private void ReadEvidence(string path, string file)
+    {
+        var folder = Path.GetDirectoryName(file)!;
+        var algorithm = Path.GetFileName(Path.GetDirectoryName(folder));
+        if (DigestOf(Path.GetFileName(file)) is { IsEmpty: false } evidence
+            && Digest.TryParse($"{algorithm}:{Path.GetFileName(folder)}", out var subject))
+            _notes.Add((evidence, new(path, NoteKind.Evidence, subject), DiskCost.Evidence));
+    }
+
+    private static Digest DigestOf(string name) => Digest.TryParse(name.Replace('-', ':'), out var digest) ? digest : default;
+
+    private Digest OwnerOf(StoredRepository repository, Digest blob) =>
+        index.TryRead(LinkKey.Of((byte)Lifetime.Cached, repository.Path, LinkKind.Blob, blob), out var link)
+        && link.Parent.ToDigest() is { IsEmpty: false } parent
+            ? parent
+            : blob;
+}
