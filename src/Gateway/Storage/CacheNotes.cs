@@ -81,7 +81,7 @@ internal sealed class CacheNotes : IAsyncDisposable
 
     private readonly Volume _volume;
     private readonly Channel<(Digest Digest, IReadOnlyList<Note> Notes)> _waiting =
-        Channel.CreateBounded<(Digest, IReadOnlyList<Note>)>(MaxWaiting);
+        Channel.CreateUnbounded<(Digest, IReadOnlyList<Note>)>();
 
     private readonly Task _loop;
     private long _added;
@@ -96,16 +96,17 @@ internal sealed class CacheNotes : IAsyncDisposable
     /// <summary>Whether notes still wait to be removed.</summary>
     public bool IsBusy => Volatile.Read(ref _added) != Volatile.Read(ref _removed);
 
-    /// <summary>Has notes removed; waits where too many wait already.</summary>
+    /// <summary>Has notes removed; at the end they stay, and the next start counts them. Never waits: a lock is held here.</summary>
     public void Remove(Digest digest, IReadOnlyList<Note> notes)
     {
-        if (notes.Count == 0) return;
-        Interlocked.Increment(ref _added);
-        while (!_waiting.Writer.TryWrite((digest, notes)))
-        {
-            // At the end they stay, and the next start counts them.
-            if (!_waiting.Writer.WaitToWriteAsync().AsTask().Result) return;
-        }
+        if (notes.Count > 0 && _waiting.Writer.TryWrite((digest, notes))) Interlocked.Increment(ref _added);
+    }
+
+    /// <summary>Waits until not too many wait to be removed.</summary>
+    public async ValueTask CatchUpAsync(CancellationToken cancellationToken)
+    {
+        while (Volatile.Read(ref _added) - Volatile.Read(ref _removed) > MaxWaiting && !_loop.IsCompleted)
+            await Task.Delay(TimeSpan.FromMilliseconds(1), cancellationToken);
     }
 
     private async Task RunAsync()

@@ -127,6 +127,9 @@ internal sealed partial class Eviction : IAsyncDisposable
         return TryReserve(size) ? size : 0;
     }
 
+    /// <summary>Waits until what was evicted is removed but for a little: small files must not come faster than they go.</summary>
+    public ValueTask CatchUpAsync(CancellationToken cancellationToken) => _removals.CatchUpAsync(cancellationToken);
+
     /// <summary>Gives back what was kept: what has come is counted by now.</summary>
     public void Release(long size)
     {

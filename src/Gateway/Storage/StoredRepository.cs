@@ -262,6 +262,7 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         var room = Root.Lifetime == Lifetime.Cached ? volume.KeepRoom(change, Path) : 0;
         try
         {
+            if (room > 0) await volume.Eviction.CatchUpAsync(cancellationToken);
             foreach (var operation in change.Operations) Prepare(operation);
             return await volume.Committer.CommitAsync(this, change, cancellationToken);
         }
