@@ -11,6 +11,7 @@ using Gateway.PullThrough;
 using Gateway.Registry;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Transport;
 using Gateway.Upstream;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -257,6 +258,7 @@ internal sealed class RunningGateway : IAsyncDisposable
                 Registry.Listening.Listen(server, listener.Url, new(listener), _certificates.Of(listener, options), _connections);
             Registry.Listening.Listen(server, options.Operator.Url, Listener.Operator, _certificates.Operators(options), _connections);
         });
+        SparingTransport.Use(builder.Services, (at, connection) => _connections?.RefusesForFiles(at, connection) == true);
         return builder.Build();
     }
 
@@ -283,10 +285,13 @@ internal sealed class RunningGateway : IAsyncDisposable
             throw new IOException($"cannot listen: {exception.Message}", exception);
         }
 
+        var descriptors = Descriptors.Measure();
+        (_volume.OpenFiles.Capacity, _connections!.Descriptors) = (descriptors.OpenFiles, descriptors);
+        if (descriptors.AreFew) ProcessMetrics.LogFew(Logger, descriptors.Limit, descriptors.Left);
         var addresses = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
         var bound = addresses.Select(address => BindingAddress.Parse(address).Port).ToArray();
         Listening = [.. options.Listen.Select((listener, i) => At(listener.Url, bound[i]))];
-        Operator = At(options.Operator.Url, bound[^1]);
+        Operator = At(options.Operator.Url, _connections.OperatorPort = bound[^1]);
     }
 
     private static Uri At(Uri url, int port) => new UriBuilder(url) { Port = port }.Uri;

@@ -1,10 +1,11 @@
 using System.Diagnostics.Metrics;
 using Gateway.Storage;
+using Gateway.Transport;
 
 namespace Gateway.Operations;
 
 /// <summary>Facts about this process and its volume that nobody counts as they happen.</summary>
-internal sealed class ProcessMetrics : IDisposable
+internal sealed partial class ProcessMetrics : IDisposable
 {
     private readonly Meter _meter = new("Gateway.Process");
 
@@ -33,10 +34,22 @@ internal sealed class ProcessMetrics : IDisposable
             "gateway.clock.behind", () => volume.Steady.Behind.TotalSeconds, "s",
             description: "How far the system's clock is behind the latest moment seen.");
         _meter.CreateObservableGauge(
+            "gateway.descriptors.open", () => (long)Descriptors.InUse, description: "File descriptors in use, of files and connections.");
+        _meter.CreateObservableGauge(
+            "gateway.descriptors.limit", () => (long)Limit, description: "File descriptors that the process may have (RLIMIT_NOFILE).");
+        _meter.CreateObservableGauge(
             "gateway.config.last_reload_success",
             () => IsReloaded ? 1L : 0L,
             description: "0 while the configuration that was read last is not in force; the log says why.");
     }
+
+    private static readonly int Limit = Descriptors.Measure().Limit;
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "Open files limit is {Limit} and {Left} are left for clients and content; raise it to 4096 or more "
+            + "(LimitNOFILE= of systemd, --ulimit nofile= of docker)")]
+    public static partial void LogFew(ILogger logger, int limit, int left);
 
     public void Dispose() => _meter.Dispose();
 }

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Transport;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Gateway.Registry;
 
@@ -36,6 +38,25 @@ internal sealed partial class ConnectionLimits : IDisposable
         _refused = _meter.CreateCounter<long>("gateway.connections.refused", description: "Connections closed as too many.");
         _meter.CreateObservableGauge("gateway.connections.open", () => _open, description: "Connections of clients.");
     }
+
+    /// <summary>What the connections share with files; measured once the gateway listens.</summary>
+    public Descriptors Descriptors { get; set; } = Descriptors.Plenty;
+
+    /// <summary>
+    /// Whether a connection takes a descriptor that files need. Operators are let in: they look into why nobody else is.
+    /// </summary>
+    /// <param name="at">Where it was accepted.</param>
+    public bool RefusesForFiles(EndPoint at, ConnectionContext connection)
+    {
+        if (connection.Features.Get<IConnectionSocketFeature>()?.Socket.SafeHandle.DangerousGetHandle() is not { } descriptor
+            || !Descriptors.AreUsedUpBy((int)descriptor) || (at as IPEndPoint)?.Port == OperatorPort)
+            return false;
+        Refuse("descriptors", ClientAddress.GroupOf((connection.RemoteEndPoint as IPEndPoint)?.Address));
+        return true;
+    }
+
+    /// <summary>The port of the operator's listener.</summary>
+    public int OperatorPort { get; set; }
 
     /// <summary>The connection's life, as long as it is counted.</summary>
     public async Task ServeAsync(ConnectionContext connection, Listener listener, ConnectionDelegate next)

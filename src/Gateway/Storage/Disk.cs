@@ -7,7 +7,11 @@ namespace Gateway.Storage;
 /// The volume could not be read: neither "it is there" nor "it is not there" is known. The face answers 503, no upstream is asked, and
 /// nothing is remembered. The message names the path and is for the log only.
 /// </summary>
-internal sealed class UnreadableException(string message, Exception? inner = null) : IOException(message, inner);
+internal sealed class UnreadableException(string message, Exception? inner = null) : IOException(message, inner)
+{
+    /// <summary>Whether this process, or the system, has no descriptor left (EMFILE, ENFILE).</summary>
+    public bool IsForWantOfDescriptors => InnerException?.HResult is 24 or 23;
+}
 
 /// <summary>What stat(2) says of a path or an open file.</summary>
 /// <param name="Length">Bytes.</param>

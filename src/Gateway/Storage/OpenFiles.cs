@@ -9,13 +9,13 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class OpenFiles : IDisposable
 {
-    /// <summary>Handles kept: a hot set, far below the usual limit of 1,024 open files.</summary>
-    private const int Capacity = 512;
-
     private readonly Lock _lock = new();
     private readonly Dictionary<(Lifetime, Digest), LinkedListNode<OpenFile>> _byContent = [];
     private readonly LinkedList<OpenFile> _recent = [];
     private long _removals;
+
+    /// <summary>Handles kept, where as many are not being read; see <see cref="Descriptors.OpenFiles"/>.</summary>
+    public int Capacity { get; set; } = Descriptors.MostOpenFiles;
 
     /// <summary>Opens the bytes of some content for one reader; null when they are not in this root.</summary>
     public OpenFile? Open(Root root, Digest digest)
@@ -27,10 +27,23 @@ internal sealed class OpenFiles : IDisposable
             known.Release();
             Forget(root.Lifetime, digest);
         }
-        if (Disk.Open(root.Data(digest), FileOptions.Asynchronous) is not { } handle) return null;
+        if (OpenAnew(root.Data(digest)) is not { } handle) return null;
         var opened = new OpenFile(root.Lifetime, digest, handle);
         Keep(opened, removals);
         return opened;
+    }
+
+    private SafeFileHandle? OpenAnew(string path)
+    {
+        try
+        {
+            return Disk.Open(path, FileOptions.Asynchronous);
+        }
+        catch (UnreadableException e) when (e.IsForWantOfDescriptors)
+        {
+            lock (_lock) Shrink(to: 0);
+            return Disk.Open(path, FileOptions.Asynchronous);
+        }
     }
 
     private OpenFile? TryHold(Lifetime lifetime, Digest digest, out long removals)
@@ -81,13 +94,18 @@ internal sealed class OpenFiles : IDisposable
             if (_removals != removals || _byContent.ContainsKey((opened.Lifetime, opened.Digest))) return;
             opened.Hold();
             _byContent.Add((opened.Lifetime, opened.Digest), _recent.AddFirst(opened));
-            // What is being read stays, so that it is known to be: its handle would not be closed by leaving either.
-            for (var node = _recent.Last; _recent.Count > Capacity && node is not null;)
-            {
-                var next = node.Previous;
-                if (!node.Value.IsRead) Drop(node);
-                node = next;
-            }
+            Shrink(Capacity);
+        }
+    }
+
+    private void Shrink(int to)
+    {
+        // What is being read stays, so that it is known to be: its handle would not be closed by leaving either.
+        for (var node = _recent.Last; _recent.Count > to && node is not null;)
+        {
+            var next = node.Previous;
+            if (!node.Value.IsRead) Drop(node);
+            node = next;
         }
     }
 
