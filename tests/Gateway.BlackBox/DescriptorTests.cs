@@ -47,7 +47,8 @@ public sealed class DescriptorTests
         await using var gateway = await GatewayProcess.StartAsync();
         await gateway.StartAgainAsync(by: ["prlimit", "--nofile=256:4096"]);
 
-        var line = File.ReadLines($"/proc/{gateway.Server.Id}/limits").Single(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+        var line = File.ReadLines($"/proc/{gateway.Server.Id}/limits")
+            .Single(l => l.StartsWith("Max open files", StringComparison.Ordinal));
         Assert.Equal(4096, int.Parse(line[14..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture));
         using var http = new HttpClient();
         var metrics = await http.GetStringAsync(new Uri(gateway.Operator, "/metrics"));
