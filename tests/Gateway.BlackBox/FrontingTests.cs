@@ -103,13 +103,15 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
     public async Task What_was_pushed_is_served_without_asking_for_its_bytes_again()
     {
         var (reference, digests) = await PushAsync("crane", "plain", "cached/app");
+        // Before a push a client asks for what is not there yet, and the gateway the registry, by GET too.
+        var before = (await fixture.Registry("plain").SettledAsync()).Length;
 
         (await _client.SkopeoAsync(
             "copy", "--src-tls-verify=false", $"docker://{At("plain", reference)}", $"oci:{_client.Folder["pulled"]}:1")).Succeeded();
 
         Assert.Equal(digests, OciLayout.DigestsIn(_client.Folder["pulled"]));
         Assert.DoesNotContain(
-            await fixture.Registry("plain").SettledAsync(),
+            (await fixture.Registry("plain").SettledAsync()).Skip(before),
             asked => asked.Request.StartsWith("GET /v2/cached/app/blobs/", StringComparison.Ordinal));
     }
 
