@@ -10,7 +10,7 @@ public sealed class PolicyTextTests
 {
     private static PolicyText Naming(string file, string section = "key") => new(
         section == "key"
-            ? $"policy: {{ default: allow, trust: {{ keys: {{ k: {{ pem: {file} }} }}, authorities: {{ a: {{ anyOf: [k] }} }} }} }}"
+            ? $"policy: {{ default: allow, trust: {{ keys: {{ k: {{ pem: {file} }} }} }} }}"
             : $"listen: [{{ url: \"https://127.0.0.1:0\", tls: {{ certificate: {file}, key: {file} }} }}]\npolicy: {{ default: allow }}",
         "tried.yaml", "/");
 
