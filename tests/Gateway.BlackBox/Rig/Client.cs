@@ -81,7 +81,8 @@ internal sealed class Client : IDisposable
 
     public void Dispose() => Folder.Dispose();
 
-    private Dictionary<string, string> Surroundings() => new()
+    /// <summary>The environment that every program gets.</summary>
+    public Dictionary<string, string> Surroundings() => new()
     {
         ["PATH"] = $"{RigFolder.Root}/bin:/usr/local/bin:/usr/bin:/bin",
         ["HOME"] = Folder["home"],

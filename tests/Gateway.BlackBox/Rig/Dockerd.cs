@@ -34,7 +34,8 @@ internal sealed class Dockerd : IAsyncDisposable
             });
     }
 
-    private string Host => $"unix://{_client.Folder["docker.sock"]}";
+    /// <summary>For <c>DOCKER_HOST</c>.</summary>
+    public string Host => $"unix://{_client.Folder["docker.sock"]}";
 
     /// <summary>The containerd that it runs on, which pulls for itself too.</summary>
     public Containerd Containerd => _containerd;

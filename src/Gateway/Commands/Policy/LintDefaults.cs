@@ -42,7 +42,7 @@ internal static class LintDefaults
     public static IEnumerable<LintFinding> Of(PolicyOptions policy)
     {
         var engine = new PolicyEngine(policy);
-        return Rules(policy, engine).Concat(Whole(policy));
+        return Rules(policy, engine).Concat(Whole(policy)).Concat(NewerSignatures(policy, engine));
     }
 
     private static IEnumerable<LintFinding> Rules(PolicyOptions policy, PolicyEngine engine)
@@ -60,10 +60,7 @@ internal static class LintDefaults
             if (rule.Require.Signatures.IsEmpty && rule.Require.Attestations.IsEmpty) continue;
             foreach (var (by, manifest, tag) in Signatures.Where(one => Asks(rule.Require, policy.Trust, one.By == Notation)))
             {
-                var verdict = engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, [])
-                {
-                    Documents = ManifestKinds.Said([manifest]),
-                });
+                var verdict = OfSignature(engine, name, tag, manifest);
                 if (!verdict.Admits && told.Add($"{by} {verdict.Reasons[0].Message}"))
                     yield return new(
                         path, "EVIDENCE_REFUSED",
@@ -72,6 +69,24 @@ internal static class LintDefaults
             }
         }
     }
+
+    // Quay's own example lists what cosign 2 writes. Whoever follows it and signs with cosign 3 is refused.
+    private static IEnumerable<LintFinding> NewerSignatures(PolicyOptions policy, PolicyEngine engine)
+    {
+        if (policy.ArtifactTypes?.Allowed is null) yield break;
+        var name = RepositoryName.Parse("team/app");
+        var refused = Signatures.Where(one => one.By != Notation && !OfSignature(engine, name, one.Tag, one.Manifest).Admits).ToArray();
+        if (refused is not [{ By: var by }] || by == "cosign 2") yield break;
+        yield return new(
+            "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES", "EVIDENCE_REFUSED",
+            $"the list allows the signatures of cosign 2, and those of {by} would be refused",
+            policy.ArtifactTypes.Semantics == ArtifactTypeSemantics.Pairs
+                ? "add presets: [images, helm, cosign] beside the list"
+                : $"add \"application/vnd.oci.empty.v1+json: [{EvidenceTypes.Bundle}]\" to it");
+    }
+
+    private static Verdict OfSignature(PolicyEngine engine, RepositoryName name, TagName? tag, Manifest manifest) =>
+        engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []) { Documents = ManifestKinds.Said([manifest]) });
 
     // Whether some authority of the rule signs with notation, or some with cosign.
     private static bool Asks(RequireOptions require, TrustOptions trust, bool ofNotation) =>
