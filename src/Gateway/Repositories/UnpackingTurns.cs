@@ -28,7 +28,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Account> _accounts = new(StringComparer.Ordinal);
     private readonly Queue<string> _order = new();
-    private int _free = slots;
+    private int _taken;
 
     private sealed class Account
     {
@@ -78,7 +78,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
     {
         lock (_lock)
         {
-            _free++;
+            _taken--;
             Find(name).Running--;
             Dispatch();
             // What has had nothing unpacked for an hour is as good as new.
@@ -92,13 +92,13 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
     /// <summary>Gives free slots to those who wait, one to each account and then the next.</summary>
     private void Dispatch()
     {
-        for (var left = _order.Count; left > 0 && _free > 0; left--)
+        for (var left = _order.Count; left > 0 && _taken < slots; left--)
         {
             var name = _order.Dequeue();
             var account = _accounts[name];
             if (account.Running < Math.Max(1, slots - 1))
             {
-                (_free, account.Running) = (_free - 1, account.Running + 1);
+                (_taken, account.Running) = (_taken + 1, account.Running + 1);
                 account.Waiting.Dequeue().SetResult();
                 left = _order.Count + 1;
             }
