@@ -69,7 +69,7 @@ internal static partial class Tour
 
     private static string Comparable(string text)
     {
-        text = Volatile().Replace(text, "…");
+        text = Volatile().Replace(Color().Replace(text, ""), "…");
         text = Digits().Replace(text, "0");
         text = Unit().Replace(text, "0 B");
         return Space().Replace(text, " ");
@@ -80,6 +80,10 @@ internal static partial class Tour
 
     [GeneratedRegex(@"sha256:[0-9a-f]{8,}|d-[0-9A-Z]{8}|\d{4}-\d\d-\d\dT[0-9:.]+Z")]
     private static partial Regex Volatile();
+
+    // ECMA-48, "select graphic rendition": crane prints warnings in color also where nobody sees it.
+    [GeneratedRegex(@"\x1b\[[0-9;]*m")]
+    private static partial Regex Color();
 
     [GeneratedRegex(@"\d+(\.\d+)?")]
     private static partial Regex Digits();
