@@ -56,7 +56,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     {
         var isUseless = source.Heads.IsUseless(UpstreamNoun.Blob);
         var vouched = isUseless ? null : await HeadAsync(digest);
-        if (vouched is null && !mayGet) return new(true, null, null);
+        if (vouched is not { Exists: true } && !mayGet) return new(true, null, null);
         if (vouched is null)
         {
             vouched = await GetHeadersAsync(digest);
@@ -96,7 +96,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         }
         catch (UpstreamException e) when (e.IsOfRequest)
         {
-            return null;
+            return e.IsOfHead ? null : new(false, null, e.Status);
         }
     }
 

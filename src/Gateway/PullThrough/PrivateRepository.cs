@@ -165,7 +165,7 @@ internal sealed class PrivateRepository : IBacking
                     return head.Status;
             }
         }
-        catch (UpstreamException e) when (e.IsOfRequest)
+        catch (UpstreamException e) when (e.IsOfHead)
         {
         }
         await using var get = await _source.AskAsync(HttpMethod.Get, noun, reference);

@@ -162,7 +162,7 @@ internal sealed class TagRevalidation(
             }
             return response.Status == 404 && source.Heads.HasWorked(UpstreamNoun.Manifest) ? new UpstreamTag.Gone() : null;
         }
-        catch (UpstreamException e) when (e.IsOfRequest)
+        catch (UpstreamException e) when (e.IsOfHead)
         {
             return null;
         }

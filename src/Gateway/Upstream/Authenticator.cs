@@ -90,9 +90,11 @@ internal sealed class Authenticator(
             return shown;
         }
         var offered = string.Join(", ", challenges.Select(c => c.Scheme));
-        throw Unauthorized(basic is null
-            ? $"{endpoint.Authority} lets in only by ways that are not known or not trusted ({offered})"
-            : $"{endpoint.Authority} wants a user name and password, and none are configured");
+        throw Unauthorized(
+            basic is null
+                ? $"{endpoint.Authority} lets in only by ways that are not known or not trusted ({offered})"
+                : $"{endpoint.Authority} wants a user name and password, and none are configured",
+            isOfLogin: basic is not null);
 
         void Remember(Challenge answered, string repository)
         {
@@ -189,6 +191,6 @@ internal sealed class Authenticator(
         $"{endpoint.Authority} answered 401 to {UpstreamAnswer.Describe(request)} with {shown} "
         + $"less than {RefusedRequests.Lifetime.TotalSeconds:0} s ago");
 
-    private UpstreamException Unauthorized(string what) =>
-        new(UpstreamFailure.Unauthorized, $"upstream {options.Key}: {what}", status: 401);
+    private UpstreamException Unauthorized(string what, bool isOfLogin = false) =>
+        new(UpstreamFailure.Unauthorized, $"upstream {options.Key}: {what}", status: 401) { IsOfLogin = isOfLogin };
 }

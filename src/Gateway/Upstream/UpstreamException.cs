@@ -49,6 +49,12 @@ internal sealed class UpstreamException(
     /// </summary>
     public bool IsOfAccount { get; init; }
 
+    /// <summary>
+    /// For <see cref="UpstreamFailure.Unauthorized"/>: the upstream asked for a user name and password (Basic, RFC 7617), and the account
+    /// has none.
+    /// </summary>
+    public bool IsOfLogin { get; init; }
+
     /// <summary>Whether asking again soon would bring the same: the endpoint answered what no registry should.</summary>
     public bool IsFinal => Failure == UpstreamFailure.Misbehaving && !IsOfTokenServer;
 
@@ -58,6 +64,12 @@ internal sealed class UpstreamException(
     /// </summary>
     public bool IsOfRequest =>
         Failure is UpstreamFailure.Unauthorized or UpstreamFailure.Misbehaving && !IsOfAccount && !IsOfTokenServer;
+
+    /// <summary>
+    /// Whether a GET may work where a HEAD for the same content failed so: not where the upstream wants a login that the account does not
+    /// have.
+    /// </summary>
+    public bool IsOfHead => IsOfRequest && !IsOfLogin;
 
     /// <summary>For <see cref="UpstreamFailure.Refused"/>: the upstream's own words, also part of the message.</summary>
     public UpstreamError? Error { get; init; }

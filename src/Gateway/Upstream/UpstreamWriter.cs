@@ -83,7 +83,7 @@ internal sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName 
                 await head.DisposeAsync();
             }
         }
-        catch (UpstreamException e) when (e.IsOfRequest)
+        catch (UpstreamException e) when (e.IsOfHead)
         {
         }
         var get = await registry.SendAsync(new(HttpMethod.Get, noun, name, reference), cancellationToken);

@@ -114,6 +114,21 @@ public sealed class PrivateTests
     }
 
     [Fact]
+    public async Task Client_without_a_login_that_the_upstream_asks_for_costs_one_HEAD_and_no_GET()
+    {
+        await using var rig = await StartAsync();
+        var views = Views(rig);
+        var image = await WarmAsync(rig, See(rig, views, Alice));
+        var before = rig.Hub.Requests.Count;
+        var nobody = See(rig, views, null);
+        Assert.Equal("Absent", Say(await nobody.ResolveAsync(TagName.Parse("v1"), default)).Split(' ')[0]);
+        Assert.Equal("Absent", Say(await nobody.OpenBlobAsync(Rig.D(image.Layers[0]), BlobUse.Whole, default)).Split(' ')[0]);
+        Assert.Equal(
+            ["HEAD 401 v1", $"HEAD 401 {image.Layers[0]}"],
+            rig.Hub.Requests.Skip(before).Select(r => $"{r.Method} {r.Status} {r.Reference}"));
+    }
+
+    [Fact]
     public async Task A_right_that_was_taken_away_ends_with_the_proof()
     {
         await using var rig = await StartAsync(o => o with { ProvenFor = TimeSpan.FromMinutes(2) });
