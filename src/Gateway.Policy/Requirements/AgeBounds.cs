@@ -10,20 +10,20 @@ internal static class AgeBounds
     public static bool AreAsked(LimitOptions limits, Stage stage) =>
         limits.MaxAge is not null || (limits.MinAge is not null && IsServed(stage));
 
-    /// <summary>Notes what is wrong with an age, and when it changes.</summary>
+    /// <summary>What is wrong with an age. When that changes is noted with the hearing.</summary>
     /// <param name="limits">The bounds.</param>
     /// <param name="hearing">What is asked.</param>
     /// <param name="since">What the age counts from.</param>
     /// <param name="what">What happened then, such as <c>first seen</c>.</param>
     /// <param name="how">How that is known, to stand behind the moment; empty where it needs no word.</param>
-    public static void Check(LimitOptions limits, Hearing hearing, DateTimeOffset since, string what, string how = "")
+    public static List<Finding> Find(LimitOptions limits, Hearing hearing, DateTimeOffset since, string what, string how = "")
     {
-        var now = hearing.Input.Now;
+        var (now, findings) = (hearing.Input.Now, new List<Finding>());
         if (limits.MaxAge is { } most)
         {
             hearing.ChangesAt(since + most);
             if (now >= since + most)
-                hearing.Findings.Add(new(
+                findings.Add(new(
                     ReasonCodes.LimitMaxAge, $"{what} {Moments.Text(since)}{how}, it is older than {Text(most)}", "push a newer build")
                 {
                     Expected = $"{what} after {Moments.Text(now - most)}",
@@ -34,7 +34,7 @@ internal static class AgeBounds
         {
             hearing.ChangesAt(since + least);
             if (now < since + least)
-                hearing.Findings.Add(new(
+                findings.Add(new(
                     ReasonCodes.LimitMinAge, $"{what} {Moments.Text(since)}{how}, it is younger than {Text(least)}",
                     $"wait until {Moments.Text(since + least)}")
                 {
@@ -42,6 +42,7 @@ internal static class AgeBounds
                     Found = Moments.Text(since),
                 });
         }
+        return findings;
     }
 
     // A push brings it in; that it then waits is a matter of the pulls.

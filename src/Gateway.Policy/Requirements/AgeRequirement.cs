@@ -4,7 +4,7 @@ namespace Gateway.Policy;
 
 /// <summary>
 /// Bounds the age of a manifest by this gateway's own clock: since the repository first saw it, or an index that names it. What a config
-/// says of its creation is its author's word and does not count.
+/// says of its creation is its author's word and does not count. A new index makes no image below it younger.
 /// </summary>
 internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
 {
@@ -15,13 +15,21 @@ internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
     public bool Descends => false;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing) => AgeBounds.Check(limits, hearing, FirstSeen(hearing), "first seen");
+    public void Check(Hearing hearing)
+    {
+        hearing.Findings.AddRange(Find(hearing, hearing.Digest));
+        foreach (var (image, _) in ImagesBelow.Here(hearing))
+            hearing.Findings.AddRange(Find(hearing, image).Select(finding => finding.AtChild(image)));
+    }
 
-    private static DateTimeOffset FirstSeen(Hearing hearing)
+    private List<Finding> Find(Hearing hearing, Digest digest) =>
+        AgeBounds.Find(limits, hearing, FirstSeen(hearing, digest), "first seen");
+
+    private static DateTimeOffset FirstSeen(Hearing hearing, Digest digest)
     {
         var facts = hearing.Input.Facts;
-        return facts.Above.Select(static above => above.Digest).Append(hearing.Digest)
+        return facts.Above.Select(static above => above.Digest).Append(digest)
             .Append(hearing.Input.Digest).Append(hearing.Input.Canonical)
-            .Min(digest => facts.FirstSeen.TryGetValue(digest, out var seen) ? seen : hearing.Input.Now);
+            .Min(named => facts.FirstSeen.TryGetValue(named, out var seen) ? seen : hearing.Input.Now);
     }
 }

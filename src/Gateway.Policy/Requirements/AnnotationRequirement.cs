@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires what annotations, or the labels of an image's config, must say. An index may say it itself or by each of its images; an image
-/// by itself or by an index that names it.
+/// Requires what annotations, or the labels of an image's config, must say. Each image must say it itself, alone and below an index. An
+/// index need not repeat what all its images say; what it says all the same must be right.
 /// </summary>
 internal sealed class AnnotationRequirement(RequireOptions require) : IRequirement
 {
@@ -12,7 +12,7 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
         [.. require.Annotations.Select(static e => (e.Key, new TextMatcher(e.Value)))];
 
     /// <inheritdoc/>
-    public FactKinds Needs => FactKinds.Above | (require.AnnotationsFromLabels ? FactKinds.Configs : FactKinds.None);
+    public FactKinds Needs => require.AnnotationsFromLabels ? FactKinds.Configs : FactKinds.None;
 
     /// <inheritdoc/>
     public bool Descends => false;
@@ -20,29 +20,27 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
     /// <inheritdoc/>
     public void Check(Hearing hearing)
     {
-        var input = hearing.Input;
-        Finding[] own = [.. FindingsOf(hearing.Digest, hearing.Manifest, input)];
-        if (own.Length == 0 || IsSaidBelow(hearing) || IsSaidAbove(hearing)) return;
-        hearing.Findings.AddRange(own);
+        var (input, manifest) = (hearing.Input, hearing.Manifest);
+        var own = FindingsOf(hearing.Digest, manifest, input);
+        hearing.Findings.AddRange(manifest.IsIndex && IsOfImages(hearing) ? own.Where(IsWrong) : own);
+        if (!manifest.IsIndex) return;
+        foreach (var (digest, child) in input.Descendants)
+        {
+            var kind = input.KindOf(child);
+            if (kind is not (ManifestKind.Image or ManifestKind.Index)) continue;
+            var below = FindingsOf(digest, child, input).Where(finding => kind == ManifestKind.Image || IsWrong(finding));
+            hearing.Findings.AddRange(below.Select(finding => finding.AtChild(digest)));
+        }
     }
 
-    private bool IsSaidBelow(Hearing hearing)
+    // Whether there are images that say it for the index: all that it lists must be here to be read.
+    private static bool IsOfImages(Hearing hearing)
     {
-        if (!hearing.Manifest.IsIndex) return false;
-        var below = hearing.Input.Descendants;
-        // Whatever the index lists must be here to speak for itself.
-        var here = below.Select(static child => child.Digest).ToHashSet();
-        if (!hearing.Manifest.Children.All(entry => here.Contains(entry.Digest))) return false;
-        var images = below.Where(child => hearing.Input.KindOf(child.Manifest) == ManifestKind.Image).ToArray();
-        return images.Length > 0 && images.All(image => !FindingsOf(image.Digest, image.Manifest, hearing.Input).Any());
+        var here = hearing.Input.Descendants.Select(static child => child.Digest).ToHashSet();
+        return hearing.Manifest.Children.All(entry => here.Contains(entry.Digest)) && ImagesBelow.Here(hearing).Any();
     }
 
-    private bool IsSaidAbove(Hearing hearing)
-    {
-        var input = hearing.Input;
-        var above = hearing.IsAsked ? input.Facts.Above : input.Facts.Above.Add((input.Digest, input.Manifest));
-        return above.Any(index => !FindingsOf(index.Digest, index.Manifest, input).Any());
-    }
+    private static bool IsWrong(Finding finding) => finding.Code == ReasonCodes.AnnotationMismatch;
 
     private IEnumerable<Finding> FindingsOf(Digest digest, Manifest manifest, PolicyInput input)
     {

@@ -24,17 +24,24 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
     {
         if (!AgeBounds.AreAsked(limits, hearing.Input.Stage)) return;
         var search = new Search(hearing, wanted);
-        var age = search.AgeOf();
-        if (age is not null)
+        var own = search.AgeOf();
+        if (own is not null) hearing.Ages.Add(own);
+        hearing.Findings.AddRange(Find(hearing, search, hearing.Digest, own));
+        // An index whose age is unknown is refused by that already.
+        foreach (var (image, _) in own is null ? [] : ImagesBelow.Here(hearing))
         {
-            hearing.Ages.Add(age);
-            hearing.Evidence.Add(search.Seen[age]);
-            AgeBounds.Check(limits, hearing, age.SignedAt, "signed", $" by the {age.By} in {Short(age.Evidence)}");
+            hearing.Findings.AddRange(
+                Find(hearing, search, image, search.AgeOfImage(image)).Select(finding => finding.AtChild(image)));
         }
         // What was not looked at may be older, which only makes it old enough sooner, and too old perhaps.
-        if (search.IsCut && (age is null || (limits.MaxAge is not null && hearing.Findings.Count == 0)))
-            hearing.Findings.Add(Unread());
-        else if (age is null) hearing.Findings.Add(Unknown(hearing, search.CountedWithout));
+        if (search.IsCut && limits.MaxAge is not null && hearing.Findings.Count == 0) hearing.Findings.Add(Unread());
+    }
+
+    private List<Finding> Find(Hearing hearing, Search search, Digest digest, AttestedAge? age)
+    {
+        if (age is null) return [search.IsCut ? Unread() : Unknown(hearing, digest, search.CountedWithout)];
+        hearing.Evidence.Add(search.Seen[age]);
+        return AgeBounds.Find(limits, hearing, age.SignedAt, "signed", $" by the {age.By} in {Short(age.Evidence)}");
     }
 
     private static Finding Unread() => new(
@@ -43,14 +50,14 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
         Expected = "a signed time",
     };
 
-    private Finding Unknown(Hearing hearing, Digest countedWithout)
+    private Finding Unknown(Hearing hearing, Digest digest, Digest countedWithout)
     {
         var whose = string.Join(" or ", wanted.Select(static one => one.Authority).Distinct());
         var why = countedWithout.IsEmpty
             ? $"nothing by {whose} that counts"
             : $"{Short(countedWithout)} counts, and neither a log entry nor a time stamp proves when it was made";
         var fix = wanted.FirstOrDefault(static one => one.ProvesTimes) is { } first
-            ? $"{first.AdviceFor(hearing.Digest, hearing.Input)} with {first.TimeAdvice}"
+            ? $"{first.AdviceFor(digest, hearing.Input)} with {first.TimeAdvice}"
             : "let the rule require a signature that proves its time";
         return new(ReasonCodes.LimitAgeUnknown, $"its signed time is unknown: {why}", fix)
         {
@@ -83,6 +90,14 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
             var above = EvidenceRequirement.IndexesAbove(hearing);
             var own = Earliest(one => Coverage.SpeakingFor(one.Coverage, hearing.Digest, images.Length > 0, above));
             return own ?? Youngest(images);
+        }
+
+        /// <summary>The age of an image below the index, as when it is asked about itself; null where no time is proven.</summary>
+        public AttestedAge? AgeOfImage(Digest image)
+        {
+            CountedWithout = default;
+            var above = EvidenceRequirement.IndexesAbove(hearing).Append(hearing.Digest);
+            return Earliest(one => Coverage.SpeakingFor(one.Coverage, image, hasImages: false, above));
         }
 
         // An index whose images are signed in its place is as old as the youngest of them: before that it could not be.

@@ -5,16 +5,17 @@ namespace Gateway.Policy;
 /// <summary>One image that a manifest offers: itself, or an entry of an index.</summary>
 /// <param name="Digest">The image's manifest.</param>
 /// <param name="Entry">The index's entry; null for the manifest itself.</param>
-/// <param name="Config">What its config says; null where its bytes are not here.</param>
-internal sealed record OfferedImage(Digest Digest, Descriptor? Entry, ImageConfig? Config)
+/// <param name="Config">What its config says; null where its bytes are not here, or are no config.</param>
+/// <param name="IsHere">Whether the repository holds its manifest.</param>
+internal sealed record OfferedImage(Digest Digest, Descriptor? Entry, ImageConfig? Config, bool IsHere)
 {
     /// <summary>
-    /// What it runs on: the config's word, and only where that is not here yet the entry's. The image is judged again when it is pulled
-    /// itself. Null when nobody says.
+    /// What it runs on: the config's word, and the entry's only for an image that is not here yet, which is judged again when it is pulled
+    /// itself. Null when nothing says.
     /// </summary>
     public Platform? Platform => Config is { } config
         ? new(config.Os, config.Architecture, config.Variant)
-        : Entry?.Platform;
+        : IsHere ? null : Entry?.Platform;
 }
 
 /// <summary>The images that a manifest offers.</summary>
@@ -30,12 +31,21 @@ internal static class ImagesBelow
     {
         var configs = input.Facts.Configs;
         if (!manifest.IsIndex)
-            return input.KindOf(manifest) == ManifestKind.Image ? [new(digest, null, configs.GetValueOrDefault(digest))] : [];
+            return input.KindOf(manifest) == ManifestKind.Image ? [new(digest, null, configs.GetValueOrDefault(digest), IsHere: true)] : [];
         var known = input.Descendants.DistinctBy(static d => d.Digest).ToDictionary(static d => d.Digest, static d => d.Manifest);
         return from entry in Entries(manifest, known)
                where known.TryGetValue(entry.Digest, out var child) ? input.KindOf(child) == ManifestKind.Image : MayBeImage(entry)
-               select new OfferedImage(entry.Digest, entry, configs.GetValueOrDefault(entry.Digest));
+               select new OfferedImage(
+                   entry.Digest, entry, configs.GetValueOrDefault(entry.Digest), known.ContainsKey(entry.Digest));
     }
+
+    /// <summary>
+    /// The images below an index that the repository holds; none for what is no index. What is required of an image is required of each of
+    /// these: anyone who pushes can put an index above an image, and what the index says is not what its images say.
+    /// </summary>
+    public static IEnumerable<(Digest Digest, Manifest Manifest)> Here(Hearing hearing) => !hearing.Manifest.IsIndex ? []
+        : hearing.Input.Descendants.Where(child => hearing.Input.KindOf(child.Manifest) == ManifestKind.Image)
+            .DistinctBy(static child => child.Digest);
 
     private static bool MayBeImage(Descriptor entry) =>
         !MediaTypes.IsIndex(entry.MediaType) && entry.Platform is { } platform && platform.Os != Unknown;

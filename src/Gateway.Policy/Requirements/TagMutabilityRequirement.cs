@@ -54,14 +54,28 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
         var input = hearing.Input;
         var highest = input.Facts.TagHistory.Select(binding => VersionOf(input, binding.Digest, binding.Manifest)).Max();
         if (highest is null) return;
-        var version = VersionOf(input, input.Digest, input.Manifest);
-        if (version is not null && version.CompareTo(highest) >= 0) return;
-        hearing.Findings.Add(new(
+        if (Lower(hearing, input.Digest, input.Manifest, tag, highest) is { } own)
+        {
+            hearing.Findings.Add(own);
+            return;
+        }
+        // An index of a high version brings no image back that is of a lower one.
+        foreach (var (digest, image) in ImagesBelow.Here(hearing))
+        {
+            if (Lower(hearing, digest, image, tag, highest) is { } below) hearing.Findings.Add(below.AtChild(digest));
+        }
+    }
+
+    private static Finding? Lower(Hearing hearing, Digest digest, Manifest manifest, TagName tag, SemanticVersion highest)
+    {
+        var version = VersionOf(hearing.Input, digest, manifest);
+        if (version is not null && version.CompareTo(highest) >= 0) return null;
+        return new(
             ReasonCodes.TagVersionLower, $"tag {tag} was at version {highest}, this is {version?.ToString() ?? "of no version"}",
             $"push a version that is not lower, with the annotation or label {VersionKey}")
         {
             Path = tag.Value, Expected = $"at least {highest}", Found = version?.ToString() ?? "",
-        });
+        };
     }
 
     // The manifest's own word, which a signature covers, and only without it the config's.

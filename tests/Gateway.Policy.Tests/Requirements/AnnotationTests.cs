@@ -67,16 +67,41 @@ public sealed class AnnotationTests
     }
 
     [Fact]
-    public void Index_may_say_it_for_its_images_and_each_image_for_the_index()
+    public void Index_need_not_repeat_what_all_its_images_say()
     {
         var (good, other) = (Said(Image, "https://github.com/acme/x"), Artifact(MediaTypes.OciConfig, Zstd));
-        var said = Said(Index(Image), "https://github.com/acme/x");
-        Assert.True(Acme.Ask(Question(said, Image)).Admits);
         Assert.True(Acme.Ask(Question(Index(good), good)).Admits);
-        Assert.False(Acme.Ask(Question(Index(good, other), good, other)).Admits);
+        Assert.Equal([ReasonCodes.ChildDenied], Acme.Ask(Question(Index(good, other), good, other)).Codes());
         Assert.False(Acme.Ask(Question(Index(good, other), good)).Admits);
         Assert.False(Acme.Ask(Question(Index())).Admits);
-        Assert.True(Acme.Ask(Question(Image).With(facts => facts with { Above = [(DigestOf(said), said)] })).Admits);
+        Assert.True(Acme.Ask(Question(Said(Index(other), "https://github.com/acme/x"))).Admits);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("https://evil.example/")]
+    public void Index_above_an_image_cannot_stand_in_for_what_the_image_says(string? label)
+    {
+        var labels = Acme with { AnnotationsFromLabels = true };
+        var config = (Image, label is null ? Runs("linux", "amd64") : Labelled(label));
+        var said = Said(Index(Image), "https://github.com/acme/x");
+        var around = Said(Index(said), "https://github.com/acme/x");
+        foreach (var kinds in new ManifestKind[][] { [ManifestKind.Image], [ManifestKind.Image, ManifestKind.Index] })
+        {
+            Verdict Ask(PolicyInput input) => labels.Ask(input.WithConfigs(config), rule => rule with { Kinds = [.. kinds] });
+            Assert.Equal([ReasonCodes.ChildDenied], Ask(Question(said, Image)).Codes());
+            Assert.Equal([ReasonCodes.ChildDenied], Ask(Question(around, said, Image)).Codes());
+            Assert.False(Ask(Question(Image).With(facts => facts with { Above = [(DigestOf(said), said)] })).Admits);
+        }
+    }
+
+    [Fact]
+    public void Wrong_annotation_of_an_index_is_refused_whatever_its_images_say()
+    {
+        var good = Said(Image, "https://github.com/acme/x");
+        var wrong = Said(Index(good), "https://evil.example/");
+        Assert.Equal([ReasonCodes.AnnotationMismatch], Acme.Ask(Question(wrong, good)).Codes());
+        Assert.Equal([ReasonCodes.ChildDenied], Acme.Ask(Question(Index(wrong), wrong, good)).Codes());
     }
 
     [Fact]

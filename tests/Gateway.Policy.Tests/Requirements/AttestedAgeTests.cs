@@ -158,6 +158,34 @@ public sealed class AttestedAgeTests
         Assert.Equal(age is null, verdict.Codes().Contains(ReasonCodes.LimitAgeUnknown));
     }
 
+    // Each image is refused when it is asked about itself; the index alone would pass.
+    [Theory]
+    [InlineData(IndexCoverage.Either, null, 4, 11)]
+    [InlineData(IndexCoverage.Either, 4, 4, 11)]
+    [InlineData(IndexCoverage.Children, null, 4, 11)]
+    [InlineData(IndexCoverage.Both, 4, 4, 11)]
+    public void Index_makes_no_image_below_it_younger(IndexCoverage coverage, int? own, int amd, int arm)
+    {
+        var index = Index(Amd, Arm);
+        var evidence = new[] { (index, own), (Amd, amd), (Arm, arm) }.Where(static one => one.Item2 is not null)
+            .Select(static one => (one.Item1, Signature(one.Item1, Ago(one.Item2!.Value)))).ToArray();
+        var engine = Engine(Rule(AtMost10Days, coverage));
+        Assert.Equal([ReasonCodes.LimitMaxAge], engine.Judge(Having(Question(Arm).At(Stage.Pull), evidence)).Codes());
+        var reason = Assert.Single(engine.Judge(Having(Question(index, Amd, Arm).At(Stage.Pull), evidence)).Reasons);
+        Assert.Equal(ReasonCodes.ChildDenied, reason.Code);
+        Assert.Contains(DigestOf(Arm).ToString()[..19], reason.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Time_of_an_index_proves_none_of_images_that_must_be_signed_themselves()
+    {
+        var (index, old) = (Index(Amd), Ago(9));
+        var input = Having(
+            Question(index, Amd).At(Stage.Pull), (index, Signature(index, old)), (Amd, Signature(Amd, logged: null)));
+        Assert.Equal([ReasonCodes.ChildDenied], Engine(Rule(AtLeast3Days, IndexCoverage.Both)).Judge(input).Codes());
+        Assert.True(Engine(Rule(AtLeast3Days)).Judge(input).Admits);
+    }
+
     [Fact]
     public void Signature_of_the_canonical_name_proves_the_age_of_the_same_bytes_by_another()
     {

@@ -117,6 +117,18 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public void New_index_makes_no_image_below_it_younger()
+    {
+        var limit = Limit(new() { MaxAge = TimeSpan.FromDays(10) });
+        var index = Index(Image, CosignBundle);
+        PolicyInput At(double days) => Seen(
+            Question(index, Image, CosignBundle).At(Stage.Pull),
+            (DigestOf(index), TimeSpan.Zero), (DigestOf(Image), TimeSpan.FromDays(days)), (DigestOf(CosignBundle), TimeSpan.FromDays(99)));
+        Assert.Equal((true, Now.AddDays(1)), (limit.Ask(At(9)).Admits, limit.Ask(At(9)).Until));
+        Assert.Equal([ReasonCodes.ChildDenied], limit.Ask(At(10)).Codes());
+    }
+
+    [Fact]
     public void Ages_bind_no_evidence_for_it_is_always_new() =>
         Assert.True(Limit(new() { MinAge = TimeSpan.FromDays(1) }).Ask(Question(CosignBundle).At(Stage.Pull)).Admits);
 }

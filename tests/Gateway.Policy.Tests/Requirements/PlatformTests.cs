@@ -74,6 +74,16 @@ public sealed class PlatformTests
     }
 
     [Fact]
+    public void Entry_does_not_speak_for_an_image_that_is_here_and_whose_config_cannot_be_read()
+    {
+        var entry = Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Amd), Platform = new("linux", "amd64", null) };
+        var index = Index(Amd, Arm) with { Children = [entry, .. Index(Arm).Children] };
+        var input = Question(index, Amd, Arm).WithConfigs((Arm, Runs("linux", "arm64")));
+        Assert.Equal([ReasonCodes.PlatformOs], Linux.Ask(input).Codes());
+        Assert.Equal([ReasonCodes.PlatformMissing], Both.Ask(input).Codes());
+    }
+
+    [Fact]
     public void Image_that_is_pulled_by_digest_need_not_be_for_every_platform()
     {
         var image = Question(Amd).WithConfigs(Truth);

@@ -81,6 +81,19 @@ public sealed class TagTests
         Assert.True(Monotonic.Ask(input.WithConfigs((from, At("2.0.0")), (to, At("2.0.1")))).Admits);
     }
 
+    [Theory]
+    [InlineData("2.0.0", true)]
+    [InlineData("1.9.9", false)]
+    [InlineData(null, false)]
+    public void Index_of_a_high_version_brings_no_image_of_a_lower_one_back(string? version, bool admitted)
+    {
+        var image = version is null ? Image : Of(version);
+        var index = Index(image, CosignBundle) with { Annotations = Of("9.9.9").Annotations };
+        var verdict = Monotonic.Ask(Was(Question(index, image, CosignBundle).By("latest"), Of("2.0.0")));
+        Assert.Equal(admitted ? [] : [ReasonCodes.ChildDenied], verdict.Codes());
+        Assert.True(Monotonic.Ask(Was(Question(index).By("latest"), Of("2.0.0"))).Admits);
+    }
+
     public static string Signature => $"sha256-{new string('a', 64)}.sig";
 
     [Theory]

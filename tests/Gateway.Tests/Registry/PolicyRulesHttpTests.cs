@@ -41,6 +41,10 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
                 {
                     Annotations = Asked(Source, "https://github.com/acme/*"), AnnotationsFromManifest = false, AnnotationsFromLabels = true,
                 }),
+                Rule("label-of-tag", "tagged/**", new()
+                {
+                    Annotations = Asked(Source, "https://github.com/acme/*"), AnnotationsFromLabels = true,
+                }) with { IncludeTags = ["v*"] },
                 Rule("few", "few/**", new() { Limits = new() { MaxLayers = 1 } }),
                 Rule("old", "old/**", new() { Limits = new() { MinAge = TimeSpan.FromDays(1) } }),
                 Rule("aged", "aged/**", new()
@@ -119,6 +123,21 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
         Refused(await PushAsync("labelled/app", "v1"), "is missing");
         var config = $$"""{"os":"linux","config":{"Labels":{"{{Source}}":"https://github.com/acme/x"} } }""";
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("labelled/app", "v1", config: config)).Status);
+    }
+
+    [Fact]
+    public async Task Index_pushed_by_hand_does_not_hide_the_wrong_label_of_an_image()
+    {
+        var config = $$"""{"os":"linux","config":{"Labels":{"{{Source}}":"https://evil.example/x"} } }""";
+        var image = ManifestOf(1, "", config);
+        Assert.Equal(HttpStatusCode.Created, (await PushAsync("tagged/app", Digest.Of(image).ToString(), config: config)).Status);
+        Refused(await PushAsync("tagged/app", "v1", config: config), "evil.example");
+        var index = Encoding.UTF8.GetBytes($$"""
+            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","annotations":{"{{Source}}":"https://github.com/acme/x"},
+            "manifests":[{"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{Digest.Of(image)}}","size":{{image.Length}}}]}
+            """);
+        using var answer = await _rig.PutManifestAsync("tagged/app", "v1", index, MediaTypes.OciIndex);
+        Refused((answer.StatusCode, await answer.Content.ReadAsStringAsync()), "evil.example");
     }
 
     [Fact]
