@@ -3,21 +3,24 @@ namespace Gateway.Tests.PullThrough;
 /// <summary>A clock that a test moves on, and that runs faster than the wall's, so that waits of seconds cost milliseconds.</summary>
 internal sealed class FastClock(int speed = 1) : TimeProvider
 {
+    // A busy machine needs the time that a quick clock takes away: a limit of 10 s at speed 40 would be a quarter of a second.
+    private readonly int _speed = Math.Max(1, (int)(speed / Patience.Factor));
+
     private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
     private readonly long _from = System.GetTimestamp();
     private long _moved;
 
     public override DateTimeOffset GetUtcNow() =>
-        _start + (System.GetElapsedTime(_from) * speed) + TimeSpan.FromTicks(Interlocked.Read(ref _moved));
+        _start + (System.GetElapsedTime(_from) * _speed) + TimeSpan.FromTicks(Interlocked.Read(ref _moved));
 
-    public override long GetTimestamp() => _from + ((System.GetTimestamp() - _from) * speed);
+    public override long GetTimestamp() => _from + ((System.GetTimestamp() - _from) * _speed);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
         new Timer(System.CreateTimer(callback, state, Shorten(dueTime), Shorten(period)), this);
 
     public void Advance(TimeSpan by) => Interlocked.Add(ref _moved, by.Ticks);
 
-    private TimeSpan Shorten(TimeSpan time) => time > TimeSpan.Zero ? time / speed : time;
+    private TimeSpan Shorten(TimeSpan time) => time > TimeSpan.Zero ? time / _speed : time;
 
     private sealed class Timer(ITimer inner, FastClock clock) : ITimer
     {
