@@ -5,7 +5,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// Refuses what no registry client sends: requests whose proxies contradict themselves, for a host that is not served, from web pages,
+/// Refuses what no registry client sends: requests whose proxies' headers may be forged, for a host that is not served, from web pages,
 /// and with bodies that a page's form could send.
 /// </summary>
 internal static class CallerChecks
@@ -15,8 +15,8 @@ internal static class CallerChecks
     {
         if (x.IsForwardingContradictory)
         {
-            const string Message = "expected Forwarded and X-Forwarded-* to say the same, got different values; "
-                + "let the proxy remove the kind that it does not set itself";
+            const string Message = "expected Forwarded, with its quotes closed, and X-Forwarded-* to say the same, got otherwise; "
+                + "let the proxy remove what it does not set itself";
             await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
             return true;
         }
@@ -37,10 +37,13 @@ internal static class CallerChecks
 
     private static async Task<bool> RefuseHostAsync(Exchange x)
     {
-        if (x.Listener.Serves(x.Host) && (!x.Snapshot.Access.IsOpen || IsOwnName(x))) return false;
+        // Browsers send Origin with every write, and take a page whose own name points here for one of this site (DNS rebinding).
+        var isOfPage = x.Request.Headers.Origin.Count > 0;
+        if (x.Listener.Serves(x.Host) && ((!x.Snapshot.Access.IsOpen && !isOfPage) || IsOwnName(x))) return false;
+        var whom = x.Snapshot.Access.IsOpen ? "without an access section it answers" : "it answers web pages";
         var message = x.Listener.Serves(x.Host)
-            ? $"host {PrintableText.Of(x.Request.Host.Host, 80)} is not a name of this gateway, and without an access section it answers "
-                + "to no other; add the name to listen.hosts or publicUrl"
+            ? $"host {PrintableText.Of(x.Request.Host.Host, 80)} is not a name of this gateway, and {whom} "
+                + "under no other; add the name to listen.hosts or publicUrl"
             : "this host is not served here";
         await x.FailAsync(RegistryErrorCode.UNSUPPORTED, message, status: Status421MisdirectedRequest);
         return true;

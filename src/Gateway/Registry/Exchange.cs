@@ -8,7 +8,7 @@ namespace Gateway.Registry;
 
 /// <summary>One request on its way through the line: each step fills in what it found, and handlers answer through it.</summary>
 /// <param name="current">The configuration in force.</param>
-/// <param name="forwarded">What trusted proxies say of it; null where they contradict each other.</param>
+/// <param name="forwarded">What trusted proxies say of it; null where it may be forged.</param>
 internal sealed class Exchange(
     HttpContext context, Func<Snapshot> current, Listener listener, RequestRecord record, Forwarded? forwarded, TimeProvider clock)
     : IStanding
@@ -44,7 +44,7 @@ internal sealed class Exchange(
     public string Host { get; } =
         (forwarded?.Host is { } host ? new HostString(host) : context.Request.Host).Host.ToLowerInvariant();
 
-    /// <summary>Whether proxies say two things of one request, so that one of the two may be forged.</summary>
+    /// <summary>Whether what proxies say may be forged: two things of one request, or a quote that is never closed.</summary>
     public bool IsForwardingContradictory => forwarded is null;
 
     /// <summary>

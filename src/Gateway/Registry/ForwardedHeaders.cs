@@ -29,15 +29,16 @@ internal static class ForwardedHeaders
     private const int MaxHost = 260;
 
     /// <summary>
-    /// Reads what the connection's peer says, if it is trusted. Null where the two kinds of header contradict each other: proxies set one
-    /// kind and pass the other on as their client sent it, so that one of the two may be forged.
+    /// Reads what the connection's peer says, if it is trusted. Null where the headers may be forged: the two kinds contradict each other
+    /// (proxies set one kind and pass the other on as their client sent it), or a quote in <c>Forwarded</c> is never closed (a client that
+    /// sends one hides the element that its proxy adds behind it, and its own element counts instead).
     /// </summary>
     public static Forwarded? Read(IPAddress? peer, IHeaderDictionary headers, ImmutableArray<IPNetwork> trusted)
     {
         if (trusted.IsEmpty || peer is null || !IsTrusted(peer, trusted)) return Forwarded.Nothing;
-        var (clients, schemes, hosts) = (Items(headers[ForName]), Items(headers[ProtoName]), Items(headers[HostName]));
+        var (clients, schemes, hosts) = (Values(headers[ForName]), Values(headers[ProtoName]), Values(headers[HostName]));
         var older = Walk(peer, trusted, i => new(FromEnd(clients, i), FromEnd(schemes, i), FromEnd(hosts, i)));
-        var elements = Items(headers[StandardName]);
+        if (Elements(headers[StandardName]) is not { } elements) return null;
         if (elements.Length == 0) return older;
         var standard = Walk(peer, trusted, i => ElementOf(FromEnd(elements, i)));
         if (clients.Length + schemes.Length + hosts.Length == 0) return standard;
@@ -96,7 +97,7 @@ internal static class ForwardedHeaders
     {
         var hop = default(Hop);
         if (element is null) return hop;
-        foreach (var pair in Split(element, ';'))
+        foreach (var pair in Split(element, ';') ?? [])
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
             if (equals < 0) continue;
@@ -116,11 +117,16 @@ internal static class ForwardedHeaders
     private static string Unquote(string value) =>
         value.Length > 1 && value[0] == '"' && value[^1] == '"' ? value[1..^1].Replace("\\", "", StringComparison.Ordinal) : value;
 
-    private static string[] Items(StringValues values) => values.Count == 0 ? [] : [.. Split(values.ToString(), ',').Select(i => i.Trim())];
+    // These headers know no quotes: a comma always ends a value.
+    private static string[] Values(StringValues values) =>
+        values.Count == 0 ? [] : values.ToString().Split(',', StringSplitOptions.TrimEntries);
 
-    // Separators between quotes separate nothing.
-    private static IEnumerable<string> Split(string text, char separator)
+    private static string[]? Elements(StringValues values) => values.Count == 0 ? [] : Split(values.ToString(), ',');
+
+    // Separators between quotes separate nothing. Null where a quote is never closed.
+    private static string[]? Split(string text, char separator)
     {
+        List<string> parts = [];
         var (start, isQuoted) = (0, false);
         for (var i = 0; i < text.Length; i++)
         {
@@ -128,11 +134,12 @@ internal static class ForwardedHeaders
             else if (text[i] == '"') isQuoted = !isQuoted;
             else if (text[i] == separator && !isQuoted)
             {
-                yield return text[start..i];
+                parts.Add(text[start..i].Trim());
                 start = i + 1;
             }
         }
-        yield return text[start..];
+        parts.Add(text[start..].Trim());
+        return isQuoted ? null : [.. parts];
     }
 
     /// <summary>What one proxy wrote, as it wrote it.</summary>

@@ -66,6 +66,25 @@ public sealed class TrustedProxyTests
     public void Two_kinds_of_header_that_differ_are_neither_believed(string headers) =>
         Assert.Null(ForwardedHeaders.Read(IPAddress.Parse("10.0.0.1"), Headers(headers), [.. Proxies]));
 
+    /// <summary>What a client writes before its proxy's own part hides nothing of that part (RFC 7239, 8.1).</summary>
+    [Theory]
+    [InlineData("X-Forwarded-For: \"|X-Forwarded-For: 192.0.2.7", "192.0.2.7")]
+    [InlineData("X-Forwarded-For: 198.51.100.1, \", 192.0.2.7", "192.0.2.7")]
+    [InlineData("X-Forwarded-For: \"\\, 192.0.2.7", "192.0.2.7")]
+    [InlineData("Forwarded: for=198.51.100.1;host=\"evil.example\", for=192.0.2.7", "192.0.2.7")]
+    public void A_quote_of_the_clients_does_not_hide_what_its_proxy_adds(string headers, string client) =>
+        Assert.Equal(
+            new Forwarded(IPAddress.Parse(client), null, null),
+            ForwardedHeaders.Read(IPAddress.Parse("10.0.0.1"), Headers(headers), [.. Proxies]));
+
+    [Theory]
+    [InlineData("Forwarded: for=198.51.100.1;proto=https;host=evil.example;x=\"|Forwarded: for=192.0.2.7;proto=http")]
+    [InlineData("Forwarded: for=198.51.100.1;x=\", for=\"[2001:db8::7]:4711\"")]
+    [InlineData("Forwarded: for=198.51.100.1;x=\"\\\", for=192.0.2.7;host=\"r.example\"")]
+    [InlineData("Forwarded: for=198.51.100.1;x=\", for=192.0.2.7|X-Forwarded-For: 198.51.100.1, 192.0.2.7")]
+    public void A_quote_that_stays_open_is_believed_of_nobody(string headers) =>
+        Assert.Null(ForwardedHeaders.Read(IPAddress.Parse("10.0.0.1"), Headers(headers), [.. Proxies]));
+
     [Fact]
     public async Task Realm_logs_and_hosts_are_the_clients_and_not_the_proxys()
     {

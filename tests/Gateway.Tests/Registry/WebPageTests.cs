@@ -140,6 +140,30 @@ public sealed class WebPageTests : IAsyncLifetime
         Assert.Equal(200, (int)answer.StatusCode);
     }
 
+    /// <summary>
+    /// A page that points its own name at the gateway is of one site with it for the browser, which sends its <c>Origin</c> with every
+    /// write.
+    /// </summary>
+    [Theory]
+    [InlineData("evil.example", "http://evil.example", 421)]
+    [InlineData("evil.example:5000", "http://evil.example:5000", 421)]
+    [InlineData("registry.example", "https://registry.example", 202)]
+    [InlineData("registry.example", null, 202)]
+    [InlineData("another.example", null, 202)]
+    [InlineData("127.0.0.1:5000", "http://127.0.0.1:5000", 202)]
+    public async Task Where_anybody_may_push_a_page_under_a_name_of_its_own_changes_nothing(string host, string? origin, int expected)
+    {
+        await using var rig = await GatewayRig.StartAsync(options => options with
+        {
+            Access = new() { Rules = [new(["anonymous"], ["**"], AccessActions.All)] },
+            PublicUrl = host.StartsWith("registry", StringComparison.Ordinal) ? new("https://registry.example") : null,
+        });
+        string[] headers = origin is null ? ["Host", host] : ["Host", host, "Origin", origin, "Sec-Fetch-Site", "same-origin"];
+        Assert.Equal(expected, await AskAsync(rig.Url, HttpMethod.Post, "/v2/team/app/blobs/uploads/", null, headers));
+        if (origin is not null)
+            Assert.Equal(expected, await AskAsync(rig.Url, HttpMethod.Post, "/v2/team/app/blobs/uploads/", null, headers[..4]));
+    }
+
     private async Task AssertRefusedAsync(HttpMethod method, string path, HttpContent? content, string[] headers) =>
         Assert.Equal((path, 403), (path, await AskAsync(method, path, content, headers)));
 
