@@ -1,4 +1,5 @@
 using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
@@ -7,22 +8,28 @@ namespace Gateway.Registry;
 /// <summary>Why something was refused, for those who may ask about the repository: <c>/-/decisions/&lt;id&gt;</c>.</summary>
 internal static class DecisionEndpoint
 {
-    public static Task GetAsync(Exchange x)
+    public static async Task GetAsync(Exchange x)
     {
         var decision = x.Snapshot.Router.FindDecision(x.Target.Id);
-        if (decision is null || !MaySee(x, decision))
+        if (decision is null || !await MaySeeAsync(x, decision))
         {
-            return x.Identity is Identity.Anonymous && !x.Snapshot.Access.IsOpen && !x.Snapshot.Options.PassesCredentialsOn
+            await (x.Identity is Identity.Anonymous && !x.Snapshot.Access.IsOpen && !x.Snapshot.Options.PassesCredentialsOn
                 ? x.ChallengeAsync(RegistryFace.LogIn)
-                : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"no decision {x.Target.Id} is remembered that you may see");
+                : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"no decision {x.Target.Id} is remembered that you may see"));
+            return;
         }
         x.Response.Headers.CacheControl = "no-store";
-        return x.WriteAsync(Status200OK, "application/json", decision.Json);
+        await x.WriteAsync(Status200OK, "application/json", decision.Json);
     }
 
-    private static bool MaySee(Exchange x, RecordedDecision decision)
+    private static async ValueTask<bool> MaySeeAsync(Exchange x, RecordedDecision decision)
     {
         var asker = x.Snapshot.Access.For(x.Identity, decision.Repository);
-        return asker.MayPull || asker.MayPush;
+        if (!asker.MayPull && !asker.MayPush) return false;
+        if (!x.Snapshot.Options.PassesCredentialsOn) return true;
+        // Whoever the upstream does not give a private manifest is not told what the policy says of it.
+        var routed = x.Snapshot.Router.Route("", null, decision.Repository, x.Shown);
+        return routed.Source is not { Upstream: var key } || x.Snapshot.Options.Upstreams[key].Auth != UpstreamAuth.Passthrough
+            || (!decision.Digest.IsEmpty && await routed.Repository!.HasManifestAsync(decision.Digest, x.Aborted));
     }
 }

@@ -10,8 +10,9 @@ namespace Gateway.Repositories;
 
 /// <summary>A decision as the ledger has it.</summary>
 /// <param name="Repository">Whom it concerns: who may see the repository may see it.</param>
+/// <param name="Digest">The manifest that it is about; empty where there was none to name.</param>
 /// <param name="Json">The record (docs/policy.md, "Decisions").</param>
-internal sealed record RecordedDecision(RepositoryName Repository, byte[] Json);
+internal sealed record RecordedDecision(RepositoryName Repository, Digest Digest, byte[] Json);
 
 /// <summary>The latest decisions that refused or warned, by id, so that the one who was refused can ask why.</summary>
 internal sealed class Decisions(Ledger ledger)
@@ -30,7 +31,9 @@ internal sealed class Decisions(Ledger ledger)
         try
         {
             using var document = JsonDocument.Parse(json);
-            return new(RepositoryName.Parse(document.RootElement.GetProperty("repository").GetString()), json);
+            var root = document.RootElement;
+            var digest = Digest.TryParse(root.GetProperty("digest").GetString(), out var read) ? read : default;
+            return new(RepositoryName.Parse(root.GetProperty("repository").GetString()), digest, json);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
         {

@@ -25,6 +25,10 @@ internal sealed partial class Repository
         }
     }
 
+    /// <summary>Whether the client is given this manifest by the repository or its upstream, whatever the policy says of it.</summary>
+    public async ValueTask<bool> HasManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found;
+
     /// <summary>What a tag is bound to, here or by its upstream's word; absent when it is not.</summary>
     private async ValueTask<Answer<StoredManifest>> GetBoundAsync(
         Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using System.Text;
 using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.Policy;
 using Scripted;
 using Xunit;
 
@@ -117,6 +118,19 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
             using var answer = await AskAsync(path, who, "POST");
             return (int)answer.StatusCode;
         }
+    }
+
+    [Fact]
+    public async Task A_decision_about_private_content_is_for_clients_that_the_upstream_gives_the_content()
+    {
+        await _rig.UseAsync(o => o with { Policy = new() { Default = Outcome.Deny } });
+        using var refused = await AskAsync("/v2/corp/team/secret/manifests/v1", "alice:canary-a");
+        var path = $"/-/decisions/{GatewayRig.Header(refused, "Gateway-Decision")}";
+        using var alice = await AskAsync(path, "alice:canary-a");
+        using var bob = await AskAsync(path, "bob:canary-b");
+        using var nobody = await AskAsync(path, null);
+        Assert.Equal((403, 200, 404, 404),
+            ((int)refused.StatusCode, (int)alice.StatusCode, (int)bob.StatusCode, (int)nobody.StatusCode));
     }
 
     [Theory]
