@@ -112,7 +112,9 @@ internal sealed class Applier(Volume volume)
             volume.Eviction.Stored(o.Digest, o.Bytes.Length);
             volume.Eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
         }
-        volume.Files.WriteLink(repository.Root.ManifestLink(repository.Path, o.Digest), o.Digest, at);
+        // A link that is there keeps its time, by which a replay tells it from one that another program wrote.
+        var link = repository.Root.ManifestLink(repository.Path, o.Digest);
+        if (isReplay || SmallFiles.ReadLink(link) != o.Digest) volume.Files.WriteLink(link, o.Digest, at);
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
         volume.Catalog.Add(repository);
@@ -183,62 +185,4 @@ internal sealed class Applier(Volume volume)
         volume.Catalog.Check(repository);
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
     }
-
-    /// <summary>
-    /// Carries out a record that was acknowledged before a stop and may have been carried out already. What another program has changed on
-    /// the volume since then stays: a tag is moved only from where the record found it, and nothing is removed that was written after the
-    /// record.
-    /// </summary>
-    public void Replay(StoredRepository repository, JournalRecord record)
-    {
-        var previous = 0;
-        foreach (var operation in record.Operations)
-        {
-            switch (operation)
-            {
-                case Operation.SetLive o:
-                    var (found, now) = (record.Previous[previous++], Now(repository, o.Tag));
-                    if (now.IsEmpty || now == found || now == o.Digest) Apply(repository, operation, record, isReplay: true);
-                    break;
-                case Operation.RemoveTag o:
-                    if (Now(repository, o.Tag) == record.Previous[previous++]) Apply(repository, operation, record);
-                    break;
-                case Operation.RemoveManifest o:
-                    if (IsRemovedBy(record, o, repository.Root.ManifestLink(repository.Path, o.Digest)))
-                        Apply(repository, operation, record);
-                    break;
-                case Operation.RemoveBlob o:
-                    if (IsRemovedBy(record, o, repository.Root.BlobLink(repository.Path, o.Digest)))
-                        Apply(repository, operation, record);
-                    break;
-                case Operation.StoreManifest o:
-                    ApplyAsOf(repository.Root.ManifestLink(repository.Path, o.Digest), repository, operation, record);
-                    break;
-                case Operation.LinkBlob o:
-                    ApplyAsOf(repository.Root.BlobLink(repository.Path, o.Digest), repository, operation, record);
-                    break;
-                default:
-                    Apply(repository, operation, record, isReplay: true);
-                    break;
-            }
-        }
-    }
-
-    /// <summary>A link that is there keeps its time, by which a later record tells whether it is the one to remove.</summary>
-    private void ApplyAsOf(string link, StoredRepository repository, Operation operation, JournalRecord record) =>
-        Apply(repository, operation, record with { At = WrittenAt(link) ?? record.At }, isReplay: true);
-
-    /// <summary>When a link was written, as its file says, to the millisecond, as the journal has it; null where there is none.</summary>
-    public static DateTimeOffset? WrittenAt(string link) =>
-        Disk.Find(link)?.Written is { } at ? DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds()) : null;
-
-    /// <summary>
-    /// Whether a link is the one that a record removes, and none that another program has written since. Its time is compared for equality
-    /// only: the clock may have been ahead when the link was written (a record of an earlier version has nothing else to go by).
-    /// </summary>
-    private static bool IsRemovedBy(JournalRecord record, Operation.Removal removal, string link) =>
-        WrittenAt(link) is { } written && (removal.Written is { } noted ? written == noted : written <= record.At);
-
-    private static Digest Now(StoredRepository repository, TagName tag) =>
-        SmallFiles.ReadLink(repository.Root.TagLink(repository.Path, tag));
 }

@@ -99,12 +99,10 @@ internal sealed class PendingChanges(Volume volume)
         switch (operation)
         {
             case Operation.StoreManifest o:
-                _written[root.ManifestLink(path, o.Digest)] = at;
+                Write(root.ManifestLink(path, o.Digest));
                 return o;
             case Operation.LinkBlob o:
-                // A link that is there already is not written again.
-                var blob = root.BlobLink(path, o.Digest);
-                if (WrittenAt(blob) == default) _written[blob] = at;
+                Write(root.BlobLink(path, o.Digest));
                 return o;
             case Operation.Removal o:
                 var link = o is Operation.RemoveManifest ? root.ManifestLink(path, o.Digest) : root.BlobLink(path, o.Digest);
@@ -114,10 +112,16 @@ internal sealed class PendingChanges(Volume volume)
             default:
                 return operation;
         }
+
+        // A link that is there already is not written again.
+        void Write(string link)
+        {
+            if (WrittenAt(link) == default) _written[link] = at;
+        }
     }
 
     private DateTimeOffset WrittenAt(string link) =>
-        _written.TryGetValue(link, out var later) ? later : Applier.WrittenAt(link) ?? default;
+        _written.TryGetValue(link, out var later) ? later : Replay.WrittenAt(link) ?? default;
 
     private static IEnumerable<TagName> Tags<T>(Dictionary<(RepositoryState State, TagName Tag), T> of, StoredRepository repository) =>
         of.Keys.Where(k => k.State == repository.State).Select(k => k.Tag);

@@ -21,7 +21,11 @@ internal sealed class Trash(string folder, TimeProvider clock)
         var now = clock.GetUtcNow();
         var hour = Path.Combine(folder, now.ToString(HourFormat, CultureInfo.InvariantCulture));
         Directory.CreateDirectory(hour);
-        Directory.Move(path, Path.Combine(hour, $"{now.ToUnixTimeMilliseconds()}-{Interlocked.Increment(ref _number)}"));
+        string place;
+        // The number starts again with the process, and the clock may be back at a moment that it has shown before.
+        do place = Path.Combine(hour, $"{now.ToUnixTimeMilliseconds()}-{Interlocked.Increment(ref _number)}");
+        while (Disk.HasFolder(place));
+        Directory.Move(path, place);
     }
 
     /// <summary>Removes what has been here for a day.</summary>

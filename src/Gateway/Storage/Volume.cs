@@ -49,7 +49,7 @@ internal sealed partial class Volume : IAsyncDisposable
         {
             var segments = Journal.Segments(folders.Journal);
             if (segments.Length > 0) Durability.CheckWrites();
-            sequence = Math.Max(sequence, Replay(applier));
+            sequence = Math.Max(sequence, ReplayJournal(applier));
             EndSegments(segments, sequence);
         }
         catch (InvalidDataException e)
@@ -184,13 +184,14 @@ internal sealed partial class Volume : IAsyncDisposable
         }
     }
 
-    private long Replay(Applier applier)
+    private long ReplayJournal(Applier applier)
     {
+        var replay = new Replay(applier);
         var count = 0;
         long last = 0;
         foreach (var record in Journal.Read(_folders.Journal))
         {
-            applier.Replay(Named(record.Repository), record);
+            replay.Apply(Named(record.Repository), record);
             (last, count) = (record.Sequence, count + 1);
         }
         if (count > 0) Log.Replayed(Logger, count);

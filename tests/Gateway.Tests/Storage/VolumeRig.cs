@@ -11,15 +11,18 @@ internal sealed class VolumeRig : IAsyncDisposable
 {
     public static readonly RepositoryName Name = RepositoryName.Parse("team/app");
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-volume-").FullName;
+    private readonly TimeProvider _clock;
     private int _copies;
+
+    private VolumeRig(TimeProvider clock) => _clock = clock;
 
     public string Path { get; private set; } = "";
 
     public Volume Volume { get; private set; } = null!;
 
-    public static async Task<VolumeRig> OpenAsync()
+    public static async Task<VolumeRig> OpenAsync(TimeProvider? clock = null)
     {
-        var rig = new VolumeRig();
+        var rig = new VolumeRig(clock ?? TimeProvider.System);
         rig.Path = System.IO.Path.Combine(rig._folder, "0");
         await rig.StartAsync();
         return rig;
@@ -27,7 +30,7 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        Volume = await Volume.OpenAsync(Path, TimeProvider.System, NullLogger.Instance, default);
+        Volume = await Volume.OpenAsync(Path, _clock, NullLogger.Instance, default);
         await Volume.IndexOpened;
     }
 
