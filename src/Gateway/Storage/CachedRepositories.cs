@@ -24,7 +24,10 @@ internal sealed class CachedRepositories(Volume volume)
                 if ((children.Any(child => child is "_manifests" or "_layers") || Disk.HasFolder($"{folder}/_gateway/listed"))
                     && RepositoryName.TryParse(Path.GetRelativePath(upstream, folder), out var name))
                     yield return new(Path.GetFileName(upstream), name);
-                foreach (var child in children.Where(child => !child.StartsWith('_'))) folders.Push(Path.Combine(folder, child));
+                foreach (var child in children.Where(child => !child.StartsWith('_')).Select(child => Path.Combine(folder, child)))
+                {
+                    if (Disk.IsWalked(child, top)) folders.Push(child);
+                }
             }
         }
     }

@@ -101,7 +101,7 @@ internal sealed class Catalog(Root kept)
             foreach (var folder in Disk.FoldersIn($"{kept.Repositories}/{prefix}"))
             {
                 var name = Path.GetFileName(folder);
-                if (name.StartsWith('_')) continue;
+                if (name.StartsWith('_') || !Disk.IsWalked(folder, kept.Repositories)) continue;
                 var path = prefix + name;
                 if (string.CompareOrdinal(path, last) > 0) next.Enqueue(path, path);
                 var below = path + "/";

@@ -28,10 +28,23 @@ internal static partial class Disk
     private const int NotThere = 2; // ENOENT
     private const int NoFolder = 20; // ENOTDIR: a parent of the path is a file
     private const int Cwd = -100; // AT_FDCWD
+    private const int Special = -1; // no error of the system's: neither a file nor a folder
 
-    /// <summary>What is at a path, following symbolic links; null when nothing is.</summary>
+    private static readonly EnumerationOptions Below = new()
+    {
+        RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false,
+    };
+
+    /// <summary>Most bytes of a small file that is read whole: a million lines of first-seen times, twice over.</summary>
+    public const long MaxTextBytes = 256 << 20;
+
+    /// <summary>
+    /// What is at a path, following symbolic links; null when nothing is. A named pipe, socket or device is an
+    /// <see cref="UnreadableException"/>: to open it could block for ever, and to read it need not end.
+    /// </summary>
     public static FileFacts? Find(string path) => Facts(Cwd, path, flags: 0) switch
     {
+        (_, Special) => throw Unreadable(path, "expected a file or folder, got a named pipe, socket or device; remove it", null),
         (var facts, 0) => facts,
         (_, NotThere or NoFolder) => null,
         (_, var error) => throw Unreadable(path, Marshal.GetPInvokeErrorMessage(error), null),
@@ -58,7 +71,17 @@ internal static partial class Disk
         HasFile(path) ? Read(path, () => File.OpenHandle(path, options: options)) : null;
 
     /// <summary>A file's whole text; null when it is not there. For the small files that the gateway itself writes.</summary>
-    public static string? Text(string path) => HasFile(path) ? Read(path, () => File.ReadAllText(path)) : null;
+    public static string? Text(string path) => LengthOf(path) switch
+    {
+        null => null,
+        <= MaxTextBytes => Read(path, () => File.ReadAllText(path)),
+        var length => throw Unreadable(path, $"expected at most {MaxTextBytes} bytes, got {length}; restore or remove the file", null),
+    };
+
+    /// <summary>A file's bytes; null when it is not there. An <see cref="UnreadableException"/> when it has more than <paramref name="most"/>.</summary>
+    public static byte[]? Bytes(string path, long most) => LengthOf(path) is not { } length ? null
+        : length <= most ? Read(path, () => File.ReadAllBytes(path))
+        : throw Unreadable(path, $"expected at most {most} bytes, got {length}; restore or remove the file", null);
 
     /// <summary>The paths of the files of a folder, in no order; none when the folder is not there.</summary>
     public static IEnumerable<string> FilesIn(string folder) => In(folder, Directory.EnumerateFiles);
@@ -66,9 +89,39 @@ internal static partial class Disk
     /// <summary>The paths of the folders of a folder, in no order; none when the folder is not there.</summary>
     public static IEnumerable<string> FoldersIn(string folder) => In(folder, Directory.EnumerateDirectories);
 
-    /// <summary>The paths of the files of this name in a folder and in all folders below it; none when the folder is not there.</summary>
+    /// <summary>The paths of the files of this name in a folder and in all folders below it, no symbolic links; none when the folder is not there.</summary>
     public static IEnumerable<string> FilesBelow(string folder, string name) =>
-        In(folder, path => Directory.EnumerateFiles(path, name, SearchOption.AllDirectories));
+        In(folder, path => Directory.EnumerateFiles(path, name, Below));
+
+    /// <summary>
+    /// Whether a walk that began at <paramref name="top"/> goes into a folder: a symbolic link is followed where the path to it has none,
+    /// so that links in a ring, or two that each lead to their own parent (2^40 paths, path_resolution(7)), end a walk after one turn.
+    /// </summary>
+    public static bool IsWalked(string folder, string top)
+    {
+        if (!IsLink(folder)) return true;
+        while ((folder = Path.GetDirectoryName(folder)!).Length > top.Length)
+        {
+            if (IsLink(folder)) return false;
+        }
+        return true;
+    }
+
+    /// <summary>
+    /// Whether the name is a symbolic link's, wherever that leads. What the gateway writes over or appends to must be none: the bytes would
+    /// go to a file outside the volume.
+    /// </summary>
+    public static bool IsLink(string path)
+    {
+        const int NoFollow = 0x100; // AT_SYMLINK_NOFOLLOW
+        return Facts(Cwd, path, NoFollow).Error == Special;
+    }
+
+    /// <summary>Removes a symbolic link in the place of a file that is about to be written.</summary>
+    public static void RemoveLink(string path)
+    {
+        if (IsLink(path)) File.Delete(path);
+    }
 
     private static IEnumerable<string> In(string folder, Func<string, IEnumerable<string>> list)
     {
@@ -103,12 +156,13 @@ internal static partial class Disk
         // struct statx has the same layout on every architecture (statx(2)).
         const int Size = 256, Links = 0x10, Mode = 0x1C, Bytes = 0x28, Modified = 0x70;
         const uint Wanted = 0x1 | 0x4 | 0x40 | 0x200; // STATX_TYPE, STATX_NLINK, STATX_MTIME, STATX_SIZE
-        const int Kind = 0xF000, Folder = 0x4000; // S_IFMT, S_IFDIR
+        const int Kind = 0xF000, Folder = 0x4000, File = 0x8000; // S_IFMT, S_IFDIR, S_IFREG
         var found = stackalloc byte[Size];
         if (StatX(folder, path, flags, Wanted, found) != 0) return (default, Marshal.GetLastPInvokeError());
         var written = DateTimeOffset.FromUnixTimeSeconds(*(long*)(found + Modified))
             .AddTicks(*(uint*)(found + Modified + sizeof(long)) / TimeSpan.NanosecondsPerTick);
-        return (new((*(ushort*)(found + Mode) & Kind) == Folder, *(long*)(found + Bytes), *(uint*)(found + Links), written), 0);
+        var kind = *(ushort*)(found + Mode) & Kind;
+        return (new(kind == Folder, *(long*)(found + Bytes), *(uint*)(found + Links), written), kind is Folder or File ? 0 : Special);
     }
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

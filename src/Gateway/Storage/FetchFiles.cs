@@ -46,6 +46,8 @@ internal sealed class FetchFiles(string folder, Volume volume)
     // Where bytes were written ahead, only those that the plan counts are contiguous.
     private long LeftBehind(Digest digest)
     {
+        Disk.RemoveLink(PartOf(digest));
+        Disk.RemoveLink(PlanOf(digest));
         var left = Disk.LengthOf(PartOf(digest)) ?? 0;
         var plan = PlanOf(digest);
         if (Disk.Text(plan) is not { } noted) return left;

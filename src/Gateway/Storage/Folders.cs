@@ -156,7 +156,7 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
     private void WriteNumber(string path, long number)
     {
         var digits = System.Text.Encoding.ASCII.GetBytes(number.ToString("D20", CultureInfo.InvariantCulture));
-        if (Disk.LengthOf(path) == digits.Length)
+        if (Disk.LengthOf(path) == digits.Length && !Disk.IsLink(path))
         {
             using var kept = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
             RandomAccess.Write(kept, digits, 0);

@@ -110,6 +110,7 @@ internal sealed class Journal : IDisposable
     {
         Directory.CreateDirectory(_folder);
         var path = Path.Combine(_folder, sequence.ToString("D20", CultureInfo.InvariantCulture) + ".log");
+        Disk.RemoveLink(path);
         var segment = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
         try
         {
@@ -143,7 +144,7 @@ internal sealed class Journal : IDisposable
         var segments = Segments(folder);
         for (var i = 0; i < segments.Length; i++)
         {
-            var bytes = File.ReadAllBytes(segments[i]);
+            var bytes = BytesOf(segments[i]);
             var offset = 0;
             long last = 0;
             while (TryReadRecord(bytes, offset, out var record, out var next, out _))
@@ -162,7 +163,9 @@ internal sealed class Journal : IDisposable
     /// Whether a segment was begun by a start that had read no further than this: then what it could not read had never been acknowledged.
     /// </summary>
     private static bool Follows(string segment, long last) =>
-        TryReadRecord(File.ReadAllBytes(segment), 0, out _, out _, out var durable) && durable <= last;
+        TryReadRecord(BytesOf(segment), 0, out _, out _, out var durable) && durable <= last;
+
+    private static byte[] BytesOf(string segment) => Disk.Bytes(segment, Array.MaxLength) ?? [];
 
     /// <summary>Whether a record behind this place was written after what stood here had been acknowledged.</summary>
     private static bool AcknowledgedAfter(byte[] bytes, int offset, long last)

@@ -46,6 +46,8 @@ internal sealed class Ledger
             try
             {
                 if (_length + line.Length > SegmentBytes) Turn();
+                Disk.RemoveLink(PathOf(_segment));
+                _ = Disk.HasFile(PathOf(_segment)); // throws for what is no file and could block
                 using var file = File.OpenHandle(PathOf(_segment), FileMode.OpenOrCreate, FileAccess.Write);
                 RandomAccess.Write(file, line, _length);
                 Note(id, new(_segment, _length + id.Length + 1, record.Length));
@@ -66,7 +68,8 @@ internal sealed class Ledger
             if (!_places.TryGetValue(id, out var place)) return null;
             try
             {
-                using var file = File.OpenHandle(PathOf(place.Segment));
+                using var file = Disk.Open(PathOf(place.Segment));
+                if (file is null) return null;
                 var bytes = new byte[place.Length];
                 return RandomAccess.Read(file, bytes, place.Offset) == bytes.Length ? bytes : null;
             }
@@ -93,7 +96,7 @@ internal sealed class Ledger
     {
         Drop(segment - Segments);
         (_segment, _length) = (segment, 0);
-        var bytes = File.ReadAllBytes(PathOf(segment));
+        var bytes = Disk.Bytes(PathOf(segment), 2 * SegmentBytes) ?? [];
         for (var at = 0; at < bytes.Length;)
         {
             var end = Array.IndexOf(bytes, (byte)'\n', at);

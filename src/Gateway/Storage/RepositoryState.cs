@@ -13,6 +13,10 @@ internal sealed class RepositoryState
     private readonly Dictionary<TagName, TagState> _live = [];
     private List<string>? _sorted;
 
+    // What changed while the names of all tags are read, and whether the tag is bound: put right when they are all there.
+    private Dictionary<string, bool> _changed = [];
+    private Task? _reading;
+
     private Task? _scan;
     private long _additions;
 
@@ -71,9 +75,7 @@ internal sealed class RepositoryState
         lock (_lock)
         {
             _live[tag] = state;
-            if (_sorted is null) return;
-            var at = _sorted.BinarySearch(tag.Value, StringComparer.Ordinal);
-            if (at < 0) _sorted.Insert(~at, tag.Value);
+            List(tag.Value, isBound: true);
         }
     }
 
@@ -82,10 +84,20 @@ internal sealed class RepositoryState
         lock (_lock)
         {
             _live.Remove(tag);
-            if (_sorted is null) return;
-            var at = _sorted.BinarySearch(tag.Value, StringComparer.Ordinal);
-            if (at >= 0) _sorted.RemoveAt(at);
+            List(tag.Value, isBound: false);
         }
+    }
+
+    private void List(string tag, bool isBound)
+    {
+        if (_sorted is null)
+        {
+            if (_reading is not null) _changed[tag] = isBound;
+            return;
+        }
+        var at = _sorted.BinarySearch(tag, StringComparer.Ordinal);
+        if (isBound && at < 0) _sorted.Insert(~at, tag);
+        if (!isBound && at >= 0) _sorted.RemoveAt(at);
     }
 
     /// <summary>The tags that this process knows to be bound to a manifest.</summary>
@@ -94,20 +106,47 @@ internal sealed class RepositoryState
         lock (_lock) return [.. _live.Where(t => t.Value.Live == digest).Select(t => t.Key)];
     }
 
-    /// <summary>A page of the tags; <paramref name="load"/> reads all names on first use.</summary>
-    public Page<TagName> TagsAfter(string? last, int count, Func<IEnumerable<string>> load)
+    /// <summary>
+    /// A page of the tags; <paramref name="load"/> reads all names on first use. All who ask meanwhile wait for one reading, and for no
+    /// lock: a million tags take a minute from a cold disk, in which the tags are pulled and pushed as ever.
+    /// </summary>
+    public async ValueTask<Page<TagName>> TagsAfterAsync(
+        string? last, int count, Func<IEnumerable<string>> load, CancellationToken cancellationToken)
     {
+        while (true)
+        {
+            Task reading;
+            lock (_lock)
+            {
+                if (_sorted is not null) return PageOf(_sorted, last, count);
+                if (_reading is not { IsFaulted: false })
+                {
+                    _changed = [];
+                    _reading = Task.Run(() => ReadNames(load), CancellationToken.None);
+                }
+                reading = _reading;
+            }
+            await reading.WaitAsync(cancellationToken);
+        }
+    }
+
+    private void ReadNames(Func<IEnumerable<string>> load)
+    {
+        List<string> names = [.. load()];
+        names.Sort(StringComparer.Ordinal);
         lock (_lock)
         {
-            if (_sorted is null)
-            {
-                _sorted = [.. load()];
-                _sorted.Sort(StringComparer.Ordinal);
-            }
-            var start = last is null ? 0 : _sorted.BinarySearch(last, StringComparer.Ordinal) is var at && at >= 0 ? at + 1 : ~at;
-            var names = _sorted.Skip(start).Take(count).Select(t => TagName.Parse(t)).ToArray();
-            return new(names, start + names.Length < _sorted.Count);
+            _sorted = names;
+            foreach (var (tag, isBound) in _changed) List(tag, isBound);
+            _changed = [];
         }
+    }
+
+    private static Page<TagName> PageOf(List<string> sorted, string? last, int count)
+    {
+        var start = last is null ? 0 : sorted.BinarySearch(last, StringComparer.Ordinal) is var at && at >= 0 ? at + 1 : ~at;
+        var names = sorted.Skip(start).Take(count).Select(t => TagName.Parse(t)).ToArray();
+        return new(names, start + names.Length < sorted.Count);
     }
 }
 

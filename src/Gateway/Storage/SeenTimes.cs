@@ -29,10 +29,18 @@ internal sealed class SeenTimes
             _times ??= Read(file);
             if (_times.ContainsKey(digest) && !again) return;
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            if (Disk.IsLink(file)) ReplaceLink(file);
             // A line break on both sides: what a power cut left of the line before stays a line of its own.
             File.AppendAllText(file, $"\n{digest} {UnixTime.Format(at)}\n", Encoding.ASCII);
             _times[digest] = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds());
         }
+    }
+
+    // What is appended must not go out of the volume.
+    private static void ReplaceLink(string file)
+    {
+        File.Copy(file, $"{file}.new", overwrite: true);
+        File.Move($"{file}.new", file, overwrite: true);
     }
 
     private static Dictionary<Digest, DateTimeOffset> Read(string file)

@@ -188,12 +188,12 @@ internal sealed class StoredRepository(Volume volume, Root root, string path) : 
         return [.. text.Split('\n').Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
     }
 
-    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
+    public async ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
-        var page = _state.TagsAfter(last, count, TagNames);
-        return ValueTask.FromResult<Result<Page<TagName>>>(page.Items.Count > 0 || Exists
+        var page = await _state.TagsAfterAsync(last, count, TagNames, cancellationToken);
+        return page.Items.Count > 0 || Exists
             ? new Result<Page<TagName>>.Found(page, Provenance.Hit)
-            : new Result<Page<TagName>>.Absent(Provenance.Local));
+            : new Result<Page<TagName>>.Absent(Provenance.Local);
     }
 
     /// <summary>Whether the repository has, or has had, a manifest.</summary>

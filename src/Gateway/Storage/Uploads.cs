@@ -18,6 +18,9 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>Sessions whose hash stays in memory; of the others it is made again from the file.</summary>
     private const int MaxInMemory = 1024;
 
+    /// <summary>Most bytes of a note: a name of 255 characters, an actor of a token's longest subject, each escaped. Chosen.</summary>
+    private const int MaxNoteBytes = 64 * 1024;
+
     /// <summary>
     /// How long a request waits for an earlier one that is completing the session: the time of a flush, and of hashing anew by sha512.
     /// </summary>
@@ -42,17 +45,31 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>Removes sessions that are too old and files of none; the first time, counts what an earlier process left.</summary>
     public void Sweep()
     {
-        var oldest = clock.GetUtcNow() - _limits.Idle;
+        UnreadableException? unreadable = null;
         foreach (var file in Disk.FilesIn(folder))
         {
-            var id = Path.GetFileNameWithoutExtension(file);
-            var (note, data) = (Disk.Find(NoteFile(id)), Disk.Find(Data(id)));
-            // One that is being opened has its note before its data.
-            var isYoung = Disk.Find(file)?.Written > clock.GetUtcNow().AddMinutes(-1);
-            if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) End(id);
-            else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
+            try
+            {
+                Sweep(file, clock.GetUtcNow() - _limits.Idle);
+            }
+            catch (UnreadableException e)
+            {
+                // It keeps no other session from being removed.
+                unreadable = e;
+            }
         }
         _counted = true;
+        if (unreadable is not null) throw unreadable;
+    }
+
+    private void Sweep(string file, DateTimeOffset oldest)
+    {
+        var id = Path.GetFileNameWithoutExtension(file);
+        var (note, data) = (Disk.Find(NoteFile(id)), Disk.Find(Data(id)));
+        // One that is being opened has its note before its data.
+        var isYoung = Disk.Find(file)?.Written > clock.GetUtcNow().AddMinutes(-1);
+        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) End(id);
+        else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
     }
 
     public async ValueTask<Upload> OpenAsync(
@@ -94,7 +111,7 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         if (!IsId(id)) return null;
         var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
         if (session is null || session.Note.Repository != repository) return null;
-        if (Disk.LengthOf(Data(id)) is not { } length) return null;
+        if (Disk.LengthOf(Data(id)) is not { } length || Disk.IsLink(Data(id))) return null;
         Remember(session);
         return new(this, session, length);
     }
@@ -142,9 +159,10 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(NoteFile(id)), UploadNoteJson.Default.UploadNote);
+            if (Disk.Bytes(NoteFile(id), MaxNoteBytes) is not { } note) return null;
+            return JsonSerializer.Deserialize(note, UploadNoteJson.Default.UploadNote);
         }
-        catch (Exception e) when (e is FileNotFoundException or JsonException)
+        catch (JsonException)
         {
             return null;
         }

@@ -97,6 +97,23 @@ public sealed class UnreadableVolumeTests
         Assert.Equal("gateway; hit", GatewayRig.Header(again, "Cache-Status"));
     }
 
+    [Fact]
+    public async Task Client_whose_upload_fails_is_told_why_and_not_where_the_storage_is()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        await rig.StopAsync();
+        File.Delete($"{rig.Storage}/gateway/lock");
+        Directory.CreateDirectory($"{rig.Storage}/gateway/lock");
+        await rig.StartAgainAsync();
+
+        using var answer = await rig.SendAsync("POST", "/v2/team/app/blobs/uploads/");
+
+        Assert.Equal(503, (int)answer.StatusCode);
+        var body = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(rig.Storage, body, StringComparison.Ordinal);
+        Assert.Contains("the volume took no writes when the gateway started (Access to the path '(storage)/gateway/lock' is denied", body, StringComparison.Ordinal);
+    }
+
     /// <summary>A symbolic link to itself in the place of a folder, until it is disposed.</summary>
     private sealed class Unreadable : IDisposable
     {
