@@ -78,7 +78,9 @@ internal static partial class Disk
         var length => throw Unreadable(path, $"expected at most {MaxTextBytes} bytes, got {length}; restore or remove the file", null),
     };
 
-    /// <summary>A file's bytes; null when it is not there. An <see cref="UnreadableException"/> when it has more than <paramref name="most"/>.</summary>
+    /// <summary>
+    /// A file's bytes; null when it is not there. An <see cref="UnreadableException"/> when it has more than <paramref name="most"/>.
+    /// </summary>
     public static byte[]? Bytes(string path, long most) => LengthOf(path) is not { } length ? null
         : length <= most ? Read(path, () => File.ReadAllBytes(path))
         : throw Unreadable(path, $"expected at most {most} bytes, got {length}; restore or remove the file", null);
@@ -89,7 +91,9 @@ internal static partial class Disk
     /// <summary>The paths of the folders of a folder, in no order; none when the folder is not there.</summary>
     public static IEnumerable<string> FoldersIn(string folder) => In(folder, Directory.EnumerateDirectories);
 
-    /// <summary>The paths of the files of this name in a folder and in all folders below it, no symbolic links; none when the folder is not there.</summary>
+    /// <summary>
+    /// The paths of the files of this name in a folder and in all folders below it, no symbolic links; none when the folder is not there.
+    /// </summary>
     public static IEnumerable<string> FilesBelow(string folder, string name) =>
         In(folder, path => Directory.EnumerateFiles(path, name, Below));
 

@@ -7,8 +7,8 @@ using Xunit;
 namespace Gateway.Tests.Storage;
 
 /// <summary>
-/// What an operator's mistake or another process leaves in the storage folder: named pipes, devices, files without end, symbolic links. None
-/// of them blocks, fills memory, or leads what is written out of the folder.
+/// What an operator's mistake or another process leaves in the storage folder: named pipes, devices, files without end, symbolic links.
+/// None of them blocks, fills memory, or leads what is written out of the folder.
 /// </summary>
 public sealed class PlantedFilesTests : IAsyncLifetime
 {
@@ -62,8 +62,8 @@ public sealed class PlantedFilesTests : IAsyncLifetime
         var link = $"{_outside}/zero";
         File.CreateSymbolicLink(link, "/dev/zero");
 
-        Assert.Contains("expected at most 268435456 bytes, got 1099511627776", Assert.Throws<UnreadableException>(() => Disk.Text(file)).Message,
-            StringComparison.Ordinal);
+        var failure = Assert.Throws<UnreadableException>(() => Disk.Text(file));
+        Assert.Contains("expected at most 268435456 bytes, got 1099511627776", failure.Message, StringComparison.Ordinal);
         Assert.Throws<UnreadableException>(() => Disk.Bytes(file, 64));
         Assert.Throws<UnreadableException>(() => Disk.Text(link));
     }
