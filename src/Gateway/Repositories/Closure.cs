@@ -22,6 +22,7 @@ internal sealed class Closure
     private readonly Dictionary<Digest, long> _versions = [];
     private readonly Dictionary<TagName, Digest> _bound = [];
     private readonly HashSet<Digest> _configsRead = [];
+    private readonly bool _whole;
     private ImmutableDictionary<Digest, ImageConfig> _configs = ImmutableDictionary<Digest, ImageConfig>.Empty;
     private PolicyFacts _facts = PolicyFacts.None;
     private FactKinds _known;
@@ -29,9 +30,10 @@ internal sealed class Closure
 
     private Closure(
         IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
-        TimeProvider clock)
+        bool whole, TimeProvider clock)
     {
         (_backing, _bindings, Manifest, _engine, _contents, _clock) = (backing, bindings, manifest, engine, contents, clock);
+        _whole = whole;
         _reader = new(backing, brought, clock);
         (Canonical, Now) = (CanonicalOf(manifest), clock.GetUtcNow());
     }
@@ -74,11 +76,12 @@ internal sealed class Closure
 
     /// <param name="bindings">Whose tags are asked about: another than where the manifest is when it is promoted.</param>
     /// <param name="brought">Evidence that is not stored yet, and counts all the same.</param>
+    /// <param name="whole">Whether a manifest below the index that the upstream alone has is read too.</param>
     public static async ValueTask<Closure> ReadAsync(
         IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
-        TimeProvider clock, CancellationToken cancellationToken)
+        bool whole, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var closure = new Closure(backing, bindings, manifest, engine, contents, brought, clock);
+        var closure = new Closure(backing, bindings, manifest, engine, contents, brought, whole, clock);
         closure.NoteVersion(manifest.Digest);
         if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
@@ -237,7 +240,7 @@ internal sealed class Closure
             foreach (var child in level.SelectMany(m => m.Children).Where(c => seen.Add(c.Digest)))
             {
                 if (found.Count > _engine.Limits.MaxDescriptors) return found.ToImmutable();
-                if (await StoredAsync(child.Digest, cancellationToken) is not { } stored) continue;
+                if (await BelowAsync(child.Digest, cancellationToken) is not { } stored) continue;
                 found.Add((child.Digest, stored.Manifest));
                 if (stored.Manifest.IsIndex) below.Add(stored.Manifest);
             }
@@ -245,6 +248,10 @@ internal sealed class Closure
         }
         return found.ToImmutable();
     }
+
+    private async ValueTask<StoredManifest?> BelowAsync(Digest digest, CancellationToken cancellationToken) => !_whole
+        ? await StoredAsync(digest, cancellationToken)
+        : await _backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var read } ? read : null;
 
     private ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken) =>
         StoredAsync(_backing, digest, cancellationToken);

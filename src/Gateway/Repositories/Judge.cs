@@ -96,7 +96,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         CancellationToken cancellationToken, string account = UnpackingTurns.Pulls)
     {
         if (engine.AdmitsEverything) return new(Admitted, Admitted, [.. tags.Select(t => (t, Admitted))], []);
-        var closure = await ReadAsync(backing, manifest, null, cancellationToken);
+        var closure = await ReadAsync(backing, manifest, null, cancellationToken, whole: stage is Stage.Push or Stage.Promote);
         closure.Account = account;
         return await OfArrivalAsync(closure, name, stage, tags, cancellationToken);
     }
@@ -153,9 +153,14 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     }
 
     /// <summary>Reads what is judged.</summary>
+    /// <param name="whole">
+    /// Whether a manifest below an index that an upstream alone has is read too: for what somebody pushes or promotes. Below an upstream's
+    /// own index each is judged when it comes.
+    /// </param>
     public ValueTask<Closure> ReadAsync(
-        IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null) =>
-        Closure.ReadAsync(backing, bindings ?? backing, manifest, engine, _contents, brought, clock, cancellationToken);
+        IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null,
+        bool whole = false) =>
+        Closure.ReadAsync(backing, bindings ?? backing, manifest, engine, _contents, brought, whole, clock, cancellationToken);
 
     /// <summary>Asks one question.</summary>
     public async ValueTask<Verdict> AskAsync(

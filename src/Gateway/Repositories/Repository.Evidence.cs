@@ -72,7 +72,7 @@ internal sealed partial class Repository
     private async ValueTask<Review> ReviewAsync(
         Review review, StoredManifest manifest, TagOffer[] offers, Brought brought, CancellationToken cancellationToken)
     {
-        var closure = await judge.ReadAsync(backing, manifest, brought, cancellationToken);
+        var closure = await judge.ReadAsync(backing, manifest, brought, cancellationToken, whole: true);
         var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Push, [.. offers.Select(o => o.Tag)], cancellationToken);
         var passed = offers.Where((_, i) => arrival.Tags[i].Verdict.Admits).ToArray();
         var operations = new List<Operation>();

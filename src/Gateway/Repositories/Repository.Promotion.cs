@@ -111,7 +111,7 @@ internal sealed partial class Repository
                 moved.DistinctBy(m => m.Item1.Digest).ToList(),
                 await judge.OfArrivalAsync(backing, Name, manifest, Stage.Promote, [tag], cancellationToken));
         }
-        var closure = await judge.ReadAsync(source.Backing, manifest, null, cancellationToken, bindings: backing);
+        var closure = await judge.ReadAsync(source.Backing, manifest, null, cancellationToken, bindings: backing, whole: true);
         closure.EvidenceFrom = source.Name;
         var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Promote, [tag], cancellationToken);
         foreach (var (digest, _) in closure.Descendants) moved.AddRange(await source.StoredAsync(digest, default, cancellationToken));

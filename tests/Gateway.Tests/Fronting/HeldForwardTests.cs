@@ -149,4 +149,21 @@ public sealed class HeldForwardTests
         Assert.StartsWith("Absent", await rig.SeenAsync(Pusher, "v1"), StringComparison.Ordinal);
         Assert.Empty(rig.Staged.Offers());
     }
+
+    [Fact]
+    public async Task Pushed_index_is_refused_for_an_image_that_the_upstream_alone_has()
+    {
+        await using var rig = await FrontedRig.StartAsync(_ => new()
+        {
+            Default = Outcome.Allow,
+            Rules = [new() { Id = "few", Kinds = [ManifestKind.Image], Require = new() { Limits = new() { MaxLayers = 0 } } }],
+        });
+        var there = rig.Hub.AddImage(FrontedRig.Name, null, [1, 2, 3]);
+        var bytes = GateRig.Index(new Descriptor(MediaTypes.OciManifest, Digest.Parse(there.Digest), there.Manifest.Length));
+
+        var answer = await GateRig.PutAsync(rig.Gate, "all", bytes, MediaTypes.OciIndex, FrontedRig.Pusher);
+
+        Assert.IsNotType<Answer<PushedManifest>.Found>(answer);
+        Assert.Null(rig.There("all"));
+    }
 }
