@@ -97,6 +97,10 @@ internal sealed class HoldRig : IAsyncDisposable
     public Repository At(string name, TimeProvider? clock = null) =>
         Router(clock).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
 
+    /// <summary>A repository of its own over this backing, under the policy in force.</summary>
+    public Repository Over(string name, IBacking backing) => new(
+        RepositoryName.Parse(name), backing, new(new(Policy), new(Volume.Ledger), Clock), Volume, new(), takesPushes: true, Clock);
+
     /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Asker asker) =>
         [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Page.Items.Select(static name => name.Value)];

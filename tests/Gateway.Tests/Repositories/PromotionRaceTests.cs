@@ -6,13 +6,15 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What happens in the middle of a promotion, at each moment at which it looks at the clock: the same in every run.</summary>
+/// <summary>
+/// What happens in the middle of a promotion, before each call that it makes to a repository's backing: the same in every run.
+/// </summary>
 public sealed class PromotionRaceTests : IAsyncLifetime
 {
     private static readonly TagName V1 = TagName.Parse("v1");
 
-    // More often than a promotion looks at the clock.
-    private const int Moments = 12;
+    // More often than a promotion calls a backing.
+    private const int Moments = 60;
 
     private HoldRig _rig = null!;
 
@@ -35,8 +37,30 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         return digest;
     }
 
-    private async Task<Answer<PushedManifest>> PromoteAsync(Digest digest, string to, TimeProvider? clock = null) =>
-        await _rig.At(to, clock).PromoteAsync(HoldRig.Pusher, Staging, HoldRig.Pusher, new(digest), V1, default);
+    private async Task<Answer<PushedManifest>> PromoteAsync(Digest digest, Repository to, Repository? from = null) =>
+        await to.PromoteAsync(HoldRig.Pusher, from ?? Staging, HoldRig.Pusher, new(digest), V1, default);
+
+    private (Repository Repository, InterruptingBacking Interruption) Interrupted(string name, int moment, Func<Task> interruption)
+    {
+        var (backing, proxy) = InterruptingBacking.Of(_rig.Volume.Kept(RepositoryName.Parse(name)), moment, interruption);
+        return (_rig.Over(name, backing), proxy);
+    }
+
+    /// <summary>
+    /// Tries a race at every call that a promotion makes: the last one that is tried is not interrupted. Without several different calls
+    /// among them, and the one that commits, it would not be a race.
+    /// </summary>
+    private static async Task AtEveryMomentAsync(int atLeast, Func<int, Task<string?>> tryAsync, params string[] needed)
+    {
+        var calls = new List<string>();
+        while (await tryAsync(calls.Count + 1) is { } call)
+        {
+            calls.Add(call);
+            Assert.True(calls.Count < Moments, $"expected fewer than {Moments} calls, got {string.Join(", ", calls)}");
+        }
+        Assert.True(calls.Count >= atLeast, $"expected at least {atLeast} interrupted calls, got {string.Join(", ", calls)}");
+        foreach (var call in needed) Assert.Contains(call, calls);
+    }
 
     private async Task<Digest> LiveAsync(string name) =>
         await _rig.At(name).GetManifestAsync(HoldRig.Puller, new(V1), default) is Answer<StoredManifest>.Found found
@@ -48,21 +72,22 @@ public sealed class PromotionRaceTests : IAsyncLifetime
     {
         _rig.Reload(_rig.Policy! with { Rules = [.. _rig.Policy.Rules, Immutable] });
         var (one, two) = (await SignedAsync("one"), await SignedAsync("two"));
-        var interrupted = 0;
-        for (var moment = 1; moment <= Moments; moment++)
-        {
-            var to = $"prod/app{moment}";
-            Answer<PushedManifest>? between = null;
-            var clock = new InterruptingClock(_rig.Clock, moment, async () => between = await PromoteAsync(two, to));
-            var answer = await PromoteAsync(one, to, clock);
-            if (!clock.HasInterrupted) continue;
-            interrupted++;
-            Assert.IsType<Answer<PushedManifest>.Found>(between);
-            var refused = Assert.IsType<Answer<PushedManifest>.Refused>(answer);
-            Assert.Contains(refused.Decision.Verdict.Reasons, static r => r.Code == ReasonCodes.TagImmutable);
-            Assert.Equal(two, await LiveAsync(to));
-        }
-        Assert.InRange(interrupted, 1, Moments);
+        await AtEveryMomentAsync(
+            4,
+            async moment =>
+            {
+                var name = $"prod/app{moment}";
+                Answer<PushedManifest>? between = null;
+                var (to, interruption) = Interrupted(name, moment, async () => between = await PromoteAsync(two, _rig.At(name)));
+                var answer = await PromoteAsync(one, to);
+                if (interruption.Interrupted is not { } call) return null;
+                Assert.IsType<Answer<PushedManifest>.Found>(between);
+                var refused = Assert.IsType<Answer<PushedManifest>.Refused>(answer);
+                Assert.Contains(refused.Decision.Verdict.Reasons, static r => r.Code == ReasonCodes.TagImmutable);
+                Assert.Equal(two, await LiveAsync(name));
+                return call;
+            },
+            nameof(IBacking.LiveOf), nameof(IBacking.CommitAsync));
     }
 
     [Fact]
@@ -70,44 +95,52 @@ public sealed class PromotionRaceTests : IAsyncLifetime
     {
         _rig.Reload(_rig.Policy! with { Rules = [Immutable] });
         var one = await SignedAsync("one");
-        for (var moment = 1; moment <= Moments; moment++)
-        {
-            var to = $"prod/app{moment}";
-            Digest pushed = default;
-            var clock = new InterruptingClock(
-                _rig.Clock, moment, async () => (pushed, _) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
-            var answer = await PromoteAsync(one, to, clock);
-            if (clock.HasInterrupted) Assert.IsType<Answer<PushedManifest>.Refused>(answer);
-            Assert.Equal(clock.HasInterrupted ? pushed : one, await LiveAsync(to));
-        }
+        await AtEveryMomentAsync(
+            4,
+            async moment =>
+            {
+                var name = $"prod/app{moment}";
+                Digest pushed = default;
+                var (to, interruption) = Interrupted(
+                    name, moment, async () => (pushed, _) = await _rig.PushAsync("v1", "pushed", _rig.At(name)));
+                var answer = await PromoteAsync(one, to);
+                if (interruption.Interrupted is not null) Assert.IsType<Answer<PushedManifest>.Refused>(answer);
+                Assert.Equal(interruption.Interrupted is not null ? pushed : one, await LiveAsync(name));
+                return interruption.Interrupted;
+            },
+            nameof(IBacking.CommitAsync));
     }
 
     [Fact]
     public async Task A_push_to_a_protected_tag_in_the_middle_of_a_promotion_is_refused_and_changes_nothing()
     {
         var one = await SignedAsync("one");
-        for (var moment = 1; moment <= Moments; moment++)
-        {
-            var to = $"prod/app{moment}";
-            Answer<PushedManifest>? pushed = null;
-            var clock = new InterruptingClock(
-                _rig.Clock, moment, async () => (_, pushed) = await _rig.PushAsync("v1", "pushed", _rig.At(to)));
-            Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(one, to, clock));
-            if (clock.HasInterrupted) Assert.IsType<Answer<PushedManifest>.Refused>(pushed);
-            Assert.Equal(one, await LiveAsync(to));
-        }
+        await AtEveryMomentAsync(
+            3,
+            async moment =>
+            {
+                var name = $"prod/app{moment}";
+                Answer<PushedManifest>? pushed = null;
+                var (to, interruption) = Interrupted(
+                    name, moment, async () => (_, pushed) = await _rig.PushAsync("v1", "pushed", _rig.At(name)));
+                Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(one, to));
+                if (interruption.Interrupted is not null) Assert.IsType<Answer<PushedManifest>.Refused>(pushed);
+                Assert.Equal(one, await LiveAsync(name));
+                return interruption.Interrupted;
+            },
+            nameof(IBacking.CommitAsync));
     }
 
     [Fact]
     public async Task A_signature_that_is_deleted_in_the_middle_is_promoted_with_the_image_or_nothing_is()
     {
-        for (var moment = 1; moment <= Moments; moment++)
+        await AtEveryMomentAsync(4, async moment =>
         {
             var (digest, to) = (await SignedAsync($"image {moment}"), $"prod/app{moment}");
             var signature = Assert.Single(EvidenceNotes.List(_rig.Volume.Kept(Staging.Name), digest));
-            var clock = new InterruptingClock(
-                _rig.Clock, moment, async () => await Staging.DeleteManifestAsync(HoldRig.Pusher, new(signature), default));
-            var answer = await PromoteAsync(digest, to, clock);
+            var (from, interruption) = Interrupted(
+                Staging.Name.Value, moment, async () => await Staging.DeleteManifestAsync(HoldRig.Pusher, new(signature), default));
+            var answer = await PromoteAsync(digest, _rig.At(to), from);
             var here = EvidenceNotes.List(_rig.Volume.Kept(RepositoryName.Parse(to)), digest).ToArray();
             if (answer is Answer<PushedManifest>.Found)
             {
@@ -122,6 +155,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
                     static r => r.Code == ReasonCodes.SigNone);
                 Assert.Equal(default, await LiveAsync(to));
             }
-        }
+            return interruption.Interrupted;
+        });
     }
 }
