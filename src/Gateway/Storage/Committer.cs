@@ -128,8 +128,9 @@ internal sealed class Committer : IAsyncDisposable
             _journal.Forget();
             if (e is not (IOException or UnauthorizedAccessException))
             {
+                const string remedy = "nothing is written until the gateway is restarted";
                 _volume.Durability.EndWrites(
-                    $"a change failed unexpectedly ({e.Message}); nothing is written until the gateway is restarted");
+                    $"a change failed unexpectedly; {remedy}", $"a change failed unexpectedly ({e.Message}); {remedy}");
             }
             else if (_volume.Durability.Ended is null) _volume.Doubt();
             Log.CommitFailed(_volume.Logger, e);
@@ -217,7 +218,8 @@ internal sealed class Committer : IAsyncDisposable
         }
     }
 
-    private static StoreReadOnlyException Unwritten(Exception? why) => new($"the volume could not be written: {why?.Message}", why);
+    private static StoreReadOnlyException Unwritten(Exception? why) =>
+        new($"the volume could not be written{(why is null ? "" : $": {Disk.WhyOf(why)}")}", why);
 
     private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime != Lifetime.Cached;
 

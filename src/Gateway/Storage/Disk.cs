@@ -29,6 +29,7 @@ internal static partial class Disk
     private const int NoFolder = 20; // ENOTDIR: a parent of the path is a file
     private const int Cwd = -100; // AT_FDCWD
     private const int Special = -1; // no error of the system's: neither a file nor a folder
+    private const int MaxErrno = 4096; // MAX_ERRNO, include/linux/err.h
 
     private static readonly EnumerationOptions Below = new()
     {
@@ -154,6 +155,22 @@ internal static partial class Disk
     }
 
     private static UnreadableException Unreadable(string path, string why, Exception? inner) => new($"cannot read {path}: {why}", inner);
+
+    /// <summary>
+    /// Why an operation on files failed, in the system's words and without a path: fit for a client. The runtime's own messages name the
+    /// path, so they are for the log and for the operator.
+    /// </summary>
+    public static string WhyOf(Exception failure) => failure switch
+    {
+        StoreReadOnlyException => failure.Message,
+        // EACCES and EPERM; the runtime keeps the system's error as the cause.
+        UnauthorizedAccessException => failure.InnerException is { } cause ? WhyOf(cause) : "Permission denied",
+        FileNotFoundException or DirectoryNotFoundException => Marshal.GetPInvokeErrorMessage(NotThere),
+        UnreadableException { InnerException: { } cause } => WhyOf(cause),
+        // On Linux the runtime gives an IOException the system's error number (errno) as its result.
+        IOException { HResult: > 0 and < MaxErrno and var error } => Marshal.GetPInvokeErrorMessage(error),
+        _ => "the gateway's log has the reason",
+    };
 
     private static unsafe (FileFacts Facts, int Error) Facts(int folder, string path, int flags)
     {

@@ -22,7 +22,11 @@ internal sealed partial class Durability : IDisposable
 
     // Open from the start: syncfs(2) reports errors since the descriptor was opened, and one opened later can miss those before it.
     private readonly SafeFileHandle _folder;
-    private string? _ended;
+    private Stop? _ended;
+
+    /// <param name="Why">In one line fit for a client.</param>
+    /// <param name="Details">The same with paths, for the operator.</param>
+    private sealed record Stop(string Why, string Details);
 
     private delegate int Call(SafeFileHandle file);
 
@@ -39,10 +43,15 @@ internal sealed partial class Durability : IDisposable
     /// Why nothing is written any more, in one line fit for a client; null while writes are taken. Once set it stays until the volume is
     /// opened again.
     /// </summary>
-    public string? Ended => Volatile.Read(ref _ended);
+    public string? Ended => Volatile.Read(ref _ended)?.Why;
+
+    /// <summary>The same as <see cref="Ended"/> for the operator: it may name paths.</summary>
+    public string? EndedDetails => Volatile.Read(ref _ended)?.Details;
 
     /// <summary>Ends all writes; the first reason is kept.</summary>
-    public void EndWrites(string why) => Interlocked.CompareExchange(ref _ended, why, null);
+    /// <param name="why">In one line fit for a client.</param>
+    /// <param name="details">The same with paths, for the operator; null where there are none.</param>
+    public void EndWrites(string why, string? details = null) => Interlocked.CompareExchange(ref _ended, new(why, details ?? why), null);
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when writes have ended.</summary>
     public void CheckWrites()

@@ -87,11 +87,13 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException && WasUsed)
         {
-            Durability.EndWrites(
-                $"the volume took no writes when the gateway started ({e.Message}); make it writable and restart the gateway");
-            Log.OpenedWithoutWrites(Logger, Durability.Ended!);
+            Durability.EndWrites(WhyNot(Disk.WhyOf(e)), WhyNot(e.Message));
+            Log.OpenedWithoutWrites(Logger, Durability.EndedDetails!);
         }
     }
+
+    private static string WhyNot(string why) =>
+        $"the volume took no writes when the gateway started ({why}); make it writable and restart the gateway";
 
     /// <summary>
     /// Takes the volume for this process, and removes what the last one left half done. Null where there is no lock and none can be made.

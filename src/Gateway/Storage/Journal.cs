@@ -50,7 +50,7 @@ internal sealed class Journal : IDisposable
         var whole = _batch.GetBuffer().AsSpan(start, (int)_batch.Length - start);
         // What could not be read back must not be acknowledged.
         if (whole.Length - HeaderLength > MaxPayload)
-            throw new IOException($"a change takes at most {MaxPayload} bytes in the journal, {whole.Length} came");
+            throw new StoreReadOnlyException($"expected a change of at most {MaxPayload} bytes, got {whole.Length}");
         BinaryPrimitives.WriteUInt32LittleEndian(whole, Magic);
         BinaryPrimitives.WriteInt32LittleEndian(whole[4..], whole.Length - HeaderLength);
         BinaryPrimitives.WriteInt64LittleEndian(whole[12..], _durable);

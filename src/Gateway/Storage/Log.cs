@@ -57,6 +57,9 @@ internal static partial class Log
     [LoggerMessage(2011, LogLevel.Error, "Volume opened without writes, pulls go on: {Reason}")]
     public static partial void OpenedWithoutWrites(ILogger logger, string reason);
 
+    [LoggerMessage(2013, LogLevel.Error, "Upload could not be written; the client was answered 503")]
+    public static partial void UploadNotWritten(ILogger logger, Exception exception);
+
     [LoggerMessage(2012, LogLevel.Warning, "Addresses of an upstream could not be noted; they are noted at a later start")]
     public static partial void OriginNotNoted(ILogger logger, Exception exception);
 }

@@ -102,8 +102,8 @@ internal sealed class Upload : IAsyncDisposable
         catch (IOException e)
         {
             // What lies behind the length is not the session's, and is written over by the next try.
-            _uploads.Doubt();
-            throw new StoreReadOnlyException($"the upload could not be written: {e.Message}", e);
+            _uploads.Doubt(e);
+            throw new StoreReadOnlyException($"the upload could not be written: {Disk.WhyOf(e)}", e);
         }
         _session.Hash.AppendData(bytes.Span);
         var before = _session.Length / Writeback;
@@ -135,7 +135,8 @@ internal sealed class Upload : IAsyncDisposable
         }
         catch (IOException e) when (e is not StoreReadOnlyException)
         {
-            throw new StoreReadOnlyException($"the upload could not be flushed: {e.Message}", e);
+            _uploads.Doubt(e);
+            throw new StoreReadOnlyException($"the upload could not be flushed: {Disk.WhyOf(e)}", e);
         }
         return Digest.FromHash(algorithm, hash);
     }

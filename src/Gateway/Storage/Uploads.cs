@@ -98,10 +98,10 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             // A client that hung up leaves no session behind.
             _open.Remove(session.Id);
             session.Dispose();
-            File.Delete(NoteFile(session.Id));
-            if (e is IOException) volume.Doubt();
-            if (e is IOException) throw new StoreReadOnlyException($"an upload session could not be opened: {e.Message}", e);
-            throw;
+            if (Disk.HasFile(NoteFile(session.Id))) File.Delete(NoteFile(session.Id));
+            if (e is not (IOException or UnauthorizedAccessException)) throw;
+            Doubt(e);
+            throw new StoreReadOnlyException($"an upload session could not be opened: {Disk.WhyOf(e)}", e);
         }
     }
 
@@ -205,8 +205,12 @@ internal sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         End(id);
     }
 
-    /// <summary>Notes that a write failed.</summary>
-    public void Doubt() => volume.Doubt();
+    /// <summary>Notes that a write failed, and logs why, with the path.</summary>
+    public void Doubt(Exception failure)
+    {
+        Log.UploadNotWritten(volume.Logger, failure);
+        volume.Doubt();
+    }
 
     public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
 

@@ -15,8 +15,10 @@ internal sealed partial class Volume
     private long _freeBytes;
     private long _freeCheckedAt;
 
-    /// <summary>Why no pushes are taken; null when they are.</summary>
-    public string? ReadOnlyBecause => _unreplayed ?? WhyNoWrites ?? _notWritten ?? (FreeBytes < Reserve ? "the volume is full" : null);
+    /// <summary>Why no pushes are taken, for the operator: it may name paths. Null when they are.</summary>
+    public string? ReadOnlyBecause =>
+        _unreplayedDetails ?? Durability.EndedDetails ?? WhyNoWrites ?? _notWritten
+        ?? (FreeBytes < Reserve ? "the volume is full" : null);
 
     /// <summary>
     /// Why nothing at all can be written or removed: a flush failed, or the volume is read-only. Null when that is not so. The system is
@@ -107,8 +109,7 @@ internal sealed partial class Volume
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Without the path, which the runtime puts behind the system's words.
-            return $"a trial write failed ({e.Message.Split(" : ")[0]}); pushes are refused until one succeeds";
+            return $"a trial write failed ({Disk.WhyOf(e)}); pushes are refused until one succeeds";
         }
     }
 }

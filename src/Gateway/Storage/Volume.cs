@@ -18,7 +18,10 @@ internal sealed partial class Volume : IAsyncDisposable
     private readonly LinkIndex _index;
     private readonly DriveInfo _drive;
     private readonly ITimer _sweep;
+
+    // Why the journal was not replayed: for clients, and with paths for the operator. Both null where it was.
     private readonly string? _unreplayed;
+    private readonly string? _unreplayedDetails;
 
     private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger)
     {
@@ -54,13 +57,13 @@ internal sealed partial class Volume : IAsyncDisposable
         }
         catch (InvalidDataException e)
         {
-            _unreplayed = $"the journal is damaged ({e.Message}); pushes are refused until it is repaired or removed";
+            const string remedy = "pushes are refused until it is repaired or removed";
+            (_unreplayed, _unreplayedDetails) = ($"the journal is damaged; {remedy}", $"the journal is damaged ({e.Message}); {remedy}");
             Log.NotReplayed(logger, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _unreplayed =
-                $"what was pushed before the last stop could not be put in its place ({e.Message}); correct that and restart the gateway";
+            (_unreplayed, _unreplayedDetails) = (NotInPlace(Disk.WhyOf(e)), NotInPlace(e.Message));
             Log.NotReplayed(logger, e);
         }
         Committer = new(this, Journal.Create(folders.Journal, sequence, Durability), applier, clock, sequence);
@@ -183,6 +186,9 @@ internal sealed partial class Volume : IAsyncDisposable
             Log.CheckpointFailed(Logger, e);
         }
     }
+
+    private static string NotInPlace(string why) =>
+        $"what was pushed before the last stop could not be put in its place ({why}); correct that and restart the gateway";
 
     private long ReplayJournal(Applier applier)
     {
