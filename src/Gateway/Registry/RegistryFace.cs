@@ -60,7 +60,7 @@ internal static class RegistryFace
     }
 
     // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; it takes a list of
-    // codings that ends in chunked; and chunks of HTTP/1.0, which knows none. A proxy in front may have read each the other way (request
+    // codings that ends in chunked; and chunks of HTTP/1.0 and HTTP/2, which know none. A proxy in front may have read each the other way (request
     // smuggling, RFC 9112 §6.1).
     private static async Task<bool> RefuseFramingAsync(Exchange x)
     {
@@ -69,7 +69,7 @@ internal static class RegistryFace
         if (coding.Count == 0) return false;
         var isPlain = coding.Count == 1 && "chunked".Equals(coding[0], StringComparison.OrdinalIgnoreCase);
         var hasLength = headers.ContentLength is not null || headers.ContainsKey("X-Content-Length");
-        if (isPlain && !hasLength && !HttpProtocol.IsHttp10(x.Request.Protocol)) return false;
+        if (isPlain && !hasLength && HttpProtocol.IsHttp11(x.Request.Protocol)) return false;
         x.Response.Headers.Connection = "close";
         var message = hasLength
             ? "Content-Length and Transfer-Encoding must not be sent together"

@@ -92,6 +92,29 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
         }
     }
 
+    /// <summary>What is remembered of one client's questions (which method is of use, what is absent) answers nothing for another.</summary>
+    [Theory]
+    [InlineData(404)]
+    [InlineData(405)]
+    [InlineData(401)]
+    public async Task Where_HEAD_is_of_no_use_a_warm_cache_shows_nothing_either(int status)
+    {
+        _hub.When(request => request.IsHead).Respond(status);
+        await WarmAsync();
+        // All of them at once, in turns over the same connections.
+        var answers = await Task.WhenAll(
+            from path in Paths
+            from who in (string?[])["bob:canary-b", "alice:canary-a", null, "alice:guess", ":", "alice:canary-a "]
+            select SayAsync(path, who));
+        Assert.All(answers, answer => Assert.Equal((answer.Path, answer.Who, answer.Who == "alice:canary-a"), answer));
+
+        async Task<(string Path, string? Who, bool IsShown)> SayAsync(string path, string? who)
+        {
+            using var answer = await AskAsync(path, who);
+            return (path, who, answer.IsSuccessStatusCode);
+        }
+    }
+
     [Fact]
     public async Task A_range_and_a_condition_show_nothing_either()
     {
