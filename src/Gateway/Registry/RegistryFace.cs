@@ -60,8 +60,8 @@ internal static class RegistryFace
     }
 
     // Kestrel takes a request with both lengths and reads it as chunked, keeping the other aside under this name; it takes a list of
-    // codings that ends in chunked; and chunks of HTTP/1.0 and HTTP/2, which know none. A proxy in front may have read each the other way (request
-    // smuggling, RFC 9112 §6.1).
+    // codings that ends in chunked; and chunks of HTTP/1.0 and HTTP/2, which know none. A proxy in front may have read each the other way
+    // (request smuggling, RFC 9112 §6.1).
     private static async Task<bool> RefuseFramingAsync(Exchange x)
     {
         var headers = x.Request.Headers;

@@ -29,7 +29,8 @@ public sealed class Http2FrameTests : IAsyncLifetime
     [Fact]
     public async Task A_transfer_coding_is_refused()
     {
-        var answer = await SendAsync(Frame(Headers, Whole, 1, [.. Request("/v2/"), .. Field("transfer-encoding", "chunked")]), until: Data);
+        byte[] request = [.. Request("/v2/"), .. Field("transfer-encoding", "chunked")];
+        var answer = await SendAsync(Frame(Headers, Whole, 1, request), until: Data);
         Assert.Contains("only in HTTP/1.1", answer, StringComparison.Ordinal);
     }
 
@@ -92,7 +93,9 @@ public sealed class Http2FrameTests : IAsyncLifetime
         {
             try
             {
-                await stream.WriteAsync((byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. Frame(Settings, 0, 0, []), .. frames], limit.Token);
+                byte[] preface = [.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. Frame(Settings, 0, 0, [])];
+                await stream.WriteAsync(preface, limit.Token);
+                await stream.WriteAsync(frames, limit.Token);
             }
             catch (Exception e) when (e is IOException or ObjectDisposedException)
             {

@@ -92,7 +92,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
         }
     }
 
-    /// <summary>What is remembered of one client's questions (which method is of use, what is absent) answers nothing for another.</summary>
+    /// <summary>What is remembered of one client's questions answers nothing for another.</summary>
     [Theory]
     [InlineData(404)]
     [InlineData(405)]
