@@ -68,7 +68,11 @@ public sealed record AttestedAge(Digest Manifest, DateTimeOffset SignedAt, strin
 /// <param name="Code">Why not, as a code of <see cref="ReasonCodes"/>; empty when it counts.</param>
 /// <param name="Why">Why or why not, one printable line.</param>
 public sealed record EvidenceSeen(
-    Digest Subject, Digest Digest, string Kind, string Format, string? Authority, bool Verified, string Code, string Why);
+    Digest Subject, Digest Digest, string Kind, string Format, string? Authority, bool Verified, string Code, string Why)
+{
+    /// <summary>The signature repository that it was found in; null for the image's own repository.</summary>
+    public RepositoryName? Repository { get; init; }
+}
 
 /// <summary>What the policy says of one manifest in one repository.</summary>
 /// <param name="Outcome">The worst outcome of all rules, after modes and exceptions.</param>

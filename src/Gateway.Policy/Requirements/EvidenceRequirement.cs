@@ -29,7 +29,7 @@ internal sealed record WantedEvidence(
     /// <summary>What the verdict tells of a signature that was looked at.</summary>
     public EvidenceSeen Seen(Digest subject, EvidenceFinding finding) => new(
         subject, finding.Evidence, What, Name(finding.Format), finding.Result.IsTrusted ? Authority : null,
-        finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why);
+        finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why) { Repository = finding.Repository };
 
     private static string Name(SignatureFormat? format) => format is { } known ? EvidenceVerifier.Name(known) : "unreadable";
 }

@@ -15,4 +15,9 @@ public sealed record Evidence(
 {
     /// <summary>How many are to be read before it, when there is more than may be read; of equals the newest is first.</summary>
     public int Place { get; init; }
+
+    /// <summary>
+    /// The repository that it was found in, by the name in <see cref="AuthorityOptions.SignatureRepositories"/>; null for the image's own.
+    /// </summary>
+    public RepositoryName? Repository { get; init; }
 }

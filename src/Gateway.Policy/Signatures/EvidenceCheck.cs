@@ -24,4 +24,8 @@ internal sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<Ev
 /// <param name="Layer">Which of the manifest's layers, from 0.</param>
 /// <param name="Format">How it is stored; null when it could not be read.</param>
 /// <param name="Result">What came of it.</param>
-internal sealed record EvidenceFinding(Digest Evidence, int Layer, SignatureFormat? Format, Checked Result);
+internal sealed record EvidenceFinding(Digest Evidence, int Layer, SignatureFormat? Format, Checked Result)
+{
+    /// <summary><see cref="Signatures.Evidence.Repository"/> of the manifest.</summary>
+    public RepositoryName? Repository { get; init; }
+}

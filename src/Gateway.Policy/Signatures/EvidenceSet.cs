@@ -9,12 +9,16 @@ namespace Gateway.Policy.Signatures;
 /// </summary>
 internal sealed class EvidenceSet
 {
-    private EvidenceSet(ImmutableArray<FoundSignature> found, bool isTruncated) => (Found, IsTruncated) = (found, isTruncated);
+    private readonly ImmutableArray<(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated)> _parts;
+
+    private EvidenceSet(ImmutableArray<(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated)> parts) =>
+        (_parts, Found, IsTruncated) =
+        (parts, [.. parts.SelectMany(static part => part.Found)], parts.Any(static part => part.IsTruncated));
 
     /// <summary>No evidence.</summary>
-    public static EvidenceSet Empty { get; } = new([], false);
+    public static EvidenceSet Empty { get; } = new([]);
 
-    /// <summary>The signatures, the first of each manifest before the second of any.</summary>
+    /// <summary>The signatures, the first of each manifest before the second of any; those in the image's own repository first.</summary>
     public ImmutableArray<FoundSignature> Found { get; }
 
     /// <summary>Whether there was more than the budget allows.</summary>
@@ -22,9 +26,22 @@ internal sealed class EvidenceSet
 
     /// <summary>
     /// Reads evidence by place, the newest first, and of every manifest a layer before the next of any: when there is more than the budget
-    /// allows, none hides the others by its size.
+    /// allows, none hides the others by its size. Each repository has the whole budget: what lies in one hides nothing in another.
     /// </summary>
-    public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence)
+    public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence) => new(
+        [.. evidence.GroupBy(static one => one.Repository).OrderBy(static group => group.Key?.Value, StringComparer.Ordinal).Select(ReadPart)]);
+
+    /// <summary>The evidence that may count for an authority: that in the image's own repository, and in those that the authority names.</summary>
+    public EvidenceSet For(AuthorityOptions authority) 
+    {
+        return _parts.All(IsFor) ? this : new([.. _parts.Where(IsFor)]);
+
+        bool IsFor((RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated) part) =>
+            part.Repository is not { } repository || authority.SignatureRepositories.Contains(repository);
+    }
+
+    private static (RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated) ReadPart(
+        IGrouping<RepositoryName?, Evidence> evidence)
     {
         var first = evidence
             .OrderBy(static one => one.Place).ThenByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
@@ -35,9 +52,10 @@ internal sealed class EvidenceSet
         {
             bytes += layer.Bytes?.Length ?? 0;
             if (found.Count == EvidenceBudget.MaxSignatures || bytes > EvidenceBudget.MaxBytes) break;
-            found.Add(LayerReader.Read(layer));
+            found.Add(LayerReader.Read(layer) with { Repository = evidence.Key });
         }
-        return new(found.ToImmutable(), evidence.Count > EvidenceBudget.MaxManifests || found.Count < layers.Count);
+        var isTruncated = evidence.Count() > EvidenceBudget.MaxManifests || found.Count < layers.Count;
+        return (evidence.Key, found.ToImmutable(), isTruncated);
     }
 
     // A signer of cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.

@@ -81,10 +81,11 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
         var findings = ImmutableArray.CreateBuilder<EvidenceFinding>();
         var signers = new HashSet<string>(StringComparer.Ordinal);
         string? why = null;
+        evidence = evidence.For(wanted.Authority);
         foreach (var found in evidence.Found.TakeWhile(_ => !cancellation.IsCancellationRequested))
         {
             if ((found.Problem ?? check(found.Material!)) is not { } result) continue;
-            findings.Add(new(found.Evidence, found.Layer, found.Material?.Format, result));
+            findings.Add(new(found.Evidence, found.Layer, found.Material?.Format, result) { Repository = found.Repository });
             if (result.Signer is not { } signer || !signers.Add(signer) || signers.Count != wanted.AtLeast) continue;
             why = Printable.Line($"{wanted.What} by {wanted.Authority.Id}: {result.Why}");
             if (!wanted.All) return new(null, why, findings.ToImmutable());

@@ -7,4 +7,8 @@ namespace Gateway.Policy.Signatures;
 /// <param name="Layer">Which of its layers, from 0.</param>
 /// <param name="Material">The signature; null when it could not be read.</param>
 /// <param name="Problem">Why it could not be read; null when it could.</param>
-internal sealed record FoundSignature(Digest Evidence, int Layer, SignatureMaterial? Material, Checked? Problem);
+internal sealed record FoundSignature(Digest Evidence, int Layer, SignatureMaterial? Material, Checked? Problem)
+{
+    /// <summary><see cref="Signatures.Evidence.Repository"/> of the manifest.</summary>
+    public RepositoryName? Repository { get; init; }
+}

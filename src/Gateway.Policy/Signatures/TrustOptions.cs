@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
 using Gateway.Policy.Signatures.Notation;
 
@@ -21,6 +22,16 @@ public sealed record TrustOptions
     /// <summary>Authorities by name: what rules refer to.</summary>
     public ImmutableSortedDictionary<string, AuthorityOptions> Authorities { get; init; } =
         ImmutableSortedDictionary<string, AuthorityOptions>.Empty;
+
+    /// <summary>
+    /// Most repositories that all <see cref="AuthorityOptions.SignatureRepositories"/> of a policy name together: each is read for each
+    /// image, within a budget of its own. Chosen: an organization has one or two.
+    /// </summary>
+    public const int MaxSignatureRepositories = 8;
+
+    /// <summary>Every repository that holds signatures of images in other repositories, each once.</summary>
+    public IEnumerable<RepositoryName> AllSignatureRepositories() =>
+        Authorities.Values.SelectMany(static authority => authority.SignatureRepositories).Distinct();
 
     /// <summary>
     /// Whether a time can be proven of what an authority signs: by a log that it is asked about, or a time stamper. Keys have those of
@@ -108,6 +119,12 @@ public sealed record AuthorityOptions(string Id)
 
     /// <summary>What is asked of transparency logs; a keyless authority requires them unless the file says otherwise.</summary>
     public TlogMode Tlog { get; init; } = TlogMode.IfPresent;
+
+    /// <summary>
+    /// Repositories of this gateway where evidence by this authority counts beside that in the image's own repository
+    /// (cosign's <c>COSIGN_REPOSITORY</c>).
+    /// </summary>
+    public ImmutableArray<RepositoryName> SignatureRepositories { get; init; } = [];
 }
 
 /// <summary>Who a certificate must name: issuer and subject both, always.</summary>

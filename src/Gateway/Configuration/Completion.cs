@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Configuration;
 
@@ -13,6 +14,8 @@ internal static class Completion
         if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
         if (reading.IsSound("upstreams") && reading.IsSound("access")) CheckPassthrough(options, reading);
         if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);
+        if (reading.IsSound("upstreams") && reading.IsSound("routes") && reading.IsSound("policy"))
+            CheckSignatureRepositories(options, reading);
         var routes = reading.IsWritten("routes") ? options.Routes : [new RouteOptions { Prefix = "" }];
         return options with
         {
@@ -41,6 +44,31 @@ internal static class Completion
         .Select(key => new RouteOptions { Prefix = key, Upstream = key })
         .Concat(routes)
         .OrderByDescending(route => route.Prefix.Length);
+
+    // What such an upstream has depends on who asks, and a verdict does not.
+    private static void CheckSignatureRepositories(GatewayOptions options, Reading reading)
+    {
+        var routes = WithRouteOfEach(options.Upstreams, options.Routes).ToArray();
+        foreach (var (id, authority) in options.Policy?.Trust.Authorities ?? ImmutableSortedDictionary<string, AuthorityOptions>.Empty)
+        {
+            foreach (var (i, name) in authority.SignatureRepositories.Index())
+            {
+                var route = routes.FirstOrDefault(r => r.Prefix.Length == 0 || name.Value.StartsWith($"{r.Prefix}/", StringComparison.Ordinal));
+                var place = $"policy.trust.authorities.{id}.signatureRepositories[{i}]";
+                if (route?.Upstream is { } key && options.Upstreams.TryGetValue(key, out var upstream)
+                    && upstream.Auth == UpstreamAuth.Passthrough)
+                {
+                    reading.Add(
+                        place, $"expected a repository that the gateway reads by its own account, got {name} of the upstream {key} with "
+                        + "auth: passthrough; write another repository, or give the upstream an account");
+                }
+                else if (route is null && reading.IsWritten("routes"))
+                {
+                    reading.Add(place, $"expected a repository of this gateway, got {name}, to which no route leads; add a route for it");
+                }
+            }
+        }
+    }
 
     private static void CheckNamespaces(GatewayOptions options, Reading reading)
     {

@@ -51,6 +51,10 @@ internal static class Scalars
         "path components such as ghcr.io or team/images, in lower case, or \"\" for the rest",
         (text, _) => text.Length == 0 || RepositoryName.TryParse(text, out RepositoryName _) ? text : Parsed<string>.Not());
 
+    public static readonly Scalar<RepositoryName> Repository = new(
+        "a repository's name at this gateway, such as team/signatures",
+        (text, _) => RepositoryName.TryParse(text, out RepositoryName name) ? name : Parsed<RepositoryName>.Not());
+
     /// <summary>A media type without parameters (RFC 6838, 4.2).</summary>
     public static readonly Scalar<string> MediaType = new(
         "a media type such as application/vnd.cncf.helm.config.v1+json",

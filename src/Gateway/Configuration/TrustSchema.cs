@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Keyless;
 using Gateway.Policy.Signatures.Notation;
@@ -117,6 +118,11 @@ internal static class TrustSchema
             "(ifPresent for keys, require for keyless)", "Whether an entry of a transparency log must be there.",
             (o, v) => o with { Tlog = v }
         },
+        {
+            "signatureRepositories", new ListOf<RepositoryName>(Scalars.Repository), "[]",
+            "Repositories of this gateway that hold its signatures of images in other repositories (cosign's `COSIGN_REPOSITORY`).",
+            (o, v) => o with { SignatureRepositories = v }
+        },
     };
 
     public static readonly Section<TrustOptions> Trust = new(() => new(), CheckTrust)
@@ -162,6 +168,12 @@ internal static class TrustSchema
 
     private static void CheckTrust(TrustOptions trust, string path, Reading reading)
     {
+        if (trust.AllSignatureRepositories().Count() is var all and > TrustOptions.MaxSignatureRepositories)
+        {
+            reading.Add(
+                $"{path}.authorities",
+                $"expected at most {TrustOptions.MaxSignatureRepositories} signatureRepositories of all authorities together, got {all}");
+        }
         foreach (var (id, authority) in trust.Authorities)
         {
             var place = $"{path}.authorities.{id}";

@@ -17,7 +17,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
     /// <summary>How long that is believed where nothing changes: an age may be reached, an upstream may have evidence by then.</summary>
     private static readonly TimeSpan RefusedFor = TimeSpan.FromSeconds(30);
 
-    private readonly ConcurrentDictionary<Digest, (long Version, DateTimeOffset Until)> _refused = new();
+    private readonly ConcurrentDictionary<Digest, (Basis Basis, DateTimeOffset Until)> _refused = new();
 
     /// <summary>Whether pullers may have it, or the verdict by which that is not known now.</summary>
     public async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindAsync(Digest digest, CancellationToken cancellationToken)
@@ -26,8 +26,8 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return (false, null);
         Verdict? unknown = null;
         if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent)) return (true, null);
-        var version = backing.Version;
-        if (_refused.TryGetValue(digest, out var refused) && refused.Version == version && clock.GetUtcNow() < refused.Until)
+        var basis = judge.BasisOf(backing);
+        if (_refused.TryGetValue(digest, out var refused) && refused.Basis == basis && clock.GetUtcNow() < refused.Until)
             return (false, null);
         foreach (var manifest in backing.Manifests())
         {
@@ -37,7 +37,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         }
         if (unknown is not null) return (false, unknown);
         if (_refused.Count >= MaxRefused) _refused.Clear();
-        _refused[digest] = (version, clock.GetUtcNow() + RefusedFor);
+        _refused[digest] = (basis, clock.GetUtcNow() + RefusedFor);
         return (false, null);
 
         async ValueTask<bool> AdmitsAsync(Digest manifest)

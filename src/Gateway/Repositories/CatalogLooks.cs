@@ -9,7 +9,7 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="unlisted">Repositories without anything to name; of all pages.</param>
 /// <param name="most">Most manifests that are judged for the page.</param>
-internal sealed class CatalogLooks(ConcurrentDictionary<RepositoryName, (long Version, DateTimeOffset Until)> unlisted, int most)
+internal sealed class CatalogLooks(ConcurrentDictionary<RepositoryName, (Basis Basis, DateTimeOffset Until)> unlisted, int most)
 {
     /// <summary>Most manifests for one page, as many as it may have names. Judging them takes 0.2 s (0.2 ms each, measured).</summary>
     public const int MostOfPage = 1000;
@@ -30,12 +30,12 @@ internal sealed class CatalogLooks(ConcurrentDictionary<RepositoryName, (long Ve
         return true;
     }
 
-    public bool IsUnlisted(RepositoryName name, long version, DateTimeOffset now) =>
-        unlisted.TryGetValue(name, out var known) && known.Version == version && now < known.Until;
+    public bool IsUnlisted(RepositoryName name, Basis basis, DateTimeOffset now) =>
+        unlisted.TryGetValue(name, out var known) && known.Basis == basis && now < known.Until;
 
-    public void NoteUnlisted(RepositoryName name, long version, DateTimeOffset until)
+    public void NoteUnlisted(RepositoryName name, Basis basis, DateTimeOffset until)
     {
         if (unlisted.Count >= MaxRemembered) unlisted.Clear();
-        unlisted[name] = (version, until);
+        unlisted[name] = (basis, until);
     }
 }

@@ -18,7 +18,7 @@ internal sealed class Closure
     private readonly PolicyEngine _engine;
     private readonly BlobContents _contents;
     private readonly TimeProvider _clock;
-    private readonly EvidenceReader _reader;
+    private readonly ImmutableArray<EvidenceReader> _readers;
     private readonly Dictionary<Digest, long> _versions = [];
     private readonly Dictionary<TagName, Digest> _bound = [];
     private readonly HashSet<Digest> _configsRead = [];
@@ -29,12 +29,16 @@ internal sealed class Closure
     private string? _configsUnread;
 
     private Closure(
-        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
-        bool whole, TimeProvider clock)
+        IBacking backing, IBacking bindings, ImmutableArray<SignatureRepository> elsewhere, StoredManifest manifest, PolicyEngine engine,
+        BlobContents contents, Brought? brought, bool whole, TimeProvider clock)
     {
         (_backing, _bindings, Manifest, _engine, _contents, _clock) = (backing, bindings, manifest, engine, contents, clock);
         _whole = whole;
-        _reader = new(backing, brought, clock);
+        _readers =
+        [
+            new(backing, brought, clock),
+            .. elsewhere.Select(one => new EvidenceReader(one.Backing, null, clock, one.Written)),
+        ];
         (Canonical, Now) = (CanonicalOf(manifest), clock.GetUtcNow());
     }
 
@@ -75,13 +79,14 @@ internal sealed class Closure
     public ImmutableArray<Expectation> Bound => [.. _bound.Select(b => new Expectation(b.Key, b.Value))];
 
     /// <param name="bindings">Whose tags are asked about: another than where the manifest is when it is promoted.</param>
+    /// <param name="elsewhere">Where there may be evidence about it beside its own repository.</param>
     /// <param name="brought">Evidence that is not stored yet, and counts all the same.</param>
     /// <param name="whole">Whether a manifest below the index that the upstream alone has is read too.</param>
     public static async ValueTask<Closure> ReadAsync(
-        IBacking backing, IBacking bindings, StoredManifest manifest, PolicyEngine engine, BlobContents contents, Brought? brought,
-        bool whole, TimeProvider clock, CancellationToken cancellationToken)
+        IBacking backing, IBacking bindings, ImmutableArray<SignatureRepository> elsewhere, StoredManifest manifest, PolicyEngine engine,
+        BlobContents contents, Brought? brought, bool whole, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var closure = new Closure(backing, bindings, manifest, engine, contents, brought, whole, clock);
+        var closure = new Closure(backing, bindings, elsewhere, manifest, engine, contents, brought, whole, clock);
         closure.NoteVersion(manifest.Digest);
         if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
@@ -125,17 +130,31 @@ internal sealed class Closure
         // What it finds out about one may be evidence too: it is no subject of this question.
         var images = All.Where(m => ManifestKinds.Of(m.Manifest, Documents) != ManifestKind.Evidence);
         Digest[] subjects = [.. images.Select(static m => m.Digest).Distinct()];
+        foreach (var reader in _readers)
+        {
+            var (found, isBeyond) = await ReadEvidenceAsync(reader, subjects, either.Token, cancellationToken);
+            foreach (var (subject, some) in found) evidence[subject] = [.. evidence.GetValueOrDefault(subject, []), .. some];
+            beyond.UnionWith(isBeyond);
+        }
+        var unread = _readers.Select(static reader => reader.Unread).FirstOrDefault(static why => why is not null);
+        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable(), EvidenceUnread = unread };
+    }
+
+    private static async ValueTask<(Dictionary<Digest, ImmutableArray<Evidence>> Found, HashSet<Digest> Beyond)> ReadEvidenceAsync(
+        EvidenceReader reader, Digest[] subjects, CancellationToken either, CancellationToken cancellationToken)
+    {
+        var (evidence, beyond) = (new Dictionary<Digest, ImmutableArray<Evidence>>(), new HashSet<Digest>());
         await ReadAsync(subjects);
         // Nobody's junk is read at the cost of another's signature; what is left when all were read is for those who have more.
         Digest[] again = [.. subjects.Where(beyond.Contains)];
         if (subjects.Length > 1) await ReadAsync(again);
-        _facts = _facts with { Evidence = evidence.ToImmutable(), BeyondBudget = beyond.ToImmutable(), EvidenceUnread = _reader.Unread };
+        return (evidence, beyond);
 
         async ValueTask ReadAsync(Digest[] some)
         {
             for (var i = 0; i < some.Length; i++)
             {
-                _reader.Forget(evidence.GetValueOrDefault(some[i], []));
+                reader.Forget(evidence.GetValueOrDefault(some[i], []));
                 var (found, isBeyond) = await ReadOneAsync(some[i], some.Length - i);
                 if (!found.IsDefault) evidence[some[i]] = found;
                 _ = isBeyond ? beyond.Add(some[i]) : beyond.Remove(some[i]);
@@ -146,11 +165,11 @@ internal sealed class Closure
         {
             try
             {
-                return await _reader.ReadAsync(digest, sharers, either.Token);
+                return await reader.ReadAsync(digest, sharers, either);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                _reader.NoteUnread($"it took more than {EvidenceBudget.MaxTime.TotalSeconds:0} s");
+                reader.NoteUnread($"it took more than {EvidenceBudget.MaxTime.TotalSeconds:0} s");
                 return (default, true);
             }
         }

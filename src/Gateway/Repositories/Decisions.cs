@@ -132,6 +132,7 @@ internal sealed class Decisions(Ledger ledger)
             json.WriteStartObject();
             json.WriteString("subject", seen.Subject.ToString());
             json.WriteString("digest", seen.Digest.ToString());
+            if (seen.Repository is { } repository) json.WriteString("repository", repository.Value);
             json.WriteString("kind", seen.Kind);
             json.WriteString("format", seen.Format);
             if (seen.Authority is { } authority) json.WriteString("authority", authority);

@@ -13,7 +13,8 @@ internal sealed record Brought(StoredManifest Evidence, ImmutableArray<Digest> S
 /// Reads what says something about a manifest, within the bounds of <see cref="EvidenceBudget"/>. What it is, each manifest says itself: no
 /// list, no tag and no index is believed.
 /// </summary>
-internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimeProvider clock)
+/// <param name="from">The signature repository that is read; null for the image's own.</param>
+internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimeProvider clock, RepositoryName? from = null)
 {
     private long _left = EvidenceBudget.MaxBytes;
 
@@ -47,7 +48,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
             share -= blobs.Values.Sum(static blob => (long)blob.Length);
             found.Add(new(
                 manifest.Digest, manifest.Manifest, manifest.Manifest.Subject is null ? TagOf(subject) : null,
-                backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs) { Place = found.Count });
+                backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs) { Place = found.Count, Repository = from });
             return isWhole;
         }
     }

@@ -67,12 +67,12 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     {
         if (engine.AdmitsEverything) return Admitted;
         if (!_readsTags) tag = null;
-        var (now, version) = (clock.GetUtcNow(), backing.Version);
+        var (now, basis) = (clock.GetUtcNow(), BasisOf(backing));
         // What a verdict about another name than the canonical one rests on may be noted with that one, and be gone with it.
         if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return Admitted;
         var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
-        if (_cache.Find(key, backing, now) is { } known) return known with { IsRemembered = true };
-        return await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
+        if (_cache.Find(key, basis, backing.Lost, now) is { } known) return known with { IsRemembered = true };
+        return await _cache.SeekAsync(key, basis, SeekAsync, cancellationToken);
 
         async Task<Verdict> SeekAsync()
         {
@@ -81,8 +81,9 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
             var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, CancellationToken.None);
             // What is about something that is not here yet waits with that from the moment that it comes: until then nothing is remembered.
             if (subjects is null) return verdict;
-            if (verdict.Unknown is null) _cache.Add(key, version, verdict, now);
-            if (tag is null && verdict.Outcome == Outcome.Allow)
+            if (verdict.Unknown is null) _cache.Add(key, basis, verdict, now);
+            if (ReadsElsewhere) await CountAsync(backing, name, verdict, CancellationToken.None);
+            else if (tag is null && verdict.Outcome == Outcome.Allow)
                 await NoteAsync(backing, closure, verdict, subjects, CancellationToken.None);
             return verdict;
         }
@@ -121,7 +122,8 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         return new(refusal, ofDigest, ofTags.ToImmutable(), closure.Versions)
         {
             Bound = closure.Bound,
-            Verified = [.. asked.SelectMany(v => v.Evidence).Where(e => e.Verified).Select(e => (e.Subject, e.Digest))],
+            Verified = [.. asked.SelectMany(v => v.Evidence).Where(e => e.Verified && e.Repository is null)
+                .Select(e => (e.Subject, e.Digest))],
         };
     }
 
@@ -132,12 +134,12 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     public async ValueTask<Arrival> OfWaitingAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, TagName tag, Stage stage, CancellationToken cancellationToken)
     {
-        var (now, version) = (clock.GetUtcNow(), backing.Version);
+        var (now, basis) = (clock.GetUtcNow(), BasisOf(backing));
         var key = new VerdictKey(name, manifest.Digest, tag, stage);
-        if (_cache.Find(key, backing, now) is { Admits: false } known)
+        if (_cache.Find(key, basis, backing.Lost, now) is { Admits: false } known)
             return OfOne(known with { IsRemembered = true });
         Arrival? own = null;
-        var verdict = await _cache.SeekAsync(key, version, SeekAsync, cancellationToken);
+        var verdict = await _cache.SeekAsync(key, basis, SeekAsync, cancellationToken);
         if (!verdict.Admits) return OfOne(verdict);
         return own ?? await OfArrivalAsync(backing, name, manifest, stage, [tag], cancellationToken);
 
@@ -145,7 +147,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         {
             own = await OfArrivalAsync(backing, name, manifest, stage, [tag], CancellationToken.None);
             var found = own.Tags[0].Verdict;
-            if (!found.Admits && found.Unknown is null) _cache.Add(key, version, found, now);
+            if (!found.Admits && found.Unknown is null) _cache.Add(key, basis, found, now);
             return found;
         }
 
@@ -160,7 +162,9 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     public ValueTask<Closure> ReadAsync(
         IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null,
         bool whole = false) =>
-        Closure.ReadAsync(backing, bindings ?? backing, manifest, engine, _contents, brought, whole, clock, cancellationToken);
+        Closure.ReadAsync(
+            backing, bindings ?? backing, ReadsElsewhere ? _elsewhere.Value : [], manifest, engine, _contents, brought, whole, clock,
+            cancellationToken);
 
     /// <summary>Asks one question.</summary>
     public async ValueTask<Verdict> AskAsync(
@@ -220,10 +224,6 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))
         && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
 
-    /// <summary>What is noted of a verdict of pulls with the manifest.</summary>
-    public static VerdictStamp Stamp(Verdict verdict) =>
-        new(verdict.Revision, (byte)verdict.Outcome, verdict.Until?.ToUnixTimeSeconds() ?? 0);
-
     /// <summary>
     /// When a tag that waits is dropped. What is too young can do nothing about it: its time runs from the day that it is old enough.
     /// </summary>
@@ -246,7 +246,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         && (noted.Until == 0 || now.ToUnixTimeSeconds() < noted.Until);
 
     /// <summary>Notes a verdict found on a pull; not to be able to costs the next pull the same, and no more.</summary>
-    private static async ValueTask NoteAsync(
+    private async ValueTask NoteAsync(
         IBacking backing, Closure closure, Verdict verdict, List<(Digest Subject, long Version)> subjects,
         CancellationToken cancellationToken)
     {

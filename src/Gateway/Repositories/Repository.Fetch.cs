@@ -59,7 +59,7 @@ internal sealed partial class Repository
         var isBound = verdict.Admits && from is not null;
         // What is refused is known from now on: it grows older, and is not kept.
         Operation[] operations = isKept
-            ? [.. Keeping.Operations(manifest, Judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
+            ? [.. Keeping.Operations(manifest, judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
             : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
         var keeping = new Change([.. operations, .. arrival.Counted])

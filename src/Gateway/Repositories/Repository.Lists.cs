@@ -23,8 +23,8 @@ internal sealed partial class Repository
     {
         if (IsKnownPusher(asker)) return true;
         if (await ShownTagsAsync(asker, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
-        var (version, now) = (backing.Version, clock.GetUtcNow());
-        if (looks.IsUnlisted(Name, version, now)) return false;
+        var (basis, now) = (judge.BasisOf(backing), clock.GetUtcNow());
+        if (looks.IsUnlisted(Name, basis, now)) return false;
         foreach (var digest in backing.Manifests().Take(MostLookedAt))
         {
             if (!looks.TryTake()) return null;
@@ -33,7 +33,7 @@ internal sealed partial class Repository
                 && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
                 return true;
         }
-        looks.NoteUnlisted(Name, version, now + UnlistedFor);
+        looks.NoteUnlisted(Name, basis, now + UnlistedFor);
         return false;
     }
 

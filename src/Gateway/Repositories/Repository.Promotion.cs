@@ -66,7 +66,7 @@ internal sealed partial class Repository
                 + "then promote again");
         Operation[] binding =
         [
-            new Operation.SetVerdict(manifest.Digest, Judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
+            new Operation.SetVerdict(manifest.Digest, judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
             .. backing.Offers().Any(o => o.Tag == tag) ? [new Operation.Withdraw(tag)] : Array.Empty<Operation>(),
         ];
         var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted])

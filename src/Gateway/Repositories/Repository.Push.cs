@@ -81,7 +81,7 @@ internal sealed partial class Repository
         Digest[] names = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
         var shownBefore = await SaidOfAsync(names, cancellationToken);
         var isUnstamped = judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest);
-        var stamp = isUnstamped ? default : Judge.Stamp(arrival.OfDigest);
+        var stamp = isUnstamped ? default : judge.Stamp(arrival.OfDigest);
         var change = new Change(
             [.. Keeping.Operations(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, asker),
             .. arrival.Counted, .. review.Operations,

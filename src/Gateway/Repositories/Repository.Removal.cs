@@ -17,6 +17,9 @@ internal sealed partial class Repository
         if (reference.IsDigest) return await DeleteByDigestAsync(asker, reference.Digest, cancellationToken);
         var resolved = await backing.ResolveAsync(reference.Tag, cancellationToken);
         if (resolved is not Result<TagState>.Found { Value: var tag }) return NotThere(resolved);
+        if (!asker.MayAdmin && EvidenceTag.Parse(reference.Tag) is { } about && InUseElsewhere(reference.Tag.Value) is { } inUse)
+            return new Answer<Digest>.Refused(
+                judge.Decide(inUse, Stage.Push, Name, reference.Tag.Value, about.Subject, asker), Provenance.Local);
         Operation[] removal =
         [
             .. tag.IsUnbound ? Array.Empty<Operation>() : [new Operation.RemoveTag(reference.Tag)],
@@ -91,6 +94,8 @@ internal sealed partial class Repository
     /// </summary>
     private async ValueTask<Verdict?> InUseAsync(IEnumerable<Digest> resting, Digest evidence, CancellationToken cancellationToken)
     {
+        // What rests on it in other repositories is not known here.
+        if (InUseElsewhere(evidence.ToString()) is { } elsewhere) return elsewhere;
         foreach (var digest in resting)
         {
             if (await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
@@ -101,12 +106,17 @@ internal sealed partial class Repository
             foreach (var tag in asked)
             {
                 var verdict = await judge.AskAsync(closure, Name, Stage.Pull, tag, cancellationToken);
-                if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Digest == evidence))
+                if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Repository is null && e.Digest == evidence))
                     return Denied("EVIDENCE_IN_USE", $"{evidence} is why {digest} is admitted in {Name}; delete {digest} first");
             }
         }
         return null;
     }
+
+    private Verdict? InUseElsewhere(string evidence) => !judge.IsSignatureRepository(Name) ? null : Denied(
+        "EVIDENCE_IN_USE",
+        $"{Name} is a signature repository: images of other repositories may be admitted by {evidence}; "
+        + "expected the right admin here to delete it");
 
     /// <summary>
     /// Whose verdict may rest on a manifest, with its version before that was looked at: what it is evidence about, under every name, with

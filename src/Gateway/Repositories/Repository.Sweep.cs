@@ -14,6 +14,7 @@ internal sealed partial class Repository
         var now = clock.GetUtcNow();
         foreach (var offer in backing.Offers().Where(o => o.Expires <= now))
             await TryCommitAsync(Expire(offer, backing.LiveOf(offer.Tag)), cancellationToken);
+        if (judge.IsSignatureRepository(Name)) return;
         foreach (var orphans in backing.Orphans().GroupBy(o => o.Evidence))
         {
             if (backing.FirstSeen(orphans.Key) is not { } seen || now - seen < judge.Quarantine.OrphanEvidenceTtl) continue;

@@ -74,10 +74,10 @@ internal sealed partial class Repository
     }
 
     /// <summary>What admitting a stored manifest changes.</summary>
-    private static IEnumerable<Operation> Publishing(StoredManifest manifest, Verdict ofDigest) =>
+    private IEnumerable<Operation> Publishing(StoredManifest manifest, Verdict ofDigest) =>
         Judge.MayBeAboutOthers(manifest.Manifest)
             ? Keeping.Links(manifest, ofDigest.Admits)
-            : Keeping.Links(manifest, ofDigest.Admits).Prepend(new Operation.SetVerdict(manifest.Digest, Judge.Stamp(ofDigest)));
+            : Keeping.Links(manifest, ofDigest.Admits).Prepend(new Operation.SetVerdict(manifest.Digest, judge.Stamp(ofDigest)));
 
     private static Operation[] Publishing(TagOffer offer) =>
         [new Operation.SetLive(offer.Tag, offer.Digest), new Operation.Withdraw(offer.Tag)];

@@ -16,7 +16,7 @@ internal sealed partial class RepositoryRouter
     // A page of one name may pass over thousands.
     private const int NamesAtOnce = 100;
 
-    private readonly ConcurrentDictionary<RepositoryName, (long Version, DateTimeOffset Until)> _unlisted = new();
+    private readonly ConcurrentDictionary<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new();
 
     /// <summary>
     /// Names after <paramref name="last"/> of repositories with something in them for this asker, at most <paramref name="count"/>, and

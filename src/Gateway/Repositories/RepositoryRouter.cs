@@ -36,6 +36,7 @@ internal sealed partial class RepositoryRouter(
     private const int MaxReady = 10_000;
 
     private readonly RepositoryNames _names = new(options);
+    private readonly Judge _judge = WithSignatures(judge, new(options), volume, pullThrough);
     private readonly ConcurrentDictionary<(string? Upstream, string Name), Routed> _ready = new();
     private readonly RecentBlobs _recent = new();
     private readonly Lazy<Dictionary<string, UpstreamOptions>> _byFolder = new(
@@ -96,6 +97,16 @@ internal sealed partial class RepositoryRouter(
     /// <summary>Repositories that were given this blob lately, the last one first.</summary>
     public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(Route);
 
+    /// <summary>Tells the judge where signature repositories lie: never at an upstream that each client sees through its own account.</summary>
+    private static Judge WithSignatures(Judge judge, RepositoryNames names, Volume volume, PullThroughFactory pullThrough)
+    {
+        judge.FindElsewhere(written =>
+            names.Find(written) is { Upstream: not { Auth: UpstreamAuth.Passthrough } } place && names.NameOf(place) is { } name
+                ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : volume.Kept(place.Name))
+                : null);
+        return judge;
+    }
+
     // Null for a repository without a name: under another's name the other's rights and rules would hold.
     private Routed? Ready(Place place, BasicCredentials? shown)
     {
@@ -113,14 +124,14 @@ internal sealed partial class RepositoryRouter(
     {
         if (place.Upstream is not { } upstream)
         {
-            return new(new(name, volume.Kept(place.Name), judge, volume, _recent, takesPushes: true, clock), name)
+            return new(new(name, volume.Kept(place.Name), _judge, volume, _recent, takesPushes: true, clock), name)
             {
                 Hint = _names.HintFor("", null, name),
             };
         }
         var front = options.FrontOf(upstream.Key);
         var repository = new Repository(
-            name, pullThrough(upstream, place.Name, shown), judge, volume, _recent, takesPushes: front is not null, clock,
+            name, pullThrough(upstream, place.Name, shown), _judge, volume, _recent, takesPushes: front is not null, clock,
             takesPushesLater: front is { ForwardsLater: true });
         return new(repository, name) { Source = (upstream.Key, place.Name) };
     }

@@ -10,7 +10,7 @@ internal readonly record struct VerdictKey(RepositoryName Repository, Digest Dig
 
 /// <summary>
 /// Verdicts of one policy that stand in no link: those that do not admit, and those about tags. One that admits holds until something is
-/// taken away that it may rest on, any other until anything changes, and not for long: an upstream may have more evidence by then.
+/// taken away that it may rest on or a signature repository changes, any other until anything changes, and not for long: an upstream may have more evidence by then.
 /// </summary>
 internal sealed class VerdictCache
 {
@@ -22,21 +22,21 @@ internal sealed class VerdictCache
 
     private readonly ConcurrentDictionary<VerdictKey, Entry> _entries = new();
 
-    private sealed record Entry(long Version, DateTimeOffset Until, Verdict Verdict);
+    private sealed record Entry(Basis Basis, DateTimeOffset Until, Verdict Verdict);
 
-    private readonly ConcurrentDictionary<(VerdictKey Key, long Version), Lazy<Task<Verdict>>> _sought = new();
+    private readonly ConcurrentDictionary<(VerdictKey Key, Basis Basis), Lazy<Task<Verdict>>> _sought = new();
 
     /// <summary>
     /// A verdict that is looked for once, however many wait for it: it may cost seconds. Who gives up ends only his own waiting.
     /// </summary>
-    /// <param name="version">The repository's <see cref="IBacking.Version"/>: who comes after a change looks for himself.</param>
-    public async Task<Verdict> SeekAsync(VerdictKey key, long version, Func<Task<Verdict>> seek, CancellationToken cancellationToken)
+    /// <param name="basis">The versions of now: who comes after a change looks for himself.</param>
+    public async Task<Verdict> SeekAsync(VerdictKey key, Basis basis, Func<Task<Verdict>> seek, CancellationToken cancellationToken)
     {
-        var sought = _sought.GetOrAdd((key, version), at => new(() => OnceAsync(at, seek)));
+        var sought = _sought.GetOrAdd((key, basis), at => new(() => OnceAsync(at, seek)));
         return await sought.Value.WaitAsync(cancellationToken);
     }
 
-    private async Task<Verdict> OnceAsync((VerdictKey, long) at, Func<Task<Verdict>> seek)
+    private async Task<Verdict> OnceAsync((VerdictKey, Basis) at, Func<Task<Verdict>> seek)
     {
         try
         {
@@ -49,18 +49,21 @@ internal sealed class VerdictCache
         }
     }
 
-    public Verdict? Find(VerdictKey key, IBacking backing, DateTimeOffset now) =>
+    /// <param name="basis">The versions of now.</param>
+    /// <param name="lost"><see cref="IBacking.Lost"/> of the image's repository.</param>
+    public Verdict? Find(VerdictKey key, Basis basis, long lost, DateTimeOffset now) =>
         _entries.TryGetValue(key, out var entry)
         && now < entry.Until
-        && (entry.Verdict.Admits ? entry.Version >= backing.Lost : entry.Version == backing.Version)
+        && entry.Basis.Elsewhere == basis.Elsewhere
+        && (entry.Verdict.Admits ? entry.Basis.Own >= lost : entry.Basis.Own == basis.Own)
             ? entry.Verdict
             : null;
 
-    /// <param name="version">The repository's <see cref="IBacking.Version"/> before the verdict was looked for.</param>
-    public void Add(VerdictKey key, long version, Verdict verdict, DateTimeOffset now)
+    /// <param name="basis">The versions before the verdict was looked for.</param>
+    public void Add(VerdictKey key, Basis basis, Verdict verdict, DateTimeOffset now)
     {
         if (_entries.Count >= Most) _entries.Clear();
         var until = verdict.Admits ? DateTimeOffset.MaxValue : now + Refusing;
-        _entries[key] = new(version, verdict.Until < until ? verdict.Until.Value : until, verdict);
+        _entries[key] = new(basis, verdict.Until < until ? verdict.Until.Value : until, verdict);
     }
 }

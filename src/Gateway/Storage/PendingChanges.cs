@@ -78,6 +78,9 @@ internal sealed class PendingChanges(Volume volume)
         // "Unknown" is what the removal of evidence leaves.
         Operation.SetVerdict { Verdict.Revision: 0 } o => o.Digest,
         Operation.RemoveManifest o => o.Digest,
+        // What another program pushed to the volume is found by its tag alone.
+        Operation.SetLive o => EvidenceTag.Parse(o.Tag)?.Subject ?? default,
+        Operation.RemoveTag o => EvidenceTag.Parse(o.Tag)?.Subject ?? default,
         _ => default,
     };
 

@@ -42,6 +42,29 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
+    public void Signature_repositories_are_names_that_the_gateway_reads_by_itself()
+    {
+        var names = Yaml.Good(Trust(authority: "anyOf: [{ key: k }], signatureRepositories: [team/sigs, corp/sigs]")
+            + "\nupstreams: { corp: { url: 'https://corp.example' } }").Policy!.Trust.Authorities["release"].SignatureRepositories;
+        Assert.Equal(["team/sigs", "corp/sigs"], names.Select(static name => name.Value));
+
+        var place = "policy.trust.authorities.release.signatureRepositories[0]: expected ";
+        var corp = Trust(authority: "anyOf: [{ key: k }], signatureRepositories: [corp/sigs]");
+        Assert.Contains(
+            $"{place}a repository that the gateway reads by its own account",
+            Yaml.Mistake($"{corp}\nupstreams: {{ corp: {{ url: 'https://corp.example', auth: passthrough }} }}"), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{place}a repository of this gateway", Yaml.Mistake($"{corp}\nroutes: [{{ prefix: team }}]"), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{place}a repository's name", Yaml.Mistake(Trust(authority: "anyOf: [{ key: k }], signatureRepositories: ['*']")),
+            StringComparison.Ordinal);
+        var many = string.Join(", ", Enumerable.Range(0, TrustOptions.MaxSignatureRepositories + 1).Select(static i => $"sigs/{i}"));
+        Assert.Contains(
+            "expected at most 8 signatureRepositories",
+            Yaml.Mistake(Trust(authority: $"anyOf: [{{ key: k }}], signatureRepositories: [{many}]")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Life_of_a_key_is_read_and_null_is_nothing()
     {
         var key = Yaml.Good(Trust(", hash: sha384, notBefore: 2026-01-01, retiredAt: 2026-02-01T12:00:00+02:00, revokedAt: null"))

@@ -32,7 +32,7 @@ public sealed class CatalogLooksTests : IAsyncLifetime
     public async Task Repository_of_what_waits_is_looked_through_once_and_then_remembered()
     {
         await HoldAsync("prod/app", 5);
-        var known = new ConcurrentDictionary<RepositoryName, (long Version, DateTimeOffset Until)>();
+        var known = new ConcurrentDictionary<RepositoryName, (Basis Basis, DateTimeOffset Until)>();
         var (few, enough, again, later) =
             (new CatalogLooks(known, 3), new CatalogLooks(known, 100), new CatalogLooks(known, 100), new CatalogLooks(known, 100));
 

@@ -20,7 +20,7 @@ public sealed class VerdictCacheTests
     }
 
     private Task<Verdict> SeekAsync(long version = 1, CancellationToken cancellationToken = default) =>
-        _cache.SeekAsync(Key, version, Look, cancellationToken);
+        _cache.SeekAsync(Key, new(version, 0), Look, cancellationToken);
 
     private static Verdict Allowed => new(Outcome.Allow, 1, []);
 
@@ -60,7 +60,7 @@ public sealed class VerdictCacheTests
         var first = SeekAsync();
         _found.SetException(new IOException("the disk"));
         await Assert.ThrowsAsync<IOException>(() => first);
-        var again = await _cache.SeekAsync(Key, 1, () => Task.FromResult(Allowed), default);
+        var again = await _cache.SeekAsync(Key, new(1, 0), () => Task.FromResult(Allowed), default);
         Assert.Equal(Outcome.Allow, again.Outcome);
     }
 }
