@@ -79,7 +79,8 @@ public sealed class SignatureRepositoryTests : IAsyncDisposable
     private async Task<HttpResponseMessage> AskAsync(string actor, HttpMethod method, string path)
     {
         using var request = new HttpRequestMessage(method, $"http://{_gateway!.Host}/v2/sigs/all/{path}");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{actor}:{Password}")));
+        request.Headers.Authorization = new AuthenticationHeaderValue(
+            "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{actor}:{Password}")));
         request.Headers.Accept.ParseAdd("*/*");
         return await _http.SendAsync(request);
     }

@@ -9,11 +9,12 @@ namespace Gateway.Policy.Signatures;
 /// </summary>
 internal sealed class EvidenceSet
 {
-    private readonly ImmutableArray<(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated)> _parts;
+    private readonly ImmutableArray<Part> _parts;
 
-    private EvidenceSet(ImmutableArray<(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated)> parts) =>
-        (_parts, Found, IsTruncated) =
+    private EvidenceSet(ImmutableArray<Part> parts) => (_parts, Found, IsTruncated) =
         (parts, [.. parts.SelectMany(static part => part.Found)], parts.Any(static part => part.IsTruncated));
+
+    private sealed record Part(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated);
 
     /// <summary>No evidence.</summary>
     public static EvidenceSet Empty { get; } = new([]);
@@ -29,19 +30,21 @@ internal sealed class EvidenceSet
     /// allows, none hides the others by its size. Each repository has the whole budget: what lies in one hides nothing in another.
     /// </summary>
     public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence) => new(
-        [.. evidence.GroupBy(static one => one.Repository).OrderBy(static group => group.Key?.Value, StringComparer.Ordinal).Select(ReadPart)]);
+        [
+            .. evidence.GroupBy(static one => one.Repository).OrderBy(static group => group.Key?.Value, StringComparer.Ordinal)
+                .Select(ReadPart),
+        ]);
 
-    /// <summary>The evidence that may count for an authority: that in the image's own repository, and in those that the authority names.</summary>
+    /// <summary>What may count for an authority: evidence in the image's own repository, and in those that the authority names.</summary>
     public EvidenceSet For(AuthorityOptions authority) 
     {
         return _parts.All(IsFor) ? this : new([.. _parts.Where(IsFor)]);
 
-        bool IsFor((RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated) part) =>
+        bool IsFor(Part part) =>
             part.Repository is not { } repository || authority.SignatureRepositories.Contains(repository);
     }
 
-    private static (RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated) ReadPart(
-        IGrouping<RepositoryName?, Evidence> evidence)
+    private static Part ReadPart(IGrouping<RepositoryName?, Evidence> evidence)
     {
         var first = evidence
             .OrderBy(static one => one.Place).ThenByDescending(static one => one.FirstSeen).ThenBy(static one => one.Digest);
@@ -55,7 +58,7 @@ internal sealed class EvidenceSet
             found.Add(LayerReader.Read(layer) with { Repository = evidence.Key });
         }
         var isTruncated = evidence.Count() > EvidenceBudget.MaxManifests || found.Count < layers.Count;
-        return (evidence.Key, found.ToImmutable(), isTruncated);
+        return new(evidence.Key, found.ToImmutable(), isTruncated);
     }
 
     // A signer of cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.

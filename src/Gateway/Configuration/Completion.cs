@@ -53,7 +53,8 @@ internal static class Completion
         {
             foreach (var (i, name) in authority.SignatureRepositories.Index())
             {
-                var route = routes.FirstOrDefault(r => r.Prefix.Length == 0 || name.Value.StartsWith($"{r.Prefix}/", StringComparison.Ordinal));
+                var route = routes.FirstOrDefault(
+                    r => r.Prefix.Length == 0 || name.Value.StartsWith($"{r.Prefix}/", StringComparison.Ordinal));
                 var place = $"policy.trust.authorities.{id}.signatureRepositories[{i}]";
                 if (route?.Upstream is { } key && options.Upstreams.TryGetValue(key, out var upstream)
                     && upstream.Auth == UpstreamAuth.Passthrough)

@@ -33,7 +33,7 @@ internal sealed partial class Judge
     /// <summary>Whether the policy reads evidence in repositories beside the image's own.</summary>
     private bool ReadsElsewhere { get; } = engine.Policy?.Trust.AllSignatureRepositories().Any() == true;
 
-    /// <summary>Says where the signature repositories are. They are found when first asked for, and held as long as the policy is.</summary>
+    /// <summary>Says where signature repositories are. They are found when first asked for, and held as long as the policy is.</summary>
     public void FindElsewhere(Func<RepositoryName, SignatureRepository?> find) => _elsewhere = new(
         () => [.. engine.Policy?.Trust.AllSignatureRepositories().Select(find).OfType<SignatureRepository>() ?? []]);
 

@@ -54,7 +54,8 @@ internal sealed partial class Repository
                 $"{known} manifests of {Name} refer to {subject} already, policy.quarantine.maxReferrersPerSubject is {perSubject}; "
                 + "delete some first"));
         // The subjects of signatures in a signature repository are in other repositories.
-        if (judge.IsSignatureRepository(Name) || await backing.NamesOfAsync(subject, cancellationToken) is not []) return (perSubject - known - 1, null);
+        if (judge.IsSignatureRepository(Name) || await backing.NamesOfAsync(subject, cancellationToken) is not [])
+            return (perSubject - known - 1, null);
         var absent = backing.Orphans().Select(static o => o.Evidence).Distinct().Take(orphans).Count();
         return absent < orphans
             ? (Math.Min(perSubject - known, orphans - absent) - 1, null)

@@ -97,7 +97,7 @@ internal sealed partial class RepositoryRouter(
     /// <summary>Repositories that were given this blob lately, the last one first.</summary>
     public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(Route);
 
-    /// <summary>Tells the judge where signature repositories lie: never at an upstream that each client sees through its own account.</summary>
+    /// <summary>Tells the judge where signature repositories are: at no upstream that each client sees through its own account.</summary>
     private static Judge WithSignatures(Judge judge, RepositoryNames names, Volume volume, PullThroughFactory pullThrough)
     {
         judge.FindElsewhere(written =>

@@ -10,7 +10,8 @@ internal readonly record struct VerdictKey(RepositoryName Repository, Digest Dig
 
 /// <summary>
 /// Verdicts of one policy that stand in no link: those that do not admit, and those about tags. One that admits holds until something is
-/// taken away that it may rest on or a signature repository changes, any other until anything changes, and not for long: an upstream may have more evidence by then.
+/// taken away that it may rest on or a signature repository changes, any other until anything changes, and not for
+/// long: an upstream may have more evidence by then.
 /// </summary>
 internal sealed class VerdictCache
 {

@@ -195,7 +195,8 @@ internal sealed class Committer : IAsyncDisposable
         foreach (var operation in record.Operations)
         {
             if (PendingChanges.Raises(operation) is { IsEmpty: false } subject) repository.State.Versions.Raise(subject, record.Sequence);
-            else if (operation is Operation.StoreManifest || IsKeptBlob(repository, operation)) repository.State.Versions.RaiseAll(record.Sequence);
+            else if (operation is Operation.StoreManifest || IsKeptBlob(repository, operation))
+                repository.State.Versions.RaiseAll(record.Sequence);
             if (operation is Operation.RemoveManifest or Operation.RemoveEvidence or Operation.RemoveListed or Operation.RemoveAllEvidence
                 or Operation.SetVerdict { Verdict.Revision: 0 })
                 repository.State.Versions.Lose(record.Sequence);
