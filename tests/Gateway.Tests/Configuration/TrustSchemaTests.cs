@@ -54,7 +54,8 @@ public sealed class TrustSchemaTests : IDisposable
             $"{place}a repository that the gateway reads by its own account",
             Yaml.Mistake($"{corp}\nupstreams: {{ corp: {{ url: 'https://corp.example', auth: passthrough }} }}"), StringComparison.Ordinal);
         Assert.Contains(
-            $"{place}a repository of this gateway", Yaml.Mistake($"{corp}\nroutes: [{{ prefix: team, hosts: [x.example] }}]"), StringComparison.Ordinal);
+            $"{place}a repository of this gateway",
+            Yaml.Mistake($"{corp}\nroutes: [{{ prefix: team, storage: built-in }}]"), StringComparison.Ordinal);
         Assert.Contains(
             $"{place}a repository's name", Yaml.Mistake(Trust(authority: "anyOf: [{ key: k }], signatureRepositories: ['*']")),
             StringComparison.Ordinal);
