@@ -10,8 +10,8 @@ namespace Gateway.Tests.Repositories;
 /// <summary>The same bytes under their sha256 and their sha512 digest: one manifest, with one verdict.</summary>
 public sealed class AliasTests : IAsyncLifetime
 {
-    // More often than a push looks at the clock.
-    private const int Moments = 12;
+    // More often than a push calls its backing.
+    private const int Moments = 60;
 
     private HoldRig _rig = null!;
 
@@ -88,30 +88,33 @@ public sealed class AliasTests : IAsyncLifetime
     [Fact]
     public async Task A_tag_does_not_move_by_the_other_names_signature_that_is_deleted_while_its_push_is_judged()
     {
-        var (moved, waited) = (0, 0);
-        for (var moment = 1; moment <= Moments; moment++)
+        var calls = new List<string>();
+        while (true)
         {
-            var name = $"prod/app{moment}";
+            var name = $"prod/app{calls.Count}";
             var (older, _) = await _rig.PushAsync("v1", "older", _rig.At(name));
             await _rig.SignAsync(older, null, _rig.At(name));
             var (newer, _) = await _rig.PushAsync(null, "newer", _rig.At(name));
             var bytes = await BytesOfAsync(_rig.At(name), newer);
             await _rig.SignAsync(newer, null, _rig.At(name));
-            var signature = Assert.Single(EvidenceNotes.List(_rig.Volume.Kept(RepositoryName.Parse(name)), newer));
+            var stored = _rig.Volume.Kept(RepositoryName.Parse(name));
+            var signature = Assert.Single(EvidenceNotes.List(stored, newer));
             // A manifest that is here by this name would keep its signature from being deleted.
             await DeleteAsync(name, newer);
-            var clock = new InterruptingClock(_rig.Clock, moment, () => DeleteAsync(name, signature));
+            var (backing, interruption) = InterruptingBacking.Of(stored, calls.Count + 1, () => DeleteAsync(name, signature));
             var other = Digest.Of(bytes.Span, DigestAlgorithm.Sha512);
             var push = new ManifestPush(new(other), [TagName.Parse("v1")], MediaTypes.OciManifest, bytes);
-            Assert.IsType<Answer<PushedManifest>.Found>(await _rig.At(name, clock).PutManifestAsync(HoldRig.Pusher, push, default));
-            if (!clock.HasInterrupted) await DeleteAsync(name, signature);
-            // Afterwards it is as if it had been deleted just before, or just behind the push.
-            var live = _rig.Volume.Kept(RepositoryName.Parse(name)).LiveOf(TagName.Parse("v1"));
-            Assert.Equal(clock.HasInterrupted ? older : other, live);
-            _ = clock.HasInterrupted ? waited++ : moved++;
+            Assert.IsType<Answer<PushedManifest>.Found>(await _rig.Over(name, backing).PutManifestAsync(HoldRig.Pusher, push, default));
+            if (interruption.Interrupted is not { } call) break;
+
+            // It is as if the signature had been deleted before the push, or after it where the push was committed already.
+            var isCommitted = calls.Contains(nameof(IBacking.CommitAsync));
+            Assert.Equal(isCommitted ? other : older, stored.LiveOf(TagName.Parse("v1")));
+            calls.Add(call);
+            Assert.True(calls.Count < Moments, $"expected fewer than {Moments} calls, got {string.Join(", ", calls)}");
         }
-        Assert.InRange(waited, 3, Moments - 1);
-        Assert.InRange(moved, 1, Moments - 1);
+        Assert.True(calls.Count >= 4, $"expected at least 4 interrupted calls, got {string.Join(", ", calls)}");
+        Assert.Contains(nameof(IBacking.CommitAsync), calls);
     }
 
     [Fact]
