@@ -135,7 +135,7 @@ internal static class GatewaySchema
         {
             "trustedProxies", new ListOf<IPNetwork>(Addresses.Network, orOne: true), "[]",
             "Proxies in front, as networks or addresses: what they say in `X-Forwarded-For`, `-Proto` and `-Host`, or in `Forwarded`, is "
-            + "believed, and nobody else's. It holds for logs, limits, audit and the token server's address.",
+            + "believed, and from no other address. It holds for logs, limits, audit and the token server's address.",
             (o, v) => o with { TrustedProxies = v }
         },
         {

@@ -21,12 +21,8 @@ internal static class Refusals
         if (code == RegistryErrorCode.TOOMANYREQUESTS && x.Response.Headers.RetryAfter.Count == 0) x.RetryAfter(DefaultRetryAfter);
         (x.Record.ErrorCode, x.Record.Status) = (code.ToString(), status ?? RegistryError.StatusOf(code));
         await x.Snapshot.Audit.WriteAsync(x.Record);
-        await x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, WithoutPlace(x, message), detail).ToJson());
+        await x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
     }
-
-    // Why a write failed is told to the client; where on this machine is the operator's to know, who finds it in the log and at /readyz.
-    private static string WithoutPlace(Exchange x, string message) =>
-        x.Snapshot.Options.Storage.Path is { Length: > 1 } path ? message.Replace(path, "(storage)", StringComparison.Ordinal) : message;
 
     /// <summary>Answers what a repository gave in place of a value.</summary>
     /// <param name="absent">The noun's code for "not there".</param>

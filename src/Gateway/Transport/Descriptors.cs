@@ -3,9 +3,10 @@ using System.Globalization;
 namespace Gateway.Transport;
 
 /// <summary>
-/// How the file descriptors of this process are shared out: a third of what is free at the start for clients' connections, as much for
-/// content that they read, and the rest for uploads, fetches, connections to upstreams and assemblies that are loaded later. The
-/// runtime raises the soft limit (RLIMIT_NOFILE) to the hard one before any of our code runs (seen: 256 of 4,096 becomes 4,096).
+/// How the file descriptors of this process are shared out. Clients' connections may take a third of what is free at the start, and more
+/// where <see cref="MostKeptAside"/> is enough for the rest: content that they read, uploads, fetches, connections to upstreams and
+/// assemblies that are loaded later. The runtime raises the soft limit (RLIMIT_NOFILE) to the hard one before any of our code runs (seen:
+/// 256 of 4,096 becomes 4,096).
 /// </summary>
 /// <param name="Limit">Descriptors that the process may have.</param>
 /// <param name="AtStart">Descriptors in use once the gateway listens; about 220, most of them the runtime's for its assemblies.</param>
@@ -13,6 +14,12 @@ internal sealed record Descriptors(int Limit, int AtStart)
 {
     /// <summary>Most content that is kept open, however many descriptors there are: a hot set.</summary>
     public const int MostOpenFiles = 512;
+
+    /// <summary>
+    /// Most descriptors that no idle connection may take. Chosen: the open content, and 1,000 pulls or pushes with three each (a content, a
+    /// part, a connection to the upstream); beyond that a request is answered 503.
+    /// </summary>
+    public const int MostKeptAside = 4096;
 
     // Chosen: below it a dozen clients with a pull and a push each find no descriptor.
     private const int Few = 256;
@@ -39,7 +46,7 @@ internal sealed record Descriptors(int Limit, int AtStart)
     /// Whether a connection is one too many. The kernel gives the lowest free number (open(2)), so that the number of a new one tells how
     /// many are in use.
     /// </summary>
-    public bool AreUsedUpBy(int descriptor) => descriptor >= AtStart + (Left / 3);
+    public bool AreUsedUpBy(int descriptor) => descriptor >= AtStart + Math.Max(Left / 3, Left - MostKeptAside);
 
     private static int ReadLimit()
     {
