@@ -39,9 +39,9 @@ internal sealed class IndexRig : IDisposable
             {
                 File.Copy(file, to);
             }
-            catch (FileNotFoundException)
+            catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
             {
-                // An older checkpoint, removed meanwhile.
+                // An older checkpoint, removed meanwhile with its folder.
             }
         }
         return copy;
