@@ -95,7 +95,7 @@ internal sealed class Hearing(PolicyInput input, EvidenceSets sets, Digest diges
     /// <summary>Puts in doubt what was found by a requirement while something that it looks at could not be read.</summary>
     public void Doubt(FactKinds needs)
     {
-        // What it comes to stays what it is: it was asked as an image's, and is for nobody until it is known to be another's.
+        // The outcome stays: the question was asked as for an image, and holds until the document is known to be something else.
         if (input.DocumentsUnread is { } unread)
         {
             for (var i = 0; i < Findings.Count; i++) Findings[i] = Findings[i] with { Unknown = Findings[i].Unknown ?? unread };
@@ -129,8 +129,8 @@ internal interface IRequirement
     bool BindsEvidence => false;
 
     /// <summary>
-    /// Whether it is about a tag, and binds whatever is bound to the tag: a rule's kinds do not matter to it, for the tag would not be what
-    /// the rule says of it whoever moved it with whatever.
+    /// Whether it is about a tag, and binds whatever is bound to the tag: a rule's kinds do not matter to it, because the tag would break
+    /// the rule whatever kind of manifest it was moved to.
     /// </summary>
     bool BindsEveryKind => false;
 
