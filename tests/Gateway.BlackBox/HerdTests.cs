@@ -3,19 +3,19 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Many clients of several kinds at once, counted in the access log of the registry behind.</summary>
+/// <summary>Many clients of several kinds pull at once; the access log of the upstream counts what reached it.</summary>
 public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
 {
     private const string Repository = "team/herd";
 
-    // Programs take most of the time: two of a kind meet each other already, the rest of the fifty need none.
+    // Starting programs takes most of the time. Two of a kind already meet each other, so plain HTTP clients make up the fifty.
     private const int OfEach = 2;
 
-    // A bound for a machine that is busy many times over; by itself it takes some seconds.
+    // Milliseconds; the test takes some seconds on an idle machine, and the limit leaves room for a very busy one.
     private const int Limit = 120_000;
 
     [Fact(Timeout = Limit)]
-    public async Task Fifty_clients_of_five_kinds_are_one_upstream_get_of_each_digest()
+    public async Task Fifty_clients_of_five_kinds_cause_one_upstream_get_per_digest()
     {
         (await Client.CraneAsync("push", "--insecure", Fixture.Layout.Root, $"{Origin.Host}/{Repository}:1")).Succeeded();
         await using var plain = await GatewayProcess.StartAsync(Fixture.Configuration());
@@ -33,7 +33,7 @@ public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
             .. Enumerable.Range(0, OfEach).Select(i => Succeeds(Client.CraneAsync(
                 "pull", "--insecure", "--format", "oci", name, Folder[$"crane-{i}"]))),
             .. Enumerable.Range(0, 50 - 2 - (2 * OfEach)).Select(_ => PullAsync(plain)),
-        ]);
+        ]).WaitAsync(TestContext.Current.CancellationToken);
 
         var gets = (await Origin.SettledAsync())
             .Where(asked => asked.Agent == "gateway" && IsGetOfContent(asked.Request))
@@ -45,14 +45,14 @@ public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
         Assert.Equal(Digests, await containerd.ContentAsync());
     }
 
-    // Not of the lists of referrers, which are asked for once behind all this.
+    // The gateway also asks for the list of referrers once; that request is not counted.
     private static bool IsGetOfContent(string request) =>
         ((string[])["manifests", "blobs"])
             .Any(kind => request.StartsWith($"GET /v2/{Repository}/{kind}/sha256:", StringComparison.Ordinal));
 
     private static async Task Succeeds(Task<Output> running) => (await running).Succeeded();
 
-    /// <summary>A client that no program is needed for: the manifest by tag, then all blobs at once.</summary>
+    /// <summary>A plain HTTP client: pulls the manifest by tag, then all blobs at once.</summary>
     private async Task PullAsync(GatewayProcess gateway)
     {
         using var raw = new RawClient(gateway.Host);
@@ -66,10 +66,10 @@ public sealed class HerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
         var body = await ReadAsync(gateway, raw, $"blobs/{digest}");
         if (Described.Sha256(body) == digest) return;
         var begin = Convert.ToHexString(body.AsSpan(0, Math.Min(64, body.Length)));
-        Assert.Fail($"{digest} came as {body.Length} bytes of {Described.Sha256(body)}, which begin {begin}\n{gateway.Log}");
+        Assert.Fail($"expected {digest}, got {body.Length} bytes of {Described.Sha256(body)} that begin with {begin}\n{gateway.Log}");
     }
 
-    /// <summary>A body that was answered with 200 and is as long as its Content-Length says.</summary>
+    /// <summary>The body of a 200 answer whose length equals its Content-Length.</summary>
     private static async Task<byte[]> ReadAsync(GatewayProcess gateway, RawClient raw, string path)
     {
         using var answer = await raw.GetAsync($"/v2/corp/{Repository}/{path}");
