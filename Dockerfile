@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/packages \
     -p:UseAppHost=false -p:SourceRevisionId=$COMMIT
 RUN mkdir /volume
 
-# Ubuntu's, which has the two libraries that .NET has not: libzstd.so.1 (layers that a policy looks into), libcrypt.so.1 (passwords).
+# Ubuntu's image has libcrypt.so.1 (passwords), which .NET does not have.
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 COPY --from=build /app /app
 COPY deploy/image/gateway /usr/local/bin/gateway

@@ -91,12 +91,11 @@ internal sealed class BlobContents
             // An upstream broke it off, or the file cannot be read: it may be another time.
             return Content.Later($"could not be read: {e.Message}");
         }
-        catch (Exception e) when (e is OperationCanceledException or DllNotFoundException or InsufficientMemoryException)
+        catch (Exception e) when (e is OperationCanceledException or OutOfMemoryException)
         {
             var unread = Content.Unread(e switch
             {
                 OperationCanceledException => $"took more than {MaxTime.TotalMinutes} minutes to look through",
-                DllNotFoundException => "cannot be looked through, for libzstd.so.1 is not installed",
                 _ => $"could not be looked through: {e.Message}",
             });
             PolicyMetrics.LookedThrough(unread, begun);

@@ -1,34 +1,40 @@
-using System.Runtime.InteropServices;
 using Gateway.Policy.Media;
+using ZstdSharp.Unsafe;
 
 namespace Gateway.Repositories;
 
-/// <summary>Unpacks zstd frames (RFC 8878) by libzstd, whose every check holds: nothing may stand between or after the frames.</summary>
-internal sealed partial class Zstd : IByteSource, IDisposable
+/// <summary>
+/// Unpacks zstd frames (RFC 8878) with the managed port of libzstd, and keeps each of its checks: no other bytes are allowed between or
+/// after the frames. The stream interface of the library is used because only it reports which check failed.
+/// </summary>
+internal sealed class Zstd : IByteSource, IDisposable
 {
-    private const string Library = "libzstd.so.1";
-
-    /// <summary>What the zstd command takes without being asked (2^27 bytes), so that a frame cannot ask for more memory.</summary>
+    /// <summary>
+    /// The largest window, as a power of two: 128 MiB, which the zstd command accepts without an option. It bounds the memory that a frame
+    /// can ask for.
+    /// </summary>
     private const int MaxWindowLog = 27;
-
-    private const int WindowLogMax = 100; // ZSTD_d_windowLogMax, zstd.h
 
     private readonly IByteSource _packed;
     private readonly byte[] _input = new byte[64 * 1024];
-    private nint _stream;
+    private unsafe ZSTD_DCtx_s* _stream;
     private int _from;
     private int _to;
     private bool _isWithinFrame;
 
-    private Zstd(IByteSource packed, nint stream) => (_packed, _stream) = (packed, stream);
-
-    /// <summary>Begins to unpack. Throws <see cref="DllNotFoundException"/> where libzstd is not installed.</summary>
-    public static Zstd Unpack(IByteSource packed)
+    private unsafe Zstd(IByteSource packed, ZSTD_DCtx_s* stream)
     {
-        var zstd = new Zstd(packed, CreateDStream());
-        if (zstd._stream == 0) throw new InsufficientMemoryException("libzstd found no memory to unpack with");
-        _ = SetParameter(zstd._stream, WindowLogMax, MaxWindowLog);
-        return zstd;
+        _packed = packed;
+        _stream = stream;
+    }
+
+    /// <summary>Starts to unpack. Throws <see cref="OutOfMemoryException"/> if no memory is available; so does reading.</summary>
+    public static unsafe Zstd Unpack(IByteSource packed)
+    {
+        var stream = Methods.ZSTD_createDCtx();
+        if (stream is null) throw new InsufficientMemoryException("no memory is available to unpack zstd");
+        _ = Methods.ZSTD_DCtx_setParameter(stream, ZSTD_dParameter.ZSTD_d_windowLogMax, MaxWindowLog);
+        return new(packed, stream);
     }
 
     /// <inheritdoc/>
@@ -48,51 +54,24 @@ internal sealed partial class Zstd : IByteSource, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public unsafe void Dispose()
     {
-        _ = FreeDStream(_stream);
-        _stream = 0;
+        _ = Methods.ZSTD_freeDCtx(_stream);
+        _stream = null;
     }
 
     private unsafe int Unpack(Span<byte> to)
     {
         fixed (byte* input = _input, output = to)
         {
-            var packed = new Part(input, (nuint)_to, (nuint)_from);
-            var unpacked = new Part(output, (nuint)to.Length, 0);
-            var result = DecompressStream(_stream, ref unpacked, ref packed);
-            if (IsError(result) != 0)
-                throw new InvalidDataException($"not zstd that can be unpacked: {Marshal.PtrToStringAnsi(GetErrorName(result))}");
-            _from = (int)packed.Position;
+            var packed = new ZSTD_inBuffer_s { src = input, size = (nuint)_to, pos = (nuint)_from };
+            var unpacked = new ZSTD_outBuffer_s { dst = output, size = (nuint)to.Length };
+            var result = Methods.ZSTD_decompressStream(_stream, &unpacked, &packed);
+            if (Methods.ZSTD_isError(result))
+                throw new InvalidDataException($"not zstd that can be unpacked: {Methods.ZSTD_getErrorName(result)}");
+            _from = (int)packed.pos;
             _isWithinFrame = result != 0;
-            return (int)unpacked.Position;
+            return (int)unpacked.pos;
         }
     }
-
-    // ZSTD_inBuffer and ZSTD_outBuffer, zstd.h
-    [StructLayout(LayoutKind.Sequential)]
-    private unsafe struct Part(byte* bytes, nuint size, nuint position)
-    {
-        public byte* Bytes = bytes;
-        public nuint Size = size;
-        public nuint Position = position;
-    }
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_createDStream")]
-    private static partial nint CreateDStream();
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_freeDStream")]
-    private static partial nuint FreeDStream(nint stream);
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_DCtx_setParameter")]
-    private static partial nuint SetParameter(nint stream, int parameter, int value);
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_decompressStream")]
-    private static partial nuint DecompressStream(nint stream, ref Part output, ref Part input);
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_isError")]
-    private static partial uint IsError(nuint code);
-
-    [LibraryImport(Library, EntryPoint = "ZSTD_getErrorName")]
-    private static partial nint GetErrorName(nuint code);
 }

@@ -51,7 +51,7 @@ public sealed partial class DependencyTests
     [InlineData(@"YamlDotNet", "Configuration")]
     [InlineData(@"using OpenTelemetry", "Operations")]
     [InlineData(@"using Microsoft\.IdentityModel", "Access")]
-    [InlineData(@"libzstd\.so", "Repositories")]
+    [InlineData(@"using ZstdSharp", "Repositories")]
     [InlineData(@"HttpContext", "Registry", "Operations", "Gateway.cs")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)
     {

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Frames of RFC 8878 written by hand, as small as they can be, and unpacked by libzstd.</summary>
+/// <summary>Frames of RFC 8878 written by hand, each as small as possible.</summary>
 public sealed class ZstdTests
 {
     private sealed class Drip(byte[] bytes, int most) : IByteSource
@@ -26,9 +26,13 @@ public sealed class ZstdTests
     private static async Task<Content> Sniff(byte[] bytes, int most = int.MaxValue) =>
         await new MediaSniffer(Zstd.Unpack).ReadAsync(new Drip(bytes, most), default);
 
-    // A frame of one segment with one block that is stored as it is.
+    // A single-segment frame with one stored block.
     private static byte[] Frame(byte[] content) =>
         [0x28, 0xB5, 0x2F, 0xFD, 0x20, (byte)content.Length, .. Block(content.Length, type: 0, isLast: true), .. content];
+
+    // A frame of one stored byte that declares a window of (1 + mantissa / 8) * 2^(10 + exponent) bytes (RFC 8878 §3.1.1.1.2).
+    private static byte[] Window(int exponent, int mantissa) =>
+        [0x28, 0xB5, 0x2F, 0xFD, 0, (byte)((exponent << 3) | mantissa), .. Block(1, type: 0, isLast: true), 1];
 
     private static byte[] Block(int size, int type, bool isLast)
     {
@@ -47,11 +51,12 @@ public sealed class ZstdTests
         { "a frame that is skipped at the end, as zstd:chunked has it", [.. Frame(Text), .. Skippable(1, 2, 3)], Text },
         { "a frame that is skipped at the beginning, as pzstd has it", [.. Skippable(4, 0, 0, 0), .. Frame(Text)], Text },
         { "nothing", Frame([]), [] },
+        { "a window of 2^27 bytes", Window(exponent: 17, mantissa: 0), [1] },
     };
 
     [Theory]
     [MemberData(nameof(Whole))]
-    public async Task Frames_are_unpacked_however_they_come(string what, byte[] packed, byte[] expected)
+    public async Task Frames_are_unpacked_for_every_size_of_read(string what, byte[] packed, byte[] expected)
     {
         foreach (var most in new[] { 1, 7, int.MaxValue })
         {
@@ -69,12 +74,14 @@ public sealed class ZstdTests
         { "a frame without a block", Frame(Text)[..6] },
         { "a skipped frame that is cut", [.. Frame(Text), .. Skippable(1, 2, 3)[..^1]] },
         { "a block of no type", [0x28, 0xB5, 0x2F, 0xFD, 0x20, 4, .. Block(4, type: 3, isLast: true), 1, 2, 3, 4] },
-        { "a window of 2^31 bytes", [0x28, 0xB5, 0x2F, 0xFD, 0, 21 << 3, .. Block(1, type: 0, isLast: true), 1] },
+        { "a window of 2^31 bytes", Window(exponent: 21, mantissa: 0) },
+        { "a window of 2^27 bytes and an eighth", Window(exponent: 17, mantissa: 1) },
+        { "a wrong check sum", [0x28, 0xB5, 0x2F, 0xFD, 0x24, 1, .. Block(1, type: 0, isLast: true), 1, 2, 3, 4, 5] },
     };
 
     [Theory]
     [MemberData(nameof(Spoilt))]
-    public async Task Bytes_that_are_not_whole_frames_to_the_end_are_told(string what, byte[] packed)
+    public async Task Bytes_that_are_not_whole_frames_are_reported(string what, byte[] packed)
     {
         foreach (var most in new[] { 1, int.MaxValue })
         {
@@ -86,7 +93,7 @@ public sealed class ZstdTests
 
     /// <summary>Each block is four bytes and stands for 128 KiB.</summary>
     [Fact]
-    public async Task Bomb_is_given_up_long_before_its_end()
+    public async Task Unpacking_stops_at_the_ratio_limit()
     {
         var blocks = Enumerable.Range(0, 200_000).SelectMany(static _ => Block(128 * 1024, 1, false).Append((byte)0));
         byte[] bomb = [0x28, 0xB5, 0x2F, 0xFD, 0, 7 << 3, .. blocks];

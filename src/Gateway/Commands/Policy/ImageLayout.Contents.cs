@@ -30,7 +30,6 @@ internal sealed partial class ImageLayout
     }
 
     /// <summary>The same question with what the blobs are, each read whole.</summary>
-    /// <exception cref="DllNotFoundException">One is packed with zstd, and libzstd is not installed.</exception>
     public async Task<PolicyInput> WithContentsAsync(PolicyInput asked, CancellationToken cancellationToken)
     {
         var contents = ImmutableDictionary.CreateBuilder<Digest, Content>();

@@ -60,8 +60,7 @@ internal static partial class PolicyTestCommand
             };
         }
         catch (Exception problem) when (problem
-            is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException
-            or DllNotFoundException)
+            is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException)
         {
             return result with { Problem = Printable.Line(problem.Message) };
         }
