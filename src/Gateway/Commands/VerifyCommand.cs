@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Gateway.Policy;
+using Gateway.Upstream;
 using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Commands;

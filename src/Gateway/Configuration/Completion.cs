@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Policy.Signatures;
+using Gateway.Upstream;
 
 namespace Gateway.Configuration;
 

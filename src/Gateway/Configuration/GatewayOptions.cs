@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Gateway.Policy;
+using Gateway.Upstream;
 
 namespace Gateway.Configuration;
 

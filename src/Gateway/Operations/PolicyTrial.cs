@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Fronting;
@@ -9,6 +9,7 @@ using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Upstream;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Operations;

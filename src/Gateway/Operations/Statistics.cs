@@ -1,6 +1,7 @@
 using Gateway.Configuration;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Upstream;
 
 namespace Gateway.Operations;
 

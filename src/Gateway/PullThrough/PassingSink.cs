@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Gateway.Oci;
+using Gateway.Storage;
 using Gateway.Transport;
 
 namespace Gateway.PullThrough;

@@ -2,6 +2,7 @@ using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Storage;
+using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 

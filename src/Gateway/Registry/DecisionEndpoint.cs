@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Repositories;
+using Gateway.Upstream;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;

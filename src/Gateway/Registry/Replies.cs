@@ -1,3 +1,4 @@
+using Gateway.Storage;
 using Gateway.Transport;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 

@@ -1,8 +1,9 @@
-using RouteOptions = Gateway.Configuration.RouteOptions;
 using System.Collections.Immutable;
 using System.Net;
 using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.Upstream;
+using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Repositories;
 

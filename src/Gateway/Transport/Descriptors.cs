@@ -12,9 +12,6 @@ namespace Gateway.Transport;
 /// <param name="AtStart">Descriptors in use once the gateway listens; about 220, most of them the runtime's for its assemblies.</param>
 internal sealed record Descriptors(int Limit, int AtStart)
 {
-    /// <summary>Most content that is kept open, however many descriptors there are: a hot set.</summary>
-    public const int MostOpenFiles = 512;
-
     /// <summary>
     /// Most descriptors that no idle connection may take. Chosen: the open content, and 1,000 pulls or pushes with three each (a content, a
     /// part, a connection to the upstream); beyond that a request is answered 503.
@@ -31,7 +28,7 @@ internal sealed record Descriptors(int Limit, int AtStart)
     public int Left => Math.Max(0, Limit - AtStart);
 
     /// <summary>Content that may be kept open while nobody reads it.</summary>
-    public int OpenFiles => Math.Clamp(Left / 6, 1, MostOpenFiles);
+    public int OpenFiles => Math.Clamp(Left / 6, 1, Storage.OpenFiles.MostKept);
 
     /// <summary>Whether they are few: worth a line of the log.</summary>
     public bool AreFew => Left < Few;

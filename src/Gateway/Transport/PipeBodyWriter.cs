@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using Gateway.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Transport;

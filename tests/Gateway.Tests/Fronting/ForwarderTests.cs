@@ -2,9 +2,9 @@ using System.Collections.Immutable;
 using Gateway.Fronting;
 using Gateway.Oci;
 using Gateway.Storage;
+using Gateway.Storage.Tests;
 using Gateway.Tests.Repositories;
-using Gateway.Tests.Storage;
-using Gateway.Tests.Upstream;
+using Gateway.Upstream.Tests;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 

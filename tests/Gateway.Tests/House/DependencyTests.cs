@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Xunit;
 
 namespace Gateway.Tests.House;
@@ -10,19 +11,17 @@ public sealed partial class DependencyTests
     /// <summary>Every room of the server, each with the rooms below it that it may name.</summary>
     public static TheoryData<string, string[]> Rooms => new()
     {
-        { "Registry", ["Operations", "Repositories", "Storage", "Access", "Configuration", "Transport", "Oci", "Policy"] },
+        { "Registry", ["Operations", "Repositories", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"] },
         {
             "Operations",
             ["Repositories", "Fronting", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
-        { "Repositories", ["Storage", "Access", "Configuration", "Oci", "Policy"] },
+        { "Repositories", ["Storage", "Upstream", "Access", "Configuration", "Oci", "Policy"] },
         { "Fronting", ["PullThrough", "Storage", "Upstream", "Configuration", "Oci"] },
         { "PullThrough", ["Storage", "Upstream", "Configuration", "Transport", "Oci", "Policy"] },
-        { "Storage", ["Transport", "Oci"] },
-        { "Upstream", ["Configuration", "Oci", "Policy"] },
         { "Access", ["Configuration", "Oci", "Policy"] },
-        { "Configuration", ["Oci", "Policy"] },
-        { "Transport", [] },
+        { "Configuration", ["Upstream", "Oci", "Policy"] },
+        { "Transport", ["Storage"] },
     };
 
     [Theory]
@@ -32,32 +31,46 @@ public sealed partial class DependencyTests
             Files($"src/Gateway/{room}")
                 .SelectMany(f => Named(f).Where(n => n != room && !below.Contains(n)).Select(n => $"{Path.GetFileName(f)} names {n}")));
 
-    [Fact]
-    public void Policy_knows_no_server_no_network_no_files_and_no_clock() =>
-        AssertNothingMatches("src/Gateway.Policy", @"AspNetCore|System\.Net|HttpClient|File\.|FileStream|Directory\.|DateTime(Offset)?\.(Utc)?Now|Gateway\.(Storage|Registry|Upstream|Repositories|PullThrough|Configuration)\b");
+    /// <summary>Every project, each with the projects that it may use: the arrows that the compiler then enforces.</summary>
+    [Theory]
+    [InlineData("Oci")]
+    [InlineData("Policy", "Oci")]
+    [InlineData("Storage", "Oci")]
+    [InlineData("Upstream", "Oci")]
+    public void A_project_references_only_projects_below_it(string project, params string[] below)
+    {
+        var file = XDocument.Load(Path.Combine(Root, $"src/Gateway.{project}/Gateway.{project}.csproj"));
+        var referenced = file.Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension((string?)reference.Attribute("Include")));
+        Assert.Equal(below.Select(name => $"Gateway.{name}"), referenced);
+    }
 
     [Fact]
-    public void Storage_knows_no_http() =>
-        AssertNothingMatches("src/Gateway/Storage", @"HttpContext|System\.Net\.Http|AspNetCore|Gateway\.Policy");
+    public void Policy_uses_no_network_no_files_and_no_clock() =>
+        AssertNothingMatches("src/Gateway.Policy", @"System\.Net|HttpClient|File\.|FileStream|Directory\.|DateTime(Offset)?\.(Utc)?Now");
+
+    [Fact]
+    public void Storage_uses_no_http() =>
+        AssertNothingMatches("src/Gateway.Storage", @"System\.Net\.Http|HttpClient");
 
     /// <summary>They answer "no" also when the disk could not be asked; <see cref="Gateway.Storage.Disk"/> tells the two apart.</summary>
     [Fact]
     public void Storage_asks_Disk_whether_something_exists() =>
-        AssertNothingMatches("src/Gateway/Storage", @"\b(File|Directory|Path)\.Exists\b|\{ Exists:|GetLastWriteTime|new FileInfo\(");
+        AssertNothingMatches("src/Gateway.Storage", @"\b(File|Directory|Path)\.Exists\b|\{ Exists:|GetLastWriteTime|new FileInfo\(");
 
     [Theory]
-    [InlineData(@"\bFASTER\b|\bFaster[A-Z]\w+", "Storage")]
-    [InlineData(@"Yarp\.", "Upstream")]
-    [InlineData(@"YamlDotNet", "Configuration")]
-    [InlineData(@"using OpenTelemetry", "Operations")]
-    [InlineData(@"using Microsoft\.IdentityModel", "Access")]
-    [InlineData(@"using ZstdSharp", "Repositories")]
-    [InlineData(@"HttpContext", "Registry", "Operations", "Gateway.cs")]
+    [InlineData(@"\bFASTER\b|\bFaster[A-Z]\w+", "Gateway.Storage")]
+    [InlineData(@"Yarp\.", "Gateway.Upstream")]
+    [InlineData(@"YamlDotNet", "Gateway/Configuration")]
+    [InlineData(@"using OpenTelemetry", "Gateway/Operations")]
+    [InlineData(@"using Microsoft\.IdentityModel", "Gateway/Access")]
+    [InlineData(@"using ZstdSharp", "Gateway/Repositories")]
+    [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Operations", "Gateway/Gateway.cs")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)
     {
-        var elsewhere = Files("src/Gateway")
+        var elsewhere = Files("src")
             .Where(f => Regex.IsMatch(CodeOf(f), pattern))
-            .Select(f => Path.GetRelativePath(Path.Combine(Root, "src/Gateway"), f))
+            .Select(f => Path.GetRelativePath(Path.Combine(Root, "src"), f))
             .Where(f => !places.Any(place => f.StartsWith(place, StringComparison.Ordinal)));
         Assert.Empty(elsewhere);
     }

@@ -26,10 +26,14 @@ public sealed partial class SecurityPageTests
     public void Every_promise_names_a_test() =>
         Assert.All(Promise().Split(Promises).Skip(1), promise => Assert.Matches(Test(), promise));
 
-    // Upstream/TokenTests is tests/Gateway.Tests/Upstream/TokenTests.cs, BlackBox/SecretsTests is tests/Gateway.BlackBox/SecretsTests.cs.
+    // Access/TokenTests is tests/Gateway.Tests/Access/TokenTests.cs, Upstream/TokenTests is tests/Gateway.Upstream.Tests/TokenTests.cs, and
+    // BlackBox/SecretsTests is tests/Gateway.BlackBox/SecretsTests.cs.
     private static bool Exists(string file, string test) =>
-        Files.Where(f => f.EndsWith($"/{file}.cs", StringComparison.Ordinal) || f.EndsWith($".{file}.cs", StringComparison.Ordinal))
+        Files.Where(f => Paths(file).Any(path => f.EndsWith(path, StringComparison.Ordinal)))
             .Any(f => File.ReadAllText(f).Contains($" {test}(", StringComparison.Ordinal));
+
+    private static string[] Paths(string file) =>
+        [$"/{file}.cs", $".{file}.cs", $"/Gateway.{file.Replace("/", ".Tests/", StringComparison.Ordinal)}.cs"];
 
     private static string Part(string page)
     {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Gateway.Commands;
 using Gateway.Configuration;
 using Gateway.Operations;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 
@@ -273,8 +274,7 @@ public sealed class AdminApiTests : IAsyncLifetime
         await File.WriteAllTextAsync(file, "services: { a: { image: team/multi:v1 }, b: { image: nginx } }");
         var (code, output, error) = await RunAsync("prefetch", "--from", file, "--platform", "linux/arm64");
         File.Delete(file);
-        Assert.Equal((0, ""), (code, error));
-        Assert.Equal(2, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal((0, "", 2), (code, error, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
         Assert.Equal((0, 1), (Gets(amd.Layers[0]), Gets(arm.Layers[0])));
         Assert.Equal(1, (await RunAsync("prefetch", "team/multi:v1", "--platform", "windows/amd64")).Code);
     }

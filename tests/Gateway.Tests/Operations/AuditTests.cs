@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Tests.Access;
+using Gateway.Upstream;
 using Xunit;
 
 namespace Gateway.Tests.Operations;

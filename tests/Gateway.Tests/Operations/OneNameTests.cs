@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Operations;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

@@ -2,6 +2,7 @@ using System.Text;
 using Gateway.Commands;
 using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

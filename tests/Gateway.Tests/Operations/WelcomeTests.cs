@@ -1,5 +1,6 @@
 using Gateway.Configuration;
 using Gateway.Operations;
+using Gateway.Upstream;
 using Xunit;
 
 namespace Gateway.Tests.Operations;

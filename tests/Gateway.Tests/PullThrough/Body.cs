@@ -1,4 +1,5 @@
 using System.Buffers;
+using Gateway.Storage;
 using Gateway.Transport;
 using Microsoft.Win32.SafeHandles;
 

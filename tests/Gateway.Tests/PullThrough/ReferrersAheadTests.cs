@@ -4,6 +4,7 @@ using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
 using Gateway.Tests.Repositories;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

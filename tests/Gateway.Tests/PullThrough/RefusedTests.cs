@@ -1,6 +1,7 @@
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

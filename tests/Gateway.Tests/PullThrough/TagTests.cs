@@ -2,6 +2,7 @@ using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using Gateway.Storage.Tests;
 using System.Text;
 using System.Text.Json;
 using Gateway.Oci;
@@ -148,12 +149,12 @@ public sealed class DamagedContentTests
     [Fact]
     public async Task Link_that_says_a_wrong_size_costs_nobody_the_right_bytes()
     {
-        await using var rig = await Storage.VolumeRig.OpenAsync();
-        var kept = rig.Volume.Kept(Storage.VolumeRig.Name);
-        var blob = await Storage.VolumeRig.PushBlobAsync(kept, Layer);
+        await using var rig = await VolumeRig.OpenAsync();
+        var kept = rig.Volume.Kept(VolumeRig.Name);
+        var blob = await VolumeRig.PushBlobAsync(kept, Layer);
         rig.Volume.Links.Write(kept, Gateway.Storage.LinkKind.Blob, blob, new(7, default, default));
 
-        Assert.Equal(Encoding.UTF8.GetString(Layer), await Storage.VolumeRig.ReadAsync(kept, blob));
+        Assert.Equal(Encoding.UTF8.GetString(Layer), await VolumeRig.ReadAsync(kept, blob));
         Assert.Equal(Layer.Length, rig.Volume.Links.Find(kept, Gateway.Storage.LinkKind.Blob, blob)!.Value.Size);
         Assert.Equal(0, rig.Volume.Damage.Count);
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Tests.Access;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

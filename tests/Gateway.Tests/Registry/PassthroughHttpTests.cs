@@ -2,6 +2,7 @@ using System.Text;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

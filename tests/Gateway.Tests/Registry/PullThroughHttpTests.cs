@@ -1,4 +1,5 @@
 using Gateway.Configuration;
+using Gateway.Upstream;
 using Scripted;
 using Xunit;
 

@@ -6,7 +6,7 @@ using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
-using Gateway.Tests.Storage;
+using Gateway.Storage.Tests;
 
 namespace Gateway.Tests.Repositories;
 
@@ -60,10 +60,9 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
     public static byte[] Manifest(Descriptor config, Descriptor? layer = null, Descriptor? subject = null) => Encoding.UTF8.GetBytes(
         $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{{Json(config)}},"layers":[{{(layer is null ? "" : Json(layer))}}]{{(subject is null ? "" : $",\"subject\":{Json(subject)}")}}}""");
 
-    public static byte[] Index(params Descriptor[] children) => Encoding.UTF8.GetBytes(
-        $$"""{"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[{{string.Join(',', children.Select(Json))}}]}""");
+    public static byte[] Index(params Descriptor[] children) => VolumeRig.Index(children);
 
-    private static string Json(Descriptor d) => $$"""{"mediaType":"{{d.MediaType}}","digest":"{{d.Digest}}","size":{{d.Size}}}""";
+    private static string Json(Descriptor d) => VolumeRig.Json(d);
 
     public static ValueTask<Answer<PushedManifest>> PutAsync(
         Repository repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest, Asker? asker = null) =>

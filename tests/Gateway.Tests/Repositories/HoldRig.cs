@@ -8,7 +8,7 @@ using Gateway.Policy;
 using Gateway.Policy.Signatures;
 using Gateway.Repositories;
 using Gateway.Storage;
-using Gateway.Tests.Storage;
+using Gateway.Storage.Tests;
 
 namespace Gateway.Tests.Repositories;
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
+using Gateway.Upstream;
 using Xunit;
 
 namespace Gateway.Tests.Repositories;

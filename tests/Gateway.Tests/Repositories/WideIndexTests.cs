@@ -7,7 +7,7 @@ using Gateway.Policy;
 using Gateway.Policy.Signatures;
 using Gateway.Repositories;
 using Gateway.Storage;
-using Gateway.Tests.Storage;
+using Gateway.Storage.Tests;
 using Xunit;
 
 namespace Gateway.Tests.Repositories;

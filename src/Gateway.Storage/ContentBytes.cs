@@ -1,0 +1,91 @@
+using System.Buffers;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>Content read into memory: small content whole, any content in parts.</summary>
+public static class ContentBytes
+{
+    /// <summary>Reads content into memory; null when it has more than <paramref name="most"/> bytes.</summary>
+    public static async ValueTask<byte[]?> ReadAsync(this IContent content, int most, CancellationToken cancellationToken)
+    {
+        if (content.Length > most) return null;
+        var writer = new Writer(most);
+        await content.CopyToAsync(writer, 0, null, cancellationToken);
+        return writer.Bytes;
+    }
+
+    /// <summary>
+    /// Fills a buffer with what is at an offset; all of it must be within the content. Throws <see cref="IOException"/> as
+    /// <see cref="IContent.CopyToAsync"/> does.
+    /// </summary>
+    public static async ValueTask ReadAtAsync(this IContent content, Memory<byte> buffer, long offset, CancellationToken cancellationToken)
+    {
+        var filling = new Filling(buffer);
+        await content.CopyToAsync(filling, offset, buffer.Length, cancellationToken);
+        if (filling.Left > 0) throw new EndOfStreamException($"{content.Digest} ended {filling.Left} bytes early");
+    }
+
+    private sealed class Filling(Memory<byte> left) : IBodyWriter
+    {
+        private Memory<byte> _left = left;
+
+        public int Left => _left.Length;
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        {
+            bytes.CopyTo(_left);
+            _left = _left[bytes.Length..];
+            return ValueTask.CompletedTask;
+        }
+
+        public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
+        {
+            for (var end = offset + count; offset < end;)
+            {
+                var read = await RandomAccess.ReadAsync(file, _left[..(int)(end - offset)], offset, cancellationToken);
+                if (read == 0) throw new EndOfStreamException($"a file ended {end - offset} bytes early, at offset {offset}");
+                _left = _left[read..];
+                offset += read;
+            }
+        }
+    }
+
+    private sealed class Writer(int most) : IBodyWriter
+    {
+        private const int Step = 64 * 1024;
+
+        private readonly ArrayBufferWriter<byte> _bytes = new();
+        private bool _isTooLong;
+
+        public byte[]? Bytes => _isTooLong ? null : _bytes.WrittenSpan.ToArray();
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        {
+            // What goes on and on is passed by, and not kept.
+            _isTooLong |= _bytes.WrittenCount + (long)bytes.Length > most;
+            if (!_isTooLong) _bytes.Write(bytes.Span);
+            return ValueTask.CompletedTask;
+        }
+
+        public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
+        {
+            var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(Step, Math.Max(count, 1)));
+            try
+            {
+                while (count > 0)
+                {
+                    var wanted = (int)Math.Min(buffer.Length, count);
+                    var read = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, wanted), offset, cancellationToken);
+                    if (read == 0) throw new EndOfStreamException($"a file ended {count} bytes early, at offset {offset}");
+                    await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                    (offset, count) = (offset + read, count - read);
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Which manifests of a repository may be evidence about a subject: those that name it, and those that were ever pushed under its tags for
+/// evidence (cosign's <c>sha256-….sig</c> and its like). What a tag had before stays evidence: overwriting it takes nothing away.
+/// </summary>
+public static class EvidenceNotes
+{
+    private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
+
+    /// <summary>
+    /// The subject that a tag's name means, bound to this manifest; empty for any other tag, and for a manifest under its own digest's bare
+    /// tag, as <c>cosign copy</c> tags it: it says nothing about itself.
+    /// </summary>
+    public static Digest SubjectOf(TagName tag, Digest bound) =>
+        EvidenceTag.Parse(tag) is { } known && known.Subject != bound ? known.Subject : default;
+
+    /// <summary>
+    /// The evidence of a subject: first what an admitting verdict has rested on, so that no flood of newer evidence hides it from a reader
+    /// with bounds; then newest first.
+    /// </summary>
+    public static IReadOnlyList<Digest> List(StoredRepository repository, Digest subject)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        var found = new Dictionary<Digest, (bool Counted, DateTimeOffset At)>();
+        foreach (var file in Disk.FilesIn(root.Evidence(path, subject)).Concat(Disk.FilesIn(root.Referrers(path, subject))))
+        {
+            if (Parse(file) is { IsEmpty: false } digest && Disk.Find(file) is { } note)
+                found.TryAdd(digest, (IsCounted(file, note), repository.FirstSeen(digest) ?? note.Written));
+        }
+        if (Disk.Find(root.Listed(path, subject)) is { } list)
+        {
+            foreach (var digest in ListedReferrers.Read(repository, subject).Select(static d => d.Digest))
+                found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? list.Written));
+        }
+        // What another program pushed to the volume.
+        foreach (var digest in Tagged(repository, subject))
+            found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? DateTimeOffset.MinValue));
+        return [.. found.OrderByDescending(e => e.Value).ThenBy(e => e.Key).Select(e => e.Key)];
+    }
+
+    /// <summary>The subjects that some evidence is about: the one it names, and those that its tags named.</summary>
+    public static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        var subjects = new HashSet<Digest>();
+        if (repository.ReadManifest(evidence)?.Manifest.Subject is { } own) subjects.Add(own.Digest);
+        foreach (var tag in repository.TagsOf(evidence))
+        {
+            if (SubjectOf(tag, evidence) is { IsEmpty: false } subject) subjects.Add(subject);
+        }
+        subjects.UnionWith(Subjects(root.Evidence(path)).Where(s => Disk.HasFile(root.Evidence(path, s, evidence))));
+        return [.. subjects];
+    }
+
+    /// <summary>What is noted about subjects that the repository does not have.</summary>
+    public static IEnumerable<(Digest Evidence, Digest Subject)> Orphans(StoredRepository repository)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        foreach (var subject in Subjects(root.Referrers(path)).Concat(Subjects(root.Evidence(path))).Distinct())
+        {
+            if (Disk.HasFile(root.ManifestLink(path, subject))) continue;
+            foreach (var file in Disk.FilesIn(root.Referrers(path, subject)).Concat(Disk.FilesIn(root.Evidence(path, subject))))
+            {
+                if (Parse(file) is { IsEmpty: false } digest) yield return (digest, subject);
+            }
+        }
+    }
+
+    private static IEnumerable<Digest> Subjects(string folder) =>
+        from algorithm in Disk.FoldersIn(folder)
+        from subject in Disk.FoldersIn(algorithm)
+        let digest = Digest.TryParse($"{Path.GetFileName(algorithm)}:{Path.GetFileName(subject)}", out var parsed) ? parsed : default
+        where !digest.IsEmpty
+        select digest;
+
+    private static IEnumerable<Digest> Tagged(StoredRepository repository, Digest subject)
+    {
+        if (subject.Algorithm != DigestAlgorithm.Sha256) yield break;
+        foreach (var suffix in Suffixes)
+        {
+            if (repository.Live(TagName.Parse($"sha256-{subject.Hex}{suffix}")) is { Live: { IsEmpty: false } live }) yield return live;
+        }
+        foreach (var descriptor in Referrers.FromFallbackTag(repository, subject)) yield return descriptor.Digest;
+    }
+
+    /// <summary>A note of evidence is empty until the evidence counted.</summary>
+    private static bool IsCounted(string file, FileFacts note) =>
+        note.Length > 0 && file.Contains("/_gateway/evidence/", StringComparison.Ordinal);
+
+    private static Digest Parse(string file) =>
+        Digest.TryParse(Path.GetFileName(file).Replace('-', ':'), out var digest) ? digest : default;
+}

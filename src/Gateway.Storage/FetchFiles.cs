@@ -1,0 +1,214 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using Gateway.Oci;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// <c>gateway/fetches/</c>: the growing files of fetches under way. A part that a stop left behind can be taken up again, as far as it is
+/// contiguous: where bytes were written behind a gap, a plan beside it says how far that is.
+/// </summary>
+public sealed class FetchFiles(string folder, Volume volume)
+{
+    private readonly ConcurrentDictionary<Digest, FetchFile> _open = new();
+
+    /// <summary>Bytes of the volume that stay free: below it nothing is kept of what is fetched.</summary>
+    public long KeepFree { get; set; }
+
+    /// <summary>
+    /// Opens the part of this digest, new or left behind, and reserves <paramref name="size"/> bytes for it where the size is known. Null
+    /// when there is no room. At most one is open per digest; the caller sees to that.
+    /// </summary>
+    public FetchFile? Open(Digest digest, long? size)
+    {
+        var path = PartOf(digest);
+        var left = LeftBehind(digest);
+        if (volume.WhyNoWrites is not null || DiskCost.OfContent(size ?? 0) > volume.Eviction.MaxBytes
+            || !HasRoom((size ?? 0) - left)) return null;
+        try
+        {
+            var handle = left > 0
+                ? File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
+                : File.OpenHandle(
+                    path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, size ?? 0);
+            var file = new FetchFile(this, digest, handle, left);
+            _open[digest] = file;
+            return file;
+        }
+        catch (IOException e) when (Posix.SaysFull(e))
+        {
+            return null;
+        }
+    }
+
+    // Where bytes were written ahead, only those that the plan counts are contiguous.
+    private long LeftBehind(Digest digest)
+    {
+        Disk.RemoveLink(PartOf(digest));
+        Disk.RemoveLink(PlanOf(digest));
+        var left = Disk.LengthOf(PartOf(digest)) ?? 0;
+        var plan = PlanOf(digest);
+        if (Disk.Text(plan) is not { } noted) return left;
+        if (!long.TryParse(noted, NumberStyles.None, CultureInfo.InvariantCulture, out var contiguous)) contiguous = 0;
+        if (left > contiguous)
+        {
+            using var part = File.OpenHandle(PartOf(digest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            RandomAccess.SetLength(part, left = contiguous);
+        }
+        File.Delete(plan);
+        return left;
+    }
+
+    /// <summary>Lets what is cached make room for so many bytes more, where too few are free.</summary>
+    public void MakeRoom(long size) => HasRoom(size);
+
+    // What is cached makes room, but is not given up in vain.
+    private bool HasRoom(long size)
+    {
+        if (volume.FreeBytes - size >= KeepFree) return true;
+        var lacking = long.CreateSaturating((Int128)KeepFree - volume.FreeBytes + size);
+        return volume.Eviction.TryFree(lacking) && volume.FreeBytes - size >= KeepFree;
+    }
+
+    /// <summary>Removes parts that nobody has taken up for a day: whoever still wants the blob has tried again by then.</summary>
+    public void Sweep(DateTimeOffset now)
+    {
+        foreach (var part in Disk.FilesIn(folder))
+        {
+            var isOpen = _open.Keys.Any(d => part.StartsWith(Stem(d), StringComparison.Ordinal));
+            if (!isOpen && Disk.Find(part) is { Written: var written } && written < now.AddDays(-1)) File.Delete(part);
+        }
+    }
+
+    /// <summary>Moves a flushed part into the cached root. Throws <see cref="IOException"/> when no room can be made for it.</summary>
+    internal void Publish(FetchFile file, long length)
+    {
+        volume.Eviction.Publish(file.Digest, length, () =>
+        {
+            SmallFiles.Move(PartOf(file.Digest), volume.CachedRoot.Data(file.Digest));
+            volume.Replaced(volume.CachedRoot, file.Digest);
+        });
+    }
+
+    internal void Discard(Digest digest)
+    {
+        File.Delete(PartOf(digest));
+        File.Delete(PlanOf(digest));
+    }
+
+    internal void Flush(FetchFile file) => volume.Durability.Flush(file.Handle, PartOf(file.Digest));
+
+    /// <summary>Bytes of a part that nobody fetches now; 0 where there is none.</summary>
+    public long LengthOf(Digest digest) => _open.ContainsKey(digest) ? 0 : Disk.LengthOf(PartOf(digest)) ?? 0;
+
+    /// <summary>Removes a part that nobody fetches now, at an operator's wish.</summary>
+    public void Remove(Digest digest)
+    {
+        if (!_open.ContainsKey(digest)) Discard(digest);
+    }
+
+    internal SafeFileHandle OpenPlan(Digest digest) => File.OpenHandle(PlanOf(digest), FileMode.Create, FileAccess.ReadWrite);
+
+    internal void ForgetPlan(Digest digest) => File.Delete(PlanOf(digest));
+
+    internal void Closed(FetchFile file) => _open.TryRemove(new(file.Digest, file));
+
+    private string Stem(Digest digest) => $"{folder}/{digest.AlgorithmName}-{digest.Hex}.";
+
+    private string PartOf(Digest digest) => Stem(digest) + "part";
+
+    private string PlanOf(Digest digest) => Stem(digest) + "plan";
+}
+
+/// <summary>One growing file. Written by one; read by many at once, below what was written.</summary>
+public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind) : IAsyncDisposable
+{
+    /// <summary>
+    /// Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody
+    /// (docs/design/0001-storage.md).
+    /// </summary>
+    private const long Writeback = 8 << 20;
+
+    private SafeFileHandle? _plan;
+
+    public Digest Digest { get; } = digest;
+
+    /// <summary>For reads by <see cref="RandomAccess"/> and by sendfile.</summary>
+    public SafeFileHandle Handle { get; } = handle;
+
+    /// <summary>Bytes that a stop left behind, not yet hashed again; 0 for a new part.</summary>
+    public long LeftBehind { get; } = leftBehind;
+
+    /// <summary>
+    /// Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or ill. It blocks, as the platform's
+    /// asynchronous write does on another thread; that one costs a cold pull two changes of thread for each step.
+    /// </summary>
+    public void Write(long offset, ReadOnlySpan<byte> bytes)
+    {
+        RandomAccess.Write(Handle, bytes, offset);
+        var end = offset + bytes.Length;
+        if (end / Writeback > offset / Writeback) Posix.StartWriteback(Handle, offset / Writeback * Writeback, Writeback);
+    }
+
+    /// <summary>
+    /// From now on bytes may be written behind a gap: a stop must not leave a part that looks whole up to its end. Throws
+    /// <see cref="IOException"/>.
+    /// </summary>
+    public void BeginAhead(long contiguous)
+    {
+        _plan ??= files.OpenPlan(Digest);
+        NoteContiguous(contiguous);
+    }
+
+    /// <summary>So many bytes are contiguous now.</summary>
+    public void NoteContiguous(long contiguous)
+    {
+        if (_plan is null) return;
+        // Twenty digits, written over the last ones: who reads them finds either.
+        var digits = contiguous.ToString("D20", CultureInfo.InvariantCulture);
+        RandomAccess.Write(_plan, Encoding.ASCII.GetBytes(digits), 0);
+    }
+
+    /// <summary>Gives up what was written behind a gap.</summary>
+    public void EndAhead(long contiguous)
+    {
+        if (_plan is null) return;
+        RandomAccess.SetLength(Handle, contiguous);
+        _plan.Dispose();
+        _plan = null;
+        files.ForgetPlan(Digest);
+    }
+
+    /// <summary>
+    /// The content is complete and its digest was checked: flushes it and moves it into the cached root, after which every repository that
+    /// links it has it.
+    /// </summary>
+    public async ValueTask PublishAsync(long length, CancellationToken cancellationToken)
+    {
+        // A flush may take long, and nobody waits for this one.
+        await Task.Factory.StartNew(
+            () =>
+            {
+                if (RandomAccess.GetLength(Handle) != length) RandomAccess.SetLength(Handle, length);
+                files.Flush(this);
+                files.Publish(this, length);
+            },
+            cancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
+    }
+
+    /// <summary>The content is wrong: removes the part. Readers that hold the handle keep it.</summary>
+    public void Discard() => files.Discard(Digest);
+
+    /// <summary>Closes the file when its last reader has; an unpublished, undiscarded part is left for later.</summary>
+    public ValueTask DisposeAsync()
+    {
+        files.Closed(this);
+        _plan?.Dispose();
+        Handle.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,100 @@
+using System.Globalization;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Which manifests of a repository name a subject: what was noted when they were pushed, what other programs pushed to the same volume, and
+/// what old clients wrote into the fallback tag (distribution-spec, "Referrers Tag Schema"). Only the manifests' own words count, never an
+/// index's description of them.
+/// </summary>
+public static class Referrers
+{
+    /// <summary>
+    /// Longest descriptor that is written out: one block of most file systems. Of a longer one the manifest is read again.
+    /// </summary>
+    public const int MaxDescriptorBytes = 4096;
+
+    /// <summary>All referrers of a subject, sorted by digest.</summary>
+    public static async ValueTask<IReadOnlyList<Descriptor>> ListAsync(StoredRepository repository, Digest subject)
+    {
+        await ScanOnceAsync(repository);
+        var found = new SortedDictionary<Digest, Descriptor>();
+        foreach (var file in Disk.FilesIn(repository.Root.Referrers(repository.Path, subject)))
+        {
+            if (Read(repository, file) is { } descriptor) found[descriptor.Digest] = descriptor;
+            if (found.Count == IBacking.MaxReferrers) return [.. found.Values];
+        }
+        foreach (var descriptor in ListedReferrers.Read(repository, subject)) found.TryAdd(descriptor.Digest, descriptor);
+        foreach (var descriptor in FromFallbackTag(repository, subject)) found.TryAdd(descriptor.Digest, descriptor);
+        return [.. found.Values.Take(IBacking.MaxReferrers)];
+    }
+
+    /// <summary>What the referrers API says of a manifest (distribution-spec, "Listing Referrers").</summary>
+    public static Descriptor Describe(StoredManifest manifest) => new(manifest.Manifest.MediaType, manifest.Digest, manifest.Bytes.Length)
+    {
+        ArtifactType = manifest.Manifest.ReferrerType,
+        Annotations = manifest.Manifest.Annotations,
+    };
+
+    /// <summary>The fallback tag of a subject: the algorithm and at most 64 characters of hex.</summary>
+    public static TagName FallbackTag(Digest subject) =>
+        TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..Math.Min(64, subject.Hex.Length)]}");
+
+    private static Descriptor? Read(StoredRepository repository, string file)
+    {
+        var name = Path.GetFileName(file);
+        if (!Digest.TryParse(name.Replace('-', ':'), out var digest)) return null;
+        if (ReferrerFile.Read(Disk.Text(file) ?? "") is { } descriptor && descriptor.Digest == digest) return descriptor;
+        return repository.ReadManifest(digest) is { } manifest ? Describe(manifest) : null;
+    }
+
+    /// <summary>What the fallback tag lists that says itself whom it is about.</summary>
+    public static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
+    {
+        if (repository.Live(FallbackTag(subject)) is not { Live.IsEmpty: false } tag
+            || repository.ReadManifest(tag.Live) is not { Manifest.IsIndex: true } index)
+            yield break;
+        foreach (var child in index.Manifest.Children)
+        {
+            if (repository.ReadManifest(child.Digest) is { } manifest && manifest.Manifest.Subject?.Digest == subject)
+                yield return Describe(manifest);
+        }
+    }
+
+    /// <summary>Looks for subjects in manifests that another program pushed: those folders' times differ from what was noted.</summary>
+    public static Task ScanOnceAsync(StoredRepository repository) => repository.State.ScanOnceAsync(() =>
+    {
+        var times = Times(repository);
+        var note = repository.Root.Scanned(repository.Path);
+        if (Disk.Text(note) != times) Scan(repository, note, times);
+    });
+
+    private static void Scan(StoredRepository repository, string note, string times)
+    {
+        foreach (var digest in repository.Manifests())
+        {
+            // What is noted already is not written again: a read-only volume answers too, as far as it has the notes.
+            if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest
+                && !Disk.HasFile(repository.Root.Referrer(repository.Path, subject.Digest, digest)))
+                repository.Note(subject.Digest, Describe(manifest));
+        }
+        if (repository.Exists) TryNoteTimes(repository, note, times);
+    }
+
+    private static void TryNoteTimes(StoredRepository repository, string note, string times)
+    {
+        try
+        {
+            repository.WriteOwn(note, times);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start looks through the manifests again.
+        }
+    }
+
+    private static string Times(StoredRepository repository) => string.Join('\n', Enum.GetValues<DigestAlgorithm>().Select(a =>
+        (Disk.Find(repository.Root.Revisions(repository.Path, Digest.NameOf(a)))?.Written.UtcTicks ?? 0)
+            .ToString(CultureInfo.InvariantCulture)));
+}

@@ -1,0 +1,190 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// What is in memory of one repository: a view of the disk that only this process changes. Everything in it can be read again.
+/// </summary>
+public sealed class RepositoryState
+{
+    private static readonly Comparer<TagName> ByName = Comparer<TagName>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value));
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<TagName, TagState> _live = [];
+    private List<string>? _sorted;
+
+    // What changed while the names of all tags are read, and whether the tag is bound: put right when they are all there.
+    private Dictionary<string, bool> _changed = [];
+    private Task? _reading;
+
+    private Task? _scan;
+    private long _additions;
+
+    /// <summary>The tags that wait.</summary>
+    internal SmallFolder<TagName, TagOffer> Offers { get; } = new(o => o.Tag, OfferFile.Read, ByName);
+
+    /// <summary>What an upstream is still to get.</summary>
+    internal SmallFolder<long, PendingForward> Forwards { get; } = new(f => f.Sequence, ForwardFile.Read);
+
+    /// <summary>How often the evidence about each subject has changed.</summary>
+    internal SubjectVersions Versions { get; } = new();
+
+    /// <summary>See <see cref="IBacking.Additions"/>.</summary>
+    public long Additions => Volatile.Read(ref _additions);
+
+    /// <summary>Counts what a change has added.</summary>
+    public void Add(Room? room) => Interlocked.Add(ref _additions, room?.Adds ?? 0);
+
+    /// <summary>Which indexes name a manifest.</summary>
+    internal IndexParents Parents { get; } = new();
+
+    /// <summary>When content was first seen here.</summary>
+    internal SeenTimes Seen { get; } = new();
+
+    /// <summary>
+    /// Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.
+    /// </summary>
+    public Lock Links { get; } = new();
+
+    /// <summary>
+    /// The search of the manifests that other programs pushed, once since the start: all who need it wait for one, and for no lock. One
+    /// that failed is tried again.
+    /// </summary>
+    public Task ScanOnceAsync(Action scan)
+    {
+        lock (_lock) return _scan is { IsFaulted: false } running ? running : _scan = Task.Run(scan);
+    }
+
+    /// <summary>
+    /// What a tag is bound to; read from the disk by <paramref name="read"/> on first use. The lock orders that reading before any later
+    /// binding.
+    /// </summary>
+    public TagState? Live(TagName tag, Func<TagName, TagState?> read)
+    {
+        lock (_lock)
+        {
+            if (_live.TryGetValue(tag, out var known)) return known;
+            if (read(tag) is not { } found) return null;
+            _live[tag] = found;
+            return found;
+        }
+    }
+
+    public void Bind(TagName tag, TagState state)
+    {
+        lock (_lock)
+        {
+            _live[tag] = state;
+            List(tag.Value, isBound: true);
+        }
+    }
+
+    public void Unbind(TagName tag)
+    {
+        lock (_lock)
+        {
+            _live.Remove(tag);
+            List(tag.Value, isBound: false);
+        }
+    }
+
+    private void List(string tag, bool isBound)
+    {
+        if (_sorted is null)
+        {
+            if (_reading is not null) _changed[tag] = isBound;
+            return;
+        }
+        var at = _sorted.BinarySearch(tag, StringComparer.Ordinal);
+        if (isBound && at < 0) _sorted.Insert(~at, tag);
+        if (!isBound && at >= 0) _sorted.RemoveAt(at);
+    }
+
+    /// <summary>The tags that this process knows to be bound to a manifest.</summary>
+    public TagName[] BoundTo(Digest digest)
+    {
+        lock (_lock) return [.. _live.Where(t => t.Value.Live == digest).Select(t => t.Key)];
+    }
+
+    /// <summary>
+    /// A page of the tags; <paramref name="load"/> reads all names on first use. All who ask meanwhile wait for one reading, and for no
+    /// lock: a million tags take a minute from a cold disk, in which the tags are pulled and pushed as ever.
+    /// </summary>
+    public async ValueTask<Page<TagName>> TagsAfterAsync(
+        string? last, int count, Func<IEnumerable<string>> load, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task reading;
+            lock (_lock)
+            {
+                if (_sorted is not null) return PageOf(_sorted, last, count);
+                if (_reading is not { IsFaulted: false })
+                {
+                    _changed = [];
+                    _reading = Task.Run(() => ReadNames(load), CancellationToken.None);
+                }
+                reading = _reading;
+            }
+            await reading.WaitAsync(cancellationToken);
+        }
+    }
+
+    private void ReadNames(Func<IEnumerable<string>> load)
+    {
+        List<string> names = [.. load()];
+        names.Sort(StringComparer.Ordinal);
+        lock (_lock)
+        {
+            _sorted = names;
+            foreach (var (tag, isBound) in _changed) List(tag, isBound);
+            _changed = [];
+        }
+    }
+
+    private static Page<TagName> PageOf(List<string> sorted, string? last, int count)
+    {
+        var start = last is null ? 0 : sorted.BinarySearch(last, StringComparer.Ordinal) is var at && at >= 0 ? at + 1 : ~at;
+        var names = sorted.Skip(start).Take(count).Select(t => TagName.Parse(t)).ToArray();
+        return new(names, start + names.Length < sorted.Count);
+    }
+}
+
+/// <summary>
+/// The states in memory. One that somebody holds is always found again, so that two views of one repository never differ; beyond that a
+/// number of recent ones stay.
+/// </summary>
+internal sealed class RepositoryStates
+{
+    /// <summary>
+    /// Recently used repositories that stay in memory without a holder; a tag costs about 200 bytes, so that even 4,096 of 100 tags stay
+    /// below 100 MB.
+    /// </summary>
+    private const int Recent = 4096;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, WeakReference<RepositoryState>> _states = new(StringComparer.Ordinal);
+    private readonly Queue<RepositoryState> _recent = new();
+
+    public RepositoryState Get(string path)
+    {
+        lock (_lock)
+        {
+            if (_states.TryGetValue(path, out var reference) && reference.TryGetTarget(out var known)) return known;
+            if (_states.Count > 2 * Recent) Prune();
+            var state = new RepositoryState();
+            _states[path] = new(state);
+            _recent.Enqueue(state);
+            if (_recent.Count > Recent) _recent.Dequeue();
+            return state;
+        }
+    }
+
+    private void Prune()
+    {
+        foreach (var (path, reference) in _states)
+        {
+            if (!reference.TryGetTarget(out _)) _states.Remove(path);
+        }
+    }
+}

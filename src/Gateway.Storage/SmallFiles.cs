@@ -1,0 +1,80 @@
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.
+/// </summary>
+public sealed class SmallFiles(string temporaryFolder, Durability durability)
+{
+    /// <summary>Longest link: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.</summary>
+    private const int MaxLinkBytes = 256;
+
+    private long _number;
+
+    /// <summary>A name of its own in the folder for temporary files.</summary>
+    public string Temporary() => $"{temporaryFolder}/{Interlocked.Increment(ref _number)}";
+
+    /// <summary>Writes a file whole; its folder is made where it is missing.</summary>
+    /// <param name="flush">Whether its content is durable before it gets its name; the name is not flushed.</param>
+    /// <param name="writtenAt">What it says as the time of its last change; null for now.</param>
+    public void Write(string path, ReadOnlySpan<byte> content, bool flush = false, DateTimeOffset? writtenAt = null)
+    {
+        var temporary = Temporary();
+        using (var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write))
+        {
+            RandomAccess.Write(file, content, 0);
+            if (writtenAt is { } at) File.SetLastWriteTimeUtc(file, at.UtcDateTime);
+            if (flush) durability.Flush(file, temporary);
+        }
+        Move(temporary, path);
+    }
+
+    /// <summary>
+    /// Gives a file a second name, or where the file system cannot, gives that name to a flushed copy. A name that is there already is left
+    /// alone.
+    /// </summary>
+    public void LinkOrCopy(string existing, string name)
+    {
+        if (Posix.TryLink(existing, name)) return;
+        var temporary = Temporary();
+        File.Copy(existing, temporary, overwrite: true);
+        using (var copy = File.OpenHandle(temporary, access: FileAccess.ReadWrite)) durability.Flush(copy, temporary);
+        File.Move(temporary, name, overwrite: true);
+    }
+
+    /// <summary>Writes a link: the digest and nothing else, as distribution does.</summary>
+    /// <param name="writtenAt">As of <see cref="Write"/>.</param>
+    public void WriteLink(string path, Digest digest, DateTimeOffset? writtenAt = null)
+    {
+        try
+        {
+            Write(path, Encoding.ASCII.GetBytes(digest.ToString()), writtenAt: writtenAt);
+        }
+        catch (IOException) when (ReadLink(path) == digest)
+        {
+            // Replayed on a volume without room for another: it was written before the stop.
+        }
+    }
+
+    /// <summary>Moves a file to its place over whatever is there; its folder is made where it is missing.</summary>
+    public static void Move(string from, string to)
+    {
+        // Asked first: an exception for each new folder would cost more than all else here.
+        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        File.Move(from, to, overwrite: true);
+    }
+
+    /// <summary>Reads a link; empty when there is none, or none that says a digest (an interrupted write of another program).</summary>
+    public static Digest ReadLink(string path)
+    {
+        using var file = Disk.Open(path);
+        if (file is null) return default;
+        Span<byte> bytes = stackalloc byte[MaxLinkBytes];
+        var count = RandomAccess.Read(file, bytes, 0);
+        Span<char> text = stackalloc char[MaxLinkBytes];
+        var length = Encoding.ASCII.GetChars(bytes[..count], text);
+        return Digest.TryParse(text[..length].TrimEnd('\n'), out var digest) ? digest : default;
+    }
+}

@@ -1,0 +1,166 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// What the staged root has, and who links it: bytes that no repository there links any more go at once, for they are at an upstream, or
+/// nobody wants them. Read from the disk at the start, and small: what is staged is on its way.
+/// </summary>
+public sealed class StagedContent
+{
+    /// <summary>How long something stays that no push has come to need: a client's next try finds its blobs here.</summary>
+    public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
+
+    private readonly Volume _volume;
+    private readonly TimeProvider _clock;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Digest, HashSet<(string Repository, LinkKind Kind)>> _holders = [];
+    private readonly SortedSet<string> _repositories = new(StringComparer.Ordinal);
+
+    public StagedContent(Volume volume, TimeProvider clock)
+    {
+        (_volume, _clock) = (volume, clock);
+        foreach (var path in Walk())
+        {
+            var repository = Of(path);
+            foreach (var digest in repository.Manifests()) Linked(path, LinkKind.Manifest, digest);
+            foreach (var digest in repository.Blobs()) Linked(path, LinkKind.Blob, digest);
+            _repositories.Add(path);
+        }
+    }
+
+    /// <summary>Bytes that wait to arrive at an upstream, or to be admitted.</summary>
+    public long Bytes
+    {
+        get
+        {
+            Digest[] all;
+            lock (_lock) all = [.. _holders.Keys];
+            return all.Sum(digest => Disk.LengthOf(_volume.StagedRoot.Data(digest)) ?? 0);
+        }
+    }
+
+    /// <summary>Every repository that has had something here, by its path below the root.</summary>
+    public string[] Repositories
+    {
+        get
+        {
+            lock (_lock) return [.. _repositories];
+        }
+    }
+
+    public StoredRepository Of(string path) => new(_volume, _volume.StagedRoot, path);
+
+    public void Linked(string repository, LinkKind kind, Digest digest)
+    {
+        lock (_lock)
+        {
+            _repositories.Add(repository);
+            if (!_holders.TryGetValue(digest, out var holders)) _holders[digest] = holders = [];
+            holders.Add((repository, kind));
+        }
+    }
+
+    public void Unlinked(string repository, LinkKind kind, Digest digest)
+    {
+        lock (_lock)
+        {
+            if (!_holders.TryGetValue(digest, out var holders)) return;
+            holders.Remove((repository, kind));
+            if (holders.Count > 0) return;
+            _holders.Remove(digest);
+        }
+        Release(digest);
+    }
+
+    /// <summary>
+    /// Removes what nobody has needed for a day from one repository: what an upstream refused, manifests that no tag, offer or index here
+    /// leads to, that wait for no upstream and are no evidence about one that stays, and blobs that no manifest here names.
+    /// </summary>
+    public async Task SweepAsync(StoredRepository repository, CancellationToken cancellationToken)
+    {
+        foreach (var refused in repository.Forwards().Where(f => !f.IsWaiting).ToArray())
+        {
+            if (IsOld(_volume.StagedRoot.Forward(repository.Path, refused.Sequence)))
+                await repository.CommitAsync(new([new Operation.Forwarded(refused.Sequence)]), cancellationToken);
+        }
+        var needed = Needed(repository, _clock.GetUtcNow());
+        foreach (var digest in repository.Manifests().Where(d => !needed.Contains(d)).ToArray())
+        {
+            if (IsOld(_volume.StagedRoot.ManifestLink(repository.Path, digest)))
+                await repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), cancellationToken);
+        }
+        var named = BlobsOf(repository, repository.Manifests());
+        foreach (var digest in repository.Blobs().Where(d => !named.Contains(d)).ToArray())
+        {
+            if (IsOld(_volume.StagedRoot.BlobLink(repository.Path, digest)))
+                await repository.CommitAsync(new([new Operation.RemoveBlob(digest)]), cancellationToken);
+        }
+    }
+
+    /// <summary>The manifests that a tag, an offer or an index here leads to, and the evidence about them.</summary>
+    public static HashSet<Digest> Needed(StoredRepository repository, DateTimeOffset now)
+    {
+        var needed = new HashSet<Digest>();
+        var open = new Stack<Digest>(repository.Offers().Where(o => o.Expires > now).Select(o => o.Digest));
+        foreach (var digest in repository.Forwards().Where(f => f.IsWaiting).SelectMany(f => f.Manifests)) open.Push(digest);
+        foreach (var tag in repository.Tags())
+        {
+            if (repository.LiveOf(tag) is var live && EvidenceNotes.SubjectOf(tag, live).IsEmpty) open.Push(live);
+        }
+        while (open.TryPop(out var digest))
+        {
+            if (!needed.Add(digest)) continue;
+            if (repository.ReadManifest(digest) is { } manifest)
+                foreach (var child in manifest.Manifest.Children) open.Push(child.Digest);
+            foreach (var evidence in EvidenceNotes.List(repository, digest)) open.Push(evidence);
+        }
+        return needed;
+    }
+
+    /// <summary>The blobs that these manifests name.</summary>
+    public static HashSet<Digest> BlobsOf(StoredRepository repository, IEnumerable<Digest> manifests) =>
+        [.. manifests.Select(repository.ReadManifest).OfType<StoredManifest>().SelectMany(m => m.Manifest.AllBlobs).Select(b => b.Digest)];
+
+    /// <summary>Removes bytes that a kill left without a link.</summary>
+    public void SweepBytes()
+    {
+        foreach (var data in Disk.FilesBelow(_volume.StagedRoot.Blobs, "data"))
+        {
+            var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
+            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || !IsOld(data)) continue;
+            lock (_lock)
+            {
+                if (_holders.ContainsKey(digest)) continue;
+            }
+            Release(digest);
+        }
+    }
+
+    private bool IsOld(string file) => Disk.Find(file)?.Written < _clock.GetUtcNow() - KeptFor;
+
+    // Who is reading reads on.
+    private void Release(Digest digest)
+    {
+        var data = _volume.StagedRoot.Data(digest);
+        _volume.OpenFiles.TryRemove(Lifetime.Staged, digest, evenIfRead: true, () =>
+        {
+            if (Disk.HasFile(data)) File.Delete(data);
+        });
+        // What the cache was given is now its alone.
+        var cached = _volume.CachedRoot.Data(digest);
+        if (Disk.Find(cached) is { Names: 1, Length: var size }) _volume.Eviction.Stored(digest, size);
+    }
+
+    private IEnumerable<string> Walk()
+    {
+        var top = _volume.StagedRoot.Repositories;
+        var folders = new Stack<string>(Disk.FoldersIn(top));
+        while (folders.TryPop(out var folder))
+        {
+            var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
+            if (children.Any(child => child.StartsWith('_'))) yield return Path.GetRelativePath(top, folder);
+            foreach (var child in children.Where(child => !child.StartsWith('_'))) folders.Push(Path.Combine(folder, child));
+        }
+    }
+}

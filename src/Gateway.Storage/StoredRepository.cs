@@ -1,0 +1,284 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched
+/// in one over the cached root; what a fronted upstream has not got yet is in one over the staged root.
+/// </summary>
+public sealed class StoredRepository(Volume volume, Root root, string path) : IBacking
+{
+    private readonly RepositoryState _state = volume.States.Get(root.Repository(path));
+
+    internal Root Root { get; } = root;
+
+    /// <summary>The repository's folder below the root's <c>repositories</c>.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>Its name among all repositories whose changes are journaled; no name of a repository has a colon.</summary>
+    public string FullName => Root.Lifetime == Lifetime.Staged ? StagedMark + Path : Path;
+
+    public const string StagedMark = "staged:";
+
+    public RepositoryState State => _state;
+
+    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<TagState>>(Live(tag) is { } live
+            ? new Result<TagState>.Found(live, Provenance.Hit)
+            : new Result<TagState>.Absent(Provenance.Local));
+
+    /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
+    public TagState? Live(TagName tag)
+    {
+        var live = _state.Live(tag, ReadLive);
+        return _state.Offers.All(Root.Offers(Path)).GetValueOrDefault(tag) is { } offer
+            ? (live ?? new TagState(default, default)) with { Offer = offer }
+            : live;
+    }
+
+    public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
+
+    private TagState? ReadLive(TagName tag)
+    {
+        var link = Root.TagLink(Path, tag);
+        var digest = SmallFiles.ReadLink(link);
+        return digest.IsEmpty ? null : new(digest, default) { ValidatedAt = Disk.Find(link)?.Written ?? default };
+    }
+
+    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<StoredManifest>>(
+            ReadManifest(digest) is { } manifest ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
+            : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
+            : new Result<StoredManifest>.Absent(Provenance.Local));
+
+    private bool IsDamaged(Digest manifest) =>
+        volume.Damage.Count > 0 && volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
+
+    /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone or damaged.</summary>
+    public StoredManifest? ReadManifest(Digest digest)
+    {
+        if (volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
+        var manifest = volume.Manifests.Find(digest) ?? LoadManifest(digest);
+        volume.Eviction.Used(digest);
+        return manifest is null ? null : link.Verdict == manifest.Verdict ? manifest : manifest with { Verdict = link.Verdict };
+    }
+
+    private StoredManifest? LoadManifest(Digest digest)
+    {
+        var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
+        if (target.IsEmpty || volume.ReadWhole(Root, target) is not { } bytes) return null;
+        var (manifest, _) = ManifestReader.Read(bytes, null, Volume.ReadBackLimits);
+        if (manifest is null) return null;
+        foreach (var blob in manifest.Blobs)
+        {
+            // Where the index was lost, manifests say again how many bytes there must be.
+            if (volume.Links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
+                volume.Links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
+        }
+        var stored = new StoredManifest(digest, manifest, bytes);
+        volume.Manifests.Add(stored);
+        return stored;
+    }
+
+    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link)
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(Provenance.Local));
+        var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        if (OpenContent(digest, target, link.Size, out var isUnfit) is { } content)
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Found(content, Provenance.Hit));
+        return isUnfit
+            ? SettleAsync(digest, target, link)
+            : ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(Provenance.Local));
+    }
+
+    /// <summary>
+    /// The link says another size than the files have. The digest decides: where the bytes are right, what the link says is mended.
+    /// </summary>
+    private async ValueTask<Result<IContent>> SettleAsync(Digest digest, Digest target, Link link)
+    {
+        var examined = await volume.Damage.ExamineAsync(target);
+        if (examined.Length is { } length)
+        {
+            volume.Links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
+            if (OpenContent(digest, target, length, out _) is { } content) return new Result<IContent>.Found(content, Provenance.Hit);
+        }
+        return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
+            ? Damaged<IContent>(digest)
+            : new Result<IContent>.Absent(Provenance.Local);
+    }
+
+    private Result<T>.Unavailable Damaged<T>(Digest digest) =>
+        new(null, $"{digest} of {Path} is damaged on the disk of this gateway; push it again, or ask the operator to restore it",
+            Provenance.Local) { IsDamaged = true };
+
+    /// <summary>
+    /// Opens what is here of a blob, under whatever name: only for who knows otherwise that the repository has it, where a full volume
+    /// takes no link.
+    /// </summary>
+    /// <param name="size">Bytes; null when unknown.</param>
+    public IContent? OpenUnlinked(Digest digest, long? size) => OpenContent(digest, digest, size ?? -1, out _);
+
+    private FileContent? OpenContent(Digest digest, Digest target, long size, out bool isUnfit)
+    {
+        if (volume.OpenContent(Root, target, size, out isUnfit) is not { } file) return null;
+        volume.Eviction.Used(target);
+        return new FileContent(file, digest);
+    }
+
+    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(new Kept(volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
+
+    public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
+    {
+        var target = SmallFiles.ReadLink(Root.Link(Path, kind, digest));
+        if (target.IsEmpty) return false;
+        if (volume.FindContent(target, size) is null)
+        {
+            if (kind == LinkKind.Manifest) return false;
+            if (await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found) return false;
+            await using var content = found.Value;
+            size = content.Length ?? -1;
+        }
+        // What was removed here by hand may still be in the cache, where it does not stay.
+        if (Root.Lifetime != Lifetime.Cached) volume.Borrow(Root, target, size);
+        return true;
+    }
+
+    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(volume.Links.Find(this, kind, digest));
+
+    public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+        new Result<IReadOnlyList<Descriptor>>.Found(await Referrers.ListAsync(this, subject), Provenance.Hit);
+
+    public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
+    {
+        await Referrers.ScanOnceAsync(this);
+        return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), Provenance.Hit);
+    }
+
+    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
+
+    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => EvidenceNotes.Orphans(this);
+
+    public long VersionOf(Digest subject) => _state.Versions.Of(subject);
+
+    public long Version => _state.Versions.Latest;
+
+    public long Additions => _state.Additions;
+
+    public long Lost => _state.Versions.Lost;
+
+    public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _state.Parents.OfAsync(this, child);
+
+    public DateTimeOffset? FirstSeen(Digest digest)
+    {
+        if (_state.Seen.Of(Root.Seen(Path), digest) is { } noted) return noted;
+        return Disk.Find(Root.ManifestLink(Path, digest))?.Written;
+    }
+
+    public IReadOnlyList<TagOffer> Offers() => [.. _state.Offers.All(Root.Offers(Path)).Values];
+
+    /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
+    public IEnumerable<PendingForward> Forwards() => _state.Forwards.All(Root.Forwards(Path)).Values;
+
+    public IReadOnlyList<Digest> HistoryOf(TagName tag)
+    {
+        if (Disk.Text(Root.History(Path, tag)) is not { } text) return [];
+        return [.. text.Split('\n').Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
+    }
+
+    public async ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
+    {
+        var page = await _state.TagsAfterAsync(last, count, TagNames, cancellationToken);
+        return page.Items.Count > 0 || Exists
+            ? new Result<Page<TagName>>.Found(page, Provenance.Hit)
+            : new Result<Page<TagName>>.Absent(Provenance.Local);
+    }
+
+    /// <summary>Whether the repository has, or has had, a manifest.</summary>
+    public bool Exists => Disk.HasFolder($"{Root.Repository(Path)}/_manifests");
+
+    private IEnumerable<string> TagNames()
+    {
+        foreach (var tag in Disk.FoldersIn(Root.Tags(Path)))
+        {
+            // A folder without a binding is what an interrupted delete of another program leaves.
+            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && Disk.HasFile(Root.TagLink(Path, name)))
+                yield return name.Value;
+        }
+    }
+
+    /// <summary>All tags, read from the disk.</summary>
+    public IEnumerable<TagName> Tags() => TagNames().Select(t => TagName.Parse(t));
+
+    /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
+    public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
+
+    public bool IsPushed(Digest manifest) =>
+        Root.Lifetime != Lifetime.Cached && volume.Links.Find(this, LinkKind.Manifest, manifest) is not null;
+
+    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
+        Linked(name => Root.Revisions(Path, name), algorithm is { } one ? [one] : Enum.GetValues<DigestAlgorithm>());
+
+    /// <summary>The digests of every blob that is linked here, in no order; its bytes may be gone.</summary>
+    public IEnumerable<Digest> Blobs() => Linked(name => Root.Layers(Path, name), Enum.GetValues<DigestAlgorithm>());
+
+    private static IEnumerable<Digest> Linked(Func<string, string> folderOf, DigestAlgorithm[] algorithms)
+    {
+        foreach (var algorithm in algorithms)
+        {
+            foreach (var each in Disk.FoldersIn(folderOf(Digest.NameOf(algorithm))))
+            {
+                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(each)}", out var digest)
+                    && Disk.HasFile($"{each}/link"))
+                    yield return digest;
+            }
+        }
+    }
+
+    /// <summary>Notes that a manifest of this repository names a subject.</summary>
+    public void Note(Digest subject, Descriptor referrer)
+    {
+        var text = System.Text.Encoding.UTF8.GetBytes(ReferrerFile.Write(referrer));
+        // A journal names a long one by its digest alone.
+        var isWhole = referrer.MediaType.Length > 0 && text.Length <= Referrers.MaxDescriptorBytes;
+        volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
+    }
+
+    /// <summary>Writes one of the files that distribution has no place for.</summary>
+    public void WriteOwn(string file, string text) => volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
+
+    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
+        volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken)!;
+
+    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(volume.Uploads.Find(FullName, id));
+
+    public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    {
+        // All of them once: the committer removes those of a manifest with it.
+        if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _ = Tags().Select(Live).Count();
+        var room = Root.Lifetime == Lifetime.Cached ? volume.KeepRoom(change, Path) : 0;
+        try
+        {
+            if (room > 0) await volume.Eviction.CatchUpAsync(cancellationToken);
+            foreach (var operation in change.Operations) Prepare(operation);
+            return await volume.Committer.CommitAsync(this, change, cancellationToken);
+        }
+        finally
+        {
+            if (room > 0) volume.Eviction.Release(room);
+        }
+    }
+
+    /// <summary>Makes durable beforehand what the journal does not hold itself.</summary>
+    private void Prepare(Operation operation)
+    {
+        if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } large)
+            volume.WriteFlushed(Root, large.Digest, large.Bytes.Span);
+        if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
+            && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
+            volume.Borrow(Root, blob.Digest, blob.Size);
+    }
+}

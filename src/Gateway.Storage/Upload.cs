@@ -1,0 +1,168 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Gateway.Oci;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. Any number of callers may
+/// look at it; one at a time, the one that asked last, has taken it over and writes.
+/// </summary>
+public sealed class Upload : IAsyncDisposable
+{
+    /// <summary>
+    /// One step of reading, hashing and writing: large enough that the calls do not show, small enough for 256 uploads at once.
+    /// </summary>
+    private const int Step = 256 * 1024;
+
+    /// <summary>
+    /// Written back behind the writer in pieces of this size, so that the flush at the end has little left to do
+    /// (docs/design/0001-storage.md).
+    /// </summary>
+    private const long Writeback = 8 << 20;
+
+    private readonly Uploads _uploads;
+    private readonly long _lengthOnDisk;
+    private UploadSession _session;
+    private SafeFileHandle? _file;
+    private CancellationTokenSource? _turn;
+
+    /// <param name="lengthOnDisk">The length where the session has not been read yet in this process.</param>
+    internal Upload(Uploads uploads, UploadSession session, long lengthOnDisk) =>
+        (_uploads, _session, _lengthOnDisk) = (uploads, session, lengthOnDisk);
+
+    /// <summary>One that has the session's turn.</summary>
+    internal Upload(Uploads uploads, HeldSession held) : this(uploads, held.Session, 0) => (_file, _turn) = (held.File, held.Turn);
+
+    /// <summary>128 random bits in hex.</summary>
+    public string Id => _session.Id;
+
+    /// <summary>Bytes received; while another caller writes, those until now.</summary>
+    public long Length => _turn is null && _session.Length == 0 ? _lengthOnDisk : _session.Length;
+
+    /// <summary>Who opened it.</summary>
+    public string Actor => _session.Note.Actor;
+
+    public DigestAlgorithm Algorithm => _session.Algorithm;
+
+    private SafeFileHandle File => _file ?? throw new InvalidOperationException("the upload has not been taken over");
+
+    /// <summary>
+    /// Takes the session from whoever has it: an earlier request of the client that still waits for bytes ends with
+    /// <see cref="UploadTakenOverException"/>; one that is completing the upload is waited for. False when the session has ended. Throws
+    /// <see cref="StoreReadOnlyException"/> when the one before is not done in time.
+    /// </summary>
+    public async ValueTask<bool> TakeOverAsync(CancellationToken cancellationToken)
+    {
+        if (await _uploads.TakeOverAsync(_session, cancellationToken) is not { } held) return false;
+        (_session, _file, _turn) = (held.Session, held.File, held.Turn);
+        return true;
+    }
+
+    /// <summary>
+    /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/>
+    /// says so). Throws <see cref="StoreReadOnlyException"/> when the volume is full, <see cref="UploadTakenOverException"/> when a later
+    /// request wants the session.
+    /// </summary>
+    /// <param name="most">Bytes to take at most; false is returned when the stream has more.</param>
+    public async ValueTask<bool> AppendAsync(Stream body, CancellationToken cancellationToken, long most = long.MaxValue)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(Step);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _turn!.Token);
+        try
+        {
+            while (true)
+            {
+                var step = (int)Math.Min(Step, most);
+                if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), stop.Token) == 0;
+                var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, stop.Token);
+                if (count == 0) return true;
+                await AppendAsync(buffer.AsMemory(0, count));
+                most -= count;
+            }
+        }
+        catch (OperationCanceledException e) when (_turn.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new UploadTakenOverException(e);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        _uploads.CheckRoom();
+        try
+        {
+            await RandomAccess.WriteAsync(File, bytes, _session.Length, CancellationToken.None);
+        }
+        catch (IOException e)
+        {
+            // What lies behind the length is not the session's, and is written over by the next try.
+            _uploads.Doubt(e);
+            throw new StoreReadOnlyException($"the upload could not be written: {Disk.WhyOf(e)}", e);
+        }
+        _session.Hash.AppendData(bytes.Span);
+        var before = _session.Length / Writeback;
+        _session.Length += bytes.Length;
+        if (_session.Length / Writeback > before) Posix.StartWriteback(File, before * Writeback, Writeback);
+    }
+
+    /// <summary>
+    /// Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob
+    /// that names it ends it, and so does a failed flush.
+    /// </summary>
+    public async ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    {
+        var hash = algorithm == Algorithm
+            ? _session.Hash.GetCurrentHash()
+            : await UploadSession.HashFileAsync(File, _session.Length, algorithm, cancellationToken);
+        if (RandomAccess.GetLength(File) != _session.Length) RandomAccess.SetLength(File, _session.Length);
+        try
+        {
+            // Off the pool, for a flush may take long.
+            await Task.Factory.StartNew(
+                () => _uploads.Flush(File, Id), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
+        catch (FlushFailedException)
+        {
+            // The kernel takes what it could not write for clean, and so would a second flush: what was received is lost.
+            TryCancel();
+            throw;
+        }
+        catch (IOException e) when (e is not StoreReadOnlyException)
+        {
+            _uploads.Doubt(e);
+            throw new StoreReadOnlyException($"the upload could not be flushed: {Disk.WhyOf(e)}", e);
+        }
+        return Digest.FromHash(algorithm, hash);
+    }
+
+    private void TryCancel()
+    {
+        try
+        {
+            Cancel();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No upload goes on before a restart, whatever is left of this one.
+        }
+    }
+
+    /// <summary>Ends the session and removes what it received.</summary>
+    public void Cancel() => _uploads.End(_session.Id);
+
+    /// <summary>Lets the next caller have the session.</summary>
+    public ValueTask DisposeAsync()
+    {
+        if (_turn is null) return ValueTask.CompletedTask;
+        _turn = null;
+        _file!.Dispose();
+        _session.Turn.Release();
+        return ValueTask.CompletedTask;
+    }
+}

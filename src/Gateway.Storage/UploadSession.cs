@@ -1,0 +1,101 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text.Json.Serialization;
+using Gateway.Oci;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>What an upload's <c>.json</c> says; the length is what the data file's is.</summary>
+internal sealed record UploadNote(string Repository, string Actor, string Algorithm, DateTimeOffset Started);
+
+[JsonSerializable(typeof(UploadNote))]
+[JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
+internal sealed partial class UploadNoteJson : JsonSerializerContext;
+
+/// <summary>An upload in memory: its hash so far, and whose turn it is. Made again from the data file after a restart.</summary>
+public sealed class UploadSession : IDisposable
+{
+    private const int Step = 256 * 1024;
+
+    /// <summary>That of the request which asked for the turn last.</summary>
+    private CancellationTokenSource? _latest;
+
+    internal UploadSession(string id, UploadNote note)
+    {
+        (Id, Note) = (id, note);
+        Algorithm = note.Algorithm == "sha512" ? DigestAlgorithm.Sha512 : DigestAlgorithm.Sha256;
+        Hash = IncrementalHash.CreateHash(Digest.HashName(Algorithm));
+    }
+
+    public string Id { get; }
+
+    internal UploadNote Note { get; }
+
+    public DigestAlgorithm Algorithm { get; }
+
+    public IncrementalHash Hash { get; }
+
+    public long Length { get; set; }
+
+    /// <summary>Unix milliseconds of the last use, for dropping idle sessions from memory.</summary>
+    public long LastUse { get; set; }
+
+    public SemaphoreSlim Turn { get; } = new(1, 1);
+
+    /// <summary>
+    /// Waits for the turn, and tells the request before, whether it has the turn or waits for it too, to give up: a client that asks again
+    /// has given up its earlier request, which the gateway may learn of only when that connection times out.
+    /// </summary>
+    /// <returns>Canceled when a later request wants the turn; null when the turn was not given within the time.</returns>
+    public async ValueTask<CancellationTokenSource?> EnterAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var own = new CancellationTokenSource();
+        if (Interlocked.Exchange(ref _latest, own) is { } before) await before.CancelAsync();
+        return await Turn.WaitAsync(patience, cancellationToken) ? own : null;
+    }
+
+    /// <summary>Hashes what a restart left in the file, after which the session goes on where it stopped.</summary>
+    public async ValueTask TakeUpAsync(SafeFileHandle file, CancellationToken cancellationToken)
+    {
+        var length = RandomAccess.GetLength(file);
+        // A client that hung up during an earlier try has left a part in it.
+        _ = Hash.GetHashAndReset();
+        await ReadAsync(file, length, bytes => Hash.AppendData(bytes.Span), cancellationToken);
+        Length = length;
+    }
+
+    public static async ValueTask<byte[]> HashFileAsync(
+        SafeFileHandle file, long length, DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    {
+        using var hash = IncrementalHash.CreateHash(Digest.HashName(algorithm));
+        await ReadAsync(file, length, bytes => hash.AppendData(bytes.Span), cancellationToken);
+        return hash.GetHashAndReset();
+    }
+
+    private static async ValueTask ReadAsync(
+        SafeFileHandle file, long length, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(Step);
+        try
+        {
+            for (long at = 0; at < length;)
+            {
+                var count = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, (int)Math.Min(Step, length - at)), at, cancellationToken);
+                if (count == 0) throw new EndOfStreamException($"the file ends at {at} of {length} bytes");
+                use(buffer.AsMemory(0, count));
+                at += count;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    public void Dispose()
+    {
+        Hash.Dispose();
+        Turn.Dispose();
+    }
+}

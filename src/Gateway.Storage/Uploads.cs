@@ -1,0 +1,225 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Gateway.Oci;
+using Microsoft.Win32.SafeHandles;
+
+namespace Gateway.Storage;
+
+/// <summary>An upload session that one caller has taken over, and its open data file.</summary>
+/// <param name="Turn">Canceled when a later caller wants the session.</param>
+internal sealed record HeldSession(UploadSession Session, SafeFileHandle File, CancellationTokenSource Turn);
+
+/// <summary>
+/// <c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.
+/// </summary>
+public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
+{
+    /// <summary>Sessions whose hash stays in memory; of the others it is made again from the file.</summary>
+    private const int MaxInMemory = 1024;
+
+    /// <summary>Most bytes of a note: a name of 255 characters, an actor of a token's longest subject, each escaped. Chosen.</summary>
+    private const int MaxNoteBytes = 64 * 1024;
+
+    /// <summary>
+    /// How long a request waits for an earlier one that is completing the session: the time of a flush, and of hashing anew by sha512.
+    /// </summary>
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
+
+    private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
+    private readonly OpenUploads _open = new();
+
+    // Until the configuration says: its own defaults.
+    private volatile UploadLimits _limits = new(10_000, 1_000, 5_000, TimeSpan.FromDays(7));
+    private bool _counted;
+
+    /// <summary>Sessions open, in memory or not.</summary>
+    public int Count => _open.Count;
+
+    public UploadLimits Limits { set => _limits = value; }
+
+    private string Data(string id) => $"{folder}/{id}.data";
+
+    private string NoteFile(string id) => $"{folder}/{id}.json";
+
+    /// <summary>Removes sessions that are too old and files of none; the first time, counts what an earlier process left.</summary>
+    public void Sweep()
+    {
+        UnreadableException? unreadable = null;
+        foreach (var file in Disk.FilesIn(folder))
+        {
+            try
+            {
+                Sweep(file, clock.GetUtcNow() - _limits.Idle);
+            }
+            catch (UnreadableException e)
+            {
+                // It keeps no other session from being removed.
+                unreadable = e;
+            }
+        }
+        _counted = true;
+        if (unreadable is not null) throw unreadable;
+    }
+
+    private void Sweep(string file, DateTimeOffset oldest)
+    {
+        var id = Path.GetFileNameWithoutExtension(file);
+        var (note, data) = (Disk.Find(NoteFile(id)), Disk.Find(Data(id)));
+        // One that is being opened has its note before its data.
+        var isYoung = Disk.Find(file)?.Written > clock.GetUtcNow().AddMinutes(-1);
+        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) End(id);
+        else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
+    }
+
+    public async ValueTask<Upload> OpenAsync(
+        string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
+    {
+        CheckRoom();
+        var note = new UploadNote(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow());
+        var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
+        _open.Add(id, note, _limits);
+        var session = new UploadSession(id, note);
+        try
+        {
+            await File.WriteAllBytesAsync(
+                NoteFile(session.Id), JsonSerializer.SerializeToUtf8Bytes(session.Note, UploadNoteJson.Default.UploadNote),
+                cancellationToken);
+            var file = File.OpenHandle(
+                Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete,
+                FileOptions.Asynchronous);
+            // Nobody else knows the session yet.
+            var turn = await session.EnterAsync(MaxWait, CancellationToken.None);
+            Remember(session);
+            return new(this, new HeldSession(session, file, turn!));
+        }
+        catch (Exception e)
+        {
+            // A client that hung up leaves no session behind.
+            _open.Remove(session.Id);
+            session.Dispose();
+            if (Disk.HasFile(NoteFile(session.Id))) File.Delete(NoteFile(session.Id));
+            if (e is not (IOException or UnauthorizedAccessException)) throw;
+            Doubt(e);
+            throw new StoreReadOnlyException($"an upload session could not be opened: {Disk.WhyOf(e)}", e);
+        }
+    }
+
+    /// <summary>Looks at a session, whoever writes to it; null when the repository has none of this id.</summary>
+    public Upload? Find(string repository, string id)
+    {
+        if (!IsId(id)) return null;
+        var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
+        if (session is null || session.Note.Repository != repository) return null;
+        if (Disk.LengthOf(Data(id)) is not { } length || Disk.IsLink(Data(id))) return null;
+        Remember(session);
+        return new(this, session, length);
+    }
+
+    /// <summary>Takes a session over for one caller; null when it has ended.</summary>
+    internal async ValueTask<HeldSession?> TakeOverAsync(UploadSession session, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var turn = await session.EnterAsync(MaxWait, cancellationToken)
+                ?? throw new StoreReadOnlyException("another request is completing this upload session");
+            var known = _sessions.GetOrAdd(session.Id, session);
+            if (ReferenceEquals(known, session)) return await OpenAsync(session, turn, cancellationToken);
+            // It was dropped from memory and taken up again by another request meanwhile.
+            session.Turn.Release();
+            session = known;
+        }
+    }
+
+    private async ValueTask<HeldSession?> OpenAsync(
+        UploadSession session, CancellationTokenSource turn, CancellationToken cancellationToken)
+    {
+        SafeFileHandle? file = null;
+        try
+        {
+            file = File.OpenHandle(
+                Data(session.Id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            if (session.Length == 0) await session.TakeUpAsync(file, cancellationToken);
+            Remember(session);
+            return new(session, file, turn);
+        }
+        catch (Exception e)
+        {
+            file?.Dispose();
+            session.Turn.Release();
+            if (e is not FileNotFoundException) throw;
+            _sessions.TryRemove(session.Id, out _);
+            return null;
+        }
+    }
+
+    private UploadSession? Read(string id) => ReadNote(id) is { } note ? _sessions.GetOrAdd(id, new UploadSession(id, note)) : null;
+
+    private UploadNote? ReadNote(string id)
+    {
+        try
+        {
+            if (Disk.Bytes(NoteFile(id), MaxNoteBytes) is not { } note) return null;
+            return JsonSerializer.Deserialize(note, UploadNoteJson.Default.UploadNote);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private void Remember(UploadSession session)
+    {
+        session.LastUse = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        _sessions[session.Id] = session;
+        if (_sessions.Count <= MaxInMemory) return;
+        var idleOnes = _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse);
+        foreach (var idle in idleOnes.Take(_sessions.Count - MaxInMemory))
+        {
+            // Whoever takes it up in this moment keeps it.
+            if (!idle.Turn.Wait(0)) continue;
+            _sessions.TryRemove(idle.Id, out _);
+            idle.Turn.Release();
+        }
+    }
+
+    /// <summary>Removes a session; its data, where it still has any.</summary>
+    public void End(string id)
+    {
+        _sessions.TryRemove(id, out _);
+        if (!Disk.HasFile(NoteFile(id)) && !Disk.HasFile(Data(id))) return;
+        File.Delete(Data(id));
+        File.Delete(NoteFile(id));
+        _open.Remove(id);
+    }
+
+    /// <summary>Makes a finished session's data the bytes of a digest, and ends it. Done once or many times the end is the same.</summary>
+    public void MoveTo(string id, Root root, Digest digest)
+    {
+        // Over what may be there already: these bytes have just been hashed, and those may have gone bad.
+        if (Disk.HasFile(Data(id)))
+        {
+            SmallFiles.Move(Data(id), root.Data(digest));
+            volume.Replaced(root, digest);
+        }
+        End(id);
+    }
+
+    /// <summary>Notes that a write failed, and logs why, with the path.</summary>
+    public void Doubt(Exception failure)
+    {
+        Log.UploadNotWritten(volume.Logger, failure);
+        volume.Doubt();
+    }
+
+    public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
+
+    /// <summary>Makes the data of a session durable, and its name.</summary>
+    public void Flush(SafeFileHandle data, string id)
+    {
+        volume.Durability.Flush(data, Data(id));
+        volume.Durability.FlushFolder(folder);
+    }
+
+    private static bool IsId(string id) => id.Length == 32 && id.All(char.IsAsciiHexDigitLower);
+}

@@ -1,0 +1,238 @@
+using System.Globalization;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>All of <c>storage.path</c>: its roots, journal, index, uploads and fetches. One process at a time.</summary>
+public sealed partial class Volume : IAsyncDisposable
+{
+    /// <summary>
+    /// What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.
+    /// </summary>
+    public static readonly ManifestLimits ReadBackLimits =
+        new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
+
+    private readonly Folders _folders;
+    private readonly TimeProvider _clock;
+    private readonly FileStream? _lock;
+    private readonly LinkIndex _index;
+    private readonly DriveInfo _drive;
+    private readonly ITimer _sweep;
+
+    // Why the journal was not replayed: for clients, and with paths for the operator. Both null where it was.
+    private readonly string? _unreplayed;
+    private readonly string? _unreplayedDetails;
+
+    private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger)
+    {
+        (_folders, _lock, _clock, Logger) = (folders, held, clock, logger);
+        _drive = new(folders.Path);
+        KeptRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Kept);
+        CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
+        StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
+        Files = new(folders.Temporary, folders.Durability);
+        Damage = new(this);
+        Steady = new(clock, folders, logger);
+        Trash = new(folders.Trash, clock);
+        Catalog = new(KeptRoot);
+        Ledger = new(folders.Decisions);
+        Uploads = new(folders.Uploads, this, clock);
+        Fetches = new(folders.Fetches, this);
+        Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
+        var start = folders.NextStart();
+        _index = Durability.Ended is null
+            ? LinkIndex.Open(folders.Index, start.Generation, clock, logger)
+            : LinkIndex.Off(folders.Index, clock, logger);
+        Links = new(_index);
+        Eviction = new(this, _index, clock, logger);
+        StagedContent = new(this, clock);
+        var applier = new Applier(this);
+        var sequence = start.Sequence;
+        try
+        {
+            var segments = Journal.Segments(folders.Journal);
+            if (segments.Length > 0) Durability.CheckWrites();
+            sequence = Math.Max(sequence, ReplayJournal(applier));
+            EndSegments(segments, sequence);
+        }
+        catch (InvalidDataException e)
+        {
+            const string remedy = "pushes are refused until it is repaired or removed";
+            (_unreplayed, _unreplayedDetails) = ($"the journal is damaged; {remedy}", $"the journal is damaged ({e.Message}); {remedy}");
+            Log.NotReplayed(logger, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            (_unreplayed, _unreplayedDetails) = (NotInPlace(Disk.WhyOf(e)), NotInPlace(e.Message));
+            Log.NotReplayed(logger, e);
+        }
+        Committer = new(this, Journal.Create(folders.Journal, sequence, Durability), applier, clock, sequence);
+        Sweep();
+        // An hour: the step in which trash is kept and uploads age.
+        _sweep = clock.CreateTimer(_ => Sweep(), null, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
+    }
+
+    internal Root KeptRoot { get; }
+
+    internal Root CachedRoot { get; }
+
+    internal Root StagedRoot { get; }
+
+    /// <summary>What decisions go by.</summary>
+    public SteadyClock Steady { get; }
+
+    public ILogger Logger { get; }
+
+    internal Durability Durability => _folders.Durability;
+
+    internal SmallFiles Files { get; }
+
+    internal Trash Trash { get; }
+
+    internal Catalog Catalog { get; }
+
+    public Uploads Uploads { get; }
+
+    /// <summary>What was decided lately.</summary>
+    public Ledger Ledger { get; }
+
+    /// <summary>The files of fetches under way.</summary>
+    public FetchFiles Fetches { get; }
+
+    /// <summary>Which upstreams the cached links are of.</summary>
+    public Origins Origins { get; }
+
+    public Links Links { get; }
+
+    public Eviction Eviction { get; }
+
+    /// <summary>What is cached, for an operator to see and to purge.</summary>
+    public CachedRepositories CachedRepositories => new(this);
+
+    /// <summary>What was accepted for upstreams and is not there yet.</summary>
+    public StagedContent StagedContent { get; }
+
+    internal Committer Committer { get; }
+
+    internal ManifestCache Manifests { get; } = new();
+
+    public OpenFiles OpenFiles { get; } = new();
+
+    internal RepositoryStates States { get; } = new();
+
+    /// <summary>
+    /// Ends when the index is open, or off; until then the disk answers, and what the disk cannot say (the size of content that is not
+    /// here) is not remembered.
+    /// </summary>
+    public Task IndexOpened => _index.Opened;
+
+    /// <summary>
+    /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says
+    /// what is wrong (another process has it, a newer format, not writable).
+    /// </summary>
+    public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) =>
+        new(Task.Run(
+            () =>
+            {
+                var folders = Folders.Make(path, logger);
+                try
+                {
+                    return new Volume(folders, folders.TakeLock(), clock, logger);
+                }
+                catch
+                {
+                    folders.Durability.Dispose();
+                    throw;
+                }
+            },
+            cancellationToken));
+
+    /// <summary>A repository of built-in storage; whether it exists shows in what it answers.</summary>
+    public StoredRepository Kept(RepositoryName name) => new(this, KeptRoot, name.Value);
+
+    /// <summary>What is cached of an upstream's repository, under the upstream's own name for it.</summary>
+    /// <param name="folder">The upstream's (<see cref="Origins.FolderOf"/>).</param>
+    /// <param name="name">The upstream's own name of the repository.</param>
+    public StoredRepository Cached(string folder, RepositoryName name) => new(this, CachedRoot, $"{folder}/{name.Value}");
+
+    /// <summary>What was accepted for an upstream's repository and is not there yet.</summary>
+    /// <param name="folder">As of <see cref="Cached"/>.</param>
+    public StoredRepository Staged(string folder, RepositoryName name) => new(this, StagedRoot, $"{folder}/{name.Value}");
+
+    /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
+    private StoredRepository Named(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
+        ? new(this, StagedRoot, fullName[StoredRepository.StagedMark.Length..])
+        : new(this, KeptRoot, fullName);
+
+    /// <summary>
+    /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
+    /// </summary>
+    public Page<RepositoryName> KeptAfter(string? last, int count) => Catalog.After(last, count);
+
+    /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
+    public void EndSegments(IReadOnlyList<string> segments, long sequence)
+    {
+        try
+        {
+            // Segments that were not replayed hold what was acknowledged and is nowhere else.
+            if (segments.Count == 0 || _unreplayed is not null) return;
+            // A failed flush ends all writes, so that this is not tried again and the segments stay for the next start.
+            Durability.FlushAll();
+            _folders.NoteSequence(sequence);
+            foreach (var segment in segments) File.Delete(segment);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.CheckpointFailed(Logger, e);
+        }
+    }
+
+    private static string NotInPlace(string why) =>
+        $"what was pushed before the last stop could not be put in its place ({why}); correct that and restart the gateway";
+
+    private long ReplayJournal(Applier applier)
+    {
+        var replay = new Replay(applier);
+        var count = 0;
+        long last = 0;
+        foreach (var record in Journal.Read(_folders.Journal))
+        {
+            replay.Apply(Named(record.Repository), record);
+            (last, count) = (record.Sequence, count + 1);
+        }
+        if (count > 0) Log.Replayed(Logger, count);
+        return last;
+    }
+
+    private void Sweep()
+    {
+        if (WhyNoWrites is not null) return;
+        // Each for itself: a folder that cannot be read keeps neither the others from being cleared nor the gateway from starting.
+        foreach (var clear in (Action[])[Trash.Empty, Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
+        {
+            try
+            {
+                clear();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Log.SweepFailed(Logger, e);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _sweep.DisposeAsync();
+        await Steady.DisposeAsync();
+        // Through the committer.
+        await Eviction.EndRemovalsAsync();
+        await Committer.DisposeAsync();
+        await Eviction.DisposeAsync();
+        await _index.DisposeAsync();
+        OpenFiles.Dispose();
+        Damage.Dispose();
+        if (_lock is not null) await _lock.DisposeAsync();
+        Durability.Dispose();
+    }
+}

@@ -1,0 +1,91 @@
+using System.Security.Cryptography;
+using Gateway.Oci;
+using Xunit;
+
+namespace Gateway.Storage.Tests;
+
+/// <summary>What goes with the contents that make room, and that all is counted whatever happens.</summary>
+public sealed partial class EvictionTests
+{
+    [Fact]
+    public async Task A_link_goes_with_the_blob_that_was_evicted_and_one_that_a_manifest_needs_stays_with_that()
+    {
+        var (own, named) = (await FetchAsync(), await FetchAsync(link: false));
+        var manifest = VolumeRig.ManifestOf(named, Size);
+        await Cached.CommitAsync(
+            new([
+                new Operation.LinkBlob(named, Size) { Parent = Digest.Of(manifest) },
+                new Operation.StoreManifest(Digest.Of(manifest), manifest), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(manifest)),
+            ]),
+            default);
+        for (var i = 0; i < 5; i++) Assert.NotNull(Cached.ReadManifest(Digest.Of(manifest)));
+
+        ShrinkTo(Folders + DiskCost.OfContent(manifest.Length) + (2 * DiskCost.Link) + DiskCost.Tag);
+        await RemovedAsync();
+        Assert.False(IsOnDisk(own) || IsOnDisk(named));
+        Assert.Null(await Cached.ReadLinkAsync(own, LinkKind.Blob, default));
+        Assert.Equal(Size, (await Cached.ReadLinkAsync(named, LinkKind.Blob, default))?.Size);
+        Assert.Equal(Digest.Of(manifest), Cached.LiveOf(TagName.Parse("v1")));
+
+        ShrinkTo(0);
+        await RemovedAsync();
+        Assert.Null(await Cached.ReadLinkAsync(named, LinkKind.Blob, default));
+        Assert.Null(Cached.Live(TagName.Parse("v1")));
+        Assert.Empty(Directory.GetFileSystemEntries(_rig.Volume.CachedRoot.Repositories));
+        Assert.Equal(0, Eviction.Bytes);
+    }
+
+    private async Task RemovedAsync()
+    {
+        while (Eviction.IsRemoving) await Task.Delay(5);
+    }
+
+    /// <summary>Random fetches of random sizes, reads, purges, changes of the limit, stops and kills, side by side.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Whatever_happens_no_more_is_cached_than_allowed_and_what_is_counted_is_what_is_there(int seed)
+    {
+        var random = new Random(seed);
+        // 64 KiB at most: one of each worker fits at the same time, so that there is always room to be made.
+        var contents = Enumerable.Range(0, 40).Select(i => RandomNumberGenerator.GetBytes(1 << (10 + random.Next(7)))).ToArray();
+        Eviction.MaxBytes = 500_000;
+        for (var round = 0; round < 12; round++)
+        {
+            var plans = Enumerable.Range(0, 4)
+                .Select(worker => (Seed: random.Next(), Own: contents.Where((_, i) => i % 4 == worker).ToArray()));
+            await Task.WhenAll(plans.ToArray().Select(plan => Task.Run(() => WorkAsync(new(plan.Seed), plan.Own))));
+            await AssertCountedAsync();
+            if (round % 4 == 1) await RestartAsync();
+            if (round % 4 == 3) await _rig.KillAsync();
+            await Eviction.Counted;
+            Eviction.MaxBytes = 500_000;
+            await AssertCountedAsync();
+        }
+    }
+
+    private async Task WorkAsync(Random random, byte[][] own)
+    {
+        for (var step = 0; step < 40; step++)
+        {
+            var content = own[random.Next(own.Length)];
+            var digest = Digest.Of(content);
+            if (random.Next(10) == 0) Eviction.Purge(digest);
+            else if (await Cached.OpenBlobAsync(digest, BlobUse.Whole, default) is Result<IContent>.Found found)
+                await found.Value.DisposeAsync();
+            else if (!IsOnDisk(digest)) await FetchAsync(content);
+            Assert.InRange(Eviction.Bytes, 0, Eviction.MaxBytes);
+        }
+    }
+
+    private async Task AssertCountedAsync()
+    {
+        await RemovedAsync();
+        var root = _rig.Volume.CachedRoot;
+        var files = Disk.FilesBelow(root.Blobs, "data").ToArray();
+        var links = Disk.FilesBelow(root.Repositories, "link").Count();
+        var cost = files.Sum(file => DiskCost.OfContent(new FileInfo(file).Length)) + (links * DiskCost.Link) + (links > 0 ? Folders : 0);
+        Assert.Equal((files.Length, cost), (Eviction.Count, Eviction.Bytes));
+        Assert.InRange(Eviction.Bytes, 0, Eviction.MaxBytes);
+    }
+}

@@ -1,0 +1,261 @@
+using System.Globalization;
+using Gateway.Oci;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Upstream.Tests;
+
+/// <summary>Endpoints that fail: what is said, who is asked next, and who is left alone.</summary>
+public sealed class FailureTests : UpstreamTest
+{
+    [Theory]
+    [InlineData(500, "Unavailable")]
+    [InlineData(503, "Unavailable")]
+    [InlineData(408, "Unavailable")]
+    [InlineData(429, "RateLimited")]
+    [InlineData(403, "Unauthorized")]
+    [InlineData(400, "Misbehaving")]
+    [InlineData(418, "Misbehaving")]
+    public async Task Each_status_has_its_meaning(int status, string expected)
+    {
+        Hub.When(r => r.IsAnyManifest).Respond(status);
+        var failure = await FailureOfAsync(await BuildAsync(), Manifest());
+        Assert.Equal((expected, status), (failure.Failure.ToString(), failure.Status));
+        Assert.Contains($"GET manifest latest of {Name}", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refused_HEAD_is_an_answer()
+    {
+        Hub.When(r => r.IsAnyManifest).RefuseHead();
+        await using var response = await (await BuildAsync()).SendAsync(Manifest(method: HttpMethod.Head), default);
+        Assert.Equal(405, response.Status);
+    }
+
+    [Fact]
+    public async Task Nobody_there_and_no_such_host_are_unavailable()
+    {
+        await Hub.DisposeAsync();
+        Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(await BuildAsync(), Manifest())).Failure);
+        var nameless = await BuildAsync(OptionsFor(Hub) with { Urls = [new("http://nowhere.invalid")] });
+        var failure = await FailureOfAsync(nameless, Manifest());
+        Assert.Equal(UpstreamFailure.Unavailable, failure.Failure);
+        Assert.Contains("nowhere.invalid has no address", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_cut_before_the_headers_is_unavailable()
+    {
+        Hub.When(r => r.IsAnyManifest).Drop();
+        Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(await BuildAsync(), Manifest())).Failure);
+        Assert.Single(Hub.Requests);
+    }
+
+    [Fact]
+    public async Task Advisory_row_33_an_encoded_body_comes_as_it_is_and_says_so()
+    {
+        Hub.When(r => r.IsAnyManifest || r.IsAnyBlob).Gzip();
+        var upstream = await BuildAsync();
+        foreach (var request in new[] { Manifest(), Blob() })
+        {
+            await using var response = await upstream.SendAsync(request, default);
+            Assert.Equal(["gzip"], response.Codings);
+            Assert.Equal(0x1F, response.Body.ReadByte());
+        }
+    }
+
+    [Fact]
+    public async Task A_web_page_is_no_manifest()
+    {
+        Hub.When(r => r.IsAnyManifest).Respond(200, "<html>", "text/html; charset=utf-8");
+        Assert.Equal(UpstreamFailure.Misbehaving, (await FailureOfAsync(await BuildAsync(), Manifest())).Failure);
+    }
+
+    [Theory]
+    [InlineData("bytes 11-20/100000")]
+    [InlineData("bytes 10-21/100000")]
+    [InlineData("items 10-20/100000")]
+    [InlineData(null)]
+    public async Task Another_range_than_was_asked_for_is_misbehaviour(string? contentRange)
+    {
+        Hub.When(r => r.IsAnyBlob).Header("Content-Range", contentRange);
+        Assert.Equal(UpstreamFailure.Misbehaving, (await FailureOfAsync(await BuildAsync(), Blob((10, 20)))).Failure);
+    }
+
+    [Fact]
+    public async Task Three_failures_open_the_breaker_and_one_success_closes_it()
+    {
+        Hub.When(r => r.IsAnyManifest).Respond(500);
+        var upstream = await BuildAsync();
+        for (var i = 0; i < 10; i++) await FailureOfAsync(upstream, Manifest());
+        Assert.Equal(3, Hub.Requests.Count);
+        var refused = await FailureOfAsync(upstream, Manifest());
+        Assert.InRange(refused.RetryAfter!.Value, TimeSpan.FromTicks(1), TimeSpan.FromSeconds(10));
+        Hub.Behave();
+        Clock.Advance(TimeSpan.FromSeconds(10));
+        for (var i = 0; i < 3; i++) Assert.Equal(Image.Manifest, await ReadAsync(await upstream.SendAsync(Manifest(), default)));
+    }
+
+    [Fact]
+    public async Task After_a_pause_one_request_tries_for_all()
+    {
+        Hub.When(r => r.IsAnyManifest).Respond(500).Times(3);
+        var gate = new TaskCompletionSource();
+        Hub.When(r => r.IsAnyManifest).WaitFor(gate.Task);
+        var upstream = await BuildAsync();
+        for (var i = 0; i < 3; i++) await FailureOfAsync(upstream, Manifest());
+        Clock.Advance(TimeSpan.FromSeconds(10));
+        var trying = upstream.SendAsync(Manifest(), default);
+        await Hub.ReceivedAsync(_ => Hub.Requests.Count == 4);
+        for (var i = 0; i < 5; i++) await FailureOfAsync(upstream, Manifest());
+        Assert.Equal(4, Hub.Requests.Count);
+        gate.SetResult();
+        await ReadAsync(await trying);
+        await ReadAsync(await upstream.SendAsync(Manifest(), default));
+    }
+
+    [Theory]
+    [InlineData(429)]
+    [InlineData(503)]
+    public async Task Retry_After_is_honoured_as_a_delay_or_a_date(int status)
+    {
+        foreach (var asDate in (bool[])[false, true])
+        {
+            var hub = await StartAsync();
+            var wait = asDate ? Clock.GetUtcNow().AddSeconds(120).ToString("r", CultureInfo.InvariantCulture) : "120";
+            hub.When(r => r.IsAnyManifest).Respond(status).Header("Retry-After", wait);
+            var upstream = await BuildAsync(OptionsFor(hub));
+            Assert.InRange((await FailureOfAsync(upstream, Manifest())).RetryAfter!.Value.TotalSeconds, 100, 121);
+            Clock.Advance(TimeSpan.FromSeconds(60));
+            Assert.InRange((await FailureOfAsync(upstream, Manifest())).RetryAfter!.Value.TotalSeconds, 40, 61);
+            Assert.Single(hub.Requests);
+            Clock.Advance(TimeSpan.FromSeconds(61));
+            await FailureOfAsync(upstream, Manifest());
+            Assert.Equal(2, hub.Requests.Count);
+        }
+    }
+
+    [Fact]
+    public async Task A_limit_on_manifest_GETs_stops_neither_HEADs_nor_blobs()
+    {
+        Hub.When(r => r.IsAnyManifest && r.IsGet).RateLimit("60");
+        var upstream = await BuildAsync();
+        Assert.Equal(UpstreamFailure.RateLimited, (await FailureOfAsync(upstream, Manifest())).Failure);
+        Assert.Equal(UpstreamFailure.RateLimited, (await FailureOfAsync(upstream, Manifest())).Failure);
+        await using var head = await upstream.SendAsync(Manifest(method: HttpMethod.Head), default);
+        Assert.Equal(Layer, await ReadAsync(await upstream.SendAsync(Blob(), default)));
+        Assert.Equal(3, Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task A_hang_that_outlasts_the_callers_patience_counts_and_his_deadline_is_his_own()
+    {
+        Hub.When(r => r.IsAnyManifest).HangBeforeHeaders();
+        var upstream = await BuildAsync();
+        var hangs = Enumerable.Range(0, 3).Select(async _ =>
+        {
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1.5));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => upstream.SendAsync(Manifest(), patience.Token));
+        });
+        await Task.WhenAll(hangs);
+        Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(upstream, Manifest())).Failure);
+        Assert.Equal(3, Hub.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Bodies_that_break_again_and_again_open_the_breaker()
+    {
+        var upstream = await BuildAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            await ReadAsync(await upstream.SendAsync(Blob(), default));
+            upstream.Report(Hub.Url, wrong: true);
+        }
+        Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(upstream, Blob())).Failure);
+    }
+
+    [Fact]
+    public async Task The_next_endpoint_answers_for_one_that_fails()
+    {
+        var second = await StartAsync("127.0.0.2");
+        second.AddManifest(Name, Image.Manifest, MediaTypes.OciManifest, "latest");
+        Hub.When(r => r.IsAnyManifest).Respond(502);
+        var upstream = await BuildAsync(OptionsFor(Hub, second));
+        await using var response = await upstream.SendAsync(Manifest(), default);
+        Assert.Equal(second.Url, response.Endpoint);
+        Assert.Equal(1, Hub.Count(r => r.IsAnyManifest));
+    }
+
+    [Fact]
+    public async Task The_endpoint_that_has_just_failed_for_a_content_is_tried_last()
+    {
+        var second = await StartAsync("127.0.0.2");
+        second.AddBlob(Name, Layer);
+        var upstream = await BuildAsync(OptionsFor(Hub, second));
+        await using var response = await upstream.SendAsync(Blob() with { Except = Hub.Url }, default);
+        Assert.Equal(second.Url, response.Endpoint);
+        second.When(r => r.IsAnyBlob).Respond(500);
+        await using var again = await upstream.SendAsync(Blob() with { Except = Hub.Url }, default);
+        Assert.Equal(Hub.Url, again.Endpoint);
+    }
+
+    [Fact]
+    public async Task What_an_endpoint_does_not_have_is_not_looked_for_elsewhere()
+    {
+        var second = await StartAsync("127.0.0.2");
+        var upstream = await BuildAsync(OptionsFor(Hub, second));
+        await using var response = await upstream.SendAsync(Manifest("absent"), default);
+        Assert.Equal((404, Hub.Url), (response.Status, response.Endpoint));
+        Assert.DoesNotContain(second.Requests, r => r.IsAnyManifest);
+    }
+
+    [Fact]
+    public async Task Of_several_endpoints_each_is_probed_and_a_401_is_a_sign_of_life()
+    {
+        var dead = await StartAsync("127.0.0.2");
+        dead.When(r => r.Path == "/v2/").Respond(500);
+        Hub.RequireToken();
+        var upstream = await BuildAsync(OptionsFor(dead, Hub));
+        await Hub.ReceivedAsync(r => r.Path == "/v2/" && r.Status == 401);
+        await dead.ReceivedAsync(r => r.Path == "/v2/" && r.Status == 500);
+        // The probe's outcome is known a moment after its answer.
+        await Patience.UntilAsync(
+            async () =>
+            {
+                await using var response = await upstream.SendAsync(Manifest(), default);
+                return response.Endpoint == Hub.Url;
+            },
+            () => "the endpoint that lives is asked before the dead one");
+    }
+
+    [Fact]
+    public async Task An_https_upstream_is_trusted_by_its_own_authority_only()
+    {
+        var secure = await StartAsync("127.0.0.2", https: true);
+        secure.AddManifest(Name, Image.Manifest, MediaTypes.OciManifest, "latest");
+        var failure = await FailureOfAsync(await BuildAsync(OptionsFor(secure)), Manifest());
+        Assert.Equal(UpstreamFailure.Unavailable, failure.Failure);
+        Assert.Contains("TLS", failure.Message, StringComparison.Ordinal);
+        var trusting = await BuildAsync(OptionsFor(secure) with { CertificateAuthority = FileWith(secure.AuthorityPem) });
+        Assert.Equal(Image.Manifest, await ReadAsync(await trusting.SendAsync(Manifest(), default)));
+    }
+
+    [Fact]
+    public async Task A_reload_keeps_what_did_not_change()
+    {
+        Hub.RequireToken();
+        var all = await BuildAllAsync(OptionsFor(Hub));
+        var before = all["hub"];
+        await ReadAsync(await before.SendAsync(Manifest(), default));
+        await all.ReloadAsync([OptionsFor(Hub)]);
+        Assert.Same(before, all["hub"]);
+        await all.ReloadAsync([OptionsFor(Hub) with { Redirects = ["a"] }]);
+        Assert.NotSame(before, all["hub"]);
+        await ReadAsync(await all["hub"].SendAsync(Manifest(), default));
+        Assert.Equal(2, Hub.Count(r => r.IsToken));
+        // Who still holds the old one may finish.
+        await ReadAsync(await before.SendAsync(Manifest(), default));
+        await all.ReloadAsync([]);
+        Assert.Throws<KeyNotFoundException>(() => all["hub"]);
+    }
+}

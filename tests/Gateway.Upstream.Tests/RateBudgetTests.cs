@@ -1,0 +1,84 @@
+using Xunit;
+
+namespace Gateway.Upstream.Tests;
+
+/// <summary>What is left of a rate limit while many requests are under way.</summary>
+public sealed class RateBudgetTests : UpstreamTest
+{
+    [Fact]
+    public async Task Of_many_that_are_weighed_at_once_no_more_go_out_than_what_is_left_allows()
+    {
+        const int threads = 8;
+        var credentials = new CredentialSource(OptionsFor(Hub), CredentialOptions.Anonymous, TimeSpan.FromMinutes(1), Clock);
+        var account = new Account("one", credentials, Clock);
+        var accounts = new Accounts([account]);
+        using var answer = Told(10_000, 10_000, window: 60);
+        account.Budget.Note(answer.Headers.NonValidated, account.Budget.Now);
+        var request = Manifest() with { IsHeldAt = left => left.Remaining <= 5000 };
+        using var start = new Barrier(threads);
+        var sent = await Task.WhenAll(Enumerable.Range(0, threads).Select(_ => Task.Factory.StartNew(
+            () =>
+            {
+                start.SignalAndWait();
+                return Enumerable.Range(0, 5000).Count(_ => IsSent(accounts, account, request));
+            },
+            default, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+        Assert.Equal(5000, sent.Sum());
+    }
+
+    private static bool IsSent(Accounts accounts, Account account, UpstreamRequest request)
+    {
+        if (accounts.Left is { Remaining: 5000 }) return false;
+        try
+        {
+            accounts.Count(account, request);
+            return true;
+        }
+        catch (UpstreamHeldException held)
+        {
+            Assert.Equal(5000, held.Left.Remaining);
+            return false;
+        }
+    }
+
+    [Fact]
+    public void Answers_of_one_window_come_in_any_order_and_give_nothing_back_and_another_window_does()
+    {
+        var budget = new RateBudget(Clock);
+        var together = Known(98);
+        Assert.Equal(60, After(60, together));
+        Assert.Equal(60, After(97, together));
+        Assert.Equal(60, After(65, budget.Now));
+        Assert.Equal(59, After(59, budget.Now));
+        Clock.Advance(TimeSpan.FromMinutes(9));
+        var late = budget.Now;
+        Assert.Equal(90, After(90, budget.Now));
+        Assert.Equal(58, After(58, late));
+        Assert.Equal(89, After(89, budget.Now));
+        Clock.Advance(TimeSpan.FromMinutes(9));
+        Assert.Equal(88, After(88, budget.Now));
+        Clock.Advance(TimeSpan.FromMinutes(2));
+        Assert.Null(budget.Left);
+
+        RateBudget.Known Known(int left)
+        {
+            After(left, budget.Now);
+            return budget.Now;
+        }
+
+        long After(int left, RateBudget.Known asked)
+        {
+            using var answer = Told(100, left, window: 600);
+            budget.Note(answer.Headers.NonValidated, asked);
+            return budget.Left!.Value.Remaining;
+        }
+    }
+
+    private static HttpResponseMessage Told(int limit, int left, int window)
+    {
+        var answer = new HttpResponseMessage();
+        answer.Headers.Add("ratelimit-limit", $"{limit};w={window}");
+        answer.Headers.Add("ratelimit-remaining", $"{left};w={window}");
+        return answer;
+    }
+}
