@@ -12,8 +12,8 @@ internal static class AccessSchema
     {
         {
             "actors", new ListOf<string>(Scalars.Text), new Required(),
-            "Accounts of the htpasswd file, and `*` for all of them; `<issuer>:<pattern>` for who brings a token of an issuer; "
-            + "`cert:<pattern>` for who connects with a certificate; `@<group>`; `anonymous` for everybody.",
+            "Accounts of the htpasswd file, `*` for all of them; `<issuer>:<pattern>` for identity tokens of an issuer; "
+            + "`cert:<pattern>` for client certificates; `@<group>`; `anonymous` for every client.",
             (o, v) => o with { Actors = v }
         },
         {
@@ -22,7 +22,7 @@ internal static class AccessSchema
         },
         {
             "actions", new ListOf<AccessActions>(Action), new Required(),
-            "What they may do; each action is its own. `admin` lets evidence be deleted that something is admitted by.",
+            "What the actors can do; no action includes another. `admin` allows deleting evidence that admits other content.",
             (o, v) => o with { Actions = v.Aggregate(AccessActions.None, (all, one) => all | one) }
         },
     };
@@ -31,7 +31,7 @@ internal static class AccessSchema
     {
         {
             "htpasswd", Scalars.ReadableFile, "(none: only `anonymous` is known)",
-            "File of accounts with bcrypt hashes; taken up when it changes. `gateway hash-password` makes its lines.",
+            "File of accounts with bcrypt hashes; read again when it changes. `gateway hash-password` prints its lines.",
             (o, v) => o with { Htpasswd = v }
         },
         {
@@ -44,14 +44,14 @@ internal static class AccessSchema
         },
         {
             "rules", new ListOf<AccessRule>(Rule), "[]",
-            "Who may do what where. Nothing is allowed that no rule allows.", (o, v) => o with { Rules = v }
+            "Rights of actors in repositories. Everything without a rule is refused.", (o, v) => o with { Rules = v }
         },
     };
 
-    /// <summary>What the names of actors begin with who are known by a client certificate.</summary>
+    /// <summary>Prefix of actors that are identified by a client certificate.</summary>
     public const string CertificateActor = "cert:";
 
-    /// <summary>Whether some rule or group means actors who are known by a client certificate.</summary>
+    /// <summary>Whether a rule or group lists actors that are identified by a client certificate.</summary>
     public static bool NamesCertificates(AccessOptions access) =>
         access.Rules.SelectMany(rule => rule.Actors).Concat(access.Groups.Values.SelectMany(members => members))
             .Any(actor => actor.StartsWith(CertificateActor, StringComparison.Ordinal));
@@ -66,20 +66,20 @@ internal static class AccessSchema
             }
         }
         if (access.Issuers.ContainsKey(CertificateActor.TrimEnd(':')))
-            reading.Add($"{path}.issuers.cert", "this name is taken by client certificates; choose another");
+            reading.Add($"{path}.issuers.cert", "the name 'cert' is reserved for client certificates; use another name");
         foreach (var same in access.Issuers.GroupBy(issuer => issuer.Value.Url, StringComparer.Ordinal).Where(urls => urls.Count() > 1))
-            reading.Add($"{path}.issuers.{same.Last().Key}.url", $"'{same.Key}' is the url of {same.First().Key} already");
+            reading.Add($"{path}.issuers.{same.Last().Key}.url", $"'{same.Key}' is already the url of {same.First().Key}; remove one");
         foreach (var (name, members) in access.Groups)
         {
             foreach (var actor in members)
             {
-                var problem = actor is "anonymous" or "*" || actor.StartsWith('@') ? "is no single actor" : ProblemOf(actor, access);
+                var problem = actor is "anonymous" or "*" || actor.StartsWith('@') ? "is not a single actor" : ProblemOf(actor, access);
                 if (problem is not null) reading.Add($"{path}.groups.{name}", $"'{actor}' {problem}");
             }
         }
     }
 
-    /// <summary>Why nobody can ever be this actor; null when somebody can.</summary>
+    /// <summary>Why no client can be this actor; null if a client can.</summary>
     private static string? ProblemOf(string actor, AccessOptions access)
     {
         if (actor == "anonymous") return null;
@@ -88,13 +88,15 @@ internal static class AccessSchema
         if (colon >= 0)
         {
             if (name.StartsWith(CertificateActor, StringComparison.Ordinal))
-                return actor[0] == '@' ? "is no group: certificates bring none; write one in access.groups" : null;
+                return actor[0] == '@' ? "is not a group: certificates have no groups; add one to access.groups" : null;
             return access.Issuers.ContainsKey(name[..colon])
                 ? null
-                : $"names an issuer that access.issuers does not have{NearestName.Hint(name[..colon], access.Issuers.Keys)}";
+                : $"names an unknown issuer of access.issuers{NearestName.Hint(name[..colon], access.Issuers.Keys)}";
         }
         if (actor.StartsWith('@'))
-            return access.Groups.ContainsKey(name) ? null : $"names no group of access.groups{NearestName.Hint(name, access.Groups.Keys)}";
-        return access.Htpasswd is null ? "cannot log in without access.htpasswd" : null;
+            return access.Groups.ContainsKey(name)
+                ? null
+                : $"names an unknown group of access.groups{NearestName.Hint(name, access.Groups.Keys)}";
+        return access.Htpasswd is null ? "cannot log in without access.htpasswd; add access.htpasswd" : null;
     }
 }

@@ -3,35 +3,36 @@ namespace Gateway.Configuration;
 /// <summary>The section <c>limits</c>.</summary>
 internal static class ClientLimitSchema
 {
-    // A port number has 16 bits, but connections come from many addresses; a million is what one process can hold.
+    // Connections of many addresses can exceed the 65,536 ports of one; a million is what one process can hold.
     private static readonly Scalar<int> Many = Scalars.Whole(1, 1_000_000);
 
     public static readonly Section<ClientLimits> Limits = new(() => new())
     {
         {
-            "connections", Many, "10000", "Most connections of all clients; more are closed at once. The process needs as many open files.",
+            "connections", Many, "10000", "Maximum connections of all clients; more are closed at once. Each needs an open file.",
             (o, v) => o with { Connections = v }
         },
         {
             "connectionsPerAddress", Many, "2000",
-            "Most connections of one address (of an IPv6 /64). Those of `trustedProxies` count in `connections` only.",
+            "Maximum connections of one address (of an IPv6 /64). Those of `trustedProxies` count in `connections` only.",
             (o, v) => o with { ConnectionsPerAddress = v }
         },
-        { "uploads", Many, "10000", "Most upload sessions that are open at once; more are 429.", (o, v) => o with { Uploads = v } },
+        { "uploads", Many, "10000", "Maximum open upload sessions; more are answered 429.", (o, v) => o with { Uploads = v } },
         {
-            "uploadsPerRepository", Many, "1000", "Most of them in one repository.", (o, v) => o with { UploadsPerRepository = v }
+            "uploadsPerRepository", Many, "1000", "Maximum open upload sessions in one repository.",
+            (o, v) => o with { UploadsPerRepository = v }
         },
         {
-            "uploadsPerActor", Many, "5000", "Most of them of one actor, which without `access` is everybody.",
+            "uploadsPerActor", Many, "5000", "Maximum open upload sessions of one actor; without `access` all clients are one actor.",
             (o, v) => o with { UploadsPerActor = v }
         },
         {
             "uploadPause", Scalars.Duration(), "5m",
-            "How long a client may send nothing in the middle of an upload; then it is answered 408, and can go on where it stopped.",
+            "How long a client can pause in the middle of an upload; then it is answered 408, and can continue where it stopped.",
             (o, v) => o with { UploadPause = v }
         },
         {
-            "uploadIdle", Scalars.Duration(), "7d", "How long a session is kept that nobody touches; looked at every hour.",
+            "uploadIdle", Scalars.Duration(), "7d", "How long an unused upload session is kept; checked every hour.",
             (o, v) => o with { UploadIdle = v }
         },
     };

@@ -4,7 +4,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Configuration;
 
-/// <summary>What a rule asks of signatures and attestations.</summary>
+/// <summary>What a rule requires of signatures and attestations.</summary>
 internal static class EvidenceSchema
 {
     private static readonly Section<IndexCoverage> Coverage = new(() => IndexCoverage.Either)
@@ -16,7 +16,7 @@ internal static class EvidenceSchema
                 ("index", IndexCoverage.Index),
                 ("children", IndexCoverage.Children),
                 ("both", IndexCoverage.Both)),
-            "either", "Of an index: the index itself, each of its images, either, or both.", (_, v) => v
+            "either", "For an index: the index itself, each of its images, either, or both.", (_, v) => v
         },
     };
 
@@ -31,7 +31,7 @@ internal static class EvidenceSchema
     public static readonly Section<SignatureRequirementOptions> Signature = new(() => new(""))
     {
         {
-            "authority", Scalars.Text, new Required(), "Who must have signed: one of `policy.trust.authorities`.",
+            "authority", Scalars.Text, new Required(), "Required signer: one of `policy.trust.authorities`.",
             (o, v) => o with { Authority = v }
         },
         { "atLeast", Signers, "1", "How many different signers of it.", (o, v) => o with { AtLeast = v } },
@@ -42,13 +42,13 @@ internal static class EvidenceSchema
                 ("bundle", SignatureFormat.Bundle),
                 ("referrer-legacy", SignatureFormat.ReferrerLegacy),
                 ("notation", SignatureFormat.Notation))),
-            "(all)", "Forms that count.", (o, v) => o with { Formats = v }
+            "(all)", "Signature formats that count.", (o, v) => o with { Formats = v }
         },
         {
             "bindReference",
             Scalars.OneOf(("ignore", BindReference.Ignore), ("optional", BindReference.Optional), ("required", BindReference.Required)),
             "ignore",
-            "Whether the signature must be made for this repository: `optional` where it names one, `required` always.",
+            "Whether the signature must be for this repository: `optional`: if it names a repository; `required`: always.",
             (o, v) => o with { BindReference = v }
         },
         { "coverage", Coverage, "{ index: either }", "Which manifests must be signed.", (o, v) => o with { Coverage = v } },
@@ -56,12 +56,12 @@ internal static class EvidenceSchema
 
     public static readonly Section<AttestationRequirementOptions> Attestation = new(() => new("", ""))
     {
-        { "predicateType", Scalars.Text, new Required(), "The type of the statement, exactly.", (o, v) => o with { PredicateType = v } },
-        { "authority", Scalars.Text, new Required(), "Who must have made it.", (o, v) => o with { Authority = v } },
+        { "predicateType", Scalars.Text, new Required(), "The exact type of the statement.", (o, v) => o with { PredicateType = v } },
+        { "authority", Scalars.Text, new Required(), "Required signer of the statement.", (o, v) => o with { Authority = v } },
         { "atLeast", Signers, "1", "How many different signers of it.", (o, v) => o with { AtLeast = v } },
         {
             "where", new MapOf<TextCondition>(Path, RequireSchema.Condition), "{}",
-            "What one and the same attestation must say, by paths into its predicate.",
+            "Conditions on one attestation, by paths into its predicate.",
             (o, v) => o with { Where = [.. v.Select(static e => new PredicateCondition(e.Key, e.Value))] }
         },
         { "coverage", Coverage, "{ index: either }", "Which manifests must be attested.", (o, v) => o with { Coverage = v } },

@@ -5,10 +5,10 @@ using Gateway.Policy;
 
 namespace Gateway.Configuration;
 
-/// <summary>One item of <c>policy.exceptions</c>. An exception without an end, or for everything, is a hole that nobody closes.</summary>
+/// <summary>One item of <c>policy.exceptions</c>. An exception without an end, or for everything, would stay forever.</summary>
 internal static class ExceptionSchema
 {
-    /// <summary>Longest time that an exception may still have (docs/policy.md, "Exceptions").</summary>
+    /// <summary>Maximum remaining time of an exception, in days (docs/policy.md, "Exceptions").</summary>
     private const int MaxDays = 90;
 
     /// <summary>A day in UTC, or a moment with its offset (RFC 3339).</summary>
@@ -26,27 +26,28 @@ internal static class ExceptionSchema
         () => new() { Id = "", Rule = "", Repositories = [], Until = default, By = "", Reason = "" }, Check)
     {
         { "id", Scalars.Text, new Required(), "The exception's name in decisions.", (o, v) => o with { Id = v } },
-        { "rule", Scalars.Text, new Required(), "The rule that it lifts.", (o, v) => o with { Rule = v } },
+        { "rule", Scalars.Text, new Required(), "The rule that is not enforced.", (o, v) => o with { Rule = v } },
         { "repos", new ListOf<string>(Scalars.Glob), new Required(), "Repositories, as patterns.", (o, v) => o with { Repositories = v } },
         {
             "digests", new ListOf<Digest>(DigestText), "(all of these repositories)",
-            "Manifests; an index, or one below it.", (o, v) => o with { Digests = v }
+            "Digests of manifests: an index, or a manifest below it.", (o, v) => o with { Digests = v }
         },
         {
-            "until", Moment, new Required(), "When the rule holds again: at most 90 days from now. One that has passed lifts nothing.",
+            "until", Moment, new Required(),
+            "When the rule applies again: at most 90 days from now. An exception in the past has no effect.",
             (o, v) => o with { Until = v }
         },
-        { "by", Scalars.Text, new Required(), "Who answers for it.", (o, v) => o with { By = v } },
-        { "reason", Scalars.Text, new Required(), "Why.", (o, v) => o with { Reason = v } },
+        { "by", Scalars.Text, new Required(), "The person responsible for it.", (o, v) => o with { By = v } },
+        { "reason", Scalars.Text, new Required(), "The reason.", (o, v) => o with { Reason = v } },
     };
 
     private static void Check(ExceptionOptions exception, string path, Reading reading)
     {
         if (exception.Until > DateTimeOffset.UtcNow.AddDays(MaxDays))
-            reading.Add($"{path}.until", $"is more than {MaxDays} days away; renew an exception rather than forget it");
-        if (exception.Repositories.IsEmpty) reading.Add($"{path}.repos", "names no repository");
+            reading.Add($"{path}.until", $"expected at most {MaxDays} days from now; write an earlier day, and renew the exception later");
+        if (exception.Repositories.IsEmpty) reading.Add($"{path}.repos", "expected at least one repository, got none");
         if (exception.Digests.IsEmpty && exception.Repositories.FirstOrDefault(IsEverything) is { } wide)
-            reading.Add($"{path}.repos", $"'{wide}' is every repository; name some, or the digests that it is about");
+            reading.Add($"{path}.repos", $"'{wide}' matches every repository; list single repositories, or add digests");
     }
 
     private static bool IsEverything(string pattern) => pattern.AsSpan().Trim("*/").IsEmpty;

@@ -5,7 +5,7 @@ namespace Gateway.Configuration;
 /// <summary>One entry of <c>access.issuers</c>.</summary>
 internal static class IssuerSchema
 {
-    /// <summary>Names the issuer in actors and groups, so it may hold nothing that has a meaning there.</summary>
+    /// <summary>Name of the issuer in actors and groups, so it must not contain characters with a meaning there.</summary>
     public static readonly Scalar<string> Key = new(
         "a name of letters, digits, dots and dashes such as github",
         (text, _) => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-')
@@ -16,27 +16,28 @@ internal static class IssuerSchema
     {
         {
             "url", Addresses.Issuer, new Required(),
-            "The tokens' `iss`, exactly; its keys are found below it (OpenID Connect Discovery), over https.", (o, v) => o with { Url = v }
+            "Exact `iss` of the tokens; the gateway finds the issuer's keys below it (OpenID Connect Discovery), over https.",
+            (o, v) => o with { Url = v }
         },
         {
             "keys", Scalars.ReadableFile, "(those that the issuer publishes)",
-            "File with the issuer's keys (JSON Web Key Set), so that nobody is asked; read again after an hour.",
+            "File with the issuer's keys (JSON Web Key Set), in place of a request to the issuer; read again after an hour.",
             (o, v) => o with { Keys = v }
         },
         {
             "certificateAuthority", Scalars.ReadableFile, "(the system's)",
-            "PEM file of the authorities to trust when its keys are asked for.", (o, v) => o with { CertificateAuthority = v }
+            "PEM file of the authorities to trust when the gateway requests the keys.", (o, v) => o with { CertificateAuthority = v }
         },
         {
             "audience", Scalars.Text, new Required(),
-            "What the tokens' `aud` must have: a name of this gateway that no other service uses.", (o, v) => o with { Audience = v }
+            "Required in the tokens' `aud`: a name of this gateway that no other service uses.", (o, v) => o with { Audience = v }
         },
         {
-            "actor", Scalars.Text, "sub", "Claim that names the actor; rules know him as `<issuer>:<claim>`.",
+            "actor", Scalars.Text, "sub", "Claim that names the actor; in rules it is `<issuer>:<claim>`.",
             (o, v) => o with { Actor = v }
         },
         {
-            "groups", Scalars.Text, "(none)", "Claim that lists the actor's groups; rules know them as `@<issuer>:<group>`.",
+            "groups", Scalars.Text, "(none)", "Claim that lists the actor's groups; in rules they are `@<issuer>:<group>`.",
             (o, v) => o with { Groups = v }
         },
         {
@@ -51,6 +52,10 @@ internal static class IssuerSchema
     private static void Check(IssuerOptions issuer, string path, Reading reading)
     {
         if (issuer.Keys is not null && issuer.CertificateAuthority is not null)
-            reading.Add(Reading.Join(path, "certificateAuthority"), "has no use beside keys: with them nobody is asked");
+            {
+                reading.Add(
+                    Reading.Join(path, "certificateAuthority"),
+                    "has no effect with keys, because the gateway then does not contact the issuer; remove it");
+            }
     }
 }

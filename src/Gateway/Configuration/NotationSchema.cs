@@ -5,7 +5,7 @@ using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Configuration;
 
-/// <summary>What <c>policy.trust</c> says of Notation: stores of certificates, and which of their signers count for an authority.</summary>
+/// <summary>The Notation parts of <c>policy.trust</c>: stores of certificates, and which of their signers count for an authority.</summary>
 internal static class NotationSchema
 {
     private const string SubjectPrefix = "x509.subject:";
@@ -40,13 +40,13 @@ internal static class NotationSchema
 
     public static readonly Section<NotationStoreOptions> Store = new(() => new(), CheckStore)
     {
-        { "ca", Pems, "[]", "Certificates, one of which must be in a signature's chain.", (o, v) => o with { Ca = v } },
+        { "ca", Pems, "[]", "Certificates; one of them must be in a signature's chain.", (o, v) => o with { Ca = v } },
         {
             "signingAuthority", Pems, "[]", "The same for signatures by the scheme `notary.x509.signingAuthority`.",
             (o, v) => o with { SigningAuthority = v }
         },
         {
-            "tsa", Roots, "[]", "Roots of time stampers; with one of them every signature by `notary.x509` needs a time stamp.",
+            "tsa", Roots, "[]", "Roots of time stampers; if set, every signature by `notary.x509` needs a time stamp.",
             (o, v) => o with { Tsa = v }
         },
         {
@@ -55,7 +55,7 @@ internal static class NotationSchema
         },
     };
 
-    // Null is `*`: anybody.
+    // Null means `*`: any signer.
     private static readonly Scalar<DistinguishedName?> Identity = new(
         $"{SubjectPrefix} and a name with C, ST and O, or * alone", static (text, _) =>
         {
@@ -74,15 +74,22 @@ internal static class NotationSchema
 
     public static readonly Section<NotationAuthority> Override = new(() => new(""))
     {
-        { "authenticity", Action(), "(the level's)", "Whether a stranger's signature counts.", (o, v) => o with { Authenticity = v } },
+        {
+            "authenticity", Action(), "(the level's)", "Whether an untrusted signer's signature is refused.",
+            (o, v) => o with { Authenticity = v }
+        },
         {
             "authenticTimestamp", Action(), "(the level's)", "Whether certificates must have been valid when they signed.",
             (o, v) => o with { AuthenticTimestamp = v }
         },
-        { "expiry", Action(), "(the level's)", "Whether what its signer let expire counts.", (o, v) => o with { Expiry = v } },
+        {
+            "expiry", Action(), "(the level's)", "Whether a signature past the expiry that its signer set is refused.",
+            (o, v) => o with { Expiry = v }
+        },
         {
             "revocation", Action(("skip", NotationAction.Skip)), "(the level's)",
-            "Whether certificates count that name a place that tells of revocations: none is asked.", (o, v) => o with { Revocation = v }
+            "Whether certificates with an OCSP or CRL address are refused; the gateway asks no such address.",
+            (o, v) => o with { Revocation = v }
         },
     };
 
@@ -98,25 +105,27 @@ internal static class NotationSchema
         Identities = [.. identities.OfType<DistinguishedName>()], AnyIdentity = identities.Contains(null),
     };
 
-    /// <summary>Looks at an authority's identities together.</summary>
+    /// <summary>Checks the identities of an authority together.</summary>
     public static void Check(NotationAuthority authority, string path, Reading reading)
     {
         var place = Reading.Join(path, "trustedIdentities");
         if (authority.Store.Length == 0 || (authority.Identities.IsEmpty && !authority.AnyIdentity))
-            reading.Add(path, "expected notation and trustedIdentities, both");
+            reading.Add(path, "expected both notation and trustedIdentities; add the missing one");
         if (reading.IsWritten(Reading.Join(path, "tlog")))
-            reading.Add(Reading.Join(path, "tlog"), "is for keys and keyless: Notation writes to no transparency log");
-        if (authority.AnyIdentity && !authority.Identities.IsEmpty) reading.Add(place, "expected * alone: with it the others say nothing");
+            reading.Add(Reading.Join(path, "tlog"), "is for keys and keyless, because Notation uses no transparency log; remove it");
+        if (authority.AnyIdentity && !authority.Identities.IsEmpty)
+            reading.Add(place, "expected * alone, got other identities too; remove them");
         foreach (var (i, one) in authority.Identities.Index())
         {
             if (authority.Identities.Where((other, j) => j != i && other.IsPartOf(one)).FirstOrDefault() is { } wider)
-                reading.Add($"{place}[{i}]", $"'{one}' says nothing beside '{wider}', which overlaps it");
+                reading.Add($"{place}[{i}]", $"'{one}' is already covered by '{wider}'; remove one of them");
         }
     }
 
     private static void CheckStore(NotationStoreOptions store, string path, Reading reading)
     {
-        if (store.Ca.IsEmpty && store.SigningAuthority.IsEmpty) reading.Add(path, "expected certificates under ca or signingAuthority");
+        if (store.Ca.IsEmpty && store.SigningAuthority.IsEmpty)
+            reading.Add(path, "expected certificates under ca or signingAuthority, got none");
     }
 
     private static Scalar<NotationAction?> Action(params (string, NotationAction?)[] more) =>

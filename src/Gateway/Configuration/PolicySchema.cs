@@ -6,12 +6,12 @@ using Gateway.Policy.Signatures;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// The <c>policy</c> section, key for key what the policy model has; what is not enforced yet is refused rather than taken and ignored.
+/// The <c>policy</c> section, key by key as in the policy model. Keys that are not enforced yet are refused, not ignored.
 /// </summary>
 internal static class PolicySchema
 {
     /// <summary>
-    /// The distribution-spec asks for documents of 4 MiB at least; above 32 MiB a document is no manifest any client writes.
+    /// The distribution-spec requires at least 4 MiB; no client writes manifests above 32 MiB.
     /// </summary>
     private static readonly Scalar<long> ManifestBytes = Scalars.SizeWithin(4L << 20, 32L << 20);
 
@@ -19,33 +19,33 @@ internal static class PolicySchema
     {
         {
             "allowHosts", new ListOf<string>(Addresses.Host), new Required(),
-            "Hosts that such layers may name; https only. They are stored, and never fetched by us.", (_, v) => v
+            "Allowed hosts of such layers; https only. The gateway never fetches these layers.", (_, v) => v
         },
     };
 
     private static readonly SettingType<bool> BothAlgorithms = new Converted<ImmutableArray<string>, bool>(
         new ListOf<string>(Scalars.OneOf(("sha256", "sha256"), ("sha512", "sha512"))),
-        names => names.Distinct().Count() == 2 ? true : Parsed<bool>.Not("expected [sha256, sha512], the only choice of this version"));
+        names => names.Distinct().Count() == 2 ? true : Parsed<bool>.Not("expected [sha256, sha512]; this version has no other choice"));
 
     private static readonly Section<ParserOptions> Parser = new(() => new())
     {
         {
             "maxManifestBytes", ManifestBytes, "4MiB",
-            "Largest document.", (o, v) => o with { Limits = o.Limits with { MaxBytes = (int)v } }
+            "Maximum size of a document.", (o, v) => o with { Limits = o.Limits with { MaxBytes = (int)v } }
         },
         {
             "maxDepth", Scalars.Whole(4, 64), "32",
-            "Deepest nesting of its JSON.", (o, v) => o with { Limits = o.Limits with { MaxDepth = v } }
+            "Maximum nesting of its JSON.", (o, v) => o with { Limits = o.Limits with { MaxDepth = v } }
         },
         {
             "maxDescriptors", Scalars.Whole(1, 100_000), "2000",
-            "Most descriptors in it.", (o, v) => o with { Limits = o.Limits with { MaxDescriptors = v } }
+            "Maximum descriptors in it.", (o, v) => o with { Limits = o.Limits with { MaxDescriptors = v } }
         },
         {
-            "maxAnnotationsBytes", Scalars.SizeWithin(0, 32L << 20), "256KiB", "Most bytes of annotations in it.",
+            "maxAnnotationsBytes", Scalars.SizeWithin(0, 32L << 20), "256KiB", "Maximum bytes of annotations in it.",
             (o, v) => o with { Limits = o.Limits with { MaxAnnotationBytes = (int)v } }
         },
-        { "maxIndexDepth", Scalars.Whole(1, 8), "3", "Deepest nesting of indexes.", (o, v) => o with { MaxIndexDepth = v } },
+        { "maxIndexDepth", Scalars.Whole(1, 8), "3", "Maximum nesting of indexes.", (o, v) => o with { MaxIndexDepth = v } },
         {
             "foreignLayers",
             new Either<ImmutableArray<string>>(Scalars.OneOf(("reject", ImmutableArray<string>.Empty)), ForeignHosts),
@@ -53,12 +53,12 @@ internal static class PolicySchema
         },
         {
             "duplicateKeys", Scalars.OneOf(("reject", true)), "reject",
-            "Documents that name a key twice, also in another case.", (o, _) => o
+            "Documents with a duplicate key, ignoring case.", (o, _) => o
         },
         { "ambiguous", Scalars.OneOf(("reject", true)), "reject", "Documents that can be read as two kinds.", (o, _) => o },
         { "schema1", Scalars.OneOf(("reject", true)), "reject", "Docker's schema 1.", (o, _) => o },
         { "inlineData", Scalars.OneOf(("verify", true)), "verify", "Content inside descriptors.", (o, _) => o },
-        { "digestAlgorithms", BothAlgorithms, "[sha256, sha512]", "Digests taken.", (o, _) => o },
+        { "digestAlgorithms", BothAlgorithms, "[sha256, sha512]", "Accepted digest algorithms.", (o, _) => o },
     };
 
     private static readonly Section<ArtifactTypeOptions> ArtifactTypes = new(() => new())
@@ -70,27 +70,27 @@ internal static class PolicySchema
                 ("quay-union", ArtifactTypeSemantics.QuayUnion),
                 ("quay-off", ArtifactTypeSemantics.QuayOff)),
             "pairs",
-            "`pairs`: a layer type must stand under its own config type. `quay-union`: any listed config with any listed layer, "
-            + "as Quay up to 3.11. `quay-off`: the list is not enforced, as Quay from 3.12.",
+            "`pairs`: a layer type must be listed under its own config type. `quay-union`: any listed config with any listed layer, "
+            + "as in Quay up to 3.11. `quay-off`: the list is not enforced, as in Quay from 3.12.",
             (o, v) => o with { Semantics = v }
         },
         {
-            "presets", new ListOf<ArtifactTypePreset>(Preset), "(Quay's defaults and the first six, if no list is written)",
-            "Groups of types that are allowed; named, they take the place of the defaults.", (o, v) => o with { Presets = v }
+            "presets", new ListOf<ArtifactTypePreset>(Preset), "(Quay's defaults and the first six, if there is no list)",
+            "Allowed groups of types; listed presets replace the defaults.", (o, v) => o with { Presets = v }
         },
         {
             "merge", Scalars.OneOf(("replace", false), ("extend", true)), "replace",
-            "Whether the list takes the place of Quay's defaults, as in Quay, or adds to them.", (o, v) => o with { Extend = v }
+            "Whether the list replaces Quay's defaults, as in Quay, or extends them.", (o, v) => o with { Extend = v }
         },
         {
             "ALLOWED_OCI_ARTIFACT_TYPES",
             new MapOf<ImmutableArray<string>>(Scalars.MediaType, new ListOf<string>(Scalars.MediaType)),
-            "(Quay's defaults)", "Config types, each with its layer types; Quay's setting, as it is.",
+            "(Quay's defaults)", "Config types, each with its layer types; the same setting as in Quay.",
             (o, v) => o with { Allowed = v }
         },
         {
             "FEATURE_GENERAL_OCI_SUPPORT", Scalars.Switch, "true",
-            "Quay's switch: whether OCI types are taken at all.", (o, v) => o with { GeneralOciSupport = v }
+            "Quay's switch: whether OCI types are accepted.", (o, v) => o with { GeneralOciSupport = v }
         },
         {
             "FEATURE_HELM_OCI_SUPPORT", Scalars.Switch, "true",
@@ -101,7 +101,7 @@ internal static class PolicySchema
     private static Scalar<ArtifactTypePreset> Preset => Scalars.OneOf(
         [.. Enum.GetValues<ArtifactTypePreset>().Select(static preset => (preset.ToString().ToLowerInvariant(), preset))]);
 
-    // Longest one: an error's detail has 1024 characters, and the id stands in it twice.
+    // An error's detail has at most 1024 characters and contains the id twice.
     private const int MaxExplainUrl = 512;
 
     private static readonly Scalar<string> ExplainUrl = new(
@@ -113,38 +113,38 @@ internal static class PolicySchema
 
     private static readonly Section<PolicyOptions> Errors = new(() => new() { Default = Outcome.Deny })
     {
-        { "detail", Scalars.OneOf(("string", true)), "string", "Form of an error's detail.", (o, _) => o },
+        { "detail", Scalars.OneOf(("string", true)), "string", "Format of an error's detail.", (o, _) => o },
         {
-            "explainUrl", ExplainUrl, "(this gateway's `/-/decisions/{id}`)", "Where people read why something was refused.",
+            "explainUrl", ExplainUrl, "(this gateway's `/-/decisions/{id}`)", "Address that explains a refusal.",
             (o, v) => o with { ExplainUrl = v }
         },
     };
 
     private static readonly Section<QuarantineOptions> Quarantine = new(() => new(), CheckQuarantine)
     {
-        { "pendingTtl", Scalars.Duration(), "24h", "How long a pushed tag waits.", (o, v) => o with { PendingTtl = v } },
+        { "pendingTtl", Scalars.Duration(), "24h", "How long a push is held.", (o, v) => o with { PendingTtl = v } },
         {
-            "orphanEvidenceTtl", Scalars.Duration(), "24h", "How long signatures and attestations wait for what they are about.",
+            "orphanEvidenceTtl", Scalars.Duration(), "24h", "How long signatures and attestations wait for their subject.",
             (o, v) => o with { OrphanEvidenceTtl = v }
         },
         {
-            "maxPendingPerRepo", Scalars.Whole(1, 10_000), "200", "Most tags that wait in one repository.",
+            "maxPendingPerRepo", Scalars.Whole(1, 10_000), "200", "Maximum held pushes in one repository.",
             (o, v) => o with { MaxPendingPerRepo = v }
         },
         {
             "maxReferrersPerSubject", Scalars.Whole(1, 10_000), "1000",
-            "Most signatures, attestations and other referrers of one manifest.", (o, v) => o with { MaxReferrersPerSubject = v }
+            "Maximum signatures, attestations and other referrers of one manifest.", (o, v) => o with { MaxReferrersPerSubject = v }
         },
         {
-            "maxOrphansPerRepo", Scalars.Whole(1, 10_000), "1000", "Most referrers in one repository of manifests that are not there.",
+            "maxOrphansPerRepo", Scalars.Whole(1, 10_000), "1000", "Maximum referrers in one repository whose subject is missing.",
             (o, v) => o with { MaxOrphansPerRepo = v }
         },
-        { "visibleTo", new ListOf<bool>(Scalars.OneOf(("push", true))), "[push]", "Who sees what waits: those who may push.", (o, _) => o },
+        { "visibleTo", new ListOf<bool>(Scalars.OneOf(("push", true))), "[push]", "Who sees held pushes: pushers.", (o, _) => o },
     };
 
     private static void CheckQuarantine(QuarantineOptions quarantine, string path, Reading reading)
     {
-        // A minute: below that nobody has signed by then.
+        // Within less than a minute nobody has signed.
         foreach (var (key, value) in new[] { ("pendingTtl", quarantine.PendingTtl), ("orphanEvidenceTtl", quarantine.OrphanEvidenceTtl) })
         {
             if (value < TimeSpan.FromMinutes(1) || value > TimeSpan.FromDays(365))
@@ -156,12 +156,12 @@ internal static class PolicySchema
     {
         {
             "default", Scalars.OneOf(("allow", Outcome.Allow), ("deny", Outcome.Deny)), new Required(),
-            "What happens where no rule matches.", (o, v) => o with { Default = v }
+            "Outcome if no rule matches.", (o, v) => o with { Default = v }
         },
-        { "parser", Parser, "{}", "Bounds of every document, before any rule.", (o, v) => o with { Parser = v } },
+        { "parser", Parser, "{}", "Limits of every document, before any rule.", (o, v) => o with { Parser = v } },
         {
             "artifactTypes", ArtifactTypes, "(every type)",
-            "Which artifact types may exist. Holds everywhere, enforced, unless a rule requires it somewhere.",
+            "Allowed artifact types. Enforced everywhere, unless a rule requires it somewhere.",
             (o, v) => o with { ArtifactTypes = v }
         },
         { "trust", TrustSchema.Trust, "{}", "Whose signatures count.", (o, v) => o with { Trust = v } },
@@ -169,14 +169,14 @@ internal static class PolicySchema
             "rules", new ListOf<RuleOptions>(RuleSchema.Rule), "[]",
             "Every rule that matches applies; the worst outcome wins.", (o, v) => o with { Rules = v }
         },
-        { "apiVersion", Scalars.OneOf(("gateway.policy/v1", true)), "gateway.policy/v1", "Version of this section's form.", (o, _) => o },
+        { "apiVersion", Scalars.OneOf(("gateway.policy/v1", true)), "gateway.policy/v1", "Version of this section's format.", (o, _) => o },
         { "revision", Scalars.OneOf(("auto", true)), "auto", "Computed from the policy, shown in every decision.", (o, _) => o },
-        { "errors", Errors, "{}", "Form of refusals.", (o, v) => o with { ExplainUrl = v.ExplainUrl } },
+        { "errors", Errors, "{}", "Format of refusals.", (o, v) => o with { ExplainUrl = v.ExplainUrl } },
         {
             "exceptions", new ListOf<ExceptionOptions>(ExceptionSchema.Exception), "[]",
-            "Named, dated holes in the rules; each appears in the decisions that it changes.", (o, v) => o with { Exceptions = v }
+            "Named, dated exceptions from rules; each appears in the decisions that it changes.", (o, v) => o with { Exceptions = v }
         },
-        { "quarantine", Quarantine, "{}", "How what waits for evidence is kept.", (o, v) => o with { Quarantine = v } },
+        { "quarantine", Quarantine, "{}", "Limits of held pushes and orphaned evidence.", (o, v) => o with { Quarantine = v } },
     };
 
     private static void CheckPolicy(PolicyOptions policy, string path, Reading reading)
@@ -186,22 +186,22 @@ internal static class PolicySchema
         if (policy.ArtifactTypes is null && policy.Rules.Any(static rule => rule.Require.ArtifactTypes))
         {
             reading.Add(
-                $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; write artifactTypes: {} for Quay's defaults");
+                $"{path}.rules", "require artifactTypes, but policy.artifactTypes is missing; add artifactTypes: {} for Quay's defaults");
         }
         if (policy.ArtifactTypes is { Presets: not null, Semantics: not ArtifactTypeSemantics.Pairs })
         {
             reading.Add(
-                $"{path}.artifactTypes.presets", "presets are of semantics: pairs; Quay's readings keep to Quay's list: remove presets");
+                $"{path}.artifactTypes.presets", "presets need semantics: pairs; Quay's semantics follow Quay's list: remove presets");
         }
         CheckAuthorities(policy, path, reading);
         if (reading.IsSound(path)) CheckAges(policy, path, reading);
-        // The list that no rule requires is a rule of that name.
+        // A list that no rule requires is a rule of that name.
         string[] rules = [.. policy.Rules.Select(static rule => rule.Id), .. policy.ArtifactTypes is null ? [] : new[] { "artifactTypes" }];
         for (var i = 0; i < policy.Exceptions.Length; i++)
         {
             var rule = policy.Exceptions[i].Rule;
             if (!rules.Contains(rule))
-                reading.Add($"{path}.exceptions[{i}].rule", $"'{rule}' names no rule{NearestName.Hint(rule, rules)}");
+                reading.Add($"{path}.exceptions[{i}].rule", $"'{rule}' is not the id of a rule{NearestName.Hint(rule, rules)}");
         }
     }
 
@@ -220,12 +220,12 @@ internal static class PolicySchema
             {
                 reading.Add(
                     $"{place}[{i}].authority",
-                    $"'{name}' names no authority of policy.trust{NearestName.Hint(name, policy.Trust.Authorities.Keys)}");
+                    $"'{name}' is not an authority of policy.trust{NearestName.Hint(name, policy.Trust.Authorities.Keys)}");
             }
         }
     }
 
-    // An age that nothing could ever prove refuses everything: whoever wrote that meant something else.
+    // A rule with an age that nothing can prove refuses everything, which is certainly a mistake.
     private static void CheckAges(PolicyOptions policy, string path, Reading reading)
     {
         foreach (var (i, rule) in policy.Rules.Index().Where(static one => one.Item.Require.Limits?.AgeFrom == AgeStart.Attested))
@@ -241,16 +241,16 @@ internal static class PolicySchema
                 : $"nothing proves when {string.Join(", ", asked)} signed; {AdviceFor(policy.Trust.Authorities[asked[0]])}";
             reading.Add(
                 $"{path}.rules[{i}].require.limits.ageFrom",
-                $"attested counts from times that the rule's own evidence proves, and {why}, or write ageFrom: firstSeen");
+                $"attested uses times that the rule's own evidence proves, but {why}, or write ageFrom: firstSeen");
         }
     }
 
     private static string AdviceFor(AuthorityOptions authority) => authority switch
     {
-        { Notation: { } notation } => $"write the roots of time stampers into policy.trust.notation.{notation.Store}.tsa",
+        { Notation: { } notation } => $"add the roots of time stampers to policy.trust.notation.{notation.Store}.tsa",
         { Keyless: { } keyless } =>
             $"use a policy.trust.keyless.{keyless.Root} with tlogs, and not tlog: ignore, or with timestampAuthorities",
-        _ => "name a trusted_root.json with tlogs, and not tlog: ignore, or with timestampAuthorities under policy.trust.keyless",
+        _ => "add a trusted_root.json with tlogs, and not tlog: ignore, or with timestampAuthorities under policy.trust.keyless",
     };
 
     private static void CheckIds(IEnumerable<string> ids, string path, string noun, Reading reading)
@@ -258,7 +258,7 @@ internal static class PolicySchema
         var earlier = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (i, id) in ids.Index())
         {
-            if (!earlier.Add(id)) reading.Add($"{path}[{i}].id", $"'{id}' names an earlier {noun} too");
+            if (!earlier.Add(id)) reading.Add($"{path}[{i}].id", $"'{id}' is already the id of an earlier {noun}; use another id");
         }
     }
 }

@@ -2,10 +2,10 @@ using System.Collections.Immutable;
 
 namespace Gateway.Configuration;
 
-/// <summary><c>cache.prefetch</c>.</summary>
+/// <summary>The setting <c>cache.prefetch</c>.</summary>
 internal static class PrefetchSchema
 {
-    /// <summary>A platform as container tools write it (containerd's platforms package): in Go's names.</summary>
+    /// <summary>A platform in the notation of container tools (containerd's platforms package), with Go's names.</summary>
     public static readonly Scalar<string> Platform = new(
         "a platform such as linux/amd64 or linux/arm/v7", (text, _) => IsPlatform(text) ? text : Parsed<string>.Not());
 

@@ -15,7 +15,7 @@ internal static class RequireSchema
 
     private static readonly Section<TextCondition?> Comparison = new(() => null, CheckCondition)
     {
-        { "exact", Scalars.Text, "(none)", "This very text.", (_, v) => new(TextComparison.Exact, v) },
+        { "exact", Scalars.Text, "(none)", "Exactly this text.", (_, v) => new(TextComparison.Exact, v) },
         {
             "glob", Scalars.Text, "(none)", "A pattern over the whole text: `*` for anything but `/`, `**` for anything.",
             (_, v) => new(TextComparison.Glob, v)
@@ -26,7 +26,7 @@ internal static class RequireSchema
         },
     };
 
-    /// <summary>What a text must be: the text itself, or <c>{ glob: … }</c> or <c>{ regex: … }</c>.</summary>
+    /// <summary>Condition on a text: the text itself, or <c>{ glob: … }</c> or <c>{ regex: … }</c>.</summary>
     public static readonly SettingType<TextCondition> Condition = new Converted<TextCondition?, TextCondition>(
         new Either<TextCondition?>(
             new Scalar<TextCondition?>("a text", static (text, _) => new TextCondition(TextComparison.Exact, text)), Comparison),
@@ -42,27 +42,27 @@ internal static class RequireSchema
     {
         {
             "mustInclude", new ListOf<string>(PlatformName), "[]",
-            "Platforms that an index, or an image under a tag, must offer.", (o, v) => o with { MustInclude = v }
+            "Platforms that an index, or an image with a tag, must offer.", (o, v) => o with { MustInclude = v }
         },
         {
-            "onlyOs", new ListOf<string>(OsName), "(any)", "The only operating systems that images may be for.",
+            "onlyOs", new ListOf<string>(OsName), "(any)", "Allowed operating systems of images.",
             (o, v) => o with { OnlyOs = v }
         },
     };
 
     private static readonly Section<LimitOptions> Limits = new(() => new(), CheckLimits)
     {
-        { "maxTotalBytes", Bytes, "(none)", "Most bytes of config and layers of one manifest.", (o, v) => o with { MaxTotalBytes = v } },
-        { "maxLayerBytes", Bytes, "(none)", "Most bytes of one layer.", (o, v) => o with { MaxLayerBytes = v } },
-        { "maxLayers", Scalars.Whole(0, 100_000), "(none)", "Most layers of one manifest.", (o, v) => o with { MaxLayers = v } },
-        { "maxAge", Scalars.Duration(), "(none)", "Age from which nothing is served.", (o, v) => o with { MaxAge = v } },
+        { "maxTotalBytes", Bytes, "(none)", "Maximum bytes of config and layers of one manifest.", (o, v) => o with { MaxTotalBytes = v } },
+        { "maxLayerBytes", Bytes, "(none)", "Maximum bytes of one layer.", (o, v) => o with { MaxLayerBytes = v } },
+        { "maxLayers", Scalars.Whole(0, 100_000), "(none)", "Maximum layers of one manifest.", (o, v) => o with { MaxLayers = v } },
+        { "maxAge", Scalars.Duration(), "(none)", "Age at which content is no longer served.", (o, v) => o with { MaxAge = v } },
         {
             "minAge", Scalars.Duration(), "(none)",
-            "Age that must be reached before anything is served. Asked at `proxyFetch` and `pull`.", (o, v) => o with { MinAge = v }
+            "Age at which content is first served. Applies at `proxyFetch` and `pull`.", (o, v) => o with { MinAge = v }
         },
         {
             "ageFrom", Scalars.OneOf(("firstSeen", AgeStart.FirstSeen), ("attested", AgeStart.Attested)), "firstSeen",
-            "What ages count from. `firstSeen`: when this gateway first saw the manifest, or an index that names it. `attested`: the "
+            "Start of ages. `firstSeen`: when this gateway first saw the manifest, or an index that names it. `attested`: the "
             + "earliest time that a log or a time stamp proves of the rule's own signatures and attestations.",
             (o, v) => o with { AgeFrom = v }
         },
@@ -78,17 +78,17 @@ internal static class RequireSchema
         },
         {
             "signatures", new ListOf<SignatureRequirementOptions>(EvidenceSchema.Signature), "[]",
-            "Who must have signed it: each of these.", (o, v) => o with { Signatures = v }
+            "Required signatures: all of these.", (o, v) => o with { Signatures = v }
         },
         {
             "attestations", new ListOf<AttestationRequirementOptions>(EvidenceSchema.Attestation), "[]",
-            "What must be attested of it, and by whom: each of these.", (o, v) => o with { Attestations = v }
+            "Required attestations and their signers: all of these.", (o, v) => o with { Attestations = v }
         },
         {
             "truthfulMedia",
             new ListOf<MediaClaim>(Scalars.OneOf(
                 ("gzip", MediaClaim.Gzip), ("zstd", MediaClaim.Zstd), ("tar", MediaClaim.Tar), ("json", MediaClaim.Json))),
-            "[]", "What of their media types the bytes of layers and configs must bear out. Reads every blob once.",
+            "[]", "Parts of the media types that the bytes of layers and configs must match. Reads every blob once.",
             (o, v) => o with { TruthfulMedia = v }
         },
         {
@@ -96,17 +96,17 @@ internal static class RequireSchema
             "Each layer, unpacked, must be the one that the image's config names (`rootfs.diff_ids`). Reads every layer once.",
             (o, v) => o with { LayerDigestCheck = v }
         },
-        { "platforms", Platforms, "(any)", "What an image may run on, by its config.", (o, v) => o with { Platforms = v } },
+        { "platforms", Platforms, "(any)", "Platforms of an image, by its config.", (o, v) => o with { Platforms = v } },
         {
             "annotations", new MapOf<TextCondition>(Scalars.Text, Condition), "{}",
-            "Annotations that must be there, and what they must say.", (o, v) => o with { Annotations = v }
+            "Required annotations and their values.", (o, v) => o with { Annotations = v }
         },
         {
             "annotationsFrom", new ListOf<bool>(Scalars.OneOf(("manifest", true), ("configLabels", false))), "[manifest]",
-            "Where `annotations` are looked for: the manifest's, the labels of the image's config. Whatever is found must be right.",
+            "Where to look for `annotations`: in the manifest, in the labels of the image's config. Every value found must match.",
             (o, v) => o with { AnnotationsFromManifest = v.Contains(true), AnnotationsFromLabels = v.Contains(false) }
         },
-        { "limits", Limits, "(none)", "Bounds of size and age.", (o, v) => o with { Limits = v } },
+        { "limits", Limits, "(none)", "Limits of size and age.", (o, v) => o with { Limits = v } },
         {
             "tagMutability",
             Scalars.OneOf(
@@ -114,7 +114,7 @@ internal static class RequireSchema
                 ("immutable", TagMutability.Immutable),
                 ("monotonicSemver", TagMutability.MonotonicSemver)),
             "mutable",
-            "`immutable`: a tag never moves. `monotonicSemver`: a tag that is a version never moves, another only to a version that is not "
+            "`immutable`: a tag never moves. `monotonicSemver`: a version tag never moves, other tags only to a version that is not "
             + "lower.",
             (o, v) => o with { TagMutability = v }
         },
@@ -129,23 +129,23 @@ internal static class RequireSchema
     private static void CheckPlatforms(PlatformOptions platforms, string path, Reading reading)
     {
         if (platforms.MustInclude.IsEmpty && platforms.OnlyOs.IsEmpty)
-            reading.Add(path, "asks for nothing; expected mustInclude or onlyOs");
+            reading.Add(path, "expected mustInclude or onlyOs, got neither");
     }
 
     private static void CheckLimits(LimitOptions limits, string path, Reading reading)
     {
-        if (limits == new LimitOptions()) reading.Add(path, "bounds nothing; expected a limit such as maxLayers: 100");
+        if (limits == new LimitOptions()) reading.Add(path, "expected a limit such as maxLayers: 100, got none");
         if (limits is { AgeFrom: AgeStart.Attested, MinAge: null, MaxAge: null })
-            reading.Add($"{path}.ageFrom", "says what ages count from, but no age is asked for; expected minAge or maxAge");
-        if (limits.MinAge >= limits.MaxAge) reading.Add($"{path}.minAge", "is not below maxAge: nothing would ever be served");
+            reading.Add($"{path}.ageFrom", "has no effect without an age; add minAge or maxAge");
+        if (limits.MinAge >= limits.MaxAge) reading.Add($"{path}.minAge", "expected less than maxAge; otherwise nothing is ever served");
     }
 
     private static void CheckRequire(RequireOptions require, string path, Reading reading)
     {
         if (reading.IsWritten($"{path}.annotationsFrom") && require.Annotations.IsEmpty)
-            reading.Add($"{path}.annotationsFrom", "says where to look, but annotations asks for nothing");
+            reading.Add($"{path}.annotationsFrom", "has no effect without annotations; add annotations");
         else if (!require.AnnotationsFromManifest && !require.AnnotationsFromLabels)
-            reading.Add($"{path}.annotationsFrom", "names no place; expected manifest, configLabels or both");
+            reading.Add($"{path}.annotationsFrom", "expected manifest, configLabels or both, got neither");
     }
 
     private static bool IsPlatform(string text) => text.Split('/') is { Length: 2 or 3 } parts && parts.All(IsName);

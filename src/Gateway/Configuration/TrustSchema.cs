@@ -7,7 +7,7 @@ using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Configuration;
 
-/// <summary>The <c>policy.trust</c> section: whose signatures count. Keys and roots are read and checked when the file is.</summary>
+/// <summary>The <c>policy.trust</c> section: whose signatures count. Keys and roots are read and checked together with the file.</summary>
 internal static class TrustSchema
 {
     private const string FileScheme = "file://";
@@ -19,20 +19,20 @@ internal static class TrustSchema
     private static readonly Section<KeyOptions> Key = new(() => new(null!))
     {
         {
-            "pem", Pem, new Required(), "The public key: ECDSA P-256, P-384 or P-521, RSA of 2048 bits or more, or Ed25519.",
+            "pem", Pem, new Required(), "The public key: ECDSA P-256, P-384 or P-521, RSA of at least 2048 bits, or Ed25519.",
             (o, v) => o with { Key = v }
         },
         {
             "hash",
             Scalars.OneOf(("sha256", SignatureHash.Sha256), ("sha384", SignatureHash.Sha384), ("sha512", SignatureHash.Sha512)), "sha256",
-            "What signers hash with; it is never taken from a signature.", (o, v) => o with { Hash = v }
+            "The hash that signers use; never read from a signature.", (o, v) => o with { Hash = v }
         },
-        { "notBefore", Moment, "(always)", "What was first seen before does not count.", (o, v) => o with { NotBefore = v } },
+        { "notBefore", Moment, "(always)", "Signatures first seen earlier do not count.", (o, v) => o with { NotBefore = v } },
         {
-            "retiredAt", Moment, "(in use)", "What was first seen before still counts, what came later does not.",
+            "retiredAt", Moment, "(in use)", "Signatures first seen earlier still count, later ones do not.",
             (o, v) => o with { RetiredAt = v }
         },
-        { "revokedAt", Moment, "(not revoked)", "Once it is written, nothing by this key counts.", (o, v) => o with { RevokedAt = v } },
+        { "revokedAt", Moment, "(not revoked)", "Once set, no signature by this key counts.", (o, v) => o with { RevokedAt = v } },
     };
 
     private static readonly Scalar<KeylessRootOptions> RootFile = new("the path of a trusted_root.json", ReadRoot);
@@ -41,11 +41,11 @@ internal static class TrustSchema
     {
         {
             "trustedRoot", RootFile, new Required(),
-            "Certificate authorities, logs and time stampers, as sigstore publishes them; read when the file is.",
+            "Certificate authorities, logs and time stampers, as sigstore publishes them; read together with the file.",
             (o, v) => v with { MaxAge = o.MaxAge }
         },
         {
-            "maxAge", Scalars.Duration(), "(any)", "Age of that file from which nothing by it counts (`TRUST_STALE`).",
+            "maxAge", Scalars.Duration(), "(any)", "Age of that file at which its signatures stop counting (`TRUST_STALE`).",
             (o, v) => o with { MaxAge = v }
         },
     };
@@ -71,7 +71,7 @@ internal static class TrustSchema
     private static readonly Section<AuthorityOptions> Authority = new(() => new(""), CheckAuthority)
     {
         {
-            "anyOf", new ListOf<string>(KeyReference), "[]", "Keys, each of which speaks for the authority.",
+            "anyOf", new ListOf<string>(KeyReference), "[]", "Keys; a signature by any of them counts for the authority.",
             (o, v) => o with { AnyOf = v }
         },
         {
@@ -79,15 +79,15 @@ internal static class TrustSchema
             (o, v) => o with { Keyless = Identity(o) with { Root = v } }
         },
         {
-            "issuer", Scalars.Text, "(none)", "The identity provider, exactly.",
+            "issuer", Scalars.Text, "(none)", "The exact identity provider.",
             (o, v) => o with { Keyless = Identity(o) with { Issuer = v } }
         },
         {
-            "subject", Subject, "(none)", "Who the certificate names, exactly or as a pattern.",
+            "subject", Subject, "(none)", "The certificate's identity, exact or as a pattern.",
             (o, v) => o with { Keyless = Identity(o) with { Subject = v.Exact, SubjectPattern = v.Pattern } }
         },
         {
-            "claims", new MapOf<string>(Scalars.Text, Scalars.Text), "{}", "Further claims of the certificate by OID, exactly.",
+            "claims", new MapOf<string>(Scalars.Text, Scalars.Text), "{}", "Exact values of further claims of the certificate, by OID.",
             (o, v) => o with { Keyless = Identity(o) with { Claims = v } }
         },
         {
@@ -96,49 +96,49 @@ internal static class TrustSchema
         },
         {
             "trustedIdentities", NotationSchema.Identities, "(none)",
-            "Subjects of signing certificates, each by the parts that count, or `*` alone.",
+            "Subjects of signing certificates, each by its required parts, or `*` alone.",
             (o, v) => o with { Notation = NotationSchema.Of(Notary(o), v) }
         },
         {
-            "level", NotationSchema.Level, "strict", "What is enforced of a Notation signature.",
+            "level", NotationSchema.Level, "strict", "The checks that are enforced for a Notation signature.",
             (o, v) => o with { Notation = Notary(o) with { Level = v } }
         },
         {
-            "override", NotationSchema.Override, "{}", "What takes the level's place.",
+            "override", NotationSchema.Override, "{}", "Exceptions from the level.",
             (o, v) => o with { Notation = NotationSchema.Over(Notary(o), v) }
         },
         {
             "verifyTimestamp", NotationSchema.StampAfterExpiry, "always",
-            "When a time stamp is asked for, where the store has time stampers.",
+            "When a time stamp is required, if the store has time stampers.",
             (o, v) => o with { Notation = Notary(o) with { StampAfterExpiry = v } }
         },
         {
             "tlog",
             Scalars.OneOf(("require", TlogMode.Require), ("ifPresent", TlogMode.IfPresent), ("ignore", TlogMode.Ignore)),
-            "(ifPresent for keys, require for keyless)", "Whether an entry of a transparency log must be there.",
+            "(ifPresent for keys, require for keyless)", "Whether an entry of a transparency log is required.",
             (o, v) => o with { Tlog = v }
         },
         {
             "signatureRepositories", new ListOf<RepositoryName>(Scalars.Repository), "[]",
-            "Repositories of this gateway that hold its signatures of images in other repositories (cosign's `COSIGN_REPOSITORY`).",
+            "Repositories of this gateway with its signatures of images in other repositories (cosign's `COSIGN_REPOSITORY`).",
             (o, v) => o with { SignatureRepositories = v }
         },
     };
 
     public static readonly Section<TrustOptions> Trust = new(() => new(), CheckTrust)
     {
-        { "keys", new MapOf<KeyOptions>(Scalars.Text, Key), "{}", "Public keys, by names of your choice.", (o, v) => o with { Keys = v } },
+        { "keys", new MapOf<KeyOptions>(Scalars.Text, Key), "{}", "Public keys by name.", (o, v) => o with { Keys = v } },
         {
-            "keyless", new MapOf<KeylessRootOptions>(Scalars.Text, KeylessRoot), "{}", "Roots of keyless signing, by names of your choice.",
+            "keyless", new MapOf<KeylessRootOptions>(Scalars.Text, KeylessRoot), "{}", "Roots of keyless signing by name.",
             (o, v) => o with { Keyless = v }
         },
         {
             "notation", new MapOf<NotationStoreOptions>(Scalars.Text, NotationSchema.Store), "{}",
-            "Trust stores of Notation, by names of your choice.", (o, v) => o with { Notation = v }
+            "Trust stores of Notation by name.", (o, v) => o with { Notation = v }
         },
         {
             "authorities", new MapOf<AuthorityOptions>(Scalars.Text, Authority, ReadAuthority, []), "{}",
-            "Who may sign, by names of your choice: what rules refer to.", (o, v) => o with { Authorities = v }
+            "Accepted signers by name; rules refer to these names.", (o, v) => o with { Authorities = v }
         },
     };
 
@@ -163,7 +163,7 @@ internal static class TrustSchema
             NotationSchema.Check(notation, path, reading);
         else if (authority.Keyless is { } keyless
             && (keyless.Root.Length == 0 || keyless.Issuer.Length == 0 || (keyless.Subject ?? keyless.SubjectPattern) is null))
-            reading.Add(path, "expected keyless, issuer and subject, all three: else strangers of the same issuer could sign");
+            reading.Add(path, "expected all of keyless, issuer and subject; otherwise strangers of the same issuer could sign");
     }
 
     private static void CheckTrust(TrustOptions trust, string path, Reading reading)
@@ -178,17 +178,18 @@ internal static class TrustSchema
         {
             var place = $"{path}.authorities.{id}";
             foreach (var (i, key) in authority.AnyOf.Index().Where(one => !trust.Keys.ContainsKey(one.Item)))
-                reading.Add($"{place}.anyOf[{i}].key", $"'{key}' names no key{NearestName.Hint(key, trust.Keys.Keys)}");
+                reading.Add($"{place}.anyOf[{i}].key", $"'{key}' is not a key of trust.keys{NearestName.Hint(key, trust.Keys.Keys)}");
             if (authority.Keyless is { } keyless && !trust.Keyless.ContainsKey(keyless.Root))
                 reading.Add(
                     $"{place}.keyless",
-                    $"'{keyless.Root}' names no root of policy.trust.keyless{NearestName.Hint(keyless.Root, trust.Keyless.Keys)}");
+                    $"'{keyless.Root}' is not a root of trust.keyless{NearestName.Hint(keyless.Root, trust.Keyless.Keys)}");
             if (authority.Notation is { Store: var store } && !trust.Notation.ContainsKey(store))
-                reading.Add($"{place}.notation", $"'{store}' names no store{NearestName.Hint(store, trust.Notation.Keys)}");
+                reading.Add(
+                    $"{place}.notation", $"'{store}' is not a store of trust.notation{NearestName.Hint(store, trust.Notation.Keys)}");
         }
     }
 
-    /// <summary>The text itself where it is PEM, else that of the file that it names.</summary>
+    /// <summary>The text itself if it is PEM, otherwise the text of the file that it names.</summary>
     internal static Parsed<string> ReadText(string text, Reading reading)
     {
         if (text.Contains("-----BEGIN", StringComparison.Ordinal)) return text;

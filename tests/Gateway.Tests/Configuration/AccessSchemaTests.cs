@@ -21,15 +21,15 @@ public sealed class AccessSchemaTests
         "access.rules[0].actors: 'ci' cannot log in without access.htpasswd")]
     [InlineData(
         Issuer + ", rules: [{ actors: ['cy:x'], repositories: [a], actions: [pull] }]",
-        "'cy:x' names an issuer that access.issuers does not have; did you mean ci?")]
+        "'cy:x' names an unknown issuer of access.issuers; did you mean ci?")]
     [InlineData(
         Issuer + ", rules: [{ actors: ['@cy:x'], repositories: [a], actions: [pull] }]",
-        "'@cy:x' names an issuer that access.issuers does not have")]
+        "'@cy:x' names an unknown issuer of access.issuers")]
     [InlineData(
         "groups: { devs: [] }, rules: [{ actors: ['@dev'], repositories: [a], actions: [pull] }]",
-        "'@dev' names no group of access.groups; did you mean devs?")]
-    [InlineData("groups: { devs: ['@ops'] }", "access.groups.devs: '@ops' is no single actor")]
-    [InlineData("groups: { devs: ['*'] }", "access.groups.devs: '*' is no single actor")]
+        "'@dev' names an unknown group of access.groups; did you mean devs?")]
+    [InlineData("groups: { devs: ['@ops'] }", "access.groups.devs: '@ops' is not a single actor")]
+    [InlineData("groups: { devs: ['*'] }", "access.groups.devs: '*' is not a single actor")]
     [InlineData("groups: { devs: [alice] }", "access.groups.devs: 'alice' cannot log in without access.htpasswd")]
     [InlineData("issuers: { ci: { url: 'https://ci.example.com' } }", "access.issuers.ci.audience: must be written")]
     [InlineData("issuers: { ci: { url: 'http://ci.example.com', audience: a } }", "access.issuers.ci.url: expected a URL such as")]
@@ -37,7 +37,7 @@ public sealed class AccessSchemaTests
         "issuers: { 'c:i': { url: 'https://ci.example.com', audience: a } }", "expected a name of letters, digits, dots and dashes")]
     [InlineData(
         "issuers: { a: { url: 'https://x', audience: a }, b: { url: 'https://x', audience: b } }",
-        "access.issuers.b.url: 'https://x' is the url of a already")]
+        "access.issuers.b.url: 'https://x' is already the url of a")]
     public void Actor_who_can_never_come_and_issuer_without_meaning_are_told(string access, string expected) =>
         Assert.Contains(expected, Yaml.Mistake($"access: {{ {access} }}"));
 }

@@ -203,10 +203,10 @@ public sealed class ConfigurationLoaderTests
     [Theory]
     [InlineData(
         "policy: { default: allow, rules: [{ id: a, require: {} }], artifactTypes: {} }",
-        "policy.rules[0].require: requires nothing; expected a requirement such as artifactTypes: true")]
+        "policy.rules[0].require: expected a requirement such as artifactTypes: true, got none")]
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }, { id: a, require: { artifactTypes: true } }] }",
-        "policy.rules[1].id: 'a' names an earlier rule too")]
+        "policy.rules[1].id: 'a' is already the id of an earlier rule")]
     [InlineData("policy: { default: allow, rules: [{ id: a, require: { artifactTypes: true } }] }", "policy.artifactTypes is missing")]
     [InlineData(
         "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { 'text/html; charset=utf-8': [] } } }",

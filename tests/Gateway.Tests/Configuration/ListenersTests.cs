@@ -111,7 +111,7 @@ public sealed class ListenersTests
 
         Assert.Contains("the private key that belongs to it", Yaml.Mistake(Tls($"key: {authority["other.key"]}")));
         Assert.Contains(
-            "tls.clientCertificates: has no use without clientAuthorities",
+            "tls.clientCertificates: has no effect without clientAuthorities",
             Yaml.Mistake(Tls($"key: {authority["key.pem"]}, clientCertificates: require")));
         Assert.Contains(
             "tls.clientAuthorities: expected certificates in PEM",

@@ -63,8 +63,8 @@ public sealed class NotationSchemaTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{}", "policy.trust.notation.acme: expected certificates under ca or signingAuthority")]
-    [InlineData("tsa: FILE", "expected certificates under ca or signingAuthority")]
+    [InlineData("{}", "policy.trust.notation.acme: expected certificates under ca or signingAuthority, got none")]
+    [InlineData("tsa: FILE", "expected certificates under ca or signingAuthority, got none")]
     [InlineData("ca: /nonexistent/root.pem", "policy.trust.notation.acme.ca[0]: expected certificates in PEM")]
     [InlineData("ca: \"-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----\"", "expected BEGIN CERTIFICATE, got BEGIN PUBLIC KEY")]
     [InlineData("ca: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\"", "certificate 1 is none in DER")]
@@ -74,23 +74,23 @@ public sealed class NotationSchemaTests : IDisposable
         Assert.Contains(Yaml.Mistakes(Trust(store == "{}" ? "" : store)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
     [Theory]
-    [InlineData("notation: acme", "expected notation and trustedIdentities, both")]
-    [InlineData("trustedIdentities: ['*']", "expected notation and trustedIdentities, both")]
-    [InlineData("notation: acme, trustedIdentities: []", "expected notation and trustedIdentities, both")]
-    [InlineData("notation: acne, trustedIdentities: ['*']", "'acne' names no store")]
+    [InlineData("notation: acme", "expected both notation and trustedIdentities; add the missing one")]
+    [InlineData("trustedIdentities: ['*']", "expected both notation and trustedIdentities; add the missing one")]
+    [InlineData("notation: acme, trustedIdentities: []", "expected both notation and trustedIdentities; add the missing one")]
+    [InlineData("notation: acne, trustedIdentities: ['*']", "'acne' is not a store of trust.notation")]
     [InlineData("notation: acme, trustedIdentities: ['*', 'x509.subject: C=US, ST=WA, O=a']", "expected * alone")]
     [InlineData("notation: acme, trustedIdentities: ['x509.subject: C=US, ST=WA']", "no O")]
     [InlineData("notation: acme, trustedIdentities: ['C=US, ST=WA, O=a']", "expected x509.subject:")]
     [InlineData(
         "notation: acme, trustedIdentities: ['x509.subject: C=US, ST=WA, O=a', 'x509.subject: C=US, ST=WA, O=a, CN=b']",
-        "which overlaps it")]
+        "remove one of them")]
     [InlineData("notation: acme, trustedIdentities: ['*'], level: skip", "permissive")]
     [InlineData("notation: acme, trustedIdentities: ['*'], override: { integrity: log }", "unknown key")]
     [InlineData("notation: acme, trustedIdentities: ['*'], override: { expiry: skip }", "expected enforce or log")]
     [InlineData(
         "notation: acme, trustedIdentities: ['*'], issuer: x",
         "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
-    [InlineData("notation: acme, trustedIdentities: ['*'], tlog: require", "Notation writes to no transparency log")]
+    [InlineData("notation: acme, trustedIdentities: ['*'], tlog: require", "Notation uses no transparency log")]
     public void Mistake_in_an_authority_is_told(string authority, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(authority: authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 

@@ -76,37 +76,37 @@ public sealed class PolicySchemaTests : IDisposable
     }
 
     [Theory]
-    [InlineData("platforms: {}", "policy.rules[0].require.platforms: asks for nothing")]
+    [InlineData("platforms: {}", "policy.rules[0].require.platforms: expected mustInclude or onlyOs")]
     [InlineData("platforms: { mustInclude: [linux] }", "expected a platform such as linux/amd64")]
     [InlineData("platforms: { onlyOs: [Linux] }", "expected an operating system such as linux")]
     [InlineData("annotations: { a: { glob: x, regex: y } }", "expected one of exact, glob and regex, got 2")]
     [InlineData("annotations: { a: {} }", "expected one of exact, glob and regex, got 0")]
     [InlineData("annotations: { a: { regex: '(?=x)' } }", "look-arounds")]
     [InlineData("annotations: { a: { regex: 'a)|(b' } }", "expected a regular expression")]
-    [InlineData("annotationsFrom: [manifest], artifactTypes: false, limits: { maxLayers: 1 }", "annotations asks for nothing")]
-    [InlineData("annotations: { a: b }, annotationsFrom: []", "names no place")]
-    [InlineData("limits: {}", "bounds nothing")]
+    [InlineData("annotationsFrom: [manifest], artifactTypes: false, limits: { maxLayers: 1 }", "has no effect without annotations")]
+    [InlineData("annotations: { a: b }, annotationsFrom: []", "expected manifest, configLabels or both, got neither")]
+    [InlineData("limits: {}", "expected a limit such as maxLayers: 100, got none")]
     [InlineData("limits: { maxLayers: -1 }", "expected a whole number from 0")]
-    [InlineData("limits: { minAge: 2d, maxAge: 2d }", "nothing would ever be served")]
+    [InlineData("limits: { minAge: 2d, maxAge: 2d }", "nothing is ever served")]
     [InlineData("limits: { maxAge: 1d, ageFrom: created }", "expected firstSeen or attested, got 'created'")]
-    [InlineData("limits: { maxLayers: 1, ageFrom: attested }", "limits.ageFrom: says what ages count from, but no age is asked for")]
-    [InlineData("limits: { maxAge: 1d, ageFrom: attested }", "limits.ageFrom: attested counts from times that the rule's own")]
+    [InlineData("limits: { maxLayers: 1, ageFrom: attested }", "limits.ageFrom: has no effect without an age")]
+    [InlineData("limits: { maxAge: 1d, ageFrom: attested }", "limits.ageFrom: attested uses times that the rule's own")]
     [InlineData("limits: { maxAge: 1d, ageFrom: attested }", "add signatures: [{ authority: … }] to it, or write ageFrom: firstSeen")]
     [InlineData("tagMutability: frozen", "expected mutable or immutable or monotonicSemver")]
-    [InlineData("tagMutability: mutable", "requires nothing")]
+    [InlineData("tagMutability: mutable", "expected a requirement such as artifactTypes: true, got none")]
     [InlineData("signatures: [{ authority: release, atLeast: 0 }]", "expected a whole number from 1 to 16")]
     [InlineData("signatures: [{ authority: release, formats: [pgp] }]", "expected legacy or bundle or referrer-legacy")]
     [InlineData("signatures: [{ authority: release, coverage: index }]", "expected a section with keys")]
     [InlineData("signatures: [{}]", "signatures[0].authority: must be written")]
     [InlineData("attestations: [{ authority: release }]", "attestations[0].predicateType: must be written")]
     [InlineData("attestations: [{ predicateType: a, authority: b, where: { builder: x } }]", "expected a path such as $.builder.id")]
-    [InlineData("signatures: [{ authority: release }]", "'release' names no authority of policy.trust")]
+    [InlineData("signatures: [{ authority: release }]", "'release' is not an authority of policy.trust")]
     public void Mistake_in_a_requirement_is_told(string require, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(Rule(require)), StringComparison.Ordinal);
 
     [Theory]
-    [InlineData(", match: { kinds: [] }", "names no kind")]
-    [InlineData(", match: { stages: [pull] }", "is asked where a tag is bound")]
+    [InlineData(", match: { kinds: [] }", "expected at least one kind, got none")]
+    [InlineData(", match: { stages: [pull] }", "applies when a tag is bound")]
     public void Rule_that_could_never_be_asked_is_a_mistake(string match, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(Rule("tagMutability: immutable", match)), StringComparison.Ordinal);
 
@@ -133,7 +133,7 @@ public sealed class PolicySchemaTests : IDisposable
         Yaml.Good(Aged(KeyedBy() + root, "attestations: [{ authority: release, predicateType: a }]"));
         Yaml.Good(Aged($"authorities: {{ release: {{ keyless: public, issuer: i, subject: s }} }}{root}"));
 
-        Assert.Contains("name a trusted_root.json with tlogs, and not tlog: ignore", Yaml.Mistake(Aged(KeyedBy(", tlog: ignore") + root)));
+        Assert.Contains("add a trusted_root.json with tlogs, and not tlog: ignore", Yaml.Mistake(Aged(KeyedBy(", tlog: ignore") + root)));
     }
 
     [Fact]
@@ -143,7 +143,7 @@ public sealed class PolicySchemaTests : IDisposable
         var mistake = Yaml.Mistake(Aged(KeyedBy()));
         Assert.Contains(":6:78: policy.rules[0].require.limits.ageFrom: ", mistake, StringComparison.Ordinal);
         Assert.EndsWith(
-            "nothing proves when release signed; name a trusted_root.json with tlogs, and not tlog: ignore, or with timestampAuthorities "
+            "nothing proves when release signed; add a trusted_root.json with tlogs, and not tlog: ignore, or with timestampAuthorities "
             + "under policy.trust.keyless, or write ageFrom: firstSeen", mistake, StringComparison.Ordinal);
         var keyless = "authorities: { release: { keyless: public, issuer: i, subject: s } }, "
             + $"keyless: {{ public: {{ trustedRoot: {_rootFile} }} }}";
@@ -154,7 +154,7 @@ public sealed class PolicySchemaTests : IDisposable
         File.WriteAllText(_rootFile, certificate.ExportCertificatePem());
         var notation = $"notation: {{ acme: {{ ca: [{_rootFile}] }} }}, "
             + "authorities: { release: { notation: acme, trustedIdentities: ['*'] } }";
-        Assert.Contains("time stampers into policy.trust.notation.acme.tsa", Yaml.Mistake(Aged(notation)), StringComparison.Ordinal);
+        Assert.Contains("time stampers to policy.trust.notation.acme.tsa", Yaml.Mistake(Aged(notation)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -184,10 +184,10 @@ public sealed class PolicySchemaTests : IDisposable
     [Fact]
     public void Exception_without_an_end_or_for_everything_is_a_mistake()
     {
-        Assert.Contains("more than 90 days away", Yaml.Mistake(Exception(Day(92))), StringComparison.Ordinal);
+        Assert.Contains("expected at most 90 days from now", Yaml.Mistake(Exception(Day(92))), StringComparison.Ordinal);
         Assert.Contains("expected a day such as", Yaml.Mistake(Exception("never")), StringComparison.Ordinal);
         var wide = $"id: e, rule: artifactTypes, repos: ['**'], until: {Day(1)}, by: a, reason: b";
-        Assert.Contains("'**' is every repository", Yaml.Mistake(Exception(wide)), StringComparison.Ordinal);
+        Assert.Contains("'**' matches every repository", Yaml.Mistake(Exception(wide)), StringComparison.Ordinal);
         Yaml.Good(Exception($"{wide}, digests: ['sha256:{new string('a', 64)}']"));
         Assert.Equal(
             ["until", "by", "reason"],
@@ -210,6 +210,6 @@ public sealed class PolicySchemaTests : IDisposable
 
     [Fact]
     public void Exception_names_a_rule_that_is_there() => Assert.Contains(
-        "'artifactType' names no rule; did you mean artifactTypes?",
+        "'artifactType' is not the id of a rule; did you mean artifactTypes?",
         Yaml.Mistake(Exception($"id: e, rule: artifactType, repos: [a], until: {Day(1)}, by: a, reason: b")), StringComparison.Ordinal);
 }

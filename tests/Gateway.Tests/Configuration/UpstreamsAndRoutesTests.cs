@@ -53,7 +53,7 @@ public sealed class UpstreamsAndRoutesTests
 
     [Theory]
     [InlineData("{ prefix: a, upstream: corp, push: forwards }", "did you mean forward?")]
-    [InlineData("{ prefix: a, upstream: corp, forward: async }", "is for routes with push: forward")]
+    [InlineData("{ prefix: a, upstream: corp, forward: async }", "is for routes with push: forward; remove it")]
     [InlineData("{ prefix: a, storage: built-in, push: forward }", "is for upstreams")]
     [InlineData("{ prefix: a, upstream: corp, push: forward }, { prefix: b, upstream: corp }", "the route 'a' leads to upstream corp too")]
     [InlineData("{ prefix: a, upstream: mine, push: forward, forward: async }", "write forward: sync")]
@@ -203,7 +203,7 @@ public sealed class UpstreamsAndRoutesTests
         "expected the path of a file that can be read")]
     [InlineData(
         "upstreams: { docker.io: { credentials: [anonymous, { username: a, password: x }, { username: a, password: y }] } }",
-        "'a' stands here twice")]
+        "got 'a' twice")]
     [InlineData("upstreams: { docker.io: { credentials: nobody } }", "expected anonymous, got something else")]
     [InlineData(
         "upstreams: { docker.io: { auth: public, credentials: { username: a, password: x } } }", "credentials: are for auth: service")]
