@@ -1,31 +1,26 @@
-using System.Buffers.Binary;
-using System.Numerics;
+using System.IO.Hashing;
 using System.Runtime.InteropServices;
 
 namespace Gateway.Storage;
 
 /// <summary>
-/// CRC-32C (RFC 3720 §12.1), by the processor's own instruction where it has one: finds what a disk or a cut write changed, not what an
-/// attacker did.
+/// CRC-32C (RFC 3720 §12.1) in the two forms that files on disk contain. It detects damage by a disk or a cut write, not by an attacker.
 /// </summary>
 internal static class Crc32C
 {
-    /// <summary>What a sum starts from (RFC 3720: all ones), so that leading zeros count.</summary>
-    public const uint Start = uint.MaxValue;
+    /// <summary>The standard checksum, as the journal has it.</summary>
+    public static uint Of(ReadOnlySpan<byte> bytes) => Crc32.HashToUInt32(Crc32ParameterSet.Crc32C, bytes);
 
-    /// <summary>The sum of what was summed before and these bytes.</summary>
-    public static uint Append(uint sum, ReadOnlySpan<byte> bytes)
+    /// <summary>The checksum of a value's bytes without the final inversion, as the index has it. The value must have no padding.</summary>
+    public static uint RawOf<T>(in T value)
+        where T : unmanaged => ~Of(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
+
+    /// <summary>The checksum of some bytes followed by a number in little-endian order, without the final inversion.</summary>
+    public static uint RawOf(ReadOnlySpan<byte> bytes, ulong number)
     {
-        while (bytes.Length >= sizeof(ulong))
-        {
-            sum = BitOperations.Crc32C(sum, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-            bytes = bytes[sizeof(ulong)..];
-        }
-        foreach (var one in bytes) sum = BitOperations.Crc32C(sum, one);
-        return sum;
+        var sum = new Crc32(Crc32ParameterSet.Crc32C);
+        sum.Append(bytes);
+        sum.Append(MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in number)));
+        return ~sum.GetCurrentHashAsUInt32();
     }
-
-    /// <summary>The sum of what was summed before and a value's bytes; the value must have no padding.</summary>
-    public static uint Append<T>(uint sum, in T value)
-        where T : unmanaged => Append(sum, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 }

@@ -201,7 +201,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
         }
 
         private static ulong CheckOf(ReadOnlySpan<byte> block, int segment, long number) =>
-            Mark | Crc32C.Append(Crc32C.Append(Crc32C.Start, block), ((ulong)segment << 32) | (ulong)number);
+            Mark | Crc32C.RawOf(block, ((ulong)segment << 32) | (ulong)number);
 
         private static unsafe Span<byte> View(IntPtr address, uint length) => new((void*)address, checked((int)length));
 

@@ -215,12 +215,20 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         if (_files.Failure is { } failure) throw new InvalidDataException($"the index's files cannot be used: {failure.Message}", failure);
     }
 
-    private static ulong CheckOf(in TKey key, in TValue value) => Crc32C.Append(Crc32C.Append(Crc32C.Start, in key), in value);
+    private static ulong CheckOf(in TKey key, in TValue value) => Crc32C.RawOf(new Pair { Key = key, Value = value });
 
     private static bool IsIntact(in TKey key, in Entry entry) => entry.Check == CheckOf(in key, in entry.Value);
 
+    /// <summary>The bytes that a record's checksum covers.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
+    private struct Pair
+    {
+        public TKey Key;
+        public TValue Value;
+    }
+
     /// <summary>
-    /// A record as FASTER has it: with a sum over key and value, so that nothing is believed that was not written for that key.
+    /// A record as FASTER has it. Its checksum covers key and value, so a record that was written for another key is not trusted.
     /// </summary>
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private struct Entry

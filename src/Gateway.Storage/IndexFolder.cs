@@ -37,5 +37,5 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
     }
 
     private static string Text(uint start) =>
-        string.Create(CultureInfo.InvariantCulture, $"{start} {Crc32C.Append(Crc32C.Start, in start):x8}");
+        string.Create(CultureInfo.InvariantCulture, $"{start} {Crc32C.RawOf(in start):x8}");
 }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Numerics;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -54,7 +53,7 @@ internal sealed class Journal : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(whole, Magic);
         BinaryPrimitives.WriteInt32LittleEndian(whole[4..], whole.Length - HeaderLength);
         BinaryPrimitives.WriteInt64LittleEndian(whole[12..], _durable);
-        BinaryPrimitives.WriteUInt32LittleEndian(whole[8..], Checksum(whole[12..]));
+        BinaryPrimitives.WriteUInt32LittleEndian(whole[8..], Crc32C.Of(whole[12..]));
         if (_segment is null) Open(record.Sequence);
     }
 
@@ -185,23 +184,11 @@ internal sealed class Journal : IDisposable
         if (BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic) return false;
         var length = BinaryPrimitives.ReadInt32LittleEndian(header[4..]);
         if (length is < 0 or > MaxPayload || offset + HeaderLength + length > bytes.Length) return false;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != Checksum(header.Slice(12, 8 + length))) return false;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != Crc32C.Of(header.Slice(12, 8 + length))) return false;
         durable = BinaryPrimitives.ReadInt64LittleEndian(header[12..]);
         using var reader = new BinaryReader(new MemoryStream(bytes, offset + HeaderLength, length), Encoding.UTF8);
         record = JournalRecord.Read(reader);
         next = offset + HeaderLength + length;
         return true;
-    }
-
-    private static uint Checksum(ReadOnlySpan<byte> bytes)
-    {
-        var crc = ~0u;
-        while (bytes.Length >= 8)
-        {
-            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-            bytes = bytes[8..];
-        }
-        foreach (var b in bytes) crc = BitOperations.Crc32C(crc, b);
-        return ~crc;
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace Gateway.Policy.Media;
 
@@ -15,9 +16,9 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
     private const int Comment = 16;
     private const int Reserved = 0xE0;
 
+    private readonly Crc32 _sum = new();
     private Sips? _sips;
     private DeflateStream? _inflater;
-    private uint _sum;
     private uint _length;
 
     /// <summary>Members that had any content.</summary>
@@ -36,7 +37,7 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
                 continue;
             }
             if (_length == 0) Members++;
-            _sum = Crc32.Append(_sum, buffer.Span[..read]);
+            _sum.Append(buffer.Span[..read]);
             _length = unchecked(_length + (uint)read);
             return read;
         }
@@ -66,7 +67,8 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
         if (!bytes.Span.StartsWith(MediaSniffer.Gzip))
             throw new InvalidDataException($"followed by other bytes from offset {packed.Position} on");
         packed.Advance(HeaderLength(bytes.Span));
-        (_sum, _length, _sips) = (0, 0, new(packed));
+        _sum.Reset();
+        (_length, _sips) = (0, new(packed));
         _inflater = new(_sips, CompressionMode.Decompress);
         return true;
     }
@@ -105,7 +107,7 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
     private byte[] Trailer()
     {
         var trailer = new byte[TrailerLength];
-        BinaryPrimitives.WriteUInt32LittleEndian(trailer, _sum);
+        BinaryPrimitives.WriteUInt32LittleEndian(trailer, _sum.GetCurrentHashAsUInt32());
         BinaryPrimitives.WriteUInt32LittleEndian(trailer.AsSpan(4), _length);
         return trailer;
     }

@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
+using System.Formats.Cbor;
 using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
-/// Reads a Notation signature in COSE: one tagged COSE_Sign1 (RFC 9052 §4.2, signature-envelope-cose.md), strictly: no key twice, nothing
-/// detached.
+/// Reads a Notation signature in COSE: one tagged COSE_Sign1 (RFC 9052 §4.2, signature-envelope-cose.md). It refuses duplicate keys and
+/// detached payloads.
 /// </summary>
 internal static class CoseEnvelope
 {
@@ -14,16 +15,16 @@ internal static class CoseEnvelope
     private const string ChainLabel = "33"; // x5chain, RFC 9360 §2
     private const string TimestampLabel = "io.cncf.notary.timestampSignature";
 
-    // 9999-12-31T23:59:59Z, the last moment that .NET knows.
+    // 9999-12-31T23:59:59Z, the largest DateTimeOffset.
     private const long MaxSeconds = 253402300799;
 
     /// <summary>Reads the item.</summary>
     public static NotationEnvelope Read(ReadOnlyMemory<byte> bytes)
     {
-        var cbor = new CborReader(bytes.Span);
+        var cbor = new StrictCbor(bytes);
         if (cbor.Tag() != Sign1Tag || cbor.Array() != 4) throw Bad("expected a COSE_Sign1 with its tag, got something else");
         var headers = cbor.Bytes(EvidenceBudget.MaxNotation).ToArray();
-        var (chain, timestamp) = ReadUnprotected(ref cbor);
+        var (chain, timestamp) = ReadUnprotected(cbor);
         var payload = cbor.Bytes(EvidenceBudget.MaxNotation).ToArray();
         var signature = cbor.Bytes(NotationEnvelope.MaxSignature).ToArray();
         cbor.End();
@@ -32,34 +33,39 @@ internal static class CoseEnvelope
     }
 
     // Sig_structure, RFC 9052 §4.4: context, protected headers, no external data, payload.
-    private static byte[] SignedBytes(byte[] headers, byte[] payload) =>
-    [
-        .. CborReader.HeadOf(4, 4), .. CborReader.HeadOf(3, "Signature1"u8.Length), .. "Signature1"u8,
-        .. CborReader.HeadOf(2, headers.Length), .. headers, .. CborReader.HeadOf(2, 0),
-        .. CborReader.HeadOf(2, payload.Length), .. payload,
-    ];
+    private static byte[] SignedBytes(byte[] headers, byte[] payload)
+    {
+        var cbor = new CborWriter(CborConformanceMode.Canonical);
+        cbor.WriteStartArray(4);
+        cbor.WriteTextString("Signature1");
+        cbor.WriteByteString(headers);
+        cbor.WriteByteString([]);
+        cbor.WriteByteString(payload);
+        cbor.WriteEndArray();
+        return cbor.Encode();
+    }
 
     private static NotationAttributes ReadProtected(byte[] bytes)
     {
-        var cbor = new CborReader(bytes);
+        var cbor = new StrictCbor(bytes);
         var headers = new SignedHeaders();
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        for (var left = cbor.Map(); left > 0; left--) ReadHeader(ref cbor, Label(ref cbor, seen), headers);
+        for (var left = cbor.Map(); left > 0; left--) ReadHeader(cbor, Label(cbor, seen), headers);
         cbor.End();
         return headers.Check();
     }
 
-    private static void ReadHeader(ref CborReader cbor, string label, SignedHeaders headers)
+    private static void ReadHeader(StrictCbor cbor, string label, SignedHeaders headers)
     {
         switch (label)
         {
             case "1": headers.Algorithm = NameOf(cbor.Integer()); break;
-            case "2": ReadCritical(ref cbor, headers); break;
+            case "2": ReadCritical(cbor, headers); break;
             case "3": headers.ContentType = cbor.Text(); break;
             case SignedHeaders.SchemeKey: headers.Scheme = cbor.Text(); break;
-            case SignedHeaders.TimeKey: headers.Time = Moment(ref cbor); break;
-            case SignedHeaders.AuthenticTimeKey: headers.AuthenticTime = Moment(ref cbor); break;
-            case SignedHeaders.ExpiryKey: headers.Expiry = Moment(ref cbor); break;
+            case SignedHeaders.TimeKey: headers.Time = Moment(cbor); break;
+            case SignedHeaders.AuthenticTimeKey: headers.AuthenticTime = Moment(cbor); break;
+            case SignedHeaders.ExpiryKey: headers.Expiry = Moment(cbor); break;
             case SignedHeaders.PluginKey or SignedHeaders.PluginVersionKey:
                 headers.NeedsPlugin = true;
                 cbor.Skip();
@@ -68,35 +74,35 @@ internal static class CoseEnvelope
         }
     }
 
-    private static void ReadCritical(ref CborReader cbor, SignedHeaders headers)
+    private static void ReadCritical(StrictCbor cbor, SignedHeaders headers)
     {
-        for (var left = cbor.Array(); left > 0; left--) headers.AddCritical(Label(ref cbor, []));
+        for (var left = cbor.Array(); left > 0; left--) headers.AddCritical(Label(cbor, []));
     }
 
-    private static (ImmutableArray<ReadOnlyMemory<byte>>, ReadOnlyMemory<byte>?) ReadUnprotected(ref CborReader cbor)
+    private static (ImmutableArray<ReadOnlyMemory<byte>>, ReadOnlyMemory<byte>?) ReadUnprotected(StrictCbor cbor)
     {
         var chain = ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>();
         var timestamp = NoBytes.Here;
         var seen = new HashSet<string>(StringComparer.Ordinal);
         for (var left = cbor.Map(); left > 0; left--)
         {
-            var label = Label(ref cbor, seen);
-            if (label == ChainLabel) ReadChain(ref cbor, chain);
+            var label = Label(cbor, seen);
+            if (label == ChainLabel) ReadChain(cbor, chain);
             else if (label == TimestampLabel) timestamp = cbor.Bytes(NotationEnvelope.MaxTimestamp).ToArray();
             else cbor.Skip();
         }
         return (chain.ToImmutable(), timestamp);
     }
 
-    private static void ReadChain(ref CborReader cbor, ImmutableArray<ReadOnlyMemory<byte>>.Builder chain)
+    private static void ReadChain(StrictCbor cbor, ImmutableArray<ReadOnlyMemory<byte>>.Builder chain)
     {
         var count = cbor.Array();
         if (count > NotationEnvelope.MaxChain) throw Bad($"expected at most {NotationEnvelope.MaxChain} certificates, got {count}");
         for (; count > 0; count--) chain.Add(cbor.Bytes(NotationEnvelope.MaxCertificate).ToArray());
     }
 
-    // A label is a number or a text, and the text "1" is not the number 1.
-    private static string Label(ref CborReader cbor, HashSet<string> seen)
+    // A label is a number or a text; the text "1" differs from the number 1.
+    private static string Label(StrictCbor cbor, HashSet<string> seen)
     {
         var label = cbor.IsAtText ? Name(cbor.Text()) : $"{cbor.Integer()}";
         return seen.Add(label) ? label : throw Bad($"expected the header {Printable.Quote(label)} once, got it twice");
@@ -104,7 +110,7 @@ internal static class CoseEnvelope
 
     private static string Name(string text) => text.Length > 0 && text[0] is '-' or (>= '0' and <= '9') ? $"'{text}'" : text;
 
-    private static DateTimeOffset Moment(ref CborReader cbor)
+    private static DateTimeOffset Moment(StrictCbor cbor)
     {
         if (cbor.Tag() != EpochTag) throw Bad("expected a moment in seconds since 1970, got another tag");
         return cbor.Integer() is >= 0 and <= MaxSeconds and var seconds
