@@ -35,7 +35,13 @@ public abstract class UpstreamTest : IAsyncLifetime
     {
         for (var i = _owned.Count - 1; i >= 0; i--) await _owned[i].DisposeAsync();
         foreach (var file in _files) File.Delete(file);
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Ends what a test class started beside the scripted upstreams.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
     }
 
     private protected async Task<ScriptedUpstream> StartAsync(string address = "127.0.0.1", bool https = false) =>

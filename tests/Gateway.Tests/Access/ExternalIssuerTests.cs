@@ -150,26 +150,26 @@ public sealed class ExternalIssuerTests
     [Fact]
     public async Task Published_keys_are_asked_for_once_and_again_when_a_new_one_signs()
     {
-        await using var issuer = await PublishingIssuer.StartAsync();
+        using var issuer = new PublishingIssuer();
         var (first, second) = (IssuerRig.NewKey("one"), IssuerRig.NewKey("two"));
         issuer.Keys = IssuerRig.KeySet(first);
         using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
         string Signed(ECDsaSecurityKey key) => $"Bearer {rig.Sign(key, ("iss", issuer.Url))}";
 
         for (var i = 0; i < 5; i++) Assert.IsType<Identity.Known>(await rig.Access.IdentifyAsync(Signed(first)));
-        Assert.Equal(1, issuer.Asked);
+        Assert.Equal(1, issuer.DiscoveryReads);
 
         issuer.Keys = IssuerRig.KeySet(first, second);
         Assert.IsType<Identity.Wrong>(await rig.Access.IdentifyAsync(Signed(second)));
         rig.Access.Clock.Advance(TimeSpan.FromSeconds(11));
         Assert.IsType<Identity.Known>(await rig.Access.IdentifyAsync(Signed(second)));
-        Assert.Equal(2, issuer.Asked);
+        Assert.Equal(2, issuer.DiscoveryReads);
     }
 
     [Fact]
     public async Task Made_up_key_ids_ask_the_issuer_no_more_than_every_ten_seconds()
     {
-        await using var issuer = await PublishingIssuer.StartAsync();
+        using var issuer = new PublishingIssuer();
         issuer.Keys = IssuerRig.KeySet(IssuerRig.NewKey("one"));
         using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
 
@@ -179,13 +179,13 @@ public sealed class ExternalIssuerTests
             rig.Access.Clock.Advance(TimeSpan.FromSeconds(1));
         }
 
-        Assert.InRange(issuer.Asked, 1, 3);
+        Assert.InRange(issuer.DiscoveryReads, 1, 3);
     }
 
     [Fact]
     public async Task Known_keys_count_for_a_day_while_the_issuer_is_down()
     {
-        await using var issuer = await PublishingIssuer.StartAsync();
+        using var issuer = new PublishingIssuer();
         var key = IssuerRig.NewKey("one");
         issuer.Keys = IssuerRig.KeySet(key);
         using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
@@ -204,9 +204,9 @@ public sealed class ExternalIssuerTests
     [Fact]
     public async Task Discovery_document_of_another_issuer_gives_no_keys()
     {
-        await using var issuer = await PublishingIssuer.StartAsync();
+        using var issuer = new PublishingIssuer();
         var key = IssuerRig.NewKey("one");
-        (issuer.Keys, issuer.Says) = (IssuerRig.KeySet(key), "https://evil.example.com");
+        (issuer.Keys, issuer.NamedIssuer) = (IssuerRig.KeySet(key), "https://evil.example.com");
         using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
 
         var answer = await rig.Access.IdentifyAsync($"Bearer {rig.Sign(key, ("iss", issuer.Url))}");
@@ -214,10 +214,26 @@ public sealed class ExternalIssuerTests
         Assert.Contains("is of another issuer", rig.Access.Control.Problem, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("<html>maintenance</html>")]
+    [InlineData("{\"issuer\":\"http")]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    public async Task Unusable_discovery_document_leaves_the_token_undecided(string document)
+    {
+        using var issuer = new PublishingIssuer { OtherDocument = document };
+        var key = IssuerRig.NewKey("one");
+        issuer.Keys = IssuerRig.KeySet(key);
+        using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });
+
+        var answer = await rig.Access.IdentifyAsync($"Bearer {rig.Sign(key, ("iss", issuer.Url))}");
+        Assert.Contains("keys cannot be had now", Assert.IsType<Identity.Undecided>(answer).Why);
+    }
+
     [Fact]
     public async Task Issuer_that_is_down_or_publishes_no_key_is_no_reason_to_call_a_token_wrong()
     {
-        await using var issuer = await PublishingIssuer.StartAsync();
+        using var issuer = new PublishingIssuer();
         var (known, later) = (IssuerRig.NewKey("one"), IssuerRig.NewKey("two"));
         issuer.Keys = IssuerRig.KeySet(known);
         using var rig = new IssuerRig(options => options with { Url = issuer.Url, Keys = null });

@@ -3,12 +3,6 @@ using System.Text;
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Configuration;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -118,46 +112,5 @@ internal sealed class AccessIssuerRig
         {
             lock (this) Add(format(state, exception));
         }
-    }
-}
-
-/// <summary>An issuer that publishes its keys over HTTP on loopback, and counts who asks.</summary>
-internal sealed class PublishingIssuer : IAsyncDisposable
-{
-    private readonly WebApplication _app;
-
-    private PublishingIssuer(WebApplication app) => _app = app;
-
-    public string Url { get; private set; } = "";
-
-    /// <summary>What the discovery document says of itself; null for the truth.</summary>
-    public string? Says { get; set; }
-
-    public string Keys { get; set; } = "";
-
-    public bool IsDown { get; set; }
-
-    public int Asked;
-
-    public static async Task<PublishingIssuer> StartAsync()
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        var app = builder.Build();
-        var issuer = new PublishingIssuer(app);
-        app.MapGet("/.well-known/openid-configuration", issuer.Discover);
-        app.MapGet("/keys", () => issuer.Keys);
-        await app.StartAsync();
-        issuer.Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        return issuer;
-    }
-
-    public ValueTask DisposeAsync() => _app.DisposeAsync();
-
-    private IResult Discover()
-    {
-        Interlocked.Increment(ref Asked);
-        return IsDown ? Results.StatusCode(503) : Results.Json(new { issuer = Says ?? Url, jwks_uri = $"{Url}/keys" });
     }
 }
