@@ -21,8 +21,8 @@ internal static class Warm
     private const int Rounds = 41;
     private const int Pulls = 5_000;
 
-    private static readonly Asker Puller = new("node", AccessActions.Pull);
-    private static readonly Asker Pusher = new("ci", AccessActions.All);
+    private static readonly Caller Puller = new("node", AccessActions.Pull);
+    private static readonly Caller Pusher = new("ci", AccessActions.All);
 
     public static async Task MeasureAsync()
     {

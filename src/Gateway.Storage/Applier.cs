@@ -43,7 +43,7 @@ internal sealed class Applier(Volume volume)
                 if (root.Lifetime == Lifetime.Cached) volume.Eviction.Noted(o.Referrer.Digest, new(path, NoteKind.Evidence, o.Subject));
                 repository.Note(o.Subject, o.Referrer);
                 break;
-            case Operation.KeepListed o:
+            case Operation.StoreListed o:
                 volume.Eviction.Noted(o.Subject, new(path, NoteKind.Listed, o.Subject), DiskCost.OfFile(o.Text.Length));
                 volume.Files.Write(root.Listed(path, o.Subject), o.Text.Span);
                 break;
@@ -55,14 +55,14 @@ internal sealed class Applier(Volume volume)
                 var note = root.Evidence(path, o.Subject, o.Evidence);
                 if (o.Counted || isReplay || !Disk.HasFile(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
                 break;
-            case Operation.Offer o:
-                var offer = new TagOffer(o.Tag, o.Digest, record.Sequence, o.By, at, o.Expires, o.Missing);
-                volume.Files.Write(root.Offer(path, o.Tag), OfferFile.Format(offer));
-                repository.State.Offers.Put(root.Offers(path), offer);
+            case Operation.Hold o:
+                var offer = new HeldPush(o.Tag, o.Digest, record.Sequence, o.Actor, at, o.Expires, o.Missing);
+                volume.Files.Write(root.HeldPush(path, o.Tag), HeldPushFile.Format(offer));
+                repository.State.HeldPushes.Put(root.HeldPushes(path), offer);
                 break;
-            case Operation.Withdraw o:
-                if (Disk.HasFile(root.Offer(path, o.Tag))) File.Delete(root.Offer(path, o.Tag));
-                repository.State.Offers.Remove(root.Offers(path), o.Tag);
+            case Operation.EndHold o:
+                if (Disk.HasFile(root.HeldPush(path, o.Tag))) File.Delete(root.HeldPush(path, o.Tag));
+                repository.State.HeldPushes.Remove(root.HeldPushes(path), o.Tag);
                 break;
             case Operation.Forward o:
                 Note(repository, new(record.Sequence, at, o.Manifests, o.Tags, Refusal: null));

@@ -62,7 +62,7 @@ internal static class DiskCost
         Operation.LinkBlob => Link,
         Operation.SetLive => Tag,
         Operation.AddReferrer or Operation.AddEvidence => Evidence,
-        Operation.KeepListed o => OfFile(o.Text.Length),
+        Operation.StoreListed o => OfFile(o.Text.Length),
         _ => 0,
     };
 }

@@ -58,8 +58,8 @@ public sealed record Room(long At, long Spare, int Adds);
 /// <summary>That a tag is still bound as it was when the change was made (empty: not bound).</summary>
 public sealed record Expectation(TagName Tag, Digest Live)
 {
-    /// <summary>That its offer is still this one, by <see cref="TagOffer.Sequence"/> (0: none); null where that does not count.</summary>
-    public long? Offer { get; init; }
+    /// <summary>That its offer is still this one, by <see cref="HeldPush.Sequence"/> (0: none); null where that does not count.</summary>
+    public long? HeldSequence { get; init; }
 }
 
 /// <summary>The closed list of what a change may do.</summary>
@@ -83,14 +83,14 @@ public abstract record Operation
 
     /// <summary>
     /// Notes what a tag waits to be bound to, in place of any earlier offer of the tag; its live binding stays. The change's own number
-    /// becomes <see cref="TagOffer.Sequence"/>, its time <see cref="TagOffer.At"/>.
+    /// becomes <see cref="HeldPush.Sequence"/>, its time <see cref="HeldPush.At"/>.
     /// </summary>
     /// <param name="By">Who pushed it.</param>
     /// <param name="Missing">What it waits for: one line.</param>
-    public sealed record Offer(TagName Tag, Digest Digest, string By, DateTimeOffset Expires, string Missing) : Operation;
+    public sealed record Hold(TagName Tag, Digest Digest, string Actor, DateTimeOffset Expires, string Missing) : Operation;
 
     /// <summary>Takes a tag's offer away; nothing where it has none.</summary>
-    public sealed record Withdraw(TagName Tag) : Operation;
+    public sealed record EndHold(TagName Tag) : Operation;
 
     /// <summary>Notes that an upstream is still to get these manifests, in this order, and then these tags.</summary>
     public sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation;
@@ -109,7 +109,7 @@ public abstract record Operation
 
     /// <summary>Keeps what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
     /// <param name="Text">The whole file (<see cref="ListedReferrers"/>).</param>
-    internal sealed record KeepListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation;
+    internal sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation;
 
     /// <summary>
     /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
@@ -175,7 +175,7 @@ public abstract record CommitResult
     }
 
     /// <summary>Nothing was done, for the repository no longer has this.</summary>
-    public sealed record Lacking(Digest Digest) : CommitResult;
+    public sealed record Missing(Digest Digest) : CommitResult;
 
     /// <summary>
     /// Nothing was done, for there is other evidence about this subject by now, or another offer of it; empty where there may be no
@@ -187,5 +187,5 @@ public abstract record CommitResult
     public sealed record Superseded : CommitResult;
 
     /// <summary>Nothing was done, for this expectation no longer held.</summary>
-    public sealed record Moved(Expectation What, Digest Now) : CommitResult;
+    public sealed record TagMoved(Expectation What, Digest Now) : CommitResult;
 }

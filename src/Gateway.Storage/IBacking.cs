@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What stands behind the gate of one repository: it knows no asker and no policy, moves no tag by itself, and has one write
+/// What stands behind the gate of one repository: it knows no caller and no policy, moves no tag by itself, and has one write
 /// (docs/design/0004-gate.md). <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
 /// </summary>
 public interface IBacking
@@ -23,7 +23,7 @@ public interface IBacking
     ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
 
     /// <summary>Brings a blob that a manifest of this repository names here ahead of need, as far as there is room; never throws.</summary>
-    ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken);
+    ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken);
 
     /// <summary>What this repository notes about a blob or manifest of its own; null when it has none. Never asks an upstream.</summary>
     ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
@@ -79,7 +79,7 @@ public interface IBacking
     DateTimeOffset? FirstSeen(Digest digest);
 
     /// <summary>Every tag's offer, expired ones too, in no order.</summary>
-    IReadOnlyList<TagOffer> Offers();
+    IReadOnlyList<HeldPush> HeldPushes();
 
     /// <summary>The tags bound to a manifest here.</summary>
     IEnumerable<TagName> TagsOf(Digest digest);
@@ -126,27 +126,27 @@ public sealed record Page<T>(IReadOnlyList<T> Items, bool More);
 
 /// <summary>A tag here: what it is bound to, what an upstream offers, and how long nobody need be asked.</summary>
 /// <param name="Live">What pullers get; empty when the tag is not bound here.</param>
-/// <param name="Offered">What an upstream says the tag should be, when that differs; empty otherwise, and in built-in storage.</param>
-public sealed record TagState(Digest Live, Digest Offered)
+/// <param name="UpstreamDigest">What an upstream says that the tag is bound to, when that differs; empty otherwise.</param>
+public sealed record TagState(Digest Live, Digest UpstreamDigest)
 {
     /// <summary>When an upstream last said that the tag is bound so; the time of the binding in built-in storage.</summary>
     public DateTimeOffset ValidatedAt { get; init; }
 
     /// <summary>Whether there is nothing that pullers could get.</summary>
-    public bool IsUnbound => Live.IsEmpty && Offered.IsEmpty;
+    public bool IsUnbound => Live.IsEmpty && UpstreamDigest.IsEmpty;
 
     /// <summary>What somebody pushed to the tag that is not live yet; null when nothing waits.</summary>
-    public TagOffer? Offer { get; init; }
+    public HeldPush? Held { get; init; }
 }
 
 /// <summary>What a tag waits to be bound to.</summary>
 /// <param name="Sequence">The number of the change that offered it: a later offer has a larger one.</param>
-/// <param name="By">Who pushed it.</param>
-/// <param name="At">When.</param>
+/// <param name="Actor">Who pushed it.</param>
+/// <param name="PushedAt">When.</param>
 /// <param name="Expires">When it is dropped.</param>
 /// <param name="Missing">What it waits for: one line.</param>
-public sealed record TagOffer(
-    TagName Tag, Digest Digest, long Sequence, string By, DateTimeOffset At, DateTimeOffset Expires, string Missing);
+public sealed record HeldPush(
+    TagName Tag, Digest Digest, long Sequence, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);
 
 /// <summary>A manifest's bytes and their meaning.</summary>
 public sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMemory<byte> Bytes)
@@ -183,7 +183,7 @@ public readonly record struct Link(long Size, VerdictStamp Verdict, Digest Paren
 /// <summary>Whether a blob is here, after it was asked for ahead of need.</summary>
 /// <param name="Problem">Why it is not; null when it is.</param>
 /// <param name="FetchedBytes">Bytes that had to come from an upstream; 0 when it was here.</param>
-public readonly record struct Kept(string? Problem, long FetchedBytes);
+public readonly record struct Prefetched(string? Problem, long FetchedBytes);
 
 /// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>
 /// <param name="Kind">Only its headers, one range, or the whole.</param>

@@ -23,8 +23,8 @@ internal sealed record JournalRecord(
         RemoveTag = 7,
         RemoveManifest = 8,
         RemoveBlob = 9,
-        Offer = 10,
-        Withdraw = 11,
+        Hold = 10,
+        EndHold = 11,
         AddEvidence = 12,
         CountedEvidence = 13,
         Forward = 14,
@@ -72,15 +72,15 @@ internal sealed record JournalRecord(
                 Head(to, Code.SetLive, o.Digest);
                 to.Write(o.Tag.Value);
                 break;
-            case Operation.Offer o:
-                Head(to, Code.Offer, o.Digest);
+            case Operation.Hold o:
+                Head(to, Code.Hold, o.Digest);
                 to.Write(o.Tag.Value);
-                to.Write(o.By);
+                to.Write(o.Actor);
                 to.Write(o.Expires.ToUnixTimeMilliseconds());
                 to.Write(o.Missing);
                 break;
-            case Operation.Withdraw o:
-                to.Write((byte)Code.Withdraw);
+            case Operation.EndHold o:
+                to.Write((byte)Code.EndHold);
                 to.Write(o.Tag.Value);
                 break;
             case Operation.Forward o:
@@ -192,13 +192,13 @@ internal sealed record JournalRecord(
             case Code.SetLive:
                 var live = ReadDigest(from);
                 return new Operation.SetLive(TagName.Parse(from.ReadString()), live);
-            case Code.Offer:
+            case Code.Hold:
                 var offered = ReadDigest(from);
-                return new Operation.Offer(
+                return new Operation.Hold(
                     TagName.Parse(from.ReadString()), offered, from.ReadString(),
                     DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
-            case Code.Withdraw:
-                return new Operation.Withdraw(TagName.Parse(from.ReadString()));
+            case Code.EndHold:
+                return new Operation.EndHold(TagName.Parse(from.ReadString()));
             case Code.Forward:
                 return new Operation.Forward(
                     ReadList(from, ReadDigest), ReadList(from, static each => (TagName.Parse(each.ReadString()), ReadDigest(each))));

@@ -17,7 +17,7 @@ public static class ListedReferrers
     private const int MaxAnnotated = 4 << 20;
 
     /// <summary>Whether anything listed is kept of a subject.</summary>
-    public static bool IsKept(StoredRepository repository, Digest subject) =>
+    public static bool IsStored(StoredRepository repository, Digest subject) =>
         Disk.HasFile(repository.Root.Listed(repository.Path, subject));
 
     /// <summary>The entries of a list; none where there is no file. A line that is damaged is left out.</summary>
@@ -42,7 +42,7 @@ public static class ListedReferrers
         if (added.Length == 0) return;
         // What is listed now first: what the upstream has dropped is what goes where there are too many.
         var text = Format(added.Concat(known).Take(IBacking.MaxReferrers));
-        await repository.CommitAsync(new([new Operation.KeepListed(subject, text)]), CancellationToken.None);
+        await repository.CommitAsync(new([new Operation.StoreListed(subject, text)]), CancellationToken.None);
     }
 
     private static byte[] Format(IEnumerable<Descriptor> descriptors)

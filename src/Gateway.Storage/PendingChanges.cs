@@ -10,7 +10,7 @@ namespace Gateway.Storage;
 internal sealed class PendingChanges(Volume volume)
 {
     private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
-    private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _offers = [];
+    private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _held = [];
     private readonly Dictionary<string, DateTimeOffset> _written = new(StringComparer.Ordinal);
     private readonly HashSet<(RepositoryState, Digest)> _removed = [];
     private readonly HashSet<(RepositoryState, Digest)> _raised = [];
@@ -23,8 +23,8 @@ internal sealed class PendingChanges(Volume volume)
         foreach (var expected in change.Expectations)
         {
             var live = Live(repository, expected.Tag);
-            if (live != expected.Live || (expected.Offer is { } sequence && Offer(repository, expected.Tag).Sequence != sequence))
-                return new CommitResult.Moved(expected, live);
+            if (live != expected.Live || (expected.HeldSequence is { } sequence && Held(repository, expected.Tag).Sequence != sequence))
+                return new CommitResult.TagMoved(expected, live);
         }
         foreach (var (subject, version) in change.Subjects)
         {
@@ -37,7 +37,7 @@ internal sealed class PendingChanges(Volume volume)
         foreach (var (kind, digest) in change.Needs)
         {
             if (_removed.Contains((repository.State, digest)) || volume.Links.Find(repository, kind, digest) is null)
-                return new CommitResult.Lacking(digest);
+                return new CommitResult.Missing(digest);
         }
         return null;
     }
@@ -60,8 +60,8 @@ internal sealed class PendingChanges(Volume volume)
                 previous.Add(Live(repository, tag));
                 _live[(repository.State, tag)] = operation is Operation.SetLive live ? live.Digest : default;
             }
-            if (operation is Operation.Offer offer) _offers[(repository.State, offer.Tag)] = (sequence, offer.Digest);
-            if (operation is Operation.Withdraw withdrawn) _offers[(repository.State, withdrawn.Tag)] = default;
+            if (operation is Operation.Hold offer) _held[(repository.State, offer.Tag)] = (sequence, offer.Digest);
+            if (operation is Operation.EndHold withdrawn) _held[(repository.State, withdrawn.Tag)] = default;
             if (operation is Operation.Removal removal) _removed.Add((repository.State, removal.Digest));
             if (Raises(operation) is { IsEmpty: false } subject) _raised.Add((repository.State, subject));
         }
@@ -72,9 +72,9 @@ internal sealed class PendingChanges(Volume volume)
     public static Digest Raises(Operation operation) => operation switch
     {
         Operation.AddReferrer o => o.Subject,
-        Operation.KeepListed o => o.Subject,
+        Operation.StoreListed o => o.Subject,
         Operation.AddEvidence { Counted: false } o => o.Subject,
-        Operation.Offer o => o.Digest,
+        Operation.Hold o => o.Digest,
         // "Unknown" is what the removal of evidence leaves.
         Operation.SetVerdict { Verdict.Revision: 0 } o => o.Digest,
         Operation.RemoveManifest o => o.Digest,
@@ -90,9 +90,9 @@ internal sealed class PendingChanges(Volume volume)
         if (operation is not Operation.RemoveManifest removal) return [operation];
         var bound = repository.State.BoundTo(removal.Digest)
             .Concat(Tags(_live, repository)).Distinct().Where(t => Live(repository, t) == removal.Digest);
-        var offered = repository.Offers().Select(o => o.Tag)
-            .Concat(Tags(_offers, repository)).Distinct().Where(t => Offer(repository, t).Digest == removal.Digest);
-        return [.. bound.Select(t => new Operation.RemoveTag(t)), .. offered.Select(t => new Operation.Withdraw(t)), operation];
+        var offered = repository.HeldPushes().Select(o => o.Tag)
+            .Concat(Tags(_held, repository)).Distinct().Where(t => Held(repository, t).Digest == removal.Digest);
+        return [.. bound.Select(t => new Operation.RemoveTag(t)), .. offered.Select(t => new Operation.EndHold(t)), operation];
     }
 
     /// <summary>A removal gets the time of the link that it removes; what writes a link is noted for those that follow.</summary>
@@ -132,8 +132,8 @@ internal sealed class PendingChanges(Volume volume)
     private Digest Live(StoredRepository repository, TagName tag) =>
         _live.TryGetValue((repository.State, tag), out var later) ? later : repository.Live(tag)?.Live ?? default;
 
-    private (long Sequence, Digest Digest) Offer(StoredRepository repository, TagName tag) =>
-        _offers.TryGetValue((repository.State, tag), out var later) ? later
-        : repository.Live(tag)?.Offer is { } offer ? (offer.Sequence, offer.Digest)
+    private (long Sequence, Digest Digest) Held(StoredRepository repository, TagName tag) =>
+        _held.TryGetValue((repository.State, tag), out var later) ? later
+        : repository.Live(tag)?.Held is { } offer ? (offer.Sequence, offer.Digest)
         : default;
 }

@@ -21,7 +21,7 @@ public sealed class RepositoryState
     private long _additions;
 
     /// <summary>The tags that wait.</summary>
-    internal SmallFolder<TagName, TagOffer> Offers { get; } = new(o => o.Tag, OfferFile.Read, ByName);
+    internal SmallFolder<TagName, HeldPush> HeldPushes { get; } = new(o => o.Tag, HeldPushFile.Read, ByName);
 
     /// <summary>What an upstream is still to get.</summary>
     internal SmallFolder<long, PendingForward> Forwards { get; } = new(f => f.Sequence, ForwardFile.Read);

@@ -3,13 +3,13 @@ namespace Gateway.Storage;
 /// <summary>
 /// How an answer came about: what <c>Cache-Status</c> (RFC 9211) and <c>Warning</c> (distribution-spec, "Warnings") will say.
 /// </summary>
-public sealed record Provenance
+public sealed record CacheHandling
 {
     /// <summary>Served from what is kept here.</summary>
-    public static readonly Provenance Hit = new() { IsHit = true };
+    public static readonly CacheHandling Hit = new() { IsHit = true };
 
     /// <summary>Answered by this gateway itself; nothing was looked up and nobody was asked.</summary>
-    public static readonly Provenance Local = new();
+    public static readonly CacheHandling Local = new();
 
     public bool IsHit { get; init; }
 
@@ -46,16 +46,16 @@ public sealed record Provenance
 }
 
 /// <summary>What a backing answers: there, not there, or not to be known now.</summary>
-public abstract record Result<T>(Provenance Provenance)
+public abstract record Result<T>(CacheHandling Handling)
 {
-    public sealed record Found(T Value, Provenance Provenance) : Result<T>(Provenance);
+    public sealed record Found(T Value, CacheHandling Handling) : Result<T>(Handling);
 
-    public sealed record Absent(Provenance Provenance) : Result<T>(Provenance);
+    public sealed record Absent(CacheHandling Handling) : Result<T>(Handling);
 
     /// <summary>
     /// Cannot be answered now. <paramref name="Why"/> is one line fit for a client; <paramref name="RetryAfter"/> where it is known.
     /// </summary>
-    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Result<T>(Provenance)
+    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, CacheHandling Handling) : Result<T>(Handling)
     {
         /// <summary>The bytes were pushed and have gone bad on the disk: whoever has them should push them again.</summary>
         public bool IsDamaged { get; init; }

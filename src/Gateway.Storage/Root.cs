@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 public enum Lifetime : byte
 {
     /// <summary>What clients pushed: only collection removes it.</summary>
-    Kept = 1,
+    Pushed = 1,
 
     /// <summary>What was fetched: only eviction removes it.</summary>
     Cached = 2,
@@ -74,9 +74,9 @@ public sealed class Root(string folder, Lifetime lifetime)
         $"{Evidence(repository, subject)}/{evidence.AlgorithmName}-{evidence.Hex}";
 
     /// <summary>The tags that wait, a file each.</summary>
-    public string Offers(string repository) => $"{Own(repository)}/offers";
+    public string HeldPushes(string repository) => $"{Own(repository)}/offers";
 
-    public string Offer(string repository, TagName tag) => $"{Offers(repository)}/{tag.Value}";
+    public string HeldPush(string repository, TagName tag) => $"{HeldPushes(repository)}/{tag.Value}";
 
     /// <summary>What an upstream is still to get, a file for each push.</summary>
     public string Forwards(string repository) => $"{Own(repository)}/forwards";

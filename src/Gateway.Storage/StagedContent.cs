@@ -102,7 +102,7 @@ public sealed class StagedContent
     public static HashSet<Digest> Needed(StoredRepository repository, DateTimeOffset now)
     {
         var needed = new HashSet<Digest>();
-        var open = new Stack<Digest>(repository.Offers().Where(o => o.Expires > now).Select(o => o.Digest));
+        var open = new Stack<Digest>(repository.HeldPushes().Where(o => o.Expires > now).Select(o => o.Digest));
         foreach (var digest in repository.Forwards().Where(f => f.IsWaiting).SelectMany(f => f.Manifests)) open.Push(digest);
         foreach (var tag in repository.Tags())
         {

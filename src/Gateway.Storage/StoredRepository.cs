@@ -24,15 +24,15 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
 
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<TagState>>(Live(tag) is { } live
-            ? new Result<TagState>.Found(live, Provenance.Hit)
-            : new Result<TagState>.Absent(Provenance.Local));
+            ? new Result<TagState>.Found(live, CacheHandling.Hit)
+            : new Result<TagState>.Absent(CacheHandling.Local));
 
     /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
     public TagState? Live(TagName tag)
     {
         var live = _state.Live(tag, ReadLive);
-        return _state.Offers.All(Root.Offers(Path)).GetValueOrDefault(tag) is { } offer
-            ? (live ?? new TagState(default, default)) with { Offer = offer }
+        return _state.HeldPushes.All(Root.HeldPushes(Path)).GetValueOrDefault(tag) is { } offer
+            ? (live ?? new TagState(default, default)) with { Held = offer }
             : live;
     }
 
@@ -47,9 +47,9 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<StoredManifest>>(
-            ReadManifest(digest) is { } manifest ? new Result<StoredManifest>.Found(manifest, Provenance.Hit)
+            ReadManifest(digest) is { } manifest ? new Result<StoredManifest>.Found(manifest, CacheHandling.Hit)
             : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
-            : new Result<StoredManifest>.Absent(Provenance.Local));
+            : new Result<StoredManifest>.Absent(CacheHandling.Local));
 
     private bool IsDamaged(Digest manifest) =>
         volume.Damage.Count > 0 && volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
@@ -83,13 +83,13 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
         if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link)
-            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(Provenance.Local));
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
         if (OpenContent(digest, target, link.Size, out var isUnfit) is { } content)
-            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Found(content, Provenance.Hit));
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Found(content, CacheHandling.Hit));
         return isUnfit
             ? SettleAsync(digest, target, link)
-            : ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(Provenance.Local));
+            : ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
     }
 
     /// <summary>
@@ -101,16 +101,16 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
         if (examined.Length is { } length)
         {
             volume.Links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
-            if (OpenContent(digest, target, length, out _) is { } content) return new Result<IContent>.Found(content, Provenance.Hit);
+            if (OpenContent(digest, target, length, out _) is { } content) return new Result<IContent>.Found(content, CacheHandling.Hit);
         }
         return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
             ? Damaged<IContent>(digest)
-            : new Result<IContent>.Absent(Provenance.Local);
+            : new Result<IContent>.Absent(CacheHandling.Local);
     }
 
     private Result<T>.Unavailable Damaged<T>(Digest digest) =>
         new(null, $"{digest} of {Path} is damaged on the disk of this gateway; push it again, or ask the operator to restore it",
-            Provenance.Local) { IsDamaged = true };
+            CacheHandling.Local) { IsDamaged = true };
 
     /// <summary>
     /// Opens what is here of a blob, under whatever name: only for who knows otherwise that the repository has it, where a full volume
@@ -126,8 +126,8 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
         return new FileContent(file, digest);
     }
 
-    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(new Kept(volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
+    public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(new Prefetched(volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
 
     public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
     {
@@ -149,12 +149,12 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
         ValueTask.FromResult(volume.Links.Find(this, kind, digest));
 
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
-        new Result<IReadOnlyList<Descriptor>>.Found(await Referrers.ListAsync(this, subject), Provenance.Hit);
+        new Result<IReadOnlyList<Descriptor>>.Found(await Referrers.ListAsync(this, subject), CacheHandling.Hit);
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {
         await Referrers.ScanOnceAsync(this);
-        return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), Provenance.Hit);
+        return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), CacheHandling.Hit);
     }
 
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
@@ -177,7 +177,7 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
         return Disk.Find(Root.ManifestLink(Path, digest))?.Written;
     }
 
-    public IReadOnlyList<TagOffer> Offers() => [.. _state.Offers.All(Root.Offers(Path)).Values];
+    public IReadOnlyList<HeldPush> HeldPushes() => [.. _state.HeldPushes.All(Root.HeldPushes(Path)).Values];
 
     /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
     public IEnumerable<PendingForward> Forwards() => _state.Forwards.All(Root.Forwards(Path)).Values;
@@ -192,8 +192,8 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
     {
         var page = await _state.TagsAfterAsync(last, count, TagNames, cancellationToken);
         return page.Items.Count > 0 || Exists
-            ? new Result<Page<TagName>>.Found(page, Provenance.Hit)
-            : new Result<Page<TagName>>.Absent(Provenance.Local);
+            ? new Result<Page<TagName>>.Found(page, CacheHandling.Hit)
+            : new Result<Page<TagName>>.Absent(CacheHandling.Local);
     }
 
     /// <summary>Whether the repository has, or has had, a manifest.</summary>

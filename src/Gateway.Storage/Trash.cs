@@ -8,7 +8,7 @@ namespace Gateway.Storage;
 internal sealed class Trash(string folder, TimeProvider clock)
 {
     /// <summary>How long what was removed can be brought back.</summary>
-    private static readonly TimeSpan Kept = TimeSpan.FromHours(24);
+    private static readonly TimeSpan Retention = TimeSpan.FromHours(24);
 
     private const string HourFormat = "yyyyMMddHH";
 
@@ -31,7 +31,7 @@ internal sealed class Trash(string folder, TimeProvider clock)
     /// <summary>Removes what has been here for a day.</summary>
     public void Empty()
     {
-        var oldest = (clock.GetUtcNow() - Kept).ToString(HourFormat, CultureInfo.InvariantCulture);
+        var oldest = (clock.GetUtcNow() - Retention).ToString(HourFormat, CultureInfo.InvariantCulture);
         foreach (var hour in Disk.FoldersIn(folder))
         {
             if (string.CompareOrdinal(Path.GetFileName(hour), oldest) < 0) Directory.Delete(hour, recursive: true);

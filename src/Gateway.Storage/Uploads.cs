@@ -212,7 +212,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         volume.Doubt();
     }
 
-    public void CheckRoom() => volume.CheckRoom(Lifetime.Kept);
+    public void CheckRoom() => volume.CheckRoom(Lifetime.Pushed);
 
     /// <summary>Makes the data of a session durable, and its name.</summary>
     public void Flush(SafeFileHandle data, string id)

@@ -12,7 +12,7 @@ public sealed partial class Volume
     public Damage Damage { get; }
 
     /// <summary>Where some content may lie, what is pushed first.</summary>
-    internal IReadOnlyList<Root> Roots => _roots ??= [KeptRoot, CachedRoot, StagedRoot];
+    internal IReadOnlyList<Root> Roots => _roots ??= [PushedRoot, CachedRoot, StagedRoot];
 
     private Root[]? _roots;
 
@@ -62,7 +62,7 @@ public sealed partial class Volume
     /// <param name="size">As of <see cref="FindContent"/>.</param>
     public Stream? OpenStream(Digest digest, long offset, long size)
     {
-        foreach (var root in (Root[])[StagedRoot, KeptRoot, CachedRoot])
+        foreach (var root in (Root[])[StagedRoot, PushedRoot, CachedRoot])
         {
             if (Has(root, digest, size) is not null && Disk.Open(root.Data(digest), FileOptions.Asynchronous) is { } file)
                 return new FileStream(file, FileAccess.Read, bufferSize: 0, isAsync: true) { Position = offset };

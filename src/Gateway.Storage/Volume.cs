@@ -27,14 +27,14 @@ public sealed partial class Volume : IAsyncDisposable
     {
         (_folders, _lock, _clock, Logger) = (folders, held, clock, logger);
         _drive = new(folders.Path);
-        KeptRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Kept);
+        PushedRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed);
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
         StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
         Files = new(folders.Temporary, folders.Durability);
         Damage = new(this);
         Steady = new(clock, folders, logger);
         Trash = new(folders.Trash, clock);
-        Catalog = new(KeptRoot);
+        Catalog = new(PushedRoot);
         Ledger = new(folders.Decisions);
         Uploads = new(folders.Uploads, this, clock);
         Fetches = new(folders.Fetches, this);
@@ -72,7 +72,7 @@ public sealed partial class Volume : IAsyncDisposable
         _sweep = clock.CreateTimer(_ => Sweep(), null, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
     }
 
-    internal Root KeptRoot { get; }
+    internal Root PushedRoot { get; }
 
     internal Root CachedRoot { get; }
 
@@ -148,7 +148,7 @@ public sealed partial class Volume : IAsyncDisposable
             cancellationToken));
 
     /// <summary>A repository of built-in storage; whether it exists shows in what it answers.</summary>
-    public StoredRepository Kept(RepositoryName name) => new(this, KeptRoot, name.Value);
+    public StoredRepository Pushed(RepositoryName name) => new(this, PushedRoot, name.Value);
 
     /// <summary>What is cached of an upstream's repository, under the upstream's own name for it.</summary>
     /// <param name="folder">The upstream's (<see cref="Origins.FolderOf"/>).</param>
@@ -162,12 +162,12 @@ public sealed partial class Volume : IAsyncDisposable
     /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
     private StoredRepository Named(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
         ? new(this, StagedRoot, fullName[StoredRepository.StagedMark.Length..])
-        : new(this, KeptRoot, fullName);
+        : new(this, PushedRoot, fullName);
 
     /// <summary>
     /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
     /// </summary>
-    public Page<RepositoryName> KeptAfter(string? last, int count) => Catalog.After(last, count);
+    public Page<RepositoryName> PushedAfter(string? last, int count) => Catalog.After(last, count);
 
     /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
     public void EndSegments(IReadOnlyList<string> segments, long sequence)

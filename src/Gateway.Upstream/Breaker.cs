@@ -70,7 +70,7 @@ internal sealed class Breaker(TimeProvider clock)
         }
     }
 
-    /// <summary>The asker left before it could answer.</summary>
+    /// <summary>The caller left before it could answer.</summary>
     public void Abandoned()
     {
         lock (_lock) _trying = false;

@@ -15,7 +15,7 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     // Chosen: some 100 KiB. Passthrough upstreams see one password for each client.
-    private const int MostKept = 1024;
+    private const int MaxEntries = 1024;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(Uri Endpoint, string CredentialId), (Task<bool> Refuses, DateTimeOffset Asked)> _answers = [];
@@ -30,7 +30,7 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
             var (key, now) = ((endpoint, credential.Id), clock.GetUtcNow());
             if (!_answers.TryGetValue(key, out var known) || now - known.Asked >= Lifetime)
             {
-                if (_answers.Count >= MostKept) _answers.Clear();
+                if (_answers.Count >= MaxEntries) _answers.Clear();
                 _answers[key] = known = (Task.Run(() => AskAsync(endpoint, credential), CancellationToken.None), now);
             }
             return known.Refuses.WaitAsync(cancellationToken);

@@ -231,7 +231,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         if (!_current.Options.Upstreams.TryGetValue(upstream, out var options)) return null;
         if (_current.Router.Of(options, name)?.Repository is not { } repository) return null;
-        var answer = await repository.GetManifestAsync(new Asker("prefetch", AccessActions.Pull), reference, cancellationToken);
+        var answer = await repository.GetManifestAsync(new Caller("prefetch", AccessActions.Pull), reference, cancellationToken);
         return answer is Answer<StoredManifest>.Found found ? found.Value : null;
     }
 

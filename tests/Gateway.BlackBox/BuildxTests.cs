@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// What <c>docker buildx build --push</c> sends: images by digest, their provenance by digest, and an index of them all by its tag.
+/// What <c>docker buildx build --push</c> sends: images by digest, their handling by digest, and an index of them all by its tag.
 /// </summary>
 public sealed class BuildxTests : HoldScenario
 {
@@ -62,13 +62,13 @@ public sealed class BuildxTests : HoldScenario
         page.Explains("unauthorized: log in to this registry first", await BuildAsync("two"));
     }
 
-    private async Task<string> BuildAndPushAsync(string text, string provenance = "--provenance=mode=max")
+    private async Task<string> BuildAndPushAsync(string text, string handling = "--provenance=mode=max")
     {
-        (await BuildAsync(text, provenance)).Succeeded();
+        (await BuildAsync(text, handling)).Succeeded();
         return JsonNode.Parse(await File.ReadAllTextAsync(Pusher.Folder["metadata.json"]))!["containerimage.digest"]!.GetValue<string>();
     }
 
-    private async Task<Output> BuildAsync(string text, string provenance = "--provenance=mode=max")
+    private async Task<Output> BuildAsync(string text, string handling = "--provenance=mode=max")
     {
         var docker = await DockerAsync(containerdStore: true);
         Pusher.Folder.Write("context/Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY hello /hello\nCOPY $TARGETARCH /arch\n");
@@ -76,7 +76,7 @@ public sealed class BuildxTests : HoldScenario
         Pusher.Folder.Write("context/amd64", "amd64 program");
         Pusher.Folder.Write("context/arm64", "arm64 program");
         return await docker.BuildAsync(
-            "--platform", "linux/amd64,linux/arm64", provenance, "--push", "--tag", At("held/app:v1"),
+            "--platform", "linux/amd64,linux/arm64", handling, "--push", "--tag", At("held/app:v1"),
             "--metadata-file", Pusher.Folder["metadata.json"], Pusher.Folder["context"]);
     }
 

@@ -12,9 +12,9 @@ public sealed class CatalogTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private Task<Digest> PushAsync(string name) => VolumeRig.PushAsync(_rig.Volume.Kept(RepositoryName.Parse(name)), "v1", name);
+    private Task<Digest> PushAsync(string name) => VolumeRig.PushAsync(_rig.Volume.Pushed(RepositoryName.Parse(name)), "v1", name);
 
-    private string[] After(string? last, int count) => [.. _rig.Volume.KeptAfter(last, count).Items.Select(static n => n.Value)];
+    private string[] After(string? last, int count) => [.. _rig.Volume.PushedAfter(last, count).Items.Select(static n => n.Value)];
 
     [Fact]
     public async Task First_page_after_a_start_looks_at_no_repository_behind_it()
@@ -64,7 +64,7 @@ public sealed class CatalogTests : IAsyncLifetime
         await PushAsync("stays");
         await _rig.RestartAsync();
         await PushAsync("comes");
-        await _rig.Volume.Kept(RepositoryName.Parse("gone")).CommitAsync(new([new Operation.RemoveManifest(gone)]), default);
+        await _rig.Volume.Pushed(RepositoryName.Parse("gone")).CommitAsync(new([new Operation.RemoveManifest(gone)]), default);
         await _rig.Volume.Catalog.ReadAsync();
         Assert.Equal(["comes", "stays"], After(null, 10));
     }

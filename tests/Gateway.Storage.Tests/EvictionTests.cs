@@ -103,7 +103,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     public async Task What_a_client_pushed_too_is_another_file_and_stays()
     {
         var bytes = RandomNumberGenerator.GetBytes(Size);
-        var kept = _rig.Volume.Kept(VolumeRig.Name);
+        var kept = _rig.Volume.Pushed(VolumeRig.Name);
         var blob = await VolumeRig.PushBlobAsync(kept, bytes);
         await FetchAsync(bytes);
         ShrinkTo(0);
@@ -116,7 +116,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     public async Task What_is_mounted_from_the_cache_counts_no_more_and_outlives_it_also_after_a_restart()
     {
         var digest = await FetchAsync();
-        var kept = _rig.Volume.Kept(VolumeRig.Name);
+        var kept = _rig.Volume.Pushed(VolumeRig.Name);
         await kept.CommitAsync(new([new Operation.LinkBlob(digest, Size)]), default);
         // Its link in the cached repository stays.
         Assert.Equal((0, Folders + DiskCost.Link), (Eviction.Count, Eviction.Bytes));
@@ -124,13 +124,13 @@ public sealed partial class EvictionTests : IAsyncLifetime
         Assert.Equal((0, Folders + DiskCost.Link), (Eviction.Count, Eviction.Bytes));
         ShrinkTo(0);
         Directory.Delete(_rig.Volume.CachedRoot.Blobs, recursive: true);
-        Assert.NotEqual("absent", await VolumeRig.ReadAsync(_rig.Volume.Kept(VolumeRig.Name), digest));
+        Assert.NotEqual("absent", await VolumeRig.ReadAsync(_rig.Volume.Pushed(VolumeRig.Name), digest));
     }
 
     [Fact]
     public async Task What_was_evicted_just_now_cannot_be_mounted()
     {
-        var kept = _rig.Volume.Kept(VolumeRig.Name);
+        var kept = _rig.Volume.Pushed(VolumeRig.Name);
         var gone = Digest.Of("evicted just now"u8);
         await Assert.ThrowsAsync<FileNotFoundException>(
             async () => await kept.CommitAsync(new([new Operation.LinkBlob(gone, 16)]), default));

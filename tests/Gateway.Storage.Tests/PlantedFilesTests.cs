@@ -24,7 +24,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
         Directory.Delete(_outside, recursive: true);
     }
 
-    private StoredRepository Repository => _rig.Volume.Kept(VolumeRig.Name);
+    private StoredRepository Repository => _rig.Volume.Pushed(VolumeRig.Name);
 
     [Fact]
     public async Task Named_pipe_in_place_of_a_file_is_unreadable_and_blocks_nothing_else()
@@ -114,9 +114,9 @@ public sealed class PlantedFilesTests : IAsyncLifetime
         Directory.CreateSymbolicLink($"{_outside}/team/self", $"{_outside}/team");
         await _rig.RestartAsync();
 
-        Assert.Equal(["team/app"], _rig.Volume.KeptAfter(null, 100).Items.Select(static n => n.Value));
+        Assert.Equal(["team/app"], _rig.Volume.PushedAfter(null, 100).Items.Select(static n => n.Value));
         await _rig.Volume.Catalog.ReadAsync();
-        Assert.Equal(["team/app"], _rig.Volume.KeptAfter(null, 100).Items.Select(static n => n.Value));
+        Assert.Equal(["team/app"], _rig.Volume.PushedAfter(null, 100).Items.Select(static n => n.Value));
     }
 
     [Fact]

@@ -14,19 +14,19 @@ public sealed class RemovalReplayTests
     {
         await using var rig = await VolumeRig.OpenAsync();
         var ahead = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1);
-        var root = rig.Volume.KeptRoot;
+        var root = rig.Volume.PushedRoot;
         var (name, blob) = (VolumeRig.Name.Value, Digest.Of("one"u8));
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         // Whether the push is replayed, or was flushed before the power cut.
         if (isFlushed) await rig.RestartAsync();
         string[] links = [root.ManifestLink(name, digest), root.BlobLink(name, blob)];
         foreach (var link in links) File.SetLastWriteTimeUtc(link, ahead);
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         await repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
         await repository.CommitAsync(new([new Operation.RemoveBlob(blob)]), default);
         await rig.KillAsync(path =>
         {
-            var there = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept);
+            var there = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Pushed);
             string[] copies = [there.ManifestLink(name, digest), there.BlobLink(name, blob), there.TagLink(name, TagName.Parse("v1"))];
             foreach (var (link, target) in copies.Zip([digest, blob, digest]))
             {
@@ -35,7 +35,7 @@ public sealed class RemovalReplayTests
                 File.SetLastWriteTimeUtc(link, ahead);
             }
         });
-        repository = rig.Volume.Kept(VolumeRig.Name);
+        repository = rig.Volume.Pushed(VolumeRig.Name);
         Assert.True((await VolumeRig.LiveAsync(repository, "v1")).IsEmpty);
         Assert.IsType<Result<StoredManifest>.Absent>(await repository.ReadManifestAsync(digest, default));
         Assert.Equal("absent", await VolumeRig.ReadAsync(repository, blob));
@@ -45,7 +45,7 @@ public sealed class RemovalReplayTests
     public async Task Push_and_delete_of_one_batch_hold_after_a_power_cut_in_any_state()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var blob = Digest.Of("one"u8);
         var digests = new List<Digest>();
         // Several at once, so that the committer takes some together.
@@ -60,7 +60,7 @@ public sealed class RemovalReplayTests
                 repository.CommitAsync(new([new Operation.RemoveBlob(blob)]), default).AsTask());
         }
         await rig.KillAsync(path => Directory.Delete(Path.Combine(path, "docker"), recursive: true));
-        repository = rig.Volume.Kept(VolumeRig.Name);
+        repository = rig.Volume.Pushed(VolumeRig.Name);
         foreach (var digest in digests)
             Assert.IsType<Result<StoredManifest>.Absent>(await repository.ReadManifestAsync(digest, default));
         Assert.Equal("absent", await VolumeRig.ReadAsync(repository, blob));

@@ -58,7 +58,7 @@ public sealed class ReplayOrderTests
     public async Task Changes_of_one_batch_are_replayed_in_their_order()
     {
         await using var rig = await VolumeRig.OpenAsync(new StepClock());
-        await VolumeRig.PushBlobAsync(rig.Volume.Kept(VolumeRig.Name), Config);
+        await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), Config);
         var runs = Enumerable.Range(0, 1 << Steps).Select(order => new Run(order, Steps)).ToArray();
         var commits = runs.SelectMany(run => Enumerable.Range(0, Steps).Select(step => run.StepAsync(rig.Volume, step).AsTask())).ToArray();
         await Task.WhenAll(commits);
@@ -68,7 +68,7 @@ public sealed class ReplayOrderTests
 
     private static async Task<Run[]> RunAsync(VolumeRig rig, StepClock clock, int secondsPerStep, bool isCheckpointed)
     {
-        await VolumeRig.PushBlobAsync(rig.Volume.Kept(VolumeRig.Name), Config);
+        await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), Config);
         var first = isCheckpointed ? 1 : 0;
         var runs = (
             from order in Enumerable.Range(0, 1 << Steps)
@@ -95,13 +95,13 @@ public sealed class ReplayOrderTests
         Assert.Null(rig.Volume.ReadOnlyBecause);
         foreach (var run in runs)
         {
-            var repository = rig.Volume.Kept(run.Name);
+            var repository = rig.Volume.Pushed(run.Name);
             var seen = string.Join(
                 ' ',
                 await repository.ReadManifestAsync(Image, default) is Result<StoredManifest>.Found,
                 !(await VolumeRig.LiveAsync(repository, "v1")).IsEmpty,
                 await VolumeRig.ReadAsync(repository, Blob) != "absent",
-                repository.Offers().Any(),
+                repository.HeldPushes().Any(),
                 EvidenceNotes.List(repository, Subject).Contains(Image));
             var expected = string.Join(' ', Enumerable.Repeat(run.IsPush(Steps - 1), 5));
             if (seen != expected)
@@ -137,14 +137,14 @@ public sealed class ReplayOrderTests
 
         public string PathIn(string volume) => Path.Combine(volume, "docker/registry/v2/repositories", Name.Value);
 
-        public ValueTask<CommitResult> StepAsync(Volume volume, int step) => volume.Kept(Name).CommitAsync(
+        public ValueTask<CommitResult> StepAsync(Volume volume, int step) => volume.Pushed(Name).CommitAsync(
             new(IsPush(step)
                 ?
                 [
                     new Operation.LinkBlob(Blob, Config.Length),
                     new Operation.StoreManifest(Image, Manifest),
                     new Operation.SetLive(V1, Image),
-                    new Operation.Offer(Waiting, Image, "tester", Start.AddDays(1), "a signature"),
+                    new Operation.Hold(Waiting, Image, "tester", Start.AddDays(1), "a signature"),
                     new Operation.AddEvidence(Subject, Image),
                 ]
                 : [new Operation.RemoveManifest(Image), new Operation.RemoveBlob(Blob)]),

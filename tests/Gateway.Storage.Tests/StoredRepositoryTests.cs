@@ -6,7 +6,7 @@ namespace Gateway.Storage.Tests;
 
 public sealed class KeptRepositoryTests : BackingSuite
 {
-    private protected override StoredRepository Repository(Volume volume) => volume.Kept(VolumeRig.Name);
+    private protected override StoredRepository Repository(Volume volume) => volume.Pushed(VolumeRig.Name);
 }
 
 public sealed class CachedRepositoryTests : BackingSuite
@@ -76,7 +76,7 @@ public abstract class BackingSuite : IAsyncLifetime
         {
             Expectations = [new(TagName.Parse("v1"), two)],
         };
-        var moved = Assert.IsType<CommitResult.Moved>(await _repository.CommitAsync(change, default));
+        var moved = Assert.IsType<CommitResult.TagMoved>(await _repository.CommitAsync(change, default));
         Assert.Equal(one, moved.Now);
         Assert.Equal(one, await VolumeRig.LiveAsync(_repository, "v1"));
         Assert.True((await VolumeRig.LiveAsync(_repository, "v3")).IsEmpty);
@@ -106,7 +106,7 @@ public abstract class BackingSuite : IAsyncLifetime
         };
         var both = await Task.WhenAll(
             CommitAsync(new Operation.RemoveBlob(blob)).AsTask(), _repository.CommitAsync(push, default).AsTask());
-        Assert.Equal(blob, Assert.IsType<CommitResult.Lacking>(both[1]).Digest);
+        Assert.Equal(blob, Assert.IsType<CommitResult.Missing>(both[1]).Digest);
         Assert.True((await VolumeRig.LiveAsync(_repository, "v1")).IsEmpty);
         await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());
         Assert.IsType<CommitResult.Committed>(await _repository.CommitAsync(push, default));

@@ -8,7 +8,7 @@ public sealed class UploadTests : IAsyncLifetime
 {
     private VolumeRig _rig = null!;
 
-    private StoredRepository Repository => _rig.Volume.Kept(VolumeRig.Name);
+    private StoredRepository Repository => _rig.Volume.Pushed(VolumeRig.Name);
 
     public async ValueTask InitializeAsync() => _rig = await VolumeRig.OpenAsync();
 
@@ -40,7 +40,7 @@ public sealed class UploadTests : IAsyncLifetime
     public async Task A_session_belongs_to_its_repository()
     {
         var id = await OpenAsync([1]);
-        Assert.Null(await _rig.Volume.Kept(RepositoryName.Parse("other")).FindUploadAsync(id, default));
+        Assert.Null(await _rig.Volume.Pushed(RepositoryName.Parse("other")).FindUploadAsync(id, default));
         await using var found = await Repository.FindUploadAsync(id, default);
         Assert.NotNull(found);
     }

@@ -9,9 +9,9 @@ public sealed class VolumeTests
     public async Task What_was_acknowledged_is_there_after_a_clean_stop_and_the_journal_is_empty()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.RestartAsync();
-        Assert.Equal(digest, await VolumeRig.LiveAsync(rig.Volume.Kept(VolumeRig.Name), "v1"));
+        Assert.Equal(digest, await VolumeRig.LiveAsync(rig.Volume.Pushed(VolumeRig.Name), "v1"));
         await rig.Volume.DisposeAsync();
         Assert.Empty(Journal.Segments(Path.Combine(rig.Path, "gateway/journal")));
         await rig.StartAsync();
@@ -21,9 +21,9 @@ public sealed class VolumeTests
     public async Task What_was_acknowledged_is_there_after_a_kill()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.KillAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         Assert.Equal(digest, await VolumeRig.LiveAsync(repository, "v1"));
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, Digest.Of("one"u8)));
     }
@@ -32,7 +32,7 @@ public sealed class VolumeTests
     public async Task A_power_cut_that_loses_every_unflushed_file_loses_nothing_acknowledged()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         var blob = Digest.Of("one"u8);
         await rig.KillAsync(path =>
         {
@@ -40,11 +40,11 @@ public sealed class VolumeTests
             var uploads = Journal.Read(Path.Combine(path, "gateway/journal"))
                 .SelectMany(r => r.Operations).OfType<Operation.LinkBlob>().Select(o => o.Upload);
             var upload = uploads.First(u => u is not null)!;
-            var root = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept);
+            var root = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Pushed);
             File.Move(root.Data(blob), Path.Combine(path, "gateway/uploads", upload + ".data"));
             Directory.Delete(Path.Combine(path, "docker"), recursive: true);
         });
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         Assert.Equal(digest, await VolumeRig.LiveAsync(repository, "v1"));
         Assert.IsType<Result<StoredManifest>.Found>(await repository.ReadManifestAsync(digest, default));
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, blob));
@@ -54,38 +54,38 @@ public sealed class VolumeTests
     public async Task A_replay_does_not_overrule_a_tag_that_another_program_has_moved_since()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var other = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "other", "other");
-        await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var other = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "other", "other");
+        await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.KillAsync(path =>
             File.WriteAllText(
-                new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).TagLink(VolumeRig.Name.Value, TagName.Parse("v1")),
+                new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Pushed).TagLink(VolumeRig.Name.Value, TagName.Parse("v1")),
                 other.ToString()));
-        Assert.Equal(other, await VolumeRig.LiveAsync(rig.Volume.Kept(VolumeRig.Name), "v1"));
+        Assert.Equal(other, await VolumeRig.LiveAsync(rig.Volume.Pushed(VolumeRig.Name), "v1"));
     }
 
     [Fact]
     public async Task A_replay_does_not_remove_what_another_program_has_pushed_again_since()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var digest = await VolumeRig.PushAsync(repository, "v1", "one");
         await repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
         await rig.KillAsync(path =>
         {
-            var link = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).ManifestLink(VolumeRig.Name.Value, digest);
+            var link = new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Pushed).ManifestLink(VolumeRig.Name.Value, digest);
             Directory.CreateDirectory(Path.GetDirectoryName(link)!);
             File.WriteAllText(link, digest.ToString());
             File.SetLastWriteTimeUtc(link, DateTime.UtcNow.AddMinutes(1));
         });
-        Assert.IsType<Result<StoredManifest>.Found>(await rig.Volume.Kept(VolumeRig.Name).ReadManifestAsync(digest, default));
+        Assert.IsType<Result<StoredManifest>.Found>(await rig.Volume.Pushed(VolumeRig.Name).ReadManifestAsync(digest, default));
     }
 
     [Fact]
     public async Task A_damaged_journal_is_kept_and_refuses_pushes_while_pulls_go_on()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var one = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
-        await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v2", "two");
+        var one = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
+        await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v2", "two");
         await rig.KillAsync(path =>
         {
             var segment = Journal.Segments(Path.Combine(path, "gateway/journal"))[0];
@@ -94,8 +94,8 @@ public sealed class VolumeTests
             File.WriteAllBytes(segment, bytes);
         });
         Assert.Contains("damaged", rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
-        Assert.Equal(one, await VolumeRig.LiveAsync(rig.Volume.Kept(VolumeRig.Name), "v1"));
-        await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v3", "three"));
+        Assert.Equal(one, await VolumeRig.LiveAsync(rig.Volume.Pushed(VolumeRig.Name), "v1"));
+        await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v3", "three"));
         await rig.RestartAsync();
         Assert.Contains("damaged", rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
     }
@@ -104,9 +104,9 @@ public sealed class VolumeTests
     public async Task A_blob_that_went_bad_on_the_disk_is_mended_by_pushing_it_again()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var blob = await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
-        await File.WriteAllTextAsync(rig.Volume.KeptRoot.Data(blob), "bad");
+        await File.WriteAllTextAsync(rig.Volume.PushedRoot.Data(blob), "bad");
         await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, blob));
     }
@@ -115,22 +115,22 @@ public sealed class VolumeTests
     public async Task The_index_may_be_lost_without_loss()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.KillAsync(path => Directory.Delete(Path.Combine(path, "gateway/index"), recursive: true));
-        Assert.IsType<Result<StoredManifest>.Found>(await rig.Volume.Kept(VolumeRig.Name).ReadManifestAsync(digest, default));
+        Assert.IsType<Result<StoredManifest>.Found>(await rig.Volume.Pushed(VolumeRig.Name).ReadManifestAsync(digest, default));
     }
 
     [Fact]
     public async Task A_link_that_was_deleted_while_the_index_still_names_it_is_not_served()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var blob = await VolumeRig.PushBlobAsync(rig.Volume.Kept(VolumeRig.Name), "one"u8.ToArray());
+        var blob = await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), "one"u8.ToArray());
         await rig.RestartAsync();
         await rig.Volume.DisposeAsync();
-        var root = new Root(Path.Combine(rig.Path, "docker/registry/v2"), Lifetime.Kept);
+        var root = new Root(Path.Combine(rig.Path, "docker/registry/v2"), Lifetime.Pushed);
         Directory.Delete(Path.GetDirectoryName(root.BlobLink(VolumeRig.Name.Value, blob))!, recursive: true);
         await rig.StartAsync();
-        Assert.Equal("absent", await VolumeRig.ReadAsync(rig.Volume.Kept(VolumeRig.Name), blob));
+        Assert.Equal("absent", await VolumeRig.ReadAsync(rig.Volume.Pushed(VolumeRig.Name), blob));
     }
 
     [Fact]
@@ -150,10 +150,10 @@ public sealed class VolumeTests
     public async Task A_sha512_alias_of_docker_registry_is_served_under_the_digest_asked_for()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
         var alias = Digest.Of("one"u8, DigestAlgorithm.Sha512);
-        rig.Volume.Files.WriteLink(rig.Volume.KeptRoot.BlobLink(VolumeRig.Name.Value, alias), Digest.Of("one"u8));
+        rig.Volume.Files.WriteLink(rig.Volume.PushedRoot.BlobLink(VolumeRig.Name.Value, alias), Digest.Of("one"u8));
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, alias));
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, alias));
     }
@@ -162,8 +162,8 @@ public sealed class VolumeTests
     public async Task Content_that_another_repository_has_is_absent_here()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var blob = await VolumeRig.PushBlobAsync(rig.Volume.Kept(VolumeRig.Name), "secret"u8.ToArray());
-        Assert.Equal("absent", await VolumeRig.ReadAsync(rig.Volume.Kept(RepositoryName.Parse("other")), blob));
+        var blob = await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), "secret"u8.ToArray());
+        Assert.Equal("absent", await VolumeRig.ReadAsync(rig.Volume.Pushed(RepositoryName.Parse("other")), blob));
     }
 
     [Fact]
@@ -171,26 +171,26 @@ public sealed class VolumeTests
     {
         await using var rig = await VolumeRig.OpenAsync();
         foreach (var name in new[] { "a/b", "a-b", "c" })
-            await VolumeRig.PushAsync(rig.Volume.Kept(RepositoryName.Parse(name)), "v1", name);
+            await VolumeRig.PushAsync(rig.Volume.Pushed(RepositoryName.Parse(name)), "v1", name);
         await rig.RestartAsync();
-        Assert.Equal(["a-b", "a/b", "c"], rig.Volume.KeptAfter(null, 10).Items.Select(n => n.Value));
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(RepositoryName.Parse("b")), "v1", "b");
-        Assert.Equal(["b"], rig.Volume.KeptAfter("a/b", 1).Items.Select(n => n.Value));
-        await rig.Volume.Kept(RepositoryName.Parse("b")).CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
-        Assert.Equal(["c"], rig.Volume.KeptAfter("a/b", 10).Items.Select(n => n.Value));
+        Assert.Equal(["a-b", "a/b", "c"], rig.Volume.PushedAfter(null, 10).Items.Select(n => n.Value));
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(RepositoryName.Parse("b")), "v1", "b");
+        Assert.Equal(["b"], rig.Volume.PushedAfter("a/b", 1).Items.Select(n => n.Value));
+        await rig.Volume.Pushed(RepositoryName.Parse("b")).CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
+        Assert.Equal(["c"], rig.Volume.PushedAfter("a/b", 10).Items.Select(n => n.Value));
     }
 
     [Fact]
     public async Task Subjects_of_manifests_that_another_program_pushed_are_found()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var subject = await VolumeRig.PushAsync(repository, "v1", "one");
         var referrer = await VolumeRig.PushAsync(repository, "sig", "sig", new(MediaTypes.OciManifest, subject, 1));
         await rig.Volume.DisposeAsync();
-        Directory.Delete(rig.Volume.KeptRoot.Own(VolumeRig.Name.Value), recursive: true);
+        Directory.Delete(rig.Volume.PushedRoot.Own(VolumeRig.Name.Value), recursive: true);
         await rig.StartAsync();
-        var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Volume.Kept(VolumeRig.Name).ReferrersAsync(
+        var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Volume.Pushed(VolumeRig.Name).ReferrersAsync(
             subject, default));
         Assert.Equal([referrer], found.Value.Select(d => d.Digest));
     }
@@ -199,12 +199,12 @@ public sealed class VolumeTests
     public async Task A_delete_that_was_acknowledged_holds_after_a_kill()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var digest = await VolumeRig.PushAsync(repository, "v1", "one");
         await repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
         await repository.CommitAsync(new([new Operation.RemoveBlob(Digest.Of("one"u8))]), default);
         await rig.KillAsync();
-        repository = rig.Volume.Kept(VolumeRig.Name);
+        repository = rig.Volume.Pushed(VolumeRig.Name);
         Assert.IsType<Result<StoredManifest>.Absent>(await repository.ReadManifestAsync(digest, default));
         Assert.Equal("absent", await VolumeRig.ReadAsync(repository, Digest.Of("one"u8)));
         Assert.True((await VolumeRig.LiveAsync(repository, "v1")).IsEmpty);
@@ -214,7 +214,7 @@ public sealed class VolumeTests
     public async Task A_referrer_with_annotations_of_megabytes_is_no_damage_to_the_journal()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var subject = Digest.Of("subject"u8);
         var config = await VolumeRig.PushBlobAsync(repository, "config"u8.ToArray());
         var text = System.Text.Encoding.UTF8.GetString(VolumeRig.ManifestOf(config, 6, new(MediaTypes.OciManifest, subject, 7)));
@@ -226,9 +226,9 @@ public sealed class VolumeTests
         var later = await VolumeRig.PushAsync(repository, "v1", "later");
         await rig.KillAsync(
             path => Directory.Delete(
-                new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Kept).Own(VolumeRig.Name.Value), recursive: true));
+                new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Pushed).Own(VolumeRig.Name.Value), recursive: true));
         Assert.Null(rig.Volume.ReadOnlyBecause);
-        repository = rig.Volume.Kept(VolumeRig.Name);
+        repository = rig.Volume.Pushed(VolumeRig.Name);
         Assert.Equal(later, await VolumeRig.LiveAsync(repository, "v1"));
         var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await repository.ReferrersAsync(subject, default));
         Assert.Equal(2 << 20, Assert.Single(found.Value).Annotations["a"].Length);
@@ -238,10 +238,10 @@ public sealed class VolumeTests
     public async Task A_manifest_that_was_damaged_on_the_disk_is_told_apart_from_one_that_is_not_there_and_never_served()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var digest = await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.RestartAsync();
-        await File.WriteAllBytesAsync(rig.Volume.KeptRoot.Data(digest), VolumeRig.ManifestOf(Digest.Of("two"u8), 3));
-        var answer = await rig.Volume.Kept(VolumeRig.Name).ReadManifestAsync(digest, default);
+        await File.WriteAllBytesAsync(rig.Volume.PushedRoot.Data(digest), VolumeRig.ManifestOf(Digest.Of("two"u8), 3));
+        var answer = await rig.Volume.Pushed(VolumeRig.Name).ReadManifestAsync(digest, default);
         Assert.True(Assert.IsType<Result<StoredManifest>.Unavailable>(answer).IsDamaged);
     }
 
@@ -249,7 +249,7 @@ public sealed class VolumeTests
     public async Task A_blob_whose_upload_went_away_before_it_was_linked_is_not_linked()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var repository = rig.Volume.Kept(VolumeRig.Name);
+        var repository = rig.Volume.Pushed(VolumeRig.Name);
         var digest = Digest.Of("cancelled"u8);
         await repository.CommitAsync(new([new Operation.LinkBlob(digest, 9, new string('0', 32))]), default);
         Assert.Null(await repository.ReadLinkAsync(digest, LinkKind.Blob, default));
@@ -259,7 +259,7 @@ public sealed class VolumeTests
     public async Task A_page_after_the_last_name_that_there_could_be_is_empty()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
-        Assert.Empty(rig.Volume.KeptAfter("\uFFFF", 10).Items);
+        await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
+        Assert.Empty(rig.Volume.PushedAfter("\uFFFF", 10).Items);
     }
 }

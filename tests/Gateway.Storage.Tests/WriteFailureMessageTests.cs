@@ -18,7 +18,7 @@ public sealed class WriteFailureMessageTests
     {
         await using var rig = await VolumeRig.OpenAsync();
         Block(rig.Path, blocked);
-        await AssertNoPathAsync(rig, () => rig.Volume.Kept(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
+        await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
         Unblock(rig.Path, blocked);
     }
 
@@ -28,7 +28,7 @@ public sealed class WriteFailureMessageTests
         await using var rig = await VolumeRig.OpenAsync();
         Block(rig.Path, "gateway/uploads");
         await AssertNoPathAsync(
-            rig, () => rig.Volume.Kept(VolumeRig.Name).OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default).AsTask());
+            rig, () => rig.Volume.Pushed(VolumeRig.Name).OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default).AsTask());
         Unblock(rig.Path, "gateway/uploads");
     }
 
@@ -36,10 +36,10 @@ public sealed class WriteFailureMessageTests
     public async Task Failed_replay_names_the_path_to_the_operator_only()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        await VolumeRig.PushAsync(rig.Volume.Kept(VolumeRig.Name), "v1", "one");
+        await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.KillAsync(static path => Block(path, "docker/registry/v2/repositories"));
         Assert.Contains(rig.Path, rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
-        await AssertNoPathAsync(rig, () => rig.Volume.Kept(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
+        await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
         Unblock(rig.Path, "docker/registry/v2/repositories");
     }
 
@@ -47,7 +47,7 @@ public sealed class WriteFailureMessageTests
     public async Task Damaged_journal_is_named_to_the_operator_only()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        for (var i = 0; i < 3; i++) await rig.Volume.Kept(VolumeRig.Name).CommitAsync(Tagging, default);
+        for (var i = 0; i < 3; i++) await rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default);
         await rig.KillAsync(static path =>
         {
             var segment = Assert.Single(Journal.Segments(Path.Combine(path, "gateway/journal")));
@@ -56,7 +56,7 @@ public sealed class WriteFailureMessageTests
             File.WriteAllBytes(segment, bytes);
         });
         Assert.Contains(rig.Path, rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
-        await AssertNoPathAsync(rig, () => rig.Volume.Kept(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
+        await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public sealed class WriteFailureMessageTests
         await using var rig = await VolumeRig.OpenAsync();
         await rig.KillAsync(static path => Block(path, "gateway/trash"));
         Assert.Contains(rig.Path, rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
-        await AssertNoPathAsync(rig, () => rig.Volume.Kept(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
+        await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
     }
 
     private static async Task AssertNoPathAsync(VolumeRig rig, Func<Task> write)

@@ -7,7 +7,7 @@ namespace Gateway.Policy;
 /// <param name="Entry">The index's entry; null for the manifest itself.</param>
 /// <param name="Config">What its config says; null where its bytes are not here, or are no config.</param>
 /// <param name="IsHere">Whether the repository holds its manifest.</param>
-internal sealed record OfferedImage(Digest Digest, Descriptor? Entry, ImageConfig? Config, bool IsHere)
+internal sealed record ListedImage(Digest Digest, Descriptor? Entry, ImageConfig? Config, bool IsHere)
 {
     /// <summary>
     /// What it runs on: the config's word, and the entry's only for an image that is not here yet, which is judged again when it is pulled
@@ -27,7 +27,7 @@ internal static class ImagesBelow
     /// <summary>
     /// The image itself, or every image that an index lists, directly or through another index; evidence and other artifacts are none.
     /// </summary>
-    public static IEnumerable<OfferedImage> Of(PolicyInput input, Digest digest, Manifest manifest)
+    public static IEnumerable<ListedImage> Of(PolicyInput input, Digest digest, Manifest manifest)
     {
         var configs = input.Facts.Configs;
         if (!manifest.IsIndex)
@@ -35,7 +35,7 @@ internal static class ImagesBelow
         var known = input.Descendants.DistinctBy(static d => d.Digest).ToDictionary(static d => d.Digest, static d => d.Manifest);
         return from entry in Entries(manifest, known)
                where known.TryGetValue(entry.Digest, out var child) ? input.KindOf(child) == ManifestKind.Image : MayBeImage(entry)
-               select new OfferedImage(
+               select new ListedImage(
                    entry.Digest, entry, configs.GetValueOrDefault(entry.Digest), known.ContainsKey(entry.Digest));
     }
 

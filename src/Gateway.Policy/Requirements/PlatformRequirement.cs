@@ -20,7 +20,7 @@ internal sealed class PlatformRequirement(PlatformOptions options) : IRequiremen
     /// <inheritdoc/>
     public void Check(Hearing hearing)
     {
-        OfferedImage[] images = [.. ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest)];
+        ListedImage[] images = [.. ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest)];
         if (images.Length == 0 && !hearing.Manifest.IsIndex) return;
         var offered = images.Select(static image => image.Platform).OfType<Platform>().ToArray();
         var text = string.Join(", ", offered.Select(Text).Distinct());
@@ -38,7 +38,7 @@ internal sealed class PlatformRequirement(PlatformOptions options) : IRequiremen
         if (!options.OnlyOs.IsEmpty) CheckOs(hearing, images);
     }
 
-    private void CheckOs(Hearing hearing, OfferedImage[] images)
+    private void CheckOs(Hearing hearing, ListedImage[] images)
     {
         var allowed = string.Join(", ", options.OnlyOs);
         foreach (var image in images.Where(image => image.Platform is not { } platform || !options.OnlyOs.Contains(platform.Os)))

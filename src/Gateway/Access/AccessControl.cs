@@ -99,11 +99,11 @@ internal sealed class AccessControl
     /// <summary>What this identity may do in this repository.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
     /// <param name="standing">Whether that still holds when something is changed.</param>
-    public Asker For(Identity identity, RepositoryName canonicalName, IStanding? standing = null) => identity switch
+    public Caller For(Identity identity, RepositoryName canonicalName, IRequestAuthorization? standing = null) => identity switch
     {
         Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)) { Standing = standing },
-        Identity.Anonymous => new(Asker.Anonymous, RightsOf(null, canonicalName.Value)) { Standing = standing },
-        _ => new(Asker.Anonymous, AccessActions.None),
+        Identity.Anonymous => new(Caller.Anonymous, RightsOf(null, canonicalName.Value)) { Standing = standing },
+        _ => new(Caller.Anonymous, AccessActions.None),
     };
 
     /// <summary>
@@ -201,13 +201,13 @@ internal sealed class AccessControl
     {
         foreach (var actor in actors)
         {
-            if (actor == Asker.Anonymous || (who is not null && (IsActor(actor, who) || IsGroupOf(actor, who)))) return true;
+            if (actor == Caller.Anonymous || (who is not null && (IsActor(actor, who) || IsGroupOf(actor, who)))) return true;
         }
         return false;
     }
 
     private static bool IsActor(string actor, Identity.Known who) =>
-        who.Issuer is null ? actor == who.Actor || actor == Asker.Everybody : actor.Contains(':') && Glob.IsMatch(actor, who.Actor);
+        who.Issuer is null ? actor == who.Actor || actor == Caller.Everybody : actor.Contains(':') && Glob.IsMatch(actor, who.Actor);
 
     private bool IsGroupOf(string actor, Identity.Known who)
     {

@@ -36,7 +36,7 @@ internal sealed record HtpasswdLine(int Number, string Account, string Hash, str
                 + "write the line anew with gateway hash-password or htpasswd -B";
         }
         // With @ rules name a group, whose rights an account of that name would have.
-        return account is Asker.Anonymous or Asker.Everybody or ['@', ..] ? "this name is reserved" : null;
+        return account is Caller.Anonymous or Caller.Everybody or ['@', ..] ? "this name is reserved" : null;
     }
 
     // The forms that Apache's htpasswd writes, and crypt(5)'s.

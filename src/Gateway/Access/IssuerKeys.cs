@@ -16,7 +16,7 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
     private static readonly TimeSpan Fresh = TimeSpan.FromHours(1);
 
     /// <summary>While the issuer does not answer, its last keys count for a day.</summary>
-    private static readonly TimeSpan Kept = TimeSpan.FromDays(1);
+    private static readonly TimeSpan Retention = TimeSpan.FromDays(1);
 
     /// <summary>An unknown key id makes us ask, but not more often than this: anybody can make one up.</summary>
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(10);
@@ -70,7 +70,8 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
         return has || (_askedAt != 0 && clock.GetElapsedTime(_askedAt) < Between) ? Usable() : null;
     }
 
-    private IReadOnlyCollection<SecurityKey> Usable() => _known is { } known && clock.GetElapsedTime(known.Since) < Kept ? known.Keys : [];
+    private IReadOnlyCollection<SecurityKey> Usable() =>
+        _known is { } known && clock.GetElapsedTime(known.Since) < Retention ? known.Keys : [];
 
     private SecurityKey[]? ReadFile(string path)
     {

@@ -18,7 +18,7 @@ internal static class AdminCommand
     /// <summary>Runs the verb against the gateway that is asked; a failure is one line on standard error and its exit code.</summary>
     /// <param name="offline">What to do with the store itself where no gateway runs on it; null where that is not possible.</param>
     public static async Task<int> RunAsync(
-        ParseResult parsed, AskedGateway asked, Func<OperatorClient, Task<int>> online,
+        ParseResult parsed, TargetGateway asked, Func<OperatorClient, Task<int>> online,
         Func<GatewayOptions, Volume, Task<int>>? offline = null, int failure = 1)
     {
         try

@@ -12,7 +12,7 @@ internal static class ContentCommands
 {
     public static Command Repositories()
     {
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var pattern = new Argument<string>("PATTERN")
         {
             Description = "A glob over names, such as 'team/*'; ** crosses slashes.", DefaultValueFactory = _ => "**",
@@ -38,7 +38,7 @@ internal static class ContentCommands
 
     public static Command Tags()
     {
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var repository = new Argument<string>("REPOSITORY") { Description = "Its name as clients write it, without the gateway's host." };
         var command = new Command("tags", "Lists the tags of a repository, those that wait for a signature too.")
         {
@@ -56,7 +56,7 @@ internal static class ContentCommands
 
     public static Command Delete()
     {
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var reference = new Argument<string>("REFERENCE")
         {
             Description = "repository:tag removes the tag; repository@digest removes the manifest and every tag bound to it.",

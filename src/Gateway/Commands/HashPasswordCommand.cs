@@ -23,7 +23,7 @@ internal static class HashPasswordCommand
         name.Validators.Add(result =>
         {
             var given = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-            if (given.Length == 0 || given.Contains(':') || given is Asker.Anonymous or Asker.Everybody)
+            if (given.Length == 0 || given.Contains(':') || given is Caller.Anonymous or Caller.Everybody)
                 result.AddError($"NAME: expected a name without a colon, other than anonymous and *, got '{given}'");
         });
         var command = new Command("hash-password", "Reads a password from standard input, prints its line for the htpasswd file.")

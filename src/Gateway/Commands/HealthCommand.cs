@@ -13,7 +13,7 @@ internal static class HealthCommand
 
     public static Command Create()
     {
-        var asked = new AskedGateway();
+        var asked = new TargetGateway();
         var command = new Command("health", "Asks the running gateway whether it is ready; ends with 0 if so, with 1 if not.")
         {
             asked.Config, asked.Server,

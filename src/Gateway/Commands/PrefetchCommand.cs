@@ -10,7 +10,7 @@ internal static class PrefetchCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var references = new Argument<string[]>("REFERENCE")
         {
             Description = "Images, such as nginx:1.27 or ghcr.io/org/app@sha256:….", Arity = ArgumentArity.ZeroOrMore,

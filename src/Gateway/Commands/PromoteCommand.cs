@@ -24,7 +24,7 @@ internal static class PromoteCommand
         };
         server.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && !AskedGateway.IsAddress(result.Tokens[0].Value))
+            if (result.Tokens.Count == 1 && !TargetGateway.IsAddress(result.Tokens[0].Value))
                 result.AddError($"--server: expected an address such as http://127.0.0.1:5000, got '{result.Tokens[0].Value}'");
         });
         var user = new Option<string?>("--user") { Description = "The account; its password is read from GATEWAY_PASSWORD." };

@@ -9,7 +9,7 @@ internal static class PurgeCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var what = new Argument<string>("WHAT")
         {
             Description = "An image by tag or digest, a repository, a digest, an upstream, or a glob such as 'docker.io/library/*'.",

@@ -10,7 +10,7 @@ internal static class StatsCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var top = new Option<int>("--top")
         {
             Description = "Repositories to list, those with most bytes.", DefaultValueFactory = _ => 10, HelpName = "N",

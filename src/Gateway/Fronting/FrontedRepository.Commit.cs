@@ -15,14 +15,14 @@ internal sealed partial class FrontedRepository
         var reader = new PublicationReader(
             staged, d => IsCached(LinkKind.Manifest, d) || IsOnItsWay(d), d => pulled.ReadManifestAsync(d, cancellationToken), change);
         var publication = await reader.ReadAsync();
-        if (publication.IsEmpty) return await KeepAsync(change, cancellationToken);
+        if (publication.IsEmpty) return await StoreAsync(change, cancellationToken);
         if (wakeLater is not null)
         {
             using var place = await forwarder.TakeTurnAsync(cancellationToken);
             return Refuse(change) ?? Counted(change, await PublishLaterAsync(change, publication));
         }
         // Blobs are what takes long, and in whatever order they come: nobody waits behind them.
-        if (await forwarder.SendBlobsAsync(publication, cancellationToken) is { } lacking) return new CommitResult.Lacking(lacking);
+        if (await forwarder.SendBlobsAsync(publication, cancellationToken) is { } lacking) return new CommitResult.Missing(lacking);
         using var turn = await forwarder.TakeTurnAsync(cancellationToken);
         return Refuse(change) ?? Counted(change, await PublishAsync(change, publication));
     }
@@ -40,7 +40,7 @@ internal sealed partial class FrontedRepository
         operation is Operation.RemoveTag or Operation.RemoveManifest or Operation.RemoveBlob;
 
     /// <summary>A change that the upstream does not hear of.</summary>
-    private async ValueTask<CommitResult> KeepAsync(Change change, CancellationToken cancellationToken)
+    private async ValueTask<CommitResult> StoreAsync(Change change, CancellationToken cancellationToken)
     {
         // Who only notes what he found out, on a pull, waits for nobody's push.
         using var turn = change.Operations.All(IsNote) ? null : await forwarder.TakeTurnAsync(cancellationToken);
@@ -109,9 +109,9 @@ internal sealed partial class FrontedRepository
         if (change.IsStillAllowed is { } isAllowed && !isAllowed()) return new CommitResult.Superseded();
         foreach (var expected in change.Expectations)
         {
-            var offer = staged.Live(expected.Tag)?.Offer?.Sequence ?? 0;
-            if (LiveOf(expected.Tag) is var live && (live != expected.Live || (expected.Offer is { } sequence && offer != sequence)))
-                return new CommitResult.Moved(expected, live);
+            var offer = staged.Live(expected.Tag)?.Held?.Sequence ?? 0;
+            if (LiveOf(expected.Tag) is var live && (live != expected.Live || (expected.HeldSequence is { } sequence && offer != sequence)))
+                return new CommitResult.TagMoved(expected, live);
         }
         if (change.Room is { } room && Additions - room.At > room.Spare) return new CommitResult.Outdated(default);
         foreach (var (subject, version) in change.Subjects)
@@ -140,7 +140,7 @@ internal sealed partial class FrontedRepository
                 Operation.AddReferrer o => StaysHere(o.Referrer.Digest),
                 Operation.AddEvidence o => StaysHere(o.Evidence),
                 Operation.LinkBlob o => o.Parent.IsEmpty && arrived.IsEmpty || StaysHere(o.Parent),
-                Operation.Offer or Operation.Withdraw => true,
+                Operation.Hold or Operation.EndHold => true,
                 _ => false,
             };
             if (operation is Operation.LinkBlob blob && isHere)

@@ -29,7 +29,7 @@ internal sealed partial class FrontedRepository
         {
             if (!IsStaged(LinkKind.Blob, blob.Digest) && !IsCached(LinkKind.Blob, blob.Digest)
                 && volume.FindContent(blob.Digest, blob.Size) is null)
-                return new CommitResult.Lacking(blob.Digest);
+                return new CommitResult.Missing(blob.Digest);
         }
         var (here, there) = Split(change, arrived: [], staying: publication.Digests);
         // What was in the cache alone may be evicted before it is sent.

@@ -23,12 +23,12 @@ internal sealed partial class FrontedRepository(
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
     {
         var here = staged.Live(tag);
-        if (here is { Live.IsEmpty: false }) return new Result<TagState>.Found(here, Provenance.Hit);
+        if (here is { Live.IsEmpty: false }) return new Result<TagState>.Found(here, CacheHandling.Hit);
         var there = await pulled.ResolveAsync(tag, cancellationToken);
-        if (here?.Offer is not { } offer) return there;
+        if (here?.Held is not { } offer) return there;
         return there is Result<TagState>.Found found
-            ? found with { Value = found.Value with { Offer = offer } }
-            : new Result<TagState>.Found(here, there.Provenance);
+            ? found with { Value = found.Value with { Held = offer } }
+            : new Result<TagState>.Found(here, there.Handling);
     }
 
     public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
@@ -52,8 +52,8 @@ internal sealed partial class FrontedRepository(
             ? staged.HasBytesAsync(kind, digest, size, cancellationToken)
             : pulled.HasBytesAsync(kind, digest, size, cancellationToken);
 
-    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        IsStaged(LinkKind.Blob, blob.Digest) ? new(new Kept(null, 0)) : pulled.KeepAsync(blob, cancellationToken);
+    public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        IsStaged(LinkKind.Blob, blob.Digest) ? new(new Prefetched(null, 0)) : pulled.PrefetchAsync(blob, cancellationToken);
 
     public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         await staged.ReadLinkAsync(digest, kind, cancellationToken) is { } link
@@ -78,7 +78,7 @@ internal sealed partial class FrontedRepository(
         return there is Result<IReadOnlyList<Digest>>.Found both
             ? both with { Value = [.. here.Union(both.Value)] }
             : new Result<IReadOnlyList<Digest>>.Found(
-                here, there.Provenance with { Incomplete = (there as Result<IReadOnlyList<Digest>>.Unavailable)?.Why });
+                here, there.Handling with { Incomplete = (there as Result<IReadOnlyList<Digest>>.Unavailable)?.Why });
     }
 
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => [.. staged.SubjectsOf(evidence).Union(pulled.SubjectsOf(evidence))];
@@ -104,7 +104,7 @@ internal sealed partial class FrontedRepository(
         var (here, there) => here ?? there,
     };
 
-    public IReadOnlyList<TagOffer> Offers() => staged.Offers();
+    public IReadOnlyList<HeldPush> HeldPushes() => staged.HeldPushes();
 
     public IEnumerable<TagName> TagsOf(Digest digest) => staged.TagsOf(digest).Union(pulled.TagsOf(digest));
 
@@ -120,7 +120,7 @@ internal sealed partial class FrontedRepository(
             return there;
         return there is Result<Page<TagName>>.Found both
             ? both with { Value = Merge(both.Value, here, count) }
-            : new Result<Page<TagName>>.Found(here, there.Provenance);
+            : new Result<Page<TagName>>.Found(here, there.Handling);
     }
 
     // Beyond the end of a page that goes on, only that one knows what comes first.

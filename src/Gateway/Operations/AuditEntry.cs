@@ -56,7 +56,7 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
     public static AuditEntry? LoginOf(RequestRecord record)
     {
         var isRefused = record.Status == 401 || (record.Route == "token" && record.Status >= 400);
-        if (record.Login is null || (!isRefused && record.Actor == Asker.Anonymous)) return null;
+        if (record.Login is null || (!isRefused && record.Actor == Caller.Anonymous)) return null;
         return new(record.Time, "login", isRefused ? "refused" : "done")
         {
             Actor = record.Actor, Remote = record.Remote, RequestId = record.RequestId, How = record.Login,

@@ -30,7 +30,7 @@ internal static class ImagePrefetch
     /// <summary>Images that are pulled side by side. Chosen: with two blobs each, no more connections than two clients open.</summary>
     private const int ImagesAtATime = 3;
 
-    private static readonly Asker Operator = new("operator", AccessActions.Pull);
+    private static readonly Caller Operator = new("operator", AccessActions.Pull);
 
     /// <summary>One outcome for each reference, each when it is known: a large image keeps no small one waiting.</summary>
     public static async IAsyncEnumerable<PrefetchOutcome> RunAsync(
@@ -61,7 +61,7 @@ internal static class ImagePrefetch
         var (bytes, fetched) = (0L, 0L);
         foreach (var some in blobs.DistinctBy(blob => blob.Digest).Chunk(BlobsAtATime))
         {
-            var kept = await Task.WhenAll(some.Select(blob => repository.KeepBlobAsync(blob, cancellationToken).AsTask()));
+            var kept = await Task.WhenAll(some.Select(blob => repository.PrefetchBlobAsync(blob, cancellationToken).AsTask()));
             problem ??= kept.FirstOrDefault(each => each.Problem is not null).Problem;
             fetched += kept.Sum(each => each.FetchedBytes);
             bytes += some.Zip(kept).Where(each => each.Second.Problem is null).Sum(each => each.First.Size);

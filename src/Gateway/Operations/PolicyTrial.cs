@@ -36,10 +36,10 @@ internal sealed class PolicyTrial
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
         var decisions = new Decisions(volume.Ledger);
         _router = new(
-            options, volume, (upstream, name, _) => Kept(upstream, folders[upstream.Key], name),
+            options, volume, (upstream, name, _) => Cached(upstream, folders[upstream.Key], name),
             new Judge(new PolicyEngine(policy), decisions, _clock), decisions, _clock);
 
-        IBacking Kept(UpstreamOptions upstream, string folder, RepositoryName name) => options.FrontOf(upstream.Key) is null
+        IBacking Cached(UpstreamOptions upstream, string folder, RepositoryName name) => options.FrontOf(upstream.Key) is null
             ? volume.Cached(folder, name)
             : FrontedRepository.ToRead(volume, volume.Staged(folder, name), volume.Cached(folder, name));
     }
@@ -107,7 +107,7 @@ internal sealed class PolicyTrial
         for (string? last = null; ;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var page = _volume.KeptAfter(last, NamePage);
+            var page = _volume.PushedAfter(last, NamePage);
             foreach (var name in page.Items)
             {
                 if (_router.Route(name) is { Source: null } routed) yield return routed;
@@ -130,8 +130,8 @@ internal sealed class PolicyTrial
             name.Value, what.ToString(), explained.Digest.ToString(), Name(stage), now,
             Name(verdict.BeforeModes > verdict.Outcome ? verdict.BeforeModes : verdict.Outcome), Name(verdict.Outcome),
             verdict.Revision.ToString("x16", CultureInfo.InvariantCulture),
-            what.IsDigest ? "stored" : explained.Waiting is null ? "live" : "pending",
-            explained.Live.IsEmpty ? null : explained.Live.ToString(), explained.Waiting?.Expires, verdict.Until, null,
+            what.IsDigest ? "stored" : explained.Held is null ? "live" : "pending",
+            explained.Live.IsEmpty ? null : explained.Live.ToString(), explained.Held?.Expires, verdict.Until, null,
             [.. verdict.Rules.Select(Answer)], [.. verdict.Evidence.Select(Answer)], [.. verdict.ExceptionsUsed]);
     }
 
@@ -152,9 +152,9 @@ internal sealed class PolicyTrial
     private static RightsAnswer RightsOf(GatewayOptions options, string actor, RepositoryName name)
     {
         var access = new AccessControl(options.Access, TimeProvider.System, NullLogger<AccessControl>.Instance);
-        Identity identity = actor == Asker.Anonymous ? Identity.Anonymous.Instance : new Identity.Known(actor);
-        var asker = access.For(identity, name);
-        return new(actor, asker.MayPull, asker.MayPush);
+        Identity identity = actor == Caller.Anonymous ? Identity.Anonymous.Instance : new Identity.Known(actor);
+        var caller = access.For(identity, name);
+        return new(actor, caller.MayPull, caller.MayPush);
     }
 
     /// <summary>A stage as the file spells it; null for no stage.</summary>

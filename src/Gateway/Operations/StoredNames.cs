@@ -97,7 +97,7 @@ internal static class StoredNames
             : new(request.Reference, null, Why(answer));
     }
 
-    private static Asker Operator(bool force) => new("operator", force ? AccessActions.All | AccessActions.Admin : AccessActions.All);
+    private static Caller Operator(bool force) => new("operator", force ? AccessActions.All | AccessActions.Admin : AccessActions.All);
 
     private static string Why<T>(Answer<T> answer) => answer switch
     {

@@ -62,13 +62,13 @@ internal static class Welcome
         var pushers = Pushers(options.Access, repository);
         if (pushers.Count == 0) return $"curl -s {host}/v2/_catalog      # no rule of access lets anybody push to {repository}";
         var name = $"{host}/{repository}:latest";
-        var login = pushers.Contains(Asker.Anonymous) ? "" : $"docker login {host} && ";
+        var login = pushers.Contains(Caller.Anonymous) ? "" : $"docker login {host} && ";
         return $"{login}docker tag {Pulled(options, host) ?? "alpine:latest"} {name} && docker push {name}";
     }
 
     /// <summary>The actors of those rules that let somebody push there; without rules everybody may.</summary>
     private static HashSet<string> Pushers(AccessOptions? access, string repository) => access is null
-        ? [Asker.Anonymous]
+        ? [Caller.Anonymous]
         : [.. access.Rules
             .Where(rule => rule.Actions.HasFlag(AccessActions.Push) && rule.Repositories.Any(pattern => Glob.IsMatch(pattern, repository)))
             .SelectMany(rule => rule.Actors)];

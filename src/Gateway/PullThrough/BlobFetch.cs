@@ -219,7 +219,7 @@ internal sealed class BlobFetch
         return new FetchException(FetchFailure.Wrong, what);
     }
 
-    // A failure here costs the next asker a fetch; who reads now has the bytes.
+    // A failure here costs the next caller a fetch; who reads now has the bytes.
     private async Task PublishAsync()
     {
         try
@@ -229,7 +229,7 @@ internal sealed class BlobFetch
         }
         catch (IOException e)
         {
-            Log.NotKept(_table.Logger, e, Digest);
+            Log.NotStored(_table.Logger, e, Digest);
             _file!.Discard();
         }
     }

@@ -36,7 +36,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     }
 
     /// <summary>Fetches a blob that a manifest of the repository names, for nobody yet; one that is being fetched is waited for.</summary>
-    public async ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken)
+    public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken)
     {
         if (table.IsOnDisk(blob.Digest, blob.Size)) return new(null, 0);
         try
@@ -66,9 +66,12 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         if (await FindAsync(digest, vouched.Size, BlobUse.Head, cancellationToken) is { } kept) return kept;
         var size = vouched.Size ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: true, cancellationToken) : null);
-        var provenance =
-            new Provenance { Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status };
-        return new Result<IContent>.Found(new HeadContent(digest, size), provenance);
+        var handling =
+            new CacheHandling
+            {
+                Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status,
+            };
+        return new Result<IContent>.Found(new HeadContent(digest, size), handling);
     }
 
     private async ValueTask<Result<IContent>> OpenBodyAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
@@ -110,7 +113,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             if (size is { } said && fetch.Length is { } length && said != length)
                 throw new FetchException(FetchFailure.Wrong, $"{digest} has {length} bytes, its manifest says {said}");
             if (MustBeVerified(digest, fetch.Length)) await fetch.Verified.WaitAsync(cancellationToken);
-            return new Result<IContent>.Found(content, Provenance(fetch, joined, use));
+            return new Result<IContent>.Found(content, Handling(fetch, joined, use));
         }
         catch
         {
@@ -134,13 +137,13 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
 
     private async ValueTask<Result<IContent>> PassThroughAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {
-        var provenance = new Provenance { Upstream = source.Key, Forward = "uri-miss" };
+        var handling = new CacheHandling { Upstream = source.Key, Forward = "uri-miss" };
         if (size <= FetchTable.VerifiedFirst)
-            return new Result<IContent>.Found(await ReadIntoMemoryAsync(digest, size, cancellationToken), provenance);
+            return new Result<IContent>.Found(await ReadIntoMemoryAsync(digest, size, cancellationToken), handling);
         if (MustBeVerified(digest, size))
             throw new FetchException(FetchFailure.Unavailable, $"there is no room to verify {digest} before it is sent");
         var content = await PassingContent.OpenAsync(table, digest, size, source, use.Kind, cancellationToken);
-        return new Result<IContent>.Found(content, use.Kind == BlobUseKind.Range ? provenance with { Detail = "unverified" } : provenance);
+        return new Result<IContent>.Found(content, use.Kind == BlobUseKind.Range ? handling with { Detail = "unverified" } : handling);
     }
 
     private async Task<BytesContent> ReadIntoMemoryAsync(Digest digest, long? size, CancellationToken cancellationToken)
@@ -162,12 +165,12 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         if (await stored.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found) return found;
         return stored.OpenUnlinked(digest, size) is { } content
-            ? new(content, Storage.Provenance.Hit with { Upstream = source.Key })
+            ? new(content, Storage.CacheHandling.Hit with { Upstream = source.Key })
             : null;
     }
 
-    private Provenance Provenance(BlobFetch fetch, bool joined, BlobUse use) => fetch.IsVerified && joined
-        ? Storage.Provenance.Hit with { Upstream = source.Key }
+    private CacheHandling Handling(BlobFetch fetch, bool joined, BlobUse use) => fetch.IsVerified && joined
+        ? Storage.CacheHandling.Hit with { Upstream = source.Key }
         : new()
         {
             Upstream = source.Key,

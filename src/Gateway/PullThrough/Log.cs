@@ -29,7 +29,7 @@ internal static partial class Log
     public static partial void AskingAgain(ILogger logger, Digest digest, string why);
 
     [LoggerMessage(7, LogLevel.Warning, "{Digest} was fetched but is not kept")]
-    public static partial void NotKept(ILogger logger, Exception e, Digest digest);
+    public static partial void NotStored(ILogger logger, Exception e, Digest digest);
 
     [LoggerMessage(8, LogLevel.Warning, "The volume is full: an answer with {Digest} goes on from the upstream at byte {Offset}")]
     public static partial void GoingOnAlone(ILogger logger, Digest digest, long offset);

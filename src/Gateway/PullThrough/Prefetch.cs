@@ -77,7 +77,7 @@ internal sealed class Prefetch : IAsyncDisposable
         PullThroughRepository repository, FetchTable fetches, Descriptor blob, CancellationToken cancellationToken)
     {
         while (fetches.Count >= QuietBelow) await Task.Delay(LookAgain, _clock, cancellationToken);
-        var kept = await repository.KeepAsync(blob, cancellationToken);
+        var kept = await repository.PrefetchAsync(blob, cancellationToken);
         if (kept.Problem is { } problem) Log.NotPrefetched(_logger, blob.Digest, problem);
         PullThroughMetrics.Prefetched(kept.Problem is null);
     }

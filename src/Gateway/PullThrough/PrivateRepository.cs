@@ -15,7 +15,7 @@ internal sealed class PrivateRepository : IBacking
 
     private readonly Proof _proof;
     private readonly UpstreamRepository _source;
-    private readonly PullThroughRepository _kept;
+    private readonly PullThroughRepository _shared;
     private readonly SingleFlight<(UpstreamNoun, string), Said> _proving = new();
     private readonly ExpiringMap<(UpstreamNoun, string), Said> _refused;
 
@@ -25,7 +25,7 @@ internal sealed class PrivateRepository : IBacking
     {
         _proof = new(asClient, clock);
         _source = new(_proof, name, clock);
-        _kept = new(stored, _proof, name, fetches, limits, clock);
+        _shared = new(stored, _proof, name, fetches, limits, clock);
         _refused = new(256, clock);
     }
 
@@ -37,74 +37,74 @@ internal sealed class PrivateRepository : IBacking
     private sealed record Said(UpstreamException? Refusal);
 
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
-        ProvenAsync(UpstreamNoun.Manifest, tag.Value, () => _kept.ResolveAsync(tag, cancellationToken), cancellationToken);
+        ProvenAsync(UpstreamNoun.Manifest, tag.Value, () => _shared.ResolveAsync(tag, cancellationToken), cancellationToken);
 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         ProvenAsync(
-            UpstreamNoun.Manifest, digest.ToString(), () => _kept.ReadManifestAsync(digest, cancellationToken), cancellationToken);
+            UpstreamNoun.Manifest, digest.ToString(), () => _shared.ReadManifestAsync(digest, cancellationToken), cancellationToken);
 
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
-        ProvenAsync(UpstreamNoun.Blob, digest.ToString(), () => _kept.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+        ProvenAsync(UpstreamNoun.Blob, digest.ToString(), () => _shared.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
 
-    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) => _proof.Holds
-        ? _kept.KeepAsync(blob, cancellationToken)
-        : new(new Kept($"upstream {_source.Key} has not shown that this client may see {_source.Name}", 0));
+    public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) => _proof.Holds
+        ? _shared.PrefetchAsync(blob, cancellationToken)
+        : new(new Prefetched($"upstream {_source.Key} has not shown that this client may see {_source.Name}", 0));
 
     public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
         ProvenAsync(
-            UpstreamNoun.Manifest, subject.ToString(), () => _kept.ReferrersAsync(subject, cancellationToken), cancellationToken);
+            UpstreamNoun.Manifest, subject.ToString(), () => _shared.ReferrersAsync(subject, cancellationToken), cancellationToken);
 
     public ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
         ProvenAsync(
-            UpstreamNoun.Manifest, subject.ToString(), () => _kept.EvidenceAsync(subject, cancellationToken), cancellationToken);
+            UpstreamNoun.Manifest, subject.ToString(), () => _shared.EvidenceAsync(subject, cancellationToken), cancellationToken);
 
-    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _proof.Holds ? _kept.SubjectsOf(evidence) : [];
+    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _proof.Holds ? _shared.SubjectsOf(evidence) : [];
 
-    public long VersionOf(Digest subject) => _kept.VersionOf(subject);
+    public long VersionOf(Digest subject) => _shared.VersionOf(subject);
 
-    public long Version => _kept.Version;
+    public long Version => _shared.Version;
 
-    public long Additions => _kept.Additions;
+    public long Additions => _shared.Additions;
 
-    public long Lost => _kept.Lost;
+    public long Lost => _shared.Lost;
 
-    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => _kept.Orphans();
+    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => _shared.Orphans();
 
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
-        _proof.Holds ? _kept.IndexesOfAsync(child) : new(Array.Empty<Digest>());
+        _proof.Holds ? _shared.IndexesOfAsync(child) : new(Array.Empty<Digest>());
 
-    public IEnumerable<TagName> TagsOf(Digest digest) => _proof.Holds ? _kept.TagsOf(digest) : [];
+    public IEnumerable<TagName> TagsOf(Digest digest) => _proof.Holds ? _shared.TagsOf(digest) : [];
 
-    public Digest LiveOf(TagName tag) => _proof.Holds ? _kept.LiveOf(tag) : default;
+    public Digest LiveOf(TagName tag) => _proof.Holds ? _shared.LiveOf(tag) : default;
 
-    public DateTimeOffset? FirstSeen(Digest digest) => _proof.Holds ? _kept.FirstSeen(digest) : null;
+    public DateTimeOffset? FirstSeen(Digest digest) => _proof.Holds ? _shared.FirstSeen(digest) : null;
 
-    public IReadOnlyList<TagOffer> Offers() => _kept.Offers();
+    public IReadOnlyList<HeldPush> HeldPushes() => _shared.HeldPushes();
 
-    public IReadOnlyList<Digest> HistoryOf(TagName tag) => _proof.Holds ? _kept.HistoryOf(tag) : [];
+    public IReadOnlyList<Digest> HistoryOf(TagName tag) => _proof.Holds ? _shared.HistoryOf(tag) : [];
 
     /// <summary>Asked of the upstream each time; what is kept stands in for its answer only under proof.</summary>
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
-        _kept.TagsAfterAsync(last, count, cancellationToken);
+        _shared.TagsAfterAsync(last, count, cancellationToken);
 
     /// <summary>Null also where nothing is proven: a policy looks here before it asks for the content itself.</summary>
     public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         await RefusalAsync(kind == LinkKind.Blob ? UpstreamNoun.Blob : UpstreamNoun.Manifest, digest.ToString(), cancellationToken) is null
-            ? await _kept.ReadLinkAsync(digest, kind, cancellationToken)
+            ? await _shared.ReadLinkAsync(digest, kind, cancellationToken)
             : null;
 
     public bool IsPushed(Digest manifest) => false;
 
     public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
-        _kept.HasBytesAsync(kind, digest, size, cancellationToken);
+        _shared.HasBytesAsync(kind, digest, size, cancellationToken);
 
-    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _proof.Holds ? _kept.Manifests(algorithm) : [];
+    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _proof.Holds ? _shared.Manifests(algorithm) : [];
 
     public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        _kept.OpenUploadAsync(algorithm, actor, cancellationToken);
+        _shared.OpenUploadAsync(algorithm, actor, cancellationToken);
 
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        _kept.FindUploadAsync(id, cancellationToken);
+        _shared.FindUploadAsync(id, cancellationToken);
 
     /// <summary>
     /// What is committed has just come from the upstream, or been pushed to it, by these credentials: what it lacked before it may have
@@ -113,7 +113,7 @@ internal sealed class PrivateRepository : IBacking
     public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         _refused.Clear();
-        return _kept.CommitAsync(change, cancellationToken);
+        return _shared.CommitAsync(change, cancellationToken);
     }
 
     private async ValueTask<Result<T>> ProvenAsync<T>(

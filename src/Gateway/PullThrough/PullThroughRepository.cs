@@ -4,7 +4,7 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>A repository of an upstream: what is kept of it here, and the upstream behind that.</summary>
+/// <summary>A repository of an upstream: what is cached of it here, and the upstream behind that.</summary>
 internal sealed class PullThroughRepository : IBacking
 {
     /// <summary>
@@ -46,8 +46,8 @@ internal sealed class PullThroughRepository : IBacking
 
     public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
     {
-        var kept = await _stored.ReadManifestAsync(digest, cancellationToken);
-        var result = kept is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : Kept(kept);
+        var cached = await _stored.ReadManifestAsync(digest, cancellationToken);
+        var result = cached is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : FromCache(cached);
         Count("manifest", result);
         _fetches.Ahead.Asked(digest, result);
         return result;
@@ -55,14 +55,15 @@ internal sealed class PullThroughRepository : IBacking
 
     public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        var kept = await _stored.OpenBlobAsync(digest, use, cancellationToken);
-        if (use.Kind == BlobUseKind.Here) return kept;
-        var result = kept is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : Kept(kept);
+        var cached = await _stored.OpenBlobAsync(digest, use, cancellationToken);
+        if (use.Kind == BlobUseKind.Here) return cached;
+        var result = cached is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : FromCache(cached);
         Count("blob", result);
         return result;
     }
 
-    public ValueTask<Kept> KeepAsync(Descriptor blob, CancellationToken cancellationToken) => _blobs.KeepAsync(blob, cancellationToken);
+    public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        _blobs.PrefetchAsync(blob, cancellationToken);
 
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         _stored.ReadLinkAsync(digest, kind, cancellationToken);
@@ -82,11 +83,12 @@ internal sealed class PullThroughRepository : IBacking
 
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {
-        // What the upstream has is noted among the kept; when it does not answer, the kept must do, and it is said that there may be more.
-        var isKept = await _stored.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value.Count: > 0 };
-        var why = await AskForEvidenceAsync(subject, isKept ? TagRevalidation.StaleDeadline : EvidencePatience, cancellationToken);
+        // The upstream's evidence is noted in the cached root. When the upstream does not answer, the notes are used, and the result says
+        // that there may be more.
+        var isStored = await _stored.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value.Count: > 0 };
+        var why = await AskForEvidenceAsync(subject, isStored ? TagRevalidation.StaleDeadline : EvidencePatience, cancellationToken);
         var noted = await _stored.EvidenceAsync(subject, cancellationToken);
-        return noted with { Provenance = noted.Provenance with { Upstream = _source.Key, Incomplete = why } };
+        return noted with { Handling = noted.Handling with { Upstream = _source.Key, Incomplete = why } };
     }
 
     /// <summary>
@@ -107,7 +109,7 @@ internal sealed class PullThroughRepository : IBacking
         return await noting ?? await listing switch
         {
             Result<IReadOnlyList<Descriptor>>.Unavailable no => no.Why,
-            var listed => listed.Provenance.Incomplete,
+            var listed => listed.Handling.Incomplete,
         };
     }
 
@@ -131,7 +133,7 @@ internal sealed class PullThroughRepository : IBacking
 
     public DateTimeOffset? FirstSeen(Digest digest) => _stored.FirstSeen(digest);
 
-    public IReadOnlyList<TagOffer> Offers() => [];
+    public IReadOnlyList<HeldPush> HeldPushes() => [];
 
     public IReadOnlyList<Digest> HistoryOf(TagName tag) => _stored.HistoryOf(tag);
 
@@ -162,14 +164,14 @@ internal sealed class PullThroughRepository : IBacking
         return result;
     }
 
-    private Result<T> Kept<T>(Result<T> result) => result with { Provenance = result.Provenance with { Upstream = _source.Key } };
+    private Result<T> FromCache<T>(Result<T> result) => result with { Handling = result.Handling with { Upstream = _source.Key } };
 
     private void Count<T>(string kind, Result<T> result) => PullThroughMetrics.Request(_source.Key, kind, result switch
     {
         Result<T>.Absent => "absent",
         Result<T>.Unavailable => "unavailable",
-        { Provenance.IsHit: true } => "hit",
-        { Provenance.Collapsed: true } => "coalesced",
+        { Handling.IsHit: true } => "hit",
+        { Handling.Collapsed: true } => "coalesced",
         _ => "miss",
     });
 }

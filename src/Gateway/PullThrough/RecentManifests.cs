@@ -12,7 +12,7 @@ internal sealed class RecentManifests(TimeProvider clock)
 {
     // 64 documents of at most 4 MiB; most have some KiB.
     private const int Max = 64;
-    private const long LargestKept = 256 * 1024;
+    private const long LargestStored = 256 * 1024;
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
 
     // Chosen: what is remembered here never changes at the upstream; but one that lied about a size may be mended. One entry has some 500
@@ -43,7 +43,7 @@ internal sealed class RecentManifests(TimeProvider clock)
     public void Add(UpstreamRepository source, ManifestLimits limits, StoredManifest manifest) =>
         _manifests.Set(
             KeyOf(source, manifest.Digest, limits), manifest,
-            manifest.Bytes.Length <= LargestKept ? Lifetime : TimeSpan.FromSeconds(5));
+            manifest.Bytes.Length <= LargestStored ? Lifetime : TimeSpan.FromSeconds(5));
 
     /// <summary>Forgets one that the upstream has no more.</summary>
     public void Remove(UpstreamRepository source, Digest digest, ManifestLimits limits) => _manifests.Remove(KeyOf(source, digest, limits));

@@ -68,7 +68,7 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
             foreach (var blob in evidence.Manifest.Blobs.Where(b => b.Urls.IsEmpty && b.Size <= EvidenceBudget.MaxAttestation))
             {
                 if ((left -= blob.Size) < 0) break;
-                if ((await repository.KeepAsync(blob, cancellationToken)).Problem is not { } problem) continue;
+                if ((await repository.PrefetchAsync(blob, cancellationToken)).Problem is not { } problem) continue;
                 failed = true;
                 Log.NotPrefetched(logger, blob.Digest, problem);
             }

@@ -36,13 +36,13 @@ internal sealed class TagRevalidation(
         if (live is not null && IsFresh(tag, live))
         {
             PullThroughMetrics.Request(source.Key, "tag", "hit");
-            return new Result<TagState>.Found(live, Provenance.Hit with { Upstream = source.Key });
+            return new Result<TagState>.Found(live, CacheHandling.Hit with { Upstream = source.Key });
         }
         if (_known.TryGet(tag, out var known)
             && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
             return Weigh(live, known, joined: false);
         if (live is not null && source.RateLimit is { } left && IsHeld(live, left))
-            return Held(live, left);
+            return NotAsked(live, left);
         var (answer, joined) = _asking.Run(tag, () => KnownAsync(tag), () => AskAsync(tag, live));
         var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
         return Weigh(live, said, joined);
@@ -94,7 +94,7 @@ internal sealed class TagRevalidation(
     private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
     {
         var said = await AskUpstreamAsync(tag, live);
-        if (said is UpstreamTag.Held) return said;
+        if (said is UpstreamTag.NotAsked) return said;
         if (said is UpstreamTag.Bound same && same.Digest == live?.Live)
         {
             if (await TryNoteAsync(tag))
@@ -126,16 +126,16 @@ internal sealed class TagRevalidation(
         try
         {
             // Weighed once more when it is its turn: many may have come here before the first of them counted.
-            Func<RateLimit, bool>? isHeldAt = live is null ? null : left => IsHeld(live, left);
+            Func<RateLimit, bool>? isWithheldAt = live is null ? null : left => IsHeld(live, left);
             var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
-            if (!isUseless && await HeadAsync(tag, isHeldAt) is { } said) return said;
-            var got = await manifests.ReadTagAsync(tag, isHeldAt);
+            if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
+            var got = await manifests.ReadTagAsync(tag, isWithheldAt);
             if (!isUseless && got is UpstreamTag.Bound) source.Heads.Contradicted(UpstreamNoun.Manifest);
             return got;
         }
         catch (UpstreamHeldException e)
         {
-            return new UpstreamTag.Held(e.Left);
+            return new UpstreamTag.NotAsked(e.Left);
         }
         catch (UpstreamException e)
         {
@@ -150,11 +150,11 @@ internal sealed class TagRevalidation(
     /// What HEAD says of the tag; null where that cannot be used: without a digest, refused, or a 404 of an upstream whose HEADs have not
     /// worked yet. containerd asks by GET then, and so does the gateway.
     /// </summary>
-    private async Task<UpstreamTag?> HeadAsync(TagName tag, Func<RateLimit, bool>? isHeldAt)
+    private async Task<UpstreamTag?> HeadAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt)
     {
         try
         {
-            await using var response = await source.HeadTagAsync(tag, isHeldAt, CancellationToken.None);
+            await using var response = await source.HeadTagAsync(tag, isWithheldAt, CancellationToken.None);
             if (response.Status == 200 && !response.DigestClaim.IsEmpty)
             {
                 source.Heads.Worked(UpstreamNoun.Manifest);
@@ -178,15 +178,15 @@ internal sealed class TagRevalidation(
 
     private Result<TagState> Weigh(TagState? live, UpstreamTag said, bool joined)
     {
-        var asked = new Provenance { Upstream = source.Key, Forward = live is null ? "uri-miss" : "stale", Collapsed = joined };
+        var asked = new CacheHandling { Upstream = source.Key, Forward = live is null ? "uri-miss" : "stale", Collapsed = joined };
         return said switch
         {
-            UpstreamTag.Bound(var digest) => Offer(live, digest, asked),
+            UpstreamTag.Bound(var digest) => Bound(live, digest, asked),
             UpstreamTag.Gone when live is not null && ServesGone(live) =>
                 Stale(live, asked with { ForwardStatus = 404 }, "the upstream has it no more"),
             UpstreamTag.Gone => Absent(asked with { ForwardStatus = 404 }),
             // The upstream said nothing about the tag: it was not asked, or its token server did not let us ask.
-            UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowKept
+            UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowCached
                 && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { ForwardStatus = status, Incomplete = why }, why),
             UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),
@@ -195,7 +195,7 @@ internal sealed class TagRevalidation(
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
                 Stale(live, asked with { ForwardStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
-            UpstreamTag.Held(var left) when live is not null => Held(live, left),
+            UpstreamTag.NotAsked(var left) when live is not null => NotAsked(live, left),
             _ => throw new InvalidOperationException($"{said} is no answer"),
         };
     }
@@ -203,7 +203,7 @@ internal sealed class TagRevalidation(
     private bool ServesGone(TagState live) =>
         Options.OnGone == Timeout.InfiniteTimeSpan || clock.GetUtcNow() < live.ValidatedAt + Options.OnGone;
 
-    private Result<TagState>.Found Offer(TagState? live, Digest digest, Provenance asked)
+    private Result<TagState>.Found Bound(TagState? live, Digest digest, CacheHandling asked)
     {
         var isSame = live?.Live == digest;
         PullThroughMetrics.Request(source.Key, "tag", isSame ? "revalidated" : "miss");
@@ -211,27 +211,27 @@ internal sealed class TagRevalidation(
         return new(state, asked with { IsHit = isSame, ForwardStatus = 200 });
     }
 
-    private Result<TagState>.Found Held(TagState live, RateLimit left)
+    private Result<TagState>.Found NotAsked(TagState live, RateLimit left)
     {
         var why = $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked";
-        var asked = Provenance.Hit with { Upstream = source.Key, Detail = "rate-limit", Incomplete = $"{source.Key}: {why}" };
+        var asked = CacheHandling.Hit with { Upstream = source.Key, Detail = "rate-limit", Incomplete = $"{source.Key}: {why}" };
         return Stale(live, asked, why);
     }
 
-    private Result<TagState>.Found Stale(TagState live, Provenance asked, string why)
+    private Result<TagState>.Found Stale(TagState live, CacheHandling asked, string why)
     {
         PullThroughMetrics.Request(source.Key, "tag", "stale");
         var warning = $"stale: {why}; last validated {Moments.Text(live.ValidatedAt)}".Replace('"', '\'');
         return new(live, asked with { IsHit = true, Warning = warning });
     }
 
-    private Result<TagState>.Absent Absent(Provenance provenance)
+    private Result<TagState>.Absent Absent(CacheHandling handling)
     {
         PullThroughMetrics.Request(source.Key, "tag", "absent");
-        return new(provenance);
+        return new(handling);
     }
 
-    private Result<TagState>.Unavailable Unavailable(UpstreamTag.Unavailable down, Provenance asked)
+    private Result<TagState>.Unavailable Unavailable(UpstreamTag.Unavailable down, CacheHandling asked)
     {
         PullThroughMetrics.Request(source.Key, "tag", "unavailable");
         return new(down.RetryAfter ?? StalePause, down.Why, asked with { ForwardStatus = down.Status, IsFinal = down.IsFinal });

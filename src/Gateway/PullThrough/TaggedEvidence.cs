@@ -40,9 +40,9 @@ internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation ta
     private async Task<(Digest Found, string? Incomplete)> FindAsync(TagName tag, CancellationToken cancellationToken) =>
         await tags.ResolveAsync(tag, cancellationToken) switch
         {
-            Result<TagState>.Found { Value: var state, Provenance: var how } =>
-                (state.Offered.IsEmpty ? state.Live : state.Offered, how.Incomplete),
+            Result<TagState>.Found { Value: var state, Handling: var how } =>
+                (state.UpstreamDigest.IsEmpty ? state.Live : state.UpstreamDigest, how.Incomplete),
             Result<TagState>.Unavailable no => (default, no.Why),
-            var absent => (default, absent.Provenance.Incomplete),
+            var absent => (default, absent.Handling.Incomplete),
         };
 }

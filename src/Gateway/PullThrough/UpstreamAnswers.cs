@@ -22,7 +22,7 @@ internal static class UpstreamAnswers
     /// An upstream that refuses has nothing for us: 404, for 401 and 403 are also what registries answer for what does not exist (Docker
     /// Hub), and would send clients looking for credentials that we do not pass on. The warning says what came.
     /// </summary>
-    public static Provenance Refused(UpstreamRepository source, int? status) => new()
+    public static CacheHandling Refused(UpstreamRepository source, int? status) => new()
     {
         Upstream = source.Key,
         Forward = "uri-miss",
@@ -41,6 +41,6 @@ internal static class UpstreamAnswers
         ? new Result<T>.Absent(Refused(source, e.Status ?? 404))
         : new Result<T>.Unavailable(e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status) with { IsFinal = e.IsFinal });
 
-    private static Provenance Missed(UpstreamRepository source, int? status) =>
+    private static CacheHandling Missed(UpstreamRepository source, int? status) =>
         new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = status };
 }

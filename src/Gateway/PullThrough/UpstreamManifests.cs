@@ -23,7 +23,7 @@ internal sealed class UpstreamManifests(
         if (_absent.TryGet(digest, out var status)) return new Result<StoredManifest>.Absent(UpstreamAnswers.Refused(source, status));
         var (reading, joined) = _reading.Run(digest, () => new(Known(digest)), () => AskAsync(digest));
         var result = await reading.WaitAsync(cancellationToken);
-        return joined ? result with { Provenance = result.Provenance with { Collapsed = true } } : result;
+        return joined ? result with { Handling = result.Handling with { Collapsed = true } } : result;
     }
 
     /// <summary>
@@ -31,9 +31,9 @@ internal sealed class UpstreamManifests(
     /// One that can never be taken is remembered by its digest, as the answer to whoever asks for that. Throws <see
     /// cref="UpstreamException"/>.
     /// </summary>
-    public async Task<UpstreamTag> ReadTagAsync(TagName tag, Func<RateLimit, bool>? isHeldAt = null)
+    public async Task<UpstreamTag> ReadTagAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt = null)
     {
-        await using var response = await source.GetManifestAsync(new Reference(tag), CancellationToken.None, isHeldAt);
+        await using var response = await source.GetManifestAsync(new Reference(tag), CancellationToken.None, isWithheldAt);
         if (response.Status == 404) return new UpstreamTag.Gone();
         RefuseSchema1(response, $"tag {tag}");
         var bytes = await AsMeantAsync(response, await ReadBodyAsync(response, $"tag {tag}"), response.DigestClaim);
@@ -150,6 +150,6 @@ internal sealed class UpstreamManifests(
         return new(UpstreamAnswers.Refused(source, status));
     }
 
-    private Provenance Missed(bool joined) =>
+    private CacheHandling Missed(bool joined) =>
         new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = 200, Collapsed = joined };
 }

@@ -53,23 +53,23 @@ internal sealed class UpstreamReferrers(
             said = await asking.WaitAsync(cancellationToken);
         }
         var kept = await stored.ReferrersAsync(subject, cancellationToken);
-        var provenance = Came(isKnown, joined, said!);
+        var handling = Came(isKnown, joined, said!);
         PullThroughMetrics.Request(
             source.Key, "referrers", said!.Failure is not null ? "stale" : isKnown ? "hit" : joined ? "coalesced" : "miss");
         return (kept, said.Failure) switch
         {
-            (Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } found, _) => found with { Provenance = provenance },
+            (Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } found, _) => found with { Handling = handling },
             // Nobody may take "not now" for "none": a signature may be there.
             (_, { } failure) => UpstreamAnswers.Failed<IReadOnlyList<Descriptor>>(source, failure),
-            _ => new Result<IReadOnlyList<Descriptor>>.Found([], provenance),
+            _ => new Result<IReadOnlyList<Descriptor>>.Found([], handling),
         };
     }
 
     // What was listed may have made room since, or been purged.
     private Said? KnownOf(Digest subject) =>
-        _known.TryGet(subject, out var said) && (said.Listed == 0 || ListedReferrers.IsKept(stored, subject)) ? said : null;
+        _known.TryGet(subject, out var said) && (said.Listed == 0 || ListedReferrers.IsStored(stored, subject)) ? said : null;
 
-    private Provenance Came(bool isKnown, bool joined, Said said) => new()
+    private CacheHandling Came(bool isKnown, bool joined, Said said) => new()
     {
         Upstream = source.Key,
         IsHit = isKnown || said.Failure is not null,
@@ -88,7 +88,7 @@ internal sealed class UpstreamReferrers(
         {
             var listed = await ReadApiAsync(subject) ?? await ReadFallbackAsync(subject);
             count = listed.Count;
-            await KeepAsync(subject, listed);
+            await StoreListedAsync(subject, listed);
             said = new(Failure: null, count);
         }
         catch (UpstreamException e)
@@ -110,7 +110,7 @@ internal sealed class UpstreamReferrers(
         return source.RateLimit is { } left ? lifetime * Math.Min(left.Stretch ?? MostStretch, MostStretch) : lifetime;
     }
 
-    private async Task KeepAsync(Digest subject, List<Descriptor> listed)
+    private async Task StoreListedAsync(Digest subject, List<Descriptor> listed)
     {
         try
         {

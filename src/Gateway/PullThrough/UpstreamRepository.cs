@@ -29,7 +29,7 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
     public RateLimit? RateLimit => registry.RateLimit;
 
     /// <summary>False for one client whose right to see the repository is not proven now: he may be shown nothing that is kept.</summary>
-    public bool MayShowKept => registry is not Proof { Holds: false };
+    public bool MayShowCached => registry is not Proof { Holds: false };
 
     private IUpstreamRegistry Registry => registry;
 
@@ -40,14 +40,14 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
     public Task<UpstreamResponse> AskAsync(HttpMethod method, UpstreamNoun noun, string reference) =>
         SendAsync(new(method, noun, name, reference), CancellationToken.None);
 
-    /// <param name="isHeldAt">Whether it can wait at what is left of the rate limit: <see cref="UpstreamHeldException"/> then.</param>
-    public Task<UpstreamResponse> HeadTagAsync(TagName tag, Func<RateLimit, bool>? isHeldAt, CancellationToken cancellationToken) =>
-        SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value) { IsHeldAt = isHeldAt }, cancellationToken);
+    /// <param name="isWithheldAt">Whether it can wait at what is left of the rate limit: <see cref="UpstreamHeldException"/> then.</param>
+    public Task<UpstreamResponse> HeadTagAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value) { IsHeldAt = isWithheldAt }, cancellationToken);
 
-    /// <param name="isHeldAt">As for <see cref="HeadTagAsync"/>.</param>
+    /// <param name="isWithheldAt">As for <see cref="HeadTagAsync"/>.</param>
     public Task<UpstreamResponse> GetManifestAsync(
-        Reference reference, CancellationToken cancellationToken, Func<RateLimit, bool>? isHeldAt = null) =>
-        SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()) { IsHeldAt = isHeldAt }, cancellationToken);
+        Reference reference, CancellationToken cancellationToken, Func<RateLimit, bool>? isWithheldAt = null) =>
+        SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()) { IsHeldAt = isWithheldAt }, cancellationToken);
 
     public Task<UpstreamResponse> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Blob, name, digest.ToString()), cancellationToken);

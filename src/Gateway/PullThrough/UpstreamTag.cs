@@ -19,7 +19,7 @@ internal abstract record UpstreamTag
     internal sealed record Unauthorized(int? Status, string? Account) : UpstreamTag;
 
     /// <summary>Not asked: too little is left of the rate limit.</summary>
-    internal sealed record Held(RateLimit Left) : UpstreamTag;
+    internal sealed record NotAsked(RateLimit Left) : UpstreamTag;
 
     /// <summary>No answer that helps: 429, 5xx, a time-out.</summary>
     internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag

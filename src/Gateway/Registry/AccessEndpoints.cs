@@ -19,7 +19,7 @@ internal static class AccessEndpoints
         var answer = await ReadAsync(x) is { } request
             ? await x.Snapshot.Access.IssueTokenAsync(x.Request.Headers.Authorization, request, x.RemoteAddress, x.Aborted)
             : new TokenAnswer.Malformed("a token is asked for by GET without grant_type, or by POST with a form of at most 16 KiB");
-        x.Record.Actor = (answer as TokenAnswer.Issued)?.Actor ?? (answer as TokenAnswer.Refused)?.Account ?? Asker.Anonymous;
+        x.Record.Actor = (answer as TokenAnswer.Issued)?.Actor ?? (answer as TokenAnswer.Refused)?.Account ?? Caller.Anonymous;
         x.Record.Login = "token";
         x.Response.Headers.CacheControl = "no-store";
         await (answer switch

@@ -17,8 +17,8 @@ internal static class Blobs
         var digest = x.Target.Digest;
         var known = Conditional.IsKnown(x.Request.Headers.IfNoneMatch, digest);
         var ranges = WantedRanges(x);
-        var answer = await x.Repository.OpenBlobAsync(x.Asker, digest, Use(x.IsHead || known, ranges), x.Aborted);
-        if (x.IsHead) answer = x.Repository.BeforePush(x.Asker, answer);
+        var answer = await x.Repository.OpenBlobAsync(x.Caller, digest, Use(x.IsHead || known, ranges), x.Aborted);
+        if (x.IsHead) answer = x.Repository.BeforePush(x.Caller, answer);
         if (answer is not Answer<IContent>.Found { Value: var content } found)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UNKNOWN);
@@ -39,7 +39,7 @@ internal static class Blobs
     public static async Task DeleteAsync(Exchange x)
     {
         var answer = await RegistryFace.WriteAsync<Digest>(
-            x, AccessActions.Delete, async () => await x.Repository.DeleteBlobAsync(x.Asker, x.Target.Digest, x.Aborted));
+            x, AccessActions.Delete, async () => await x.Repository.DeleteBlobAsync(x.Caller, x.Target.Digest, x.Aborted));
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);
@@ -72,7 +72,7 @@ internal static class Blobs
         }
         if (ranges.Count == 0) return UnsatisfiableAsync(x, length);
 
-        if (!content.IsVerified && x.Provenance.Detail is null) x.Provenance = x.Provenance with { Detail = "unverified" };
+        if (!content.IsVerified && x.Handling.Detail is null) x.Handling = x.Handling with { Detail = "unverified" };
         return ranges.Count == 1 ? SendOneAsync(x, content, ranges[0], length) : SendSeveralAsync(x, content, ranges, length);
     }
 

@@ -13,24 +13,24 @@ internal static class CacheStatus
     private const string Hit = "gateway; hit";
 
     /// <param name="status">The answer's own status: RFC 9211 §2.3 says the next hop's only where it differs.</param>
-    public static string Of(Provenance provenance, int status)
+    public static string Of(CacheHandling handling, int status)
     {
-        if (ReferenceEquals(provenance, Provenance.Hit)) return Hit;
-        if (ReferenceEquals(provenance, Provenance.Local)) return Local;
-        var text = new StringBuilder(provenance.IsHit && !IsRevalidated(provenance) ? Hit : Local);
-        if (provenance.Forward is { } forward) text.Append("; fwd=").Append(forward);
-        if (provenance.Stored) text.Append("; stored");
-        if (provenance.Collapsed) text.Append("; collapsed");
-        if (provenance.ForwardStatus is { } next && next != status) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
-        if (provenance.Detail is { } detail) text.Append("; detail=").Append(detail);
+        if (ReferenceEquals(handling, CacheHandling.Hit)) return Hit;
+        if (ReferenceEquals(handling, CacheHandling.Local)) return Local;
+        var text = new StringBuilder(handling.IsHit && !IsRevalidated(handling) ? Hit : Local);
+        if (handling.Forward is { } forward) text.Append("; fwd=").Append(forward);
+        if (handling.Stored) text.Append("; stored");
+        if (handling.Collapsed) text.Append("; collapsed");
+        if (handling.ForwardStatus is { } next && next != status) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
+        if (handling.Detail is { } detail) text.Append("; detail=").Append(detail);
         return text.ToString();
     }
 
     /// <summary>The same as the <c>result</c> label of metrics (docs/pull-through.md); null when no cache was involved.</summary>
-    public static string? ResultOf(Provenance provenance) => provenance switch
+    public static string? ResultOf(CacheHandling handling) => handling switch
     {
         { IsHit: true, Forward: null } => "hit",
-        _ when IsRevalidated(provenance) => "revalidated",
+        _ when IsRevalidated(handling) => "revalidated",
         { IsHit: true } => "stale",
         { Collapsed: true } => "coalesced",
         { Forward: "partial" } => "bypass",
@@ -39,6 +39,6 @@ internal static class CacheStatus
     };
 
     /// <summary>The upstream was asked and said that what is kept is still right. A warning means that it said something else.</summary>
-    private static bool IsRevalidated(Provenance provenance) =>
-        provenance is { IsHit: true, Forward: "stale", ForwardStatus: 200, Warning: null };
+    private static bool IsRevalidated(CacheHandling handling) =>
+        handling is { IsHit: true, Forward: "stale", ForwardStatus: 200, Warning: null };
 }

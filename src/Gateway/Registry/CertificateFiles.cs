@@ -117,7 +117,7 @@ internal sealed class CertificateFiles
         {
             // Certificate and key are two files: between their two changes they do not fit. It is told when they stay like that.
             var problem = state + exception.Message;
-            if (_broken == problem) Log.CertificateKept(_logger, _files.Certificate, _files.Key, exception.Message, _loaded.Until);
+            if (_broken == problem) Log.CertificateStaysInUse(_logger, _files.Certificate, _files.Key, exception.Message, _loaded.Until);
             _broken = _broken == problem || _broken == Told + problem ? Told + problem : problem;
         }
     }

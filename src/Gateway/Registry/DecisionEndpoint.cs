@@ -25,8 +25,8 @@ internal static class DecisionEndpoint
 
     private static async ValueTask<bool> MaySeeAsync(Exchange x, RecordedDecision decision)
     {
-        var asker = x.Snapshot.Access.For(x.Identity, decision.Repository);
-        if (!asker.MayPull && !asker.MayPush) return false;
+        var caller = x.Snapshot.Access.For(x.Identity, decision.Repository);
+        if (!caller.MayPull && !caller.MayPush) return false;
         if (!x.Snapshot.Options.PassesCredentialsOn) return true;
         // Whoever the upstream does not give a private manifest is not told what the policy says of it.
         var routed = x.Snapshot.Router.Route("", null, decision.Repository, x.Shown);

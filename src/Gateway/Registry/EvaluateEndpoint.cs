@@ -30,7 +30,7 @@ internal static class EvaluateEndpoint
             return;
         }
         var routed = x.Snapshot.Router.Route(x.Host, null, asked.Name);
-        x.Asker = x.Snapshot.Access.For(x.Identity, routed.CanonicalName);
+        x.Caller = x.Snapshot.Access.For(x.Identity, routed.CanonicalName);
         if (await RefuseAsync(x, asked.Name, routed.Repository)) return;
 
         var repository = routed.Repository!;
@@ -47,13 +47,13 @@ internal static class EvaluateEndpoint
     // As everywhere: who may not pull learns nothing of what is there.
     private static async Task<bool> RefuseAsync(Exchange x, RepositoryName name, Repository? repository)
     {
-        if (x.Asker is { MayPull: true, MayPush: true } && repository is not null) return false;
-        if (x.Identity is Identity.Anonymous && !x.Asker.MayPush) await x.ChallengeAsync(RegistryFace.LogIn);
-        else if (!x.Asker.MayPull || repository is null)
+        if (x.Caller is { MayPull: true, MayPush: true } && repository is not null) return false;
+        if (x.Identity is Identity.Anonymous && !x.Caller.MayPush) await x.ChallengeAsync(RegistryFace.LogIn);
+        else if (!x.Caller.MayPull || repository is null)
             await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {name} is not known here");
         else
             await x.FailAsync(
-                RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {name}, and only who may sees what waits there");
+                RegistryErrorCode.DENIED, $"{x.Caller.Actor} may not push in repository {name}, and only who may sees what waits there");
         return true;
     }
 

@@ -11,11 +11,11 @@ namespace Gateway.Registry;
 /// <param name="forwarded">What trusted proxies say of it; null where it may be forged.</param>
 internal sealed class Exchange(
     HttpContext context, Func<Snapshot> current, Listener listener, RequestRecord record, Forwarded? forwarded, TimeProvider clock)
-    : IStanding
+    : IRequestAuthorization
 {
-    private Provenance _provenance = Provenance.Local;
+    private CacheHandling _handling = CacheHandling.Local;
     private Repository? _repository;
-    private Asker? _asker;
+    private Caller? _caller;
 
     public HttpRequest Request { get; } = context.Request;
 
@@ -93,7 +93,7 @@ internal sealed class Exchange(
     public void TakeCurrent() => Snapshot = current();
 
     /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
-    public Asker AskerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);
+    public Caller CallerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);
 
     /// <summary>What to tell who finds nothing there; null for nothing in particular.</summary>
     public string? Hint { get; set; }
@@ -102,10 +102,10 @@ internal sealed class Exchange(
     public bool IsRouted => _repository is not null;
 
     /// <summary>Set with the repository.</summary>
-    public Asker Asker
+    public Caller Caller
     {
-        get => _asker ?? throw new InvalidOperationException("this route names no repository");
-        set => _asker = value;
+        get => _caller ?? throw new InvalidOperationException("this route names no repository");
+        set => _caller = value;
     }
 
     public IPAddress? RemoteAddress => context.Connection.RemoteIpAddress;
@@ -116,12 +116,12 @@ internal sealed class Exchange(
     public bool IsHead => Request.Method == HttpMethods.Head;
 
     /// <summary>Where the answer came from; said in its headers when it begins.</summary>
-    public Provenance Provenance
+    public CacheHandling Handling
     {
-        get => _provenance;
+        get => _handling;
         set
         {
-            _provenance = value;
+            _handling = value;
             Record.Cache = CacheStatus.ResultOf(value);
             (Record.Upstream, Record.UpstreamStatus) = (value.Upstream, value.ForwardStatus);
         }
@@ -130,7 +130,7 @@ internal sealed class Exchange(
     /// <summary>Takes over what a found answer says besides its value.</summary>
     public void Note<T>(Answer<T>.Found found)
     {
-        Provenance = found.Provenance;
+        Handling = found.Handling;
         if (found.Standing is { } standing)
             Response.Headers[RegistryHeaders.GatewayTagState] = standing == TagStanding.Pending ? "pending" : "live";
         if (!found.Substituted.IsEmpty) Response.Headers[RegistryHeaders.GatewaySubstituted] = found.Substituted.ToString();

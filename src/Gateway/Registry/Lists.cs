@@ -14,7 +14,7 @@ internal static class Lists
     {
         var wanted = x.Target.Query.Count ?? Paging.MaxCount;
         // A page of none is still asked for, so that an unknown repository stays 404.
-        var answer = await x.Repository.TagsAsync(x.Asker, x.Target.Query.Last, Math.Max(1, wanted), x.Aborted);
+        var answer = await x.Repository.TagsAsync(x.Caller, x.Target.Query.Last, Math.Max(1, wanted), x.Aborted);
         if (answer is not Answer<Page<TagName>>.Found { Value: var page } found)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
@@ -25,13 +25,13 @@ internal static class Lists
         await WriteAsync(x, "tags", [.. page.Items.Take(wanted).Select(tag => tag.ToString())], page.More);
     }
 
-    /// <summary>The repositories of which the asker could pull something.</summary>
+    /// <summary>The repositories of which the caller could pull something.</summary>
     public static async Task CatalogAsync(Exchange x)
     {
         var wanted = x.Target.Query.Count ?? Paging.MaxCount;
         var (page, warnings) = wanted == 0
             ? (new([], More: false), [])
-            : await x.Snapshot.Router.CatalogAsync(AskerOf, x.Target.Query.Last, wanted, x.Aborted);
+            : await x.Snapshot.Router.CatalogAsync(CallerOf, x.Target.Query.Last, wanted, x.Aborted);
         // Which registries are behind the gateway is no stranger's business.
         if (x.Snapshot.Access.IsOpen || x.Identity is Identity.Known)
         {
@@ -39,7 +39,7 @@ internal static class Lists
         }
         await WriteAsync(x, "repositories", [.. page.Items.Select(name => name.ToString())], page.More);
 
-        Asker AskerOf(RepositoryName name) => x.Snapshot.Access.For(x.Identity, name);
+        Caller CallerOf(RepositoryName name) => x.Snapshot.Access.For(x.Identity, name);
     }
 
     private static Task WriteAsync(Exchange x, string property, string[] items, bool more)

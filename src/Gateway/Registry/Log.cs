@@ -8,7 +8,7 @@ internal static partial class Log
 
     [LoggerMessage(1001, LogLevel.Error,
         "Certificate {Path} with key {Key} was changed and cannot be used, the one before it is shown on and ends at {Until:u}: {Reason}")]
-    public static partial void CertificateKept(ILogger logger, string path, string key, string reason, DateTimeOffset until);
+    public static partial void CertificateStaysInUse(ILogger logger, string path, string key, string reason, DateTimeOffset until);
 
     [LoggerMessage(1002, LogLevel.Warning, "The certificate {Path} ends at {Until:u}; put another in its place")]
     public static partial void CertificateEnds(ILogger logger, string path, DateTimeOffset until);

@@ -13,8 +13,8 @@ internal static class Manifests
     /// <summary>GET and HEAD. What is stored is served; <c>Accept</c> never converts.</summary>
     public static async Task GetAsync(Exchange x)
     {
-        var answer = await x.Repository.GetManifestAsync(x.Asker, x.Target.Reference, x.Aborted);
-        if (x.IsHead) answer = x.Repository.BeforePush(x.Asker, answer);
+        var answer = await x.Repository.GetManifestAsync(x.Caller, x.Target.Reference, x.Aborted);
+        if (x.IsHead) answer = x.Repository.BeforePush(x.Caller, answer);
         if (answer is not Answer<StoredManifest>.Found { Value: var manifest } found)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
@@ -47,7 +47,7 @@ internal static class Manifests
         x.Record.BytesRead = bytes.Length;
         var push = new ManifestPush(x.Target.Reference, x.Target.Query.Tags, ContentType(x), bytes);
         var answer = await RegistryFace.WriteAsync<PushedManifest>(
-            x, AccessActions.Push, async () => await x.Repository.PutManifestAsync(x.Asker, push, x.Aborted));
+            x, AccessActions.Push, async () => await x.Repository.PutManifestAsync(x.Caller, push, x.Aborted));
         if (answer is Answer<PushedManifest>.Found found) Created(x, found);
         else if (answer is not null) await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
     }
@@ -56,7 +56,7 @@ internal static class Manifests
     public static async Task DeleteAsync(Exchange x)
     {
         var answer = await RegistryFace.WriteAsync<Digest>(
-            x, AccessActions.Delete, async () => await x.Repository.DeleteManifestAsync(x.Asker, x.Target.Reference, x.Aborted));
+            x, AccessActions.Delete, async () => await x.Repository.DeleteManifestAsync(x.Caller, x.Target.Reference, x.Aborted));
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);

@@ -51,25 +51,25 @@ internal static class PromoteEndpoint
     {
         var from = x.Snapshot.Router.Route(x.Host, null, asked.From);
         var to = x.Snapshot.Router.Route(x.Host, null, asked.To);
-        var there = x.AskerOf(from.CanonicalName);
-        x.Asker = x.AskerOf(to.CanonicalName);
+        var there = x.CallerOf(from.CanonicalName);
+        x.Caller = x.CallerOf(to.CanonicalName);
         if (await RefuseAsync(x, there, asked, from, to)) return null;
         x.Repository = to.Repository!;
-        return await x.Repository.PromoteAsync(x.Asker, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
+        return await x.Repository.PromoteAsync(x.Caller, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
     }
 
     // In the order of every other request: who asks, may he know, may he do it, is it there.
-    private static async Task<bool> RefuseAsync(Exchange x, Asker there, Promotion asked, Routed from, Routed to)
+    private static async Task<bool> RefuseAsync(Exchange x, Caller there, Promotion asked, Routed from, Routed to)
     {
-        var mayPull = there.MayPull && x.Asker.MayPull;
+        var mayPull = there.MayPull && x.Caller.MayPull;
         var areThere = from.Repository is not null && to.Repository is not null;
-        if (mayPull && x.Asker.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && areThere) return false;
+        if (mayPull && x.Caller.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && areThere) return false;
         const string PullOnly = "this address takes no writes; promote by another address of this gateway";
         var unknown = there.MayPull && from.Repository is not null ? asked.To : asked.From;
-        if (x.Identity is Identity.Anonymous && !(mayPull && x.Asker.MayPush)) await x.ChallengeAsync(RegistryFace.LogIn);
+        if (x.Identity is Identity.Anonymous && !(mayPull && x.Caller.MayPush)) await x.ChallengeAsync(RegistryFace.LogIn);
         else if (x.Listener.PullOnly) await x.FailAsync(RegistryErrorCode.DENIED, PullOnly);
-        else if (mayPull && !x.Asker.MayPush)
-            await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Asker.Actor} may not push in repository {asked.To}");
+        else if (mayPull && !x.Caller.MayPush)
+            await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Caller.Actor} may not push in repository {asked.To}");
         else await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {unknown} is not known here");
         return true;
     }

@@ -19,7 +19,7 @@ internal static class ReferrerLists
             return;
         }
 
-        var answer = await x.Repository.ReferrersAsync(x.Asker, x.Target.Digest, query.ArtifactType, query.Last, x.Aborted);
+        var answer = await x.Repository.ReferrersAsync(x.Caller, x.Target.Digest, query.ArtifactType, query.Last, x.Aborted);
         if (answer is not Answer<ReferrersPage>.Found { Value: var page } found)
         {
             await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);

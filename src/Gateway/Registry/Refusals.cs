@@ -30,7 +30,7 @@ internal static class Refusals
     /// <param name="unknown">What is told then, where the request's target does not name what is missing.</param>
     public static Task RefuseAsync<T>(this Exchange x, Answer<T> answer, RegistryErrorCode absent, string? unknown = null)
     {
-        x.Provenance = answer.Provenance;
+        x.Handling = answer.Handling;
         return answer switch
         {
             { SparesPushers: true } when MayHaveMoreToShow(x) => x.ChallengeAsync(RegistryFace.LogIn),
@@ -39,7 +39,7 @@ internal static class Refusals
             Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
             Answer<T>.Refused refused => x.DenyAsync(refused.Decision),
             Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, invalid.Status),
-            Answer<T>.Unavailable { Provenance.IsFinal: true } bad => x.FailAsync(UnusableCode(absent), bad.Why, status: BadGateway),
+            Answer<T>.Unavailable { Handling.IsFinal: true } bad => x.FailAsync(UnusableCode(absent), bad.Why, status: BadGateway),
             Answer<T>.Unavailable unavailable => x.UnavailableAsync(unavailable.Why, unavailable.RetryAfter),
             _ => throw new ArgumentException($"a refusal was expected, {answer.GetType().Name} came", nameof(answer)),
         };
@@ -86,16 +86,16 @@ internal static class Refusals
 
     // As the upstream said it to this client, whatever of it is kept here.
     private static bool IsRefusedByUpstream(Exchange x) =>
-        x.Provenance is { ForwardStatus: 401 or 403, Upstream: { } key }
+        x.Handling is { ForwardStatus: 401 or 403, Upstream: { } key }
         && x.Snapshot.Options.Upstreams.GetValueOrDefault(key)?.Auth == UpstreamAuth.Passthrough;
 
     private static async Task RefuseShownAsync(this Exchange x)
     {
         var name = x.Target.Repository;
         if (x.Shown is not null) await x.Snapshot.Access.HoldBackAsync(x.RemoteAddress, x.Aborted);
-        await (x.Provenance.ForwardStatus == 401
-            ? x.ChallengeAsync($"{x.Provenance.Upstream} gives {name} only to who may see it: log in with your account there")
-            : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Provenance.Upstream} does not give you {name}"));
+        await (x.Handling.ForwardStatus == 401
+            ? x.ChallengeAsync($"{x.Handling.Upstream} gives {name} only to who may see it: log in with your account there")
+            : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Handling.Upstream} does not give you {name}"));
     }
 
     /// <summary>What is missing, and what is likely wrong.</summary>

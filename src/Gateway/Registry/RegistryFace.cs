@@ -105,7 +105,7 @@ internal static class RegistryFace
         x.Identity = await x.Snapshot.Access.IdentifyAsync(
             x.Request.Headers.Authorization, x.RemoteAddress, x.Request.HttpContext.Features.Get<ClientCertificate>(), x.Aborted);
         x.Proof = x.Snapshot.Access.ProofOf(x.Identity);
-        x.Record.Actor = (x.Identity as Identity.Known)?.Actor ?? (x.Identity as Identity.Wrong)?.Account ?? Asker.Anonymous;
+        x.Record.Actor = (x.Identity as Identity.Known)?.Actor ?? (x.Identity as Identity.Wrong)?.Account ?? Caller.Anonymous;
         x.Record.Login = LoginOf(x);
         if (x.Identity is Identity.Wrong wrong)
         {
@@ -150,7 +150,7 @@ internal static class RegistryFace
     // The upstream alone knows whether they are right, and only a request for one of its repositories shows them to it.
     private static async Task<bool> RefuseUnreadableAsync(Exchange x)
     {
-        x.Record.Actor = Asker.Anonymous;
+        x.Record.Actor = Caller.Anonymous;
         var sent = x.Request.Headers.Authorization.ToString();
         x.Shown = AccessControl.ReadBasic(sent);
         var mustShow = sent.Length > 0 || (x.Target.Route == Route.Ping && !x.Listener.PullOnly);
@@ -178,8 +178,8 @@ internal static class RegistryFace
     private static async Task<bool> RefuseRepositoryAsync(Exchange x, AccessActions needs)
     {
         var routed = x.Snapshot.Router.Route(x.Host, x.Target.Query.Namespace, x.Target.Repository, x.Shown);
-        (x.Asker, x.Hint) = (x.AskerOf(routed.CanonicalName), routed.Hint);
-        if (!x.Asker.Rights.HasFlag(needs))
+        (x.Caller, x.Hint) = (x.CallerOf(routed.CanonicalName), routed.Hint);
+        if (!x.Caller.Rights.HasFlag(needs))
         {
             await RefuseRightsAsync(x, needs);
             return true;
@@ -202,8 +202,8 @@ internal static class RegistryFace
     private static Task RefuseRightsAsync(Exchange x, AccessActions needs)
     {
         if (x.Identity is Identity.Anonymous && !x.Snapshot.Options.PassesCredentialsOn) return x.ChallengeAsync(LogIn);
-        var (actor, action, name) = (x.Asker.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
-        return x.Asker.MayPull
+        var (actor, action, name) = (x.Caller.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
+        return x.Caller.MayPull
             ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} may not {action} in repository {name}")
             : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {name} is not known here");
     }

@@ -88,7 +88,7 @@ internal static class Sessions
     public static async Task<bool> CompleteAsync(Exchange x, Upload upload, Digest digest)
     {
         var answer = await RegistryFace.WriteAsync<Digest>(
-            x, AccessActions.Push, async () => await x.Repository.CompleteUploadAsync(x.Asker, upload, digest, x.Aborted));
+            x, AccessActions.Push, async () => await x.Repository.CompleteUploadAsync(x.Caller, upload, digest, x.Aborted));
         if (answer is null) return false;
         if (answer is Answer<Digest>.Found found)
         {
@@ -103,7 +103,7 @@ internal static class Sessions
     // Null: not found, and answered.
     private static async Task<Upload?> FindAsync(Exchange x)
     {
-        var answer = await x.Repository.FindUploadAsync(x.Asker, x.Target.Id, x.Aborted);
+        var answer = await x.Repository.FindUploadAsync(x.Caller, x.Target.Id, x.Aborted);
         if (answer is Answer<Upload>.Found { Value: var upload } found)
         {
             x.Note(found);

@@ -17,7 +17,7 @@ internal static class Uploads
 
         var algorithm = query.Algorithm ?? (query.Mount.IsEmpty ? query.Digest.Algorithm : query.Mount.Algorithm);
         var answer = await RegistryFace.WriteAsync<Upload>(
-            x, AccessActions.Push, async () => await x.Repository.OpenUploadAsync(x.Asker, algorithm, x.Aborted));
+            x, AccessActions.Push, async () => await x.Repository.OpenUploadAsync(x.Caller, algorithm, x.Aborted));
         if (answer is not Answer<Upload>.Found { Value: var upload } found)
         {
             if (answer is not null) await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
@@ -41,8 +41,8 @@ internal static class Uploads
         foreach (var source in sources)
         {
             if (source.Repository is null) continue;
-            var there = x.AskerOf(source.CanonicalName);
-            if (!await x.Repository.MountAsync(x.Asker, digest, source.Repository, there, x.Aborted)) continue;
+            var there = x.CallerOf(source.CanonicalName);
+            if (!await x.Repository.MountAsync(x.Caller, digest, source.Repository, there, x.Aborted)) continue;
             Sessions.Created(x, digest);
             return true;
         }

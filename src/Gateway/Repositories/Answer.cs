@@ -48,14 +48,14 @@ internal enum TagStanding
 }
 
 /// <summary>What a repository answers to one who asks. GET and HEAD are one call.</summary>
-internal abstract record Answer<T>(Provenance Provenance)
+internal abstract record Answer<T>(CacheHandling Handling)
 {
     /// <summary>A refusal that one who is known and may push here would not get.</summary>
     public bool SparesPushers { get; init; }
 
-    public sealed record Found(T Value, Provenance Provenance) : Answer<T>(Provenance)
+    public sealed record Found(T Value, CacheHandling Handling) : Answer<T>(Handling)
     {
-        /// <summary>A verdict that admits with a warning, or that the asker sees past.</summary>
+        /// <summary>A verdict that admits with a warning, or that the caller sees past.</summary>
         public Decision? Warning { get; init; }
 
         /// <summary>How the tag stands that was asked for or pushed; null where there is nothing to say.</summary>
@@ -66,28 +66,28 @@ internal abstract record Answer<T>(Provenance Provenance)
     }
 
     /// <summary>Not there: 404 with the noun's code.</summary>
-    public sealed record Absent(Provenance Provenance) : Answer<T>(Provenance);
+    public sealed record Absent(CacheHandling Handling) : Answer<T>(Handling);
 
-    /// <summary>There, but not for this asker: told as 403 <c>DENIED</c>.</summary>
-    public sealed record Hidden(Decision Decision, Provenance Provenance) : Answer<T>(Provenance);
+    /// <summary>There, but not for this caller: told as 403 <c>DENIED</c>.</summary>
+    public sealed record Hidden(Decision Decision, CacheHandling Handling) : Answer<T>(Handling);
 
     /// <summary>Refused by policy: 403 <c>DENIED</c>; nothing is kept.</summary>
-    public sealed record Refused(Decision Decision, Provenance Provenance) : Answer<T>(Provenance);
+    public sealed record Refused(Decision Decision, CacheHandling Handling) : Answer<T>(Handling);
 
     /// <summary>
     /// The request is wrong: the code's status, this message, this detail. <paramref name="Status"/> overrides the code's usual status.
     /// </summary>
     public sealed record Invalid(RegistryErrorCode Code, string Message, string? Detail = null, int? Status = null)
-        : Answer<T>(Provenance.Local);
+        : Answer<T>(CacheHandling.Local);
 
     /// <summary>
-    /// Nothing was done, for the asker's standing ended first: the account is gone, or another configuration is in force. Ask again under
+    /// Nothing was done, for the caller's standing ended first: the account is gone, or another configuration is in force. Ask again under
     /// that.
     /// </summary>
-    public sealed record Superseded() : Answer<T>(Provenance.Local);
+    public sealed record Superseded() : Answer<T>(CacheHandling.Local);
 
     /// <summary>Not to be known now: 503 with Retry-After.</summary>
-    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, Provenance Provenance) : Answer<T>(Provenance)
+    public sealed record Unavailable(TimeSpan? RetryAfter, string Why, CacheHandling Handling) : Answer<T>(Handling)
     {
         /// <summary>See <see cref="Result{T}.Unavailable.IsDamaged"/>.</summary>
         public bool IsDamaged { get; init; }

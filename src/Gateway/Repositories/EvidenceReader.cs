@@ -29,7 +29,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         var share = _left / sharers;
         _left -= share;
         var noted = await backing.EvidenceAsync(subject, cancellationToken);
-        NoteUnread((noted as Result<IReadOnlyList<Digest>>.Unavailable)?.Why ?? noted.Provenance.Incomplete);
+        NoteUnread((noted as Result<IReadOnlyList<Digest>>.Unavailable)?.Why ?? noted.Handling.Incomplete);
         var listed = noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
         var found = ImmutableArray.CreateBuilder<Evidence>();
         var isBeyond = listed.Count > EvidenceBudget.MaxManifests;
@@ -76,8 +76,8 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         if (manifest.IsStored || !ManifestKinds.HasFormOfEvidence(manifest.Manifest)) return manifest;
         try
         {
-            var keeping = Keeping.Operations(manifest, default, isAdmitted: true, clock.GetUtcNow());
-            await backing.CommitAsync(new([.. keeping]) { IsFetched = true }, cancellationToken);
+            var stored = StoreOperations.Of(manifest, default, isAdmitted: true, clock.GetUtcNow());
+            await backing.CommitAsync(new([.. stored]) { IsFetched = true }, cancellationToken);
             return manifest;
         }
         catch (StoreReadOnlyException e)

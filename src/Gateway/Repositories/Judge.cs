@@ -131,7 +131,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     /// The verdict of binding a tag to a stored manifest that waits for it. One that does not admit is remembered, so that asking again
     /// and again costs little.
     /// </summary>
-    public async ValueTask<Arrival> OfWaitingAsync(
+    public async ValueTask<Arrival> OfHeldAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, TagName tag, Stage stage, CancellationToken cancellationToken)
     {
         var (now, basis) = (clock.GetUtcNow(), BasisOf(backing));
@@ -204,9 +204,9 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     /// <summary>Puts a verdict that refuses or warns on record.</summary>
     /// <param name="lead">What happened, before the reason: the start of the message.</param>
     public Decision Decide(
-        Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Asker asker, string? lead = null)
+        Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Caller caller, string? lead = null)
     {
-        var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, asker.Actor, verdict)
+        var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, caller.Actor, verdict)
         {
             Message = Line(verdict, lead), TrustRevision = engine.TrustRevision,
         };

@@ -63,20 +63,20 @@ internal static class PushCheck
     {
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link
             && await backing.HasBytesAsync(LinkKind.Blob, digest, link.Size, cancellationToken))
-            return new Result<Link>.Found(link, Provenance.Hit);
+            return new Result<Link>.Found(link, CacheHandling.Hit);
         switch (await backing.OpenBlobAsync(digest, BlobUse.Head, cancellationToken))
         {
             case Result<IContent>.Found { Value: var content } found:
                 await content.DisposeAsync();
-                return new Result<Link>.Found(new(content.Length ?? -1, default, default), found.Provenance);
+                return new Result<Link>.Found(new(content.Length ?? -1, default, default), found.Handling);
             case Result<IContent>.Unavailable { IsDamaged: false } no:
-                return new Result<Link>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+                return new Result<Link>.Unavailable(no.RetryAfter, no.Why, no.Handling);
             case var no:
-                return new Result<Link>.Absent(no.Provenance);
+                return new Result<Link>.Absent(no.Handling);
         }
     }
 
-    private static Answer<PushedManifest>.Unavailable NotNow<T>(Result<T>.Unavailable no) => new(no.RetryAfter, no.Why, no.Provenance);
+    private static Answer<PushedManifest>.Unavailable NotNow<T>(Result<T>.Unavailable no) => new(no.RetryAfter, no.Why, no.Handling);
 
     private static async ValueTask<Answer<PushedManifest>?> CheckChildAsync(
         IBacking backing, RepositoryName name, Descriptor child, CancellationToken cancellationToken)

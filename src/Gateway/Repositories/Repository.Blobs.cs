@@ -10,21 +10,21 @@ namespace Gateway.Repositories;
 internal sealed partial class Repository
 {
     /// <summary>Opens a blob; the caller disposes it.</summary>
-    public async ValueTask<Answer<IContent>> OpenBlobAsync(Asker asker, Digest digest, BlobUse use, CancellationToken cancellationToken)
+    public async ValueTask<Answer<IContent>> OpenBlobAsync(Caller caller, Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (!(takesPushes && asker.MayPush)
+        if (!(takesPushes && caller.MayPush)
             && await _admission.FindAsync(digest, cancellationToken) is { IsAdmitted: false, Unknown: var unknown })
             return unknown is null
                 ? await NotAdmittedAsync(digest, cancellationToken)
-                : NotKnown<IContent>(unknown, digest, Provenance.Local);
+                : NotKnown<IContent>(unknown, digest, CacheHandling.Local);
         return await backing.OpenBlobAsync(digest, use, cancellationToken) switch
         {
-            Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Provenance),
-            Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
+            Result<IContent>.Found found => new Answer<IContent>.Found(found.Value, found.Handling),
+            Result<IContent>.Unavailable no => new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Handling)
             {
                 IsDamaged = no.IsDamaged,
             },
-            var no => new Answer<IContent>.Absent(no.Provenance),
+            var no => new Answer<IContent>.Absent(no.Handling),
         };
     }
 
@@ -36,26 +36,26 @@ internal sealed partial class Repository
         var here = await backing.OpenBlobAsync(digest, BlobUse.Here, cancellationToken);
         if (here is Result<IContent>.Found { Value: var content }) await content.DisposeAsync();
         return here is Result<IContent>.Unavailable no
-            ? new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
-            : new Answer<IContent>.Absent(Provenance.Local);
+            ? new Answer<IContent>.Unavailable(no.RetryAfter, no.Why, no.Handling)
+            : new Answer<IContent>.Absent(CacheHandling.Local);
     }
 
     /// <summary>Brings a blob of one of the repository's admitted manifests here ahead of need, as far as there is room.</summary>
-    public ValueTask<Kept> KeepBlobAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        backing.KeepAsync(blob, cancellationToken);
+    public ValueTask<Prefetched> PrefetchBlobAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        backing.PrefetchAsync(blob, cancellationToken);
 
     /// <summary>
     /// Opens a session; <see cref="Answer{T}.Invalid"/> with <c>UNSUPPORTED</c> (405) where nothing can be pushed, and
     /// with <c>TOOMANYREQUESTS</c> where as many are open as may be.
     /// </summary>
     public ValueTask<Answer<Upload>> OpenUploadAsync(
-        Asker asker, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+        Caller caller, DigestAlgorithm algorithm, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
     {
-        if (RefuseChange<Upload>(asker, AccessActions.Push) is { } refusal) return refusal;
+        if (RefuseChange<Upload>(caller, AccessActions.Push) is { } refusal) return refusal;
         try
         {
-            return await backing.OpenUploadAsync(algorithm, asker.Actor, cancellationToken) is { } upload
-                ? new Answer<Upload>.Found(upload, Provenance.Local)
+            return await backing.OpenUploadAsync(algorithm, caller.Actor, cancellationToken) is { } upload
+                ? new Answer<Upload>.Found(upload, CacheHandling.Local)
                 : NoPushes<Upload>();
         }
         catch (TooManyUploadsException e)
@@ -69,45 +69,45 @@ internal sealed partial class Repository
     /// actor's.
     /// </summary>
     public ValueTask<Answer<Upload>> FindUploadAsync(
-        Asker asker, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
+        Caller caller, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
     {
-        if (await backing.FindUploadAsync(id, cancellationToken) is not { } upload) return new Answer<Upload>.Absent(Provenance.Local);
-        if (upload.Actor == asker.Actor) return new Answer<Upload>.Found(upload, Provenance.Local);
+        if (await backing.FindUploadAsync(id, cancellationToken) is not { } upload) return new Answer<Upload>.Absent(CacheHandling.Local);
+        if (upload.Actor == caller.Actor) return new Answer<Upload>.Found(upload, CacheHandling.Local);
         await upload.DisposeAsync();
-        return new Answer<Upload>.Absent(Provenance.Local);
+        return new Answer<Upload>.Absent(CacheHandling.Local);
     });
 
     /// <summary>Makes a finished upload the repository's blob; <c>DIGEST_INVALID</c> when its bytes have another digest.</summary>
     public ValueTask<Answer<Digest>> CompleteUploadAsync(
-        Asker asker, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
+        Caller caller, Upload upload, Digest digest, CancellationToken cancellationToken) => WriteAsync<Digest>(async () =>
     {
-        if (RefuseChange<Digest>(asker, AccessActions.Push) is { } refusal) return refusal;
+        if (RefuseChange<Digest>(caller, AccessActions.Push) is { } refusal) return refusal;
         var found = await upload.FinishAsync(digest.Algorithm, cancellationToken);
         if (found != digest)
             return new Answer<Digest>.Invalid(
                 RegistryErrorCode.DIGEST_INVALID,
                 $"the blob was pushed as {digest}, but the {upload.Length} bytes received are {found}; push it again");
-        var change = By(asker, new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]));
+        var change = By(caller, new([new Operation.LinkBlob(digest, upload.Length, upload.Id)]));
         if (await backing.CommitAsync(change, cancellationToken) is CommitResult.Superseded) return new Answer<Digest>.Superseded();
         recent.Note(digest, Name);
-        return new Answer<Digest>.Found(digest, Provenance.Local);
+        return new Answer<Digest>.Found(digest, CacheHandling.Local);
     });
 
     /// <summary>
-    /// Links a blob from another repository, which the asker sees as <paramref name="there"/>. False means "open an upload session
-    /// instead", for whatever reason: the asker learns nothing of repositories that he may not pull from.
+    /// Links a blob from another repository, which the caller sees as <paramref name="there"/>. False means "open an upload session
+    /// instead", for whatever reason: the caller learns nothing of repositories that he may not pull from.
     /// </summary>
     public async ValueTask<bool> MountAsync(
-        Asker asker, Digest digest, Repository from, Asker there, CancellationToken cancellationToken)
+        Caller caller, Digest digest, Repository from, Caller there, CancellationToken cancellationToken)
     {
-        if (RefuseChange<Digest>(asker, AccessActions.Push) is not null || !there.MayPull) return false;
+        if (RefuseChange<Digest>(caller, AccessActions.Push) is not null || !there.MayPull) return false;
         try
         {
             var opened = await from.OpenBlobAsync(there, digest, BlobUse.Head, cancellationToken);
             if (opened is not Answer<IContent>.Found { Value: var content }) return false;
             await content.DisposeAsync();
             if (volume.FindContent(digest, content.Length ?? -1) is not { } size) return false;
-            var change = By(asker, new([new Operation.LinkBlob(digest, size)]));
+            var change = By(caller, new([new Operation.LinkBlob(digest, size)]));
             if (await backing.CommitAsync(change, cancellationToken) is not CommitResult.Committed) return false;
             recent.Note(digest, Name);
             return true;

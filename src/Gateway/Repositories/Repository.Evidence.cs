@@ -70,21 +70,24 @@ internal sealed partial class Repository
     }
 
     private async ValueTask<Review> ReviewAsync(
-        Review review, StoredManifest manifest, TagOffer[] offers, Brought brought, CancellationToken cancellationToken)
+        Review review, StoredManifest manifest, HeldPush[] offers, Brought brought, CancellationToken cancellationToken)
     {
         var closure = await judge.ReadAsync(backing, manifest, brought, cancellationToken, whole: true);
         var arrival = await judge.OfArrivalAsync(closure, Name, Stage.Push, [.. offers.Select(o => o.Tag)], cancellationToken);
         var passed = offers.Where((_, i) => arrival.Tags[i].Verdict.Admits).ToArray();
         var operations = new List<Operation>();
-        if (arrival.OfDigest.Admits) operations.AddRange(Publishing(manifest, arrival.OfDigest));
-        operations.AddRange(passed.SelectMany(Publishing));
+        if (arrival.OfDigest.Admits) operations.AddRange(Releasing(manifest, arrival.OfDigest));
+        operations.AddRange(passed.SelectMany(Releasing));
         operations.AddRange(arrival.Counted);
         var worst = Worse(arrival.OfDigest, arrival.Tags.Select(t => t.Verdict).Append(arrival.OfDigest).MaxBy(v => v.Outcome)!);
         return review with
         {
             Operations = [.. review.Operations, .. operations],
             Expectations =
-                [.. review.Expectations, .. passed.Select(o => new Expectation(o.Tag, backing.LiveOf(o.Tag)) { Offer = o.Sequence })],
+            [
+                .. review.Expectations,
+                .. passed.Select(o => new Expectation(o.Tag, backing.LiveOf(o.Tag)) { HeldSequence = o.Sequence }),
+            ],
             Versions = [.. review.Versions.UnionBy(closure.Versions, v => v.Subject)],
             Promoted = [.. review.Promoted, .. passed.Select(o => o.Tag)],
             Published = arrival.OfDigest.Admits || passed.Length > 0 ? review.Published.Add(manifest.Digest) : review.Published,
@@ -96,17 +99,17 @@ internal sealed partial class Repository
     /// The subjects that are here, by whatever name they wait, and every index that waits and has one below it; each with its offers that
     /// still hold.
     /// </summary>
-    private async ValueTask<List<(StoredManifest Manifest, TagOffer[] Offers)>> ConcernedAsync(
+    private async ValueTask<List<(StoredManifest Manifest, HeldPush[] Held)>> ConcernedAsync(
         ImmutableArray<Digest> subjects, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var offers = backing.Offers().Where(o => o.Expires > now).ToLookup(o => o.Digest);
+        var offers = backing.HeldPushes().Where(o => o.Expires > now).ToLookup(o => o.Digest);
         var above = new HashSet<Digest>();
         if (offers.Count > 0)
         {
             foreach (var subject in subjects) above.UnionWith(await backing.IndexesOfAsync(subject));
         }
-        var concerned = new List<(StoredManifest, TagOffer[])>();
+        var concerned = new List<(StoredManifest, HeldPush[])>();
         var renamed = offers.Select(o => o.Key).Where(d => d.Algorithm != DigestAlgorithm.Sha256);
         foreach (var digest in subjects.Concat(above.Where(offers.Contains)).Concat(renamed).Distinct())
         {

@@ -6,9 +6,9 @@ namespace Gateway.Repositories;
 
 /// <summary>What the policy says of what a reference stands for.</summary>
 /// <param name="Digest">The manifest that was asked about: of a tag what waits for it, else what it is bound to.</param>
-/// <param name="Waiting">What waits for the tag, also after its time until it is dropped; null for nothing, and for a digest.</param>
+/// <param name="Held">What waits for the tag, also after its time until it is dropped; null for nothing, and for a digest.</param>
 /// <param name="Live">What the tag is bound to; empty for nothing, and for a digest.</param>
-internal sealed record Explanation(Digest Digest, Verdict Verdict, TagOffer? Waiting, Digest Live);
+internal sealed record Explanation(Digest Digest, Verdict Verdict, HeldPush? Held, Digest Live);
 
 /// <summary>
 /// Asking the policy in a dry run: by the reading and the question of every request, with nothing decided and nothing noted.
@@ -23,7 +23,7 @@ internal sealed partial class Repository
     {
         TagName? tag = reference.IsDigest ? null : reference.Tag;
         var live = tag is { } named ? backing.LiveOf(named) : default;
-        var waiting = tag is null ? null : backing.Offers().Where(o => o.Tag.Equals(tag)).MaxBy(static o => o.Sequence);
+        var waiting = tag is null ? null : backing.HeldPushes().Where(o => o.Tag.Equals(tag)).MaxBy(static o => o.Sequence);
         var digest = tag is null ? reference.Digest : waiting?.Digest ?? live;
         if (digest.IsEmpty || await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
             || await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
@@ -45,7 +45,7 @@ internal sealed partial class Repository
             if (!page.More) break;
             last = page.Items[^1].Value;
         }
-        foreach (var tag in backing.Offers().Select(static o => o.Tag).Distinct())
+        foreach (var tag in backing.HeldPushes().Select(static o => o.Tag).Distinct())
         {
             if (backing.LiveOf(tag).IsEmpty) yield return tag;
         }

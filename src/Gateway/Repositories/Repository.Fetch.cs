@@ -12,81 +12,81 @@ internal sealed partial class Repository
     /// <summary>
     /// The upstream says that the tag should be another manifest than the one we have: that one is judged before the tag moves.
     /// </summary>
-    private async ValueTask<Answer<StoredManifest>> TakeOfferAsync(
-        Asker asker, TagName tag, TagState state, Provenance provenance, CancellationToken cancellationToken)
+    private async ValueTask<Answer<StoredManifest>> AdmitUpstreamTagAsync(
+        Caller caller, TagName tag, TagState state, CacheHandling handling, CancellationToken cancellationToken)
     {
-        var offered = await backing.ReadManifestAsync(state.Offered, cancellationToken);
+        var offered = await backing.ReadManifestAsync(state.UpstreamDigest, cancellationToken);
         if (offered is Result<StoredManifest>.Found found)
         {
-            var answer = await AdmitFetchedAsync(asker, found.Value, tag, state.Live, found.Provenance, cancellationToken);
+            var answer = await AdmitFetchedAsync(caller, found.Value, tag, state.Live, found.Handling, cancellationToken);
             var refused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
             if (refused && !state.Live.IsEmpty)
-                return Resolved(await GetLastGoodAsync(asker, tag, state.Offered, answer, cancellationToken), Stale(provenance));
+                return Resolved(await GetLastGoodAsync(caller, tag, state.UpstreamDigest, answer, cancellationToken), Stale(handling));
             if (answer is Answer<StoredManifest>.Unavailable unknown && !state.Live.IsEmpty)
             {
                 var why = $"{Name}:{tag} is not what the upstream has: {unknown.Why}".Replace('"', '\'');
                 return Resolved(
-                    await GetByDigestAsync(asker, state.Live, tag, cancellationToken), Stale(provenance) with { Warning = why });
+                    await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Warning = why });
             }
             var waits = answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false };
             return Standing(answer, waits ? TagStanding.Pending : TagStanding.Live);
         }
         if (!state.Live.IsEmpty)
         {
-            var why = $"{Name}:{tag} is not what the upstream has: newer {state.Offered} could not be fetched";
-            return Resolved(await GetByDigestAsync(asker, state.Live, tag, cancellationToken), Stale(provenance) with { Warning = why });
+            var why = $"{Name}:{tag} is not what the upstream has: newer {state.UpstreamDigest} could not be fetched";
+            return Resolved(await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Warning = why });
         }
         return offered is Result<StoredManifest>.Unavailable no
-            ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
-            : new Answer<StoredManifest>.Absent(offered.Provenance);
+            ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Handling)
+            : new Answer<StoredManifest>.Absent(offered.Handling);
     }
 
-    private static Provenance Stale(Provenance tag) => tag with { IsHit = true, Forward = "stale" };
+    private static CacheHandling Stale(CacheHandling tag) => tag with { IsHit = true, Forward = "stale" };
 
     /// <summary>A manifest that has come from an upstream: kept, and its tag bound, only as far as the policy admits it.</summary>
     /// <param name="from">What the tag is bound to until now; null when it is not to be bound.</param>
     private async ValueTask<Answer<StoredManifest>> AdmitFetchedAsync(
-        Asker asker, StoredManifest manifest, TagName? tag, Digest? from, Provenance provenance, CancellationToken cancellationToken)
+        Caller caller, StoredManifest manifest, TagName? tag, Digest? from, CacheHandling handling, CancellationToken cancellationToken)
     {
         var arrival = tag is { } named
-            ? await judge.OfWaitingAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
+            ? await judge.OfHeldAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
             : await judge.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
         var verdict = tag is null ? Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
-        var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(asker);
+        var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(caller);
         if (!verdict.Admits && verdict.Unknown is not null && !isSeenByPushers)
-            return NotKnown<StoredManifest>(verdict, manifest.Digest, provenance) with { SparesPushers = takesPushes };
-        var isKept = verdict.Outcome != Outcome.Deny;
+            return NotKnown<StoredManifest>(verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
+        var isStored = verdict.Outcome != Outcome.Deny;
         var isBound = verdict.Admits && from is not null;
         // What is refused is known from now on: it grows older, and is not kept.
-        Operation[] operations = isKept
-            ? [.. Keeping.Operations(manifest, judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
+        Operation[] operations = isStored
+            ? [.. StoreOperations.Of(manifest, judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
             : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
-        var keeping = new Change([.. operations, .. arrival.Counted])
+        var change = new Change([.. operations, .. arrival.Counted])
         {
             Expectations = isBound ? [new(tag!.Value, from!.Value)] : [],
             IsFetched = true,
         };
-        var (stored, failure) = await TryKeepAsync(
-            isBound ? By(asker, keeping) : keeping,
-            isNew: isBound || (isKept ? !manifest.IsStored : backing.FirstSeen(manifest.Digest) is null), cancellationToken);
+        var (stored, failure) = await TryStoreAsync(
+            isBound ? By(caller, change) : change,
+            isNew: isBound || (isStored ? !manifest.IsStored : backing.FirstSeen(manifest.Digest) is null), cancellationToken);
         // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
-        if (failure is not null && isKept && !judge.Engine.AdmitsEverything)
-            return new Answer<StoredManifest>.Unavailable(null, failure, provenance);
-        provenance = provenance with { Stored = stored && isKept };
-        if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, provenance);
-        var decision = judge.Decide(verdict, Stage.ProxyFetch, Name, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, asker);
+        if (failure is not null && isStored && !judge.Engine.AdmitsEverything)
+            return new Answer<StoredManifest>.Unavailable(null, failure, handling);
+        handling = handling with { Stored = stored && isStored };
+        if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, handling);
+        var decision = judge.Decide(verdict, Stage.ProxyFetch, Name, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, caller);
         return verdict.Outcome switch
         {
-            Outcome.Warn => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
+            Outcome.Warn => new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision },
             // Who may push here may see it to sign it, as what was pushed.
-            Outcome.Quarantine when isSeenByPushers => new Answer<StoredManifest>.Found(manifest, provenance) { Warning = decision },
-            Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, provenance) { SparesPushers = takesPushes },
-            _ => new Answer<StoredManifest>.Refused(decision, provenance),
+            Outcome.Quarantine when isSeenByPushers => new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision },
+            Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, handling) { SparesPushers = takesPushes },
+            _ => new Answer<StoredManifest>.Refused(decision, handling),
         };
     }
 
-    private async ValueTask<(bool Stored, string? Failure)> TryKeepAsync(Change change, bool isNew, CancellationToken cancellationToken)
+    private async ValueTask<(bool Stored, string? Failure)> TryStoreAsync(Change change, bool isNew, CancellationToken cancellationToken)
     {
         if (!isNew) return (false, null);
         try
@@ -96,7 +96,7 @@ internal sealed partial class Repository
             // kept without the tag, for its blobs are served for it.
             // So it is where another configuration is in force: under that the tag is asked for again.
             var bound = change.Operations.OfType<Operation.SetLive>();
-            if (result is CommitResult.Superseded || (result is CommitResult.Moved { Now: var now } && bound.Any(o => o.Digest != now)))
+            if (result is CommitResult.Superseded || (result is CommitResult.TagMoved { Now: var now } && bound.Any(o => o.Digest != now)))
             {
                 Operation[] untagged = [.. change.Operations.Where(o => o is not Operation.SetLive)];
                 result = await backing.CommitAsync(new([.. untagged]) { IsFetched = true }, cancellationToken);
@@ -114,7 +114,7 @@ internal sealed partial class Repository
     /// none, the refusal.
     /// </summary>
     private async ValueTask<Answer<StoredManifest>> GetLastGoodAsync(
-        Asker asker, TagName tag, Digest refusedDigest, Answer<StoredManifest> refused, CancellationToken cancellationToken)
+        Caller caller, TagName tag, Digest refusedDigest, Answer<StoredManifest> refused, CancellationToken cancellationToken)
     {
         var decision = refused switch
         {
@@ -124,10 +124,10 @@ internal sealed partial class Repository
         };
         foreach (var digest in backing.HistoryOf(tag).Prepend(backing.LiveOf(tag)).Where(d => !d.IsEmpty && d != refusedDigest).Distinct())
         {
-            if (await GetByDigestAsync(asker, digest, tag, cancellationToken) is not Answer<StoredManifest>.Found found) continue;
+            if (await GetByDigestAsync(caller, digest, tag, cancellationToken) is not Answer<StoredManifest>.Found found) continue;
             var why = $"{Name}:{tag} is not what the upstream has: newer {refusedDigest} refused by policy, decision {decision.Id}";
-            var provenance = found.Provenance with { Warning = why };
-            return Standing(found with { Substituted = refusedDigest, Provenance = provenance }, TagStanding.Live);
+            var handling = found.Handling with { Warning = why };
+            return Standing(found with { Substituted = refusedDigest, Handling = handling }, TagStanding.Live);
         }
         return refused;
     }

@@ -4,7 +4,7 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>Lists: nothing is in them that the asker could not get.</summary>
+/// <summary>Lists: nothing is in them that the caller could not get.</summary>
 internal sealed partial class Repository
 {
     /// <summary>
@@ -19,10 +19,10 @@ internal sealed partial class Repository
     /// Whether a list of repositories names this one to who may pull here: there is something in it that he could get. Null where the list
     /// has looked at as many manifests as it may.
     /// </summary>
-    public async ValueTask<bool?> IsListedAsync(Asker asker, CatalogLooks looks, CancellationToken cancellationToken)
+    public async ValueTask<bool?> IsListedAsync(Caller caller, CatalogLooks looks, CancellationToken cancellationToken)
     {
-        if (IsKnownPusher(asker)) return true;
-        if (await ShownTagsAsync(asker, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
+        if (IsKnownPusher(caller)) return true;
+        if (await ShownTagsAsync(caller, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
         var (basis, now) = (judge.BasisOf(backing), clock.GetUtcNow());
         if (looks.IsUnlisted(Name, basis, now)) return false;
         foreach (var digest in backing.Manifests().Take(MostLookedAt))
@@ -40,22 +40,23 @@ internal sealed partial class Repository
     /// <summary>
     /// Tags after <paramref name="last"/>, at most <paramref name="count"/>; for those who may push also the tags that wait.
     /// </summary>
-    public async ValueTask<Answer<Page<TagName>>> TagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken) =>
-        !asker.MayPull ? new Answer<Page<TagName>>.Absent(Provenance.Local)
-        : await ShownTagsAsync(asker, last, count, cancellationToken) switch
+    public async ValueTask<Answer<Page<TagName>>> TagsAsync(Caller caller, string? last, int count, CancellationToken cancellationToken) =>
+        !caller.MayPull ? new Answer<Page<TagName>>.Absent(CacheHandling.Local)
+        : await ShownTagsAsync(caller, last, count, cancellationToken) switch
         {
-            Result<Page<TagName>>.Found found when IsKnownPusher(asker) =>
-                new Answer<Page<TagName>>.Found(WithWaiting(found.Value, last, count), found.Provenance),
-            Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Provenance),
-            Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Provenance),
-            var no => new Answer<Page<TagName>>.Absent(no.Provenance),
+            Result<Page<TagName>>.Found found when IsKnownPusher(caller) =>
+                new Answer<Page<TagName>>.Found(WithWaiting(found.Value, last, count), found.Handling),
+            Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Handling),
+            Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Handling),
+            var no => new Answer<Page<TagName>>.Absent(no.Handling),
         };
 
     /// <summary>The tags without those of evidence about what waits: their names are its digest.</summary>
-    private async ValueTask<Result<Page<TagName>>> ShownTagsAsync(Asker asker, string? last, int count, CancellationToken cancellationToken)
+    private async ValueTask<Result<Page<TagName>>> ShownTagsAsync(
+        Caller caller, string? last, int count, CancellationToken cancellationToken)
     {
         var read = await backing.TagsAfterAsync(last, count, cancellationToken);
-        if (judge.Engine.AdmitsEverything || !takesPushes || IsKnownPusher(asker)) return read;
+        if (judge.Engine.AdmitsEverything || !takesPushes || IsKnownPusher(caller)) return read;
         var shown = new List<TagName>();
         while (read is Result<Page<TagName>>.Found { Value: var page } found)
         {
@@ -75,7 +76,7 @@ internal sealed partial class Repository
     private Page<TagName> WithWaiting(Page<TagName> live, string? last, int count)
     {
         var now = clock.GetUtcNow();
-        var waiting = backing.Offers().Where(o => o.Expires > now && string.CompareOrdinal(o.Tag.Value, last) > 0).Select(o => o.Tag);
+        var waiting = backing.HeldPushes().Where(o => o.Expires > now && string.CompareOrdinal(o.Tag.Value, last) > 0).Select(o => o.Tag);
         var all = live.Items.Union(waiting).OrderBy(t => t.Value, StringComparer.Ordinal).ToList();
         // Behind a page that goes on, the next one has what comes after its last live tag.
         var page = live.More && live.Items.Count > 0
@@ -89,23 +90,23 @@ internal sealed partial class Repository
     /// unknown subject. What waits is there for those who may push alone.
     /// </summary>
     public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(
-        Asker asker, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken)
+        Caller caller, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken)
     {
-        if (!asker.MayPull) return new Answer<ReferrersPage>.Absent(Provenance.Local);
+        if (!caller.MayPull) return new Answer<ReferrersPage>.Absent(CacheHandling.Local);
         switch (await backing.ReferrersAsync(subject, cancellationToken))
         {
             case Result<IReadOnlyList<Descriptor>>.Found found:
-                var shown = judge.Engine.AdmitsEverything || IsKnownPusher(asker) ? found.Value
+                var shown = judge.Engine.AdmitsEverything || IsKnownPusher(caller) ? found.Value
                     : await judge.OfHeldAsync(backing, Name, subject, cancellationToken) is not null ? []
                     : await AdmittedAsync(found.Value, cancellationToken);
-                return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Provenance);
+                return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Handling);
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:
-                return new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+                return new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Handling);
             // The upstream refused this client: he must not take that for "none".
-            case { Provenance: { ForwardStatus: not null } refused }:
+            case { Handling: { ForwardStatus: not null } refused }:
                 return new Answer<ReferrersPage>.Absent(refused);
             case var no:
-                return new Answer<ReferrersPage>.Found(new([], false), no.Provenance);
+                return new Answer<ReferrersPage>.Found(new([], false), no.Handling);
         }
     }
 

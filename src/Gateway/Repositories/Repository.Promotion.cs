@@ -13,51 +13,51 @@ namespace Gateway.Repositories;
 internal sealed partial class Repository
 {
     /// <param name="source">Where it is.</param>
-    /// <param name="there">The asker as that repository sees him.</param>
+    /// <param name="there">The caller as that repository sees him.</param>
     /// <param name="reference">What is promoted.</param>
     /// <param name="tag">The tag to bind here.</param>
     public async ValueTask<Answer<PushedManifest>> PromoteAsync(
-        Asker asker, Repository source, Asker there, Reference reference, TagName tag, CancellationToken cancellationToken)
+        Caller caller, Repository source, Caller there, Reference reference, TagName tag, CancellationToken cancellationToken)
     {
-        if (RefuseChange<PushedManifest>(asker, AccessActions.Push) is { } refusal) return refusal;
-        if (!there.MayPull) return new Answer<PushedManifest>.Absent(Provenance.Local);
+        if (RefuseChange<PushedManifest>(caller, AccessActions.Push) is { } refusal) return refusal;
+        if (!there.MayPull) return new Answer<PushedManifest>.Absent(CacheHandling.Local);
         switch (await source.GetManifestAsync(there, reference, cancellationToken))
         {
             case Answer<StoredManifest>.Found found:
-                return await WriteAsync(() => PromoteAsync(asker, source, found.Value, tag, cancellationToken));
+                return await WriteAsync(() => PromoteAsync(caller, source, found.Value, tag, cancellationToken));
             case Answer<StoredManifest>.Hidden hidden:
-                return new Answer<PushedManifest>.Hidden(hidden.Decision, hidden.Provenance);
+                return new Answer<PushedManifest>.Hidden(hidden.Decision, hidden.Handling);
             case Answer<StoredManifest>.Refused refused:
-                return new Answer<PushedManifest>.Refused(refused.Decision, refused.Provenance);
+                return new Answer<PushedManifest>.Refused(refused.Decision, refused.Handling);
             case Answer<StoredManifest>.Unavailable no:
-                return new Answer<PushedManifest>.Unavailable(no.RetryAfter, no.Why, no.Provenance);
+                return new Answer<PushedManifest>.Unavailable(no.RetryAfter, no.Why, no.Handling);
             case var no:
-                return new Answer<PushedManifest>.Absent(no.Provenance);
+                return new Answer<PushedManifest>.Absent(no.Handling);
         }
     }
 
     private async ValueTask<Answer<PushedManifest>> PromoteAsync(
-        Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
+        Caller caller, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < MaxAttempts; attempt++)
         {
-            if (await TryPromoteAsync(asker, source, manifest, tag, cancellationToken) is { } answer) return answer;
+            if (await TryPromoteAsync(caller, source, manifest, tag, cancellationToken) is { } answer) return answer;
         }
         return new Answer<PushedManifest>.Unavailable(
-            TimeSpan.FromSeconds(1), $"others keep moving {Name}:{tag}; promote {manifest.Digest} again", Provenance.Local);
+            TimeSpan.FromSeconds(1), $"others keep moving {Name}:{tag}; promote {manifest.Digest} again", CacheHandling.Local);
     }
 
     /// <summary>Null when the tag has moved since it was judged, or the evidence is gone that it was judged by.</summary>
     private async ValueTask<Answer<PushedManifest>?> TryPromoteAsync(
-        Asker asker, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
+        Caller caller, Repository source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         var (moved, arrival) = await ReadAsync(source, manifest, tag, cancellationToken);
         if (moved is null) return null;
-        if (arrival.Worst.Unknown is not null) return NotKnown<PushedManifest>(arrival.Worst, manifest.Digest, Provenance.Local);
+        if (arrival.Worst.Unknown is not null) return NotKnown<PushedManifest>(arrival.Worst, manifest.Digest, CacheHandling.Local);
         var why = $"not promoted; evidence is taken from {source.Name}, where it must be first";
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
             return new Answer<PushedManifest>.Refused(
-                judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker, why), Provenance.Local);
+                judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, caller, why), CacheHandling.Local);
         var blobs = moved.SelectMany(m => m.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
         if (blobs.FirstOrDefault(b => volume.FindContent(b.Digest, b.Size) is null) is { } absent)
             return new Answer<PushedManifest>.Invalid(
@@ -67,7 +67,7 @@ internal sealed partial class Repository
         Operation[] binding =
         [
             new Operation.SetVerdict(manifest.Digest, judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
-            .. backing.Offers().Any(o => o.Tag == tag) ? [new Operation.Withdraw(tag)] : Array.Empty<Operation>(),
+            .. backing.HeldPushes().Any(o => o.Tag == tag) ? [new Operation.EndHold(tag)] : Array.Empty<Operation>(),
         ];
         var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted])
         {
@@ -76,17 +76,17 @@ internal sealed partial class Repository
         };
         if (judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest))
             change = change with { Operations = change.Operations.RemoveAll(o => o is Operation.SetVerdict) };
-        switch (await backing.CommitAsync(By(asker, change), cancellationToken))
+        switch (await backing.CommitAsync(By(caller, change), cancellationToken))
         {
             case CommitResult.Superseded: return new Answer<PushedManifest>.Superseded();
             case not CommitResult.Committed: return null;
         }
         foreach (var blob in moved.SelectMany(m => m.Manifest.Manifest.Blobs)) recent.Note(blob.Digest, Name);
         return new Answer<PushedManifest>.Found(
-            new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, Provenance.Local)
+            new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, CacheHandling.Local)
         {
             Warning = arrival.Worst.Outcome == Outcome.Warn
-                ? judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, asker)
+                ? judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, caller)
                 : null,
         };
     }
@@ -135,7 +135,7 @@ internal sealed partial class Repository
     private IEnumerable<Operation> Copying(Repository source, StoredManifest manifest, Digest about)
     {
         var seen = source.Backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow();
-        foreach (var operation in Keeping.Operations(manifest with { IsStored = false }, default, isAdmitted: true, seen))
+        foreach (var operation in StoreOperations.Of(manifest with { IsStored = false }, default, isAdmitted: true, seen))
             yield return operation;
         if (about.IsEmpty || manifest.Manifest.Subject is not null) yield break;
         yield return new Operation.AddEvidence(about, manifest.Digest);

@@ -33,49 +33,49 @@ internal sealed partial class Repository
     /// </summary>
     private const int MaxAttempts = 16;
 
-    public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Asker asker, ManifestPush push, CancellationToken cancellationToken)
+    public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Caller caller, ManifestPush push, CancellationToken cancellationToken)
     {
-        if (RefuseChange<PushedManifest>(asker, AccessActions.Push) is { } refusal) return refusal;
+        if (RefuseChange<PushedManifest>(caller, AccessActions.Push) is { } refusal) return refusal;
         var (manifest, problem) = PushCheck.Read(push, judge.Engine.Limits);
         if (manifest is null) return problem!;
         var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
         var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
         if (missing is not null) return missing;
-        if (judge.ReadsHistory) await LearnAsync(asker, tags, cancellationToken);
+        if (judge.ReadsHistory) await LearnAsync(caller, tags, cancellationToken);
         return await WriteAsync<PushedManifest>(async () =>
         {
             for (var attempt = 0; attempt < MaxAttempts; attempt++)
             {
-                if (await TryPutAsync(asker, push, manifest, tags, cancellationToken) is { } answer) return answer;
+                if (await TryPutAsync(caller, push, manifest, tags, cancellationToken) is { } answer) return answer;
             }
             return new Answer<PushedManifest>.Unavailable(
                 TimeSpan.FromSeconds(1), $"others keep changing the evidence about {manifest.Digest} in {Name}; push it again",
-                Provenance.Local);
+                CacheHandling.Local);
         });
     }
 
     /// <summary>Brings here what an upstream has under these tags: a rule about where a tag stood must know.</summary>
-    private async ValueTask LearnAsync(Asker asker, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+    private async ValueTask LearnAsync(Caller caller, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         foreach (var tag in tags)
         {
             if (await backing.ResolveAsync(tag, cancellationToken)
-                is Result<TagState>.Found { Value: { Offered.IsEmpty: false } state, Provenance: var provenance })
-                await TakeOfferAsync(asker, tag, state, provenance, cancellationToken);
+                is Result<TagState>.Found { Value: { UpstreamDigest.IsEmpty: false } state, Handling: var handling })
+                await AdmitUpstreamTagAsync(caller, tag, state, handling, cancellationToken);
         }
     }
 
     /// <summary>Null when what the verdict rests on has changed before the commit.</summary>
     private async ValueTask<Answer<PushedManifest>?> TryPutAsync(
-        Asker asker, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+        Caller caller, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, asker.Actor);
+        var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
-            return NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest, Provenance.Local);
+            return NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest, CacheHandling.Local);
         var (room, full) = await FindRoomAsync(arrival, manifest, tags, cancellationToken);
         if ((RefusalOf(arrival, manifest, tags) ?? full) is { } refused)
             return new Answer<PushedManifest>.Refused(
-                judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker), Provenance.Local);
+                judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
         var review = await ReviewAsync(manifest, tags, cancellationToken);
         // What came before it, and is about it, waits with it from now on.
         Digest[] names = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
@@ -83,7 +83,7 @@ internal sealed partial class Repository
         var isUnstamped = judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest);
         var stamp = isUnstamped ? default : judge.Stamp(arrival.OfDigest);
         var change = new Change(
-            [.. Keeping.Operations(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, asker),
+            [.. StoreOperations.Of(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, caller),
             .. arrival.Counted, .. review.Operations,
             .. Unknown(shownBefore)])
         {
@@ -93,38 +93,38 @@ internal sealed partial class Repository
             Expectations = [.. arrival.Bound, .. review.Expectations],
             Published = arrival.IsPublished ? [.. review.Published, manifest.Digest] : review.Published,
         };
-        return await backing.CommitAsync(By(asker, change), cancellationToken) switch
+        return await backing.CommitAsync(By(caller, change), cancellationToken) switch
         {
             CommitResult.Superseded => new Answer<PushedManifest>.Superseded(),
-            CommitResult.Lacking lacking => PushCheck.DeletedMeanwhile(Name, lacking.Digest),
-            CommitResult.Committed done => Pushed(asker, push, manifest, arrival, review, done.IsForwarding),
+            CommitResult.Missing lacking => PushCheck.DeletedMeanwhile(Name, lacking.Digest),
+            CommitResult.Committed done => Pushed(caller, push, manifest, arrival, review, done.IsForwarding),
             _ => null,
         };
     }
 
     private Answer<PushedManifest>.Found Pushed(
-        Asker asker, ManifestPush push, StoredManifest manifest, Arrival arrival, Review review, bool isForwarding)
+        Caller caller, ManifestPush push, StoredManifest manifest, Arrival arrival, Review review, bool isForwarding)
     {
         var waiting = arrival.Tags.Where(t => !t.Verdict.Admits).ToArray();
         var worst = arrival.Worst;
         var warning = waiting.Length > 0
             ? judge.Decide(
-                waiting[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
+                waiting[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
                 judge.Waiting(waiting.Select(t => t.Tag), waiting[0].Verdict))
             : worst.Outcome != Outcome.Allow
                 ? judge.Decide(
-                    worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, asker,
+                    worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
                     worst.Admits ? null : "kept, and hidden from pullers")
                 : review.Unsatisfied is { } other
                     ? judge.Decide(
-                        other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, asker, "stored, and not enough")
+                        other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, caller, "stored, and not enough")
                     : null;
         var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags)
         {
             Promoted = review.Promoted,
             IsForwarding = isForwarding,
         };
-        return new(pushed, review.Late is { } late ? Provenance.Local with { Warning = late } : Provenance.Local)
+        return new(pushed, review.Late is { } late ? CacheHandling.Local with { Warning = late } : CacheHandling.Local)
         {
             Warning = warning,
             Standing = judge.Engine.AdmitsEverything || arrival.Tags.IsEmpty ? null
@@ -133,20 +133,20 @@ internal sealed partial class Repository
     }
 
     /// <summary>Each tag is bound, or waits with its earlier binding still live.</summary>
-    private IEnumerable<Operation> Bind(Arrival arrival, StoredManifest manifest, Asker asker)
+    private IEnumerable<Operation> Bind(Arrival arrival, StoredManifest manifest, Caller caller)
     {
-        var waiting = backing.Offers().Select(o => o.Tag).ToHashSet();
+        var waiting = backing.HeldPushes().Select(o => o.Tag).ToHashSet();
         foreach (var (tag, verdict) in arrival.Tags)
         {
             if (verdict.Admits)
             {
                 yield return new Operation.SetLive(tag, manifest.Digest);
-                if (waiting.Contains(tag)) yield return new Operation.Withdraw(tag);
+                if (waiting.Contains(tag)) yield return new Operation.EndHold(tag);
             }
             else
             {
                 var missing = verdict.Reasons.IsEmpty ? "" : verdict.Reasons[0].Message;
-                yield return new Operation.Offer(tag, manifest.Digest, asker.Actor, judge.ExpiryOf(verdict), missing);
+                yield return new Operation.Hold(tag, manifest.Digest, caller.Actor, judge.ExpiryOf(verdict), missing);
             }
         }
         // A tag under which evidence is found means a subject: what it was bound to stays evidence when it moves on.

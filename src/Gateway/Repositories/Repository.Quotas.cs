@@ -23,7 +23,7 @@ internal sealed partial class Repository
         if (waiting > 0)
         {
             var now = clock.GetUtcNow();
-            var others = backing.Offers().Count(o => o.Expires > now && !tags.Contains(o.Tag));
+            var others = backing.HeldPushes().Count(o => o.Expires > now && !tags.Contains(o.Tag));
             var most = judge.Quarantine.MaxPendingPerRepo;
             spare = most - others - waiting;
             if (spare < 0)

@@ -11,29 +11,29 @@ namespace Gateway.Repositories;
 internal sealed partial class Repository
 {
     /// <summary>By digest: the manifest and every tag bound to it. By tag: the tag alone, with what waits for it.</summary>
-    public async ValueTask<Answer<Digest>> DeleteManifestAsync(Asker asker, Reference reference, CancellationToken cancellationToken)
+    public async ValueTask<Answer<Digest>> DeleteManifestAsync(Caller caller, Reference reference, CancellationToken cancellationToken)
     {
-        if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
-        if (reference.IsDigest) return await DeleteByDigestAsync(asker, reference.Digest, cancellationToken);
+        if (RefuseChange<Digest>(caller, AccessActions.Delete) is { } refusal) return refusal;
+        if (reference.IsDigest) return await DeleteByDigestAsync(caller, reference.Digest, cancellationToken);
         var resolved = await backing.ResolveAsync(reference.Tag, cancellationToken);
         if (resolved is not Result<TagState>.Found { Value: var tag }) return NotThere(resolved);
-        if (!asker.MayAdmin && EvidenceTag.Parse(reference.Tag) is { } about && InUseElsewhere(reference.Tag.Value) is { } inUse)
+        if (!caller.MayAdmin && EvidenceTag.Parse(reference.Tag) is { } about && InUseElsewhere(reference.Tag.Value) is { } inUse)
             return new Answer<Digest>.Refused(
-                judge.Decide(inUse, Stage.Push, Name, reference.Tag.Value, about.Subject, asker), Provenance.Local);
+                judge.Decide(inUse, Stage.Push, Name, reference.Tag.Value, about.Subject, caller), CacheHandling.Local);
         Operation[] removal =
         [
             .. tag.IsUnbound ? Array.Empty<Operation>() : [new Operation.RemoveTag(reference.Tag)],
-            .. tag.Offer is null ? Array.Empty<Operation>() : [new Operation.Withdraw(reference.Tag)],
+            .. tag.Held is null ? Array.Empty<Operation>() : [new Operation.EndHold(reference.Tag)],
         ];
-        var digest = new[] { tag.Live, tag.Offered, tag.Offer?.Digest ?? default }.First(d => !d.IsEmpty);
-        return await RemoveAsync(asker, new([.. removal]), digest, cancellationToken) ?? Moving(digest);
+        var digest = new[] { tag.Live, tag.UpstreamDigest, tag.Held?.Digest ?? default }.First(d => !d.IsEmpty);
+        return await RemoveAsync(caller, new([.. removal]), digest, cancellationToken) ?? Moving(digest);
     }
 
     private static Answer<Digest> NotThere<T>(Result<T> result) => result is Result<T>.Unavailable no
-        ? new Answer<Digest>.Unavailable(no.RetryAfter, no.Why, no.Provenance)
-        : new Answer<Digest>.Absent(Provenance.Local);
+        ? new Answer<Digest>.Unavailable(no.RetryAfter, no.Why, no.Handling)
+        : new Answer<Digest>.Absent(CacheHandling.Local);
 
-    private async ValueTask<Answer<Digest>> DeleteByDigestAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
+    private async ValueTask<Answer<Digest>> DeleteByDigestAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {
         var read = await backing.ReadManifestAsync(digest, cancellationToken);
         if (read is not Result<StoredManifest>.Found { Value: var manifest })
@@ -41,32 +41,33 @@ internal sealed partial class Repository
             // A link without readable bytes can still be removed.
             return await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is null
                 ? NotThere(read)
-                : await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Moving(digest);
+                : await RemoveAsync(caller, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Moving(digest);
         }
         if (judge.Engine.AdmitsEverything)
-            return await RemoveAsync(asker, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Moving(digest);
+            return await RemoveAsync(caller, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Moving(digest);
         for (var attempt = 0; attempt < MaxAttempts; attempt++)
         {
-            if (await TryDeleteAsync(asker, manifest, cancellationToken) is { } answer) return answer;
+            if (await TryDeleteAsync(caller, manifest, cancellationToken) is { } answer) return answer;
         }
         return new Answer<Digest>.Unavailable(
-            TimeSpan.FromSeconds(1), $"the evidence in {Name} keeps changing; delete {digest} again", Provenance.Local);
+            TimeSpan.FromSeconds(1), $"the evidence in {Name} keeps changing; delete {digest} again", CacheHandling.Local);
     }
 
     /// <summary>Null when what rests on the manifest has changed before the commit.</summary>
-    private async ValueTask<Answer<Digest>?> TryDeleteAsync(Asker asker, StoredManifest manifest, CancellationToken cancellationToken)
+    private async ValueTask<Answer<Digest>?> TryDeleteAsync(Caller caller, StoredManifest manifest, CancellationToken cancellationToken)
     {
         var digest = manifest.Digest;
         var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest) ? backing.SubjectsOf(digest) : [];
         var resting = await RestingOnAsync(manifest, subjects, cancellationToken);
-        if (subjects.Count > 0 && !asker.MayAdmin && await InUseAsync(resting.Keys, digest, cancellationToken) is { } inUse)
-            return new Answer<Digest>.Refused(judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
+        if (subjects.Count > 0 && !caller.MayAdmin && await InUseAsync(resting.Keys, digest, cancellationToken) is { } inUse)
+            return new Answer<Digest>.Refused(
+                judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, caller), CacheHandling.Local);
         var said = await SaidOfAsync(resting.Keys, cancellationToken);
         var removal = new Change([.. Unknown(resting.Keys.Union(said).Where(d => d != digest)), new Operation.RemoveManifest(digest)])
         {
             Subjects = [.. resting.Select(r => (r.Key, r.Value))],
         };
-        return await RemoveAsync(asker, removal, digest, cancellationToken);
+        return await RemoveAsync(caller, removal, digest, cancellationToken);
     }
 
     /// <summary>What leaves verdicts to be asked for again.</summary>
@@ -143,23 +144,23 @@ internal sealed partial class Repository
         void Add(Digest digest) => resting.TryAdd(digest, backing.VersionOf(digest));
     }
 
-    public async ValueTask<Answer<Digest>> DeleteBlobAsync(Asker asker, Digest digest, CancellationToken cancellationToken)
+    public async ValueTask<Answer<Digest>> DeleteBlobAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {
-        if (RefuseChange<Digest>(asker, AccessActions.Delete) is { } refusal) return refusal;
+        if (RefuseChange<Digest>(caller, AccessActions.Delete) is { } refusal) return refusal;
         var found = await backing.FindBlobAsync(digest, cancellationToken);
         if (found is not Result<Link>.Found) return NotThere(found);
         var removal = new Change([new Operation.RemoveBlob(digest)]);
-        if (judge.Engine.AdmitsEverything) return await RemoveAsync(asker, removal, digest, cancellationToken) ?? Moving(digest);
-        if (!asker.MayAdmin)
+        if (judge.Engine.AdmitsEverything) return await RemoveAsync(caller, removal, digest, cancellationToken) ?? Moving(digest);
+        if (!caller.MayAdmin)
         {
             await foreach (var (evidence, resting) in RestingOnBlobAsync(digest, cancellationToken))
             {
                 if (await InUseAsync(resting, evidence, cancellationToken) is { } inUse)
                     return new Answer<Digest>.Refused(
-                        judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, asker), Provenance.Local);
+                        judge.Decide(inUse, Stage.Push, Name, digest.ToString(), digest, caller), CacheHandling.Local);
             }
         }
-        var answer = await RemoveAsync(asker, removal, digest, cancellationToken) ?? Moving(digest);
+        var answer = await RemoveAsync(caller, removal, digest, cancellationToken) ?? Moving(digest);
         if (answer is not Answer<Digest>.Found) return answer;
         // After it: evidence may have been pushed meanwhile, and none that names the blob can be pushed any more.
         var unknown = new HashSet<Digest>();
@@ -186,18 +187,20 @@ internal sealed partial class Repository
     }
 
     private Answer<Digest> Moving(Digest digest) => new Answer<Digest>.Unavailable(
-        TimeSpan.FromSeconds(1), $"{Name} is being changed; delete {digest} again", Provenance.Local);
+        TimeSpan.FromSeconds(1), $"{Name} is being changed; delete {digest} again", CacheHandling.Local);
 
     /// <summary>Null when something that the removal rests on has changed.</summary>
     private async ValueTask<Answer<Digest>?> RemoveAsync(
-        Asker asker, Change removal, Digest digest, CancellationToken cancellationToken)
+        Caller caller, Change removal, Digest digest, CancellationToken cancellationToken)
     {
         var isOutdated = false;
         var answer = await WriteAsync<Digest>(async () =>
         {
-            var result = await backing.CommitAsync(By(asker, removal), cancellationToken);
+            var result = await backing.CommitAsync(By(caller, removal), cancellationToken);
             isOutdated = result is not (CommitResult.Committed or CommitResult.Superseded);
-            return result is CommitResult.Superseded ? new Answer<Digest>.Superseded() : new Answer<Digest>.Found(digest, Provenance.Local);
+            return result is CommitResult.Superseded
+                ? new Answer<Digest>.Superseded()
+                : new Answer<Digest>.Found(digest, CacheHandling.Local);
         });
         return isOutdated ? null : answer;
     }

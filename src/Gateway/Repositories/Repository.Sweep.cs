@@ -12,7 +12,7 @@ internal sealed partial class Repository
     {
         if (judge.Engine.AdmitsEverything || !takesPushes) return;
         var now = clock.GetUtcNow();
-        foreach (var offer in backing.Offers().Where(o => o.Expires <= now))
+        foreach (var offer in backing.HeldPushes().Where(o => o.Expires <= now))
             await TryCommitAsync(Expire(offer, backing.LiveOf(offer.Tag)), cancellationToken);
         if (judge.IsSignatureRepository(Name)) return;
         foreach (var orphans in backing.Orphans().GroupBy(o => o.Evidence))

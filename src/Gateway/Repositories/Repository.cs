@@ -8,7 +8,7 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// One repository as its askers see it: the gate. The only thing that handlers can name; who sees what is decided here and nowhere else.
+/// One repository as its callers see it: the gate. The only thing that handlers can name; who sees what is decided here and nowhere else.
 /// A file for each flow: pull, push, evidence, waiting tags, removal, blobs, lists, promotion.
 /// </summary>
 internal sealed partial class Repository(
@@ -21,43 +21,43 @@ internal sealed partial class Repository(
     public RepositoryName Name { get; } = name;
 
     /// <summary>
-    /// Whether the asker sees what waits. An open gateway knows nobody, so there nobody is exempt (docs/design/0004-gate.md).
+    /// Whether the caller sees what waits. An open gateway knows nobody, so there nobody is exempt (docs/design/0004-gate.md).
     /// </summary>
-    private bool IsKnownPusher(Asker asker) => takesPushes && asker.MayPush && asker.Actor != Asker.Anonymous;
+    private bool IsKnownPusher(Caller caller) => takesPushes && caller.MayPush && caller.Actor != Caller.Anonymous;
 
     /// <summary>
     /// What a HEAD comes to that asks, before a push, what is there: where an upstream that cannot be asked does not keep pushes from being
     /// taken, "not now" would (containerd and others go on after 200 and 404 alone).
     /// </summary>
-    public Answer<T> BeforePush<T>(Asker asker, Answer<T> answer) =>
+    public Answer<T> BeforePush<T>(Caller caller, Answer<T> answer) =>
         // What has gone bad here is pushed again only by a client that does not find it.
-        answer is Answer<T>.Unavailable { IsDamaged: true } ? new Answer<T>.Absent(answer.Provenance)
+        answer is Answer<T>.Unavailable { IsDamaged: true } ? new Answer<T>.Absent(answer.Handling)
         : !takesPushesLater || answer is not Answer<T>.Unavailable { Why: var why } ? answer
-        : !asker.MayPush ? answer with { SparesPushers = true }
-        : new Answer<T>.Absent(answer.Provenance with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') });
+        : !caller.MayPush ? answer with { SparesPushers = true }
+        : new Answer<T>.Absent(answer.Handling with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') });
 
     /// <summary>
     /// The rights are asked at the door already; here no handler can forget to (CVE-2026-41888: a switch that one verb did not ask).
     /// </summary>
-    private Answer<T>? RefuseChange<T>(Asker asker, AccessActions needs)
+    private Answer<T>? RefuseChange<T>(Caller caller, AccessActions needs)
     {
         if (!takesPushes) return NoPushes<T>();
-        return asker.Rights.HasFlag(needs)
+        return caller.Rights.HasFlag(needs)
             ? null
-            : new Answer<T>.Invalid(RegistryErrorCode.DENIED, $"{asker.Actor} may not {needs} in {Name}");
+            : new Answer<T>.Invalid(RegistryErrorCode.DENIED, $"{caller.Actor} may not {needs} in {Name}");
     }
 
     /// <summary>A change that somebody makes: it is not made where his standing has ended by then.</summary>
-    private static Change By(Asker asker, Change change) =>
-        asker.Standing is { } standing ? change with { IsStillAllowed = () => standing.Holds, Committed = standing.Committed } : change;
+    private static Change By(Caller caller, Change change) =>
+        caller.Standing is { } standing ? change with { IsStillAllowed = () => standing.Holds, Committed = standing.Committed } : change;
 
     /// <summary>
     /// What could not be looked at is not known to be refused: nobody is told that it is, nothing is remembered, and it is asked for again.
     /// </summary>
-    private Answer<T>.Unavailable NotKnown<T>(Verdict verdict, Digest digest, Provenance provenance)
+    private Answer<T>.Unavailable NotKnown<T>(Verdict verdict, Digest digest, CacheHandling handling)
     {
         var why = $"{Name}@{digest} could not be judged at {Moments.Text(clock.GetUtcNow())}: {verdict.Unknown}; try again";
-        return new(RetryUnknown, Printable.Line(why, PolicyEngine.MaxMessage), provenance);
+        return new(RetryUnknown, Printable.Line(why, PolicyEngine.MaxMessage), handling);
     }
 
     /// <summary>When to ask again: an upstream that failed is not asked sooner (UpstreamAnswers).</summary>
@@ -80,7 +80,7 @@ internal sealed partial class Repository(
         }
         catch (StoreReadOnlyException e)
         {
-            return new Answer<T>.Unavailable(TimeSpan.FromSeconds(RetrySeconds), e.Message, Provenance.Local);
+            return new Answer<T>.Unavailable(TimeSpan.FromSeconds(RetrySeconds), e.Message, CacheHandling.Local);
         }
         catch (NotForwardedException e)
         {
@@ -97,7 +97,7 @@ internal sealed partial class Repository(
         var why = Printable.Line(e.Message, PolicyEngine.MaxMessage);
         return e.Status switch
         {
-            null => new Answer<T>.Unavailable(e.RetryAfter, why, Provenance.Local),
+            null => new Answer<T>.Unavailable(e.RetryAfter, why, CacheHandling.Local),
             400 when e.Code == nameof(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN) =>
                 new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, why),
             400 or 415 => new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_INVALID, why),

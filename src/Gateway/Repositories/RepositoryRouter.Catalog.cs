@@ -20,12 +20,12 @@ internal sealed partial class RepositoryRouter
     private readonly ConcurrentDictionary<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new();
 
     /// <summary>
-    /// Names after <paramref name="last"/> of repositories with something in them for this asker, at most <paramref name="count"/>, and
+    /// Names after <paramref name="last"/> of repositories with something in them for this caller, at most <paramref name="count"/>, and
     /// what is to be said about registries whose names are not all there.
     /// </summary>
-    /// <param name="askerOf">Who asks, as each repository sees him.</param>
+    /// <param name="callerOf">Who asks, as each repository sees him.</param>
     public async ValueTask<(Page<RepositoryName> Page, IReadOnlyList<string> Warnings)> CatalogAsync(
-        Func<RepositoryName, Asker> askerOf, string? last, int count, CancellationToken cancellationToken)
+        Func<RepositoryName, Caller> callerOf, string? last, int count, CancellationToken cancellationToken)
     {
         // What a passthrough upstream has is each client's own: it lists nothing to the gateway.
         UpstreamOptions[] fronted = upstreamNames is null
@@ -33,14 +33,14 @@ internal sealed partial class RepositoryRouter
             : [.. options.Upstreams.Values.Where(u => u.Auth != UpstreamAuth.Passthrough && options.FrontOf(u.Key) is not null)];
         var lists = await Task.WhenAll(fronted.Select(u => upstreamNames!(u, cancellationToken)));
         var looks = new CatalogLooks(_unlisted, CatalogLooks.MostOfPage);
-        var (page, lookedUpTo) = await BuiltInAsync(askerOf, last, count, looks, cancellationToken);
+        var (page, lookedUpTo) = await BuiltInAsync(callerOf, last, count, looks, cancellationToken);
         var names = new SortedSet<string>(page.Items.Select(n => n.Value), StringComparer.Ordinal);
         for (var i = 0; i < fronted.Length; i++)
         {
             // One more than fits says that there are more.
             names.UnionWith(Reached(fronted[i], lists[i].Names, last)
-                .Where(name => askerOf(name).MayPull).Take(count + 1).Select(n => n.Value));
-            var (staged, stagedUpTo) = await StagedAsync(fronted[i], askerOf, last, looks, cancellationToken);
+                .Where(name => callerOf(name).MayPull).Take(count + 1).Select(n => n.Value));
+            var (staged, stagedUpTo) = await StagedAsync(fronted[i], callerOf, last, looks, cancellationToken);
             names.UnionWith(staged.Select(n => n.Value));
             lookedUpTo = Earlier(lookedUpTo, stagedUpTo);
         }
@@ -58,9 +58,9 @@ internal sealed partial class RepositoryRouter
         // Names under two prefixes come in the order of the upstream's own.
         .OrderBy(name => name.Value, StringComparer.Ordinal);
 
-    /// <summary>Those with something in them that the upstream has not got yet, for an asker who could get it here.</summary>
+    /// <summary>Those with something in them that the upstream has not got yet, for an caller who could get it here.</summary>
     private async ValueTask<(List<RepositoryName> Listed, string? LookedUpTo)> StagedAsync(
-        UpstreamOptions upstream, Func<RepositoryName, Asker> askerOf, string? last, CatalogLooks looks,
+        UpstreamOptions upstream, Func<RepositoryName, Caller> callerOf, string? last, CatalogLooks looks,
         CancellationToken cancellationToken)
     {
         List<RepositoryName> listed = [];
@@ -71,11 +71,11 @@ internal sealed partial class RepositoryRouter
         {
             var name = RepositoryName.Parse(path.AsSpan(folder.Length + 1));
             if (Reached(upstream, [name], last).FirstOrDefault() is not { Value: not null } canonical) continue;
-            var (asker, staged) = (askerOf(canonical), volume.Staged(folder, name));
-            if (!asker.MayPull || !staged.Manifests().Any()) continue;
+            var (caller, staged) = (callerOf(canonical), volume.Staged(folder, name));
+            if (!caller.MayPull || !staged.Manifests().Any()) continue;
             // Without its upstream, which is not asked about each name.
             var repository = new Repository(canonical, staged, judge, volume, _recent, takesPushes: true, clock);
-            var isListed = await repository.IsListedAsync(asker, looks, cancellationToken);
+            var isListed = await repository.IsListedAsync(caller, looks, cancellationToken);
             if (isListed is null) return (listed, canonical.Value);
             if (isListed == true) listed.Add(canonical);
         }
@@ -87,22 +87,22 @@ internal sealed partial class RepositoryRouter
 
     /// <summary>The page, and the name that the looking ended at, where that was before the page was full.</summary>
     private async ValueTask<(Page<RepositoryName> Page, string? LookedUpTo)> BuiltInAsync(
-        Func<RepositoryName, Asker> askerOf, string? last, int count, CatalogLooks looks, CancellationToken cancellationToken)
+        Func<RepositoryName, Caller> callerOf, string? last, int count, CatalogLooks looks, CancellationToken cancellationToken)
     {
         var names = new List<RepositoryName>();
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var page = volume.KeptAfter(last, Math.Max(count, NamesAtOnce));
+            var page = volume.PushedAfter(last, Math.Max(count, NamesAtOnce));
             foreach (var name in page.Items)
             {
-                var (place, asker) = (new Place(null, name), askerOf(name));
-                if (_names.NameOf(place) is null || !asker.MayPull) continue;
+                var (place, caller) = (new Place(null, name), callerOf(name));
+                if (_names.NameOf(place) is null || !caller.MayPull) continue;
                 // None is made ready where there is nothing to ask of it.
                 var isListed = judge.Engine.AdmitsEverything
                     ? true
                     : Ready(place, null) is { } routed
-                        ? await routed.Repository!.IsListedAsync(asker, looks, cancellationToken)
+                        ? await routed.Repository!.IsListedAsync(caller, looks, cancellationToken)
                         : false;
                 if (isListed is null) return (new(names, true), name.Value);
                 if (isListed == false) continue;

@@ -103,7 +103,7 @@ internal sealed partial class RepositoryRouter(
     {
         judge.FindElsewhere(written =>
             names.Find(written) is { Upstream: not { Auth: UpstreamAuth.Passthrough } } place && names.NameOf(place) is { } name
-                ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : volume.Kept(place.Name))
+                ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : volume.Pushed(place.Name))
                 : null);
         return judge;
     }
@@ -125,7 +125,7 @@ internal sealed partial class RepositoryRouter(
     {
         if (place.Upstream is not { } upstream)
         {
-            return new(new(name, volume.Kept(place.Name), _judge, volume, _recent, takesPushes: true, clock), name)
+            return new(new(name, volume.Pushed(place.Name), _judge, volume, _recent, takesPushes: true, clock), name)
             {
                 Hint = _names.HintFor("", null, name),
             };
@@ -143,7 +143,7 @@ internal sealed partial class RepositoryRouter(
         for (string? last = null; ;)
         {
             // A hundred names at a time: the catalog is locked while they are read.
-            var page = volume.KeptAfter(last, 100);
+            var page = volume.PushedAfter(last, 100);
             foreach (var name in page.Items) await SweepAsync(new(null, name), cancellationToken);
             if (!page.More) break;
             last = page.Items[^1].Value;

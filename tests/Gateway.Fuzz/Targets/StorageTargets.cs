@@ -98,8 +98,8 @@ internal static class Records
         new Operation.SetVerdict(Manifest, new(7, 1, 9)),
         new Operation.AddReferrer(Digest.Of("s"u8), new(MediaTypes.OciManifest, Manifest, 1) { ArtifactType = "a/b" }),
         new Operation.Seen(Manifest, DateTimeOffset.UnixEpoch),
-        new Operation.Offer(Tag, Manifest, "ci", DateTimeOffset.UnixEpoch, "a signature"),
-        new Operation.Withdraw(Tag),
+        new Operation.Hold(Tag, Manifest, "ci", DateTimeOffset.UnixEpoch, "a signature"),
+        new Operation.EndHold(Tag),
         new Operation.AddEvidence(Digest.Of("s"u8), Digest.Of("e"u8)) { Counted = true },
         new Operation.Forward([Manifest], [(Tag, Manifest)]),
         new Operation.Forwarded(3, "refused"),
@@ -131,7 +131,7 @@ public sealed class SmallFileTarget : FuzzTarget, IDisposable
             Digest, Digest + "\n", $"\n{Digest} 1700000000000\n\n{Digest} 5\n",
             $$$"""{"mediaType":"a/b","digest":"{{{Digest}}}","size":5,"artifactType":"c/d","annotations":{"k":"v"}}""",
             """{"Repository":"a","Actor":"ci","Algorithm":"sha256","Started":"2026-01-01T00:00:00+00:00"}"""),
-        OfferFile.Format(
+        HeldPushFile.Format(
             new(TagName.Parse("t"), Oci.Digest.Parse(Digest), 3, "ci", DateTimeOffset.UnixEpoch, DateTimeOffset.MaxValue, "a signature")),
         ForwardFile.Format(
             new(3, DateTimeOffset.UnixEpoch, [Oci.Digest.Parse(Digest)], [(TagName.Parse("t"), Oci.Digest.Parse(Digest))], "no room")),
@@ -154,11 +154,11 @@ public sealed class SmallFileTarget : FuzzTarget, IDisposable
         var link = SmallFiles.ReadLink(file);
         if (!link.IsEmpty) Assert.Equal(link.ToString(), text.TrimEnd('\n'));
         var seen = new SeenTimes().Of(file, Oci.Digest.Parse(Digest));
-        var (offer, forward) = (OfferFile.Read(file), ForwardFile.Read(file));
+        var (offer, forward) = (HeldPushFile.Read(file), ForwardFile.Read(file));
         if (offer is not null)
         {
-            File.WriteAllBytes(file, OfferFile.Format(offer));
-            Assert.Equal(offer, OfferFile.Read(file));
+            File.WriteAllBytes(file, HeldPushFile.Format(offer));
+            Assert.Equal(offer, HeldPushFile.Read(file));
         }
         if (forward is not null)
         {

@@ -79,10 +79,10 @@ public sealed class ForwardTests
         await using var rig = await StartAsync();
         var image = rig.Hub.AddImage(Name, null, [1, 2, 3]);
         var (layer, size) = (Digest.Parse(image.Layers[0]), rig.Hub.FindBlob(Name, image.Layers[0])!.Length);
-        var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
+        var config = await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher);
 
         var answer = await GateRig.PutAsync(
-            rig.Gate, "v1", GateRig.Manifest(config, new("application/vnd.oci.image.layer.v1.tar+gzip", layer, size)), asker: Pusher);
+            rig.Gate, "v1", GateRig.Manifest(config, new("application/vnd.oci.image.layer.v1.tar+gzip", layer, size)), caller: Pusher);
 
         Assert.IsType<Answer<PushedManifest>.Found>(answer);
         Assert.Equal(["PUT blob", "PUT v1"], rig.Writes());
@@ -94,7 +94,7 @@ public sealed class ForwardTests
         await using var rig = await StartAsync();
         var bytes = GateRig.Manifest(new(MediaTypes.OciConfig, Digest.Of("nowhere"u8), 7));
 
-        var answer = await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher);
+        var answer = await GateRig.PutAsync(rig.Gate, "v1", bytes, caller: Pusher);
 
         Assert.Equal(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, Assert.IsType<Answer<PushedManifest>.Invalid>(answer).Code);
         Assert.Equal(0, rig.Hub.Count(r => r.IsWrite));
@@ -192,13 +192,13 @@ public sealed class ForwardTests
     public async Task A_blob_is_mounted_from_a_repository_that_the_asker_sees()
     {
         await using var rig = await StartAsync();
-        var layer = await GateRig.PushBlobAsync(rig.At("mine/app"), "shared", asker: Pusher);
+        var layer = await GateRig.PushBlobAsync(rig.At("mine/app"), "shared", caller: Pusher);
 
         Assert.True(await rig.Gate.MountAsync(Pusher, layer.Digest, rig.At("mine/app"), Pusher, default));
 
-        var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
+        var config = await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher);
         var bytes = GateRig.Manifest(config, layer with { MediaType = "application/vnd.oci.image.layer.v1.tar" });
-        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, caller: Pusher));
         Assert.NotNull(rig.Hub.FindBlob(Name, layer.Digest.ToString()));
     }
 
@@ -206,12 +206,12 @@ public sealed class ForwardTests
     public async Task Blobs_stay_staged_over_a_kill_so_that_a_retry_is_quick()
     {
         await using var rig = await StartAsync();
-        var config = await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher);
+        var config = await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher);
 
         await rig.RestartAsync(kill: true);
 
         Assert.NotNull(await rig.Staged.ReadLinkAsync(config.Digest, LinkKind.Blob, default));
-        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", GateRig.Manifest(config), asker: Pusher));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", GateRig.Manifest(config), caller: Pusher));
     }
 
     [Fact]
@@ -251,10 +251,10 @@ public sealed class ForwardTests
         rig.Hub.RequireBasic("ann", "secret");
         rig.Hub.RequireBasic("bob", "hidden");
         var (ann, bob, mallory) = (rig.As("ann", "secret"), rig.As("bob", "hidden"), rig.As("mallory", "guess"));
-        var config = await GateRig.PushBlobAsync(ann, "config", asker: Pusher);
+        var config = await GateRig.PushBlobAsync(ann, "config", caller: Pusher);
 
         Assert.IsNotType<Answer<IContent>.Found>(await bob.OpenBlobAsync(Pusher, config.Digest, BlobUse.Head, default));
-        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(ann, "v1", GateRig.Manifest(config), asker: Pusher));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(ann, "v1", GateRig.Manifest(config), caller: Pusher));
         Assert.Contains(rig.Hub.Requests, r => r.Method == "PUT" && r.IsManifest("v1") && r.Authorization == "Basic YW5uOnNlY3JldA==");
 
         var (_, refused) = await rig.PushAsync("v2", "app", mallory);
@@ -268,7 +268,7 @@ public sealed class ForwardTests
         await using var rig = await HoldingAsync();
         var held = await rig.PushedAsync("v1", "held");
         var untagged = await rig.PushedAsync(null, "untagged");
-        var blob = await GateRig.PushBlobAsync(rig.Gate, "left over", asker: Pusher);
+        var blob = await GateRig.PushBlobAsync(rig.Gate, "left over", caller: Pusher);
         foreach (var file in Directory.GetFiles(rig.Volume.StagedRoot.Repository("hub/app"), "link", SearchOption.AllDirectories))
             File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddDays(-2));
 

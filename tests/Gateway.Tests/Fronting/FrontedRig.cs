@@ -24,8 +24,8 @@ namespace Gateway.Tests.Fronting;
 internal sealed class FrontedRig : IAsyncDisposable
 {
     public const string Name = "app";
-    public static readonly Asker Pusher = GateRig.Pusher;
-    public static readonly Asker Puller = GateRig.Puller;
+    public static readonly Caller Pusher = GateRig.Pusher;
+    public static readonly Caller Puller = GateRig.Puller;
 
     private readonly VolumeRig _volume;
     private readonly UpstreamRegistries _upstreams;
@@ -160,10 +160,10 @@ internal sealed class FrontedRig : IAsyncDisposable
     public async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string? tag, string text, Repository? to = null)
     {
         to ??= Gate;
-        var config = await GateRig.PushBlobAsync(to, text, asker: Pusher);
+        var config = await GateRig.PushBlobAsync(to, text, caller: Pusher);
         var layer = await GateRig.PushBlobAsync(to, $"layer of {text}", "application/vnd.oci.image.layer.v1.tar", Pusher);
         var bytes = GateRig.Manifest(config, layer);
-        return (Digest.Of(bytes), await GateRig.PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes, asker: Pusher));
+        return (Digest.Of(bytes), await GateRig.PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes, caller: Pusher));
     }
 
     /// <summary>The same, where it must be taken.</summary>
@@ -178,12 +178,12 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     public Task<Answer<PushedManifest>> ReferAsync(Digest digest) => HoldRig.SignAsync(digest, Key, null, digest, Gate);
 
-    public async Task<Answer<StoredManifest>> GetAsync(Asker asker, string reference) => await Gate.GetManifestAsync(
-        asker, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
+    public async Task<Answer<StoredManifest>> GetAsync(Caller caller, string reference) => await Gate.GetManifestAsync(
+        caller, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
 
     /// <summary>What somebody gets: a digest, <c>Hidden</c>, <c>Absent</c> or <c>Unavailable</c>.</summary>
-    public async Task<string> SeenAsync(Asker asker, string reference) =>
-        await GetAsync(asker, reference) is var answer && answer is Answer<StoredManifest>.Found found
+    public async Task<string> SeenAsync(Caller caller, string reference) =>
+        await GetAsync(caller, reference) is var answer && answer is Answer<StoredManifest>.Found found
             ? found.Value.Digest.ToString()
             : answer.GetType().Name;
 

@@ -24,7 +24,7 @@ public sealed class HeldForwardTests
         Assert.Equal(0, rig.Hub.Count(r => r.IsWrite));
         Assert.Equal(digest.ToString(), await rig.SeenAsync(Pusher, "v1"));
         Assert.StartsWith("Hidden", await rig.SeenAsync(Puller, "v1"), StringComparison.Ordinal);
-        Assert.Single(rig.Staged.Offers());
+        Assert.Single(rig.Staged.HeldPushes());
     }
 
     [Theory]
@@ -44,7 +44,7 @@ public sealed class HeldForwardTests
         var evidence = asReferrer ? signed.Value.Digest.ToString() : $"sha256-{digest.Hex}.sig";
         Assert.Equal([$"PUT {digest}", $"PUT {evidence}", "PUT v1"], rig.Writes().Where(w => w != "PUT blob"));
         Assert.Equal(digest.ToString(), await rig.SeenAsync(Puller, "v1"));
-        Assert.Empty(rig.Staged.Offers());
+        Assert.Empty(rig.Staged.HeldPushes());
         Assert.Empty(rig.Staged.Manifests());
         Assert.Empty(rig.StagedBytes);
     }
@@ -84,10 +84,10 @@ public sealed class HeldForwardTests
     public async Task A_signature_that_came_first_lets_the_push_through_at_once()
     {
         await using var rig = await HoldingAsync();
-        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher));
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher));
         Assert.IsType<Answer<PushedManifest>.Found>(await rig.SignAsync(Digest.Of(bytes)));
 
-        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher));
+        Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, caller: Pusher));
 
         Assert.Equal(Digest.Of(bytes).ToString(), rig.There("v1"));
         Assert.Equal(Digest.Of(bytes).ToString(), await rig.SeenAsync(Puller, "v1"));
@@ -147,7 +147,7 @@ public sealed class HeldForwardTests
 
         Assert.Equal(0, rig.Hub.Count(r => r.Method == "DELETE"));
         Assert.StartsWith("Absent", await rig.SeenAsync(Pusher, "v1"), StringComparison.Ordinal);
-        Assert.Empty(rig.Staged.Offers());
+        Assert.Empty(rig.Staged.HeldPushes());
     }
 
     [Fact]

@@ -16,10 +16,10 @@ public sealed class LaterForwardTests
     public async Task A_push_is_taken_and_seen_while_the_upstream_is_down_and_arrives_when_it_is_not()
     {
         await using var rig = await StartAsync(later: true);
-        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher));
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher));
         rig.GoDown();
 
-        var answer = Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher));
+        var answer = Assert.IsType<Answer<PushedManifest>.Found>(await GateRig.PutAsync(rig.Gate, "v1", bytes, caller: Pusher));
 
         Assert.True(answer.Value.IsForwarding);
         Assert.Equal(Digest.Of(bytes).ToString(), await rig.SeenAsync(Puller, "v1"));
@@ -53,9 +53,9 @@ public sealed class LaterForwardTests
         {
             if (i == 20) rig.GoDown();
             if (i == 60) await rig.RestartAsync(kill: true);
-            var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, $"config {i}", asker: Pusher));
+            var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, $"config {i}", caller: Pusher));
             Assert.IsType<Answer<PushedManifest>.Found>(
-                await GateRig.PutAsync(rig.Gate, i % 2 == 0 ? "latest" : $"v{i}", bytes, asker: Pusher));
+                await GateRig.PutAsync(rig.Gate, i % 2 == 0 ? "latest" : $"v{i}", bytes, caller: Pusher));
             pushed.Add(Digest.Of(bytes));
         }
 
@@ -97,9 +97,9 @@ public sealed class LaterForwardTests
     public async Task The_journal_alone_brings_back_what_the_upstream_is_still_to_get()
     {
         await using var rig = await StartAsync(later: true);
-        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", asker: Pusher));
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher));
         rig.GoDown();
-        await GateRig.PutAsync(rig.Gate, "v1", bytes, asker: Pusher);
+        await GateRig.PutAsync(rig.Gate, "v1", bytes, caller: Pusher);
 
         await rig.RestartAsync(kill: true, volume =>
         {

@@ -91,14 +91,14 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     public async Task A_dry_run_changes_nothing_and_notes_nothing()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var stored = _rig.Volume.Pushed(_rig.Repository.Name);
         var (version, noted) = (stored.Version, (await stored.ReadLinkAsync(digest, LinkKind.Manifest, default))!.Value.Verdict);
 
         foreach (var stage in new[] { "push", "proxyFetch", "tag", "pull", "promote" }) await ExplainAsync("prod/app:v1", stage);
         await ExplainAsync("prod/app:v1", policy: "policy: { default: allow }");
 
         Assert.Equal((version, noted), (stored.Version, (await stored.ReadLinkAsync(digest, LinkKind.Manifest, default))!.Value.Verdict));
-        Assert.Single(stored.Offers());
+        Assert.Single(stored.HeldPushes());
     }
 
     [Fact]

@@ -74,12 +74,12 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
     /// <summary>The blobs that were not found right after the manifest was.</summary>
     private static async Task<ImmutableArray<string>> PullAsync(Repository gate, Reference reference, ScriptedImage image)
     {
-        var manifest = await gate.GetManifestAsync(Rig.Asker, reference, default);
+        var manifest = await gate.GetManifestAsync(Rig.Caller, reference, default);
         Assert.Equal(image.Digest, Assert.IsType<Answer<StoredManifest>.Found>(manifest).Value.Digest.ToString());
         var missing = ImmutableArray.CreateBuilder<string>();
         foreach (var blob in image.Layers.Reverse().Take(3).Append(image.Config))
         {
-            var answer = await gate.OpenBlobAsync(Rig.Asker, Rig.D(blob), BlobUse.Head, default);
+            var answer = await gate.OpenBlobAsync(Rig.Caller, Rig.D(blob), BlobUse.Head, default);
             if (answer is Answer<IContent>.Found found) await found.Value.DisposeAsync();
             else missing.Add(blob);
         }

@@ -43,7 +43,7 @@ public sealed class CodedContentTests
         Assert.Equal(layers[1], await Rig.ReadAsync(rig.Backing, image.Layers[1]));
         Assert.Equal(2, rig.Hub.Count(r => r.IsAnyBlob));
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(image.Layers[1]));
+        Assert.True(rig.IsStored(image.Layers[1]));
     }
 
     [Theory]
@@ -97,8 +97,8 @@ public sealed class CodedContentTests
         await rig.PullTagAsync();
         rig.Hub.When(r => r.IsAnyBlob).Header("Content-Encoding", label).Flip(at: 10);
         var answer = await rig.Backing.OpenBlobAsync(Rig.D(image.Layers[0]), BlobUse.Whole, default);
-        Assert.True(Assert.IsType<Result<IContent>.Unavailable>(answer).Provenance.IsFinal);
-        Assert.False(rig.IsKept(image.Layers[0]));
+        Assert.True(Assert.IsType<Result<IContent>.Unavailable>(answer).Handling.IsFinal);
+        Assert.False(rig.IsStored(image.Layers[0]));
         rig.Hub.Behave();
         Assert.Equal(Small, await Rig.ReadAsync(rig.Backing, image.Layers[0]));
     }

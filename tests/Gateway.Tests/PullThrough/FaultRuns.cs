@@ -52,7 +52,7 @@ public sealed class FaultRuns
         rig.Hub.Behave();
         rig.OtherHub.Behave();
         rig.Clock.Advance(TimeSpan.FromMinutes(1));
-        foreach (var run in runs.Where(r => !rig.IsKept(r.Digest))) await NamingAsync(run.Seed, () => HealsAsync(rig, run));
+        foreach (var run in runs.Where(r => !rig.IsStored(r.Digest))) await NamingAsync(run.Seed, () => HealsAsync(rig, run));
         await rig.SettleAsync();
         Assert.Empty(rig.Parts);
     }
@@ -123,7 +123,8 @@ public sealed class FaultRuns
         var backing = rig.Pull(run.Name);
         await Task.WhenAll(Enumerable.Range(0, random.Next(1, 6)).Select(i => ReadAnyhowAsync(backing, run, new(run.Seed * 100 + i))));
         await Rig.UntilAsync(() => rig.Fetches.Find(Rig.D(run.Digest)) is null);
-        if (rig.IsKept(run.Digest)) Assert.True((await Rig.ReadAsync(backing, run.Digest)).AsSpan().SequenceEqual(run.Layer), "kept wrong");
+        if (rig.IsStored(run.Digest))
+            Assert.True((await Rig.ReadAsync(backing, run.Digest)).AsSpan().SequenceEqual(run.Layer), "stored wrong bytes");
         AssertNeverTwoWholes(rig, run);
         if (run.Flips) return;
         foreach (var part in rig.Parts.Where(p => p.Contains(run.Digest["sha256:".Length..], StringComparison.Ordinal)))
@@ -153,7 +154,7 @@ public sealed class FaultRuns
         {
             Assert.True(isRange || body.Length < layer.Length || e is ClientHungUpException, "a whole body failed after its last byte");
         }
-        var mayBeWrong = run.Flips && (isRange ? found.Provenance.Detail == "unverified" : !ended);
+        var mayBeWrong = run.Flips && (isRange ? found.Handling.Detail == "unverified" : !ended);
         Assert.True(
             mayBeWrong || layer.AsSpan(from, (int)body.Length).SequenceEqual(body.Bytes),
             $"wrong bytes in {body.Length} of bytes {from}-{from + count - 1} of {layer.Length}");

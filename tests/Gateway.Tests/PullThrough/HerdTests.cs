@@ -78,7 +78,7 @@ public sealed class HerdTests
         await Assert.ThrowsAnyAsync<IOException>(async () => await content.CopyToAsync(body, 0, null, default));
         Assert.True(body.Length < layer.Length);
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
     }
 
@@ -99,7 +99,7 @@ public sealed class HerdTests
         }
         gate.SetResult();
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
         Assert.Equal(layer, await Rig.ReadAsync(rig.Backing, digest));
         Assert.Equal(1, rig.Gets(digest));
     }

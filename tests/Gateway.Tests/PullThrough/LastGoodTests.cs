@@ -15,7 +15,7 @@ namespace Gateway.Tests.PullThrough;
 /// <summary>What is served behind an upstream's tag that has moved to what the policy does not admit.</summary>
 public sealed class LastGoodTests
 {
-    private static readonly Asker Puller = new("node", AccessActions.Pull);
+    private static readonly Caller Puller = new("node", AccessActions.Pull);
     private static readonly Reference Latest = new(TagName.Parse("latest"));
 
     private static PolicyOptions Aged(TimeSpan age, OnMissing onMissing) => new()
@@ -49,7 +49,7 @@ public sealed class LastGoodTests
         {
             var older = Found(await GetAsync(gate));
             Assert.Equal((one, two, TagStanding.Live), (older.Value.Digest, older.Substituted, older.Standing));
-            Assert.Contains($"newer {two} refused by policy", older.Provenance.Warning, StringComparison.Ordinal);
+            Assert.Contains($"newer {two} refused by policy", older.Handling.Warning, StringComparison.Ordinal);
         }
         Assert.IsNotType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Puller, new(two), default));
         rig.Clock.Advance(TimeSpan.FromDays(3.1));

@@ -23,7 +23,7 @@ public sealed class LimitTests
         await LeaveAfterAsync(rig, digest, MiB);
         gate.SetResult();
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
     }
 
     [Fact]
@@ -129,7 +129,7 @@ public sealed class LimitTests
         await Assert.ThrowsAnyAsync<IOException>(async () => await content.CopyToAsync(body, 0, null, default));
         Assert.True(body.Length < Layer.Length);
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
     }
 
@@ -166,7 +166,7 @@ public sealed class LimitTests
         await rig.SettleAsync();
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
         Assert.Equal(tooMany > 0 ? 2 : 0, rig.Gets(digest));
     }
 

@@ -20,7 +20,7 @@ public sealed class PrefetchTests : IAsyncLifetime
 
     private static IEnumerable<string> BlobsOf(ScriptedImage image) => image.Layers.Prepend(image.Config);
 
-    private bool IsWhole(ScriptedImage image) => BlobsOf(image).All(_rig.IsKept);
+    private bool IsWhole(ScriptedImage image) => BlobsOf(image).All(_rig.IsStored);
 
     private void Use(PrefetchMode mode, params string[] platforms)
     {
@@ -29,7 +29,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     private Task<string> PullAsync(string digest) => Task.Run(async () =>
-        (await _rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(digest)), default)).GetType().Name);
+        (await _rig.Gate.GetManifestAsync(Rig.Caller, new(Rig.D(digest)), default)).GetType().Name);
 
     [Fact]
     public async Task With_a_manifest_its_config_and_layers_come_once_each()
@@ -81,7 +81,7 @@ public sealed class PrefetchTests : IAsyncLifetime
         await _rig.PullTagAsync("v2");
         await Rig.UntilAsync(() => IsWhole(nextArm));
         await _rig.SettleAsync();
-        Assert.DoesNotContain(BlobsOf(amd).Concat(BlobsOf(nextAmd)), _rig.IsKept);
+        Assert.DoesNotContain(BlobsOf(amd).Concat(BlobsOf(nextAmd)), _rig.IsStored);
     }
 
     [Fact]
@@ -94,7 +94,7 @@ public sealed class PrefetchTests : IAsyncLifetime
         Assert.Equal(ScriptedUpstream.Bytes(200_000, 1), await Rig.ReadAsync(_rig.Backing, image.Layers[0]));
         await _rig.SettleAsync();
         Assert.Equal(1, _rig.Gets(image.Layers[0]));
-        Assert.False(_rig.IsKept(image.Layers[0]));
+        Assert.False(_rig.IsStored(image.Layers[0]));
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class PrefetchTests : IAsyncLifetime
         _rig.Hub.Remove(Rig.Name, broken.Layers[0]);
         await _rig.PullTagAsync();
         await _rig.PullTagAsync("v2");
-        await Rig.UntilAsync(() => IsWhole(whole) && _rig.IsKept(broken.Layers[1]));
+        await Rig.UntilAsync(() => IsWhole(whole) && _rig.IsStored(broken.Layers[1]));
     }
 
     [Fact]

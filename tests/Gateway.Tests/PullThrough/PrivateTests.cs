@@ -37,7 +37,7 @@ public sealed class PrivateTests
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
         rig.Hub.AddReferrer(Rig.Name, image.Digest, "application/vnd.test");
         var tag = Assert.IsType<Result<TagState>.Found>(await alice.ResolveAsync(TagName.Parse("v1"), default)).Value;
-        var manifest = Assert.IsType<Result<StoredManifest>.Found>(await alice.ReadManifestAsync(tag.Offered, default)).Value;
+        var manifest = Assert.IsType<Result<StoredManifest>.Found>(await alice.ReadManifestAsync(tag.UpstreamDigest, default)).Value;
         await alice.CommitAsync(
             new([
                 new Operation.StoreManifest(manifest.Digest, manifest.Bytes), new Operation.SetLive(TagName.Parse("v1"), manifest.Digest),
@@ -67,7 +67,7 @@ public sealed class PrivateTests
     {
         Result<T>.Found { Value: IAsyncDisposable content } => Release(content),
         Result<T>.Unavailable no => $"Unavailable {no.Why}",
-        _ => $"{result.GetType().Name} {result.Provenance.ForwardStatus} {result.Provenance.Warning}",
+        _ => $"{result.GetType().Name} {result.Handling.ForwardStatus} {result.Handling.Warning}",
     };
 
     private static string Release(IAsyncDisposable content)
@@ -107,7 +107,7 @@ public sealed class PrivateTests
         Assert.Equal(Layer, await Rig.ReadAsync(carol, image.Layers[0]));
         var tag = Assert.IsType<Result<TagState>.Found>(await carol.ResolveAsync(TagName.Parse("v1"), default)).Value;
         Assert.Equal(image.Digest, tag.Live.ToString());
-        Assert.True((await carol.ReadManifestAsync(Rig.D(image.Digest), default)).Provenance.IsHit);
+        Assert.True((await carol.ReadManifestAsync(Rig.D(image.Digest), default)).Handling.IsHit);
         var asked = Assert.Single(rig.Hub.Requests.Skip(before));
         Assert.Equal("HEAD 200", $"{asked.Method} {asked.Status}");
         Assert.Same(carol, See(rig, views, new("carol", "c")));

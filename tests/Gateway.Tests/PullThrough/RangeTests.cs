@@ -23,7 +23,7 @@ public sealed class RangeTests
         await using (var content = found.Value)
         {
             Assert.False(content.IsVerified);
-            Assert.Equal(("partial", "unverified"), (found.Provenance.Forward, found.Provenance.Detail));
+            Assert.Equal(("partial", "unverified"), (found.Handling.Forward, found.Handling.Detail));
             Assert.Equal(Layer.Length, content.Length);
             Assert.Equal(Layer[(16 * MiB)..(17 * MiB)], await Rig.ReadAsync(content, 16 * MiB, MiB));
         }
@@ -31,7 +31,7 @@ public sealed class RangeTests
         Assert.Equal($"bytes={16 * MiB}-{(17 * MiB) - 1}", range.Range);
         gate.SetResult();
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
         Assert.Equal(1, rig.Hub.Count(r => r.IsGet && r.Range is null));
     }
 
@@ -147,6 +147,6 @@ public sealed class RangeTests
         await using var content = await Rig.OpenAsync(rig.Backing, digest, BlobUse.Head);
         Assert.Equal(Layer.Length, content.Length);
         Assert.Equal(1, rig.Gets(digest));
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
     }
 }

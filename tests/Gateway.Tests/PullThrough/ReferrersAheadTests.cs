@@ -95,7 +95,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
         await StartAsync();
         var image = AddImage("v1");
         var gate = Rig.Under(new PolicyOptions { Default = Outcome.Deny });
-        Assert.IsType<Answer<StoredManifest>.Refused>(await gate.GetManifestAsync(Rig.Asker, new(TagName.Parse("v1")), default));
+        Assert.IsType<Answer<StoredManifest>.Refused>(await gate.GetManifestAsync(Rig.Caller, new(TagName.Parse("v1")), default));
         await BehindAsync();
 
         Assert.DoesNotContain(Rig.Hub.Requests, r => r.IsReferrers && r.Path.EndsWith(image.Digest, StringComparison.Ordinal));
@@ -127,10 +127,10 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
         var bytes = ScriptedUpstream.Bytes(Gateway.Policy.Signatures.EvidenceBudget.MaxAttestation + 1, seed: 72);
         var large = Rig.Hub.AddImage(Rig.Name, TagOf(image, ".sbom"), bytes, Layer);
         await Rig.PullTagAsync();
-        await Rig.UntilAsync(() => Rig.IsKept(large.Layers[1]));
+        await Rig.UntilAsync(() => Rig.IsStored(large.Layers[1]));
         await BehindAsync();
 
-        Assert.False(Rig.IsKept(large.Layers[0]));
+        Assert.False(Rig.IsStored(large.Layers[0]));
     }
 
     [Fact]
@@ -175,9 +175,9 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     private int Tags(ScriptedImage image, string method) =>
         Rig.Hub.Count(r => r.Method == method && r.Path.Contains(TagOf(image, ""), StringComparison.Ordinal));
 
-    private bool Has(string manifest) => Rig.IsKept(manifest);
+    private bool Has(string manifest) => Rig.IsStored(manifest);
 
-    private bool IsWhole(ScriptedImage image) => Has(image.Digest) && image.Layers.Append(image.Config).All(Rig.IsKept);
+    private bool IsWhole(ScriptedImage image) => Has(image.Digest) && image.Layers.Append(image.Config).All(Rig.IsStored);
 
     private async Task<string[]> ListAsync(string subject) =>
         [.. Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await Rig.Backing.ReferrersAsync(Rig.D(subject), default))

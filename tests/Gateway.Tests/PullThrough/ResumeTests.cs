@@ -23,7 +23,7 @@ public sealed class ResumeTests
         Assert.Equal("\"one\"", resumed.Headers["If-Range"]);
         Assert.Equal(2, rig.Gets(digest));
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public sealed class ResumeTests
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
         Assert.Equal(3, rig.Gets(digest));
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
     }
 
@@ -147,7 +147,7 @@ public sealed class ResumeTests
             Assert.Equal(3_000_000, body.Length);
         }
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
         Assert.Single(rig.Parts);
         rig.Hub.Behave();
         rig.Clock.Advance(TimeSpan.FromMinutes(1));
@@ -250,7 +250,7 @@ public sealed class ResumeTests
         rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Flip(at: 0);
         Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
     }
 
     [Fact]
@@ -274,7 +274,7 @@ public sealed class ResumeTests
         await rig.LinkAsync(digest, -1);
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
     }
 
     [Fact]

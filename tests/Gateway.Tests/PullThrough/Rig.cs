@@ -18,7 +18,7 @@ namespace Gateway.Tests.PullThrough;
 internal sealed class Rig : IAsyncDisposable
 {
     public const string Name = "library/app";
-    public static readonly Asker Asker = new(Asker.Anonymous, AccessActions.Pull);
+    public static readonly Caller Caller = new(Caller.Anonymous, AccessActions.Pull);
     private readonly string _folder;
     private readonly List<ScriptedUpstream> _hubs = [];
     private readonly Func<UpstreamOptions, UpstreamOptions> _configure;
@@ -102,15 +102,15 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>What a client gets for a tag: its digest, or the kind of answer.</summary>
     public async Task<string> PullTagAsync(string tag = "v1") =>
-        await Gate.GetManifestAsync(Asker, new(TagName.Parse(tag)), default) switch
+        await Gate.GetManifestAsync(Caller, new(TagName.Parse(tag)), default) switch
         {
             Answer<StoredManifest>.Found found => found.Value.Digest.ToString(),
             var other => other.GetType().Name.Split('`')[0],
         };
 
     /// <summary>The same, with how it came about.</summary>
-    public async Task<Provenance> ResolveAsync(string tag = "v1") =>
-        (await Gate.GetManifestAsync(Asker, new(TagName.Parse(tag)), default)).Provenance;
+    public async Task<CacheHandling> ResolveAsync(string tag = "v1") =>
+        (await Gate.GetManifestAsync(Caller, new(TagName.Parse(tag)), default)).Handling;
 
     /// <summary>Opens a blob that must be there.</summary>
     public static async Task<IContent> OpenAsync(IBacking backing, string digest, BlobUse? use = null) =>
@@ -144,7 +144,7 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Waits until no fetch is under way: what was verified is on disk then.</summary>
     public Task SettleAsync() => UntilAsync(() => Fetches.Count == 0);
 
-    public bool IsKept(string digest) => Volume.FindContent(D(digest), size: -1) is not null;
+    public bool IsStored(string digest) => Volume.FindContent(D(digest), size: -1) is not null;
 
     /// <summary>Files left in <c>fetches/</c>.</summary>
     public string[] Parts => Directory.GetFiles(Path.Combine(_folder, "gateway", "fetches"));

@@ -17,7 +17,7 @@ public sealed class RoomTests
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
     }
 
@@ -86,7 +86,7 @@ public sealed class RoomTests
         var bodies = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Task.Run(() => Rig.ReadAsync(rig.Backing, digest))));
         Assert.All(bodies, body => Assert.True(body.AsSpan().SequenceEqual(Layer)));
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
     }
 

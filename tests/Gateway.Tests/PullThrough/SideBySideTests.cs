@@ -29,7 +29,7 @@ public sealed class SideBySideTests
         Assert.All(gets.Skip(1), r => Assert.Matches(@"^bytes=\d+-\d+$", r.Range));
         Assert.Equal($"\"{digest}\"", gets[1].Headers["If-Range"]);
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
         Assert.True((await Rig.ReadAsync(rig.Backing, digest)).AsSpan().SequenceEqual(Layer));
         // No byte is asked for twice but what the line's first answer had on its way when it was cut.
@@ -105,7 +105,7 @@ public sealed class SideBySideTests
         await HelpedAsync(rig, gate);
         Assert.True((await reading).AsSpan().SequenceEqual(Layer));
         await rig.SettleAsync();
-        Assert.True(rig.IsKept(digest));
+        Assert.True(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
     }
 
@@ -140,7 +140,7 @@ public sealed class SideBySideTests
             Assert.True(body.Length < Layer.Length);
         }
         await rig.SettleAsync();
-        Assert.False(rig.IsKept(digest));
+        Assert.False(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
         var before = rig.Hub.Requests.Count;
         Assert.True((await Rig.ReadAsync(rig.Backing, digest)).AsSpan().SequenceEqual(Layer));

@@ -167,9 +167,9 @@ public sealed class TagTests
             return;
         }
         Assert.Equal(image.Digest, answer);
-        var provenance = await rig.ResolveAsync();
-        Assert.Equal((true, "stale"), (provenance.IsHit, provenance.Forward));
-        Assert.StartsWith("stale:", provenance.Warning, StringComparison.Ordinal);
+        var handling = await rig.ResolveAsync();
+        Assert.Equal((true, "stale"), (handling.IsHit, handling.Forward));
+        Assert.StartsWith("stale:", handling.Warning, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -244,7 +244,7 @@ public sealed class TagTests
         Assert.Equal(index, await rig.PullTagAsync());
         foreach (var image in new[] { one, two })
         {
-            Assert.IsType<Answer<StoredManifest>.Found>(await rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(image.Digest)), default));
+            Assert.IsType<Answer<StoredManifest>.Found>(await rig.Gate.GetManifestAsync(Rig.Caller, new(Rig.D(image.Digest)), default));
             foreach (var blob in image.Layers.Append(image.Config)) await Rig.ReadAsync(rig.Backing, blob);
         }
         await rig.SettleAsync();
@@ -254,7 +254,7 @@ public sealed class TagTests
         Assert.Equal(index, await rig.PullTagAsync());
         foreach (var image in new[] { one, two })
         {
-            var manifest = await rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(image.Digest)), default);
+            var manifest = await rig.Gate.GetManifestAsync(Rig.Caller, new(Rig.D(image.Digest)), default);
             Assert.Equal(image.Manifest, Assert.IsType<Answer<StoredManifest>.Found>(manifest).Value.Bytes.ToArray());
             foreach (var blob in image.Layers.Append(image.Config))
                 Assert.Equal(blob, ScriptedUpstream.DigestOf(await Rig.ReadAsync(rig.Backing, blob)));

@@ -15,7 +15,7 @@ namespace Gateway.Tests.PullThrough;
 /// <summary>What cosign 2 leaves at an upstream counts: a tag named after the image, which no list of referrers names.</summary>
 public sealed class TaggedSignatureTests : IAsyncLifetime
 {
-    private static readonly Asker Puller = new("node", AccessActions.Pull);
+    private static readonly Caller Puller = new("node", AccessActions.Pull);
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 81);
 
     /// <summary>Until a first signature is seen at the latest: that there is none is believed for 30 s, and so is the refusal.</summary>

@@ -64,7 +64,7 @@ public sealed class TokenServerTests
         for (var i = 0; i < 4; i++)
         {
             Assert.IsType<Answer<IContent>.Unavailable>(
-                await rig.Gate.OpenBlobAsync(Rig.Asker, Rig.D(image.Layers[0]), BlobUse.Whole, default));
+                await rig.Gate.OpenBlobAsync(Rig.Caller, Rig.D(image.Layers[0]), BlobUse.Whole, default));
             Assert.Equal(known ? image.Digest : "Unavailable", await rig.PullTagAsync());
         }
         rig.Hub.Behave();
@@ -87,7 +87,7 @@ public sealed class TokenServerTests
         var gate = new Repository(
             RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume,
             new(), takesPushes: false, rig.Clock);
-        Assert.IsType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Rig.Asker, new(TagName.Parse("v1")), default));
+        Assert.IsType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Rig.Caller, new(TagName.Parse("v1")), default));
         rig.Hub.Tokens.Revoke();
         rig.Clock.Advance(TimeSpan.FromHours(1));
         Break(rig.Hub, fault);
@@ -97,7 +97,7 @@ public sealed class TokenServerTests
 
         async Task<Answer<IContent>> BlobAsync()
         {
-            var answer = await gate.OpenBlobAsync(Rig.Asker, Rig.D(image.Layers[0]), BlobUse.Whole, default);
+            var answer = await gate.OpenBlobAsync(Rig.Caller, Rig.D(image.Layers[0]), BlobUse.Whole, default);
             if (answer is Answer<IContent>.Found { Value: var content }) await content.DisposeAsync();
             return answer;
         }

@@ -34,7 +34,7 @@ public sealed class UnusableManifestTests
         var isOfList = type?.Contains("image.manifest", StringComparison.OrdinalIgnoreCase) != true;
         rig.Hub.When(r => r.IsAnyManifest || (r.IsReferrers && isOfList)).Header("Content-Type", type);
         Assert.Equal(image.Digest, await rig.PullTagAsync());
-        var found = await rig.Gate.GetManifestAsync(Rig.Asker, new(Rig.D(image.Digest)), default);
+        var found = await rig.Gate.GetManifestAsync(Rig.Caller, new(Rig.D(image.Digest)), default);
         Assert.Equal(MediaTypes.OciManifest, Assert.IsType<Answer<StoredManifest>.Found>(found).Value.Manifest.MediaType);
         var listed = await rig.Backing.ReferrersAsync(Rig.D(image.Digest), default);
         Assert.Equal(signature, Assert.Single(Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(listed).Value).Digest.ToString());
@@ -67,8 +67,8 @@ public sealed class UnusableManifestTests
             foreach (var reference in new Reference[] { new(TagName.Parse("v1")), new(Rig.D(digest)) })
             {
                 var answer = Assert.IsType<Answer<StoredManifest>.Unavailable>(
-                    await rig.Gate.GetManifestAsync(Rig.Asker, reference, default));
-                Assert.True(answer.Provenance.IsFinal, answer.Why);
+                    await rig.Gate.GetManifestAsync(Rig.Caller, reference, default));
+                Assert.True(answer.Handling.IsFinal, answer.Why);
             }
             rig.Clock.Advance(TimeSpan.FromMinutes(6));
         }
@@ -81,9 +81,9 @@ public sealed class UnusableManifestTests
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, null, Layer);
         rig.Hub.When(r => r.IsGet && r.IsAnyManifest).Respond(400).Once();
-        Assert.True(Assert.IsType<Result<StoredManifest>.Unavailable>(await ReadAsync(rig, image.Digest)).Provenance.IsFinal);
+        Assert.True(Assert.IsType<Result<StoredManifest>.Unavailable>(await ReadAsync(rig, image.Digest)).Handling.IsFinal);
         rig.Hub.When(r => r.IsGet && r.IsAnyManifest).Respond(500).Once();
-        Assert.False(Assert.IsType<Result<StoredManifest>.Unavailable>(await ReadAsync(rig, image.Digest)).Provenance.IsFinal);
+        Assert.False(Assert.IsType<Result<StoredManifest>.Unavailable>(await ReadAsync(rig, image.Digest)).Handling.IsFinal);
         Assert.IsType<Result<StoredManifest>.Found>(await ReadAsync(rig, image.Digest));
     }
 

@@ -7,10 +7,10 @@ namespace Gateway.Tests.Registry;
 public sealed class CacheStatusTests
 {
     [Fact]
-    public void What_the_gateway_says_of_itself_looked_nothing_up() => Assert.Equal("gateway", CacheStatus.Of(Provenance.Local, 200));
+    public void What_the_gateway_says_of_itself_looked_nothing_up() => Assert.Equal("gateway", CacheStatus.Of(CacheHandling.Local, 200));
 
     [Fact]
-    public void A_hit_is_a_hit() => Assert.Equal("gateway; hit", CacheStatus.Of(Provenance.Hit, 200));
+    public void A_hit_is_a_hit() => Assert.Equal("gateway; hit", CacheStatus.Of(CacheHandling.Hit, 200));
 
     [Theory]
     [InlineData(200, "gateway; fwd=uri-miss; stored")]
@@ -25,7 +25,7 @@ public sealed class CacheStatusTests
     [Fact]
     public void Content_that_the_upstream_confirmed_is_neither_stale_nor_a_mere_hit()
     {
-        var confirmed = new Provenance { IsHit = true, Forward = "stale", ForwardStatus = 200 };
+        var confirmed = new CacheHandling { IsHit = true, Forward = "stale", ForwardStatus = 200 };
 
         Assert.Equal(("gateway; fwd=stale", "revalidated"), (CacheStatus.Of(confirmed, 200), CacheStatus.ResultOf(confirmed)));
         Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { Warning = "not what the upstream has" }));

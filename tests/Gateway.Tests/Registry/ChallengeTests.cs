@@ -23,7 +23,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     private const string Pusher = "pusher";
 
     private static readonly string[] Reads = ["GET", "HEAD"];
-    private static readonly string[] Askers = [Nobody, Token, Puller, Pusher];
+    private static readonly string[] Callers = [Nobody, Token, Puller, Pusher];
     private static readonly Digest Image = Digest.Of(GatewayRig.ManifestBytes());
     private static readonly Digest Blob = Digest.Of("{}"u8);
 
@@ -97,14 +97,14 @@ public sealed class ChallengeTests : IAsyncLifetime
     /// <summary>
     /// The status, with <c>challenged</c> and <c>decision</c> where the answer has them; a challenge is the one of every other 401.
     /// </summary>
-    private static async Task<string> AskAsync(GatewayRig rig, string method, string path, string asker, Uri? listener = null)
+    private static async Task<string> AskAsync(GatewayRig rig, string method, string path, string caller, Uri? listener = null)
     {
-        (string, string)[] headers = asker switch
+        (string, string)[] headers = caller switch
         {
             Nobody => [],
             Token => [("Authorization", $"Bearer {await TokenAsync(rig)}")],
             "empty header" => [("Authorization", "")],
-            _ => [("Authorization", AccessRig.Basic(asker, asker))],
+            _ => [("Authorization", AccessRig.Basic(caller, caller))],
         };
         var url = listener ?? rig.Url;
         using var answer = await rig.SendAsync(method, new Uri(url, path).ToString(), null, headers);
@@ -121,13 +121,13 @@ public sealed class ChallengeTests : IAsyncLifetime
         return grant.RootElement.GetProperty("token").GetString();
     }
 
-    /// <summary>What each asker is told, in the order of <see cref="Askers"/>, by GET and HEAD alike.</summary>
+    /// <summary>What each caller is told, in the order of <see cref="Callers"/>, by GET and HEAD alike.</summary>
     private static async Task AssertToldAsync(GatewayRig rig, string path, params string[] expected)
     {
         foreach (var method in Reads)
         {
-            foreach (var (asker, told) in Askers.Zip(expected))
-                Assert.Equal((method, path, asker, told), (method, path, asker, await AskAsync(rig, method, path, asker)));
+            foreach (var (caller, told) in Callers.Zip(expected))
+                Assert.Equal((method, path, caller, told), (method, path, caller, await AskAsync(rig, method, path, caller)));
         }
     }
 
@@ -220,10 +220,10 @@ public sealed class ChallengeTests : IAsyncLifetime
 
         foreach (var path in (string[])["manifests/v1", $"manifests/{Image}", $"blobs/{Blob}"])
         {
-            foreach (var (asker, head) in Askers.Zip(["401 challenged", "503", "503", "404"]))
+            foreach (var (caller, head) in Callers.Zip(["401 challenged", "503", "503", "404"]))
             {
-                Assert.Equal((asker, head), (asker, await AskAsync(rig, "HEAD", $"/v2/later/app/{path}", asker)));
-                Assert.Equal((asker, "503"), (asker, await AskAsync(rig, "GET", $"/v2/later/app/{path}", asker)));
+                Assert.Equal((caller, head), (caller, await AskAsync(rig, "HEAD", $"/v2/later/app/{path}", caller)));
+                Assert.Equal((caller, "503"), (caller, await AskAsync(rig, "GET", $"/v2/later/app/{path}", caller)));
             }
             await AssertToldAsync(rig, $"/v2/sync/app/{path}", "503", "503", "503", "503");
         }

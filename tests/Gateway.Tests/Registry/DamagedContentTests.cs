@@ -150,7 +150,7 @@ public sealed class DamagedContentTests
     public async Task Link_that_says_a_wrong_size_costs_nobody_the_right_bytes()
     {
         await using var rig = await VolumeRig.OpenAsync();
-        var kept = rig.Volume.Kept(VolumeRig.Name);
+        var kept = rig.Volume.Pushed(VolumeRig.Name);
         var blob = await VolumeRig.PushBlobAsync(kept, Layer);
         rig.Volume.Links.Write(kept, Gateway.Storage.LinkKind.Blob, blob, new(7, default, default));
 

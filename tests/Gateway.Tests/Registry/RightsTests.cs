@@ -62,23 +62,23 @@ public sealed class RightsTests : IAsyncLifetime
     [Fact]
     public async Task Every_method_of_every_path_answers_each_asker_as_the_rules_say()
     {
-        string?[] askers = [null, "anonymous token", "forged token", .. Accounts.Keys];
+        string?[] callers = [null, "anonymous token", "forged token", .. Accounts.Keys];
         var wrong = new List<string>();
-        foreach (var asker in askers)
+        foreach (var caller in callers)
         {
-            var authorization = await AuthorizationAsync(asker);
+            var authorization = await AuthorizationAsync(caller);
             foreach (var (path, needs) in Paths)
             {
                 foreach (var method in Methods)
                 {
                     using var answer = await SendAsync(method, $"/v2/closed/none/{path}", authorization);
-                    var expected = Expected(asker, method, needs);
+                    var expected = Expected(caller, method, needs);
                     // What the handler answers to one who may is another test's matter: never a refusal of rights.
                     var got = (int)answer.StatusCode is 401 or 403 or 405 || await CodeAsync(answer) == "NAME_UNKNOWN" && expected == 404
                         ? (int)answer.StatusCode
                         : 0;
                     if (got != expected)
-                        wrong.Add($"{asker ?? "nobody"} {method} {path}: expected {expected}, got {(int)answer.StatusCode}");
+                        wrong.Add($"{caller ?? "nobody"} {method} {path}: expected {expected}, got {(int)answer.StatusCode}");
                 }
             }
         }
@@ -86,12 +86,12 @@ public sealed class RightsTests : IAsyncLifetime
     }
 
     /// <summary>0 where the rules let the request through.</summary>
-    private static int Expected(string? asker, string method, Dictionary<string, AccessActions> needs)
+    private static int Expected(string? caller, string method, Dictionary<string, AccessActions> needs)
     {
-        if (asker == "forged token") return 401;
+        if (caller == "forged token") return 401;
         if (!needs.TryGetValue(method == "HEAD" ? "GET" : method, out var needed)) return 405;
-        if (asker is null or "anonymous token") return 401;
-        var rights = Accounts[asker];
+        if (caller is null or "anonymous token") return 401;
+        var rights = Accounts[caller];
         if (rights.HasFlag(needed)) return 0;
         return rights.HasFlag(Pull) ? 403 : 404;
     }
@@ -129,10 +129,10 @@ public sealed class RightsTests : IAsyncLifetime
     [InlineData("admin")]
     [InlineData("pusher")]
     [InlineData("deleter")]
-    public async Task What_is_there_and_what_is_not_look_alike_to_who_may_not_ask(string? asker)
+    public async Task What_is_there_and_what_is_not_look_alike_to_who_may_not_ask(string? caller)
     {
-        var authorization = await AuthorizationAsync(asker);
-        var rights = asker is null or "anonymous token" ? None : Accounts[asker];
+        var authorization = await AuthorizationAsync(caller);
+        var rights = caller is null or "anonymous token" ? None : Accounts[caller];
         foreach (var (path, needs) in Paths)
         {
             foreach (var (method, needed) in needs)
@@ -168,9 +168,9 @@ public sealed class RightsTests : IAsyncLifetime
     [InlineData("pusher", "open/app")]
     [InlineData("puller", "closed/app open/app")]
     [InlineData("all", "closed/app open/app")]
-    public async Task Catalog_shows_what_the_asker_may_pull(string? asker, string expected)
+    public async Task Catalog_shows_what_the_asker_may_pull(string? caller, string expected)
     {
-        using var answer = await SendAsync("GET", "/v2/_catalog", await AuthorizationAsync(asker));
+        using var answer = await SendAsync("GET", "/v2/_catalog", await AuthorizationAsync(caller));
 
         using var list = System.Text.Json.JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
         Assert.Equal(expected.Split(' '), list.RootElement.GetProperty("repositories").EnumerateArray().Select(name => name.GetString()));
@@ -197,9 +197,9 @@ public sealed class RightsTests : IAsyncLifetime
     [Theory]
     [InlineData(null, 401)]
     [InlineData("stranger", 404)]
-    public async Task A_decision_that_is_not_there_is_told_as_one_that_is_not_ones_own(string? asker, int expected)
+    public async Task A_decision_that_is_not_there_is_told_as_one_that_is_not_ones_own(string? caller, int expected)
     {
-        using var answer = await SendAsync("GET", "/-/decisions/d-ABCDEFGH", await AuthorizationAsync(asker));
+        using var answer = await SendAsync("GET", "/-/decisions/d-ABCDEFGH", await AuthorizationAsync(caller));
 
         Assert.Equal(expected, (int)answer.StatusCode);
     }
@@ -227,11 +227,11 @@ public sealed class RightsTests : IAsyncLifetime
         return _rig.Client.SendAsync(request);
     }
 
-    private async Task<AuthenticationHeaderValue?> AuthorizationAsync(string? asker)
+    private async Task<AuthenticationHeaderValue?> AuthorizationAsync(string? caller)
     {
-        if (asker is null) return null;
-        if (asker == "forged token") return new("Bearer", "AQAAAAAAAAAA");
-        if (asker != "anonymous token") return AuthenticationHeaderValue.Parse(AccessRig.Basic(asker, asker));
+        if (caller is null) return null;
+        if (caller == "forged token") return new("Bearer", "AQAAAAAAAAAA");
+        if (caller != "anonymous token") return AuthenticationHeaderValue.Parse(AccessRig.Basic(caller, caller));
         using var grant = System.Text.Json.JsonDocument.Parse(await _rig.Client.GetStringAsync("/token"));
         return new("Bearer", grant.RootElement.GetProperty("token").GetString());
     }

@@ -35,7 +35,7 @@ public sealed class AliasTests : IAsyncLifetime
         Assert.IsType<Answer<StoredManifest>.Found>(await repository.GetManifestAsync(HoldRig.Pusher, new(digest), default)).Value.Bytes;
 
     /// <summary>Nobody else may delete a signature that another name is admitted by.</summary>
-    private static Asker Admin => HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
+    private static Caller Admin => HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
 
     private async Task DeleteAsync(string name, Digest digest) =>
         Assert.IsType<Answer<Digest>.Found>(await _rig.At(name).DeleteManifestAsync(Admin, new(digest), default));
@@ -97,7 +97,7 @@ public sealed class AliasTests : IAsyncLifetime
             var (newer, _) = await _rig.PushAsync(null, "newer", _rig.At(name));
             var bytes = await BytesOfAsync(_rig.At(name), newer);
             await _rig.SignAsync(newer, null, _rig.At(name));
-            var stored = _rig.Volume.Kept(RepositoryName.Parse(name));
+            var stored = _rig.Volume.Pushed(RepositoryName.Parse(name));
             var signature = Assert.Single(EvidenceNotes.List(stored, newer));
             // A manifest that is here by this name would keep its signature from being deleted.
             await DeleteAsync(name, newer);

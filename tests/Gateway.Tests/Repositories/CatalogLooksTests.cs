@@ -19,7 +19,7 @@ public sealed class CatalogLooksTests : IAsyncLifetime
 
     private async Task HoldAsync(string name, int manifests)
     {
-        var repository = _rig.Volume.Kept(RepositoryName.Parse(name));
+        var repository = _rig.Volume.Pushed(RepositoryName.Parse(name));
         var operations = Enumerable.Range(0, manifests).Select(i =>
         {
             var bytes = GateRig.Manifest(new(MediaTypes.OciConfig, Digest.Of(Encoding.ASCII.GetBytes($"{name} {i}")), 1));

@@ -59,7 +59,7 @@ public sealed class ContentGateTests : IAsyncLifetime
     {
         var manifest = GateRig.Manifest(
             await BlobAsync(to, Encoding.UTF8.GetBytes(config), MediaTypes.OciConfig), await BlobAsync(to, layer, type));
-        return await GateRig.PutAsync(to, "v1", manifest, asker: GateRig.Pusher);
+        return await GateRig.PutAsync(to, "v1", manifest, caller: GateRig.Pusher);
     }
 
     private static string[] Codes(Answer<PushedManifest> answer) => answer switch

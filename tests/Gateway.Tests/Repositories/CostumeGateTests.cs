@@ -47,7 +47,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
         await upload.AppendAsync(new MemoryStream(packed.ToArray()), default);
         var (layer, size) = (Digest.Of(packed.ToArray()), packed.ToArray().Length);
         _ = (Answer<Digest>.Found)await to.CompleteUploadAsync(HoldRig.Pusher, upload, layer, default);
-        var config = await GateRig.PushBlobAsync(to, "{}", asker: HoldRig.Pusher);
+        var config = await GateRig.PushBlobAsync(to, "{}", caller: HoldRig.Pusher);
         var bytes = GateRig.Manifest(config, new(label, layer, size), new(MediaTypes.OciManifest, Digest.Of("subject"u8), 1));
         return (Digest.Of(bytes), await HoldRig.PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes));
     }
@@ -97,7 +97,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
 
     private async Task<Answer<PushedManifest>> PushVersionAsync(string version)
     {
-        var config = await GateRig.PushBlobAsync(_rig.Repository, "{}", asker: HoldRig.Pusher);
+        var config = await GateRig.PushBlobAsync(_rig.Repository, "{}", caller: HoldRig.Pusher);
         var bytes = Encoding.UTF8.GetBytes($$"""
             {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","annotations":{"org.opencontainers.image.version":"{{version}}"},
              "config":{"mediaType":"{{MediaTypes.OciConfig}}","digest":"{{config.Digest}}","size":{{config.Size}} },"layers":[]}

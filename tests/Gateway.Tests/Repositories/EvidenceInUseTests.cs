@@ -11,11 +11,12 @@ namespace Gateway.Tests.Repositories;
 /// <summary>What something is admitted by stays, by whatever way its removal is tried.</summary>
 public sealed class EvidenceInUseTests : HoldCases
 {
-    private static readonly Asker Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
+    private static readonly Caller Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
 
-    private static readonly Asker Deleter = HoldRig.Pusher with { Rights = AccessActions.Pull | AccessActions.Push | AccessActions.Delete };
+    private static readonly Caller Deleter =
+        HoldRig.Pusher with { Rights = AccessActions.Pull | AccessActions.Push | AccessActions.Delete };
 
-    private StoredRepository Stored => _rig.Volume.Kept(_rig.Repository.Name);
+    private StoredRepository Stored => _rig.Volume.Pushed(_rig.Repository.Name);
 
     private StoredManifest SignatureOf(Digest digest) => Stored.ReadManifest(EvidenceNotes.List(Stored, digest).Single())!;
 
@@ -25,7 +26,7 @@ public sealed class EvidenceInUseTests : HoldCases
     /// <summary>Pushes an image by its sha512 alone, and a signature that names its sha256.</summary>
     private async Task<(Digest Sha512, Digest Signature)> PushSignedBySha512Async()
     {
-        var config = await GateRig.PushBlobAsync(_rig.Repository, "config", asker: HoldRig.Pusher);
+        var config = await GateRig.PushBlobAsync(_rig.Repository, "config", caller: HoldRig.Pusher);
         var bytes = GateRig.Manifest(config);
         var digest = Digest.Of(bytes, DigestAlgorithm.Sha512);
         Ok(await HoldRig.PutAsync(_rig.Repository, digest.ToString(), bytes));

@@ -15,9 +15,9 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
 {
     public const string Wasm = "application/vnd.wasm.config.v0+json";
 
-    public static readonly Asker Anybody = new(Asker.Anonymous, AccessActions.All);
-    public static readonly Asker Pusher = new("ci", AccessActions.All);
-    public static readonly Asker Puller = new("node", AccessActions.Pull);
+    public static readonly Caller Anybody = new(Caller.Anonymous, AccessActions.All);
+    public static readonly Caller Pusher = new("ci", AccessActions.All);
+    public static readonly Caller Puller = new("node", AccessActions.Pull);
 
     private readonly Decisions _decisions = new(volume.Volume.Ledger);
 
@@ -47,13 +47,13 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
         Router(policy).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
 
     public static async Task<Descriptor> PushBlobAsync(
-        Repository repository, string text, string mediaType = MediaTypes.OciConfig, Asker? asker = null)
+        Repository repository, string text, string mediaType = MediaTypes.OciConfig, Caller? caller = null)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
-        var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(asker ?? Anybody, DigestAlgorithm.Sha256, default);
+        var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(caller ?? Anybody, DigestAlgorithm.Sha256, default);
         await using var upload = opened.Value;
         await upload.AppendAsync(new MemoryStream(bytes), default);
-        _ = (Answer<Digest>.Found)await repository.CompleteUploadAsync(asker ?? Anybody, upload, Digest.Of(bytes), default);
+        _ = (Answer<Digest>.Found)await repository.CompleteUploadAsync(caller ?? Anybody, upload, Digest.Of(bytes), default);
         return new(mediaType, Digest.Of(bytes), bytes.Length);
     }
 
@@ -65,9 +65,9 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
     private static string Json(Descriptor d) => VolumeRig.Json(d);
 
     public static ValueTask<Answer<PushedManifest>> PutAsync(
-        Repository repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest, Asker? asker = null) =>
+        Repository repository, string reference, byte[] bytes, string type = MediaTypes.OciManifest, Caller? caller = null) =>
         repository.PutManifestAsync(
-            asker ?? Anybody,
+            caller ?? Anybody,
             new(Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), [], type, bytes),
             default);
 

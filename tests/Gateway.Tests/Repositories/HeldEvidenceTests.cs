@@ -34,7 +34,7 @@ public sealed class HeldEvidenceTests : HoldCases
     {
         var digest = await PushSignedAsync("v1", "one");
         var junk = Ok(await _rig.SignAsync(digest, _rig.WrongKey)).Value.Digest;
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var stored = _rig.Volume.Pushed(_rig.Repository.Name);
         var good = EvidenceNotes.List(stored, digest).Single(e => e != junk);
         var refused = Assert.IsType<Answer<Digest>.Refused>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(good), default));
         Assert.Equal("EVIDENCE_IN_USE", refused.Decision.Verdict.Reasons[0].Code);
@@ -51,7 +51,7 @@ public sealed class HeldEvidenceTests : HoldCases
     public async Task An_admin_may_delete_evidence_in_use_and_what_it_admitted_is_hidden_again()
     {
         var digest = await PushSignedAsync("v1", "one");
-        var good = EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest).Single();
+        var good = EvidenceNotes.List(_rig.Volume.Pushed(_rig.Repository.Name), digest).Single();
         var admin = HoldRig.Pusher with { Rights = HoldRig.Pusher.Rights | Gateway.Configuration.AccessActions.Admin };
 
         Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(admin, new(good), default));
@@ -67,9 +67,9 @@ public sealed class HeldEvidenceTests : HoldCases
         var late = Ok(await _rig.SignAsync(digest));
         _rig.Clock.IsLate = false;
         Assert.Empty(late.Value.Promoted);
-        Assert.Contains("judged when it is next asked for", late.Provenance.Warning, StringComparison.Ordinal);
+        Assert.Contains("judged when it is next asked for", late.Handling.Warning, StringComparison.Ordinal);
         Assert.Equal(digest.ToString(), await PullerSees("v1"));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
     }
 
     [Fact]
@@ -86,6 +86,6 @@ public sealed class HeldEvidenceTests : HoldCases
         await _rig.Repository.SweepAsync(default);
         Assert.Equal(("Absent", "Absent"), (await PusherSees(orphan.ToString()), await PusherSees(refers.ToString())));
         Assert.Equal((young.ToString(), digest.ToString()), (await PusherSees(young.ToString()), await PullerSees("v1")));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
     }
 }

@@ -11,7 +11,7 @@ public sealed class HeldIndexTests : HoldCases
     public async Task An_index_that_is_signed_admits_its_images_by_descent_and_their_blobs()
     {
         var (child, _) = await _rig.PushAsync(null, "one");
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var stored = _rig.Volume.Pushed(_rig.Repository.Name);
         var size = stored.ReadManifest(child)!.Bytes.Length;
         var index = GateRig.Index(new Descriptor(MediaTypes.OciManifest, child, size));
         Assert.Equal(TagStanding.Pending, Ok(await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex)).Standing);
@@ -28,7 +28,7 @@ public sealed class HeldIndexTests : HoldCases
     {
         var (one, _) = await _rig.PushAsync(null, "one");
         var (two, _) = await _rig.PushAsync(null, "two");
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var stored = _rig.Volume.Pushed(_rig.Repository.Name);
         Descriptor Of(Digest digest) => new(MediaTypes.OciManifest, digest, stored.ReadManifest(digest)!.Bytes.Length);
         var index = GateRig.Index(Of(one), Of(two));
         Ok(await HoldRig.PutAsync(_rig.Repository, "v1", index, MediaTypes.OciIndex));

@@ -10,9 +10,9 @@ namespace Gateway.Tests.Repositories;
 /// <summary>What is about an image that waits: nobody but pushers sees it in any list, by any name, or any blob of it.</summary>
 public sealed class HeldSubjectTests : HoldCases
 {
-    private static readonly Asker Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
+    private static readonly Caller Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
 
-    private StoredRepository Stored => _rig.Volume.Kept(_rig.Repository.Name);
+    private StoredRepository Stored => _rig.Volume.Pushed(_rig.Repository.Name);
 
     /// <summary>Pushes a list of what is in something, about that.</summary>
     private async Task<StoredManifest> AttachAsync(Digest subject, string text)
@@ -23,12 +23,12 @@ public sealed class HeldSubjectTests : HoldCases
         return Stored.ReadManifest(Ok(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes)).Value.Digest)!;
     }
 
-    private async Task<string[]> TagsAsync(Asker asker, int count = 100)
+    private async Task<string[]> TagsAsync(Caller caller, int count = 100)
     {
         var all = new List<string>();
         for (string? last = null; ;)
         {
-            var answer = await _rig.Repository.TagsAsync(asker, last, count, default);
+            var answer = await _rig.Repository.TagsAsync(caller, last, count, default);
             if (answer is not Answer<Page<TagName>>.Found { Value: var page }) return [.. all];
             all.AddRange(page.Items.Select(t => t.Value));
             if (!page.More) return [.. all];
@@ -36,17 +36,17 @@ public sealed class HeldSubjectTests : HoldCases
         }
     }
 
-    private async Task<Digest[]> ReferrersAsync(Asker asker, Digest subject) =>
-        [.. ((Answer<ReferrersPage>.Found)await _rig.Repository.ReferrersAsync(asker, subject, null, null, default))
+    private async Task<Digest[]> ReferrersAsync(Caller caller, Digest subject) =>
+        [.. ((Answer<ReferrersPage>.Found)await _rig.Repository.ReferrersAsync(caller, subject, null, null, default))
             .Value.Items.Select(d => d.Digest)];
 
     /// <summary>Whether somebody gets all of it, or nothing of it.</summary>
-    private async Task<bool> SeesAsync(Asker asker, StoredManifest manifest, params string[] tags)
+    private async Task<bool> SeesAsync(Caller caller, StoredManifest manifest, params string[] tags)
     {
         var seen = new List<bool>();
         foreach (var reference in tags.Append(manifest.Digest.ToString()))
-            seen.Add(await _rig.SeenAsync(asker, reference) == manifest.Digest.ToString());
-        foreach (var blob in manifest.Manifest.Layers) seen.Add(await _rig.SeesBlobAsync(asker, blob.Digest));
+            seen.Add(await _rig.SeenAsync(caller, reference) == manifest.Digest.ToString());
+        foreach (var blob in manifest.Manifest.Layers) seen.Add(await _rig.SeesBlobAsync(caller, blob.Digest));
         Assert.Single(seen.Distinct());
         return seen[0];
     }
@@ -132,7 +132,7 @@ public sealed class HeldSubjectTests : HoldCases
     [Fact]
     public async Task Fallback_index_and_evidence_of_what_is_kept_by_its_sha512_wait_too()
     {
-        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(_rig.Repository, "config", asker: HoldRig.Pusher));
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(_rig.Repository, "config", caller: HoldRig.Pusher));
         var (sha512, sha256) = (Digest.Of(bytes, DigestAlgorithm.Sha512), Digest.Of(bytes));
         Ok(await HoldRig.PutAsync(_rig.Repository, sha512.ToString(), bytes));
         Ok(await _rig.SignAsync(sha256, _rig.WrongKey));

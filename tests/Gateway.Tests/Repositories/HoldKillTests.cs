@@ -39,8 +39,8 @@ public sealed class HoldKillTests : HoldCases
         Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees("latest")));
         Assert.Equal((old.ToString(), evidence.ToString()), (await PullerSees(old.ToString()), await PullerSees(evidence.ToString())));
         Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
-        Assert.Equal([evidence], EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest));
+        Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
+        Assert.Equal([evidence], EvidenceNotes.List(_rig.Volume.Pushed(_rig.Repository.Name), digest));
     }
 
     [Theory]

@@ -160,16 +160,16 @@ public sealed class HoldModelTests
             }
             Assert.Equal(_live.Keys.Order(), (await rig.TagsAsync(HoldRig.Puller)).Order());
             Assert.Equal(_live.Keys.Union(_offers.Keys).Order(), (await rig.TagsAsync(HoldRig.Pusher)).Order());
-            var stored2 = rig.Volume.Kept(rig.Repository.Name);
-            foreach (var offer in stored2.Offers())
+            var stored2 = rig.Volume.Pushed(rig.Repository.Name);
+            foreach (var offer in stored2.HeldPushes())
                 Assert.True(
                     _offers.TryGetValue(offer.Tag.Value, out var known) && _digests[known.Image] == offer.Digest, $"{after}: {offer}");
         }
 
-        private async Task EqualAsync(string after, string reference, Asker asker, string expected)
+        private async Task EqualAsync(string after, string reference, Caller caller, string expected)
         {
-            var seen = await rig.SeenAsync(asker, reference);
-            if (seen != expected) Assert.Fail($"{after}: {asker.Actor} sees {reference} as {seen}, not as {expected}");
+            var seen = await rig.SeenAsync(caller, reference);
+            if (seen != expected) Assert.Fail($"{after}: {caller.Actor} sees {reference} as {seen}, not as {expected}");
         }
     }
 }

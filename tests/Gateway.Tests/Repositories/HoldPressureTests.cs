@@ -23,7 +23,7 @@ public sealed class HoldPressureTests : IAsyncLifetime
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         await _rig.SignAsync(digest);
-        var config = await GateRig.PushBlobAsync(_rig.Repository, "{}", asker: HoldRig.Pusher);
+        var config = await GateRig.PushBlobAsync(_rig.Repository, "{}", caller: HoldRig.Pusher);
         for (var junk = 0; junk < 3; junk++)
         {
             _rig.Clock.Advance(TimeSpan.FromMinutes(1));
@@ -56,14 +56,14 @@ public sealed class HoldPressureTests : IAsyncLifetime
             images.Add(new(MediaTypes.OciManifest, image, stored.Value.Bytes.Length));
         }
         // With the image's own signature just as much as is read in all.
-        var kept = _rig.Volume.Kept(_rig.Repository.Name);
+        var kept = _rig.Volume.Pushed(_rig.Repository.Name);
         var signature = kept.ReadManifest(Gateway.Storage.EvidenceNotes.List(kept, images[0].Digest)[0])!.Manifest.Layers[0].Size;
         for (var (junk, left) = (0, EvidenceBudget.MaxBytes - (int)signature); left > 0; junk++)
         {
             var text = new string(' ', Math.Min(EvidenceBudget.MaxAttestation, left));
             left -= text.Length;
             var layer = await GateRig.PushBlobAsync(_rig.Repository, text, EvidenceTypes.Dsse, HoldRig.Pusher);
-            var config = await GateRig.PushBlobAsync(_rig.Repository, $"config {junk}", asker: HoldRig.Pusher);
+            var config = await GateRig.PushBlobAsync(_rig.Repository, $"config {junk}", caller: HoldRig.Pusher);
             var bytes = Signatures(config, [layer], images[0].Digest);
             Assert.IsType<Answer<PushedManifest>.Found>(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes));
         }

@@ -34,8 +34,8 @@ internal sealed class HoldClock : TimeProvider
 /// <summary>A gate whose policy holds what is not signed, keys to sign with, and a clock that moves when it is told to.</summary>
 internal sealed class HoldRig : IAsyncDisposable
 {
-    public static readonly Asker Pusher = GateRig.Pusher;
-    public static readonly Asker Puller = GateRig.Puller;
+    public static readonly Caller Pusher = GateRig.Pusher;
+    public static readonly Caller Puller = GateRig.Puller;
 
     private readonly VolumeRig _volume;
 
@@ -102,8 +102,8 @@ internal sealed class HoldRig : IAsyncDisposable
         RepositoryName.Parse(name), backing, new(new(Policy), new(Volume.Ledger), Clock), Volume, new(), takesPushes: true, Clock);
 
     /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
-    public async Task<string[]> CatalogAsync(Asker asker) =>
-        [.. (await Router().CatalogAsync(_ => asker, null, 100, default)).Page.Items.Select(static name => name.Value)];
+    public async Task<string[]> CatalogAsync(Caller caller) =>
+        [.. (await Router().CatalogAsync(_ => caller, null, 100, default)).Page.Items.Select(static name => name.Value)];
 
     public RepositoryRouter Router(TimeProvider? clock = null)
     {
@@ -152,7 +152,7 @@ internal sealed class HoldRig : IAsyncDisposable
     public async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string? tag, string text, Repository? to = null)
     {
         to ??= Repository;
-        var config = await GateRig.PushBlobAsync(to, text, asker: Pusher);
+        var config = await GateRig.PushBlobAsync(to, text, caller: Pusher);
         var layer = await GateRig.PushBlobAsync(to, $"layer of {text}", "application/vnd.oci.image.layer.v1.tar", Pusher);
         var bytes = GateRig.Manifest(config, layer);
         return (Digest.Of(bytes), await PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes));
@@ -173,7 +173,7 @@ internal sealed class HoldRig : IAsyncDisposable
     {
         var signature = LegacySignature.Of(digest, Key, (log, at));
         to ??= Repository;
-        await GateRig.PushBlobAsync(to, Encoding.UTF8.GetString(signature.Config), asker: Pusher);
+        await GateRig.PushBlobAsync(to, Encoding.UTF8.GetString(signature.Config), caller: Pusher);
         await GateRig.PushBlobAsync(to, Encoding.UTF8.GetString(signature.Payload), EvidenceTypes.SimpleSigning, Pusher);
         return await PutAsync(to, signature.Tag, signature.Manifest);
     }
@@ -192,7 +192,7 @@ internal sealed class HoldRig : IAsyncDisposable
     {
         var payload = $$"""{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":"{{digest}}"},"type":"{{EvidenceTypes.SimpleSigningClaim}}"},"optional":null}""";
         var signature = key.SignData(Encoding.UTF8.GetBytes(payload), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
-        var config = await GateRig.PushBlobAsync(to, $"{{}} {Convert.ToHexString(signature)[..16]}", asker: Pusher);
+        var config = await GateRig.PushBlobAsync(to, $"{{}} {Convert.ToHexString(signature)[..16]}", caller: Pusher);
         var layer = await GateRig.PushBlobAsync(to, payload, EvidenceTypes.SimpleSigning, Pusher);
         var about = subject is { } s ? $$""","subject":{"mediaType":"{{MediaTypes.OciManifest}}","digest":"{{s}}","size":1}""" : "";
         var layers = $$$"""{"mediaType":"{{{EvidenceTypes.SimpleSigning}}}","digest":"{{{layer.Digest}}}","size":{{{layer.Size}}},"annotations":{"dev.cosignproject.cosign/signature":"{{{Convert.ToBase64String(signature)}}}"}}""";
@@ -202,24 +202,24 @@ internal sealed class HoldRig : IAsyncDisposable
             layer.Digest);
     }
 
-    public async Task<Answer<StoredManifest>> GetAsync(Asker asker, string reference) => await Repository.GetManifestAsync(
-        asker, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
+    public async Task<Answer<StoredManifest>> GetAsync(Caller caller, string reference) => await Repository.GetManifestAsync(
+        caller, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
 
     /// <summary>What somebody gets: a digest, <c>Hidden</c> or <c>Absent</c>.</summary>
-    public async Task<string> SeenAsync(Asker asker, string reference) =>
-        await GetAsync(asker, reference) is var answer && answer is Answer<StoredManifest>.Found found
+    public async Task<string> SeenAsync(Caller caller, string reference) =>
+        await GetAsync(caller, reference) is var answer && answer is Answer<StoredManifest>.Found found
             ? found.Value.Digest.ToString()
             : answer.GetType().Name;
 
-    public async Task<bool> SeesBlobAsync(Asker asker, Digest digest)
+    public async Task<bool> SeesBlobAsync(Caller caller, Digest digest)
     {
-        if (await Repository.OpenBlobAsync(asker, digest, BlobUse.Whole, default) is not Answer<IContent>.Found found) return false;
+        if (await Repository.OpenBlobAsync(caller, digest, BlobUse.Whole, default) is not Answer<IContent>.Found found) return false;
         await found.Value.DisposeAsync();
         return true;
     }
 
-    public async Task<string[]> TagsAsync(Asker asker) =>
-        await Repository.TagsAsync(asker, null, 1000, default) is Answer<Page<TagName>>.Found found
+    public async Task<string[]> TagsAsync(Caller caller) =>
+        await Repository.TagsAsync(caller, null, 1000, default) is Answer<Page<TagName>>.Found found
             ? [.. found.Value.Items.Select(t => t.Value).Where(t => !t.StartsWith("sha256-", StringComparison.Ordinal))]
             : [];
 

@@ -18,8 +18,8 @@ public sealed class HoldTests : HoldCases
         Assert.Equal((digest, TagStanding.Pending), (found.Value.Digest, found.Standing));
         Assert.StartsWith("quarantined: tag v1 not moved, expires 20", found.Warning!.Message, StringComparison.Ordinal);
         Assert.Contains(found.Warning.Verdict.Reasons, r => r.Code == ReasonCodes.SigNone);
-        var offer = Assert.Single(_rig.Volume.Kept(_rig.Repository.Name).Offers());
-        Assert.Equal(("v1", digest, "ci"), (offer.Tag.Value, offer.Digest, offer.By));
+        var offer = Assert.Single(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
+        Assert.Equal(("v1", digest, "ci"), (offer.Tag.Value, offer.Digest, offer.Actor));
         Assert.Equal(_rig.Clock.GetUtcNow() + TimeSpan.FromHours(24), offer.Expires, TimeSpan.FromMinutes(10));
     }
 
@@ -92,8 +92,8 @@ public sealed class HoldTests : HoldCases
             await GateRig.PushBlobAsync(_rig.Repository, "about", "application/vnd.example"),
             subject: new(MediaTypes.OciManifest, subject, 1));
         Ok(await HoldRig.PutAsync(_rig.Repository, Digest.Of(bytes).ToString(), bytes));
-        async Task<bool> ListsAsync(Gateway.Access.Asker asker) =>
-            Assert.IsType<Answer<ReferrersPage>.Found>(await _rig.Repository.ReferrersAsync(asker, subject, null, null, default))
+        async Task<bool> ListsAsync(Gateway.Access.Caller caller) =>
+            Assert.IsType<Answer<ReferrersPage>.Found>(await _rig.Repository.ReferrersAsync(caller, subject, null, null, default))
                 .Value.Items.Any(d => d.Digest == Digest.Of(bytes));
         Assert.Equal((false, true), (await ListsAsync(HoldRig.Puller), await ListsAsync(HoldRig.Pusher)));
     }
@@ -109,9 +109,9 @@ public sealed class HoldTests : HoldCases
         var signed = Ok(asReferrer ? await _rig.ReferAsync(digest) : await _rig.SignAsync(digest));
         Assert.Equal(["latest", "v1"], signed.Value.Promoted.Select(t => t.Value).Order());
         // Straight from the store: no pull has helped.
-        var stored = _rig.Volume.Kept(_rig.Repository.Name);
+        var stored = _rig.Volume.Pushed(_rig.Repository.Name);
         Assert.Equal((digest, digest), (stored.LiveOf(TagName.Parse("v1")), stored.LiveOf(TagName.Parse("latest"))));
-        Assert.Equal("other", Assert.Single(stored.Offers()).Tag.Value);
+        Assert.Equal("other", Assert.Single(stored.HeldPushes()).Tag.Value);
         Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
         Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
         Assert.Equal(TagStanding.Live, Assert.IsType<Answer<StoredManifest>.Found>(await _rig.GetAsync(HoldRig.Pusher, "v1")).Standing);
@@ -186,7 +186,7 @@ public sealed class HoldTests : HoldCases
         Assert.Empty(Ok(await _rig.SignAsync(next)).Value.Promoted);
         Assert.Equal((old.ToString(), "Absent"), (await PullerSees("v1"), await PullerSees("v2")));
         Assert.Equal(next.ToString(), await PullerSees(next.ToString()));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
     }
 
     [Fact]
@@ -203,7 +203,7 @@ public sealed class HoldTests : HoldCases
     [Fact]
     public async Task What_a_retired_key_signs_is_not_from_before_when_the_clock_is_set_back()
     {
-        var folders = Folders.Make(_rig.Volume.KeptRoot.Repositories + "-clock", NullLogger.Instance);
+        var folders = Folders.Make(_rig.Volume.PushedRoot.Repositories + "-clock", NullLogger.Instance);
         using var durability = folders.Durability;
         await using var steady = new SteadyClock(_rig.Clock, folders, NullLogger.Instance);
         _rig.Reload(_rig.Policy! with { Trust = _rig.Trust(null, retiredAt: _rig.Clock.GetUtcNow() + TimeSpan.FromDays(1)) });
@@ -238,7 +238,7 @@ public sealed class HoldTests : HoldCases
         var (digest, _) = await _rig.PushAsync("v1", "one");
         _rig.Reload(null);
         Assert.Equal(digest.ToString(), await PullerSees("v1"));
-        Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+        Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
     }
 
     [Fact]
@@ -253,7 +253,7 @@ public sealed class HoldTests : HoldCases
             await Task.WhenAll(_rig.PushAsync(tag, a), _rig.SignAsync(one), _rig.PushAsync(tag, b), _rig.SignAsync(two));
             var seen = await PullerSees(tag);
             Assert.Contains(seen, new[] { one.ToString(), two.ToString() });
-            Assert.Empty(_rig.Volume.Kept(_rig.Repository.Name).Offers());
+            Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
         }
     }
 

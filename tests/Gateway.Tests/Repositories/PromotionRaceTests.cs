@@ -42,7 +42,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
 
     private (Repository Repository, InterruptingBacking Interruption) Interrupted(string name, int moment, Func<Task> interruption)
     {
-        var (backing, proxy) = InterruptingBacking.Of(_rig.Volume.Kept(RepositoryName.Parse(name)), moment, interruption);
+        var (backing, proxy) = InterruptingBacking.Of(_rig.Volume.Pushed(RepositoryName.Parse(name)), moment, interruption);
         return (_rig.Over(name, backing), proxy);
     }
 
@@ -137,11 +137,11 @@ public sealed class PromotionRaceTests : IAsyncLifetime
         await AtEveryMomentAsync(4, async moment =>
         {
             var (digest, to) = (await SignedAsync($"image {moment}"), $"prod/app{moment}");
-            var signature = Assert.Single(EvidenceNotes.List(_rig.Volume.Kept(Staging.Name), digest));
+            var signature = Assert.Single(EvidenceNotes.List(_rig.Volume.Pushed(Staging.Name), digest));
             var (from, interruption) = Interrupted(
                 Staging.Name.Value, moment, async () => await Staging.DeleteManifestAsync(HoldRig.Pusher, new(signature), default));
             var answer = await PromoteAsync(digest, _rig.At(to), from);
-            var here = EvidenceNotes.List(_rig.Volume.Kept(RepositoryName.Parse(to)), digest).ToArray();
+            var here = EvidenceNotes.List(_rig.Volume.Pushed(RepositoryName.Parse(to)), digest).ToArray();
             if (answer is Answer<PushedManifest>.Found)
             {
                 Assert.Equal([signature], here);

@@ -21,7 +21,7 @@ public sealed class PromotionTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private async Task<Answer<PushedManifest>> PromoteAsync(Digest digest, Asker? there = null) =>
+    private async Task<Answer<PushedManifest>> PromoteAsync(Digest digest, Caller? there = null) =>
         await _rig.Repository.PromoteAsync(HoldRig.Pusher, Stage, there ?? HoldRig.Pusher, new(digest), V1, default);
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class PromotionTests : IAsyncLifetime
             (digest.ToString(), digest.ToString()),
             (await _rig.SeenAsync(HoldRig.Puller, "v1"), await _rig.SeenAsync(HoldRig.Puller, digest.ToString())));
         Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
-        var (there, here) = (_rig.Volume.Kept(Stage.Name), _rig.Volume.Kept(_rig.Repository.Name));
+        var (there, here) = (_rig.Volume.Pushed(Stage.Name), _rig.Volume.Pushed(_rig.Repository.Name));
         var evidence = Assert.Single(EvidenceNotes.List(here, digest));
         Assert.Equal(there.FirstSeen(evidence), here.FirstSeen(evidence));
         Assert.NotEqual("Absent", await _rig.SeenAsync(HoldRig.Puller, $"sha256-{digest.Hex}.sig"));
@@ -70,7 +70,7 @@ public sealed class PromotionTests : IAsyncLifetime
     {
         var (child, _) = await _rig.PushAsync(null, "one", Stage);
         var index = GateRig.Index(new Descriptor(
-            MediaTypes.OciManifest, child, _rig.Volume.Kept(Stage.Name).ReadManifest(child)!.Bytes.Length));
+            MediaTypes.OciManifest, child, _rig.Volume.Pushed(Stage.Name).ReadManifest(child)!.Bytes.Length));
         await HoldRig.PutAsync(Stage, "v1", index, MediaTypes.OciIndex);
         await _rig.SignAsync(Digest.Of(index), null, Stage);
         Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(Digest.Of(index)));

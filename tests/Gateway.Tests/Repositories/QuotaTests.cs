@@ -52,7 +52,7 @@ public sealed class QuotaTests : IAsyncLifetime
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         for (var i = 0; i < 3; i++) await ReferAsync(digest, $"note {i}");
-        var note = Gateway.Storage.EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest)[0];
+        var note = Gateway.Storage.EvidenceNotes.List(_rig.Volume.Pushed(_rig.Repository.Name), digest)[0];
         Assert.IsType<Answer<Digest>.Found>(await _rig.Repository.DeleteManifestAsync(HoldRig.Pusher, new(note), default));
         Assert.Equal("Found", CodeOf(await _rig.SignAsync(digest)));
         Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
@@ -86,11 +86,11 @@ public sealed class QuotaTests : IAsyncLifetime
         });
         Assert.Equal(5, await TakenAsync("LIMIT_PENDING", Enumerable.Range(0, 60).Select(i => Task.Run(async () =>
             (await _rig.PushAsync($"v{i}", $"image {i}")).Answer))));
-        Assert.Equal(5, _rig.Volume.Kept(_rig.Repository.Name).Offers().Count);
+        Assert.Equal(5, _rig.Volume.Pushed(_rig.Repository.Name).HeldPushes().Count);
 
         Assert.Equal(5, await TakenAsync("LIMIT_ORPHANS", Enumerable.Range(0, 60).Select(i => Task.Run(() =>
             ReferAsync(Digest.Of([(byte)i]), $"note {i}")))));
-        Assert.Equal(5, _rig.Volume.Kept(_rig.Repository.Name).Orphans().Distinct().Count());
+        Assert.Equal(5, _rig.Volume.Pushed(_rig.Repository.Name).Orphans().Distinct().Count());
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class QuotaTests : IAsyncLifetime
         var (digest, _) = await _rig.PushAsync("v1", "one");
         Assert.Equal(3, await TakenAsync("LIMIT_REFERRERS", Enumerable.Range(0, 40).Select(i => Task.Run(() =>
             ReferAsync(digest, $"note {i}")))));
-        Assert.Equal(3, Gateway.Storage.EvidenceNotes.List(_rig.Volume.Kept(_rig.Repository.Name), digest).Count);
+        Assert.Equal(3, Gateway.Storage.EvidenceNotes.List(_rig.Volume.Pushed(_rig.Repository.Name), digest).Count);
     }
 
     [Fact]

@@ -18,9 +18,9 @@ public sealed class RepositoryTests : IAsyncLifetime
 
     private static Reference Tag(string tag) => new(TagName.Parse(tag));
 
-    private static async Task<string> BlobAsync(Repository repository, Asker asker, Digest digest)
+    private static async Task<string> BlobAsync(Repository repository, Caller caller, Digest digest)
     {
-        var answer = await repository.OpenBlobAsync(asker, digest, BlobUse.Whole, default);
+        var answer = await repository.OpenBlobAsync(caller, digest, BlobUse.Whole, default);
         if (answer is Answer<IContent>.Found found) await found.Value.DisposeAsync();
         return answer.GetType().Name;
     }

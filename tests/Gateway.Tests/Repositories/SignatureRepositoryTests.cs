@@ -14,8 +14,9 @@ namespace Gateway.Tests.Repositories;
 public sealed class SignatureRepositoryTests : HoldCases
 {
     private static readonly RepositoryName Signatures = RepositoryName.Parse("sigs/all");
-    private static readonly Asker Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
-    private static readonly Asker Deleter = HoldRig.Pusher with { Rights = AccessActions.Pull | AccessActions.Push | AccessActions.Delete };
+    private static readonly Caller Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
+    private static readonly Caller Deleter =
+        HoldRig.Pusher with { Rights = AccessActions.Pull | AccessActions.Push | AccessActions.Delete };
 
     private Repository _app = null!;
     private Repository _signatures = null!;
@@ -32,7 +33,7 @@ public sealed class SignatureRepositoryTests : HoldCases
         (_app, _signatures) = (_router.Route(RepositoryName.Parse("prod/app")).Repository!, _router.Route(Signatures).Repository!);
     }
 
-    private async Task<string> SeenAsync(string reference, Asker? by = null, Repository? at = null) =>
+    private async Task<string> SeenAsync(string reference, Caller? by = null, Repository? at = null) =>
         await (at ?? _app).GetManifestAsync(
             by ?? HoldRig.Puller, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default)
             is var answer && answer is Answer<StoredManifest>.Found found
@@ -97,7 +98,7 @@ public sealed class SignatureRepositoryTests : HoldCases
         Assert.Equal(image.ToString(), await SeenAsync(image.ToString()));
         Assert.True(await SeesLayerAsync("one"));
 
-        var payload = _rig.Volume.Kept(Signatures).ReadManifest(signature)!.Manifest.Layers[0].Digest;
+        var payload = _rig.Volume.Pushed(Signatures).ReadManifest(signature)!.Manifest.Layers[0].Digest;
         Assert.IsType<Answer<Digest>.Found>(removal == "payload"
             ? await _signatures.DeleteBlobAsync(Admin, payload, default)
             : await _signatures.DeleteManifestAsync(Admin, new(signature), default));
@@ -120,7 +121,7 @@ public sealed class SignatureRepositoryTests : HoldCases
         Start();
         Assert.Equal(image.ToString(), await SeenAsync(image.ToString()));
 
-        await _rig.Volume.Kept(Signatures).CommitAsync(new([new Operation.RemoveManifest(signature)]), default);
+        await _rig.Volume.Pushed(Signatures).CommitAsync(new([new Operation.RemoveManifest(signature)]), default);
         Start();
 
         Assert.Equal("Hidden", await SeenAsync("v1"));
@@ -135,15 +136,15 @@ public sealed class SignatureRepositoryTests : HoldCases
         var (bytes, _) = await HoldRig.SignatureAsync(image, _rig.Key, null, _signatures);
         var tag = TagName.Parse($"sha256-{image.Hex}.sig");
         // As another program leaves it on the volume.
-        await _rig.Volume.Kept(Signatures).CommitAsync(
+        await _rig.Volume.Pushed(Signatures).CommitAsync(
             new([new Operation.StoreManifest(Digest.Of(bytes), bytes), new Operation.SetLive(tag, Digest.Of(bytes))]), default);
         Assert.Equal(image.ToString(), await SeenAsync("v1"));
 
         InUse(await _signatures.DeleteManifestAsync(Deleter, new(tag), default));
-        await _rig.Volume.Kept(Signatures).CommitAsync(new([new Operation.RemoveTag(tag)]), default);
+        await _rig.Volume.Pushed(Signatures).CommitAsync(new([new Operation.RemoveTag(tag)]), default);
         // It is noted since it counted.
         Assert.Equal(image.ToString(), await SeenAsync("v1"));
-        await _rig.Volume.Kept(Signatures).CommitAsync(new([new Operation.RemoveManifest(Digest.Of(bytes))]), default);
+        await _rig.Volume.Pushed(Signatures).CommitAsync(new([new Operation.RemoveManifest(Digest.Of(bytes))]), default);
         Assert.Equal("Hidden", await SeenAsync("v1"));
     }
 
@@ -168,7 +169,7 @@ public sealed class SignatureRepositoryTests : HoldCases
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
         var signature = await SignedThereAsync(image);
-        var payload = _rig.Volume.Kept(Signatures).ReadManifest(signature)!.Manifest.Layers[0].Digest;
+        var payload = _rig.Volume.Pushed(Signatures).ReadManifest(signature)!.Manifest.Layers[0].Digest;
 
         InUse(await _signatures.DeleteManifestAsync(Deleter, new(signature), default));
         InUse(await _signatures.DeleteManifestAsync(Deleter, new(TagName.Parse($"sha256-{image.Hex}.sig")), default));
@@ -246,9 +247,9 @@ public sealed class SignatureRepositoryTests : HoldCases
         _rig.Clock.Advance(TimeSpan.FromDays(30));
         await _router.SweepAsync(default);
 
-        var kept = _rig.Volume.Kept(Signatures);
+        var kept = _rig.Volume.Pushed(Signatures);
         Assert.All(images, image => Assert.Single(EvidenceNotes.List(kept, image)));
-        Assert.Empty(EvidenceNotes.List(_rig.Volume.Kept(_app.Name), images[0]));
+        Assert.Empty(EvidenceNotes.List(_rig.Volume.Pushed(_app.Name), images[0]));
     }
 
     [Fact]
@@ -264,7 +265,7 @@ public sealed class SignatureRepositoryTests : HoldCases
         Ok(await _app.PromoteAsync(HoldRig.Pusher, stage, HoldRig.Pusher, new(image), TagName.Parse("v1"), default));
 
         Assert.Equal(image.ToString(), await SeenAsync("v1"));
-        Assert.Empty(EvidenceNotes.List(_rig.Volume.Kept(_app.Name), image));
+        Assert.Empty(EvidenceNotes.List(_rig.Volume.Pushed(_app.Name), image));
         Assert.IsType<Answer<Digest>.Found>(await _signatures.DeleteManifestAsync(Admin, new(signature), default));
         Assert.Equal("Hidden", await SeenAsync("v1"));
     }

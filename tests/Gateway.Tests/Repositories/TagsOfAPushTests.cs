@@ -18,7 +18,7 @@ public sealed class TagsOfAPushTests : IAsyncLifetime
 
     private async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string text, params string[] tags)
     {
-        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(_rig.Repository, text, asker: HoldRig.Pusher));
+        var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(_rig.Repository, text, caller: HoldRig.Pusher));
         var push = new ManifestPush(new(Digest.Of(bytes)), [.. tags.Select(t => TagName.Parse(t))], MediaTypes.OciManifest, bytes);
         return (Digest.Of(bytes), await _rig.Repository.PutManifestAsync(HoldRig.Pusher, push, default));
     }

@@ -22,7 +22,7 @@ public sealed class WideIndexTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _volume.DisposeAsync();
 
-    private StoredRepository Stored => _volume.Volume.Kept(RepositoryName.Parse("team/app"));
+    private StoredRepository Stored => _volume.Volume.Pushed(RepositoryName.Parse("team/app"));
 
     [Theory]
     [InlineData(0)]

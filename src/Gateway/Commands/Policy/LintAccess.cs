@@ -66,7 +66,7 @@ internal static class LintAccess
     }
 
     private static bool IsAccount(string actor) =>
-        actor is not (Asker.Anonymous or Asker.Everybody or ['@', ..]) && !actor.Contains(':', StringComparison.Ordinal);
+        actor is not (Caller.Anonymous or Caller.Everybody or ['@', ..]) && !actor.Contains(':', StringComparison.Ordinal);
 
     // What cannot be read is said where it is: by the setting, or by the gateway that runs.
     private static IReadOnlyList<HtpasswdLine>? Read(string file)

@@ -17,7 +17,7 @@ internal static class PolicyDiffCommand
             Description = "What both are asked about: store, everything stored here.", DefaultValueFactory = _ => "store",
         };
         corpus.AcceptOnlyFromAmong("store");
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var command = new Command("diff", "Tells which stored tags would be judged otherwise under another policy; decides nothing.")
         {
             old, @new, corpus, asked.Config, asked.Server, json,

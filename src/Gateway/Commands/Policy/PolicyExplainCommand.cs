@@ -26,7 +26,7 @@ internal static class PolicyExplainCommand
             Description = "A file whose policy is asked instead of the one in force.", HelpName = "FILE",
         };
         var at = new Option<string?>("--at") { Description = "A day or moment, such as 2026-12-31, to ask at.", HelpName = "TIME" };
-        var (asked, json) = (new AskedGateway(), AdminCommand.Json());
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var command = new Command("explain", "Tells what the policy says of something stored, and why; decides nothing.")
         {
             reference, stage, actor, policy, at, asked.Config, asked.Server, json,

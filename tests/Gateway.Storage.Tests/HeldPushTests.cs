@@ -3,25 +3,25 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-public sealed class OfferTests : IAsyncLifetime
+public sealed class HeldPushTests : IAsyncLifetime
 {
     private static readonly TagName Tag = TagName.Parse("v1");
     private static readonly DateTimeOffset Later = DateTimeOffset.FromUnixTimeMilliseconds(4_000_000_000_000);
 
     private VolumeRig _rig = null!;
 
-    private StoredRepository Repository => _rig.Volume.Kept(VolumeRig.Name);
+    private StoredRepository Repository => _rig.Volume.Pushed(VolumeRig.Name);
 
     public async ValueTask InitializeAsync() => _rig = await VolumeRig.OpenAsync();
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private static Operation.Offer Offer(Digest digest) => new(Tag, digest, "ci", Later, "a signature");
+    private static Operation.Hold Offer(Digest digest) => new(Tag, digest, "ci", Later, "a signature");
 
     private async Task<long> CommitAsync(params Operation[] operations) =>
         Assert.IsType<CommitResult.Committed>(await Repository.CommitAsync(new([.. operations]), default)).Sequence;
 
-    private TagOffer? Offered => Repository.Live(Tag)?.Offer;
+    private HeldPush? Offered => Repository.Live(Tag)?.Held;
 
     private async Task<string[]> TagsAsync() =>
         await Repository.TagsAfterAsync(null, 99, default) is Result<Page<TagName>>.Found { Value: var page }
@@ -35,9 +35,9 @@ public sealed class OfferTests : IAsyncLifetime
     {
         var live = await VolumeRig.PushAsync(Repository, "v1", "one");
         var next = await VolumeRig.PushAsync(Repository, "other", "two");
-        var sequence = await CommitAsync(Offer(next), new Operation.Offer(TagName.Parse("new"), next, "ci", Later, "a signature"));
+        var sequence = await CommitAsync(Offer(next), new Operation.Hold(TagName.Parse("new"), next, "ci", Later, "a signature"));
         Assert.Equal((live, next), (Repository.Live(Tag)!.Live, Offered!.Digest));
-        Assert.Equal((sequence, "ci", Later, "a signature"), (Offered.Sequence, Offered.By, Offered.Expires, Offered.Missing));
+        Assert.Equal((sequence, "ci", Later, "a signature"), (Offered.Sequence, Offered.Actor, Offered.Expires, Offered.Missing));
         Assert.Equal(["other", "v1"], await TagsAsync());
         Assert.False(Directory.Exists(OnDisk("_manifests/tags/new")));
         Assert.Equal(live.ToString(), await File.ReadAllTextAsync(OnDisk("_manifests/tags/v1/current/link")));
@@ -52,8 +52,8 @@ public sealed class OfferTests : IAsyncLifetime
         await CommitAsync(Offer(digest), new Operation.AddEvidence(digest, Digest.Of("sig"u8)));
         var before = Offered;
         await (kill ? _rig.KillAsync() : _rig.RestartAsync());
-        Assert.Equal(before! with { At = default }, Offered! with { At = default });
-        Assert.Equal(before.At, Offered.At, TimeSpan.FromSeconds(1));
+        Assert.Equal(before! with { PushedAt = default }, Offered! with { PushedAt = default });
+        Assert.Equal(before.PushedAt, Offered.PushedAt, TimeSpan.FromSeconds(1));
         Assert.Contains(Digest.Of("sig"u8), EvidenceNotes.List(Repository, digest));
     }
 
@@ -63,7 +63,7 @@ public sealed class OfferTests : IAsyncLifetime
         var one = await VolumeRig.PushAsync(Repository, "other", "one");
         var two = await VolumeRig.PushAsync(Repository, "other2", "two");
         await CommitAsync(Offer(one));
-        await CommitAsync(new Operation.SetLive(Tag, one), new Operation.Withdraw(Tag));
+        await CommitAsync(new Operation.SetLive(Tag, one), new Operation.EndHold(Tag));
         var last = await CommitAsync(Offer(two));
         await _rig.KillAsync(path => Directory.Delete(Path.Combine(path, "docker/registry/v2/repositories/team/app/_gateway"), true));
         Assert.Equal((one, two, last), (Repository.Live(Tag)!.Live, Offered!.Digest, Offered.Sequence));
@@ -78,10 +78,10 @@ public sealed class OfferTests : IAsyncLifetime
         var second = await CommitAsync(Offer(two));
         Assert.True(second > first);
         Assert.Equal((two, second), (Offered!.Digest, Offered.Sequence));
-        await CommitAsync(new Operation.Withdraw(Tag));
+        await CommitAsync(new Operation.EndHold(Tag));
         Assert.Null(Repository.Live(Tag));
-        await CommitAsync(new Operation.Withdraw(Tag));
-        Assert.Empty(Repository.Offers());
+        await CommitAsync(new Operation.EndHold(Tag));
+        Assert.Empty(Repository.HeldPushes());
     }
 
     [Fact]
@@ -89,16 +89,16 @@ public sealed class OfferTests : IAsyncLifetime
     {
         var one = await VolumeRig.PushAsync(Repository, "a", "one");
         var first = await CommitAsync(Offer(one));
-        var publish = new Change([new Operation.SetLive(Tag, one), new Operation.Withdraw(Tag)])
+        var publish = new Change([new Operation.SetLive(Tag, one), new Operation.EndHold(Tag)])
         {
-            Expectations = [new(Tag, default) { Offer = first }],
+            Expectations = [new(Tag, default) { HeldSequence = first }],
         };
         var both = await Task.WhenAll(
             Repository.CommitAsync(new([Offer(one)]), default).AsTask(), Repository.CommitAsync(publish, default).AsTask());
-        Assert.IsType<CommitResult.Moved>(both[1]);
+        Assert.IsType<CommitResult.TagMoved>(both[1]);
         Assert.True((await VolumeRig.LiveAsync(Repository, "v1")).IsEmpty);
         Assert.IsType<CommitResult.Committed>(await Repository.CommitAsync(
-            publish with { Expectations = [new(Tag, default) { Offer = Offered!.Sequence }] }, default));
+            publish with { Expectations = [new(Tag, default) { HeldSequence = Offered!.Sequence }] }, default));
         Assert.Equal(one, await VolumeRig.LiveAsync(Repository, "v1"));
     }
 
@@ -210,14 +210,14 @@ public sealed class OfferTests : IAsyncLifetime
             Repository.CommitAsync(new([new Operation.SetLive(late, digest), Offer(digest)]), default).AsTask(),
             Repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), default).AsTask());
         Assert.All(done, each => Assert.IsType<CommitResult.Committed>(each));
-        Assert.Equal((0, 0), ((await TagsAsync()).Length, Repository.Offers().Count));
+        Assert.Equal((0, 0), ((await TagsAsync()).Length, Repository.HeldPushes().Count));
         // What the changes had written is lost: the journal alone says what was done.
         var removal = Journal.Read(Path.Combine(_rig.Path, "gateway/journal")).Last().Operations;
         Assert.Contains(new Operation.RemoveTag(late), removal);
         Assert.Contains(new Operation.RemoveTag(TagName.Parse("a")), removal);
-        Assert.Contains(new Operation.Withdraw(Tag), removal);
+        Assert.Contains(new Operation.EndHold(Tag), removal);
         await _rig.KillAsync();
-        Assert.Equal((0, 0), ((await TagsAsync()).Length, Repository.Offers().Count));
+        Assert.Equal((0, 0), ((await TagsAsync()).Length, Repository.HeldPushes().Count));
     }
 
     [Fact]
@@ -241,7 +241,7 @@ public sealed class OfferTests : IAsyncLifetime
     [Fact]
     public async Task A_change_that_cannot_be_written_holds_up_its_repository_and_no_other_until_it_can()
     {
-        var other = _rig.Volume.Kept(RepositoryName.Parse("other/app"));
+        var other = _rig.Volume.Pushed(RepositoryName.Parse("other/app"));
         await VolumeRig.PushAsync(Repository, "a", "one");
         // A file where a folder must be.
         Directory.CreateDirectory(OnDisk("_gateway"));

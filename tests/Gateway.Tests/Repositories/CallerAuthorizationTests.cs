@@ -8,14 +8,14 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>An asker whose rights end between the last look at them and the commit: every kind of change is refused there.</summary>
-public sealed class StandingOfAskerTests : IAsyncLifetime
+/// <summary>An caller whose rights end between the last look at them and the commit: every kind of change is refused there.</summary>
+public sealed class CallerAuthorizationTests : IAsyncLifetime
 {
-    private static readonly Asker Gone = HoldRig.Pusher with { Standing = new Ended() };
+    private static readonly Caller Gone = HoldRig.Pusher with { Standing = new Ended() };
 
     private HoldRig _rig = null!;
 
-    private sealed class Ended : IStanding
+    private sealed class Ended : IRequestAuthorization
     {
         public bool Holds => false;
 
@@ -46,12 +46,12 @@ public sealed class StandingOfAskerTests : IAsyncLifetime
     public async Task Manifest_is_not_kept_whether_it_would_be_live_or_wait(string name, string expected)
     {
         var repository = _rig.At(name);
-        var config = await GateRig.PushBlobAsync(repository, "config", asker: HoldRig.Pusher);
-        var answer = await GateRig.PutAsync(repository, "v1", GateRig.Manifest(config), asker: Gone);
+        var config = await GateRig.PushBlobAsync(repository, "config", caller: HoldRig.Pusher);
+        var answer = await GateRig.PutAsync(repository, "v1", GateRig.Manifest(config), caller: Gone);
         Assert.IsType<Answer<PushedManifest>.Superseded>(answer);
         var seen = await repository.GetManifestAsync(HoldRig.Pusher, new(TagName.Parse("v1")), default);
         Assert.Equal(expected, seen.GetType().Name.Split('`')[0]);
-        Assert.Empty(_rig.Volume.Kept(repository.Name).Manifests());
+        Assert.Empty(_rig.Volume.Pushed(repository.Name).Manifests());
     }
 
     [Fact]
@@ -69,8 +69,8 @@ public sealed class StandingOfAskerTests : IAsyncLifetime
         Assert.IsType<Answer<Digest>.Superseded>(await stage.DeleteManifestAsync(Gone, new(digest), default));
         Assert.IsType<Answer<Digest>.Superseded>(await stage.DeleteBlobAsync(Gone, layer, default));
         Assert.IsType<Answer<StoredManifest>.Found>(await stage.GetManifestAsync(HoldRig.Puller, new(tag), default));
-        Assert.Empty(_rig.Volume.Kept(target.Name).Manifests());
-        Assert.Empty(_rig.Volume.Kept(target.Name).Blobs());
+        Assert.Empty(_rig.Volume.Pushed(target.Name).Manifests());
+        Assert.Empty(_rig.Volume.Pushed(target.Name).Blobs());
     }
 
     [Fact]

@@ -4,7 +4,7 @@ namespace Gateway.Access;
 /// What a request was let in by, and where it is told of what it changed. Requests take long: an account may be removed, and a
 /// configuration replaced, before they end.
 /// </summary>
-internal interface IStanding
+internal interface IRequestAuthorization
 {
     /// <summary>
     /// Whether the account is still known by what it was known by, and the configuration still in force. Answered from memory, or by one

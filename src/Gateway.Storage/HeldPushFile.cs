@@ -5,21 +5,21 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>A tag that waits, as its file in <c>_gateway/offers/</c> has it.</summary>
-internal static class OfferFile
+internal static class HeldPushFile
 {
     /// <summary>A line each for digest, sequence, time, end, who, and what is missing.</summary>
-    public static byte[] Format(TagOffer offer)
+    public static byte[] Format(HeldPush offer)
     {
         string[] lines =
         [
-            offer.Digest.ToString(), offer.Sequence.ToString(CultureInfo.InvariantCulture), UnixTime.Format(offer.At),
-            UnixTime.Format(offer.Expires), offer.By.ReplaceLineEndings(" "), offer.Missing.ReplaceLineEndings(" "), "",
+            offer.Digest.ToString(), offer.Sequence.ToString(CultureInfo.InvariantCulture), UnixTime.Format(offer.PushedAt),
+            UnixTime.Format(offer.Expires), offer.Actor.ReplaceLineEndings(" "), offer.Missing.ReplaceLineEndings(" "), "",
         ];
         return Encoding.UTF8.GetBytes(string.Join('\n', lines));
     }
 
     /// <summary>Null for a file that is no whole offer.</summary>
-    public static TagOffer? Read(string file)
+    public static HeldPush? Read(string file)
     {
         var lines = (Disk.Text(file) ?? "").Split('\n');
         return lines.Length == 7 && TagName.TryParse(Path.GetFileName(file), out var tag) && Digest.TryParse(lines[0], out var digest)

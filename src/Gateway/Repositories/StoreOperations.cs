@@ -5,11 +5,11 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>What keeping a manifest changes, whoever brought it.</summary>
-internal static class Keeping
+internal static class StoreOperations
 {
     /// <param name="stamp">Its verdict; none leaves it to be judged.</param>
     /// <param name="isAdmitted">Whether its blobs are for pullers by it.</param>
-    public static IEnumerable<Operation> Operations(StoredManifest manifest, VerdictStamp stamp, bool isAdmitted, DateTimeOffset now)
+    public static IEnumerable<Operation> Of(StoredManifest manifest, VerdictStamp stamp, bool isAdmitted, DateTimeOffset now)
     {
         yield return new Operation.Seen(manifest.Digest, now);
         // Before the manifest: who sees that finds its blobs, for a change is carried out in this order.

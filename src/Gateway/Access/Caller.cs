@@ -8,7 +8,7 @@ namespace Gateway.Access;
 /// </summary>
 /// <param name="Actor">The account's name, or <c>anonymous</c>.</param>
 /// <param name="Rights">What he may do in this repository.</param>
-internal sealed record Asker(string Actor, AccessActions Rights)
+internal sealed record Caller(string Actor, AccessActions Rights)
 {
     public const string Anonymous = "anonymous";
 
@@ -16,7 +16,7 @@ internal sealed record Asker(string Actor, AccessActions Rights)
     public const string Everybody = "*";
 
     /// <summary>Asked once more before anything is changed for him; null where his rights cannot end meanwhile.</summary>
-    public IStanding? Standing { get; init; }
+    public IRequestAuthorization? Standing { get; init; }
 
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 

@@ -5,12 +5,12 @@ using Gateway.Operations;
 namespace Gateway.Commands;
 
 /// <summary>Which gateway a verb asks: the one that runs with a configuration, or the one at <c>--server</c>.</summary>
-internal sealed class AskedGateway
+internal sealed class TargetGateway
 {
     /// <summary>Where the token is read from when <c>--server</c> is given: a configuration has a file for it.</summary>
     public const string TokenVariable = "GATEWAY_OPERATOR_TOKEN";
 
-    public AskedGateway() => Server.Validators.Add(result =>
+    public TargetGateway() => Server.Validators.Add(result =>
     {
         if (result.Tokens.Count == 1 && !IsAddress(result.Tokens[0].Value))
             result.AddError($"--server: expected an address such as http://127.0.0.1:5001, got '{result.Tokens[0].Value}'");
