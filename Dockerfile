@@ -15,7 +15,6 @@ RUN --mount=type=cache,target=/packages \
     -p:UseAppHost=false -p:SourceRevisionId=$COMMIT
 RUN mkdir /volume
 
-# Ubuntu's image has libcrypt.so.1 (passwords), which .NET does not have.
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 COPY --from=build /app /app
 COPY deploy/image/gateway /usr/local/bin/gateway

@@ -64,6 +64,7 @@ public sealed partial class DependencyTests
     [InlineData(@"YamlDotNet", "Gateway/Configuration")]
     [InlineData(@"using OpenTelemetry", "Gateway/Operations")]
     [InlineData(@"using Microsoft\.IdentityModel", "Gateway/Access")]
+    [InlineData(@"BCrypt\.Net", "Gateway/Access")]
     [InlineData(@"using ZstdSharp", "Gateway/Repositories")]
     [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Operations", "Gateway/Gateway.cs")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)
