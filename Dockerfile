@@ -3,12 +3,12 @@
 #   docker build -t gateway .
 #   docker run -p 127.0.0.1:5000:5000 -v gateway:/var/lib/gateway gateway
 
-# What is published is the same for every processor: it is compiled on the one that builds.
+# The published files are the same for every architecture, so the build runs on the builder's own.
 FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
 COPY global.json Directory.Build.props Directory.Packages.props .editorconfig ./
 COPY src src
-# What `gateway version` prints behind the plus: --build-arg COMMIT=$(git rev-parse HEAD)
+# `gateway version` prints it after the plus: --build-arg COMMIT=$(git rev-parse HEAD)
 ARG COMMIT
 RUN --mount=type=cache,target=/packages \
     NUGET_PACKAGES=/packages dotnet publish src/Gateway -c Release -o /app \
@@ -26,7 +26,7 @@ USER $APP_UID
 WORKDIR /var/lib/gateway
 VOLUME /var/lib/gateway
 EXPOSE 5000
-# 0.2 s of processor time each; far more on a busy machine, which is no illness.
+# Each check takes 0.2 s of processor time; on a busy machine it takes much longer, which is not a fault.
 HEALTHCHECK --interval=30s --timeout=15s --start-period=30s --start-interval=1s CMD ["gateway", "health"]
 LABEL org.opencontainers.image.title="Gateway" org.opencontainers.image.licenses="Apache-2.0"
 ENTRYPOINT ["gateway"]

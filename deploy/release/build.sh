@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the archive and the checksums of a release from the commit that is checked out. docs/releases.md says what they are.
+# Builds the archive and the checksums of a release from the commit that is checked out. docs/releases.md describes them.
 #
-#   deploy/release/build.sh [FOLDER]      FOLDER is where they go; ./release when left out
+#   deploy/release/build.sh [FOLDER]      writes them to FOLDER; default: ./release
 #
-# It builds a fresh clone, so that leftovers of other builds do not reach the archive.
+# It builds a fresh clone, so that files of other builds do not get into the archive.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
