@@ -146,12 +146,16 @@ unpack trixie fronts nginx-light haproxy &
 fronts_job=$!
 unpack trixie tracer strace & # makes system calls of a gateway fail
 tracer_job=$!
+# The suite of this machine: a browser comes with nothing of its own but the libraries beside it. Fonts, so that a screenshot shows text.
+unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- fonts-liberation patchelf &
+browser_job=$!
 unpack sid sid skopeo crane oras cosign notation umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
 wait "$helm_job" || die "helm was not installed"
 wait "$cosign2_job" || die "cosign 2 was not installed"
 wait "$engines_job" || die "podman, containerd and docker were not installed"
 wait "$fronts_job" || die "nginx and haproxy were not installed"
 wait "$tracer_job" || die "strace was not installed"
+wait "$browser_job" || die "chromium was not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
     arguments=()
@@ -176,6 +180,8 @@ patched runc engines usr/sbin/runc # dockerd asks for its version at start
 launcher nginx fronts usr/sbin/nginx
 launcher haproxy fronts usr/sbin/haproxy
 launcher strace tracer usr/bin/strace
+
+patched chromium browser usr/lib/chromium/chromium
 
 if [ "${1:-}" = --bench ]; then
     unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench wrk
