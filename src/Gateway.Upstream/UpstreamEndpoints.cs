@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.DataProtection;
-using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Configuration;
@@ -12,34 +11,33 @@ using Yarp.ReverseProxy.Model;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// The endpoints of every upstream as destinations of YARP's clusters, one cluster for an upstream: whoever sends to an upstream, fetch or
-/// forward, shares connections and health. The only file that names YARP. YARP loads clusters when its routes are mapped, and here there
-/// are none; so it lives in a host of its own, which is never started and listens nowhere.
+/// The endpoints of every upstream as destinations of YARP's clusters, one cluster for each upstream. Fetches, pushes and web requests
+/// choose among the same endpoints, by the same health.
 /// </summary>
-internal sealed class UpstreamEndpoints : IAsyncDisposable
+internal sealed class UpstreamEndpoints
 {
-    // A dead endpoint of several is found by this and not by a client's request. It keeps nobody out, it only orders.
+    // A dead endpoint of several is found by this and not by a client's request. It keeps no request out; it only orders.
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
 
-    private readonly WebApplication _host;
-    private readonly Clients _clients = new();
-    private readonly Applied _applied = new();
+    private readonly InMemoryConfigProvider _configuration;
+    private readonly IProxyStateLookup _state;
+    private readonly IDestinationHealthUpdater _health;
+    private readonly Clients _clients;
+    private readonly Applied _applied;
 
-    public UpstreamEndpoints(TimeProvider clock)
+    /// <summary>Starts YARP's watch over the clusters. The services come from <see cref="UpstreamServices"/>.</summary>
+    public UpstreamEndpoints(IServiceProvider services)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        // YARP asks for a server while it loads.
-        builder.WebHost.UseKestrelCore();
-        builder.Services.AddRouting().AddSingleton(clock);
-        builder.Services.AddReverseProxy().LoadFromMemory([], []);
-        // YARP registers data protection for its session affinity, which nothing here uses; its keys must not be written to disk.
-        builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
-        builder.Services.AddSingleton<IForwarderHttpClientFactory>(_clients).AddSingleton<IActiveHealthCheckPolicy, AnyAnswerIsAlive>()
-            .AddSingleton<IConfigChangeListener>(_applied);
-        _host = builder.Build();
-        _host.MapReverseProxy();
+        _configuration = services.GetRequiredService<InMemoryConfigProvider>();
+        _state = services.GetRequiredService<IProxyStateLookup>();
+        _health = services.GetRequiredService<IDestinationHealthUpdater>();
+        _clients = services.GetRequiredService<Clients>();
+        _applied = services.GetRequiredService<Applied>();
+        // YARP watches its configuration from when its routes are mapped. Here there are none: the gateway decides by the raw target which
+        // requests are forwarded, and the server routes nothing.
+        new NoRoutes(services).MapReverseProxy();
     }
 
     /// <summary>Makes these the clusters, all at once, and waits until YARP has them. Ids are never used again for other options.</summary>
@@ -52,18 +50,15 @@ internal sealed class UpstreamEndpoints : IAsyncDisposable
         }
         var revision = Guid.NewGuid().ToString();
         var applied = _applied.WaitFor(revision);
-        var configuration = _host.Services.GetRequiredService<InMemoryConfigProvider>();
-        configuration.Update([], [.. clusters.Select(c => ClusterOf(c.Id, c.Options))], revision);
+        _configuration.Update([], [.. clusters.Select(c => ClusterOf(c.Id, c.Options))], revision);
         return applied;
     }
 
     /// <summary>The endpoints of one upstream. They go on working for who holds them when a later configuration has others.</summary>
     public UpstreamCluster Find(string id) =>
-        _host.Services.GetRequiredService<IProxyStateLookup>().TryGetCluster(id, out var cluster)
-            ? new UpstreamCluster(cluster, _host.Services.GetRequiredService<IDestinationHealthUpdater>())
+        _state.TryGetCluster(id, out var cluster)
+            ? new UpstreamCluster(cluster, _health)
             : throw new InvalidOperationException($"no upstream {id} has been applied");
-
-    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     private static ClusterConfig ClusterOf(string id, UpstreamOptions options) => new()
     {
@@ -85,8 +80,18 @@ internal sealed class UpstreamEndpoints : IAsyncDisposable
         },
     };
 
+    /// <summary>Where YARP maps its routes, which nobody looks up.</summary>
+    private sealed class NoRoutes(IServiceProvider services) : IEndpointRouteBuilder
+    {
+        public IServiceProvider ServiceProvider => services;
+
+        public ICollection<EndpointDataSource> DataSources { get; } = [];
+
+        public IApplicationBuilder CreateApplicationBuilder() => new ApplicationBuilder(services);
+    }
+
     /// <summary>A registry that answers is alive, also with 401: the stock policy wants 2xx. 429 and 5xx are no answers.</summary>
-    private sealed class AnyAnswerIsAlive(IDestinationHealthUpdater updater) : IActiveHealthCheckPolicy
+    internal sealed class AnyAnswerIsAlive(IDestinationHealthUpdater updater) : IActiveHealthCheckPolicy
     {
         public const string PolicyName = "AnyAnswerIsAlive";
 
@@ -100,7 +105,7 @@ internal sealed class UpstreamEndpoints : IAsyncDisposable
     }
 
     /// <summary>Gives each cluster the handler that was made for it, trust boundary included.</summary>
-    private sealed class Clients : IForwarderHttpClientFactory
+    internal sealed class Clients : IForwarderHttpClientFactory
     {
         private readonly ConcurrentDictionary<string, HttpMessageHandler> _handlers = new();
 
@@ -113,7 +118,7 @@ internal sealed class UpstreamEndpoints : IAsyncDisposable
     }
 
     /// <summary>YARP applies an update some time after it was told.</summary>
-    private sealed class Applied : IConfigChangeListener
+    internal sealed class Applied : IConfigChangeListener
     {
         private readonly ConcurrentDictionary<string, TaskCompletionSource> _awaited = new();
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace Gateway.Upstream;
 
@@ -51,6 +52,19 @@ internal static class UpstreamHandler
         };
         if (options.CertificateAuthority is { } file) handler.SslOptions.CertificateChainPolicy = TrustAlso(file);
         return handler;
+    }
+
+    /// <summary>
+    /// Connections for requests to the upstream's web application. How many there are is bounded by the requests that are forwarded. What
+    /// header values hold beyond ASCII goes through as it is.
+    /// </summary>
+    public static HttpMessageInvoker CreateForWeb(UpstreamOptions options, TrustBoundary boundary, ResolveHost resolve)
+    {
+        var handler = Create(options, boundary, resolve);
+        handler.MaxConnectionsPerServer = int.MaxValue;
+        handler.RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8;
+        handler.ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1;
+        return new(handler, disposeHandler: true);
     }
 
     /// <summary>The file's authorities and the system's: what an upstream redirects to may well have a public certificate.</summary>

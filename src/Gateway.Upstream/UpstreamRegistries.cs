@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
@@ -12,28 +13,46 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     private readonly ResolveHost _resolve;
     private readonly UpstreamEndpoints _endpoints;
     private readonly UpstreamMetrics _metrics;
+    private readonly IAsyncDisposable? _own;
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private ImmutableDictionary<string, Entry> _entries = ImmutableDictionary<string, Entry>.Empty;
     private int _built;
 
-    private UpstreamRegistries(TimeProvider clock, ILogger logger, ResolveHost resolve)
+    /// <summary>Has no upstreams before the first <see cref="ReloadAsync"/>.</summary>
+    /// <param name="services">With <see cref="UpstreamServices.AddGatewayUpstreams"/>.</param>
+    /// <param name="resolve">Finds the addresses of upstreams; null for the system's resolver.</param>
+    /// <param name="own">Services that end with these upstreams; null where the host ends them.</param>
+    internal UpstreamRegistries(IServiceProvider services, ResolveHost? resolve = null, IAsyncDisposable? own = null)
     {
-        (_clock, _logger, _resolve) = (clock, logger, resolve);
-        _endpoints = new UpstreamEndpoints(clock);
+        _clock = services.GetRequiredService<TimeProvider>();
+        _logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Gateway.Upstream");
+        _endpoints = services.GetRequiredService<UpstreamEndpoints>();
+        _resolve = resolve ?? Dns.GetHostAddressesAsync;
+        _own = own;
         _metrics = new UpstreamMetrics(() => _entries.Values.Select(e => e.Registry));
     }
 
-    /// <summary>Builds them; dials nobody, but for upstreams with several endpoints, whose health is then watched.</summary>
+    /// <summary>
+    /// Builds upstreams without a gateway around them, with services of their own. Dials nobody, except for upstreams with several
+    /// endpoints, whose health is then watched.
+    /// </summary>
     public static async Task<UpstreamRegistries> BuildAsync(
         IEnumerable<UpstreamOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null)
     {
-        var registries = new UpstreamRegistries(clock, loggers.CreateLogger("Gateway.Upstream"), resolve ?? Dns.GetHostAddressesAsync);
+        var services = new ServiceCollection();
+        services.AddLogging().AddSingleton(loggers).AddSingleton(clock);
+        services.AddGatewayUpstreams();
+        var provider = services.BuildServiceProvider();
+        var registries = new UpstreamRegistries(provider, resolve, provider);
         await registries.ReloadAsync(upstreams);
         return registries;
     }
 
     /// <summary>The upstream of this key. Throws <see cref="KeyNotFoundException"/>.</summary>
     public IUpstreamRegistry this[string key] => _entries[key].Registry;
+
+    /// <summary>The upstream of this key, for requests to its web application. Throws <see cref="KeyNotFoundException"/>.</summary>
+    public UpstreamWeb WebOf(string key) => _entries[key].Web;
 
     /// <summary>Requests that an upstream's rate limit leaves all accounts together, as it last said; null where it did not.</summary>
     public long? RateLimitRemaining(string key) =>
@@ -50,7 +69,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         {
             var plans = upstreams.Select(PlanOf).ToArray();
             await _endpoints.ApplyAsync([.. plans.Select(p => (p.Id, p.Options, p.Handler))]);
-            _entries = plans.ToImmutableDictionary(p => p.Options.Key, p => p.Kept ?? new Entry(p.Id, Build(p)));
+            _entries = plans.ToImmutableDictionary(p => p.Options.Key, p => p.Kept ?? Build(p));
         }
         finally
         {
@@ -61,7 +80,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _metrics.Dispose();
-        await _endpoints.DisposeAsync();
+        if (_own is not null) await _own.DisposeAsync();
         _reloading.Dispose();
     }
 
@@ -75,7 +94,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         return new Plan($"{options.Key}#{++_built}", options, boundary, UpstreamHandler.Create(options, boundary, _resolve), null);
     }
 
-    private UpstreamRegistry Build(Plan plan)
+    private Entry Build(Plan plan)
     {
         var (options, boundary) = (plan.Options, plan.Boundary!);
         var cluster = _endpoints.Find(plan.Id);
@@ -84,7 +103,9 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         var authenticator = new Authenticator(options, boundary, new TokenCache(_clock), tokenClient, passwords, _clock, _logger);
         var exchange = new UpstreamExchange(options, boundary, authenticator, cluster.Client, _clock);
         var breakers = options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(_clock));
-        return new UpstreamRegistry(options, cluster, exchange, breakers, AccountsOf(options), new(_clock), _metrics, _clock, _logger);
+        var accounts = AccountsOf(options);
+        var registry = new UpstreamRegistry(options, cluster, exchange, breakers, accounts, new(_clock), _metrics, _clock, _logger);
+        return new(plan.Id, registry, new(options, cluster, breakers, UpstreamHandler.CreateForWeb(options, boundary, _resolve), _logger));
     }
 
     private Accounts AccountsOf(UpstreamOptions options)
@@ -109,7 +130,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
             Tags = b.Tags with { Immutable = a.Tags.Immutable },
         };
 
-    private sealed record Entry(string Id, UpstreamRegistry Registry);
+    private sealed record Entry(string Id, UpstreamRegistry Registry, UpstreamWeb Web);
 
     private sealed record Plan(string Id, UpstreamOptions Options, TrustBoundary? Boundary, HttpMessageHandler? Handler, Entry? Kept);
 }

@@ -13,6 +13,7 @@ using Gateway.Repositories;
 using Gateway.Storage;
 using Gateway.Transport;
 using Gateway.Upstream;
+using Gateway.Web;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
@@ -54,14 +55,15 @@ internal sealed class RunningGateway : IAsyncDisposable
     private readonly AuditLog _audit;
 
     private RunningGateway(
-        GatewayOptions options, Volume volume, UpstreamRegistries upstreams, Certificates certificates, AuditLog audit, Stream accessLog,
-        TimeProvider clock)
+        GatewayOptions options, Volume volume, Certificates certificates, AuditLog audit, Stream accessLog, TimeProvider clock)
     {
-        (_volume, _upstreams, _clock, _accessLog) = (volume, upstreams, clock, new(accessLog));
+        (_volume, _clock, _accessLog) = (volume, clock, new(accessLog));
         _decisions = new(volume.Ledger);
         (_certificates, _audit) = (certificates, audit);
         _app = Build(options);
         var loggers = _app.Services.GetRequiredService<ILoggerFactory>();
+        _upstreams = _app.Services.GetRequiredService<UpstreamRegistries>();
+        _upstreams.ReloadAsync(options.Upstreams.Values).GetAwaiter().GetResult();
         _fetches = new(volume, clock, loggers.CreateLogger<FetchTable>());
         _private = new(_fetches, clock);
         _forwardLog = loggers.CreateLogger<Forwarder>();
@@ -70,7 +72,6 @@ internal sealed class RunningGateway : IAsyncDisposable
         _sweep = new(() => _current.Router, clock, loggers.CreateLogger<Sweep>());
         _forwards.WakeAll();
         _processMetrics = new(Version, volume, () => _current.Access.Sources);
-
         var health = new Health(new Dictionary<string, Func<string?>>
         {
             ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
@@ -83,9 +84,11 @@ internal sealed class RunningGateway : IAsyncDisposable
         (_fetches.Ahead.Pull, _fetches.Referrers.Pull) = (PullAheadAsync, PullAheadAsync);
         _fetches.Ahead.Options = options.Cache.Prefetch;
         var admin = new AdminApi(
-            () => (_current.Options, _current.Router), volume, _fetches, upstreams, _forwards, _totals, ForgetUpstreams);
+            () => (_current.Options, _current.Router), volume, _fetches, _upstreams, _forwards, _totals, ForgetUpstreams);
         var operatorPort = new OperatorPort(health, _metrics, admin, new(options.Operator.TokenFile), audit, clock);
-        var door = new FrontDoor(() => _current, operatorPort, _requestMetrics, _accessLog, clock, loggers.CreateLogger<FrontDoor>());
+        FrontDoor door = new(
+            () => _current, operatorPort, _requestMetrics, _accessLog, _app.Services.GetRequiredService<WebFace>(), clock,
+            loggers.CreateLogger<FrontDoor>());
         _app.Run(door.HandleAsync);
     }
 
@@ -114,9 +117,8 @@ internal sealed class RunningGateway : IAsyncDisposable
         try
         {
             var certificates = new Certificates(options, clock, loggers.CreateLogger<Certificates>());
-            var upstreams = await UpstreamRegistries.BuildAsync(options.Upstreams.Values, clock, loggers);
             var audit = new AuditLog(options.Audit, clock, loggers.CreateLogger<AuditLog>());
-            gateway = new(options, volume, upstreams, certificates, audit, accessLog, clock);
+            gateway = new(options, volume, certificates, audit, accessLog, clock);
             await gateway.ListenAsync(options, cancellationToken);
             return gateway;
         }
@@ -153,12 +155,11 @@ internal sealed class RunningGateway : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.StopAsync();
-        await _app.DisposeAsync();
         _connections?.Dispose();
         await _sweep.DisposeAsync();
         await _forwards.DisposeAsync();
         await _fetches.DisposeAsync();
-        await _upstreams.DisposeAsync();
+        await _app.DisposeAsync();
         await _accessLog.DisposeAsync();
         _certificates.Dispose();
         _audit.Dispose();
@@ -181,7 +182,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var catalogs = options.Upstreams.Keys.ToDictionary(key => key, key => new UpstreamCatalog(upstreams[key], _clock, catalogLog));
         RepositoryRouter router = new(
             options, _volume, PullThrough, judge, _decisions, _volume.Steady, (upstream, stop) => catalogs[upstream.Key].ReadAsync(stop));
-        return new(options, access, router, _audit);
+        return new(options, access, router, _audit) { Web = new(options.Routes, _upstreams.WebOf) };
 
         IBacking PullThrough(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
         {
@@ -247,8 +248,8 @@ internal sealed class RunningGateway : IAsyncDisposable
         Registry.Listening.RefuseBareLineFeeds();
         var builder = WebApplication.CreateEmptyBuilder(new());
         Logs(builder.Logging);
-        builder.Services.AddSingleton<DiagnosticSource>(new UnreadableRequests());
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain);
+        builder.Services.AddSingleton<DiagnosticSource>(new UnreadableRequests()).AddSingleton(_clock).AddSingleton<WebFace>()
+            .AddGatewayUpstreams().AddGatewayWeb().Configure<HostOptions>(host => host.ShutdownTimeout = Drain);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(server =>
         {
             Registry.Listening.Limit(server);
@@ -268,6 +269,8 @@ internal sealed class RunningGateway : IAsyncDisposable
             (console.FormatterName, console.LogToStandardErrorThreshold) = (OneLineFormatter.FormatterName, LogLevel.Trace))
         .AddConsoleFormatter<OneLineFormatter, ConsoleFormatterOptions>()
         .AddFilter("Microsoft", LogLevel.Warning)
+        // What asks at an upstream logs what fails there.
+        .AddFilter("Yarp", LogLevel.None)
         // A start that failed is told in one line by whoever asked for it.
         .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
         // The server's own request log would make a span for each request that nobody collects.
@@ -284,7 +287,6 @@ internal sealed class RunningGateway : IAsyncDisposable
             // Kestrel says "address in use" by an IOException that names the address; other refusals come bare.
             throw new IOException($"cannot listen: {exception.Message}", exception);
         }
-
         var descriptors = Descriptors.Measure();
         (_volume.OpenFiles.Capacity, _connections!.Descriptors) = (descriptors.OpenFiles, descriptors);
         if (descriptors.AreFew) ProcessMetrics.LogFew(Logger, descriptors.Limit, descriptors.Left);

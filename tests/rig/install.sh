@@ -106,7 +106,8 @@ patched() {
     local name=$1 base=$rig/$2 program=$rig/$2/$3 loader libraries
     [ -x "$program" ] || die "$program is missing from the package; remove $base and run this again"
     loader=$(find "$base" -name 'ld-linux*.so*' | head -1)
-    libraries=$(find "$base" -maxdepth 3 -type d -path "*/lib/*-linux-gnu*" | paste -sd:)
+    # pulseaudio: a library of chromium needs another one that is there alone
+    libraries=$(find "$base" -maxdepth 4 -type d \( -path "*/lib/*-linux-gnu" -o -path "*/lib/*-linux-gnu/pulseaudio" \) | paste -sd:)
     if [ ! -e "$program.patched" ]; then
         cp "$program" "$program.new"
         "$loader" --library-path "$libraries" "$base/usr/bin/patchelf" --set-interpreter "$loader" "$program.new"
@@ -146,8 +147,8 @@ unpack trixie fronts nginx-light haproxy &
 fronts_job=$!
 unpack trixie tracer strace & # makes system calls of a gateway fail
 tracer_job=$!
-# The suite of this machine: a browser comes with nothing of its own but the libraries beside it. Fonts, so that a screenshot shows text.
-unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- fonts-liberation patchelf &
+# The newest chromium of Debian is in the suite of this machine.
+unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- patchelf &
 browser_job=$!
 unpack sid sid skopeo crane oras cosign notation umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
 wait "$helm_job" || die "helm was not installed"

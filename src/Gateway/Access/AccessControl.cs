@@ -24,6 +24,9 @@ internal sealed class AccessControl
     /// <summary>What clients send as a bearer token that have none and want to be nobody (Homebrew).</summary>
     private const string NoToken = "QQ==";
 
+    // No repository is called so. A pattern that matches it matches every name of three components.
+    private const string AnyRepository = "-/-/-";
+
     private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect again with another");
 
     private readonly AccessOptions? _options;
@@ -105,6 +108,17 @@ internal sealed class AccessControl
         Identity.Anonymous => new(Caller.Anonymous, RightsOf(null, canonicalName.Value)) { Standing = standing },
         _ => new(Caller.Anonymous, AccessActions.None),
     };
+
+    /// <summary>
+    /// Whether an identity may use the web application of the upstream behind a route: a rule must allow it for everything below the
+    /// route's prefix.
+    /// </summary>
+    public bool MayUseWeb(Identity identity, string prefix)
+    {
+        if (identity is not (Identity.Known or Identity.Anonymous)) return false;
+        var below = prefix.Length == 0 ? AnyRepository : $"{prefix}/{AnyRepository}";
+        return RightsOf(identity as Identity.Known, below).HasFlag(AccessActions.Web);
+    }
 
     /// <summary>
     /// What an identity is known by now: its password's hash, or its issuer's options. Null where it is not known, and for what needs no

@@ -14,24 +14,30 @@ internal static class WebPage
     /// Why the request is refused, in one line; null for every request that no page of another site sent. A person who follows a link to
     /// the gateway is let in (a GET that shows its answer in the browser's own window).
     /// </summary>
-    /// <param name="authority">The host and port by which the client reaches this gateway.</param>
-    public static string? ProblemOf(string method, IHeaderDictionary headers, string authority)
+    /// <param name="authority">
+    /// The host and port by which the client reaches this gateway; null where pages under that name are not the gateway's.
+    /// </param>
+    public static string? ProblemOf(string method, IHeaderDictionary headers, string? authority)
     {
         var site = headers[FetchSite];
         if (site.Count > 0)
         {
             // By the same rule as Go's net/http.CrossOriginProtection: "same-site" is another port of this machine, or a neighbor's page.
-            if (site.ToString() is "same-origin" or "none" || IsFollowedLink(method, headers)) return null;
-            return $"expected Sec-Fetch-Site: same-origin or none, got {Oci.Printable.Line(site.ToString(), 40)}: "
-                + "web pages of other sites cannot use this gateway";
+            if (site.ToString() == "none" || IsFollowedLink(method, headers)) return null;
+            if (site.ToString() == "same-origin" && authority is not null) return null;
+            var own = authority is null ? "" : "same-origin or ";
+            return $"expected Sec-Fetch-Site: {own}none, got {Oci.Printable.Line(site.ToString(), 40)}: {Others(authority)}";
         }
         // Browsers send Sec-Fetch-Site to https and to this machine only, and Origin with every write to anywhere.
         var origin = headers.Origin;
-        return origin.Count == 0 || IsSame(origin.ToString(), authority)
-            ? null
-            : $"expected no Origin, or that of {Oci.Printable.Line(authority, 80)}, got {Oci.Printable.Line(origin.ToString(), 80)}: "
-                + "web pages of other sites cannot use this gateway";
+        if (origin.Count == 0 || (authority is not null && IsSame(origin.ToString(), authority))) return null;
+        var allowed = authority is null ? "" : $", or that of {Oci.Printable.Line(authority, 80)}";
+        return $"expected no Origin{allowed}, got {Oci.Printable.Line(origin.ToString(), 80)}: {Others(authority)}";
     }
+
+    private static string Others(string? authority) => authority is null
+        ? "pages of the web application under this name cannot use the registry API"
+        : "web pages of other sites cannot use this gateway";
 
     /// <summary>Whether a host is this machine's by its form alone: an address, or a name that no public zone can have.</summary>
     /// <remarks>

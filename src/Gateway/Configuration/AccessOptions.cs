@@ -60,10 +60,13 @@ internal enum AccessActions
     Delete = 4,
 
     /// <summary>What an open gateway allows everybody.</summary>
-    All = Pull | Push | Delete,
+    All = Pull | Push | Delete | Web,
 
     /// <summary>Deleting evidence that something is admitted by. No other action comes with it.</summary>
     Admin = 8,
+
+    /// <summary>Using the web application of an upstream, on a route with <c>web: forward</c>.</summary>
+    Web = 16,
 }
 
 internal sealed record AccessRule(ImmutableArray<string> Actors, ImmutableArray<string> Repositories, AccessActions Actions);

@@ -6,7 +6,8 @@ namespace Gateway.Configuration;
 internal static class AccessSchema
 {
     private static readonly Scalar<AccessActions> Action = Scalars.OneOf(
-        ("pull", AccessActions.Pull), ("push", AccessActions.Push), ("delete", AccessActions.Delete), ("admin", AccessActions.Admin));
+        ("pull", AccessActions.Pull), ("push", AccessActions.Push), ("delete", AccessActions.Delete), ("admin", AccessActions.Admin),
+        ("web", AccessActions.Web));
 
     private static readonly Section<AccessRule> Rule = new(() => new([], [], AccessActions.None))
     {

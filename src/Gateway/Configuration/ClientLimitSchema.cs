@@ -35,5 +35,20 @@ internal static class ClientLimitSchema
             "uploadIdle", Scalars.Duration(), "7d", "How long an unused upload session is kept; checked every hour.",
             (o, v) => o with { UploadIdle = v }
         },
+        {
+            "webRequests", Many, "1000",
+            "Most requests and WebSockets that `web: forward` forwards at once; more are 503. One address gets a quarter of them.",
+            (o, v) => o with { WebRequests = v }
+        },
+        {
+            "webBody", Scalars.Size, "100MiB", "Largest request body that `web: forward` forwards; a larger one is 413.",
+            (o, v) => o with { WebBody = v }
+        },
+        {
+            "webIdle", Scalars.Duration(), "2m",
+            "How long neither side of a request or WebSocket of `web: forward` may send anything; then the request is 504, or the "
+            + "connection ends.",
+            (o, v) => o with { WebIdle = v }
+        },
     };
 }

@@ -28,4 +28,21 @@ internal sealed record ClientLimits
 
     /// <summary>How long a session is kept that nobody touches: the 168 h of distribution's upload purging.</summary>
     public TimeSpan UploadIdle { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// Requests that are forwarded to web applications at once, WebSockets included. Chosen: a few hundred people with a page open; each
+    /// request takes two connections.
+    /// </summary>
+    public int WebRequests { get; init; } = 1_000;
+
+    /// <summary>
+    /// Bytes of one body that is forwarded to a web application. Chosen: a form, a Helm chart, an SBOM; images are pushed by the registry
+    /// API.
+    /// </summary>
+    public long WebBody { get; init; } = 100L << 20;
+
+    /// <summary>
+    /// How long neither side of a forwarded request may send anything. Chosen: pages that keep a WebSocket ping every 15 to 60 s.
+    /// </summary>
+    public TimeSpan WebIdle { get; init; } = TimeSpan.FromMinutes(2);
 }

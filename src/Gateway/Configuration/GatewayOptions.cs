@@ -75,6 +75,25 @@ internal sealed record RouteOptions
 
     /// <summary>Host names (the Host header, without port) that stand for the prefix: at such a host clients leave it out.</summary>
     public ImmutableArray<string> Hosts { get; init; } = [];
+
+    /// <summary>Which requests outside the gateway's own paths go to the upstream's web application; null for none.</summary>
+    public WebOptions? Web { get; init; }
+
+    /// <summary>The hosts of this route on which such requests are forwarded.</summary>
+    public ImmutableArray<string> WebHosts => Web is null ? [] : Web.Hosts.IsEmpty ? Hosts : Web.Hosts;
+}
+
+/// <summary>How a route forwards requests to the upstream's web application.</summary>
+internal sealed record WebOptions
+{
+    /// <summary>Those of the route's hosts that this is for; empty for all of them.</summary>
+    public ImmutableArray<string> Hosts { get; init; } = [];
+
+    /// <summary>
+    /// Whether the upstream receives the <c>Host</c> that the client sent; otherwise that of the upstream's own address, with
+    /// <c>Origin</c> and <c>Referer</c> to match.
+    /// </summary>
+    public bool KeepsHost { get; init; }
 }
 
 /// <summary>Where it is written down who did what.</summary>

@@ -88,6 +88,22 @@ internal static class GatewaySchema
         },
     };
 
+    private static readonly Section<WebOptions> WebSection = new(() => new())
+    {
+        {
+            "hosts", new ListOf<string>(Addresses.Host), "(the route's `hosts`)", "Those of the route's `hosts` that this is for.",
+            (o, v) => o with { Hosts = v }
+        },
+        {
+            "host", Scalars.OneOf(("upstream", false), ("client", true)), "upstream",
+            "The `Host` header that the upstream receives: `upstream` sends the host of its own `url` and rewrites `Origin` and `Referer` "
+            + "to it; `client` sends the host that the client asked for.",
+            (o, v) => o with { KeepsHost = v }
+        },
+    };
+
+    private static readonly Scalar<WebOptions?> BriefWeb = Scalars.OneOf<WebOptions?>(("refuse", null), ("forward", new()));
+
     private static readonly Section<RouteOptions> Route = new(() => new() { Prefix = "" }, CheckRoute)
     {
         {
@@ -114,6 +130,12 @@ internal static class GatewaySchema
             "hosts", new ListOf<string>(Addresses.Host), "[]",
             "Host names (of the `Host` header) that stand for the prefix, for clients that cannot send a prefix.",
             (o, v) => o with { Hosts = v }
+        },
+        {
+            "web", new Either<WebOptions?>(BriefWeb, WebSection!), "refuse",
+            "Requests on `hosts` whose path is not the gateway's own (`/v2/`, `/-/`, `/token`): `forward` sends them to the upstream's web "
+            + "application ([web.md](web.md)).",
+            (o, v) => o with { Web = v }
         },
     };
 
@@ -180,5 +202,18 @@ internal static class GatewaySchema
             reading.Add(Reading.Join(path, "push"), "is for upstreams; built-in storage always accepts pushes: remove it");
         if (!route.Forwards && reading.IsWritten(Reading.Join(path, "forward")))
             reading.Add(Reading.Join(path, "forward"), "is for routes with push: forward; remove it");
+        CheckWeb(route, path, reading);
+    }
+
+    private static void CheckWeb(RouteOptions route, string path, Reading reading)
+    {
+        if (route.Web is null) return;
+        var key = Reading.Join(path, "web");
+        if (route.Upstream is null)
+            reading.Add(key, "is for upstreams; built-in storage has no web application; remove it");
+        else if (route.Hosts.IsEmpty)
+            reading.Add(key, "expected hosts beside web: the names under which browsers open the upstream's pages; add hosts: [name]");
+        else if (route.WebHosts.FirstOrDefault(host => !route.Hosts.Contains(host)) is { } other)
+            reading.Add(Reading.Join(key, "hosts"), $"'{other}' is not one of the route's hosts; add it there");
     }
 }

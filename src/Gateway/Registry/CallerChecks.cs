@@ -58,7 +58,9 @@ internal static class CallerChecks
 
     private static async Task<bool> RefusePageAsync(Exchange x)
     {
-        if (WebPage.ProblemOf(x.Request.Method, x.Request.Headers, x.Authority) is not { } problem) return false;
+        // Pages under the name of a web application are that application's, and what people upload to it.
+        var ownAuthority = x.Snapshot.Web.Find(x.Host) is null ? x.Authority : null;
+        if (WebPage.ProblemOf(x.Request.Method, x.Request.Headers, ownAuthority) is not { } problem) return false;
         await x.FailAsync(RegistryErrorCode.DENIED, problem);
         return true;
     }

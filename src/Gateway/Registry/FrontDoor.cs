@@ -18,6 +18,7 @@ internal sealed partial class FrontDoor(
     OperatorPort operatorPort,
     RequestMetrics metrics,
     AccessLog accessLog,
+    WebFace web,
     TimeProvider clock,
     ILogger<FrontDoor> logger)
 {
@@ -45,7 +46,7 @@ internal sealed partial class FrontDoor(
         metrics.Began();
         try
         {
-            await RegistryFace.AnswerAsync(x);
+            await RegistryFace.AnswerAsync(x, web);
         }
         catch (Exception exception)
         {

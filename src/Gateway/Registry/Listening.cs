@@ -50,6 +50,8 @@ internal static class Listening
         options.Limits.MinResponseDataRate = ResponseRate;
         options.Limits.Http2.MaxStreamsPerConnection = MaxStreams;
         options.Limits.RequestHeadersTimeout = HeadersTimeout;
+        // What an upstream's web application sends beyond ASCII goes through as it is; the gateway itself sends ASCII alone.
+        options.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         options.RequestHeaderEncodingSelector = static name => name == HeaderNames.ContentLength ? LengthEncoding : null;
     }
 

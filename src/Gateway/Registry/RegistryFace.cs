@@ -19,9 +19,15 @@ internal static class RegistryFace
     /// <summary>How often one request follows a new configuration. Chosen: reloads are seconds apart, commits take milliseconds.</summary>
     private const int MaxRenewals = 8;
 
-    public static async Task AnswerAsync(Exchange x)
+    public static async Task AnswerAsync(Exchange x, WebFace web)
     {
-        if (await RefuseFramingAsync(x) || await RefuseTargetAsync(x) || await CallerChecks.RefuseAsync(x)) return;
+        if (await RefuseFramingAsync(x)) return;
+        if (WebFace.SiteOf(x) is { } site)
+        {
+            await web.AnswerAsync(x, site);
+            return;
+        }
+        if (await RefuseTargetAsync(x) || await CallerChecks.RefuseAsync(x)) return;
         if (await RefuseIdentityAsync(x) || await RefuseRouteAsync(x) || await RefuseUnauditedAsync(x)) return;
 
         var operation = RouteTable.Find(x.Target.Route, x.Request.Method)!;
@@ -127,7 +133,7 @@ internal static class RegistryFace
     }
 
     // Our own tokens are told of when they are given.
-    private static string? LoginOf(Exchange x)
+    internal static string? LoginOf(Exchange x)
     {
         var sent = x.Request.Headers.Authorization.ToString();
         if (x.Identity is Identity.Anonymous) return null;

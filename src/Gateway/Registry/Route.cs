@@ -47,6 +47,9 @@ internal enum Route
 
     /// <summary><c>/</c>, where nobody but a person with a browser asks.</summary>
     Home,
+
+    /// <summary>A page or another path of an upstream's web application (<see cref="WebFace"/>).</summary>
+    Web,
 }
 
 /// <summary>The routes' names as labels.</summary>

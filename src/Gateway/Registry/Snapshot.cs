@@ -4,6 +4,7 @@ using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Repositories;
+using Gateway.Web;
 
 namespace Gateway.Registry;
 
@@ -16,6 +17,9 @@ internal sealed record Snapshot(GatewayOptions Options, AccessControl Access, Re
     public FrozenSet<string> OwnNames { get; } = Options.Routes.SelectMany(route => route.Hosts)
         .Concat(Options.PublicUrl is { } url ? [url.Host] : [])
         .ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The hosts behind which upstreams' web applications are.</summary>
+    public WebSites Web { get; init; } = WebSites.None;
 
     /// <summary>Largest manifest that is read from a client, in bytes.</summary>
     public int MaxManifestBytes { get; } = (Options.Policy?.Parser.Limits ?? new ManifestLimits()).MaxBytes;

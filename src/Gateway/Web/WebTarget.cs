@@ -94,7 +94,7 @@ internal static class WebTarget
             var name = NameOf(segment);
             // Letters beyond ASCII too: some servers take a full-width 2 for a 2.
             if (isFirst && segment.Length > 0 && (name.Length == 0 || Reserved.Contains(name) || !Ascii.IsValid(name)))
-                return "the path leads to the registry API, which this gateway answers under /v2/, /-/ and /token alone, spelled exactly so";
+                return "the path leads to the registry API; this gateway answers it under /v2/, /-/ and /token, spelled exactly so";
             if (isRegistry && Operations.Contains(name))
                 return "the path leads to a registry API below another path, past this gateway's policy";
             (isFirst, isRegistry) = (false, isRegistry || name == "v2");

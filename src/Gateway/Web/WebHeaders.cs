@@ -1,0 +1,96 @@
+using Microsoft.Extensions.Primitives;
+
+namespace Gateway.Web;
+
+/// <summary>Which headers of a client go to an upstream's web application, and what is rewritten in those that come back.</summary>
+internal static class WebHeaders
+{
+    // Headers by which servers take another path, method, host or client than the request itself says, by the beginnings of their names:
+    // what the gateway has checked would not be what the application acts on. Forwarded headers are the gateway's own to set.
+    private static readonly string[] DroppedBeginnings =
+    [
+        "X-Forwarded", "X-Original", "X-Rewrite", "X-HTTP-Method", "X-Method", "X-Override", "X-Envoy-", "X-Accel-", "X-Sendfile",
+        "X-Real-", "X-Client-", "X-Cluster-", "X-ProxyUser", "X-Script-Name", "X-Host", "X-Auth-Request-", "X-Remote-", "X-WebAuth-",
+        "X-SSL-", "X-MS-Client-Principal", "CF-Connecting-", "Proxy",
+    ];
+
+    private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Forwarded", "True-Client-IP", "Client-IP", "Remote-User", "Request-URI", "Front-End-Https", "X-URL-Scheme", "X-Scheme", "X-Proto",
+        "HTTP2-Settings", "Via", "Keep-Alive", "TE", "Trailer",
+    };
+
+    // Other ways to the upstream than the gateway, and orders to a proxy in front of the gateway.
+    private static readonly string[] DroppedOfResponses =
+        ["Alt-Svc", "X-Accel-Redirect", "X-Sendfile", "X-Lighttpd-Send-File", "X-Reproxy-URL"];
+
+    /// <summary>Whether a client's header stays behind. Names with an underscore do: some servers read it as a hyphen.</summary>
+    public static bool IsDropped(string name) => name.Contains('_', StringComparison.Ordinal) || Dropped.Contains(name)
+        || DroppedBeginnings.Any(beginning => name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Removes the client's headers that stay behind.</summary>
+    /// <param name="upgrades">Whether the request asks for a WebSocket; no other upgrade is passed on.</param>
+    public static void Reduce(IHeaderDictionary headers, bool upgrades)
+    {
+        foreach (var name in headers.Keys.Where(IsDropped).ToArray()) headers.Remove(name);
+        if (!upgrades) headers.Remove("Upgrade");
+    }
+
+    /// <summary>Rewrites the upstream's headers to the address by which the client reaches the gateway.</summary>
+    /// <param name="baseUrl">That address, without a slash at its end.</param>
+    /// <param name="upstreamHosts">Authorities (<c>host[:port]</c>) under which the upstream may speak of itself.</param>
+    public static void Rewrite(IHeaderDictionary headers, string baseUrl, IReadOnlyCollection<string> upstreamHosts)
+    {
+        foreach (var name in DroppedOfResponses) headers.Remove(name);
+        if (headers.Location.Count > 0) headers.Location = LocationOf(headers.Location.ToString(), baseUrl, upstreamHosts);
+        if (headers["Content-Location"] is { Count: > 0 } content)
+            headers["Content-Location"] = LocationOf(content.ToString(), baseUrl, upstreamHosts);
+        if (headers.SetCookie.Count > 0)
+        {
+            var host = HostOf(new Uri(baseUrl).Authority);
+            headers.SetCookie = new StringValues([.. headers.SetCookie.Select(c => CookieOf(c ?? "", host, upstreamHosts))]);
+        }
+    }
+
+    /// <summary>A <c>Location</c> that leads to the upstream itself, leading to the gateway instead; any other as it is.</summary>
+    internal static string LocationOf(string location, string baseUrl, IReadOnlyCollection<string> upstreamHosts)
+    {
+        var slashes = location.IndexOf("//", StringComparison.Ordinal);
+        if (slashes < 0 || location[..slashes].ToLowerInvariant() is not ("" or "http:" or "https:")) return location;
+        var rest = location[(slashes + 2)..];
+        var end = rest.AsSpan().IndexOfAny("/?#");
+        var authority = WithoutDefaultPort(end < 0 ? rest : rest[..end]);
+        return upstreamHosts.Any(host => WithoutDefaultPort(host).Equals(authority, StringComparison.OrdinalIgnoreCase))
+            ? baseUrl + (end < 0 ? "/" : rest[end] == '/' ? rest[end..] : "/" + rest[end..])
+            : location;
+    }
+
+    /// <summary>
+    /// A <c>Set-Cookie</c> without a <c>Domain</c> that is the upstream's and not the gateway's: the cookie is then the gateway host's own.
+    /// Paths are the same on both sides.
+    /// </summary>
+    internal static string CookieOf(string cookie, string host, IReadOnlyCollection<string> upstreamHosts)
+    {
+        var parts = cookie.Split(';');
+        var kept = parts.Where((part, i) => i == 0 || !IsForeignDomain(part, host, upstreamHosts)).ToArray();
+        return kept.Length == parts.Length ? cookie : string.Join(';', kept);
+    }
+
+    private static bool IsForeignDomain(string part, string host, IReadOnlyCollection<string> upstreamHosts)
+    {
+        var equals = part.IndexOf('=', StringComparison.Ordinal);
+        if (equals < 0 || !part[..equals].Trim().Equals("Domain", StringComparison.OrdinalIgnoreCase)) return false;
+        var domain = part[(equals + 1)..].Trim().TrimStart('.');
+        return !IsWithin(host, domain) && upstreamHosts.Any(upstream => IsWithin(HostOf(upstream), domain));
+    }
+
+    private static bool IsWithin(string host, string domain) => host.Equals(domain, StringComparison.OrdinalIgnoreCase)
+        || host.EndsWith("." + domain, StringComparison.OrdinalIgnoreCase);
+
+    private static string HostOf(string authority) => new HostString(authority).Host;
+
+    private static string WithoutDefaultPort(string authority) =>
+        authority.EndsWith(":80", StringComparison.Ordinal) ? authority[..^3]
+        : authority.EndsWith(":443", StringComparison.Ordinal) ? authority[..^4]
+        : authority;
+}
