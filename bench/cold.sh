@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Cold pulls: through Gateway, through docker-registry's proxy mode, and straight from the upstream, in one run and alternating.
+# Cold pulls through the gateway, through docker-registry's proxy mode, and straight from the upstream, alternating in one run.
 # See bench/README.md, "Cold pulls".
 #
 #   bench/cold.sh           every case
 #   bench/cold.sh limited   only cases whose name contains "limited"
 #
-# ROUNDS   alternations of a case (default 5), each with a blob that nobody has seen; the median is printed
-# LIMIT    what the limiting upstream gives each connection a second, in MiB (default 32)
+# ROUNDS   alternations of a case (default 5), each with a new blob; the median is printed
+# LIMIT    limit of the limiting upstream for each connection, in MiB per second (default 32)
 # OUT      folder for the raw figures (default: a temporary one)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,7 +33,7 @@ trap stop EXIT
 . bench/servers.sh
 . bench/measure.sh
 
-# nginx as the upstream: as fast as the machine, and on a second port no more than the limit for each connection.
+# nginx as the upstream: without limit, and on a second port with the limit for each connection.
 start_upstream() {
     port[fast]=$(free_port) port[limited]=$(free_port)
     mkdir -p "$work/nginx/www/v2/bench/app/blobs"
@@ -54,7 +54,7 @@ CONF
     wait_for "http://127.0.0.1:${port[fast]}/v2/"
 }
 
-# One gateway in front of both upstreams; docker-registry fronts one, so there are two of it.
+# One gateway is in front of both upstreams. docker-registry supports one upstream, so two of them run.
 start_caches() {
     local operator upstream
     port[gateway]=$(free_port) operator=$(free_port)
@@ -85,7 +85,7 @@ YAML
     wait_for "http://127.0.0.1:$operator/readyz"
 }
 
-# address SERVER UPSTREAM: where the blob is pulled.
+# address SERVER UPSTREAM: the address from which the blob is pulled.
 address() {
     case $1 in
     direct) echo "http://127.0.0.1:${port[$2]}/v2/bench/app/blobs/$digest" ;;
@@ -94,7 +94,7 @@ address() {
     esac
 }
 
-# A blob that nobody has seen, in the upstream alone; it replaces the last one.
+# Writes a new blob, in the upstream only; it replaces the previous one.
 new_blob() {
     local file
     [ -f "$work/blob.$1" ] || head -c $(($1 << 20)) /dev/urandom >"$work/blob.$1"
@@ -108,7 +108,7 @@ process_of() { case $1 in direct) echo nginx ;; gateway) echo gateway ;; *) echo
 
 asked() { awk -v p="${port[$1]}" '$1 == p && $2 == "GET" { n++; b += $4 } END { printf "%d %.0f", n, b / 1048576 }' "$work/asked"; }
 
-# What was asked of the upstream shows once it is through with it; a proxy may fetch on after its client has all.
+# The upstream logs a request when it ends; a proxy may still fetch after its client has everything.
 settled() {
     local last= now
     while now=$(asked "$1") && [ "$now" != "$last" ]; do last=$now; sleep "${2:-1}"; done
@@ -119,7 +119,7 @@ pull() {
     local name=$1 server=$2 upstream=$3 clients=$4 range=${5:-} i process before start took url gets mib
     url=$(address "$server" "$upstream") process=$(process_of "$server" "$upstream")
     : >"$work/asked"
-    kill -USR1 "${pid[nginx]}" # nginx opens its log anew
+    kill -USR1 "${pid[nginx]}" # nginx opens its log again
     sleep 0.2
     before=$(cpu_us "$process") start=$(date +%s%N)
     for i in $(seq "$clients"); do

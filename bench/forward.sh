@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A push through the gateway to the registry behind it, beside the same push straight to a registry, in one run and alternating.
+# A push through the gateway to the registry behind it, compared with the same push straight to a registry, alternating in one run.
 # See bench/README.md, "Forwarded pushes".
 #
 #   bench/forward.sh        512 MiB
 #   bench/forward.sh 4096   4 GiB
 #
-# ROUNDS   alternations (default 3), each with a blob that nobody has seen; the median is printed
+# ROUNDS   alternations (default 3), each with a new blob; the median is printed
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -69,7 +69,7 @@ push_manifest() {
         "http://127.0.0.1:${port[$1]}/v2/bench/app/manifests/latest"
 }
 
-# push SERVER: one row: seconds of the blob, seconds in all.
+# push SERVER: prints one row: seconds until the blob was accepted, total seconds.
 push() {
     local start blob
     start=$(date +%s%N)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What clients that hold connections and give nothing cost the others: pulls of a manifest beside them and without them, in
-# turns and in one run; "opened" is the time just after they were opened. See bench/README.md.
+# The cost of idle connections for other clients: pulls of a manifest with and without them, alternating in one run.
+# "opened" is the time right after they were opened. See bench/README.md.
 #
 #   bench/hostile.sh
 #
-# IDLE     connections that say nothing (default 10000; `ulimit -n` must allow as many here and in the gateway)
-# ROUNDS   turns (default 5); the median is printed
-# SECONDS_A_ROUND  how long is measured in each (default 3)
-# SLOW     1: half of them have begun a request, and are ended after 15 s (default 0)
+# IDLE     silent connections (default 10000; `ulimit -n` must allow as many here and in the gateway)
+# ROUNDS   alternations (default 5); the median is printed
+# SECONDS_A_ROUND  seconds of each measurement (default 3)
+# SLOW     1: half of them have begun a request, and are closed after 15 s (default 0)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,7 +56,7 @@ curl -fsS -o /dev/null -X PUT -H "Content-Type: $manifest_type" --data-binary @"
 metric() { curl -fsS "http://127.0.0.1:$operator/metrics" | sed -n "s/^$1 //p"; }
 resident() { awk '/^VmRSS:/ { printf "%d", $2 / 1024 }' "/proc/${pid[gateway]}/status"; }
 
-# A process of its own that opens them and then sleeps; with SLOW=1 half of them in the middle of a request's head.
+# A separate process opens them and then sleeps; with SLOW=1 half of them are in the middle of a request's head.
 hold() {
     bash -c 'for ((i = 0; i < '"$idle"'; i++)); do
         exec {fd}<>/dev/tcp/127.0.0.1/'"${port[gateway]}"' && ((i % 2 && '"$slow"')) && printf "GET /v2/ HTTP/1.1\r\nHost: h\r\n" >&"$fd"
@@ -70,7 +70,7 @@ release() {
     until [ "$(metric gateway_connections_open)" -lt 100 ]; do sleep 0.1; done
 }
 
-# What was opened or closed just before is collected first: the pauses of that are in the row "opened".
+# Garbage of recently opened or closed connections is collected first; its pauses are in the row "opened".
 for round in $(seq "$rounds"); do
     ask gateway manifests/latest 16 >/dev/null
     ask gateway manifests/latest 16 >>"$out/manifest.alone"

@@ -1,4 +1,4 @@
-# Sourced by run.sh: what is measured, and how it is printed.
+# Sourced by run.sh: the measurements and their output.
 
 ticks_a_second=$(getconf CLK_TCK)
 
@@ -13,7 +13,7 @@ column() { cut -d' ' -f"$3" "$out/$1.$2" | median; }
 # wrk's latencies are "12.3us", "4.5ms" or "1.2s".
 to_ms() { awk -v t="$1" 'BEGIN { v = t + 0; if (t ~ /us$/) v /= 1000; else if (t !~ /ms$/) v *= 1000; printf "%.3f", v }'; }
 
-# ask SERVER PATH CONNECTIONS [LUA]: one row of figures.
+# ask SERVER PATH CONNECTIONS [LUA]: prints one row of figures.
 ask() {
     local before after text requests per_second p50 p99
     before=$(cpu_us "$1")
@@ -30,7 +30,7 @@ ask() {
         'BEGIN { printf "%s %.1f %s %s\n", s, r ? c / r : 0, p, q }'
 }
 
-# show CASE SERVER...: medians, then each other server's beside the first's.
+# show CASE SERVER...: prints medians, then the ratios of the first server to each other one.
 show() {
     local name=$1 first=$2 server
     shift
@@ -58,7 +58,7 @@ measure_reads() {
     show "$name" "$@"
 }
 
-# Each request is a manifest of its own under a tag of its own; 201 counts as success.
+# Each request pushes a different manifest under a different tag; 201 counts as success.
 measure_manifest_pushes() {
     local name=push-manifests-c16 server round
     for server in "$@"; do : >"$out/$name.$server"; done
@@ -71,14 +71,14 @@ measure_manifest_pushes() {
     show "$name" "$@"
 }
 
-# The rate is MiB a second here, the CPU microseconds a MiB.
+# Here the rate is in MiB per second, and the CPU time in microseconds per MiB.
 measure_blob_pushes() {
     local name=push-blob-512MiB server round before start digest
     head -c $((512 << 20)) /dev/urandom >"$work/push"
     for server in "$@"; do : >"$out/$name.$server"; done
     for round in 1 2 3; do
         for server in "$@"; do
-            printf '%s-%s' "$round" "$server" | dd of="$work/push" conv=notrunc status=none # a blob not seen before
+            printf '%s-%s' "$round" "$server" | dd of="$work/push" conv=notrunc status=none # a new blob
             digest=$(digest_of "$work/push")
             before=$(cpu_us "$server") start=$(date +%s%N)
             push_blob "$server" bench/push "$work/push" "$digest"

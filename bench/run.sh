@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Gateway beside docker-registry and nginx over the same content, in one run and alternating. See bench/README.md.
+# Compares the gateway with docker-registry and nginx over the same content, alternating in one run. See bench/README.md.
 #
 #   bench/run.sh            every case
 #   bench/run.sh manifest   only cases whose name contains "manifest"
 #
 # ROUNDS   alternations of a case (default 5); the median is printed
-# SECONDS_A_ROUND  how long each server is asked in each (default 1)
+# SECONDS_A_ROUND  seconds for which each server is measured in each (default 1)
 # OUT      folder for the raw figures (default: a temporary one)
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 # Sourced by run.sh: the three servers, and the content that all of them serve.
 
-# A port that nothing listens on now. Below 32768, where Linux begins to give ports to connections that go out.
+# A free port below 32768, where Linux starts to assign ports to outgoing connections.
 free_port() {
     local port
     while :; do
@@ -25,7 +25,7 @@ start_servers() {
 
     printf 'listen: http://127.0.0.1:%s\noperator: http://127.0.0.1:%s\nstorage: { path: "%s/gateway" }\n' \
         "${port[gateway]}" "$operator" "$work" >"$work/gateway.yaml"
-    # As shipped, access log and all; only where it is written is nobody's disk.
+    # As shipped, including the access log, which is written to /dev/null.
     dotnet src/Gateway/bin/Release/net10.0/gateway.dll serve --config "$work/gateway.yaml" >/dev/null 2>"$out/gateway.err" &
     pid[gateway]=$!
 
