@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using Gateway.Access;
@@ -13,38 +12,53 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Bench;
 
-/// <summary>
-/// A pull of a manifest through the gate whose verdict is kept, and the same one without a policy: in one run, turn by turn.
-/// </summary>
-internal static class Warm
+/// <summary>A volume with one signed image, and its repository without a policy, with one, and with a rule that names tags.</summary>
+internal sealed class PolicedVolume : IAsyncDisposable
 {
-    private const int Rounds = 41;
-    private const int Pulls = 5_000;
+    public static readonly TagName Tag = TagName.Parse("v1");
 
-    private static readonly Caller Puller = new("node", AccessActions.Pull);
     private static readonly Caller Pusher = new("ci", AccessActions.All);
 
-    public static async Task MeasureAsync()
+    private readonly string _folder;
+    private readonly Volume _volume;
+    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
+    private PolicedVolume(string folder, Volume volume)
     {
-        var folder = Directory.CreateTempSubdirectory("gateway-decisions-").FullName;
-        try
-        {
-            await using var volume = await Volume.OpenAsync(folder, TimeProvider.System, NullLogger.Instance, default);
-            await volume.IndexOpened;
-            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var policy = PolicyOf(key);
-            var (plain, gated) = (RepositoryOf(volume, null), RepositoryOf(volume, policy));
-            var digest = await PushAsync(gated, "v1", await ManifestAsync(gated, "{}", null, "config"));
-            await PushAsync(gated, $"sha256-{digest.Hex}.sig", await SignatureAsync(gated, digest, key));
-            await CompareAsync("warm pull by digest", plain, gated, new(digest));
-            await CompareAsync("warm pull by tag", plain, gated, new(TagName.Parse("v1")));
-            var byTag = policy with { Rules = [policy.Rules[0] with { IncludeTags = ["v*"] }] };
-            await CompareAsync("warm pull by tag, rule of tags", plain, RepositoryOf(volume, byTag), new(TagName.Parse("v1")));
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        (_folder, _volume) = (folder, volume);
+        var policy = PolicyOf(_key);
+        (Plain, Gated) = (RepositoryOf(volume, null), RepositoryOf(volume, policy));
+        GatedByTag = RepositoryOf(volume, policy with { Rules = [policy.Rules[0] with { IncludeTags = ["v*"] }] });
+    }
+
+    public Repository Plain { get; }
+
+    public Repository Gated { get; }
+
+    public Repository GatedByTag { get; }
+
+    /// <summary>The image's manifest.</summary>
+    public Digest Digest { get; private set; }
+
+    /// <summary>What stands behind the gate.</summary>
+    public StoredRepository Stored => _volume.Pushed(RepositoryName.Parse("prod/app"));
+
+    public static async Task<PolicedVolume> OpenAsync()
+    {
+        var folder = Directory.CreateTempSubdirectory("gateway-parts-").FullName;
+        var opened = await Volume.OpenAsync(folder, TimeProvider.System, NullLogger.Instance, default);
+        await opened.IndexOpened;
+        var volume = new PolicedVolume(folder, opened);
+        volume.Digest = await PushAsync(volume.Gated, "v1", await ManifestAsync(volume.Gated, "{}", null, "config"));
+        await PushAsync(volume.Gated, $"sha256-{volume.Digest.Hex}.sig", await SignatureAsync(volume.Gated, volume.Digest, volume._key));
+        return volume;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _volume.DisposeAsync();
+        _key.Dispose();
+        Directory.Delete(_folder, recursive: true);
     }
 
     private static PolicyOptions PolicyOf(ECDsa key) => new()
@@ -73,33 +87,6 @@ internal static class Warm
         var router = new RepositoryRouter(
             new(), volume, (_, _, _) => throw new InvalidOperationException("no upstream"), judge, decisions, TimeProvider.System);
         return router.Route("localhost", null, RepositoryName.Parse("prod/app")).Repository!;
-    }
-
-    private static async Task CompareAsync(string name, Repository plain, Repository gated, Reference reference)
-    {
-        var (without, with) = (new double[Rounds], new double[Rounds]);
-        for (var round = -2; round < Rounds; round++)
-        {
-            var (one, other) = (await TimeAsync(plain, reference), await TimeAsync(gated, reference));
-            if (round >= 0) (without[round], with[round]) = (one, other);
-        }
-        var ratio = with.Zip(without, static (w, o) => w / o).Order().ElementAt(Rounds / 2);
-        Array.Sort(without);
-        Array.Sort(with);
-        Console.WriteLine(
-            $"{name,-36} median {with[Rounds / 2],9:F0} ns   without a policy {without[Rounds / 2],9:F0} ns   ratio {ratio:F2}");
-    }
-
-    /// <summary>Nanoseconds of one pull.</summary>
-    private static async Task<double> TimeAsync(Repository repository, Reference reference)
-    {
-        var begun = Stopwatch.GetTimestamp();
-        for (var i = 0; i < Pulls; i++)
-        {
-            if (await repository.GetManifestAsync(Puller, reference, default) is not Answer<StoredManifest>.Found)
-                throw new InvalidOperationException($"{reference} was expected to be admitted");
-        }
-        return Stopwatch.GetElapsedTime(begun).TotalNanoseconds / Pulls;
     }
 
     private static async Task<Digest> PushAsync(Repository repository, string tag, byte[] bytes)
