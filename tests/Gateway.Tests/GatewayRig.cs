@@ -63,6 +63,9 @@ internal sealed class GatewayRig : IAsyncDisposable
     /// <summary>Puts another configuration in force, as a reload does.</summary>
     public Task UseAsync(Func<GatewayOptions, GatewayOptions> change) => _gateway!.UseAsync(_options = change(_options));
 
+    /// <summary>The gateway's services; only while it runs.</summary>
+    public IServiceProvider Services => _gateway!.Services;
+
     /// <summary>As after the configuration was read again.</summary>
     /// <param name="why">Why it is not in force; null when it is.</param>
     public void Reloaded(string? why) => _gateway!.TellOfReload(why);

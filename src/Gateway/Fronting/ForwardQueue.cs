@@ -162,6 +162,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
         Task[] running;
         lock (_lock)
         {
+            if (_stopping) return;
             _stopping = true;
             running = [.. _running.Values];
         }

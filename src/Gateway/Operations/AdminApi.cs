@@ -15,16 +15,16 @@ namespace Gateway.Operations;
 /// <c>/api/v1</c> on the operator's port, the same verbs as the command line. Who comes in is <see cref="OperatorDoor"/>'s word; a request
 /// that changes something must say that it is JSON, which no web page can make a browser send here unasked.
 /// </summary>
-/// <param name="current">The configuration in force, and the router that it makes.</param>
-/// <param name="forget">Forgets what is only remembered of upstreams, after content was purged.</param>
+/// <param name="current">The router in force, with its configuration.</param>
+/// <param name="memory">Forgotten after content was purged.</param>
 internal sealed class AdminApi(
-    Func<(GatewayOptions Options, RepositoryRouter Router)> current,
+    ICurrent<RepositoryRouter> current,
     Volume volume,
     FetchTable fetches,
     UpstreamRegistries upstreams,
     ForwardQueue forwards,
     Totals totals,
-    Action forget)
+    IUpstreamMemory memory)
 {
     public const string Prefix = "/api/v1/";
 
@@ -61,12 +61,12 @@ internal sealed class AdminApi(
     }
 
     private Task ForwardsAsync(HttpContext context) =>
-        WriteAsync(context, StatusCodes.Status200OK, ForwardList.Of(forwards, current().Router), AdminJson.Default.ForwardList);
+        WriteAsync(context, StatusCodes.Status200OK, ForwardList.Of(forwards, current.Value), AdminJson.Default.ForwardList);
 
     private async Task ExplainAsync(HttpContext context)
     {
         if (await ReadAsync(context, AdminJson.Default.PolicyQuestion) is not { } question) return;
-        var explained = await PolicyTrial.ExplainAsync(current().Options, volume, question, context.RequestAborted);
+        var explained = await PolicyTrial.ExplainAsync(current.Value.Options, volume, question, context.RequestAborted);
         await WriteAsync(context, StatusCodes.Status200OK, explained, AdminJson.Default.PolicyExplained);
     }
 
@@ -79,13 +79,14 @@ internal sealed class AdminApi(
             await ProblemAsync(context, StatusCodes.Status400BadRequest, problem);
             return;
         }
-        await WriteLinesAsync(
-            context, PolicyTrial.DiffAsync(current().Options, volume, comparison, context.RequestAborted), AdminJson.Default.PolicyChange);
+        var changes = PolicyTrial.DiffAsync(current.Value.Options, volume, comparison, context.RequestAborted);
+        await WriteLinesAsync(context, changes, AdminJson.Default.PolicyChange);
     }
 
     private async Task StatsAsync(HttpContext context)
     {
-        var (options, router) = current();
+        var router = current.Value;
+        var options = router.Options;
         var top = int.TryParse(context.Request.Query["top"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked)
             ? Math.Min(asked, Statistics.MaxTop)
             : DefaultTop;
@@ -102,8 +103,8 @@ internal sealed class AdminApi(
     {
         if (await ReadAsync(context, AdminJson.Default.PurgeRequest) is not { } request) return;
         context.Features.Set(new AdminSubject(request.DryRun ? $"{request.What} (dry run)" : request.What));
-        var result = await Purge.RunAsync(volume, current().Router, request, context.RequestAborted);
-        if (!request.DryRun && result.Purged.Count > 0) forget();
+        var result = await Purge.RunAsync(volume, current.Value, request, context.RequestAborted);
+        if (!request.DryRun && result.Purged.Count > 0) await memory.ForgetAsync();
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
         await WriteAsync(context, status, result, AdminJson.Default.PurgeResult);
     }
@@ -119,22 +120,22 @@ internal sealed class AdminApi(
             return;
         }
         await WriteLinesAsync(
-            context, ImagePrefetch.RunAsync(current().Router, request, context.RequestAborted), AdminJson.Default.PrefetchOutcome);
+            context, ImagePrefetch.RunAsync(current.Value, request, context.RequestAborted), AdminJson.Default.PrefetchOutcome);
     }
 
     // A line of JSON for each repository.
     private Task RepositoriesAsync(HttpContext context)
     {
-        var (options, router) = current();
-        return WriteLinesAsync(
-            context, StoredNames.RepositoriesAsync(volume, options, router, context.RequestAborted), AdminJson.Default.ListedRepository);
+        var router = current.Value;
+        var names = StoredNames.RepositoriesAsync(volume, router.Options, router, context.RequestAborted);
+        return WriteLinesAsync(context, names, AdminJson.Default.ListedRepository);
     }
 
     // A line of JSON for each tag, or a problem.
     private async Task TagsAsync(HttpContext context)
     {
         var name = context.Request.Query["repository"].ToString();
-        var listed = await StoredNames.TagsAsync(current().Router, name, context.RequestAborted);
+        var listed = await StoredNames.TagsAsync(current.Value, name, context.RequestAborted);
         await (listed.Tags is { } tags
             ? WriteLinesAsync(context, tags, AdminJson.Default.ListedTag)
             : ProblemAsync(context, listed.Status, listed.Problem));
@@ -144,7 +145,7 @@ internal sealed class AdminApi(
     {
         if (await ReadAsync(context, AdminJson.Default.DeleteRequest) is not { } request) return;
         context.Features.Set(new AdminSubject(request.Reference));
-        var result = await StoredNames.DeleteAsync(current().Router, request, context.RequestAborted);
+        var result = await StoredNames.DeleteAsync(current.Value, request, context.RequestAborted);
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
         await WriteAsync(context, status, result, AdminJson.Default.DeleteResult);
     }

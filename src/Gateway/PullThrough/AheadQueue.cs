@@ -2,34 +2,36 @@ using System.Threading.Channels;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What is fetched before anybody asks for it: done in turn by a few workers; failures are logged, and nobody waits.</summary>
-internal sealed class AheadQueue : IAsyncDisposable
+/// <summary>
+/// Work ahead of need: done in turn by a few workers once they are started. Failures are logged; no request waits for it. The queue knows
+/// nothing of the gate, which its workers are given when they start.
+/// </summary>
+internal sealed class AheadQueue(int workers, ILogger logger) : IAsyncDisposable
 {
     // Pieces of work that wait; of more, the newest are left out.
     private const int MaxWaiting = 1024;
 
-    private readonly ILogger _logger;
-    private readonly Channel<Func<CancellationToken, Task>> _waiting = Channel.CreateBounded<Func<CancellationToken, Task>>(
-        new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropWrite },
-        itemDropped: _ => PullThroughMetrics.PrefetchesWaiting.Add(-1));
-    // Not disposed: it may be cancelled once more, and it holds no timer.
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task[] _workers;
+    private readonly Channel<Func<PullManifest, CancellationToken, Task>> _waiting =
+        Channel.CreateBounded<Func<PullManifest, CancellationToken, Task>>(
+            new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropWrite },
+            itemDropped: _ => PullThroughMetrics.PrefetchesWaiting.Add(-1));
 
-    public AheadQueue(int workers, ILogger logger)
-    {
-        _logger = logger;
-        _workers = [.. Enumerable.Range(0, workers).Select(_ => Task.Run(RunAsync))];
-    }
+    // Not disposed: it may be canceled once more, and it holds no timer.
+    private readonly CancellationTokenSource _stop = new();
+    private Task[] _running = [];
+
+    /// <summary>Starts the workers, once.</summary>
+    /// <param name="pull">Pulls manifests through the gate.</param>
+    public void Start(PullManifest pull) => _running = [.. Enumerable.Range(0, workers).Select(_ => Task.Run(() => RunAsync(pull)))];
 
     /// <summary>Adds work, which ends when its token says so.</summary>
-    public void Add(Func<CancellationToken, Task> work)
+    public void Add(Func<PullManifest, CancellationToken, Task> work)
     {
         PullThroughMetrics.PrefetchesWaiting.Add(1);
         _waiting.Writer.TryWrite(work);
     }
 
-    private async Task RunAsync()
+    private async Task RunAsync(PullManifest pull)
     {
         try
         {
@@ -38,23 +40,23 @@ internal sealed class AheadQueue : IAsyncDisposable
                 PullThroughMetrics.PrefetchesWaiting.Add(-1);
                 try
                 {
-                    await work(_stop.Token);
+                    await work(pull, _stop.Token);
                 }
                 catch (Exception e) when (e is not OperationCanceledException || !_stop.IsCancellationRequested)
                 {
-                    Log.PrefetchFailed(_logger, e);
+                    Log.PrefetchFailed(logger, e);
                 }
             }
         }
         catch (OperationCanceledException)
         {
-            // Stopping: what waits is fetched when it is asked for.
+            // Stopping: what waits is fetched when a client asks for it.
         }
     }
 
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await Task.WhenAll(_workers);
+        await Task.WhenAll(_running);
     }
 }

@@ -86,6 +86,13 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// <param name="length">Bytes that it has; null when nobody has said.</param>
     public bool IsOnDisk(Digest digest, long? length) => volume.FindContent(digest, length ?? -1) is not null;
 
+    /// <summary>Forgets what upstreams said and is only in memory: the operator has purged it.</summary>
+    public void Forget()
+    {
+        Recent.Clear();
+        Referrers.Forget();
+    }
+
     /// <summary>Starts the fetch of a digest, or joins it; the caller leaves it when done. The source has vouched for the digest.</summary>
     public (BlobFetch Fetch, bool Joined) Join(Digest digest, long? length, UpstreamRepository source)
     {

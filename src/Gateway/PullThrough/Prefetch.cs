@@ -31,8 +31,9 @@ internal sealed class Prefetch : IAsyncDisposable
 
     public PrefetchOptions Options { get; set; } = PrefetchOptions.Off;
 
-    /// <summary>Set once, by whoever puts the gate together.</summary>
-    public PullManifest Pull { get; set; } = (_, _, _, _) => Task.FromResult<StoredManifest?>(null);
+    /// <summary>Starts the workers, once. What was admitted before waits for them.</summary>
+    /// <param name="pull">Pulls manifests through the gate.</param>
+    public void Start(PullManifest pull) => _queue.Start(pull);
 
     /// <summary>Learns from a client's request which platforms are in demand.</summary>
     public void Asked(Digest digest, Result<StoredManifest> result)
@@ -53,10 +54,10 @@ internal sealed class Prefetch : IAsyncDisposable
         if (manifest.IsIndex)
         {
             _demand.Note(manifest);
-            foreach (var child in ChildrenOf(manifest)) _queue.Add(token => PullChildAsync(source, child, token));
+            foreach (var child in ChildrenOf(manifest)) _queue.Add((pull, token) => PullChildAsync(source, child, pull, token));
         }
         foreach (var blob in manifest.Blobs.Where(blob => blob.Urls.IsEmpty))
-            _queue.Add(token => FetchAsync(repository, fetches, blob, token));
+            _queue.Add((_, token) => FetchAsync(repository, fetches, blob, token));
     }
 
     private IEnumerable<Digest> ChildrenOf(Manifest index)
@@ -67,10 +68,11 @@ internal sealed class Prefetch : IAsyncDisposable
             .Select(child => child.Digest);
     }
 
-    private async Task PullChildAsync(UpstreamRepository source, Digest child, CancellationToken cancellationToken)
+    private async Task PullChildAsync(
+        UpstreamRepository source, Digest child, PullManifest pull, CancellationToken cancellationToken)
     {
         using var own = _demand.Ignore(child);
-        await Pull(source.Key, source.Name, new(child), cancellationToken);
+        await pull(source.Key, source.Name, new(child), cancellationToken);
     }
 
     private async Task FetchAsync(

@@ -16,6 +16,9 @@ internal sealed class PrivateRepositories(FetchTable fetches, TimeProvider clock
     private readonly Lock _lock = new();
     private readonly ExpiringMap<(IUpstreamRegistry, RepositoryName, string?, ManifestLimits), PrivateRepository> _views = new(Max, clock);
 
+    /// <summary>Forgets all views, with what they remember of upstreams. Requests that have one finish with it.</summary>
+    public void Forget() => _views.Clear();
+
     /// <param name="client">Null for one who shows nothing.</param>
     /// <param name="stored">What is kept of the repository, for all who see it.</param>
     /// <param name="limits">The policy's bounds of a document.</param>

@@ -26,14 +26,14 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
     private readonly AheadQueue _queue = new(workers: 1, logger);
     private readonly ExpiringMap<(string Upstream, RepositoryName Name, Digest Subject), bool> _asked = new(4096, clock);
 
-    /// <summary>Set once, by whoever puts the gate together; while it is null nothing is fetched.</summary>
-    public PullManifest? Pull { get; set; }
+    /// <summary>Starts the worker, once. What was admitted before waits for it.</summary>
+    /// <param name="pull">Pulls manifests through the gate.</param>
+    public void Start(PullManifest pull) => _queue.Start(pull);
 
     /// <summary>A change was made to what is kept of an upstream: who refers to its new manifests follows, in its turn.</summary>
     public void Admitted(PullThroughRepository repository, UpstreamRepository source, Change change)
     {
-        if (Pull is not { } pull || source.Options is not { Referrers: ReferrersFetch.WithSubject, Auth: not UpstreamAuth.Passthrough })
-            return;
+        if (source.Options is not { Referrers: ReferrersFetch.WithSubject, Auth: not UpstreamAuth.Passthrough }) return;
         // What refers itself is not looked into once more: signatures of signatures would have no end.
         if (change.Operations.Any(o =>
                 o is Operation.AddReferrer || (o is Operation.SetLive set && !EvidenceNotes.SubjectOf(set.Tag, set.Digest).IsEmpty)))
@@ -43,7 +43,7 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
             var key = (source.Key, source.Name, subject);
             if (_asked.TryGet(key, out _)) continue;
             _asked.Set(key, true, Remembered);
-            _queue.Add(token => FetchAsync(repository, source, subject, pull, token));
+            _queue.Add((pull, token) => FetchAsync(repository, source, subject, pull, token));
         }
     }
 

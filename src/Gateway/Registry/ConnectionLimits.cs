@@ -22,7 +22,7 @@ internal sealed partial class ConnectionLimits : IDisposable
 
     private readonly Meter _meter = new("Gateway.Connections");
     private readonly Counter<long> _refused;
-    private readonly Func<GatewayOptions> _current;
+    private readonly ConfigurationInForce _inForce;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly Lock _counting = new();
@@ -31,10 +31,10 @@ internal sealed partial class ConnectionLimits : IDisposable
     private int _operators;
     private long? _logged;
 
-    /// <param name="current">The configuration in force; asked for each connection.</param>
-    public ConnectionLimits(Func<GatewayOptions> current, TimeProvider clock, ILogger logger)
+    /// <param name="inForce">Asked for each connection.</param>
+    public ConnectionLimits(ConfigurationInForce inForce, TimeProvider clock, ILogger<ConnectionLimits> logger)
     {
-        (_current, _clock, _logger) = (current, clock, logger);
+        (_inForce, _clock, _logger) = (inForce, clock, logger);
         _refused = _meter.CreateCounter<long>("gateway.connections.refused", description: "Connections closed as too many.");
         _meter.CreateObservableGauge("gateway.connections.open", () => _open, description: "Connections of clients.");
     }
@@ -84,7 +84,8 @@ internal sealed partial class ConnectionLimits : IDisposable
     // The key of the limit that is reached; null when there is room, which is taken.
     private string? Enter(IPAddress? peer, IPAddress address, Listener listener)
     {
-        var (limits, proxies) = (_current().Limits, _current().TrustedProxies);
+        var options = _inForce.Current;
+        var (limits, proxies) = (options.Limits, options.TrustedProxies);
         // A trusted proxy is no client: what comes through it is many clients' and counts in all connections only.
         var isProxy = peer is not null && ForwardedHeaders.IsTrusted(peer, proxies);
         lock (_counting)

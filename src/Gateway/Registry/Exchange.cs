@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Operations;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -10,7 +11,8 @@ namespace Gateway.Registry;
 /// <param name="current">The configuration in force.</param>
 /// <param name="forwarded">What trusted proxies say of it; null where it may be forged.</param>
 internal sealed class Exchange(
-    HttpContext context, Func<Snapshot> current, Listener listener, RequestRecord record, Forwarded? forwarded, TimeProvider clock)
+    HttpContext context, ICurrent<Snapshot> current, AuditLog audit, Listener listener, RequestRecord record, Forwarded? forwarded,
+    TimeProvider clock)
     : IRequestAuthorization
 {
     private CacheHandling _handling = CacheHandling.Local;
@@ -22,11 +24,14 @@ internal sealed class Exchange(
     public HttpResponse Response { get; } = context.Response;
 
     /// <summary>The configuration that the request began with, or was let in by anew (<see cref="RegistryFace.WriteAsync"/>).</summary>
-    public Snapshot Snapshot { get; private set; } = current();
+    public Snapshot Snapshot { get; private set; } = current.Value;
 
     public Listener Listener { get; } = listener;
 
     public RequestRecord Record { get; } = record;
+
+    /// <summary>Where it is written down what the request changed.</summary>
+    public AuditLog Audit { get; } = audit;
 
     public TimeProvider Clock { get; } = clock;
 
@@ -77,7 +82,7 @@ internal sealed class Exchange(
         {
             try
             {
-                return ReferenceEquals(Snapshot, current()) && Snapshot.Access.StillKnows(Identity, Proof);
+                return ReferenceEquals(Snapshot, current.Value) && Snapshot.Access.StillKnows(Identity, Proof);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -87,10 +92,10 @@ internal sealed class Exchange(
         }
     }
 
-    public void Committed(long sequence) => Snapshot.Audit.Expect(Record, sequence);
+    public void Committed(long sequence) => Audit.Expect(Record, sequence);
 
     /// <summary>Goes on under the configuration in force: whoever asks for this asks for the rights anew.</summary>
-    public void TakeCurrent() => Snapshot = current();
+    public void TakeCurrent() => Snapshot = current.Value;
 
     /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
     public Caller CallerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);

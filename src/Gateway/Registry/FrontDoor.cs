@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Gateway.Configuration;
 using Gateway.Operations;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -14,10 +15,11 @@ namespace Gateway.Registry;
 /// and recorded.
 /// </summary>
 internal sealed partial class FrontDoor(
-    Func<Snapshot> current,
+    ICurrent<Snapshot> current,
     OperatorPort operatorPort,
     RequestMetrics metrics,
     AccessLog accessLog,
+    AuditLog audit,
     WebFace web,
     TimeProvider clock,
     ILogger<FrontDoor> logger)
@@ -26,7 +28,7 @@ internal sealed partial class FrontDoor(
     {
         var listener = context.Features.GetRequiredFeature<Listener>();
         var connection = context.Connection;
-        var proxies = current().Options.TrustedProxies;
+        var proxies = current.Value.Options.TrustedProxies;
         var forwarded = ForwardedHeaders.Read(connection.RemoteIpAddress, context.Request.Headers, proxies);
         // Once for all: limits, logs and the audit log read the client's address from here.
         if (forwarded?.Client is { } client) connection.RemoteIpAddress = client;
@@ -42,7 +44,7 @@ internal sealed partial class FrontDoor(
 
     private async Task ServeAsync(HttpContext context, Listener listener, Forwarded? forwarded)
     {
-        var x = new Exchange(context, current, listener, Describe(context, forwarded), forwarded, clock);
+        var x = new Exchange(context, current, audit, listener, Describe(context, forwarded), forwarded, clock);
         metrics.Began();
         try
         {
@@ -58,7 +60,7 @@ internal sealed partial class FrontDoor(
             x.Record.Ended(gone ? Status499ClientClosedRequest : x.Response.StatusCode);
             metrics.Ended(x.Record);
             accessLog.Write(x.Record);
-            await x.Snapshot.Audit.WriteAsync(x.Record);
+            await audit.WriteAsync(x.Record);
         }
     }
 

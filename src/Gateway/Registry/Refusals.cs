@@ -21,7 +21,7 @@ internal static class Refusals
     {
         if (code == RegistryErrorCode.TOOMANYREQUESTS && x.Response.Headers.RetryAfter.Count == 0) x.RetryAfter(DefaultRetryAfter);
         (x.Record.ErrorCode, x.Record.Status) = (code.ToString(), status ?? RegistryError.StatusOf(code));
-        await x.Snapshot.Audit.WriteAsync(x.Record);
+        await x.Audit.WriteAsync(x.Record);
         await x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
     }
 

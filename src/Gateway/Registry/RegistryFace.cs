@@ -148,7 +148,7 @@ internal static class RegistryFace
     private static async Task<bool> RefuseUnauditedAsync(Exchange x)
     {
         if (x.Request.Method == HttpMethods.Get || x.IsHead || x.Target.Route is Route.Token or Route.Evaluate) return false;
-        if (x.Snapshot.Audit.RefusesBecause() is not { } why) return false;
+        if (x.Audit.RefusesBecause() is not { } why) return false;
         await x.UnavailableAsync(why);
         return true;
     }

@@ -2,7 +2,6 @@ using System.Collections.Frozen;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
-using Gateway.Operations;
 using Gateway.Repositories;
 using Gateway.Web;
 
@@ -11,7 +10,7 @@ namespace Gateway.Registry;
 /// <summary>
 /// All that a configuration makes, as one value: a request keeps the one it began with, a reload puts another in its place.
 /// </summary>
-internal sealed record Snapshot(GatewayOptions Options, AccessControl Access, RepositoryRouter Router, AuditLog Audit)
+internal sealed record Snapshot(GatewayOptions Options, AccessControl Access, RepositoryRouter Router)
 {
     /// <summary>Host names that the configuration gives this gateway, for any listener: of routes, and of <c>publicUrl</c>.</summary>
     public FrozenSet<string> OwnNames { get; } = Options.Routes.SelectMany(route => route.Hosts)

@@ -9,22 +9,15 @@ namespace Gateway.Registry;
 /// Accepts connections as Kestrel's own transport does, and closes those that would take the last descriptors before it accepts another: a
 /// burst is otherwise accepted whole, and then no file can be opened and no assembly loaded, which the runtime never tries again.
 /// </summary>
-/// <param name="refuses">Whether a connection to this address is one too many.</param>
-internal sealed class SparingTransport(
-    IOptions<SocketTransportOptions> options, ILoggerFactory loggers, Func<EndPoint, ConnectionContext, bool> refuses)
+internal sealed class SparingTransport(IOptions<SocketTransportOptions> options, ILoggerFactory loggers, ConnectionLimits limits)
     : IConnectionListenerFactory
 {
-    /// <summary>Puts it in the place of Kestrel's own: of several transports the one that was added last binds.</summary>
-    public static void Use(IServiceCollection services, Func<EndPoint, ConnectionContext, bool> refuses) =>
-        services.AddSingleton<IConnectionListenerFactory>(provider => new SparingTransport(
-            provider.GetRequiredService<IOptions<SocketTransportOptions>>(), provider.GetRequiredService<ILoggerFactory>(), refuses));
-
     private readonly SocketTransportFactory _sockets = new(options, loggers);
 
     public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
-        new SparingListener(await _sockets.BindAsync(endpoint, cancellationToken), refuses);
+        new SparingListener(await _sockets.BindAsync(endpoint, cancellationToken), limits);
 
-    private sealed class SparingListener(IConnectionListener sockets, Func<EndPoint, ConnectionContext, bool> refuses) : IConnectionListener
+    private sealed class SparingListener(IConnectionListener sockets, ConnectionLimits limits) : IConnectionListener
     {
         public EndPoint EndPoint => sockets.EndPoint;
 
@@ -32,7 +25,7 @@ internal sealed class SparingTransport(
         {
             while (await sockets.AcceptAsync(cancellationToken) is { } connection)
             {
-                if (!refuses(EndPoint, connection)) return connection;
+                if (!limits.RefusesForFiles(EndPoint, connection)) return connection;
                 connection.Abort(new ConnectionAbortedException("too many connections (descriptors)"));
                 await connection.DisposeAsync();
             }

@@ -183,7 +183,7 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
     private static async Task FailAsync(Exchange x, int status, string message)
     {
         x.Record.Status = status;
-        await x.Snapshot.Audit.WriteAsync(x.Record);
+        await x.Audit.WriteAsync(x.Record);
         x.Response.Headers.XContentTypeOptions = "nosniff";
         x.Response.Headers.CacheControl = "no-store";
         await x.WriteAsync(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(PrintableText.Of(message, 400) + "\n"));

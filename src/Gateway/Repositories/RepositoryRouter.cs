@@ -33,6 +33,9 @@ internal sealed partial class RepositoryRouter(
     GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock,
     UpstreamNames? upstreamNames = null)
 {
+    /// <summary>The configuration that the router is made from.</summary>
+    public GatewayOptions Options => options;
+
     /// <summary>Repositories kept ready; beyond it all are forgotten and made again on demand. One costs about 1 KB.</summary>
     private const int MaxReady = 10_000;
 

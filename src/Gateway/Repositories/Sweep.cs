@@ -1,43 +1,26 @@
+using Gateway.Configuration;
+
 namespace Gateway.Repositories;
 
-/// <summary>Removes what has had its time, in the background, under the configuration in force.</summary>
-internal sealed class Sweep : IAsyncDisposable
+/// <summary>Removes what has expired, in the background, by the configuration in force.</summary>
+internal sealed class Sweep(ICurrent<RepositoryRouter> router, TimeProvider clock, ILogger<Sweep> logger) : BackgroundService
 {
-    // An hour, as the volume's own sweep: what waits is dropped on use in any case, at its time.
+    // An hour, as the volume's own sweep. What is used before the sweep is expired on use.
     private static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task _run;
-
-    public Sweep(Func<RepositoryRouter> router, TimeProvider clock, ILogger logger) => _run = RunAsync(router, clock, logger, _stop.Token);
-
-    private static async Task RunAsync(Func<RepositoryRouter> router, TimeProvider clock, ILogger logger, CancellationToken stop)
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Every, clock);
-        try
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            while (await timer.WaitForNextTickAsync(stop))
+            try
             {
-                try
-                {
-                    await router().SweepAsync(stop);
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    Log.SweepFailed(logger, e);
-                }
+                await router.Value.SweepAsync(stoppingToken);
+            }
+            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+            {
+                Log.SweepFailed(logger, e);
             }
         }
-        catch (OperationCanceledException)
-        {
-            // The gateway ends.
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        await _run;
-        _stop.Dispose();
     }
 }

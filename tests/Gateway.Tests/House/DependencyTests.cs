@@ -70,7 +70,7 @@ public sealed partial class DependencyTests
     [InlineData(@"using Microsoft\.IdentityModel", "Gateway/Access")]
     [InlineData(@"BCrypt\.Net", "Gateway/Access")]
     [InlineData(@"using ZstdSharp", "Gateway/Repositories")]
-    [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Web", "Gateway/Operations", "Gateway/Gateway.cs")]
+    [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Web", "Gateway/Operations", "Gateway/RunningGateway.cs")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)
     {
         var elsewhere = Files("src")

@@ -25,7 +25,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     private void Use(PrefetchMode mode, params string[] platforms)
     {
         _rig.Fetches.Ahead.Options = new(mode, [.. platforms]);
-        _rig.Fetches.Ahead.Pull = _rig.PullAheadAsync;
+        _rig.Fetches.Ahead.Start(_rig.PullAheadAsync);
     }
 
     private Task<string> PullAsync(string digest) => Task.Run(async () =>

@@ -155,7 +155,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     private async Task StartAsync(Func<UpstreamOptions, UpstreamOptions>? configure = null)
     {
         _rig = await Rig.StartAsync(configure);
-        _rig.Fetches.Referrers.Pull = _rig.PullAheadAsync;
+        _rig.Fetches.Referrers.Start(_rig.PullAheadAsync);
     }
 
     /// <summary>Pulls one more image, and waits for its referrer: whatever was to come before has come.</summary>

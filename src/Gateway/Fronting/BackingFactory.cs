@@ -1,0 +1,48 @@
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.PullThrough;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.Fronting;
+
+/// <summary>Makes the backings of upstreams' repositories for each configuration. What outlives a configuration is here.</summary>
+internal sealed class BackingFactory(
+    Volume volume, UpstreamRegistries upstreams, FetchTable fetches, PrivateRepositories views, PushesLeft left, TimeProvider clock,
+    ILoggerFactory loggers)
+{
+    private readonly Turns _turns = new();
+    private readonly ILogger _forwardLog = loggers.CreateLogger<Forwarder>();
+    private readonly ILogger _catalogLog = loggers.CreateLogger<UpstreamCatalog>();
+
+    public Volume Volume => volume;
+
+    public FetchTable Fetches => fetches;
+
+    public PrivateRepositories Views => views;
+
+    public TimeProvider Clock => clock;
+
+    /// <summary>The backings under one configuration, whose upstreams have been loaded.</summary>
+    public UpstreamBackings Of(GatewayOptions options) => new(this, options, key => upstreams[key]);
+
+    /// <summary>Forgets what upstreams said and is only in memory. Backings that were made before may remember more.</summary>
+    public void Forget()
+    {
+        fetches.Forget();
+        views.Forget();
+    }
+
+    /// <summary>The names of an upstream's repositories.</summary>
+    public UpstreamCatalog CatalogOf(IUpstreamRegistry registry) => new(registry, clock, _catalogLog);
+
+    /// <summary>Puts the staged root before a pull-through backing.</summary>
+    /// <param name="stage">The upstream's folder below the staged root.</param>
+    public FrontedRepository Front(
+        IUpstreamRegistry registry, string stage, RepositoryName name, StoredRepository cached, IBacking pulled, bool isLater)
+    {
+        var staged = volume.Staged(stage, name);
+        var forwarder = new Forwarder(volume, registry, name, cached.Path, _turns, clock, _forwardLog);
+        return new(volume, staged, cached, pulled, forwarder, isLater ? () => left.Tell(staged.Path) : null);
+    }
+}

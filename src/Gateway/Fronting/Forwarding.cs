@@ -1,0 +1,31 @@
+using Gateway.Configuration;
+
+namespace Gateway.Fronting;
+
+/// <summary>
+/// Wakes the queue while the gateway runs: at the start for pushes that the previous process left, after each push, and after each reload.
+/// </summary>
+internal sealed class Forwarding(
+    ForwardQueue queue, FrontedRepositories repositories, ConfigurationInForce inForce, PushesLeft left) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        left.Left += queue.Wake;
+        inForce.Changed += Use;
+        Use(inForce.Current);
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        inForce.Changed -= Use;
+        left.Left -= queue.Wake;
+        return queue.DisposeAsync().AsTask();
+    }
+
+    private void Use(GatewayOptions options)
+    {
+        repositories.Use(options);
+        queue.WakeAll();
+    }
+}

@@ -1,0 +1,17 @@
+using Gateway.Storage;
+
+namespace Gateway.Fronting;
+
+/// <summary>Adds what makes the backings of upstreams' repositories, and what forwards pushes.</summary>
+internal static class FrontingServices
+{
+    /// <summary>Adds <see cref="BackingFactory"/>, and <see cref="ForwardQueue"/>, which runs while the gateway does.</summary>
+    public static IServiceCollection AddGatewayFronting(this IServiceCollection services) => services
+        .AddSingleton<PushesLeft>()
+        .AddSingleton<BackingFactory>()
+        .AddSingleton<FrontedRepositories>()
+        .AddSingleton(given => new ForwardQueue(
+            given.GetRequiredService<Volume>(), given.GetRequiredService<FrontedRepositories>().Find,
+            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<Forwarder>>()))
+        .AddHostedService<Forwarding>();
+}

@@ -1,0 +1,77 @@
+using System.Collections.Immutable;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.PullThrough;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway.Fronting;
+
+/// <summary>
+/// What is behind the gate of upstreams' repositories under one configuration. A request that began under it keeps these upstreams,
+/// whatever a reload removes.
+/// </summary>
+internal sealed class UpstreamBackings
+{
+    private readonly BackingFactory _factory;
+    private readonly GatewayOptions _options;
+    private readonly ImmutableDictionary<string, Source> _sources;
+
+    /// <param name="find">The client of the upstream with a key.</param>
+    public UpstreamBackings(BackingFactory factory, GatewayOptions options, Func<string, IUpstreamRegistry> find)
+    {
+        (_factory, _options) = (factory, options);
+        Limits = options.Policy?.Parser.Limits ?? ManifestLimits.Plain;
+        _sources = options.Upstreams.Values.ToImmutableDictionary(upstream => upstream.Key, upstream => new Source(
+            upstream, find(upstream.Key), factory.Volume.Origins.FolderOf(upstream.Key, upstream.Urls),
+            factory.CatalogOf(find(upstream.Key))));
+    }
+
+    /// <summary>The policy's bounds of a document.</summary>
+    public ManifestLimits Limits { get; }
+
+    /// <summary>The backing of one repository.</summary>
+    /// <param name="name">The upstream's own name for it.</param>
+    /// <param name="client">What the client showed, for a passthrough upstream; null for nothing.</param>
+    public IBacking Open(UpstreamOptions upstream, RepositoryName name, Credential? client)
+    {
+        var source = _sources[upstream.Key];
+        var cached = _factory.Volume.Cached(source.Folder, name);
+        if (upstream.Auth != UpstreamAuth.Passthrough)
+        {
+            var pulled = new PullThroughRepository(cached, source.Registry, name, _factory.Fetches, Limits, _factory.Clock);
+            return Front(source, source.Registry, source.Folder, name, cached, pulled);
+        }
+        var view = _factory.Views.For(source.Registry, name, client, Limits, () => cached);
+        // What one client pushed and the upstream does not have is visible to that client only.
+        return Front(source, view.Upstream, $"{source.Folder}~{client?.Id ?? "nobody"}", name, cached, view);
+    }
+
+    /// <summary>
+    /// The fronted repository of a path below the staged root; null where no route with <c>push: forward</c> leads to it, or where each
+    /// client has a view of its own.
+    /// </summary>
+    public FrontedRepository? FindFronted(string path)
+    {
+        foreach (var source in _sources.Values)
+        {
+            if (!path.StartsWith(source.Folder + "/", StringComparison.Ordinal)) continue;
+            return source.Options.Auth == UpstreamAuth.Passthrough
+                ? null
+                : Open(source.Options, RepositoryName.Parse(path.AsSpan(source.Folder.Length + 1)), null) as FrontedRepository;
+        }
+        return null;
+    }
+
+    /// <summary>What an upstream lists of its repositories, in bytewise order, and why that may not be all.</summary>
+    public Task<(IReadOnlyList<RepositoryName> Names, string? Warning)> NamesAsync(
+        UpstreamOptions upstream, CancellationToken cancellationToken) => _sources[upstream.Key].Catalog.ReadAsync(cancellationToken);
+
+    private IBacking Front(
+        Source source, IUpstreamRegistry registry, string stage, RepositoryName name, StoredRepository cached, IBacking pulled) =>
+        _options.FrontOf(source.Options.Key) is { } route
+            ? _factory.Front(registry, stage, name, cached, pulled, route.ForwardsLater)
+            : pulled;
+
+    private sealed record Source(UpstreamOptions Options, IUpstreamRegistry Registry, string Folder, UpstreamCatalog Catalog);
+}

@@ -1,0 +1,44 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Storage;
+
+namespace Gateway.Operations;
+
+/// <summary>Adds what is counted, logged, audited and shown to the operator.</summary>
+internal static class OperationsServices
+{
+    /// <summary>
+    /// Adds metrics, traces, health, the access log, the audit log, and <see cref="OperatorPort"/>. They need the router and the access
+    /// rules in force (<see cref="ICurrent{T}"/>).
+    /// </summary>
+    /// <param name="options">The configuration of the start: the audit log and the operator port change only with a restart.</param>
+    /// <param name="accessLog">Takes a line for each request.</param>
+    public static IServiceCollection AddGatewayOperations(this IServiceCollection services, GatewayOptions options, Stream accessLog)
+    {
+        services.AddSingleton(given => new AuditLog(
+            options.Audit, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<AuditLog>>()));
+        services.AddSingleton(_ => new AccessLog(accessLog));
+        services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>().AddSingleton<MetricsExport>();
+        services.AddSingleton(HealthOf).AddSingleton<AdminApi>().AddSingleton(new OperatorDoor(options.Operator.TokenFile));
+        services.AddSingleton<OperatorPort>();
+        return services.AddHostedService<ProcessMetrics>().AddHostedService<Tracing>();
+    }
+
+    private static Health HealthOf(IServiceProvider given)
+    {
+        var (volume, audit, reloads) =
+            (given.GetRequiredService<Volume>(), given.GetRequiredService<AuditLog>(), given.GetRequiredService<Reloads>());
+        var access = given.GetRequiredService<ICurrent<AccessControl>>();
+        var health = new Health(new Dictionary<string, Func<string?>>
+        {
+            ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
+        }, new Dictionary<string, Func<string?>>
+        {
+            ["configuration"] = () => reloads.Problem is { } problem ? $"what was read last is not in force: {problem}" : null,
+            ["access"] = () => access.Value.Problem,
+            ["content"] = () => volume.Damage.Warning,
+        });
+        given.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(health.BeginStopping);
+        return health;
+    }
+}

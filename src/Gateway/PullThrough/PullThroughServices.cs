@@ -1,0 +1,17 @@
+using Gateway.Storage;
+
+namespace Gateway.PullThrough;
+
+/// <summary>Adds what fetches from upstreams.</summary>
+internal static class PullThroughServices
+{
+    /// <summary>
+    /// Adds <see cref="FetchTable"/> and <see cref="PrivateRepositories"/>. Prefetching runs while the gateway does, and needs a
+    /// <see cref="PullManifest"/>.
+    /// </summary>
+    public static IServiceCollection AddGatewayPullThrough(this IServiceCollection services) => services
+        .AddSingleton(given => new FetchTable(
+            given.GetRequiredService<Volume>(), given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<FetchTable>>()))
+        .AddSingleton<PrivateRepositories>()
+        .AddHostedService<Prefetching>();
+}

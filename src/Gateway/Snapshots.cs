@@ -1,0 +1,86 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Fronting;
+using Gateway.Operations;
+using Gateway.Policy;
+using Gateway.Registry;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Upstream;
+
+namespace Gateway;
+
+/// <summary>
+/// Makes a snapshot of each configuration, and swaps one reference when it is whole: a request keeps the snapshot that it began with.
+/// </summary>
+internal sealed class Snapshots(
+    Volume volume, UpstreamRegistries upstreams, BackingFactory backings, Decisions decisions, BlobContents contents,
+    ConfigurationInForce inForce, TimeProvider clock, ILogger<AccessControl> accessLog)
+    : ICurrent<Snapshot>, ICurrent<RepositoryRouter>, ICurrent<AccessControl>, IUpstreamMemory, IDisposable
+{
+    // One change at a time: a purge must not bring back the configuration that a reload has just replaced.
+    private readonly SemaphoreSlim _changing = new(1, 1);
+    private volatile Snapshot? _current;
+
+    /// <summary>The snapshot for requests that begin now.</summary>
+    public Snapshot Value => _current ?? throw new InvalidOperationException("the gateway has no configuration yet; load one first");
+
+    RepositoryRouter ICurrent<RepositoryRouter>.Value => Value.Router;
+
+    AccessControl ICurrent<AccessControl>.Value => Value.Access;
+
+    /// <summary>
+    /// Puts a configuration in force for requests that begin from now on. Throws, and changes nothing, when it cannot be.
+    /// </summary>
+    public async Task UseAsync(GatewayOptions options)
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            await upstreams.ReloadAsync(options.Upstreams.Values);
+            Limit(options);
+            _current = Make(options, _current?.Access.With(options.Access) ?? new(options.Access, clock, accessLog));
+            inForce.Set(options);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>Forgets what upstreams said: new repositories remember nothing of it.</summary>
+    public async Task ForgetAsync()
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            backings.Forget();
+            _current = Make(Value.Options, Value.Access);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    public void Dispose() => _changing.Dispose();
+
+    private Snapshot Make(GatewayOptions options, AccessControl access)
+    {
+        var judge = new Judge(new PolicyEngine(options.Policy), decisions, volume.Steady, contents);
+        var behind = backings.Of(options);
+        var router = new RepositoryRouter(
+            options, volume, (upstream, name, shown) => behind.Open(upstream, name, CredentialOf(shown)), judge, decisions, volume.Steady,
+            behind.NamesAsync);
+        return new(options, access, router) { Web = new(options.Routes, upstreams.WebOf) };
+    }
+
+    private static Credential? CredentialOf(BasicCredentials? shown) => shown is null ? null : new(shown.Account, shown.Password);
+
+    private void Limit(GatewayOptions options)
+    {
+        volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
+        var limits = options.Limits;
+        volume.Uploads.Limits = new(limits.Uploads, limits.UploadsPerRepository, limits.UploadsPerActor, limits.UploadIdle);
+    }
+}
