@@ -2,37 +2,37 @@ using System.Collections.Immutable;
 
 namespace Gateway.Configuration;
 
-/// <summary>The <c>access</c> section: who may do what.</summary>
+/// <summary>The <c>access</c> section: the rights of each actor.</summary>
 internal sealed record AccessOptions
 {
-    /// <summary>Absolute path of an htpasswd file (bcrypt); null when only <c>anonymous</c> is known.</summary>
+    /// <summary>Absolute path of an htpasswd file (bcrypt); null if only <c>anonymous</c> is known.</summary>
     public string? Htpasswd { get; init; }
 
-    /// <summary>Issuers of identity tokens, by the name that their actors and groups begin with.</summary>
+    /// <summary>Issuers of identity tokens, by name; their actors and groups begin with this name.</summary>
     public ImmutableSortedDictionary<string, IssuerOptions> Issuers { get; init; } =
         ImmutableSortedDictionary.Create<string, IssuerOptions>(StringComparer.Ordinal);
 
-    /// <summary>Groups of actors; rules know them as <c>@name</c>.</summary>
+    /// <summary>Groups of actors; in rules they are <c>@name</c>.</summary>
     public ImmutableSortedDictionary<string, ImmutableArray<string>> Groups { get; init; } =
         ImmutableSortedDictionary.Create<string, ImmutableArray<string>>(StringComparer.Ordinal);
 
-    /// <summary>Nothing is allowed that no rule allows.</summary>
+    /// <summary>Everything without a rule is refused.</summary>
     public ImmutableArray<AccessRule> Rules { get; init; } = [];
 }
 
-/// <summary>Somebody else whose word we take on who an actor is.</summary>
+/// <summary>An external issuer of identity tokens that the gateway trusts.</summary>
 internal sealed record IssuerOptions
 {
     /// <summary>The tokens' <c>iss</c>, compared exactly.</summary>
     public string Url { get; init; } = "";
 
-    /// <summary>Absolute path of a JSON Web Key Set; null when the issuer is asked for its keys.</summary>
+    /// <summary>Absolute path of a JSON Web Key Set; null to request the keys from the issuer.</summary>
     public string? Keys { get; init; }
 
-    /// <summary>PEM file of certificate authorities to trust when asking, absolute; null for the system's.</summary>
+    /// <summary>Absolute path of a PEM file of the certificate authorities to trust for that request; null for the system's.</summary>
     public string? CertificateAuthority { get; init; }
 
-    /// <summary>What the tokens' <c>aud</c> must have.</summary>
+    /// <summary>Required in the tokens' <c>aud</c>.</summary>
     public string Audience { get; init; } = "";
 
     /// <summary>Claim that names the actor.</summary>
@@ -41,11 +41,11 @@ internal sealed record IssuerOptions
     /// <summary>Claim that lists groups; null for none.</summary>
     public string? Groups { get; init; }
 
-    /// <summary>Claims that must be there, as globs.</summary>
+    /// <summary>Required claims, as globs.</summary>
     public ImmutableSortedDictionary<string, string> Require { get; init; } =
         ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
-    /// <summary>All of it in one line: equal where two say the same.</summary>
+    /// <summary>All options in one line; equal options have equal text.</summary>
     public override string ToString() =>
         $"{Url} {Keys} {CertificateAuthority} {Audience} {Actor} {Groups} {string.Join(' ', Require)}";
 }
@@ -59,10 +59,10 @@ internal enum AccessActions
     Push = 2,
     Delete = 4,
 
-    /// <summary>What an open gateway allows everybody.</summary>
+    /// <summary>The rights of every client of a gateway without <c>access</c>.</summary>
     All = Pull | Push | Delete | Web,
 
-    /// <summary>Deleting evidence that something is admitted by. No other action comes with it.</summary>
+    /// <summary>Deleting evidence that admits other content. It includes no other action.</summary>
     Admin = 8,
 
     /// <summary>Using the web application of an upstream, on a route with <c>web: forward</c>.</summary>

@@ -3,7 +3,7 @@ using System.Net;
 
 namespace Gateway.Configuration;
 
-/// <summary>URLs and host names of gateway.yaml.</summary>
+/// <summary>Setting types for URLs and host names.</summary>
 internal static class Addresses
 {
     /// <summary>An upstream's endpoint: scheme, host and port.</summary>
@@ -11,7 +11,7 @@ internal static class Addresses
         "a URL such as https://registry.example.com:5000, without path",
         (text, _) => ParseUrl(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
-    /// <summary>A proxy; what it asks credentials for is not supported, so that none stand in a URL.</summary>
+    /// <summary>A proxy. Proxies that require credentials are not supported, so a URL never contains any.</summary>
     public static readonly Scalar<Uri> Proxy = new("a URL such as http://proxy.example.com:3128", (text, _) =>
         ParseUrl(text, Uri.UriSchemeHttp));
 
@@ -21,7 +21,7 @@ internal static class Addresses
         (text, _) => ParseUrl(HasScheme(text) ? text : $"https://{text}", Uri.UriSchemeHttp, Uri.UriSchemeHttps));
 
     /// <summary>
-    /// An issuer of identity tokens (OpenID Connect Discovery, §2): https, but for one on this machine; a path may follow, no query.
+    /// An issuer of identity tokens (OpenID Connect Discovery, §2): https, except on this machine; with a path, without a query.
     /// </summary>
     public static readonly Scalar<string> Issuer = new(
         "a URL such as https://token.actions.githubusercontent.com",
@@ -30,7 +30,7 @@ internal static class Addresses
                 ? text
                 : Parsed<string>.Not("write https://, and no query"));
 
-    /// <summary>Where we listen. Names but localhost are refused: which addresses they stand for would be decided elsewhere.</summary>
+    /// <summary>Address of a listener. Names other than localhost are refused, because DNS would decide the address.</summary>
     public static readonly Scalar<Uri> Listener = new(
         "a URL with an IP address or localhost, such as http://127.0.0.1:5000",
         (text, _) => ParseListener(text, Uri.UriSchemeHttp, Uri.UriSchemeHttps));
@@ -50,7 +50,7 @@ internal static class Addresses
         "a host name in lower case, or *. and a host name for all below it",
         (text, _) => IsHost(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text) ? text : Parsed<string>.Not());
 
-    /// <summary>Whether nothing outside this machine can reach what listens here.</summary>
+    /// <summary>Whether only this machine can reach the listener.</summary>
     public static bool IsLoopback(Uri listener) =>
         listener.Host == "localhost" || (IPAddress.TryParse(listener.Host, out var address) && IPAddress.IsLoopback(address));
 
@@ -62,7 +62,7 @@ internal static class Addresses
             return Parsed<IPNetwork>.Not("the bits of the address beyond the prefix length must be zero");
         return network.PrefixLength > 0
             ? network
-            : Parsed<IPNetwork>.Not("this would believe every client; write the proxies' own network");
+            : Parsed<IPNetwork>.Not("this would trust every client; write the proxies' own network");
     }
 
     private static bool HasScheme(string text) => text.Contains("://", StringComparison.Ordinal);
@@ -73,14 +73,14 @@ internal static class Addresses
             return Parsed<Uri>.Not("for every interface write 0.0.0.0, or [::] for IPv6 as well");
         var parsed = ParseUrl(text, schemes);
         if (parsed.Value is not { } url) return parsed;
-        return url.Host == "localhost" || IPAddress.TryParse(url.Host, out _) ? parsed : Parsed<Uri>.Not("a name is not an address");
+        return url.Host == "localhost" || IPAddress.TryParse(url.Host, out _) ? parsed : Parsed<Uri>.Not("write an address, not a name");
     }
 
     private static Parsed<Uri> ParseUrl(string text, params string[] schemes)
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || !schemes.Contains(url.Scheme))
             return Parsed<Uri>.Not($"write {string.Join(" or ", schemes)}://");
-        if (url.UserInfo.Length > 0) return Parsed<Uri>.Not("credentials do not belong in a URL");
+        if (url.UserInfo.Length > 0) return Parsed<Uri>.Not("remove the credentials from the URL");
         return url.PathAndQuery == "/" && url.Fragment.Length == 0 && url.Host.Length > 0 ? url : Parsed<Uri>.Not();
     }
 

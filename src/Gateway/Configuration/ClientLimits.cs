@@ -1,32 +1,32 @@
 namespace Gateway.Configuration;
 
-/// <summary>What clients may hold at once; each limit keeps some from taking everything from the others.</summary>
+/// <summary>Limits on what clients hold at once, so that no client can use up everything.</summary>
 internal sealed record ClientLimits
 {
-    /// <summary>Connections of all clients: ten thousand nodes that keep one each. An idle one costs some 10 KiB.</summary>
+    /// <summary>Maximum connections of all clients: ten thousand nodes with one each. An idle connection needs about 10 KiB.</summary>
     public int Connections { get; init; } = 10_000;
 
     /// <summary>
-    /// Connections of one address: a proxy in front, or a thousand clients behind one NAT with two each; a fifth of all.
+    /// Maximum connections of one address: a proxy in front, or a thousand clients behind one NAT with two each; a fifth of all.
     /// </summary>
     public int ConnectionsPerAddress { get; init; } = 2_000;
 
-    /// <summary>Upload sessions open at once: far above what honest clients keep open, and a bound for the others.</summary>
+    /// <summary>Maximum open upload sessions: far more than honest clients need.</summary>
     public int Uploads { get; init; } = 10_000;
 
-    /// <summary>Of one repository. Chosen: a hundred pushes at once, each of ten layers.</summary>
+    /// <summary>Maximum open upload sessions of one repository: a hundred concurrent pushes of ten layers each.</summary>
     public int UploadsPerRepository { get; init; } = 1_000;
 
-    /// <summary>Of one actor. Chosen: five hundred jobs of one account, each with ten layers, is half of all.</summary>
+    /// <summary>Maximum open upload sessions of one actor: five hundred jobs of one account with ten layers each; half of all.</summary>
     public int UploadsPerActor { get; init; } = 5_000;
 
     /// <summary>
-    /// How long the sender of an upload may send nothing. Chosen: clients compress and read slow disks while they send; proxies in front
-    /// mostly end a silent request after one to five minutes.
+    /// Maximum pause of the sender of an upload. Clients compress and read slow disks while they send; proxies in front usually end a
+    /// silent request after one to five minutes.
     /// </summary>
     public TimeSpan UploadPause { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a session is kept that nobody touches: the 168 h of distribution's upload purging.</summary>
+    /// <summary>How long an unused session is kept: the 168 h of distribution's upload purging.</summary>
     public TimeSpan UploadIdle { get; init; } = TimeSpan.FromDays(7);
 
     /// <summary>

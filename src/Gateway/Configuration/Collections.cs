@@ -5,10 +5,10 @@ using System.Text.Json.Nodes;
 namespace Gateway.Configuration;
 
 /// <summary>A list of things of one type.</summary>
-/// <param name="orOne">Whether one item may stand without the list's brackets.</param>
+/// <param name="orOne">Whether one item is valid without the list's brackets.</param>
 internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : SettingType<ImmutableArray<T>>
 {
-    /// <summary>Most items of one list; more is a generated file that wants another form.</summary>
+    /// <summary>Maximum items of one list; no person writes more.</summary>
     private const int MaxItems = 10_000;
 
     public override string Expected => orOne ? $"{item.Expected}, or a list of them" : $"a list, each {item.Expected}";
@@ -45,9 +45,9 @@ internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : Setti
     }
 }
 
-/// <summary>A mapping whose keys are names of the writer's choice.</summary>
+/// <summary>A mapping whose keys are free names.</summary>
 /// <param name="readValue">Reads one value, given its key.</param>
-/// <param name="knownKeys">Keys that have a meaning of their own.</param>
+/// <param name="knownKeys">Keys with a special meaning.</param>
 internal sealed class MapOf<T>(SettingType<string> key, SettingType value, MapOf<T>.ReadValue readValue, IEnumerable<string> knownKeys)
     : SettingType<ImmutableSortedDictionary<string, T>>
 {
@@ -92,7 +92,7 @@ internal sealed class MapOf<T>(SettingType<string> key, SettingType value, MapOf
         new() { ["type"] = new JsonArray("object", "null"), ["additionalProperties"] = value.ToJsonSchema() };
 }
 
-/// <summary>A short form for one value, or a section that says more.</summary>
+/// <summary>A short form with one value, or a section.</summary>
 internal sealed class Either<T>(SettingType<T> brief, SettingType<T> full) : SettingType<T>
 {
     public override string Expected => $"{brief.Expected}, or {full.Expected}";
@@ -107,7 +107,7 @@ internal sealed class Either<T>(SettingType<T> brief, SettingType<T> full) : Set
     public override JsonObject ToJsonSchema() => new() { ["anyOf"] = new JsonArray(brief.ToJsonSchema(), full.ToJsonSchema()) };
 }
 
-/// <summary>A type whose value is turned into another, or refused for a reason that the type does not know.</summary>
+/// <summary>A type whose value is converted to another type, or refused.</summary>
 internal sealed class Converted<TFrom, T>(SettingType<TFrom> from, Func<TFrom, Parsed<T>> convert) : SettingType<T>
 {
     public override string Expected => from.Expected;

@@ -4,10 +4,10 @@ using Gateway.Upstream;
 
 namespace Gateway.Configuration;
 
-/// <summary>Looks at the sections together: fills in what follows from others, and finds what contradicts itself.</summary>
+/// <summary>Checks the sections together: fills in defaults that depend on other sections, and finds contradictions.</summary>
 internal static class Completion
 {
-    /// <summary>The options as they hold; what is wrong is added to the reading.</summary>
+    /// <summary>The completed options; mistakes are added to the reading.</summary>
     public static GatewayOptions Complete(GatewayOptions options, Reading reading)
     {
         if (reading.IsSound("listen") && reading.IsSound("operator") && reading.IsSound("tls")) Listeners.Check(options, reading);
@@ -30,14 +30,14 @@ internal static class Completion
         if (options.Access is { } access && AccessSchema.NamesCertificates(access) && !options.AsksForCertificates)
         {
             reading.Add(
-                "access", $"actors that begin with {AccessSchema.CertificateActor} are known by a certificate, which no listener asks for; "
-                + "write tls: { …, clientAuthorities: ca.pem } and an https listener");
+                "access", $"actors that begin with {AccessSchema.CertificateActor} need a client certificate, but none is requested; "
+                + "add tls: { …, clientAuthorities: ca.pem } and an https listener");
         }
     }
 
     /// <summary>
-    /// These routes, longest prefix first, and for each upstream that none of them leads to one under its key, unless that prefix has a
-    /// route: a repository that <c>?ns=</c> reaches needs a name for rights and rules, and the name must be its own.
+    /// These routes, longest prefix first, and a route under its key for each upstream without one, unless that prefix has a route. A
+    /// repository that clients reach by <c>?ns=</c> needs a name for rights and rules, and no other repository may have that name.
     /// </summary>
     public static IEnumerable<RouteOptions> WithRouteOfEach(
         ImmutableSortedDictionary<string, UpstreamOptions> upstreams, ImmutableArray<RouteOptions> routes) => upstreams.Keys
@@ -46,7 +46,7 @@ internal static class Completion
         .Concat(routes)
         .OrderByDescending(route => route.Prefix.Length);
 
-    // What such an upstream has depends on who asks, and a verdict does not.
+    // The content of a passthrough upstream depends on the caller; a verdict does not.
     private static void CheckSignatureRepositories(GatewayOptions options, Reading reading)
     {
         var routes = WithRouteOfEach(options.Upstreams, options.Routes).ToArray();
@@ -61,7 +61,7 @@ internal static class Completion
                     && upstream.Auth == UpstreamAuth.Passthrough)
                 {
                     reading.Add(
-                        place, $"expected a repository that the gateway reads by its own account, got {name} of the upstream {key} with "
+                        place, $"expected a repository that the gateway reads by its own account, got {name} of upstream {key} with "
                         + "auth: passthrough; write another repository, or give the upstream an account");
                 }
                 else if (route is null && reading.IsWritten("routes"))
@@ -80,12 +80,12 @@ internal static class Completion
             foreach (var name in upstream.Namespaces.Distinct())
             {
                 if (!owners.TryAdd(name, upstream.Key))
-                    reading.Add($"upstreams.{upstream.Key}.namespaces", $"'{name}' already means upstream {owners[name]}");
+                    reading.Add($"upstreams.{upstream.Key}.namespaces", $"'{name}' already means upstream {owners[name]}; remove one");
             }
         }
     }
 
-    // A request has one Authorization header, and clients keep one login for a host: it must be clear whose it is.
+    // A request has one Authorization header, and clients keep one login for a host, so only one party can use it.
     private static void CheckPassthrough(GatewayOptions options, Reading reading)
     {
         string[] keys = [.. options.Upstreams.Values.Where(u => u.Auth == UpstreamAuth.Passthrough).Select(u => u.Key)];
@@ -94,16 +94,16 @@ internal static class Completion
         {
             reading.Add(
                 $"upstreams.{keys[0]}.auth",
-                "passthrough needs the clients' Authorization header, which access.htpasswd and access.issuers take for our own "
-                + "actors; leave those out, or run a second gateway for this upstream");
+                "passthrough needs the clients' Authorization header, which access.htpasswd and access.issuers also use; "
+                + "remove those, or run a second gateway for this upstream");
         }
         if (options.AsksForCertificates)
-            reading.Add($"upstreams.{keys[0]}.auth", "passthrough knows no actors of ours; leave tls.clientAuthorities out");
+            reading.Add($"upstreams.{keys[0]}.auth", "passthrough does not identify clients by certificate; remove tls.clientAuthorities");
         foreach (var key in keys.Skip(1))
         {
             reading.Add(
                 $"upstreams.{key}.auth",
-                $"only one upstream can be passthrough, and {keys[0]} is: clients would show either the other's passwords; "
+                $"only one upstream can be passthrough, and {keys[0]} already is: each would get the other's passwords; "
                 + "run a second gateway");
         }
     }
@@ -115,28 +115,28 @@ internal static class Completion
         for (var i = 0; i < options.Routes.Length; i++)
         {
             var route = options.Routes[i];
-            if (!prefixes.Add(route.Prefix)) reading.Add($"routes[{i}].prefix", $"'{route.Prefix}' already has a route");
+            if (!prefixes.Add(route.Prefix)) reading.Add($"routes[{i}].prefix", $"'{route.Prefix}' already has a route; remove one");
             if (route.Hosts.FirstOrDefault(host => !hosts.Add(host)) is { } taken)
-                reading.Add($"routes[{i}].hosts", $"'{taken}' already means another route");
+                reading.Add($"routes[{i}].hosts", $"'{taken}' already belongs to another route; remove one");
             if (route.Upstream is { } key && !reading.IsWritten($"upstreams.{key}"))
-                reading.Add($"routes[{i}].upstream", $"no upstream is named '{key}'{NearestName.Hint(key, options.Upstreams.Keys)}");
+                reading.Add($"routes[{i}].upstream", $"'{key}' is not a key of upstreams{NearestName.Hint(key, options.Upstreams.Keys)}");
             CheckForwarding(options, i, reading);
         }
     }
 
-    // One repository of an upstream is one repository here, by whichever route it is asked for.
+    // One repository of an upstream is one repository here, regardless of the route.
     private static void CheckForwarding(GatewayOptions options, int i, Reading reading)
     {
         var route = options.Routes[i];
         if (route.ForwardsLater && options.Upstreams.GetValueOrDefault(route.Upstream ?? "")?.Auth == UpstreamAuth.Passthrough)
             reading.Add(
                 $"routes[{i}].forward",
-                "async needs credentials of our own, and upstreams."
-                + $"{route.Upstream}.auth is passthrough: clients' are not kept; write forward: sync");
+                "async needs the gateway's own credentials, but upstreams."
+                + $"{route.Upstream}.auth is passthrough, and clients' credentials are not stored; write forward: sync");
         var other = options.Routes.Take(i).FirstOrDefault(r => r.Upstream == route.Upstream && route.Upstream is not null);
         if (other is not null && (other.Forwards, other.ForwardsLater) != (route.Forwards, route.ForwardsLater))
         {
-            var what = $"the route '{other.Prefix}' leads to upstream {route.Upstream} too, and says otherwise";
+            var what = $"the route '{other.Prefix}' to the same upstream {route.Upstream} has other values";
             reading.Add($"routes[{i}].push", $"{what}; write the same push and forward on both");
         }
     }

@@ -2,27 +2,27 @@ using System.Collections;
 
 namespace Gateway.Configuration;
 
-/// <summary>What came of loading: options, or every mistake at once.</summary>
-/// <param name="Options">Null when there is a mistake.</param>
-/// <param name="Path">The file that was read; null when there was none.</param>
+/// <summary>The result of loading: options, or all mistakes.</summary>
+/// <param name="Options">Null if there is a mistake.</param>
+/// <param name="Path">The file that was read; null for none.</param>
 internal sealed record LoadedConfiguration(GatewayOptions? Options, string? Path, IReadOnlyList<ConfigurationMistake> Mistakes)
 {
-    /// <summary>Where a key stands, or the section around it.</summary>
+    /// <summary>The place of a key, or that of its section.</summary>
     public Func<string, SourceLocation> Locate { get; init; } = _ => new(Path ?? "(no file)", 1, 1);
 }
 
 /// <summary>Turns gateway.yaml and the environment into options.</summary>
 internal static class ConfigurationLoader
 {
-    /// <summary>Looked for, in this order, when no file is named; none of them need be there.</summary>
+    /// <summary>The default files, in this order; none of them needs to exist.</summary>
     public static readonly string[] DefaultPaths = ["gateway.yaml", "/etc/gateway/gateway.yaml"];
 
-    /// <summary>Reads and checks everything under this process's environment.</summary>
+    /// <summary>Reads and checks everything, with the environment of this process.</summary>
     public static LoadedConfiguration Load(string? path) => Load(path, Variables());
 
-    /// <summary>Reads and checks everything. Never throws for what somebody wrote.</summary>
-    /// <param name="path">The file that was asked for, which must be there; null looks for the default ones.</param>
-    /// <param name="environment">All variables; those not beginning <c>GATEWAY__</c> are not looked at.</param>
+    /// <summary>Reads and checks everything. Never throws for the content of the file or the environment.</summary>
+    /// <param name="path">The file to read, which must exist; null for the default files.</param>
+    /// <param name="environment">All variables; those without the prefix <c>GATEWAY__</c> are ignored.</param>
     public static LoadedConfiguration Load(string? path, IEnumerable<KeyValuePair<string, string>> environment)
     {
         var file = path ?? Array.Find(DefaultPaths, File.Exists);
@@ -37,9 +37,9 @@ internal static class ConfigurationLoader
         }
     }
 
-    /// <summary>The same for a text that has been read.</summary>
-    /// <param name="source">What to call it in mistakes.</param>
-    /// <param name="baseDirectory">What relative paths start from; absolute.</param>
+    /// <summary>The same for the text of a file.</summary>
+    /// <param name="source">Its name in mistakes.</param>
+    /// <param name="baseDirectory">The absolute base of relative paths.</param>
     /// <param name="files">See <see cref="Reading.Files"/>.</param>
     public static LoadedConfiguration Load(
         string text, string source, string baseDirectory, IEnumerable<KeyValuePair<string, string>> environment,
@@ -58,11 +58,11 @@ internal static class ConfigurationLoader
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value ?? ""));
 
-    /// <summary>The file's folder; the working directory for a pipe or device, which has none of its own.</summary>
+    /// <summary>The file's folder; the working directory for a pipe or device.</summary>
     private static string BaseDirectory(string file) =>
         IsStream(file) ? Directory.GetCurrentDirectory() : Path.GetDirectoryName(Path.GetFullPath(file))!;
 
-    /// <summary>A pipe or device, which can be read once only: <c>/dev/stdin</c>, <c>/dev/fd/63</c>.</summary>
+    /// <summary>Whether the file is a pipe or device, which can be read only once: <c>/dev/stdin</c>, <c>/dev/fd/63</c>.</summary>
     public static bool IsStream(string file) =>
         Path.GetFullPath(file) is var full
         && (full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal));

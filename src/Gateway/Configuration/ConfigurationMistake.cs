@@ -1,7 +1,7 @@
 namespace Gateway.Configuration;
 
-/// <summary>Where a part of the configuration was written: a place in a file, or an environment variable.</summary>
-/// <param name="Source">The file as it was named, or the variable.</param>
+/// <summary>The place of a part of the configuration: in a file, or an environment variable.</summary>
+/// <param name="Source">The name of the file, as given, or of the variable.</param>
 /// <param name="Line">From 1; 0 for a variable.</param>
 /// <param name="Column">From 1; 0 for a variable.</param>
 internal sealed record SourceLocation(string Source, int Line, int Column)
@@ -11,9 +11,9 @@ internal sealed record SourceLocation(string Source, int Line, int Column)
     public override string ToString() => Line == 0 ? Source : $"{Source}:{Line}:{Column}";
 }
 
-/// <summary>One thing in the configuration that must be changed before it can be used. One line, whatever was written.</summary>
+/// <summary>A fault in the configuration, which must be corrected before it can be used. Always one line.</summary>
 /// <param name="Path">The key, such as <c>upstreams.docker.io.tags.revalidateAfter</c>; empty for the file as a whole.</param>
-/// <param name="Message">What was expected, what came, and what to write instead. Never holds a secret.</param>
+/// <param name="Message">What was expected, what was written, and what to write instead. Never contains a secret.</param>
 internal sealed record ConfigurationMistake(SourceLocation Location, string Path, string Message)
 {
     public string Path { get; init => field = OneLine(value); } = OneLine(Path);
@@ -24,6 +24,6 @@ internal sealed record ConfigurationMistake(SourceLocation Location, string Path
 
     private static string OneLine(string text) => text.Any(EndsLine) ? string.Concat(text.Select(c => EndsLine(c) ? ' ' : c)) : text;
 
-    // Unicode's two ends of lines are no control characters.
+    // Unicode's two line separators are not control characters.
     private static bool EndsLine(char c) => char.IsControl(c) || c is '\u2028' or '\u2029';
 }

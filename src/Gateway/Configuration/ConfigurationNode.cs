@@ -2,23 +2,23 @@ using System.Collections.Immutable;
 
 namespace Gateway.Configuration;
 
-/// <summary>A part of a YAML document that remembers where it was written.</summary>
+/// <summary>A part of a YAML document, with its place.</summary>
 internal abstract record ConfigurationNode(SourceLocation Location)
 {
-    /// <summary>What came, in words, for a mistake's text.</summary>
+    /// <summary>Description for use after "got" in a mistake.</summary>
     public abstract string Kind { get; }
 
-    /// <summary>What to do where a section was expected, beginning with punctuation; empty where there is no usual mistake.</summary>
+    /// <summary>What to do if a section was expected, beginning with punctuation; empty if there is no usual mistake.</summary>
     public virtual string FixAsSection => "";
 
-    /// <summary>The same where a list was expected.</summary>
+    /// <summary>The same if a list was expected.</summary>
     public virtual string FixAsList => "";
 }
 
-/// <param name="Plain">Written without quotes, so that <c>null</c> and <c>~</c> mean nothing at all.</param>
+/// <param name="Plain">Written without quotes; <c>null</c> and <c>~</c> then mean no value.</param>
 internal sealed record ScalarNode(SourceLocation Location, string Value, bool Plain) : ConfigurationNode(Location)
 {
-    /// <summary>Nothing was written after the key (YAML 1.2 core schema, 10.3.2).</summary>
+    /// <summary>Whether the key has no value (YAML 1.2 core schema, 10.3.2).</summary>
     public bool IsNull => Plain && Value is "" or "~" or "null" or "Null" or "NULL";
 
     public override string Kind => IsNull ? "nothing" : "one value";
@@ -43,7 +43,7 @@ internal sealed record MappingNode(SourceLocation Location, ImmutableArray<Mappi
 
     public ConfigurationNode? Find(string key) => Entries.FirstOrDefault(entry => entry.Key == key)?.Value;
 
-    /// <summary>The same section with this key set; an entry of that name is replaced in its place.</summary>
+    /// <summary>The same section with this key set; it replaces an entry of that name.</summary>
     public MappingNode With(MappingEntry entry)
     {
         var old = Entries.FirstOrDefault(candidate => candidate.Key == entry.Key);
@@ -51,5 +51,5 @@ internal sealed record MappingNode(SourceLocation Location, ImmutableArray<Mappi
     }
 }
 
-/// <param name="KeyLocation">Where the key stands.</param>
+/// <param name="KeyLocation">The place of the key.</param>
 internal sealed record MappingEntry(string Key, SourceLocation KeyLocation, ConfigurationNode Value);

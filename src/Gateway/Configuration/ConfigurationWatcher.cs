@@ -4,12 +4,12 @@ using System.Threading.Channels;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Reads the configuration again when its file changes and on SIGHUP, and hands it on if it holds as a whole. Watches the folder, because
-/// editors and Kubernetes put a new file in the old one's place.
+/// Reads the configuration again when its file changes and on SIGHUP, and applies it if it has no mistake. Watches the folder, because
+/// editors and Kubernetes replace the file.
 /// </summary>
 internal sealed class ConfigurationWatcher : IAsyncDisposable
 {
-    /// <summary>A file is written in several steps; it is read when it has been quiet for so long.</summary>
+    /// <summary>Programs write a file in several steps; it is read after this time without a change.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(200);
 
     private readonly string? _path;
@@ -18,7 +18,7 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
 
-    /// <summary>True asks for a reload even if the text is the same: files that it names may have changed.</summary>
+    /// <summary>True requests a reload even if the text is the same, because files that it names may have changed.</summary>
     private readonly Channel<bool> _signals =
         Channel.CreateBounded<bool>(new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropWrite });
 
@@ -29,11 +29,11 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     private GatewayOptions _current;
     private string? _text;
 
-    /// <param name="path">The file that was read; null when there was none.</param>
-    /// <param name="current">What holds now.</param>
+    /// <param name="path">The file that was read; null for none.</param>
+    /// <param name="current">The options in force.</param>
     /// <param name="load">Reads everything again.</param>
-    /// <param name="apply">Swaps to what was read; not called for what needs a restart. What it or <paramref name="load"/> throws is
-    /// logged, the old configuration counts as current, and the next change is looked at like any other.</param>
+    /// <param name="apply">Applies the new options; not called if they need a restart. If this or <paramref name="load"/> throws, the
+    /// exception is logged, the old configuration stays in force, and the next change is handled as usual.</param>
     public ConfigurationWatcher(
         string? path,
         GatewayOptions current,
@@ -53,13 +53,13 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
         _running = RunAsync();
     }
 
-    /// <summary>Told of each reload: null when what was read holds now, else why not.</summary>
+    /// <summary>Called after each reload: null if the new configuration is in force, otherwise the reason.</summary>
     public Action<string?>? Told { get; init; }
 
-    /// <summary>What in a configuration that holds is likely not meant, a line each.</summary>
+    /// <summary>Likely mistakes in a valid configuration, one line each.</summary>
     public Func<LoadedConfiguration, IEnumerable<string>>? Doubts { get; init; }
 
-    /// <summary>What SIGHUP does.</summary>
+    /// <summary>Requests a reload, as SIGHUP does.</summary>
     public void Ask() => _signals.Writer.TryWrite(true);
 
     public async ValueTask DisposeAsync()
@@ -145,7 +145,7 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
         }
     }
 
-    /// <summary>Null while there is no file to read, as between an editor's removing and renaming.</summary>
+    /// <summary>Null while there is no file, for instance between an editor's removal and renaming.</summary>
     private string? ReadText()
     {
         try

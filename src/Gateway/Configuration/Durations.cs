@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Gateway.Configuration;
 
-/// <summary>Durations as people write them: <c>90s</c>, <c>1h30m</c>, <c>7d</c>.</summary>
+/// <summary>Parses durations: <c>90s</c>, <c>1h30m</c>, <c>7d</c>.</summary>
 internal static class Durations
 {
-    /// <summary>Longest duration taken: ten years, well inside what timers and sums of dates can hold.</summary>
+    /// <summary>Maximum duration: ten years, well below the limits of timers and dates.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromDays(3650);
 
     private static readonly (string Unit, TimeSpan Length)[] Units =
@@ -15,7 +15,7 @@ internal static class Durations
     ];
 
     /// <summary>
-    /// Reads whole numbers with units <c>ms s m h d w</c>, put together from the longest to the shortest; more than zero, at most ten
+    /// Parses whole numbers with units <c>ms s m h d w</c>, combined from the longest to the shortest; more than zero, at most ten
     /// years.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out TimeSpan duration)

@@ -3,20 +3,20 @@ using System.Globalization;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Lays environment variables over the file: <c>GATEWAY__STORAGE__PATH</c> sets <c>storage.path</c>, a number is a place in a list, and
-/// <c>…__FILE</c> names a file that holds the value. A segment matches a key whatever its case, with <c>_</c> for every character that a
-/// variable's name cannot have: <c>GATEWAY__UPSTREAMS__DOCKER_IO__LIBRARY</c>.
+/// Applies environment variables over the file: <c>GATEWAY__STORAGE__PATH</c> sets <c>storage.path</c>, a number is a place in a list, and
+/// <c>…__FILE</c> names a file with the value. A segment matches a key regardless of case, with <c>_</c> for every character that the
+/// name of a variable cannot contain: <c>GATEWAY__UPSTREAMS__DOCKER_IO__LIBRARY</c>.
 /// </summary>
 internal sealed class EnvironmentOverrides(Reading reading)
 {
-    /// <summary>Two underscores, so that what Kubernetes sets for a service named gateway (<c>GATEWAY_PORT</c>) is not meant.</summary>
+    /// <summary>Two underscores, so that variables of Kubernetes for a service named gateway (<c>GATEWAY_PORT</c>) do not match.</summary>
     private const string Prefix = "GATEWAY__";
 
     private const string FileSuffix = "__FILE";
 
     public ConfigurationNode Apply(ConfigurationNode root, IEnumerable<KeyValuePair<string, string>> environment)
     {
-        // The shorter first: a section before its keys, and place 9 of a list before place 10.
+        // Shorter names first: a section before its keys, and place 9 of a list before place 10.
         var ours = environment.Where(variable => variable.Key.StartsWith(Prefix, StringComparison.Ordinal))
             .OrderBy(variable => variable.Key.Length).ThenBy(variable => variable.Key, StringComparer.Ordinal);
         foreach (var (name, value) in ours)
@@ -32,7 +32,7 @@ internal sealed class EnvironmentOverrides(Reading reading)
     private ConfigurationNode Set(ConfigurationNode? node, SettingType? type, ReadOnlySpan<string> segments, Variable variable)
     {
         if (segments.IsEmpty || type is null) return Leaf(type, variable);
-        // A list that may be one section: its keys mean that one.
+        // In a list that can be written as one section, keys belong to that section.
         if (node is not SequenceNode && type.Item is { } one && Names(one, segments[0])) return Set(node, one, segments, variable);
         if (type.Item is not null) return SetItem(node, type, segments, variable);
         if (type.Settings.Count == 0 && type.Value is null)
@@ -56,7 +56,7 @@ internal sealed class EnvironmentOverrides(Reading reading)
         return list with { Items = index < list.Items.Length ? list.Items.SetItem(index, item) : list.Items.Add(item) };
     }
 
-    /// <summary>One value is taken as it is; a list or section is written as YAML.</summary>
+    /// <summary>A single value is used as written; a list or section is written as YAML.</summary>
     private ConfigurationNode Leaf(SettingType? type, Variable variable)
     {
         var isYaml = variable.Value.StartsWith('[') || variable.Value.StartsWith('{');
@@ -71,7 +71,7 @@ internal sealed class EnvironmentOverrides(Reading reading)
         return node ?? new MappingNode(variable.Location, []);
     }
 
-    /// <summary>The key that a segment means; itself in lower case where none is like it.</summary>
+    /// <summary>The key that a segment matches; the segment in lower case if there is none.</summary>
     private static string Resolve(SettingType type, MappingNode mapping, string segment) =>
         mapping.Entries.Select(entry => entry.Key)
             .Concat(type.Settings.Select(setting => setting.Name))

@@ -5,75 +5,75 @@ using Gateway.Upstream;
 
 namespace Gateway.Configuration;
 
-/// <summary>gateway.yaml, checked; immutable. Every default stands in its property.</summary>
+/// <summary>The checked, immutable options of gateway.yaml. Each property has its default.</summary>
 internal sealed record GatewayOptions
 {
     public ImmutableArray<ListenOptions> Listen { get; init; } = [new() { Url = new("http://127.0.0.1:5000") }];
 
-    /// <summary>Certificate for every <c>https://</c> listener that names none of its own.</summary>
+    /// <summary>Certificate of every <c>https://</c> listener without its own.</summary>
     public TlsOptions? Tls { get; init; }
 
     public OperatorOptions Operator { get; init; } = new();
 
-    /// <summary>Networks of the proxies whose word on a request's client, scheme and host is taken.</summary>
+    /// <summary>Networks of the proxies that are trusted to state a request's client, scheme and host.</summary>
     public ImmutableArray<IPNetwork> TrustedProxies { get; init; } = [];
 
-    /// <summary>Scheme, host and port by which clients reach this gateway; null where each request says it.</summary>
+    /// <summary>Scheme, host and port by which clients reach this gateway; null to use each request's.</summary>
     public Uri? PublicUrl { get; init; }
 
     public StorageOptions Storage { get; init; } = new();
 
     public CacheOptions Cache { get; init; } = new();
 
-    /// <summary>By key, which is the default prefix and the default <c>?ns=</c>.</summary>
+    /// <summary>Upstreams by key, which is the default prefix and the default <c>?ns=</c>.</summary>
     public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams { get; init; } =
         ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
 
     /// <summary>
-    /// Complete: what the file left out has been filled in (each upstream without a route under its key, and without any routes "" in
+    /// Routes including defaults (each upstream without a route under its key, and without any routes "" in
     /// built-in storage). Longest prefix first.
     /// </summary>
     public ImmutableArray<RouteOptions> Routes { get; init; } = [new() { Prefix = "" }];
 
     /// <summary>
-    /// The route by which pushes go on to an upstream; null where it takes none. Where several lead to it they say the same.
+    /// The route by which pushes are forwarded to an upstream; null for none. Several routes to it have equal values.
     /// </summary>
     public RouteOptions? FrontOf(string upstream) => Routes.FirstOrDefault(route => route.Upstream == upstream && route.Forwards);
 
-    /// <summary>Null when the file has no such section: open, and only on loopback.</summary>
+    /// <summary>Null if the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
 
     /// <summary>Null for no audit log.</summary>
     public AuditOptions? Audit { get; init; }
 
-    /// <summary>Whether the credentials that clients send are for an upstream, and none of them for us.</summary>
+    /// <summary>Whether the credentials that clients send are for an upstream, not for the gateway.</summary>
     public bool PassesCredentialsOn => Upstreams.Values.Any(upstream => upstream.Auth == UpstreamAuth.Passthrough);
 
-    /// <summary>Whether some listener asks clients for certificates.</summary>
+    /// <summary>Whether a listener requests client certificates.</summary>
     public bool AsksForCertificates =>
         Listen.Any(each => each.Url.Scheme == Uri.UriSchemeHttps && (each.Tls ?? Tls)?.ClientAuthorities is not null);
 
     public ClientLimits Limits { get; init; } = new();
 
-    /// <summary>Null when the file has no such section: everything is admitted.</summary>
+    /// <summary>Null if the file has no such section: everything is admitted.</summary>
     public PolicyOptions? Policy { get; init; }
 }
 
 internal sealed record RouteOptions
 {
-    /// <summary>Whole path components, without slashes at the ends; empty for the rest. Taken off for the upstream.</summary>
+    /// <summary>Whole path components, without slashes at the ends; empty for the rest. Removed for the upstream.</summary>
     public required string Prefix { get; init; }
 
     /// <summary>Key of the upstream; null for built-in storage.</summary>
     public string? Upstream { get; init; }
 
-    /// <summary>Whether pushes go on to the upstream; else they are refused.</summary>
+    /// <summary>Whether pushes are forwarded to the upstream; otherwise they are refused.</summary>
     public bool Forwards { get; init; }
 
     /// <summary>Whether a push is answered before the upstream has it.</summary>
     public bool ForwardsLater { get; init; }
 
-    /// <summary>Host names (the Host header, without port) that stand for the prefix: at such a host clients leave it out.</summary>
+    /// <summary>Host names (the Host header, without port) that stand for the prefix; clients of such a host omit the prefix.</summary>
     public ImmutableArray<string> Hosts { get; init; } = [];
 
     /// <summary>Which requests outside the gateway's own paths go to the upstream's web application; null for none.</summary>
@@ -96,7 +96,7 @@ internal sealed record WebOptions
     public bool KeepsHost { get; init; }
 }
 
-/// <summary>Where it is written down who did what.</summary>
+/// <summary>The <c>audit</c> section.</summary>
 internal sealed record AuditOptions
 {
     /// <summary>Absolute path.</summary>
@@ -105,9 +105,9 @@ internal sealed record AuditOptions
     /// <summary>Bytes of one file.</summary>
     public long MaxSize { get; init; } = 100L << 20;
 
-    /// <summary>Files kept beside the one that is written.</summary>
+    /// <summary>Number of renamed files to keep.</summary>
     public int Keep { get; init; } = 10;
 
-    /// <summary>Whether nothing changes while it cannot be written.</summary>
+    /// <summary>Whether changing requests are refused while the file cannot be written.</summary>
     public bool Refuse { get; init; } = true;
 }

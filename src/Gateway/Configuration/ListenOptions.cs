@@ -9,41 +9,41 @@ internal sealed record ListenOptions
     public TlsOptions? Tls { get; init; }
 
     /// <summary>
-    /// <c>access: pull-only</c>: every write is refused here, and <c>GET /v2/</c> is never challenged (dockerd's anonymous mirror).
+    /// <c>access: pull-only</c>: every write is refused, and <c>GET /v2/</c> is never challenged (dockerd's anonymous mirror).
     /// </summary>
     public bool PullOnly { get; init; }
 
-    /// <summary>Host names served here; empty serves any.</summary>
+    /// <summary>Host names that this listener answers; empty for every name.</summary>
     public ImmutableArray<string> Hosts { get; init; } = [];
 
-    /// <summary>Cleartext HTTP/2 by prior knowledge (RFC 9113, 3.3), and no HTTP/1.1, which a cleartext port cannot tell apart.</summary>
+    /// <summary>Only cleartext HTTP/2 by prior knowledge (RFC 9113, 3.3), and no HTTP/1.1 on this port.</summary>
     public bool Http2 { get; init; }
 }
 
-/// <summary>Health, metrics and admin API.</summary>
+/// <summary>The operator port: health, metrics and admin API.</summary>
 internal sealed record OperatorOptions
 {
     public Uri Url { get; init; } = new("http://127.0.0.1:5001");
 
     public TlsOptions? Tls { get; init; }
 
-    /// <summary>Absolute path of the file that holds the token; null asks nobody for one, which only loopback may.</summary>
+    /// <summary>Absolute path of the file with the token; null requires none, which is allowed on loopback only.</summary>
     public string? TokenFile { get; init; }
 }
 
-/// <summary>PEM files, absolute paths.</summary>
+/// <summary>PEM files of a certificate and its key; absolute paths.</summary>
 internal sealed record TlsOptions(string Certificate, string Key)
 {
-    /// <summary>PEM file of the authorities whose certificates name clients; null asks no client for one.</summary>
+    /// <summary>PEM file of the authorities for client certificates; null to request none.</summary>
     public string? ClientAuthorities { get; init; }
 
-    /// <summary>Whether a client without a certificate of theirs is refused while connecting.</summary>
+    /// <summary>Whether the handshake fails for a client without such a certificate.</summary>
     public bool RequireClientCertificate { get; init; }
 
     public CertificateName ClientName { get; init; }
 }
 
-/// <summary>Which field of a client's certificate names the actor.</summary>
+/// <summary>The field of a client's certificate that names the actor.</summary>
 internal enum CertificateName
 {
     /// <summary>The subject's common name.</summary>

@@ -1,27 +1,27 @@
 namespace Gateway.Configuration;
 
-/// <summary>What the author of an unknown key probably meant: a similar key, or the same key in its own place.</summary>
+/// <summary>Finds the probable meaning of an unknown key: a similar key, or the same key in another section.</summary>
 internal static class MisplacedKey
 {
-    /// <summary>More places than this say nothing: <c>id</c> and <c>url</c> are everywhere.</summary>
+    /// <summary>Keys with more places than this get no hint: <c>id</c> and <c>url</c> are everywhere.</summary>
     private const int MostPlaces = 3;
 
-    /// <summary>Every known key with the sections that have it, such as <c>maxSize</c> in <c>cache</c>.</summary>
+    /// <summary>Every known key with its sections, such as <c>maxSize</c> in <c>cache</c>.</summary>
     private static readonly Lazy<ILookup<string, string>> Places = new(() =>
         Walk(GatewaySchema.Root, "", depth: 8).ToLookup(place => place.Key, place => place.Section, StringComparer.Ordinal));
 
-    /// <summary>A hint to put after a mistake, beginning with punctuation; empty when there is none.</summary>
-    /// <param name="isTop">Whether it stands at the top level of the file.</param>
-    /// <param name="siblings">The keys that may stand where it stands.</param>
+    /// <summary>A hint to append to a mistake, beginning with punctuation; empty for none.</summary>
+    /// <param name="isTop">Whether the key is at the top level of the file.</param>
+    /// <param name="siblings">The valid keys of this place.</param>
     public static string Hint(string key, bool isTop, IEnumerable<string> siblings)
     {
         if (NearestName.Hint(key, siblings) is { Length: > 0 } similar) return similar;
         var places = Places.Value[key].Distinct(StringComparer.Ordinal).ToArray();
         if (places.Length is > 0 and <= MostPlaces)
             return $"; it belongs under {string.Join(" or ", places)}: indent it below that key, or move it there";
-        // Quay's settings are in capitals, which no key of ours is but for those taken over from Quay.
+        // Quay's settings are in capitals. The only such keys of the gateway are Quay's own.
         return isTop && key.Length > 3 && key.Contains('_') && !key.Any(char.IsAsciiLetterLower)
-            ? "; it looks like a setting of Quay: gateway policy import --quay FILE prints the policy section for Quay's config.yaml"
+            ? "; it may be a setting of Quay; run: gateway policy import --quay FILE prints the policy section for Quay's config.yaml"
             : "";
     }
 

@@ -1,10 +1,10 @@
 namespace Gateway.Configuration;
 
-/// <summary>Finds what somebody probably meant to write.</summary>
+/// <summary>Finds the probable meaning of a misspelled name.</summary>
 internal static class NearestName
 {
     /// <summary>
-    /// The candidate with the fewest edits (insert, remove, replace, swap of neighbours, case not counted); null when none is within a
+    /// The candidate with the fewest edits (insert, remove, replace, swap of neighbors, ignoring case); null if none is within a
     /// third of the name's length.
     /// </summary>
     public static string? Of(string written, IEnumerable<string> candidates)
@@ -19,7 +19,7 @@ internal static class NearestName
             .FirstOrDefault();
     }
 
-    /// <summary>" did you mean …?" to put after a mistake, or nothing.</summary>
+    /// <summary>"; did you mean …?" to append to a mistake, or nothing.</summary>
     public static string Hint(string written, IEnumerable<string> candidates) =>
         Of(written, candidates) is { } name ? $"; did you mean {name}?" : "";
 

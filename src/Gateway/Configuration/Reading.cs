@@ -5,9 +5,9 @@ namespace Gateway.Configuration;
 internal sealed record NamedFile(string Text, DateTimeOffset Written);
 
 /// <summary>
-/// One run over a configuration: gathers every mistake, and remembers where each key was written so that later checks can point at it.
+/// One pass over a configuration. It collects every mistake, and records where each key was written for later checks.
 /// </summary>
-/// <param name="baseDirectory">What relative paths start from; absolute.</param>
+/// <param name="baseDirectory">The absolute base of relative paths.</param>
 internal sealed class Reading(SourceLocation root, string baseDirectory)
 {
     private readonly Dictionary<string, SourceLocation> _written = new(StringComparer.Ordinal) { [""] = root };
@@ -15,12 +15,12 @@ internal sealed class Reading(SourceLocation root, string baseDirectory)
     public List<ConfigurationMistake> Mistakes { get; } = [];
 
     /// <summary>
-    /// Where files come from by their absolute paths; null for the disk. Where it is set, none is looked at otherwise: whoever wrote the
-    /// configuration need not be one who may read what this process may.
+    /// Source of files by their absolute paths; null for the disk. If it is set, no file is read from the disk, because the author of the
+    /// configuration may not have the right to read the files that this process can read.
     /// </summary>
     public Func<string, NamedFile>? Files { get; init; }
 
-    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
     public NamedFile ReadFile(string path) =>
         Files is null ? new(BoundedFile.ReadText(path), File.GetLastWriteTimeUtc(path)) : Files(path);
 
@@ -30,18 +30,18 @@ internal sealed class Reading(SourceLocation root, string baseDirectory)
 
     public void Remember(string path, SourceLocation location) => _written[path] = location;
 
-    /// <summary>Whether this key stands in the configuration (and does not merely have its default).</summary>
+    /// <summary>Whether this key is written in the configuration (and does not merely have its default).</summary>
     public bool IsWritten(string path) => _written.ContainsKey(path);
 
-    /// <summary>Whether what is below this key was read without a mistake, so that it can be compared with other sections.</summary>
+    /// <summary>Whether everything below this key was read without a mistake, so that it can be compared with other sections.</summary>
     public bool IsSound(string key) => !Mistakes.Exists(mistake => mistake.Path.StartsWith(key, StringComparison.Ordinal));
 
     public void Add(SourceLocation location, string path, string message) => Mistakes.Add(new(location, path, message));
 
-    /// <summary>Adds a mistake where this key was written, or where the section around it was.</summary>
+    /// <summary>Adds a mistake at the place of this key, or at that of its section.</summary>
     public void Add(string path, string message) => Add(Locate(path), path, message);
 
-    /// <summary>Where this key was written, or where the section around it was.</summary>
+    /// <summary>The place of this key, or that of its section.</summary>
     public SourceLocation Locate(string path)
     {
         var written = path;

@@ -1,9 +1,9 @@
 namespace Gateway.Configuration;
 
-/// <summary>Keys that a running gateway cannot take up: sockets are bound and the volume is open.</summary>
+/// <summary>Keys whose change needs a restart, because sockets are bound and the volume is open.</summary>
 internal static class RestartKeys
 {
-    /// <summary>Those in which the two differ.</summary>
+    /// <summary>The keys of this kind whose values differ.</summary>
     public static IReadOnlyList<string> Changed(GatewayOptions running, GatewayOptions next)
     {
         var changed = new List<string>();
@@ -15,7 +15,7 @@ internal static class RestartKeys
         return changed;
     }
 
-    /// <summary>An array is equal to another only if it is the same one; its text is equal if its items are.</summary>
+    /// <summary>Arrays are equal only if they are the same instance; their text is equal if their items are.</summary>
     private static (Uri, TlsOptions?, bool, bool, string) Comparable(ListenOptions listener) =>
         (listener.Url, listener.Tls, listener.PullOnly, listener.Http2, string.Join(' ', listener.Hosts));
 }

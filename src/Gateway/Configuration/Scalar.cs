@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Configuration;
 
-/// <summary>What came of one written value: the value, or why it is none.</summary>
-/// <param name="Problem">Null when the value holds.</param>
+/// <summary>The result of parsing one written value: the value, or the problem.</summary>
+/// <param name="Problem">Null if the value is valid.</param>
 internal readonly record struct Parsed<T>(T Value, string? Problem)
 {
     public static implicit operator Parsed<T>(T value) => new(value, null);
@@ -14,15 +14,15 @@ internal readonly record struct Parsed<T>(T Value, string? Problem)
 
 /// <summary>One value.</summary>
 /// <param name="expected">In words.</param>
-/// <param name="parse">Reads the text; a problem that is empty means "not as expected" and no more.</param>
-/// <param name="schema">JSON Schema; left out for any string.</param>
+/// <param name="parse">Parses the text; an empty problem means only "not as expected".</param>
+/// <param name="schema">JSON Schema; null for any string.</param>
 internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>> parse, JsonObject? schema = null) : SettingType<T>
 {
     public override string Expected => expected;
 
     public override bool TakesScalar => true;
 
-    /// <summary>Whether what was written must not be repeated anywhere.</summary>
+    /// <summary>Whether the written value must not appear in any output.</summary>
     public bool IsSecret { get; init; }
 
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value)
@@ -44,8 +44,8 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
     public override JsonObject ToJsonSchema() => (JsonObject?)schema?.DeepClone() ?? new() { ["type"] = "string" };
 
     /// <summary>
-    /// Shows what was written, unless it may hold a secret: a URL with a password or a query in it is one, and a private key pasted where
-    /// the public one belongs.
+    /// Shows the written value, unless it may contain a secret, such as a URL with a password or a query, or a private key in place of a
+    /// public one.
     /// </summary>
     private string Came(string text)
     {

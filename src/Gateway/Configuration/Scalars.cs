@@ -4,10 +4,10 @@ using Gateway.Oci;
 
 namespace Gateway.Configuration;
 
-/// <summary>The kinds of single values that gateway.yaml knows, but for addresses (<see cref="Addresses"/>).</summary>
+/// <summary>The setting types of single values, except addresses (<see cref="Addresses"/>).</summary>
 internal static class Scalars
 {
-    /// <summary>Longest single value; a PEM certificate chain fits.</summary>
+    /// <summary>Maximum length of a single value; a PEM certificate chain fits.</summary>
     private const int MaxText = 64 * 1024;
 
     /// <summary>YAML 1.2 core schema, 10.3.2.</summary>
@@ -24,7 +24,7 @@ internal static class Scalars
     public static readonly Scalar<string> ReadableFile = new("the path of a file that can be read", (text, reading) =>
         Readable(text, reading));
 
-    /// <summary>Absolute path of a folder; it need not exist.</summary>
+    /// <summary>Absolute path of a folder; it does not need to exist.</summary>
     public static readonly Scalar<string> Folder = new("a path", (text, reading) =>
         text.Length == 0 ? Parsed<string>.Not() : reading.Absolute(text));
 
@@ -42,7 +42,7 @@ internal static class Scalars
     public static readonly Scalar<string> Glob = new("a pattern: * for anything within one path segment, ** for any segments", (text, _) =>
         GlobText(text));
 
-    /// <summary>An upstream's key, which is a path component and a namespace at once.</summary>
+    /// <summary>An upstream's key, which is both a path component and a namespace.</summary>
     public static readonly Scalar<string> UpstreamKey = new(
         "a name in lower case such as ghcr.io, without slash or port",
         (text, _) => !text.Contains('/') && RepositoryName.TryParse(text, out var name) ? name.Value : Parsed<string>.Not());
@@ -79,7 +79,7 @@ internal static class Scalars
         },
         new() { ["enum"] = new JsonArray([.. words.Select(word => (JsonNode)word.Word)]) });
 
-    /// <summary>A duration, or one of these words for one.</summary>
+    /// <summary>A duration, or one of these words.</summary>
     public static Scalar<TimeSpan> Duration(params (string Word, TimeSpan Value)[] words) => new(
         $"a duration such as 30s, 5m or 1h30m{string.Concat(words.Select(word => $", or {word.Word}"))}",
         (text, _) =>

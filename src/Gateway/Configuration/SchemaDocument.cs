@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Configuration;
 
-/// <summary>gateway.yaml as JSON Schema 2020-12, for editors.</summary>
+/// <summary>The JSON Schema 2020-12 of gateway.yaml, for editors.</summary>
 internal static class SchemaDocument
 {
     private static readonly JsonSerializerOptions Indented = new()

@@ -4,9 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.Configuration;
 
-/// <summary>A mapping with known keys, read into a record; written as a collection initializer, one line per key.</summary>
+/// <summary>A mapping with known keys, which is read into a record. Declared as a collection initializer with one entry per key.</summary>
 /// <param name="seed">The record with its defaults.</param>
-/// <param name="check">Looks at keys together once all are read.</param>
+/// <param name="check">Checks the keys together after all are read.</param>
 internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check = null) : SettingType<T>, IEnumerable
 {
     private readonly List<Key> _keys = [];
@@ -16,7 +16,7 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
 
     public override IReadOnlyList<Setting> Settings => _keys;
 
-    /// <summary>Keys that will mean something one day and are refused until they do.</summary>
+    /// <summary>Keys of later versions, which are refused.</summary>
     public override IEnumerable<string> KnownKeys => _notYet.Keys;
 
     public void Add<TValue>(string name, SettingType<TValue> type, string standard, string summary, Func<T, TValue, T> apply) =>
@@ -25,14 +25,14 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
     public void Add<TValue>(string name, SettingType<TValue> type, Required _, string summary, Func<T, TValue, T> apply) =>
         _keys.Add(new Key<TValue>(name, type, null, summary, apply) { IsRequired = true });
 
-    /// <summary>A key that is refused by name, with a reason, instead of as unknown.</summary>
+    /// <summary>A key that is refused by name, with a reason.</summary>
     public void Add(string name, NotInThisVersion refusal) => _notYet.Add(name, refusal.Instead);
 
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value) =>
         TryRead(node, path, reading, seed(), out value);
 
-    /// <summary>Reads over these defaults instead of the section's own.</summary>
-    /// <param name="value">Also after a mistake, as far as it could be read.</param>
+    /// <summary>Reads the section with these defaults in place of its own.</summary>
+    /// <param name="value">Also set after a mistake, as far as it could be read.</param>
     public bool TryRead(ConfigurationNode node, string path, Reading reading, T defaults, out T value)
     {
         value = defaults;
@@ -55,7 +55,7 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
         reading.Remember(path, entry.KeyLocation);
         if (_keys.Find(key => key.Name == entry.Key) is { } known) return known.Read(value, entry.Value, path, reading);
         reading.Add(entry.KeyLocation, path, _notYet.TryGetValue(entry.Key, out var instead)
-            ? $"not in this version{instead}"
+            ? $"not supported in this version{instead}"
             : $"unknown key{MisplacedKey.Hint(entry.Key, path == entry.Key, _keys.Select(key => key.Name))}");
         return value;
     }
@@ -95,9 +95,9 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
     }
 }
 
-/// <summary>Marks a key that has no default.</summary>
+/// <summary>Marks a key without a default.</summary>
 internal sealed record Required;
 
 /// <summary>Marks a key that this version refuses.</summary>
-/// <param name="Instead">What to do meanwhile, beginning with punctuation; empty for nothing.</param>
+/// <param name="Instead">What to do in this version, beginning with punctuation; empty for nothing.</param>
 internal sealed record NotInThisVersion(string Instead = "");

@@ -3,8 +3,7 @@ using System.Globalization;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Sizes as people write them: <c>20GiB</c> (powers of 1024), <c>512MB</c> (powers of 1000), plain bytes; <c>20Gi</c> as Kubernetes writes
-/// it.
+/// Parses sizes: <c>20GiB</c> (powers of 1024), <c>512MB</c> (powers of 1000), plain bytes, <c>20Gi</c> as in Kubernetes.
 /// </summary>
 internal static class Sizes
 {
@@ -16,7 +15,7 @@ internal static class Sizes
         ("Ki", 1L << 10), ("Mi", 1L << 20), ("Gi", 1L << 30), ("Ti", 1L << 40), ("Pi", 1L << 50),
     ];
 
-    /// <summary>Reads a number, with a fraction or without, and a unit; at most what a file's length can be.</summary>
+    /// <summary>Parses a number, with or without a fraction, and a unit; at most the maximum length of a file.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out long bytes)
     {
         bytes = 0;

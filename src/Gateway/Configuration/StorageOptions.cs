@@ -10,22 +10,22 @@ internal sealed record StorageOptions
 
 internal sealed record CacheOptions
 {
-    /// <summary>Most bytes of cached content; what clients pushed does not count.</summary>
+    /// <summary>Maximum bytes of cached content; pushed content does not count.</summary>
     public long MaxSize { get; init; } = 20L << 30;
 
-    /// <summary>Bytes of the volume kept free; below it content passes through without being kept.</summary>
+    /// <summary>Bytes of the volume to keep free; below that, content passes through without being cached.</summary>
     public long KeepFree { get; init; } = 1L << 30;
 
     public PrefetchOptions Prefetch { get; init; } = PrefetchOptions.Off;
 }
 
-/// <summary>What is fetched ahead of need when a manifest has come.</summary>
+/// <summary>What is prefetched after a manifest.</summary>
 internal enum PrefetchMode
 {
     /// <summary>Nothing.</summary>
     Off,
 
-    /// <summary>Config and layers; of an index, for the platforms that clients have lately asked for.</summary>
+    /// <summary>Config and layers; of an index, for the platforms that clients have requested recently.</summary>
     Auto,
 
     /// <summary>Config and layers; of an index, for these platforms.</summary>
@@ -39,7 +39,7 @@ internal sealed record PrefetchOptions(PrefetchMode Mode, ImmutableArray<string>
 
     public static readonly PrefetchOptions Auto = new(PrefetchMode.Auto, []);
 
-    /// <summary>Whether a platform is one of those written; one written without a variant means every variant.</summary>
+    /// <summary>Whether the list contains a platform; an entry without a variant matches every variant.</summary>
     public static bool Matches(IEnumerable<string> written, string platform) =>
         written.Any(each => platform == each || platform.StartsWith(each + "/", StringComparison.Ordinal));
 }

@@ -1,12 +1,12 @@
 namespace Gateway.Configuration;
 
-/// <summary>The file with the operator's token: read when it is shown or asked for, so that a rotated one holds at once.</summary>
+/// <summary>The file with the operator's token. It is read at each use, so that a rotated token applies at once.</summary>
 internal static class TokenFile
 {
-    /// <summary>Fewest characters: 16 random letters and digits are 95 bits, which nobody guesses over a network.</summary>
+    /// <summary>Minimum length: 16 random letters and digits have 95 bits, too many to guess over a network.</summary>
     private const int LeastLength = 16;
 
-    /// <summary>Absolute path of a file that holds a token now.</summary>
+    /// <summary>Absolute path of a file that contains a token now.</summary>
     public static readonly Scalar<string> Setting = new("the path of a file with a token", (text, reading) =>
     {
         if (text.Length == 0) return Parsed<string>.Not();
@@ -23,8 +23,8 @@ internal static class TokenFile
         }
     });
 
-    /// <summary>The token, without the line's end.</summary>
-    /// <exception cref="IOException">It cannot be read, or holds no token; the message does not show what it holds.</exception>
+    /// <summary>The token, without the line ending.</summary>
+    /// <exception cref="IOException">The file cannot be read, or contains no token; the message does not show its content.</exception>
     public static string Read(string path)
     {
         try
@@ -37,6 +37,6 @@ internal static class TokenFile
             throw new IOException(problem.Message, problem);
         }
         throw new IOException(
-            $"expected a token in '{path}', {LeastLength} or more printable characters in one line, such as openssl rand -hex 32 writes");
+            $"expected a token of at least {LeastLength} printable characters in one line in '{path}'; run: openssl rand -hex 32");
     }
 }

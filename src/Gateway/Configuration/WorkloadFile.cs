@@ -4,8 +4,8 @@ using YamlDotNet.Core.Events;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// The images that Kubernetes manifests and compose files name: the value of every <c>image</c> key, at any depth of any document, so that
-/// those of custom resources are found too. Aliases name what stands elsewhere in the file, and are passed over.
+/// Reads the images in Kubernetes manifests and compose files: the value of every <c>image</c> key, at any depth of any document, including
+/// custom resources. Aliases are skipped, because they refer to another place in the file.
 /// </summary>
 internal sealed class WorkloadFile
 {
@@ -17,8 +17,8 @@ internal sealed class WorkloadFile
 
     private WorkloadFile(string text) => _parser = new(new StringReader(text));
 
-    /// <summary>Reads a file's images, each once, in their order.</summary>
-    /// <exception cref="IOException">It cannot be read, is larger than 4 MiB, or is no YAML.</exception>
+    /// <summary>Reads a file's images, each once, in the order of the file.</summary>
+    /// <exception cref="IOException">The file cannot be read, is larger than 4 MiB, or is not YAML.</exception>
     public static IReadOnlyList<string> ImagesIn(string path)
     {
         var file = new WorkloadFile(BoundedFile.ReadText(path));
@@ -30,7 +30,7 @@ internal sealed class WorkloadFile
         {
             var line = (e as YamlException)?.Start.Line ?? file._parser.Current?.Start.Line ?? 0;
             var why = e.Message.ReplaceLineEndings(" ");
-            throw new IOException($"{path}:{line}: this is not YAML (a chart's templates must be rendered first): {why}", e);
+            throw new IOException($"{path}:{line}: expected YAML, got something else (render a chart's templates first): {why}", e);
         }
         return [.. file._images.Distinct(StringComparer.Ordinal)];
     }
@@ -69,7 +69,7 @@ internal sealed class WorkloadFile
         }
     }
 
-    // A volume of Ceph has an image that is none of ours; one from an image (KEP-4639) says it by reference.
+    // The image of a Ceph volume is not a container image; a volume from an image (KEP-4639) uses the key reference.
     private void Take(string key, string parent, string value)
     {
         var isImage = (key == "image" && parent != "rbd") || (key == "reference" && parent == "image");

@@ -5,12 +5,12 @@ using YamlDotNet.Core.Events;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Reads one YAML document into nodes that know their line and column. Aliases, anchors and tags are refused: what stands in the file is
-/// what holds, and no few lines can unfold into gigabytes.
+/// Reads one YAML document into nodes with line and column. Aliases, anchors and tags are refused, so that the file means exactly what it
+/// says, and a few lines cannot expand to gigabytes.
 /// </summary>
 internal sealed class YamlReader
 {
-    /// <summary>Deepest nesting read; the deepest key of gateway.yaml is at 7.</summary>
+    /// <summary>Maximum nesting; the deepest key of gateway.yaml is at 7.</summary>
     private const int MaxDepth = 32;
 
     private readonly Parser _parser;
@@ -27,12 +27,12 @@ internal sealed class YamlReader
     }
 
     /// <summary>
-    /// Reads a document; an empty one is an empty section. Null when its syntax is broken; what is wrong is added to the list.
+    /// Reads a document; an empty one is an empty section. Null if its syntax is invalid; mistakes are added to the list.
     /// </summary>
     public static ConfigurationNode? Read(string text, string source, List<ConfigurationMistake> mistakes) =>
         Guard(new(text, source, mistakes), static reader => reader.ReadDocument());
 
-    /// <summary>Reads every document of a stream, as Kubernetes' tools write them; null as for <see cref="Read"/>.</summary>
+    /// <summary>Reads every document of a stream, as Kubernetes tools write them; null as for <see cref="Read"/>.</summary>
     public static List<ConfigurationNode>? ReadAll(string text, string source, List<ConfigurationMistake> mistakes) =>
         Guard(new(text, source, mistakes), static reader => reader.ReadDocuments());
 
@@ -49,14 +49,14 @@ internal sealed class YamlReader
             mistakes.Add(YamlSyntax.Explain(reader._lines, source, (int)broken.Start.Line, (int)broken.Start.Column, broken.Message));
             return null;
         }
-        // What YamlDotNet's scanner throws, without a place, when the line after an open bracket looks like a key.
+        // YamlDotNet's scanner throws this, without a place, if the line after an open bracket looks like a key.
         catch (InvalidOperationException)
         {
             var before = reader._parser.Current?.End ?? default;
             mistakes.Add(YamlSyntax.Explain(reader._lines, source, (int)before.Line, (int)before.Column, YamlSyntax.OpenBracket));
             return null;
         }
-        // What its parser throws for a tag that is no URI.
+        // Its parser throws this for a tag that is not a URI.
         catch (ArgumentException)
         {
             var before = reader._parser.Current?.End ?? default;

@@ -3,15 +3,15 @@ using System.Globalization;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Explains broken YAML in the terms of its author: which line, what is wrong there, and how to write it. The parser's own words name the
-/// step that it was at, which says little about the line.
+/// Explains invalid YAML to its author: which line, what is wrong, and how to write it. The parser's message only names its own step, which
+/// says little about the line.
 /// </summary>
 internal static class YamlSyntax
 {
-    /// <summary>What stands for the parser's message where it has none: a bracket is open.</summary>
+    /// <summary>Used when the parser has no message: a bracket is open.</summary>
     public const string OpenBracket = "did not find expected ',' or ']'";
 
-    /// <summary>One mistake for the place that the author must change, which is not always where the parser stopped.</summary>
+    /// <summary>One mistake at the place to change, which is not always where the parser stopped.</summary>
     /// <param name="lines">The whole text.</param>
     /// <param name="line">Where the parser stopped, from 1.</param>
     /// <param name="column">The same, from 1.</param>
@@ -70,7 +70,7 @@ internal static class YamlSyntax
             : null;
     }
 
-    /// <summary>The innermost bracket that is open before a place; quotes and comments are passed over.</summary>
+    /// <summary>The innermost bracket that is open before a place, ignoring quotes and comments.</summary>
     private static (int Line, int Column, char Bracket)? LastOpen(string[] lines, int line, int column)
     {
         var open = new Stack<(int, int, char)>();
@@ -90,7 +90,7 @@ internal static class YamlSyntax
         return open.Count == 0 ? null : open.Peek();
     }
 
-    /// <summary>The indentations that lines above have and a line below them may return to, the nearest line's first.</summary>
+    /// <summary>The indentations of the lines above that a line below them can return to, starting with the nearest line.</summary>
     private static List<int> IndentsBefore(string[] lines, int line)
     {
         var found = new List<int>();
@@ -103,7 +103,7 @@ internal static class YamlSyntax
         return found;
     }
 
-    /// <summary>Whether the nearest line above has a key with its value, below which nothing can stand.</summary>
+    /// <summary>Whether the nearest line above has a key with a value, so that nothing can be nested below it.</summary>
     private static bool HasValue(string[] lines, int line)
     {
         var above = lines.Take(line - 1).LastOrDefault(static text => !IsBlank(text)) ?? "";

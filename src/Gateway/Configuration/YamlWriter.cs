@@ -7,7 +7,7 @@ namespace Gateway.Configuration;
 /// <summary>Writes nodes as YAML that <see cref="YamlReader"/> reads back as the same keys and values.</summary>
 internal static class YamlWriter
 {
-    /// <summary>Longest list of values that is written in one line; chosen to fit a screen with its key.</summary>
+    /// <summary>Maximum length of a list that is written in one line; it fits a screen together with its key.</summary>
     private const int MaxLine = 90;
 
     private static readonly SearchValues<char> Plain =
@@ -88,7 +88,7 @@ internal static class YamlWriter
         && text[^1] is not (':' or ' ')
         && text is not ("null" or "Null" or "NULL");
 
-    // Lines of a PEM and the like. A first line that begins with a space would change the indentation.
+    // For the lines of a PEM, for instance. A first line that begins with a space would change the indentation.
     private static bool IsBlock(string text) =>
         text.Length > 1 && text[0] is not (' ' or '\n') && text.IndexOf('\n', StringComparison.Ordinal) is > 0
         && !text.EndsWith("\n\n", StringComparison.Ordinal) && text.All(static c => c is '\n' or (>= ' ' and <= '~'));

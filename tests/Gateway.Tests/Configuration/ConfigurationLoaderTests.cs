@@ -60,7 +60,7 @@ public sealed class ConfigurationLoaderTests
                 "gateway.yaml:7:7: upstreams.docker.io.tags.revalidateAfer: unknown key; did you mean revalidateAfter?",
                 "gateway.yaml:8:15: upstreams.docker.io.tags.onGone: expected a duration such as 30s, 5m or 1h30m, or deny, or serve, got 'perhaps'",
                 "gateway.yaml:9:3: upstreams.corp: expected url: https://… of this registry",
-                "gateway.yaml:11:26: routes[0].upstream: no upstream is named 'docker.i'",
+                "gateway.yaml:11:26: routes[0].upstream: 'docker.i' is not a key of upstreams",
             ],
             mistakes);
     }
@@ -196,7 +196,7 @@ public sealed class ConfigurationLoaderTests
         "policy.parser.schema1: expected reject, the only choice of this version, got 'accept'")]
     [InlineData(
         "policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
-    [InlineData("replicas: {}", "replicas: not in this version")]
+    [InlineData("replicas: {}", "replicas: not supported in this version")]
     public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));
 

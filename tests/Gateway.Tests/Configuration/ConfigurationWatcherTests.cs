@@ -79,7 +79,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
         Watch(() => Volatile.Read(ref mayRead) ? Load() : throw new InvalidOperationException("unexpected"));
 
         await Write("cache: { maxSize: 2GiB }");
-        await _log.Has("the one before it holds on");
+        await _log.Has("the previous one stays in force");
 
         Volatile.Write(ref mayRead, true);
         await Write("cache: { maxSize: 7GiB }");

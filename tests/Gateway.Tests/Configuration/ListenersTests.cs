@@ -19,7 +19,7 @@ public sealed class ListenersTests
     [InlineData("http://192.0.2.1:5000")]
     public void Any_other_address_does(string url)
     {
-        Assert.Contains("without an access section everybody who reaches", Yaml.Mistake($"listen: '{url}'"));
+        Assert.Contains("without an access section everyone who can reach", Yaml.Mistake($"listen: '{url}'"));
         Assert.Single(Yaml.Good($"listen: '{url}'\naccess: {{}}").Listen);
     }
 
@@ -69,14 +69,14 @@ public sealed class ListenersTests
     [Theory]
     [InlineData("listen: []", "listen: expected at least one address")]
     [InlineData("listen: http://*:5000", "for every interface write 0.0.0.0")]
-    [InlineData("listen: http://registry.example.com:5000", "a name is not an address")]
+    [InlineData("listen: http://registry.example.com:5000", "write an address, not a name")]
     [InlineData("listen: https://127.0.0.1:5000", "https needs tls")]
     [InlineData("listen: 5000", "expected a URL with an IP address or localhost")]
-    [InlineData("listen: [http://127.0.0.1:80, http://127.0.0.1:80]", "listen[1]: port 80 of this address is taken by an earlier listener")]
-    [InlineData("listen: [http://127.0.0.1:80, http://localhost:80]", "listen[1]: port 80 of this address is taken by an earlier listener")]
-    [InlineData("listen: http://127.0.0.1:5001", "operator: port 5001 is taken by listen")]
-    [InlineData("operator: http://0.0.0.0:5001", "operator: without a token everybody who reaches '0.0.0.0' administers the gateway; write operator: { url: http://0.0.0.0:5001, tokenFile:")]
-    [InlineData("operator: { url: 'http://[::]:5001' }", "operator: without a token everybody who reaches '[::]'")]
+    [InlineData("listen: [http://127.0.0.1:80, http://127.0.0.1:80]", "listen[1]: port 80 of this address is used by an earlier listener")]
+    [InlineData("listen: [http://127.0.0.1:80, http://localhost:80]", "listen[1]: port 80 of this address is used by an earlier listener")]
+    [InlineData("listen: http://127.0.0.1:5001", "operator: port 5001 is used by listen")]
+    [InlineData("operator: http://0.0.0.0:5001", "operator: without a token everyone who can reach '0.0.0.0' administers the gateway; write operator: { url: http://0.0.0.0:5001, tokenFile:")]
+    [InlineData("operator: { url: 'http://[::]:5001' }", "operator: without a token everyone who can reach '[::]'")]
     [InlineData("operator: https://127.0.0.1:5001", "operator: https needs tls")]
     [InlineData("operator: { tokenFile: /nowhere }", "operator.tokenFile: expected the path of a file with a token")]
     [InlineData(
@@ -87,8 +87,8 @@ public sealed class ListenersTests
 
     [Theory]
     [InlineData("0123456789abcdef\n", null)]
-    [InlineData("0123456789abcde", "16 or more printable characters")]
-    [InlineData("0123456789 abcdef", "16 or more printable characters")]
+    [InlineData("0123456789abcde", "expected a token of at least 16 printable characters")]
+    [InlineData("0123456789 abcdef", "expected a token of at least 16 printable characters")]
     public void Operators_port_leaves_loopback_with_a_token(string token, string? mistake)
     {
         var file = Path.GetTempFileName();
@@ -119,7 +119,7 @@ public sealed class ListenersTests
         var known = Tls($"key: {authority["key.pem"]}, clientAuthorities: {authority["ca.pem"]}");
         const string Rule = "\naccess: { rules: [{ actors: ['cert:*'], repositories: ['**'], actions: [pull] }] }";
         Assert.True(Yaml.Good(known + Rule).AsksForCertificates);
-        Assert.Contains("which no listener asks for", Yaml.Mistake(Tls($"key: {authority["key.pem"]}") + Rule));
+        Assert.Contains("but none is requested", Yaml.Mistake(Tls($"key: {authority["key.pem"]}") + Rule));
     }
 
     [Fact]

@@ -55,7 +55,9 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("{ prefix: a, upstream: corp, push: forwards }", "did you mean forward?")]
     [InlineData("{ prefix: a, upstream: corp, forward: async }", "is for routes with push: forward; remove it")]
     [InlineData("{ prefix: a, storage: built-in, push: forward }", "is for upstreams")]
-    [InlineData("{ prefix: a, upstream: corp, push: forward }, { prefix: b, upstream: corp }", "the route 'a' leads to upstream corp too")]
+    [InlineData(
+        "{ prefix: a, upstream: corp, push: forward }, { prefix: b, upstream: corp }",
+        "the route 'a' to the same upstream corp has other values")]
     [InlineData("{ prefix: a, upstream: mine, push: forward, forward: async }", "write forward: sync")]
     public void What_contradicts_itself_about_pushes_is_refused(string routes, string expected) => Assert.Contains(
         expected,
@@ -216,10 +218,10 @@ public sealed class UpstreamsAndRoutesTests
         "ghcr.io.auth: only one upstream can be passthrough")]
     [InlineData(
         "upstreams: { docker.io: {}, b: { url: 'https://b.example', namespaces: [docker.io] } }", "'docker.io' already means upstream")]
-    [InlineData("routes: [{ prefix: a, upstream: b }]", "routes[0].upstream: no upstream is named 'b'")]
+    [InlineData("routes: [{ prefix: a, upstream: b }]", "routes[0].upstream: 'b' is not a key of upstreams")]
     [InlineData(
         "routes: [{ prefix: a, upstream: docker.i }]\nupstreams: { docker.io: }",
-        "no upstream is named 'docker.i'; did you mean docker.io?")]
+        "'docker.i' is not a key of upstreams; did you mean docker.io?")]
     [InlineData("routes: [{ prefix: a }]", "routes[0]: expected upstream: <key> or storage: built-in, got neither")]
     [InlineData(
         "routes: [{ prefix: a, upstream: docker.io, storage: built-in }]\nupstreams: { docker.io: }",
@@ -228,7 +230,7 @@ public sealed class UpstreamsAndRoutesTests
         "routes: [{ prefix: a, storage: built-in }, { prefix: a, storage: built-in }]", "routes[1].prefix: 'a' already has a route")]
     [InlineData(
         "routes: [{ prefix: a, storage: built-in, hosts: [h] }, { prefix: b, storage: built-in, hosts: [h] }]",
-        "routes[1].hosts: 'h' already means another route")]
+        "routes[1].hosts: 'h' already belongs to another route")]
     [InlineData("routes: [{ prefix: /a/, storage: built-in }]", "routes[0].prefix: expected path components")]
     [InlineData("routes: [{ storage: built-in }]", "routes[0].prefix: must be written")]
     public void Contradiction_is_told(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));

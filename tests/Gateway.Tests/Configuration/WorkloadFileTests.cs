@@ -71,7 +71,7 @@ public sealed class WorkloadFileTests : IDisposable
     [InlineData("image: {{ .Values.image }}\n  x: }")]
     [InlineData("a: [")]
     public void A_template_is_no_yaml_and_says_so(string text) =>
-        Assert.Contains("must be rendered first", Assert.Throws<IOException>(() => ImagesIn(text)).Message);
+        Assert.Contains("render a chart's templates first", Assert.Throws<IOException>(() => ImagesIn(text)).Message);
 
     [Fact]
     public void Nesting_is_bounded() => Assert.Throws<IOException>(() => ImagesIn(new string('[', 100_000)));

@@ -32,7 +32,7 @@ public sealed class YamlMistakeTests
     [InlineData("routes:\n  prefix: a\n", "got a section; begin each item with '- '")]
     [InlineData("storage: ./data\n", "got one value; write its keys on the lines below it, indented by two spaces")]
     [InlineData("ALLOWED_OCI_ARTIFACT_TYPES: {}\n", "unknown key; it belongs under policy.artifactTypes")]
-    [InlineData("SERVER_HOSTNAME: quay.example.com\n", "it looks like a setting of Quay: gateway policy import --quay FILE")]
+    [InlineData("SERVER_HOSTNAME: quay.example.com\n", "it may be a setting of Quay; run: gateway policy import --quay FILE")]
     [InlineData("cache:\nkeepFree: 1GiB\n", "unknown key; it belongs under cache")]
     [InlineData("cahce: {}\n", "unknown key; did you mean cache?")]
     public void Right_syntax_in_the_wrong_place_is_told_with_what_to_write(string text, string expected) =>
