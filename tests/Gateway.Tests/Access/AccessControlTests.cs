@@ -11,7 +11,7 @@ public sealed class AccessControlTests
     private static readonly Identity Ci = new Identity.Known("ci");
 
     [Fact]
-    public async Task Right_password_is_the_account()
+    public async Task Correct_password_identifies_the_account()
     {
         using var rig = new AccessRig();
 
@@ -44,7 +44,7 @@ public sealed class AccessControlTests
     [InlineData("Bearer abc")]
     [InlineData("Negotiate YII=")]
     [InlineData("garbage")]
-    public async Task Whatever_else_is_sent_is_refused_even_where_anonymous_may(string header)
+    public async Task Other_credentials_are_refused_even_if_anonymous_has_the_right(string header)
     {
         using var rig = new AccessRig(new AccessRule(["anonymous"], ["**"], AccessActions.All));
 
@@ -54,7 +54,7 @@ public sealed class AccessControlTests
     [Theory]
     [InlineData(null)]
     [InlineData("")]
-    public async Task Nothing_sent_is_anonymous(string? header)
+    public async Task Request_without_credentials_is_anonymous(string? header)
     {
         using var rig = new AccessRig();
 
@@ -62,7 +62,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Without_access_section_everybody_may_everything_whatever_he_sends()
+    public async Task Without_access_section_every_request_has_all_rights()
     {
         var control = new AccessControl(null, TimeProvider.System, NullLogger<AccessControl>.Instance);
 
@@ -73,7 +73,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public void Rights_are_those_of_every_rule_that_names_the_account_and_of_anonymous()
+    public void Account_has_the_rights_of_all_its_rules_and_of_anonymous()
     {
         using var rig = new AccessRig(
             new AccessRule(["anonymous"], ["docker.io/**"], AccessActions.Pull),
@@ -93,7 +93,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Accounts_file_is_taken_up_when_it_changes()
+    public async Task Changed_accounts_file_is_reloaded()
     {
         using var rig = new AccessRig();
         Assert.Equal(Ci, await rig.IdentifyAsync(AccessRig.Basic("ci", "hunter2")));
@@ -106,7 +106,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Accounts_in_a_folder_that_a_link_leads_to_may_be_swapped_as_Kubernetes_does()
+    public async Task Accounts_in_a_swapped_linked_folder_are_reloaded_as_Kubernetes_swaps_it()
     {
         var folder = Directory.CreateTempSubdirectory("gateway-accounts-").FullName;
         string At(string name) => Path.Combine(folder, name);
@@ -135,7 +135,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Who_leaves_a_group_loses_its_rights_at_once_and_keeps_his_token()
+    public async Task Actor_removed_from_a_group_loses_its_rights_at_once_and_keeps_its_token()
     {
         using var rig = new AccessRig(new AccessRule(["@builders"], ["team/**"], AccessActions.Push));
         var options = rig.Options with { Groups = rig.Options.Groups.Add("builders", ["ci"]) };
@@ -150,7 +150,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Certificate_counts_until_it_ends_where_the_header_says_nobody()
+    public async Task Certificate_identifies_the_client_until_it_expires_if_no_header_does()
     {
         using var rig = new AccessRig();
         var certificate = new ClientCertificate("cert:node", rig.Clock.GetUtcNow().AddMinutes(4));
@@ -165,7 +165,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Lines_that_are_no_bcrypt_and_reserved_names_are_no_accounts()
+    public async Task Lines_without_bcrypt_and_reserved_names_are_ignored()
     {
         using var rig = new AccessRig();
         rig.WriteAccounts(
@@ -179,7 +179,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Many_at_once_are_all_let_in()
+    public async Task Many_concurrent_logins_all_succeed()
     {
         using var rig = new AccessRig();
 
@@ -191,7 +191,7 @@ public sealed class AccessControlTests
 
     // At cost 12 one takes some 200 ms of a core; a flood of guesses whose senders have gone would take minutes.
     [Fact]
-    public async Task Passwords_of_those_who_hang_up_keep_nobody_waiting()
+    public async Task Disconnected_clients_do_not_delay_other_logins()
     {
         var passwords = new Passwords(TimeProvider.System);
         var dear = Bcrypt.Hash("hunter2", 12);
@@ -208,7 +208,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Who_guesses_keeps_nobody_waiting_who_comes_from_elsewhere()
+    public async Task Password_guessing_does_not_delay_other_addresses()
     {
         using var begin = new ManualResetEventSlim();
         var checkedInOrder = new List<string>();
@@ -233,7 +233,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Wrong_passwords_of_one_address_are_held_back_and_right_ones_never()
+    public async Task Wrong_passwords_of_one_address_are_delayed_but_correct_ones_never()
     {
         using var rig = new AccessRig();
         var guesser = IPAddress.Parse("192.0.2.1");
@@ -247,7 +247,7 @@ public sealed class AccessControlTests
     }
 
     [Fact]
-    public async Task Delay_is_forgotten_after_some_minutes()
+    public async Task Delay_ends_after_some_minutes()
     {
         using var rig = new AccessRig();
         for (var i = 0; i < 4; i++) await rig.IdentifyAsync(AccessRig.Basic("ci", "wrong"));

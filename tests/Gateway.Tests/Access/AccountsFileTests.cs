@@ -10,7 +10,7 @@ public sealed class AccountsFileTests
     private static readonly Identity.Known Ci = new("ci");
 
     [Fact]
-    public async Task An_accounts_file_that_is_gone_empty_or_garbage_leaves_the_last_accounts_in_force()
+    public async Task Missing_empty_or_invalid_accounts_file_keeps_the_last_accounts_in_force()
     {
         using var rig = new AccessRig();
         var (path, right) = (rig.Options.Htpasswd!, AccessRig.Basic("ci", "hunter2"));
@@ -37,7 +37,7 @@ public sealed class AccountsFileTests
     }
 
     [Fact]
-    public async Task Where_no_accounts_could_ever_be_read_no_password_is_called_wrong()
+    public async Task Without_any_readable_accounts_no_password_is_called_wrong()
     {
         using var rig = new AccessRig();
         rig.WriteAccounts();
@@ -52,7 +52,7 @@ public sealed class AccountsFileTests
     }
 
     [Fact]
-    public async Task Token_that_Homebrew_sends_for_none_is_nobodys()
+    public async Task Placeholder_token_of_Homebrew_is_anonymous()
     {
         using var rig = new AccessRig();
         Assert.IsType<Identity.Anonymous>(await rig.IdentifyAsync("Bearer QQ=="));

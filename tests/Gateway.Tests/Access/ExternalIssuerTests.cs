@@ -10,7 +10,7 @@ public sealed class ExternalIssuerTests
     private const string Subject = "ci:repo:acme/app:ref:refs/heads/main";
 
     [Fact]
-    public async Task Token_of_a_named_issuer_is_its_actor_under_the_issuers_name()
+    public async Task Token_of_a_configured_issuer_identifies_its_actor_with_the_issuers_prefix()
     {
         using var rig = new IssuerRig();
 
@@ -18,7 +18,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Token_may_stand_in_a_passwords_place_under_any_name()
+    public async Task Token_is_accepted_as_a_password_with_any_user_name()
     {
         using var rig = new IssuerRig();
 
@@ -26,7 +26,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Claim_of_the_configurations_choice_names_the_actor()
+    public async Task Configured_claim_names_the_actor()
     {
         using var rig = new IssuerRig(issuer => issuer with { Actor = "repository" });
 
@@ -36,7 +36,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Rights_follow_patterns_over_the_actor_and_an_asterisk_does_not_mean_strangers()
+    public async Task Rights_match_actor_patterns_and_asterisk_excludes_issuer_actors()
     {
         using var rig = new IssuerRig(
             null, new(["ci:repo:acme/**"], ["acme/**"], AccessActions.Push), new(["*"], ["**"], AccessActions.Pull));
@@ -86,7 +86,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Only_the_issuers_own_keys_and_key_pairs_count()
+    public async Task Only_the_issuers_own_asymmetric_keys_count()
     {
         using var rig = new IssuerRig();
         var stranger = IssuerRig.NewKey("stranger");
@@ -101,7 +101,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Every_changed_character_makes_a_token_worthless()
+    public async Task Token_with_any_changed_character_is_refused()
     {
         using var rig = new IssuerRig();
         var token = rig.Token();
@@ -120,7 +120,7 @@ public sealed class ExternalIssuerTests
     [InlineData("eyJ..")]
     [InlineData("eyJhbGciOiJFUzI1NiJ9.e30.AA")]
     [InlineData("eyJhbGciOiJFUzI1NiJ9.W10.AA")]
-    public async Task What_is_no_token_is_refused(string text)
+    public async Task Invalid_token_is_refused(string text)
     {
         using var rig = new IssuerRig();
 
@@ -128,7 +128,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Exchanged_token_keeps_actor_and_groups_and_ends_with_the_issuer()
+    public async Task Exchanged_token_keeps_actor_and_groups_and_ends_when_the_issuer_is_removed()
     {
         using var rig = new IssuerRig(
             issuer => issuer with { Groups = "groups" }, new AccessRule(["@ci:admins"], ["**"], AccessActions.Delete));
@@ -148,7 +148,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Published_keys_are_asked_for_once_and_again_when_a_new_one_signs()
+    public async Task Published_keys_are_fetched_once_and_again_for_a_new_signing_key()
     {
         using var issuer = new PublishingIssuer();
         var (first, second) = (IssuerRig.NewKey("one"), IssuerRig.NewKey("two"));
@@ -167,7 +167,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Made_up_key_ids_ask_the_issuer_no_more_than_every_ten_seconds()
+    public async Task Unknown_key_ids_fetch_keys_at_most_every_ten_seconds()
     {
         using var issuer = new PublishingIssuer();
         issuer.Keys = IssuerRig.KeySet(IssuerRig.NewKey("one"));
@@ -183,7 +183,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Known_keys_count_for_a_day_while_the_issuer_is_down()
+    public async Task Known_keys_stay_valid_for_a_day_while_the_issuer_is_unavailable()
     {
         using var issuer = new PublishingIssuer();
         var key = IssuerRig.NewKey("one");
@@ -231,7 +231,7 @@ public sealed class ExternalIssuerTests
     }
 
     [Fact]
-    public async Task Issuer_that_is_down_or_publishes_no_key_is_no_reason_to_call_a_token_wrong()
+    public async Task Unavailable_issuer_or_one_without_keys_leaves_the_token_undecided()
     {
         using var issuer = new PublishingIssuer();
         var (known, later) = (IssuerRig.NewKey("one"), IssuerRig.NewKey("two"));

@@ -39,7 +39,7 @@ public sealed class TokenConfusionTests : IDisposable
 
     /// <summary>Both issuers are trusted, and their keys have the same id.</summary>
     [Fact]
-    public async Task A_key_and_an_audience_count_for_their_own_issuer_alone()
+    public async Task Key_and_audience_count_only_for_their_own_issuer()
     {
         var own = _rig.Sign(_otherKey, ("iss", OtherUrl), ("aud", "other.example.com"), ("sub", "x"));
         Assert.Equal("other:x", Assert.IsType<Identity.Known>(await AskAsync(own)).Actor);
@@ -67,7 +67,7 @@ public sealed class TokenConfusionTests : IDisposable
     [InlineData("RS256")]
     [InlineData("PS256")]
     [InlineData("dir")]
-    public async Task An_algorithm_of_the_tokens_own_choice_proves_nothing(string algorithm)
+    public async Task Algorithm_chosen_by_the_token_is_refused(string algorithm)
     {
         // The signature of nothing, of zeros (CVE-2022-21449), and the issuer's own for another header.
         var zeros = Base64UrlEncoder.Encode(new byte[64]);
@@ -77,7 +77,7 @@ public sealed class TokenConfusionTests : IDisposable
 
     /// <summary>What is public of the issuer's key, in every form in which somebody may take it for a shared secret.</summary>
     [Fact]
-    public async Task A_public_key_is_no_shared_secret()
+    public async Task Public_key_is_not_accepted_as_an_HMAC_secret()
     {
         using var whole = ECDsa.Create();
         whole.ImportFromPem(Encoding.UTF8.GetString(_rig.PublicKey));
@@ -98,7 +98,7 @@ public sealed class TokenConfusionTests : IDisposable
     [InlineData("a\nb")]
     [InlineData("a\0b")]
     [InlineData(null)]
-    public async Task A_claim_that_is_no_name_names_nobody(string? subject) => await AssertWrongAsync(_rig.Token(("sub", subject)));
+    public async Task Claim_that_is_not_a_name_is_refused(string? subject) => await AssertWrongAsync(_rig.Token(("sub", subject)));
 
     [Theory]
     [InlineData("alice")]
@@ -107,11 +107,11 @@ public sealed class TokenConfusionTests : IDisposable
     [InlineData("*")]
     [InlineData("@builders")]
     [InlineData("anonymous")]
-    public async Task Whatever_a_claim_says_the_actor_is_the_issuers(string subject) =>
+    public async Task Actor_always_has_the_issuers_prefix_regardless_of_the_claim(string subject) =>
         Assert.Equal($"ci:{subject}", Assert.IsType<Identity.Known>(await AskAsync(_rig.Token(("sub", subject)))).Actor);
 
     [Fact]
-    public async Task Each_kind_of_token_opens_its_own_door_only()
+    public async Task Each_kind_of_token_is_accepted_only_for_its_own_use()
     {
         var basic = AccessRig.Basic("alice", "secret");
         var login = new TokenRequest { GrantType = "password", Username = "alice", Password = "secret", Offline = true };

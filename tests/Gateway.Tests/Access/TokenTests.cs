@@ -12,7 +12,7 @@ public sealed class TokenTests
     private static readonly string Right = AccessRig.Basic("ci", "hunter2");
 
     [Fact]
-    public async Task Token_stands_for_the_account_for_five_minutes()
+    public async Task Token_identifies_the_account_for_five_minutes()
     {
         using var rig = new AccessRig();
         var grant = await rig.IssueAsync(Right);
@@ -26,7 +26,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Answer_has_both_names_of_the_token_and_no_refresh_token_unasked()
+    public async Task Response_has_both_token_fields_and_no_unrequested_refresh_token()
     {
         using var rig = new AccessRig();
 
@@ -38,7 +38,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Without_credentials_the_token_is_nobodys()
+    public async Task Token_without_credentials_is_anonymous()
     {
         using var rig = new AccessRig();
 
@@ -55,7 +55,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Every_changed_bit_makes_a_token_worthless()
+    public async Task Token_with_any_changed_bit_is_refused()
     {
         using var rig = new AccessRig();
         var token = System.Buffers.Text.Base64Url.DecodeFromChars((await rig.IssueAsync(Right)).Token);
@@ -69,7 +69,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Token_dies_with_the_password_it_was_given_for()
+    public async Task Token_ends_when_its_password_changes()
     {
         using var rig = new AccessRig();
         var token = (await rig.IssueAsync(Right)).Token;
@@ -102,7 +102,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public async Task Password_grant_gives_a_refresh_token_that_is_good_for_tokens_only()
+    public async Task Password_grant_returns_a_refresh_token_that_is_valid_for_tokens_only()
     {
         using var rig = new AccessRig();
         var first = await rig.IssueAsync(null, new() { GrantType = "password", Username = "ci", Password = "hunter2", Offline = true });
@@ -120,7 +120,7 @@ public sealed class TokenTests
     [InlineData("password")]
     [InlineData("refresh_token")]
     [InlineData("authorization_code")]
-    public async Task Grant_that_is_not_complete_or_not_known_is_malformed(string grant)
+    public async Task Incomplete_or_unknown_grant_is_malformed(string grant)
     {
         using var rig = new AccessRig();
 
@@ -128,7 +128,7 @@ public sealed class TokenTests
     }
 
     [Fact]
-    public void Request_is_read_from_a_form_and_never_shows_its_secrets()
+    public void Token_request_is_read_from_a_form_and_never_shows_its_secrets()
     {
         var request = TokenRequest.From(
         [

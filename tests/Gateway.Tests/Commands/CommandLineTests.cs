@@ -11,7 +11,7 @@ public sealed class CommandLineTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     [Fact]
-    public async Task Verify_prints_what_would_be_done()
+    public async Task Verify_prints_the_effect_of_the_configuration()
     {
         var (code, output, error) = await Run(
             "verify", "--config", Write("upstreams: { docker.io: {} }\nstorage: { path: /srv/registry }"));
@@ -32,7 +32,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData(
         "policy: { default: allow, artifactTypes: {}, rules: [{ id: a, require: { artifactTypes: true } }] }",
         "allow by default, 1 rules, artifact types where a rule requires them")]
-    public async Task Verify_tells_where_the_allowlist_holds(string text, string policy)
+    public async Task Verify_prints_where_the_allowlist_applies(string text, string policy)
     {
         var (_, output, error) = await Run("verify", "--config", Write(text));
 
@@ -41,7 +41,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Verify_tells_every_mistake_on_standard_error()
+    public async Task Verify_prints_every_mistake_to_standard_error()
     {
         var file = Write("lisen: x\nstorag: y\n");
 
@@ -53,7 +53,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Verify_prints_JSON_when_it_is_asked_to()
+    public async Task Verify_prints_JSON_with_the_option()
     {
         var (code, output, _) = await Run("verify", "--json", "--config", Write("cache: { maxSiz: 1 }"));
 
@@ -75,7 +75,7 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("vrify", "gateway: unknown verb 'vrify'; did you mean verify?")]
     [InlineData("frobnicate", "gateway: unknown verb 'frobnicate'")]
-    public async Task Unknown_verb_is_answered_with_the_known_ones(string verb, string expected)
+    public async Task Unknown_command_lists_the_known_ones(string verb, string expected)
     {
         var (code, output, error) = await Run(verb);
 
@@ -85,7 +85,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Option_that_a_verb_does_not_have_is_not_understood() => Assert.Equal(2, (await Run("schema", "--yaml")).Code);
+    public async Task Unknown_option_is_invalid_usage() => Assert.Equal(2, (await Run("schema", "--yaml")).Code);
 
     [Fact]
     public async Task Version_is_printed_for_people_and_programs()
@@ -96,7 +96,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Help_names_every_verb()
+    public async Task Help_lists_every_command()
     {
         var (code, output, _) = await Run("--help");
 

@@ -10,7 +10,7 @@ public sealed class HealthCommandTests : IDisposable
     public void Dispose() => File.Delete(_config);
 
     [Fact]
-    public async Task Gateway_that_is_ready_says_so_check_by_check()
+    public async Task Health_of_a_ready_gateway_prints_every_check()
     {
         await using var rig = await GatewayRig.StartAsync();
         await File.WriteAllTextAsync(_config, $"operator: {rig.Operator.ToString().TrimEnd('/')}\n");
@@ -22,7 +22,7 @@ public sealed class HealthCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task Gateway_that_does_not_answer_is_not_healthy_and_is_named()
+    public async Task Health_of_an_unreachable_gateway_fails_with_its_address()
     {
         await File.WriteAllTextAsync(_config, "operator: http://127.0.0.1:1\n");
 

@@ -21,7 +21,7 @@ public sealed class UsageTests
     [InlineData(4, "policy", "expected a verb after 'gateway policy', got none")]
     [InlineData(4, "policy explan", "unknown verb 'policy explan'; did you mean explain?")]
     [InlineData(4, "policy frobnicate", "the verbs of 'gateway policy' are explain, lint, test, diff, import")]
-    public async Task Wrong_usage_is_explained_without_a_type_of_the_program(int code, string line, string expected)
+    public async Task Wrong_usage_is_explained_without_type_names(int code, string line, string expected)
     {
         var (ended, output, error) = await RunAsync(line.Split(' '));
 
@@ -34,7 +34,7 @@ public sealed class UsageTests
     [InlineData("help", "prefetch")]
     [InlineData("help prefetch", "--platform")]
     [InlineData("help policy lint", "--json")]
-    public async Task Help_is_a_verb_too(string line, string expected)
+    public async Task Help_is_also_a_command(string line, string expected)
     {
         var (code, output, _) = await RunAsync(line.Split(' '));
 
@@ -46,14 +46,14 @@ public sealed class UsageTests
     [InlineData("bash", "complete -F _gateway gateway")]
     [InlineData("zsh", "#compdef gateway")]
     [InlineData("fish", "complete -c gateway")]
-    public async Task Completion_prints_the_script_of_a_shell(string shell, string expected) =>
+    public async Task Completion_prints_the_script_for_a_shell(string shell, string expected) =>
         Assert.Contains(expected, (await RunAsync("completion", shell)).Output);
 
     [Theory]
     [InlineData("gateway po", "policy")]
     [InlineData("gateway policy im", "import")]
     [InlineData("gateway stats --", "--top")]
-    public async Task Completion_names_what_may_follow(string line, string expected)
+    public async Task Completion_lists_valid_continuations(string line, string expected)
     {
         var (_, output, _) = await RunAsync($"[suggest:{line.Length}]", line);
 

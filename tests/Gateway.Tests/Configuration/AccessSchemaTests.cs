@@ -38,6 +38,6 @@ public sealed class AccessSchemaTests
     [InlineData(
         "issuers: { a: { url: 'https://x', audience: a }, b: { url: 'https://x', audience: b } }",
         "access.issuers.b.url: 'https://x' is already the url of a")]
-    public void Actor_who_can_never_come_and_issuer_without_meaning_are_told(string access, string expected) =>
+    public void Impossible_actor_or_unusable_issuer_is_reported(string access, string expected) =>
         Assert.Contains(expected, Yaml.Mistake($"access: {{ {access} }}"));
 }

@@ -12,7 +12,7 @@ public sealed class ConfigurationLoaderTests
     [InlineData("---\n")]
     [InlineData("{}")]
     [InlineData("storage:\ncache:\nupstreams:\n")]
-    public void Empty_file_is_a_gateway_on_loopback_that_dials_nobody(string text)
+    public void Empty_file_configures_a_loopback_gateway_without_upstreams(string text)
     {
         var options = Yaml.Good(text);
 
@@ -27,7 +27,7 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Fact]
-    public void File_that_does_not_exist_is_a_mistake_when_it_was_named()
+    public void Named_file_that_does_not_exist_is_a_mistake()
     {
         var loaded = ConfigurationLoader.Load("/nowhere/gateway.yaml", []);
 
@@ -37,7 +37,7 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Fact]
-    public void Every_mistake_is_told_at_once_each_with_its_place()
+    public void All_mistakes_are_reported_at_once_each_with_its_place()
     {
         var mistakes = Yaml.Mistakes("""
             lisen: http://127.0.0.1:5000
@@ -79,11 +79,11 @@ public sealed class ConfigurationLoaderTests
     [InlineData("storage: { path: [a] }\n", "gateway.yaml:1:18: storage.path: expected a path, got a list")]
     [InlineData("storage: { path: }\n", "gateway.yaml:1:18: storage.path: expected a path, got nothing")]
     [InlineData("upstreams: { Docker.io: {} }\n", "gateway.yaml:1:14: upstreams.Docker.io: expected a name in lower case")]
-    public void Mistakes_of_form_are_told_with_their_place(string text, string expected) =>
+    public void Invalid_YAML_is_reported_with_its_place(string text, string expected) =>
         Assert.Contains(Yaml.Mistakes(text), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
     [Fact]
-    public void Aliases_cannot_unfold()
+    public void Aliases_are_refused_and_never_expanded()
     {
         var mistakes = Yaml.Mistakes("access:\n  rules: &a [1]\n  htpasswd: *a\n");
 
@@ -92,7 +92,7 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Fact]
-    public void Deep_nesting_ends_in_a_mistake() => Assert.Contains("nested deeper than 32", Yaml.Mistake(new string('[', 100_000)));
+    public void Deep_nesting_is_a_mistake() => Assert.Contains("nested deeper than 32", Yaml.Mistake(new string('[', 100_000)));
 
     [Theory]
     [InlineData("url: https://me:SECRET@corp.example")]
@@ -149,7 +149,7 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Fact]
-    public void Policy_is_read_with_Quays_block_as_it_is()
+    public void Policy_accepts_Quays_settings_unchanged()
     {
         var policy = Yaml.Good("""
             policy:
@@ -197,7 +197,7 @@ public sealed class ConfigurationLoaderTests
     [InlineData(
         "policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
     [InlineData("replicas: {}", "replicas: not supported in this version")]
-    public void What_this_version_does_not_do_is_refused_by_name(string text, string expected) =>
+    public void Key_of_a_later_version_is_refused_by_name(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));
 
     [Theory]
@@ -212,6 +212,6 @@ public sealed class ConfigurationLoaderTests
         "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { 'text/html; charset=utf-8': [] } } }",
         "expected a media type")]
     [InlineData("policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { nope: [] } } }", "expected a media type")]
-    public void Policy_that_says_nothing_or_two_things_is_refused(string text, string expected) =>
+    public void Empty_or_contradictory_policy_is_refused(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));
 }

@@ -23,7 +23,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Changed_file_is_taken_up()
+    public async Task Changed_file_is_reloaded()
     {
         Start("cache: { maxSize: 1GiB }");
 
@@ -33,7 +33,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task File_put_in_the_place_of_another_is_taken_up()
+    public async Task Replaced_file_is_reloaded()
     {
         Start("cache: { maxSize: 1GiB }");
         await System.IO.File.WriteAllTextAsync(File + ".new", "cache: { maxSize: 3GiB }");
@@ -44,7 +44,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Folder_that_a_link_leads_to_may_be_swapped_as_Kubernetes_does()
+    public async Task Swapped_link_to_a_folder_is_noticed_as_Kubernetes_swaps_it()
     {
         await WriteVersion("one", "cache: { maxSize: 1GiB }");
         System.IO.File.CreateSymbolicLink(Path.Combine(_folder.FullName, "..data"), "one");
@@ -59,7 +59,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task File_with_a_mistake_changes_nothing_and_every_mistake_is_logged()
+    public async Task File_with_mistakes_changes_nothing_and_logs_every_mistake()
     {
         Start("cache: { maxSize: 1GiB }");
 
@@ -72,7 +72,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Reading_that_throws_is_logged_and_the_next_change_is_taken_up()
+    public async Task Reload_that_throws_is_logged_and_the_next_change_is_reloaded()
     {
         var mayRead = false;
         await System.IO.File.WriteAllTextAsync(File, "cache: { maxSize: 1GiB }");
@@ -87,7 +87,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_is_likely_not_meant_in_what_was_taken_up_is_logged()
+    public async Task Likely_mistakes_in_the_configuration_in_force_are_logged()
     {
         Start("cache: { maxSize: 1GiB }");
 
@@ -98,7 +98,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Change_that_needs_a_restart_is_refused_whole_and_named()
+    public async Task Change_that_needs_a_restart_is_rejected_with_its_keys()
     {
         Start("cache: { maxSize: 1GiB }");
 
@@ -112,7 +112,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     [InlineData("cache: { maxSize: 2GiB }", "taken up")]
     [InlineData("cache: { maxSiz: 2GiB }", "cache.maxSiz: unknown key")]
     [InlineData("listen: http://127.0.0.1:5999", "a change of listen needs a restart")]
-    public async Task Each_reload_is_told_with_what_came_of_it(string text, string expected)
+    public async Task Each_reload_reports_its_result(string text, string expected)
     {
         Start("cache: { maxSize: 1GiB }");
 
@@ -123,7 +123,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Asking_reloads_though_the_text_is_the_same()
+    public async Task Requested_reload_happens_even_if_the_text_is_unchanged()
     {
         Start("cache: { maxSize: 1GiB }");
 
@@ -133,7 +133,7 @@ public sealed class ConfigurationWatcherTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Listeners_that_are_written_again_are_no_change()
+    public async Task Rewriting_equal_listeners_is_not_a_change()
     {
         const string Text = "listen: [{ url: 'http://127.0.0.1:0', hosts: [a.example] }]\n";
         Start(Text);

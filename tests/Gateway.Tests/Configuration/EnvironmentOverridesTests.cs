@@ -6,7 +6,7 @@ namespace Gateway.Tests.Configuration;
 public sealed class EnvironmentOverridesTests
 {
     [Fact]
-    public void Variable_sets_a_key_that_the_file_has_or_has_not()
+    public void Variable_sets_a_key_whether_the_file_has_it_or_not()
     {
         var options = Yaml.Good(
             "cache: { maxSize: 1GiB }",
@@ -21,14 +21,14 @@ public sealed class EnvironmentOverridesTests
     [InlineData("GATEWAY__UPSTREAMS__DOCKER_IO__LIBRARY")]
     [InlineData("GATEWAY__UPSTREAMS__docker.io__LIBRARY")]
     [InlineData("GATEWAY__upstreams__docker.io__library")]
-    public void Key_with_a_dot_is_addressed_with_underscore_or_as_it_is(string name)
+    public void Key_with_a_dot_is_addressed_with_underscore_or_dot(string name)
     {
         Assert.False(Yaml.Good("upstreams: { docker.io: {} }", (name, "false")).Upstreams["docker.io"].Library);
         Assert.False(Yaml.Good("", (name, "false")).Upstreams["docker.io"].Library);
     }
 
     [Fact]
-    public void Upstream_that_the_file_does_not_name_can_be_added()
+    public void Variable_adds_an_upstream_that_the_file_does_not_have()
     {
         var upstream = Yaml.Good("", ("GATEWAY__UPSTREAMS__CORP__URL", "https://registry.example.com:5000")).Upstreams["corp"];
 
@@ -89,6 +89,6 @@ public sealed class EnvironmentOverridesTests
         "GATEWAY__STORAGE__PATH__FILE", "/nowhere/secret", "GATEWAY__STORAGE__PATH__FILE: expected the path of a file that can be read")]
     [InlineData("GATEWAY__ROUTES", "[{", "GATEWAY__ROUTES:1:2: the bracket { that opens here is not closed")]
     [InlineData("GATEWAY__", "x", "GATEWAY__: ")]
-    public void Variable_that_means_nothing_is_a_mistake_that_names_it(string name, string value, string expected) =>
+    public void Variable_that_matches_no_key_is_a_mistake_with_its_name(string name, string value, string expected) =>
         Assert.StartsWith(expected, Yaml.Mistakes("", (name, value))[0]);
 }

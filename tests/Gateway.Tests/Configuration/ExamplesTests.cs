@@ -41,7 +41,7 @@ public sealed class ExamplesTests : IDisposable
     }
 
     [Fact]
-    public void Remarks_of_the_shipped_file_are_settings_that_work()
+    public void Commented_settings_of_the_shipped_file_are_valid()
     {
         File.WriteAllText(Path.Combine(_folder.FullName, "htpasswd"), "");
         var lines = File.ReadAllLines(Path.Combine(Root, "gateway.yaml"));
@@ -58,7 +58,7 @@ public sealed class ExamplesTests : IDisposable
     }
 
     [Fact]
-    public void Reference_page_is_the_one_that_the_schema_writes() =>
+    public void Reference_page_is_generated_from_the_schema() =>
         Assert.Equal(ReferencePage.Write(), File.ReadAllText(Path.Combine(Root, "docs/configuration.md")));
 
     private void WriteCertificate()

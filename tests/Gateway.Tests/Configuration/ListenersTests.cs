@@ -10,14 +10,14 @@ public sealed class ListenersTests
     [InlineData("http://localhost:5000")]
     [InlineData("http://[::1]:5000")]
     [InlineData("http://127.8.9.1:5000")]
-    public void Loopback_needs_no_access_section(string url) =>
+    public void Loopback_listener_needs_no_access_section(string url) =>
         Assert.Equal(new Uri(url), Assert.Single(Yaml.Good($"listen: '{url}'").Listen).Url);
 
     [Theory]
     [InlineData("http://0.0.0.0:5000")]
     [InlineData("http://[::]:5000")]
     [InlineData("http://192.0.2.1:5000")]
-    public void Any_other_address_does(string url)
+    public void Any_other_address_needs_an_access_section(string url)
     {
         Assert.Contains("without an access section everyone who can reach", Yaml.Mistake($"listen: '{url}'"));
         Assert.Single(Yaml.Good($"listen: '{url}'\naccess: {{}}").Listen);
@@ -43,7 +43,7 @@ public sealed class ListenersTests
     [InlineData("", "GATEWAY__LISTEN__0", "http://0.0.0.0:5000")]
     [InlineData("listen: ['http://127.0.0.1:5000']", "GATEWAY__LISTEN__1", "http://0.0.0.0:5002")]
     [InlineData("listen: { url: 'http://127.0.0.1:5000' }", "GATEWAY__LISTEN__URL", "http://[::]:5000")]
-    public void However_it_is_written_only_loopback_is_open_without_an_access_section(
+    public void Only_loopback_in_any_notation_is_allowed_without_an_access_section(
         string text, string? name = null, string? value = null)
     {
         (string, string)[] environment = name is null ? [] : [(name, value!)];
@@ -61,10 +61,10 @@ public sealed class ListenersTests
     [InlineData("http://127.0.0.1@0.0.0.0:5000")]
     [InlineData("http://+:5000")]
     [InlineData("unix:/run/gateway.sock")]
-    public void What_is_no_address_is_no_listener(string url) => Yaml.Mistakes($"listen: '{url}'\naccess: {{}}");
+    public void Name_instead_of_an_address_is_refused_as_listener(string url) => Yaml.Mistakes($"listen: '{url}'\naccess: {{}}");
 
     [Fact]
-    public void Empty_access_section_is_one_in_which_nobody_may_anything() => Assert.Empty(Yaml.Good("access:\n").Access!.Rules);
+    public void Empty_access_section_gives_no_rights() => Assert.Empty(Yaml.Good("access:\n").Access!.Rules);
 
     [Theory]
     [InlineData("listen: []", "listen: expected at least one address")]
@@ -82,14 +82,14 @@ public sealed class ListenersTests
     [InlineData(
         "tls: { certificate: /nowhere, key: /nowhere }\nlisten: http://127.0.0.1:1",
         "tls.certificate: expected the path of a file that can be read")]
-    public void Address_that_cannot_be_listened_on_is_told(string text, string expected) =>
+    public void Unusable_listener_address_is_reported(string text, string expected) =>
         Assert.Contains(Yaml.Mistakes(text), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
     [Theory]
     [InlineData("0123456789abcdef\n", null)]
     [InlineData("0123456789abcde", "expected a token of at least 16 printable characters")]
     [InlineData("0123456789 abcdef", "expected a token of at least 16 printable characters")]
-    public void Operators_port_leaves_loopback_with_a_token(string token, string? mistake)
+    public void Operator_port_off_loopback_needs_a_token(string token, string? mistake)
     {
         var file = Path.GetTempFileName();
         File.WriteAllText(file, token);
@@ -102,7 +102,7 @@ public sealed class ListenersTests
     }
 
     [Fact]
-    public void A_key_of_another_certificate_and_client_keys_without_authorities_are_told()
+    public void Key_of_another_certificate_and_client_keys_without_authorities_are_reported()
     {
         using var authority = new Registry.TestAuthority();
         authority.WriteServer();
@@ -123,7 +123,7 @@ public sealed class ListenersTests
     }
 
     [Fact]
-    public void Listener_may_be_pull_only_and_answer_to_some_hosts()
+    public void Listener_can_be_pull_only_and_limited_to_hosts()
     {
         var listener = Assert.Single(
             Yaml.Good("listen: { url: 'http://127.0.0.1:5000', access: pull-only, hosts: [mirror.example] }").Listen);

@@ -33,7 +33,7 @@ public sealed class NotationSchemaTests : IDisposable
         """;
 
     [Fact]
-    public void A_store_and_an_authority_are_read_as_they_are_written()
+    public void Notation_store_and_authority_are_read_as_written()
     {
         var trust = Yaml.Good(Trust(
             $"ca: [FILE], signingAuthority: FILE, tsa: [FILE], revoked: ['{new string('A', 64)}', '{string.Join(':', Enumerable.Repeat("bC", 32))}']",
@@ -54,7 +54,7 @@ public sealed class NotationSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Level_is_strict_unless_written()
+    public void Level_is_strict_by_default()
     {
         var policy = Yaml.Good(Trust()).Policy!;
 
@@ -70,7 +70,7 @@ public sealed class NotationSchemaTests : IDisposable
     [InlineData("ca: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\"", "certificate 1 is none in DER")]
     [InlineData("ca: FILE, revoked: [abc]", "expected the SHA-256 of a certificate in hex")]
     [InlineData("roots: FILE", "unknown key")]
-    public void Mistake_in_a_store_is_told(string store, string expected) =>
+    public void Mistake_in_a_store_is_reported(string store, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(store == "{}" ? "" : store)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
     [Theory]
@@ -91,11 +91,11 @@ public sealed class NotationSchemaTests : IDisposable
         "notation: acme, trustedIdentities: ['*'], issuer: x",
         "expected one of anyOf with keys, keyless with issuer and subject, and notation")]
     [InlineData("notation: acme, trustedIdentities: ['*'], tlog: require", "Notation uses no transparency log")]
-    public void Mistake_in_an_authority_is_told(string authority, string expected) =>
+    public void Mistake_in_an_authority_is_reported(string authority, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(authority: authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
     [Fact]
-    public void A_rule_leaves_repositories_out_again()
+    public void Rule_excludes_repositories()
     {
         var rule = Yaml.Good("policy: { default: allow, rules: [{ id: r, match: { exceptRepos: ['dev/**'] }, require: { limits: { maxLayers: 5 } } }] }").Policy!.Rules[0];
 

@@ -34,7 +34,7 @@ public sealed class PolicySchemaTests : IDisposable
     private static RequireOptions Require(string require) => Assert.Single(Yaml.Good(Rule(require)).Policy!.Rules).Require;
 
     [Fact]
-    public void Presets_are_read_and_refused_where_quays_list_is_exact()
+    public void Presets_are_read_and_refused_with_Quays_exact_semantics()
     {
         var types = Yaml.Good("policy: { default: allow, artifactTypes: { presets: [images, buildkit] } }").Policy!.ArtifactTypes!;
         Assert.Equal([ArtifactTypePreset.Images, ArtifactTypePreset.BuildKit], types.Presets!.Value);
@@ -50,7 +50,7 @@ public sealed class PolicySchemaTests : IDisposable
     }
 
     [Fact]
-    public void Shape_of_an_image_is_read_as_it_is_written()
+    public void Requirements_of_an_image_are_read_as_written()
     {
         var require = Require("""
             platforms: { mustInclude: [linux/amd64, linux/arm/v7], onlyOs: [linux] },
@@ -101,13 +101,13 @@ public sealed class PolicySchemaTests : IDisposable
     [InlineData("attestations: [{ authority: release }]", "attestations[0].predicateType: must be written")]
     [InlineData("attestations: [{ predicateType: a, authority: b, where: { builder: x } }]", "expected a path such as $.builder.id")]
     [InlineData("signatures: [{ authority: release }]", "'release' is not an authority of policy.trust")]
-    public void Mistake_in_a_requirement_is_told(string require, string expected) =>
+    public void Mistake_in_a_requirement_is_reported(string require, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(Rule(require)), StringComparison.Ordinal);
 
     [Theory]
     [InlineData(", match: { kinds: [] }", "expected at least one kind, got none")]
     [InlineData(", match: { stages: [pull] }", "applies when a tag is bound")]
-    public void Rule_that_could_never_be_asked_is_a_mistake(string match, string expected) =>
+    public void Rule_that_never_applies_is_a_mistake(string match, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(Rule("tagMutability: immutable", match)), StringComparison.Ordinal);
 
     private static string Aged(string trust, string require = "signatures: [{ authority: release }]") => $$"""
@@ -123,7 +123,7 @@ public sealed class PolicySchemaTests : IDisposable
         $"keys: {{ k: {{ pem: {_keyFile} }} }}, authorities: {{ release: {{ anyOf: [{{ key: k }}]{more} }} }}";
 
     [Fact]
-    public void Age_by_evidence_is_taken_where_a_log_or_a_time_stamper_can_prove_a_time()
+    public void Age_by_evidence_is_accepted_if_a_log_or_time_stamper_can_prove_a_time()
     {
         using var log = new TestLog();
         File.WriteAllText(_rootFile, log.RootJson);
@@ -137,7 +137,7 @@ public sealed class PolicySchemaTests : IDisposable
     }
 
     [Fact]
-    public void Age_that_nothing_could_prove_is_a_mistake_with_its_place_and_what_to_write()
+    public void Age_that_nothing_can_prove_is_a_mistake_with_place_and_remedy()
     {
         File.WriteAllText(_rootFile, Commands.Policy.PolicyRig.EmptyRoot);
         var mistake = Yaml.Mistake(Aged(KeyedBy()));
@@ -158,7 +158,7 @@ public sealed class PolicySchemaTests : IDisposable
     }
 
     [Fact]
-    public void Match_does_not_take_away_what_stands_before_it()
+    public void Match_keeps_the_keys_written_before_it()
     {
         var rule = Assert.Single(Yaml.Good(
             "policy: { default: allow, rules: [{ require: { limits: { maxLayers: 1 } }, onMissing: warn, fix: f, match: { repos: [a] }, id: r }] }")
@@ -173,7 +173,7 @@ public sealed class PolicySchemaTests : IDisposable
         change.Contains(':') ? change : $"id: e, rule: artifactTypes, repos: [a/b], until: {change}, by: alice, reason: INC-1") + " }] }";
 
     [Fact]
-    public void Exception_is_read_with_its_end_and_its_reason()
+    public void Exception_is_read_with_end_and_reason()
     {
         var exception = Assert.Single(Yaml.Good(Exception(Day(80))).Policy!.Exceptions);
         Assert.Equal(("e", "artifactTypes", "alice", "INC-1"), (exception.Id, exception.Rule, exception.By, exception.Reason));
@@ -200,7 +200,7 @@ public sealed class PolicySchemaTests : IDisposable
     [InlineData("https://registry.example/-/decisions/", false)]
     [InlineData("/-/decisions/{id}", false)]
     [InlineData("ftp://registry.example/{id}", false)]
-    public void Address_of_explanations_is_one_with_a_place_for_the_id(string url, bool isTaken)
+    public void Explain_URL_must_contain_a_place_for_the_id(string url, bool isTaken)
     {
         var text = $"policy: {{ default: allow, errors: {{ explainUrl: \"{url}\" }} }}";
         if (isTaken) Assert.Equal(url, Yaml.Good(text).Policy!.ExplainUrl);
@@ -209,7 +209,7 @@ public sealed class PolicySchemaTests : IDisposable
     }
 
     [Fact]
-    public void Exception_names_a_rule_that_is_there() => Assert.Contains(
+    public void Exception_must_name_an_existing_rule() => Assert.Contains(
         "'artifactType' is not the id of a rule; did you mean artifactTypes?",
         Yaml.Mistake(Exception($"id: e, rule: artifactType, repos: [a], until: {Day(1)}, by: a, reason: b")), StringComparison.Ordinal);
 }

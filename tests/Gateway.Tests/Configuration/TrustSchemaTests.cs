@@ -42,7 +42,7 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Signature_repositories_are_names_that_the_gateway_reads_by_itself()
+    public void Signature_repositories_must_be_readable_by_the_gateway_itself()
     {
         var names = Yaml.Good(Trust(authority: "anyOf: [{ key: k }], signatureRepositories: [team/sigs, corp/sigs]")
             + "\nupstreams: { corp: { url: 'https://corp.example' } }").Policy!.Trust.Authorities["release"].SignatureRepositories;
@@ -66,7 +66,7 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Life_of_a_key_is_read_and_null_is_nothing()
+    public void Validity_of_a_key_is_read_and_null_means_none()
     {
         var key = Yaml.Good(Trust(", hash: sha384, notBefore: 2026-01-01, retiredAt: 2026-02-01T12:00:00+02:00, revokedAt: null"))
             .Policy!.Trust.Keys["k"];
@@ -77,7 +77,7 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Signatures_are_asked_of_an_authority()
+    public void Signature_requirement_names_an_authority()
     {
         var policy = Yaml.Good(Trust()).Policy!;
         Assert.Equal(["k"], policy.Trust.Authorities["release"].AnyOf);
@@ -88,7 +88,7 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Key_of_another_name_is_another_revision()
+    public void Renamed_key_changes_the_revision()
     {
         var other = Path.ChangeExtension(_keyFile, "other");
         File.WriteAllText(other, NewKey());
@@ -110,13 +110,13 @@ public sealed class TrustSchemaTests : IDisposable
     [InlineData("", "keyless: a, issuer: b", "expected all of keyless, issuer and subject")]
     [InlineData(", hash: md5", "anyOf: [{ key: k }]", "expected sha256 or sha384 or sha512")]
     [InlineData(", retiredAt: soon", "anyOf: [{ key: k }]", "expected a day such as 2026-12-31")]
-    public void Mistake_in_trust_is_told(string key, string authority, string expected) =>
+    public void Mistake_in_trust_is_reported(string key, string authority, string expected) =>
         Assert.Contains(Yaml.Mistakes(Trust(key, authority)), mistake => mistake.Contains(expected, StringComparison.Ordinal));
 
     [Theory]
     [InlineData("\\n")]
     [InlineData(" ")]
-    public void Private_key_in_the_place_of_a_public_one_is_not_repeated(string newLine)
+    public void Private_key_in_place_of_a_public_one_is_not_shown(string newLine)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var pem = key.ExportECPrivateKeyPem();
@@ -129,14 +129,14 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Key_with_a_line_end_in_its_path_is_told_on_one_line()
+    public void Key_path_with_a_line_ending_is_reported_on_one_line()
     {
         var text = Trust(pem: "X").Replace("'X'", "\"/nonexistent/a\\n-----b\\u2028\\e.pub\"", StringComparison.Ordinal);
         Assert.Matches(@"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: [ -~]+$", Yaml.Mistakes(text)[0]);
     }
 
     [Fact]
-    public void Key_that_is_none_is_a_mistake_at_its_line()
+    public void Invalid_key_is_a_mistake_at_its_line()
     {
         Assert.Matches(
             @"^gateway\.yaml:4:\d+: policy\.trust\.keys\.k\.pem: expected a public key",
@@ -146,7 +146,7 @@ public sealed class TrustSchemaTests : IDisposable
     }
 
     [Fact]
-    public void Keyless_authority_needs_a_root_that_can_be_read()
+    public void Keyless_authority_needs_a_readable_root()
     {
         const string authority = "keyless: good, issuer: 'https://issuer.example', subject: { pattern: 'https://a/*' }";
         Assert.Contains("'good' is not a root of trust.keyless", Yaml.Mistakes(Trust("", authority))[0], StringComparison.Ordinal);

@@ -8,7 +8,7 @@ namespace Gateway.Tests.Configuration;
 public sealed class UpstreamsAndRoutesTests
 {
     [Fact]
-    public void Naming_a_well_known_registry_is_enough()
+    public void Well_known_registry_needs_only_its_name()
     {
         var options = Yaml.Good("upstreams:\n  docker.io:\n  ghcr.io: {}\n");
 
@@ -27,7 +27,7 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("cache: {}", PrefetchMode.Off, "")]
     [InlineData("cache: { prefetch: auto }", PrefetchMode.Auto, "")]
     [InlineData("cache: { prefetch: [linux/amd64, linux/arm/v7] }", PrefetchMode.Listed, "linux/amd64 linux/arm/v7")]
-    public void Prefetch_is_off_or_learns_or_takes_a_list(string text, object mode, string platforms)
+    public void Prefetch_is_off_or_auto_or_a_list(string text, object mode, string platforms)
     {
         var prefetch = Yaml.Good(text).Cache.Prefetch;
         Assert.Equal((mode, platforms), (prefetch.Mode, string.Join(' ', prefetch.Platforms)));
@@ -36,14 +36,14 @@ public sealed class UpstreamsAndRoutesTests
     [Theory]
     [InlineData("cache: { prefetch: on }", "expected off or auto")]
     [InlineData("cache: { prefetch: [amd64] }", "expected a platform such as linux/amd64")]
-    public void Prefetch_that_is_not_understood_is_refused(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+    public void Invalid_prefetch_is_refused(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
 
     [Theory]
     [InlineData("push: forward", true, false)]
     [InlineData("push: forward, forward: sync", true, false)]
     [InlineData("push: forward, forward: async", true, true)]
     [InlineData("push: refuse", false, false)]
-    public void A_route_says_whether_and_when_pushes_go_on(string keys, bool forwards, bool later)
+    public void Route_says_whether_and_when_pushes_are_forwarded(string keys, bool forwards, bool later)
     {
         var options = Yaml.Good(
             $"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }} }}\nroutes: [{{ prefix: corp, upstream: corp, {keys} }}]");
@@ -59,7 +59,7 @@ public sealed class UpstreamsAndRoutesTests
         "{ prefix: a, upstream: corp, push: forward }, { prefix: b, upstream: corp }",
         "the route 'a' to the same upstream corp has other values")]
     [InlineData("{ prefix: a, upstream: mine, push: forward, forward: async }", "write forward: sync")]
-    public void What_contradicts_itself_about_pushes_is_refused(string routes, string expected) => Assert.Contains(
+    public void Contradictory_push_settings_are_refused(string routes, string expected) => Assert.Contains(
         expected,
         Yaml.Mistake(
             $"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }}, mine: {{ url: \"http://127.0.0.1:2\", auth: passthrough }} }}\nroutes: [{routes}]"));
@@ -73,7 +73,7 @@ public sealed class UpstreamsAndRoutesTests
         ["docker.io", "ghcr.io", "quay.io", "registry.k8s.io", "gcr.io", "mcr.microsoft.com", "public.ecr.aws", "registry.gitlab.com"];
 
     [Fact]
-    public void What_is_written_takes_the_place_of_what_is_known()
+    public void Written_values_replace_well_known_ones()
     {
         var hub = Yaml.Good("""
             upstreams:
@@ -109,7 +109,7 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("99999999999d")]
     [InlineData("11y")]
     [InlineData("3651d")]
-    public void What_is_no_duration_is_refused(string written) =>
+    public void Invalid_duration_is_refused(string written) =>
         Assert.Throws<Xunit.Sdk.EmptyException>(() => Tags($"revalidateAfter: {written}"));
 
     [Theory]
@@ -129,11 +129,11 @@ public sealed class UpstreamsAndRoutesTests
     [InlineData("1gib")]
     [InlineData("1e9")]
     [InlineData("9999999PiB")]
-    public void What_is_no_size_is_refused(string written) =>
+    public void Invalid_size_is_refused(string written) =>
         Assert.Contains("expected a size", Yaml.Mistake($"cache: {{ maxSize: {written} }}"));
 
     [Fact]
-    public void Several_credentials_are_read_in_their_order_and_named()
+    public void Several_credentials_are_read_in_order_with_names()
     {
         var hub = Yaml.Good("""
             upstreams:
@@ -146,7 +146,7 @@ public sealed class UpstreamsAndRoutesTests
     }
 
     [Fact]
-    public void One_credential_is_written_by_variables_alone()
+    public void Credential_can_be_set_by_variables_alone()
     {
         var hub = Yaml.Good(
             "upstreams: { docker.io: }",
@@ -157,7 +157,7 @@ public sealed class UpstreamsAndRoutesTests
     }
 
     [Fact]
-    public void Accounts_of_our_own_and_passthrough_exclude_each_other()
+    public void Gateway_accounts_and_passthrough_exclude_each_other()
     {
         var file = Path.GetTempFileName();
         try
@@ -177,7 +177,7 @@ public sealed class UpstreamsAndRoutesTests
     }
 
     [Fact]
-    public void Words_of_tags_are_read()
+    public void Words_for_tag_settings_are_read()
     {
         var tags = Tags("immutable: ['v*'], onUnavailable: deny, onGone: serve, onUnauthorized: serve");
 
@@ -233,10 +233,10 @@ public sealed class UpstreamsAndRoutesTests
         "routes[1].hosts: 'h' already belongs to another route")]
     [InlineData("routes: [{ prefix: /a/, storage: built-in }]", "routes[0].prefix: expected path components")]
     [InlineData("routes: [{ storage: built-in }]", "routes[0].prefix: must be written")]
-    public void Contradiction_is_told(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
+    public void Contradiction_is_reported(string text, string expected) => Assert.Contains(expected, Yaml.Mistake(text));
 
     [Fact]
-    public void Longest_prefix_stands_first() =>
+    public void Routes_are_ordered_by_longest_prefix() =>
         Assert.Equal(
             ["team/app", "team", ""],
             Yaml.Good("routes: [{ prefix: '', storage: built-in }, { prefix: team, storage: built-in }, { prefix: team/app, storage: built-in }]").Routes.Select(route => route.Prefix));

@@ -40,7 +40,7 @@ public sealed class WorkloadFileTests : IDisposable
             """));
 
     [Fact]
-    public void Images_of_custom_resources_and_volumes_are_found_and_those_of_ceph_are_not() => Assert.Equal(
+    public void Images_of_custom_resources_and_volumes_are_found_but_not_those_of_Ceph() => Assert.Equal(
         ["quay.io/org/worker:1", "ghcr.io/org/model:1"],
         ImagesIn("""
             kind: Workflow
@@ -70,9 +70,9 @@ public sealed class WorkloadFileTests : IDisposable
     [Theory]
     [InlineData("image: {{ .Values.image }}\n  x: }")]
     [InlineData("a: [")]
-    public void A_template_is_no_yaml_and_says_so(string text) =>
+    public void Template_is_refused_as_not_YAML(string text) =>
         Assert.Contains("render a chart's templates first", Assert.Throws<IOException>(() => ImagesIn(text)).Message);
 
     [Fact]
-    public void Nesting_is_bounded() => Assert.Throws<IOException>(() => ImagesIn(new string('[', 100_000)));
+    public void Deep_nesting_in_a_workload_file_is_refused() => Assert.Throws<IOException>(() => ImagesIn(new string('[', 100_000)));
 }

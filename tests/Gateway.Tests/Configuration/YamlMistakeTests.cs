@@ -35,7 +35,7 @@ public sealed class YamlMistakeTests
     [InlineData("SERVER_HOSTNAME: quay.example.com\n", "it may be a setting of Quay; run: gateway policy import --quay FILE")]
     [InlineData("cache:\nkeepFree: 1GiB\n", "unknown key; it belongs under cache")]
     [InlineData("cahce: {}\n", "unknown key; did you mean cache?")]
-    public void Right_syntax_in_the_wrong_place_is_told_with_what_to_write(string text, string expected) =>
+    public void Valid_syntax_in_the_wrong_place_is_reported_with_the_remedy(string text, string expected) =>
         Assert.Contains(expected, Mistake(text), StringComparison.Ordinal);
 
     private static string Mistake(string text) =>

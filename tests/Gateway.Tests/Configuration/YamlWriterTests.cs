@@ -18,16 +18,16 @@ public sealed class YamlWriterTests
     [InlineData("a #b", "\"a #b\"")]
     [InlineData("-----BEGIN X-----\nabc\n", "|\n  -----BEGIN X-----\n  abc")]
     [InlineData("\u001b[2J", "\"\\u001b[2J\"")]
-    public void A_value_is_written_plainly_where_that_says_the_same(string value, string expected) =>
+    public void Value_is_written_without_quotes_where_possible(string value, string expected) =>
         Assert.Equal($"k: {expected}\n", YamlWriter.Write(Map(("k", Text(value)))));
 
     [Fact]
-    public void Lists_and_sections_are_written_as_people_write_them() => Assert.Equal(
+    public void Lists_and_sections_are_written_in_readable_form() => Assert.Equal(
         "a:\n  - k: [x, y]\n    m: {}\n  - n: []\n",
         YamlWriter.Write(Map(("a", List(Map(("k", List(Text("x"), Text("y"))), ("m", Map())), Map(("n", List())))))));
 
     [Fact]
-    public void Whatever_is_written_is_read_back_as_it_was()
+    public void Written_YAML_is_read_back_unchanged()
     {
         var texts = Gen.Elements(
             "a", "B", " ", ":", "#", "-", "*", "\n", "\"", "\\", "'", "{", "[", "ä", "\t", "\r", "1", "~", "|", "\0", "\u2028")
@@ -43,7 +43,7 @@ public sealed class YamlWriterTests
     }
 
     [Fact]
-    public void A_stream_of_documents_is_read_as_it_is_and_an_empty_one_as_none()
+    public void Stream_of_documents_is_read_in_order_and_an_empty_one_as_none()
     {
         var mistakes = new List<ConfigurationMistake>();
 

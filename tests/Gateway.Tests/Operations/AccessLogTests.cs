@@ -11,7 +11,7 @@ namespace Gateway.Tests.Operations;
 public sealed class AccessLogTests
 {
     [Fact]
-    public async Task Each_request_is_one_line_without_its_query_or_credentials()
+    public async Task Each_request_is_one_line_without_query_or_credentials()
     {
         await using var rig = await GatewayRig.StartAsync();
         var credentials = ("Authorization", "Basic aHVudGVyMjpodW50ZXIy");
@@ -29,7 +29,7 @@ public sealed class AccessLogTests
     }
 
     [Fact]
-    public async Task A_refusal_is_told_with_its_decision_and_the_code_of_its_reason()
+    public async Task Refusal_is_logged_with_its_decision_and_reason_code()
     {
         await using var rig = await GatewayRig.StartAsync(options => options with { Policy = new() { Default = Outcome.Deny } });
         const string Empty = """{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}""";
@@ -43,7 +43,7 @@ public sealed class AccessLogTests
     }
 
     [Fact]
-    public async Task A_reader_that_takes_nothing_delays_no_request()
+    public async Task Log_reader_that_reads_nothing_delays_no_request()
     {
         var output = new StuckStream();
         await using var log = new AccessLog(output);
@@ -54,7 +54,7 @@ public sealed class AccessLogTests
     }
 
     [Fact]
-    public async Task A_log_that_cannot_be_written_ends_nothing()
+    public async Task Unwritable_log_does_not_end_requests()
     {
         await using var log = new AccessLog(new BrokenStream());
 

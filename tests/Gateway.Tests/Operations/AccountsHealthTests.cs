@@ -8,7 +8,7 @@ namespace Gateway.Tests.Operations;
 public sealed class AccountsHealthTests
 {
     [Fact]
-    public async Task An_accounts_file_that_is_gone_is_told_to_the_operator_and_to_no_client()
+    public async Task Missing_accounts_file_is_reported_to_the_operator_not_to_clients()
     {
         using var accounts = new AccessRig();
         await using var rig = await GatewayRig.StartAsync(options => options with
@@ -39,7 +39,7 @@ public sealed class AccountsHealthTests
     }
 
     [Fact]
-    public async Task Where_no_account_was_ever_read_clients_are_told_to_try_again()
+    public async Task Without_any_readable_account_clients_are_told_to_retry()
     {
         using var accounts = new AccessRig();
         accounts.WriteAccounts();

@@ -104,7 +104,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     [InlineData("localhost:5001", 200)]
     [InlineData("127.0.0.1", 200)]
     [InlineData("[::1]:9", 200)]
-    public async Task A_page_whose_own_name_points_here_is_refused(string host, int expected)
+    public async Task Page_whose_own_name_resolves_to_the_gateway_is_refused(string host, int expected)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(_rig.Operator, "/api/v1/stats"));
         request.Headers.Host = host;
@@ -113,7 +113,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Commands_show_the_token_of_the_configuration()
+    public async Task Commands_send_the_token_of_the_configuration()
     {
         var token = Path.GetTempFileName();
         await File.WriteAllTextAsync(token, "0123456789abcdef");
@@ -131,7 +131,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Stats_tell_what_is_cached_by_repository_and_what_upstreams_did()
+    public async Task Stats_show_cached_content_by_repository_and_upstream_requests()
     {
         await PullBothAsync();
         await PullAsync("nginx", "latest", _image);
@@ -153,7 +153,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_purged_tag_is_fetched_again_with_all_that_it_names()
+    public async Task Purged_tag_is_fetched_again_with_its_content()
     {
         await PullBothAsync();
         var purged = await PurgeAsync("hub/nginx:latest");
@@ -167,7 +167,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_dry_run_tells_the_same_and_removes_nothing()
+    public async Task Dry_run_reports_the_same_and_removes_nothing()
     {
         await PullBothAsync();
         var before = (await StatsAsync()).GetProperty("cache").GetProperty("bytes").GetInt64();
@@ -184,7 +184,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     [InlineData("hub", "hub/library/nginx hub/team/app")]
     [InlineData("hub/**", "hub/library/nginx hub/team/app")]
     [InlineData("hub/team/*", "hub/team/app")]
-    public async Task A_repository_a_glob_or_an_upstream_is_purged_whole(string what, string expected)
+    public async Task Repository_glob_or_upstream_is_purged_completely(string what, string expected)
     {
         await PullBothAsync();
         var purged = await PurgeAsync(what);
@@ -194,7 +194,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_digest_is_purged_from_every_repository()
+    public async Task Digest_is_purged_from_every_repository()
     {
         await PullBothAsync();
         var shared = _image.Layers[0];
@@ -205,7 +205,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_clients_pushed_is_never_purged()
+    public async Task Pushed_content_is_never_purged()
     {
         var pushed = await _rig.PushManifestAsync("own/app", "v1");
         Assert.NotNull((await PurgeAsync("own/app:v1")).Problem);
@@ -216,7 +216,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_page_in_a_browser_could_send_unasked_changes_nothing()
+    public async Task Request_that_a_web_page_can_send_changes_nothing()
     {
         await PullBothAsync();
         Assert.Equal(415, (await PostAsync("purge", """{"what":"hub","dryRun":false}""", "text/plain")).Status);
@@ -230,7 +230,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     [InlineData("prefetch", """{"references":[]}""", 400)]
     [InlineData("prefetch", """{}""", 400)]
     [InlineData("nothing", "{}", 404)]
-    public async Task What_is_not_understood_is_told(string verb, string body, int status)
+    public async Task Invalid_admin_request_is_reported(string verb, string body, int status)
     {
         var (came, text) = await PostAsync(verb, body);
         Assert.Equal(status, came);
@@ -238,7 +238,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Prefetched_images_are_here_before_anybody_pulls_them()
+    public async Task Prefetched_images_are_cached_before_any_pull()
     {
         var (code, output, error) = await RunAsync("prefetch", "nginx", "hub/team/app:v1");
         Assert.Equal((0, ""), (code, error));
@@ -252,7 +252,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_prefetch_that_fails_in_part_says_which_and_why_and_fetches_the_rest()
+    public async Task Partly_failed_prefetch_reports_the_failure_and_fetches_the_rest()
     {
         var (code, output, _) = await RunAsync("prefetch", "nginx:missing", "quay.io/org/app", "not an image", "hub/team/app:v1", "--json");
         Assert.Equal(1, code);
@@ -266,7 +266,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Images_of_a_workload_file_are_prefetched_for_the_platforms_asked_for()
+    public async Task Images_of_a_workload_file_are_prefetched_for_the_given_platforms()
     {
         var (amd, arm) = (_hub.AddImage("team/multi", null, [1, 2, 3]), _hub.AddImage("team/multi", null, [4, 5, 6]));
         _hub.AddIndex("team/multi", "v1", amd, arm);
@@ -280,7 +280,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Where_no_gateway_runs_the_store_itself_is_looked_at_and_purged()
+    public async Task Without_a_running_gateway_the_store_itself_is_read_and_purged()
     {
         await PullBothAsync();
         var data = _rig.Storage;

@@ -17,7 +17,7 @@ public sealed class AuditLogTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void A_full_file_is_put_aside_and_the_oldest_goes()
+    public void Full_file_is_renamed_and_the_oldest_removed()
     {
         var options = Options with { MaxSize = 2000, Keep = 2 };
         using (var log = new AuditLog(options, TimeProvider.System, NullLogger.Instance))
@@ -37,7 +37,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public void Lines_are_added_to_what_is_there_and_one_that_a_crash_cut_off_stays_alone()
+    public void Lines_are_appended_and_a_line_cut_by_a_crash_stays_separate()
     {
         File.WriteAllText(Options.Path, "{\"event\":\"start\"}\n{\"event\":\"pu");
         new AuditLog(Options, TimeProvider.System, NullLogger.Instance).Dispose();
@@ -47,7 +47,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public void No_text_makes_two_lines_of_one_or_a_long_one()
+    public void Text_never_splits_a_line_or_makes_it_too_long()
     {
         using (var log = new AuditLog(Options, TimeProvider.System, NullLogger.Instance))
         {
@@ -67,7 +67,7 @@ public sealed class AuditLogTests : IDisposable
 
     // Whoever guesses passwords from a thousand addresses displaces no push.
     [Fact]
-    public void A_flood_of_refusals_is_counted_and_not_written()
+    public void Flood_of_refusals_is_counted_instead_of_written()
     {
         var clock = new ManualClock();
         using (var log = new AuditLog(Options, clock, NullLogger.Instance))
@@ -85,7 +85,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public void Line_of_a_later_change_waits_for_the_lines_of_earlier_ones()
+    public void Line_of_a_later_change_waits_for_earlier_ones()
     {
         using var log = new AuditLog(Options, TimeProvider.System, NullLogger.Instance);
         var (first, second, refused, third) = (Push("v1"), Push("v2"), Push("v3"), Push("v4"));
@@ -113,7 +113,7 @@ public sealed class AuditLogTests : IDisposable
         new(DateTimeOffset.UnixEpoch, "PUT") { Route = "manifest", Reference = tag, Status = 201 };
 
     [Fact]
-    public void A_log_that_cannot_be_opened_stops_the_start()
+    public void Audit_log_that_cannot_be_opened_prevents_the_start()
     {
         var options = Options with { Path = Path.Combine(_folder, "nowhere", "audit.log") };
 

@@ -22,7 +22,7 @@ public sealed class AuditTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Whatever_changes_something_is_told_with_who_where_and_what_came_of_it()
+    public async Task Every_change_is_audited_with_actor_address_and_outcome()
     {
         await using var rig = await StartAsync();
         As(rig, "ci");
@@ -48,7 +48,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task A_change_is_told_before_its_client_hears_of_it()
+    public async Task Change_is_audited_before_the_client_gets_the_response()
     {
         await using var rig = await StartAsync();
         As(rig, "boss");
@@ -61,7 +61,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task Lines_of_changes_are_in_the_order_of_the_changes()
+    public async Task Audit_lines_are_in_the_order_of_changes()
     {
         await using var rig = await StartAsync();
         As(rig, "boss");
@@ -96,7 +96,7 @@ public sealed class AuditTests : IDisposable
     [InlineData("delete")]
     [InlineData("login")]
     [InlineData("purge")]
-    public async Task What_is_refused_or_purged_is_told_before_whoever_asked_hears_of_it_and_once(string line)
+    public async Task Refusal_or_purge_is_audited_once_before_the_response(string line)
     {
         using var held = new HeldLine(line);
         await using var rig = await held.WatchAsync(() => StartAsync());
@@ -117,7 +117,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task An_operators_call_that_breaks_off_is_not_told_of_as_done()
+    public async Task Aborted_operator_request_is_not_audited_as_done()
     {
         var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
@@ -140,7 +140,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task Logins_are_told_once_in_a_while_and_wrong_ones_by_the_account_where_there_is_one()
+    public async Task Logins_are_audited_once_per_interval_and_wrong_ones_with_an_existing_account_name()
     {
         await using var rig = await StartAsync();
         for (var i = 0; i < 3; i++)
@@ -171,7 +171,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task The_operators_calls_are_told_and_what_he_only_reads_is_not()
+    public async Task Operator_changes_are_audited_but_reads_are_not()
     {
         await using var rig = await StartAsync();
         (await rig.Client.GetAsync(new Uri(rig.Operator, "/api/v1/stats"))).Dispose();
@@ -185,7 +185,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task While_no_line_can_be_written_nothing_changes_and_pulls_go_on()
+    public async Task While_no_audit_line_can_be_written_changes_get_503_and_pulls_continue()
     {
         await using var rig = await StartAsync();
         As(rig, "ci");
@@ -214,7 +214,7 @@ public sealed class AuditTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_the_configuration_says_so_changes_go_on_without_their_line()
+    public async Task With_onFailure_continue_changes_continue_without_audit_lines()
     {
         await using var rig = await StartAsync(o => o with { Refuse = false });
         As(rig, "ci");

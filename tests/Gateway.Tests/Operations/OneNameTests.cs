@@ -46,7 +46,7 @@ public sealed class OneNameTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Stats_print_the_name_by_which_clients_pull()
+    public async Task Stats_print_the_name_that_clients_pull_by()
     {
         var stats = JsonDocument.Parse(await _rig.Client.GetStringAsync(new Uri(_rig.Operator, "/api/v1/stats"))).RootElement;
         var names = stats.GetProperty("repositories").EnumerateArray().Select(r => r.GetProperty("name").GetString()).Order();
@@ -67,7 +67,7 @@ public sealed class OneNameTests : IAsyncLifetime
     [InlineData("docker.io/nginx:latest", "docker.io/library/nginx")]
     [InlineData("docker.io/**", "docker.io/library/nginx")]
     [InlineData("docker.io", "docker.io/library/nginx")]
-    public async Task Purge_knows_a_repository_by_that_name_and_by_the_clients(string what, string expected)
+    public async Task Purge_accepts_the_canonical_name_and_the_clients_name(string what, string expected)
     {
         var named = what.Replace("{digest}", _image.Digest, StringComparison.Ordinal);
         var purged = Assert.Single(await PostAsync<PurgedItem>("purge", $$"""{"what":"{{named}}"}""", "purged"));
@@ -80,7 +80,7 @@ public sealed class OneNameTests : IAsyncLifetime
     [InlineData("127.0.0.1:5000/team/app:v1", "team/app")]
     [InlineData("docker.io/library/nginx", "docker.io/library/nginx")]
     [InlineData("docker.io/nginx:latest", "docker.io/library/nginx")]
-    public async Task Explain_and_prefetch_do_too(string reference, string expected)
+    public async Task Explain_and_prefetch_accept_both_names(string reference, string expected)
     {
         var explained = await SendAsync("policy/explain", $$"""{"reference":"{{reference}}"}""");
         var prefetched = await SendAsync("prefetch", $$"""{"references":["{{reference}}"]}""");

@@ -10,7 +10,7 @@ public sealed class OperatorPortTests
     private static readonly Dictionary<string, Func<string?>> Nothing = [];
 
     [Fact]
-    public async Task Probes_and_metrics_are_on_the_operators_port_alone()
+    public async Task Probes_and_metrics_are_only_on_the_operator_port()
     {
         await using var rig = await GatewayRig.StartAsync();
 
@@ -29,7 +29,7 @@ public sealed class OperatorPortTests
     [InlineData("127.0.0.1.evil.example", 403)]
     [InlineData("localhost:5001", 200)]
     [InlineData("[::1]", 200)]
-    public async Task Metrics_are_no_web_pages_business(string host, int expected)
+    public async Task Metrics_refuse_requests_of_web_pages(string host, int expected)
     {
         await using var rig = await GatewayRig.StartAsync();
 
@@ -38,7 +38,7 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
-    public async Task With_a_token_who_does_not_show_it_learns_only_whether_the_gateway_lives()
+    public async Task Caller_without_the_token_learns_only_liveness_and_readiness()
     {
         using var file = new TokenOnDisk("0123456789abcdef");
         await using var rig = await GatewayRig.StartAsync(o => o with { Operator = o.Operator with { TokenFile = file.Path } });
@@ -56,7 +56,7 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
-    public async Task A_token_that_is_changed_holds_at_once_and_one_that_is_gone_lets_nobody_in()
+    public async Task Changed_token_applies_at_once_and_a_missing_one_refuses_every_request()
     {
         using var file = new TokenOnDisk("0123456789abcdef");
         await using var rig = await GatewayRig.StartAsync(o => o with { Operator = o.Operator with { TokenFile = file.Path } });
@@ -90,7 +90,7 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
-    public async Task Requests_are_counted_under_the_fields_names()
+    public async Task Requests_are_counted_with_the_documented_labels()
     {
         await using var rig = await GatewayRig.StartAsync();
         (await rig.SendAsync("GET", "/v2/a/tags/list")).Dispose();
@@ -123,7 +123,7 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
-    public void A_part_that_is_in_trouble_makes_the_whole_unready_and_says_why()
+    public void Failing_check_makes_the_gateway_unready_with_the_reason()
     {
         var checks = new Dictionary<string, Func<string?>> { ["storage"] = () => "the volume is full", ["other"] = () => null };
         var health = new Health(checks, Nothing);
@@ -136,7 +136,7 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
-    public async Task A_configuration_that_was_refused_is_told_of_and_makes_nobody_unready()
+    public async Task Rejected_configuration_is_a_warning_and_not_unready()
     {
         await using var rig = await GatewayRig.StartAsync();
         Assert.Empty(await WarningsAsync());
@@ -160,7 +160,7 @@ public sealed class OperatorPortTests
     }
 
     [Fact]
-    public void A_gateway_that_stops_takes_no_new_clients()
+    public void Stopping_gateway_accepts_no_new_connections()
     {
         var health = new Health(Nothing, Nothing);
         health.BeginStopping();

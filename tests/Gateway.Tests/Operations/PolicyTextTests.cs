@@ -15,7 +15,7 @@ public sealed class PolicyTextTests
         "tried.yaml", "/");
 
     [Fact]
-    public void What_it_names_is_not_looked_at_whether_it_is_there_or_not()
+    public void Files_named_by_a_sent_policy_are_never_opened()
     {
         foreach (var section in new[] { "key", "tls" })
         {
@@ -26,7 +26,7 @@ public sealed class PolicyTextTests
     }
 
     [Fact]
-    public void What_comes_with_it_is_read()
+    public void Files_sent_with_the_policy_are_read()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var text = Naming("/there/key.pub");

@@ -24,7 +24,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task What_waits_is_explained_with_what_is_missing_and_how_to_mend_it()
+    public async Task Held_push_is_explained_with_the_missing_evidence_and_the_remedy()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
 
@@ -39,7 +39,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_signature_that_does_not_count_is_shown_with_why()
+    public async Task Signature_that_does_not_count_is_shown_with_the_reason()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         await _rig.SignAsync(digest, _rig.WrongKey);
@@ -52,7 +52,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_dry_run_says_what_a_pull_gets_in_every_state()
+    public async Task Dry_run_matches_the_pull_in_every_state()
     {
         var (unsigned, _) = await _rig.PushAsync("unsigned", "one");
         var (signed, _) = await _rig.PushAsync("signed", "two");
@@ -88,7 +88,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_dry_run_changes_nothing_and_notes_nothing()
+    public async Task Dry_run_changes_and_records_nothing()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         var stored = _rig.Volume.Pushed(_rig.Repository.Name);
@@ -102,7 +102,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Another_policy_is_asked_in_place_of_the_one_in_force()
+    public async Task Explain_can_use_another_policy()
     {
         await _rig.PushAsync("v1", "one");
 
@@ -112,7 +112,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Another_moment_is_asked_in_place_of_now()
+    public async Task Explain_can_use_another_time()
     {
         await _rig.PushAsync("v1", "one");
         const string Old = "policy: { default: allow, rules: [ { id: old, require: { limits: { maxAge: 30d } } } ] }";
@@ -147,7 +147,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     [InlineData("Prod/app:v1", "pull", "expected repository:tag or repository@digest")]
     [InlineData("prod/app@sha256:12", "pull", "expected repository:tag or repository@digest")]
     [InlineData("prod/app:v1", "pulling", "expected a stage such as push, tag or pull")]
-    public async Task What_cannot_be_asked_is_a_sentence(string reference, string stage, string expected)
+    public async Task Unanswerable_question_is_reported_in_a_sentence(string reference, string stage, string expected)
     {
         await _rig.PushAsync("v1", "one");
 
@@ -158,7 +158,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_policy_with_a_mistake_is_refused_with_its_place()
+    public async Task Policy_with_a_mistake_is_refused_with_its_place()
     {
         await _rig.PushAsync("v1", "one");
 
@@ -169,7 +169,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Somebodys_rights_are_told_beside_the_policys_answer()
+    public async Task Rights_of_an_account_are_shown_beside_the_verdict()
     {
         await _rig.PushAsync("v1", "one");
         var options = Options() with
@@ -185,7 +185,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_comparison_tells_each_tag_that_comes_to_another_outcome_and_no_other()
+    public async Task Diff_lists_exactly_the_tags_whose_outcome_changes()
     {
         await _rig.PushAsync("unsigned", "one");
         var (signed, _) = await _rig.PushAsync("signed", "two");

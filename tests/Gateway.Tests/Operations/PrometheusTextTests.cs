@@ -28,7 +28,7 @@ public sealed class PrometheusTextTests : IDisposable
     }
 
     [Fact]
-    public void Units_and_totals_are_said_once()
+    public void Unit_and_total_suffixes_appear_once()
     {
         _meter.CreateCounter<long>($"{_prefix}.read", "By").Add(3);
         _meter.CreateCounter<long>($"{_prefix}.sent.bytes", "By").Add(3);
@@ -44,7 +44,7 @@ public sealed class PrometheusTextTests : IDisposable
     }
 
     [Fact]
-    public void A_histogram_is_cumulative()
+    public void Histogram_is_cumulative()
     {
         var histogram = _meter.CreateHistogram(
             $"{_prefix}.wait", "s", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.5, 1] });

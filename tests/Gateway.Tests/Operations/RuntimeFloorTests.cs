@@ -9,7 +9,7 @@ public sealed class RuntimeFloorTests
     [InlineData("10.0.0")]
     [InlineData("10.0.9")]
     [InlineData("9.0.20")]
-    public void An_older_runtime_is_refused_with_what_to_do(string running)
+    public void Older_runtime_is_refused_with_the_remedy(string running)
     {
         var problem = RuntimeFloor.Problem(Version.Parse(running));
 
@@ -22,8 +22,8 @@ public sealed class RuntimeFloorTests
     [InlineData("10.0.10")]
     [InlineData("10.1.0")]
     [InlineData("11.0.0")]
-    public void One_that_is_new_enough_will_do(string running) => Assert.Null(RuntimeFloor.Problem(Version.Parse(running)));
+    public void New_enough_runtime_is_accepted(string running) => Assert.Null(RuntimeFloor.Problem(Version.Parse(running)));
 
     [Fact]
-    public void These_tests_run_on_one_that_will_do() => Assert.Null(RuntimeFloor.Problem(Environment.Version));
+    public void Runtime_of_these_tests_is_accepted() => Assert.Null(RuntimeFloor.Problem(Environment.Version));
 }

@@ -10,7 +10,7 @@ public sealed class ServedBytesTests
     private const int Length = 300_000;
 
     [Fact]
-    public async Task Bytes_served_are_those_sent_whole_or_in_ranges_cold_or_kept()
+    public async Task Served_bytes_count_whole_and_range_responses_cold_and_cached()
     {
         await using var hub = await ScriptedUpstream.StartAsync();
         var image = hub.AddImage("library/nginx", "latest", ScriptedUpstream.Bytes(Length, 1));

@@ -62,7 +62,7 @@ public sealed class StoredNamesTests : IAsyncLifetime
     [Theory]
     [InlineData("team/app:gone", "nothing of that name is here")]
     [InlineData("hub/library/nginx:latest", "gateway purge removes cached content")]
-    public async Task What_cannot_be_deleted_is_told_with_the_way_to_go(string reference, string expected)
+    public async Task Refused_deletion_is_reported_with_the_remedy(string reference, string expected)
     {
         var (code, output, error) = await RunAsync("delete", reference);
 
@@ -74,7 +74,7 @@ public sealed class StoredNamesTests : IAsyncLifetime
     [Theory]
     [InlineData("tags Team/App", "expected ?repository= with a name such as team/app, got 'Team/App'")]
     [InlineData("tags no/such", "no tags of no/such")]
-    public async Task Tags_of_what_is_not_here_are_an_error(string line, string expected)
+    public async Task Tags_of_a_missing_repository_are_an_error(string line, string expected)
     {
         var (code, output, error) = await RunAsync(line.Split(' '));
 

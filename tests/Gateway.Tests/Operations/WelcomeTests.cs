@@ -11,7 +11,7 @@ public sealed class WelcomeTests
     private static readonly Uri Operator = new("http://127.0.0.1:5001");
 
     [Fact]
-    public void Version_configuration_and_data_are_told_first()
+    public void Version_configuration_and_data_folder_are_printed_first()
     {
         var options = new GatewayOptions { Storage = new() { Path = "/var/lib/gateway" } };
 
@@ -43,7 +43,7 @@ public sealed class WelcomeTests
     }
 
     [Fact]
-    public void Of_several_upstreams_one_is_shown_whose_images_can_be_named()
+    public void Example_shows_an_upstream_with_known_images()
     {
         var hub = new UpstreamOptions { Key = "docker.io", Urls = [new("https://registry-1.docker.io")], Library = true };
         var corp = new UpstreamOptions { Key = "corp", Urls = [new("https://registry.example.com")] };
@@ -58,7 +58,7 @@ public sealed class WelcomeTests
     }
 
     [Fact]
-    public void Nothing_is_promised_that_no_route_leads_to()
+    public void Example_is_omitted_without_a_route()
     {
         var text = Welcome.Text(new GatewayOptions { Routes = [] }, [Listen], Operator);
 
@@ -70,7 +70,7 @@ public sealed class WelcomeTests
     [InlineData("http://127.0.0.1:5001", true, "docker exec <container> gateway stats")]
     [InlineData("http://127.0.0.1:5001", false, "curl -s http://127.0.0.1:5001/metrics")]
     [InlineData("https://0.0.0.0:5001", true, "curl -s https://localhost:5001/metrics")]
-    public void The_operators_port_is_shown_as_it_is_reached_from_outside_a_container(string address, bool inContainer, string command)
+    public void Operator_port_is_printed_as_reachable_from_outside_a_container(string address, bool inContainer, string command)
     {
         var text = Welcome.Text(new(), [Listen], new(address), inContainer);
 
@@ -81,7 +81,7 @@ public sealed class WelcomeTests
     [InlineData("anonymous", "**", "docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
     [InlineData("ci", "**", "docker login h:5000 && docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
     [InlineData("ci", "team/**", "curl -s h:5000/v2/_catalog      # no rule of access lets anybody push to alpine")]
-    public void Push_is_shown_as_the_rules_of_access_let_it_be_done(string pusher, string repositories, string command)
+    public void Push_example_follows_the_access_rules(string pusher, string repositories, string command)
     {
         var options = new GatewayOptions
         {

@@ -14,7 +14,7 @@ public sealed class AccessLintTests : IDisposable
     [Theory]
     [InlineData("{ actors: [ci], repositories: ['team/**'], actions: [pull] }")]
     [InlineData("{ actors: [anonymous, '*', '@staff'], repositories: ['**', 'a/*/b', 'v1.2/x'], actions: [pull] }")]
-    public async Task A_rule_that_means_something_is_not_warned_of(string rule) => Assert.Equal("", await VerifyAsync(rule));
+    public async Task Effective_access_rule_is_not_reported(string rule) => Assert.Equal("", await VerifyAsync(rule));
 
     [Theory]
     [InlineData("^team/.+$", "ACCESS_NEVER: '^team/.+$' looks like a regular expression; patterns are globs")]
@@ -24,7 +24,7 @@ public sealed class AccessLintTests : IDisposable
     [InlineData("Team/**", "ACCESS_NEVER: 'Team/**' matches no repository: names are lower case")]
     [InlineData("team/", "ACCESS_NEVER: 'team/' matches no repository")]
     [InlineData("gateway.example.com:5000/team/*", "ACCESS_NEVER: 'gateway.example.com:5000/team/*' matches no repository")]
-    public async Task Pattern_that_matches_no_repository_is_warned_of(string pattern, string expected) =>
+    public async Task Pattern_that_matches_no_repository_is_reported(string pattern, string expected) =>
         Assert.Contains(
             $"access.rules[0].repositories: {expected}",
             await VerifyAsync($"{{ actors: [ci], repositories: ['{pattern}'], actions: [pull] }}"), StringComparison.Ordinal);
@@ -34,7 +34,7 @@ public sealed class AccessLintTests : IDisposable
     [InlineData("CI", "rules[0].actors: ACTOR_UNKNOWN: ", " has no account 'CI'; did you mean ci?; fix: ")]
     [InlineData("ci*", "rules[0].actors: ACTOR_UNKNOWN: ", "; patterns are for the actors of issuers and certificates; fix: ")]
     [InlineData("@others", "groups.others: ACTOR_UNKNOWN: ", " has no account 'nobody'; fix: correct the name, or add the account: ")]
-    public async Task Actor_that_no_account_has_is_warned_of(string actor, string where, string expected)
+    public async Task Actor_without_an_account_is_reported(string actor, string where, string expected)
     {
         var said = await VerifyAsync($"{{ actors: ['{actor}'], repositories: ['**'], actions: [pull] }}", "others: [nobody]");
         Assert.Contains($"access.{where}", said, StringComparison.Ordinal);
@@ -47,7 +47,7 @@ public sealed class AccessLintTests : IDisposable
     [InlineData("old:$2y$17$........................................................", "bcrypt of another form or cost")]
     [InlineData("old:s3cret-s3cret", "another hash, or a password as it is")]
     [InlineData("s3cret-s3cret", "no name before a colon")]
-    public async Task Line_of_the_password_file_that_is_not_read_is_warned_of_without_what_it_holds(string line, string kind)
+    public async Task Ignored_line_of_the_password_file_is_reported_without_its_content(string line, string kind)
     {
         var said = await VerifyAsync("{ actors: [ci], repositories: ['**'], actions: [pull] }", accounts: [line, $"# {line}", ""]);
 
@@ -63,7 +63,7 @@ public sealed class AccessLintTests : IDisposable
     [InlineData(
         "{ upstreams: { ghcr.io: {} }, routes: [ { prefix: ghcr.io, storage: built-in } ] }",
         "upstreams.ghcr.io: UPSTREAM_UNREACHABLE: no route leads to it, and the prefix 'ghcr.io' is another route's")]
-    public async Task What_can_never_be_reached_is_warned_of(string configuration, string expected)
+    public async Task Unreachable_upstream_is_reported(string configuration, string expected)
     {
         var (code, error) = await RunAsync(configuration + "\n");
         Assert.Equal(0, code);

@@ -12,7 +12,7 @@ public sealed class CipImportTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task A_policy_by_key_becomes_a_rule_that_holds_what_is_not_signed()
+    public async Task Policy_with_a_key_becomes_a_rule_that_holds_unsigned_images()
     {
         var (code, output, error) = await Import($"""
             apiVersion: policy.sigstore.dev/v1beta1
@@ -42,7 +42,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Under_its_default_signatures_can_still_be_brought()
+    public async Task Imported_default_still_allows_pushing_signatures()
     {
         var (_, output, _) = await Import(Cip(Key()));
 
@@ -52,7 +52,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Several_keys_are_one_authority_and_each_of_them_is_enough()
+    public async Task Several_keys_become_one_authority_and_each_is_sufficient()
     {
         var (code, output, _) = await Import(Cip(Key("a") + Key("b")));
 
@@ -71,7 +71,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task A_log_that_is_asked_for_is_required()
+    public async Task Required_log_stays_required()
     {
         _rig.Write("root.json", PolicyRig.EmptyRoot);
 
@@ -85,7 +85,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task An_identity_becomes_a_keyless_authority_on_the_named_root()
+    public async Task Identity_becomes_a_keyless_authority_with_the_given_root()
     {
         _rig.Write("root.json", PolicyRig.EmptyRoot);
 
@@ -104,7 +104,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task A_root_that_is_not_there_yet_is_told_and_the_gateway_waits_for_it()
+    public async Task Missing_root_is_reported_and_the_gateway_needs_it_at_start()
     {
         var (code, output, error) = await Import(Cip("""
                 - keyless: { identities: [ { issuer: https://a.example, subject: me@acme.example } ] }
@@ -116,7 +116,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Attestations_are_asked_for_by_their_whole_types()
+    public async Task Attestations_are_required_by_their_full_types()
     {
         var (code, output, _) = await Import(Cip(
             Key() + "\n      attestations: [ { name: a, predicateType: slsaprovenance1 }, { name: b, predicateType: https://x.example/t } ]\n"));
@@ -131,7 +131,7 @@ public sealed class CipImportTests : IDisposable
     [Theory]
     [InlineData("legacy", SignatureFormat.Legacy, SignatureFormat.ReferrerLegacy)]
     [InlineData("bundle", SignatureFormat.Bundle)]
-    public async Task A_form_that_is_asked_for_is_the_only_one_that_counts(string form, params SignatureFormat[] expected)
+    public async Task Requested_signature_format_is_the_only_one_that_counts(string form, params SignatureFormat[] expected)
     {
         var (_, output, _) = await Import(Cip(Key() + $"\n      signatureFormat: {form}\n"));
 
@@ -150,7 +150,7 @@ public sealed class CipImportTests : IDisposable
     [Theory]
     [InlineData("pass", Outcome.Allow)]
     [InlineData("fail", Outcome.Deny)]
-    public async Task A_static_authority_lets_everything_pass_or_nothing(string action, Outcome expected)
+    public async Task Static_authority_admits_everything_or_nothing(string action, Outcome expected)
     {
         var (code, output, error) = await Import(Cip($"    - static: {{ action: {action}, message: not from here }}"));
 
@@ -165,7 +165,7 @@ public sealed class CipImportTests : IDisposable
     [InlineData("'*/*'", "docker.io/*/*")]
     [InlineData("'**'", "**")]
     [InlineData("gcr.io/a/b:*", "gcr.io/a/b")]
-    public async Task A_glob_over_images_becomes_one_over_our_names(string glob, string expected)
+    public async Task Image_glob_becomes_a_repository_glob(string glob, string expected)
     {
         var (code, output, error) = await Import(Cip(Key(), glob));
 
@@ -176,7 +176,7 @@ public sealed class CipImportTests : IDisposable
     [Theory]
     [InlineData("gcr.io/a/b:v*", "'gcr.io/a/b:v*' is carried over as 'gcr.io/a/b', for every tag and digest, which is stricter")]
     [InlineData("reg.acme.example/a/b", "means repositories below the prefix reg.acme.example here")]
-    public async Task A_glob_that_comes_to_mean_more_is_told_with_its_place(string glob, string expected)
+    public async Task Glob_that_matches_more_after_import_is_reported_with_its_place(string glob, string expected)
     {
         var (code, output, error) = await Import(Cip(Key(), glob));
 
@@ -196,7 +196,7 @@ public sealed class CipImportTests : IDisposable
     [InlineData("    - keyless: { identities: [ { issuer: https://a.example, subjectRegExp: '(a|b)' } ] }", "'(a|b)' is no plain pattern")]
     [InlineData("    - static: { action: fail }\n  policy: { type: cue, data: x }", "spec.policy: p asks for a program")]
     [InlineData("    - { name: nothing }", "expected key, keyless or static")]
-    public async Task What_cannot_be_asked_for_is_refused_with_its_place_and_nothing_is_printed(string authority, string expected)
+    public async Task Unsupported_requirement_is_refused_with_its_place_and_nothing_is_printed(string authority, string expected)
     {
         var (code, output, error) = await Import(Cip(authority));
 
@@ -207,7 +207,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task A_program_over_attestations_is_refused_for_without_it_less_would_be_asked()
+    public async Task Attestation_program_is_refused_because_omitting_it_would_require_less()
     {
         var (code, output, error) = await Import(Cip(
             Key() + "\n      attestations: [ { name: a, predicateType: vuln, policy: { type: cue, data: x } } ]\n"));
@@ -217,7 +217,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task One_way_of_several_that_cannot_be_asked_for_is_left_out_and_told()
+    public async Task Unsupported_alternative_is_omitted_and_reported()
     {
         var (code, output, error) = await Import(Cip(Key() + "    - key: { kms: 'gcpkms://x' }\n"));
 
@@ -227,7 +227,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_ways_of_several_kinds_the_rule_asks_for_the_first_alone()
+    public async Task Rule_requires_only_the_first_of_several_kinds_of_alternatives()
     {
         var (code, output, error) = await Import(Cip(
             Key("k") + "    - keyless: { identities: [ { issuer: https://a.example, subject: me } ] }\n"));
@@ -238,7 +238,7 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Several_documents_become_several_rules_and_other_kinds_are_told()
+    public async Task Several_documents_become_several_rules_and_other_kinds_are_reported()
     {
         var other = Cip(Key()).Replace("name: p", "name: q", StringComparison.Ordinal);
         var (code, output, error) = await Import($"{Cip(Key())}---\n{other}---\napiVersion: v1\nkind: Secret\n---\n");
@@ -256,7 +256,7 @@ public sealed class CipImportTests : IDisposable
     public async Task A_file_without_a_policy_is_an_error(string text) => Assert.Equal(4, (await Import(text)).Code);
 
     [Fact]
-    public async Task Text_from_the_file_cannot_break_out_of_where_it_is_put()
+    public async Task Text_of_the_file_stays_inside_its_YAML_value()
     {
         var (code, output, _) = await Import(Cip(
             "    - static: { action: fail, message: \"no: [x]\\n# {\\u001b[2J\" }").Replace("name: p", "name: \"p: { #\\n'\\\"\"",

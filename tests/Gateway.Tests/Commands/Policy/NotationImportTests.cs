@@ -48,7 +48,7 @@ public sealed class NotationImportTests : IDisposable
         _rig.Write("trustpolicy.json", $$"""{ "version": "1.0", "trustPolicies": [ {{string.Join(",\n", statements)}} ] }"""), .. options]);
 
     [Fact]
-    public async Task A_statement_becomes_a_rule_an_authority_and_a_store()
+    public async Task Statement_becomes_a_rule_an_authority_and_a_store()
     {
         var (code, output, error) = await Import(Statement(
             "acme images", "\"*\"",
@@ -72,7 +72,7 @@ public sealed class NotationImportTests : IDisposable
     }
 
     [Fact]
-    public async Task A_statement_about_everything_leaves_out_what_others_name()
+    public async Task Wildcard_statement_excludes_the_scopes_of_others()
     {
         var (code, output, _) = await Import(
             Statement("wabbit", "\"docker.io/wabbit/net\"", stores: "\"ca:wabbit\"", identities: "\"*\""), Statement("rest", "\"*\""),
@@ -87,7 +87,7 @@ public sealed class NotationImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Host_of_this_gateway_is_taken_off_and_others_are_told()
+    public async Task Host_of_this_gateway_is_removed_and_other_hosts_are_reported()
     {
         var (own, output, _) = await ImportWith(["--host", "localhost:5000"], Statement("a", "\"localhost:5000/prod/app\""));
         var (other, _, note) = await Import(Statement("a", "\"registry.acme.example/prod/app\""));
@@ -120,7 +120,7 @@ public sealed class NotationImportTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Wrong))]
-    public async Task What_cannot_be_carried_over_is_refused_by_its_place(string statement, string expected)
+    public async Task Unsupported_setting_is_refused_with_its_place(string statement, string expected)
     {
         var (code, output, error) = await Import(statement);
 
@@ -129,7 +129,7 @@ public sealed class NotationImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Links_in_a_trust_store_are_refused_and_folders_are_told()
+    public async Task Links_in_a_trust_store_are_refused_and_folders_are_reported()
     {
         var acme = Path.Combine(_rig.Folder, "truststore", "x509", "ca", "acme");
         Directory.CreateDirectory(Path.Combine(acme, "old"));

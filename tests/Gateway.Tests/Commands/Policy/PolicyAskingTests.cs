@@ -21,7 +21,7 @@ public sealed class PolicyAskingTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Explain_tells_the_outcome_by_its_exit_code_whether_a_gateway_runs_or_not(bool isRunning)
+    public async Task Explain_returns_the_outcome_as_exit_code_with_or_without_a_running_gateway(bool isRunning)
     {
         await using var gateway = await StartAsync();
         var config = await ConfigAsync(gateway, isRunning);
@@ -42,7 +42,7 @@ public sealed class PolicyAskingTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Diff_tells_by_its_exit_code_whether_something_comes_to_be_refused(bool isRunning)
+    public async Task Diff_returns_an_exit_code_for_new_refusals(bool isRunning)
     {
         await using var gateway = await StartAsync();
         var config = await ConfigAsync(gateway, isRunning);
@@ -60,7 +60,7 @@ public sealed class PolicyAskingTests : IDisposable
     }
 
     [Fact]
-    public async Task Both_print_JSON_when_they_are_asked_to()
+    public async Task Explain_and_diff_print_JSON_with_the_option()
     {
         await using var gateway = await StartAsync();
         var config = await ConfigAsync(gateway, isRunning: true);
@@ -76,7 +76,7 @@ public sealed class PolicyAskingTests : IDisposable
     }
 
     [Fact]
-    public async Task Ages_by_evidence_are_explained_with_what_they_count_from_and_compared_with_others()
+    public async Task Ages_by_evidence_are_explained_with_their_start_and_compared()
     {
         using var log = new TestLog();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -116,7 +116,7 @@ public sealed class PolicyAskingTests : IDisposable
     [Theory]
     [InlineData("explain", "a:b", "--policy")]
     [InlineData("diff", "absent.yaml")]
-    public async Task A_policy_that_cannot_be_read_is_an_error_with_its_place(params string[] arguments)
+    public async Task Unreadable_policy_is_an_error_with_its_place(params string[] arguments)
     {
         var bad = _rig.Write("bad.yaml", "policy: { default: perhaps }");
 
@@ -127,7 +127,7 @@ public sealed class PolicyAskingTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_no_gateway_and_no_store_is_that_is_said()
+    public async Task Missing_gateway_and_store_are_reported()
     {
         var config = _rig.Write("gateway.yaml", $"operator: http://127.0.0.1:1\nstorage: {{ path: {_rig.Folder}/absent }}\n");
 

@@ -11,7 +11,7 @@ public sealed class PolicyLintListTests
     [InlineData("", true)]
     [InlineData("semantics: quay-union, ", true)]
     [InlineData("presets: [images, cosign], ", false)]
-    public void List_that_allows_signatures_of_cosign_2_and_refuses_those_of_cosign_3_is_told(string types, bool isTold)
+    public void List_that_allows_cosign_2_signatures_but_not_cosign_3_is_reported(string types, bool isTold)
     {
         var loaded = Yaml.Load($$"""
             policy:

@@ -16,7 +16,7 @@ public sealed class PolicyLintTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public void The_recommended_policy_has_nothing_to_tell() => Assert.Empty(Codes(Policy("""
+    public void Recommended_policy_has_no_warnings() => Assert.Empty(Codes(Policy("""
           rules:
             - id: prod-signed
               match: { repos: ["prod/**"] }
@@ -43,7 +43,7 @@ public sealed class PolicyLintTests : IDisposable
         "match: { stages: [pull] }, require: { signatures: [ { authority: release, bindReference: required } ] }", "BUNDLES_NEVER_COUNT")]
     [InlineData("match: { stages: [pull] }, require: { attestations: [ { authority: release, predicateType: spdx } ] }", "PREDICATE_SHORT")]
     [InlineData("match: { kinds: [evidence], stages: [pull] }, require: { signatures: [ { authority: release } ] }", "RULE_NEVER")]
-    public void A_rule_that_says_something_else_than_was_meant_is_told(string rule, string code) =>
+    public void Rule_with_an_unintended_meaning_is_reported(string rule, string code) =>
         Assert.Contains(code, Codes(Policy($"  rules: [ {{ id: r, {rule} }} ]")));
 
     [Theory]
@@ -51,7 +51,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("match: { stages: [tag, pull] }, require: { signatures: [ { authority: release } ] }")]
     [InlineData("match: { repos: ['docker.io/**'] }, require: { signatures: [ { authority: release } ] }")]
     [InlineData("require: { signatures: [ { authority: release } ] }, mode: warn")]
-    public void A_rule_that_lets_a_push_come_before_its_signature_is_fine(string rule) =>
+    public void Rule_that_allows_pushing_before_signing_is_not_reported(string rule) =>
         Assert.Empty(Codes(Policy($"  rules: [ {{ id: r, {rule} }} ]") + "\nupstreams: { docker.io: {} }\n"));
 
     [Theory]
@@ -61,7 +61,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("match: { tags: { include: ['v*'] } }", false)]
     [InlineData("match: { repos: ['docker.io/**'] }", false)]
     [InlineData("mode: warn", false)]
-    public void Where_nobody_is_known_a_rule_that_hides_what_is_to_be_signed_is_told(string rule, bool isTold)
+    public void Hold_rule_without_accounts_is_reported(string rule, bool isTold)
     {
         var text = Policy($"  rules: [ {{ id: r, require: {{ signatures: [ {{ authority: release }} ] }}, {rule} }} ]") + "\nupstreams: { docker.io: {} }\n";
 
@@ -74,7 +74,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("[]", "['prod/a']", true)]
     [InlineData("['prod/*']", "['prod/a/b']", false)]
     [InlineData("['prod/**']", "['stage/a']", false)]
-    public void A_rule_that_another_says_already_is_told(string wide, string narrow, bool isTold)
+    public void Shadowed_rule_is_reported(string wide, string narrow, bool isTold)
     {
         var codes = Codes(Policy($$"""
               rules:
@@ -86,7 +86,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public void A_rule_with_another_requirement_or_a_softer_mode_shadows_nothing() => Assert.DoesNotContain("RULE_SHADOWED", Codes(Policy("""
+    public void Rule_with_another_requirement_or_softer_mode_shadows_nothing() => Assert.DoesNotContain("RULE_SHADOWED", Codes(Policy("""
           rules:
             - { id: other, require: { limits: { maxLayers: 6 } } }
             - { id: softer, require: { limits: { maxLayers: 5 } }, mode: warn }
@@ -99,7 +99,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("2026-12-20", "['prod/**']", "EXCEPTION_WHOLE_RULE")]
     [InlineData("2026-12-20", "['stage/a']", "EXCEPTION_NEVER")]
     [InlineData("2026-12-20", "['prod/a']", null)]
-    public void An_exception_that_is_over_or_too_wide_or_lifts_nothing_is_told(string until, string repos, string? code) =>
+    public void Expired_too_wide_or_useless_exception_is_reported(string until, string repos, string? code) =>
         Assert.Equal(code is null ? [] : [code], Codes(Policy($$"""
               rules: [ { id: r, match: { repos: ['prod/**'], stages: [pull] }, require: { signatures: [ { authority: release } ] } } ]
               exceptions: [ { id: e, rule: r, repos: {{repos}}, until: {{until}}, by: alice, reason: x } ]
@@ -108,7 +108,7 @@ public sealed class PolicyLintTests : IDisposable
     [Theory]
     [InlineData("old: { pem: KEY }", "old", "KEY_UNUSED")]
     [InlineData("old: { pem: KEY, revokedAt: 2026-01-01 }", "old", null)]
-    public void A_key_that_nobody_names_is_told_unless_it_is_revoked(string key, string id, string? code) =>
+    public void Unused_key_is_reported_unless_it_is_revoked(string key, string id, string? code) =>
         Assert.Equal(code is null ? [] : [$"policy.trust.keys.{id} {code}"], Told($$"""
             policy:
               default: allow
@@ -125,7 +125,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("revokedAt: 2026-01-01", "policy.trust.authorities.release.anyOf AUTHORITY_WITHOUT_KEY")]
     [InlineData("retiredAt: 2026-11-25", "policy.trust.keys.k.retiredAt KEY_RETIRES_SOON")]
     [InlineData("notBefore: 2027-01-01", "policy.trust.keys.k.notBefore KEY_NOT_YET")]
-    public void A_key_that_does_not_count_now_or_soon_is_told(string key, string expected) => Assert.Contains(expected, Told($$"""
+    public void Key_that_does_not_count_now_or_soon_is_reported(string key, string expected) => Assert.Contains(expected, Told($$"""
         policy:
           default: allow
           trust:
@@ -140,7 +140,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData(100, "override: { authenticity: log }", "policy.trust.authorities.release.level AUTHORITY_ANYBODY")]
     [InlineData(10, "level: strict", "policy.trust.notation.acme.ca[0] CERTIFICATE_EXPIRES_SOON")]
     [InlineData(0, "level: strict", "policy.trust.notation.acme.ca[0] CERTIFICATE_EXPIRED")]
-    public void A_Notation_authority_that_trusts_anybody_or_soon_nobody_is_told(int days, string level, string expected) =>
+    public void Notation_authority_that_trusts_everyone_or_soon_no_one_is_reported(int days, string level, string expected) =>
         Assert.Equal(expected, string.Join(' ', Told($$"""
             policy:
               default: allow
@@ -151,7 +151,7 @@ public sealed class PolicyLintTests : IDisposable
             """)));
 
     [Fact]
-    public void A_store_that_no_authority_uses_is_told() => Assert.Contains("policy.trust.notation.acme STORE_UNUSED", Told($$"""
+    public void Unused_store_is_reported() => Assert.Contains("policy.trust.notation.acme STORE_UNUSED", Told($$"""
         policy:
           default: allow
           trust: { notation: { acme: { ca: {{Quoted(Root(100))}} } } }
@@ -168,7 +168,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public void A_short_RSA_key_a_key_twice_and_an_authority_that_no_rule_names_are_told()
+    public void Short_RSA_key_duplicate_key_and_unused_authority_are_reported()
     {
         var pem = Quoted(PolicyRig.NewRsaKey(2048, 0));
 
@@ -194,26 +194,26 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("subject: { pattern: 'https://github.com/acme/**' }", null)]
     [InlineData("subject: { pattern: '*@acme.example' }", null)]
     [InlineData("subject: me@acme.example, tlog: ignore", "tlog TLOG_IGNORED")]
-    public void An_identity_that_strangers_could_have_is_told(string subject, string? expected) => Assert.Equal(
+    public void Identity_that_strangers_can_have_is_reported(string subject, string? expected) => Assert.Equal(
         expected is null ? [] : [$"policy.trust.authorities.a.{expected}"], Told(Keyless($"issuer: https://a.example, {subject}", "")));
 
     [Theory]
     [InlineData("maxAge: 1d", "ROOT_STALE")]
     [InlineData("maxAge: 4d", "ROOT_STALE_SOON")]
     [InlineData("maxAge: 90d", null)]
-    public void A_root_that_is_too_old_or_soon_will_be_is_told(string maxAge, string? code) => Assert.Equal(
+    public void Root_that_is_stale_now_or_soon_is_reported(string maxAge, string? code) => Assert.Equal(
         code is null ? [] : [$"policy.trust.keyless.good.trustedRoot {code}"],
         Told(Keyless("issuer: https://a.example, subject: me", maxAge)));
 
     [Fact]
-    public void A_default_that_refuses_the_stages_that_a_rule_leaves_out_is_told() => Assert.Contains("DEFAULT_DENIES_STAGE", Codes(
+    public void Default_deny_at_stages_without_a_rule_is_reported() => Assert.Contains("DEFAULT_DENIES_STAGE", Codes(
         Policy("  rules: [ { id: r, match: { stages: [pull] }, require: { limits: { maxLayers: 5 } } } ]")
             .Replace("default: allow", "default: deny", StringComparison.Ordinal)));
 
     [Theory]
     [InlineData("default: deny", "")]
     [InlineData("default: allow", "  artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: { application/vnd.oci.image.config.v1+json: [] } }")]
-    public void A_policy_that_asks_for_signatures_and_takes_none_is_told(string standard, string types)
+    public void Policy_that_requires_signatures_but_refuses_them_is_reported(string standard, string types)
     {
         var text = Policy("  rules: [ { id: r, require: { signatures: [ { authority: release } ] }, onMissing: quarantine } ]\n" + types);
 
@@ -223,11 +223,11 @@ public sealed class PolicyLintTests : IDisposable
     [Theory]
     [InlineData("  artifactTypes: { semantics: quay-off }\n  rules: [ { id: r, require: { limits: { maxLayers: 5 } } } ]", "QUAY_OFF")]
     [InlineData("  rules: [ { id: allow-linux, require: { platforms: { onlyOs: [linux] } } } ]", "DEFAULT_ALLOWS_REST")]
-    public void A_policy_that_does_less_than_it_seems_is_told(string section, string code) =>
+    public void Policy_with_less_effect_than_it_seems_is_reported(string section, string code) =>
         Assert.Equal([code], Codes($"policy:\n  default: allow\n{section}\n"));
 
     [Fact]
-    public async Task A_warning_has_its_place_its_code_and_its_fix_in_one_line()
+    public async Task Warning_has_place_code_and_fix_in_one_line()
     {
         var file = _rig.Write(
             "gateway.yaml", "policy:\n  default: allow\n  rules:\n    - id: allow-a\n      require: { limits: { maxLayers: 5 } }\n");
@@ -240,7 +240,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public async Task Lint_prints_JSON_when_it_is_asked_to()
+    public async Task Lint_prints_JSON_with_the_option()
     {
         var file = _rig.Write(
             "gateway.yaml", "policy:\n  default: allow\n  rules: [ { id: only, require: { limits: { maxLayers: 5 } } } ]\n");
@@ -255,7 +255,7 @@ public sealed class PolicyLintTests : IDisposable
     [InlineData("policy: { default: allow }", 0)]
     [InlineData("upstreams: {}", 0)]
     [InlineData("policy: { default: perhaps }", 4)]
-    public async Task Lint_says_by_its_exit_code_what_it_found(string text, int expected) =>
+    public async Task Lint_returns_its_result_as_exit_code(string text, int expected) =>
         Assert.Equal(expected, (await PolicyRig.Run("lint", "--config", _rig.Write("gateway.yaml", text))).Code);
 
     private string Keyless(string authority, string root)

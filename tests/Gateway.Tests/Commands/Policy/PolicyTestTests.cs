@@ -30,7 +30,7 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
-    public async Task A_signed_image_passes_and_an_unsigned_one_does_not()
+    public async Task Signed_image_is_admitted_and_unsigned_one_is_not()
     {
         var signed = Image("v1", "one");
         Image("v2", "two");
@@ -49,7 +49,7 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
-    public async Task A_referrer_counts_as_a_tag_does()
+    public async Task Referrer_counts_like_a_tag()
     {
         var digest = Image("v1", "one");
         Sign(digest, subject: digest);
@@ -60,7 +60,7 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_was_not_expected_is_told_with_its_place_and_reasons()
+    public async Task Unexpected_outcome_is_reported_with_place_and_reasons()
     {
         Image("v1", "one");
         Save();
@@ -81,7 +81,7 @@ public sealed class PolicyTestTests : IDisposable
     [InlineData("[SIG_NONE]", 0)]
     [InlineData("[SIG_NONE, LIMIT_LAYERS]", 1)]
     [InlineData("[]", 1)]
-    public async Task The_codes_must_be_these_and_no_others(string codes, int expected)
+    public async Task Codes_must_match_exactly(string codes, int expected)
     {
         Image("v1", "one");
         Save();
@@ -93,7 +93,7 @@ public sealed class PolicyTestTests : IDisposable
     [Theory]
     [InlineData("firstSeen: 2026-01-01", "allow")]
     [InlineData("firstSeen: 2026-03-01", "deny")]
-    public async Task What_was_first_seen_before_its_key_was_retired_still_counts(string seen, string outcome)
+    public async Task Signature_first_seen_before_key_retirement_still_counts(string seen, string outcome)
     {
         var digest = Image("v1", "one");
         Sign(digest, subject: digest);
@@ -109,7 +109,7 @@ public sealed class PolicyTestTests : IDisposable
     [InlineData("boundTo: [v2, v1]", "deny", "[TAG_IMMUTABLE]")]
     [InlineData("boundTo: []", "allow", "[]")]
     [InlineData("boundTo: [\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]", "deny", "[TAG_IMMUTABLE]")]
-    public async Task What_a_tag_was_bound_to_before_can_be_said(string boundTo, string outcome, string codes)
+    public async Task Earlier_bindings_of_a_tag_can_be_given(string boundTo, string outcome, string codes)
     {
         Image("v1", "one");
         Image("v2", "two");
@@ -126,7 +126,7 @@ public sealed class PolicyTestTests : IDisposable
     [Theory]
     [InlineData("not packed at all", "deny", "[MEDIA_UNTRUTHFUL]")]
     [InlineData(null, "allow", "[]")]
-    public async Task Layers_of_the_layout_are_looked_through(string? layer, string outcome, string codes)
+    public async Task Layers_of_the_layout_are_read(string? layer, string outcome, string codes)
     {
         Image("v1", "one", layer is null ? TarGzip() : Encoding.UTF8.GetBytes(layer));
         Save();
@@ -150,7 +150,7 @@ public sealed class PolicyTestTests : IDisposable
     [Theory]
     [InlineData("2026-03-04", "allow", "[]")]
     [InlineData("2026-03-02", "deny", "[LIMIT_MIN_AGE]")]
-    public async Task Age_of_a_signature_is_what_its_log_says_whenever_the_layout_was_first_seen(string now, string outcome, string codes)
+    public async Task Age_of_a_signature_comes_from_its_log_not_from_first_seen(string now, string outcome, string codes)
     {
         using var log = new TestLog();
         var digest = Image("v1", "one");
@@ -170,7 +170,7 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
-    public async Task One_manifest_in_a_file_can_be_asked_about_too()
+    public async Task Single_manifest_file_can_be_evaluated()
     {
         Image("v1", "one");
         File.WriteAllBytes(Path.Combine(_rig.Folder, "manifest.json"), _entries[0].Bytes);
@@ -187,7 +187,7 @@ public sealed class PolicyTestTests : IDisposable
     [InlineData("cases: [ { name: a, image: image, repository: Prod, expect: { outcome: allow } } ]", "expected a repository's name")]
     [InlineData("casse: []", "did you mean cases?")]
     [InlineData("a: [", "the bracket [ that opens here is not closed")]
-    public async Task A_mistake_in_the_cases_is_told_with_its_place(string cases, string expected)
+    public async Task Mistake_in_the_cases_is_reported_with_its_place(string cases, string expected)
     {
         var (code, output, error) = await Run(cases);
 
@@ -196,7 +196,7 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
-    public async Task A_reference_that_is_not_there_and_content_that_is_not_what_it_is_called_are_errors()
+    public async Task Missing_reference_and_mismatched_content_are_errors()
     {
         var digest = Image("v1", "one");
         Save();
@@ -211,7 +211,7 @@ public sealed class PolicyTestTests : IDisposable
     }
 
     [Fact]
-    public async Task Results_are_printed_as_JSON_when_that_is_asked_for()
+    public async Task Results_are_printed_as_JSON_with_the_option()
     {
         Image("v1", "one");
         Save();

@@ -11,7 +11,7 @@ public sealed class QuayImportTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task The_three_settings_of_a_whole_config_come_over_as_they_are()
+    public async Task Three_settings_of_a_full_config_are_imported_unchanged()
     {
         var file = _rig.Write("config.yaml", """
             SERVER_HOSTNAME: quay.example
@@ -43,7 +43,7 @@ public sealed class QuayImportTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_setting_Quays_defaults_hold()
+    public async Task Without_a_setting_Quays_defaults_apply()
     {
         var (code, output, error) = await PolicyRig.Run("import", "--quay", _rig.Write("config.yaml", "SERVER_HOSTNAME: quay.example\n"));
 
@@ -55,7 +55,7 @@ public sealed class QuayImportTests : IDisposable
     [InlineData("IGNORE_UNKNOWN_MEDIATYPES: true", "IGNORE_UNKNOWN_MEDIATYPES: not carried over")]
     [InlineData("OCI_NAMESPACE_WHITELIST: [team]", "OCI_NAMESPACE_WHITELIST: not carried over")]
     [InlineData("V22_NAMESPACE_BLACKLIST: [old]", "V22_NAMESPACE_BLACKLIST: not carried over")]
-    public async Task What_changes_their_meaning_in_Quay_is_told_with_its_place(string setting, string expected)
+    public async Task Setting_that_changes_their_meaning_in_Quay_is_reported_with_its_place(string setting, string expected)
     {
         var file = _rig.Write("config.yaml", $"FEATURE_HELM_OCI_SUPPORT: true\n{setting}\n");
 
@@ -69,7 +69,7 @@ public sealed class QuayImportTests : IDisposable
     [Theory]
     [InlineData("IGNORE_UNKNOWN_MEDIATYPES: false")]
     [InlineData("OCI_NAMESPACE_WHITELIST: []")]
-    public async Task What_is_switched_off_needs_no_telling(string setting) =>
+    public async Task Disabled_settings_are_not_reported(string setting) =>
         Assert.Equal(
             (0, ""),
             await PolicyRig.Run("import", "--quay", _rig.Write("config.yaml", setting)) is var (code, _, error) ? (code, error) : default);
@@ -80,7 +80,7 @@ public sealed class QuayImportTests : IDisposable
     [InlineData("FEATURE_HELM_OCI_SUPPORT: perhaps", ":1:27: ")]
     [InlineData("a: [", "the bracket [ that opens here is not closed")]
     [InlineData("[a]", "expected Quay's config.yaml")]
-    public async Task What_the_gateway_would_refuse_is_refused_where_it_stands(string text, string expected)
+    public async Task Setting_that_the_gateway_refuses_is_refused_at_its_place(string text, string expected)
     {
         var (code, output, error) = await PolicyRig.Run("import", "--quay", _rig.Write("config.yaml", text));
 
@@ -89,7 +89,7 @@ public sealed class QuayImportTests : IDisposable
     }
 
     [Fact]
-    public async Task A_file_that_is_not_there_is_an_error() =>
+    public async Task Missing_file_is_an_error() =>
         Assert.Equal(4, (await PolicyRig.Run("import", "--quay", Path.Combine(_rig.Folder, "absent.yaml"))).Code);
 
     [Theory]
@@ -97,6 +97,6 @@ public sealed class QuayImportTests : IDisposable
     [InlineData("import", "--quay", "a", "--cip", "b")]
     [InlineData("import", "--rego", "a")]
     [InlineData("exlpain")]
-    public async Task A_command_line_that_is_not_understood_is_an_error_and_no_warning(params string[] arguments) =>
+    public async Task Invalid_command_line_is_an_error_not_a_warning(params string[] arguments) =>
         Assert.Equal(4, (await PolicyRig.Run(arguments)).Code);
 }

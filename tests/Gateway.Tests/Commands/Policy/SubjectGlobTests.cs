@@ -17,7 +17,7 @@ public sealed class SubjectGlobTests
     [InlineData(@"https://github\.com/acme/.*", "https://github.com/acme/**", false, true)]
     [InlineData(@"^https://github.com/acme/app$", "https://github.com/acme/app", true, true)]
     [InlineData(@"^https://github\.com/acme/.*/\.github/w\.yml@.*$", "https://github.com/acme/*/.github/w.yml@**", false, true)]
-    public void An_expression_that_is_a_glob_becomes_one(string regex, string glob, bool isExact, bool isNarrower) =>
+    public void Regular_expression_equal_to_a_glob_becomes_a_glob(string regex, string glob, bool isExact, bool isNarrower) =>
         Assert.Equal(new SubjectGlob(glob, isExact, isNarrower), SubjectGlob.Of(regex));
 
     [Theory]
@@ -35,10 +35,10 @@ public sealed class SubjectGlobTests
     [InlineData(@"\*")]
     [InlineData(@"a\")]
     [InlineData("(?i)a")]
-    public void Any_other_expression_is_none(string regex) => Assert.Null(SubjectGlob.Of(regex));
+    public void Other_regular_expressions_become_no_glob(string regex) => Assert.Null(SubjectGlob.Of(regex));
 
     [Fact]
-    public void No_glob_matches_what_its_expression_does_not()
+    public void Converted_glob_matches_no_more_than_its_expression()
     {
         var element = Gen.Elements(".*", "[^/]*", @"\.", ".", "/", "a", "b", @"\/", "^", "$", "@");
         var text = Gen.Elements("a", "b", "/", ".", "x", "@", "").ArrayOf().Select(string.Concat);
