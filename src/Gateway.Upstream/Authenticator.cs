@@ -25,7 +25,7 @@ internal sealed record Authorization(string Header, bool IsFresh)
 /// Answers an upstream's challenges, within the trust boundary, for whoever asks it, and remembers how each endpoint wants to be answered.
 /// </summary>
 internal sealed class Authenticator(
-    UpstreamOptions options,
+    RegistryOptions options,
     TrustBoundary boundary,
     TokenCache tokens,
     TokenClient tokenServer,

@@ -4,7 +4,7 @@ namespace Gateway.Upstream;
 
 /// <summary>Where credentials for an upstream come from, each time they are needed, and which of them have been refused.</summary>
 internal sealed class CredentialSource(
-    UpstreamOptions options, CredentialOptions configured, TimeSpan refusalLifetime, TimeProvider clock)
+    RegistryOptions options, CredentialOptions configured, TimeSpan refusalLifetime, TimeProvider clock)
 {
     // ECR's passwords live 12 h; half an hour is for the request that still has to use it.
     private static readonly TimeSpan HelperLifetime = TimeSpan.FromHours(11.5);

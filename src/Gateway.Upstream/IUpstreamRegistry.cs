@@ -4,7 +4,7 @@ namespace Gateway.Upstream;
 /// <summary>One upstream: its endpoints, credentials, tokens and trust boundary behind one call.</summary>
 public interface IUpstreamRegistry
 {
-    UpstreamOptions Options { get; }
+    RegistryOptions Options { get; }
 
     /// <summary>
     /// Sends one request, with tokens, redirects and other endpoints as needed. Answers 2xx, 304, 404 (also for 410), 405, 416, 501; to a

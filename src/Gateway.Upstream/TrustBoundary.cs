@@ -20,7 +20,7 @@ internal enum RealmTrust
 /// Who may be dialled for an upstream and who may see its credentials: what the operator wrote, and else only public addresses,
 /// without credentials. An upstream's own words (realm, Location) widen nothing (CVE-2026-33540, CVE-2020-15157).
 /// </summary>
-internal sealed class TrustBoundary(UpstreamOptions options)
+internal sealed class TrustBoundary(RegistryOptions options)
 {
     /// <summary>Judges the realm of a challenge that <paramref name="endpoint"/> made.</summary>
     public RealmTrust Judge(Uri endpoint, Uri realm)

@@ -42,7 +42,7 @@ internal sealed class UpstreamEndpoints
 
     /// <summary>Makes these the clusters, all at once, and waits until YARP has them. Ids are never used again for other options.</summary>
     /// <param name="clusters">With a handler for each that is new.</param>
-    public Task ApplyAsync(IReadOnlyCollection<(string Id, UpstreamOptions Options, HttpMessageHandler? Handler)> clusters)
+    public Task ApplyAsync(IReadOnlyCollection<(string Id, RegistryOptions Options, HttpMessageHandler? Handler)> clusters)
     {
         foreach (var (id, _, handler) in clusters)
         {
@@ -60,7 +60,7 @@ internal sealed class UpstreamEndpoints
             ? new UpstreamCluster(cluster, _health)
             : throw new InvalidOperationException($"no upstream {id} has been applied");
 
-    private static ClusterConfig ClusterOf(string id, UpstreamOptions options) => new()
+    private static ClusterConfig ClusterOf(string id, RegistryOptions options) => new()
     {
         ClusterId = id,
         Destinations = options.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)).Distinct()

@@ -7,7 +7,7 @@ namespace Gateway.Upstream;
 
 /// <summary>One request to one endpoint until its final answer: challenges answered, redirects followed, failures named.</summary>
 internal sealed class UpstreamExchange(
-    UpstreamOptions options, TrustBoundary boundary, Authenticator authenticator, HttpMessageInvoker client, TimeProvider clock)
+    RegistryOptions options, TrustBoundary boundary, Authenticator authenticator, HttpMessageInvoker client, TimeProvider clock)
 {
     // Chosen: two endpoints and a token server fit into the 30 s after which clients begin to give up; a tag's own deadline is shorter.
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);

@@ -32,7 +32,7 @@ internal static class UpstreamHandler
     // An unread body up to here is read away to keep the connection; beyond, closing it is cheaper.
     private const int DrainSize = 64 * 1024;
 
-    public static SocketsHttpHandler Create(UpstreamOptions options, TrustBoundary boundary, ResolveHost resolve)
+    public static SocketsHttpHandler Create(RegistryOptions options, TrustBoundary boundary, ResolveHost resolve)
     {
         var handler = new SocketsHttpHandler
         {
@@ -58,7 +58,7 @@ internal static class UpstreamHandler
     /// Connections for requests to the upstream's web application. How many there are is bounded by the requests that are forwarded. What
     /// header values hold beyond ASCII goes through as it is.
     /// </summary>
-    public static HttpMessageInvoker CreateForWeb(UpstreamOptions options, TrustBoundary boundary, ResolveHost resolve)
+    public static HttpMessageInvoker CreateForWeb(RegistryOptions options, TrustBoundary boundary, ResolveHost resolve)
     {
         var handler = Create(options, boundary, resolve);
         handler.MaxConnectionsPerServer = int.MaxValue;

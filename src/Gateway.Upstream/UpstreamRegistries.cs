@@ -37,7 +37,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     /// endpoints, whose health is then watched.
     /// </summary>
     public static async Task<UpstreamRegistries> BuildAsync(
-        IEnumerable<UpstreamOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null)
+        IEnumerable<RegistryOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null)
     {
         var services = new ServiceCollection();
         services.AddLogging().AddSingleton(loggers).AddSingleton(clock);
@@ -62,7 +62,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     /// Makes these the upstreams, all at once. Whoever holds one that changed may finish with it. Throws, and changes nothing, when one
     /// cannot be built.
     /// </summary>
-    public async Task ReloadAsync(IEnumerable<UpstreamOptions> upstreams)
+    public async Task ReloadAsync(IEnumerable<RegistryOptions> upstreams)
     {
         await _reloading.WaitAsync();
         try
@@ -84,9 +84,9 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         _reloading.Dispose();
     }
 
-    private Plan PlanOf(UpstreamOptions options)
+    private Plan PlanOf(RegistryOptions options)
     {
-        if (_entries.TryGetValue(options.Key, out var kept) && AreSame(kept.Registry.Options, options))
+        if (_entries.TryGetValue(options.Key, out var kept) && kept.Registry.Options.ConnectsAs(options))
         {
             return new Plan(kept.Id, options, null, null, kept);
         }
@@ -108,29 +108,14 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         return new(plan.Id, registry, new(options, cluster, breakers, UpstreamHandler.CreateForWeb(options, boundary, _resolve), _logger));
     }
 
-    private Accounts AccountsOf(UpstreamOptions options)
+    private Accounts AccountsOf(RegistryOptions options)
     {
         var credentials = options.Credentials.DefaultIfEmpty(CredentialOptions.Anonymous);
         return new([.. credentials.Select(c =>
             new Account(c.Name, new CredentialSource(options, c, CredentialSource.RefusalLifetime, _clock), _clock))]);
     }
 
-    /// <summary>By value; a record alone compares its lists by identity.</summary>
-    private static bool AreSame(UpstreamOptions a, UpstreamOptions b) =>
-        a.Urls.SequenceEqual(b.Urls) && a.Namespaces.SequenceEqual(b.Namespaces) && a.Realms.SequenceEqual(b.Realms)
-        && a.Redirects.SequenceEqual(b.Redirects) && a.Credentials.SequenceEqual(b.Credentials)
-        && a.Tags.Immutable.SequenceEqual(b.Tags.Immutable)
-        && a == b with
-        {
-            Urls = a.Urls,
-            Namespaces = a.Namespaces,
-            Realms = a.Realms,
-            Redirects = a.Redirects,
-            Credentials = a.Credentials,
-            Tags = b.Tags with { Immutable = a.Tags.Immutable },
-        };
-
     private sealed record Entry(string Id, UpstreamRegistry Registry, UpstreamWeb Web);
 
-    private sealed record Plan(string Id, UpstreamOptions Options, TrustBoundary? Boundary, HttpMessageHandler? Handler, Entry? Kept);
+    private sealed record Plan(string Id, RegistryOptions Options, TrustBoundary? Boundary, HttpMessageHandler? Handler, Entry? Kept);
 }

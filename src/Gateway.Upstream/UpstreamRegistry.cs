@@ -5,7 +5,7 @@ namespace Gateway.Upstream;
 
 /// <summary>One upstream: its endpoints in their order, each behind a breaker, and the accounts that ask there.</summary>
 internal sealed class UpstreamRegistry(
-    UpstreamOptions options,
+    RegistryOptions options,
     UpstreamCluster cluster,
     UpstreamExchange exchange,
     ImmutableDictionary<Uri, Breaker> breakers,
@@ -20,7 +20,7 @@ internal sealed class UpstreamRegistry(
 
     private readonly RateLimitLog _limitLog = new(options.Key, logger);
 
-    public UpstreamOptions Options => options;
+    public RegistryOptions Options => options;
 
     /// <summary>Whether an endpoint may be asked now.</summary>
     public bool IsUp => breakers.Values.Any(breaker => !breaker.IsOpen);

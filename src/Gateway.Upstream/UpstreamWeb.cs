@@ -9,13 +9,13 @@ namespace Gateway.Upstream;
 /// </summary>
 public sealed class UpstreamWeb
 {
-    private readonly UpstreamOptions _options;
+    private readonly RegistryOptions _options;
     private readonly UpstreamCluster _cluster;
     private readonly ImmutableDictionary<Uri, Breaker> _breakers;
     private readonly ILogger _logger;
 
     internal UpstreamWeb(
-        UpstreamOptions options, UpstreamCluster cluster, ImmutableDictionary<Uri, Breaker> breakers, HttpMessageInvoker client,
+        RegistryOptions options, UpstreamCluster cluster, ImmutableDictionary<Uri, Breaker> breakers, HttpMessageInvoker client,
         ILogger logger) => (_options, _cluster, _breakers, Client, _logger) = (options, cluster, breakers, client, logger);
 
     /// <summary>The upstream's key in the configuration.</summary>

@@ -77,7 +77,7 @@ public sealed partial class DockerRegistryTests : IDisposable
         (at, _) => ValueTask.FromResult<Stream>(new MemoryStream(bytes, (int)at, bytes.Length - (int)at)),
         default);
 
-    private async Task<(string Host, UpstreamOptions Options)> StartAsync(bool password, bool tls)
+    private async Task<(string Host, RegistryOptions Options)> StartAsync(bool password, bool tls)
     {
         var (auth, secure) = ("", "");
         if (password)
@@ -97,7 +97,7 @@ public sealed partial class DockerRegistryTests : IDisposable
             {{auth}}
             """);
         var port = await ListeningAsync(Start("docker-registry", [], "serve", In("config.yml")));
-        var options = new UpstreamOptions
+        var options = new RegistryOptions
         {
             Key = "corp",
             Urls = [new($"{(tls ? "https" : "http")}://127.0.0.1:{port}")],

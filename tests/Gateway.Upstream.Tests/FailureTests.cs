@@ -241,7 +241,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_reload_keeps_what_did_not_change()
+    public async Task Reload_keeps_the_client_of_an_unchanged_upstream_and_replaces_that_of_a_changed_one()
     {
         Hub.RequireToken();
         var all = await BuildAllAsync(OptionsFor(Hub));
@@ -253,7 +253,7 @@ public sealed class FailureTests : UpstreamTest
         Assert.NotSame(before, all["hub"]);
         await ReadAsync(await all["hub"].SendAsync(Manifest(), default));
         Assert.Equal(2, Hub.Count(r => r.IsToken));
-        // Who still holds the old one may finish.
+        // A request that began with the old client can finish.
         await ReadAsync(await before.SendAsync(Manifest(), default));
         await all.ReloadAsync([]);
         Assert.Throws<KeyNotFoundException>(() => all["hub"]);

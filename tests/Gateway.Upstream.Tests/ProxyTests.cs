@@ -7,7 +7,7 @@ public sealed class ProxyTests : UpstreamTest
 {
     private static readonly Uri Registry = new("http://registry.invalid");
 
-    private UpstreamOptions Proxied => OptionsFor(Hub) with { Urls = [Registry], Proxy = Hub.Url };
+    private RegistryOptions Proxied => OptionsFor(Hub) with { Urls = [Registry], Proxy = Hub.Url };
 
     [Fact]
     public async Task What_has_no_address_here_is_reached_through_the_proxy()

@@ -9,7 +9,7 @@ public sealed class RateLimitTests : UpstreamTest
     private static string Basic(string user) =>
         $"Basic {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"{user}:canary-{user}"))}";
 
-    private UpstreamOptions As(params string[] users)
+    private RegistryOptions As(params string[] users)
     {
         foreach (var user in users.Where(user => user != "anonymous")) Hub.RequireBasic(user, $"canary-{user}");
         return OptionsFor(Hub) with

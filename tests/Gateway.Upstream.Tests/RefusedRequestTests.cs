@@ -41,7 +41,7 @@ public sealed class RefusedRequestTests : UpstreamTest
         _ => r.IsHead && r.Reference.EndsWith(".sig", StringComparison.Ordinal),
     };
 
-    private UpstreamOptions WithPassword() => OptionsFor(Hub) with { Credentials = [new() { Username = "me", Password = "right" }] };
+    private RegistryOptions WithPassword() => OptionsFor(Hub) with { Credentials = [new() { Username = "me", Password = "right" }] };
 
     [Theory]
     [MemberData(nameof(Refused))]

@@ -9,7 +9,7 @@ public sealed class TokenTests : UpstreamTest
 {
     private const string Canary = "canary-5d41402abc4b";
 
-    private static UpstreamOptions WithPassword(UpstreamOptions options, string password = Canary) =>
+    private static RegistryOptions WithPassword(RegistryOptions options, string password = Canary) =>
         options with { Credentials = [new() { Username = "me", Password = password }] };
 
     private static void Accept(TokenAccess access, string password = Canary) => (access.Username, access.Password) = ("me", password);

@@ -6,7 +6,7 @@ namespace Gateway.Upstream.Tests;
 /// <summary>The judgements of the trust boundary, case by case.</summary>
 public sealed class TrustBoundaryTests
 {
-    private static readonly TrustBoundary Boundary = new(new UpstreamOptions
+    private static readonly TrustBoundary Boundary = new(new RegistryOptions
     {
         Key = "hub",
         Urls = [new("https://registry.example")],

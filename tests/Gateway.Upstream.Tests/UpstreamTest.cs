@@ -47,13 +47,13 @@ public abstract class UpstreamTest : IAsyncLifetime
     private protected async Task<ScriptedUpstream> StartAsync(string address = "127.0.0.1", bool https = false) =>
         Own(await ScriptedUpstream.StartAsync(address, https));
 
-    private protected static UpstreamOptions OptionsFor(params ScriptedUpstream[] endpoints) =>
+    private protected static RegistryOptions OptionsFor(params ScriptedUpstream[] endpoints) =>
         new() { Key = "hub", Urls = [.. endpoints.Select(e => e.Url)] };
 
-    private protected async Task<UpstreamRegistries> BuildAllAsync(UpstreamOptions options, ResolveHost? resolve = null) =>
+    private protected async Task<UpstreamRegistries> BuildAllAsync(RegistryOptions options, ResolveHost? resolve = null) =>
         Own(await UpstreamRegistries.BuildAsync([options], Clock, Logged, resolve));
 
-    private protected async Task<IUpstreamRegistry> BuildAsync(UpstreamOptions options, ResolveHost? resolve = null) =>
+    private protected async Task<IUpstreamRegistry> BuildAsync(RegistryOptions options, ResolveHost? resolve = null) =>
         (await BuildAllAsync(options, resolve))[options.Key];
 
     private protected Task<IUpstreamRegistry> BuildAsync() => BuildAsync(OptionsFor(Hub));

@@ -43,7 +43,7 @@ public sealed class UpstreamWebTests : UpstreamTest
         var before = all.WebOf("hub");
         await all.ReloadAsync([OptionsFor(Hub)]);
         Assert.Same(before, all.WebOf("hub"));
-        await all.ReloadAsync([OptionsFor(Hub) with { Library = true }]);
+        await all.ReloadAsync([OptionsFor(Hub) with { Redirects = ["a"] }]);
         Assert.NotSame(before, all.WebOf("hub"));
     }
 

@@ -19,7 +19,7 @@ public abstract class WriterTest : UpstreamTest
 
     private protected UpstreamWriter WriterFor(IUpstreamRegistry upstream) => new(upstream, RepositoryName.Parse(App), Clock);
 
-    private protected async Task<UpstreamWriter> WriterAsync(UpstreamOptions? options = null) =>
+    private protected async Task<UpstreamWriter> WriterAsync(RegistryOptions? options = null) =>
         WriterFor(await BuildAsync(options ?? OptionsFor(Hub)));
 
     private protected Task PutAsync(UpstreamWriter writer, byte[]? bytes = null, CancellationToken cancellationToken = default)

@@ -34,7 +34,7 @@ internal sealed class BackingFactory(
     }
 
     /// <summary>The names of an upstream's repositories.</summary>
-    public UpstreamCatalog CatalogOf(IUpstreamRegistry registry) => new(registry, clock, _catalogLog);
+    public UpstreamCatalog CatalogOf(UpstreamOptions options, IUpstreamRegistry registry) => new(options, registry, clock, _catalogLog);
 
     /// <summary>Puts the staged root before a pull-through backing.</summary>
     /// <param name="stage">The upstream's folder below the staged root.</param>

@@ -24,7 +24,7 @@ internal sealed class UpstreamBackings
         Limits = options.Policy?.Parser.Limits ?? ManifestLimits.Plain;
         _sources = options.Upstreams.Values.ToImmutableDictionary(upstream => upstream.Key, upstream => new Source(
             upstream, find(upstream.Key), factory.Volume.Origins.FolderOf(upstream.Key, upstream.Urls),
-            factory.CatalogOf(find(upstream.Key))));
+            factory.CatalogOf(upstream, find(upstream.Key))));
     }
 
     /// <summary>The policy's bounds of a document.</summary>
@@ -39,10 +39,11 @@ internal sealed class UpstreamBackings
         var cached = _factory.Volume.Cached(source.Folder, name);
         if (upstream.Auth != UpstreamAuth.Passthrough)
         {
-            var pulled = new PullThroughRepository(cached, source.Registry, name, _factory.Fetches, Limits, _factory.Clock);
+            var pulled = new PullThroughRepository(
+                cached, source.Options, source.Registry, name, _factory.Fetches, Limits, _factory.Clock);
             return Front(source, source.Registry, source.Folder, name, cached, pulled);
         }
-        var view = _factory.Views.For(source.Registry, name, client, Limits, () => cached);
+        var view = _factory.Views.For(source.Options, source.Registry, name, client, Limits, () => cached);
         // What one client pushed and the upstream does not have is visible to that client only.
         return Front(source, view.Upstream, $"{source.Folder}~{client?.Id ?? "nobody"}", name, cached, view);
     }

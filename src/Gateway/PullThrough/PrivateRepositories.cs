@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -14,7 +15,8 @@ internal sealed class PrivateRepositories(FetchTable fetches, TimeProvider clock
     private const int Max = 4096;
 
     private readonly Lock _lock = new();
-    private readonly ExpiringMap<(IUpstreamRegistry, RepositoryName, string?, ManifestLimits), PrivateRepository> _views = new(Max, clock);
+    private readonly ExpiringMap<(UpstreamOptions, IUpstreamRegistry, RepositoryName, string?, ManifestLimits), PrivateRepository>
+        _views = new(Max, clock);
 
     /// <summary>Forgets all views, with what they remember of upstreams. Requests that have one finish with it.</summary>
     public void Forget() => _views.Clear();
@@ -23,13 +25,14 @@ internal sealed class PrivateRepositories(FetchTable fetches, TimeProvider clock
     /// <param name="stored">What is kept of the repository, for all who see it.</param>
     /// <param name="limits">The policy's bounds of a document.</param>
     public PrivateRepository For(
-        IUpstreamRegistry upstream, RepositoryName name, Credential? client, ManifestLimits limits, Func<StoredRepository> stored)
+        UpstreamOptions options, IUpstreamRegistry upstream, RepositoryName name, Credential? client, ManifestLimits limits,
+        Func<StoredRepository> stored)
     {
-        var key = (upstream, name, client?.Id, limits);
+        var key = (options, upstream, name, client?.Id, limits);
         lock (_lock)
         {
-            if (!_views.TryGet(key, out var view)) view = new(stored(), upstream.As(client), name, fetches, limits, clock);
-            _views.Set(key, view, upstream.Options.ProvenFor);
+            if (!_views.TryGet(key, out var view)) view = new(stored(), options, upstream.As(client), name, fetches, limits, clock);
+            _views.Set(key, view, options.ProvenFor);
             return view;
         }
     }

@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -20,12 +21,12 @@ internal sealed class PrivateRepository : IBacking
     private readonly ExpiringMap<(UpstreamNoun, string), Said> _refused;
 
     public PrivateRepository(
-        StoredRepository stored, IUpstreamRegistry asClient, RepositoryName name, FetchTable fetches, ManifestLimits limits,
-        TimeProvider clock)
+        StoredRepository stored, UpstreamOptions options, IUpstreamRegistry asClient, RepositoryName name, FetchTable fetches,
+        ManifestLimits limits, TimeProvider clock)
     {
-        _proof = new(asClient, clock);
-        _source = new(_proof, name, clock);
-        _shared = new(stored, _proof, name, fetches, limits, clock);
+        _proof = new(asClient, options.ProvenFor, clock);
+        _source = new(options, _proof, name, clock);
+        _shared = new(stored, options, _proof, name, fetches, limits, clock);
         _refused = new(256, clock);
     }
 

@@ -1,4 +1,3 @@
-using Gateway.Configuration;
 using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
@@ -7,7 +6,7 @@ namespace Gateway.PullThrough;
 /// An upstream as one client sees it, asked with his own credentials, and whether it gives him one repository: each manifest and blob that
 /// it answers for proves that for <c>provenFor</c>, and a 401 or 403 ends it (docs/design/0011-private-content.md).
 /// </summary>
-internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IUpstreamRegistry
+internal sealed class Proof(IUpstreamRegistry asClient, TimeSpan provenFor, TimeProvider clock) : IUpstreamRegistry
 {
     // Ticks of the moment it was given; 0 for none.
     private long _given;
@@ -19,11 +18,11 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeProvider clock) : IU
         {
             // One of the future is none: the clock has been set back since.
             var age = clock.GetUtcNow().UtcTicks - Volatile.Read(ref _given);
-            return age >= 0 && age < Options.ProvenFor.Ticks;
+            return age >= 0 && age < provenFor.Ticks;
         }
     }
 
-    public UpstreamOptions Options => asClient.Options;
+    public RegistryOptions Options => asClient.Options;
 
     public HeadUse Heads => asClient.Heads;
 

@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -25,11 +26,11 @@ internal sealed class PullThroughRepository : IBacking
 
     /// <param name="limits">The policy's bounds of a document.</param>
     public PullThroughRepository(
-        StoredRepository stored, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches, ManifestLimits limits,
-        TimeProvider clock)
+        StoredRepository stored, UpstreamOptions options, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches,
+        ManifestLimits limits, TimeProvider clock)
     {
         (_stored, _fetches, Limits, _clock) = (stored, fetches, limits, clock);
-        _source = new(upstream, upstreamName, clock);
+        _source = new(options, upstream, upstreamName, clock);
         _manifests = new(_source, fetches.Recent, limits, clock, fetches.Logger);
         _tags = new(stored, _source, _manifests, clock, fetches.Logger);
         _blobs = new(stored, _source, fetches, new(stored, _source, clock));

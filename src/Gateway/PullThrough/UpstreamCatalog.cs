@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Upstream;
 
@@ -9,7 +10,7 @@ namespace Gateway.PullThrough;
 /// The names of an upstream's repositories (Docker Registry HTTP API v2, "Catalog"): read whole, for registries order them in their own
 /// ways, by one reader at a time, and kept for a moment.
 /// </summary>
-internal sealed partial class UpstreamCatalog(IUpstreamRegistry upstream, TimeProvider clock, ILogger logger)
+internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstreamRegistry upstream, TimeProvider clock, ILogger logger)
 {
     // Of one page; 1000 names of 255 characters are a quarter of it.
     private const int MaxBytes = 1 << 20;
@@ -52,20 +53,20 @@ internal sealed partial class UpstreamCatalog(IUpstreamRegistry upstream, TimePr
     {
         var names = new HashSet<RepositoryName>();
         Listed listed;
-        var life = Freshness.OfAbsence(upstream.Options);
+        var life = Freshness.OfAbsence(options);
         try
         {
             var isCut = await ReadPagesAsync(names);
             _last = InOrder(names);
-            listed = new(_last, isCut ? $"upstream {upstream.Options.Key} has more repositories than are read" : null);
+            listed = new(_last, isCut ? $"upstream {options.Key} has more repositories than are read" : null);
         }
         catch (UpstreamException e)
         {
-            Log.CatalogNotAnswered(logger, upstream.Options.Key, e.Message);
+            Log.CatalogNotAnswered(logger, options.Key, e.Message);
             // Who was let see them once and is no longer is shown none.
             var isDown = e.Failure is UpstreamFailure.Unavailable or UpstreamFailure.RateLimited;
             _last = isDown ? InOrder(names.Union(_last).Take(MaxNames)) : [];
-            listed = new(_last, $"upstream {upstream.Options.Key} does not list its repositories {(isDown ? "now" : "to us")}");
+            listed = new(_last, $"upstream {options.Key} does not list its repositories {(isDown ? "now" : "to us")}");
             if (isDown) life = UpstreamAnswers.PauseAfter(e);
         }
         _known.Set("", listed, life > ShortestLife ? life : ShortestLife);
@@ -87,7 +88,7 @@ internal sealed partial class UpstreamCatalog(IUpstreamRegistry upstream, TimePr
         {
             var why = deadline.IsCancellationRequested ? $"was not read within {Deadline.TotalSeconds:0} s" : $"broke off: {e.Message}";
             throw new UpstreamException(
-                UpstreamFailure.Unavailable, $"the catalog of upstream {upstream.Options.Key} {why}", inner: e);
+                UpstreamFailure.Unavailable, $"the catalog of upstream {options.Key} {why}", inner: e);
         }
     }
 
@@ -115,7 +116,7 @@ internal sealed partial class UpstreamCatalog(IUpstreamRegistry upstream, TimePr
     private static RepositoryName[] InOrder(IEnumerable<RepositoryName> names) => [.. names.OrderBy(n => n.Value, StringComparer.Ordinal)];
 
     private UpstreamException Misbehaved(string what) =>
-        new(UpstreamFailure.Misbehaving, $"upstream {upstream.Options.Key} {what}");
+        new(UpstreamFailure.Misbehaving, $"upstream {options.Key} {what}");
 
     private sealed record CatalogPage(string[]? Repositories);
 

@@ -5,7 +5,7 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>One repository of an upstream, and the questions that we ask it.</summary>
-internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
+internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
     /// <summary>
     /// Until the headers of an answer, whatever the number of endpoints, redirects and tokens on the way; each step has its own, shorter
@@ -16,9 +16,9 @@ internal sealed class UpstreamRepository(IUpstreamRegistry registry, RepositoryN
     /// <summary>An upstream that is left alone for a moment only is worth waiting for: the alternative is a pull that fails.</summary>
     private static readonly TimeSpan WorthWaiting = TimeSpan.FromSeconds(2);
 
-    public UpstreamOptions Options => registry.Options;
+    public UpstreamOptions Options => options;
 
-    public string Key => registry.Options.Key;
+    public string Key => options.Key;
 
     public RepositoryName Name => name;
 

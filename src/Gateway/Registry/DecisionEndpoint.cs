@@ -1,7 +1,6 @@
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Repositories;
-using Gateway.Upstream;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;

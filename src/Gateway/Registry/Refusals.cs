@@ -2,7 +2,6 @@ using System.Globalization;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Repositories;
-using Gateway.Upstream;
 
 namespace Gateway.Registry;
 

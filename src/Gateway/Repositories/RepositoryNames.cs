@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Net;
 using Gateway.Configuration;
 using Gateway.Oci;
-using Gateway.Upstream;
 using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Repositories;

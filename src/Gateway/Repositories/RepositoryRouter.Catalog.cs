@@ -3,7 +3,6 @@ using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Storage;
-using Gateway.Upstream;
 
 namespace Gateway.Repositories;
 

@@ -113,7 +113,8 @@ internal sealed class FrontedRig : IAsyncDisposable
     private FrontedRepository Backing(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
     {
         var cached = Volume.Cached("hub", name);
-        var pulled = new PullThroughRepository(cached, _upstreams["hub"], name, _fetches, ManifestLimits.Plain, TimeProvider.System);
+        var pulled = new PullThroughRepository(
+            cached, upstream, _upstreams["hub"], name, _fetches, ManifestLimits.Plain, TimeProvider.System);
         var forwarder = new Forwarder(Volume, _upstreams["hub"], name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var staged = Volume.Staged("hub", name);
         return new FrontedRepository(
@@ -127,7 +128,7 @@ internal sealed class FrontedRig : IAsyncDisposable
         var cached = Volume.Cached("hub", name);
         var client = new Credential(username, password);
         var view = new PrivateRepositories(_fetches, TimeProvider.System)
-            .For(_upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
+            .For(_options.Upstreams["hub"], _upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
         var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
         return new(

@@ -13,14 +13,14 @@ public sealed partial class DependencyTests
     {
         {
             "Registry",
-            ["Web", "Operations", "Repositories", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
+            ["Web", "Operations", "Repositories", "Storage", "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
         { "Web", ["Operations", "Upstream", "Access", "Configuration"] },
         {
             "Operations",
             ["Repositories", "Fronting", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
-        { "Repositories", ["Storage", "Upstream", "Access", "Configuration", "Oci", "Policy"] },
+        { "Repositories", ["Storage", "Access", "Configuration", "Oci", "Policy"] },
         { "Fronting", ["PullThrough", "Storage", "Upstream", "Configuration", "Oci"] },
         { "PullThrough", ["Storage", "Upstream", "Configuration", "Transport", "Oci", "Policy"] },
         { "Access", ["Configuration", "Oci", "Policy"] },

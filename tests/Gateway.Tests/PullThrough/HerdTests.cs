@@ -38,7 +38,7 @@ public sealed class HerdTests
         await rig.SettleAsync();
         var log = new LineLogger();
         await using var table = new FetchTable(rig.Volume, rig.Clock, log);
-        var source = new UpstreamRepository(rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
+        var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
 
         var (fetch, _) = table.Join(Rig.D(digest), null, source);
         var ended = await Assert.ThrowsAsync<FetchException>(() => fetch.Verified);

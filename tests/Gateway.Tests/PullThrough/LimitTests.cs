@@ -66,7 +66,7 @@ public sealed class LimitTests
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(12 * MiB, seed: 52);
         var digest = rig.Hub.AddBlob(Rig.Name, layer);
-        var source = new UpstreamRepository(rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
+        var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
         var places = Enumerable.Range(0, 100).Select(_ => rig.Fetches.TryEnterEarly(source)).OfType<IDisposable>().ToList();
         Assert.Equal(32, places.Count);
         await using (var content = await Rig.OpenAsync(rig.Backing, digest, new(BlobUseKind.Range, 8 * MiB, (9 * MiB) - 1)))
@@ -78,7 +78,7 @@ public sealed class LimitTests
     public async Task Early_ranges_give_their_places_back()
     {
         await using var rig = await Rig.StartAsync();
-        var source = new UpstreamRepository(rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
+        var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
         var gate = new TaskCompletionSource();
         rig.Hub.When(r => r.IsGet && r.Range is null).WaitFor(gate.Task);
         var layer = ScriptedUpstream.Bytes(12 * MiB, seed: 53);

@@ -28,7 +28,7 @@ public sealed class PrivateTests
 
     private static PrivateRepository See(Rig rig, PrivateRepositories views, Credential? client) =>
         views.For(
-            rig.Upstream, RepositoryName.Parse(Rig.Name), client, ManifestLimits.Plain,
+            rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), client, ManifestLimits.Plain,
             () => rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
 
     /// <summary>Pulls an image as the gate would, tag, manifest and layer.</summary>

@@ -23,6 +23,7 @@ internal sealed class Rig : IAsyncDisposable
     private readonly List<ScriptedUpstream> _hubs = [];
     private readonly Func<UpstreamOptions, UpstreamOptions> _configure;
     private UpstreamRegistries _upstreams = null!;
+    private UpstreamOptions[] _options = [];
 
     private Rig(string folder, FastClock clock, Func<UpstreamOptions, UpstreamOptions>? configure) =>
         (_folder, Clock, _configure) = (folder, clock, configure ?? (o => o));
@@ -38,6 +39,9 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>Upstream <c>hub</c>.</summary>
     public IUpstreamRegistry Registry => _upstreams["hub"];
+
+    /// <summary>Options of upstream <c>hub</c>.</summary>
+    public UpstreamOptions Options => _options[0];
 
     public FetchTable Fetches { get; private set; } = null!;
 
@@ -55,10 +59,10 @@ internal sealed class Rig : IAsyncDisposable
         folder = Directory.CreateDirectory(folder ?? Path.Combine(Path.GetTempPath(), $"gateway-pull-{Guid.NewGuid():N}")).FullName;
         var rig = new Rig(folder, new(speed), configure);
         for (var i = 0; i < hubs; i++) rig._hubs.Add(await ScriptedUpstream.StartAsync($"127.0.0.{i + 1}"));
-        UpstreamOptions[] options = apart
+        rig._options = apart
             ? [.. rig._hubs.Select((hub, i) => rig._configure(new() { Key = i == 0 ? "hub" : "other", Urls = [hub.Url] }))]
             : [rig._configure(new() { Key = "hub", Urls = [.. rig._hubs.Select(h => h.Url)] })];
-        rig._upstreams = await UpstreamRegistries.BuildAsync(options, rig.Clock, NullLoggerFactory.Instance);
+        rig._upstreams = await UpstreamRegistries.BuildAsync(rig._options, rig.Clock, NullLoggerFactory.Instance);
         await rig.OpenAsync();
         return rig;
     }
@@ -70,9 +74,6 @@ internal sealed class Rig : IAsyncDisposable
         await OpenAsync();
     }
 
-    /// <summary>Upstream <c>hub</c>.</summary>
-    public IUpstreamRegistry Upstream => _upstreams["hub"];
-
     /// <param name="name">The upstream's own name of the repository.</param>
     /// <param name="upstream">Its key.</param>
     /// <param name="folder">Where its links lie; its key where left out.</param>
@@ -83,7 +84,8 @@ internal sealed class Rig : IAsyncDisposable
     {
         var parsed = RepositoryName.Parse(name);
         var stored = Volume.Cached(folder ?? upstream, parsed);
-        return new(stored, _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
+        var options = _options.Single(o => o.Key == upstream);
+        return new(stored, options, _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
     }
 
     /// <summary>What clients see under a policy; null admits everything.</summary>

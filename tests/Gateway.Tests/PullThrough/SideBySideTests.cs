@@ -173,7 +173,7 @@ public sealed class SideBySideTests
     public async Task Connections_beside_the_fetches_are_limited_for_each_upstream()
     {
         await using var rig = await Rig.StartAsync();
-        var source = new UpstreamRepository(rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
+        var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
         var places = Enumerable.Range(0, 100).Select(_ => rig.Fetches.TryEnterBeside(source)).OfType<IDisposable>().ToList();
         Assert.Equal(16, places.Count);
         places[0].Dispose();

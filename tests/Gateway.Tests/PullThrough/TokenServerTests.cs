@@ -82,7 +82,8 @@ public sealed class TokenServerTests
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
         var name = RepositoryName.Parse(Rig.Name);
         var view = new PrivateRepositories(rig.Fetches, rig.Clock).For(
-            rig.Upstream, name, new Credential("alice", "secret"), ManifestLimits.Plain, () => rig.Volume.Cached("hub", name));
+            rig.Options, rig.Registry, name, new Credential("alice", "secret"), ManifestLimits.Plain,
+            () => rig.Volume.Cached("hub", name));
         var policy = new PolicyOptions { Default = Outcome.Allow };
         var gate = new Repository(
             RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume,

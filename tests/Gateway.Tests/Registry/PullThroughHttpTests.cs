@@ -47,6 +47,26 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Reload_that_changes_only_tags_takes_effect_and_keeps_tokens_and_connections()
+    {
+        _hub.RequireToken();
+        (await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest")).Dispose();
+        using (var fresh = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest"))
+            Assert.Equal("gateway; hit", GatewayRig.Header(fresh, "Cache-Status"));
+        var (asked, tokens) = (_hub.Count(IsQuestion), _hub.Count(r => r.IsToken));
+
+        await _rig.UseAsync(o => o with
+        {
+            Upstreams = o.Upstreams.SetItem("hub", o.Upstreams["hub"] with { Tags = new() { RevalidateAfter = TimeSpan.Zero } }),
+        });
+        using var revalidated = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest");
+
+        static bool IsQuestion(ReceivedRequest request) => request.IsHead && request.IsManifest("latest");
+        Assert.Equal(200, (int)revalidated.StatusCode);
+        Assert.Equal((asked + 1, tokens), (_hub.Count(IsQuestion), _hub.Count(r => r.IsToken)));
+    }
+
+    [Fact]
     public async Task A_namespace_that_no_upstream_has_is_unknown_and_nobody_is_asked()
     {
         using var answer = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest?ns=other.example");
