@@ -36,12 +36,12 @@ internal static partial class Log
     public static partial void ClockIsBehind(ILogger logger, TimeSpan behind, DateTimeOffset latest, string file);
 
     [LoggerMessage(
-        2010, LogLevel.Warning,
+        2014, LogLevel.Warning,
         "Cached content {Digest} was damaged on the disk ({Length} bytes there); it was removed, and will be fetched when it is asked for")]
     public static partial void CacheDamaged(ILogger logger, Gateway.Oci.Digest digest, long length);
 
     [LoggerMessage(
-        2011, LogLevel.Error,
+        2015, LogLevel.Error,
         "Pushed content {Digest} is damaged on the disk ({Length} bytes in {File}) and is not served: push it again, or restore the file")]
     public static partial void Damaged(ILogger logger, Gateway.Oci.Digest digest, long length, string file);
 

@@ -5,53 +5,54 @@ namespace Gateway.PullThrough;
 /// <summary>What this folder logs.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Information, "Fetched {Digest}, {Bytes} bytes, from {Upstream}")]
+    [LoggerMessage(7001, LogLevel.Information, "Fetched {Digest}, {Bytes} bytes, from {Upstream}")]
     public static partial void Fetched(ILogger logger, Digest digest, long bytes, string upstream);
 
-    [LoggerMessage(2, LogLevel.Warning, "The fetch of {Digest} failed at byte {Position}: {Why}")]
+    [LoggerMessage(7002, LogLevel.Warning, "The fetch of {Digest} failed at byte {Position}: {Why}")]
     public static partial void FetchFailed(ILogger logger, Digest digest, long position, string why);
 
-    [LoggerMessage(3, LogLevel.Information, "Taking up {Digest} from {Upstream} at byte {Position}: {Why}")]
+    [LoggerMessage(7003, LogLevel.Information, "Taking up {Digest} from {Upstream} at byte {Position}: {Why}")]
     public static partial void Resuming(ILogger logger, Digest digest, string upstream, long position, string why);
 
     [LoggerMessage(
-        17, LogLevel.Information,
+        7017, LogLevel.Information,
         "Fetching {Digest} from {Upstream} from its beginning, for it cannot be resumed at byte {Position}: {Why}")]
     public static partial void RangeRefused(ILogger logger, Digest digest, string upstream, long position, string why);
 
-    [LoggerMessage(4, LogLevel.Information, "Trying another source of {Digest}: {Why}")]
+    [LoggerMessage(7004, LogLevel.Information, "Trying another source of {Digest}: {Why}")]
     public static partial void SourceFailed(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(5, LogLevel.Error, "Wrong bytes for {Digest} from upstream {Upstream}, nothing of them is kept: {Why}")]
+    [LoggerMessage(7005, LogLevel.Error, "Wrong bytes for {Digest} from upstream {Upstream}, nothing of them is kept: {Why}")]
     public static partial void WrongBytes(ILogger logger, Digest digest, string upstream, string why);
 
-    [LoggerMessage(6, LogLevel.Information, "Asking again for {Digest}, none of which was sent yet: {Why}")]
+    [LoggerMessage(7006, LogLevel.Information, "Asking again for {Digest}, none of which was sent yet: {Why}")]
     public static partial void AskingAgain(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(7, LogLevel.Warning, "{Digest} was fetched but is not kept")]
+    [LoggerMessage(7007, LogLevel.Warning, "{Digest} was fetched but is not kept")]
     public static partial void NotStored(ILogger logger, Exception e, Digest digest);
 
-    [LoggerMessage(8, LogLevel.Warning, "The volume is full: an answer with {Digest} goes on from the upstream at byte {Offset}")]
+    [LoggerMessage(7008, LogLevel.Warning, "The volume is full: an answer with {Digest} goes on from the upstream at byte {Offset}")]
     public static partial void GoingOnAlone(ILogger logger, Digest digest, long offset);
 
-    [LoggerMessage(9, LogLevel.Debug, "A range of {Digest} beside its fetch does not come: {Why}")]
+    [LoggerMessage(7009, LogLevel.Debug, "A range of {Digest} beside its fetch does not come: {Why}")]
     public static partial void NoRange(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(10, LogLevel.Warning, "Upstream {Upstream} did not answer for {Name}:{Tag}: {Why}")]
+    [LoggerMessage(7010, LogLevel.Warning, "Upstream {Upstream} did not answer for {Name}:{Tag}: {Why}")]
     public static partial void TagNotAnswered(ILogger logger, string upstream, RepositoryName name, TagName tag, string why);
 
-    [LoggerMessage(11, LogLevel.Warning, "Upstream {Upstream} did not answer for {What} of {Name}: {Why}")]
+    [LoggerMessage(7011, LogLevel.Warning, "Upstream {Upstream} did not answer for {What} of {Name}: {Why}")]
     public static partial void ListNotAnswered(ILogger logger, string upstream, RepositoryName name, string what, string why);
 
-    [LoggerMessage(12, LogLevel.Warning, "Upstream {Upstream} has more tags of {Name} than the {Count} that are read: lists are not whole")]
+    [LoggerMessage(
+        7012, LogLevel.Warning, "Upstream {Upstream} has more tags of {Name} than the {Count} that are read: lists are not complete")]
     public static partial void TagsCut(ILogger logger, string upstream, RepositoryName name, int count);
 
-    [LoggerMessage(13, LogLevel.Warning, "Upstream {Upstream} did not list its repositories: {Why}")]
+    [LoggerMessage(7013, LogLevel.Warning, "Upstream {Upstream} did not list its repositories: {Why}")]
     public static partial void CatalogNotAnswered(ILogger logger, string upstream, string why);
 
-    [LoggerMessage(20, LogLevel.Information, "{Digest} was not fetched ahead of need: {Why}")]
+    [LoggerMessage(7020, LogLevel.Information, "{Digest} was not fetched ahead of need: {Why}")]
     public static partial void NotPrefetched(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(21, LogLevel.Warning, "Fetching ahead of need failed")]
+    [LoggerMessage(7021, LogLevel.Warning, "Fetching ahead of need failed")]
     public static partial void PrefetchFailed(ILogger logger, Exception exception);
 }

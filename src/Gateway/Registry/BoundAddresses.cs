@@ -48,7 +48,7 @@ internal sealed partial class BoundAddresses(
     private static Uri At(Uri url, int port) => new UriBuilder(url) { Port = port }.Uri;
 
     [LoggerMessage(
-        Level = LogLevel.Warning,
+        EventId = 1007, Level = LogLevel.Warning,
         Message = "Open files limit is {Limit} and {Left} remain for clients and content; raise it to 4096 or more "
             + "(LimitNOFILE= of systemd, --ulimit nofile= of docker)")]
     private partial void LogFew(int limit, int left);

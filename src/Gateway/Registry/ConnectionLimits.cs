@@ -130,6 +130,6 @@ internal sealed partial class ConnectionLimits : IDisposable
         LogRefused(_logger, limit, address);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Too many connections ({Limit}): those such as this one of {Address} are closed")]
+    [LoggerMessage(1004, LogLevel.Warning, "Connection limit {Limit} reached; closing new connections (latest: {Address})")]
     private static partial void LogRefused(ILogger logger, string limit, IPAddress address);
 }

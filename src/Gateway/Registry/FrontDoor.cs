@@ -128,10 +128,10 @@ internal sealed partial class FrontDoor(
             status: Status500InternalServerError),
     };
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]
+    [LoggerMessage(EventId = 1005, Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]
     private partial void LogFailure(Exception exception, string? requestId, string method, string path);
 
     // Without the stack: a volume that fails does so for every request.
-    [LoggerMessage(Level = LogLevel.Error, Message = "Request {RequestId} answered 503: {Method} {Path}: {Why}")]
+    [LoggerMessage(EventId = 1006, Level = LogLevel.Error, Message = "Request {RequestId} answered 503: {Method} {Path}: {Why}")]
     private partial void LogUnreadable(string? requestId, string method, string path, string why);
 }
