@@ -84,7 +84,7 @@ internal static class UpstreamHandler
         var addresses = IPAddress.TryParse(target.Host, out var literal) ? [literal] : await resolve(target.Host, cancellationToken);
         if (!boundary.MayBePrivate(target.Host, target.Port))
         {
-            addresses = [.. addresses.Where(address => !TrustBoundary.IsPrivate(address))];
+            addresses = [.. addresses.Where(address => !PrivateNetworks.Contain(address))];
             if (addresses.Length == 0) throw new AddressRefusedException(target.Host);
         }
         for (var i = 0; ; i++)
