@@ -16,4 +16,4 @@ var config = ManualConfig.CreateEmpty()
     .AddDiagnoser(MemoryDiagnoser.Default)
     .AddJob(Job.Default.WithToolchain(new InProcessEmitToolchain(TimeSpan.FromMinutes(5), logOutput: false)).WithIterationCount(15))
     .WithArtifactsPath(Path.Combine(Path.GetTempPath(), "gateway-bench-parts"));
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args.Length == 0 ? ["--filter", "*"] : args, config);
+BenchmarkSwitcher.FromAssembly(typeof(Gateway.Bench.WarmPull).Assembly).Run(args.Length == 0 ? ["--filter", "*"] : args, config);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Gateway.Configuration;
+using Gateway.Transport;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Net.Http.Headers;
@@ -89,6 +90,10 @@ internal static class Listening
                 {
                     OnConnection = handshake => ValueTask.FromResult(certificate.Handshake(handshake.Connection.Features.Set)),
                 });
+            }
+            else if (options.Protocols == HttpProtocols.Http1)
+            {
+                options.Use(SocketOutput.Use);
             }
             if (!listener.IsOperator) options.Use(next => connection => UnreadableRequests.ServeAsync(connection, next));
         }

@@ -33,7 +33,9 @@ internal static class Replies
         x.Response.ContentType = contentType;
         x.Response.ContentLength = length;
         if (x.IsHead) return;
-        var writer = new PipeBodyWriter(x.Response.BodyWriter);
+        // Without a length the server frames the body (chunked), so that a file cannot be sent as it is.
+        var files = length is null ? null : x.Response.HttpContext.Features.Get<IFileOutput>();
+        var writer = new PipeBodyWriter(x.Response.BodyWriter, files, files is null ? null : x.Response.StartAsync);
         try
         {
             x.Record.Began();
