@@ -30,10 +30,10 @@ public sealed class SampleApplication : IAsyncDisposable
     private readonly ConcurrentQueue<WebRequestReceived> _requests = new();
     private readonly CancellationTokenSource _ending = new();
 
-    private SampleApplication(int port)
+    private SampleApplication(string address, int port)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls($"http://127.0.0.1:{port}");
+        builder.WebHost.UseKestrelCore().UseUrls($"http://{address}:{port}");
         builder.Services.AddRouting();
         _app = builder.Build();
         _app.Use((context, next) =>
@@ -53,9 +53,10 @@ public sealed class SampleApplication : IAsyncDisposable
 
     /// <summary>Starts one.</summary>
     /// <param name="port">0 for any that is free.</param>
-    public static async Task<SampleApplication> StartAsync(int port = 0)
+    /// <param name="address">Any of 127.0.0.0/8.</param>
+    public static async Task<SampleApplication> StartAsync(int port = 0, string address = "127.0.0.1")
     {
-        var application = new SampleApplication(port);
+        var application = new SampleApplication(address, port);
         await application._app.StartAsync();
         var addresses = application._app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
         application.Url = new(addresses.Addresses.Single());

@@ -17,7 +17,7 @@ internal static class WebHeaders
     private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
     {
         "Forwarded", "True-Client-IP", "Client-IP", "Remote-User", "Request-URI", "Front-End-Https", "X-URL-Scheme", "X-Scheme", "X-Proto",
-        "HTTP2-Settings", "Via", "Keep-Alive", "TE", "Trailer",
+        "HTTP2-Settings", "Destination", "Via", "Keep-Alive", "TE", "Trailer",
     };
 
     // Other ways to the upstream than the gateway, and orders to a proxy in front of the gateway.
@@ -28,13 +28,20 @@ internal static class WebHeaders
     public static bool IsDropped(string name) => name.Contains('_', StringComparison.Ordinal) || Dropped.Contains(name)
         || DroppedBeginnings.Any(beginning => name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
 
-    /// <summary>Removes the client's headers that stay behind.</summary>
+    /// <summary>
+    /// Removes the client's headers that stay behind: by their names, and those whose value is a path that the gateway would not forward,
+    /// for the headers that nobody has thought of here.
+    /// </summary>
     /// <param name="upgrades">Whether the request asks for a WebSocket; no other upgrade is passed on.</param>
     public static void Reduce(IHeaderDictionary headers, bool upgrades)
     {
-        foreach (var name in headers.Keys.Where(IsDropped).ToArray()) headers.Remove(name);
+        foreach (var name in headers.Where(h => IsDropped(h.Key) || NamesOtherPath(h.Value)).Select(h => h.Key).ToArray())
+            headers.Remove(name);
         if (!upgrades) headers.Remove("Upgrade");
     }
+
+    private static bool NamesOtherPath(StringValues values) => values.Any(
+        value => value is ['/', ..] && (WebTarget.IsOfGateway(value) || WebTarget.ProblemOf(value) is not null));
 
     /// <summary>Rewrites the upstream's headers to the address by which the client reaches the gateway.</summary>
     /// <param name="baseUrl">That address, without a slash at its end.</param>

@@ -16,7 +16,7 @@ internal static class RawExchange
         using var client = new TcpClient { NoDelay = true };
         await client.ConnectAsync(url.Host, url.Port, late.Token);
         var stream = client.GetStream();
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(bytes), late.Token);
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(bytes), late.Token);
         var answer = new StringBuilder();
         var buffer = new byte[16 * 1024];
         try

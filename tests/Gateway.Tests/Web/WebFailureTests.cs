@@ -9,10 +9,13 @@ namespace Gateway.Tests.Web;
 /// <summary>What users see where the web application is down, slow or given up on, and what is bounded.</summary>
 public sealed class WebFailureTests
 {
+    // No other test listens there, so that a port that was free a moment ago still is.
+    private const string Closed = "127.0.0.77";
+
     [Fact]
     public async Task Upstream_that_is_down_is_502_with_a_text_that_says_what_to_check()
     {
-        await using var rig = await WebRig.StartAsync(urls: _ => [new($"http://127.0.0.1:{ClosedPort()}")]);
+        await using var rig = await WebRig.StartAsync(urls: _ => [new($"http://{Closed}:{ClosedPort()}")]);
         using var answer = await rig.SendAsync("GET", "/harbor");
         Assert.Equal((HttpStatusCode.BadGateway, "text/plain"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
         Assert.StartsWith(
@@ -24,7 +27,7 @@ public sealed class WebFailureTests
     public async Task Of_two_endpoints_the_dead_one_costs_no_request_and_the_one_that_came_back_is_used_again()
     {
         var port = ClosedPort();
-        await using var rig = await WebRig.StartAsync(urls: living => [new($"http://127.0.0.1:{port}"), living]);
+        await using var rig = await WebRig.StartAsync(urls: living => [new($"http://{Closed}:{port}"), living]);
         for (var i = 0; i < 10; i++)
         {
             using var answer = await rig.SendAsync(i % 2 == 0 ? "GET" : "POST", i % 2 == 0 ? "/headers" : "/size", Body(i));
@@ -32,7 +35,7 @@ public sealed class WebFailureTests
         }
         Assert.Equal(10, rig.Application.Requests.Count);
 
-        await using var back = await SampleApplication.StartAsync(port);
+        await using var back = await SampleApplication.StartAsync(port, Closed);
         await WaitAsync(async () =>
         {
             using var answer = await rig.SendAsync("GET", "/headers");
@@ -145,7 +148,7 @@ public sealed class WebFailureTests
     private static int ClosedPort()
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        socket.Bind(new IPEndPoint(IPAddress.Parse(Closed), 0));
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 

@@ -1,0 +1,127 @@
+using System.Net.WebSockets;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>Debian's chromium with one page, driven over the DevTools protocol; its profile is new and goes with it.</summary>
+internal sealed class Browser : IAsyncDisposable
+{
+    // As root there is no sandbox; the rest keeps the browser from asking its maker for anything.
+    private static readonly string[] Flags =
+    [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
+    ];
+
+    private readonly TempFolder _profile = new();
+    private readonly ClientWebSocket _page = new();
+    private readonly Server _process;
+    private int _sent;
+
+    private Browser(IEnumerable<string> flags) =>
+        _process = Server.Start(RigFolder.Program("chromium"), [.. Flags, .. flags, $"--user-data-dir={_profile.Path}", "about:blank"]);
+
+    /// <summary>Starts one.</summary>
+    /// <param name="host">A name that the browser finds on 127.0.0.1.</param>
+    public static async Task<Browser> StartAsync(string host)
+    {
+        var browser = new Browser([$"--host-resolver-rules=MAP {host} 127.0.0.1", "--ignore-certificate-errors"]);
+        try
+        {
+            await browser.ConnectAsync();
+        }
+        catch
+        {
+            await browser.DisposeAsync();
+            throw;
+        }
+        return browser;
+    }
+
+    /// <summary>Opens an address, as a person does who types it.</summary>
+    public Task OpenAsync(string url) => SendAsync("Page.navigate", new() { ["url"] = url });
+
+    /// <summary>The value of a JavaScript expression in the page, as text; null where the page is just being replaced by another.</summary>
+    public async Task<string?> ReadAsync(string expression)
+    {
+        var answer = await SendAsync("Runtime.evaluate", new() { ["expression"] = expression, ["returnByValue"] = true });
+        return answer?["result"]?["value"]?.ToString();
+    }
+
+    /// <summary>Waits until a JavaScript expression has a value.</summary>
+    public async Task UntilAsync(string expression, string value)
+    {
+        var last = (string?)null;
+        using var late = Patience.Limit(30);
+        while ((last = await ReadAsync(expression)) != value)
+        {
+            if (late.IsCancellationRequested)
+                throw new TimeoutException($"expected {expression} to be {value}, got {last}:\n{await TextAsync()}");
+            await Task.Delay(50);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _page.Dispose();
+        await _process.DisposeAsync();
+        // Its children may still be writing as they end.
+        for (var i = 0; i < 50 && Directory.Exists(_profile.Path); i++)
+        {
+            try
+            {
+                _profile.Dispose();
+            }
+            catch (IOException)
+            {
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    private Task<string?> TextAsync() => ReadAsync("location.href + '\\n' + document.documentElement.innerText");
+
+    private async Task ConnectAsync()
+    {
+        using var late = Patience.Limit(60);
+        var file = _profile["DevToolsActivePort"];
+        while (!File.Exists(file) || File.ReadAllLines(file).Length < 2)
+        {
+            if (late.IsCancellationRequested || _process.HasExited)
+                throw new TimeoutException($"chromium did not start:\n{_process.Tail()}");
+            await Task.Delay(50);
+        }
+        using var http = new HttpClient();
+        var pages = await http.GetStringAsync(new Uri($"http://127.0.0.1:{File.ReadAllLines(file)[0]}/json/list"), late.Token);
+        var page = JsonNode.Parse(pages)!.AsArray().First(target => (string?)target!["type"] == "page")!;
+        await _page.ConnectAsync(new((string)page["webSocketDebuggerUrl"]!), late.Token);
+    }
+
+    private async Task<JsonNode?> SendAsync(string method, JsonObject parameters)
+    {
+        using var late = Patience.Limit(60);
+        var id = ++_sent;
+        var message = new JsonObject { ["id"] = id, ["method"] = method, ["params"] = parameters };
+        await _page.SendAsync(Encoding.UTF8.GetBytes(message.ToJsonString()), WebSocketMessageType.Text, endOfMessage: true, late.Token);
+        while (true)
+        {
+            var answer = JsonNode.Parse(await ReceiveAsync(late.Token))!;
+            if ((int?)answer["id"] == id) return answer["result"];
+        }
+    }
+
+    private async Task<string> ReceiveAsync(CancellationToken cancellationToken)
+    {
+        using var text = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        WebSocketReceiveResult received;
+        do
+        {
+            received = await _page.ReceiveAsync(buffer, cancellationToken);
+            text.Write(buffer, 0, received.Count);
+        }
+        while (!received.EndOfMessage);
+        return Encoding.UTF8.GetString(text.ToArray());
+    }
+}
