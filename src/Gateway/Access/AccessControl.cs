@@ -7,27 +7,27 @@ using Gateway.Policy;
 namespace Gateway.Access;
 
 /// <summary>
-/// Who asks, and may they. Immutable but for its caches; a reload makes another by <see cref="With"/>, so that a request keeps the one it
-/// began with.
+/// Identifies callers and evaluates their rights. Immutable except for its caches; a reload creates another instance with <see
+/// cref="With"/>, so a request keeps the instance that it started with.
 /// </summary>
 internal sealed class AccessControl
 {
-    private static readonly Identity.Wrong WrongPassword = new("the account or its password is not right; docker login again");
+    private static readonly Identity.Wrong WrongPassword = new("wrong account or password; run docker login again");
 
-    private static readonly Identity.Wrong WrongToken = new("the token has expired or is not ours; ask the realm for another");
+    private static readonly Identity.Wrong WrongToken = new("the token has expired or is not from this gateway; request another");
 
     private static readonly Identity.Wrong WrongScheme = new("expected Basic or Bearer credentials in the Authorization header");
 
     private static readonly Identity.Undecided NoAccounts =
-        new("the accounts of this gateway cannot be read now, so that no password can be checked; try again, or ask the operator");
+        new("the gateway cannot read its accounts now, so it cannot check the password; try again, or ask the operator");
 
-    /// <summary>What clients send as a bearer token that have none and want to be nobody (Homebrew).</summary>
+    /// <summary>Bearer token of clients without credentials that want to be anonymous (Homebrew).</summary>
     private const string NoToken = "QQ==";
 
-    // No repository is called so. A pattern that matches it matches every name of three components.
+    // No repository has this name. A pattern that matches it matches every name of three components.
     private const string AnyRepository = "-/-/-";
 
-    private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect again with another");
+    private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect with a valid one");
 
     private readonly AccessOptions? _options;
     private readonly Shared _shared;
@@ -45,31 +45,31 @@ internal sealed class AccessControl
         _shared = shared;
         _accounts = options?.Htpasswd is not { } path ? null : accounts?.Path == path ? accounts : new(path, shared.Clock, shared.Logger);
         _issuers = new(options, issuers, shared.Clock, shared.Logger);
-        // The file is there now: it was found readable with the configuration.
+        // The file exists: the configuration was checked with it.
         _ = _accounts?.IsKnown;
     }
 
     /// <summary>
-    /// Where identities are known from: <c>htpasswd</c>, and issuers by name; each with what is wrong there, null when nothing is.
+    /// Sources of identities: <c>htpasswd</c>, and issuers by name; each with its problem, or null.
     /// </summary>
     public IEnumerable<(string Source, string? Problem)> Sources =>
         (_accounts is null ? [] : ((string, string?)[])[("htpasswd", _accounts.Problem)]).Concat(_issuers.Sources);
 
-    /// <summary>What is wrong with the sources, in one line; null when nothing is.</summary>
+    /// <summary>The problems of the sources, in one line; null for none.</summary>
     public string? Problem => string.Join("; ", Sources.Where(s => s.Problem is not null).Select(s => $"{s.Source}: {s.Problem}")) is
         { Length: > 0 } problems
-        ? $"what was read before stays in force: {problems}"
+        ? $"the previous ones stay in force: {problems}"
         : null;
 
-    /// <summary>No <c>access</c> section: everybody may do everything, and nobody is asked who he is.</summary>
+    /// <summary>No <c>access</c> section: every caller has all rights, and no caller is identified.</summary>
     public bool IsOpen => _options is null;
 
-    /// <summary>The same accounts' caches, token key and delays under new rules: tokens outlive a reload.</summary>
+    /// <summary>The same caches, token key and delays with new rules, so tokens survive a reload.</summary>
     public AccessControl With(AccessOptions? next) => new(next, _shared, _accounts, _issuers);
 
-    /// <summary>Reads an <c>Authorization</c> header. Whatever is sent is checked, even where nothing would have had to be.</summary>
-    /// <param name="remote">Whom a failed login is counted against; null counts it against all such callers together.</param>
-    /// <param name="certificate">Says who it is where the header says nobody: its word is never put in a token.</param>
+    /// <summary>Reads an <c>Authorization</c> header. Credentials that are sent are always checked, even if none are needed.</summary>
+    /// <param name="remote">Address that a failed login counts against; null for all such callers together.</param>
+    /// <param name="certificate">Identifies the client if the header does not; never used for a token.</param>
     public async ValueTask<Identity> IdentifyAsync(
         string? authorization, IPAddress? remote, ClientCertificate? certificate, CancellationToken cancellationToken)
     {
@@ -91,15 +91,15 @@ internal sealed class AccessControl
             : WrongScheme;
     }
 
-    /// <summary>Name and password of a Basic header; null for anything else. Nothing is checked.</summary>
+    /// <summary>Name and password of a Basic header, unchecked; null for anything else.</summary>
     public static BasicCredentials? ReadBasic(string authorization) =>
         After("Basic ", authorization) is { } encoded ? BasicCredentials.Parse(encoded) : null;
 
-    /// <summary>Waits as after a wrong password of ours, where an upstream refused a client's: guessing there is slow too.</summary>
+    /// <summary>Waits as after a wrong password, for a password that an upstream refused, so that guessing it is slow as well.</summary>
     public Task HoldBackAsync(IPAddress? remote, CancellationToken cancellationToken) =>
         _shared.Failures.DelayAsync(remote, cancellationToken);
 
-    /// <summary>What this identity may do in this repository.</summary>
+    /// <summary>The caller for this identity in this repository, with its rights.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
     /// <param name="standing">Whether that still holds when something is changed.</param>
     public Caller For(Identity identity, RepositoryName canonicalName, IRequestAuthorization? standing = null) => identity switch
@@ -110,7 +110,7 @@ internal sealed class AccessControl
     };
 
     /// <summary>
-    /// Whether an identity may use the web application of the upstream behind a route: a rule must allow it for everything below the
+    /// Whether an identity can use the web application of the upstream of a route: a rule must allow it for everything below the
     /// route's prefix.
     /// </summary>
     public bool MayUseWeb(Identity identity, string prefix)
@@ -121,18 +121,18 @@ internal sealed class AccessControl
     }
 
     /// <summary>
-    /// What an identity is known by now: its password's hash, or its issuer's options. Null where it is not known, and for what needs no
-    /// account: nobody, and a certificate, which its connection proves.
+    /// The current proof of an identity: its password's hash, or its issuer's options. Null if it is unknown, and for identities without
+    /// an account: anonymous, and a certificate, which its connection proves.
     /// </summary>
     public string? ProofOf(Identity identity) => identity is Identity.Known known ? KnownBy(known) : null;
 
-    /// <summary>Whether an identity is still known by the same proof. A token that ends while its request lasts changes nothing.</summary>
-    /// <param name="proof">What <see cref="ProofOf"/> said when the request began.</param>
+    /// <summary>Whether an identity still has the same proof. A token that expires during its request does not matter.</summary>
+    /// <param name="proof">The result of <see cref="ProofOf"/> at the start of the request.</param>
     public bool StillKnows(Identity identity, string? proof) => IsOpen || ProofOf(identity) == proof;
 
     /// <summary>
-    /// The token endpoint, GET (header) and POST (form) alike. Without credentials it gives a token of nobody's, with which clients go on
-    /// as they are.
+    /// The token endpoint, for GET (header) and POST (form). Without credentials it issues an anonymous token, with which clients
+    /// continue.
     /// </summary>
     public async ValueTask<TokenAnswer> IssueTokenAsync(
         string? authorization, TokenRequest request, IPAddress? remote, CancellationToken cancellationToken)
@@ -141,7 +141,7 @@ internal sealed class AccessControl
         switch (request.GrantType)
         {
             case null:
-                // A bearer token is no credential here: it could renew itself for ever.
+                // A bearer token is not accepted as a credential here, because it could renew itself forever.
                 var renewsItself = After("Bearer ", authorization ?? "") is { } shown && !_issuers.IsToken(shown);
                 return Answer(renewsItself ? WrongScheme : await IdentifyAsync(authorization, remote, cancellationToken), offline: false);
             case "password" when request is { Username: { } account, Password: { } password }:
@@ -161,7 +161,7 @@ internal sealed class AccessControl
         var who = identity as Identity.Known;
         var knownBy = who is null ? null : KnownBy(who);
         var token = _shared.Tokens.Make(TokenUse.Bearer, who, knownBy);
-        // An issuer's word holds as long as its token, which ours must not outlive by hours.
+        // An identity token is valid for a limited time; the gateway's token must not outlive it by hours.
         var refresh = offline && who is { Issuer: null } ? _shared.Tokens.Make(TokenUse.Refresh, who, knownBy) : null;
         return new TokenAnswer.Issued(
             new(token, token, (int)TokenSigner.BearerLife.TotalSeconds, _shared.Clock.GetUtcNow(), refresh), who?.Actor);
@@ -169,13 +169,15 @@ internal sealed class AccessControl
 
     private Identity ReadToken(string token, TokenUse use) => _shared.Tokens.Read(token, use, KnownBy) ?? WrongToken;
 
-    /// <summary>What an actor is known by now: his password's hash, or his issuer's options; null when he is not known any more.</summary>
+    /// <summary>
+    /// The current proof of an actor: its password's hash, or its issuer's options; null if the actor is no longer known.
+    /// </summary>
     private string? KnownBy(Identity.Known who) =>
         who.Issuer is not { } issuer ? _accounts?.HashOf(who.Actor) : _issuers.Options.GetValueOrDefault(issuer)?.ToString();
 
     private async ValueTask<Identity> LogInAsync(BasicCredentials? credentials, IPAddress? remote, CancellationToken cancellationToken)
     {
-        // Clients that know no other way log in with an identity token for a password, under any name.
+        // Some clients can only send an identity token as a password, with any name.
         if (credentials is not null && _issuers.IsToken(credentials.Password))
         {
             var read = await _issuers.ReadAsync(credentials.Password, cancellationToken);
@@ -209,7 +211,8 @@ internal sealed class AccessControl
     }
 
     /// <summary>
-    /// What anonymous may do everybody may. An issuer's actors are many strangers: only a rule that names the issuer means them.
+    /// Every caller has the rights of anonymous. An issuer can have many unknown actors, so only a rule that names the issuer applies to
+    /// them.
     /// </summary>
     private bool Names(ImmutableArray<string> actors, Identity.Known? who)
     {
@@ -244,10 +247,10 @@ internal sealed class AccessControl
         return false;
     }
 
-    /// <summary>What follows an authentication scheme, whose case does not count (RFC 9110, 11.1); null for another scheme.</summary>
+    /// <summary>The text after an authentication scheme, ignoring its case (RFC 9110, 11.1); null for another scheme.</summary>
     private static string? After(string scheme, string authorization) =>
         authorization.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) ? authorization[scheme.Length..].Trim() : null;
 
-    /// <summary>What outlives a reload.</summary>
+    /// <summary>State that survives a reload.</summary>
     private sealed record Shared(TimeProvider Clock, ILogger Logger, TokenSigner Tokens, Passwords Passwords, FailedLogins Failures);
 }

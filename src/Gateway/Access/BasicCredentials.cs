@@ -6,11 +6,11 @@ namespace Gateway.Access;
 internal sealed record BasicCredentials(string Account, string Password)
 {
     /// <summary>
-    /// Longest that is decoded, in characters of base 64: an identity token in a password's place, a third longer for that.
+    /// Maximum length in base64 characters: an identity token as the password, a third longer because of base64.
     /// </summary>
     private const int MaxLength = ExternalIssuers.MaxLength * 4 / 3 + 1024;
 
-    /// <summary>Reads what follows <c>Basic</c>; null when it is not base 64 of UTF-8 with a colon.</summary>
+    /// <summary>Reads the text after <c>Basic</c>; null if it is not base64 of UTF-8 with a colon.</summary>
     public static BasicCredentials? Parse(string encoded)
     {
         if (encoded.Length > MaxLength) return null;
@@ -21,6 +21,6 @@ internal sealed record BasicCredentials(string Account, string Password)
         return colon < 0 ? null : new(text[..colon], text[(colon + 1)..]);
     }
 
-    /// <summary>Says who, never the secret.</summary>
+    /// <summary>Names the account, never the secret.</summary>
     public override string ToString() => $"credentials of {Account}";
 }

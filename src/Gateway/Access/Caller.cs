@@ -3,11 +3,11 @@ using Gateway.Configuration;
 namespace Gateway.Access;
 
 /// <summary>
-/// Who asks, and what access rules let him do in the repository he asks about: by identity, never by a token's scope, for cosign and crane
-/// ask for pull alone when they read, whatever they may do.
+/// The caller of one request, with its rights in the repository of the request. Rights follow the identity, never a token's scope, because
+/// cosign and crane request only pull when they read, whatever their rights.
 /// </summary>
 /// <param name="Actor">The account's name, or <c>anonymous</c>.</param>
-/// <param name="Rights">What he may do in this repository.</param>
+/// <param name="Rights">Its rights in this repository.</param>
 internal sealed record Caller(string Actor, AccessActions Rights)
 {
     public const string Anonymous = "anonymous";
@@ -15,7 +15,7 @@ internal sealed record Caller(string Actor, AccessActions Rights)
     /// <summary>In access rules: every account that has logged in.</summary>
     public const string Everybody = "*";
 
-    /// <summary>Asked once more before anything is changed for him; null where his rights cannot end meanwhile.</summary>
+    /// <summary>Checked again before each change for the caller; null if its rights cannot end during the request.</summary>
     public IRequestAuthorization? Standing { get; init; }
 
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);

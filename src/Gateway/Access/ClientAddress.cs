@@ -3,13 +3,13 @@ using System.Net.Sockets;
 
 namespace Gateway.Access;
 
-/// <summary>Whom a client's address stands for, where clients are counted.</summary>
+/// <summary>The address by which a client is counted.</summary>
 internal static class ClientAddress
 {
-    // RFC 4291 §2.5.4: one host has all of a /64 at its disposal.
+    // RFC 4291 §2.5.4: one host can use a whole /64.
     private const int PrefixBytes = 8;
 
-    /// <summary>The address, of IPv6 its /64; <see cref="IPAddress.None"/> for those without one.</summary>
+    /// <summary>The address, or the /64 of an IPv6 address; <see cref="IPAddress.None"/> for connections without one.</summary>
     public static IPAddress GroupOf(IPAddress? remote)
     {
         var address = remote is null ? IPAddress.None : remote.IsIPv4MappedToIPv6 ? remote.MapToIPv4() : remote;

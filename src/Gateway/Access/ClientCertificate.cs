@@ -6,10 +6,10 @@ using Gateway.Configuration;
 namespace Gateway.Access;
 
 /// <summary>
-/// Who a connection's certificate says its client is: set on the connection by the handshake that verified it, and by nothing else.
+/// The client's identity by its connection's certificate. Only the handshake that verified the certificate sets it.
 /// </summary>
 /// <param name="Actor"><c>cert:</c> and the name in the configured field.</param>
-/// <param name="Until">When the certificate ends; connections may live longer.</param>
+/// <param name="Until">When the certificate expires; a connection can last longer.</param>
 internal sealed record ClientCertificate(string Actor, DateTimeOffset Until)
 {
     /// <summary>Extended key usage "client authentication" (RFC 5280, 4.2.1.12).</summary>
@@ -19,17 +19,17 @@ internal sealed record ClientCertificate(string Actor, DateTimeOffset Until)
 
     private const string CommonName = "2.5.4.3";
 
-    /// <summary>As an issuer's actors.</summary>
+    /// <summary>The same limit as for an issuer's actors.</summary>
     private const int MaxName = 255;
 
-    /// <summary>How chains are verified: to these roots alone, asking nobody on the network.</summary>
+    /// <summary>The chain policy: these roots only, without network requests.</summary>
     public static X509ChainPolicy PolicyOf(X509Certificate2Collection roots)
     {
         var policy = new X509ChainPolicy
         {
             TrustMode = X509ChainTrustMode.CustomRootTrust,
             RevocationMode = X509RevocationMode.NoCheck,
-            // A certificate may name addresses to fetch its issuers from: a stranger's word is no reason to go there.
+            // A certificate can name addresses of its issuers; the gateway must not connect to addresses that a stranger chooses.
             DisableCertificateDownloads = true,
         };
         policy.CustomTrustStore.AddRange(roots);
@@ -37,12 +37,15 @@ internal sealed record ClientCertificate(string Actor, DateTimeOffset Until)
         return policy;
     }
 
-    /// <summary>Reads a certificate whose chain has been verified; else why it names nobody, in one line.</summary>
+    /// <summary>
+    /// Reads the client from a certificate whose chain was verified; otherwise the reason, in one line, why it names no client.
+    /// </summary>
     public static (ClientCertificate? Read, string Problem) Read(X509Certificate2 certificate, CertificateName field)
     {
-        // Without the extension a chain is good for any use; here it must say that it is meant for clients.
+        // Without the extension a certificate is valid for any use; here it must be explicitly meant for clients.
         var usages = certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().SelectMany(e => e.EnhancedKeyUsages.Cast<Oid>());
-        if (!usages.Any(usage => usage.Value == ClientAuthentication)) return (null, "it lacks the extended key usage clientAuth");
+        if (!usages.Any(usage => usage.Value == ClientAuthentication))
+            return (null, "expected the extended key usage clientAuth, got none");
         var names = NamesIn(certificate, field);
         return names is [{ Length: > 0 and <= MaxName } name] && !name.Any(char.IsControl)
             ? (new(AccessSchema.CertificateActor + name, certificate.NotAfter.ToUniversalTime()), "")

@@ -8,21 +8,23 @@ using Microsoft.IdentityModel.Tokens;
 namespace Gateway.Access;
 
 /// <summary>
-/// Identity tokens of issuers that the configuration names (OpenID Connect; RFC 7519). Which issuer, audience, keys and algorithms count is
-/// the configuration's word and never the token's.
+/// Checks identity tokens of configured issuers (OpenID Connect; RFC 7519). The configuration decides which issuer, audience, keys and
+/// algorithms count, never the token.
 /// </summary>
 internal sealed class ExternalIssuers
 {
-    /// <summary>Longest token in characters; GitHub's have some 1,700, those of a cluster with many groups some 6,000.</summary>
+    /// <summary>
+    /// Maximum length of a token in characters; GitHub's have about 1,700, those of a cluster with many groups about 6,000.
+    /// </summary>
     public const int MaxLength = 12 * 1024;
 
     /// <summary>Clocks of issuers and gateways differ by some seconds (RFC 7519, 4.1.4: "no more than a few minutes").</summary>
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(60);
 
-    /// <summary>Signatures by key pair only: with a shared secret the verifier could sign too.</summary>
+    /// <summary>Only asymmetric signatures: with a shared secret, the verifier could also sign.</summary>
     private static readonly string[] Algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
-    private const string NoSuchKey = "its key is not one of its issuer's";
+    private const string NoSuchKey = "expected a key of its issuer, got another";
 
     private static readonly Identity.Wrong NotRead = new("the identity token cannot be read, or no issuer of access.issuers made it");
 
@@ -32,7 +34,7 @@ internal sealed class ExternalIssuers
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
 
-    /// <param name="before">Those of the configuration before this one: an issuer that stays the same keeps its keys.</param>
+    /// <param name="before">The issuers of the previous configuration; an unchanged issuer keeps its keys.</param>
     public ExternalIssuers(AccessOptions? options, ExternalIssuers? before, TimeProvider clock, ILogger logger)
     {
         (_clock, _logger) = (clock, logger);
@@ -46,11 +48,14 @@ internal sealed class ExternalIssuers
 
     public ImmutableSortedDictionary<string, IssuerOptions> Options { get; }
 
-    /// <summary>Whether this looks like an identity token: three parts, the first of which begins <c>{"</c>. Ours have one part.</summary>
+    /// <summary>
+    /// Whether this looks like an identity token: three parts, the first of which begins with <c>{"</c>. The gateway's tokens have one
+    /// part.
+    /// </summary>
     public bool IsToken(string text) =>
         _byUrl.Count > 0 && text.StartsWith("eyJ", StringComparison.Ordinal) && text.AsSpan().Count('.') == 2;
 
-    /// <summary>Who this token is of: an actor named <c>issuer:claim</c>.</summary>
+    /// <summary>The identity of this token: an actor named <c>issuer:claim</c>.</summary>
     public async ValueTask<Identity> ReadAsync(string text, CancellationToken cancellationToken)
     {
         if (text.Length > MaxLength || !TryParse(text, out var token) || !_byUrl.TryGetValue(token.Issuer, out var issuer)) return NotRead;
@@ -59,17 +64,17 @@ internal sealed class ExternalIssuers
         var problem = await ProblemOfAsync(token, issuer.Options, keys) ?? ProblemOfClaims(token, issuer.Options);
         if (problem is null)
             return new Identity.Known($"{issuer.Name}:{Claim(token, issuer.Options.Actor)}") { Groups = GroupsOf(token, issuer) };
-        // An issuer that cannot be asked may have made this key since.
+        // An issuer that cannot be reached may have created this key in the meantime.
         if (problem == NoSuchKey && issuer.Keys.Problem is not null) return KeysMissing(issuer.Name);
         Log.TokenRefused(_logger, issuer.Name, problem);
-        return new Identity.Wrong($"the token of issuer {issuer.Name} is not taken: {problem}");
+        return new Identity.Wrong($"the token of issuer {issuer.Name} is refused: {problem}");
     }
 
-    /// <summary>Each issuer, and why its keys could not be had when they were last asked for.</summary>
+    /// <summary>Each issuer, with the reason why its keys could not be fetched the last time; null if they could.</summary>
     public IEnumerable<(string Source, string? Problem)> Sources => _byUrl.Values.Select(each => (each.Name, each.Keys.Problem));
 
     private static Identity.Undecided KeysMissing(string issuer) =>
-        new($"the token of issuer {issuer} cannot be checked: its issuer's keys cannot be had now; try again");
+        new($"the token of issuer {issuer} cannot be checked, because its issuer's keys are unavailable; try again");
 
     private IssuerKeys? KeysOf(IssuerOptions next) =>
         _byUrl.TryGetValue(next.Url, out var same) && same.Options.ToString() == next.ToString() ? same.Keys : null;
@@ -79,7 +84,7 @@ internal sealed class ExternalIssuers
         try
         {
             token = new(text);
-            // Text in it is decoded only when it is asked for, and half a surrogate pair is found then.
+            // The library decodes text on access, and only then finds an unpaired surrogate.
             _ = (token.Issuer, token.Claims.Count());
             return true;
         }
@@ -99,7 +104,7 @@ internal sealed class ExternalIssuers
             ValidAlgorithms = Algorithms,
             IssuerSigningKeys = keys,
             RequireSignedTokens = true,
-            // By our own clock, below.
+            // The lifetime is checked below, by the gateway's clock.
             ValidateLifetime = false,
             RequireExpirationTime = false,
         });
@@ -108,23 +113,23 @@ internal sealed class ExternalIssuers
             SecurityTokenInvalidAudienceException => $"expected aud {issuer.Audience}, got {Shown(string.Join(", ", token.Audiences))}",
             SecurityTokenInvalidAlgorithmException => $"expected an alg of {string.Join(", ", Algorithms)}, got {Shown(token.Alg)}",
             SecurityTokenSignatureKeyNotFoundException => NoSuchKey,
-            _ => "its signature is not its issuer's",
+            _ => "expected a signature of its issuer, got another",
         };
     }
 
     private string? ProblemOfTime(JsonWebToken token)
     {
         var now = _clock.GetUtcNow().UtcDateTime;
-        // MinValue stands for a claim that is not there.
-        if (token.ValidTo == DateTime.MinValue) return "it never expires (exp is missing)";
+        // MinValue means that the claim is missing.
+        if (token.ValidTo == DateTime.MinValue) return "expected exp, got none";
         if (token.ValidTo <= now - Skew) return $"it expired at {token.ValidTo:u}";
-        return token.ValidFrom != DateTime.MinValue && token.ValidFrom > now + Skew ? $"it is good from {token.ValidFrom:u} only" : null;
+        return token.ValidFrom != DateTime.MinValue && token.ValidFrom > now + Skew ? $"it is not valid before {token.ValidFrom:u}" : null;
     }
 
     private static string? ProblemOfClaims(JsonWebToken token, IssuerOptions issuer)
     {
         if (Claim(token, issuer.Actor) is not { Length: > 0 and <= 255 } actor || actor.Any(char.IsControl))
-            return $"expected claim {issuer.Actor}, which names the actor";
+            return $"expected claim {issuer.Actor} with the name of the actor";
         foreach (var (name, pattern) in issuer.Require)
         {
             var value = Claim(token, name);
@@ -134,7 +139,7 @@ internal sealed class ExternalIssuers
         return null;
     }
 
-    /// <summary>Those of the token's groups that some rule names: no others could make a difference.</summary>
+    /// <summary>The token's groups that a rule names; others make no difference.</summary>
     private ImmutableArray<string> GroupsOf(JsonWebToken token, (string Name, IssuerOptions Options, IssuerKeys) issuer) =>
         issuer.Options.Groups is not { } claim
             ? []

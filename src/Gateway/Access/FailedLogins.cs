@@ -4,17 +4,18 @@ using System.Net;
 namespace Gateway.Access;
 
 /// <summary>
-/// Makes guessing slow: after some wrong passwords from one address its next wrong answers are held back. Right ones never are.
+/// Slows down guessing: after some wrong passwords of one address, the responses to further wrong ones are delayed. Responses to correct
+/// ones never are.
 /// </summary>
 internal sealed class FailedLogins(TimeProvider clock)
 {
-    /// <summary>Wrong passwords that cost nothing: people mistype.</summary>
+    /// <summary>Number of wrong passwords without a delay, because people mistype.</summary>
     private const int Free = 3;
 
-    /// <summary>Beyond, the delay no longer grows: 4 s, which clients wait for without giving up.</summary>
+    /// <summary>Count at which the delay stops growing, at 4 s; clients wait that long without giving up.</summary>
     private const int MaxCount = Free + 5;
 
-    /// <summary>Most addresses counted apart; others share one count.</summary>
+    /// <summary>Maximum addresses that are counted separately; the others share one count.</summary>
     private const int MaxAddresses = 10_000;
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(250);
@@ -24,7 +25,7 @@ internal sealed class FailedLogins(TimeProvider clock)
     private readonly ConcurrentDictionary<IPAddress, Failures> _byAddress = new();
 
     /// <summary>
-    /// Counts a wrong password and waits as long as this address has earned: 250 ms from the fourth on, doubling up to 4 s.
+    /// Counts a wrong password and waits for this address's delay: 250 ms from the fourth on, doubling up to 4 s.
     /// </summary>
     public Task DelayAsync(IPAddress? remote, CancellationToken cancellationToken)
     {
@@ -41,7 +42,7 @@ internal sealed class FailedLogins(TimeProvider clock)
         return _byAddress.Count < MaxAddresses || _byAddress.ContainsKey(address) || Forget() ? address : IPAddress.None;
     }
 
-    /// <summary>Drops what is old; whether that made room.</summary>
+    /// <summary>Removes old entries; returns whether that made room.</summary>
     private bool Forget()
     {
         foreach (var (address, failures) in _byAddress)

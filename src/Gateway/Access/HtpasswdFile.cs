@@ -4,14 +4,14 @@ using Gateway.Configuration;
 namespace Gateway.Access;
 
 /// <summary>
-/// Accounts of an htpasswd file: one <c>name:bcrypt hash</c> a line. Taken up within a second of a change. A file that cannot be read, or
-/// holds no account at all, changes nothing: secrets are swapped while the gateway runs, and a moment without the file must not lock
-/// everybody out.
+/// Accounts of an htpasswd file: one <c>name:bcrypt hash</c> per line. Read again within a second of a change. A file that cannot be read,
+/// or that has no account, changes nothing: secrets are swapped while the gateway runs, and a moment without the file must not lock out
+/// every account.
 /// </summary>
 internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logger)
 {
     /// <summary>
-    /// How long the file's times are not looked at again; a logout that takes a second is not noticed, a stat per request is.
+    /// How often the file's times are checked. Nobody notices a removal that takes a second, but a stat per request costs time.
     /// </summary>
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(1);
 
@@ -20,18 +20,18 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
 
     public string Path => path;
 
-    /// <summary>Why what the file says now is not in force, in one line; null while it is.</summary>
+    /// <summary>Why the current content of the file is not in force, in one line; null while it is.</summary>
     public string? Problem => Current().Problem;
 
-    /// <summary>Whether accounts could be read, now or earlier; until then nobody can be told whether his password is right.</summary>
+    /// <summary>Whether accounts were read, now or earlier; until then no password can be called right or wrong.</summary>
     public bool IsKnown => Current().Hashes.Count > 0;
 
-    /// <summary>The account's hash; null when there is no such account.</summary>
+    /// <summary>The account's hash; null if there is no such account.</summary>
     public string? HashOf(string account) => Current().Hashes.GetValueOrDefault(account);
 
     /// <summary>
-    /// A hash that no password has, as dear as the dearest of the file: what an unknown account is compared with, so that time tells
-    /// nothing.
+    /// A hash that no password matches, with the highest cost in the file. Passwords of unknown accounts are compared with it, so that the
+    /// time reveals nothing.
     /// </summary>
     public string Decoy => Current().Decoy;
 
@@ -50,11 +50,11 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
     {
         try
         {
-            // A link keeps its own times when what it leads to is swapped, as Kubernetes does with secrets.
+            // A link keeps its own times if its target is swapped, as Kubernetes does with secrets.
             var link = new FileInfo(path);
             var file = link.LinkTarget is null ? link : link.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? link;
             var state = file.Exists ? (file.LastWriteTimeUtc, file.Length) : default;
-            // What could not be read is tried again, whatever its times say: permissions leave them alone.
+            // A file that could not be read is read again regardless of its times, because a change of permissions does not change them.
             if (before is { Problem: null } && before.State == state) return before with { LookedAt = now };
             var hashes = Read();
             if (hashes.Count > 0)
@@ -62,7 +62,7 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
                 Log.AccountsRead(logger, path, hashes.Count);
                 return new(now, state, hashes);
             }
-            return Keep(before, now, $"{path} holds no account");
+            return Keep(before, now, $"expected an account in {path}, got none");
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -90,10 +90,10 @@ internal sealed class HtpasswdFile(string path, TimeProvider clock, ILogger logg
 
     private sealed record Loaded(long LookedAt, (DateTime, long) State, FrozenDictionary<string, string> Hashes)
     {
-        /// <summary>Why the file that was looked at last is not what <see cref="Hashes"/> come from; null when it is.</summary>
+        /// <summary>Why <see cref="Hashes"/> are not those of the file's last version; null if they are.</summary>
         public string? Problem { get; init; }
 
-        /// <summary>53 dots are a salt and a digest in bcrypt's own base 64.</summary>
+        /// <summary>53 dots are a salt and a digest in bcrypt's own base64.</summary>
         public string Decoy { get; } = $"$2y${DearestOf(Hashes.Values):00}${new string('.', 53)}";
 
         private static int DearestOf(IEnumerable<string> hashes) =>

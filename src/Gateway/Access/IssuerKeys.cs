@@ -7,23 +7,23 @@ using Microsoft.IdentityModel.Tokens;
 namespace Gateway.Access;
 
 /// <summary>
-/// An issuer's keys: what its file holds, or what it publishes (OpenID Connect Discovery, §4). Keys that a token brings itself are never
-/// looked at (CVE-2025-24976).
+/// An issuer's keys, from its file or as it publishes them (OpenID Connect Discovery, §4). Keys inside a token are never used
+/// (CVE-2025-24976).
 /// </summary>
 internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogger logger) : IDisposable
 {
-    /// <summary>Keys are asked for again after an hour, so that a withdrawn one does not count for long.</summary>
+    /// <summary>Keys are fetched again after an hour, so that a withdrawn key does not count for long.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromHours(1);
 
-    /// <summary>While the issuer does not answer, its last keys count for a day.</summary>
+    /// <summary>While the issuer does not respond, its last keys count for a day.</summary>
     private static readonly TimeSpan Retention = TimeSpan.FromDays(1);
 
-    /// <summary>An unknown key id makes us ask, but not more often than this: anybody can make one up.</summary>
+    /// <summary>An unknown key id causes a fetch, but not more often than this, because any client can invent one.</summary>
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Larger than any issuer's discovery document or key set.</summary>
+    /// <summary>Maximum bytes; no issuer's discovery document or key set is larger.</summary>
     private const int MaxDocument = 1 << 20;
 
     private readonly SemaphoreSlim _asking = new(1);
@@ -32,11 +32,11 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
     private volatile string? _problem;
     private long _askedAt;
 
-    /// <summary>Why the keys could not be had when they were last asked for, in one line; null when they could.</summary>
+    /// <summary>Why the last fetch of the keys failed, in one line; null if it succeeded.</summary>
     public string? Problem => _problem;
 
-    /// <summary>The keys that count now; empty when none can be had.</summary>
-    /// <param name="kid">The key that is wanted, by the token's word; null for any.</param>
+    /// <summary>The keys that count now; empty if none are available.</summary>
+    /// <param name="kid">The key id in the token; null for any.</param>
     public async ValueTask<IReadOnlyCollection<SecurityKey>> GetAsync(string? kid, CancellationToken cancellationToken)
     {
         if (Current(kid) is { } current) return current;
@@ -61,7 +61,7 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
         _asking.Dispose();
     }
 
-    /// <summary>What we know, where that is enough or it is too soon to ask again; null when somebody should.</summary>
+    /// <summary>The known keys, if they are sufficient or it is too early for another fetch; null if a fetch is due.</summary>
     private IReadOnlyCollection<SecurityKey>? Current(string? kid)
     {
         var known = _known;
@@ -87,10 +87,10 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
         }
     }
 
-    // No keys at all are a file or an issuer in the middle of a change: what was known stays.
+    // An empty set means that the file or the issuer is in the middle of a change; the known keys stay.
     private SecurityKey[] Usable(ICollection<SecurityKey> keys, string place)
     {
-        if (keys.Count == 0) throw new IOException($"{place} holds no key for signatures");
+        if (keys.Count == 0) throw new IOException($"expected a key for signatures in {place}, got none");
         _problem = null;
         return [.. keys];
     }
@@ -98,13 +98,13 @@ internal sealed class IssuerKeys(IssuerOptions issuer, TimeProvider clock, ILogg
     private async Task<IReadOnlyCollection<SecurityKey>?> AskAsync(CancellationToken cancellationToken)
     {
         var address = issuer.Url.TrimEnd('/') + "/.well-known/openid-configuration";
-        // Where the issuer itself is asked over https, its keys are too.
+        // If the issuer's url is https, its keys must be too.
         var documents = new HttpDocumentRetriever(_http) { RequireHttps = issuer.Url.StartsWith("https:", StringComparison.Ordinal) };
         try
         {
             var published = await OpenIdConnectConfigurationRetriever.GetAsync(address, documents, cancellationToken);
             if (published.Issuer == issuer.Url) return Usable(published.SigningKeys, address);
-            throw new IOException($"{address} is of another issuer");
+            throw new IOException($"expected the discovery document of the issuer at {address}, got that of another issuer");
         }
         catch (Exception problem) when (problem is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {

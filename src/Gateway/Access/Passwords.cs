@@ -6,32 +6,34 @@ using System.Text;
 namespace Gateway.Access;
 
 /// <summary>
-/// Checks passwords against bcrypt hashes without paying for each request: a right one is remembered for some minutes, also for those who
-/// waited with it, and only a part of the cores computes. A changed hash is another key, so that nothing outlives it.
+/// Checks passwords against bcrypt hashes without computing one for each request. A correct password is remembered for some minutes, also
+/// for requests that waited with it, and only a part of the cores computes. A changed hash is another key, so no entry outlives it.
 /// </summary>
-/// <param name="places">How many are checked at once.</param>
-/// <param name="verify">Whether a password is that of a hash.</param>
+/// <param name="places">Maximum concurrent checks.</param>
+/// <param name="verify">Whether a password matches a hash.</param>
 internal sealed class Passwords(TimeProvider clock, int places, Func<string, string, bool> verify)
 {
-    /// <summary>How long bcrypt is not run again for a right password.</summary>
+    /// <summary>How long a correct password is remembered.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(5);
 
-    /// <summary>Most passwords remembered; at some 150 bytes each, less than a megabyte.</summary>
+    /// <summary>Maximum remembered passwords; with about 150 bytes each, less than a megabyte.</summary>
     private const int MaxRemembered = 4096;
 
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly ConcurrentDictionary<string, long> _right = new(StringComparer.Ordinal);
 
-    /// <summary>Those that wait are as many as there are open requests, and no more: who hangs up leaves.</summary>
+    /// <summary>At most one waiter per open request; a disconnected client leaves the queue.</summary>
     private readonly Turnstile _cores = new(places);
 
-    /// <summary>On half of the cores; the others answer requests.</summary>
+    /// <summary>Half of the cores check passwords; the others answer requests.</summary>
     public Passwords(TimeProvider clock) : this(clock, Math.Max(1, Environment.ProcessorCount / 2), Bcrypt.Verify)
     {
     }
 
-    /// <summary>Whether this is the account's password. For an unknown account, pass a decoy hash: the answer takes as long.</summary>
-    /// <param name="remote">Whose turn it is to be waited for; null for that of all such callers together.</param>
+    /// <summary>
+    /// Whether this is the account's password. For an unknown account, pass a decoy hash, so that the check takes as long.
+    /// </summary>
+    /// <param name="remote">The address whose turn counts; null for all such callers together.</param>
     public async ValueTask<bool> IsRightAsync(
         BasicCredentials credentials, string hash, IPAddress? remote, CancellationToken cancellationToken)
     {
@@ -40,7 +42,7 @@ internal sealed class Passwords(TimeProvider clock, int places, Func<string, str
         await _cores.EnterAsync(ClientAddress.GroupOf(remote), cancellationToken);
         try
         {
-            // Many may have waited with the same one.
+            // Several requests may have waited with the same password.
             if (IsRemembered(key)) return true;
             var isRight = await Task.Run(() => verify(credentials.Password, hash), CancellationToken.None);
             if (isRight) Remember(key);

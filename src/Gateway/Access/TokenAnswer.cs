@@ -4,8 +4,8 @@ using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Access;
 
-/// <summary>What a client asks the token endpoint for (distribution, "Token Authentication" and "OAuth2 Token Authentication").
-/// Its <c>scope</c> is not read: rights follow the identity, and a token adds none.</summary>
+/// <summary>A client's request to the token endpoint (distribution, "Token Authentication" and "OAuth2 Token Authentication").
+/// Its <c>scope</c> is ignored, because rights follow the identity and a token adds none.</summary>
 internal sealed record TokenRequest
 {
     /// <summary>Null for GET; <c>password</c> or <c>refresh_token</c> for POST.</summary>
@@ -18,8 +18,8 @@ internal sealed record TokenRequest
     public string? RefreshToken { get; init; }
 
     /// <summary>
-    /// <c>access_type=offline</c>: the client wants a refresh token beside. The <c>offline_token=true</c> that docker login sends by GET is
-    /// not heeded: docker would keep the refresh token instead of the password, and ours end with the process.
+    /// <c>access_type=offline</c>: the client also requests a refresh token. The <c>offline_token=true</c> that docker login sends by GET
+    /// is ignored: docker would store the refresh token in place of the password, and refresh tokens end with the process.
     /// </summary>
     public bool Offline { get; init; }
 
@@ -37,11 +37,11 @@ internal sealed record TokenRequest
         };
     }
 
-    /// <summary>Says who, never the secret.</summary>
+    /// <summary>Names the account, never the secret.</summary>
     public override string ToString() => $"token request of {Username ?? "the Authorization header"}";
 }
 
-/// <summary>What the token endpoint answers.</summary>
+/// <summary>The response of the token endpoint.</summary>
 internal abstract record TokenAnswer
 {
     private TokenAnswer()
@@ -49,26 +49,26 @@ internal abstract record TokenAnswer
     }
 
     /// <summary>200, with this body.</summary>
-    /// <param name="Actor">Whose token it is; null for anonymous.</param>
+    /// <param name="Actor">The actor of the token; null for anonymous.</param>
     internal sealed record Issued(TokenGrant Grant, string? Actor) : TokenAnswer
     {
         public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(Grant, TokenJson.Default.TokenGrant);
     }
 
-    /// <summary>401 <c>UNAUTHORIZED</c>: the credentials are not right.</summary>
-    /// <param name="Account">Whose password was meant; null where no such account is.</param>
+    /// <summary>401 <c>UNAUTHORIZED</c>: wrong credentials.</summary>
+    /// <param name="Account">The account of the password; null if there is no such account.</param>
     internal sealed record Refused(string Reason, string? Account) : TokenAnswer;
 
     /// <summary>503: the credentials cannot be checked now.</summary>
     internal sealed record Unavailable(string Why) : TokenAnswer;
 
-    /// <summary>400: a request that we cannot read, such as another <c>grant_type</c>.</summary>
+    /// <summary>400: an invalid request, such as one with another <c>grant_type</c>.</summary>
     internal sealed record Malformed(string Reason) : TokenAnswer;
 }
 
-/// <summary>The body of a token answer; both names of the token, because clients read either.</summary>
+/// <summary>The body of a token response; it has both names of the token, because clients read either.</summary>
 /// <param name="ExpiresIn">Seconds.</param>
-/// <param name="RefreshToken">Null unless it was asked for, and never for anonymous.</param>
+/// <param name="RefreshToken">Null unless it was requested; always null for anonymous.</param>
 internal sealed record TokenGrant(
     [property: JsonPropertyName("token")] string Token,
     [property: JsonPropertyName("access_token")] string AccessToken,

@@ -5,19 +5,20 @@ using System.Text;
 
 namespace Gateway.Access;
 
-/// <summary>What a token is good for.</summary>
+/// <summary>The use of a token.</summary>
 internal enum TokenUse : byte
 {
-    /// <summary>Shown with requests.</summary>
+    /// <summary>Sent with requests.</summary>
     Bearer = 1,
 
-    /// <summary>Shown to the token endpoint for another bearer token.</summary>
+    /// <summary>Sent to the token endpoint for another bearer token.</summary>
     Refresh = 2,
 }
 
 /// <summary>
-/// Makes and reads our tokens: base64url of use (1 byte), expiry (8, Unix milliseconds), stamp (8), actor and groups (UTF-8, by lines; none
-/// for anonymous), HMAC-SHA256 of all that (32). Clients see an opaque string. The key is random for each process: tokens end with it.
+/// Creates and reads the gateway's tokens: base64url of use (1 byte), expiry (8, Unix milliseconds), stamp (8), actor and groups (UTF-8, by
+/// lines; none for anonymous), HMAC-SHA256 of all that (32). Clients see an opaque string. The key is random for each process: tokens end
+/// with it.
 /// </summary>
 internal sealed class TokenSigner(TimeProvider clock)
 {
@@ -26,7 +27,7 @@ internal sealed class TokenSigner(TimeProvider clock)
     public static readonly TimeSpan RefreshLife = TimeSpan.FromHours(12);
 
     /// <summary>
-    /// Longest token read, in characters: an actor's name of some 250 bytes, and as many groups as one identity token has.
+    /// Maximum length of a token, in characters: an actor's name of about 250 bytes, and the groups of one identity token.
     /// </summary>
     private const int MaxLength = ExternalIssuers.MaxLength;
 
@@ -36,8 +37,8 @@ internal sealed class TokenSigner(TimeProvider clock)
 
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
 
-    /// <summary>A token for this actor (null for anonymous); it dies when what he was known by changes.</summary>
-    /// <param name="knownBy">His password's hash, or his issuer's options.</param>
+    /// <summary>A token for this actor (null for anonymous); it becomes invalid when the actor's proof changes.</summary>
+    /// <param name="knownBy">The actor's proof: its password's hash, or its issuer's options.</param>
     public string Make(TokenUse use, Identity.Known? who, string? knownBy)
     {
         var name = Encoding.UTF8.GetBytes(who is null ? "" : string.Join('\n', [who.Actor, .. who.Groups]));
@@ -52,9 +53,9 @@ internal sealed class TokenSigner(TimeProvider clock)
     }
 
     /// <summary>
-    /// Reads a token. Null unless we made it for this use, it has not expired, and the actor is still known by what it was made under.
+    /// Reads a token. Null unless this process created it for this use, it has not expired, and the actor still has the same proof.
     /// </summary>
-    /// <param name="knownBy">What an actor is known by now; null when he is not.</param>
+    /// <param name="knownBy">The actor's current proof; null if the actor is unknown.</param>
     public Identity? Read(string text, TokenUse use, Func<Identity.Known, string?> knownBy)
     {
         if (text.Length > MaxLength || !Base64Url.IsValid(text, out var length) || length < ActorAt + HMACSHA256.HashSizeInBytes)
@@ -74,7 +75,7 @@ internal sealed class TokenSigner(TimeProvider clock)
         return stamp.SequenceEqual(signed.Slice(9, StampLength)) ? who : null;
     }
 
-    /// <summary>Tells what one is known by from another without showing either.</summary>
+    /// <summary>Distinguishes proofs without revealing them.</summary>
     private void Stamp(string? actor, string? knownBy, Span<byte> stamp)
     {
         Span<byte> whole = stackalloc byte[HMACSHA256.HashSizeInBytes];

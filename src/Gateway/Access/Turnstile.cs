@@ -3,8 +3,8 @@ using System.Net;
 namespace Gateway.Access;
 
 /// <summary>
-/// Lets so many in at once. Who must wait is let in by turns of the addresses, one of each and then the next of each: however many wait
-/// from one, whoever comes from another waits for one of each address, not for all of them.
+/// Limits concurrency. Waiters are admitted by turns of their addresses, one of each address per turn. So a waiter of one address waits for
+/// one waiter of each other address, regardless of how many wait from there.
 /// </summary>
 internal sealed class Turnstile(int places)
 {
@@ -16,7 +16,7 @@ internal sealed class Turnstile(int places)
 
     private int _free = places;
 
-    /// <summary>Returns when there is a place, which <see cref="Leave"/> gives back. Who is cancelled leaves.</summary>
+    /// <summary>Returns when there is a place, which <see cref="Leave"/> releases. A canceled waiter leaves the queue.</summary>
     public async ValueTask EnterAsync(IPAddress address, CancellationToken cancellationToken)
     {
         LinkedListNode<TaskCompletionSource> own;
@@ -62,7 +62,7 @@ internal sealed class Turnstile(int places)
     {
         lock (_lock)
         {
-            // Whoever is in no line any more has his place.
+            // A waiter that is no longer in a queue has its place.
             if (own.List is null) return;
             own.List.Remove(own);
             own.Value.SetCanceled(cancellationToken);

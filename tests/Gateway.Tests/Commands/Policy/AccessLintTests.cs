@@ -44,8 +44,8 @@ public sealed class AccessLintTests : IDisposable
     [Theory]
     [InlineData("old:$apr1$salt$bGVnYWN5bGVnYWN5bGVnYW", "MD5")]
     [InlineData("old:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA-1")]
-    [InlineData("old:$2y$17$........................................................", "bcrypt of another form or cost")]
-    [InlineData("old:s3cret-s3cret", "another hash, or a password as it is")]
+    [InlineData("old:$2y$17$........................................................", "bcrypt with another format or cost")]
+    [InlineData("old:s3cret-s3cret", "another hash, or a password in plain text")]
     [InlineData("s3cret-s3cret", "no name before a colon")]
     public async Task Ignored_line_of_the_password_file_is_reported_without_its_content(string line, string kind)
     {
