@@ -38,7 +38,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     /// <summary>Fetches a blob that a manifest of the repository names, for nobody yet; one that is being fetched is waited for.</summary>
     public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        if (table.IsOnDisk(blob.Digest, blob.Size)) return new(null, 0);
+        if (table.Resources.IsOnDisk(blob.Digest, blob.Size)) return new(null, 0);
         try
         {
             var (fetch, _) = table.Join(blob.Digest, blob.Size, source);
@@ -78,9 +78,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         for (var tries = 1; ; tries++)
         {
-            // Who has an unverified beginning must not be given the end that makes it whole: containerd keeps such a whole, and stays stuck
-            // on it.
-            if (use.Kind == BlobUseKind.Range && use.From != 0 && table.IsSuspect(digest))
+            // A client with an unverified beginning must not get the end that makes it whole: containerd stores such a whole, and fails
+            // on it from then on.
+            if (use.Kind == BlobUseKind.Range && use.From != 0 && table.Resources.IsSuspect(digest))
                 throw new FetchException(FetchFailure.Unavailable, $"wrong bytes came for {digest} lately: ask for the whole");
             try
             {
@@ -95,9 +95,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
                 if (await FindAsync(digest, size, use, cancellationToken) is { } kept) return kept;
             }
             // Nothing of it was sent yet: once more, now from another endpoint where there is one.
-            catch (FetchException e) when (e.Failure == FetchFailure.Wrong && table.IsSuspect(digest) && tries == 1)
+            catch (FetchException e) when (e.Failure == FetchFailure.Wrong && table.Resources.IsSuspect(digest) && tries == 1)
             {
-                Log.AskingAgain(table.Logger, digest, e.Message);
+                Log.AskingAgain(table.Resources.Logger, digest, e.Message);
             }
         }
     }
@@ -105,14 +105,14 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     private async ValueTask<Result<IContent>> FollowAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {
         var (fetch, joined) = table.Join(digest, size, source);
-        var early = use.Kind == BlobUseKind.Range ? new EarlyRange(table, fetch, source) : null;
-        var content = new FollowingContent(table, fetch, size, source, early);
+        var early = use.Kind == BlobUseKind.Range ? new EarlyRange(table.Resources, fetch, source) : null;
+        var content = new FollowingContent(table.Resources, fetch, size, source, early);
         try
         {
             if (!await IsUnderWayAsync(fetch, early, size, use, cancellationToken)) await fetch.Started.WaitAsync(cancellationToken);
-            if (size is { } said && fetch.Length is { } length && said != length)
+            if (size is { } said && fetch.Part.Length is { } length && said != length)
                 throw new FetchException(FetchFailure.Wrong, $"{digest} has {length} bytes, its manifest says {said}");
-            if (MustBeVerified(digest, fetch.Length)) await fetch.Verified.WaitAsync(cancellationToken);
+            if (MustBeVerified(digest, fetch.Part.Length)) await fetch.Verified.WaitAsync(cancellationToken);
             return new Result<IContent>.Found(content, Handling(fetch, joined, use));
         }
         catch
@@ -133,7 +133,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     }
 
     private bool MustBeVerified(Digest digest, long? length) =>
-        source.Options.VerifyFirst || length <= FetchTable.VerifiedFirst || table.IsSuspect(digest);
+        source.Options.VerifyFirst || length <= FetchTable.VerifiedFirst || table.Resources.IsSuspect(digest);
 
     private async ValueTask<Result<IContent>> PassThroughAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {
@@ -142,20 +142,21 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             return new Result<IContent>.Found(await ReadIntoMemoryAsync(digest, size, cancellationToken), handling);
         if (MustBeVerified(digest, size))
             throw new FetchException(FetchFailure.Unavailable, $"there is no room to verify {digest} before it is sent");
-        var content = await PassingContent.OpenAsync(table, digest, size, source, use.Kind, cancellationToken);
+        var content = await PassingContent.OpenAsync(table.Resources, digest, size, source, use.Kind, cancellationToken);
         return new Result<IContent>.Found(content, use.Kind == BlobUseKind.Range ? handling with { Detail = "unverified" } : handling);
     }
 
     private async Task<BytesContent> ReadIntoMemoryAsync(Digest digest, long? size, CancellationToken cancellationToken)
     {
-        using var place = await table.EnterUnkeptAsync(cancellationToken);
+        using var place = await table.Resources.Places.EnterUnstoredAsync(cancellationToken);
         var sink = new MemorySink(size);
-        await using var download = new Download(digest, new(source), sink, table.IsSuspect(digest), table.Clock, table.Logger);
+        var shared = table.Resources;
+        await using var download = new Download(digest, new(source), sink, shared.IsSuspect(digest), shared.Clock, shared.Logger);
         await download.OpenAsync(cancellationToken);
         await download.RunAsync(cancellationToken);
         if (sink.Matches(digest)) return new(digest, sink.Bytes);
         var what = $"{sink.Position} bytes came for {digest}, but they have another digest";
-        table.Suspect(digest, download.Endpoint, source, what);
+        table.Resources.Suspect(digest, download.Endpoint, source, what);
         throw new FetchException(FetchFailure.Wrong, what);
     }
 
@@ -169,13 +170,13 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             : null;
     }
 
-    private CacheHandling Handling(BlobFetch fetch, bool joined, BlobUse use) => fetch.IsVerified && joined
+    private CacheHandling Handling(BlobFetch fetch, bool joined, BlobUse use) => fetch.Part.IsVerified && joined
         ? Storage.CacheHandling.Hit with { Upstream = source.Key }
         : new()
         {
             Upstream = source.Key,
             Forward = use.Kind == BlobUseKind.Range ? "partial" : "uri-miss",
-            Detail = use.Kind == BlobUseKind.Range && !fetch.IsVerified ? "unverified" : null,
+            Detail = use.Kind == BlobUseKind.Range && !fetch.Part.IsVerified ? "unverified" : null,
             Stored = true,
             Collapsed = joined,
         };

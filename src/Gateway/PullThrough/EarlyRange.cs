@@ -8,7 +8,7 @@ namespace Gateway.PullThrough;
 /// Answers a range that a fetch has not reached yet straight from the upstream, in closed chunks. Only an optimisation: where the upstream
 /// does not play along, or after <see cref="MaxChunks"/>, the reader follows the fetch.
 /// </summary>
-internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepository source) : IAsyncDisposable
+internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, UpstreamRepository source) : IAsyncDisposable
 {
     /// <summary>Largest upstream range (issue "The pull-through engine", "Ranges on cold content").</summary>
     public const long Chunk = 4 << 20;
@@ -19,12 +19,12 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     // What the fetch will have in a moment anyway is not asked for twice.
     private const long Lookahead = 1 << 20;
 
-    private OptionalRange? _opened;
+    private RangeConnection? _opened;
     private IDisposable? _place;
     private int _chunks = MaxChunks;
 
     /// <summary>Whether the fetch is too far from this offset to be waited for.</summary>
-    public bool IsWorthwhile(long offset) => _chunks > 0 && offset > fetch.Readable + Lookahead;
+    public bool IsWorthwhile(long offset) => _chunks > 0 && offset > fetch.Part.Readable + Lookahead;
 
     /// <summary>Asks for the chunk at an offset; false when the upstream does not give it, or too many of them are under way.</summary>
     /// <param name="offset">First byte wanted.</param>
@@ -32,12 +32,14 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     /// <param name="cancellationToken">Of the asking and of the reading.</param>
     public async Task<bool> OpenAsync(long offset, long end, CancellationToken cancellationToken)
     {
-        if ((_place = table.TryEnterEarly(source)) is null) return false;
+        if ((_place = resources.Places.TryEnterEarly(source)) is null) return false;
         _chunks--;
         try
         {
-            var range = (offset, Math.Min(offset + Chunk, end) - 1);
-            _opened = await OptionalRange.OpenAsync(table, fetch, source, range, null, cancellationToken);
+            var last = Math.Min(offset + Chunk, end) - 1;
+            _opened = await RangeConnection.OpenAsync(
+                source, new(fetch.Digest, offset, last, fetch.Part.Length, null, fetch.Sources.Except), resources.Clock, resources.Logger,
+                cancellationToken);
         }
         finally
         {
@@ -54,7 +56,7 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     {
         if (_opened is null && !(IsWorthwhile(offset) && await OpenAsync(offset, end, cancellationToken))) return offset;
         // Once the fetch has ended nobody is told that these bytes are unverified, so that they must not be: the file has verified ones.
-        if (_opened!.First != offset || fetch.IsVerified)
+        if (_opened!.First != offset || fetch.Part.IsVerified)
         {
             await GiveUpAsync();
             return offset;
@@ -74,7 +76,7 @@ internal sealed class EarlyRange(FetchTable table, BlobFetch fetch, UpstreamRepo
     }
 
     private static async Task<long> CopyChunkAsync(
-        OptionalRange range, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
+        RangeConnection range, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(64 * 1024);
         try

@@ -9,15 +9,15 @@ namespace Gateway.PullThrough;
 /// <param name="length">The length as it is known now.</param>
 /// <param name="early">For ranges; null for the whole and where nothing unverified may be sent.</param>
 internal sealed class FollowingContent(
-    FetchTable table, BlobFetch fetch, long? length, UpstreamRepository source, EarlyRange? early) : IContent
+    FetchResources resources, BlobFetch fetch, long? length, UpstreamRepository source, EarlyRange? early) : IContent
 {
     private bool _left;
 
     public Digest Digest => fetch.Digest;
 
-    public long? Length => length ?? fetch.Length;
+    public long? Length => length ?? fetch.Part.Length;
 
-    public bool IsVerified => fetch.IsVerified;
+    public bool IsVerified => fetch.Part.IsVerified;
 
     public async ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken)
     {
@@ -29,7 +29,7 @@ internal sealed class FollowingContent(
         }
         catch (FetchException e) when (e.Failure == FetchFailure.NoRoom)
         {
-            Log.GoingOnAlone(table.Logger, Digest, offset);
+            Log.GoingOnAlone(resources.Logger, Digest, offset);
             await GoOnAloneAsync(writer, offset, end, isWhole, cancellationToken);
         }
     }
@@ -53,9 +53,9 @@ internal sealed class FollowingContent(
                 reached(offset = await early.CopyToAsync(writer, at, to, cancellationToken));
                 if (offset > at) continue;
             }
-            var readable = Math.Min(await fetch.WaitBeyondAsync(offset, cancellationToken), end ?? long.MaxValue);
+            var readable = Math.Min(await fetch.Part.WaitBeyondAsync(offset, cancellationToken), end ?? long.MaxValue);
             if (readable <= offset) break;
-            await writer.SendFileAsync(fetch.Handle, offset, readable - offset, cancellationToken);
+            await writer.SendFileAsync(fetch.Part.Handle, offset, readable - offset, cancellationToken);
             reached(offset = readable);
         }
         if (offset < end) throw new FetchException(FetchFailure.Wrong, $"{Digest} ended at byte {offset}, {end} were promised");
@@ -66,12 +66,13 @@ internal sealed class FollowingContent(
     {
         if (!isWhole)
         {
-            await using var range = await PassingContent.OpenAsync(table, Digest, Length, source, BlobUseKind.Range, cancellationToken);
+            await using var range = await PassingContent.OpenAsync(
+                resources, Digest, Length, source, BlobUseKind.Range, cancellationToken);
             await range.CopyToAsync(writer, offset, end - offset, cancellationToken);
             return;
         }
-        var (hash, position) = fetch.ContinueHash();
-        if (position > offset) await writer.SendFileAsync(fetch.Handle, offset, position - offset, cancellationToken);
-        await PassingContent.ContinueAsync(table, fetch, hash, position, writer, cancellationToken);
+        var (hash, position) = fetch.Part.CopyHash();
+        if (position > offset) await writer.SendFileAsync(fetch.Part.Handle, offset, position - offset, cancellationToken);
+        await PassingContent.ContinueAsync(resources, fetch, hash, position, writer, cancellationToken);
     }
 }

@@ -11,13 +11,13 @@ namespace Gateway.PullThrough;
 /// </summary>
 internal sealed class PassingContent : IContent
 {
-    private readonly FetchTable _table;
+    private readonly FetchResources _resources;
     private readonly UpstreamRepository _source;
     private readonly IDisposable _place;
     private Whole? _whole;
 
-    private PassingContent(FetchTable table, Digest digest, long? length, UpstreamRepository source, IDisposable place) =>
-        (_table, Digest, Length, _source, _place) = (table, digest, length, source, place);
+    private PassingContent(FetchResources resources, Digest digest, long? length, UpstreamRepository source, IDisposable place) =>
+        (_resources, Digest, Length, _source, _place) = (resources, digest, length, source, place);
 
     public Digest Digest { get; }
 
@@ -27,9 +27,10 @@ internal sealed class PassingContent : IContent
 
     /// <summary>Opens it; for the whole, the upstream has answered when this returns. Throws <see cref="FetchException"/>.</summary>
     public static async Task<PassingContent> OpenAsync(
-        FetchTable table, Digest digest, long? length, UpstreamRepository source, BlobUseKind use, CancellationToken cancellationToken)
+        FetchResources resources, Digest digest, long? length, UpstreamRepository source, BlobUseKind use,
+        CancellationToken cancellationToken)
     {
-        var content = new PassingContent(table, digest, length, source, await table.EnterUnkeptAsync(cancellationToken));
+        var content = new PassingContent(resources, digest, length, source, await resources.Places.EnterUnstoredAsync(cancellationToken));
         try
         {
             if (use == BlobUseKind.Whole) await content.OpenWholeAsync(cancellationToken);
@@ -49,26 +50,27 @@ internal sealed class PassingContent : IContent
         if (isWhole && _whole is null) await OpenWholeAsync(cancellationToken);
         if (isWhole && Interlocked.Exchange(ref _whole, null) is { } whole)
         {
-            await using (whole) await whole.CopyToAsync(writer, _table, _source, cancellationToken);
+            await using (whole) await whole.CopyToAsync(writer, _resources, _source, cancellationToken);
             return;
         }
         var end = count is { } n ? offset + n : Length;
         var sink = new PassingSink(Digest, offset, hash: null) { Writer = writer, Length = Length, End = end };
-        await using var download = new Download(Digest, new(_source), sink, _table.IsSuspect(Digest), _table.Clock, _table.Logger);
+        await using var download = Into(sink);
         await download.RunAsync(cancellationToken);
     }
 
     /// <summary>Continues an answer that was following a fetch until the volume was full: from the state of the fetch's hash.</summary>
     public static async Task ContinueAsync(
-        FetchTable table, BlobFetch fetch, IncrementalHash hash, long position, IBodyWriter writer, CancellationToken cancellationToken)
+        FetchResources resources, BlobFetch fetch, IncrementalHash hash, long position, IBodyWriter writer,
+        CancellationToken cancellationToken)
     {
-        using var place = await table.EnterUnkeptAsync(cancellationToken);
-        var sink = new PassingSink(fetch.Digest, position, hash) { Length = fetch.Length };
+        using var place = await resources.Places.EnterUnstoredAsync(cancellationToken);
+        var sink = new PassingSink(fetch.Digest, position, hash) { Length = fetch.Part.Length };
         var source = fetch.Sources.Current;
-        var isSuspect = table.IsSuspect(fetch.Digest);
+        var isSuspect = resources.IsSuspect(fetch.Digest);
         await using var whole = new Whole(
-            sink, new(fetch.Digest, new(source), sink, isSuspect, table.Clock, table.Logger), hash);
-        await whole.CopyToAsync(writer, table, source, cancellationToken);
+            sink, new(fetch.Digest, new(source), sink, isSuspect, resources.Clock, resources.Logger), hash);
+        await whole.CopyToAsync(writer, resources, source, cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -81,17 +83,21 @@ internal sealed class PassingContent : IContent
     {
         var hash = IncrementalHash.CreateHash(Digest.HashName(Digest.Algorithm));
         var sink = new PassingSink(Digest, 0, hash) { Length = Length };
-        _whole = new(sink, new(Digest, new(_source), sink, _table.IsSuspect(Digest), _table.Clock, _table.Logger), hash);
+        _whole = new(sink, Into(sink), hash);
         await _whole.Download.OpenAsync(cancellationToken);
         Length = sink.Length;
     }
+
+    private Download Into(PassingSink sink) =>
+        new(Digest, new(_source), sink, _resources.IsSuspect(Digest), _resources.Clock, _resources.Logger);
 
     /// <summary>A hashed answer to the blob's end.</summary>
     private sealed class Whole(PassingSink sink, Download download, IncrementalHash hash) : IAsyncDisposable
     {
         public Download Download => download;
 
-        public async Task CopyToAsync(IBodyWriter writer, FetchTable table, UpstreamRepository source, CancellationToken cancellationToken)
+        public async Task CopyToAsync(
+            IBodyWriter writer, FetchResources resources, UpstreamRepository source, CancellationToken cancellationToken)
         {
             sink.Writer = writer;
             await download.RunAsync(cancellationToken);
@@ -101,7 +107,7 @@ internal sealed class PassingContent : IContent
             }
             catch (FetchException e)
             {
-                table.Suspect(sink.Digest, download.Endpoint, source, e.Message);
+                resources.Suspect(sink.Digest, download.Endpoint, source, e.Message);
                 throw;
             }
         }

@@ -31,12 +31,12 @@ internal sealed class PullThroughRepository : IBacking
     {
         (_stored, _fetches, Limits, _clock) = (stored, fetches, limits, clock);
         _source = new(options, upstream, upstreamName, clock);
-        _manifests = new(_source, fetches.Recent, limits, clock, fetches.Logger);
-        _tags = new(stored, _source, _manifests, clock, fetches.Logger);
+        _manifests = new(_source, fetches.Recent, limits, clock, fetches.Resources.Logger);
+        _tags = new(stored, _source, _manifests, clock, fetches.Resources.Logger);
         _blobs = new(stored, _source, fetches, new(stored, _source, clock));
-        _referrers = new(stored, _source, _manifests, limits, clock, fetches.Logger);
+        _referrers = new(stored, _source, _manifests, limits, clock, fetches.Resources.Logger);
         _tagged = new(stored, _tags);
-        _tagList = new(stored, _source, fetches.TagLists, clock, fetches.Logger);
+        _tagList = new(stored, _source, fetches.TagLists, clock, fetches.Resources.Logger);
     }
 
     /// <summary>The policy's bounds of a document.</summary>

@@ -1,28 +1,32 @@
 namespace Gateway.PullThrough;
 
-/// <summary>How far readers may read of a growing file. One writer moves it; any number wait for it. A failure ends it for all.</summary>
+/// <summary>How far readers may read a growing file. One writer moves it; any number of readers wait. A failure ends all waits.</summary>
 internal sealed class Watermark
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource? _moved;
     private Exception? _failure;
+    private long _value;
+    private volatile bool _isComplete;
 
     /// <summary>Bytes that may be read.</summary>
-    public long Value { get; private set; }
+    public long Value => Volatile.Read(ref _value);
 
     /// <summary>Whether the value is the end.</summary>
-    public bool IsComplete { get; private set; }
+    public bool IsComplete => _isComplete;
 
-    public void MoveTo(long value) => Set(() => Value = Math.Max(Value, value));
+    /// <summary>Lets readers read up to this offset; a lower one than before changes nothing.</summary>
+    public void MoveTo(long value) => Set(value, isComplete: false, null);
 
-    public void Complete(long value) => Set(() => (Value, IsComplete) = (value, true));
+    /// <summary>Lets readers read up to the end; nothing changes it afterwards.</summary>
+    public void Complete(long value) => Set(value, isComplete: true, null);
 
-    /// <summary>Every wait from now on throws this, also for what may be read already.</summary>
-    public void Fail(Exception failure) => Set(() => _failure ??= failure);
+    /// <summary>Every later wait throws this, also for bytes that could be read before.</summary>
+    public void Fail(Exception failure) => Set(0, isComplete: false, failure);
 
     /// <summary>
-    /// Waits until something beyond this offset may be read, and says up to where; says the offset itself when that is the end or lies
-    /// behind it.
+    /// Waits until a byte at or after this offset may be read, and returns one past the last such byte. Returns the offset itself when it
+    /// is the end or lies after it.
     /// </summary>
     public async ValueTask<long> WaitBeyondAsync(long offset, CancellationToken cancellationToken)
     {
@@ -32,21 +36,23 @@ internal sealed class Watermark
             lock (_gate)
             {
                 if (_failure is not null) throw _failure;
-                if (Value > offset) return Value;
-                if (IsComplete) return offset;
+                if (_value > offset) return _value;
+                if (_isComplete) return offset;
                 moved = (_moved ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             }
             await moved.WaitAsync(cancellationToken);
         }
     }
 
-    private void Set(Action change)
+    private void Set(long value, bool isComplete, Exception? failure)
     {
         TaskCompletionSource? moved;
         lock (_gate)
         {
-            if (IsComplete) return;
-            change();
+            if (_isComplete) return;
+            Volatile.Write(ref _value, Math.Max(_value, value));
+            _isComplete = isComplete;
+            _failure ??= failure;
             (moved, _moved) = (_moved, null);
         }
         moved?.SetResult();

@@ -30,7 +30,7 @@ public sealed class LimitTests
     public async Task Fetch_above_the_limit_stops_when_its_last_reader_leaves_and_is_taken_up_by_the_next()
     {
         await using var rig = await Rig.StartAsync();
-        await using var table = new FetchTable(rig.Volume, rig.Clock, rig.Fetches.Logger) { LargestAbandoned = 5 * MiB };
+        await using var table = new FetchTable(rig.Volume, rig.Clock, rig.Fetches.Resources.Logger) { LargestAbandoned = 5 * MiB };
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         rig.Hub.When(r => r.IsGet && r.Range is null).Hang(after: 2 * MiB);
         var backing = rig.Pull(Rig.Name, fetches: table);
@@ -67,7 +67,8 @@ public sealed class LimitTests
         var layer = ScriptedUpstream.Bytes(12 * MiB, seed: 52);
         var digest = rig.Hub.AddBlob(Rig.Name, layer);
         var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
-        var places = Enumerable.Range(0, 100).Select(_ => rig.Fetches.TryEnterEarly(source)).OfType<IDisposable>().ToList();
+        var places = Enumerable.Range(0, 100).Select(_ => rig.Fetches.Resources.Places.TryEnterEarly(source)).OfType<IDisposable>()
+            .ToList();
         Assert.Equal(32, places.Count);
         await using (var content = await Rig.OpenAsync(rig.Backing, digest, new(BlobUseKind.Range, 8 * MiB, (9 * MiB) - 1)))
             Assert.Equal(layer[(8 * MiB)..(9 * MiB)], await Rig.ReadAsync(content, 8 * MiB, MiB));
@@ -88,7 +89,7 @@ public sealed class LimitTests
             await using var content = await Rig.OpenAsync(rig.Backing, digest, new(BlobUseKind.Range, 8 * MiB, 9 * MiB));
             if (i % 2 == 0) Assert.Equal(layer[(8 * MiB)..(9 * MiB)], await Rig.ReadAsync(content, 8 * MiB, MiB));
         }
-        Assert.Equal(32, Enumerable.Range(0, 100).Count(_ => rig.Fetches.TryEnterEarly(source) is not null));
+        Assert.Equal(32, Enumerable.Range(0, 100).Count(_ => rig.Fetches.Resources.Places.TryEnterEarly(source) is not null));
         gate.SetResult();
     }
 

@@ -40,7 +40,7 @@ public sealed class RoomTests
         var body = new Body();
         await Assert.ThrowsAnyAsync<IOException>(async () => await content.CopyToAsync(body, 0, null, default));
         Assert.Equal(Layer.Length - 1, body.Length);
-        Assert.True(rig.Fetches.IsSuspect(Rig.D(digest)));
+        Assert.True(rig.Fetches.Resources.IsSuspect(Rig.D(digest)));
     }
 
     [Fact]

@@ -174,10 +174,11 @@ public sealed class SideBySideTests
     {
         await using var rig = await Rig.StartAsync();
         var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
-        var places = Enumerable.Range(0, 100).Select(_ => rig.Fetches.TryEnterBeside(source)).OfType<IDisposable>().ToList();
+        var places = Enumerable.Range(0, 100).Select(_ => rig.Fetches.Resources.Places.TryEnterBeside(source)).OfType<IDisposable>()
+            .ToList();
         Assert.Equal(16, places.Count);
         places[0].Dispose();
-        Assert.NotNull(rig.Fetches.TryEnterBeside(source));
+        Assert.NotNull(rig.Fetches.Resources.Places.TryEnterBeside(source));
     }
 
     [Fact]

@@ -1,0 +1,256 @@
+using System.Buffers;
+using Gateway.Oci;
+
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// Brings one blob into its part file: over one resuming connection, the <em>line</em>, and over closed ranges beside it where the
+/// <see cref="RangeSchedule"/> finds that worth it (docs/design/0003-fetch.md, "Side by side"). The ranges only help: what they leave
+/// undone, the line takes over.
+/// </summary>
+internal sealed class ParallelDownload : IAsyncDisposable
+{
+    // Covers a first answer's slow start, and the burst that rate limiters allow at first.
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+
+    // When nothing else is left to do, a connection that needs longer than this for its rest is given up.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    // As the line's; see Download.
+    private const int BufferSize = 256 * 1024;
+
+    private readonly PartFile _part;
+    private readonly FetchSources _sources;
+    private readonly FetchResources _resources;
+    private readonly RangeSchedule _schedule;
+    private readonly Line _line;
+    private readonly Download _download;
+    private readonly bool _isSuspect;
+    private readonly List<Task> _helpers = [];
+    private long _arrived;
+    private int _helping;
+    private volatile bool _refused;
+
+    /// <param name="part">Open, and hashed as far as it was left behind.</param>
+    /// <param name="sources">Where the blob can be fetched.</param>
+    public ParallelDownload(PartFile part, FetchSources sources, FetchResources resources)
+    {
+        (_part, _sources, _resources) = (part, sources, resources);
+        _isSuspect = resources.IsSuspect(part.Digest);
+        _schedule = new(part.Position, () => part.Position);
+        _line = new(part, _schedule, count => Interlocked.Add(ref _arrived, count));
+        _download = new(part.Digest, sources, _line, _isSuspect, resources.Clock, resources.Logger);
+    }
+
+    /// <summary>The endpoint that answered the line last; null before an answer.</summary>
+    public Uri? Endpoint => _download.Endpoint;
+
+    /// <summary>Sends the line's first request; see <see cref="Download.OpenAsync"/>.</summary>
+    public Task OpenAsync(CancellationToken cancellationToken) => _download.OpenAsync(cancellationToken);
+
+    /// <summary>Runs until the whole blob is in the part file and hashed. Throws as <see cref="Download.RunAsync"/>.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var watching = WatchAsync(over.Token);
+        try
+        {
+            do await _download.RunAsync(cancellationToken);
+            while (await NextAsync(cancellationToken));
+        }
+        finally
+        {
+            await over.CancelAsync();
+            await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var helper in _helpers) await helper.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _part.CloseGaps();
+        }
+    }
+
+    /// <summary>Ends the line's connection.</summary>
+    public ValueTask DisposeAsync() => _download.DisposeAsync();
+
+    // The line's next segment; false when the blob is whole.
+    private async Task<bool> NextAsync(CancellationToken cancellationToken)
+    {
+        if (!_schedule.IsSplit) return false;
+        _schedule.Release(_line.Segment);
+        while (true)
+        {
+            await _part.HashWrittenAsync(cancellationToken);
+            var changed = _schedule.Changed;
+            if (_schedule.TryTake(all: Volatile.Read(ref _helping) == 0) is { } next)
+            {
+                _line.Segment = next;
+                return true;
+            }
+            if (_schedule.IsDone && _part.Position == _part.Length) return false;
+            await WaitAsync(changed, cancellationToken);
+        }
+    }
+
+    // A slow connection at the front must not hold up all readers.
+    private async Task WaitAsync(Task changed, CancellationToken cancellationToken)
+    {
+        var slow = _schedule.First();
+        var from = slow?.Position;
+        if (await Task.WhenAny(changed, Task.Delay(Patience, _resources.Clock, cancellationToken)) == changed) return;
+        cancellationToken.ThrowIfCancellationRequested();
+        if (slow is not null && slow == _schedule.First() && slow.End - slow.Position > slow.Position - from) _schedule.GiveUp(slow);
+    }
+
+    private async Task WatchAsync(CancellationToken cancellationToken)
+    {
+        if (_part.Length is not >= RangeSchedule.SmallestBlob || _isSuspect) return;
+        var since = _resources.Clock.GetTimestamp();
+        for (long seen = 0; _helpers.Count < RangeSchedule.MaxBeside && !_refused;)
+        {
+            await Task.Delay(Interval, _resources.Clock, cancellationToken);
+            var (arrived, rest) = (Interlocked.Read(ref _arrived), _part.Length.Value - _part.Position);
+            var rate = (arrived - seen) / _resources.Clock.GetElapsedTime(since).TotalSeconds;
+            (seen, since) = (arrived, _resources.Clock.GetTimestamp());
+            if (RangeSchedule.IsWorthHelping(rate, rest)) await AddAsync(rate, cancellationToken);
+        }
+    }
+
+    private async Task AddAsync(double rate, CancellationToken cancellationToken)
+    {
+        if (_resources.Places.TryEnterBeside(_sources.Current) is not { } place) return;
+        var started = false;
+        try
+        {
+            started = _schedule.IsSplit
+                ? _schedule.TryTake(all: false) is { } segment && Start(segment, null, place, cancellationToken)
+                : await SplitAsync(rate, place, cancellationToken);
+        }
+        finally
+        {
+            if (!started) place.Dispose();
+        }
+    }
+
+    // The line keeps its answer up to the start of the first range beside it, and is cut only when that range has really begun.
+    private async Task<bool> SplitAsync(double rate, IDisposable place, CancellationToken cancellationToken)
+    {
+        var length = _part.Length!.Value;
+        if (_schedule.Propose(rate, length) is not { } segment) return false;
+        var range = await OpenAsync(segment, cancellationToken);
+        _refused = range is null;
+        if (range is not null && TrySplit(segment, length)) return Start(segment, range, place, cancellationToken);
+        if (range is not null) await range.DisposeAsync();
+        _schedule.Release(segment);
+        return false;
+    }
+
+    private bool TrySplit(Segment segment, long length)
+    {
+        try
+        {
+            _part.AllowGaps();
+        }
+        catch (IOException e)
+        {
+            Log.NoRange(_resources.Logger, _part.Digest, e.Message);
+            _refused = true;
+            return false;
+        }
+        if (!_schedule.TrySplit(segment, length)) return false;
+        _part.Advanced += _schedule.Advance;
+        return true;
+    }
+
+    private bool Start(Segment segment, RangeConnection? range, IDisposable place, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _helping);
+        _helpers.Add(HelpAsync(segment, range, place, cancellationToken));
+        return true;
+    }
+
+    private async Task HelpAsync(Segment? segment, RangeConnection? range, IDisposable place, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (segment is not null && await FillAsync(segment, range, cancellationToken))
+            {
+                (segment, range) = (null, null);
+                while (segment is null && !_schedule.IsGivenOut)
+                {
+                    var changed = _schedule.Changed;
+                    segment = _schedule.TryTake(all: false);
+                    if (segment is null) await changed.WaitAsync(cancellationToken);
+                }
+            }
+        }
+        finally
+        {
+            place.Dispose();
+            Interlocked.Decrement(ref _helping);
+            _schedule.Advance();
+        }
+    }
+
+    /// <summary>Fetches a segment as far as its connection brings it; false when it brought nothing: no helper is added then.</summary>
+    private async Task<bool> FillAsync(Segment segment, RangeConnection? range, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        bool gained;
+        try
+        {
+            range ??= await OpenAsync(segment, cancellationToken);
+            while (range is not null && !segment.IsDone && await range.ReadAsync(buffer) is var read and > 0)
+            {
+                var count = (int)Math.Min(read, segment.End - segment.Position);
+                await _part.WriteAsync(segment.Position, buffer.AsMemory(0, count), cancellationToken);
+                _schedule.Wrote(segment, count);
+                Interlocked.Add(ref _arrived, count);
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Given up because it was slow. A new connection can be faster.
+        }
+        finally
+        {
+            if (range is not null) await range.DisposeAsync();
+            ArrayPool<byte>.Shared.Return(buffer);
+            gained = segment.Position > segment.Start;
+            _schedule.Release(segment);
+        }
+        _refused |= !gained;
+        return gained;
+    }
+
+    private async Task<RangeConnection?> OpenAsync(Segment segment, CancellationToken cancellationToken)
+    {
+        segment.Stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var range = await RangeConnection.OpenAsync(
+            _sources.Current,
+            new(_part.Digest, segment.Start, segment.End - 1, _part.Length, _download.ETag, _sources.Except),
+            _resources.Clock, _resources.Logger, segment.Stop.Token);
+        if (range is not null) PullThroughMetrics.Range("beside");
+        return range;
+    }
+
+    /// <summary>Writes what the line brings into its segment.</summary>
+    private sealed class Line(PartFile part, RangeSchedule schedule, Action<int> arrived) : IDownloadSink
+    {
+        public Segment Segment { get; set; } = schedule.Line;
+
+        public long Position => Segment.Position;
+
+        public long? End => schedule.EndOf(Segment);
+
+        public long? Length
+        {
+            get => part.Length;
+            set => part.Length = value;
+        }
+
+        public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        {
+            await part.WriteAsync(Segment.Position, bytes, cancellationToken);
+            schedule.Wrote(Segment, bytes.Length);
+            arrived(bytes.Length);
+        }
+    }
+}
