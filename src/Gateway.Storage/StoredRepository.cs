@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched
 /// in one over the cached root; what a fronted upstream has not got yet is in one over the staged root.
 /// </summary>
-public sealed class StoredRepository(Volume volume, Root root, string path) : IBacking
+public sealed partial class StoredRepository(Volume volume, Root root, string path) : IBacking, IRepositoryUploads
 {
     private readonly RepositoryState _state = volume.States.Get(root.Repository(path));
 
@@ -145,6 +145,9 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
         return true;
     }
 
+    /// <summary>As of <see cref="ReadLinkAsync"/>.</summary>
+    public Link? FindLink(LinkKind kind, Digest digest) => volume.Links.Find(this, kind, digest);
+
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         ValueTask.FromResult(volume.Links.Find(this, kind, digest));
 
@@ -157,9 +160,14 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
         return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), CacheHandling.Hit);
     }
 
+    /// <summary>As of <see cref="SubjectsOfAsync"/>.</summary>
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
 
-    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => EvidenceNotes.Orphans(this);
+    public ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence) => new(SubjectsOf(evidence));
+
+    /// <summary>None in a cached repository: what is absent there may be at the upstream.</summary>
+    public IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() =>
+        (Root.Lifetime == Lifetime.Cached ? [] : EvidenceNotes.Orphans(this)).ToAsyncEnumerable();
 
     public long VersionOf(Digest subject) => _state.Versions.Of(subject);
 
@@ -171,6 +179,9 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
 
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _state.Parents.OfAsync(this, child);
 
+    public ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => new(FirstSeen(digest));
+
+    /// <summary>As of <see cref="FirstSeenAsync"/>.</summary>
     public DateTimeOffset? FirstSeen(Digest digest)
     {
         if (_state.Seen.Of(Root.Seen(Path), digest) is { } noted) return noted;
@@ -181,61 +192,6 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
 
     /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
     public IEnumerable<PendingForward> Forwards() => _state.Forwards.All(Root.Forwards(Path)).Values;
-
-    public IReadOnlyList<Digest> HistoryOf(TagName tag)
-    {
-        if (Disk.Text(Root.History(Path, tag)) is not { } text) return [];
-        return [.. text.Split('\n').Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
-    }
-
-    public async ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
-    {
-        var page = await _state.TagsAfterAsync(last, count, TagNames, cancellationToken);
-        return page.Items.Count > 0 || Exists
-            ? new Result<Page<TagName>>.Found(page, CacheHandling.Hit)
-            : new Result<Page<TagName>>.Absent(CacheHandling.Local);
-    }
-
-    /// <summary>Whether the repository has, or has had, a manifest.</summary>
-    public bool Exists => Disk.HasFolder($"{Root.Repository(Path)}/_manifests");
-
-    private IEnumerable<string> TagNames()
-    {
-        foreach (var tag in Disk.FoldersIn(Root.Tags(Path)))
-        {
-            // A folder without a binding is what an interrupted delete of another program leaves.
-            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && Disk.HasFile(Root.TagLink(Path, name)))
-                yield return name.Value;
-        }
-    }
-
-    /// <summary>All tags, read from the disk.</summary>
-    public IEnumerable<TagName> Tags() => TagNames().Select(t => TagName.Parse(t));
-
-    /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
-    public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
-
-    public bool IsPushed(Digest manifest) =>
-        Root.Lifetime != Lifetime.Cached && volume.Links.Find(this, LinkKind.Manifest, manifest) is not null;
-
-    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
-        Linked(name => Root.Revisions(Path, name), algorithm is { } one ? [one] : Enum.GetValues<DigestAlgorithm>());
-
-    /// <summary>The digests of every blob that is linked here, in no order; its bytes may be gone.</summary>
-    public IEnumerable<Digest> Blobs() => Linked(name => Root.Layers(Path, name), Enum.GetValues<DigestAlgorithm>());
-
-    private static IEnumerable<Digest> Linked(Func<string, string> folderOf, DigestAlgorithm[] algorithms)
-    {
-        foreach (var algorithm in algorithms)
-        {
-            foreach (var each in Disk.FoldersIn(folderOf(Digest.NameOf(algorithm))))
-            {
-                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(each)}", out var digest)
-                    && Disk.HasFile($"{each}/link"))
-                    yield return digest;
-            }
-        }
-    }
 
     /// <summary>Notes that a manifest of this repository names a subject.</summary>
     public void Note(Digest subject, Descriptor referrer)
@@ -249,8 +205,11 @@ public sealed class StoredRepository(Volume volume, Root root, string path) : IB
     /// <summary>Writes one of the files that distribution has no place for.</summary>
     public void WriteOwn(string file, string text) => volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
 
-    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken)!;
+    /// <summary>Null of a cached repository: clients cannot push to it.</summary>
+    public IRepositoryUploads? Uploads => Root.Lifetime == Lifetime.Cached ? null : this;
+
+    public ValueTask<Upload> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
+        volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken);
 
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
         ValueTask.FromResult(volume.Uploads.Find(FullName, id));

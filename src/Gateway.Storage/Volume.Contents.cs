@@ -27,6 +27,9 @@ public sealed partial class Volume
         return null;
     }
 
+    /// <inheritdoc/>
+    public ValueTask<long?> FindAsync(Digest digest, long size, CancellationToken cancellationToken) => new(FindContent(digest, size));
+
     /// <summary>Length of the bytes that a root has of some content; null when it has none, or not as many as there must be.</summary>
     private long? Has(Root root, Digest digest, long size) =>
         Disk.LengthOf(root.Data(digest)) is { } length && Fits(digest, length, size) && !Damage.IsKnown(root, digest) ? length : null;

@@ -4,7 +4,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>All of <c>storage.path</c>: its roots, journal, index, uploads and fetches. One process at a time.</summary>
-public sealed partial class Volume : IAsyncDisposable
+public sealed partial class Volume : IContentLookup, IAsyncDisposable
 {
     /// <summary>
     /// What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.

@@ -7,7 +7,7 @@ namespace Gateway.Fronting;
 /// <summary>What a change comes to: staged, noted where its subject is, or given to the upstream first.</summary>
 internal sealed partial class FrontedRepository
 {
-    public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         if (change.IsFetched) return await pulled.CommitAsync(change, cancellationToken);
         if (IsUpload(change)) return await staged.CommitAsync(change, cancellationToken);
@@ -166,11 +166,11 @@ internal sealed partial class FrontedRepository
         if (staged.FirstSeen(digest) is { } seen) yield return new Operation.Seen(digest, seen);
         foreach (var blob in manifest.Manifest.AllBlobs.Where(b => b.Urls.IsEmpty))
         {
-            var parent = volume.Links.Find(staged, LinkKind.Blob, blob.Digest)?.Parent ?? default;
+            var parent = staged.FindLink(LinkKind.Blob, blob.Digest)?.Parent ?? default;
             yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = parent };
         }
         yield return new Operation.StoreManifest(digest, manifest.Bytes);
-        if (volume.Links.Find(staged, LinkKind.Manifest, digest) is { Verdict: { Revision: not 0 } verdict })
+        if (staged.FindLink(LinkKind.Manifest, digest) is { Verdict: { Revision: not 0 } verdict })
             yield return new Operation.SetVerdict(digest, verdict);
         if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
         foreach (var about in EvidenceNotes.SubjectsOf(staged, digest)) yield return new Operation.AddEvidence(about, digest);

@@ -41,7 +41,7 @@ internal sealed class PolicyTrial
 
         IBacking Cached(UpstreamOptions upstream, string folder, RepositoryName name) => options.FrontOf(upstream.Key) is null
             ? volume.Cached(folder, name)
-            : FrontedRepository.ToRead(volume, volume.Staged(folder, name), volume.Cached(folder, name));
+            : new StagedOverlay(volume.Staged(folder, name), volume.Cached(folder, name));
     }
 
     /// <summary>Answers a question about the policy in force, or the one that comes with it.</summary>

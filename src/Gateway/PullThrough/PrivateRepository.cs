@@ -59,7 +59,8 @@ internal sealed class PrivateRepository : IBacking
         ProvenAsync(
             UpstreamNoun.Manifest, subject.ToString(), () => _shared.EvidenceAsync(subject, cancellationToken), cancellationToken);
 
-    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _proof.Holds ? _shared.SubjectsOf(evidence) : [];
+    public ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence) =>
+        _proof.Holds ? _shared.SubjectsOfAsync(evidence) : new(Array.Empty<Digest>());
 
     public long VersionOf(Digest subject) => _shared.VersionOf(subject);
 
@@ -69,16 +70,17 @@ internal sealed class PrivateRepository : IBacking
 
     public long Lost => _shared.Lost;
 
-    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => _shared.Orphans();
+    public IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() => _shared.OrphansAsync();
 
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
         _proof.Holds ? _shared.IndexesOfAsync(child) : new(Array.Empty<Digest>());
 
-    public IEnumerable<TagName> TagsOf(Digest digest) => _proof.Holds ? _shared.TagsOf(digest) : [];
+    public IAsyncEnumerable<TagName> TagsOfAsync(Digest digest) =>
+        _proof.Holds ? _shared.TagsOfAsync(digest) : AsyncEnumerable.Empty<TagName>();
 
     public Digest LiveOf(TagName tag) => _proof.Holds ? _shared.LiveOf(tag) : default;
 
-    public DateTimeOffset? FirstSeen(Digest digest) => _proof.Holds ? _shared.FirstSeen(digest) : null;
+    public ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => _proof.Holds ? _shared.FirstSeenAsync(digest) : default;
 
     public IReadOnlyList<HeldPush> HeldPushes() => _shared.HeldPushes();
 
@@ -96,16 +98,13 @@ internal sealed class PrivateRepository : IBacking
 
     public bool IsPushed(Digest manifest) => false;
 
+    public IRepositoryUploads? Uploads => null;
+
     public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
         _shared.HasBytesAsync(kind, digest, size, cancellationToken);
 
-    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _proof.Holds ? _shared.Manifests(algorithm) : [];
-
-    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        _shared.OpenUploadAsync(algorithm, actor, cancellationToken);
-
-    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        _shared.FindUploadAsync(id, cancellationToken);
+    public IAsyncEnumerable<Digest> ManifestsAsync(DigestAlgorithm? algorithm = null) =>
+        _proof.Holds ? _shared.ManifestsAsync(algorithm) : AsyncEnumerable.Empty<Digest>();
 
     /// <summary>
     /// What is committed has just come from the upstream, or been pushed to it, by these credentials: what it lacked before it may have

@@ -6,7 +6,7 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>A repository of an upstream: what is cached of it here, and the upstream behind that.</summary>
-internal sealed class PullThroughRepository : IBacking
+internal sealed class PullThroughRepository : DelegatingBacking
 {
     /// <summary>
     /// How long a verdict waits for what the upstream has of evidence: it must still be able to read it (EvidenceBudget.MaxTime).
@@ -28,6 +28,7 @@ internal sealed class PullThroughRepository : IBacking
     public PullThroughRepository(
         StoredRepository stored, UpstreamOptions options, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches,
         ManifestLimits limits, TimeProvider clock)
+        : base(stored)
     {
         (_stored, _fetches, Limits, _clock) = (stored, fetches, limits, clock);
         _source = new(options, upstream, upstreamName, clock);
@@ -42,10 +43,10 @@ internal sealed class PullThroughRepository : IBacking
     /// <summary>The policy's bounds of a document.</summary>
     public ManifestLimits Limits { get; }
 
-    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
+    public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         _tags.ResolveAsync(tag, cancellationToken);
 
-    public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
+    public override async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
     {
         var cached = await _stored.ReadManifestAsync(digest, cancellationToken);
         var result = cached is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : FromCache(cached);
@@ -54,7 +55,7 @@ internal sealed class PullThroughRepository : IBacking
         return result;
     }
 
-    public async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    public override async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
         var cached = await _stored.OpenBlobAsync(digest, use, cancellationToken);
         if (use.Kind == BlobUseKind.Here) return cached;
@@ -63,26 +64,20 @@ internal sealed class PullThroughRepository : IBacking
         return result;
     }
 
-    public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
+    public override ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
         _blobs.PrefetchAsync(blob, cancellationToken);
 
-    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
-        _stored.ReadLinkAsync(digest, kind, cancellationToken);
-
     /// <summary>What was evicted is fetched again.</summary>
-    public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) => new(true);
+    public override ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
+        new(true);
 
-    public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+    public override ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
         _referrers.ListAsync(subject, cancellationToken);
 
-    public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
+    public override ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
         _tagList.AfterAsync(last, count, cancellationToken);
 
-    public bool IsPushed(Digest manifest) => false;
-
-    public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) => _stored.Manifests(algorithm);
-
-    public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
+    public override async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {
         // The upstream's evidence is noted in the cached root. When the upstream does not answer, the notes are used, and the result says
         // that there may be more.
@@ -114,37 +109,8 @@ internal sealed class PullThroughRepository : IBacking
         };
     }
 
-    public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => _stored.SubjectsOf(evidence);
-
-    public IEnumerable<(Digest Evidence, Digest Subject)> Orphans() => [];
-
-    public long VersionOf(Digest subject) => _stored.VersionOf(subject);
-
-    public long Version => _stored.Version;
-
-    public Digest LiveOf(TagName tag) => _stored.LiveOf(tag);
-
-    public IEnumerable<TagName> TagsOf(Digest digest) => _stored.TagsOf(digest);
-
-    public long Additions => _stored.Additions;
-
-    public long Lost => _stored.Lost;
-
-    public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _stored.IndexesOfAsync(child);
-
-    public DateTimeOffset? FirstSeen(Digest digest) => _stored.FirstSeen(digest);
-
-    public IReadOnlyList<HeldPush> HeldPushes() => [];
-
-    public IReadOnlyList<Digest> HistoryOf(TagName tag) => _stored.HistoryOf(tag);
-
-    public ValueTask<Upload?> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        ValueTask.FromResult<Upload?>(null);
-
-    public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) => ValueTask.FromResult<Upload?>(null);
-
     /// <summary>A tag is bound here only to what its upstream has just said: binding it notes that it was validated.</summary>
-    public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
+    public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];
         var now = _clock.GetUtcNow();

@@ -29,7 +29,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         var basis = judge.BasisOf(backing);
         if (_refused.TryGetValue(digest, out var refused) && refused.Basis == basis && clock.GetUtcNow() < refused.Until)
             return (false, null);
-        foreach (var manifest in backing.Manifests())
+        await foreach (var manifest in backing.ManifestsAsync().WithCancellation(cancellationToken))
         {
             if (manifest == link.Parent || !await AdmitsAsync(manifest)) continue;
             await NoteAsync(digest, link.Size, manifest, cancellationToken);

@@ -40,7 +40,7 @@ internal sealed class BlobContents
     /// <param name="account">Whose turn it takes (<see cref="UnpackingTurns"/>).</param>
     /// <param name="patience">Ends the waiting, and not the reading.</param>
     public async ValueTask<Content?> FindAsync(
-        IBacking backing, Descriptor blob, BlobUse use, string account, CancellationToken patience)
+        IRepositoryContent backing, Descriptor blob, BlobUse use, string account, CancellationToken patience)
     {
         if (_found.TryGetValue(blob.Digest, out var known)) return known;
         var key = (blob.Digest, use.Kind);
@@ -55,7 +55,7 @@ internal sealed class BlobContents
         }
     }
 
-    private async Task<Content?> ReadAsync(IBacking backing, Descriptor blob, BlobUse use, string account)
+    private async Task<Content?> ReadAsync(IRepositoryContent backing, Descriptor blob, BlobUse use, string account)
     {
         try
         {

@@ -23,7 +23,7 @@ internal sealed class BlobDocuments
     /// <see cref="BlobContents.Wait"/>, is left out, and why is told in one line.
     /// </summary>
     public async ValueTask<(ImmutableDictionary<Digest, DocumentForm> Forms, string? Unread)> ReadAsync(
-        IBacking backing, IEnumerable<Manifest> manifests, CancellationToken cancellationToken)
+        IRepositoryContent backing, IEnumerable<Manifest> manifests, CancellationToken cancellationToken)
     {
         var layers = manifests.Where(ManifestKinds.HasFormOfEvidence).SelectMany(static m => m.Layers).DistinctBy(static l => l.Digest);
         var forms = ImmutableDictionary.CreateBuilder<Digest, DocumentForm>();
@@ -40,7 +40,8 @@ internal sealed class BlobDocuments
         return (forms.ToImmutable(), unread);
     }
 
-    private async ValueTask<(DocumentForm? Form, string? Unread)> FindAsync(IBacking backing, Descriptor layer, CancellationToken patience)
+    private async ValueTask<(DocumentForm? Form, string? Unread)> FindAsync(
+        IRepositoryContent backing, Descriptor layer, CancellationToken patience)
     {
         if (_found.TryGetValue(layer.Digest, out var known)) return (known, null);
         try

@@ -104,7 +104,7 @@ internal sealed class Closure
         var missing = needs & ~_known;
         if (missing.HasFlag(FactKinds.Above)) _facts = _facts with { Above = await ReadAboveAsync(cancellationToken) };
         if (missing.HasFlag(FactKinds.Evidence)) await ReadEvidenceAsync(cancellationToken);
-        if (missing.HasFlag(FactKinds.FirstSeen)) _facts = _facts with { FirstSeen = ReadFirstSeen() };
+        if (missing.HasFlag(FactKinds.FirstSeen)) _facts = _facts with { FirstSeen = await ReadFirstSeenAsync() };
         if ((missing & (FactKinds.Contents | FactKinds.AbsentContents | FactKinds.LayerContents)) != 0)
             _facts = _facts with { Contents = await ReadContentsAsync(needs, cancellationToken) };
         _known |= missing;
@@ -193,11 +193,15 @@ internal sealed class Closure
         return found.Where(f => f.Content is not null).ToImmutableDictionary(f => f.Digest, f => f.Content!);
     }
 
-    private ImmutableDictionary<Digest, DateTimeOffset> ReadFirstSeen() =>
-        All.DistinctBy(m => m.Digest)
-            .Select(m => (m.Digest, At: _backing.FirstSeen(m.Digest)))
-            .Where(m => m.At is not null)
-            .ToImmutableDictionary(m => m.Digest, m => m.At!.Value);
+    private async ValueTask<ImmutableDictionary<Digest, DateTimeOffset>> ReadFirstSeenAsync()
+    {
+        var seen = ImmutableDictionary.CreateBuilder<Digest, DateTimeOffset>();
+        foreach (var (digest, _) in All)
+        {
+            if (!seen.ContainsKey(digest) && await _backing.FirstSeenAsync(digest) is { } at) seen.Add(digest, at);
+        }
+        return seen.ToImmutable();
+    }
 
     private async ValueTask<ImmutableDictionary<Digest, ImageConfig>> ReadConfigsAsync(
         ImmutableArray<TagBinding> history, CancellationToken cancellationToken)

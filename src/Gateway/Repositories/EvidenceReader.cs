@@ -48,7 +48,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
             share -= blobs.Values.Sum(static blob => (long)blob.Length);
             found.Add(new(
                 manifest.Digest, manifest.Manifest, manifest.Manifest.Subject is null ? TagOf(subject) : null,
-                backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow(), blobs) { Place = found.Count, Repository = from });
+                await backing.FirstSeenAsync(manifest.Digest) ?? clock.GetUtcNow(), blobs) { Place = found.Count, Repository = from });
             return isWhole;
         }
     }

@@ -11,7 +11,7 @@ internal static class ImageConfigs
     /// Null for what cannot be an image, and where the config is not here or is none; with why it could not be looked at, where that is so.
     /// </summary>
     public static async ValueTask<(ImageConfig? Config, string? Unread)> ReadAsync(
-        IBacking backing, Manifest manifest, CancellationToken cancellationToken)
+        IRepositoryContent backing, Manifest manifest, CancellationToken cancellationToken)
     {
         if (manifest.Config is not { } config || config.Size > ImageConfigReader.MaxBytes) return default;
         if (!ManifestKinds.MayBeImage(manifest)) return default;

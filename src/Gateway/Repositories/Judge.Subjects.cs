@@ -36,7 +36,7 @@ internal sealed partial class Judge
         // What is at an upstream is seen there.
         if (!own.Admits || !MayBeAboutOthers(manifest.Manifest) || !backing.IsPushed(manifest.Digest)) return (own, versions);
         var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest)
-            ? backing.SubjectsOf(manifest.Digest)
+            ? await backing.SubjectsOfAsync(manifest.Digest)
             : [manifest.Manifest.Subject!.Digest];
         Verdict? held = null;
         var (isAnyHere, until) = (false, own.Until);

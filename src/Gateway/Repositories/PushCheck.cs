@@ -34,7 +34,7 @@ internal static class PushCheck
     /// <summary>Looks for every blob and child that the manifest names, in this repository and nowhere else.</summary>
     /// <param name="mayBeAbsent">Whether a layer with <c>urls</c> may be absent.</param>
     public static async ValueTask<Answer<PushedManifest>?> FindContentAsync(
-        IBacking backing, RepositoryName name, Manifest manifest, bool mayBeAbsent, CancellationToken cancellationToken)
+        IRepositoryContent backing, RepositoryName name, Manifest manifest, bool mayBeAbsent, CancellationToken cancellationToken)
     {
         foreach (var blob in manifest.Blobs)
         {
@@ -59,7 +59,8 @@ internal static class PushCheck
     }
 
     /// <summary>A blob that the repository has, or that its upstream gives when it is asked.</summary>
-    public static async ValueTask<Result<Link>> FindBlobAsync(this IBacking backing, Digest digest, CancellationToken cancellationToken)
+    public static async ValueTask<Result<Link>> FindBlobAsync(
+        this IRepositoryContent backing, Digest digest, CancellationToken cancellationToken)
     {
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is { } link
             && await backing.HasBytesAsync(LinkKind.Blob, digest, link.Size, cancellationToken))
@@ -79,7 +80,7 @@ internal static class PushCheck
     private static Answer<PushedManifest>.Unavailable NotNow<T>(Result<T>.Unavailable no) => new(no.RetryAfter, no.Why, no.Handling);
 
     private static async ValueTask<Answer<PushedManifest>?> CheckChildAsync(
-        IBacking backing, RepositoryName name, Descriptor child, CancellationToken cancellationToken)
+        IRepositoryContent backing, RepositoryName name, Descriptor child, CancellationToken cancellationToken)
     {
         if (!MediaTypes.IsManifest(child.MediaType))
         {

@@ -54,8 +54,9 @@ internal sealed partial class Repository
         if (RefuseChange<Upload>(caller, AccessActions.Push) is { } refusal) return refusal;
         try
         {
-            return await backing.OpenUploadAsync(algorithm, caller.Actor, cancellationToken) is { } upload
-                ? new Answer<Upload>.Found(upload, CacheHandling.Local)
+            return backing.Uploads is { } uploads
+                ? new Answer<Upload>.Found(
+                    await uploads.OpenUploadAsync(algorithm, caller.Actor, cancellationToken), CacheHandling.Local)
                 : NoPushes<Upload>();
         }
         catch (TooManyUploadsException e)
@@ -71,7 +72,8 @@ internal sealed partial class Repository
     public ValueTask<Answer<Upload>> FindUploadAsync(
         Caller caller, string id, CancellationToken cancellationToken) => WriteAsync<Upload>(async () =>
     {
-        if (await backing.FindUploadAsync(id, cancellationToken) is not { } upload) return new Answer<Upload>.Absent(CacheHandling.Local);
+        var found = backing.Uploads is { } uploads ? await uploads.FindUploadAsync(id, cancellationToken) : null;
+        if (found is not { } upload) return new Answer<Upload>.Absent(CacheHandling.Local);
         if (upload.Actor == caller.Actor) return new Answer<Upload>.Found(upload, CacheHandling.Local);
         await upload.DisposeAsync();
         return new Answer<Upload>.Absent(CacheHandling.Local);
@@ -106,7 +108,7 @@ internal sealed partial class Repository
             var opened = await from.OpenBlobAsync(there, digest, BlobUse.Head, cancellationToken);
             if (opened is not Answer<IContent>.Found { Value: var content }) return false;
             await content.DisposeAsync();
-            if (volume.FindContent(digest, content.Length ?? -1) is not { } size) return false;
+            if (await contents.FindAsync(digest, content.Length ?? -1, cancellationToken) is not { } size) return false;
             var change = By(caller, new([new Operation.LinkBlob(digest, size)]));
             if (await backing.CommitAsync(change, cancellationToken) is not CommitResult.Committed) return false;
             recent.Note(digest, Name);

@@ -69,7 +69,7 @@ internal sealed partial class Repository
         };
         var (stored, failure) = await TryStoreAsync(
             isBound ? By(caller, change) : change,
-            isNew: isBound || (isStored ? !manifest.IsStored : backing.FirstSeen(manifest.Digest) is null), cancellationToken);
+            isNew: isBound || (isStored ? !manifest.IsStored : await backing.FirstSeenAsync(manifest.Digest) is null), cancellationToken);
         // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
         if (failure is not null && isStored && !judge.Engine.AdmitsEverything)
             return new Answer<StoredManifest>.Unavailable(null, failure, handling);

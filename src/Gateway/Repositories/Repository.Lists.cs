@@ -25,7 +25,7 @@ internal sealed partial class Repository
         if (await ShownTagsAsync(caller, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
         var (basis, now) = (judge.BasisOf(backing), clock.GetUtcNow());
         if (looks.IsUnlisted(Name, basis, now)) return false;
-        foreach (var digest in backing.Manifests().Take(MostLookedAt))
+        await foreach (var digest in backing.ManifestsAsync().Take(MostLookedAt).WithCancellation(cancellationToken))
         {
             if (!looks.TryTake()) return null;
             var read = await backing.ReadManifestAsync(digest, cancellationToken);

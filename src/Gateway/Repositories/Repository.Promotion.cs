@@ -59,7 +59,7 @@ internal sealed partial class Repository
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(arrival.Worst, Stage.Promote, Name, tag.Value, manifest.Digest, caller, why), CacheHandling.Local);
         var blobs = moved.SelectMany(m => m.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
-        if (blobs.FirstOrDefault(b => volume.FindContent(b.Digest, b.Size) is null) is { } absent)
+        if (await FindAbsentAsync(blobs, cancellationToken) is { } absent)
             return new Answer<PushedManifest>.Invalid(
                 RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
                 $"{absent.Digest} of {source.Name} is not kept here; pull {source.Name}@{manifest.Digest} through this gateway, "
@@ -69,7 +69,10 @@ internal sealed partial class Repository
             new Operation.SetVerdict(manifest.Digest, judge.Stamp(arrival.OfDigest)), new Operation.SetLive(tag, manifest.Digest),
             .. backing.HeldPushes().Any(o => o.Tag == tag) ? [new Operation.EndHold(tag)] : Array.Empty<Operation>(),
         ];
-        var change = new Change([.. moved.SelectMany(m => Copying(source, m.Manifest, m.About)), .. binding, .. arrival.Counted])
+        List<Operation> copied = [];
+        foreach (var (copy, about) in moved)
+            await foreach (var operation in CopyingAsync(source, copy, about).WithCancellation(cancellationToken)) copied.Add(operation);
+        var change = new Change([.. copied, .. binding, .. arrival.Counted])
         {
             Expectations = arrival.Bound,
             Published = [.. moved.Select(m => m.Manifest.Digest)],
@@ -127,21 +130,31 @@ internal sealed partial class Repository
 
     private IBacking Backing => backing;
 
+    /// <summary>The first blob whose bytes are not stored here; null when all are.</summary>
+    private async ValueTask<Descriptor?> FindAbsentAsync(IEnumerable<Descriptor> blobs, CancellationToken cancellationToken)
+    {
+        foreach (var blob in blobs)
+        {
+            if (await contents.FindAsync(blob.Digest, blob.Size, cancellationToken) is null) return blob;
+        }
+        return null;
+    }
+
     private async ValueTask<(StoredManifest, Digest)[]> StoredAsync(Digest digest, Digest about, CancellationToken cancellationToken) =>
         await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored }
             ? [(stored, about)]
             : [];
 
-    private IEnumerable<Operation> Copying(Repository source, StoredManifest manifest, Digest about)
+    private async IAsyncEnumerable<Operation> CopyingAsync(Repository source, StoredManifest manifest, Digest about)
     {
-        var seen = source.Backing.FirstSeen(manifest.Digest) ?? clock.GetUtcNow();
+        var seen = await source.Backing.FirstSeenAsync(manifest.Digest) ?? clock.GetUtcNow();
         foreach (var operation in StoreOperations.Of(manifest with { IsStored = false }, default, isAdmitted: true, seen))
             yield return operation;
         if (about.IsEmpty || manifest.Manifest.Subject is not null) yield break;
         yield return new Operation.AddEvidence(about, manifest.Digest);
         // Where clients of the older form look for it; what is there already stays.
-        var tags = source.Backing.TagsOf(manifest.Digest)
+        var tags = source.Backing.TagsOfAsync(manifest.Digest)
             .Where(t => EvidenceNotes.SubjectOf(t, manifest.Digest) == about && backing.LiveOf(t).IsEmpty);
-        foreach (var tag in tags) yield return new Operation.SetLive(tag, manifest.Digest);
+        await foreach (var tag in tags) yield return new Operation.SetLive(tag, manifest.Digest);
     }
 }

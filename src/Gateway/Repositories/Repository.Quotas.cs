@@ -56,7 +56,7 @@ internal sealed partial class Repository
         // The subjects of signatures in a signature repository are in other repositories.
         if (judge.IsSignatureRepository(Name) || await backing.NamesOfAsync(subject, cancellationToken) is not [])
             return (perSubject - known - 1, null);
-        var absent = backing.Orphans().Select(static o => o.Evidence).Distinct().Take(orphans).Count();
+        var absent = await backing.OrphansAsync().Select(static o => o.Evidence).Distinct().Take(orphans).CountAsync(cancellationToken);
         return absent < orphans
             ? (Math.Min(perSubject - known, orphans - absent) - 1, null)
             : (0, Denied(

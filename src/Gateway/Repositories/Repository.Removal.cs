@@ -57,7 +57,7 @@ internal sealed partial class Repository
     private async ValueTask<Answer<Digest>?> TryDeleteAsync(Caller caller, StoredManifest manifest, CancellationToken cancellationToken)
     {
         var digest = manifest.Digest;
-        var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest) ? backing.SubjectsOf(digest) : [];
+        var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest) ? await backing.SubjectsOfAsync(digest) : [];
         var resting = await RestingOnAsync(manifest, subjects, cancellationToken);
         if (subjects.Count > 0 && !caller.MayAdmin && await InUseAsync(resting.Keys, digest, cancellationToken) is { } inUse)
             return new Answer<Digest>.Refused(
@@ -103,7 +103,7 @@ internal sealed partial class Repository
                 || await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
                 continue;
             var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
-            TagName?[] asked = [null, .. backing.TagsOf(digest).Select(t => (TagName?)t)];
+            TagName?[] asked = [null, .. await backing.TagsOfAsync(digest).Select(t => (TagName?)t).ToArrayAsync(cancellationToken)];
             foreach (var tag in asked)
             {
                 var verdict = await judge.AskAsync(closure, Name, Stage.Pull, tag, cancellationToken);
@@ -177,12 +177,13 @@ internal sealed partial class Repository
     private async IAsyncEnumerable<(Digest Evidence, Dictionary<Digest, long>.KeyCollection Resting)> RestingOnBlobAsync(
         Digest blob, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var digest in backing.Manifests())
+        await foreach (var digest in backing.ManifestsAsync().WithCancellation(cancellationToken))
         {
             if (await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
                 || !ManifestKinds.HasFormOfEvidence(manifest.Manifest) || manifest.Manifest.Blobs.All(b => b.Digest != blob))
                 continue;
-            yield return (digest, (await RestingOnAsync(manifest, backing.SubjectsOf(digest), cancellationToken)).Keys);
+            var subjects = await backing.SubjectsOfAsync(digest);
+            yield return (digest, (await RestingOnAsync(manifest, subjects, cancellationToken)).Keys);
         }
     }
 

@@ -15,9 +15,10 @@ internal sealed partial class Repository
         foreach (var offer in backing.HeldPushes().Where(o => o.Expires <= now))
             await TryCommitAsync(Expire(offer, backing.LiveOf(offer.Tag)), cancellationToken);
         if (judge.IsSignatureRepository(Name)) return;
-        foreach (var orphans in backing.Orphans().GroupBy(o => o.Evidence))
+        var orphaned = await backing.OrphansAsync().ToArrayAsync(cancellationToken);
+        foreach (var orphans in orphaned.GroupBy(o => o.Evidence))
         {
-            if (backing.FirstSeen(orphans.Key) is not { } seen || now - seen < judge.Quarantine.OrphanEvidenceTtl) continue;
+            if (await backing.FirstSeenAsync(orphans.Key) is not { } seen || now - seen < judge.Quarantine.OrphanEvidenceTtl) continue;
             await RemoveOrphanAsync(orphans.Key, [.. orphans.Select(o => o.Subject)], cancellationToken);
         }
     }
@@ -32,7 +33,7 @@ internal sealed partial class Repository
             return;
         var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
         if (ManifestKinds.Of(manifest.Manifest, closure.Documents) != ManifestKind.Evidence) return;
-        foreach (var subject in backing.SubjectsOf(evidence))
+        foreach (var subject in await backing.SubjectsOfAsync(evidence))
         {
             if (await backing.NamesOfAsync(subject, cancellationToken) is not []) return;
         }

@@ -12,7 +12,7 @@ namespace Gateway.Repositories;
 /// A file for each flow: pull, push, evidence, waiting tags, removal, blobs, lists, promotion.
 /// </summary>
 internal sealed partial class Repository(
-    RepositoryName name, IBacking backing, Judge judge, Volume volume, RecentBlobs recent, bool takesPushes, TimeProvider clock,
+    RepositoryName name, IBacking backing, Judge judge, IContentLookup contents, RecentBlobs recent, bool takesPushes, TimeProvider clock,
     bool takesPushesLater = false)
 {
     private readonly BlobAdmission _admission = new(name, backing, judge, clock);

@@ -60,7 +60,7 @@ public sealed class PrivateTests
         Say(await backing.OpenBlobAsync(Rig.D(layer), BlobUse.Whole, default)),
         Say(await backing.ReferrersAsync(Rig.D(manifest), default)),
         Say(await backing.TagsAfterAsync(null, 10, default)),
-        $"{(await backing.ReadLinkAsync(Rig.D(layer), LinkKind.Blob, default)) is null}, {backing.Manifests().Count()}",
+        $"{(await backing.ReadLinkAsync(Rig.D(layer), LinkKind.Blob, default)) is null}, {await backing.ManifestsAsync().CountAsync()}",
     ];
 
     private static string Say<T>(Result<T> result) => result switch

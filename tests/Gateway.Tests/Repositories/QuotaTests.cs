@@ -90,7 +90,7 @@ public sealed class QuotaTests : IAsyncLifetime
 
         Assert.Equal(5, await TakenAsync("LIMIT_ORPHANS", Enumerable.Range(0, 60).Select(i => Task.Run(() =>
             ReferAsync(Digest.Of([(byte)i]), $"note {i}")))));
-        Assert.Equal(5, _rig.Volume.Pushed(_rig.Repository.Name).Orphans().Distinct().Count());
+        Assert.Equal(5, await _rig.Volume.Pushed(_rig.Repository.Name).OrphansAsync().Distinct().CountAsync());
     }
 
     [Fact]

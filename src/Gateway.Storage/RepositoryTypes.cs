@@ -1,0 +1,107 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>A page of a list; <paramref name="More"/> says that something follows the last item.</summary>
+public sealed record Page<T>(IReadOnlyList<T> Items, bool More);
+
+/// <summary>A tag here: what it is bound to, what an upstream offers, and how long nobody need be asked.</summary>
+/// <param name="Live">What pullers get; empty when the tag is not bound here.</param>
+/// <param name="UpstreamDigest">What an upstream says that the tag is bound to, when that differs; empty otherwise.</param>
+public sealed record TagState(Digest Live, Digest UpstreamDigest)
+{
+    /// <summary>When an upstream last said that the tag is bound so; the time of the binding in built-in storage.</summary>
+    public DateTimeOffset ValidatedAt { get; init; }
+
+    /// <summary>Whether there is nothing that pullers could get.</summary>
+    public bool IsUnbound => Live.IsEmpty && UpstreamDigest.IsEmpty;
+
+    /// <summary>What somebody pushed to the tag that is not live yet; null when nothing waits.</summary>
+    public HeldPush? Held { get; init; }
+}
+
+/// <summary>What a tag waits to be bound to.</summary>
+/// <param name="Sequence">The number of the change that offered it: a later offer has a larger one.</param>
+/// <param name="Actor">Who pushed it.</param>
+/// <param name="PushedAt">When.</param>
+/// <param name="Expires">When it is dropped.</param>
+/// <param name="Missing">What it waits for: one line.</param>
+public sealed record HeldPush(
+    TagName Tag, Digest Digest, long Sequence, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);
+
+/// <summary>A manifest's bytes and their meaning.</summary>
+public sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>False when it has just come from an upstream and is kept only if a change says so.</summary>
+    public bool IsStored { get; init; } = true;
+
+    /// <summary>The verdict that was last given, where one was.</summary>
+    public VerdictStamp Verdict { get; init; }
+}
+
+/// <summary>What the gate noted of a verdict. Storage keeps it and does not read it.</summary>
+/// <param name="Revision">The policy's revision; with 0 and <paramref name="Outcome"/> 0 there is no verdict.</param>
+/// <param name="Outcome">The outcome as a number.</param>
+/// <param name="Until">Unix seconds of the earliest moment that could change the verdict; 0 for never.</param>
+public readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Until);
+
+/// <summary>What a link is to.</summary>
+public enum LinkKind : byte
+{
+    Blob = 1,
+    Manifest = 2,
+}
+
+/// <summary>What a repository notes about content of its own.</summary>
+/// <param name="Size">Bytes; -1 when unknown.</param>
+/// <param name="Verdict">Of a manifest: its verdict.</param>
+/// <param name="Parent">Of a blob: the manifest that last admitted it; empty when none has.</param>
+/// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under
+/// sha256).</param>
+/// <param name="IsMeasured">Whether the size is that of the file as it was found: nobody has said that it is right.</param>
+public readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false, bool IsMeasured = false);
+
+/// <summary>Whether a blob is here, after it was asked for ahead of need.</summary>
+/// <param name="Problem">Why it is not; null when it is.</param>
+/// <param name="FetchedBytes">Bytes that had to come from an upstream; 0 when it was here.</param>
+public readonly record struct Prefetched(string? Problem, long FetchedBytes);
+
+/// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>
+/// <param name="Kind">Only its headers, one range, or the whole.</param>
+/// <param name="From">First byte of the range; for a suffix range, minus its length.</param>
+/// <param name="To">Last byte of the range, inclusive; null for "to the end".</param>
+public readonly record struct BlobUse(BlobUseKind Kind, long From = 0, long? To = null)
+{
+    public static readonly BlobUse Head = new(BlobUseKind.Head);
+    public static readonly BlobUse Whole = new(BlobUseKind.Whole);
+    public static readonly BlobUse Here = new(BlobUseKind.Here);
+}
+
+public enum BlobUseKind
+{
+    Head,
+    Range,
+    Whole,
+
+    /// <summary>The whole, if that needs no upstream; else the blob is absent.</summary>
+    Here,
+}
+
+/// <summary>An upstream did not take a change that it was to have first. One line fit for a client, which names the upstream.</summary>
+/// <param name="status">What the upstream answered, where it refused; null where it could not be asked, or could not answer now.</param>
+/// <param name="retryAfter">When another try is worth while; null where nobody said.</param>
+public sealed class NotForwardedException(string why, int? status, TimeSpan? retryAfter = null, Exception? inner = null)
+    : IOException(why, inner)
+{
+    public int? Status { get; } = status;
+
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+
+    /// <summary>The upstream's own code for a refusal (distribution-spec, "Error Codes"); empty where it said none.</summary>
+    public string Code { get; init; } = "";
+}
+
+/// <summary>
+/// The volume takes no writes: a flush failed, its journal is damaged, it is read-only or full. The message is one line fit for a client.
+/// </summary>
+public class StoreReadOnlyException(string why, Exception? inner = null) : IOException(why, inner);
