@@ -149,7 +149,8 @@ internal sealed class Authenticator(
         Uri endpoint, CredentialSource credentials, Challenge challenge, UpstreamRequest request, string repository,
         CancellationToken cancellationToken)
     {
-        if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var realm)) return null;
+        if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var named)) return null;
+        var realm = boundary.Resolve(endpoint, named);
         var trust = boundary.Judge(endpoint, realm);
         if (trust == RealmTrust.Refused)
         {

@@ -29,10 +29,16 @@ public record RegistryOptions
     public Uri? Proxy { get; init; }
 
     /// <summary>
+    /// Host names that the registry calls itself by and that lead to the gateway, because it stands in front of the registry under them.
+    /// What the registry says about an address under such a name is about its own endpoint.
+    /// </summary>
+    public ImmutableArray<string> OwnNames { get; init; } = [];
+
+    /// <summary>
     /// Whether both describe the same client, so that connections, tokens and breakers of one serve the other. Compares by value, and
     /// only what is declared here, also of a derived record.
     /// </summary>
     public bool ConnectsAs(RegistryOptions other) => Key == other.Key && Urls.SequenceEqual(other.Urls)
         && Credentials.SequenceEqual(other.Credentials) && Realms.SequenceEqual(other.Realms) && Redirects.SequenceEqual(other.Redirects)
-        && CertificateAuthority == other.CertificateAuthority && Proxy == other.Proxy;
+        && OwnNames.SequenceEqual(other.OwnNames) && CertificateAuthority == other.CertificateAuthority && Proxy == other.Proxy;
 }

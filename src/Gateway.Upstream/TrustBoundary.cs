@@ -30,6 +30,15 @@ internal sealed class TrustBoundary(RegistryOptions options)
         return realm.Scheme == Uri.UriSchemeHttps && !IsPrivateLiteral(realm) ? RealmTrust.Anonymous : RealmTrust.Refused;
     }
 
+    /// <summary>
+    /// Where an address leads that an endpoint named: under one of <see cref="RegistryOptions.OwnNames"/>, to the endpoint itself, which
+    /// does not know that the name is the gateway's now. Any other address stays what it is.
+    /// </summary>
+    public Uri Resolve(Uri endpoint, Uri named) =>
+        IsHttp(named) && named.UserInfo.Length == 0 && options.OwnNames.Contains(named.IdnHost, StringComparer.OrdinalIgnoreCase)
+            ? new Uri(endpoint.GetLeftPart(UriPartial.Authority) + named.PathAndQuery)
+            : named;
+
     /// <summary>Why a redirect is not followed; null when it is.</summary>
     public string? RefusalOf(Uri from, Uri to)
     {

@@ -83,7 +83,7 @@ internal sealed class UpstreamExchange(
         // The Location of a finished upload is the blob's.
         if (!reply.Response.IsSuccessStatusCode || request.Method == HttpMethod.Put) return null;
         if (reply.Response.Headers.Location is not { } location) return request.Session;
-        var address = new Uri(reply.Last, location);
+        var address = boundary.Resolve(reply.Endpoint, new Uri(reply.Last, location));
         if (boundary.RefusalOf(reply.Last, address) is { } refusal)
         {
             throw Misbehaves(reply.Endpoint, $"sends uploads {refusal} ({address.Authority})");
@@ -104,7 +104,7 @@ internal sealed class UpstreamExchange(
             response.Dispose();
             if (response.Headers.Location is not { } location) throw Misbehaves(endpoint, "redirects without saying where");
             if (hop == MostRedirects) throw Misbehaves(endpoint, $"redirects more than {MostRedirects} times");
-            var target = new Uri(uri, location);
+            var target = boundary.Resolve(endpoint, new Uri(uri, location));
             if (boundary.RefusalOf(uri, target) is { } refusal) throw Misbehaves(endpoint, $"redirects {refusal} ({target.Authority})");
             // Never given back on the way: who redirects to us again is no longer the one we meant to show it to.
             if (!TrustBoundary.SameOrigin(uri, target)) header = null;

@@ -20,10 +20,20 @@ internal static class Completion
         var routes = reading.IsWritten("routes") ? options.Routes : [new RouteOptions { Prefix = "" }];
         return options with
         {
+            Upstreams = WithOwnNames(options.Upstreams, options.Routes),
             Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
             Routes = [.. WithRouteOfEach(options.Upstreams, routes)],
         };
     }
+
+    // Where the gateway stands in front of an application under its name, the upstream goes on calling itself by it.
+    private static ImmutableSortedDictionary<string, UpstreamOptions> WithOwnNames(
+        ImmutableSortedDictionary<string, UpstreamOptions> upstreams, ImmutableArray<RouteOptions> routes) => upstreams.SetItems(
+        from route in routes
+        where route.Web is not null && route.Upstream is not null && upstreams.ContainsKey(route.Upstream)
+        group route by route.Upstream into same
+        let names = same.SelectMany(route => route.WebHosts).Distinct().ToImmutableArray()
+        select KeyValuePair.Create(same.Key, upstreams[same.Key] with { OwnNames = names }));
 
     private static void CheckCertificates(GatewayOptions options, Reading reading)
     {
