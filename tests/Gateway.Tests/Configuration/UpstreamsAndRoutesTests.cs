@@ -65,6 +65,31 @@ public sealed class UpstreamsAndRoutesTests
             $"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }}, mine: {{ url: \"http://127.0.0.1:2\", auth: passthrough }} }}\nroutes: [{routes}]"));
 
     [Theory]
+    [InlineData("", new string[0], false)]
+    [InlineData(", web: refuse", new string[0], false)]
+    [InlineData(", web: forward", new[] { "a.example", "b.example" }, false)]
+    [InlineData(", web: { hosts: [b.example] }", new[] { "b.example" }, false)]
+    [InlineData(", web: { host: client }", new[] { "a.example", "b.example" }, true)]
+    public void Route_says_on_which_hosts_web_requests_are_forwarded(string web, string[] hosts, bool keepsHost)
+    {
+        var options = Yaml.Good(
+            $"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }} }}\n"
+            + $"routes: [{{ prefix: \"\", upstream: corp, hosts: [a.example, b.example]{web} }}]");
+        var route = options.Routes.Single(route => route.Upstream == "corp");
+        Assert.Equal(hosts, route.WebHosts);
+        Assert.Equal(keepsHost, route.Web?.KeepsHost == true);
+        Assert.Equal(hosts, options.Upstreams["corp"].OwnNames);
+    }
+
+    [Theory]
+    [InlineData("{ prefix: a, storage: built-in, hosts: [a.example], web: forward }", "is for upstreams")]
+    [InlineData("{ prefix: a, upstream: corp, web: forward }", "add hosts: [name]")]
+    [InlineData("{ prefix: a, upstream: corp, hosts: [a.example], web: { hosts: [b.example] } }", "is not one of the route's hosts")]
+    [InlineData("{ prefix: a, upstream: corp, hosts: [a.example], web: yes }", "expected refuse or forward")]
+    public void Contradictory_web_settings_are_refused(string routes, string expected) => Assert.Contains(
+        expected, Yaml.Mistake($"upstreams: {{ corp: {{ url: \"http://127.0.0.1:1\" }} }}\nroutes: [{routes}]"));
+
+    [Theory]
     [MemberData(nameof(WellKnown))]
     public void Every_well_known_registry_is_complete(string key) =>
         Assert.NotEmpty(Yaml.Good($"upstreams: {{ {key}: {{}} }}").Upstreams[key].Urls);
