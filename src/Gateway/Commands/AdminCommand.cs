@@ -9,14 +9,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Gateway.Commands;
 
 /// <summary>
-/// What the verbs have in common that look after a store: the gateway that runs on it is asked, and where none runs, the store.
+/// Shared parts of the commands that work on a store: they ask the gateway that runs on it, or open the store if none runs.
 /// </summary>
 internal static class AdminCommand
 {
     public static Option<bool> Json() => new("--json") { Description = "Print JSON." };
 
-    /// <summary>Runs the verb against the gateway that is asked; a failure is one line on standard error and its exit code.</summary>
-    /// <param name="offline">What to do with the store itself where no gateway runs on it; null where that is not possible.</param>
+    /// <summary>Runs the command against the target gateway; a failure is one line on standard error and an exit code.</summary>
+    /// <param name="offline">What to do with the store itself if no gateway runs on it; null if that is not possible.</param>
     public static async Task<int> RunAsync(
         ParseResult parsed, TargetGateway asked, Func<OperatorClient, Task<int>> online,
         Func<GatewayOptions, Volume, Task<int>>? offline = null, int failure = 1)
@@ -33,12 +33,14 @@ internal static class AdminCommand
                 catch (HttpRequestException e) when (OperatorClient.SaysNobodyThere(e))
                 {
                     if (offline is null || options is null)
-                        throw new IOException($"no gateway answers at {client.Address}; start it first, or name another by --server", e);
+                        throw new IOException($"no gateway answers at {client.Address}; start it, or give another with --server", e);
                 }
             }
-            // Never made by looking: a mistyped path must not become a store.
+            // The command never creates the folder: a mistyped path must not become a store.
             var path = options.Storage.Path;
-            if (!Directory.Exists(path)) throw new IOException($"no gateway answers at {options.Operator.Url}, and {path} is not there");
+            if (!Directory.Exists(path))
+                throw new IOException(
+                    $"no gateway answers at {options.Operator.Url}, and the store {path} does not exist; start the gateway");
             await using var volume = await Volume.OpenAsync(path, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
             await volume.Eviction.Counted;
             return await offline(options, volume);
@@ -50,7 +52,7 @@ internal static class AdminCommand
         }
     }
 
-    /// <summary>Which repository a name means, where no gateway runs: nothing is judged by it and nobody asked.</summary>
+    /// <summary>The repository of a name if no gateway runs; used without policy and without upstreams.</summary>
     public static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
     {
         var decisions = new Decisions(volume.Ledger);
@@ -58,7 +60,7 @@ internal static class AdminCommand
         return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
     }
 
-    /// <summary>Bytes as people read them.</summary>
+    /// <summary>Bytes with a unit, for people.</summary>
     public static string Bytes(long bytes)
     {
         string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];

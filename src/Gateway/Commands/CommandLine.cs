@@ -5,14 +5,15 @@ using Gateway.Commands.Policy;
 namespace Gateway.Commands;
 
 /// <summary>
-/// The verbs. Exit codes (docs/cli.md): 0 done, 1 it could not be done, 2 the command line was not understood. Those of <c>policy</c>
+/// The commands. Exit codes (docs/cli.md): 0 success, 1 failure, 2 invalid command line. The commands of <c>policy</c> return the verdict,
+/// and 4 for an invalid command line. Those of <c>policy</c>
 /// answer with the verdict, and with 4 for a command line that was not understood.
 /// </summary>
 internal static class CommandLine
 {
     private const int NotUnderstood = 2;
 
-    /// <summary>Runs a verb and returns its exit code. Without arguments, or with options only, the verb is <c>serve</c>.</summary>
+    /// <summary>Runs a command and returns its exit code. Without arguments, or with options only, the command is <c>serve</c>.</summary>
     public static async Task<int> RunAsync(string[] arguments, TextWriter output, TextWriter error)
     {
         var root = Root();
@@ -20,12 +21,12 @@ internal static class CommandLine
         if (parsed.Errors.Count > 0)
         {
             foreach (var problem in UsageProblems.Of(parsed)) await error.WriteLineAsync($"gateway: {problem}");
-            // For these verbs 2 means that something is admitted with a warning.
+            // For these commands 2 means that content is admitted with a warning.
             return arguments.Contains(PolicyCommand.Name) && UsageProblems.Verbs(parsed).Contains(PolicyCommand.Name)
                 ? PolicyExit.Error
                 : NotUnderstood;
         }
-        // Each verb ends by itself: serve by its own handling of signals, the others at once.
+        // Each command ends by itself: serve by its own signal handling, the others at once.
         return await parsed.InvokeAsync(new() { Output = output, Error = error, ProcessTerminationTimeout = null });
     }
 
@@ -47,7 +48,7 @@ internal static class CommandLine
 
     private static string[] Default(string[] arguments)
     {
-        // `gateway help policy lint` is what `gateway policy lint --help` is.
+        // `gateway help policy lint` means `gateway policy lint --help`.
         if (arguments is ["help", .. var verbs]) return Exists(verbs) ? [.. verbs, "--help"] : verbs;
         var namesVerb = arguments.Length > 0
             && (!arguments[0].StartsWith('-') || arguments[0] is "-h" or "-?" or "--help" or "--version");

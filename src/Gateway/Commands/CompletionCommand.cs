@@ -2,10 +2,10 @@ using System.CommandLine;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway completion</c>: a script by which a shell completes verbs, options and their values.</summary>
+/// <summary><c>gateway completion</c>: prints a script with which a shell completes commands, options and their values.</summary>
 internal static class CompletionCommand
 {
-    // Each asks the program itself, by the directive that System.CommandLine answers with one candidate a line.
+    // Each script calls the program with the directive to which System.CommandLine replies with one candidate per line.
     private const string Bash = """
         # gateway completion bash > /etc/bash_completion.d/gateway
         _gateway() {

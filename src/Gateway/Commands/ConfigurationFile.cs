@@ -8,11 +8,11 @@ internal static class ConfigurationFile
 {
     public static Option<string?> Option() => new("--config", "-c")
     {
-        Description = "The configuration; ./gateway.yaml or /etc/gateway/gateway.yaml when left out, and neither need be there.",
+        Description = "The configuration file; by default ./gateway.yaml, otherwise /etc/gateway/gateway.yaml, if they exist.",
         HelpName = "FILE",
     };
 
-    /// <summary>Loads it, and tells every mistake.</summary>
+    /// <summary>Loads the configuration and prints every mistake.</summary>
     public static async Task<LoadedConfiguration> LoadAsync(string? path, TextWriter error)
     {
         var loaded = ConfigurationLoader.Load(path);

@@ -7,7 +7,7 @@ using Gateway.Repositories;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway repos</c>, <c>gateway tags</c> and <c>gateway delete</c>: what is here by its names.</summary>
+/// <summary><c>gateway repos</c>, <c>gateway tags</c> and <c>gateway delete</c>: stored content by name.</summary>
 internal static class ContentCommands
 {
     public static Command Repositories()
@@ -15,7 +15,7 @@ internal static class ContentCommands
         var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var pattern = new Argument<string>("PATTERN")
         {
-            Description = "A glob over names, such as 'team/*'; ** crosses slashes.", DefaultValueFactory = _ => "**",
+            Description = "Glob for names, such as 'team/*'; ** matches slashes too.", DefaultValueFactory = _ => "**",
         };
         var command = new Command("repos", "Lists the repositories that are stored, fronted or cached here.")
         {
@@ -39,8 +39,8 @@ internal static class ContentCommands
     public static Command Tags()
     {
         var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var repository = new Argument<string>("REPOSITORY") { Description = "Its name as clients write it, without the gateway's host." };
-        var command = new Command("tags", "Lists the tags of a repository, those that wait for a signature too.")
+        var repository = new Argument<string>("REPOSITORY") { Description = "The name that clients use, without the gateway's host." };
+        var command = new Command("tags", "Lists the tags of a repository, including held ones.")
         {
             repository, asked.Config, asked.Server, json,
         };
@@ -66,8 +66,8 @@ internal static class ContentCommands
             if (result.Tokens.Count == 1 && WrittenReference.Parse(result.Tokens[0].Value) is not { What: not null })
                 result.AddError($"REFERENCE: expected repository:tag or repository@digest, got '{result.Tokens[0].Value}'");
         });
-        var force = new Option<bool>("--force") { Description = "Also evidence by which the policy admits something." };
-        var command = new Command("delete", "Deletes a tag or manifest that clients pushed; 'purge' removes what is cached.")
+        var force = new Option<bool>("--force") { Description = "Also delete evidence that admits other content." };
+        var command = new Command("delete", "Deletes a tag or manifest that clients pushed; use 'purge' for cached content.")
         {
             reference, force, asked.Config, asked.Server, json,
         };

@@ -4,7 +4,7 @@ using Gateway.Access;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway hash-password NAME</c>: one line for the htpasswd file.</summary>
+/// <summary><c>gateway hash-password NAME</c>: prints a line for the htpasswd file.</summary>
 internal static class HashPasswordCommand
 {
     public static Command Create()
@@ -12,7 +12,7 @@ internal static class HashPasswordCommand
         var name = new Argument<string>("NAME") { Description = "The account's name." };
         var cost = new Option<int>("--cost")
         {
-            Description = "Work of the hash, from 5 to 16; each step doubles it.",
+            Description = "Cost of the hash, from 5 to 16; each step doubles the time.",
             DefaultValueFactory = _ => Bcrypt.DefaultCost,
         };
         cost.Validators.Add(result =>
@@ -26,7 +26,7 @@ internal static class HashPasswordCommand
             if (given.Length == 0 || given.Contains(':') || given is Caller.Anonymous or Caller.Everybody)
                 result.AddError($"NAME: expected a name without a colon, other than anonymous and *, got '{given}'");
         });
-        var command = new Command("hash-password", "Reads a password from standard input, prints its line for the htpasswd file.")
+        var command = new Command("hash-password", "Reads a password from standard input and prints its line for the htpasswd file.")
         {
             name, cost,
         };
@@ -49,13 +49,13 @@ internal static class HashPasswordCommand
 
     private static string? Problem(string? password)
     {
-        if (string.IsNullOrEmpty(password)) return "expected a password on standard input";
+        if (string.IsNullOrEmpty(password)) return "expected a password on standard input, got none";
         return Encoding.UTF8.GetByteCount(password) > Bcrypt.MostBytes
-            ? $"expected a password of at most {Bcrypt.MostBytes} bytes; bcrypt reads no more"
+            ? $"expected a password of at most {Bcrypt.MostBytes} bytes; bcrypt ignores the rest"
             : null;
     }
 
-    /// <summary>The first line of what is piped in; at a terminal it is asked for, and not shown.</summary>
+    /// <summary>The first line of standard input; on a terminal the command prompts for it and does not echo it.</summary>
     private static async Task<string?> ReadPasswordAsync(TextWriter prompt)
     {
         if (Console.IsInputRedirected) return await Console.In.ReadLineAsync();

@@ -4,17 +4,17 @@ using Gateway.Configuration;
 namespace Gateway.Commands;
 
 /// <summary>
-/// <c>gateway health</c>: what <c>/readyz</c> of the gateway with this configuration says, for containers, in which there is no curl.
+/// <c>gateway health</c>: prints the result of <c>/readyz</c> of the gateway with this configuration, for containers without curl.
 /// </summary>
 internal static class HealthCommand
 {
-    // Chosen: the checks answer from memory.
+    // Long enough: the checks answer from memory.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(4);
 
     public static Command Create()
     {
         var asked = new TargetGateway();
-        var command = new Command("health", "Asks the running gateway whether it is ready; ends with 0 if so, with 1 if not.")
+        var command = new Command("health", "Asks the running gateway whether it is ready; exits with 0 if it is, otherwise with 1.")
         {
             asked.Config, asked.Server,
         };
@@ -26,7 +26,7 @@ internal static class HealthCommand
             Uri? address = null;
             try
             {
-                // A file with a mistake is not in force: the gateway that runs has kept the one before, and is no less healthy for it.
+                // A file with a mistake is not in force: the running gateway keeps the previous configuration and is healthy.
                 using var client = (await asked.ChooseAsync(parsed))?.Client ?? OperatorClient.Of(new GatewayOptions());
                 address = client.Address;
                 var (isReady, says) = await client.ReadyAsync(limit.Token);

@@ -9,14 +9,14 @@ using Gateway.Operations;
 
 namespace Gateway.Commands;
 
-/// <summary>The operator's port of one gateway: its health and its admin API.</summary>
+/// <summary>Client of the operator port of one gateway: its health and its admin API.</summary>
 internal sealed class OperatorClient : IDisposable
 {
     private readonly HttpClient _client;
 
     private OperatorClient(Uri url, SocketsHttpHandler handler, string? token)
     {
-        // No limit: a prefetch of many images takes as long as it takes; the command can be interrupted.
+        // No time limit, because a prefetch of many images can take long; the user can interrupt the command.
         _client = new(handler) { BaseAddress = Reached(url), Timeout = Timeout.InfiniteTimeSpan };
         if (!string.IsNullOrEmpty(token)) _client.DefaultRequestHeaders.Authorization = new("Bearer", token);
     }
@@ -31,14 +31,14 @@ internal sealed class OperatorClient : IDisposable
         return new(url, handler, options.Operator.TokenFile is { } file ? TokenFile.Read(file) : null);
     }
 
-    /// <summary>The gateway at this address, whose certificate the machine must trust.</summary>
-    /// <param name="token">Null or empty where none is asked for.</param>
+    /// <summary>The gateway at this address; the machine must trust its certificate.</summary>
+    /// <param name="token">Null or empty if none is required.</param>
     public static OperatorClient At(Uri url, string? token) => new(url, new() { UseProxy = false }, token);
 
-    /// <summary>Where requests go.</summary>
+    /// <summary>The address of the operator port.</summary>
     public Uri Address => _client.BaseAddress!;
 
-    /// <summary>An address that means "any" is no place to connect to.</summary>
+    /// <summary>Replaces an address that means "any" with loopback, because clients cannot connect to it.</summary>
     private static Uri Reached(Uri url) => url.Host switch
     {
         "0.0.0.0" => new UriBuilder(url) { Host = "127.0.0.1" }.Uri,
@@ -46,7 +46,9 @@ internal sealed class OperatorClient : IDisposable
         _ => url,
     };
 
-    /// <summary>It is asked by address, which its certificate need not name: what must be shown is that of the configuration.</summary>
+    /// <summary>
+    /// The client connects by address, which the certificate may not contain: the gateway must show exactly the configured certificate.
+    /// </summary>
     private static void Expect(SocketsHttpHandler handler, string certificateFile)
     {
         var expected = X509Certificate2.CreateFromPem(BoundedFile.ReadText(certificateFile)).RawDataMemory;
@@ -54,18 +56,18 @@ internal sealed class OperatorClient : IDisposable
             (_, shown, _, _) => shown is not null && expected.Span.SequenceEqual(shown.GetRawCertData());
     }
 
-    /// <summary>Whether nobody listens there, as an error of a request says.</summary>
+    /// <summary>Whether an error of a request means that nothing listens at the address.</summary>
     public static bool SaysNobodyThere(HttpRequestException error) =>
         error.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused };
 
-    /// <summary>What <c>/readyz</c> says.</summary>
+    /// <summary>The result of <c>/readyz</c>.</summary>
     public async Task<(bool IsReady, string Says)> ReadyAsync(CancellationToken cancellationToken)
     {
         using var answer = await _client.GetAsync("/readyz?verbose", cancellationToken);
         return (answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(cancellationToken));
     }
 
-    /// <exception cref="HttpRequestException">Nobody answers, or not with what was asked for; the message is fit for the user.</exception>
+    /// <exception cref="HttpRequestException">There is no answer, or an unexpected one; the message can be shown to the user.</exception>
     public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         using var answer = await _client.GetAsync(AdminApi.Prefix + path, cancellationToken);
@@ -80,12 +82,12 @@ internal sealed class OperatorClient : IDisposable
         return await ReadAsync(answer, type, cancellationToken);
     }
 
-    /// <summary>Asks for something whose answer arrives line by line.</summary>
+    /// <summary>Sends a request whose response arrives line by line.</summary>
     public IAsyncEnumerable<T> StreamAsync<TRequest, T>(
         string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         LinesAsync(HttpMethod.Post, path, JsonContent.Create(request, requestType), type, cancellationToken);
 
-    /// <summary>Reads a list that arrives line by line.</summary>
+    /// <summary>Reads a list whose response arrives line by line.</summary>
     public IAsyncEnumerable<T> ListAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         LinesAsync(HttpMethod.Get, path, null, type, cancellationToken);
 
@@ -113,7 +115,7 @@ internal sealed class OperatorClient : IDisposable
         catch (JsonException)
         {
             throw new HttpRequestException(
-                $"{_client.BaseAddress} does not answer as a gateway of this version ({(int)answer.StatusCode})");
+                $"{_client.BaseAddress} is not a gateway of this version (status {(int)answer.StatusCode})");
         }
     }
 

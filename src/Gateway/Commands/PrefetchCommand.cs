@@ -5,7 +5,7 @@ using Gateway.Operations;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway prefetch</c>: has a running gateway fetch images ahead of need, and waits for them.</summary>
+/// <summary><c>gateway prefetch</c>: makes a running gateway fetch images in advance, and waits for them.</summary>
 internal static class PrefetchCommand
 {
     public static Command Create()
@@ -13,7 +13,7 @@ internal static class PrefetchCommand
         var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var references = new Argument<string[]>("REFERENCE")
         {
-            Description = "Images, such as nginx:1.27 or ghcr.io/org/app@sha256:….", Arity = ArgumentArity.ZeroOrMore,
+            Description = "Images such as nginx:1.27 or ghcr.io/org/app@sha256:….", Arity = ArgumentArity.ZeroOrMore,
         };
         var from = new Option<string[]>("--from")
         {
@@ -21,16 +21,16 @@ internal static class PrefetchCommand
         };
         var platform = new Option<string[]>("--platform")
         {
-            Description = "Of an index only these, such as linux/amd64; all when left out.", HelpName = "PLATFORM",
+            Description = "Only these platforms of an index, such as linux/amd64; all by default.", HelpName = "PLATFORM",
         };
-        var command = new Command("prefetch", "Fetches images ahead of need, and waits until they are here.")
+        var command = new Command("prefetch", "Fetches images in advance, and waits until they are cached.")
         {
             references, from, platform, asked.Config, asked.Server, json,
         };
         command.Validators.Add(result =>
         {
             if (result.GetValue(references) is { Length: 0 } && result.GetValue(from) is null or { Length: 0 })
-                result.AddError("expected an image such as nginx:1.27, or a file by --from that names some; got neither");
+                result.AddError("expected an image such as nginx:1.27, or --from with a file that lists images; got neither");
         });
         command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(
             parsed, asked,

@@ -1,6 +1,6 @@
 namespace Gateway.Commands;
 
-/// <summary>One line on a terminal that says how far something is; nothing where standard error is no terminal.</summary>
+/// <summary>A progress line on the terminal; prints nothing if standard error is not a terminal.</summary>
 internal sealed class ProgressLine(TextWriter error)
 {
     // Carriage return and "erase to the end of the line" (ECMA-48, EL).
@@ -8,9 +8,9 @@ internal sealed class ProgressLine(TextWriter error)
 
     private readonly bool _isShown = !Console.IsErrorRedirected && ReferenceEquals(error, Console.Error);
 
-    /// <summary>Puts this text in the place of the one before.</summary>
+    /// <summary>Replaces the previous text with this one.</summary>
     public Task ShowAsync(string text) => _isShown ? error.WriteAsync(Erase + text) : Task.CompletedTask;
 
-    /// <summary>Makes room for a line of output.</summary>
+    /// <summary>Clears the line before other output.</summary>
     public Task ClearAsync() => _isShown ? error.WriteAsync(Erase) : Task.CompletedTask;
 }

@@ -7,28 +7,28 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway promote</c>: asks a running gateway to bind a tag to what another of its repositories has.</summary>
+/// <summary><c>gateway promote</c>: makes a running gateway bind a tag to a manifest of another of its repositories.</summary>
 internal static class PromoteCommand
 {
-    // The gateway reads and judges what it has on its own disk: far more than that takes.
+    // The gateway reads and evaluates content on its own disk, which takes far less.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     public static Command Create()
     {
-        var from = new Argument<string>("from") { Description = "What: repository@digest, or repository:tag." };
-        var to = new Argument<string>("to") { Description = "Where to: repository:tag." };
+        var from = new Argument<string>("from") { Description = "Source: repository@digest or repository:tag." };
+        var to = new Argument<string>("to") { Description = "Destination: repository:tag." };
         var config = ConfigurationFile.Option();
         var server = new Option<string?>("--server")
         {
-            Description = "The gateway's address; left out, the first of 'listen' in the configuration.", HelpName = "URL",
+            Description = "The gateway's address; by default the first of 'listen' in the configuration.", HelpName = "URL",
         };
         server.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && !TargetGateway.IsAddress(result.Tokens[0].Value))
                 result.AddError($"--server: expected an address such as http://127.0.0.1:5000, got '{result.Tokens[0].Value}'");
         });
-        var user = new Option<string?>("--user") { Description = "The account; its password is read from GATEWAY_PASSWORD." };
-        var command = new Command("promote", "Binds a tag to a manifest of another repository, with the evidence that the policy asks for.")
+        var user = new Option<string?>("--user") { Description = "The account; set its password in GATEWAY_PASSWORD." };
+        var command = new Command("promote", "Binds a tag to a manifest of another repository, with the evidence that the policy requires.")
         {
             from, to, config, server, user,
         };
@@ -60,7 +60,7 @@ internal static class PromoteCommand
         {
             if (Environment.GetEnvironmentVariable("GATEWAY_PASSWORD") is not { Length: > 0 } password)
             {
-                await error.WriteLineAsync($"gateway: expected the password of {user} in the variable GATEWAY_PASSWORD, which is not set");
+                await error.WriteLineAsync($"gateway: expected the password of {user} in the variable GATEWAY_PASSWORD, got none; set it");
                 return 1;
             }
             var credentials = $"{user}:{password}";
@@ -75,7 +75,9 @@ internal static class PromoteCommand
                 return 0;
             }
             var body = await answer.Content.ReadAsStringAsync(cancellationToken);
-            var hint = answer.StatusCode == HttpStatusCode.Unauthorized ? "; --user and the variable GATEWAY_PASSWORD say who asks" : "";
+            var hint = answer.StatusCode == HttpStatusCode.Unauthorized
+                ? "; give the account with --user and its password in GATEWAY_PASSWORD"
+                : "";
             await error.WriteLineAsync($"gateway: {Message(body, (int)answer.StatusCode)}{hint}");
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
@@ -99,7 +101,7 @@ internal static class PromoteCommand
     }
 }
 
-/// <summary>What is asked of <c>/-/promote</c>.</summary>
+/// <summary>The request to <c>/-/promote</c>.</summary>
 internal sealed record Promotion(string From, string To);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -4,7 +4,7 @@ using Gateway.Operations;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway purge</c>: takes cached content out, so that the next pull fetches it again.</summary>
+/// <summary><c>gateway purge</c>: removes cached content, so that the next pull fetches it again.</summary>
 internal static class PurgeCommand
 {
     public static Command Create()
@@ -14,8 +14,8 @@ internal static class PurgeCommand
         {
             Description = "An image by tag or digest, a repository, a digest, an upstream, or a glob such as 'docker.io/library/*'.",
         };
-        var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would go." };
-        var command = new Command("purge", "Takes cached content out; what clients pushed stays.")
+        var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would be removed." };
+        var command = new Command("purge", "Removes cached content; pushed content stays.")
         {
             what, dryRun, asked.Config, asked.Server, json,
         };

@@ -3,7 +3,7 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway schema</c>: what gateway.yaml may hold, for editors and for people.</summary>
+/// <summary><c>gateway schema</c>: the schema of gateway.yaml, for editors and for people.</summary>
 internal static class SchemaCommand
 {
     public static Command Create()

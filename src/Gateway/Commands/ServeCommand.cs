@@ -9,7 +9,7 @@ internal static class ServeCommand
     public static Command Create()
     {
         var config = ConfigurationFile.Option();
-        var command = new Command("serve", "Serves until it is told to stop; the verb when none is given.") { config };
+        var command = new Command("serve", "Serves until SIGTERM or SIGINT; the default command.") { config };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), parsed.InvocationConfiguration.Error);

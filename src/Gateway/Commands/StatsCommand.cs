@@ -5,7 +5,7 @@ using Gateway.Operations;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway stats</c>: what is cached, and what it was good for.</summary>
+/// <summary><c>gateway stats</c>: the cache and its use.</summary>
 internal static class StatsCommand
 {
     public static Command Create()
@@ -13,9 +13,9 @@ internal static class StatsCommand
         var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var top = new Option<int>("--top")
         {
-            Description = "Repositories to list, those with most bytes.", DefaultValueFactory = _ => 10, HelpName = "N",
+            Description = "Number of repositories to list, those with the most bytes.", DefaultValueFactory = _ => 10, HelpName = "N",
         };
-        var command = new Command("stats", "Prints what is cached, how often it was hit, and how the upstreams do.")
+        var command = new Command("stats", "Prints the cache size, its hits, and the state of the upstreams.")
         {
             asked.Config, asked.Server, top, json,
         };
@@ -51,7 +51,7 @@ internal static class StatsCommand
                 $"bytes         {Of(requests.BytesFromCache)} from the cache, {Of(requests.BytesFetched)} fetched"
                 + Percent(requests.ByteHitRatio));
             await output.WriteLineAsync($"evicted       {requests.Evictions}");
-            await output.WriteLineAsync($"under way     {cache.FetchesUnderWay} fetches");
+            await output.WriteLineAsync($"in progress   {cache.FetchesUnderWay} fetches");
         }
         else
         {
@@ -59,7 +59,7 @@ internal static class StatsCommand
         }
         foreach (var upstream in said.Upstreams)
         {
-            var budget = upstream.RateLimitRemaining is { } left ? $", {left} left of its rate limit" : "";
+            var budget = upstream.RateLimitRemaining is { } left ? $", {left} remaining of its rate limit" : "";
             await output.WriteLineAsync($"upstream      {upstream.Name}  {upstream.Requests} requests, {upstream.Errors} failed{budget}");
         }
         foreach (var repository in said.Repositories) await output.WriteLineAsync($"{Of(repository.Bytes),12}  {repository.Name}");

@@ -4,10 +4,10 @@ using Gateway.Operations;
 
 namespace Gateway.Commands;
 
-/// <summary>Which gateway a verb asks: the one that runs with a configuration, or the one at <c>--server</c>.</summary>
+/// <summary>The gateway that a command contacts: the one that runs with a configuration, or the one at <c>--server</c>.</summary>
 internal sealed class TargetGateway
 {
-    /// <summary>Where the token is read from when <c>--server</c> is given: a configuration has a file for it.</summary>
+    /// <summary>The variable with the token for <c>--server</c>; a configuration has a file for it.</summary>
     public const string TokenVariable = "GATEWAY_OPERATOR_TOKEN";
 
     public TargetGateway() => Server.Validators.Add(result =>
@@ -20,12 +20,12 @@ internal sealed class TargetGateway
 
     public Option<string?> Server { get; } = new("--server")
     {
-        Description = $"The operator's port of the gateway to ask, in place of the configuration's; a token is read from {TokenVariable}.",
+        Description = $"Address of the operator port, in place of the configuration's; the token is read from {TokenVariable}.",
         HelpName = "URL",
     };
 
-    /// <summary>The client for the gateway that the command line names; null after a mistake, which has been told.</summary>
-    /// <returns>The client, and the options of the configuration where one was read.</returns>
+    /// <summary>The client for the gateway of the command line; null after a mistake, which was printed.</summary>
+    /// <returns>The client, and the options of the configuration if one was read.</returns>
     public async Task<(OperatorClient Client, GatewayOptions? Options)?> ChooseAsync(ParseResult parsed)
     {
         if (parsed.GetValue(Server) is { } server)

@@ -4,10 +4,10 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands;
 
-/// <summary>What is wrong with a command line, in the words of the person who typed it, and what to type instead.</summary>
+/// <summary>Explains mistakes in a command line in terms of the command line, with the remedy.</summary>
 internal static class UsageProblems
 {
-    /// <summary>One line for each mistake, then one that says where to read on.</summary>
+    /// <summary>One line for each mistake, then one that refers to the help.</summary>
     public static IEnumerable<string> Of(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
@@ -18,17 +18,17 @@ internal static class UsageProblems
             var known = command.Subcommands.Select(verb => verb.Name).ToArray();
             var unknown = parsed.UnmatchedTokens is [var first, ..] ? first : null;
             yield return unknown is null
-                ? $"expected a verb after '{typed}', got none"
-                : $"unknown verb '{string.Join(' ', verbs.Append(unknown))}'{NearestName.Hint(unknown, known)}";
-            yield return $"the verbs{(verbs.Length == 0 ? "" : $" of '{typed}'")} are {string.Join(", ", known)}; "
-                + $"'{typed} <verb> --help' tells more";
+                ? $"expected a command after '{typed}', got none"
+                : $"unknown command '{string.Join(' ', verbs.Append(unknown))}'{NearestName.Hint(unknown, known)}";
+            yield return $"the commands{(verbs.Length == 0 ? "" : $" of '{typed}'")} are {string.Join(", ", known)}; "
+                + $"'{typed} <command> --help' shows their options";
             yield break;
         }
         foreach (var message in parsed.Errors.Select(Message).Distinct(StringComparer.Ordinal)) yield return message;
-        yield return $"'{typed} --help' tells what it takes";
+        yield return $"'{typed} --help' shows its options";
     }
 
-    /// <summary>The verbs that were understood, outermost first; without the program's own name.</summary>
+    /// <summary>The commands that were recognized, outermost first, without the program's own name.</summary>
     public static string[] Verbs(ParseResult parsed)
     {
         var names = new Stack<string>();
@@ -43,7 +43,7 @@ internal static class UsageProblems
         {
             OptionResult option => $"{option.Option.Name}: expected {Kind(option.Option.ValueType)}, got '{Tokens(option)}'",
             ArgumentResult argument => $"{argument.Argument.Name}: expected {Kind(argument.Argument.ValueType)}, got '{Tokens(argument)}'",
-            _ => "a value is not as expected",
+            _ => "a value has the wrong type",
         }
         : problem.Message;
 

@@ -9,14 +9,14 @@ using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Commands;
 
-/// <summary><c>gateway verify</c>: reads the configuration as <c>serve</c> would, and says what would be done.</summary>
+/// <summary><c>gateway verify</c>: reads the configuration as <c>serve</c> does, and prints its effect.</summary>
 internal static partial class VerifyCommand
 {
     public static Command Create()
     {
         var config = ConfigurationFile.Option();
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("verify", "Checks the configuration and prints what it does; mistakes go to standard error.")
+        var command = new Command("verify", "Checks the configuration and prints its effect; mistakes go to standard error.")
         {
             config, json,
         };
@@ -55,15 +55,15 @@ internal static partial class VerifyCommand
             loaded.Path,
             [.. loaded.Mistakes.Select(mistake => mistake.ToString())],
             [.. options.Listen.Select(listener => listener.PullOnly ? $"{listener.Url} (pull-only)" : listener.Url.ToString())],
-            options.Operator.TokenFile is null ? options.Operator.Url.ToString() : $"{options.Operator.Url} (asks for a token)",
+            options.Operator.TokenFile is null ? options.Operator.Url.ToString() : $"{options.Operator.Url} (requires a token)",
             options.Storage.Path,
             [.. options.Upstreams.Values.Select(Describe)],
             [.. options.Routes.Select(Describe)],
-            options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everybody who reaches a listener",
+            options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everyone who can reach a listener",
             options.Policy is { } policy ? Describe(policy) : "none: everything is admitted");
     }
 
-    // An allowlist that no rule requires holds everywhere, so "0 rules" alone would hide it.
+    // An allowlist that no rule requires applies everywhere, so "0 rules" alone would hide it.
     private static string Describe(PolicyOptions policy)
     {
         var types = policy.ArtifactTypes is null ? "" : policy.Rules.Any(static rule => rule.Require.ArtifactTypes)
@@ -79,15 +79,15 @@ internal static partial class VerifyCommand
     {
         { Upstream: null } => "built-in storage",
         { Forwards: false } => $"from {route.Upstream}",
-        { ForwardsLater: false } => $"from {route.Upstream}, pushes go on to it",
-        _ => $"from {route.Upstream}, pushes go on to it later",
+        { ForwardsLater: false } => $"from {route.Upstream}, pushes are forwarded to it",
+        _ => $"from {route.Upstream}, pushes are forwarded to it asynchronously",
     });
 
     internal sealed record PlannedUpstream(string Name, string[] Urls, string[] Namespaces);
 
     internal sealed record PlannedRoute(string Prefix, string Target);
 
-    /// <param name="File">Null when there is none.</param>
+    /// <param name="File">Null for none.</param>
     internal sealed record Plan(
         bool Valid, string? File, string[] Mistakes, string[] Listen, string Operator, string Storage,
         PlannedUpstream[] Upstreams, PlannedRoute[] Routes, string Access, string Policy);

@@ -29,7 +29,7 @@ internal static partial class VersionCommand
         return new(version.InformationalVersion, RuntimeInformation.FrameworkDescription, RuntimeInformation.RuntimeIdentifier);
     }
 
-    /// <param name="Version">SemVer; after a plus, the commit it was built from.</param>
+    /// <param name="Version">SemVer; after a plus, the commit of the build.</param>
     internal sealed record ProductVersion(string Version, string Runtime, string Platform);
 
     [JsonSerializable(typeof(ProductVersion))]

@@ -73,15 +73,15 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Theory]
-    [InlineData("vrify", "gateway: unknown verb 'vrify'; did you mean verify?")]
-    [InlineData("frobnicate", "gateway: unknown verb 'frobnicate'")]
+    [InlineData("vrify", "gateway: unknown command 'vrify'; did you mean verify?")]
+    [InlineData("frobnicate", "gateway: unknown command 'frobnicate'")]
     public async Task Unknown_command_lists_the_known_ones(string verb, string expected)
     {
         var (code, output, error) = await Run(verb);
 
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(expected, error);
-        Assert.Contains("gateway: the verbs are serve, verify, health, stats, purge, prefetch, repos, tags, delete, promote", error);
+        Assert.Contains("gateway: the commands are serve, verify, health, stats, purge, prefetch, repos, tags, delete, promote", error);
     }
 
     [Fact]

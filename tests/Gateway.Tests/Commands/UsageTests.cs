@@ -17,10 +17,10 @@ public sealed class UsageTests
     [InlineData(2, "hash-password --cost 99 ci", "--cost: expected a whole number from 5 to 16")]
     [InlineData(2, "completion tcsh", "tcsh")]
     [InlineData(2, "schema --yaml", "--yaml")]
-    [InlineData(2, "help frobnicate", "unknown verb 'frobnicate'")]
-    [InlineData(4, "policy", "expected a verb after 'gateway policy', got none")]
-    [InlineData(4, "policy explan", "unknown verb 'policy explan'; did you mean explain?")]
-    [InlineData(4, "policy frobnicate", "the verbs of 'gateway policy' are explain, lint, test, diff, import")]
+    [InlineData(2, "help frobnicate", "unknown command 'frobnicate'")]
+    [InlineData(4, "policy", "expected a command after 'gateway policy', got none")]
+    [InlineData(4, "policy explan", "unknown command 'policy explan'; did you mean explain?")]
+    [InlineData(4, "policy frobnicate", "the commands of 'gateway policy' are explain, lint, test, diff, import")]
     public async Task Wrong_usage_is_explained_without_type_names(int code, string line, string expected)
     {
         var (ended, output, error) = await RunAsync(line.Split(' '));
