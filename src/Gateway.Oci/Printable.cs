@@ -30,6 +30,10 @@ public static class Printable
         return line.Length <= max ? line.ToString() : line.ToString(0, max - 3) + "...";
     }
 
+    /// <summary>As <see cref="Line(ReadOnlySpan{char}, int)"/>; the same text where it is fit as it is.</summary>
+    public static string Line(string text, int max = MaxMessage) =>
+        text.Length <= max && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') ? text : Line(text.AsSpan(), max);
+
     /// <summary>A stranger's word inside a message: as <see cref="Line"/>, in single quotes, short.</summary>
     public static string Quote(ReadOnlySpan<char> text) => $"'{Line(text, MaxQuote)}'";
 

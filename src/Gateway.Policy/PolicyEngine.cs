@@ -7,8 +7,8 @@ namespace Gateway.Policy;
 /// <summary>Walks the rules and says what happens. Pure: the same input gives the same verdict. Safe for concurrent use.</summary>
 public sealed class PolicyEngine
 {
-    /// <summary>Most characters of a reason's message: the caller adds the decision's id, and all of it may have 400.</summary>
-    public const int MaxMessage = 370;
+    /// <summary>Most characters of a reason's message: the caller adds the decision's id, and all of it has a limit too.</summary>
+    public const int MaxMessage = Printable.MaxMessage - 30;
 
     /// <summary>Most reasons, and ages of a rule: an index may have thousands of refused children, and the first few tell it.</summary>
     internal const int MaxReasons = 16;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Upstream;
 
@@ -57,6 +58,9 @@ internal sealed record GatewayOptions
 
     /// <summary>Null if the file has no such section: everything is admitted.</summary>
     public PolicyOptions? Policy { get; init; }
+
+    /// <summary>The policy's bounds of a document; those of <see cref="ManifestLimits.Plain"/> without a policy.</summary>
+    public ManifestLimits DocumentLimits => Policy?.Parser.Limits ?? ManifestLimits.Plain;
 }
 
 internal sealed record RouteOptions

@@ -21,7 +21,7 @@ internal sealed class UpstreamBackings
     public UpstreamBackings(BackingFactory factory, GatewayOptions options, Func<string, IUpstreamRegistry> find)
     {
         (_factory, _options) = (factory, options);
-        Limits = options.Policy?.Parser.Limits ?? ManifestLimits.Plain;
+        Limits = options.DocumentLimits;
         _sources = options.Upstreams.Values.ToImmutableDictionary(upstream => upstream.Key, upstream => new Source(
             upstream, find(upstream.Key), factory.Volume.Origins.FolderOf(upstream.Key, upstream.Urls),
             factory.CatalogOf(upstream, find(upstream.Key))));

@@ -41,7 +41,7 @@ internal sealed class RequestMetrics : IDisposable
     {
         _inFlight.Add(-1);
         var method = Array.IndexOf(KnownMethods, record.Method) < 0 ? "OTHER" : record.Method;
-        _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", record.Status } });
+        _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", CodeOf(record.Status) } });
         _duration.Record(record.Duration.TotalSeconds, new TagList { { "route", record.Route }, { "method", method } });
         if (record.BytesSent > 0) _responseBytes.Add(record.BytesSent, new KeyValuePair<string, object?>("route", record.Route));
         // Whole or in ranges, from the disk or as they come: what was sent.
@@ -49,6 +49,11 @@ internal sealed class RequestMetrics : IDisposable
             PullThroughMetrics.Served(upstream, sent);
         if (record.BytesRead > 0) _requestBytes.Add(record.BytesRead, new KeyValuePair<string, object?>("route", record.Route));
     }
+
+    // One object for each status: a tag would make one for each request.
+    private static object CodeOf(int status) => status is >= 0 and < 600 ? Codes[status] ??= status : status;
+
+    private static readonly object?[] Codes = new object?[600];
 
     public void Dispose() => _meter.Dispose();
 }

@@ -68,7 +68,7 @@ internal static class Blobs
         // Without a length no range can be placed; the whole is always a right answer.
         if (wanted.Count == 0 || content.Length is not { } length || ByteRanges.Place(wanted, length) is not { } ranges)
         {
-            return x.StreamAsync(Status200OK, MediaType, content.Length, body => content.CopyToAsync(body, 0, null, x.Aborted));
+            return x.StreamAsync(Status200OK, MediaType, content.Length, content, 0, null);
         }
         if (ranges.Count == 0) return UnsatisfiableAsync(x, length);
 
@@ -79,23 +79,14 @@ internal static class Blobs
     private static Task SendOneAsync(Exchange x, IContent content, ByteRange range, long length)
     {
         x.Response.Headers.ContentRange = $"bytes {range.Offset}-{range.Last}/{length}";
-        return x.StreamAsync(
-            Status206PartialContent, MediaType, range.Count, body => content.CopyToAsync(body, range.Offset, range.Count, x.Aborted));
+        return x.StreamAsync(Status206PartialContent, MediaType, range.Count, content, range.Offset, range.Count);
     }
 
     private static Task SendSeveralAsync(Exchange x, IContent content, IReadOnlyList<ByteRange> ranges, long length)
     {
         // Random, so that no content can hold it.
         var parts = new MultipartRanges(ranges, length, MediaType, RandomNumberGenerator.GetHexString(32, lowercase: true));
-        return x.StreamAsync(Status206PartialContent, parts.ContentType, parts.ContentLength, async body =>
-        {
-            for (var i = 0; i < ranges.Count; i++)
-            {
-                await body.WriteAsync(parts.HeaderOf(i), x.Aborted);
-                await content.CopyToAsync(body, ranges[i].Offset, ranges[i].Count, x.Aborted);
-            }
-            await body.WriteAsync(parts.End, x.Aborted);
-        });
+        return x.StreamAsync(Status206PartialContent, parts, content);
     }
 
     private static Task UnsatisfiableAsync(Exchange x, long length)

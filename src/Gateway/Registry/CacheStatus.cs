@@ -15,8 +15,8 @@ internal static class CacheStatus
     /// <param name="status">The answer's own status: RFC 9211 §2.3 says the next hop's only where it differs.</param>
     public static string Of(CacheHandling handling, int status)
     {
-        if (ReferenceEquals(handling, CacheHandling.Hit)) return Hit;
-        if (ReferenceEquals(handling, CacheHandling.Local)) return Local;
+        if (handling is { Forward: null, Stored: false, Collapsed: false, ForwardStatus: null, Detail: null })
+            return handling.IsHit ? Hit : Local;
         var text = new StringBuilder(handling.IsHit && !IsRevalidated(handling) ? Hit : Local);
         if (handling.Forward is { } forward) text.Append("; fwd=").Append(forward);
         if (handling.Stored) text.Append("; stored");

@@ -1,4 +1,5 @@
 using Gateway.Access;
+using Gateway.Oci;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
@@ -42,7 +43,7 @@ internal static class CallerChecks
         if (x.Listener.Serves(x.Host) && ((!x.Snapshot.Access.IsOpen && !isOfPage) || IsOwnName(x))) return false;
         var whom = x.Snapshot.Access.IsOpen ? "without an access section it answers" : "it answers web pages";
         var message = x.Listener.Serves(x.Host)
-            ? $"host {PrintableText.Of(x.Request.Host.Host, 80)} is not a name of this gateway, and {whom} "
+            ? $"host {Printable.Line(x.Request.Host.Host, 80)} is not a name of this gateway, and {whom} "
                 + "under no other; add the name to listen.hosts or publicUrl"
             : "this host is not served here";
         await x.FailAsync(RegistryErrorCode.UNSUPPORTED, message, status: Status421MisdirectedRequest);

@@ -9,7 +9,18 @@ namespace Gateway.Registry;
 /// </summary>
 internal static class Conditional
 {
-    public static string ETagOf(Digest digest) => $"\"{digest}\"";
+    // Chosen: as many manifests and blobs as RecentTargets holds. About 400 bytes each.
+    private static readonly RecentValues<string, string> Tags = new(2048);
+
+    /// <summary>The entity tag of content with this digest.</summary>
+    public static string ETagOf(Digest digest)
+    {
+        var text = digest.ToString();
+        if (Tags.Find(text) is { } known) return known;
+        var tag = $"\"{text}\"";
+        Tags.Set(text, tag);
+        return tag;
+    }
 
     /// <summary>
     /// Whether <c>If-None-Match</c> names this digest. Weak comparison (RFC 9110 §13.1.2); without quotes too, as older Docker clients

@@ -13,7 +13,7 @@ internal static class DecisionEndpoint
         var decision = x.Snapshot.Router.FindDecision(x.Target.Id);
         if (decision is null || !await MaySeeAsync(x, decision))
         {
-            await (x.Identity is Identity.Anonymous && !x.Snapshot.Access.IsOpen && !x.Snapshot.Options.PassesCredentialsOn
+            await (x.Identity is Identity.Anonymous && !x.Snapshot.Access.IsOpen && !x.Snapshot.PassesCredentialsOn
                 ? x.ChallengeAsync(RegistryFace.LogIn)
                 : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"no decision {x.Target.Id} is remembered that you may see"));
             return;
@@ -26,7 +26,7 @@ internal static class DecisionEndpoint
     {
         var caller = x.Snapshot.Access.For(x.Identity, decision.Repository);
         if (!caller.MayPull && !caller.MayPush) return false;
-        if (!x.Snapshot.Options.PassesCredentialsOn) return true;
+        if (!x.Snapshot.PassesCredentialsOn) return true;
         // Whoever the upstream does not give a private manifest is not told what the policy says of it.
         var routed = x.Snapshot.Router.Route("", null, decision.Repository, x.Shown);
         return routed.Source is not { Upstream: var key } || x.Snapshot.Options.Upstreams[key].Auth != UpstreamAuth.Passthrough

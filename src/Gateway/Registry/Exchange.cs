@@ -46,8 +46,7 @@ internal sealed class Exchange(
     public BasicCredentials? Shown { get; set; }
 
     /// <summary>The virtual host that the client asked for, without port, lower case.</summary>
-    public string Host { get; } =
-        (forwarded?.Host is { } host ? new HostString(host) : context.Request.Host).Host.ToLowerInvariant();
+    public string Host { get; } = HostNames.Of(forwarded?.Host is { } host ? new HostString(host) : context.Request.Host);
 
     /// <summary>Whether what proxies say may be forged: two things of one request, or a quote that is never closed.</summary>
     public bool IsForwardingContradictory => forwarded is null;
@@ -56,7 +55,7 @@ internal sealed class Exchange(
     /// Host and port by which the client reaches this gateway: as a trusted proxy says, else as <c>publicUrl</c> does, else the Host
     /// header, and where that is empty the address that the connection came to.
     /// </summary>
-    public string Authority => forwarded?.Host ?? Snapshot.Options.PublicUrl?.Authority ?? OwnAuthority;
+    public string Authority => forwarded?.Host ?? Snapshot.PublicAuthority ?? OwnAuthority;
 
     /// <summary>The address by which the client reaches this gateway, without a slash at its end.</summary>
     public string BaseUrl => $"{Scheme}://{Authority}";

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Repositories;
 
 namespace Gateway.Registry;
@@ -49,7 +50,7 @@ internal static class Refusals
     {
         x.Note(decision);
         var end = $"; decision {decision.Id}";
-        var line = PrintableText.Of(decision.Message, RegistryError.MaxMessageLength - end.Length);
+        var line = Printable.Line(decision.Message, Printable.MaxMessage - end.Length);
         var url = x.Snapshot.Options.Policy?.ExplainUrl ?? $"{x.BaseUrl}/-/decisions/{{id}}";
         url = url.Replace("{id}", decision.Id, StringComparison.Ordinal);
         return x.FailAsync(RegistryErrorCode.DENIED, line + end, $"decision={decision.Id} url={url}");
@@ -71,7 +72,7 @@ internal static class Refusals
     /// <summary>401 with the one challenge (docs/access.md): clients send Basic credentials as they are, which an upstream needs.</summary>
     public static Task ChallengeAsync(this Exchange x, string message)
     {
-        x.Response.Headers.WWWAuthenticate = x.Snapshot.Options.PassesCredentialsOn
+        x.Response.Headers.WWWAuthenticate = x.Snapshot.PassesCredentialsOn
             ? $"Basic realm=\"{x.Authority}\""
             : $"Bearer realm=\"{x.BaseUrl}/token\",service=\"{x.Authority}\"";
         return x.FailAsync(RegistryErrorCode.UNAUTHORIZED, message);
@@ -81,7 +82,7 @@ internal static class Refusals
     // token of nobody's where they have none: that is told what everybody is. At an address that takes no writes nobody is a pusher.
     private static bool MayHaveMoreToShow(Exchange x) =>
         x.Identity is Identity.Anonymous && x.Request.Headers.Authorization.Count == 0 && !x.Listener.PullOnly
-        && !x.Snapshot.Access.IsOpen && !x.Snapshot.Options.PassesCredentialsOn;
+        && !x.Snapshot.Access.IsOpen && !x.Snapshot.PassesCredentialsOn;
 
     // As the upstream said it to this client, whatever of it is kept here.
     private static bool IsRefusedByUpstream(Exchange x) =>

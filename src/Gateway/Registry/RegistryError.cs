@@ -1,18 +1,17 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Gateway.Oci;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
 
 /// <summary>One error as the distribution-spec writes it ("Error Codes"), and the status that goes with each code.</summary>
-/// <param name="Message">One line of printable ASCII.</param>
+/// <param name="Message">One line of printable ASCII; longer than <see cref="Printable.MaxMessage"/> it is cut.</param>
 /// <param name="Detail">A string, never an object: docker shows only strings, crane prints an object as <c>map[…]</c>.</param>
 internal sealed record RegistryError(RegistryErrorCode Code, string Message, string? Detail = null)
 {
-    /// <summary>Longest message in characters; with the detail it keeps the whole body well below the 8 KiB that oras reads.</summary>
-    public const int MaxMessageLength = 400;
-
+    // With the longest message it keeps the whole body well below the 8 KiB that oras reads.
     private const int MaxDetailLength = 1024;
 
     // The text is printable ASCII already; people read it in a terminal, so that quotes need no \u0027.
@@ -50,8 +49,8 @@ internal sealed record RegistryError(RegistryErrorCode Code, string Message, str
             json.WriteStartArray("errors");
             json.WriteStartObject();
             json.WriteString("code", Code.ToString());
-            json.WriteString("message", PrintableText.Of(Message, MaxMessageLength));
-            if (Detail is not null) json.WriteString("detail", PrintableText.Of(Detail, MaxDetailLength));
+            json.WriteString("message", Printable.Line(Message));
+            if (Detail is not null) json.WriteString("detail", Printable.Line(Detail, MaxDetailLength));
             json.WriteEndObject();
             json.WriteEndArray();
             json.WriteEndObject();

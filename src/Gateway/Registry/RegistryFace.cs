@@ -1,5 +1,6 @@
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Repositories;
 using Microsoft.AspNetCore.Http.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;
@@ -28,9 +29,13 @@ internal static class RegistryFace
             return;
         }
         if (await RefuseTargetAsync(x) || await CallerChecks.RefuseAsync(x)) return;
-        if (await RefuseIdentityAsync(x) || await RefuseRouteAsync(x) || await RefuseUnauditedAsync(x)) return;
-
-        var operation = RouteTable.Find(x.Target.Route, x.Request.Method)!;
+        if (await RefuseIdentityAsync(x)) return;
+        if (RouteTable.Find(x.Target.Route, x.Request.Method) is not { } operation)
+        {
+            await RefuseRouteAsync(x);
+            return;
+        }
+        if (await RefuseUnauditedAsync(x)) return;
         if (operation.Needs != AccessActions.None && await RefuseRepositoryAsync(x, operation.Needs)) return;
         await operation.Handle(x);
     }
@@ -87,7 +92,7 @@ internal static class RegistryFace
     private static async Task<bool> RefuseTargetAsync(Exchange x)
     {
         var raw = x.Request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
-        (x.Target, var problem) = TargetParser.Parse(raw);
+        (x.Target, var problem) = RecentTargets.Parse(raw);
         Describe(x);
         if (problem is null) return false;
         await x.FailAsync(problem.Code, problem.Message, status: problem.Status);
@@ -107,7 +112,7 @@ internal static class RegistryFace
     private static async Task<bool> RefuseIdentityAsync(Exchange x)
     {
         if (x.Target.Route == Route.Token) return false;
-        if (x.Snapshot.Options.PassesCredentialsOn) return await RefuseUnreadableAsync(x);
+        if (x.Snapshot.PassesCredentialsOn) return await RefuseUnreadableAsync(x);
         x.Identity = await x.Snapshot.Access.IdentifyAsync(
             x.Request.Headers.Authorization, x.RemoteAddress, x.Request.HttpContext.Features.Get<ClientCertificate>(), x.Aborted);
         x.Proof = x.Snapshot.Access.ProofOf(x.Identity);
@@ -165,20 +170,13 @@ internal static class RegistryFace
         return true;
     }
 
-    private static async Task<bool> RefuseRouteAsync(Exchange x)
+    private static Task RefuseRouteAsync(Exchange x)
     {
-        if (x.Target.Route == Route.Unknown)
-        {
-            await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, "no such path");
-            return true;
-        }
-        if (RouteTable.Find(x.Target.Route, x.Request.Method) is null)
-        {
-            x.Response.Headers.Allow = RouteTable.Allow(x.Target.Route);
-            await x.FailAsync(RegistryErrorCode.UNSUPPORTED, $"this path does not take {PrintableText.Of(x.Request.Method, 20)}");
-            return true;
-        }
-        return false;
+        if (x.Target.Route == Route.Unknown) return x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, "no such path");
+        var allowed = RouteTable.Allow(x.Target.Route);
+        x.Response.Headers.Allow = allowed;
+        return x.FailAsync(
+            RegistryErrorCode.UNSUPPORTED, $"{Printable.Line(x.Request.Method, 20)} is not supported on this path; allowed: {allowed}");
     }
 
     private static async Task<bool> RefuseRepositoryAsync(Exchange x, AccessActions needs)
@@ -207,7 +205,7 @@ internal static class RegistryFace
     // Who may not even pull must not learn that there is something to push to.
     private static Task RefuseRightsAsync(Exchange x, AccessActions needs)
     {
-        if (x.Identity is Identity.Anonymous && !x.Snapshot.Options.PassesCredentialsOn) return x.ChallengeAsync(LogIn);
+        if (x.Identity is Identity.Anonymous && !x.Snapshot.PassesCredentialsOn) return x.ChallengeAsync(LogIn);
         var (actor, action, name) = (x.Caller.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
         return x.Caller.MayPull
             ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} may not {action} in repository {name}")

@@ -26,25 +26,52 @@ internal static class Replies
         x.Record.BytesSent += body.Length;
     }
 
-    /// <summary>An answer whose body this function writes, of a length that may be unknown; its headers only, for HEAD.</summary>
-    public static async Task StreamAsync(this Exchange x, int status, string contentType, long? length, Func<IBodyWriter, ValueTask> write)
+    /// <summary>An answer whose body is content from an offset on, all of it where no count is given; its headers only, for HEAD.</summary>
+    /// <param name="length">Bytes of the body; null where nobody knows yet.</param>
+    public static async Task StreamAsync(
+        this Exchange x, int status, string contentType, long? length, IContent content, long offset, long? count)
     {
-        Begin(x, status);
-        x.Response.ContentType = contentType;
-        x.Response.ContentLength = length;
-        if (x.IsHead) return;
-        // Without a length the server frames the body (chunked), so that a file cannot be sent as it is.
-        var files = length is null ? null : x.Response.HttpContext.Features.Get<IFileOutput>();
-        var writer = new PipeBodyWriter(x.Response.BodyWriter, files, files is null ? null : x.Response.StartAsync);
+        if (BeginStream(x, status, contentType, length) is not { } writer) return;
         try
         {
-            x.Record.Began();
-            await write(writer);
+            await content.CopyToAsync(writer, offset, count, x.Aborted);
         }
         finally
         {
             x.Record.BytesSent += writer.BytesWritten;
         }
+    }
+
+    /// <summary>An answer of several ranges, each with its own head; the headers only, for HEAD.</summary>
+    public static async Task StreamAsync(this Exchange x, int status, MultipartRanges parts, IContent content)
+    {
+        if (BeginStream(x, status, parts.ContentType, parts.ContentLength) is not { } writer) return;
+        try
+        {
+            for (var i = 0; i < parts.Ranges.Count; i++)
+            {
+                await writer.WriteAsync(parts.HeaderOf(i), x.Aborted);
+                await content.CopyToAsync(writer, parts.Ranges[i].Offset, parts.Ranges[i].Count, x.Aborted);
+            }
+            await writer.WriteAsync(parts.End, x.Aborted);
+        }
+        finally
+        {
+            x.Record.BytesSent += writer.BytesWritten;
+        }
+    }
+
+    // Null where there is no body to write.
+    private static PipeBodyWriter? BeginStream(Exchange x, int status, string contentType, long? length)
+    {
+        Begin(x, status);
+        x.Response.ContentType = contentType;
+        x.Response.ContentLength = length;
+        if (x.IsHead) return null;
+        x.Record.Began();
+        // Without a length the server frames the body (chunked), so that a file cannot be sent as it is.
+        var files = length is null ? null : x.Response.HttpContext.Features.Get<IFileOutput>();
+        return new(x.Response.BodyWriter, files, files is null ? null : x.Response.StartAsync);
     }
 
     private static void Begin(Exchange x, int status)

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using Gateway.Configuration;
 
 namespace Gateway.Registry;
@@ -13,8 +12,7 @@ internal sealed record RouteOperation(AccessActions Needs, Func<Exchange, Task> 
 /// </summary>
 internal static class RouteTable
 {
-    private static readonly FrozenDictionary<(Route Route, string Method), RouteOperation> Operations =
-        new Dictionary<(Route, string), RouteOperation>
+    private static readonly Dictionary<(Route Route, string Method), RouteOperation> Operations = new()
     {
         [(Route.Ping, "GET")] = new(AccessActions.None, AccessEndpoints.PingAsync),
         [(Route.Token, "GET")] = new(AccessActions.None, AccessEndpoints.TokenAsync),
@@ -36,11 +34,25 @@ internal static class RouteTable
         [(Route.Upload, "PATCH")] = new(AccessActions.Push, Sessions.PatchAsync),
         [(Route.Upload, "PUT")] = new(AccessActions.Push, Sessions.PutAsync),
         [(Route.Upload, "DELETE")] = new(AccessActions.Push, Sessions.DeleteAsync),
-    }.ToFrozenDictionary();
+    };
+
+    // By route, then by method: a route has at most five.
+    private static readonly (string Method, RouteOperation Operation)[][] ByRoute =
+    [
+        .. Enum.GetValues<Route>().Select(route => Operations.Where(each => each.Key.Route == route)
+            .Select(each => (each.Key.Method, each.Value)).ToArray()),
+    ];
 
     /// <summary>Null when the route does not know the method, whose case counts (RFC 9110 §9.1).</summary>
-    public static RouteOperation? Find(Route route, string method) =>
-        Operations.GetValueOrDefault((route, method == HttpMethods.Head ? HttpMethods.Get : method));
+    public static RouteOperation? Find(Route route, string method)
+    {
+        var wanted = method == HttpMethods.Head ? HttpMethods.Get : method;
+        foreach (var (name, operation) in ByRoute[(int)route])
+        {
+            if (name == wanted) return operation;
+        }
+        return null;
+    }
 
     /// <summary>The value of <c>Allow</c> for a route.</summary>
     public static string Allow(Route route) =>

@@ -1,7 +1,6 @@
 using System.Collections.Frozen;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Web;
 
@@ -20,6 +19,12 @@ internal sealed record Snapshot(GatewayOptions Options, AccessControl Access, Re
     /// <summary>The hosts behind which upstreams' web applications are.</summary>
     public WebSites Web { get; init; } = WebSites.None;
 
+    /// <summary>Host and port of <c>publicUrl</c>; null without one.</summary>
+    public string? PublicAuthority { get; } = Options.PublicUrl?.Authority;
+
+    /// <summary>Whether the credentials that clients send are for an upstream, and none of them for the gateway.</summary>
+    public bool PassesCredentialsOn { get; } = Options.PassesCredentialsOn;
+
     /// <summary>Largest manifest that is read from a client, in bytes.</summary>
-    public int MaxManifestBytes { get; } = (Options.Policy?.Parser.Limits ?? new ManifestLimits()).MaxBytes;
+    public int MaxManifestBytes { get; } = Options.DocumentLimits.MaxBytes;
 }

@@ -1,3 +1,4 @@
+using Gateway.Oci;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Registry;
@@ -14,7 +15,7 @@ internal static class Warnings
     {
         var present = headers.Warning;
         if (present.Count >= MaxCount) return;
-        var quoted = PrintableText.Of(text, MaxTextLength).Replace('"', '\'').Replace('\\', '/');
+        var quoted = Printable.Line(text, MaxTextLength).Replace('"', '\'').Replace('\\', '/');
         headers.Warning = StringValues.Concat(present, $"299 - \"{quoted}\"");
     }
 }

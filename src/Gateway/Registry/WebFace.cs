@@ -1,6 +1,7 @@
 using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Web;
 using Microsoft.AspNetCore.Http.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;
@@ -27,7 +28,7 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
     public async Task AnswerAsync(Exchange x, WebSite site)
     {
         x.Target = new(Route.Web);
-        (x.Record.Route, x.Record.Upstream) = (Route.Web.Label(), site.Upstream.Key);
+        (x.Record.Route, x.Record.Upstream) = (Route.Web.Label(), site.Key);
         var rawTarget = RawTargetOf(x);
         if (WebTarget.ProblemOf(rawTarget) is { } problem)
         {
@@ -67,15 +68,15 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
             WebOutcome.BadBody => FailAsync(x, Status400BadRequest, "The request's body could not be read. Send the request again."),
             WebOutcome.TimedOut => FailAsync(
                 x, Status504GatewayTimeout,
-                $"Upstream {site.Upstream.Key} sent nothing for {limits.WebIdle.TotalSeconds} seconds (limits.webIdle). Try again later; "
+                $"Upstream {site.Key} sent nothing for {limits.WebIdle.TotalSeconds} seconds (limits.webIdle). Try again later; "
                 + $"tell the operator about request {x.Record.RequestId} if it happens again."),
             WebOutcome.Unreachable => FailAsync(
                 x, Status502BadGateway,
-                $"Upstream {site.Upstream.Key} cannot be reached. Try again later. Operator: check that the addresses under "
-                + $"upstreams.{site.Upstream.Key} answer; the gateway's log has the reason for request {x.Record.RequestId}."),
+                $"Upstream {site.Key} cannot be reached. Try again later. Operator: check that the addresses under "
+                + $"upstreams.{site.Key} answer; the gateway's log has the reason for request {x.Record.RequestId}."),
             _ => FailAsync(
                 x, Status502BadGateway,
-                $"Upstream {site.Upstream.Key} closed the connection before it answered. Try again later. Operator: the gateway's log has "
+                $"Upstream {site.Key} closed the connection before it answered. Try again later. Operator: the gateway's log has "
                 + $"the reason for request {x.Record.RequestId}."),
         };
     }
@@ -104,7 +105,7 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
             x.Response.Headers.Allow = string.Join(", ", Methods);
             await FailAsync(
                 x, Status405MethodNotAllowed,
-                $"Method {PrintableText.Of(x.Request.Method, 20)} is not forwarded; use one of {string.Join(", ", Methods)}.");
+                $"Method {Printable.Line(x.Request.Method, 20)} is not forwarded; use one of {string.Join(", ", Methods)}.");
             return true;
         }
         if (!x.Listener.PullOnly || (x.Request.Method is "GET" or "HEAD" && !IsWebSocket(x))) return false;
@@ -128,7 +129,7 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
             (x.Record.Actor, x.Record.Login) = (shown.Actor, "certificate");
             return true;
         }
-        if (x.Snapshot.Options.PassesCredentialsOn)
+        if (x.Snapshot.PassesCredentialsOn)
         {
             await FailAsync(x, Status403Forbidden, "This gateway has no accounts, and its rules allow nobody these pages. Operator: "
                 + "add a rule under access.rules with actors: [anonymous] and actions: [web].");
@@ -186,6 +187,6 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
         await x.Audit.WriteAsync(x.Record);
         x.Response.Headers.XContentTypeOptions = "nosniff";
         x.Response.Headers.CacheControl = "no-store";
-        await x.WriteAsync(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(PrintableText.Of(message, 400) + "\n"));
+        await x.WriteAsync(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(Printable.Line(message) + "\n"));
     }
 }

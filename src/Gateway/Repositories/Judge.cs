@@ -43,9 +43,6 @@ internal sealed record Arrival(
 /// <param name="contents">What is known of blobs, which outlives the configuration; null to begin anew.</param>
 internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
-    /// <summary>Longest message in characters (docs/policy.md): every client shows it whole.</summary>
-    private const int MaxMessage = 400;
-
     private readonly VerdictCache _cache = new();
     private readonly BlobContents _contents = contents ?? new();
 
@@ -278,6 +275,6 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     {
         var why = verdict.Reasons.IsEmpty ? $"refused by policy ({verdict.Outcome})" : verdict.Reasons[0].Message;
         var line = lead is null ? why : $"{lead}; {why}";
-        return line.Length <= MaxMessage ? line : line[..MaxMessage];
+        return line.Length <= Printable.MaxMessage ? line : line[..Printable.MaxMessage];
     }
 }

@@ -8,7 +8,11 @@ namespace Gateway.Web;
 /// <summary>A host of this gateway behind which an upstream's web application is.</summary>
 /// <param name="Prefix">The route's prefix, by which access rules are asked.</param>
 /// <param name="KeepsHost">Whether the upstream receives the client's <c>Host</c>.</param>
-internal sealed record WebSite(string Prefix, UpstreamWeb Upstream, bool KeepsHost);
+internal sealed record WebSite(string Prefix, UpstreamWeb Upstream, bool KeepsHost)
+{
+    /// <summary>The upstream's key, for messages, logs and metrics.</summary>
+    public string Key => Upstream.Key;
+}
 
 /// <summary>Every host with <c>web: forward</c>, under one configuration.</summary>
 internal sealed class WebSites

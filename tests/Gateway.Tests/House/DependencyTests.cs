@@ -33,7 +33,21 @@ public sealed partial class DependencyTests
     public void A_room_names_only_rooms_below_it(string room, string[] below) =>
         Assert.Empty(
             Files($"src/Gateway/{room}")
-                .SelectMany(f => Named(f).Where(n => n != room && !below.Contains(n)).Select(n => $"{Path.GetFileName(f)} names {n}")));
+                .SelectMany(f => NamedIn(CodeOf(f)).Where(n => n != room && !below.Contains(n))
+                    .Select(n => $"{Path.GetFileName(f)} names {n}")));
+
+    [Theory]
+    [InlineData("using Gateway.Storage;", "Storage")]
+    [InlineData("using Kept = Gateway.Storage.Volume;", "Storage")]
+    [InlineData("using static Gateway.Storage.Volume;", "Storage")]
+    [InlineData("x = Gateway.Storage.Volume.ReadBackLimits;", "Storage")]
+    [InlineData("x = global::Gateway.Storage.Volume.ReadBackLimits;", "Storage")]
+    [InlineData("x = Storage.OpenFiles.MostKept;", "Storage")]
+    [InlineData("x = (Upstream.Credential?)y;", "Upstream")]
+    [InlineData("x = options.Storage.Path;")]
+    [InlineData("Storage = new() { Path = path },")]
+    [InlineData("x = Policy?.Parser;")]
+    public void A_room_is_found_however_it_is_named(string code, params string[] rooms) => Assert.Equal(rooms, NamedIn(code));
 
     /// <summary>Every project, each with the projects that it may use: the arrows that the compiler then enforces.</summary>
     [Theory]
@@ -88,7 +102,18 @@ public sealed partial class DependencyTests
     private static void AssertNothingMatches(string folder, string pattern) =>
         Assert.Empty(Files(folder).SelectMany(f => Regex.Matches(CodeOf(f), pattern).Select(m => $"{Path.GetFileName(f)}: {m.Value}")));
 
-    private static IEnumerable<string> Named(string file) => Room().Matches(CodeOf(file)).Select(m => m.Groups[1].Value).Distinct();
+    /// <summary>
+    /// The rooms that a source names, whatever it uses of them: a namespace, or a type behind a part of its qualified name. A property that
+    /// is called like a room is none.
+    /// </summary>
+    internal static IEnumerable<string> NamedIn(string code) => Room().Matches(code)
+        .Where(m => m.Groups["full"].Success || Types.Value[m.Groups["room"].Value].Contains(m.Groups["type"].Value))
+        .Select(m => m.Groups["room"].Value).Distinct();
+
+    /// <summary>The types of each room and project. House rule: a file is called like its type.</summary>
+    private static readonly Lazy<ILookup<string, string>> Types = new(() => Files("src")
+        .Select(f => Path.GetRelativePath(Path.Combine(Root, "src"), f).Replace("Gateway.", "", StringComparison.Ordinal).Split('/'))
+        .ToLookup(path => path[0] == "Gateway" ? path[1] : path[0], path => path[^1].Split('.')[0]));
 
     /// <summary>A source without its comments: a comment may speak of anything.</summary>
     private static string CodeOf(string file) => Comment().Replace(File.ReadAllText(file), "");
@@ -106,7 +131,10 @@ public sealed partial class DependencyTests
     private static string FindRoot([CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
 
-    [GeneratedRegex(@"\bGateway\.(Registry|Operations|Repositories|Fronting|PullThrough|Web|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy)\b(?!\.)")]
+    private const string AllRooms =
+        "Registry|Operations|Repositories|Fronting|PullThrough|Web|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy";
+
+    [GeneratedRegex(@"(?<![.\w])(?:global::)?(?<full>Gateway\.)?(?<room>" + AllRooms + @")\b(?:\.(?<type>\w+))?")]
     private static partial Regex Room();
 
     [GeneratedRegex(@"//[^\n]*")]

@@ -25,7 +25,7 @@ public sealed class RegistryErrorTests
     {
         using var body = JsonDocument.Parse(new RegistryError(RegistryErrorCode.DENIED, "a\u001b[2J\r\n\u202eb").ToJson());
 
-        Assert.Equal("a?[2J???b", Text(body.RootElement.GetProperty("errors")[0], "message"));
+        Assert.Equal(@"a\u001b[2J\u000d\u000a\u202eb", Text(body.RootElement.GetProperty("errors")[0], "message"));
     }
 
     [Fact]
