@@ -103,6 +103,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         GatewayOptions options, Volume volume, Stream accessLog, TimeProvider clock, ILoggerFactory loggers)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Configuration.AddInMemoryCollection(Telemetry.Variables());
         var services = builder.Services;
         services.Replace(ServiceDescriptor.Singleton(loggers));
         services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain);

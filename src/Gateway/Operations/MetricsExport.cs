@@ -3,34 +3,34 @@ using OpenTelemetry.Metrics;
 
 namespace Gateway.Operations;
 
-/// <summary>All metrics of this process, collected when somebody asks for them.</summary>
-internal sealed class MetricsExport : IDisposable
+/// <summary>The text of all metrics of this process, collected when a caller asks for it.</summary>
+internal sealed class MetricsExport
 {
     // Collection reads counters in memory; a callback of some gauge may stat a volume.
     private const int TimeoutMilliseconds = 5000;
 
+    /// <summary>
+    /// The meters whose instruments are exported. Names say the same as the packages for the runtime and for HTTP clients, which only add
+    /// these.
+    /// </summary>
+    public static readonly string[] Meters = ["Gateway.*", "System.Runtime", "System.Net.Http", "Microsoft.AspNetCore.Server.Kestrel"];
+
     private readonly Exporter _exporter = new();
     private readonly Lock _collecting = new();
-    private readonly MeterProvider _provider;
 
-    public MetricsExport() => _provider = Sdk.CreateMeterProviderBuilder()
-        .AddMeter("Gateway.*", "System.Runtime", "System.Net.Http", "Microsoft.AspNetCore.Server.Kestrel")
-        .AddReader(new BaseExportingMetricReader(_exporter))
-        .Build();
+    /// <summary>No collection is possible before a provider has <see cref="Reader"/>.</summary>
+    public MetricsExport() => Reader = new BaseExportingMetricReader(_exporter);
 
-    /// <summary>The text of all metrics as they are now; null when they could not be collected in time.</summary>
+    /// <summary>What a provider of metrics takes; it disposes it.</summary>
+    public MetricReader Reader { get; }
+
+    /// <summary>The text of all metrics as they are now; null if they could not be collected within 5 s.</summary>
     public string? Collect()
     {
         lock (_collecting)
         {
             return _exporter.Collect?.Invoke(TimeoutMilliseconds) == true ? _exporter.Text : null;
         }
-    }
-
-    public void Dispose()
-    {
-        _provider.Dispose();
-        _exporter.Dispose();
     }
 
     [ExportModes(ExportModes.Pull)]

@@ -18,10 +18,11 @@ internal static class OperationsServices
         services.AddSingleton(given => new AuditLog(
             options.Audit, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<AuditLog>>()));
         services.AddSingleton(_ => new AccessLog(accessLog));
-        services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>().AddSingleton<MetricsExport>();
+        services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>();
+        services.AddTelemetry();
         services.AddSingleton(HealthOf).AddSingleton<AdminApi>().AddSingleton(new OperatorDoor(options.Operator.TokenFile));
         services.AddSingleton<OperatorPort>();
-        return services.AddHostedService<ProcessMetrics>().AddHostedService<Tracing>();
+        return services.AddHostedService<ProcessMetrics>();
     }
 
     private static Health HealthOf(IServiceProvider given)

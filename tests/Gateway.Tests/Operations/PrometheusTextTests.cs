@@ -1,5 +1,7 @@
 using System.Diagnostics.Metrics;
 using Gateway.Operations;
+using Microsoft.Extensions.DependencyInjection;
+using OpenTelemetry.Metrics;
 using Xunit;
 
 namespace Gateway.Tests.Operations;
@@ -7,14 +9,22 @@ namespace Gateway.Tests.Operations;
 [Collection(ProcessWide.Name)]
 public sealed class PrometheusTextTests : IDisposable
 {
-    // Names of its own per test: an export hears every meter of this process.
+    // Each test has its own names, because an export collects every meter of this process.
     private readonly Meter _meter = new($"Gateway.Test{Guid.NewGuid():N}");
-    private readonly MetricsExport _export = new();
+    private readonly ServiceProvider _services;
     private readonly string _prefix = $"t{Guid.NewGuid():N}";
+
+    public PrometheusTextTests()
+    {
+        var services = new ServiceCollection();
+        services.AddTelemetry();
+        _services = services.BuildServiceProvider();
+        _services.GetRequiredService<MeterProvider>();
+    }
 
     public void Dispose()
     {
-        _export.Dispose();
+        _services.Dispose();
         _meter.Dispose();
     }
 
@@ -56,5 +66,6 @@ public sealed class PrometheusTextTests : IDisposable
     }
 
     private IEnumerable<(string Name, string Labels, double Value)> Mine() =>
-        PrometheusReader.Read(_export.Collect()!).Samples.Where(s => s.Name.StartsWith(_prefix, StringComparison.Ordinal));
+        PrometheusReader.Read(_services.GetRequiredService<MetricsExport>().Collect()!)
+            .Samples.Where(s => s.Name.StartsWith(_prefix, StringComparison.Ordinal));
 }
