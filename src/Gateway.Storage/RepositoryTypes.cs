@@ -87,18 +87,41 @@ public enum BlobUseKind
     Here,
 }
 
-/// <summary>An upstream did not take a change that it was to have first. One line fit for a client, which names the upstream.</summary>
-/// <param name="status">What the upstream answered, where it refused; null where it could not be asked, or could not answer now.</param>
-/// <param name="retryAfter">When another try is worth while; null where nobody said.</param>
-public sealed class NotForwardedException(string why, int? status, TimeSpan? retryAfter = null, Exception? inner = null)
+/// <summary>
+/// An upstream did not take a change that it must have first. The message is one line that a client may see, and names the upstream.
+/// </summary>
+/// <param name="refusal">Why the upstream refused; null when it could not be asked, or could not answer now.</param>
+/// <param name="retryAfter">When another try may succeed; null when unknown.</param>
+public sealed class NotForwardedException(string why, ForwardRefusal? refusal, TimeSpan? retryAfter = null, Exception? inner = null)
     : IOException(why, inner)
 {
-    public int? Status { get; } = status;
+    /// <summary>Why the upstream refused; null when it could not be asked, or could not answer now.</summary>
+    public ForwardRefusal? Refusal { get; } = refusal;
 
+    /// <summary>When another try may succeed; null when unknown.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
+}
 
-    /// <summary>The upstream's own code for a refusal (distribution-spec, "Error Codes"); empty where it said none.</summary>
-    public string Code { get; init; } = "";
+/// <summary>Why an upstream refused a change.</summary>
+public enum ForwardRefusal
+{
+    /// <summary>The upstream does not let this account make the change, or gave another reason.</summary>
+    Denied,
+
+    /// <summary>The upstream says that it lacks a blob which the manifest names.</summary>
+    BlobUnknown,
+
+    /// <summary>The upstream does not accept the manifest.</summary>
+    ManifestInvalid,
+
+    /// <summary>The upstream does not have the repository or the content.</summary>
+    NotFound,
+
+    /// <summary>The upstream does not support the operation.</summary>
+    Unsupported,
+
+    /// <summary>The upstream does not accept a manifest of this size.</summary>
+    TooLarge,
 }
 
 /// <summary>

@@ -1,63 +1,96 @@
 namespace Gateway.Storage;
 
-/// <summary>
-/// How an answer came about: what <c>Cache-Status</c> (RFC 9211) and <c>Warning</c> (distribution-spec, "Warnings") will say.
-/// </summary>
+/// <summary>How an answer came about. The HTTP face writes it as <c>Cache-Status</c> and <c>Warning</c>.</summary>
 public sealed record CacheHandling
 {
-    /// <summary>Served from what is kept here.</summary>
+    /// <summary>Served from stored content; no upstream was asked.</summary>
     public static readonly CacheHandling Hit = new() { IsHit = true };
 
-    /// <summary>Answered by this gateway itself; nothing was looked up and nobody was asked.</summary>
+    /// <summary>Answered by the gateway itself: nothing was looked up and no upstream was asked.</summary>
     public static readonly CacheHandling Local = new();
 
+    /// <summary>Whether the answer is stored content.</summary>
     public bool IsHit { get; init; }
 
-    /// <summary>
-    /// RFC 9211 <c>fwd</c>: <c>uri-miss</c>, <c>miss</c>, <c>stale</c>, <c>partial</c>, <c>method</c>; null when nobody was asked.
-    /// </summary>
-    public string? Forward { get; init; }
+    /// <summary>Why an upstream was asked.</summary>
+    public ForwardReason Forward { get; init; }
 
-    /// <summary>The upstream's status, where one came.</summary>
-    public int? ForwardStatus { get; init; }
+    /// <summary>The status that the upstream answered; null when it did not answer, or was not asked.</summary>
+    public int? UpstreamStatus { get; init; }
 
     /// <summary>
-    /// For what is not available: whether the upstream's answer can never be used, so that asking again soon would bring the same.
+    /// Of an unavailable answer: whether the upstream's answer can never be used, so that asking again soon returns the same.
     /// </summary>
     public bool IsFinal { get; init; }
 
-    /// <summary>Whether what came is being kept.</summary>
+    /// <summary>Whether the content that was received is being stored.</summary>
     public bool Stored { get; init; }
 
-    /// <summary>Whether this request joined a fetch that was under way.</summary>
+    /// <summary>Whether this request joined a fetch that was already running.</summary>
     public bool Collapsed { get; init; }
 
-    /// <summary>RFC 9211 <c>detail</c>: a token, such as <c>unverified</c>.</summary>
-    public string? Detail { get; init; }
+    /// <summary>What else the client should know of how the answer was obtained.</summary>
+    public CacheDetail Detail { get; init; }
 
-    /// <summary>Text of a <c>Warning: 299</c>; null for none. Printable ASCII without quotes.</summary>
-    public string? Warning { get; init; }
+    /// <summary>One line for the client, such as why an answer is stale; null for none. It may have any character.</summary>
+    public string? Notice { get; init; }
 
-    /// <summary>Why there may be more than this list has: an upstream could not be asked. One line; null where this is all.</summary>
+    /// <summary>Why a list may be incomplete: an upstream could not be asked. One line; null where the list is complete.</summary>
     public string? Incomplete { get; init; }
 
-    /// <summary>Key of the upstream that was asked or that the content came from; for metrics and logs.</summary>
+    /// <summary>Key of the upstream that was asked or that the content came from, for metrics and logs; null for none.</summary>
     public string? Upstream { get; init; }
 }
 
-/// <summary>What a backing answers: there, not there, or not to be known now.</summary>
+/// <summary>Why an upstream was asked.</summary>
+public enum ForwardReason : byte
+{
+    /// <summary>No upstream was asked.</summary>
+    None,
+
+    /// <summary>The content was not stored here.</summary>
+    Absent,
+
+    /// <summary>A list, which is always asked of the upstream.</summary>
+    List,
+
+    /// <summary>What is stored had to be revalidated, or was served because that failed.</summary>
+    Stale,
+
+    /// <summary>Only a range was stored or needed.</summary>
+    Range,
+}
+
+/// <summary>A detail of how an answer was obtained.</summary>
+public enum CacheDetail : byte
+{
+    /// <summary>Nothing to say.</summary>
+    None,
+
+    /// <summary>The bytes are sent before the digest of the whole was checked.</summary>
+    Unverified,
+
+    /// <summary>The upstream was not asked, because its rate limit is nearly used up.</summary>
+    RateLimit,
+}
+
+/// <summary>What a backing returns: found, absent, or unavailable.</summary>
+/// <param name="Handling">How the answer came about.</param>
 public abstract record Result<T>(CacheHandling Handling)
 {
+    /// <summary>It is there.</summary>
     public sealed record Found(T Value, CacheHandling Handling) : Result<T>(Handling);
 
+    /// <summary>It is not there.</summary>
     public sealed record Absent(CacheHandling Handling) : Result<T>(Handling);
 
     /// <summary>
-    /// Cannot be answered now. <paramref name="Why"/> is one line fit for a client; <paramref name="RetryAfter"/> where it is known.
+    /// Cannot be answered now. <paramref name="Why"/> is one line that a client may see; <paramref name="RetryAfter"/> is null when
+    /// unknown.
     /// </summary>
     public sealed record Unavailable(TimeSpan? RetryAfter, string Why, CacheHandling Handling) : Result<T>(Handling)
     {
-        /// <summary>The bytes were pushed and have gone bad on the disk: whoever has them should push them again.</summary>
+        /// <summary>Whether pushed bytes are damaged on the disk: a client that has them should push them again.</summary>
         public bool IsDamaged { get; init; }
     }
 }

@@ -121,7 +121,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
         }
         // An account that is not let in says nothing about the push: its password was changed, or its rights.
         catch (NotForwardedException e)
-            when (e.Status is not null && e.InnerException is not UpstreamException { Failure: UpstreamFailure.Unauthorized })
+            when (e.Refusal is not null && e.InnerException is not UpstreamException { Failure: UpstreamFailure.Unauthorized })
         {
             Log.GivenUp(_logger, path, forward.Sequence, string.Join(' ', forward.Tags.Select(t => t.Tag)), e.Message);
             return await TryGiveUpAsync(repository, forward, e.Message);

@@ -114,8 +114,9 @@ internal sealed class Forwarder(
         {
             var failure = Failed(e, reference);
             // distribution before 3 takes a tag for a digest here.
-            throw failure is { Status: 400, Code: "DIGEST_INVALID" }
-                ? new NotForwardedException($"{e.Message}: it deletes no tags, only manifests by digest", 405, inner: e)
+            throw e is { Failure: UpstreamFailure.Refused, Status: 400, Error.Code: "DIGEST_INVALID" }
+                ? new NotForwardedException(
+                    $"{e.Message}: it deletes no tags, only manifests by digest", ForwardRefusal.Unsupported, inner: e)
                 : failure;
         }
     }
@@ -129,9 +130,21 @@ internal sealed class Forwarder(
         Log.NotSent(logger, what, Upstream, name, e.Message);
         return e.Failure switch
         {
-            UpstreamFailure.Refused => new(e.Message, e.Status, inner: e) { Code = e.Error?.Code ?? "" },
-            UpstreamFailure.Unauthorized => new(e.Message, e.Status ?? 401, inner: e),
+            // Without a status the upstream could not be asked: the change may be tried again.
+            UpstreamFailure.Refused when e.Status is null => new(e.Message, null, inner: e),
+            UpstreamFailure.Refused or UpstreamFailure.Unauthorized => new(e.Message, RefusalOf(e), inner: e),
             _ => new(e.Message, null, e.RetryAfter, e),
         };
     }
+
+    /// <summary>The statuses of distribution-spec, "Endpoints", and what they say of a push.</summary>
+    private static ForwardRefusal RefusalOf(UpstreamException e) => e.Status switch
+    {
+        400 when e.Error?.Code == "MANIFEST_BLOB_UNKNOWN" => ForwardRefusal.BlobUnknown,
+        400 or 415 => ForwardRefusal.ManifestInvalid,
+        404 => ForwardRefusal.NotFound,
+        405 => ForwardRefusal.Unsupported,
+        413 => ForwardRefusal.TooLarge,
+        _ => ForwardRefusal.Denied,
+    };
 }

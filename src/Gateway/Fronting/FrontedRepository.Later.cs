@@ -51,7 +51,7 @@ internal sealed partial class FrontedRepository
     public async Task DeliverAsync(PendingForward forward, CancellationToken cancellationToken)
     {
         if (await forwarder.SendBlobsAsync(await ReadAsync(forward, cancellationToken), cancellationToken) is { } lacking)
-            throw new NotForwardedException($"blob {lacking} is neither here nor at the upstream any more", 404);
+            throw new NotForwardedException($"blob {lacking} is neither here nor at the upstream any more", ForwardRefusal.NotFound);
         using var turn = await forwarder.TakeTurnAsync(cancellationToken);
         var publication = await ReadAsync(forward, cancellationToken);
         await forwarder.SendManifestsAsync(publication);

@@ -69,7 +69,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         var handling =
             new CacheHandling
             {
-                Upstream = source.Key, Forward = vouched.Status is null ? null : "uri-miss", ForwardStatus = vouched.Status,
+                Upstream = source.Key,
+                Forward = vouched.Status is null ? ForwardReason.None : ForwardReason.Absent,
+                UpstreamStatus = vouched.Status,
             };
         return new Result<IContent>.Found(new HeadContent(digest, size), handling);
     }
@@ -137,13 +139,14 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
 
     private async ValueTask<Result<IContent>> PassThroughAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {
-        var handling = new CacheHandling { Upstream = source.Key, Forward = "uri-miss" };
+        var handling = new CacheHandling { Upstream = source.Key, Forward = ForwardReason.Absent };
         if (size <= FetchTable.VerifiedFirst)
             return new Result<IContent>.Found(await ReadIntoMemoryAsync(digest, size, cancellationToken), handling);
         if (MustBeVerified(digest, size))
             throw new FetchException(FetchFailure.Unavailable, $"there is no room to verify {digest} before it is sent");
         var content = await PassingContent.OpenAsync(table.Resources, digest, size, source, use.Kind, cancellationToken);
-        return new Result<IContent>.Found(content, use.Kind == BlobUseKind.Range ? handling with { Detail = "unverified" } : handling);
+        return new Result<IContent>.Found(
+            content, use.Kind == BlobUseKind.Range ? handling with { Detail = CacheDetail.Unverified } : handling);
     }
 
     private async Task<BytesContent> ReadIntoMemoryAsync(Digest digest, long? size, CancellationToken cancellationToken)
@@ -175,8 +178,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         : new()
         {
             Upstream = source.Key,
-            Forward = use.Kind == BlobUseKind.Range ? "partial" : "uri-miss",
-            Detail = use.Kind == BlobUseKind.Range && !fetch.Part.IsVerified ? "unverified" : null,
+            Forward = use.Kind == BlobUseKind.Range ? ForwardReason.Range : ForwardReason.Absent,
+            Detail = use.Kind == BlobUseKind.Range && !fetch.Part.IsVerified ? CacheDetail.Unverified : CacheDetail.None,
             Stored = true,
             Collapsed = joined,
         };

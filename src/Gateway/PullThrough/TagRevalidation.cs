@@ -178,22 +178,25 @@ internal sealed class TagRevalidation(
 
     private Result<TagState> Weigh(TagState? live, UpstreamTag said, bool joined)
     {
-        var asked = new CacheHandling { Upstream = source.Key, Forward = live is null ? "uri-miss" : "stale", Collapsed = joined };
+        var asked = new CacheHandling
+        {
+            Upstream = source.Key, Forward = live is null ? ForwardReason.Absent : ForwardReason.Stale, Collapsed = joined,
+        };
         return said switch
         {
             UpstreamTag.Bound(var digest) => Bound(live, digest, asked),
             UpstreamTag.Gone when live is not null && ServesGone(live) =>
-                Stale(live, asked with { ForwardStatus = 404 }, "the upstream has it no more"),
-            UpstreamTag.Gone => Absent(asked with { ForwardStatus = 404 }),
+                Stale(live, asked with { UpstreamStatus = 404 }, "the upstream has it no more"),
+            UpstreamTag.Gone => Absent(asked with { UpstreamStatus = 404 }),
             // The upstream said nothing about the tag: it was not asked, or its token server did not let us ask.
             UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowCached
-                && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { ForwardStatus = status, Incomplete = why }, why),
+                && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { UpstreamStatus = status, Incomplete = why }, why),
             UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
-                Stale(live, asked with { ForwardStatus = status }, $"the upstream answered {status}"),
+                Stale(live, asked with { UpstreamStatus = status }, $"the upstream answered {status}"),
             UpstreamTag.Unauthorized(var status, var why) =>
                 Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined, Incomplete = why }),
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
-                Stale(live, asked with { ForwardStatus = down.Status, Incomplete = down.Why }, down.Why),
+                Stale(live, asked with { UpstreamStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
             UpstreamTag.NotAsked(var left) when live is not null => NotAsked(live, left),
             _ => throw new InvalidOperationException($"{said} is no answer"),
@@ -208,21 +211,21 @@ internal sealed class TagRevalidation(
         var isSame = live?.Live == digest;
         PullThroughMetrics.Request(source.Key, "tag", isSame ? "revalidated" : "miss");
         var state = new TagState(live?.Live ?? default, isSame ? default : digest) { ValidatedAt = live?.ValidatedAt ?? default };
-        return new(state, asked with { IsHit = isSame, ForwardStatus = 200 });
+        return new(state, asked with { IsHit = isSame, UpstreamStatus = 200 });
     }
 
     private Result<TagState>.Found NotAsked(TagState live, RateLimit left)
     {
         var why = $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked";
-        var asked = CacheHandling.Hit with { Upstream = source.Key, Detail = "rate-limit", Incomplete = $"{source.Key}: {why}" };
+        var asked = CacheHandling.Hit with { Upstream = source.Key, Detail = CacheDetail.RateLimit, Incomplete = $"{source.Key}: {why}" };
         return Stale(live, asked, why);
     }
 
     private Result<TagState>.Found Stale(TagState live, CacheHandling asked, string why)
     {
         PullThroughMetrics.Request(source.Key, "tag", "stale");
-        var warning = $"stale: {why}; last validated {Moments.Text(live.ValidatedAt)}".Replace('"', '\'');
-        return new(live, asked with { IsHit = true, Warning = warning });
+        var warning = $"stale: {why}; last validated {Moments.Text(live.ValidatedAt)}";
+        return new(live, asked with { IsHit = true, Notice = warning });
     }
 
     private Result<TagState>.Absent Absent(CacheHandling handling)
@@ -234,6 +237,6 @@ internal sealed class TagRevalidation(
     private Result<TagState>.Unavailable Unavailable(UpstreamTag.Unavailable down, CacheHandling asked)
     {
         PullThroughMetrics.Request(source.Key, "tag", "unavailable");
-        return new(down.RetryAfter ?? StalePause, down.Why, asked with { ForwardStatus = down.Status, IsFinal = down.IsFinal });
+        return new(down.RetryAfter ?? StalePause, down.Why, asked with { UpstreamStatus = down.Status, IsFinal = down.IsFinal });
     }
 }

@@ -25,9 +25,9 @@ internal static class UpstreamAnswers
     public static CacheHandling Refused(UpstreamRepository source, int? status) => new()
     {
         Upstream = source.Key,
-        Forward = "uri-miss",
-        ForwardStatus = status,
-        Warning = status is 401 or 403
+        Forward = ForwardReason.Absent,
+        UpstreamStatus = status,
+        Notice = status is 401 or 403
             ? $"upstream {source.Key} answered {status} for {source.Name}: it does not exist there, or needs other credentials"
             : null,
     };
@@ -42,5 +42,5 @@ internal static class UpstreamAnswers
         : new Result<T>.Unavailable(e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status) with { IsFinal = e.IsFinal });
 
     private static CacheHandling Missed(UpstreamRepository source, int? status) =>
-        new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = status };
+        new() { Upstream = source.Key, Forward = ForwardReason.Absent, UpstreamStatus = status };
 }

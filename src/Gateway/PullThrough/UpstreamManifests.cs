@@ -151,5 +151,5 @@ internal sealed class UpstreamManifests(
     }
 
     private CacheHandling Missed(bool joined) =>
-        new() { Upstream = source.Key, Forward = "uri-miss", ForwardStatus = 200, Collapsed = joined };
+        new() { Upstream = source.Key, Forward = ForwardReason.Absent, UpstreamStatus = 200, Collapsed = joined };
 }

@@ -73,11 +73,11 @@ internal sealed class UpstreamReferrers(
     {
         Upstream = source.Key,
         IsHit = isKnown || said.Failure is not null,
-        Forward = said.Failure is not null ? "stale" : isKnown ? null : "uri-miss",
-        ForwardStatus = said.Failure?.Status,
+        Forward = said.Failure is not null ? ForwardReason.Stale : isKnown ? ForwardReason.None : ForwardReason.Absent,
+        UpstreamStatus = said.Failure?.Status,
         Collapsed = joined,
         Incomplete = said.Failure?.Message,
-        Warning = said.Failure is { } failure ? $"stale: {failure.Message}".Replace('"', '\'') : null,
+        Notice = said.Failure is { } failure ? $"stale: {failure.Message}" : null,
     };
 
     private async Task<Said> AskAsync(Digest subject)

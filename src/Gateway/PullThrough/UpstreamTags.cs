@@ -37,8 +37,11 @@ internal sealed partial class UpstreamTags(
         {
             var (page, isCut) = await AskAsync(last, count, cancellationToken);
             PullThroughMetrics.Request(source.Key, "tags", "miss");
-            var asked = new CacheHandling { Upstream = source.Key, Forward = "miss", ForwardStatus = page is null ? 404 : 200 };
-            if (isCut) asked = asked with { Warning = $"upstream {source.Key} has more tags than are read: this list is not whole" };
+            var asked = new CacheHandling
+            {
+                Upstream = source.Key, Forward = ForwardReason.List, UpstreamStatus = page is null ? 404 : 200,
+            };
+            if (isCut) asked = asked with { Notice = $"upstream {source.Key} has more tags than are read: this list is not whole" };
             return page is null ? new Result<Page<TagName>>.Absent(asked) : new Result<Page<TagName>>.Found(page, asked);
         }
         catch (UpstreamException e)
@@ -57,8 +60,11 @@ internal sealed partial class UpstreamTags(
             return UpstreamAnswers.Failed<Page<TagName>>(source, failure);
         PullThroughMetrics.Request(source.Key, "tags", "stale");
         var warning = $"only tags that are kept here are listed: {failure.Message}".Replace('"', '\'');
-        var handling = new CacheHandling { Upstream = source.Key, IsHit = true, Forward = "stale", ForwardStatus = failure.Status };
-        return kept with { Handling = handling with { Warning = warning } };
+        var handling = new CacheHandling
+        {
+            Upstream = source.Key, IsHit = true, Forward = ForwardReason.Stale, UpstreamStatus = failure.Status,
+        };
+        return kept with { Handling = handling with { Notice = warning } };
     }
 
     private async Task<(Page<TagName>? Page, bool IsCut)> AskAsync(string? last, int count, CancellationToken cancellationToken)

@@ -72,7 +72,7 @@ internal static class Blobs
         }
         if (ranges.Count == 0) return UnsatisfiableAsync(x, length);
 
-        if (!content.IsVerified && x.Handling.Detail is null) x.Handling = x.Handling with { Detail = "unverified" };
+        if (!content.IsVerified && x.Handling.Detail == CacheDetail.None) x.Handling = x.Handling with { Detail = CacheDetail.Unverified };
         return ranges.Count == 1 ? SendOneAsync(x, content, ranges[0], length) : SendSeveralAsync(x, content, ranges, length);
     }
 

@@ -15,30 +15,51 @@ internal static class CacheStatus
     /// <param name="status">The answer's own status: RFC 9211 §2.3 says the next hop's only where it differs.</param>
     public static string Of(CacheHandling handling, int status)
     {
-        if (handling is { Forward: null, Stored: false, Collapsed: false, ForwardStatus: null, Detail: null })
+        if (handling is
+            {
+                Forward: ForwardReason.None, Stored: false, Collapsed: false, UpstreamStatus: null, Detail: CacheDetail.None,
+            })
             return handling.IsHit ? Hit : Local;
         var text = new StringBuilder(handling.IsHit && !IsRevalidated(handling) ? Hit : Local);
-        if (handling.Forward is { } forward) text.Append("; fwd=").Append(forward);
+        if (TokenOf(handling.Forward) is { } forward) text.Append("; fwd=").Append(forward);
         if (handling.Stored) text.Append("; stored");
         if (handling.Collapsed) text.Append("; collapsed");
-        if (handling.ForwardStatus is { } next && next != status) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
-        if (handling.Detail is { } detail) text.Append("; detail=").Append(detail);
+        if (handling.UpstreamStatus is { } next && next != status) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
+        if (TokenOf(handling.Detail) is { } detail) text.Append("; detail=").Append(detail);
         return text.ToString();
     }
+
+    /// <summary>The parameter <c>fwd</c> of RFC 9211 §2.2; null when the request was not forwarded.</summary>
+    private static string? TokenOf(ForwardReason reason) => reason switch
+    {
+        ForwardReason.Absent => "uri-miss",
+        ForwardReason.List => "miss",
+        ForwardReason.Stale => "stale",
+        ForwardReason.Range => "partial",
+        _ => null,
+    };
+
+    /// <summary>The parameter <c>detail</c> of RFC 9211 §2.8; null for none.</summary>
+    private static string? TokenOf(CacheDetail detail) => detail switch
+    {
+        CacheDetail.Unverified => "unverified",
+        CacheDetail.RateLimit => "rate-limit",
+        _ => null,
+    };
 
     /// <summary>The same as the <c>result</c> label of metrics (docs/pull-through.md); null when no cache was involved.</summary>
     public static string? ResultOf(CacheHandling handling) => handling switch
     {
-        { IsHit: true, Forward: null } => "hit",
+        { IsHit: true, Forward: ForwardReason.None } => "hit",
         _ when IsRevalidated(handling) => "revalidated",
         { IsHit: true } => "stale",
         { Collapsed: true } => "coalesced",
-        { Forward: "partial" } => "bypass",
-        { Forward: not null } => "miss",
+        { Forward: ForwardReason.Range } => "bypass",
+        { Forward: not ForwardReason.None } => "miss",
         _ => null,
     };
 
     /// <summary>The upstream was asked and said that what is kept is still right. A warning means that it said something else.</summary>
     private static bool IsRevalidated(CacheHandling handling) =>
-        handling is { IsHit: true, Forward: "stale", ForwardStatus: 200, Warning: null };
+        handling is { IsHit: true, Forward: ForwardReason.Stale, UpstreamStatus: 200, Notice: null };
 }

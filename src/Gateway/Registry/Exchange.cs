@@ -127,7 +127,7 @@ internal sealed class Exchange(
         {
             _handling = value;
             Record.Cache = CacheStatus.ResultOf(value);
-            (Record.Upstream, Record.UpstreamStatus) = (value.Upstream, value.ForwardStatus);
+            (Record.Upstream, Record.UpstreamStatus) = (value.Upstream, value.UpstreamStatus);
         }
     }
 

@@ -86,14 +86,14 @@ internal static class Refusals
 
     // As the upstream said it to this client, whatever of it is kept here.
     private static bool IsRefusedByUpstream(Exchange x) =>
-        x.Handling is { ForwardStatus: 401 or 403, Upstream: { } key }
+        x.Handling is { UpstreamStatus: 401 or 403, Upstream: { } key }
         && x.Snapshot.Options.Upstreams.GetValueOrDefault(key)?.Auth == UpstreamAuth.Passthrough;
 
     private static async Task RefuseShownAsync(this Exchange x)
     {
         var name = x.Target.Repository;
         if (x.Shown is not null) await x.Snapshot.Access.HoldBackAsync(x.RemoteAddress, x.Aborted);
-        await (x.Handling.ForwardStatus == 401
+        await (x.Handling.UpstreamStatus == 401
             ? x.ChallengeAsync($"{x.Handling.Upstream} gives {name} only to who may see it: log in with your account there")
             : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Handling.Upstream} does not give you {name}"));
     }

@@ -26,7 +26,7 @@ internal sealed partial class Repository
             {
                 var why = $"{Name}:{tag} is not what the upstream has: {unknown.Why}".Replace('"', '\'');
                 return Resolved(
-                    await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Warning = why });
+                    await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Notice = why });
             }
             var waits = answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false };
             return Standing(answer, waits ? TagStanding.Pending : TagStanding.Live);
@@ -34,14 +34,14 @@ internal sealed partial class Repository
         if (!state.Live.IsEmpty)
         {
             var why = $"{Name}:{tag} is not what the upstream has: newer {state.UpstreamDigest} could not be fetched";
-            return Resolved(await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Warning = why });
+            return Resolved(await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Notice = why });
         }
         return offered is Result<StoredManifest>.Unavailable no
             ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Handling)
             : new Answer<StoredManifest>.Absent(offered.Handling);
     }
 
-    private static CacheHandling Stale(CacheHandling tag) => tag with { IsHit = true, Forward = "stale" };
+    private static CacheHandling Stale(CacheHandling tag) => tag with { IsHit = true, Forward = ForwardReason.Stale };
 
     /// <summary>A manifest that has come from an upstream: kept, and its tag bound, only as far as the policy admits it.</summary>
     /// <param name="from">What the tag is bound to until now; null when it is not to be bound.</param>
@@ -126,7 +126,7 @@ internal sealed partial class Repository
         {
             if (await GetByDigestAsync(caller, digest, tag, cancellationToken) is not Answer<StoredManifest>.Found found) continue;
             var why = $"{Name}:{tag} is not what the upstream has: newer {refusedDigest} refused by policy, decision {decision.Id}";
-            var handling = found.Handling with { Warning = why };
+            var handling = found.Handling with { Notice = why };
             return Standing(found with { Substituted = refusedDigest, Handling = handling }, TagStanding.Live);
         }
         return refused;

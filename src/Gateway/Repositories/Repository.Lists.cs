@@ -103,7 +103,7 @@ internal sealed partial class Repository
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:
                 return new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Handling);
             // The upstream refused this client: he must not take that for "none".
-            case { Handling: { ForwardStatus: not null } refused }:
+            case { Handling: { UpstreamStatus: not null } refused }:
                 return new Answer<ReferrersPage>.Absent(refused);
             case var no:
                 return new Answer<ReferrersPage>.Found(new([], false), no.Handling);

@@ -45,7 +45,7 @@ internal sealed partial class Repository
     /// <summary>An answer by tag came about as its tag was resolved, unless the manifest itself had to be fetched.</summary>
     private static Answer<StoredManifest> Resolved(Answer<StoredManifest> answer, CacheHandling tag) =>
         answer is Answer<StoredManifest>.Found { Handling: { IsHit: true } how } found
-            ? found with { Handling = tag with { Warning = how.Warning ?? tag.Warning } }
+            ? found with { Handling = tag with { Notice = how.Notice ?? tag.Notice } }
             : answer;
 
     private Answer<StoredManifest> Standing(Answer<StoredManifest> answer, TagStanding standing) =>

@@ -124,7 +124,7 @@ internal sealed partial class Repository
             Promoted = review.Promoted,
             IsForwarding = isForwarding,
         };
-        return new(pushed, review.Late is { } late ? CacheHandling.Local with { Warning = late } : CacheHandling.Local)
+        return new(pushed, review.Late is { } late ? CacheHandling.Local with { Notice = late } : CacheHandling.Local)
         {
             Warning = warning,
             Standing = judge.Engine.AdmitsEverything || arrival.Tags.IsEmpty ? null

@@ -34,7 +34,7 @@ internal sealed partial class Repository(
         answer is Answer<T>.Unavailable { IsDamaged: true } ? new Answer<T>.Absent(answer.Handling)
         : !takesPushesLater || answer is not Answer<T>.Unavailable { Why: var why } ? answer
         : !caller.MayPush ? answer with { SparesPushers = true }
-        : new Answer<T>.Absent(answer.Handling with { Warning = Printable.Line(why, PolicyEngine.MaxMessage).Replace('"', '\'') });
+        : new Answer<T>.Absent(answer.Handling with { Notice = Printable.Line(why, PolicyEngine.MaxMessage) });
 
     /// <summary>
     /// The rights are asked at the door already; here no handler can forget to (CVE-2026-41888: a switch that one verb did not ask).
@@ -95,15 +95,14 @@ internal sealed partial class Repository(
     private static Answer<T> NotForwarded<T>(NotForwardedException e)
     {
         var why = Printable.Line(e.Message, PolicyEngine.MaxMessage);
-        return e.Status switch
+        return e.Refusal switch
         {
             null => new Answer<T>.Unavailable(e.RetryAfter, why, CacheHandling.Local),
-            400 when e.Code == nameof(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN) =>
-                new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, why),
-            400 or 415 => new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_INVALID, why),
-            404 => new Answer<T>.Invalid(RegistryErrorCode.NAME_UNKNOWN, why),
-            405 => new Answer<T>.Invalid(RegistryErrorCode.UNSUPPORTED, why, Status: 405),
-            413 => new Answer<T>.Invalid(RegistryErrorCode.SIZE_INVALID, why, Status: 413),
+            ForwardRefusal.BlobUnknown => new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_BLOB_UNKNOWN, why),
+            ForwardRefusal.ManifestInvalid => new Answer<T>.Invalid(RegistryErrorCode.MANIFEST_INVALID, why),
+            ForwardRefusal.NotFound => new Answer<T>.Invalid(RegistryErrorCode.NAME_UNKNOWN, why),
+            ForwardRefusal.Unsupported => new Answer<T>.Invalid(RegistryErrorCode.UNSUPPORTED, why, Status: 405),
+            ForwardRefusal.TooLarge => new Answer<T>.Invalid(RegistryErrorCode.SIZE_INVALID, why, Status: 413),
             _ => new Answer<T>.Invalid(RegistryErrorCode.DENIED, why),
         };
     }

@@ -62,14 +62,14 @@ public sealed class BudgetTests
         rig.Clock.Advance(TimeSpan.FromMinutes(9));
         var held = await rig.ResolveAsync("t0");
         Assert.True(held.IsHit);
-        Assert.Contains("rate limit leaves 7 of 20", held.Warning, StringComparison.Ordinal);
+        Assert.Contains("rate limit leaves 7 of 20", held.Notice, StringComparison.Ordinal);
         Assert.Equal(heads, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
         rig.Clock.Advance(TimeSpan.FromMinutes(2));
-        Assert.Null((await rig.ResolveAsync("t0")).Warning);
+        Assert.Null((await rig.ResolveAsync("t0")).Notice);
         Assert.Equal(heads + 1, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
         // As old as the clock has been set back.
         rig.Clock.Advance(TimeSpan.FromHours(-5));
-        Assert.Null((await rig.ResolveAsync("t0")).Warning);
+        Assert.Null((await rig.ResolveAsync("t0")).Notice);
         Assert.Equal(heads + 2, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
     }
 
@@ -81,13 +81,13 @@ public sealed class BudgetTests
         await SpendToAsync(rig, limits, 20, left: 4);
         rig.Clock.Advance(TimeSpan.FromHours(5));
         var asked = rig.Hub.Requests.Count;
-        Assert.NotNull((await rig.ResolveAsync("t0")).Warning);
+        Assert.NotNull((await rig.ResolveAsync("t0")).Notice);
         Assert.Equal(asked, rig.Hub.Requests.Count);
         var cold = rig.Hub.AddImage(Rig.Name, "cold", Layer);
         Assert.Equal(cold.Digest, await rig.PullTagAsync("cold"));
         limits.Renew();
         rig.Clock.Advance(TimeSpan.FromHours(2));
-        Assert.Null((await rig.ResolveAsync("t0")).Warning);
+        Assert.Null((await rig.ResolveAsync("t0")).Notice);
     }
 
     [Theory]
@@ -104,7 +104,7 @@ public sealed class BudgetTests
         for (var i = 0; i < 2; i++)
         {
             rig.Clock.Advance(TimeSpan.FromMinutes(6));
-            Assert.Null((await rig.ResolveAsync("t0")).Warning);
+            Assert.Null((await rig.ResolveAsync("t0")).Notice);
         }
         rig.Clock.Advance(TimeSpan.FromMinutes(6));
         Assert.Equal(always, (await rig.PullTagAsync("t0")).StartsWith("sha256:", StringComparison.Ordinal));

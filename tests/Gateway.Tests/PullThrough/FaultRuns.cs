@@ -154,7 +154,7 @@ public sealed class FaultRuns
         {
             Assert.True(isRange || body.Length < layer.Length || e is ClientHungUpException, "a whole body failed after its last byte");
         }
-        var mayBeWrong = run.Flips && (isRange ? found.Handling.Detail == "unverified" : !ended);
+        var mayBeWrong = run.Flips && (isRange ? found.Handling.Detail == CacheDetail.Unverified : !ended);
         Assert.True(
             mayBeWrong || layer.AsSpan(from, (int)body.Length).SequenceEqual(body.Bytes),
             $"wrong bytes in {body.Length} of bytes {from}-{from + count - 1} of {layer.Length}");

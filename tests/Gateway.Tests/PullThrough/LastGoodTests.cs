@@ -49,7 +49,7 @@ public sealed class LastGoodTests
         {
             var older = Found(await GetAsync(gate));
             Assert.Equal((one, two, TagStanding.Live), (older.Value.Digest, older.Substituted, older.Standing));
-            Assert.Contains($"newer {two} refused by policy", older.Handling.Warning, StringComparison.Ordinal);
+            Assert.Contains($"newer {two} refused by policy", older.Handling.Notice, StringComparison.Ordinal);
         }
         Assert.IsNotType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Puller, new(two), default));
         rig.Clock.Advance(TimeSpan.FromDays(3.1));

@@ -27,7 +27,7 @@ public sealed class ListTests
         var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Backing.ReferrersAsync(Rig.D(image.Digest), default));
         Assert.Equal(expected, found.Value.Select(d => d.Digest.ToString()));
         Assert.All(found.Value, d => Assert.Equal(Signature, d.ArtifactType));
-        Assert.Equal("stale", found.Handling.Forward);
+        Assert.Equal(ForwardReason.Stale, found.Handling.Forward);
     }
 
     [Fact]
@@ -164,7 +164,7 @@ public sealed class ListTests
         rig.Hub.When(r => r.IsTags).Respond(200, page).Header("Link", "</v2/x/tags/list?n=1000&last=z>; rel=\"next\"");
         var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
         Assert.Equal("a0000", found.Value.Items[0].Value);
-        Assert.Contains("not whole", found.Handling.Warning, StringComparison.Ordinal);
+        Assert.Contains("not whole", found.Handling.Notice, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -176,7 +176,7 @@ public sealed class ListTests
         rig.Hub.When(_ => true).Respond(503);
         var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
         Assert.Equal("v1", Assert.Single(found.Value.Items).Value);
-        Assert.NotNull(found.Handling.Warning);
+        Assert.NotNull(found.Handling.Notice);
     }
 
     [Fact]

@@ -67,7 +67,7 @@ public sealed class PrivateTests
     {
         Result<T>.Found { Value: IAsyncDisposable content } => Release(content),
         Result<T>.Unavailable no => $"Unavailable {no.Why}",
-        _ => $"{result.GetType().Name} {result.Handling.ForwardStatus} {result.Handling.Warning}",
+        _ => $"{result.GetType().Name} {result.Handling.UpstreamStatus} {result.Handling.Notice}",
     };
 
     private static string Release(IAsyncDisposable content)

@@ -23,7 +23,7 @@ public sealed class RangeTests
         await using (var content = found.Value)
         {
             Assert.False(content.IsVerified);
-            Assert.Equal(("partial", "unverified"), (found.Handling.Forward, found.Handling.Detail));
+            Assert.Equal((ForwardReason.Range, CacheDetail.Unverified), (found.Handling.Forward, found.Handling.Detail));
             Assert.Equal(Layer.Length, content.Length);
             Assert.Equal(Layer[(16 * MiB)..(17 * MiB)], await Rig.ReadAsync(content, 16 * MiB, MiB));
         }

@@ -49,7 +49,7 @@ public sealed class RefusedTests
         rig.Clock.Advance(TimeSpan.FromMinutes(6));
 
         Assert.Equal(image.Digest, await rig.PullTagAsync());
-        Assert.Contains("refused the credentials of me", (await rig.ResolveAsync()).Warning, StringComparison.Ordinal);
+        Assert.Contains("refused the credentials of me", (await rig.ResolveAsync()).Notice, StringComparison.Ordinal);
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, image.Layers[0]));
         var tags = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
         Assert.Equal("v1", Assert.Single(tags.Value.Items).Value);

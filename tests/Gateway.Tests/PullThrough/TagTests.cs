@@ -168,8 +168,8 @@ public sealed class TagTests
         }
         Assert.Equal(image.Digest, answer);
         var handling = await rig.ResolveAsync();
-        Assert.Equal((true, "stale"), (handling.IsHit, handling.Forward));
-        Assert.StartsWith("stale:", handling.Warning, StringComparison.Ordinal);
+        Assert.Equal((true, ForwardReason.Stale), (handling.IsHit, handling.Forward));
+        Assert.StartsWith("stale:", handling.Notice, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -195,7 +195,7 @@ public sealed class TagTests
         rig.Hub.When(_ => true).HangBeforeHeaders();
         Assert.Equal(image.Digest, await rig.PullTagAsync());
         Assert.Equal(2, rig.Hub.Count(r => r.IsHead));
-        Assert.Contains("did not answer within 2 s", (await rig.ResolveAsync()).Warning, StringComparison.Ordinal);
+        Assert.Contains("did not answer within 2 s", (await rig.ResolveAsync()).Notice, StringComparison.Ordinal);
         Assert.Equal(2, rig.Hub.Count(r => r.IsHead));
     }
 
@@ -213,7 +213,7 @@ public sealed class TagTests
         rig.Clock.Advance(TimeSpan.FromSeconds(61));
         rig.Hub.Behave();
         await rig.PullTagAsync();
-        Assert.False((await rig.ResolveAsync()).Forward == "stale");
+        Assert.False((await rig.ResolveAsync()).Forward == ForwardReason.Stale);
     }
 
     [Fact]

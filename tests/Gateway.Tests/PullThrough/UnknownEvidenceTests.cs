@@ -130,7 +130,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
 
         var found = Assert.IsType<Answer<StoredManifest>.Found>(await TaggedSignatureTests.GetAsync(gate, "v1"));
         Assert.Equal(first.Digest, found.Value.Digest.ToString());
-        Assert.Contains("could not be judged", found.Handling.Warning, StringComparison.Ordinal);
+        Assert.Contains("could not be judged", found.Handling.Notice, StringComparison.Ordinal);
 
         _rig.Hub.Behave();
         _rig.Clock.Advance(AskedAgain);

@@ -16,25 +16,25 @@ public sealed class CacheStatusTests
     [InlineData(200, "gateway; fwd=uri-miss; stored")]
     [InlineData(206, "gateway; fwd=uri-miss; stored; fwd-status=200")]
     public void A_miss_says_the_upstreams_status_only_where_it_differs(int status, string expected) =>
-        Assert.Equal(expected, CacheStatus.Of(new() { Forward = "uri-miss", ForwardStatus = 200, Stored = true }, status));
+        Assert.Equal(expected, CacheStatus.Of(new() { Forward = ForwardReason.Absent, UpstreamStatus = 200, Stored = true }, status));
 
     [Fact]
     public void Stale_content_says_so() =>
-        Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = "stale" }, 200));
+        Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = ForwardReason.Stale }, 200));
 
     [Fact]
     public void Content_that_the_upstream_confirmed_is_neither_stale_nor_a_mere_hit()
     {
-        var confirmed = new CacheHandling { IsHit = true, Forward = "stale", ForwardStatus = 200 };
+        var confirmed = new CacheHandling { IsHit = true, Forward = ForwardReason.Stale, UpstreamStatus = 200 };
 
         Assert.Equal(("gateway; fwd=stale", "revalidated"), (CacheStatus.Of(confirmed, 200), CacheStatus.ResultOf(confirmed)));
-        Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { Warning = "not what the upstream has" }));
-        Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { ForwardStatus = 503 }));
+        Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { Notice = "not what the upstream has" }));
+        Assert.Equal("stale", CacheStatus.ResultOf(confirmed with { UpstreamStatus = 503 }));
     }
 
     [Fact]
     public void A_follower_of_a_fetch_is_collapsed() =>
         Assert.Equal(
             "gateway; fwd=uri-miss; collapsed; detail=unverified",
-            CacheStatus.Of(new() { Forward = "uri-miss", Collapsed = true, Detail = "unverified" }, 206));
+            CacheStatus.Of(new() { Forward = ForwardReason.Absent, Collapsed = true, Detail = CacheDetail.Unverified }, 206));
 }
