@@ -23,8 +23,8 @@ internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : Setti
         if (orOne && node is not SequenceNode) node = new SequenceNode(node.Location, [node]);
         if (node is not SequenceNode list || list.Items.Length > MaxItems)
         {
-            var came = node is SequenceNode ? $"more than {MaxItems} items" : node.Kind;
-            reading.Add(node.Location, path, $"expected {Expected}, got {came}{node.FixAsList}");
+            var got = node is SequenceNode ? $"more than {MaxItems} items" : node.Kind;
+            reading.Add(node.Location, path, $"expected {Expected}, got {got}{node.FixAsList}");
             return false;
         }
         var items = ImmutableArray.CreateBuilder<T>(list.Items.Length);

@@ -37,7 +37,7 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
         value = parsed.Value!;
         if (parsed.Problem is null) return true;
         var why = parsed.Problem.Length > 0 ? $": {parsed.Problem}" : "";
-        reading.Add(node.Location, path, $"expected {expected}, {Came(scalar.Value)}{why}");
+        reading.Add(node.Location, path, $"expected {expected}, {Received(scalar.Value)}{why}");
         return false;
     }
 
@@ -47,7 +47,7 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
     /// Shows the written value, unless it may contain a secret, such as a URL with a password or a query, or a private key in place of a
     /// public one.
     /// </summary>
-    private string Came(string text)
+    private string Received(string text)
     {
         if (text.Contains("PRIVATE KEY", StringComparison.Ordinal)) return "got a private key";
         if (IsSecret || text.AsSpan().ContainsAny('@', '?')) return "got something else";

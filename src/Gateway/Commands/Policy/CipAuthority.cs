@@ -27,7 +27,7 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
     /// <summary>Public keys in PEM.</summary>
     public IReadOnlyList<ScalarNode> Keys { get; init; } = [];
 
-    /// <summary>What signers hash with; null for the usual.</summary>
+    /// <summary>The hash that signers use; null for the default.</summary>
     public ScalarNode? Hash { get; init; }
 
     /// <summary>An identity's <c>issuer</c> and <c>subject</c>; null for keys.</summary>
@@ -36,16 +36,16 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
     /// <summary>Whether a key's signature must be in a transparency log.</summary>
     public bool NeedsLog { get; init; }
 
-    /// <summary>The form of the signatures; null for any.</summary>
+    /// <summary>The format of the signatures; null for any.</summary>
     public string? Format { get; init; }
 
-    /// <summary>Predicate types that must be attested; with none, the image must be signed.</summary>
+    /// <summary>Required predicate types; if empty, the image must be signed.</summary>
     public ImmutableArray<ScalarNode> Attested { get; init; } = [];
 
     /// <summary>Whether it can be one of several keys of an authority.</summary>
     public bool CanStandWithOthers => Identity is null && Attested.IsEmpty;
 
-    /// <summary>What a rule requires for it.</summary>
+    /// <summary>The requirement of a rule for it.</summary>
     public MappingNode Require()
     {
         var (at, authority) = (Node.Location, Nodes.Text(Name, Node.Location));
@@ -57,13 +57,13 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         return Nodes.Map(at, ("signatures", Nodes.List(at, [Nodes.Map(at, ("authority", authority), ("formats", formats))])));
     }
 
-    /// <summary>The ways that an authority names; what cannot be asked for here goes to the list.</summary>
+    /// <summary>The ways to satisfy an authority; unsupported ones go to the list.</summary>
     public static IEnumerable<CipAuthority> Read(ConfigurationNode node, string name, List<ConfigurationMistake> lost, Import import)
     {
         var before = lost.Count;
         if (node is not MappingNode section)
         {
-            lost.Add(new(node.Location, "spec.authorities", $"expected an authority, {node.Kind} came"));
+            lost.Add(new(node.Location, "spec.authorities", $"expected an authority, got {node.Kind}"));
             return [];
         }
         foreach (var entry in section.Entries.Where(static entry => !Known.Contains(entry.Key)))
@@ -75,14 +75,14 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         else if (section.Find("source") is { } source)
             import.Note(
                 source, "spec.authorities.source",
-                $"signatures of {name} count here where they are beside the image only, which is stricter");
+                $"signatures of {name} count only in the image's own repository, which is stricter");
         var plain = new CipAuthority(name, section) { Attested = attested, Format = section.TextOf("signatureFormat") };
         var keyless = section.Find("keyless") as MappingNode;
         CipAuthority[] ways = [.. keyless is null ? ReadKey(plain, lost) : ReadKeyless(plain, keyless, lost, import)];
         return lost.Count == before || (keyless is not null && lost.Skip(before).All(IsOfIdentity)) ? ways : [];
     }
 
-    // One of several identities that cannot be asked for leaves the others.
+    // An unsupported identity among several does not affect the others.
     private static bool IsOfIdentity(ConfigurationMistake problem) => problem.Path.StartsWith(Identities, StringComparison.Ordinal);
 
     private const string Identities = "spec.authorities.keyless.identities";
@@ -94,16 +94,16 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         foreach (var entry in key.Entries.Where(static entry => entry.Key is not ("data" or "hashAlgorithm")))
         {
             var isKept = entry.Key is "secretRef" or "kms";
-            var why = isKept ? "is kept where only the cluster can read it; write its public key as data" : "is an unknown key";
+            var why = isKept ? "is readable only inside the cluster; write its public key as data" : "unknown key; remove it";
             lost.Add(new(entry.KeyLocation, $"{Path}.{entry.Key}", why));
         }
         if (plain.Node.Find("rfc3161timestamp") is { } stamp)
             lost.Add(new(
                 stamp.Location, "spec.authorities.rfc3161timestamp",
-                "asks for a time stamp on a key's signature, which no rule here can"));
+                "requires a time stamp on a key's signature, which is not supported"));
         if (key.TextOf("hashAlgorithm") is { } hash and not ("sha256" or "sha384" or "sha512"))
             lost.Add(new(
-                key.Find("hashAlgorithm")!.Location, $"{Path}.hashAlgorithm", $"expected sha256, sha384 or sha512, '{hash}' came"));
+                key.Find("hashAlgorithm")!.Location, $"{Path}.hashAlgorithm", $"expected sha256, sha384 or sha512, got '{hash}'"));
         if (key.Find("data") is ScalarNode { IsNull: false } data)
             yield return plain with
             {
@@ -122,17 +122,17 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
         {
             if (entry.Key is "ca-cert" or "trustRootRef")
                 import.Notes.Add(new(
-                    entry.KeyLocation, $"{Path}.{entry.Key}", "the roots are those of the trusted root file; write these into it"));
+                    entry.KeyLocation, $"{Path}.{entry.Key}", "the roots come from the trusted root file; add these to it"));
             else if (entry.Key == "insecureIgnoreSCT")
                 import.Notes.Add(new(
-                    entry.KeyLocation, $"{Path}.{entry.Key}", "certificates must be in a transparency log here, which is stricter"));
-            else lost.Add(new(entry.KeyLocation, $"{Path}.{entry.Key}", "is an unknown key"));
+                    entry.KeyLocation, $"{Path}.{entry.Key}", "certificates must be in a transparency log, which is stricter"));
+            else lost.Add(new(entry.KeyLocation, $"{Path}.{entry.Key}", "unknown key; remove it"));
         }
         if (plain.Node.Find("rfc3161timestamp") is { } stamp)
             import.Note(
-                stamp, "spec.authorities.rfc3161timestamp", "time stampers are those of the trusted root file; write this one into it");
+                stamp, "spec.authorities.rfc3161timestamp", "time stampers come from the trusted root file; add this one to it");
         if (!keyless.ItemsOf("identities").Any())
-            lost.Add(new(keyless.Location, Path, "expected identities: without them anybody's certificate would count"));
+            lost.Add(new(keyless.Location, Path, "expected identities, got none; otherwise every certificate would count"));
         foreach (var (i, node) in keyless.ItemsOf("identities").Index())
         {
             var name = i == 0 ? plain.Name : $"{plain.Name}-{i}";
@@ -155,7 +155,7 @@ internal sealed record CipAuthority(string Name, MappingNode Node)
             foreach (var entry in attestation.Entries.Where(static entry => entry.Key is not ("name" or "predicateType")))
                 lost.Add(new(
                     entry.KeyLocation, $"{Path}.{entry.Key}",
-                    "asks what the attestation says by a program (CUE or Rego); write it as 'where' of a rule"));
+                    "requires a program (CUE or Rego), which is not supported; write it as 'where' of a rule"));
             types.Add(Nodes.Text(PredicateTypes.GetValueOrDefault(type, type), attestation.Find("predicateType")!.Location));
         }
         return types.ToImmutable();

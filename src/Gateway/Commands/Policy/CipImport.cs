@@ -3,8 +3,8 @@ using Gateway.Configuration;
 namespace Gateway.Commands.Policy;
 
 /// <summary>
-/// Carries over ClusterImagePolicies of sigstore's policy-controller (policy.sigstore.dev). There as here every policy that matches must be
-/// satisfied; within one of them any authority is enough, for which there is a way to say it here for keys only.
+/// Imports ClusterImagePolicies of sigstore's policy-controller (policy.sigstore.dev). In both systems every matching policy must be
+/// satisfied. Within one policy any authority is sufficient, which gateway.yaml can express only for keys.
 /// </summary>
 internal sealed class CipImport(Import import, string trustedRoot)
 {
@@ -19,11 +19,11 @@ internal sealed class CipImport(Import import, string trustedRoot)
         foreach (var document in documents) ReadDocument(document);
         if (_rules.Count == 0)
         {
-            if (import.Refusals.Count == 0) import.Refuse(documents[0], "", $"expected a ClusterImagePolicy of {Group}, none came");
+            if (import.Refusals.Count == 0) import.Refuse(documents[0], "", $"expected a ClusterImagePolicy of {Group}, got none");
             return null;
         }
         var at = documents[0].Location;
-        import.Comments.Add("default: deny is policy-controller's no-match-policy: deny; write allow where your cluster says so.");
+        import.Comments.Add("default: deny stands for policy-controller's no-match-policy: deny; write allow if your cluster uses that.");
         _rules.Add(ImportedRules.AdmitEvidence(at));
         return Nodes.Map(at, ("default", Nodes.Text("deny", at)), ("trust", _trust.ToNode(at)), ("rules", Nodes.List(at, _rules)));
     }
@@ -31,10 +31,10 @@ internal sealed class CipImport(Import import, string trustedRoot)
     private void ReadDocument(ConfigurationNode document)
     {
         if (document is ScalarNode { IsNull: true }) return;
-        if (document is not MappingNode item) import.Refuse(document, "", $"expected a Kubernetes object, {document.Kind} came");
+        if (document is not MappingNode item) import.Refuse(document, "", $"expected a Kubernetes object, got {document.Kind}");
         else if (item.TextOf("kind") == "List") foreach (var each in item.ItemsOf("items")) ReadDocument(each);
         else if (item.TextOf("kind") != "ClusterImagePolicy")
-            import.Note(item, "kind", $"{item.TextOf("kind") ?? "an object without kind"} is not carried over, only ClusterImagePolicy is");
+            import.Note(item, "kind", $"{item.TextOf("kind") ?? "an object without kind"} is not imported, only ClusterImagePolicy is");
         else if (item.TextOf("apiVersion") is not (Group + "v1alpha1" or Group + "v1beta1"))
             import.Refuse(item.Find("apiVersion") ?? item, "apiVersion", $"expected {Group}v1alpha1 or {Group}v1beta1");
         else if ((item.Find("metadata") as MappingNode)?.TextOf("name") is not { } name || item.Find("spec") is not MappingNode spec)
@@ -46,11 +46,11 @@ internal sealed class CipImport(Import import, string trustedRoot)
     {
         ImportedRules.RefuseUnknown(import, spec, "spec", ["images", "authorities", "match", "mode", "policy"]);
         if (spec.Find("policy") is { } policy)
-            import.Refuse(policy, "spec.policy", $"{name} asks for a program (CUE or Rego), which no rule here can");
+            import.Refuse(policy, "spec.policy", $"{name} requires a program (CUE or Rego), which is not supported");
         if (spec.Find("match") is { } match)
             import.Note(
                 match, "spec.match",
-                $"{name} is about some Kubernetes resources only; here it is about whatever pulls, which is stricter");
+                $"{name} applies to some Kubernetes resources only; the rule applies to every pull, which is stricter");
         var choice = _trust.Read(name, spec);
         if (choice is null) return;
         if (Repositories(spec, choice is CipChoice.Pass) is not { } repositories) return;
@@ -89,13 +89,13 @@ internal sealed class CipImport(Import import, string trustedRoot)
         {
             if (image is MappingNode { Entries: [{ Key: "glob", Value: ScalarNode { IsNull: false } glob }] })
                 globs.Add(Nodes.Text(Repository(glob, mustBeExact), glob.Location));
-            else import.Refuse(image, "spec.images", "expected glob, and nothing beside it");
+            else import.Refuse(image, "spec.images", "expected glob and no other key");
         }
         if (globs.Count == 0 && import.Refusals.Count == before) import.Refuse(spec, "spec.images", "expected images, each with a glob");
         return import.Refusals.Count > before ? null : Nodes.List(spec.Find("images")!.Location, globs);
     }
 
-    /// <summary>The name that a glob over image references means here: without tag or digest, docker.io for Docker Hub.</summary>
+    /// <summary>The repository name for a glob over image references: without tag or digest, docker.io for Docker Hub.</summary>
     private string Repository(ScalarNode glob, bool mustBeExact)
     {
         var text = glob.Value switch { "*" => "index.docker.io/library/*", "*/*" => "index.docker.io/*/*", var other => other };
@@ -103,9 +103,9 @@ internal sealed class CipImport(Import import, string trustedRoot)
         var colon = name.IndexOf(':', name.LastIndexOf('/') + 1);
         if (colon >= 0) name = name[..colon];
         if (name != text && mustBeExact)
-            import.Refuse(glob, "spec.images", $"'{text}' lets some tags or digests pass; a rule that did so for all would be weaker");
+            import.Refuse(glob, "spec.images", $"'{text}' admits some tags or digests; a rule for all of them would be weaker");
         else if (name != text && text[name.Length..] is not (":*" or ":**" or "@*" or "@**"))
-            import.Note(glob, "spec.images", $"'{text}' is carried over as '{name}', for every tag and digest, which is stricter");
+            import.Note(glob, "spec.images", $"'{text}' becomes '{name}', for every tag and digest, which is stricter");
         if (name.StartsWith("index.docker.io/", StringComparison.Ordinal)) name = name["index.".Length..];
         ImportedRules.CheckHost(import, glob, "spec.images", name);
         return name;

@@ -3,16 +3,16 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What one ClusterImagePolicy asks of its images.</summary>
+/// <summary>The requirement of one ClusterImagePolicy.</summary>
 internal abstract record CipChoice
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>No requirement.</summary>
     public sealed record Pass : CipChoice;
 
-    /// <summary>What nothing satisfies.</summary>
+    /// <summary>A requirement that nothing satisfies.</summary>
     public sealed record Fail(string Message) : CipChoice;
 
-    /// <summary>What a rule's <c>require</c> says.</summary>
+    /// <summary>The <c>require</c> of a rule.</summary>
     public sealed record Of(MappingNode Require) : CipChoice;
 }
 
@@ -26,8 +26,8 @@ internal sealed class CipTrust(Import import, string trustedRoot)
     private SourceLocation? _needsRoot;
 
     /// <summary>
-    /// What a policy asks for. Of several ways to satisfy it the rule keeps the first, or all that are keys: fewer ways are stricter. Null
-    /// when none is left, and then it has been said why.
+    /// The requirement of a policy. Of several ways to satisfy it, the rule keeps the first, or all that are keys: fewer ways are stricter.
+    /// Null if none remains; the reason was then reported.
     /// </summary>
     public CipChoice? Read(string policy, MappingNode spec)
     {
@@ -46,22 +46,22 @@ internal sealed class CipTrust(Import import, string trustedRoot)
         if (ways.Count > 0)
         {
             foreach (var one in lost)
-                import.Notes.Add(one with { Message = $"{one.Message}; this way to satisfy {policy} is left out, which is stricter" });
+                import.Notes.Add(one with { Message = $"{one.Message}; this way to satisfy {policy} is omitted, which is stricter" });
             return new CipChoice.Of(Choose(policy, ways));
         }
         import.Refusals.AddRange(lost);
         if (lost.Count > 0) return null;
         if (fails is not null) return new CipChoice.Fail(fails);
-        import.Refuse(spec, "spec.authorities", $"expected authorities in {policy}");
+        import.Refuse(spec, "spec.authorities", $"expected authorities in {policy}, got none");
         return null;
     }
 
-    /// <summary>The <c>trust</c> section; null when nobody need be trusted.</summary>
+    /// <summary>The <c>trust</c> section; null if none is needed.</summary>
     public MappingNode? ToNode(SourceLocation at)
     {
         if (_authorities.Count == 0) return null;
         if (_needsRoot is not null)
-            import.Comments.Add($"{trustedRoot} is the pinned trusted root, such as cosign trusted-root create writes it.");
+            import.Comments.Add($"{trustedRoot} is the pinned trusted root; run cosign trusted-root create to create it.");
         var root = _needsRoot is { } place
             ? Nodes.Map(place, (RootName, Nodes.Map(place, ("trustedRoot", Nodes.Text(trustedRoot, place)))))
             : null;
@@ -79,8 +79,8 @@ internal sealed class CipTrust(Import import, string trustedRoot)
         foreach (var other in ways.Except(same))
             import.Note(
                 other.Node, "spec.authorities",
-                $"{policy} is satisfied by any of several authorities; the rule asks for {first.Name} alone, "
-                + $"which is stricter, and {other.Name} is left out");
+                $"{policy} is satisfied by any of several authorities; the rule requires only {first.Name}, "
+                + $"which is stricter, and {other.Name} is omitted");
         if (first.NeedsLog || first.Identity is not null) _needsRoot ??= first.Node.Location;
         Add(first, same);
         return first.Require();
@@ -109,7 +109,7 @@ internal sealed class CipTrust(Import import, string trustedRoot)
             at, ("anyOf", Nodes.List(at, references)), ("tlog", first.NeedsLog ? Nodes.Text("require", at) : null))));
     }
 
-    /// <summary>Each PEM block of a text, at the place of the text; the text itself when it holds none.</summary>
+    /// <summary>Each PEM block of a text, at the place of the text; the text itself if it has none.</summary>
     public static List<ScalarNode> Blocks(ScalarNode data)
     {
         var blocks = new List<ScalarNode>();

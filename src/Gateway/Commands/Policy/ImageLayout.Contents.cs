@@ -6,14 +6,13 @@ using Gateway.Repositories;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What the bytes of a layout's layers and configs are.</summary>
+/// <summary>The kinds of the bytes of a layout's layers and configs.</summary>
 internal sealed partial class ImageLayout
 {
     private static readonly MediaSniffer Sniffer = new(Zstd.Unpack);
 
     /// <summary>
-    /// The same question with what the layers of evidence are. A manifest in a file of its own comes without any: they are what they are
-    /// said to be.
+    /// The same question with the kinds of the layers of evidence. A manifest in a separate file has no layers, so their media types count.
     /// </summary>
     public async Task<PolicyInput> WithDocumentsAsync(PolicyInput asked, CancellationToken cancellationToken)
     {
@@ -29,7 +28,7 @@ internal sealed partial class ImageLayout
         return asked with { Documents = documents.ToImmutable() };
     }
 
-    /// <summary>The same question with what the blobs are, each read whole.</summary>
+    /// <summary>The same question with the kinds of the blobs, each read completely.</summary>
     public async Task<PolicyInput> WithContentsAsync(PolicyInput asked, CancellationToken cancellationToken)
     {
         var contents = ImmutableDictionary.CreateBuilder<Digest, Content>();

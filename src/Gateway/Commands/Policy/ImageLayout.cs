@@ -7,12 +7,12 @@ using Gateway.Policy.Signatures;
 namespace Gateway.Commands.Policy;
 
 /// <summary>
-/// An OCI image layout on disk (image-spec, image-layout.md), or one manifest in a file, read whole: what a repository would hold were all
-/// of it pushed there.
+/// An OCI image layout on disk (image-spec, image-layout.md), or one manifest in a file, read completely, as a repository would
+/// hold it if all of it were pushed.
 /// </summary>
 internal sealed partial class ImageLayout
 {
-    /// <summary>Most manifests of one layout; a fixture has a handful.</summary>
+    /// <summary>Maximum manifests of one layout; a test layout has a few.</summary>
     private const int MaxManifests = 1000;
 
     private readonly string? _folder;
@@ -21,7 +21,7 @@ internal sealed partial class ImageLayout
 
     private ImageLayout(string? folder) => _folder = folder;
 
-    /// <exception cref="IOException">It is none; the message is one line.</exception>
+    /// <exception cref="IOException">It is not a valid layout; the message is one line.</exception>
     public static ImageLayout Read(string path)
     {
         if (File.Exists(path))
@@ -39,7 +39,7 @@ internal sealed partial class ImageLayout
     private void AddEntry(JsonElement entry)
     {
         if (!Digest.TryParse(entry.GetProperty("digest").GetString(), out var digest))
-            throw new IOException("index.json names a digest that is none");
+            throw new IOException("expected a digest in index.json, got another text");
         AddStored(digest);
         if (entry.TryGetProperty("annotations", out var notes) && notes.TryGetProperty("org.opencontainers.image.ref.name", out var name))
             _tags[name.GetString() ?? ""] = digest;
@@ -55,11 +55,11 @@ internal sealed partial class ImageLayout
     private Manifest Add(byte[] bytes, string what)
     {
         var (manifest, problem) = ManifestReader.Read(bytes, null, ManifestLimits.Plain);
-        if (manifest is null) throw new IOException($"{what} is no manifest: {problem!.Message}");
+        if (manifest is null) throw new IOException($"expected a manifest in {what}: {problem!.Message}");
         return _manifests[Digest.Of(bytes)] = manifest;
     }
 
-    /// <summary>The manifest that a case is about; null when the reference names none, or there are several to choose from.</summary>
+    /// <summary>The manifest of a case; null if the reference matches none, or the choice is ambiguous.</summary>
     public Digest? Find(string? reference)
     {
         if (reference is null)
@@ -72,7 +72,7 @@ internal sealed partial class ImageLayout
         return _tags.TryGetValue(reference, out var tagged) ? tagged : null;
     }
 
-    /// <summary>The question about a manifest, with all that the layout says.</summary>
+    /// <summary>The question about a manifest, with all facts of the layout.</summary>
     public PolicyInput Ask(PolicyCase asked, Digest digest, DateTimeOffset now)
     {
         var below = Below(digest).ToImmutableArray();
@@ -101,7 +101,7 @@ internal sealed partial class ImageLayout
     {
         var digest = Find(reference) ?? (Digest.TryParse(reference, out var gone)
             ? gone
-            : throw new IOException($"boundTo: expected a tag of the layout or a digest, '{reference}' came"));
+            : throw new IOException($"boundTo: expected a tag of the layout or a digest, got '{reference}'"));
         return new(digest, _manifests.GetValueOrDefault(digest));
     }
 
@@ -139,14 +139,15 @@ internal sealed partial class ImageLayout
     private static DateTimeOffset SeenAt(PolicyCase asked, Digest digest, DateTimeOffset now) =>
         asked.FirstSeenOf.TryGetValue(digest.ToString(), out var at) ? at : asked.FirstSeen ?? now;
 
-    // Null for one that is not here, or larger than what is read of its kind.
+    // Null for a missing blob, or one above the limit of its kind.
     private byte[]? Blob(Digest digest, int most)
     {
         if (most == 0 || FileOf(digest) is not { } file || file.Length > most) return null;
         var bytes = File.ReadAllBytes(file.FullName);
         return Digest.Of(bytes, digest.Algorithm) == digest
             ? bytes
-            : throw new IOException($"{Path.GetRelativePath(_folder!, file.FullName)} is not what its name says");
+            : throw new IOException(
+                $"expected content with the digest in its name, got other content in {Path.GetRelativePath(_folder!, file.FullName)}");
     }
 
     private FileInfo? FileOf(Digest digest) => _folder is null

@@ -2,13 +2,13 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What sections made of other systems' policies have in common.</summary>
+/// <summary>Shared parts of the imports.</summary>
 internal static class ImportedRules
 {
-    // A document has 2000 descriptors at most unless the file says otherwise: a limit that nothing exceeds.
+    // A document has at most 2000 descriptors unless the file sets another limit, so nothing exceeds this.
     private const string NoLimit = "100000";
 
-    /// <summary>Under <c>default: deny</c> some rule must be about signatures, or nobody could bring one.</summary>
+    /// <summary>Under <c>default: deny</c> a rule must allow evidence; otherwise no client could push a signature.</summary>
     public static MappingNode AdmitEvidence(SourceLocation at) => Nodes.Map(
         at,
         ("id", Nodes.Text("evidence-may-come", at)),
@@ -19,19 +19,19 @@ internal static class ImportedRules
     public static MappingNode RequireNothing(SourceLocation at) =>
         Nodes.Map(at, ("limits", Nodes.Map(at, ("maxLayers", Nodes.Text(NoLimit, at)))));
 
-    /// <summary>Says what the host of an image's name comes to here.</summary>
+    /// <summary>Reports the meaning of the host in an image's name.</summary>
     public static void CheckHost(Import import, ConfigurationNode at, string path, string name)
     {
         var host = name.Split('/')[0];
         if (host.Contains(':', StringComparison.Ordinal))
-            import.Refuse(at, path, $"repositories here have no port in their names; write the name that this gateway gives '{name}'");
+            import.Refuse(at, path, $"expected a name without port; write the name of '{name}' at this gateway");
         else if (host.Contains('.', StringComparison.Ordinal) && !host.Contains('*', StringComparison.Ordinal)
             && !WellKnownUpstreams.Keys.Contains(host))
             import.Note(
-                at, path, $"'{name}' means repositories below the prefix {host} here; take it away for those of this gateway's own");
+                at, path, $"'{name}' means repositories below the prefix {host}; remove the host for built-in repositories");
     }
 
-    /// <summary>Refuses what is not known: it may have made the original stricter.</summary>
+    /// <summary>Refuses unknown keys, because they may make the original stricter.</summary>
     public static void RefuseUnknown(Import import, MappingNode section, string path, string[] known)
     {
         foreach (var entry in section.Entries.Where(entry => !known.Contains(entry.Key)))

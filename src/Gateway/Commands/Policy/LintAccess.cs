@@ -3,10 +3,10 @@ using Gateway.Configuration;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What is likely wrong with access rules, their accounts and the routes to what they are about.</summary>
+/// <summary>Likely mistakes in access rules, accounts and routes.</summary>
 internal static class LintAccess
 {
-    // Of lines with the same problem, so many are named.
+    // Maximum line numbers in one warning.
     private const int LinesTold = 5;
 
     public static IEnumerable<LintFinding> Of(GatewayOptions options)
@@ -15,20 +15,20 @@ internal static class LintAccess
         return options.Access is { } access ? found.Concat(Rules(access)).Concat(Accounts(access)) : found;
     }
 
-    // The prefix that such an upstream would have has another route (Completion.WithRouteOfEach).
+    // The default prefix of such an upstream has another route (Completion.WithRouteOfEach).
     private static IEnumerable<LintFinding> Unreachable(GatewayOptions options) =>
         from key in options.Upstreams.Keys
         where options.Routes.All(route => route.Upstream != key)
         select new LintFinding(
             $"upstreams.{key}", "UPSTREAM_UNREACHABLE",
-            $"no route leads to it, and the prefix '{key}' is another route's, so that nothing of it can be reached, by ?ns= either",
-            "add a route to it with a prefix of its own");
+            $"it has no route, and another route has the prefix '{key}', so clients cannot reach it, not even by ?ns=",
+            "add a route to it with another prefix");
 
     private static IEnumerable<LintFinding> Rules(AccessOptions access)
     {
         if (access.Rules.IsEmpty)
             yield return new(
-                "access", "ACCESS_DENIES_ALL", "no rule allows anything, so that every request is refused",
+                "access", "ACCESS_DENIES_ALL", "no rule allows anything, so every request is refused",
                 "add rules, such as { actors: ['*'], repositories: ['**'], actions: [pull] }");
         foreach (var (i, rule) in access.Rules.Index())
         {
@@ -48,7 +48,7 @@ internal static class LintAccess
             var numbers = string.Join(", ", same.Take(LinesTold).Select(line => line.Number));
             var more = same.Count() > LinesTold ? $" and {same.Count() - LinesTold} more" : "";
             yield return new(
-                "access.htpasswd", "ACCOUNT_IGNORED", $"no account is read from {file}, line {numbers}{more}: {same.Key}",
+                "access.htpasswd", "ACCOUNT_IGNORED", $"no account in {file}, line {numbers}{more}: {same.Key}",
                 "replace the line or remove it");
         }
         var known = lines.Where(line => line.Problem is null).Select(line => line.Account).ToHashSet(StringComparer.Ordinal);
@@ -68,7 +68,7 @@ internal static class LintAccess
     private static bool IsAccount(string actor) =>
         actor is not (Caller.Anonymous or Caller.Everybody or ['@', ..]) && !actor.Contains(':', StringComparison.Ordinal);
 
-    // What cannot be read is said where it is: by the setting, or by the gateway that runs.
+    // Unreadable files are reported elsewhere: by the setting, or by the running gateway.
     private static IReadOnlyList<HtpasswdLine>? Read(string file)
     {
         try

@@ -5,7 +5,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What is likely wrong with a policy as a whole, found by asking it about an image, and about what signers write.</summary>
+/// <summary>Likely mistakes in a policy as a whole, found by evaluating an image and the output of signing tools.</summary>
 internal static class LintDefaults
 {
     private static readonly Descriptor Empty = new(MediaTypes.OciEmpty, Digest.Of("{}"u8), 2);
@@ -55,8 +55,8 @@ internal static class LintDefaults
             if (policy.Default == Outcome.Deny && Uncovered(engine, name, TagOf(rule)) is { Length: > 0 } stages)
                 yield return new(
                     $"{path}.match.stages", "DEFAULT_DENIES_STAGE",
-                    $"policy.default: deny refuses what this rule is about at {string.Join(", ", stages)}, for no rule is about that",
-                    "leave stages out, or add a rule for these stages");
+                    $"policy.default: deny refuses the content of this rule at {string.Join(", ", stages)}, because no rule matches there",
+                    "remove stages, or add a rule for these stages");
             if (rule.Require.Signatures.IsEmpty && rule.Require.Attestations.IsEmpty) continue;
             foreach (var (by, manifest, tag) in Signatures.Where(one => Asks(rule.Require, policy.Trust, one.By == Notation)))
             {
@@ -65,12 +65,12 @@ internal static class LintDefaults
                     yield return new(
                         path, "EVIDENCE_REFUSED",
                         $"a signature by {by} in {name} would be refused: {verdict.Reasons[0].Code}, {verdict.Reasons[0].Message}",
-                        "allow what it consists of in policy.artifactTypes, or add a rule with kinds: [evidence] under default: deny");
+                        "allow its types in policy.artifactTypes, or add a rule with kinds: [evidence] under default: deny");
             }
         }
     }
 
-    // Quay's own example lists what cosign 2 writes. Whoever follows it and signs with cosign 3 is refused.
+    // Quay's own example lists the types of cosign 2. With that list, signatures of cosign 3 are refused.
     private static IEnumerable<LintFinding> NewerSignatures(PolicyOptions policy, PolicyEngine engine)
     {
         if (policy.ArtifactTypes?.Allowed is null) yield break;
@@ -79,7 +79,7 @@ internal static class LintDefaults
         if (refused is not [{ By: var by }] || by == "cosign 2") yield break;
         yield return new(
             "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES", "EVIDENCE_REFUSED",
-            $"the list allows the signatures of cosign 2, and those of {by} would be refused",
+            $"the list allows signatures of cosign 2, but those of {by} would be refused",
             policy.ArtifactTypes.Semantics == ArtifactTypeSemantics.Pairs
                 ? "add presets: [images, helm, cosign] beside the list"
                 : $"add \"application/vnd.oci.empty.v1+json: [{EvidenceTypes.Bundle}]\" to it");
@@ -88,7 +88,7 @@ internal static class LintDefaults
     private static Verdict OfSignature(PolicyEngine engine, RepositoryName name, TagName? tag, Manifest manifest) =>
         engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []) { Documents = ManifestKinds.Said([manifest]) });
 
-    // Whether some authority of the rule signs with notation, or some with cosign.
+    // Whether an authority of the rule signs with notation, or with cosign.
     private static bool Asks(RequireOptions require, TrustOptions trust, bool ofNotation) =>
         require.Signatures.Select(static one => one.Authority).Concat(require.Attestations.Select(static one => one.Authority))
             .Any(id => trust.Authorities[id].Notation is not null == ofNotation);
@@ -99,24 +99,24 @@ internal static class LintDefaults
             && (policy.Rules.Length > 0 || types.Allowed is not null))
             yield return new(
                 "policy.artifactTypes.semantics", "QUAY_OFF", "the list of artifact types is not enforced, as in Quay from 3.12",
-                "use semantics: pairs or quay-union, or take artifactTypes away");
+                "use semantics: pairs or quay-union, or remove artifactTypes");
         if (policy.Default == Outcome.Deny && policy.Rules.All(static rule => Sample(rule) is null))
             yield return new(
-                "policy.default", "DEFAULT_DENIES_ALL", "default: deny refuses everything that no rule is about, and there is no rule",
-                "add a rule about what may be here, or set default: allow");
+                "policy.default", "DEFAULT_DENIES_ALL", "default: deny refuses everything without a rule, and there is no rule",
+                "add a rule for the allowed content, or set default: allow");
         if (policy.Default != Outcome.Allow) yield break;
         foreach (var (i, rule) in policy.Rules.Index().Where(static one => SaysAllow(one.Item.Id)))
             yield return new(
                 $"policy.rules[{i}].id", "DEFAULT_ALLOWS_REST",
-                $"'{rule.Id}' allows nothing that default: allow does not: rules only refuse",
-                "set default: deny, or name the rule for what it refuses");
+                $"'{rule.Id}' adds nothing to default: allow: rules can only refuse",
+                "set default: deny, or rename the rule after what it refuses");
     }
 
     private static bool SaysAllow(string id) =>
         id.Split('-', '_', '.', ' ').Any(static word =>
             word.ToLowerInvariant() is "allow" or "allowed" or "permit" or "only" or "whitelist" or "allowlist");
 
-    // Where an image of this repository meets no rule, though it does at another stage.
+    // The stages at which no rule matches an image of this repository, although one matches at another stage.
     private static string[] Uncovered(PolicyEngine engine, RepositoryName name, TagName? tag)
     {
         Stage[] stages = [Stage.Push, Stage.Tag, Stage.Pull];
@@ -125,7 +125,7 @@ internal static class LintDefaults
         return bare.Length == stages.Length ? [] : [.. bare.Select(static stage => stage.ToString().ToLowerInvariant())];
     }
 
-    // A repository that the rule is about.
+    // A repository that the rule matches.
     private static RepositoryName? Sample(RuleOptions rule) =>
         GlobReach.Samples(rule.Repositories.FirstOrDefault("**"))
             .Select(static text => RepositoryName.TryParse(text, out RepositoryName name) ? name : (RepositoryName?)null)

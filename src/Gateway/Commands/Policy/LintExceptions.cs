@@ -4,8 +4,7 @@ using Gateway.Policy;
 namespace Gateway.Commands.Policy;
 
 /// <summary>
-/// What is likely wrong with exceptions. One without an end, of more than 90 days, or for everything is no policy at all: the loader
-/// refuses it.
+/// Likely mistakes in exceptions. The loader already refuses exceptions without an end, of more than 90 days, or for everything.
 /// </summary>
 internal static class LintExceptions
 {
@@ -18,23 +17,23 @@ internal static class LintExceptions
     {
         var day = Moments.Day(exception.Until);
         if (exception.Until <= now)
-            yield return new($"{path}.until", "EXCEPTION_OVER", $"lifts nothing since {day}", "take the exception away");
+            yield return new($"{path}.until", "EXCEPTION_OVER", $"has no effect since {day}", "remove the exception");
         else if (exception.Until - now < Soon)
             yield return new(
-                $"{path}.until", "EXCEPTION_ENDS_SOON", $"the rule holds again from {day}",
-                "see that what it excepts satisfies the rule by then");
+                $"{path}.until", "EXCEPTION_ENDS_SOON", $"the rule applies again from {day}",
+                "make the excepted content satisfy the rule by then");
         if (policy.Rules.FirstOrDefault(rule => rule.Id == exception.Rule) is not { } rule) yield break;
         if (exception.Digests.IsEmpty && GlobReach.Covers(exception.Repositories, [.. rule.Repositories.DefaultIfEmpty("**")]))
             yield return new(
-                $"{path}.repos", "EXCEPTION_WHOLE_RULE", $"lifts rule '{rule.Id}' everywhere it holds",
-                "name fewer repositories, or digests; or set the rule's mode to audit");
+                $"{path}.repos", "EXCEPTION_WHOLE_RULE", $"lifts rule '{rule.Id}' everywhere",
+                "list fewer repositories, or add digests; or set the rule's mode to audit");
         if (!GlobReach.CanMeet(exception.Repositories, rule.Repositories))
             yield return new(
-                $"{path}.repos", "EXCEPTION_NEVER", $"rule '{rule.Id}' is about none of these repositories",
-                "name repositories that the rule matches");
+                $"{path}.repos", "EXCEPTION_NEVER", $"rule '{rule.Id}' matches none of these repositories",
+                "list repositories that the rule matches");
         if (rule.Mode == RuleMode.Audit)
             yield return new(
-                $"{path}.rule", "EXCEPTION_NEVER", $"rule '{rule.Id}' only records, so there is nothing to lift",
+                $"{path}.rule", "EXCEPTION_NEVER", $"rule '{rule.Id}' only records, so the exception has no effect",
                 "take the exception away");
     }
 }

@@ -4,10 +4,10 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>What is likely wrong with rules, each by itself and beside the others.</summary>
+/// <summary>Likely mistakes in rules, alone and compared with other rules.</summary>
 internal static class LintRules
 {
-    /// <param name="proxied">Prefixes below which everything comes from an upstream, so that nobody pushes there.</param>
+    /// <param name="proxied">Prefixes whose content comes from an upstream, so clients do not push there.</param>
     public static IEnumerable<LintFinding> Of(PolicyOptions policy, IReadOnlyCollection<string> proxied) =>
         policy.Rules.Index().SelectMany(one =>
             Reach(one.Item, $"policy.rules[{one.Index}]")
@@ -23,11 +23,11 @@ internal static class LintRules
         }
         foreach (var tag in rule.IncludeTags.Where(static tag => tag.AsSpan().ContainsAny('/', ':', '@')))
             yield return new(
-                $"{path}.match.tags", "RULE_NEVER", $"'{tag}' matches no tag", "write the tag alone; repositories go to repos");
+                $"{path}.match.tags", "RULE_NEVER", $"'{tag}' matches no tag", "write only the tag; repositories belong to repos");
         if (!rule.ExcludeTags.IsEmpty && GlobReach.Covers(rule.ExcludeTags, [.. rule.IncludeTags.DefaultIfEmpty("**")]))
-            yield return new($"{path}.match.tags", "RULE_NEVER", "every tag that is included is excluded again", "make exclude narrower");
+            yield return new($"{path}.match.tags", "RULE_NEVER", "exclude matches every included tag", "make exclude narrower");
         if (rule.Stages is [Stage.ProxyFetch] && rule.Require.TagMutability != TagMutability.Mutable)
-            yield return new($"{path}.match.stages", "RULE_NEVER", "tags that move are seen where they are bound", "add the stage tag");
+            yield return new($"{path}.match.stages", "RULE_NEVER", "moving tags are detected only at the stage tag", "add the stage tag");
     }
 
     private static IEnumerable<LintFinding> Asked(RuleOptions rule, string path, PolicyOptions policy)
@@ -35,33 +35,33 @@ internal static class LintRules
         var (require, where) = (rule.Require, $"{path}.require");
         if (rule.Kinds.All(static kind => kind == ManifestKind.Evidence) && !(require.Signatures.IsEmpty && require.Attestations.IsEmpty))
             yield return new(
-                $"{path}.match.kinds", "RULE_NEVER", "signatures and attestations are never asked of evidence",
-                "name image, index or artifact");
+                $"{path}.match.kinds", "RULE_NEVER", "evidence never needs signatures or attestations",
+                "add image, index or artifact");
         if (require.Platforms is not null && !rule.Kinds.Any(static kind => kind is ManifestKind.Image or ManifestKind.Index))
             yield return new($"{path}.match.kinds", "RULE_NEVER", "only images and indexes have platforms", "add image or index");
         if (require.Limits?.MinAge is not null && rule.Stages.Length > 0
             && !rule.Stages.Any(static stage => stage is Stage.Pull or Stage.ProxyFetch))
             yield return new(
-                $"{path}.match.stages", "RULE_NEVER", "minAge is asked at proxyFetch and pull only", "add one of these stages");
+                $"{path}.match.stages", "RULE_NEVER", "minAge applies only at proxyFetch and pull", "add one of these stages");
         foreach (var (i, signature) in require.Signatures.Index())
         {
             var place = $"{where}.signatures[{i}]";
             if (TooMany(signature.Authority, signature.AtLeast, policy.Trust) is { } have)
                 yield return new(
-                    $"{place}.atLeast", "NEVER_SATISFIED", $"{signature.AtLeast} signers are asked for, and the authority has {have}",
+                    $"{place}.atLeast", "NEVER_SATISFIED", $"{signature.AtLeast} signers are required, and the authority has {have}",
                     "lower atLeast, or add keys to the authority");
             var byNotation = policy.Trust.Authorities[signature.Authority].Notation is not null;
             if (byNotation && signature.BindReference == BindReference.Required)
                 yield return new(
-                    $"{place}.bindReference", "NEVER_SATISFIED", "a Notation signature names no repository", "leave bindReference out");
+                    $"{place}.bindReference", "NEVER_SATISFIED", "a Notation signature names no repository", "remove bindReference");
             if (!signature.Formats.IsEmpty && byNotation != signature.Formats.Contains(SignatureFormat.Notation))
                 yield return new(
-                    $"{place}.formats", "NEVER_SATISFIED", $"{signature.Authority} signs in none of these formats",
-                    "leave formats out: the authority says which tool signs");
+                    $"{place}.formats", "NEVER_SATISFIED", $"{signature.Authority} uses none of these formats",
+                    "remove formats, because the authority determines the tool");
             if (signature.BindReference == BindReference.Required && signature.Formats is [SignatureFormat.Bundle])
                 yield return new(
                     $"{place}.bindReference", "NEVER_SATISFIED", "a bundle names no repository",
-                    "use bindReference: optional, or take legacy among the formats");
+                    "use bindReference: optional, or add legacy to formats");
             if (signature.BindReference == BindReference.Required && signature.Formats.IsEmpty && !byNotation)
                 yield return new(
                     $"{place}.bindReference", "BUNDLES_NEVER_COUNT", "cosign 3 writes bundles, which name no repository",
@@ -72,26 +72,26 @@ internal static class LintRules
             var place = $"{where}.attestations[{i}]";
             if (TooMany(attestation.Authority, attestation.AtLeast, policy.Trust) is { } have)
                 yield return new(
-                    $"{place}.atLeast", "NEVER_SATISFIED", $"{attestation.AtLeast} signers are asked for, and the authority has {have}",
+                    $"{place}.atLeast", "NEVER_SATISFIED", $"{attestation.AtLeast} signers are required, and the authority has {have}",
                     "lower atLeast, or add keys to the authority");
             if (policy.Trust.Authorities[attestation.Authority].Notation is not null)
                 yield return new(
-                    $"{place}.authority", "NEVER_SATISFIED", "an authority by Notation makes no attestations",
-                    "name one by keys or keyless, or ask for a signature");
+                    $"{place}.authority", "NEVER_SATISFIED", "a Notation authority makes no attestations",
+                    "use an authority with keys or keyless, or require a signature");
             if (!attestation.PredicateType.Contains("://", StringComparison.Ordinal))
                 yield return new(
                     $"{place}.predicateType", "PREDICATE_SHORT",
-                    $"'{attestation.PredicateType}' is cosign's short name at most; types are compared exactly",
+                    $"'{attestation.PredicateType}' is not a URI; types are compared exactly, and cosign's short names do not match",
                     "write the URI, such as https://slsa.dev/provenance/v1");
         }
         if (require.ArtifactTypes && policy.ArtifactTypes?.Semantics == ArtifactTypeSemantics.QuayOff)
             yield return new(
-                $"{where}.artifactTypes", "QUAY_OFF", "semantics: quay-off allows every type, so this requires nothing",
+                $"{where}.artifactTypes", "QUAY_OFF", "semantics: quay-off allows every type, so this has no effect",
                 "use semantics: pairs or quay-union");
     }
 
     /// <summary>
-    /// What is wrong where nobody is known: one who pushed is a puller like any other, and sees nothing that is not signed.
+    /// Problems of a gateway without accounts: the pusher is a puller too, and cannot see unsigned images.
     /// </summary>
     public static IEnumerable<LintFinding> OfOpenGateway(PolicyOptions policy, IReadOnlyCollection<string> proxied)
     {
@@ -100,12 +100,12 @@ internal static class LintRules
             if (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Pull))
                 yield return new(
                     $"policy.rules[{i}]", "SIGNER_UNKNOWN",
-                    "without an access section nobody is known as one who may push, so that cosign cannot see what it is to sign",
-                    "write access, with an account for whoever signs");
+                    "without an access section there are no pushers, so cosign cannot see the image that it signs",
+                    "add access with an account for the signer");
         }
     }
 
-    // Whether it keeps images that clients push, and have not signed, from somebody.
+    // Whether the rule hides unsigned pushed images.
     private static bool HoldsBack(RuleOptions rule, IReadOnlyCollection<string> proxied) =>
         AsksForEvidence(rule) && rule.Mode == RuleMode.Enforce && !RuleNamesTags(rule)
         && (rule.Repositories.IsEmpty
@@ -117,25 +117,25 @@ internal static class LintRules
     {
         if (HoldsBack(rule, proxied) && rule.OnMissing == OnMissing.Deny && (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Push)))
             yield return new(
-                path, "SIGN_BLOCKED", "cosign 3 signs what the registry has already, and this rule takes nothing in that is not signed",
+                path, "SIGN_BLOCKED", "cosign 3 signs stored images, and this rule refuses to store unsigned ones",
                 "use onMissing: quarantine, or stages: [tag, pull]");
         if (!AsksForEvidence(rule) && rule.OnMissing != OnMissing.Deny)
             yield return new(
-                $"{path}.onMissing", "ON_MISSING_IDLE", "nothing that this rule requires can be missing",
-                "take onMissing away; mode: warn is what admits and tells");
+                $"{path}.onMissing", "ON_MISSING_IDLE", "no requirement of this rule can be missing",
+                "remove onMissing; use mode: warn to admit with a warning");
     }
 
-    // Another rule that says the same of more makes this one say nothing.
+    // Another rule with the same requirements and a wider match makes this rule redundant.
     private static IEnumerable<LintFinding> Beside(RuleOptions rule, int index, PolicyOptions policy)
     {
         foreach (var (other, wider) in policy.Rules.Index())
         {
             if (other == index || wider.Mode > rule.Mode || !Says(wider, rule)) continue;
-            // Of two that say the same of the same the later one is told.
+            // Of two equal rules, the later one is reported.
             if (Says(rule, wider) && wider.Mode == rule.Mode && other > index) continue;
             yield return new(
-                $"policy.rules[{index}]", "RULE_SHADOWED", $"rule '{wider.Id}' requires the same of at least as much",
-                "take one of the two away");
+                $"policy.rules[{index}]", "RULE_SHADOWED", $"rule '{wider.Id}' requires the same of at least the same content",
+                "remove one of the two");
             yield break;
         }
     }
@@ -152,7 +152,7 @@ internal static class LintRules
     private static int? TooMany(string id, int atLeast, TrustOptions trust)
     {
         var authority = trust.Authorities[id];
-        if (authority.Notation is not null) return null; // how many certificates its authorities issue is theirs to say
+        if (authority.Notation is not null) return null; // the number of signers depends on the certificates that its authorities issue
         var have = authority.Keyless is { } keyless
             ? keyless.Subject is null ? int.MaxValue : 1
             : authority.AnyOf.Select(key => trust.Keys[key].Key.Fingerprint).Distinct().Count();

@@ -4,13 +4,13 @@ using Gateway.Oci;
 namespace Gateway.Commands.Policy;
 
 /// <summary>
-/// Carries over a trust policy of Notation (trustpolicy.json or trustpolicy.oci.json, version 1.0) with its trust store. There one
-/// statement is about an artifact: that which names its repository, else that of the scope <c>*</c>; here every rule that matches, so
-/// that the rule of <c>*</c> leaves the named repositories out.
+/// Imports a trust policy of Notation (trustpolicy.json or trustpolicy.oci.json, version 1.0) with its trust store. In Notation one
+/// statement applies to an artifact: the one with its repository, otherwise that of the scope <c>*</c>. In gateway.yaml every matching rule
+/// applies, so the rule of <c>*</c> excludes the named repositories.
 /// </summary>
-/// <param name="import">What is said meanwhile.</param>
+/// <param name="import">Receives the messages of the import.</param>
 /// <param name="store">The trust store's folder.</param>
-/// <param name="host">The host whose repositories are this gateway's own; null for none.</param>
+/// <param name="host">The host name of this gateway; null for none.</param>
 internal sealed class NotationImport(Import import, NotationTrustStore store, string? host)
 {
     private const string Path = "trustPolicies";
@@ -21,7 +21,7 @@ internal sealed class NotationImport(Import import, NotationTrustStore store, st
     private readonly List<MappingEntry> _authorities = [];
     private readonly List<ConfigurationNode> _rules = [];
 
-    /// <summary>The <c>policy</c> section; null when it has been said why not.</summary>
+    /// <summary>The <c>policy</c> section; null after a reported fault.</summary>
     public MappingNode? Read(ConfigurationNode document)
     {
         if (document is not MappingNode file || file.Find(Path) is not SequenceNode { Items.IsEmpty: false } policies)
@@ -36,7 +36,7 @@ internal sealed class NotationImport(Import import, NotationTrustStore store, st
         var named = statements.SelectMany(static one => one.Scopes.Where(static scope => scope.Value != "*")).ToList();
         foreach (var statement in statements) Add(statement, named);
         var at = document.Location;
-        import.Comments.Add("default: deny is what Notation says of artifacts that no statement is about.");
+        import.Comments.Add("default: deny stands for artifacts that no statement of Notation covers.");
         _rules.Add(ImportedRules.AdmitEvidence(at));
         return Nodes.Map(
             at, ("default", Nodes.Text("deny", at)),
@@ -59,18 +59,18 @@ internal sealed class NotationImport(Import import, NotationTrustStore store, st
         var scopes = statement.ItemsOf("registryScopes").OfType<ScalarNode>().ToList();
         if (scopes.Count == 0) import.Refuse(statement, $"{Path}.registryScopes", $"expected scopes in {Printable.Quote(name)}");
         if (scopes.Count > 1 && scopes.Exists(static scope => scope.Value.Contains('*', StringComparison.Ordinal)))
-            import.Refuse(statement, $"{Path}.registryScopes", $"expected * alone in {Printable.Quote(name)}, and no other pattern");
+            import.Refuse(statement, $"{Path}.registryScopes", $"expected * alone in {Printable.Quote(name)}, without other patterns");
         return new(name, level, statement, [.. scopes.Select(ToRepository)]);
     }
 
-    // What the tool refuses of the whole.
+    // Faults that notation itself refuses.
     private void CheckTogether(List<Statement> statements)
     {
         foreach (var same in statements.GroupBy(static one => one.Name).Where(static same => same.Count() > 1))
-            import.Refuse(same.Last().Node, $"{Path}.name", $"{Printable.Quote(same.Key)} names an earlier statement too");
+            import.Refuse(same.Last().Node, $"{Path}.name", $"{Printable.Quote(same.Key)} is already the name of an earlier statement");
         var scopes = statements.SelectMany(static one => one.Scopes).GroupBy(static one => one.Value);
         foreach (var same in scopes.Where(static same => same.Count() > 1))
-            import.Refuse(same.Last(), $"{Path}.registryScopes", $"{Printable.Quote(same.Key)} is a scope of an earlier statement too");
+            import.Refuse(same.Last(), $"{Path}.registryScopes", $"{Printable.Quote(same.Key)} is already a scope of an earlier statement");
         if (statements.Find(static one => one.Level == "skip" && one.Scopes.Any(static scope => scope.Value == "*")) is { } open)
             import.Refuse(open.Node, $"{Path}.signatureVerification.level", "expected another level than skip for the scope *");
     }

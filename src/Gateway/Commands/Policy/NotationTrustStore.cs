@@ -6,17 +6,17 @@ using Gateway.Oci;
 namespace Gateway.Commands.Policy;
 
 /// <summary>Notation's trust store: <c>x509/{ca,signingAuthority,tsa}/NAME/</c> with certificates in PEM or DER.</summary>
-/// <param name="folder">The folder that holds <c>x509</c>.</param>
+/// <param name="folder">The folder with <c>x509</c>.</param>
 internal sealed class NotationTrustStore(string folder)
 {
     private const string Path = "trustPolicies.trustStores";
 
-    // Chosen: a certificate has 2 KiB, and a bundle of them some more.
+    // A certificate has about 2 KiB, a bundle somewhat more.
     private const long MaxBytes = 1 << 20;
 
     private static readonly string[] Kinds = ["ca", "signingAuthority", "tsa"];
 
-    /// <summary>What <c>policy.trust.notation</c> says for the stores that a statement names, with the certificates themselves.</summary>
+    /// <summary>The <c>policy.trust.notation</c> entry for the stores of a statement, with the certificates themselves.</summary>
     public MappingNode Read(MappingNode statement, Import import)
     {
         var found = Kinds.ToDictionary(static kind => kind, static _ => new List<ConfigurationNode>());
@@ -33,7 +33,7 @@ internal sealed class NotationTrustStore(string folder)
             (kind, (ConfigurationNode?)Nodes.List(statement.Location, found[kind])))]);
     }
 
-    // What the tool allows; and neither of the two that lead elsewhere.
+    // The names that notation allows, without the two that lead to another folder.
     private static bool IsName(string name) =>
         name is not ("." or "..") && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-');
 
@@ -42,11 +42,11 @@ internal sealed class NotationTrustStore(string folder)
         var found = new List<ConfigurationNode>();
         try
         {
-            if (new DirectoryInfo(path).LinkTarget is not null) import.Refuse(at, Path, $"expected a folder, '{path}' is a link");
+            if (new DirectoryInfo(path).LinkTarget is not null) import.Refuse(at, Path, $"expected a folder, got the link '{path}'");
             foreach (var entry in new DirectoryInfo(path).GetFileSystemInfos().OrderBy(static entry => entry.Name, StringComparer.Ordinal))
             {
-                if (entry.LinkTarget is not null) import.Refuse(at, Path, $"expected files, '{entry.FullName}' is a link");
-                else if (entry is not FileInfo) import.Note(at, Path, $"'{entry.FullName}' is left out, as Notation leaves folders out");
+                if (entry.LinkTarget is not null) import.Refuse(at, Path, $"expected files, got the link '{entry.FullName}'");
+                else if (entry is not FileInfo) import.Note(at, Path, $"'{entry.FullName}' is ignored, because Notation ignores folders");
                 else if (ReadFile((FileInfo)entry, at) is { } certificate) found.Add(certificate);
                 else import.Refuse(at, Path, $"expected certificates of at most {MaxBytes} bytes in '{entry.FullName}'");
             }

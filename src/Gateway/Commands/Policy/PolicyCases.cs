@@ -5,7 +5,7 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>One case of <c>policy test</c>: a question, and the answer that is expected.</summary>
+/// <summary>One case of <c>policy test</c>: a question with its expected answer.</summary>
 internal sealed record PolicyCase
 {
     public string Name { get; init; } = "";
@@ -18,21 +18,21 @@ internal sealed record PolicyCase
 
     public RepositoryName Repository { get; init; }
 
-    /// <summary>The tag to bind or ask for; null by digest.</summary>
+    /// <summary>The tag to bind or pull; null for a digest.</summary>
     public TagName? Tag { get; init; }
 
     /// <summary>
-    /// What the tag is and was bound to, newest first: tags or digests within the layout, or digests that are no longer there.
+    /// The current and earlier bindings of the tag, newest first: tags or digests within the layout, or digests that no longer exist.
     /// </summary>
     public ImmutableArray<string> BoundTo { get; init; } = [];
 
     public Stage Stage { get; init; } = Stage.Pull;
 
-    /// <summary>When it is asked; null for now.</summary>
+    /// <summary>The time of the evaluation; null for now.</summary>
     public DateTimeOffset? Now { get; init; }
 
     /// <summary>
-    /// When everything of the layout was first seen, but for what <see cref="FirstSeenOf"/> names; null for <see cref="Now"/>.
+    /// When everything in the layout was first seen, except <see cref="FirstSeenOf"/>; null for <see cref="Now"/>.
     /// </summary>
     public DateTimeOffset? FirstSeen { get; init; }
 
@@ -42,18 +42,18 @@ internal sealed record PolicyCase
 
     public Outcome Outcome { get; init; }
 
-    /// <summary>The codes of all reasons, in no order; null when only the outcome is asked about.</summary>
+    /// <summary>The codes of all reasons, in any order; null to compare only the outcome.</summary>
     public ImmutableArray<string>? Codes { get; init; }
 
     public SourceLocation Location { get; init; } = new("", 1, 1);
 }
 
-/// <summary>The form of a cases file.</summary>
+/// <summary>The format of a cases file.</summary>
 internal static class PolicyCases
 {
     private static readonly Scalar<string> Image = new(
-        "a folder or file that is there",
-        static (text, reading) => Path.Exists(reading.Absolute(text)) ? reading.Absolute(text) : Parsed<string>.Not("nothing is there"));
+        "an existing folder or file",
+        static (text, reading) => Path.Exists(reading.Absolute(text)) ? reading.Absolute(text) : Parsed<string>.Not("it does not exist"));
 
     private static readonly Scalar<RepositoryName> Repository = new(
         "a repository's name",
@@ -70,30 +70,30 @@ internal static class PolicyCases
 
     private static readonly Section<PolicyCase> Expect = new(() => new())
     {
-        { "outcome", Outcomes, new Required(), "What is to come of it.", (o, v) => o with { Outcome = v } },
+        { "outcome", Outcomes, new Required(), "The expected outcome.", (o, v) => o with { Outcome = v } },
         { "codes", new ListOf<string>(Scalars.Text), "(any)", "The codes of all reasons.", (o, v) => o with { Codes = v } },
     };
 
     private static readonly Section<PolicyCase> Case = new(() => new())
     {
-        { "name", Scalars.Text, new Required(), "What the case shows.", (o, v) => o with { Name = v } },
+        { "name", Scalars.Text, new Required(), "The name of the case.", (o, v) => o with { Name = v } },
         { "image", Image, new Required(), "An OCI image layout, or a manifest.", (o, v) => o with { Image = v } },
         { "reference", Scalars.Text, "(its only image)", "Tag or digest within the layout.", (o, v) => o with { Reference = v } },
-        { "repository", Repository, new Required(), "Where it is.", (o, v) => o with { Repository = v } },
+        { "repository", Repository, new Required(), "The repository of the image.", (o, v) => o with { Repository = v } },
         { "tag", Tag, "(by digest)", "The tag.", (o, v) => o with { Tag = v } },
         {
-            "boundTo", new ListOf<string>(Scalars.Text), "[]", "What the tag is and was bound to, newest first.",
+            "boundTo", new ListOf<string>(Scalars.Text), "[]", "The current and earlier bindings of the tag, newest first.",
             (o, v) => o with { BoundTo = v }
         },
-        { "stage", Stages, "pull", "When a rule is asked.", (o, v) => o with { Stage = v } },
-        { "now", ExceptionSchema.Moment, "(now)", "When it is asked.", (o, v) => o with { Now = v } },
-        { "firstSeen", ExceptionSchema.Moment, "(now)", "When all of it was first seen.", (o, v) => o with { FirstSeen = v } },
+        { "stage", Stages, "pull", "The stage of the evaluation.", (o, v) => o with { Stage = v } },
+        { "now", ExceptionSchema.Moment, "(now)", "The time of the evaluation.", (o, v) => o with { Now = v } },
+        { "firstSeen", ExceptionSchema.Moment, "(now)", "When everything was first seen.", (o, v) => o with { FirstSeen = v } },
         {
             "firstSeenOf", new MapOf<DateTimeOffset>(Scalars.Text, ExceptionSchema.Moment), "{}",
             "When single manifests were first seen, by digest.", (o, v) => o with { FirstSeenOf = v }
         },
         {
-            "expect", Expect, new Required(), "What is expected.", (o, v) => o with { Outcome = v.Outcome, Codes = v.Codes }
+            "expect", Expect, new Required(), "The expected result.", (o, v) => o with { Outcome = v.Outcome, Codes = v.Codes }
         },
     };
 
@@ -116,7 +116,7 @@ internal static class PolicyCases
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            mistakes.Add(new(new(file, 1, 1), "", $"expected a file of cases that can be read: {problem.Message}"));
+            mistakes.Add(new(new(file, 1, 1), "", $"expected a readable file of cases: {problem.Message}"));
             return [];
         }
     }

@@ -5,20 +5,20 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary><c>gateway policy diff</c>: which stored tags another policy would judge otherwise, before it is in force.</summary>
+/// <summary><c>gateway policy diff</c>: the stored tags that another policy would evaluate differently.</summary>
 internal static class PolicyDiffCommand
 {
     public static Command Create()
     {
-        var old = new Argument<string>("OLD") { Description = "A file with the policy as it is." };
-        var @new = new Argument<string>("NEW") { Description = "A file with the policy as it would be." };
+        var old = new Argument<string>("OLD") { Description = "File with the current policy." };
+        var @new = new Argument<string>("NEW") { Description = "File with the new policy." };
         var corpus = new Option<string>("--corpus")
         {
-            Description = "What both are asked about: store, everything stored here.", DefaultValueFactory = _ => "store",
+            Description = "The content to evaluate: store, for everything stored here.", DefaultValueFactory = _ => "store",
         };
         corpus.AcceptOnlyFromAmong("store");
         var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var command = new Command("diff", "Tells which stored tags would be judged otherwise under another policy; decides nothing.")
+        var command = new Command("diff", "Shows which stored tags another policy would evaluate differently; changes nothing.")
         {
             old, @new, corpus, asked.Config, asked.Server, json,
         };
@@ -41,7 +41,7 @@ internal static class PolicyDiffCommand
         return command;
     }
 
-    // A line for each change, as it is found. What is hidden until it is signed is refused to whoever pulls.
+    // A line for each change as it is found. Content that is held until it is signed counts as refused, because pullers cannot get it.
     private static async Task<int> PrintAsync(InvocationConfiguration invocation, bool asJson, IAsyncEnumerable<PolicyChange> changes)
     {
         var code = PolicyExit.Allow;

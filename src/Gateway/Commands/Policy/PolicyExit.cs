@@ -2,7 +2,7 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>Exit codes of <c>gateway policy</c> (docs/cli.md); fixed, for scripts rely on them.</summary>
+/// <summary>Exit codes of <c>gateway policy</c> (docs/cli.md); they never change, because scripts rely on them.</summary>
 internal static class PolicyExit
 {
     public const int Allow = 0;

@@ -7,27 +7,27 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary><c>gateway policy explain</c>: what the policy says of something stored, and why.</summary>
+/// <summary><c>gateway policy explain</c>: the policy's verdict on stored content, with the reasons.</summary>
 internal static class PolicyExplainCommand
 {
     public static Command Create()
     {
         var reference = new Argument<string>("REFERENCE")
         {
-            Description = "repository:tag or repository@digest, without either latest; or the id of a decision, d-….",
+            Description = "repository:tag or repository@digest, by default the tag latest; or the id of a decision, d-….",
         };
         var stage = new Option<string>("--stage")
         {
             Description = "push, proxyFetch, tag, pull or promote.", DefaultValueFactory = _ => "pull",
         };
-        var actor = new Option<string?>("--as") { Description = "An account: tell what it may do there, too.", HelpName = "USER" };
+        var actor = new Option<string?>("--as") { Description = "Also show the rights of this account there.", HelpName = "USER" };
         var policy = new Option<string?>("--policy")
         {
-            Description = "A file whose policy is asked instead of the one in force.", HelpName = "FILE",
+            Description = "File with another policy than the one in force.", HelpName = "FILE",
         };
-        var at = new Option<string?>("--at") { Description = "A day or moment, such as 2026-12-31, to ask at.", HelpName = "TIME" };
+        var at = new Option<string?>("--at") { Description = "Evaluate at this day or moment, such as 2026-12-31.", HelpName = "TIME" };
         var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var command = new Command("explain", "Tells what the policy says of something stored, and why; decides nothing.")
+        var command = new Command("explain", "Shows the policy's verdict on stored content, and why; changes nothing.")
         {
             reference, stage, actor, policy, at, asked.Config, asked.Server, json,
         };
@@ -52,7 +52,7 @@ internal static class PolicyExplainCommand
         return command;
     }
 
-    // Null for now; the default for what is no moment.
+    // Null for now; the default value for an invalid moment.
     private static async Task<DateTimeOffset?> MomentAsync(string? text, TextWriter error)
     {
         if (text is null) return null;
@@ -103,12 +103,12 @@ internal static class PolicyExplainCommand
         }
         foreach (var seen in answer.Evidence)
         {
-            var came = seen.Verified ? $"counts for {seen.Authority}" : seen.Code;
-            yield return $"evidence    {seen.Digest}: {seen.Kind} ({seen.Format}), {came}: {seen.Why}";
+            var counted = seen.Verified ? $"counts for {seen.Authority}" : seen.Code;
+            yield return $"evidence    {seen.Digest}: {seen.Kind} ({seen.Format}), {counted}: {seen.Why}";
         }
         foreach (var exception in answer.ExceptionsUsed) yield return $"exception   {exception}";
         if (answer.Until is { } until) yield return $"until       {Moments.Text(until)}, all else being equal";
     }
 
-    private static string May(bool may) => may ? "may" : "may not";
+    private static string May(bool may) => may ? "can" : "cannot";
 }

@@ -3,10 +3,10 @@ using Gateway.Operations;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>A file whose <c>policy</c> section is to be tried; its other sections are read, and count for nothing.</summary>
+/// <summary>A file whose <c>policy</c> section is evaluated; its other sections are read and ignored.</summary>
 internal static class PolicyFile
 {
-    /// <summary>Reads and checks a file; null after its mistakes have been told.</summary>
+    /// <summary>Reads and checks a file; null after its mistakes were printed.</summary>
     public static async Task<PolicyText?> ReadAsync(string file, TextWriter error)
     {
         try
@@ -15,7 +15,7 @@ internal static class PolicyFile
                 ? Directory.GetCurrentDirectory()
                 : Path.GetDirectoryName(Path.GetFullPath(file))!;
             var text = new PolicyText(BoundedFile.ReadText(file), file, folder);
-            // By who asks, and as he: the gateway is sent what they say.
+            // The command reads the named files with the rights of its user, and sends their text to the gateway.
             var mistakes = ConfigurationLoader.Load(text.Text, file, folder, [], Read).Mistakes;
 
             NamedFile Read(string path) =>
@@ -25,7 +25,7 @@ internal static class PolicyFile
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            await error.WriteLineAsync($"{file}:1:1: expected a policy file that can be read: {problem.Message}");
+            await error.WriteLineAsync($"{file}:1:1: expected a readable policy file: {problem.Message}");
             return null;
         }
     }

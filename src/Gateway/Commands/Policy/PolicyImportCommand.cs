@@ -4,33 +4,33 @@ using Gateway.Oci;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary><c>gateway policy import</c>: somebody else's policy as a <c>policy</c> section for gateway.yaml.</summary>
+/// <summary><c>gateway policy import</c>: converts the policy of another system to a <c>policy</c> section for gateway.yaml.</summary>
 internal static class PolicyImportCommand
 {
     public static Command Create()
     {
-        var quay = File("--quay", "The config.yaml of Red Hat Quay: its settings about artifact types.");
-        var cip = File("--cip", "ClusterImagePolicies of sigstore's policy-controller, one document or several.");
+        var quay = File("--quay", "A config.yaml of Red Hat Quay; its artifact type settings are imported.");
+        var cip = File("--cip", "ClusterImagePolicies of sigstore's policy-controller, in one or several documents.");
         var notation = File("--notation", "A trustpolicy.json of Notation, with its trust store.");
         var root = new Option<string>("--trusted-root")
         {
-            Description = "The trusted_root.json that keyless authorities are verified by.", HelpName = "FILE",
+            Description = "The trusted_root.json for keyless authorities.", HelpName = "FILE",
             DefaultValueFactory = _ => "trusted_root.json",
         };
-        var store = File("--trust-store", "The trust store of --notation; truststore beside the trust policy, unless written.");
+        var store = File("--trust-store", "The trust store for --notation; by default truststore beside the trust policy.");
         var host = new Option<string?>("--host")
         {
-            Description = "The host in scopes of --notation that is this gateway itself: it is taken off.", HelpName = "HOST",
+            Description = "The host in scopes of --notation that means this gateway; it is removed.", HelpName = "HOST",
         };
         var command = new Command(
-            "import", "Prints a policy section made of somebody else's policy; what it cannot say goes to standard error.")
+            "import", "Prints a policy section made from the policy of another system; unsupported parts go to standard error.")
         {
             quay, cip, notation, root, store, host,
         };
         command.Validators.Add(result =>
         {
             if (new[] { quay, cip, notation }.Count(option => result.GetResult(option) is not null) != 1)
-                result.AddError("expected one of --quay, --cip and --notation");
+                result.AddError("expected exactly one of --quay, --cip and --notation");
         });
         command.SetAction(async (parsed, _) =>
         {
@@ -56,7 +56,7 @@ internal static class PolicyImportCommand
         RunAllAsync(file, (documents, import) =>
         {
             if (documents.Count == 1) return read(documents[0], import);
-            import.Refuse(documents[^1], "", $"expected one document, {documents.Count} came");
+            import.Refuse(documents[^1], "", $"expected one document, got {documents.Count}");
             return null;
         }, output, error);
 
@@ -88,19 +88,19 @@ internal static class PolicyImportCommand
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            import.Refusals.Add(new(new(file, 1, 1), "", $"expected a file that can be read: {problem.Message}"));
+            import.Refusals.Add(new(new(file, 1, 1), "", $"expected a readable file: {problem.Message}"));
             return null;
         }
     }
 
-    // By the very reader of gateway.yaml: what it would refuse there is told where it stands here.
+    // The reader of gateway.yaml checks the result; its mistakes are reported at the place in the original file.
     private static void Check(MappingNode section, Import import)
     {
         var reading = new Reading(section.Location, Directory.GetCurrentDirectory());
         PolicySchema.Policy.TryRead(section, "policy", reading, out _);
         foreach (var mistake in reading.Mistakes)
         {
-            // The root is for the operator to bring, and gateway.yaml is refused until it is there.
+            // The operator must provide the root; gateway.yaml is refused until it exists.
             if (mistake.Path.EndsWith(".trustedRoot", StringComparison.Ordinal)) import.Notes.Add(mistake);
             else import.Refusals.Add(mistake);
         }

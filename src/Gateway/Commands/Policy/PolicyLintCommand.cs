@@ -7,7 +7,7 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary><c>gateway policy lint</c>: what a policy says that is likely not meant.</summary>
+/// <summary><c>gateway policy lint</c>: reports likely mistakes in a policy.</summary>
 internal static partial class PolicyLintCommand
 {
     // Some lines of a terminal.
@@ -17,7 +17,7 @@ internal static partial class PolicyLintCommand
     {
         var (config, json) = (ConfigurationFile.Option(), new Option<bool>("--json") { Description = "Print JSON." });
         var command = new Command(
-            "lint", "Checks the configuration as verify does, and tells what in its policy and access rules is likely wrong.")
+            "lint", "Checks the configuration as verify does, and reports likely mistakes in its policy and access rules.")
         {
             config, json,
         };
@@ -34,11 +34,11 @@ internal static partial class PolicyLintCommand
         return command;
     }
 
-    /// <summary>The warnings of now, a line each.</summary>
+    /// <summary>The current warnings, one line each.</summary>
     public static IEnumerable<string> Doubts(LoadedConfiguration loaded) =>
         Lint(loaded, DateTimeOffset.UtcNow).Select(static warning => warning.ToString());
 
-    /// <summary>The warnings, in the file's order.</summary>
+    /// <summary>The warnings, in the order of the file.</summary>
     public static Warning[] Lint(LoadedConfiguration loaded, DateTimeOffset now)
     {
         if (loaded.Options is not { } options) return [];

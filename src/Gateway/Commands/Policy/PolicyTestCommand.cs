@@ -7,14 +7,14 @@ using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary><c>gateway policy test</c>: asks the policy about images in files, and compares the answers with those expected.</summary>
+/// <summary><c>gateway policy test</c>: evaluates images in files, and compares the outcomes with the expected ones.</summary>
 internal static partial class PolicyTestCommand
 {
     public static Command Create()
     {
-        var cases = new Argument<string>("CASES") { Description = "A file of cases (docs/cli.md)." };
+        var cases = new Argument<string>("CASES") { Description = "File of cases (docs/cli.md)." };
         var (config, json) = (ConfigurationFile.Option(), new Option<bool>("--json") { Description = "Print JSON." });
-        var command = new Command("test", "Asks the policy about images in files, and tells where it does not answer as expected.")
+        var command = new Command("test", "Evaluates images in files by the policy, and reports unexpected outcomes.")
         {
             cases, config, json,
         };
@@ -45,8 +45,8 @@ internal static partial class PolicyTestCommand
             var layout = ImageLayout.Read(one.Image);
             if (layout.Find(one.Reference) is not { } digest)
             {
-                var came = one.Reference is null ? "none" : $"'{one.Reference}'";
-                return result with { Problem = $"expected a reference that names a manifest of {one.Image}, {came} came" };
+                var got = one.Reference is null ? "none" : $"'{one.Reference}'";
+                return result with { Problem = $"expected a reference to a manifest of {one.Image}, got {got}" };
             }
             var asked = await layout.WithDocumentsAsync(layout.Ask(one, digest, one.Now ?? DateTimeOffset.UtcNow), cancellationToken);
             if (engine.Needs(asked).HasFlag(FactKinds.Contents)) asked = await layout.WithContentsAsync(asked, cancellationToken);
@@ -75,7 +75,7 @@ internal static partial class PolicyTestCommand
             if (result.Passed || result.Problem is not null) continue;
             await output.WriteLineAsync($"      {result.Place}");
             await output.WriteLineAsync($"      expected {result.Expected}{Of(result.ExpectedCodes)}");
-            await output.WriteLineAsync($"      came     {result.Outcome}{Of(result.Codes)}");
+            await output.WriteLineAsync($"      got      {result.Outcome}{Of(result.Codes)}");
             foreach (var message in result.Messages) await output.WriteLineAsync($"      {message}");
         }
         await output.WriteLineAsync($"{results.Count(static result => result.Passed)} of {results.Count} as expected");
@@ -86,7 +86,7 @@ internal static partial class PolicyTestCommand
     private static string Name(Outcome outcome) => outcome.ToString().ToLowerInvariant();
 
     /// <param name="ExpectedCodes">Null for any.</param>
-    /// <param name="Problem">Why the case could not be asked; null when it was.</param>
+    /// <param name="Problem">Why the case could not be evaluated; null if it was.</param>
     internal sealed record Result(
         string Name, string Place, bool Passed, string Expected, IReadOnlyList<string>? ExpectedCodes,
         string Outcome, IReadOnlyList<string> Codes, IReadOnlyList<string> Messages, string? Problem);

@@ -3,20 +3,20 @@ using Gateway.Configuration;
 namespace Gateway.Commands.Policy;
 
 /// <summary>
-/// Carries over what a config.yaml of Red Hat Quay says of artifact types. Its other settings are none of a policy's business.
+/// Imports the artifact type settings of a config.yaml of Red Hat Quay. Its other settings do not concern the policy.
 /// </summary>
 internal static class QuayImport
 {
     private static readonly string[] Carried = ["FEATURE_GENERAL_OCI_SUPPORT", "FEATURE_HELM_OCI_SUPPORT", "ALLOWED_OCI_ARTIFACT_TYPES"];
 
-    // What changes the meaning of the settings above, each with what it does in Quay's code.
+    // Settings that change the meaning of the settings above, each with its effect in Quay's code.
     private static readonly (string Key, string What)[] Beside =
     [
-        ("IGNORE_UNKNOWN_MEDIATYPES", "with it Quay 3.9 to 3.11 takes every type; here the list is enforced, which is stricter "
+        ("IGNORE_UNKNOWN_MEDIATYPES", "with it Quay 3.9 to 3.11 accepts every type; the gateway enforces the list, which is stricter "
             + "(semantics: quay-off enforces nothing)"),
-        ("OCI_NAMESPACE_WHITELIST", "namespaces that FEATURE_GENERAL_OCI_SUPPORT does not switch off; here it holds everywhere, which is "
+        ("OCI_NAMESPACE_WHITELIST", "namespaces that FEATURE_GENERAL_OCI_SUPPORT does not disable; here it applies everywhere, which is "
             + "stricter"),
-        ("V22_NAMESPACE_BLACKLIST", "namespaces where Quay takes neither Docker's nor OCI's documents; take the push right away there by "
+        ("V22_NAMESPACE_BLACKLIST", "namespaces where Quay accepts neither Docker nor OCI documents; remove the push right there by "
             + "access.rules"),
     ];
 
@@ -25,18 +25,18 @@ internal static class QuayImport
     {
         if (document is not MappingNode config)
         {
-            import.Refuse(document, "", $"expected Quay's config.yaml, a section with keys; {document.Kind} came");
+            import.Refuse(document, "", $"expected Quay's config.yaml, a section with keys, got {document.Kind}");
             return null;
         }
         foreach (var (key, what) in Beside)
         {
             if (config.Entries.FirstOrDefault(entry => entry.Key == key) is { } found && IsOn(found.Value))
-                import.Notes.Add(new(found.KeyLocation, key, $"not carried over: {what}"));
+                import.Notes.Add(new(found.KeyLocation, key, $"not imported: {what}"));
         }
         var settings = config.Entries.Where(static entry => Carried.Contains(entry.Key)).ToArray();
         import.Comments.Add(settings.Length == 0
-            ? "None of Quay's settings about artifact types is written, so its defaults hold."
-            : "A layer type counts under its own config type only; semantics: quay-union reads the list as Quay up to 3.11 did.");
+            ? "None of Quay's artifact type settings is present, so its defaults apply."
+            : "A layer type counts under its own config type only; semantics: quay-union reads the list as Quay up to 3.11.");
         return Nodes.Map(
             config.Location,
             ("default", Nodes.Text("allow", config.Location)),

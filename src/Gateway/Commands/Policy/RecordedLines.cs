@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Gateway.Commands.Policy;
 
-/// <summary>A recorded decision (docs/policy.md, "Decisions") as lines for a terminal, in the words of <c>policy explain</c>.</summary>
+/// <summary>A recorded decision (docs/policy.md, "Decisions") as lines for a terminal, in the format of <c>policy explain</c>.</summary>
 internal static class RecordedLines
 {
     public static IEnumerable<string> Of(JsonElement decision)
@@ -20,13 +20,13 @@ internal static class RecordedLines
             yield return $"rule        {Text(rule, "id")} ({Text(rule, "matchedBy")}): {Text(rule, "effective")}";
             foreach (var reason in reasons[Text(rule, "id")]) yield return Line(reason);
         }
-        // What the gate itself refuses is under no rule of the file.
+        // Refusals of the gate itself belong to no rule of the file.
         var others = reasons.Where(of => !rules.Any(rule => Text(rule, "id") == of.Key));
         foreach (var reason in others.SelectMany(static of => of)) yield return Line(reason);
         foreach (var seen in decision.GetProperty("evidence").EnumerateArray())
         {
-            var came = seen.GetProperty("verified").GetBoolean() ? $"counts for {Text(seen, "authority")}" : Text(seen, "code");
-            yield return $"evidence    {Text(seen, "digest")}: {Text(seen, "kind")} ({Text(seen, "format")}), {came}: {Text(seen, "why")}";
+            var counted = seen.GetProperty("verified").GetBoolean() ? $"counts for {Text(seen, "authority")}" : Text(seen, "code");
+            yield return $"evidence    {Text(seen, "digest")}: {Text(seen, "kind")} ({Text(seen, "format")}), {counted}: {Text(seen, "why")}";
         }
         foreach (var exception in decision.GetProperty("exceptionsUsed").EnumerateArray())
             yield return $"exception   {exception.GetString()}";

@@ -3,15 +3,15 @@ using System.Text;
 namespace Gateway.Commands.Policy;
 
 /// <summary>
-/// A regular expression over an identity as a glob that matches no more. cosign's expressions match anywhere in the text unless they are
-/// anchored; a glob matches the whole, so that an expression that was meant to be whole becomes so.
+/// Converts a regular expression over an identity to a glob that matches no more. cosign's expressions match anywhere in the text unless
+/// they are anchored; a glob matches the whole text, so an unanchored expression becomes stricter.
 /// </summary>
 /// <param name="Glob">The pattern: <c>*</c> for anything but a slash, <c>**</c> for anything.</param>
-/// <param name="IsExact">Whether it is one text and no pattern.</param>
+/// <param name="IsExact">Whether it is a plain text without wildcards.</param>
 /// <param name="IsNarrower">Whether it matches less than the expression.</param>
 internal sealed record SubjectGlob(string Glob, bool IsExact, bool IsNarrower)
 {
-    /// <summary>Null when only an expression can say it.</summary>
+    /// <summary>Null if only a regular expression can express it.</summary>
     public static SubjectGlob? Of(string regex)
     {
         var (isNarrower, isExact, glob) = (false, true, new StringBuilder());
@@ -31,7 +31,7 @@ internal sealed record SubjectGlob(string Glob, bool IsExact, bool IsNarrower)
         return glob.Length == 0 ? null : new(glob.ToString(), isExact, isNarrower);
     }
 
-    // One element of the expression: how many characters of it that is, and what stands for it; null for what no glob can say.
+    // One element of the expression: its length in characters, and its replacement; null if no glob can express it.
     private static (int Length, string Glob, bool IsPattern, bool IsNarrower)? Element(ReadOnlySpan<char> rest, string before)
     {
         if (rest.StartsWith("[^/]*")) return IsRepeated(rest, 5) || before.EndsWith('*') ? null : (5, "*", true, false);
@@ -40,12 +40,12 @@ internal sealed record SubjectGlob(string Glob, bool IsExact, bool IsNarrower)
         var length = isEscaped ? 2 : 1;
         if (rest.Length < length || IsRepeated(rest, length)) return null;
         var c = rest[length - 1];
-        // \d and the like are classes; a star cannot be written in a glob.
+        // \d and similar are classes; a glob cannot express a literal star.
         if (isEscaped ? char.IsAsciiLetterOrDigit(c) || c == '*' : Operators.Contains(c)) return null;
         return (length, c.ToString(), false, !isEscaped && c == '.');
     }
 
-    // `**/` after a slash also stands for no segment at all, which `.*/` does not: one segment is what was meant, and is less.
+    // `**/` after a slash also matches no segment at all, unlike `.*/`. One segment is the intended meaning, and matches less.
     private static (int Length, string Glob, bool IsPattern, bool IsNarrower) Anything(ReadOnlySpan<char> rest, string before)
     {
         var beginsSegment = before.Length == 0 || before[^1] == '/';

@@ -51,7 +51,7 @@ public sealed class AccessLintTests : IDisposable
     {
         var said = await VerifyAsync("{ actors: [ci], repositories: ['**'], actions: [pull] }", accounts: [line, $"# {line}", ""]);
 
-        Assert.Contains("access.htpasswd: ACCOUNT_IGNORED: no account is read from ", said, StringComparison.Ordinal);
+        Assert.Contains("access.htpasswd: ACCOUNT_IGNORED: no account in ", said, StringComparison.Ordinal);
         Assert.Contains($", line 2: expected name:$2y$... (bcrypt, cost 5 to 16), got {kind};", said, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", said, StringComparison.Ordinal);
         Assert.DoesNotContain("bGVnYWN5", said, StringComparison.Ordinal);
@@ -59,10 +59,10 @@ public sealed class AccessLintTests : IDisposable
 
     [Theory]
     [InlineData("access: { rules: [] }", "access: ACCESS_DENIES_ALL: no rule allows anything")]
-    [InlineData("policy: { default: deny }", "policy.default: DEFAULT_DENIES_ALL: default: deny refuses everything that no rule is about")]
+    [InlineData("policy: { default: deny }", "policy.default: DEFAULT_DENIES_ALL: default: deny refuses everything without a rule")]
     [InlineData(
         "{ upstreams: { ghcr.io: {} }, routes: [ { prefix: ghcr.io, storage: built-in } ] }",
-        "upstreams.ghcr.io: UPSTREAM_UNREACHABLE: no route leads to it, and the prefix 'ghcr.io' is another route's")]
+        "upstreams.ghcr.io: UPSTREAM_UNREACHABLE: it has no route, and another route has the prefix 'ghcr.io'")]
     public async Task Unreachable_upstream_is_reported(string configuration, string expected)
     {
         var (code, error) = await RunAsync(configuration + "\n");

@@ -174,8 +174,8 @@ public sealed class CipImportTests : IDisposable
     }
 
     [Theory]
-    [InlineData("gcr.io/a/b:v*", "'gcr.io/a/b:v*' is carried over as 'gcr.io/a/b', for every tag and digest, which is stricter")]
-    [InlineData("reg.acme.example/a/b", "means repositories below the prefix reg.acme.example here")]
+    [InlineData("gcr.io/a/b:v*", "'gcr.io/a/b:v*' becomes 'gcr.io/a/b', for every tag and digest, which is stricter")]
+    [InlineData("reg.acme.example/a/b", "means repositories below the prefix reg.acme.example")]
     public async Task Glob_that_matches_more_after_import_is_reported_with_its_place(string glob, string expected)
     {
         var (code, output, error) = await Import(Cip(Key(), glob));
@@ -190,11 +190,11 @@ public sealed class CipImportTests : IDisposable
     [InlineData("    - key: { secretRef: { name: cosign } }", "spec.authorities.key.secretRef")]
     [InlineData("    - key: { kms: 'gcpkms://x' }", "spec.authorities.key.kms")]
     [InlineData("    - key: { data: no key at all }", ".pem: expected a public key in PEM")]
-    [InlineData("    - keyless: { url: https://fulcio.sigstore.dev }", "without them anybody's certificate would count")]
-    [InlineData("    - keyless: { identities: [ { issuer: https://a.example } ] }", "without both strangers could sign")]
+    [InlineData("    - keyless: { url: https://fulcio.sigstore.dev }", "otherwise every certificate would count")]
+    [InlineData("    - keyless: { identities: [ { issuer: https://a.example } ] }", "otherwise strangers could sign")]
     [InlineData("    - keyless: { identities: [ { issuerRegExp: 'https://.*', subject: a } ] }", "issuers are compared exactly")]
-    [InlineData("    - keyless: { identities: [ { issuer: https://a.example, subjectRegExp: '(a|b)' } ] }", "'(a|b)' is no plain pattern")]
-    [InlineData("    - static: { action: fail }\n  policy: { type: cue, data: x }", "spec.policy: p asks for a program")]
+    [InlineData("    - keyless: { identities: [ { issuer: https://a.example, subjectRegExp: '(a|b)' } ] }", "'(a|b)' cannot be written as a glob")]
+    [InlineData("    - static: { action: fail }\n  policy: { type: cue, data: x }", "spec.policy: p requires a program")]
     [InlineData("    - { name: nothing }", "expected key, keyless or static")]
     public async Task Unsupported_requirement_is_refused_with_its_place_and_nothing_is_printed(string authority, string expected)
     {
@@ -222,7 +222,7 @@ public sealed class CipImportTests : IDisposable
         var (code, output, error) = await Import(Cip(Key() + "    - key: { kms: 'gcpkms://x' }\n"));
 
         Assert.Equal(2, code);
-        Assert.Contains("this way to satisfy p is left out, which is stricter", error);
+        Assert.Contains("this way to satisfy p is omitted, which is stricter", error);
         Assert.Single(Yaml.Good(output).Policy!.Trust.Keys);
     }
 
@@ -233,7 +233,7 @@ public sealed class CipImportTests : IDisposable
             Key("k") + "    - keyless: { identities: [ { issuer: https://a.example, subject: me } ] }\n"));
 
         Assert.Equal(2, code);
-        Assert.Contains("the rule asks for p-k alone, which is stricter, and p-1 is left out", error);
+        Assert.Contains("the rule requires only p-k, which is stricter, and p-1 is omitted", error);
         Assert.Empty(Yaml.Good(output).Policy!.Trust.Keyless);
     }
 
@@ -244,7 +244,7 @@ public sealed class CipImportTests : IDisposable
         var (code, output, error) = await Import($"{Cip(Key())}---\n{other}---\napiVersion: v1\nkind: Secret\n---\n");
 
         Assert.Equal(2, code);
-        Assert.Contains("Secret is not carried over", error);
+        Assert.Contains("Secret is not imported", error);
         Assert.Equal(["p", "q", "evidence-may-come"], Yaml.Good(output).Policy!.Rules.Select(rule => rule.Id));
     }
 

@@ -182,7 +182,7 @@ public sealed class PolicyTestTests : IDisposable
     [Theory]
     [InlineData(
         "cases: [ { name: a, image: absent, repository: prod/app, expect: { outcome: allow } } ]",
-        "cases[0].image: expected a folder or file that is there")]
+        "cases[0].image: expected an existing folder or file")]
     [InlineData("cases: [ { name: a, image: image, repository: prod/app, expect: { outcom: allow } } ]", "did you mean outcome?")]
     [InlineData("cases: [ { name: a, image: image, repository: Prod, expect: { outcome: allow } } ]", "expected a repository's name")]
     [InlineData("casse: []", "did you mean cases?")]
@@ -207,7 +207,7 @@ public sealed class PolicyTestTests : IDisposable
         var (code, output, _) = await Run(Cases.Replace("v9", "v1", StringComparison.Ordinal));
 
         Assert.Equal(4, code);
-        Assert.Contains("is not what its name says", output);
+        Assert.Contains("expected content with the digest in its name", output);
     }
 
     [Fact]

@@ -52,9 +52,9 @@ public sealed class QuayImportTests : IDisposable
     }
 
     [Theory]
-    [InlineData("IGNORE_UNKNOWN_MEDIATYPES: true", "IGNORE_UNKNOWN_MEDIATYPES: not carried over")]
-    [InlineData("OCI_NAMESPACE_WHITELIST: [team]", "OCI_NAMESPACE_WHITELIST: not carried over")]
-    [InlineData("V22_NAMESPACE_BLACKLIST: [old]", "V22_NAMESPACE_BLACKLIST: not carried over")]
+    [InlineData("IGNORE_UNKNOWN_MEDIATYPES: true", "IGNORE_UNKNOWN_MEDIATYPES: not imported")]
+    [InlineData("OCI_NAMESPACE_WHITELIST: [team]", "OCI_NAMESPACE_WHITELIST: not imported")]
+    [InlineData("V22_NAMESPACE_BLACKLIST: [old]", "V22_NAMESPACE_BLACKLIST: not imported")]
     public async Task Setting_that_changes_their_meaning_in_Quay_is_reported_with_its_place(string setting, string expected)
     {
         var file = _rig.Write("config.yaml", $"FEATURE_HELM_OCI_SUPPORT: true\n{setting}\n");
