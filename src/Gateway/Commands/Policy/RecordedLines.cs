@@ -25,8 +25,8 @@ internal static class RecordedLines
         foreach (var reason in others.SelectMany(static of => of)) yield return Line(reason);
         foreach (var seen in decision.GetProperty("evidence").EnumerateArray())
         {
-            var counted = seen.GetProperty("verified").GetBoolean() ? $"counts for {Text(seen, "authority")}" : Text(seen, "code");
-            yield return $"evidence    {Text(seen, "digest")}: {Text(seen, "kind")} ({Text(seen, "format")}), {counted}: {Text(seen, "why")}";
+            var note = seen.GetProperty("verified").GetBoolean() ? $"counts for {Text(seen, "authority")}" : Text(seen, "code");
+            yield return $"evidence    {Text(seen, "digest")}: {Text(seen, "kind")} ({Text(seen, "format")}), {note}: {Text(seen, "why")}";
         }
         foreach (var exception in decision.GetProperty("exceptionsUsed").EnumerateArray())
             yield return $"exception   {exception.GetString()}";

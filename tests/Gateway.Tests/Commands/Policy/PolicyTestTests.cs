@@ -72,7 +72,7 @@ public sealed class PolicyTestTests : IDisposable
         Assert.Contains("FAIL  a", output);
         Assert.Contains("cases.yaml:2:5", output);
         Assert.Contains("expected allow", output);
-        Assert.Contains("came     deny [SIG_NONE]", output);
+        Assert.Contains("got      deny [SIG_NONE]", output);
         Assert.Contains("policy rule 'signed'", output);
         Assert.Contains("0 of 1 as expected", output);
     }
