@@ -7,6 +7,7 @@ namespace Gateway.Oci;
 /// <summary>The one way out of a document that is refused; caught by <see cref="ManifestReader"/> and seen by nobody else.</summary>
 public sealed class ManifestProblemException(string code, string message) : Exception(message)
 {
+    /// <summary>What is wrong, for the client.</summary>
     public ManifestProblem Problem => new(code, Printable.Line(Message));
 }
 

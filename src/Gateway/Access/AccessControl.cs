@@ -102,10 +102,10 @@ internal sealed class AccessControl
     /// <summary>The caller for this identity in this repository, with its rights.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
     /// <param name="standing">Whether that still holds when something is changed.</param>
-    public Caller For(Identity identity, RepositoryName canonicalName, IRequestAuthorization? standing = null) => identity switch
+    public Caller For(Identity identity, RepositoryName canonicalName, IRequestAuthorization? authorization = null) => identity switch
     {
-        Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)) { Standing = standing },
-        Identity.Anonymous => new(Caller.Anonymous, RightsOf(null, canonicalName.Value)) { Standing = standing },
+        Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)) { Authorization = authorization },
+        Identity.Anonymous => new(Caller.Anonymous, RightsOf(null, canonicalName.Value)) { Authorization = authorization },
         _ => new(Caller.Anonymous, AccessActions.None),
     };
 

@@ -16,7 +16,7 @@ internal sealed record Caller(string Actor, AccessActions Rights)
     public const string Everybody = "*";
 
     /// <summary>Checked again before each change for the caller; null if its rights cannot end during the request.</summary>
-    public IRequestAuthorization? Standing { get; init; }
+    public IRequestAuthorization? Authorization { get; init; }
 
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 

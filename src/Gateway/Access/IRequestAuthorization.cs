@@ -10,7 +10,7 @@ internal interface IRequestAuthorization
     /// Whether the account still has the same proof, and the configuration is still in force. Answered from memory, with at most one check
     /// of the accounts file per second.
     /// </summary>
-    bool Holds { get; }
+    bool IsValid { get; }
 
     /// <summary>
     /// Called for each change of the request, before any response about it, in the order of changes. Returns at once and does not throw.

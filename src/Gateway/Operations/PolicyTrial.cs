@@ -65,7 +65,7 @@ internal sealed class PolicyTrial
         Routed[] meant = [.. names.OfType<Routed>().Where(routed => routed.Repository is not null)];
         foreach (var routed in meant)
         {
-            if (await routed.Repository!.ExplainAsync(what, stage, cancellationToken) is not { } explained) continue;
+            if (await routed.Repository!.DryRun.ExplainAsync(what, stage, cancellationToken) is not { } explained) continue;
             return new(Describe(routed.CanonicalName, what, stage, explained, trial._clock.GetUtcNow()) with
             {
                 Rights = question.As is { } actor ? RightsOf(options, actor, routed.CanonicalName) : null,
@@ -88,10 +88,10 @@ internal sealed class PolicyTrial
         {
             var other = @new._router.Route(routed.CanonicalName).Repository;
             if (routed.Repository is not { } repository || other is null) continue;
-            await foreach (var tag in repository.TagsToExplainAsync(cancellationToken))
+            await foreach (var tag in repository.DryRun.TagsAsync(cancellationToken))
             {
-                if (await repository.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } before) continue;
-                if (await other.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } after) continue;
+                if (await repository.DryRun.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } before) continue;
+                if (await other.DryRun.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } after) continue;
                 if (before.Verdict.Outcome == after.Verdict.Outcome) continue;
                 var worse = before.Verdict.Outcome > after.Verdict.Outcome ? before.Verdict : after.Verdict;
                 yield return new(

@@ -102,7 +102,7 @@ internal static class StoredNames
     private static string Why<T>(Answer<T> answer) => answer switch
     {
         Answer<T>.Unavailable no => no.Why,
-        Answer<T>.Invalid { Status: StatusCodes.Status405MethodNotAllowed } =>
+        Answer<T>.Invalid { Cause: InvalidCause.NotSupportedHere } =>
             "it is cached from an upstream; gateway purge removes cached content",
         Answer<T>.Invalid no => no.Message,
         Answer<T>.Refused no => no.Decision.Message,

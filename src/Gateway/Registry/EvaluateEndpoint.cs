@@ -34,7 +34,7 @@ internal static class EvaluateEndpoint
         if (await RefuseAsync(x, asked.Name, routed.Repository)) return;
 
         var repository = routed.Repository!;
-        if (await repository.ExplainAsync(asked.What, asked.Stage, x.Aborted) is not { } explained)
+        if (await repository.DryRun.ExplainAsync(asked.What, asked.Stage, x.Aborted) is not { } explained)
         {
             await x.FailAsync(RegistryErrorCode.MANIFEST_UNKNOWN, $"{asked.Name} has no {asked.What} here; push or pull it first");
             return;

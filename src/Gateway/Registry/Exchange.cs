@@ -75,7 +75,7 @@ internal sealed class Exchange(
         set => _repository = value;
     }
 
-    public bool Holds
+    public bool IsValid
     {
         get
         {

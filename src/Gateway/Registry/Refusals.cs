@@ -38,7 +38,7 @@ internal static class Refusals
             Answer<T>.Absent => x.FailAsync(absent, unknown ?? Unknown(x, absent)),
             Answer<T>.Hidden hidden => x.DenyAsync(hidden.Decision),
             Answer<T>.Refused refused => x.DenyAsync(refused.Decision),
-            Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, invalid.Status),
+            Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, StatusOf(invalid.Cause)),
             Answer<T>.Unavailable { Handling.IsFinal: true } bad => x.FailAsync(UnusableCode(absent), bad.Why, status: BadGateway),
             Answer<T>.Unavailable unavailable => x.UnavailableAsync(unavailable.Why, unavailable.RetryAfter),
             _ => throw new ArgumentException($"a refusal was expected, {answer.GetType().Name} came", nameof(answer)),
@@ -97,6 +97,14 @@ internal static class Refusals
             ? x.ChallengeAsync($"{x.Handling.Upstream} gives {name} only to who may see it: log in with your account there")
             : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Handling.Upstream} does not give you {name}"));
     }
+
+    private static int? StatusOf(InvalidCause cause) => cause switch
+    {
+        InvalidCause.NotSupportedHere => StatusCodes.Status405MethodNotAllowed,
+        InvalidCause.TooLarge => StatusCodes.Status413PayloadTooLarge,
+        InvalidCause.MediaType => StatusCodes.Status415UnsupportedMediaType,
+        _ => null,
+    };
 
     /// <summary>What is missing, and what is likely wrong.</summary>
     public static string WithHint(this Exchange x, string unknown) => x.Hint is { } hint ? $"{unknown}: {hint}" : unknown;

@@ -51,7 +51,7 @@ internal static class RegistryFace
     {
         for (var attempt = 0; attempt < MaxRenewals; attempt++)
         {
-            if (!x.Holds && await RefuseAnewAsync(x, needs)) return null;
+            if (!x.IsValid && await RefuseAnewAsync(x, needs)) return null;
             if (await write() is not { } answer) return null;
             if (answer is not Answer<T>.Superseded) return answer;
         }

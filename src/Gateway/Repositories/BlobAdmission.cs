@@ -32,7 +32,8 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         await foreach (var manifest in backing.ManifestsAsync().WithCancellation(cancellationToken))
         {
             if (manifest == link.Parent || !await AdmitsAsync(manifest)) continue;
-            await NoteAsync(digest, link.Size, manifest, cancellationToken);
+            // The next puller need not look through all manifests again.
+            await backing.NoteAsync(new([new Operation.LinkBlob(digest, link.Size) { Parent = manifest }]), cancellationToken);
             return (true, null);
         }
         if (unknown is not null) return (false, unknown);
@@ -42,10 +43,8 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
 
         async ValueTask<bool> AdmitsAsync(Digest manifest)
         {
-            if (await backing.ReadLinkAsync(manifest, LinkKind.Manifest, cancellationToken) is null
-                || await backing.ReadManifestAsync(manifest, cancellationToken)
-                    is not Result<StoredManifest>.Found { Value: { IsStored: true } stored }
-                || stored.Manifest.Blobs.All(b => b.Digest != digest))
+            if (await backing.ReadLinkedAsync(manifest, cancellationToken) is not { IsStored: true } stored
+                || !Names(stored.Manifest, digest))
                 return false;
             var verdict = await judge.OfStoredAsync(backing, name, stored, null, cancellationToken);
             if (verdict.Unknown is not null) unknown = verdict;
@@ -53,18 +52,12 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         }
     }
 
-    /// <summary>
-    /// Notes which manifest it was, so that the next puller need not look through all; not to be able to costs that and no more.
-    /// </summary>
-    private async ValueTask NoteAsync(Digest blob, long size, Digest manifest, CancellationToken cancellationToken)
+    private static bool Names(Manifest manifest, Digest blob)
     {
-        try
+        foreach (var one in manifest.Blobs)
         {
-            await backing.CommitAsync(new([new Operation.LinkBlob(blob, size) { Parent = manifest }]), cancellationToken);
+            if (one.Digest == blob) return true;
         }
-        catch (IOException)
-        {
-            // The volume takes no writes now.
-        }
+        return false;
     }
 }

@@ -222,7 +222,7 @@ internal sealed class Closure
         var live = _bindings.LiveOf(tag);
         _bound.TryAdd(tag, live);
         foreach (var digest in _bindings.HistoryOf(tag).Prepend(live).Where(d => !d.IsEmpty))
-            history.Add(new(digest, (await StoredAsync(_bindings, digest, cancellationToken))?.Manifest));
+            history.Add(new(digest, (await _bindings.ReadLinkedAsync(digest, cancellationToken))?.Manifest));
         return history.ToImmutable();
     }
 
@@ -277,11 +277,5 @@ internal sealed class Closure
         : await _backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var read } ? read : null;
 
     private ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken) =>
-        StoredAsync(_backing, digest, cancellationToken);
-
-    private static async ValueTask<StoredManifest?> StoredAsync(IBacking backing, Digest digest, CancellationToken cancellationToken) =>
-        await backing.ReadLinkAsync(digest, LinkKind.Manifest, cancellationToken) is not null
-        && await backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored }
-            ? stored
-            : null;
+        _backing.ReadLinkedAsync(digest, cancellationToken);
 }

@@ -69,19 +69,12 @@ internal sealed partial class Judge
             var source = seen.Repository is { } written ? _elsewhere.Value.FirstOrDefault(one => one.Written == written) : null;
             if (_counted.Count >= MostCounted) _counted.Clear();
             if (!_counted.TryAdd((source?.Name ?? name, seen.Subject, seen.Digest), true)) continue;
-            try
-            {
-                await (source?.Backing ?? backing).CommitAsync(
-                    new([new Operation.AddEvidence(seen.Subject, seen.Digest) { Counted = true }])
-                    {
-                        Needs = [(LinkKind.Manifest, seen.Digest)],
-                    },
-                    cancellationToken);
-            }
-            catch (IOException)
-            {
-                // The volume takes no writes now.
-            }
+            await (source?.Backing ?? backing).NoteAsync(
+                new([new Operation.AddEvidence(seen.Subject, seen.Digest) { Counted = true }])
+                {
+                    Needs = [(LinkKind.Manifest, seen.Digest)],
+                },
+                cancellationToken);
         }
     }
 }

@@ -44,7 +44,7 @@ internal sealed partial class Judge
         {
             versions.Add((subject, backing.VersionOf(subject)));
             var (isHere, found, subjectUntil) = await OfSubjectAsync(backing, name, subject, depth, cancellationToken);
-            if (isHere && found is null) return (own with { Until = Earlier(until, subjectUntil) }, versions);
+            if (isHere && found is null) return (own with { Until = Verdicts.Earlier(until, subjectUntil) }, versions);
             isAnyHere |= isHere;
             held ??= found;
         }
@@ -62,7 +62,7 @@ internal sealed partial class Judge
                 continue;
             var verdict = await OfOneAsync(backing, name, stored, depth, cancellationToken);
             if (verdict.Admits) return (true, null, verdict.Until);
-            worst = worst is null ? verdict : Worse(worst, verdict);
+            worst = worst is null ? verdict : Verdicts.Worse(worst, verdict);
         }
         return (worst is not null, worst is null ? null : Held(worst), null);
     }
@@ -89,6 +89,4 @@ internal sealed partial class Judge
     {
         Until = subject.Until, Unknown = subject.Unknown, CouldBeMended = subject.CouldBeMended,
     };
-
-    private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other ?? one : one;
 }

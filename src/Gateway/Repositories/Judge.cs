@@ -43,6 +43,9 @@ internal sealed record Arrival(
 /// <param name="contents">What is known of blobs, which outlives the configuration; null to begin anew.</param>
 internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
+    /// <summary>When to ask again for what could not be evaluated: a failed upstream is not asked sooner (UpstreamAnswers).</summary>
+    private static readonly TimeSpan RetryUnknown = TimeSpan.FromSeconds(5);
+
     private readonly VerdictCache _cache = new();
     private readonly BlobContents _contents = contents ?? new();
 
@@ -113,8 +116,8 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
             var bound = await AskAsync(closure, name, Stage.Tag, tag, cancellationToken);
             var pulled = await AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
             asked.AddRange([comes, bound, pulled]);
-            refusal = Worse(refusal, Worse(comes, bound));
-            ofTags.Add((tag, Worse(Worse(comes, bound), pulled)));
+            refusal = Verdicts.Worse(refusal, Verdicts.Worse(comes, bound));
+            ofTags.Add((tag, Verdicts.Worse(Verdicts.Worse(comes, bound), pulled)));
         }
         return new(refusal, ofDigest, ofTags.ToImmutable(), closure.Versions)
         {
@@ -230,8 +233,8 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         return (isTooYoung && verdict.Until is { } ripe ? ripe : clock.GetUtcNow()) + Quarantine.PendingTtl;
     }
 
-    /// <summary>What a person is told of an offer: the first words of the message, for clients cut the end.</summary>
-    public string Waiting(IEnumerable<TagName> tags, Verdict verdict)
+    /// <summary>What a client is told about a held push. It comes first in the message, because clients cut the end.</summary>
+    public string Quarantined(IEnumerable<TagName> tags, Verdict verdict)
     {
         var expires = ExpiryOf(verdict).UtcDateTime;
         return string.Create(
@@ -247,29 +250,34 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         IBacking backing, Closure closure, Verdict verdict, List<(Digest Subject, long Version)> subjects,
         CancellationToken cancellationToken)
     {
-        try
-        {
-            var digest = closure.Manifest.Digest;
-            var counted = verdict.Evidence.Where(e => e.Verified)
-                .Select(e => new Operation.AddEvidence(e.Subject, e.Digest) { Counted = true });
-            await backing.CommitAsync(
-                new([new Operation.SetVerdict(digest, Stamp(verdict)), .. counted])
-                {
-                    Needs = [(LinkKind.Manifest, digest)],
-                    Subjects = [.. closure.Versions.UnionBy(subjects, v => v.Subject)],
-                    Published = [digest],
-                },
-                cancellationToken);
-        }
-        catch (IOException)
-        {
-            // The volume takes no writes now.
-        }
+        var digest = closure.Manifest.Digest;
+        var counted = verdict.Evidence.Where(e => e.Verified)
+            .Select(e => new Operation.AddEvidence(e.Subject, e.Digest) { Counted = true });
+        await backing.NoteAsync(
+            new([new Operation.SetVerdict(digest, Stamp(verdict)), .. counted])
+            {
+                Needs = [(LinkKind.Manifest, digest)],
+                Subjects = [.. closure.Versions.UnionBy(subjects, v => v.Subject)],
+                Published = [digest],
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The verdict of the gate itself, not of a rule, that refuses a request.</summary>
+    public Verdict Deny(string code, string why) =>
+        new(Outcome.Deny, engine.Revision, [new("gate", code, Printable.Line(why, PolicyEngine.MaxMessage), Outcome.Deny)]);
+
+    /// <summary>
+    /// The answer when something that a verdict depends on could not be read: the gateway does not know whether the policy refuses the
+    /// manifest. No decision is recorded, and the next request evaluates it again.
+    /// </summary>
+    public Answer<T>.Unavailable NotKnown<T>(RepositoryName name, Verdict verdict, Digest digest, CacheHandling? handling = null)
+    {
+        var why = $"{name}@{digest} could not be evaluated at {Moments.Text(clock.GetUtcNow())}: {verdict.Unknown}; try again";
+        return new(RetryUnknown, Printable.Line(why, PolicyEngine.MaxMessage), handling ?? CacheHandling.Local);
     }
 
     private Verdict Admitted { get; } = new(Outcome.Allow, engine.Revision, []);
-
-    private static Verdict Worse(Verdict one, Verdict other) => other.Outcome > one.Outcome ? other : one;
 
     private static string Line(Verdict verdict, string? lead)
     {

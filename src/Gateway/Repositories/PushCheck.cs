@@ -20,7 +20,7 @@ internal static class PushCheck
         if (problem is { Code: ProblemCodes.Schema1 or ProblemCodes.UnsupportedType }) return (null, Unsupported(problem.Message));
         if (manifest is null)
             return (null, ProblemCodes.IsLimit(problem!.Code)
-                ? new(RegistryErrorCode.SIZE_INVALID, problem.Message, problem.Code, Status: 413)
+                ? new(RegistryErrorCode.SIZE_INVALID, problem.Message, problem.Code, InvalidCause.TooLarge)
                 : new(RegistryErrorCode.MANIFEST_INVALID, problem.Message, problem.Code));
 
         var algorithm = push.Reference.IsDigest ? push.Reference.Digest.Algorithm : DigestAlgorithm.Sha256;
@@ -46,7 +46,7 @@ internal static class PushCheck
                     if (link.Size >= 0 && link.Size != blob.Size) return WrongSize(name, blob, link.Size);
                     break;
                 case Result<Link>.Unavailable no:
-                    return NotNow(no);
+                    return no.WithoutValue<Link, PushedManifest>();
                 default:
                     return Missing(name, blob, "push the blob first");
             }
@@ -77,8 +77,6 @@ internal static class PushCheck
         }
     }
 
-    private static Answer<PushedManifest>.Unavailable NotNow<T>(Result<T>.Unavailable no) => new(no.RetryAfter, no.Why, no.Handling);
-
     private static async ValueTask<Answer<PushedManifest>?> CheckChildAsync(
         IRepositoryContent backing, RepositoryName name, Descriptor child, CancellationToken cancellationToken)
     {
@@ -92,12 +90,13 @@ internal static class PushCheck
             return await backing.FindBlobAsync(child.Digest, cancellationToken) switch
             {
                 Result<Link>.Found => null,
-                Result<Link>.Unavailable no => NotNow(no),
+                Result<Link>.Unavailable no => no.WithoutValue<Link, PushedManifest>(),
                 _ => Missing(name, child, "push what the index names first"),
             };
         }
         var read = await backing.ReadManifestAsync(child.Digest, cancellationToken);
-        if (read is Result<StoredManifest>.Unavailable { IsDamaged: false } later) return NotNow(later);
+        if (read is Result<StoredManifest>.Unavailable { IsDamaged: false } later)
+            return later.WithoutValue<StoredManifest, PushedManifest>();
         if (read is not Result<StoredManifest>.Found { Value: var stored }
             || (stored.IsStored && !await backing.HasBytesAsync(LinkKind.Manifest, child.Digest, stored.Bytes.Length, cancellationToken)))
             return Missing(name, child, "push the manifests of an index before the index");
@@ -134,5 +133,6 @@ internal static class PushCheck
             RegistryErrorCode.MANIFEST_INVALID, $"the manifest says that {what.Digest} has {what.Size} bytes, but in {name} it has {size}",
             "SIZE_MISMATCH");
 
-    private static Answer<PushedManifest>.Invalid Unsupported(string message) => new(RegistryErrorCode.UNSUPPORTED, message, Status: 415);
+    private static Answer<PushedManifest>.Invalid Unsupported(string message) =>
+        new(RegistryErrorCode.UNSUPPORTED, message, Cause: InvalidCause.MediaType);
 }

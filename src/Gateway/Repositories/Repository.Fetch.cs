@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Gateway.Access;
 using Gateway.Oci;
 using Gateway.Policy;
@@ -6,58 +5,67 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>What an upstream offers: judged before its tag moves, and where it does not pass, the last that did.</summary>
+/// <summary>
+/// Manifests that an upstream has and the gateway does not have yet: they are evaluated before a tag moves. When one is not admitted, the
+/// last admitted manifest of the tag is served.
+/// </summary>
 internal sealed partial class Repository
 {
     /// <summary>
-    /// The upstream says that the tag should be another manifest than the one we have: that one is judged before the tag moves.
+    /// The upstream has another digest for the tag than the one that is live: that one is evaluated before the tag moves.
     /// </summary>
     private async ValueTask<Answer<StoredManifest>> AdmitUpstreamTagAsync(
         Caller caller, TagName tag, TagState state, CacheHandling handling, CancellationToken cancellationToken)
     {
-        var offered = await backing.ReadManifestAsync(state.UpstreamDigest, cancellationToken);
-        if (offered is Result<StoredManifest>.Found found)
+        var read = await backing.ReadManifestAsync(state.UpstreamDigest, cancellationToken);
+        if (read is Result<StoredManifest>.Found found)
         {
             var answer = await AdmitFetchedAsync(caller, found.Value, tag, state.Live, found.Handling, cancellationToken);
-            var refused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
-            if (refused && !state.Live.IsEmpty)
+            var isRefused = answer is Answer<StoredManifest>.Refused or Answer<StoredManifest>.Hidden;
+            if (isRefused && !state.Live.IsEmpty)
                 return Resolved(await GetLastGoodAsync(caller, tag, state.UpstreamDigest, answer, cancellationToken), Stale(handling));
             if (answer is Answer<StoredManifest>.Unavailable unknown && !state.Live.IsEmpty)
-            {
-                var why = $"{Name}:{tag} is not what the upstream has: {unknown.Why}".Replace('"', '\'');
-                return Resolved(
-                    await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Notice = why });
-            }
-            var waits = answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false };
-            return Standing(answer, waits ? TagStanding.Pending : TagStanding.Live);
+                return await GetStaleAsync(caller, tag, state.Live, handling, unknown.Why, cancellationToken);
+            var isHeld = answer is Answer<StoredManifest>.Found { Warning.Verdict.Admits: false };
+            return Standing(answer, isHeld ? TagStanding.Pending : TagStanding.Live);
         }
-        if (!state.Live.IsEmpty)
-        {
-            var why = $"{Name}:{tag} is not what the upstream has: newer {state.UpstreamDigest} could not be fetched";
-            return Resolved(await GetByDigestAsync(caller, state.Live, tag, cancellationToken), Stale(handling) with { Notice = why });
-        }
-        return offered is Result<StoredManifest>.Unavailable no
-            ? new Answer<StoredManifest>.Unavailable(no.RetryAfter, no.Why, no.Handling)
-            : new Answer<StoredManifest>.Absent(offered.Handling);
+        return state.Live.IsEmpty
+            ? read.ToAnswer()
+            : await GetStaleAsync(
+                caller, tag, state.Live, handling, $"newer {state.UpstreamDigest} could not be fetched", cancellationToken);
     }
+
+    /// <summary>What the tag is bound to here, with a warning that the upstream has another digest for it.</summary>
+    private async ValueTask<Answer<StoredManifest>> GetStaleAsync(
+        Caller caller, TagName tag, Digest live, CacheHandling handling, string why, CancellationToken cancellationToken) =>
+        Resolved(
+            await GetByDigestAsync(caller, live, tag, cancellationToken),
+            Stale(handling) with { Notice = $"{Name}:{tag} is not what the upstream has: {why}" });
 
     private static CacheHandling Stale(CacheHandling tag) => tag with { IsHit = true, Forward = ForwardReason.Stale };
 
-    /// <summary>A manifest that has come from an upstream: kept, and its tag bound, only as far as the policy admits it.</summary>
+    /// <summary>
+    /// Evaluates a manifest that an upstream sent. It is stored, and the tag is bound to it, only as far as the policy admits it.
+    /// </summary>
+    /// <param name="caller">The caller.</param>
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="tag">The tag that the caller asked for; null for a digest.</param>
     /// <param name="from">What the tag is bound to until now; null when it is not to be bound.</param>
+    /// <param name="handling">How the manifest was obtained.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
     private async ValueTask<Answer<StoredManifest>> AdmitFetchedAsync(
         Caller caller, StoredManifest manifest, TagName? tag, Digest? from, CacheHandling handling, CancellationToken cancellationToken)
     {
         var arrival = tag is { } named
             ? await judge.OfHeldAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
             : await judge.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
-        var verdict = tag is null ? Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
+        var verdict = tag is null ? Verdicts.Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
         var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(caller);
         if (!verdict.Admits && verdict.Unknown is not null && !isSeenByPushers)
-            return NotKnown<StoredManifest>(verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
+            return judge.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
         var isStored = verdict.Outcome != Outcome.Deny;
         var isBound = verdict.Admits && from is not null;
-        // What is refused is known from now on: it grows older, and is not kept.
+        // A refused manifest is not stored, but the gateway notes when it first saw it: its age counts from then.
         Operation[] operations = isStored
             ? [.. StoreOperations.Of(manifest, judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
@@ -68,9 +76,10 @@ internal sealed partial class Repository
             IsFetched = true,
         };
         var (stored, failure) = await TryStoreAsync(
-            isBound ? By(caller, change) : change,
+            isBound ? change.By(caller) : change,
             isNew: isBound || (isStored ? !manifest.IsStored : await backing.FirstSeenAsync(manifest.Digest) is null), cancellationToken);
-        // Under a policy blobs are served for the manifest that names them: one that cannot be noted would promise what is then refused.
+        // Under a policy a blob is served because an admitted manifest names it. When that cannot be noted, the manifest would promise
+        // blobs that the gateway then refuses.
         if (failure is not null && isStored && !judge.Engine.AdmitsEverything)
             return new Answer<StoredManifest>.Unavailable(null, failure, handling);
         handling = handling with { Stored = stored && isStored };
@@ -79,7 +88,7 @@ internal sealed partial class Repository
         return verdict.Outcome switch
         {
             Outcome.Warn => new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision },
-            // Who may push here may see it to sign it, as what was pushed.
+            // Pushers see it, as they see a held push, so that they can sign it.
             Outcome.Quarantine when isSeenByPushers => new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision },
             Outcome.Quarantine => new Answer<StoredManifest>.Hidden(decision, handling) { SparesPushers = takesPushes },
             _ => new Answer<StoredManifest>.Refused(decision, handling),
@@ -92,9 +101,9 @@ internal sealed partial class Repository
         try
         {
             var result = await backing.CommitAsync(change, cancellationToken);
-            // When another request has moved the tag meanwhile, its newer binding stays, and this answer is still what the upstream said:
-            // kept without the tag, for its blobs are served for it.
-            // So it is where another configuration is in force: under that the tag is asked for again.
+            // When another request has moved the tag, the newer binding stays, and this answer is still what the upstream said. The
+            // manifest is stored without the tag, because its blobs are served for it. The same holds when another configuration is in
+            // force: the tag is resolved again under that.
             var bound = change.Operations.OfType<Operation.SetLive>();
             if (result is CommitResult.Superseded || (result is CommitResult.TagMoved { Now: var now } && bound.Any(o => o.Digest != now)))
             {
@@ -110,8 +119,8 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// The newest manifest that an upstream's tag was bound to here and that passes now, in place of one that does not; where there is
-    /// none, the refusal.
+    /// The newest manifest that the tag was bound to here and that is admitted now, in place of one that is not; when there is none, the
+    /// refusal.
     /// </summary>
     private async ValueTask<Answer<StoredManifest>> GetLastGoodAsync(
         Caller caller, TagName tag, Digest refusedDigest, Answer<StoredManifest> refused, CancellationToken cancellationToken)
@@ -120,7 +129,7 @@ internal sealed partial class Repository
         {
             Answer<StoredManifest>.Refused { Decision: var known } => known,
             Answer<StoredManifest>.Hidden { Decision: var known } => known,
-            _ => throw new ArgumentException($"a refusal was expected, {refused.GetType().Name} came", nameof(refused)),
+            _ => throw new ArgumentException($"expected a refusal, got {refused.GetType().Name}", nameof(refused)),
         };
         foreach (var digest in backing.HistoryOf(tag).Prepend(backing.LiveOf(tag)).Where(d => !d.IsEmpty && d != refusedDigest).Distinct())
         {
@@ -131,6 +140,4 @@ internal sealed partial class Repository
         }
         return refused;
     }
-
-    private static Verdict Worse(Verdict one, Verdict other) => other.Outcome > one.Outcome ? other : one;
 }

@@ -4,20 +4,21 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>Lists: nothing is in them that the caller could not get.</summary>
+/// <summary>Lists of repositories, tags and referrers. They contain only what the caller could pull.</summary>
 internal sealed partial class Repository
 {
     /// <summary>
-    /// Manifests that are looked at for one that makes a repository without tags worth naming. Chosen: a push by digest is soon tagged.
+    /// Manifests that are evaluated to find out whether a repository without tags is listed. Chosen: what is pushed by digest is soon
+    /// tagged.
     /// </summary>
     private const int MostLookedAt = 64;
 
-    /// <summary>How long it is believed that there is nothing to name where nothing changes: an age may be reached by then.</summary>
+    /// <summary>How long "not listed" is cached when nothing changes. An age that a rule requires may be reached by then.</summary>
     private static readonly TimeSpan UnlistedFor = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Whether a list of repositories names this one to who may pull here: there is something in it that he could get. Null where the list
-    /// has looked at as many manifests as it may.
+    /// Whether a list of repositories contains this one, for a caller that may pull here: the repository has something that the caller
+    /// could pull. Null when the list has evaluated as many manifests as it may.
     /// </summary>
     public async ValueTask<bool?> IsListedAsync(Caller caller, CatalogLooks looks, CancellationToken cancellationToken)
     {
@@ -38,20 +39,16 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// Tags after <paramref name="last"/>, at most <paramref name="count"/>; for those who may push also the tags that wait.
+    /// Tags after <paramref name="last"/>, at most <paramref name="count"/>; for pushers also the tags of held pushes.
     /// </summary>
     public async ValueTask<Answer<Page<TagName>>> TagsAsync(Caller caller, string? last, int count, CancellationToken cancellationToken) =>
         !caller.MayPull ? new Answer<Page<TagName>>.Absent(CacheHandling.Local)
-        : await ShownTagsAsync(caller, last, count, cancellationToken) switch
-        {
-            Result<Page<TagName>>.Found found when IsKnownPusher(caller) =>
-                new Answer<Page<TagName>>.Found(WithWaiting(found.Value, last, count), found.Handling),
-            Result<Page<TagName>>.Found found => new Answer<Page<TagName>>.Found(found.Value, found.Handling),
-            Result<Page<TagName>>.Unavailable no => new Answer<Page<TagName>>.Unavailable(no.RetryAfter, no.Why, no.Handling),
-            var no => new Answer<Page<TagName>>.Absent(no.Handling),
-        };
+        : await ShownTagsAsync(caller, last, count, cancellationToken) is var result
+            && result is Result<Page<TagName>>.Found found && IsKnownPusher(caller)
+            ? new Answer<Page<TagName>>.Found(WithHeld(found.Value, last, count), found.Handling)
+            : result.ToAnswer();
 
-    /// <summary>The tags without those of evidence about what waits: their names are its digest.</summary>
+    /// <summary>The tags without those of evidence about held content: their names contain its digest.</summary>
     private async ValueTask<Result<Page<TagName>>> ShownTagsAsync(
         Caller caller, string? last, int count, CancellationToken cancellationToken)
     {
@@ -67,18 +64,18 @@ internal sealed partial class Repository
             }
             if (shown.Count >= count || !page.More || page.Items.Count == 0)
                 return found with { Value = new([.. shown.Take(count)], page.More || shown.Count > count) };
-            // Some were left out: the page is filled, or a client would take it for the last.
+            // Some were left out. The page is filled up, because clients take a short page for the last one.
             read = await backing.TagsAfterAsync(page.Items[^1].Value, count, cancellationToken);
         }
         return read;
     }
 
-    private Page<TagName> WithWaiting(Page<TagName> live, string? last, int count)
+    private Page<TagName> WithHeld(Page<TagName> live, string? last, int count)
     {
         var now = clock.GetUtcNow();
-        var waiting = backing.HeldPushes().Where(o => o.Expires > now && string.CompareOrdinal(o.Tag.Value, last) > 0).Select(o => o.Tag);
-        var all = live.Items.Union(waiting).OrderBy(t => t.Value, StringComparer.Ordinal).ToList();
-        // Behind a page that goes on, the next one has what comes after its last live tag.
+        var held = backing.HeldPushes().Where(h => h.Expires > now && string.CompareOrdinal(h.Tag.Value, last) > 0).Select(h => h.Tag);
+        var all = live.Items.Union(held).OrderBy(t => t.Value, StringComparer.Ordinal).ToList();
+        // When more pages follow, the next one has everything after the last live tag of this one.
         var page = live.More && live.Items.Count > 0
             ? all.TakeWhile(t => string.CompareOrdinal(t.Value, live.Items[^1].Value) <= 0).ToList()
             : all;
@@ -86,8 +83,8 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// Referrers of a subject after <paramref name="last"/> (a digest), of one artifact type where one is given; found and empty for an
-    /// unknown subject. What waits is there for those who may push alone.
+    /// Referrers of a subject after <paramref name="last"/> (a digest), of one artifact type if one is given; found and empty for an
+    /// unknown subject. Only pushers see held content.
     /// </summary>
     public async ValueTask<Answer<ReferrersPage>> ReferrersAsync(
         Caller caller, Digest subject, string? artifactType, string? last, CancellationToken cancellationToken)
@@ -101,8 +98,8 @@ internal sealed partial class Repository
                     : await AdmittedAsync(found.Value, cancellationToken);
                 return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Handling);
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:
-                return new Answer<ReferrersPage>.Unavailable(no.RetryAfter, no.Why, no.Handling);
-            // The upstream refused this client: he must not take that for "none".
+                return no.WithoutValue<IReadOnlyList<Descriptor>, ReferrersPage>();
+            // The upstream refused this client, which must not take that for an empty list.
             case { Handling: { UpstreamStatus: not null } refused }:
                 return new Answer<ReferrersPage>.Absent(refused);
             case var no:
@@ -110,15 +107,14 @@ internal sealed partial class Repository
         }
     }
 
-    /// <summary>Those of a list that pullers may have; what is not here yet is judged when it is fetched.</summary>
+    /// <summary>The referrers that are admitted. One that is not here yet is evaluated when it is fetched.</summary>
     private async ValueTask<IReadOnlyList<Descriptor>> AdmittedAsync(
         IReadOnlyList<Descriptor> referrers, CancellationToken cancellationToken)
     {
         var admitted = new List<Descriptor>(referrers.Count);
         foreach (var referrer in referrers)
         {
-            var isHidden = await backing.ReadLinkAsync(referrer.Digest, LinkKind.Manifest, cancellationToken) is not null
-                && await backing.ReadManifestAsync(referrer.Digest, cancellationToken) is Result<StoredManifest>.Found { Value: var stored }
+            var isHidden = await backing.ReadLinkedAsync(referrer.Digest, cancellationToken) is { } stored
                 && !(await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
             if (!isHidden) admitted.Add(referrer);
         }

@@ -7,32 +7,32 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>What a push of a manifest brings.</summary>
-/// <param name="Reference">What it is pushed by.</param>
-/// <param name="Tags">Tags of <c>?tag=</c> (distribution-spec main, end-7b); all are bound or none.</param>
-/// <param name="ContentType">The header without parameters; null when it was not sent.</param>
+/// <summary>A manifest that a client pushes.</summary>
+/// <param name="Reference">The tag or digest in the path.</param>
+/// <param name="Tags">The tags of <c>?tag=</c> (distribution-spec main, end-7b): all of them are bound, or none is.</param>
+/// <param name="ContentType">The <c>Content-Type</c> without parameters; null when it was not sent.</param>
+/// <param name="Bytes">The document.</param>
 internal sealed record ManifestPush(Reference Reference, ImmutableArray<TagName> Tags, string? ContentType, ReadOnlyMemory<byte> Bytes);
 
-/// <summary>What became of a push.</summary>
-/// <param name="Subject">For <c>OCI-Subject</c>; empty when the manifest names none.</param>
-/// <param name="Tags">Tags bound by <c>?tag=</c>, for <c>OCI-Tag</c>.</param>
+/// <summary>The result of a push.</summary>
+/// <param name="Digest">The manifest's digest.</param>
+/// <param name="Subject">For <c>OCI-Subject</c>; empty when the manifest has no subject.</param>
+/// <param name="Tags">The tags of <c>?tag=</c>, for <c>OCI-Tag</c>.</param>
 internal sealed record PushedManifest(Digest Digest, Digest Subject, ImmutableArray<TagName> Tags)
 {
-    /// <summary>Tags that this push, being evidence, has made live.</summary>
+    /// <summary>The tags of held pushes that this push has made live, because it is evidence about them.</summary>
     public ImmutableArray<TagName> Promoted { get; init; } = [];
 
-    /// <summary>Whether the upstream is still to get it.</summary>
+    /// <summary>Whether the push is forwarded to the upstream after the response.</summary>
     public bool IsForwarding { get; init; }
 }
 
-/// <summary>Pushing a manifest: read, judged, and committed as one change, or waiting, or refused with nothing kept.</summary>
+/// <summary>
+/// Pushes of manifests: a manifest is read, evaluated, and committed as one change; or held; or refused, and nothing is stored.
+/// </summary>
 internal sealed partial class Repository
 {
-    /// <summary>
-    /// How often a push is judged again because evidence or offers have changed meanwhile. Chosen: each time another push has come through.
-    /// </summary>
-    private const int MaxAttempts = 16;
-
+    /// <summary>Stores a pushed manifest and binds its tags, as far as the policy admits it.</summary>
     public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Caller caller, ManifestPush push, CancellationToken cancellationToken)
     {
         if (RefuseChange<PushedManifest>(caller, AccessActions.Push) is { } refusal) return refusal;
@@ -42,19 +42,19 @@ internal sealed partial class Repository
         var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
         if (missing is not null) return missing;
         if (judge.ReadsHistory) await LearnAsync(caller, tags, cancellationToken);
-        return await WriteAsync<PushedManifest>(async () =>
+        return await Changes.WriteAsync<PushedManifest>(async () =>
         {
-            for (var attempt = 0; attempt < MaxAttempts; attempt++)
+            for (var attempt = 0; attempt < Changes.MaxAttempts; attempt++)
             {
                 if (await TryPutAsync(caller, push, manifest, tags, cancellationToken) is { } answer) return answer;
             }
             return new Answer<PushedManifest>.Unavailable(
-                TimeSpan.FromSeconds(1), $"others keep changing the evidence about {manifest.Digest} in {Name}; push it again",
+                Changes.RetryBusy, $"other requests keep changing the evidence about {manifest.Digest} in {Name}; push it again",
                 CacheHandling.Local);
         });
     }
 
-    /// <summary>Brings here what an upstream has under these tags: a rule about where a tag stood must know.</summary>
+    /// <summary>Fetches what an upstream has under these tags: a rule about what a tag was bound to must know it.</summary>
     private async ValueTask LearnAsync(Caller caller, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         foreach (var tag in tags)
@@ -65,27 +65,27 @@ internal sealed partial class Repository
         }
     }
 
-    /// <summary>Null when what the verdict rests on has changed before the commit.</summary>
+    /// <summary>Null when what the verdict rests on changed before the commit.</summary>
     private async ValueTask<Answer<PushedManifest>?> TryPutAsync(
         Caller caller, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
-            return NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest, CacheHandling.Local);
-        var (room, full) = await FindRoomAsync(arrival, manifest, tags, cancellationToken);
+            return judge.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
+        var (room, full) = await new PushQuota(Name, backing, judge, clock).FindRoomAsync(arrival, manifest, tags, cancellationToken);
         if ((RefusalOf(arrival, manifest, tags) ?? full) is { } refused)
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
-        var review = await ReviewAsync(manifest, tags, cancellationToken);
-        // What came before it, and is about it, waits with it from now on.
-        Digest[] names = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
-        var shownBefore = await SaidOfAsync(names, cancellationToken);
+        var review = await new EvidenceReview(Name, backing, judge, clock).ReviewAsync(manifest, tags, cancellationToken);
+        // Evidence that was pushed before its subject is hidden with the subject from now on.
+        Digest[] hidden = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
+        var shownBefore = await new Dependents(Name, backing, judge).ShownEvidenceAsync(hidden, cancellationToken);
         var isUnstamped = judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest);
         var stamp = isUnstamped ? default : judge.Stamp(arrival.OfDigest);
         var change = new Change(
             [.. StoreOperations.Of(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, caller),
             .. arrival.Counted, .. review.Operations,
-            .. Unknown(shownBefore)])
+            .. Changes.ForgetVerdicts(shownBefore)])
         {
             Room = room,
             Needs = PushCheck.Needs(manifest.Manifest),
@@ -93,10 +93,10 @@ internal sealed partial class Repository
             Expectations = [.. arrival.Bound, .. review.Expectations],
             Published = arrival.IsPublished ? [.. review.Published, manifest.Digest] : review.Published,
         };
-        return await backing.CommitAsync(By(caller, change), cancellationToken) switch
+        return await backing.CommitAsync(change.By(caller), cancellationToken) switch
         {
             CommitResult.Superseded => new Answer<PushedManifest>.Superseded(),
-            CommitResult.Missing lacking => PushCheck.DeletedMeanwhile(Name, lacking.Digest),
+            CommitResult.Missing missing => PushCheck.DeletedMeanwhile(Name, missing.Digest),
             CommitResult.Committed done => Pushed(caller, push, manifest, arrival, review, done.IsForwarding),
             _ => null,
         };
@@ -105,43 +105,43 @@ internal sealed partial class Repository
     private Answer<PushedManifest>.Found Pushed(
         Caller caller, ManifestPush push, StoredManifest manifest, Arrival arrival, Review review, bool isForwarding)
     {
-        var waiting = arrival.Tags.Where(t => !t.Verdict.Admits).ToArray();
+        var held = arrival.Tags.Where(t => !t.Verdict.Admits).ToArray();
         var worst = arrival.Worst;
-        var warning = waiting.Length > 0
+        var warning = held.Length > 0
             ? judge.Decide(
-                waiting[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
-                judge.Waiting(waiting.Select(t => t.Tag), waiting[0].Verdict))
+                held[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
+                judge.Quarantined(held.Select(t => t.Tag), held[0].Verdict))
             : worst.Outcome != Outcome.Allow
                 ? judge.Decide(
                     worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
-                    worst.Admits ? null : "kept, and hidden from pullers")
+                    worst.Admits ? null : "stored, and hidden from pullers")
                 : review.Unsatisfied is { } other
                     ? judge.Decide(
-                        other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, caller, "stored, and not enough")
+                        other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, caller, "stored, but not enough")
                     : null;
         var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags)
         {
-            Promoted = review.Promoted,
+            Promoted = review.Released,
             IsForwarding = isForwarding,
         };
         return new(pushed, review.Late is { } late ? CacheHandling.Local with { Notice = late } : CacheHandling.Local)
         {
             Warning = warning,
             Standing = judge.Engine.AdmitsEverything || arrival.Tags.IsEmpty ? null
-                : waiting.Length > 0 ? TagStanding.Pending : TagStanding.Live,
+                : held.Length > 0 ? TagStanding.Pending : TagStanding.Live,
         };
     }
 
-    /// <summary>Each tag is bound, or waits with its earlier binding still live.</summary>
+    /// <summary>Each tag is bound, or its push is held and its earlier binding stays live.</summary>
     private IEnumerable<Operation> Bind(Arrival arrival, StoredManifest manifest, Caller caller)
     {
-        var waiting = backing.HeldPushes().Select(o => o.Tag).ToHashSet();
+        var held = backing.HeldPushes().Select(h => h.Tag).ToHashSet();
         foreach (var (tag, verdict) in arrival.Tags)
         {
             if (verdict.Admits)
             {
                 yield return new Operation.SetLive(tag, manifest.Digest);
-                if (waiting.Contains(tag)) yield return new Operation.EndHold(tag);
+                if (held.Contains(tag)) yield return new Operation.EndHold(tag);
             }
             else
             {
@@ -149,8 +149,8 @@ internal sealed partial class Repository
                 yield return new Operation.Hold(tag, manifest.Digest, caller.Actor, judge.ExpiryOf(verdict), missing);
             }
         }
-        // A tag under which evidence is found means a subject: what it was bound to stays evidence when it moves on.
-        foreach (var subject in TaggedSubjects(manifest, arrival.Tags.Select(t => t.Tag)))
+        // A tag of evidence names a subject: what it was bound to stays evidence about it when the tag moves on.
+        foreach (var subject in EvidenceReview.TaggedSubjects(manifest, arrival.Tags.Select(t => t.Tag)))
             yield return new Operation.AddEvidence(subject, manifest.Digest);
     }
 
@@ -158,17 +158,14 @@ internal sealed partial class Repository
     {
         if (arrival.IsRefused) return arrival.Refusal;
         if (judge.Engine.AdmitsEverything) return null;
-        // Only the tags of evidence are evidence's own: what is promoted can be signed.
+        // Evidence may be pushed under tags of evidence, so that what was promoted can be signed.
         var isEvidence = ManifestKinds.HasFormOfEvidence(manifest.Manifest);
         var others = isEvidence ? tags.Where(static t => EvidenceTag.Parse(t) is null) : tags;
         return others.FirstOrDefault(t => judge.IsProtected(Name, t)) is { Value: not null } promoted
-            ? Denied(
+            ? judge.Deny(
                 "TAG_PROTECTED",
-                $"{Name}:{promoted} takes nothing but promotions; fix: push to another repository, sign, then "
+                $"{Name}:{promoted} accepts only promotions; fix: push to another repository, sign, then "
                 + $"gateway promote <repository>@{manifest.Digest} {Name}:{promoted}")
             : null;
     }
-
-    private Verdict Denied(string code, string why) =>
-        new(Outcome.Deny, judge.Engine.Revision, [new("gate", code, Printable.Line(why, PolicyEngine.MaxMessage), Outcome.Deny)]);
 }

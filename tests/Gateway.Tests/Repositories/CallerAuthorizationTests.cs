@@ -11,13 +11,13 @@ namespace Gateway.Tests.Repositories;
 /// <summary>An caller whose rights end between the last look at them and the commit: every kind of change is refused there.</summary>
 public sealed class CallerAuthorizationTests : IAsyncLifetime
 {
-    private static readonly Caller Gone = HoldRig.Pusher with { Standing = new Ended() };
+    private static readonly Caller Gone = HoldRig.Pusher with { Authorization = new Ended() };
 
     private HoldRig _rig = null!;
 
     private sealed class Ended : IRequestAuthorization
     {
-        public bool Holds => false;
+        public bool IsValid => false;
 
         public void Committed(long sequence) => Assert.Fail($"change {sequence} was made");
     }
@@ -78,7 +78,7 @@ public sealed class CallerAuthorizationTests : IAsyncLifetime
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         _rig.Reload(null);
-        var before = HoldRig.Puller with { Standing = new Ended() };
+        var before = HoldRig.Puller with { Authorization = new Ended() };
         var asked = await _rig.Repository.GetManifestAsync(before, new(TagName.Parse("v1")), default);
         Assert.IsType<Answer<StoredManifest>.Unavailable>(asked);
         Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));

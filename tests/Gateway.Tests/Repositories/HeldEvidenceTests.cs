@@ -67,7 +67,7 @@ public sealed class HeldEvidenceTests : HoldCases
         var late = Ok(await _rig.SignAsync(digest));
         _rig.Clock.IsLate = false;
         Assert.Empty(late.Value.Promoted);
-        Assert.Contains("judged when it is next asked for", late.Handling.Notice, StringComparison.Ordinal);
+        Assert.Contains("evaluates its subject at the next request", late.Handling.Notice, StringComparison.Ordinal);
         Assert.Equal(digest.ToString(), await PullerSees("v1"));
         Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
     }

@@ -41,10 +41,10 @@ public sealed class HoldTests : HoldCases
         Assert.Equal(["v1"], await _rig.TagsAsync(HoldRig.Pusher));
         var told = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, "v1")).Decision;
         Assert.StartsWith("pending since 20", told.Message, StringComparison.Ordinal);
-        Assert.Contains("Z, seen by who may push here; policy rule", told.Message, StringComparison.Ordinal);
+        Assert.Contains("Z, visible to accounts that may push here; policy rule", told.Message, StringComparison.Ordinal);
         Assert.Contains("cosign sign", told.Message, StringComparison.Ordinal);
         var byDigest = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, digest.ToString())).Decision;
-        Assert.StartsWith("held, seen by who may push here; policy rule", byDigest.Message, StringComparison.Ordinal);
+        Assert.StartsWith("held, visible to accounts that may push here; policy rule", byDigest.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public sealed class QuotaTests : IAsyncLifetime
         var refused = await ReferAsync(digest, "note 3");
         Assert.Equal("LIMIT_REFERRERS", CodeOf(refused));
         Assert.Contains(
-            "maxReferrersPerSubject is 3", ((Answer<PushedManifest>.Refused)refused).Decision.Message, StringComparison.Ordinal);
+            "expected at most 3 manifests about", ((Answer<PushedManifest>.Refused)refused).Decision.Message, StringComparison.Ordinal);
         Assert.Equal("LIMIT_REFERRERS", CodeOf(await _rig.SignAsync(digest, _rig.WrongKey)));
         Assert.Equal("Found", CodeOf(await ReferAsync(digest, "note 2")));
         Assert.Equal("Found", CodeOf(await ReferAsync(other, "note 3")));

@@ -4,17 +4,21 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>What nobody asks for again: tags that waited too long, and evidence whose subject never came.</summary>
-internal sealed partial class Repository
+/// <summary>Removes what no request removes: held pushes that have expired, and evidence whose subject was never pushed.</summary>
+/// <param name="name">The canonical name of the repository.</param>
+/// <param name="backing">The repository.</param>
+/// <param name="judge">The policy, which says how long both are stored.</param>
+/// <param name="clock">The time.</param>
+internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
 {
-    /// <summary>Removes what has had its time under the policy; nothing where there is none.</summary>
+    /// <summary>Removes everything whose time is over; nothing without a policy.</summary>
     public async ValueTask SweepAsync(CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything || !takesPushes) return;
+        if (judge.Engine.AdmitsEverything) return;
         var now = clock.GetUtcNow();
-        foreach (var offer in backing.HeldPushes().Where(o => o.Expires <= now))
-            await TryCommitAsync(Expire(offer, backing.LiveOf(offer.Tag)), cancellationToken);
-        if (judge.IsSignatureRepository(Name)) return;
+        foreach (var held in backing.HeldPushes().Where(h => h.Expires <= now))
+            await backing.TryCommitAsync(Changes.Expire(held, backing.LiveOf(held.Tag)), cancellationToken);
+        if (judge.IsSignatureRepository(name)) return;
         var orphaned = await backing.OrphansAsync().ToArrayAsync(cancellationToken);
         foreach (var orphans in orphaned.GroupBy(o => o.Evidence))
         {
@@ -23,10 +27,11 @@ internal sealed partial class Repository
         }
     }
 
-    // Only what is nothing but evidence: anything else that refers to what is not here may mean something by itself.
+    // Only what is certainly evidence: any other manifest with a missing subject may be of use by itself.
     private async ValueTask RemoveOrphanAsync(Digest evidence, Digest[] subjects, CancellationToken cancellationToken)
     {
-        // Read before it is known that no subject is here: a push that comes meanwhile is judged with the evidence, or without it again.
+        // Read before the gateway knows that no subject is here. A subject that is pushed meanwhile changes its version, so the removal is
+        // not committed, and the subject is evaluated with the evidence.
         var versions = subjects.Select(s => (s, backing.VersionOf(s))).ToArray();
         if (await backing.ReadManifestAsync(evidence, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
             || !ManifestKinds.HasFormOfEvidence(manifest.Manifest))
@@ -37,7 +42,7 @@ internal sealed partial class Repository
         {
             if (await backing.NamesOfAsync(subject, cancellationToken) is not []) return;
         }
-        Operation[] removal = [.. subjects.Select(s => new Operation.SetVerdict(s, default)), new Operation.RemoveManifest(evidence)];
-        await TryCommitAsync(new([.. removal]) { Subjects = [.. versions] }, cancellationToken);
+        Operation[] removal = [.. Changes.ForgetVerdicts(subjects), new Operation.RemoveManifest(evidence)];
+        await backing.TryCommitAsync(new([.. removal]) { Subjects = [.. versions] }, cancellationToken);
     }
 }
