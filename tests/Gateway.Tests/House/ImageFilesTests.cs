@@ -14,7 +14,7 @@ public sealed class ImageFilesTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     [Fact]
-    public void What_the_dockerfile_copies_is_there_and_not_ignored()
+    public void Files_that_the_Dockerfile_copies_exist_and_are_not_ignored()
     {
         var let = File.ReadLines(Path.Combine(Root, ".dockerignore"))
             .Where(line => line.StartsWith('!')).Select(line => line[1..]).ToArray();

@@ -15,16 +15,16 @@ public sealed partial class ShapeTests
     [InlineData("src")]
     [InlineData("tests")]
     [InlineData("bench")]
-    public void No_file_is_longer_than_a_sitting(string folder) => Assert.Empty(
+    public void Files_have_at_most_300_lines(string folder) => Assert.Empty(
         DependencyTests.Files(folder).Where(f => File.ReadLines(f).Count() > MostLines).Select(f => Path.GetRelativePath(Root, f)));
 
     [Fact]
-    public void No_line_of_the_sources_is_longer_than_a_screen() => Assert.Empty(LongLines("src", static line => line));
+    public void Source_lines_have_at_most_140_characters() => Assert.Empty(LongLines("src", static line => line));
 
     [Theory]
     [InlineData("tests")]
     [InlineData("bench")]
-    public void Nor_is_one_of_tests_but_for_the_texts_that_they_are_about(string folder) =>
+    public void Test_lines_without_long_literals_have_at_most_140_characters(string folder) =>
         Assert.Empty(LongLines(folder, WithoutTexts));
 
     // A document, a message, a key: of 80 characters, beside which there is little room for anything else.

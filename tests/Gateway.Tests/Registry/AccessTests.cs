@@ -17,7 +17,7 @@ public sealed class AccessTests
     [InlineData("DELETE", "/v2/open/a/manifests/v1", 401)]
     [InlineData("GET", "/v2/_catalog/", 401)]
     [InlineData("GET", "/nothing", 401)]
-    public async Task One_without_credentials_is_asked_for_them_wherever_anonymous_may_not(string method, string path, int status)
+    public async Task Anonymous_caller_without_the_right_is_challenged(string method, string path, int status)
     {
         await using var rig = await StartAsync();
         using var answer = await rig.SendAsync(method, path);
@@ -29,7 +29,7 @@ public sealed class AccessTests
 
     // dockerd repeats a push for a minute when the message is the one of distribution's code table, which it takes for none.
     [Fact]
-    public async Task Challenge_has_words_of_its_own()
+    public async Task Challenge_message_differs_from_the_distribution_code_table()
     {
         await using var rig = await StartAsync();
 
@@ -52,7 +52,7 @@ public sealed class AccessTests
     }
 
     [Fact]
-    public async Task An_anonymous_token_passes_the_ping_and_adds_no_rights()
+    public async Task Anonymous_token_passes_the_ping_and_adds_no_rights()
     {
         await using var rig = await StartAsync();
         using var token = System.Text.Json.JsonDocument.Parse(await rig.Client.GetStringAsync(
@@ -99,7 +99,7 @@ public sealed class AccessTests
     [InlineData("application/x-www-form-urlencoded; charset=utf-7")]
     [InlineData("application/x-www-form-urlencoded; charset=utf-16")]
     [InlineData("application/x-www-form-urlencoded; charset=none")]
-    public async Task What_follows_the_type_of_a_form_changes_nothing(string type)
+    public async Task Parameters_of_a_forms_content_type_are_ignored(string type)
     {
         await using var rig = await StartAsync();
         using var form = new ByteArrayContent("grant_type=refresh_token&refresh_token=none"u8.ToArray());
@@ -110,7 +110,7 @@ public sealed class AccessTests
     }
 
     [Fact]
-    public async Task A_pull_only_address_challenges_no_ping_and_takes_no_write()
+    public async Task Pull_only_listener_answers_the_ping_without_a_challenge_and_refuses_writes()
     {
         await using var rig = await GatewayRig.StartAsync(
             options => options with { Listen = [options.Listen[0] with { PullOnly = true }] });
@@ -121,7 +121,7 @@ public sealed class AccessTests
     }
 
     [Fact]
-    public async Task A_host_that_a_listener_does_not_serve_is_misdirected()
+    public async Task Host_not_served_by_the_listener_returns_421()
     {
         await using var rig = await GatewayRig.StartAsync(
             options => options with { Listen = [options.Listen[0] with { Hosts = ["gw.example"] }] });

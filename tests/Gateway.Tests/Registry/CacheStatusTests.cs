@@ -7,10 +7,10 @@ namespace Gateway.Tests.Registry;
 public sealed class CacheStatusTests
 {
     [Fact]
-    public void What_the_gateway_says_of_itself_looked_nothing_up() => Assert.Equal("gateway", CacheStatus.Of(CacheHandling.Local, 200));
+    public void Response_of_the_gateway_itself_has_no_hit_or_forward() => Assert.Equal("gateway", CacheStatus.Of(CacheHandling.Local, 200));
 
     [Fact]
-    public void A_hit_is_a_hit() => Assert.Equal("gateway; hit", CacheStatus.Of(CacheHandling.Hit, 200));
+    public void Hit_is_written_as_hit() => Assert.Equal("gateway; hit", CacheStatus.Of(CacheHandling.Hit, 200));
 
     [Theory]
     [InlineData(200, "gateway; fwd=uri-miss; stored")]
@@ -23,7 +23,7 @@ public sealed class CacheStatusTests
         Assert.Equal("gateway; hit; fwd=stale", CacheStatus.Of(new() { IsHit = true, Forward = ForwardReason.Stale }, 200));
 
     [Fact]
-    public void Content_that_the_upstream_confirmed_is_neither_stale_nor_a_mere_hit()
+    public void Revalidated_content_is_neither_stale_nor_a_plain_hit()
     {
         var confirmed = new CacheHandling { IsHit = true, Forward = ForwardReason.Stale, UpstreamStatus = 200 };
 
@@ -33,7 +33,7 @@ public sealed class CacheStatusTests
     }
 
     [Fact]
-    public void A_follower_of_a_fetch_is_collapsed() =>
+    public void Reader_that_joins_a_fetch_is_collapsed() =>
         Assert.Equal(
             "gateway; fwd=uri-miss; collapsed; detail=unverified",
             CacheStatus.Of(new() { Forward = ForwardReason.Absent, Collapsed = true, Detail = CacheDetail.Unverified }, 206));

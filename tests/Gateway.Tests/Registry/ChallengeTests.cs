@@ -134,7 +134,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     [Theory]
     [InlineData("held/app")]
     [InlineData("denied/app")]
-    public async Task Who_shows_nothing_is_asked_who_he_is_where_a_pusher_sees_a_manifest_and_a_puller_is_refused(string repository)
+    public async Task Anonymous_caller_is_challenged_where_a_pusher_sees_a_held_manifest(string repository)
     {
         await using var rig = await StartAsync();
         await PushAsync(rig, repository);
@@ -153,7 +153,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     [InlineData("held/none", "404")]
     [InlineData("denied/none", "404")]
     [InlineData("open/none", "404")]
-    public async Task What_everybody_is_told_alike_is_told_without_asking_who_it_is(string repository, string told)
+    public async Task Public_content_is_returned_without_a_challenge(string repository, string told)
     {
         await using var rig = await StartAsync();
         await PushAsync(rig, "open/app");
@@ -164,7 +164,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Lists_are_answered_without_asking_who_it_is()
+    public async Task Lists_are_returned_without_a_challenge()
     {
         await using var rig = await StartAsync();
         await PushAsync(rig, "held/app");
@@ -176,7 +176,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     [Theory]
     [InlineData("held/app:v1")]
     [InlineData("denied/app:v1")]
-    public async Task Nobody_is_asked_where_nobody_can_push(string image)
+    public async Task No_challenge_where_pushes_are_impossible(string image)
     {
         var (repository, tag) = (image.Split(':')[0], image.Split(':')[1]);
         _corp.AddImage(repository, tag, ScriptedUpstream.Bytes(10, seed: 1));
@@ -192,7 +192,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_header_without_credentials_is_an_answer_to_the_challenge()
+    public async Task Header_without_credentials_counts_as_an_answer_to_the_challenge()
     {
         await using var rig = await StartAsync();
         await PushAsync(rig, "held/app");
@@ -201,7 +201,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_challenge_says_nothing_of_what_waits()
+    public async Task Challenge_does_not_reveal_held_pushes()
     {
         await using var rig = await StartAsync();
         await PushAsync(rig, "held/app");
@@ -213,7 +213,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Before_a_push_who_shows_nothing_is_asked_who_he_is_while_the_upstream_that_gets_it_later_is_down()
+    public async Task Anonymous_HEAD_before_a_push_is_challenged_while_the_upstream_is_down()
     {
         await using var rig = await StartAsync(hasPolicy: false);
         _corp.When(_ => true).Respond(503);

@@ -32,7 +32,7 @@ public sealed class ClientCertificateTests : IDisposable
     [Theory]
     [InlineData("1.1")]
     [InlineData("2.0")]
-    public async Task A_certificate_names_the_actor_whom_rules_know(string version)
+    public async Task Client_certificate_names_the_account_of_the_rules(string version)
     {
         await using var rig = await StartAsync();
         using var node = _authority.Client(_authority.Sign("O=nodes, CN=node-7"));
@@ -47,7 +47,7 @@ public sealed class ClientCertificateTests : IDisposable
     [Theory]
     [InlineData("request", 200)]
     [InlineData("require", null)]
-    public async Task Without_a_certificate_one_connects_unless_it_is_required(string mode, int? expected)
+    public async Task Client_without_a_certificate_connects_unless_one_is_required(string mode, int? expected)
     {
         await using var rig = await StartAsync(tls => tls with { RequireClientCertificate = mode == "require" });
         using var client = _authority.Client();
@@ -64,7 +64,7 @@ public sealed class ClientCertificateTests : IDisposable
     [InlineData("for anything")]
     [InlineData("no name")]
     [InlineData("two names")]
-    public async Task A_certificate_that_proves_nothing_does_not_connect(string flaw)
+    public async Task Client_certificate_without_a_valid_chain_does_not_connect(string flaw)
     {
         await using var rig = await StartAsync();
         using var client = _authority.Client(flaw switch
@@ -101,7 +101,7 @@ public sealed class ClientCertificateTests : IDisposable
     }
 
     [Fact]
-    public async Task Credentials_that_are_sent_say_who_asks_and_must_be_right()
+    public async Task Sent_credentials_are_always_checked()
     {
         await using var rig = await StartAsync();
         using var client = _authority.Client(_authority.Sign("CN=node-7"));
@@ -116,7 +116,7 @@ public sealed class ClientCertificateTests : IDisposable
 
     // A token that was carried away is worth nothing without the certificate.
     [Fact]
-    public async Task A_token_holds_nothing_of_a_certificate()
+    public async Task Token_contains_nothing_from_a_client_certificate()
     {
         await using var rig = await StartAsync();
         using var node = _authority.Client(_authority.Sign("CN=node-7"));
@@ -134,7 +134,7 @@ public sealed class ClientCertificateTests : IDisposable
     [Theory]
     [InlineData("-tls1_2")]
     [InlineData("-tls1_3")]
-    public async Task A_resumed_session_brings_no_certificate_along(string version)
+    public async Task Resumed_TLS_session_carries_no_client_certificate(string version)
     {
         await using var rig = await StartAsync();
         using var certificate = _authority.Sign("CN=node-7");
@@ -153,7 +153,7 @@ public sealed class ClientCertificateTests : IDisposable
     }
 
     [Fact]
-    public async Task Authorities_are_taken_up_when_they_change()
+    public async Task Changed_client_authorities_are_used_for_new_connections()
     {
         await using var rig = await StartAsync();
         using var client = _other.Sign("CN=node-7");
@@ -178,7 +178,7 @@ public sealed class ClientCertificateTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_has_shown_a_certificate_is_not_asked_for_more_where_the_policy_refuses_him()
+    public async Task Caller_with_a_certificate_gets_403_and_no_challenge_from_the_policy()
     {
         await using var rig = await StartAsync(policy: new()
         {

@@ -23,7 +23,7 @@ public sealed class DamagedContentTests
 
     [Theory]
     [MemberData(nameof(Damages))]
-    public async Task Pushed_blob_is_an_error_to_pullers_absent_to_pushers_and_mended_by_a_push(string how, string moment)
+    public async Task Damaged_pushed_blob_is_503_for_pullers_and_404_for_pushers_until_pushed_again(string how, string moment)
     {
         await using var rig = await GatewayRig.StartAsync();
         var blob = await rig.PushBlobAsync("team/app", Layer);
@@ -118,7 +118,7 @@ public sealed class DamagedContentTests
     }
 
     [Fact]
-    public async Task Manifest_whose_file_was_removed_is_not_taken_for_there_when_an_index_names_it()
+    public async Task Removed_manifest_is_missing_for_an_index_that_names_it()
     {
         await using var rig = await GatewayRig.StartAsync();
         var digest = await rig.PushManifestAsync("team/app", "v1");
@@ -147,7 +147,7 @@ public sealed class DamagedContentTests
     }
 
     [Fact]
-    public async Task Link_that_says_a_wrong_size_costs_nobody_the_right_bytes()
+    public async Task Link_with_a_wrong_size_still_serves_the_right_bytes()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var kept = rig.Volume.Pushed(VolumeRig.Name);

@@ -10,7 +10,7 @@ public sealed class DecisionTests
         """{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","artifactType":"application/vnd.a+json","manifests":[]}""";
 
     [Fact]
-    public async Task Advice_of_a_decision_can_be_copied_as_it_is_read()
+    public async Task Fix_of_a_decision_is_written_without_escapes()
     {
         await using var rig = await GatewayRig.StartAsync(
             o => o with { Policy = new() { Default = Outcome.Allow, ArtifactTypes = new() } });

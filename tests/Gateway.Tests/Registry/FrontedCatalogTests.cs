@@ -73,7 +73,7 @@ public sealed class FrontedCatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Only_names_that_the_asker_may_pull_are_listed_to_him()
+    public async Task Catalog_lists_only_names_that_the_caller_may_pull()
     {
         var file = Path.Combine(_folder, "htpasswd");
         await File.WriteAllLinesAsync(file, [AccessRig.Line("ci", "ci")]);
@@ -92,7 +92,7 @@ public sealed class FrontedCatalogTests : IAsyncLifetime
     [InlineData(403)]
     [InlineData(401)]
     [InlineData(503)]
-    public async Task A_registry_that_lists_nothing_is_warned_of_and_still_pulled_from(int status)
+    public async Task Upstream_without_a_catalog_adds_a_warning_and_pulls_still_work(int status)
     {
         var refuses = _corp.When(r => r.IsCatalog);
         // Also to the right password: it is no wrong one for that.
@@ -114,7 +114,7 @@ public sealed class FrontedCatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_token_for_the_catalog_is_asked_for()
+    public async Task Catalog_needs_a_token()
     {
         _corp.RequireToken();
         await using var rig = await StartAsync();
@@ -126,7 +126,7 @@ public sealed class FrontedCatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_waits_for_a_registry_that_is_down_is_listed()
+    public async Task Staged_content_is_in_the_catalog_while_the_upstream_is_down()
     {
         await using var rig = await StartAsync(later: true);
         _corp.When(_ => true).Respond(503);
@@ -139,7 +139,7 @@ public sealed class FrontedCatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_each_client_sees_by_his_own_account_is_not_listed()
+    public async Task Passthrough_repositories_are_not_in_the_catalog()
     {
         await using var rig = await StartAsync(auth: UpstreamAuth.Passthrough);
 

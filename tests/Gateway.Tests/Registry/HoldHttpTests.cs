@@ -69,7 +69,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_held_push_is_201_and_says_pending_and_a_signature_says_what_it_published()
+    public async Task Held_push_returns_201_pending_and_its_signature_names_the_released_tag()
     {
         var (digest, pushed) = await PushAsync("held/app", "v1");
         Assert.Equal((201, "pending"), ((int)pushed.StatusCode, GatewayRig.Header(pushed, "Gateway-Tag-State")));
@@ -114,7 +114,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_decision_says_what_was_asked_what_was_seen_and_what_to_do()
+    public async Task Decision_contains_request_findings_and_remedy()
     {
         var (digest, pushed) = await PushAsync("held/app", "v1");
         var decision = await _rig.Client.GetFromJsonAsync<JsonElement>($"/-/decisions/{GatewayRig.Header(pushed, "Gateway-Decision")}");
@@ -133,7 +133,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_decision_that_rests_on_one_from_before_says_so()
+    public async Task Decision_from_a_cached_verdict_says_so()
     {
         await PushAsync("held/app", "v1");
         async Task<bool> IsCachedAsync()
@@ -147,7 +147,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_refusal_leads_to_where_the_operator_explains_it()
+    public async Task Refusal_contains_the_operators_explainUrl()
     {
         await using var rig = await GatewayRig.StartAsync(options => options with
         {
@@ -161,7 +161,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_promotion_binds_the_tag_with_what_was_signed_and_else_is_refused_like_a_push()
+    public async Task Promotion_binds_a_signed_image_and_is_otherwise_refused_like_a_push()
     {
         var (digest, _) = await PushAsync("stage/app", "v1");
         Task<HttpResponseMessage> PromoteAsync(string to) =>
@@ -187,14 +187,14 @@ public sealed class HoldHttpTests : IAsyncLifetime
     [InlineData("""{"from":"../app:v1","to":"prod/app:v1"}""")]
     [InlineData("""{"from":"stage/app:v1","to":"prod/app:v1","force":true}""")]
     [InlineData("""{"from":"stage/app:v1","from":"stage/app:v2","to":"prod/app:v1"}""")]
-    public async Task What_is_no_promotion_is_400(string body)
+    public async Task Malformed_promotion_returns_400(string body)
     {
         using var answer = await _rig.SendAsync("POST", "/-/promote", new StringContent(body, Encoding.UTF8, "application/json"));
         Assert.Equal(400, (int)answer.StatusCode);
     }
 
     [Fact]
-    public async Task A_promotion_of_what_is_not_there_is_404()
+    public async Task Promotion_of_a_missing_image_returns_404()
     {
         using var answer = await _rig.SendAsync(
             "POST", "/-/promote", JsonContent.Create(new { from = "stage/app:v1", to = "prod/app:v1" }));
@@ -203,7 +203,7 @@ public sealed class HoldHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_chunk_has_beyond_its_range_is_refused_and_not_kept()
+    public async Task Chunk_longer_than_its_Content_Range_is_refused()
     {
         using var opened = await _rig.SendAsync("POST", "/v2/dev/app/blobs/uploads/");
         var session = opened.Headers.Location!.ToString();

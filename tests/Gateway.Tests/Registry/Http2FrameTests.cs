@@ -40,7 +40,7 @@ public sealed class Http2FrameTests : IAsyncLifetime
     [InlineData("server resets")]
     [InlineData("headers")]
     [InlineData("streams")]
-    public async Task A_flood_ends_its_connection_and_nobody_elses(string flood)
+    public async Task Flood_ends_only_its_own_connection(string flood)
     {
         await SendAsync([.. Enumerable.Range(0, 3000).SelectMany(i => Flood(flood, i))], until: GoAway);
         Assert.Equal("{}", await _rig.Client.GetStringAsync(new Uri("/v2/", UriKind.Relative)));

@@ -17,7 +17,7 @@ public sealed class HttpTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task A_manifest_comes_back_byte_for_byte_with_the_headers_that_clients_trust()
+    public async Task Manifest_is_returned_byte_for_byte_with_digest_headers()
     {
         var digest = await _rig.PushManifestAsync("a", "v1");
 
@@ -52,7 +52,7 @@ public sealed class HttpTests : IAsyncLifetime
     [InlineData("\"x\", \"{0}\"", 304)]
     [InlineData("*", 304)]
     [InlineData("\"sha256:0\"", 200)]
-    public async Task A_manifest_that_the_client_has_is_not_sent_again(string condition, int status)
+    public async Task Matching_If_None_Match_returns_304(string condition, int status)
     {
         var digest = await _rig.PushManifestAsync("a", "v1");
 
@@ -66,7 +66,7 @@ public sealed class HttpTests : IAsyncLifetime
     [InlineData("application/json")]
     [InlineData("application/vnd.docker.distribution.manifest.v1+prettyjws")]
     [InlineData("text/plain")]
-    public async Task A_manifest_of_a_type_that_we_do_not_store_is_415(string type)
+    public async Task Manifest_of_an_unsupported_type_returns_415(string type)
     {
         using var answer = await _rig.PutManifestAsync("a", "v1", GatewayRig.ManifestBytes(), type);
 
@@ -74,7 +74,7 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_manifest_beyond_the_limit_is_413_and_the_connection_goes_on()
+    public async Task Manifest_beyond_the_limit_returns_413_and_keeps_the_connection()
     {
         using var answer = await _rig.PutManifestAsync("a", "v1", new byte[4 * 1024 * 1024 + 1]);
 
@@ -131,7 +131,7 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_larger_than_the_servers_own_limit_and_steps_comes_back_as_it_was()
+    public async Task Blob_larger_than_the_servers_limit_is_pulled_unchanged()
     {
         var bytes = new byte[35 * 1024 * 1024 + 17];
         Random.Shared.NextBytes(bytes);
@@ -178,7 +178,7 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_wrong_digest_ends_no_session()
+    public async Task Wrong_digest_keeps_the_session()
     {
         var session = await OpenAsync("a");
         using var _ = await PatchAsync(session, "abc", "0-2");
@@ -190,7 +190,7 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_belongs_to_its_repository_and_ends_when_cancelled()
+    public async Task Session_belongs_to_its_repository_and_ends_when_canceled()
     {
         var session = await OpenAsync("a");
 
@@ -202,7 +202,7 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_is_mounted_from_a_repository_that_has_it_and_else_a_session_opens()
+    public async Task Mount_links_the_blob_if_the_source_has_it_and_opens_a_session_otherwise()
     {
         var digest = await _rig.PushBlobAsync("a", "abc"u8.ToArray());
 
@@ -252,7 +252,7 @@ public sealed class HttpTests : IAsyncLifetime
     [InlineData("/v2/none/blobs/uploads/00", "BLOB_UPLOAD_UNKNOWN")]
     [InlineData("/-/decisions/d-none", "NAME_UNKNOWN")]
     [InlineData("/nothing", "NAME_UNKNOWN")]
-    public async Task What_is_not_there_is_404_with_its_nouns_code(string path, string code)
+    public async Task Missing_content_returns_404_with_the_code_of_its_kind(string path, string code)
     {
         using var answer = await _rig.SendAsync("GET", path);
 
@@ -261,7 +261,7 @@ public sealed class HttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Every_answer_says_where_it_came_from()
+    public async Task Every_response_has_Cache_Status()
     {
         foreach (var path in new[] { "/", "/v2/", "/v2/a/tags/list", "/v2/A", "/v2/_catalog", "/token" })
         {

@@ -10,7 +10,7 @@ namespace Gateway.Tests.Registry;
 public sealed class MultipartRangesTests
 {
     [Fact]
-    public void A_reader_of_multiparts_finds_every_range_in_its_order_and_nothing_more()
+    public void Multipart_response_contains_every_range_in_order()
     {
         var content = Encoding.ASCII.GetBytes("--b\r\n\r\n0123456789--b--\r\n");
         var range =

@@ -69,7 +69,7 @@ public sealed class NamesHttpTests : IAsyncLifetime
     [InlineData("POST", "/v2/team/app/blobs/uploads/", "corp.local")]
     [InlineData("GET", "/v2/own/app/manifests/1?ns=hub.example", "")]
     [InlineData("GET", "/v2/own/app/blobs/{config}?ns=hub.example", "")]
-    public async Task What_a_route_shadows_is_not_found_by_any_other_way(string method, string target, string host)
+    public async Task Shadowed_repository_cannot_be_reached_by_any_name(string method, string target, string host)
     {
         await using var rig = await StartAsync(Rules(new(["ci"], ["team/**", "hub.example/**", "own/**"], AccessActions.All)));
         var path = target.Replace("{config}", _image.Config, StringComparison.Ordinal)
@@ -85,7 +85,7 @@ public sealed class NamesHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Promotion_mount_and_catalog_go_by_the_same_names()
+    public async Task Promotion_mount_and_catalog_use_canonical_names()
     {
         await using var rig = await StartAsync(Rules(new(["ci"], ["team/**"], AccessActions.All)));
 
@@ -108,7 +108,7 @@ public sealed class NamesHttpTests : IAsyncLifetime
     [InlineData("/v2/hub.example/app/manifests/1", "", 200)]
     [InlineData("/v2/hub.example/library/app/manifests/1", "", 200)]
     [InlineData("/v2/app/manifests/1?ns=hub.example", "", 200)]
-    public async Task Every_other_way_to_a_repository_asks_the_rights_of_its_name(string path, string host, int allowed)
+    public async Task Every_way_to_a_repository_uses_the_rights_of_its_canonical_name(string path, string host, int allowed)
     {
         var name = path.Contains("hub", StringComparison.Ordinal) ? "hub.example/library/app" : "other/app";
         await using var rig = await StartAsync(Rules(new(["ci"], [name], AccessActions.Pull)));
@@ -130,7 +130,7 @@ public sealed class NamesHttpTests : IAsyncLifetime
     [InlineData("/v2/hub.example/library/app/manifests/1?ns=hub.example", "the client sends hub.example twice")]
     [InlineData("/v2/hub.example/own/app/manifests/1", "repository hub.example/own/app has no manifest 1")]
     [InlineData("/v2/own/app/manifests/1?ns=hub.example", "another route of this gateway has its name")]
-    public async Task What_is_likely_wrong_is_said_and_nobody_asked(string path, string expected)
+    public async Task Likely_mistake_in_a_name_is_named_without_asking_an_upstream(string path, string expected)
     {
         await using var rig = await StartAsync();
 
@@ -147,7 +147,7 @@ public sealed class NamesHttpTests : IAsyncLifetime
     [InlineData("/v2/nvcr.io/nvidia/cuda/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     [InlineData("/v2/nvcr.io/nvidia/cuda/tags/list")]
     [InlineData("/v2/nvidia/cuda/manifests/latest?ns=nvcr.io")]
-    public async Task A_registry_that_is_no_upstream_is_said_to_be_none_and_is_no_hit(string path)
+    public async Task Registry_that_is_not_an_upstream_returns_404_with_a_hint(string path)
     {
         await using var rig = await GatewayRig.StartAsync();
 

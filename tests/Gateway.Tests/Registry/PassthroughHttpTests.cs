@@ -66,7 +66,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     ];
 
     [Fact]
-    public async Task The_ping_asks_for_Basic_and_takes_whatever_is_sent()
+    public async Task Ping_with_passthrough_challenges_for_Basic_and_accepts_any_credentials()
     {
         using var asked = await AskAsync("/v2/", null);
         Assert.Equal((401, $"Basic realm=\"{_rig.Url.Authority}\""), ((int)asked.StatusCode, GatewayRig.Header(asked, "WWW-Authenticate")));
@@ -78,7 +78,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     [Theory]
     [InlineData("GET")]
     [InlineData("HEAD")]
-    public async Task Of_a_warm_cache_only_who_may_sees_anything(string method)
+    public async Task Warm_cache_is_visible_only_with_access_at_the_upstream(string method)
     {
         await WarmAsync();
         foreach (var path in Paths)
@@ -98,7 +98,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     [InlineData(404)]
     [InlineData(405)]
     [InlineData(401)]
-    public async Task Where_HEAD_is_of_no_use_a_warm_cache_shows_nothing_either(int status)
+    public async Task Warm_cache_reveals_nothing_where_the_upstream_does_not_support_HEAD(int status)
     {
         _hub.When(request => request.IsHead).Respond(status);
         await WarmAsync();
@@ -117,7 +117,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_range_and_a_condition_show_nothing_either()
+    public async Task Range_and_condition_reveal_nothing_either()
     {
         await WarmAsync();
         var path = $"/v2/corp/team/secret/blobs/{_image.Layers[0]}";
@@ -128,7 +128,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_cannot_be_mounted_by_who_may_not_pull_it()
+    public async Task Blob_is_not_mounted_for_a_caller_without_the_right_to_pull_it()
     {
         await WarmAsync();
         var path = $"/v2/mine/app/blobs/uploads/?mount={_image.Layers[0]}&from=corp/team/secret";
@@ -145,7 +145,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_decision_about_private_content_is_for_clients_that_the_upstream_gives_the_content()
+    public async Task Decision_about_private_content_is_shown_only_with_access_to_that_content()
     {
         await _rig.UseAsync(o => o with { Policy = new() { Default = Outcome.Deny } });
         using var refused = await AskAsync("/v2/corp/team/secret/manifests/v1", "alice:canary-a");
@@ -161,7 +161,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     [InlineData("Bearer abc")]
     [InlineData("Basic not-base-64!")]
     [InlineData("Basic bm9jb2xvbg==")]
-    public async Task What_is_no_Basic_header_is_asked_for_again(string header)
+    public async Task Header_that_is_not_Basic_is_challenged(string header)
     {
         using var answer = await _rig.SendAsync("GET", "/v2/corp/team/secret/manifests/v1", null, ("Authorization", header));
         Assert.Equal(401, (int)answer.StatusCode);
@@ -170,7 +170,7 @@ public sealed class PassthroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Our_own_repositories_go_on_without_credentials_and_show_the_upstream_none()
+    public async Task Built_in_repositories_need_no_credentials_of_an_upstream()
     {
         await _rig.PushManifestAsync("mine/app", "v1");
         using var answer = await AskAsync("/v2/mine/app/manifests/v1", "alice:canary-a");

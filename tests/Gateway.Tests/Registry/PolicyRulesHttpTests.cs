@@ -109,7 +109,7 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Annotation_is_asked_of_the_manifest()
+    public async Task Annotation_requirement_reads_the_manifest()
     {
         Refused(await PushAsync("annotated/app", "v1"), "is missing");
         Assert.Equal(
@@ -189,7 +189,7 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Young_image_is_taken_and_not_served()
+    public async Task Young_image_is_accepted_and_held()
     {
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("old/app", "v1")).Status);
         using var answer = await _rig.SendAsync("GET", "/v2/old/app/manifests/v1");

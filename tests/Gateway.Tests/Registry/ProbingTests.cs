@@ -40,7 +40,7 @@ public sealed class ProbingTests
     [InlineData("X-Remote-User", "ci")]
     [InlineData("Forwarded", "for=127.0.0.1;by=ci")]
     [InlineData("Docker-Distribution-Api-Version", "registry/2.0")]
-    public async Task What_a_client_says_of_itself_shows_it_nothing(string header, string value)
+    public async Task Claims_of_a_client_in_headers_reveal_nothing(string header, string value)
     {
         await using var rig = await GatewayRig.StartAsync(static options => options with { Policy = Held });
         var digest = await rig.PushManifestAsync("held/app", "v1");
@@ -53,7 +53,7 @@ public sealed class ProbingTests
     }
 
     [Fact]
-    public async Task Who_may_not_see_a_repository_is_told_the_same_of_what_waits_there_and_of_what_is_not_there()
+    public async Task Held_and_missing_content_look_the_same_without_rights()
     {
         var folder = Directory.CreateTempSubdirectory("gateway-probing-");
         try

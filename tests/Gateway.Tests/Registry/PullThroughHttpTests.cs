@@ -67,7 +67,7 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_namespace_that_no_upstream_has_is_unknown_and_nobody_is_asked()
+    public async Task Unknown_namespace_returns_404_without_asking_an_upstream()
     {
         using var answer = await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest?ns=other.example");
 
@@ -85,7 +85,7 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_that_turns_out_wrong_ends_in_a_broken_connection()
+    public async Task Blob_with_a_wrong_digest_breaks_the_connection()
     {
         (await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest")).Dispose();
         _hub.When(request => request.IsBlob(_image.Layers[0])).Flip(5_000_000);
@@ -96,7 +96,7 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_upstream_that_is_away_is_503_with_a_time_to_come_back()
+    public async Task Unreachable_upstream_returns_503_with_Retry_After()
     {
         _hub.When(_ => true).Respond(502);
 
@@ -106,7 +106,7 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_an_upstream_has_and_nobody_can_use_is_502_with_the_reason_and_no_time_to_come_back()
+    public async Task Unusable_upstream_content_returns_502_without_Retry_After()
     {
         var bad = _hub.AddManifest("library/nginx", "{\"schemaVersion\":2}"u8.ToArray(), Oci.MediaTypes.OciManifest, "bad");
         _hub.When(request => request.IsBlob(_image.Config)).Respond(400);
@@ -123,7 +123,7 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Other_places_that_a_manifest_names_for_its_layers_are_never_asked()
+    public async Task Layer_urls_of_a_manifest_are_never_requested()
     {
         await using var elsewhere = await ScriptedUpstream.StartAsync("127.0.0.2");
         var layer = elsewhere.AddBlob("library/nginx", ScriptedUpstream.Bytes(1000, seed: 4));

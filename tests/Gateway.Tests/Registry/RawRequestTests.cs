@@ -32,7 +32,7 @@ public sealed class RawRequestTests
     [InlineData("GET /v2/a;b/tags/list HTTP/1.1\r\nHost: x\r\n\r\n")]
     [InlineData("GET //v2/ HTTP/1.1\r\nHost: x\r\n\r\n")]
     [InlineData("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")]
-    public async Task A_request_that_could_be_read_in_two_ways_is_400(string request)
+    public async Task Ambiguous_request_returns_400(string request)
     {
         await using var rig = await GatewayRig.StartAsync();
 
@@ -50,7 +50,7 @@ public sealed class RawRequestTests
     }
 
     [Fact]
-    public async Task The_operators_port_is_not_reached_by_its_name_in_the_host_header()
+    public async Task Operator_port_is_not_selected_by_the_Host_header()
     {
         await using var rig = await GatewayRig.StartAsync();
 
@@ -60,7 +60,7 @@ public sealed class RawRequestTests
     }
 
     [Fact]
-    public async Task A_client_that_hangs_up_keeps_what_it_sent_and_goes_on_from_there()
+    public async Task Upload_continues_from_the_received_bytes_after_a_hang_up()
     {
         await using var rig = await GatewayRig.StartAsync();
         using var opened = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");

@@ -21,7 +21,7 @@ public sealed class RegistryErrorTests
     }
 
     [Fact]
-    public void Text_that_would_move_a_terminal_is_made_printable()
+    public void Control_characters_in_an_error_are_escaped()
     {
         using var body = JsonDocument.Parse(new RegistryError(RegistryErrorCode.DENIED, "a\u001b[2J\r\n\u202eb").ToJson());
 

@@ -60,7 +60,7 @@ public sealed class RightsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Every_method_of_every_path_answers_each_asker_as_the_rules_say()
+    public async Task Every_method_of_every_path_follows_the_rights_of_each_caller()
     {
         string?[] callers = [null, "anonymous token", "forged token", .. Accounts.Keys];
         var wrong = new List<string>();
@@ -129,7 +129,7 @@ public sealed class RightsTests : IAsyncLifetime
     [InlineData("admin")]
     [InlineData("pusher")]
     [InlineData("deleter")]
-    public async Task What_is_there_and_what_is_not_look_alike_to_who_may_not_ask(string? caller)
+    public async Task Existing_and_missing_content_look_the_same_without_rights(string? caller)
     {
         var authorization = await AuthorizationAsync(caller);
         var rights = caller is null or "anonymous token" ? None : Accounts[caller];
@@ -151,7 +151,7 @@ public sealed class RightsTests : IAsyncLifetime
     [InlineData("HEAD", "manifests/{0}")]
     [InlineData("GET", "blobs/{1}")]
     [InlineData("HEAD", "blobs/{1}")]
-    public async Task A_digest_is_had_through_a_repository_that_has_it(string method, string path)
+    public async Task Blob_is_served_only_through_a_repository_that_links_it(string method, string path)
     {
         var target = string.Format(System.Globalization.CultureInfo.InvariantCulture, path, Manifest, Blob);
 
@@ -168,7 +168,7 @@ public sealed class RightsTests : IAsyncLifetime
     [InlineData("pusher", "open/app")]
     [InlineData("puller", "closed/app open/app")]
     [InlineData("all", "closed/app open/app")]
-    public async Task Catalog_shows_what_the_asker_may_pull(string? caller, string expected)
+    public async Task Catalog_lists_only_repositories_that_the_caller_may_pull(string? caller, string expected)
     {
         using var answer = await SendAsync("GET", "/v2/_catalog", await AuthorizationAsync(caller));
 
@@ -177,7 +177,7 @@ public sealed class RightsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_mount_takes_nothing_from_where_one_may_not_pull_and_does_not_say_whether_it_is_there()
+    public async Task Mount_without_the_right_to_pull_reveals_nothing_about_the_source()
     {
         var pusher = await AuthorizationAsync("pusher");
         var secret = Digest.Of("secret"u8);
@@ -197,7 +197,7 @@ public sealed class RightsTests : IAsyncLifetime
     [Theory]
     [InlineData(null, 401)]
     [InlineData("stranger", 404)]
-    public async Task A_decision_that_is_not_there_is_told_as_one_that_is_not_ones_own(string? caller, int expected)
+    public async Task Missing_decision_and_decision_without_access_get_the_same_response(string? caller, int expected)
     {
         using var answer = await SendAsync("GET", "/-/decisions/d-ABCDEFGH", await AuthorizationAsync(caller));
 
@@ -205,7 +205,7 @@ public sealed class RightsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_push_account_deletes_nothing()
+    public async Task Account_with_push_cannot_delete()
     {
         using var refused = await SendAsync("DELETE", "/v2/closed/app/manifests/v1", await AuthorizationAsync("both"));
         using var still = await SendAsync("GET", "/v2/closed/app/manifests/v1", await AuthorizationAsync("both"));

@@ -44,7 +44,7 @@ public sealed class RouteTableTests
     }
 
     [Fact]
-    public void Allow_names_what_is_taken() => Assert.Equal("DELETE, GET, HEAD, PUT", RouteTable.Allow(Route.Manifest));
+    public void Allow_header_names_the_supported_methods() => Assert.Equal("DELETE, GET, HEAD, PUT", RouteTable.Allow(Route.Manifest));
 
     [Theory]
     [InlineData("/v2/", "POST")]
@@ -53,7 +53,7 @@ public sealed class RouteTableTests
     [InlineData("/v2/a/manifests/latest", "POST")]
     [InlineData("/v2/a/blobs/uploads/", "GET")]
     [InlineData("/v2/a/blobs/uploads/0123", "POST")]
-    public async Task A_method_that_a_path_does_not_take_is_405_and_says_which_it_does(string path, string method)
+    public async Task Unsupported_method_returns_405_with_the_allowed_methods(string path, string method)
     {
         await using var rig = await GatewayRig.StartAsync();
         using var answer = await rig.SendAsync(method, path);

@@ -18,7 +18,7 @@ public sealed class SlowReaderTests
     private const int Faster = 100;
 
     [Fact]
-    public async Task Who_reads_a_little_now_and_then_is_ended()
+    public async Task Reader_below_the_minimum_rate_is_disconnected()
     {
         var limits = new ServerLimits(server =>
         {
@@ -41,7 +41,7 @@ public sealed class SlowReaderTests
 
     // The server's own grace is not enough: of what a blob's bytes are it counts none.
     [Fact]
-    public void Who_pauses_in_the_middle_of_a_blob_has_the_time_of_a_step_for_it()
+    public void Reader_that_pauses_within_the_limit_gets_the_whole_blob()
     {
         var server = new KestrelServerOptions();
         Listening.Limit(server);

@@ -131,7 +131,7 @@ public sealed class StandingTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Writes))]
-    public async Task Write_that_stalls_ends_well_where_nothing_changed_and_after_a_reload_that_changes_nothing(string write)
+    public async Task Slow_write_succeeds_after_a_reload_that_changes_nothing(string write)
     {
         using var done = await StallAsync(write, () => _rig.UseAsync(o => o with { Cache = o.Cache }));
         Assert.Equal(201, (int)done.StatusCode);
@@ -140,7 +140,7 @@ public sealed class StandingTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(EachEndOfEach))]
-    public async Task Write_of_an_account_whose_rights_end_meanwhile_is_refused_and_leaves_nothing(string write, string end)
+    public async Task Write_is_refused_if_the_account_loses_its_rights_before_the_commit(string write, string end)
     {
         using var refused = await StallAsync(write, () => EndAsync(end));
         var expected = end is "account" or "password" ? 401 : end == "rule" ? 403 : 404;
@@ -151,7 +151,7 @@ public sealed class StandingTests : IAsyncLifetime
     [Theory]
     [InlineData("manifest")]
     [InlineData("promotion")]
-    public async Task Policy_that_comes_into_force_meanwhile_is_the_one_that_is_asked(string write)
+    public async Task Write_is_evaluated_under_the_policy_in_force_at_its_commit(string write)
     {
         var rule = new RuleOptions { Id = "none", Require = new() { Annotations = Asked("who") } };
         using var refused = await StallAsync(
@@ -161,7 +161,7 @@ public sealed class StandingTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tag_that_becomes_immutable_meanwhile_does_not_move()
+    public async Task Tag_made_immutable_by_a_reload_does_not_move()
     {
         var before = await DigestOfAsync("v2", "other");
         var rule = new RuleOptions { Id = "stays", Require = new() { TagMutability = TagMutability.Immutable } };

@@ -92,7 +92,7 @@ public sealed class TargetParserTests
     }
 
     [Fact]
-    public void A_name_longer_than_clients_can_send_is_refused() =>
+    public void Name_beyond_255_characters_is_refused() =>
         Assert.Equal(RegistryErrorCode.NAME_INVALID, TargetParser.Parse($"/v2/{new string('a', 300)}/tags/list").Problem?.Code);
 
     [Theory]
@@ -135,7 +135,7 @@ public sealed class TargetParserTests
     [InlineData("%ff")]
     [InlineData("[::1]")]
     [InlineData("")]
-    public void A_namespace_that_is_no_plain_host_is_refused(string ns) =>
+    public void Namespace_that_is_not_a_plain_host_is_refused(string ns) =>
         Assert.Equal(RegistryErrorCode.NAME_INVALID, TargetParser.Parse($"/v2/a/tags/list?ns={ns}").Problem?.Code);
 
     [Theory]
@@ -143,7 +143,7 @@ public sealed class TargetParserTests
     [InlineData("registry-1.docker.io")]
     [InlineData("localhost:5000")]
     [InlineData("127.0.0.1:8080")]
-    public void A_namespace_is_kept_as_it_was_sent(string ns) =>
+    public void Namespace_is_read_unchanged(string ns) =>
         Assert.Equal(ns, TargetParser.Parse($"/v2/a/tags/list?ns={ns}").Target.Query.Namespace);
 
     [Theory]
@@ -211,6 +211,6 @@ public sealed class TargetParserTests
     }
 
     [Fact]
-    public void No_text_at_all_makes_it_fail() =>
+    public void Any_text_is_parsed_without_an_exception() =>
         Prop.ForAll<string>(text => TargetParser.Parse("/v2/" + text) is var read && read.Target is not null).QuickCheckThrowOnFailure();
 }

@@ -49,7 +49,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_changed_certificate_is_shown_to_new_connections_and_those_that_are_open_live_on()
+    public async Task Changed_certificate_is_used_for_new_connections_and_open_ones_stay()
     {
         _authority.WriteServer(serial: 1);
         await using var rig = await StartAsync();
@@ -65,7 +65,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_folder_that_a_link_leads_to_may_be_swapped_as_Kubernetes_does()
+    public async Task Certificate_folder_swapped_behind_a_link_is_noticed()
     {
         foreach (var (folder, serial) in (IEnumerable<(string, byte)>)[("one", 1), ("two", 2)])
         {
@@ -85,7 +85,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public void A_pair_that_does_not_fit_leaves_the_old_one_and_is_told_when_it_stays()
+    public void Mismatched_certificate_and_key_keep_the_old_pair_and_are_logged_if_they_stay()
     {
         _authority.WriteServer();
         var (clock, log) = (new ManualClock(), new LineLogger());
@@ -116,7 +116,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public void A_certificate_that_ends_soon_is_told_once_a_day()
+    public void Certificate_that_expires_soon_is_logged_once_a_day()
     {
         _authority.WriteServer(days: 10);
         var (clock, log) = (new ManualClock(), new LineLogger());
@@ -133,7 +133,7 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public void A_certificate_that_is_none_is_told_in_one_line_with_its_file()
+    public void Unreadable_certificate_is_reported_in_one_line_with_its_file()
     {
         File.WriteAllText(_authority["cert.pem"], "none");
         File.WriteAllText(_authority["key.pem"], "none");

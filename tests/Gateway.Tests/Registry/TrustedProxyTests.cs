@@ -54,7 +54,7 @@ public sealed class TrustedProxyTests
     [InlineData("10.0.0.1", "X-Forwarded-For: ", null, null, null)]
     // Both kinds, of one mind.
     [InlineData("10.0.0.1", "X-Forwarded-For: 192.0.2.7|Forwarded: for=192.0.2.7;proto=https", "192.0.2.7", "https", null)]
-    public void A_trusted_proxy_says_who_asked_and_how(string peer, string headers, string? client, string? scheme, string? host) =>
+    public void Trusted_proxy_sets_client_scheme_and_host(string peer, string headers, string? client, string? scheme, string? host) =>
         Assert.Equal(
             new Forwarded(client is null ? null : IPAddress.Parse(client), scheme, host),
             ForwardedHeaders.Read(IPAddress.Parse(peer), Headers(headers), [.. Proxies]));
@@ -63,7 +63,7 @@ public sealed class TrustedProxyTests
     [InlineData("X-Forwarded-For: 192.0.2.7|Forwarded: for=198.51.100.1")]
     [InlineData("X-Forwarded-Proto: http|Forwarded: proto=https")]
     [InlineData("X-Forwarded-Host: r.example|Forwarded: host=evil.example")]
-    public void Two_kinds_of_header_that_differ_are_neither_believed(string headers) =>
+    public void Contradictory_proxy_headers_are_refused(string headers) =>
         Assert.Null(ForwardedHeaders.Read(IPAddress.Parse("10.0.0.1"), Headers(headers), [.. Proxies]));
 
     /// <summary>What a client writes before its proxy's own part hides nothing of that part (RFC 7239, 8.1).</summary>
@@ -72,7 +72,7 @@ public sealed class TrustedProxyTests
     [InlineData("X-Forwarded-For: 198.51.100.1, \", 192.0.2.7", "192.0.2.7")]
     [InlineData("X-Forwarded-For: \"\\, 192.0.2.7", "192.0.2.7")]
     [InlineData("Forwarded: for=198.51.100.1;host=\"evil.example\", for=192.0.2.7", "192.0.2.7")]
-    public void A_quote_of_the_clients_does_not_hide_what_its_proxy_adds(string headers, string client) =>
+    public void Open_quote_of_the_client_does_not_hide_the_proxys_element(string headers, string client) =>
         Assert.Equal(
             new Forwarded(IPAddress.Parse(client), null, null),
             ForwardedHeaders.Read(IPAddress.Parse("10.0.0.1"), Headers(headers), [.. Proxies]));
@@ -82,11 +82,11 @@ public sealed class TrustedProxyTests
     [InlineData("Forwarded: for=198.51.100.1;x=\", for=\"[2001:db8::7]:4711\"")]
     [InlineData("Forwarded: for=198.51.100.1;x=\"\\\", for=192.0.2.7;host=\"r.example\"")]
     [InlineData("Forwarded: for=198.51.100.1;x=\", for=192.0.2.7|X-Forwarded-For: 198.51.100.1, 192.0.2.7")]
-    public void A_quote_that_stays_open_is_believed_of_nobody(string headers) =>
+    public void Unclosed_quote_is_refused_from_any_proxy(string headers) =>
         Assert.Null(ForwardedHeaders.Read(IPAddress.Parse("10.0.0.1"), Headers(headers), [.. Proxies]));
 
     [Fact]
-    public async Task Realm_logs_and_hosts_are_the_clients_and_not_the_proxys()
+    public async Task Realm_logs_and_hosts_use_the_client_and_not_the_proxy()
     {
         await using var rig = await StartAsync(o => o with { TrustedProxies = [IPNetwork.Parse("127.0.0.0/8")] });
 
@@ -111,7 +111,7 @@ public sealed class TrustedProxyTests
     [InlineData("127.0.0.1", "https://public.example", "https://r.example/token", "X-Forwarded-Host", "r.example")]
     [InlineData("127.0.0.1", "", "https://r.example/token", "Forwarded", "proto=https;host=r.example")]
     [InlineData("127.0.0.1", "", "http://inner/token", "Host", "inner")]
-    public async Task Realm_is_what_a_proxy_says_else_the_public_url_else_the_host(
+    public async Task Realm_uses_the_trusted_proxy_then_publicUrl_then_Host(
         string proxies, string publicUrl, string realm, string header, string value)
     {
         await using var rig = await StartAsync(o => o with
@@ -124,7 +124,7 @@ public sealed class TrustedProxyTests
     }
 
     [Fact]
-    public async Task An_empty_host_leads_to_the_address_that_was_connected_to()
+    public async Task Empty_Host_uses_the_address_of_the_connection()
     {
         await using var rig = await StartAsync(o => o);
         var answer = await RawAsync(rig.Url, "GET /v2/ HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n");
@@ -132,7 +132,7 @@ public sealed class TrustedProxyTests
     }
 
     [Fact]
-    public async Task A_page_behind_a_trusted_name_cannot_say_that_it_is_called_otherwise()
+    public async Task Page_under_a_trusted_name_cannot_claim_another_name()
     {
         await using var rig = await GatewayRig.StartAsync(o => o with { TrustedProxies = [IPNetwork.Parse("127.0.0.0/8")] });
         using var answer = await rig.SendAsync("GET", "/v2/", null, ("Host", "evil.example"), ("X-Forwarded-Host", "localhost"));
@@ -140,7 +140,7 @@ public sealed class TrustedProxyTests
     }
 
     [Fact]
-    public async Task A_trusted_proxy_holds_more_connections_than_one_client_may()
+    public async Task Trusted_proxy_is_exempt_from_the_limit_of_one_client()
     {
         await using var rig = await GatewayRig.StartAsync(o => o with
         {

@@ -15,14 +15,14 @@ public sealed class UnreadableRequestTests
     [InlineData(505, "GET /v2/ HTTP/7.3\r\nHost: 127.0.0.1\r\n\r\n")]
     [InlineData(414, "GET /v2/{LONG} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")]
     [InlineData(431, "GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: {LONG}\r\nX-B: {LONG}\r\nX-C: {LONG}\r\nX-D: {LONG}\r\n\r\n")]
-    public async Task What_cannot_be_read_is_told_as_the_spec_does(int status, string request)
+    public async Task Unreadable_request_gets_the_error_body_of_the_specification(int status, string request)
     {
         await using var rig = await GatewayRig.StartAsync();
         AssertEnvelope(status, await AskAsync(rig.Url, request.Replace("{LONG}", new string('a', 9_000), StringComparison.Ordinal)));
     }
 
     [Fact]
-    public async Task Answers_before_it_on_the_same_connection_are_whole()
+    public async Task Earlier_responses_on_the_same_connection_are_complete()
     {
         await using var rig = await GatewayRig.StartAsync();
         const string Ping = "GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
@@ -32,7 +32,7 @@ public sealed class UnreadableRequestTests
     }
 
     [Fact]
-    public async Task A_head_that_comes_too_slowly_is_408()
+    public async Task Slow_request_head_returns_408()
     {
         await using var rig = await new ServerLimits(server => server.RequestHeadersTimeout = TimeSpan.FromSeconds(1)).StartAsync();
         AssertEnvelope(408, await AskAsync(rig.Url, "GET /v2/ HTTP/1.1\r\nHost: "));

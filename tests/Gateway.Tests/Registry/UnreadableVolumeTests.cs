@@ -26,7 +26,7 @@ public sealed class UnreadableVolumeTests
     [InlineData($"{Kept}/blobs", "manifests/{manifest}")]
     [InlineData($"{Kept}/blobs", "blobs/{blob}")]
     [InlineData("gateway/cache/v2", "blobs/{missing}")]
-    public async Task What_was_pushed_is_503_while_it_cannot_be_looked_at_and_served_after(string folder, string path)
+    public async Task Unreadable_pushed_content_returns_503_until_it_is_readable(string folder, string path)
     {
         await using var rig = await GatewayRig.StartAsync();
         var blob = await rig.PushBlobAsync("team/app", "{}"u8.ToArray());
@@ -65,7 +65,7 @@ public sealed class UnreadableVolumeTests
     [InlineData("gateway/cache/v2/repositories/hub", "blobs/{blob}")]
     [InlineData("gateway/cache/v2/blobs", "manifests/{manifest}")]
     [InlineData("gateway/cache/v2/blobs", "blobs/{blob}")]
-    public async Task What_was_fetched_is_503_and_no_upstream_is_asked_in_its_place(string folder, string path)
+    public async Task Unreadable_cached_content_returns_503_without_asking_the_upstream(string folder, string path)
     {
         await using var hub = await ScriptedUpstream.StartAsync("127.0.0.1", false);
         var image = hub.AddImage("library/nginx", "latest", ScriptedUpstream.Bytes(1000, seed: 3));
@@ -98,7 +98,7 @@ public sealed class UnreadableVolumeTests
     }
 
     [Fact]
-    public async Task Client_whose_upload_fails_is_told_why_and_not_where_the_storage_is()
+    public async Task Failed_upload_states_the_cause_without_the_storage_path()
     {
         await using var rig = await GatewayRig.StartAsync();
         await rig.StopAsync();

@@ -23,7 +23,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     [Theory]
     [InlineData("PATCH", "")]
     [InlineData("PUT", "?digest=")]
-    public async Task A_chunk_that_is_sent_twice_is_416_and_the_answer_leads_on(string method, string query)
+    public async Task Chunk_sent_twice_returns_416_with_the_current_location(string method, string query)
     {
         var first = await OpenAsync();
         using var sent = await _rig.SendAsync("PATCH", first, new ByteArrayContent(Blob[..4]));
@@ -39,7 +39,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_body_that_is_sent_again_after_a_wrong_digest_is_416_and_one_without_a_body_ends_the_session()
+    public async Task Body_sent_again_after_a_wrong_digest_returns_416_and_an_empty_one_ends_the_session()
     {
         var session = await OpenAsync();
         using var wrong = await _rig.SendAsync("PUT", $"{session}?digest={Digest.Of("other"u8)}", new ByteArrayContent(Blob));
@@ -49,7 +49,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_range_or_a_bare_session_says_for_itself_where_its_bytes_go()
+    public async Task Range_or_bare_session_states_its_own_offset()
     {
         var session = await OpenAsync();
         using var one = await _rig.SendAsync("PATCH", session, new ByteArrayContent(Blob[..4]));
@@ -67,7 +67,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     [InlineData("--1")]
     [InlineData("-99999999999999999999")]
     [InlineData("-0-0")]
-    public async Task A_location_in_another_form_is_no_session(string end)
+    public async Task Location_in_another_form_is_not_a_session(string end)
     {
         var session = await OpenAsync();
         using var answer = await _rig.SendAsync("PATCH", session[..session.LastIndexOf('-')] + end, new ByteArrayContent(Blob));
@@ -78,7 +78,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     [InlineData("PATCH")]
     [InlineData("PUT")]
     [InlineData("DELETE")]
-    public async Task A_retry_takes_the_session_from_a_connection_that_has_fallen_silent(string method)
+    public async Task Retry_takes_over_the_session_of_a_silent_connection(string method)
     {
         var session = await OpenAsync();
         using var silent = await SendPartAsync(session, new byte[300_000]);
@@ -93,7 +93,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_asks_how_far_a_session_has_come_is_answered_at_once_and_disturbs_nobody()
+    public async Task Status_of_a_session_is_returned_during_an_upload()
     {
         var session = await OpenAsync();
         using var slow = await SendPartAsync(session, new byte[300_000]);
@@ -105,7 +105,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_many_who_want_a_session_the_last_gets_it()
+    public async Task Last_of_many_connections_gets_the_session()
     {
         var session = await OpenAsync();
         var silent = new List<TcpClient>();
@@ -124,7 +124,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_sender_that_falls_silent_is_told_so_in_our_words_and_goes_on_from_there()
+    public async Task Silent_sender_gets_408_and_continues_from_the_received_bytes()
     {
         await using var rig = await GatewayRig.StartAsync(o => o with { Limits = new() { UploadPause = TimeSpan.FromMilliseconds(300) } });
         using var opened = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");
@@ -140,7 +140,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     [InlineData("UPPER/case")]
     [InlineData("a//b")]
     [InlineData("")]
-    public async Task A_mount_from_what_is_no_name_opens_an_upload(string from)
+    public async Task Mount_from_an_invalid_name_opens_an_upload(string from)
     {
         var digest = await _rig.PushBlobAsync("a", Blob);
         using var answer = await _rig.SendAsync("POST", $"/v2/b/blobs/uploads/?mount={digest}&from={Uri.EscapeDataString(from)}");
@@ -148,7 +148,7 @@ public sealed class UploadRetryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_has_too_many_uploads_open_is_told_when_to_try_again()
+    public async Task Caller_with_too_many_uploads_gets_429_with_Retry_After()
     {
         await using var rig = await GatewayRig.StartAsync(o => o with { Limits = new() { Uploads = 1 } });
         using var first = await rig.SendAsync("POST", "/v2/a/blobs/uploads/");

@@ -26,7 +26,7 @@ public sealed class WebPageTests : IAsyncLifetime
     [InlineData("Origin", "http://evil.example")]
     [InlineData("Origin", "http://127.0.0.1:3000")]
     [InlineData("Origin", "null")]
-    public async Task A_page_of_another_site_changes_nothing_and_starts_nothing(params string[] headers)
+    public async Task Page_of_another_site_cannot_write(params string[] headers)
     {
         var digest = await _rig.PushManifestAsync("stage/app", "v1");
         var promotion = JsonContent.Create(new { from = $"stage/app@{digest}", to = "team/app:latest" });
@@ -46,7 +46,7 @@ public sealed class WebPageTests : IAsyncLifetime
     [InlineData("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image")]
     [InlineData("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe")]
     [InlineData("Origin", "https://evil.example")]
-    public async Task A_page_of_another_site_starts_no_pull_and_asks_the_operators_port_nothing(params string[] headers)
+    public async Task Page_of_another_site_cannot_pull_or_reach_the_operator_port(params string[] headers)
     {
         await AssertRefusedAsync(HttpMethod.Get, "/v2/stage/app/manifests/v1", null, headers);
         Assert.Equal(403, await AskOperatorAsync(HttpMethod.Get, "/metrics", headers));
@@ -58,14 +58,14 @@ public sealed class WebPageTests : IAsyncLifetime
     [InlineData("Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")]
     [InlineData("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")]
     [InlineData("Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty")]
-    public async Task A_person_with_a_browser_is_let_in(params string[] headers)
+    public async Task Followed_link_in_a_browser_is_answered(params string[] headers)
     {
         Assert.Equal(200, await AskAsync(HttpMethod.Get, "/v2/", null, headers));
         Assert.Equal(200, await AskOperatorAsync(HttpMethod.Get, "/metrics", headers));
     }
 
     [Fact]
-    public async Task A_page_of_the_gateway_itself_is_not_another_site() =>
+    public async Task Page_of_the_gateway_itself_is_same_site() =>
         Assert.Equal(
             202, await AskAsync(HttpMethod.Post, "/v2/a/blobs/uploads/", null, ["Origin", _rig.Url.GetLeftPart(UriPartial.Authority)]));
 
@@ -75,7 +75,7 @@ public sealed class WebPageTests : IAsyncLifetime
     [InlineData("text/plain; charset=UTF-8")]
     [InlineData("application/x-www-form-urlencoded")]
     [InlineData("Multipart/Form-Data; boundary=x")]
-    public async Task What_a_form_can_send_is_no_push_and_no_promotion(string type)
+    public async Task Form_content_types_are_refused_for_push_and_promotion(string type)
     {
         var digest = await _rig.PushManifestAsync("stage/app", "v1");
         var promotion = $$"""{"from":"stage/app@{{digest}}","to":"team/app:latest"}""";
@@ -87,7 +87,7 @@ public sealed class WebPageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_promotion_says_that_it_is_json()
+    public async Task Promotion_without_JSON_content_type_is_refused()
     {
         var digest = await _rig.PushManifestAsync("stage/app", "v1");
         var promotion = $$"""{"from":"stage/app@{{digest}}","to":"team/app:latest"}""";
@@ -106,7 +106,7 @@ public sealed class WebPageTests : IAsyncLifetime
     [InlineData("127.0.0.1", 200)]
     [InlineData("[::1]:5000", 200)]
     [InlineData("gateway:5000", 200)]
-    public async Task An_open_gateway_answers_to_no_name_that_a_page_may_have(string host, int expected) =>
+    public async Task Gateway_without_access_rules_answers_only_to_its_own_names(string host, int expected) =>
         Assert.Equal(expected, await AskAsync(HttpMethod.Get, "/v2/", null, ["Host", host]));
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed class WebPageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Where_rights_are_asked_for_any_name_is_answered()
+    public async Task Gateway_with_access_rules_answers_to_any_name()
     {
         await using var rig = await GatewayRig.StartAsync(options => options with
         {
@@ -151,7 +151,7 @@ public sealed class WebPageTests : IAsyncLifetime
     [InlineData("registry.example", null, 202)]
     [InlineData("another.example", null, 202)]
     [InlineData("127.0.0.1:5000", "http://127.0.0.1:5000", 202)]
-    public async Task Where_anybody_may_push_a_page_under_a_name_of_its_own_changes_nothing(string host, string? origin, int expected)
+    public async Task Page_under_its_own_name_cannot_write_to_an_open_gateway(string host, string? origin, int expected)
     {
         await using var rig = await GatewayRig.StartAsync(options => options with
         {

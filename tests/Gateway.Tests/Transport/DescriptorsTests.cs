@@ -12,7 +12,7 @@ public sealed class DescriptorsTests
     [InlineData(4096, 1512)]
     [InlineData(20_000, 15_904)]
     [InlineData(1_048_576, 1_044_480)]
-    public void Connections_leave_descriptors_for_what_they_ask_for_and_take_the_rest(int limit, int first)
+    public void Connections_leave_descriptors_for_content(int limit, int first)
     {
         var descriptors = new Descriptors(limit, AtStart: 220);
 

@@ -32,7 +32,7 @@ public sealed class PipeBodyWriterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_file_that_is_shorter_than_it_should_be_fails_the_answer()
+    public async Task File_shorter_than_its_length_breaks_the_response()
     {
         await FileOfAsync(10);
         var writer = new PipeBodyWriter(PipeWriter.Create(Stream.Null));

@@ -91,7 +91,7 @@ public sealed class SocketOutputTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Clients_that_leave_in_the_middle_disturb_nobody()
+    public async Task Clients_that_disconnect_do_not_affect_other_clients()
     {
         await Task.WhenAll(Enumerable.Range(0, 40).Select(async i =>
         {

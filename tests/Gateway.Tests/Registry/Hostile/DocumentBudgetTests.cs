@@ -65,7 +65,7 @@ public sealed class DocumentBudgetTests
     }
 
     [Fact]
-    public void One_sender_gets_his_share_and_the_others_theirs_and_a_large_document_alone_gets_more()
+    public void Each_sender_gets_a_share_and_one_large_document_alone_gets_more()
     {
         var budget = new DocumentBudget(bytes: 100, share: 25);
         using var first = budget.Receive("a");
@@ -81,7 +81,7 @@ public sealed class DocumentBudgetTests
     }
 
     [Fact]
-    public async Task Sender_whose_share_is_taken_is_told_503_and_when_to_come_back_and_others_push_on()
+    public async Task Sender_beyond_its_share_gets_503_with_Retry_After_and_others_continue()
     {
         await using var rig = await GatewayRig.StartAsync();
         using (var receipt = DocumentBudget.OfProcess.Receive(Hoarder))

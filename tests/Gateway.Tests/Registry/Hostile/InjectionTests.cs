@@ -26,7 +26,7 @@ public sealed class InjectionTests
 
     [Theory]
     [MemberData(nameof(Hostile))]
-    public void The_access_log_has_one_line_of_plain_characters_whatever_it_is_told(string text)
+    public void Access_log_lines_are_printable_ASCII(string text)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -44,7 +44,7 @@ public sealed class InjectionTests
 
     [Theory]
     [MemberData(nameof(Hostile))]
-    public void The_log_has_one_line_of_plain_characters_whatever_it_is_told(string text)
+    public void Log_lines_are_printable_ASCII(string text)
     {
         var writer = new StringWriter();
 
@@ -57,7 +57,7 @@ public sealed class InjectionTests
 
     [Theory]
     [MemberData(nameof(Hostile))]
-    public void An_error_and_a_warning_are_plain_whatever_they_repeat(string text)
+    public void Errors_and_warnings_are_printable_ASCII(string text)
     {
         IHeaderDictionary headers = new HeaderDictionary();
         Warnings.Add(headers, text);
@@ -68,7 +68,7 @@ public sealed class InjectionTests
     }
 
     [Fact]
-    public async Task A_request_that_says_so_everywhere_leaves_plain_logs_and_an_answer_of_its_own()
+    public async Task Request_with_escape_sequences_everywhere_leaves_plain_logs()
     {
         await using var rig = await GatewayRig.StartAsync();
         using var line = new RawLine(rig.Url);
@@ -91,7 +91,7 @@ public sealed class InjectionTests
     [InlineData("h\",error=\"x")]
     [InlineData("h\\")]
     [InlineData("h e")]
-    public async Task A_host_that_would_end_its_quotes_is_none(string host)
+    public async Task Host_with_a_quote_is_ignored(string host)
     {
         await using var rig = await GatewayRig.StartAsync(options => options with { Access = new() });
         using var client = new System.Net.Sockets.TcpClient();

@@ -10,7 +10,7 @@ namespace Gateway.Tests.Registry.Hostile;
 public sealed class LimitTests
 {
     [Fact]
-    public async Task One_address_has_only_so_many_connections_and_others_have_theirs()
+    public async Task Connection_limit_of_one_address_does_not_affect_others()
     {
         await using var rig = await StartAsync(new() { ConnectionsPerAddress = 3 });
         using var first = await ConnectAsync(rig, "127.0.0.2");
@@ -32,7 +32,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task All_clients_together_have_only_so_many_connections_and_the_operator_his_own()
+    public async Task Connection_limit_is_shared_by_clients_and_excludes_the_operator()
     {
         await using var rig = await StartAsync(new() { Connections = 2 });
         using var first = await ConnectAsync(rig, "127.0.0.2");
@@ -48,7 +48,7 @@ public sealed class LimitTests
     [InlineData(2, 9, 9, "this registry")]
     [InlineData(9, 2, 9, "repository team/app")]
     [InlineData(9, 9, 2, "anonymous")]
-    public async Task More_upload_sessions_than_may_be_are_429_until_one_ends(int all, int perRepository, int perActor, string whose)
+    public async Task Upload_sessions_beyond_the_limit_return_429_until_one_ends(int all, int perRepository, int perActor, string whose)
     {
         await using var rig = await StartAsync(new() { Uploads = all, UploadsPerRepository = perRepository, UploadsPerActor = perActor });
         using var first = await rig.SendAsync("POST", "/v2/team/app/blobs/uploads/");
@@ -65,7 +65,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task A_hundred_thousand_ranges_are_answered_with_the_whole_or_refused_before_they_are_read()
+    public async Task Hundred_thousand_ranges_return_the_whole_blob_or_are_refused_unread()
     {
         await using var rig = await GatewayRig.StartAsync();
         var digest = await rig.PushBlobAsync("a", new byte[5000]);
@@ -80,7 +80,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Streams_that_are_reset_without_end_leave_others_served()
+    public async Task Endless_stream_resets_do_not_affect_other_clients()
     {
         await using var rig = await GatewayRig.StartAsync(options => options with { Listen = [options.Listen[0] with { Http2 = true }] });
         using var hostile = Http2();
@@ -112,7 +112,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData("/v2/_catalog?n=2147483647")]
     [InlineData("/v2/a/tags/list?n=99999999999999999999999")]
-    public async Task A_page_of_any_number_is_at_most_a_thousand(string target)
+    public async Task Page_size_is_limited_to_a_thousand(string target)
     {
         await using var rig = await GatewayRig.StartAsync();
         await rig.PushManifestAsync("a", "v1");
@@ -124,7 +124,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task A_manifest_a_login_and_a_question_that_are_too_long_are_refused_for_that()
+    public async Task Too_long_manifest_login_and_question_are_refused_as_too_long()
     {
         await using var rig = await GatewayRig.StartAsync();
         using var manifest = await rig.PutManifestAsync("a", "v1", new byte[(4 << 20) + 1]);

@@ -56,7 +56,7 @@ public sealed class PathTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_target_is_read_in_one_way_by_whoever_routes_it_allows_it_and_logs_it()
+    public async Task Target_is_parsed_once_for_routing_rights_and_logs()
     {
         var before = Files();
         await Task.WhenAll(
