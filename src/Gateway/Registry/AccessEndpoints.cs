@@ -6,7 +6,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
 
-/// <summary>What clients ask before anything else: the ping (distribution-spec, end-1) and a token.</summary>
+/// <summary>The ping (distribution-spec, end-1), and the token endpoint.</summary>
 internal static class AccessEndpoints
 {
     // A token request is a few short fields.
@@ -18,7 +18,7 @@ internal static class AccessEndpoints
     {
         var answer = await ReadAsync(x) is { } request
             ? await x.Snapshot.Access.IssueTokenAsync(x.Request.Headers.Authorization, request, x.RemoteAddress, x.Aborted)
-            : new TokenAnswer.Malformed("a token is asked for by GET without grant_type, or by POST with a form of at most 16 KiB");
+            : new TokenAnswer.Malformed("expected GET without grant_type, or POST with a form of at most 16 KiB and its Content-Length");
         x.Record.Actor = (answer as TokenAnswer.Issued)?.Actor ?? (answer as TokenAnswer.Refused)?.Account ?? Caller.Anonymous;
         x.Record.Login = "token";
         x.Response.Headers.CacheControl = "no-store";
@@ -34,9 +34,9 @@ internal static class AccessEndpoints
 
     private static async Task<TokenRequest?> ReadAsync(Exchange x)
     {
-        // Secrets in a query are in the log of every proxy on the way.
+        // Secrets in a query would be in the log of every proxy.
         if (!HttpMethods.IsPost(x.Request.Method)) return x.Request.Query.ContainsKey("grant_type") ? null : new();
-        // In one form only: of several parts nobody asks for tokens. UTF-8 whatever charset says (WHATWG URL, 5.1).
+        // One form only: no client sends a token request in several parts. UTF-8 whatever charset says (WHATWG URL, 5.1).
         var type = x.Request.ContentType?.Split(';')[0].Trim();
         var isForm = "application/x-www-form-urlencoded".Equals(type, StringComparison.OrdinalIgnoreCase);
         if (!isForm || x.Request.ContentLength is null) return null;

@@ -65,7 +65,7 @@ internal static class Blobs
 
     private static Task SendAsync(Exchange x, IContent content, IReadOnlyList<RangeSpec> wanted)
     {
-        // Without a length no range can be placed; the whole is always a right answer.
+        // Without a length no range can be placed; the whole blob is always a correct response.
         if (wanted.Count == 0 || content.Length is not { } length || ByteRanges.Place(wanted, length) is not { } ranges)
         {
             return x.StreamAsync(Status200OK, MediaType, content.Length, content, 0, null);
@@ -94,7 +94,7 @@ internal static class Blobs
         x.Response.Headers.ContentRange = $"bytes */{length}";
         return x.FailAsync(
             RegistryErrorCode.SIZE_INVALID,
-            $"no range that was asked for lies within the blob's {length} bytes",
+            $"expected a range within the blob's {length} bytes, got none; send another Range",
             status: Status416RangeNotSatisfiable);
     }
 }

@@ -4,7 +4,7 @@ using Gateway.Storage;
 
 namespace Gateway.Registry;
 
-/// <summary>Writes <c>Cache-Status</c> (RFC 9211) of where an answer came from.</summary>
+/// <summary>Writes <c>Cache-Status</c> (RFC 9211) of how an answer was obtained.</summary>
 internal static class CacheStatus
 {
     /// <summary>Nothing was looked up: the gateway answers of itself.</summary>

@@ -6,17 +6,17 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// Refuses what no registry client sends: requests whose proxies' headers may be forged, for a host that is not served, from web pages,
+/// Refuses requests that no registry client sends: with proxy headers that may be forged, for a host that is not served, from web pages,
 /// and with bodies that a page's form could send.
 /// </summary>
 internal static class CallerChecks
 {
-    /// <summary>True when the request was refused, and answered.</summary>
+    /// <summary>True if the request was refused and answered.</summary>
     public static async Task<bool> RefuseAsync(Exchange x)
     {
         if (x.IsForwardingContradictory)
         {
-            const string Message = "expected Forwarded, with its quotes closed, and X-Forwarded-* to say the same, got otherwise; "
+            const string Message = "expected Forwarded, with its quotes closed, and X-Forwarded-* to agree, got a contradiction; "
                 + "let the proxy remove what it does not set itself";
             await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
             return true;
@@ -24,7 +24,7 @@ internal static class CallerChecks
         return await RefuseHostAsync(x) || await RefusePageAsync(x) || await RefuseFormAsync(x);
     }
 
-    /// <summary>Refuses a body that does not say that it is JSON: nothing else makes a browser ask before it sends it.</summary>
+    /// <summary>Refuses a body that is not declared as JSON: only then does a browser ask before it sends the request.</summary>
     public static async Task<bool> RefuseUnlessJsonAsync(Exchange x)
     {
         var type = TypeOf(x);
@@ -45,12 +45,12 @@ internal static class CallerChecks
         var message = x.Listener.Serves(x.Host)
             ? $"host {Printable.Line(x.Request.Host.Host, 80)} is not a name of this gateway, and {whom} "
                 + "under no other; add the name to listen.hosts or publicUrl"
-            : "this host is not served here";
+            : "this listener does not serve this host; add it to listen.hosts";
         await x.FailAsync(RegistryErrorCode.UNSUPPORTED, message, status: Status421MisdirectedRequest);
         return true;
     }
 
-    // By the header that came: a page whose own name leads here can say anything in those that proxies set.
+    // By the header that was received: a page whose own name leads here can write anything into those that proxies set.
     private static bool IsOwnName(Exchange x)
     {
         var host = x.Request.Host.Host;

@@ -17,7 +17,9 @@ internal sealed class CertificateFiles
     /// <summary>How long the files are not looked at again; reading all three took 0.14 ms on a busy machine.</summary>
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>When an end that comes is told: ACME renews 30 days before, so that by now it has failed for two weeks.</summary>
+    /// <summary>
+    /// How long before its end a certificate is reported: ACME renews 30 days before, so that it has failed for two weeks by then.
+    /// </summary>
     private static readonly TimeSpan EndsSoon = TimeSpan.FromDays(14);
 
     private static readonly TimeSpan ToldAgainAfter = TimeSpan.FromDays(1);
@@ -55,7 +57,7 @@ internal sealed class CertificateFiles
     public DateTimeOffset Until => Current().Until;
 
     /// <summary>What a connection that begins now is shown and asked for.</summary>
-    /// <param name="known">Told who the client is by his certificate, once that has been verified.</param>
+    /// <param name="known">Called with the client's identity once its certificate has been verified.</param>
     public SslServerAuthenticationOptions Handshake(Action<ClientCertificate> known)
     {
         var now = Current();
@@ -79,7 +81,7 @@ internal sealed class CertificateFiles
         if (shown is null) return !_files.RequireClientCertificate;
         var (read, problem) = problems == SslPolicyErrors.None
             ? ClientCertificate.Read(shown, _files.ClientName)
-            : (null, "no chain of certificates that hold now leads from it to one of tls.clientAuthorities");
+            : (null, "expected a valid chain from it to a certificate of tls.clientAuthorities; none was found");
         if (read is not null) known(read);
         else Log.ClientRefused(_logger, Printable.Line(shown.Subject, 80), problem);
         return read is not null;
@@ -150,7 +152,7 @@ internal sealed class CertificateFiles
         {
             authorities = [];
             authorities.ImportFromPem(texts.Authorities);
-            if (authorities.Count == 0) throw new IOException($"{file} holds no certificate");
+            if (authorities.Count == 0) throw new IOException($"expected a PEM certificate in {file}, got none");
         }
         // Their names are sent, by which clients with several certificates choose.
         var trust = authorities is null ? null : SslCertificateTrust.CreateForX509Collection(authorities, sendTrustInHandshake: true);

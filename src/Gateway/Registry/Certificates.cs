@@ -34,7 +34,7 @@ internal sealed class Certificates : IDisposable
 
     private CertificateFiles? Find(TlsOptions? tls) => tls is null ? null : _files[tls];
 
-    // The operator is known by his token: no certificate is asked of him, whatever the top-level section asks of clients.
+    // The operator authenticates with a token: the operator port asks for no client certificate, whatever the top-level section says.
     private static TlsOptions? OfOperator(GatewayOptions options) =>
         Needed(options.Operator.Url, options.Operator.Tls ?? options.Tls) is { } tls ? new(tls.Certificate, tls.Key) : null;
 

@@ -6,7 +6,7 @@ namespace Gateway.Registry;
 
 /// <summary>
 /// The body of an upload, given up when the client sends nothing for <paramref name="idle"/>. Clients compress while they send, and pause
-/// for as long as that takes; the server's own limit is an average that ends a sender who begins late and never one who stops late.
+/// for as long as that takes; the server's own limit is an average: it ends a sender that begins late, and never one that stops late.
 /// </summary>
 /// <remarks>
 /// A pending read is ended through the reader and never by a token: after a token the server takes the body for one that is still being
@@ -42,7 +42,7 @@ internal sealed class ClientBody : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Reads what has come. Throws <see cref="BadHttpRequestException"/> (408) when nothing came for too long.</summary>
+    /// <summary>Reads what was received. Throws <see cref="BadHttpRequestException"/> (408) if nothing was received for too long.</summary>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         Follow(cancellationToken);

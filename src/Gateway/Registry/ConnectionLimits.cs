@@ -10,14 +10,15 @@ namespace Gateway.Registry;
 
 /// <summary>
 /// How many connections clients hold, together and each address: one client alone cannot take all of them (CVE-2023-38180 and its like).
-/// Kestrel's own limit knows no addresses and no reload. Whoever has too many has his next ones closed before a byte is read.
+/// Kestrel's own limit knows no addresses and no reload. Further connections of a client that has too many are closed before a byte is
+/// read.
 /// </summary>
 internal sealed partial class ConnectionLimits : IDisposable
 {
-    // One line a minute tells what is going on; a line for each would be one more way to fill a disk.
+    // One line a minute is enough; a line for each connection would be one more way to fill a disk.
     private static readonly TimeSpan LogAgainAfter = TimeSpan.FromMinutes(1);
 
-    // Probes, a scraper, a few people. Apart from the clients', so that these cannot shut the operator out.
+    // Chosen for probes, a scraper and a few people. Separate from the clients' limit, so that clients cannot shut the operator out.
     private const int MaxOperators = 1_000;
 
     private readonly Meter _meter = new("Gateway.Connections");
@@ -43,7 +44,8 @@ internal sealed partial class ConnectionLimits : IDisposable
     public Descriptors Descriptors { get; set; } = Descriptors.Plenty;
 
     /// <summary>
-    /// Whether a connection takes a descriptor that files need. Operators are let in: they look into why nobody else is.
+    /// Whether a connection takes a descriptor that files need. The operator port is exempt: the operator has to find out why clients are
+    /// refused.
     /// </summary>
     /// <param name="at">Where it was accepted.</param>
     public bool RefusesForFiles(EndPoint at, ConnectionContext connection)
@@ -86,7 +88,7 @@ internal sealed partial class ConnectionLimits : IDisposable
     {
         var options = _inForce.Current;
         var (limits, proxies) = (options.Limits, options.TrustedProxies);
-        // A trusted proxy is no client: what comes through it is many clients' and counts in all connections only.
+        // A trusted proxy is not a client: its connections carry many clients and count only among all connections.
         var isProxy = peer is not null && ForwardedHeaders.IsTrusted(peer, proxies);
         lock (_counting)
         {

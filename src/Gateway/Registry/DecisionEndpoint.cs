@@ -5,7 +5,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
 
-/// <summary>Why something was refused, for those who may ask about the repository: <c>/-/decisions/&lt;id&gt;</c>.</summary>
+/// <summary>Why something was refused, for callers with rights in the repository: <c>/-/decisions/&lt;id&gt;</c>.</summary>
 internal static class DecisionEndpoint
 {
     public static async Task GetAsync(Exchange x)

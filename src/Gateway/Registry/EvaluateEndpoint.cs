@@ -44,7 +44,7 @@ internal static class EvaluateEndpoint
         await x.WriteAsync(Status200OK, "application/json", JsonSerializer.SerializeToUtf8Bytes(answer, AdminJson.Default.PolicyAnswer));
     }
 
-    // As everywhere: who may not pull learns nothing of what is there.
+    // As everywhere: a caller without the right to pull learns nothing about the repository.
     private static async Task<bool> RefuseAsync(Exchange x, RepositoryName name, Repository? repository)
     {
         if (x.Caller is { MayPull: true, MayPush: true } && repository is not null) return false;
@@ -53,7 +53,8 @@ internal static class EvaluateEndpoint
             await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {name} is not known here");
         else
             await x.FailAsync(
-                RegistryErrorCode.DENIED, $"{x.Caller.Actor} may not push in repository {name}, and only who may sees what waits there");
+                RegistryErrorCode.DENIED,
+                $"{x.Caller.Actor} has no right to push to repository {name}, which is needed to ask about held pushes");
         return true;
     }
 

@@ -7,7 +7,7 @@ using Gateway.Storage;
 
 namespace Gateway.Registry;
 
-/// <summary>One request on its way through the line: each step fills in what it found, and handlers answer through it.</summary>
+/// <summary>One request and its response. Each step fills in what it found, and handlers answer through it.</summary>
 /// <param name="current">The configuration in force.</param>
 /// <param name="forwarded">What trusted proxies say of it; null where it may be forged.</param>
 internal sealed class Exchange(
@@ -30,7 +30,7 @@ internal sealed class Exchange(
 
     public RequestRecord Record { get; } = record;
 
-    /// <summary>Where it is written down what the request changed.</summary>
+    /// <summary>The audit log, which gets what the request changed.</summary>
     public AuditLog Audit { get; } = audit;
 
     public TimeProvider Clock { get; } = clock;
@@ -53,7 +53,7 @@ internal sealed class Exchange(
 
     /// <summary>
     /// Host and port by which the client reaches this gateway: as a trusted proxy says, else as <c>publicUrl</c> does, else the Host
-    /// header, and where that is empty the address that the connection came to.
+    /// header, and otherwise the address that the client connected to.
     /// </summary>
     public string Authority => forwarded?.Host ?? Snapshot.PublicAuthority ?? OwnAuthority;
 
@@ -93,13 +93,13 @@ internal sealed class Exchange(
 
     public void Committed(long sequence) => Audit.Expect(Record, sequence);
 
-    /// <summary>Goes on under the configuration in force: whoever asks for this asks for the rights anew.</summary>
+    /// <summary>Goes on with the configuration in force. The caller of this method checks the rights again.</summary>
     public void TakeCurrent() => Snapshot = current.Value;
 
     /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
     public Caller CallerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);
 
-    /// <summary>What to tell who finds nothing there; null for nothing in particular.</summary>
+    /// <summary>What is likely wrong if the repository is not found; null if there is nothing to add.</summary>
     public string? Hint { get; set; }
 
     /// <summary>Whether a repository was found.</summary>
@@ -119,7 +119,7 @@ internal sealed class Exchange(
     /// <summary>By the letter (RFC 9110 §9.1): the server sends a body to <c>head</c>.</summary>
     public bool IsHead => Request.Method == HttpMethods.Head;
 
-    /// <summary>Where the answer came from; said in its headers when it begins.</summary>
+    /// <summary>How the answer was obtained; written into the headers when the response begins.</summary>
     public CacheHandling Handling
     {
         get => _handling;
@@ -151,6 +151,6 @@ internal sealed class Exchange(
         Response.Headers[RegistryHeaders.GatewayDecision] = decision.Id;
     }
 
-    /// <summary>Breaks the connection (or the HTTP/2 stream), so that nobody takes a part for the whole.</summary>
+    /// <summary>Breaks the connection (or the HTTP/2 stream), so that the client cannot take a part for the whole.</summary>
     public void Abort() => context.Abort();
 }

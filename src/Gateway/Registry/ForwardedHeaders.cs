@@ -15,7 +15,7 @@ internal sealed record Forwarded(IPAddress? Client, string? Scheme, string? Host
 
 /// <summary>
 /// Reads <c>X-Forwarded-For</c>, <c>-Proto</c> and <c>-Host</c>, and <c>Forwarded</c> (RFC 7239), from the proxies that
-/// <c>trustedProxies</c> names, and from nobody else. ASP.NET's own middleware does not read <c>Forwarded</c>, and believes the scheme
+/// <c>trustedProxies</c> names, and from no other peer. ASP.NET's own middleware does not read <c>Forwarded</c>, and believes the scheme
 /// and host of a hop that it does not know.
 /// </summary>
 internal static class ForwardedHeaders

@@ -11,8 +11,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// Where every request enters and leaves: by its listener to the operator's port or down the line, and whatever becomes of it is answered
-/// and recorded.
+/// Where every request enters and leaves. The listener decides between the operator port and the registry API. Every request is answered
+/// and recorded, whatever fails.
 /// </summary>
 internal sealed partial class FrontDoor(
     ICurrent<Snapshot> current,
@@ -30,7 +30,7 @@ internal sealed partial class FrontDoor(
         var connection = context.Connection;
         var proxies = current.Value.Options.TrustedProxies;
         var forwarded = ForwardedHeaders.Read(connection.RemoteIpAddress, context.Request.Headers, proxies);
-        // Once for all: limits, logs and the audit log read the client's address from here.
+        // Limits, logs and the audit log read the client's address from here.
         if (forwarded?.Client is { } client) connection.RemoteIpAddress = client;
         try
         {
@@ -94,7 +94,7 @@ internal sealed partial class FrontDoor(
             LogFailure(exception, x.Record.RequestId, x.Request.Method, x.Target.Path);
         if (x.Response.HasStarted)
         {
-            // Never let a part pass for the whole: the client sees a broken connection, and asks again.
+            // A part must not pass for the whole: the client sees a broken connection, and tries again.
             x.Abort();
             return;
         }
@@ -102,36 +102,36 @@ internal sealed partial class FrontDoor(
         await AnswerFailureAsync(x, exception);
     }
 
-    // Who writes may find out that the client has gone before the request is told so.
+    // A writer may learn that the client has gone before the request does.
     private static bool IsGone(Exchange x, Exception exception) =>
         (exception is OperationCanceledException cancelled && cancelled.CancellationToken == x.Aborted)
         || x.Aborted.IsCancellationRequested;
 
     private static Task AnswerFailureAsync(Exchange x, Exception exception) => exception switch
     {
-        // What went wrong may name files and hosts: it is in the log, not in the answer.
+        // The cause may name files and hosts: it is in the log, not in the response.
         StoreReadOnlyException full => x.UnavailableAsync(full.Message),
         DocumentBudgetException full => x.UnavailableAsync(full.Message),
         BadHttpRequestException { StatusCode: Status413PayloadTooLarge } large =>
             x.FailAsync(RegistryErrorCode.SIZE_INVALID, large.Message, status: Status413PayloadTooLarge),
-        // The server's own words name a setting that nobody here can set.
+        // The server's own message names a setting that the gateway does not have.
         BadHttpRequestException { StatusCode: Status408RequestTimeout } slow
             when slow.Message.Contains("DataRate", StringComparison.Ordinal) =>
             x.FailAsync(RegistryErrorCode.UNSUPPORTED, Listening.TooSlow, status: Status408RequestTimeout),
         UploadTakenOverException taken => x.FailAsync(RegistryErrorCode.BLOB_UPLOAD_INVALID, taken.Message),
         BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),
         IOException or UnauthorizedAccessException =>
-            x.UnavailableAsync($"the content could not be read; ask the operator about request {x.Record.RequestId}"),
+            x.UnavailableAsync($"reading the content failed; ask the operator about request {x.Record.RequestId}"),
         _ => x.FailAsync(
             RegistryErrorCode.UNAVAILABLE,
-            $"unexpected failure; ask the operator about request {x.Record.RequestId}",
+            $"internal error; ask the operator about request {x.Record.RequestId}",
             status: Status500InternalServerError),
     };
 
     [LoggerMessage(EventId = 1005, Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]
     private partial void LogFailure(Exception exception, string? requestId, string method, string path);
 
-    // Without the stack: a volume that fails does so for every request.
+    // Without a stack trace: a failing volume fails every request.
     [LoggerMessage(EventId = 1006, Level = LogLevel.Error, Message = "Request {RequestId} answered 503: {Method} {Path}: {Why}")]
     private partial void LogUnreadable(string? requestId, string method, string path, string why);
 }

@@ -3,7 +3,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// <c>GET /</c>: what a person sees who opens the listening port in a browser. The same bytes for everybody; nothing of the request, the
+/// <c>GET /</c>: what a browser shows on the listening port. Every client gets the same bytes; nothing of the request, the
 /// configuration or the content is in them, so no account is asked for.
 /// </summary>
 internal static class HomePage

@@ -3,7 +3,7 @@ using Gateway.Configuration;
 namespace Gateway.Registry;
 
 /// <summary>
-/// Which listener a connection came in by. Set on the connection itself and read from nowhere else: a Host header can be forged,
+/// The listener that accepted a connection. It is a feature of the connection and is read from nowhere else: a Host header can be forged,
 /// and ASP.NET's <c>RequireHost("*:port")</c> believes it (tried).
 /// </summary>
 /// <param name="Options">Null for the operator's port.</param>

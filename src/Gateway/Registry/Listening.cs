@@ -9,7 +9,7 @@ using KestrelListenOptions = Microsoft.AspNetCore.Server.Kestrel.Core.ListenOpti
 
 namespace Gateway.Registry;
 
-/// <summary>How the server listens, and what it bounds before a request reaches us.</summary>
+/// <summary>How the server listens, and its limits before a request reaches the gateway.</summary>
 internal static class Listening
 {
     // RFC 9113 §6.5.2 asks for no fewer; Kestrel's own default, written down because much rests on it (CVE-2023-44487).
@@ -29,7 +29,7 @@ internal static class Listening
     // than Kestrel's 5 s. Bodies of uploads have a limit of their own (RequestBody.OfUpload).
     private static readonly MinDataRate RequestRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(30));
 
-    /// <summary>Why a body was given up that came more slowly than the server takes it.</summary>
+    /// <summary>The message for a body that was received more slowly than the server allows.</summary>
     public static readonly string TooSlow = $"expected at least {RequestRate.BytesPerSecond} bytes a second after the first "
         + $"{RequestRate.GracePeriod.TotalSeconds} seconds, got fewer; send the request again";
 
@@ -64,7 +64,7 @@ internal static class Listening
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
 
     /// <summary>
-    /// Adds a listener. Cleartext speaks HTTP/1.1, or HTTP/2 alone where that is asked for (nobody negotiates there); TLS both.
+    /// Adds a listener. Cleartext speaks HTTP/1.1, or HTTP/2 alone where that is asked for (cleartext negotiates no version); TLS both.
     /// </summary>
     /// <param name="certificate">For https, what is shown to each new connection; null for http.</param>
     public static void Listen(

@@ -39,7 +39,7 @@ internal static class Manifests
         var bytes = await RequestBody.ReadAsync(x.Request, x.Snapshot.MaxManifestBytes, receipt, x.Aborted);
         if (bytes is null)
         {
-            var message = $"a manifest may have at most {x.Snapshot.MaxManifestBytes} bytes";
+            var message = $"expected a manifest of at most {x.Snapshot.MaxManifestBytes} bytes, got more; make it smaller";
             await x.FailAsync(RegistryErrorCode.SIZE_INVALID, message, status: Status413PayloadTooLarge);
             return;
         }
@@ -93,13 +93,14 @@ internal static class Manifests
         {
             await x.FailAsync(
                 RegistryErrorCode.UNSUPPORTED,
-                $"Content-Type must be one of {MediaTypes.AcceptManifests}",
+                $"expected Content-Type to be one of {MediaTypes.AcceptManifests}",
                 status: Status415UnsupportedMediaType);
             return true;
         }
         if (x.Target.Query.Tags.IsEmpty || x.Target.Reference.IsDigest) return false;
 
-        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, "tag= goes with a push by digest, not by tag", status: Status400BadRequest);
+        const string Message = "expected tag= only with a push by digest; remove tag= or push by digest";
+        await x.FailAsync(RegistryErrorCode.UNSUPPORTED, Message, status: Status400BadRequest);
         return true;
     }
 

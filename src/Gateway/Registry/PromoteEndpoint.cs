@@ -58,7 +58,7 @@ internal static class PromoteEndpoint
         return await x.Repository.PromoteAsync(x.Caller, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
     }
 
-    // In the order of every other request: who asks, may he know, may he do it, is it there.
+    // In the order of every other request: identity, right to pull, right to push, existence.
     private static async Task<bool> RefuseAsync(Exchange x, Caller there, Promotion asked, Routed from, Routed to)
     {
         var mayPull = there.MayPull && x.Caller.MayPull;

@@ -18,7 +18,7 @@ internal sealed class RecentValues<TKey, TValue>(int slots)
     /// <summary>Remembers a value that will always be that of this key.</summary>
     public void Set(TKey key, TValue value) => Volatile.Write(ref SlotOf(key), new(key, value));
 
-    // Strings hash with a secret of the process, so that nobody chooses whose slot a key takes.
+    // Strings hash with a secret of the process, so that no client can choose the slot of its key.
     private ref Entry? SlotOf(TKey key) => ref _entries[key.GetHashCode() & (_entries.Length - 1)];
 
     private sealed record Entry(TKey Key, TValue Value);

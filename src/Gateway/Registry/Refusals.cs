@@ -6,17 +6,17 @@ using Gateway.Repositories;
 
 namespace Gateway.Registry;
 
-/// <summary>Every answer that is an error: one body, one code (distribution-spec, "Error Codes").</summary>
+/// <summary>Error responses: one body with one code (distribution-spec, "Error Codes").</summary>
 internal static class Refusals
 {
-    // When nobody said how long: long enough to spare a gateway in trouble, short enough for a client's own patience (containerd gives a
+    // The default: long enough to spare a gateway in trouble, short enough for a client's own limit (containerd gives a
     // pull 30 s).
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(5);
 
     // RFC 9110 §15.6.3: "received an invalid response from an inbound server". Without Retry-After: later it would be the same.
     private const int BadGateway = 502;
 
-    /// <summary>Answers with this code, its usual status unless another is given. The audit log is told before.</summary>
+    /// <summary>Answers with a code and its usual status, unless another is given. The audit log gets the line first.</summary>
     public static async Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
     {
         if (code == RegistryErrorCode.TOOMANYREQUESTS && x.Response.Headers.RetryAfter.Count == 0) x.RetryAfter(DefaultRetryAfter);
@@ -25,9 +25,9 @@ internal static class Refusals
         await x.WriteAsync(x.Record.Status, "application/json", new RegistryError(code, message, detail).ToJson());
     }
 
-    /// <summary>Answers what a repository gave in place of a value.</summary>
-    /// <param name="absent">The noun's code for "not there".</param>
-    /// <param name="unknown">What is told then, where the request's target does not name what is missing.</param>
+    /// <summary>Translates an answer of the gate that is not a value: the only place that does.</summary>
+    /// <param name="absent">The noun's code for content that is not there.</param>
+    /// <param name="unknown">The message for that, if the request's target does not name what is missing.</param>
     public static Task RefuseAsync<T>(this Exchange x, Answer<T> answer, RegistryErrorCode absent, string? unknown = null)
     {
         x.Handling = answer.Handling;
@@ -41,11 +41,11 @@ internal static class Refusals
             Answer<T>.Invalid invalid => x.FailAsync(invalid.Code, invalid.Message, invalid.Detail, StatusOf(invalid.Cause)),
             Answer<T>.Unavailable { Handling.IsFinal: true } bad => x.FailAsync(UnusableCode(absent), bad.Why, status: BadGateway),
             Answer<T>.Unavailable unavailable => x.UnavailableAsync(unavailable.Why, unavailable.RetryAfter),
-            _ => throw new ArgumentException($"a refusal was expected, {answer.GetType().Name} came", nameof(answer)),
+            _ => throw new ArgumentException($"expected a refusal, got {answer.GetType().Name}", nameof(answer)),
         };
     }
 
-    /// <summary>Refused by policy. Never with a challenge: clients would log in again and ask again.</summary>
+    /// <summary>A refusal by policy. Never a challenge: clients would log in and try again.</summary>
     public static Task DenyAsync(this Exchange x, Decision decision)
     {
         x.Note(decision);
@@ -56,7 +56,7 @@ internal static class Refusals
         return x.FailAsync(RegistryErrorCode.DENIED, line + end, $"decision={decision.Id} url={url}");
     }
 
-    /// <summary>Not now: 503, and when to ask again.</summary>
+    /// <summary>503, and when to try again.</summary>
     public static Task UnavailableAsync(this Exchange x, string why, TimeSpan? retryAfter = null)
     {
         x.RetryAfter(retryAfter ?? DefaultRetryAfter);
@@ -79,7 +79,7 @@ internal static class Refusals
     }
 
     // Some clients show credentials only where they are asked for them (docker with containerd's store, buildx, notation), and go on with a
-    // token of nobody's where they have none: that is told what everybody is. At an address that takes no writes nobody is a pusher.
+    // anonymous token if they have none: such a caller gets the usual refusal. On a listener without writes there are no pushers.
     private static bool MayHaveMoreToShow(Exchange x) =>
         x.Identity is Identity.Anonymous && x.Request.Headers.Authorization.Count == 0 && !x.Listener.PullOnly
         && !x.Snapshot.Access.IsOpen && !x.Snapshot.PassesCredentialsOn;
@@ -94,8 +94,8 @@ internal static class Refusals
         var name = x.Target.Repository;
         if (x.Shown is not null) await x.Snapshot.Access.HoldBackAsync(x.RemoteAddress, x.Aborted);
         await (x.Handling.UpstreamStatus == 401
-            ? x.ChallengeAsync($"{x.Handling.Upstream} gives {name} only to who may see it: log in with your account there")
-            : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Handling.Upstream} does not give you {name}"));
+            ? x.ChallengeAsync($"{x.Handling.Upstream} shows {name} only to accounts with access; log in with your account there")
+            : x.FailAsync(RegistryErrorCode.DENIED, $"{x.Handling.Upstream} refuses {name} to your account"));
     }
 
     private static int? StatusOf(InvalidCause cause) => cause switch
@@ -109,7 +109,7 @@ internal static class Refusals
     /// <summary>What is missing, and what is likely wrong.</summary>
     public static string WithHint(this Exchange x, string unknown) => x.Hint is { } hint ? $"{unknown}: {hint}" : unknown;
 
-    /// <summary>For what an upstream has and nobody can use.</summary>
+    /// <summary>The code for content of an upstream that no client can use.</summary>
     private static RegistryErrorCode UnusableCode(RegistryErrorCode absent) => absent switch
     {
         RegistryErrorCode.MANIFEST_UNKNOWN => RegistryErrorCode.MANIFEST_INVALID,

@@ -8,8 +8,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// The way of every request, in one straight line: framing, target, caller, who, may they, which repository, its handler. Each step answers
-/// and ends the line, or hands on.
+/// Every request takes these steps in order: framing, target, browser checks, identity, route, rights and repository, handler. Each step
+/// refuses the request and ends, or passes it on.
 /// </summary>
 internal static class RegistryFace
 {
@@ -17,7 +17,9 @@ internal static class RegistryFace
     // one without a message, which dockerd then repeats for a minute and prints as "unauthorized".
     public const string LogIn = "log in to this registry first";
 
-    /// <summary>How often one request follows a new configuration. Chosen: reloads are seconds apart, commits take milliseconds.</summary>
+    /// <summary>
+    /// How often one write is tried again under a new configuration. Chosen: reloads are seconds apart, commits take milliseconds.
+    /// </summary>
     private const int MaxRenewals = 8;
 
     public static async Task AnswerAsync(Exchange x, WebFace web)
@@ -42,7 +44,7 @@ internal static class RegistryFace
 
     /// <summary>
     /// Does a write under the configuration in force when it is committed. A request may last for hours: where its account has changed or
-    /// another configuration came into force since it began, who asks, his rights, the route and the policy are asked for again.
+    /// another configuration came into force since it began, identity, rights, route and policy are checked again.
     /// </summary>
     /// <param name="needs">What access rules must allow in the target's repository; none where <paramref name="write"/> asks.</param>
     /// <param name="write">Null when it has refused, and answered.</param>
@@ -64,7 +66,7 @@ internal static class RegistryFace
         x.TakeCurrent();
         if (!x.Snapshot.Access.StillKnows(x.Identity, x.Proof))
         {
-            await x.ChallengeAsync("the account was removed or has another password since this request began; log in again");
+            await x.ChallengeAsync("the account was removed or its password was changed during this request; log in again");
             return true;
         }
         return await RefuseUnauditedAsync(x) || (needs != AccessActions.None && await RefuseRepositoryAsync(x, needs));
@@ -137,7 +139,7 @@ internal static class RegistryFace
         return true;
     }
 
-    // Our own tokens are told of when they are given.
+    // The audit log gets the gateway's own tokens when they are issued.
     internal static string? LoginOf(Exchange x)
     {
         var sent = x.Request.Headers.Authorization.ToString();
@@ -149,7 +151,7 @@ internal static class RegistryFace
         return sent.Length == 0 || (x.Identity as Identity.Known)?.Issuer == "cert" ? "certificate" : null;
     }
 
-    // Where a line is due and cannot be written, nothing changes (docs/operations.md, "Audit").
+    // A change is refused if its audit line cannot be written (docs/operations.md, "Audit").
     private static async Task<bool> RefuseUnauditedAsync(Exchange x)
     {
         if (x.Request.Method == HttpMethods.Get || x.IsHead || x.Target.Route is Route.Token or Route.Evaluate) return false;
@@ -158,7 +160,7 @@ internal static class RegistryFace
         return true;
     }
 
-    // The upstream alone knows whether they are right, and only a request for one of its repositories shows them to it.
+    // Only the upstream knows whether the credentials are right, and only a request for one of its repositories sends them there.
     private static async Task<bool> RefuseUnreadableAsync(Exchange x)
     {
         x.Record.Actor = Caller.Anonymous;
@@ -166,7 +168,7 @@ internal static class RegistryFace
         x.Shown = AccessControl.ReadBasic(sent);
         var mustShow = sent.Length > 0 || (x.Target.Route == Route.Ping && !x.Listener.PullOnly);
         if (x.Shown is not null || !mustShow) return false;
-        await x.ChallengeAsync(sent.Length > 0 ? "expected Basic credentials, those of the upstream" : LogIn);
+        await x.ChallengeAsync(sent.Length > 0 ? "expected Basic credentials of the upstream; log in with that account" : LogIn);
         return true;
     }
 
@@ -190,7 +192,7 @@ internal static class RegistryFace
         }
         if (x.Listener.PullOnly && needs != AccessActions.Pull)
         {
-            await x.FailAsync(RegistryErrorCode.DENIED, "this address takes no writes; push to another address of this gateway");
+            await x.FailAsync(RegistryErrorCode.DENIED, "this listener accepts no writes; push to another address of this gateway");
             return true;
         }
         if (routed.Repository is null)
@@ -202,13 +204,13 @@ internal static class RegistryFace
         return false;
     }
 
-    // Who may not even pull must not learn that there is something to push to.
+    // Hide the repository's existence from callers without the right to pull.
     private static Task RefuseRightsAsync(Exchange x, AccessActions needs)
     {
         if (x.Identity is Identity.Anonymous && !x.Snapshot.PassesCredentialsOn) return x.ChallengeAsync(LogIn);
         var (actor, action, name) = (x.Caller.Actor, needs.ToString().ToLowerInvariant(), x.Target.Repository);
         return x.Caller.MayPull
-            ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} may not {action} in repository {name}")
+            ? x.FailAsync(RegistryErrorCode.DENIED, $"{actor} has no right to {action} in repository {name}; ask the operator for it")
             : x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {name} is not known here");
     }
 }

@@ -4,17 +4,17 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
 
-/// <summary>How an answer leaves: status, the headers that every answer has, and at most one body.</summary>
+/// <summary>Writes responses: status, the headers of every response, and at most one body.</summary>
 internal static class Replies
 {
-    /// <summary>An answer without a body.</summary>
+    /// <summary>A response without a body.</summary>
     public static void Empty(this Exchange x, int status)
     {
         Begin(x, status);
         if (status != Status204NoContent && status != Status304NotModified) x.Response.ContentLength = 0;
     }
 
-    /// <summary>An answer whose body is at hand; its headers only, for HEAD.</summary>
+    /// <summary>A response with a complete body; headers only for HEAD.</summary>
     public static async Task WriteAsync(this Exchange x, int status, string contentType, ReadOnlyMemory<byte> body)
     {
         Begin(x, status);
@@ -26,8 +26,8 @@ internal static class Replies
         x.Record.BytesSent += body.Length;
     }
 
-    /// <summary>An answer whose body is content from an offset on, all of it where no count is given; its headers only, for HEAD.</summary>
-    /// <param name="length">Bytes of the body; null where nobody knows yet.</param>
+    /// <summary>A response whose body is content from an offset: to its end if there is no count; headers only for HEAD.</summary>
+    /// <param name="length">Bytes of the body; null if not known yet.</param>
     public static async Task StreamAsync(
         this Exchange x, int status, string contentType, long? length, IContent content, long offset, long? count)
     {
@@ -42,7 +42,7 @@ internal static class Replies
         }
     }
 
-    /// <summary>An answer of several ranges, each with its own head; the headers only, for HEAD.</summary>
+    /// <summary>A response with several ranges, each with its own head; headers only for HEAD.</summary>
     public static async Task StreamAsync(this Exchange x, int status, MultipartRanges parts, IContent content)
     {
         if (BeginStream(x, status, parts.ContentType, parts.ContentLength) is not { } writer) return;
@@ -61,7 +61,7 @@ internal static class Replies
         }
     }
 
-    // Null where there is no body to write.
+    // Null if there is no body to write.
     private static PipeBodyWriter? BeginStream(Exchange x, int status, string contentType, long? length)
     {
         Begin(x, status);

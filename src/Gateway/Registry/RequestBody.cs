@@ -11,12 +11,12 @@ namespace Gateway.Registry;
 /// <summary>Bodies that clients send: never decoded, and never larger than was said.</summary>
 internal static class RequestBody
 {
-    // What most manifests fit in; the rest doubles as it comes.
+    // Most manifests fit in this; for a larger one the memory doubles as it is received.
     private const int FirstBytes = 4 * 1024;
 
     /// <summary>
-    /// Reads a whole body; null when it has more than <paramref name="maxBytes"/>. Its memory grows with what has come, whatever length was
-    /// announced, and is the receipt's. Throws <see cref="DocumentBudgetException"/> where there is no more.
+    /// Reads a whole body; null when it has more than <paramref name="maxBytes"/>. Its memory grows with what was received, whatever length
+    /// was announced, and is the receipt's. Throws <see cref="DocumentBudgetException"/> where there is no more.
     /// </summary>
     public static async ValueTask<byte[]?> ReadAsync(
         HttpRequest request, int maxBytes, DocumentBudget.Receipt receipt, CancellationToken cancellationToken)
@@ -27,7 +27,7 @@ internal static class RequestBody
         var beyond = new byte[1];
         for (var length = 0; ;)
         {
-            // Into a full body nothing more may come: only its end is looked for.
+            // A full body must have ended: only its end is looked for.
             var isFull = length == most;
             var read = await ReadAsync(request.Body, isFull ? beyond : body.AsMemory(length), cancellationToken);
             if (read == 0) return length == body.Length ? body : Sized(body, length);
@@ -46,12 +46,12 @@ internal static class RequestBody
         }
     }
 
-    /// <summary>Begins to receive a body, on the account of who sends it: the actor, of anonymous ones the address.</summary>
+    /// <summary>Begins to receive a body. Its memory counts for the sender: the account, or the address of an anonymous client.</summary>
     public static DocumentBudget.Receipt Receive(Exchange x) => DocumentBudget.OfProcess.Receive(
         x.Identity is Identity.Known known ? known.Actor : ClientAddress.GroupOf(x.RemoteAddress).ToString());
 
     /// <summary>
-    /// Whether a body could not be read because its client hung up, which who reads may hear of before the request is told. What is wrong
+    /// Whether a body could not be read because its client hung up. A reader may learn that before the request does. What is wrong
     /// with the body itself is a <see cref="BadHttpRequestException"/>, and a full volume is not the client's.
     /// </summary>
     public static bool IsHangUp(IOException e) => e is not (
@@ -85,7 +85,7 @@ internal static class RequestBody
 
     /// <summary>
     /// Whether some of the body is left unread. The server drains that, but not when the client hangs up meanwhile: then it takes the rest
-    /// for the next request (Kestrel 10.0.12), which nobody asked for. So a connection ends with the request that leaves some.
+    /// for the next request (Kestrel 10.0.12), which no client sent. So a connection ends with the request that leaves some.
     /// </summary>
     public static bool IsLeft(HttpRequest request)
     {

@@ -45,7 +45,7 @@ internal enum Route
     /// <summary><c>/-/policy/evaluate</c>.</summary>
     Evaluate,
 
-    /// <summary><c>/</c>, where nobody but a person with a browser asks.</summary>
+    /// <summary><c>/</c>, which only browsers request.</summary>
     Home,
 
     /// <summary>A page or another path of an upstream's web application (<see cref="WebFace"/>).</summary>

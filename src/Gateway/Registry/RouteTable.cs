@@ -7,7 +7,7 @@ namespace Gateway.Registry;
 internal sealed record RouteOperation(AccessActions Needs, Func<Exchange, Task> Handle);
 
 /// <summary>
-/// Every method of every route. What is not in this table is refused, so that what nobody thought of is not allowed (in zot a token for
+/// Every method of every route. A method that is not in this table is refused, so that a forgotten one is not allowed (in zot a token for
 /// pushing could delete: GHSA-qg67-7m6v-qg25). HEAD is GET without its body.
 /// </summary>
 internal static class RouteTable

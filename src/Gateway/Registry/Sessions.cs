@@ -33,7 +33,7 @@ internal static class Sessions
         if (await AppendChunkAsync(x, upload)) await CompleteAsync(x, upload, x.Target.Query.Digest);
     }
 
-    /// <summary>How far the session has come.</summary>
+    /// <summary>Answers how many bytes the session has.</summary>
     public static async Task GetAsync(Exchange x)
     {
         await using var upload = await FindAsync(x);

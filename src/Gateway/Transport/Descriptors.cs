@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Gateway.Transport;
 
 /// <summary>
-/// How the file descriptors of this process are shared out. Clients' connections may take a third of what is free at the start, and more
+/// How the file descriptors of this process are shared. Clients' connections may take a third of what is free at the start, and more
 /// where <see cref="MostKeptAside"/> is enough for the rest: content that they read, uploads, fetches, connections to upstreams and
 /// assemblies that are loaded later. The runtime raises the soft limit (RLIMIT_NOFILE) to the hard one before any of our code runs (seen:
 /// 256 of 4,096 becomes 4,096).
@@ -13,35 +13,35 @@ namespace Gateway.Transport;
 internal sealed record Descriptors(int Limit, int AtStart)
 {
     /// <summary>
-    /// Most descriptors that no idle connection may take. Chosen: the open content, and 1,000 pulls or pushes with three each (a content, a
-    /// part, a connection to the upstream); beyond that a request is answered 503.
+    /// Descriptors that idle connections must leave free, at most. Chosen: the open content, and 1,000 pulls or pushes with three each (a
+    /// content, a part, a connection to the upstream); beyond that a request is answered 503.
     /// </summary>
     public const int MostKeptAside = 4096;
 
     // Chosen: below it a dozen clients with a pull and a push each find no descriptor.
     private const int Few = 256;
 
-    /// <summary>No limit that matters: what holds where nothing was measured.</summary>
+    /// <summary>No limit: the value before anything was measured.</summary>
     public static readonly Descriptors Plenty = new(int.MaxValue, 0);
 
     /// <summary>Descriptors that were free at the start.</summary>
     public int Left => Math.Max(0, Limit - AtStart);
 
-    /// <summary>Content that may be kept open while nobody reads it.</summary>
+    /// <summary>Content that may stay open while no request reads it.</summary>
     public int OpenFiles => Math.Clamp(Left / 6, 1, Storage.OpenFiles.MostKept);
 
-    /// <summary>Whether they are few: worth a line of the log.</summary>
+    /// <summary>Whether the operator should raise the limit.</summary>
     public bool AreFew => Left < Few;
 
-    /// <summary>Counts what is in use now.</summary>
+    /// <summary>Reads the limit and counts the descriptors in use.</summary>
     public static Descriptors Measure() => new(ReadLimit(), InUse);
 
     /// <summary>Descriptors in use now.</summary>
     public static int InUse => Directory.GetFileSystemEntries("/proc/self/fd").Length;
 
     /// <summary>
-    /// Whether a connection is one too many. The kernel gives the lowest free number (open(2)), so that the number of a new one tells how
-    /// many are in use.
+    /// Whether a new connection must be closed. The kernel gives the lowest free number (open(2)), so that the number of a new one tells
+    /// how many are in use.
     /// </summary>
     public bool AreUsedUpBy(int descriptor) => descriptor >= AtStart + Math.Max(Left / 3, Left - MostKeptAside);
 

@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Gateway.Transport;
 
 /// <summary>
-/// The memory that documents may take while they are received, of all requests together: manifests that clients push, and what upstreams
-/// answer. A length that was only announced takes nothing. One holder alone gets a quarter, so that a client who sends slowly does not keep
+/// The memory that documents may take while they are received, for all requests together: manifests that clients push, and responses of
+/// upstreams. An announced length takes nothing. One holder gets a quarter at most, so that a client that sends slowly does not keep
 /// the others from pushing.
 /// </summary>
 internal sealed class DocumentBudget
@@ -28,7 +28,7 @@ internal sealed class DocumentBudget
         : this(4 * share, share)
     {
         meter.CreateObservableGauge("gateway.documents.bytes", () => Held, "By", "Memory of documents that are being received.");
-        _refused = meter.CreateCounter<long>("gateway.documents.refused", description: "Documents refused for want of that memory.");
+        _refused = meter.CreateCounter<long>("gateway.documents.refused", description: "Documents refused because that memory was in use.");
     }
 
     /// <summary>That of this process: an eighth of the memory that the runtime may use, and at least 128 MiB.</summary>
@@ -44,8 +44,8 @@ internal sealed class DocumentBudget
     /// <summary>Bytes that are held now.</summary>
     public long Held { get; private set; }
 
-    /// <summary>Starts to receive a document; disposing of it gives everything back.</summary>
-    /// <param name="holder">Who sends it: an account, an address, or the upstreams.</param>
+    /// <summary>Starts to receive a document; disposing of the receipt returns its memory.</summary>
+    /// <param name="holder">The sender: an account, an address, or the upstreams.</param>
     public Receipt Receive(string holder) => new(this, holder);
 
     private bool TryTake(string holder, long bytes, long already)
@@ -75,22 +75,22 @@ internal sealed class DocumentBudget
         }
     }
 
-    /// <summary>What one document has taken so far.</summary>
+    /// <summary>The memory that one document has taken so far.</summary>
     public sealed class Receipt(DocumentBudget budget, string holder) : IDisposable
     {
         private long _bytes;
 
-        /// <summary>Takes so many bytes more. Throws <see cref="DocumentBudgetException"/> where there are none left.</summary>
+        /// <summary>Takes more bytes. Throws <see cref="DocumentBudgetException"/> if none remain.</summary>
         public void Take(long bytes)
         {
             if (!budget.TryTake(holder, bytes, _bytes))
                 throw new DocumentBudgetException(
-                    $"too many documents are being received at once: expected at most {budget.Share >> 20} MiB from one sender and "
-                    + $"{budget.Bytes >> 20} MiB in all; send it again");
+                    $"too many documents are being received: expected at most {budget.Share >> 20} MiB from one sender and "
+                    + $"{budget.Bytes >> 20} MiB in all; send the document again");
             _bytes += bytes;
         }
 
-        /// <summary>Gives so many of them back.</summary>
+        /// <summary>Returns bytes.</summary>
         public void Give(long bytes)
         {
             budget.Give(holder, bytes);
@@ -101,5 +101,5 @@ internal sealed class DocumentBudget
     }
 }
 
-/// <summary>There is no memory left for another document now: 503, and the sender tries again.</summary>
+/// <summary>No memory remains for another document now: 503, and the sender tries again.</summary>
 internal sealed class DocumentBudgetException(string message) : IOException(message);

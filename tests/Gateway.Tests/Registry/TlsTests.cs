@@ -104,7 +104,7 @@ public sealed class TlsTests : IDisposable
             clock.Advance(TimeSpan.FromSeconds(2));
             Assert.Equal(first, files.Until);
         }
-        Assert.Single(log.Lines, line => line.Contains("was changed and cannot be used", StringComparison.Ordinal));
+        Assert.Single(log.Lines, line => line.Contains("cannot be used; the previous one stays in use", StringComparison.Ordinal));
 
         File.Copy(_authority["next.key"], _authority["key.pem"], overwrite: true);
         clock.Advance(TimeSpan.FromSeconds(2));
