@@ -30,11 +30,13 @@ public static class Printable
         return line.Length <= max ? line.ToString() : line.ToString(0, max - 3) + "...";
     }
 
-    /// <summary>As <see cref="Line(ReadOnlySpan{char}, int)"/>; the same text where it is fit as it is.</summary>
-    public static string Line(string text, int max = MaxMessage) =>
-        text.Length <= max && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') ? text : Line(text.AsSpan(), max);
+    /// <summary>
+    /// As <see cref="Line(ReadOnlySpan{char}, int)"/>; the same string if it is fit as it is, and the empty one for null.
+    /// </summary>
+    public static string Line(string? text, int max = MaxMessage) =>
+        text is null ? "" : text.Length <= max && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') ? text : Line(text.AsSpan(), max);
 
-    /// <summary>A stranger's word inside a message: as <see cref="Line"/>, in single quotes, short.</summary>
+    /// <summary>A stranger's word inside a message: as <see cref="Line(ReadOnlySpan{char}, int)"/>, in single quotes, short.</summary>
     public static string Quote(ReadOnlySpan<char> text) => $"'{Line(text, MaxQuote)}'";
 
     /// <summary>As <see cref="Quote(ReadOnlySpan{char})"/>, for text in UTF-8.</summary>

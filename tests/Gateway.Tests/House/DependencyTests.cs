@@ -110,11 +110,6 @@ public sealed partial class DependencyTests
         .Where(m => m.Groups["full"].Success || Types.Value[m.Groups["room"].Value].Contains(m.Groups["type"].Value))
         .Select(m => m.Groups["room"].Value).Distinct();
 
-    /// <summary>The types of each room and project. House rule: a file is called like its type.</summary>
-    private static readonly Lazy<ILookup<string, string>> Types = new(() => Files("src")
-        .Select(f => Path.GetRelativePath(Path.Combine(Root, "src"), f).Replace("Gateway.", "", StringComparison.Ordinal).Split('/'))
-        .ToLookup(path => path[0] == "Gateway" ? path[1] : path[0], path => path[^1].Split('.')[0]));
-
     /// <summary>A source without its comments: a comment may speak of anything.</summary>
     private static string CodeOf(string file) => Comment().Replace(File.ReadAllText(file), "");
 
@@ -130,6 +125,11 @@ public sealed partial class DependencyTests
 
     private static string FindRoot([CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
+
+    /// <summary>The types of each room and project. House rule: a file is called like its type.</summary>
+    private static readonly Lazy<ILookup<string, string>> Types = new(() => Files("src")
+        .Select(f => Path.GetRelativePath(Path.Combine(Root, "src"), f).Replace("Gateway.", "", StringComparison.Ordinal).Split('/'))
+        .ToLookup(path => path[0] == "Gateway" ? path[1] : path[0], path => path[^1].Split('.')[0]));
 
     private const string AllRooms =
         "Registry|Operations|Repositories|Fronting|PullThrough|Web|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy";

@@ -153,7 +153,7 @@ public sealed class ChallengeTests : IAsyncLifetime
     [InlineData("held/none", "404")]
     [InlineData("denied/none", "404")]
     [InlineData("open/none", "404")]
-    public async Task Public_content_is_returned_without_a_challenge(string repository, string told)
+    public async Task Response_that_is_the_same_for_every_caller_needs_no_login(string repository, string told)
     {
         await using var rig = await StartAsync();
         await PushAsync(rig, "open/app");

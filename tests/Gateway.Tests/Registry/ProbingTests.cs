@@ -40,7 +40,7 @@ public sealed class ProbingTests
     [InlineData("X-Remote-User", "ci")]
     [InlineData("Forwarded", "for=127.0.0.1;by=ci")]
     [InlineData("Docker-Distribution-Api-Version", "registry/2.0")]
-    public async Task Claims_of_a_client_in_headers_reveal_nothing(string header, string value)
+    public async Task Headers_that_claim_an_identity_do_not_reveal_held_content(string header, string value)
     {
         await using var rig = await GatewayRig.StartAsync(static options => options with { Policy = Held });
         var digest = await rig.PushManifestAsync("held/app", "v1");

@@ -41,7 +41,7 @@ public sealed class SlowReaderTests
 
     // The server's own grace is not enough: of what a blob's bytes are it counts none.
     [Fact]
-    public void Reader_that_pauses_within_the_limit_gets_the_whole_blob()
+    public void Minimum_response_rate_allows_a_pause_of_one_step()
     {
         var server = new KestrelServerOptions();
         Listening.Limit(server);

@@ -56,7 +56,7 @@ public sealed class PathTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Target_is_parsed_once_for_routing_rights_and_logs()
+    public async Task Every_spelling_of_a_target_is_read_alike_by_routing_rights_and_logs()
     {
         var before = Files();
         await Task.WhenAll(
