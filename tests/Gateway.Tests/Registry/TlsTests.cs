@@ -129,7 +129,7 @@ public sealed class TlsTests : IDisposable
             _ = files.Until;
         }
 
-        Assert.Equal(3, log.Lines.Count(line => line.Contains("put another in its place", StringComparison.Ordinal)));
+        Assert.Equal(3, log.Lines.Count(line => line.Contains("; replace it", StringComparison.Ordinal)));
     }
 
     [Fact]
