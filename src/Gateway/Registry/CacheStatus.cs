@@ -7,24 +7,33 @@ namespace Gateway.Registry;
 /// <summary>Writes <c>Cache-Status</c> (RFC 9211) of how an answer was obtained.</summary>
 internal static class CacheStatus
 {
-    /// <summary>Nothing was looked up: the gateway answers of itself.</summary>
+    /// <summary>Nothing was looked up: the gateway itself answered.</summary>
     public const string Local = "gateway";
 
     private const string Hit = "gateway; hit";
 
-    /// <param name="status">The answer's own status: RFC 9211 §2.3 says the next hop's only where it differs.</param>
+    private static readonly int Reasons = Enum.GetValues<ForwardReason>().Length;
+    private static readonly int Details = Enum.GetValues<CacheDetail>().Length;
+
+    // Every value without the upstream's status, made when it is first needed: no response builds one that was built before.
+    private static readonly string?[] Texts = new string?[8 * Reasons * Details];
+
+    /// <param name="status">The response's own status: RFC 9211 §2.3 has the upstream's only where it differs.</param>
     public static string Of(CacheHandling handling, int status)
     {
-        if (handling is
-            {
-                Forward: ForwardReason.None, Stored: false, Collapsed: false, UpstreamStatus: null, Detail: CacheDetail.None,
-            })
-            return handling.IsHit ? Hit : Local;
-        var text = new StringBuilder(handling.IsHit && !IsRevalidated(handling) ? Hit : Local);
+        var isHit = handling.IsHit && !IsRevalidated(handling);
+        if (handling.UpstreamStatus is { } next && next != status) return TextOf(handling, isHit, next);
+        var flags = (isHit ? 4 : 0) + (handling.Stored ? 2 : 0) + (handling.Collapsed ? 1 : 0);
+        return Texts[(((flags * Reasons) + (int)handling.Forward) * Details) + (int)handling.Detail] ??= TextOf(handling, isHit, null);
+    }
+
+    private static string TextOf(CacheHandling handling, bool isHit, int? upstreamStatus)
+    {
+        var text = new StringBuilder(isHit ? Hit : Local);
         if (TokenOf(handling.Forward) is { } forward) text.Append("; fwd=").Append(forward);
         if (handling.Stored) text.Append("; stored");
         if (handling.Collapsed) text.Append("; collapsed");
-        if (handling.UpstreamStatus is { } next && next != status) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
+        if (upstreamStatus is { } next) text.Append(CultureInfo.InvariantCulture, $"; fwd-status={next}");
         if (TokenOf(handling.Detail) is { } detail) text.Append("; detail=").Append(detail);
         return text.ToString();
     }
@@ -59,7 +68,7 @@ internal static class CacheStatus
         _ => null,
     };
 
-    /// <summary>The upstream was asked and said that what is kept is still right. A warning means that it said something else.</summary>
+    /// <summary>The upstream confirmed the cached content. A notice means that it said something else.</summary>
     private static bool IsRevalidated(CacheHandling handling) =>
         handling is { IsHit: true, Forward: ForwardReason.Stale, UpstreamStatus: 200, Notice: null };
 }
