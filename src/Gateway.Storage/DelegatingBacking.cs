@@ -26,6 +26,12 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
         inner.OpenBlobAsync(digest, use, cancellationToken);
 
     /// <inheritdoc/>
+    public virtual void Requested(Digest digest, Result<StoredManifest> result) => inner.Requested(digest, result);
+
+    /// <inheritdoc/>
+    public virtual void Requested(Result<IContent> result) => inner.Requested(result);
+
+    /// <inheritdoc/>
     public virtual ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
         inner.PrefetchAsync(blob, cancellationToken);
 

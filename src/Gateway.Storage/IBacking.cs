@@ -29,6 +29,15 @@ public interface IRepositoryContent
     ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
 
     /// <summary>
+    /// A client asked for a manifest, and the backing returned this for it. The gateway does not say so of what it reads for itself, so
+    /// that metrics and prefetch learn only what clients ask for.
+    /// </summary>
+    void Requested(Digest digest, Result<StoredManifest> result);
+
+    /// <summary>The same of a blob.</summary>
+    void Requested(Result<IContent> result);
+
+    /// <summary>
     /// Fetches a blob that a manifest of this repository names, ahead of need and as far as there is room. Never throws.
     /// </summary>
     ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken);

@@ -51,6 +51,16 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
             : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
             : new Result<StoredManifest>.Absent(CacheHandling.Local));
 
+    /// <summary>Stored content is not counted.</summary>
+    public void Requested(Digest digest, Result<StoredManifest> result)
+    {
+    }
+
+    /// <summary>Stored content is not counted.</summary>
+    public void Requested(Result<IContent> result)
+    {
+    }
+
     private bool IsDamaged(Digest manifest) =>
         volume.Damage.Count > 0 && volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
 

@@ -18,6 +18,9 @@ internal sealed record Caller(string Actor, AccessActions Rights)
     /// <summary>Checked again before each change for the caller; null if its rights cannot end during the request.</summary>
     public IRequestAuthorization? Authorization { get; init; }
 
+    /// <summary>Whether the gateway itself asks, ahead of need: it is not counted as a client.</summary>
+    public bool IsGateway { get; init; }
+
     public bool MayPull => Rights.HasFlag(AccessActions.Pull);
 
     public bool MayPush => Rights.HasFlag(AccessActions.Push);

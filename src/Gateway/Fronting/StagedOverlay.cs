@@ -37,6 +37,18 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
         return there is Result<IContent>.Absent && here is Result<IContent>.Unavailable ? here : there;
     }
 
+    /// <summary>Only what is not staged is counted.</summary>
+    public void Requested(Digest digest, Result<StoredManifest> result)
+    {
+        if (!IsStaged(LinkKind.Manifest, digest)) pulled.Requested(digest, result);
+    }
+
+    /// <summary>Only what is not staged is counted: that has no upstream.</summary>
+    public void Requested(Result<IContent> result)
+    {
+        if (result.Handling.Upstream is not null) pulled.Requested(result);
+    }
+
     public ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
         IsStaged(kind, digest)
             ? staged.HasBytesAsync(kind, digest, size, cancellationToken)

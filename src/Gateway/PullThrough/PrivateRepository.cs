@@ -47,6 +47,10 @@ internal sealed class PrivateRepository : IBacking
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
         ProvenAsync(UpstreamNoun.Blob, digest.ToString(), () => _shared.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
 
+    public void Requested(Digest digest, Result<StoredManifest> result) => _shared.Requested(digest, result);
+
+    public void Requested(Result<IContent> result) => _shared.Requested(result);
+
     public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) => _proof.Holds
         ? _shared.PrefetchAsync(blob, cancellationToken)
         : new(new Prefetched($"upstream {_source.Key} has not shown that this client may see {_source.Name}", 0));

@@ -44,25 +44,31 @@ internal sealed class PullThroughRepository : DelegatingBacking
     public ManifestLimits Limits { get; }
 
     public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
-        _tags.ResolveAsync(tag, cancellationToken);
+        _tags.ResolveAsync(tag, isForClient: true, cancellationToken);
 
-    public override async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
+    public override ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        _stored.ReadManifest(digest) is { } manifest
+            ? new(new Result<StoredManifest>.Found(manifest, _source.Hit))
+            : ReadAbsentAsync(digest, cancellationToken);
+
+    public override ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        var cached = await _stored.ReadManifestAsync(digest, cancellationToken);
-        var result = cached is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : FromCache(cached);
+        var opening = _stored.OpenBlobAsync(digest, use, cancellationToken);
+        if (use.Kind == BlobUseKind.Here) return opening;
+        return opening.IsCompletedSuccessfully && opening.Result is Result<IContent>.Found found
+            ? new(found with { Handling = _source.Hit })
+            : OpenAbsentAsync(opening, digest, use, cancellationToken);
+    }
+
+    /// <summary>Counts the request, and learns from it which platforms are in demand.</summary>
+    public override void Requested(Digest digest, Result<StoredManifest> result)
+    {
         Count("manifest", result);
         _fetches.Ahead.Asked(digest, result);
-        return result;
     }
 
-    public override async ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
-    {
-        var cached = await _stored.OpenBlobAsync(digest, use, cancellationToken);
-        if (use.Kind == BlobUseKind.Here) return cached;
-        var result = cached is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : FromCache(cached);
-        Count("blob", result);
-        return result;
-    }
+    /// <summary>Counts the request.</summary>
+    public override void Requested(Result<IContent> result) => Count("blob", result);
 
     public override ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
         _blobs.PrefetchAsync(blob, cancellationToken);
@@ -129,6 +135,19 @@ internal sealed class PullThroughRepository : DelegatingBacking
             _fetches.Ahead.Admitted(this, _source, _fetches, stored);
         _fetches.Referrers.Admitted(this, _source, change);
         return result;
+    }
+
+    private async ValueTask<Result<StoredManifest>> ReadAbsentAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var cached = await _stored.ReadManifestAsync(digest, cancellationToken);
+        return cached is Result<StoredManifest>.Absent ? await _manifests.ReadAsync(digest, cancellationToken) : FromCache(cached);
+    }
+
+    private async ValueTask<Result<IContent>> OpenAbsentAsync(
+        ValueTask<Result<IContent>> opening, Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        var cached = await opening;
+        return cached is Result<IContent>.Absent ? await _blobs.OpenAsync(digest, use, cancellationToken) : FromCache(cached);
     }
 
     private Result<T> FromCache<T>(Result<T> result) => result with { Handling = result.Handling with { Upstream = _source.Key } };

@@ -30,32 +30,41 @@ internal sealed class TagRevalidation(
 
     private TagOptions Options => source.Options.Tags;
 
-    public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
+    /// <summary>What a tag is bound to, here and at the upstream, by the upstream's options.</summary>
+    /// <param name="isForClient">Whether a client asked: only then it is counted.</param>
+    public ValueTask<Result<TagState>> ResolveAsync(TagName tag, bool isForClient, CancellationToken cancellationToken)
     {
-        var live = await LiveAsync(tag);
-        if (live is not null && IsFresh(tag, live))
-        {
-            PullThroughMetrics.Request(source.Key, "tag", "hit");
-            return new Result<TagState>.Found(live, CacheHandling.Hit with { Upstream = source.Key });
-        }
-        if (_known.TryGet(tag, out var known)
-            && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
-            return Weigh(live, known, joined: false);
-        if (live is not null && source.RateLimit is { } left && IsHeld(live, left))
-            return NotAsked(live, left);
-        var (answer, joined) = _asking.Run(tag, () => KnownAsync(tag), () => AskAsync(tag, live));
-        var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
-        return Weigh(live, said, joined);
+        var live = Live(tag);
+        if (live is null || !IsFresh(tag, live)) return ResolveStaleAsync(tag, live, isForClient, cancellationToken);
+        if (isForClient) PullThroughMetrics.Request(source.Key, "tag", "hit");
+        return new(new Result<TagState>.Found(live, source.Hit));
     }
 
-    private async ValueTask<TagState?> LiveAsync(TagName tag) =>
-        await stored.ResolveAsync(tag, CancellationToken.None) is Result<TagState>.Found { Value: { Live.IsEmpty: false } live }
-            ? live
-            : null;
-
-    private async ValueTask<UpstreamTag?> KnownAsync(TagName tag)
+    private async ValueTask<Result<TagState>> ResolveStaleAsync(
+        TagName tag, TagState? live, bool isForClient, CancellationToken cancellationToken)
     {
-        if (await LiveAsync(tag) is { } live && IsFresh(tag, live)) return new UpstreamTag.Bound(live.Live);
+        var (result, how) = await InterpretAsync(tag, live, cancellationToken);
+        if (isForClient) PullThroughMetrics.Request(source.Key, "tag", how);
+        return result;
+    }
+
+    private async ValueTask<(Result<TagState> Result, string How)> InterpretAsync(
+        TagName tag, TagState? live, CancellationToken cancellationToken)
+    {
+        if (_known.TryGet(tag, out var known)
+            && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
+            return Interpret(live, known, joined: false);
+        if (live is not null && source.RateLimit is { } left && IsHeld(live, left)) return NotAsked(live, left);
+        var (answer, joined) = _asking.Run(tag, () => new(Known(tag)), () => AskAsync(tag, live));
+        var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
+        return Interpret(live, said, joined);
+    }
+
+    private TagState? Live(TagName tag) => stored.Live(tag) is { Live.IsEmpty: false } live ? live : null;
+
+    private UpstreamTag? Known(TagName tag)
+    {
+        if (Live(tag) is { } live && IsFresh(tag, live)) return new UpstreamTag.Bound(live.Live);
         return _known.TryGet(tag, out var known) && known is not UpstreamTag.Unavailable ? known : null;
     }
 
@@ -65,7 +74,17 @@ internal sealed class TagRevalidation(
     private bool IsFresh(TagName tag, TagState live) =>
         Options.RevalidateAfter == Timeout.InfiniteTimeSpan
         || AgeOf(live) < Options.RevalidateAfter
-        || Options.Immutable.Any(glob => FileSystemName.MatchesSimpleExpression(glob, tag.Value, ignoreCase: false));
+        || IsImmutable(tag);
+
+    // A loop: a lambda would cost every warm pull a closure.
+    private bool IsImmutable(TagName tag)
+    {
+        foreach (var glob in Options.Immutable)
+        {
+            if (FileSystemName.MatchesSimpleExpression(glob, tag.Value, ignoreCase: false)) return true;
+        }
+        return false;
+    }
 
     // On either side: what was validated in the future is as old as the clock has been set back.
     private TimeSpan AgeOf(TagState live) => (clock.GetUtcNow() - live.ValidatedAt).Duration();
@@ -125,7 +144,7 @@ internal sealed class TagRevalidation(
     {
         try
         {
-            // Weighed once more when it is its turn: many may have come here before the first of them counted.
+            // Checked again at its turn: many requests may have arrived before the first was counted.
             Func<RateLimit, bool>? isWithheldAt = live is null ? null : left => IsHeld(live, left);
             var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
             if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
@@ -176,7 +195,7 @@ internal sealed class TagRevalidation(
         _ => Freshness.OfAbsence(source.Options),
     };
 
-    private Result<TagState> Weigh(TagState? live, UpstreamTag said, bool joined)
+    private (Result<TagState>, string) Interpret(TagState? live, UpstreamTag said, bool joined)
     {
         var asked = new CacheHandling
         {
@@ -206,37 +225,31 @@ internal sealed class TagRevalidation(
     private bool ServesGone(TagState live) =>
         Options.OnGone == Timeout.InfiniteTimeSpan || clock.GetUtcNow() < live.ValidatedAt + Options.OnGone;
 
-    private Result<TagState>.Found Bound(TagState? live, Digest digest, CacheHandling asked)
+    private static (Result<TagState>, string) Bound(TagState? live, Digest digest, CacheHandling asked)
     {
         var isSame = live?.Live == digest;
-        PullThroughMetrics.Request(source.Key, "tag", isSame ? "revalidated" : "miss");
         var state = new TagState(live?.Live ?? default, isSame ? default : digest) { ValidatedAt = live?.ValidatedAt ?? default };
-        return new(state, asked with { IsHit = isSame, UpstreamStatus = 200 });
+        return (new Result<TagState>.Found(state, asked with { IsHit = isSame, UpstreamStatus = 200 }), isSame ? "revalidated" : "miss");
     }
 
-    private Result<TagState>.Found NotAsked(TagState live, RateLimit left)
+    private (Result<TagState>, string) NotAsked(TagState live, RateLimit left)
     {
         var why = $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked";
         var asked = CacheHandling.Hit with { Upstream = source.Key, Detail = CacheDetail.RateLimit, Incomplete = $"{source.Key}: {why}" };
         return Stale(live, asked, why);
     }
 
-    private Result<TagState>.Found Stale(TagState live, CacheHandling asked, string why)
+    private static (Result<TagState>, string) Stale(TagState live, CacheHandling asked, string why)
     {
-        PullThroughMetrics.Request(source.Key, "tag", "stale");
         var warning = $"stale: {why}; last validated {Moments.Text(live.ValidatedAt)}";
-        return new(live, asked with { IsHit = true, Notice = warning });
+        return (new Result<TagState>.Found(live, asked with { IsHit = true, Notice = warning }), "stale");
     }
 
-    private Result<TagState>.Absent Absent(CacheHandling handling)
-    {
-        PullThroughMetrics.Request(source.Key, "tag", "absent");
-        return new(handling);
-    }
+    private static (Result<TagState>, string) Absent(CacheHandling handling) => (new Result<TagState>.Absent(handling), "absent");
 
-    private Result<TagState>.Unavailable Unavailable(UpstreamTag.Unavailable down, CacheHandling asked)
+    private static (Result<TagState>, string) Unavailable(UpstreamTag.Unavailable down, CacheHandling asked)
     {
-        PullThroughMetrics.Request(source.Key, "tag", "unavailable");
-        return new(down.RetryAfter ?? StalePause, down.Why, asked with { UpstreamStatus = down.Status, IsFinal = down.IsFinal });
+        var handling = asked with { UpstreamStatus = down.Status, IsFinal = down.IsFinal };
+        return (new Result<TagState>.Unavailable(down.RetryAfter ?? StalePause, down.Why, handling), "unavailable");
     }
 }

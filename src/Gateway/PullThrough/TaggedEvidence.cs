@@ -38,7 +38,7 @@ internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation ta
 
     /// <summary>What the upstream says that the tag is bound to, or what is kept of it; empty where there is none.</summary>
     private async Task<(Digest Found, string? Incomplete)> FindAsync(TagName tag, CancellationToken cancellationToken) =>
-        await tags.ResolveAsync(tag, cancellationToken) switch
+        await tags.ResolveAsync(tag, isForClient: false, cancellationToken) switch
         {
             Result<TagState>.Found { Value: var state, Handling: var how } =>
                 (state.UpstreamDigest.IsEmpty ? state.Live : state.UpstreamDigest, how.Incomplete),

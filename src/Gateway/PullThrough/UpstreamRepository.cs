@@ -1,5 +1,6 @@
 using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.Storage;
 using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
@@ -21,6 +22,9 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
     public string Key => options.Key;
 
     public RepositoryName Name => name;
+
+    /// <summary>How an answer from the cache is obtained; one object, because every warm pull has it.</summary>
+    public CacheHandling Hit { get; } = CacheHandling.Hit with { Upstream = options.Key };
 
     /// <summary>Whether HEAD is of use there.</summary>
     public HeadUse Heads => registry.Heads;

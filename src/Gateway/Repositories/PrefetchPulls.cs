@@ -8,7 +8,7 @@ namespace Gateway.Repositories;
 /// <summary>Pulls manifests ahead of need through the gate, by the configuration in force.</summary>
 internal sealed class PrefetchPulls(ICurrent<RepositoryRouter> router)
 {
-    private static readonly Caller Prefetch = new("prefetch", AccessActions.Pull);
+    private static readonly Caller Prefetch = new("prefetch", AccessActions.Pull) { IsGateway = true };
 
     /// <summary>
     /// The manifest as a client with the right <c>pull</c> gets it; null where the gate gives none, or the upstream is not configured any

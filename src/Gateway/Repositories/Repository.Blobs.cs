@@ -16,7 +16,9 @@ internal sealed partial class Repository
             return unknown is null
                 ? await NotAdmittedAsync(digest, cancellationToken)
                 : judge.NotKnown<IContent>(Name, unknown, digest);
-        return (await backing.OpenBlobAsync(digest, use, cancellationToken)).ToAnswer();
+        var result = await backing.OpenBlobAsync(digest, use, cancellationToken);
+        if (!caller.IsGateway) backing.Requested(result);
+        return result.ToAnswer();
     }
 
     /// <summary>

@@ -17,7 +17,7 @@ internal sealed partial class Repository
     private async ValueTask<Answer<StoredManifest>> AdmitUpstreamTagAsync(
         Caller caller, TagName tag, TagState state, CacheHandling handling, CancellationToken cancellationToken)
     {
-        var read = await backing.ReadManifestAsync(state.UpstreamDigest, cancellationToken);
+        var read = await ReadRequestedAsync(caller, state.UpstreamDigest, cancellationToken);
         if (read is Result<StoredManifest>.Found found)
         {
             var answer = await AdmitFetchedAsync(caller, found.Value, tag, state.Live, found.Handling, cancellationToken);

@@ -50,7 +50,7 @@ internal sealed partial class Repository
     private async ValueTask<Answer<StoredManifest>> GetByDigestAsync(
         Caller caller, Digest digest, TagName? tag, CancellationToken cancellationToken)
     {
-        var read = await backing.ReadManifestAsync(digest, cancellationToken);
+        var read = await ReadRequestedAsync(caller, digest, cancellationToken);
         if (read is not Result<StoredManifest>.Found { Value: var manifest } found) return read.ToAnswer();
         if (!manifest.IsStored) return await AdmitFetchedAsync(caller, manifest, tag, null, found.Handling, cancellationToken);
         var verdict = await judge.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
@@ -60,6 +60,13 @@ internal sealed partial class Repository
         return verdict.Outcome == Outcome.Allow
             ? new Answer<StoredManifest>.Found(manifest, found.Handling)
             : Show(caller, manifest, verdict, tag?.Value ?? digest.ToString(), found.Handling);
+    }
+
+    private async ValueTask<Result<StoredManifest>> ReadRequestedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
+    {
+        var result = await backing.ReadManifestAsync(digest, cancellationToken);
+        if (!caller.IsGateway) backing.Requested(digest, result);
+        return result;
     }
 
     /// <summary>
