@@ -9,12 +9,12 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     // Chosen: as long as a refused password; a right that was given at the upstream is seen then.
     private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
 
-    // Chosen: some 100 KiB; beyond, all are forgotten and found out again by one refusal each.
+    // Chosen: some 100 KiB; beyond, the least recently used one is forgotten and found out again by one refusal.
     private const int MostRefusals = 1000;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _limited = [];
-    private readonly Dictionary<(RepositoryName Name, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _refused = [];
+    private readonly RecentlyUsed<(RepositoryName Name, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _refused = new(MostRefusals);
 
     public string Name { get; } = name;
 
@@ -42,22 +42,14 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     }
 
     /// <summary>Whether a request of this kind was refused lately in this repository: then another account is better asked first.</summary>
-    public bool IsRefused(UpstreamRequest request)
-    {
-        lock (_lock) return _refused.TryGetValue((request.Name, request.Noun, request.Method), out var until) && until > clock.GetUtcNow();
-    }
+    public bool IsRefused(UpstreamRequest request) =>
+        _refused.TryGet((request.Name, request.Noun, request.Method), out var until) && until > clock.GetUtcNow();
 
     /// <summary>
     /// A request of this kind was answered 401 or 403 in this repository: an account that may not push, or not list, may well pull.
     /// </summary>
-    public void Refused(UpstreamRequest request)
-    {
-        lock (_lock)
-        {
-            if (_refused.Count >= MostRefusals) _refused.Clear();
-            _refused[(request.Name, request.Noun, request.Method)] = clock.GetUtcNow() + RefusalLifetime;
-        }
-    }
+    public void Refused(UpstreamRequest request) =>
+        _refused.Set((request.Name, request.Noun, request.Method), clock.GetUtcNow() + RefusalLifetime);
 
     private static (Uri Endpoint, UpstreamNoun Noun, HttpMethod Method) KindOf(Uri endpoint, UpstreamRequest request) =>
         (endpoint, request.Noun, request.Method);

@@ -1,4 +1,5 @@
 using System.Net;
+using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
@@ -18,7 +19,8 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
     private const int MaxEntries = 1024;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<(Uri Endpoint, string CredentialId), (Task<bool> Refuses, DateTimeOffset Asked)> _answers = [];
+    private readonly RecentlyUsed<(Uri Endpoint, string CredentialId), (Task<bool> Refuses, DateTimeOffset Asked)> _answers =
+        new(MaxEntries);
 
     /// <summary>
     /// Whether the endpoint answers 401 to this password. Any other answer, and none, says no. One question for all who wait.
@@ -28,10 +30,10 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
         lock (_lock)
         {
             var (key, now) = ((endpoint, credential.Id), clock.GetUtcNow());
-            if (!_answers.TryGetValue(key, out var known) || now - known.Asked >= Lifetime)
+            if (!_answers.TryGet(key, out var known) || now - known.Asked >= Lifetime)
             {
-                if (_answers.Count >= MaxEntries) _answers.Clear();
-                _answers[key] = known = (Task.Run(() => AskAsync(endpoint, credential), CancellationToken.None), now);
+                known = (Task.Run(() => AskAsync(endpoint, credential), CancellationToken.None), now);
+                _answers.Set(key, known);
             }
             return known.Refuses.WaitAsync(cancellationToken);
         }
