@@ -5,8 +5,8 @@ using Gateway.Transport;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Answers a range that a fetch has not reached yet straight from the upstream, in closed chunks. Only an optimisation: where the upstream
-/// does not play along, or after <see cref="MaxChunks"/>, the reader follows the fetch.
+/// Answers a range that a fetch has not reached yet straight from the upstream, in closed chunks. An optimization only: where the upstream
+/// does not answer with the range, or after <see cref="MaxChunks"/>, the reader follows the fetch.
 /// </summary>
 internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, UpstreamRepository source) : IAsyncDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, Upst
     /// <summary>Bounds what one reader can make us fetch twice; lazy-loading snapshotters read far less at once.</summary>
     private const int MaxChunks = 4;
 
-    // What the fetch will have in a moment anyway is not asked for twice.
+    // The fetch reaches these bytes in a moment: they are not requested twice.
     private const long Lookahead = 1 << 20;
 
     private RangeConnection? _opened;
@@ -55,7 +55,7 @@ internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, Upst
     public async ValueTask<long> CopyToAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         if (_opened is null && !(IsWorthwhile(offset) && await OpenAsync(offset, end, cancellationToken))) return offset;
-        // Once the fetch has ended nobody is told that these bytes are unverified, so that they must not be: the file has verified ones.
+        // Once the fetch has ended, the response no longer says "unverified": the verified bytes of the file must be sent.
         if (_opened!.First != offset || fetch.Part.IsVerified)
         {
             await GiveUpAsync();

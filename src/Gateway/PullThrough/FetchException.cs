@@ -5,22 +5,22 @@ namespace Gateway.PullThrough;
 /// <summary>Why a fetch failed.</summary>
 internal enum FetchFailure
 {
-    /// <summary>The upstream does not have it (any more).</summary>
+    /// <summary>The upstream does not have the content, or no longer.</summary>
     Absent,
 
-    /// <summary>No source could give it, or not to the end.</summary>
+    /// <summary>No source sent the whole content.</summary>
     Unavailable,
 
-    /// <summary>What came has another digest or another length.</summary>
+    /// <summary>The received content has another digest or another length.</summary>
     Wrong,
 
     /// <summary>The volume took no more bytes; what was fetched so far is still readable.</summary>
     NoRoom,
 
-    /// <summary>It is on disk already: look again.</summary>
+    /// <summary>The content is already on disk: look there again.</summary>
     OnDisk,
 
-    /// <summary>Nobody waits for it any more, or the gateway stops.</summary>
+    /// <summary>The last reader left, or the gateway stops.</summary>
     Stopped,
 }
 
@@ -38,6 +38,6 @@ internal sealed class FetchException(FetchFailure failure, string message, Excep
     public bool IsFinal =>
         Failure == FetchFailure.Wrong || InnerException is UpstreamException { IsFinal: true };
 
-    /// <summary>The upstream's status, where one came.</summary>
+    /// <summary>The upstream's status; null when it did not answer.</summary>
     public int? Status => (InnerException as UpstreamException)?.Status;
 }

@@ -1,12 +1,12 @@
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// The repositories that vouched for a digest: contributed by those who ask for it, tried in turn. Also remembers the endpoint that failed
-/// last, so that another is tried before it.
+/// The repositories that vouched for a digest. Each reader of a fetch adds its own; they are tried in turn. It also remembers the endpoint
+/// that failed last, so that another is tried before it.
 /// </summary>
 internal sealed class FetchSources(UpstreamRepository first)
 {
-    // More names for one blob add nothing to its chances.
+    // Chosen: more repositories than this hardly raise the chance that one has the blob.
     private const int Max = 8;
 
     private readonly Lock _gate = new();

@@ -1,15 +1,15 @@
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Reads an upstream's body and gives it up when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/>
+/// Reads an upstream's body, and gives up when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/>
 /// in as much reading time. Time that the caller spends between reads does not count: a slow client is not a slow upstream.
 /// </summary>
 internal sealed class Pace : IDisposable
 {
-    /// <summary>Chosen: a source that is under the floor rate for so long must not starve those who share its fetch.</summary>
+    /// <summary>Chosen: a source that is this long under the floor rate must not starve the readers of its fetch.</summary>
     public static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>1 KiB/s: below what any link in use gives, above what keeps a connection open for ever.</summary>
+    /// <summary>1 KiB/s. Chosen: any link in use is faster, and a connection cannot be held open forever with less.</summary>
     public const long FloorBytes = 10 * 1024;
 
     private readonly Stream _body;

@@ -3,8 +3,8 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// An upstream as one client sees it, asked with his own credentials, and whether it gives him one repository: each manifest and blob that
-/// it answers for proves that for <c>provenFor</c>, and a 401 or 403 ends it (docs/design/0011-private-content.md).
+/// An upstream, asked with one client's own credentials, and whether it shows the client one repository. Each manifest and blob that it
+/// answers for proves that for <c>provenFor</c>; a 401 or 403 ends the proof (docs/design/0011-private-content.md).
 /// </summary>
 internal sealed class Proof(IUpstreamRegistry asClient, TimeSpan provenFor, TimeProvider clock) : IUpstreamRegistry
 {
@@ -16,7 +16,7 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeSpan provenFor, Time
     {
         get
         {
-            // One of the future is none: the clock has been set back since.
+            // A proof in the future does not hold: the clock has been set back since.
             var age = clock.GetUtcNow().UtcTicks - Volatile.Read(ref _given);
             return age >= 0 && age < provenFor.Ticks;
         }
@@ -34,7 +34,7 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeSpan provenFor, Time
 
     public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
     {
-        // A referrers list proves nothing either way: some answer it to everybody, and many that have none answer 401. Nor does a push.
+        // A list of referrers proves nothing: some registries answer it to every client, and many without it answer 401. Nor does a push.
         var tells = request.Noun != UpstreamNoun.Referrers && !request.IsWrite;
         try
         {

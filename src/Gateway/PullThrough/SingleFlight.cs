@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// One piece of work per key at a time: who asks while it is under way gets its result. No one caller's leaving stops it.
+/// One piece of work per key at a time: callers that ask while it is under way get its result. A caller that leaves does not stop it.
 /// </summary>
 internal sealed class SingleFlight<TKey, TResult>
     where TKey : notnull
@@ -13,8 +13,8 @@ internal sealed class SingleFlight<TKey, TResult>
 
     /// <summary>Starts the work, or joins it. The work bounds its own time.</summary>
     /// <param name="look">
-    /// What may be known already; null when it is not. Whoever comes here has looked before, and the work of another may have ended since:
-    /// it is looked at once more, so that no work is done twice.
+    /// Returns what is already known; null when nothing is. The caller has looked before, and the work of another caller may have ended
+    /// since: it is called again, so that no work is done twice.
     /// </param>
     public (Task<TResult> Result, bool Joined) Run(TKey key, Func<ValueTask<TResult?>> look, Func<Task<TResult>> work)
     {

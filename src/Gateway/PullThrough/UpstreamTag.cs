@@ -3,7 +3,7 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What an upstream says of a tag.</summary>
+/// <summary>What an upstream says about a tag.</summary>
 internal abstract record UpstreamTag
 {
     /// <summary>Bound to this digest.</summary>
@@ -12,16 +12,16 @@ internal abstract record UpstreamTag
     /// <summary>404.</summary>
     internal sealed record Gone : UpstreamTag;
 
-    /// <summary>401 or 403 with the credentials we have.</summary>
+    /// <summary>401 or 403 with the configured credentials.</summary>
     /// <param name="Account">
     /// Why the account itself is refused, whatever it asks for; null where the upstream refused this tag.
     /// </param>
     internal sealed record Unauthorized(int? Status, string? Account) : UpstreamTag;
 
-    /// <summary>Not asked: too little is left of the rate limit.</summary>
+    /// <summary>The gateway did not ask, because the rate budget is low.</summary>
     internal sealed record NotAsked(RateLimit Left) : UpstreamTag;
 
-    /// <summary>No answer that helps: 429, 5xx, a time-out.</summary>
+    /// <summary>No usable answer: 429, 5xx or a timeout.</summary>
     internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag
     {
         /// <summary>Whether it is an answer that no registry should give: asking again soon would bring the same.</summary>
