@@ -4,14 +4,13 @@ using OpenTelemetry.Metrics;
 namespace Gateway.Operations;
 
 /// <summary>The text of all metrics of this process, collected when a caller asks for it.</summary>
-internal sealed class MetricsExport
+internal sealed class MetricsExport : IDisposable
 {
     // Collection reads counters in memory; a callback of some gauge may stat a volume.
     private const int TimeoutMilliseconds = 5000;
 
     /// <summary>
-    /// The meters whose instruments are exported. Names say the same as the packages for the runtime and for HTTP clients, which only add
-    /// these.
+    /// The meters whose instruments are exported. The packages for the runtime and for HTTP clients would add the same names only.
     /// </summary>
     public static readonly string[] Meters = ["Gateway.*", "System.Runtime", "System.Net.Http", "Microsoft.AspNetCore.Server.Kestrel"];
 
@@ -32,6 +31,8 @@ internal sealed class MetricsExport
             return _exporter.Collect?.Invoke(TimeoutMilliseconds) == true ? _exporter.Text : null;
         }
     }
+
+    public void Dispose() => _exporter.Dispose();
 
     [ExportModes(ExportModes.Pull)]
     private sealed class Exporter : BaseExporter<Metric>, IPullMetricExporter
