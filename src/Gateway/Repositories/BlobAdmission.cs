@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -6,20 +5,20 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// Whether pullers may have a blob: some manifest of this repository that names it is admitted. Its link says which one was last; when that
-/// one no longer is, the others are looked through.
+/// Whether pullers may pull a blob: some admitted manifest of this repository names it. The blob's link says which manifest that was. When
+/// that one is no longer admitted, the gateway looks through the others.
 /// </summary>
 internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
 {
-    /// <summary>Blobs of which it is remembered that no manifest admits them; beyond it all are looked for again.</summary>
+    /// <summary>Most blobs that are cached as "no manifest admits it".</summary>
     private const int MaxRefused = 1024;
 
-    /// <summary>How long that is believed where nothing changes: an age may be reached, an upstream may have evidence by then.</summary>
+    /// <summary>How long that is cached when nothing changes. An age may be reached, or an upstream may have evidence, by then.</summary>
     private static readonly TimeSpan RefusedFor = TimeSpan.FromSeconds(30);
 
-    private readonly ConcurrentDictionary<Digest, (Basis Basis, DateTimeOffset Until)> _refused = new();
+    private readonly BoundedCache<Digest, (Basis Basis, DateTimeOffset Until)> _refused = new(MaxRefused);
 
-    /// <summary>Whether pullers may have it, or the verdict by which that is not known now.</summary>
+    /// <summary>Whether pullers may pull the blob; or the verdict that could not be determined, when that is why.</summary>
     public async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (judge.Engine.AdmitsEverything) return (true, null);
@@ -27,7 +26,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         Verdict? unknown = null;
         if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent)) return (true, null);
         var basis = judge.BasisOf(backing);
-        if (_refused.TryGetValue(digest, out var refused) && refused.Basis == basis && clock.GetUtcNow() < refused.Until)
+        if (_refused.TryGet(digest, out var refused) && refused.Basis == basis && clock.GetUtcNow() < refused.Until)
             return (false, null);
         await foreach (var manifest in backing.ManifestsAsync().WithCancellation(cancellationToken))
         {
@@ -37,8 +36,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
             return (true, null);
         }
         if (unknown is not null) return (false, unknown);
-        if (_refused.Count >= MaxRefused) _refused.Clear();
-        _refused[digest] = (basis, clock.GetUtcNow() + RefusedFor);
+        _refused.Set(digest, (basis, clock.GetUtcNow() + RefusedFor));
         return (false, null);
 
         async ValueTask<bool> AdmitsAsync(Digest manifest)

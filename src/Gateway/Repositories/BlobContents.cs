@@ -13,7 +13,7 @@ namespace Gateway.Repositories;
 /// </summary>
 internal sealed class BlobContents
 {
-    /// <summary>Findings kept, about 300 bytes each; beyond it all are forgotten.</summary>
+    /// <summary>Most results that are cached, about 350 bytes each.</summary>
     private const int Most = 50_000;
 
     /// <summary>
@@ -29,7 +29,7 @@ internal sealed class BlobContents
     /// <summary>Which of them are plain documents.</summary>
     public BlobDocuments Documents { get; } = new();
 
-    private readonly ConcurrentDictionary<Digest, Content> _found = new();
+    private readonly BoundedCache<Digest, Content> _found = new(Most);
     private readonly ConcurrentDictionary<(Digest, BlobUseKind), Lazy<Task<Content?>>> _running = new();
 
     // Unpacking takes a processor and at most 128 MiB each (zstd's window), whoever asks: of the process, not of one of these.
@@ -42,7 +42,7 @@ internal sealed class BlobContents
     public async ValueTask<Content?> FindAsync(
         IRepositoryContent backing, Descriptor blob, BlobUse use, string account, CancellationToken patience)
     {
-        if (_found.TryGetValue(blob.Digest, out var known)) return known;
+        if (_found.TryGet(blob.Digest, out var known)) return known;
         var key = (blob.Digest, use.Kind);
         var reading = _running.GetOrAdd(key, _ => new(() => Task.Run(() => ReadAsync(backing, blob, use, account))));
         try
@@ -77,8 +77,7 @@ internal sealed class BlobContents
             await using var content = opened;
             var source = new Source(content, content.Length ?? blob.Size);
             var found = await Sniffer.ReadAsync(source, deadline.Token, unpacked => Turns.Charge(account, unpacked));
-            if (_found.Count >= Most) _found.Clear();
-            _found[blob.Digest] = found;
+            _found.Set(blob.Digest, found);
             PolicyMetrics.LookedThrough(found, begun);
             return found;
         }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Gateway.Oci;
 using Gateway.Policy;
@@ -13,10 +12,10 @@ namespace Gateway.Repositories;
 /// </summary>
 internal sealed class BlobDocuments
 {
-    /// <summary>Findings kept, about 150 bytes each; beyond it all are forgotten, and blobs are read again.</summary>
+    /// <summary>Most results that are cached, about 200 bytes each.</summary>
     private const int Most = 50_000;
 
-    private readonly ConcurrentDictionary<Digest, DocumentForm> _found = new();
+    private readonly BoundedCache<Digest, DocumentForm> _found = new(Most);
 
     /// <summary>
     /// What the layers are of those manifests that have the form of evidence. A layer that cannot be read now, or not within
@@ -43,7 +42,7 @@ internal sealed class BlobDocuments
     private async ValueTask<(DocumentForm? Form, string? Unread)> FindAsync(
         IRepositoryContent backing, Descriptor layer, CancellationToken patience)
     {
-        if (_found.TryGetValue(layer.Digest, out var known)) return (known, null);
+        if (_found.TryGet(layer.Digest, out var known)) return (known, null);
         try
         {
             var opening = await backing.OpenBlobAsync(layer.Digest, BlobUse.Whole, patience);
@@ -55,8 +54,8 @@ internal sealed class BlobDocuments
             var form = await PlainDocument.ReadAsync(source, patience);
             // What an upstream sends is what its digest says only once all of it is here.
             if (!content.IsVerified) await ReadToEndAsync(source, patience);
-            if (_found.Count >= Most) _found.Clear();
-            return (_found[layer.Digest] = form, null);
+            _found.Set(layer.Digest, form);
+            return (form, null);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {

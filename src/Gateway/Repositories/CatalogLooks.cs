@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Gateway.Oci;
 
 namespace Gateway.Repositories;
@@ -9,13 +8,13 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="unlisted">Repositories without anything to name; of all pages.</param>
 /// <param name="most">Most manifests that are judged for the page.</param>
-internal sealed class CatalogLooks(ConcurrentDictionary<RepositoryName, (Basis Basis, DateTimeOffset Until)> unlisted, int most)
+internal sealed class CatalogLooks(BoundedCache<RepositoryName, (Basis Basis, DateTimeOffset Until)> unlisted, int most)
 {
     /// <summary>Most manifests for one page, as many as it may have names. Judging them takes 0.2 s (0.2 ms each, measured).</summary>
     public const int MostOfPage = 1000;
 
-    /// <summary>Repositories that are remembered; beyond it all are looked at again. One costs about 100 bytes.</summary>
-    private const int MaxRemembered = 100_000;
+    /// <summary>Most repositories that are cached as "not listed", about 150 bytes each.</summary>
+    public const int MaxRemembered = 100_000;
 
     private int _taken;
 
@@ -31,11 +30,10 @@ internal sealed class CatalogLooks(ConcurrentDictionary<RepositoryName, (Basis B
     }
 
     public bool IsUnlisted(RepositoryName name, Basis basis, DateTimeOffset now) =>
-        unlisted.TryGetValue(name, out var known) && known.Basis == basis && now < known.Until;
+        unlisted.TryGet(name, out var known) && known.Basis == basis && now < known.Until;
 
     public void NoteUnlisted(RepositoryName name, Basis basis, DateTimeOffset until)
     {
-        if (unlisted.Count >= MaxRemembered) unlisted.Clear();
-        unlisted[name] = (basis, until);
+        unlisted.Set(name, (basis, until));
     }
 }

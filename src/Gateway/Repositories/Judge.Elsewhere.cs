@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Gateway.Oci;
 using Gateway.Policy;
@@ -24,10 +23,10 @@ internal readonly record struct Basis(long Own, long Elsewhere);
 /// </summary>
 internal sealed partial class Judge
 {
-    /// <summary>Pieces of evidence known to be noted as counted, some 200 bytes each; beyond it all are noted once more.</summary>
+    /// <summary>Most pieces of evidence that are cached as "noted as counted", about 250 bytes each. Any other is noted once more.</summary>
     private const int MostCounted = 4096;
 
-    private readonly ConcurrentDictionary<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new();
+    private readonly BoundedCache<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new(MostCounted);
     private Lazy<ImmutableArray<SignatureRepository>> _elsewhere = new([]);
 
     /// <summary>Whether the policy reads evidence in repositories beside the image's own.</summary>
@@ -67,8 +66,9 @@ internal sealed partial class Judge
         foreach (var seen in verdict.Evidence.Where(static e => e.Verified))
         {
             var source = seen.Repository is { } written ? _elsewhere.Value.FirstOrDefault(one => one.Written == written) : null;
-            if (_counted.Count >= MostCounted) _counted.Clear();
-            if (!_counted.TryAdd((source?.Name ?? name, seen.Subject, seen.Digest), true)) continue;
+            var counted = (source?.Name ?? name, seen.Subject, seen.Digest);
+            if (_counted.TryGet(counted, out _)) continue;
+            _counted.Set(counted, true);
             await (source?.Backing ?? backing).NoteAsync(
                 new([new Operation.AddEvidence(seen.Subject, seen.Digest) { Counted = true }])
                 {

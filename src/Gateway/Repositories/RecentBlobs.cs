@@ -1,28 +1,29 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Repositories;
 
-/// <summary>Which repositories were last given a blob: where to look when a client asks for a mount and does not say from where.</summary>
+/// <summary>The repositories that received a blob last: where to look when a client mounts a blob and does not say from where.</summary>
 internal sealed class RecentBlobs
 {
     /// <summary>
-    /// Blobs remembered, about 300 bytes each; a client that mounts has just pushed or seen the blob elsewhere. Beyond it all are
-    /// forgotten.
+    /// Most blobs that are remembered, about 350 bytes each. A client that mounts a blob has pushed or seen it elsewhere just before.
     /// </summary>
     private const int MaxBlobs = 16_384;
 
-    /// <summary>Repositories tried for one blob, so that a mount costs no more than a few look-ups.</summary>
+    /// <summary>Most repositories of one blob, so that a mount costs only a few lookups.</summary>
     private const int MaxRepositories = 4;
 
-    private readonly ConcurrentDictionary<Digest, ImmutableArray<RepositoryName>> _holders = new();
+    private readonly BoundedCache<Digest, ImmutableArray<RepositoryName>> _holders = new(MaxBlobs);
 
+    /// <summary>Notes that a repository has a blob now. When two requests note one blob at once, one of them may be lost.</summary>
     public void Note(Digest blob, RepositoryName repository)
     {
-        if (_holders.Count >= MaxBlobs) _holders.Clear();
-        _holders.AddOrUpdate(blob, [repository], (_, known) => [.. known.Remove(repository).Insert(0, repository).Take(MaxRepositories)]);
+        var known = HoldersOf(blob);
+        if (known is [var latest, ..] && latest == repository) return;
+        _holders.Set(blob, [.. known.Remove(repository).Insert(0, repository).Take(MaxRepositories)]);
     }
 
-    public ImmutableArray<RepositoryName> HoldersOf(Digest blob) => _holders.TryGetValue(blob, out var names) ? names : [];
+    /// <summary>The repositories that received a blob, the latest first; none when that is not known.</summary>
+    public ImmutableArray<RepositoryName> HoldersOf(Digest blob) => _holders.TryGet(blob, out var names) ? names : [];
 }

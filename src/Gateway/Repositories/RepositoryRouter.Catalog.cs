@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -16,7 +15,7 @@ internal sealed partial class RepositoryRouter
     // A page of one name may pass over thousands.
     private const int NamesAtOnce = 100;
 
-    private readonly ConcurrentDictionary<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new();
+    private readonly BoundedCache<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new(CatalogLooks.MaxRemembered);
 
     /// <summary>
     /// Names after <paramref name="last"/> of repositories with something in them for this caller, at most <paramref name="count"/>, and

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -35,12 +34,12 @@ internal sealed partial class RepositoryRouter(
     /// <summary>The configuration that the router is made from.</summary>
     public GatewayOptions Options => options;
 
-    /// <summary>Repositories kept ready; beyond it all are forgotten and made again on demand. One costs about 1 KB.</summary>
+    /// <summary>Most repositories that are cached, about 1 KB each. Any other is made again on demand.</summary>
     private const int MaxReady = 10_000;
 
     private readonly RepositoryNames _names = new(options);
     private readonly Judge _judge = WithSignatures(judge, new(options), volume, pullThrough);
-    private readonly ConcurrentDictionary<(string? Upstream, string Name), Routed> _ready = new();
+    private readonly BoundedCache<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
     private readonly RecentBlobs _recent = new();
     private readonly Lazy<Dictionary<string, UpstreamOptions>> _byFolder = new(
         () => options.Upstreams.Values.DistinctBy(u => volume.Origins.FolderOf(u.Key, u.Urls))
@@ -116,11 +115,8 @@ internal sealed partial class RepositoryRouter(
         // Each client sees it through his own credentials.
         if (place.Upstream is { Auth: UpstreamAuth.Passthrough })
             return _names.NameOf(place) is { } shownAs ? Make(place, shownAs, shown) : null;
-        var key = (place.Upstream?.Key, place.Name.Value);
-        if (_ready.TryGetValue(key, out var known)) return known;
-        if (_names.NameOf(place) is not { } name) return null;
-        if (_ready.Count >= MaxReady) _ready.Clear();
-        return _ready.GetOrAdd(key, Make(place, name, null));
+        if (_ready.TryGet((place.Upstream?.Key, place.Name), out var known)) return known;
+        return _names.NameOf(place) is { } name ? _ready.GetOrAdd((place.Upstream?.Key, place.Name), Make(place, name, null)) : null;
     }
 
     private Routed Make(Place place, RepositoryName name, BasicCredentials? shown)
