@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Gateway.Oci;
+using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
@@ -16,6 +17,7 @@ public sealed class PolicyEngine
     // Most pieces of evidence in one verdict; the rest are signatures nobody reads about.
     private const int MaxEvidence = 64;
 
+    private readonly EvidenceVerifier _verifier;
     private readonly ImmutableArray<Rule> _rules;
     private readonly ImmutableArray<Rule> _documents;
     private readonly ImmutableArray<ExceptionOptions> _exceptions;
@@ -26,7 +28,8 @@ public sealed class PolicyEngine
         Policy = policy;
         Revision = policy is null ? 0 : PolicyRevision.Of(policy);
         TrustRevision = policy is null ? 0 : PolicyRevision.Of(policy.Trust);
-        _rules = policy is null ? [] : Rules.Of(policy);
+        _verifier = new(policy?.Trust ?? new());
+        _rules = policy is null ? [] : Rules.Of(policy, _verifier);
         _documents = policy is null ? [] : Rules.OfDocuments(policy.Parser);
         _exceptions = policy?.Exceptions ?? [];
     }
@@ -39,6 +42,12 @@ public sealed class PolicyEngine
 
     /// <summary>The same over the policy's trust alone: what changes with it is <see cref="Revision"/> too.</summary>
     public ulong TrustRevision { get; }
+
+    /// <summary>
+    /// How many signatures this engine has verified: one for each signature and authority of an evaluation, however many rules, stages and
+    /// tags ask for it.
+    /// </summary>
+    public long SignaturesVerified => _verifier.Verified;
 
     /// <summary>Whether any document at all is admitted, so that nobody need read or judge one.</summary>
     public bool AdmitsEverything => Policy is null;

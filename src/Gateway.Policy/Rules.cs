@@ -11,10 +11,9 @@ internal static class Rules
     private static readonly ImmutableArray<ManifestKind> EveryKind = [.. Enum.GetValues<ManifestKind>()];
 
     /// <summary>The file's rules in its order, and what holds where none of them asks for it.</summary>
-    public static ImmutableArray<Rule> Of(PolicyOptions policy)
+    public static ImmutableArray<Rule> Of(PolicyOptions policy, EvidenceVerifier verifier)
     {
         var types = new ArtifactTypeRequirement(policy.ArtifactTypes ?? new());
-        var verifier = new EvidenceVerifier(policy.Trust);
         var rules = policy.Rules.Select(rule => new Rule(
             rule, [.. RequirementsOf(rule.Require, types), .. EvidenceOf(rule.Require, policy.Trust, verifier)]));
         var implied = policy.ArtifactTypes is not null && !policy.Rules.Any(static rule => rule.Require.ArtifactTypes);

@@ -40,6 +40,6 @@ public sealed record UpstreamError(string Code, string Message)
 
     private static string Text(JsonElement error, string name, int longest) =>
         error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
-            ? Printable.Line(value.GetString(), longest).Replace('"', '\'')
+            ? Printable.Line(value.GetString() ?? "", longest).Replace('"', '\'')
             : "";
 }

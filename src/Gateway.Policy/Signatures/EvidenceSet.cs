@@ -11,19 +11,22 @@ internal sealed class EvidenceSet
 {
     private readonly ImmutableArray<Part> _parts;
 
-    private EvidenceSet(ImmutableArray<Part> parts) => (_parts, Found, IsTruncated) =
-        (parts, [.. parts.SelectMany(static part => part.Found)], parts.Any(static part => part.IsTruncated));
+    private EvidenceSet(ImmutableArray<Part> parts, VerifiedSignatures verified) => (_parts, Found, IsTruncated, Verified) =
+        (parts, [.. parts.SelectMany(static part => part.Found)], parts.Any(static part => part.IsTruncated), verified);
 
     private sealed record Part(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated);
 
     /// <summary>No evidence.</summary>
-    public static EvidenceSet Empty { get; } = new([]);
+    public static EvidenceSet Empty { get; } = new([], new());
 
     /// <summary>The signatures, the first of each manifest before the second of any; those in the image's own repository first.</summary>
     public ImmutableArray<FoundSignature> Found { get; }
 
     /// <summary>Whether there was more than the budget allows.</summary>
     public bool IsTruncated { get; }
+
+    /// <summary>What verification of these signatures has found so far.</summary>
+    public VerifiedSignatures Verified { get; }
 
     /// <summary>
     /// Reads evidence by place, the newest first, and of every manifest a layer before the next of any: when there is more than the budget
@@ -33,12 +36,13 @@ internal sealed class EvidenceSet
         [
             .. evidence.GroupBy(static one => one.Repository).OrderBy(static group => group.Key?.Value, StringComparer.Ordinal)
                 .Select(ReadPart),
-        ]);
+        ],
+        new());
 
     /// <summary>What may count for an authority: evidence in the image's own repository, and in those that the authority names.</summary>
-    public EvidenceSet For(AuthorityOptions authority) 
+    public EvidenceSet For(AuthorityOptions authority)
     {
-        return _parts.All(IsFor) ? this : new([.. _parts.Where(IsFor)]);
+        return _parts.All(IsFor) ? this : new([.. _parts.Where(IsFor)], Verified);
 
         bool IsFor(Part part) =>
             part.Repository is not { } repository || authority.SignatureRepositories.Contains(repository);

@@ -19,6 +19,9 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
 
     private readonly SignatureVerifier _verifier = new(trust);
 
+    /// <summary>How many signatures were verified: one for each signature and authority of an evaluation.</summary>
+    public long Verified => _verifier.Verified;
+
     /// <summary>Whether enough signers of the authority signed the subject.</summary>
     /// <param name="requirement">What is asked; its authority is one of the trust's.</param>
     /// <param name="subject">The manifest's digest.</param>
@@ -39,7 +42,7 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
             if (!requirement.Formats.IsEmpty && !requirement.Formats.Contains(material.Format))
                 return Checked.Untrusted(
                     ReasonCodes.SigNoTrusted, $"stored as {Name(material.Format)}, which the rule's formats leave out");
-            var made = _verifier.Verify(authority, material, now);
+            var made = evidence.Verified.Of(_verifier, authority, material, now);
             return made.IsTrusted ? Claim.ProblemOf(material.Claims, subject, requirement.BindReference, repository) ?? made : made;
         }
     }
@@ -67,7 +70,7 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
                 if (statement.PredicateType != EvidenceTypes.SignPredicate) other ??= statement.PredicateType;
                 return null;
             }
-            var made = _verifier.Verify(authority, material, now);
+            var made = evidence.Verified.Of(_verifier, authority, material, now);
             return made.IsTrusted ? Claim.ProblemOf(statement, subject, requirement.Where) ?? made : made;
         }
     }

@@ -19,12 +19,18 @@ internal sealed class SignatureVerifier(TrustOptions trust)
     private readonly ImmutableArray<TrustedRoot> _roots = [.. trust.Keyless.Values.Select(static root => root.Root)];
     private readonly ImmutableArray<PinnedLog> _logs = [.. trust.Keyless.Values.SelectMany(static root => root.Root.SignatureLogs)];
 
+    private long _verified;
+
+    /// <summary>How many signatures were verified.</summary>
+    public long Verified => Interlocked.Read(ref _verified);
+
     /// <summary>Checks one signature against one authority.</summary>
     /// <param name="authority">The authority.</param>
     /// <param name="material">The signature.</param>
     /// <param name="now">The moment of the question, by which a trusted root may be stale and a certificate past its end.</param>
     public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now)
     {
+        Interlocked.Increment(ref _verified);
         if (authority.Notation is { } notation) return NotationVerifier.Verify(material, authority, trust.Notation[notation.Store], now);
         if (material.Notation is not null)
             return Checked.Untrusted(ReasonCodes.SigNoTrusted, $"a Notation signature, which {authority.Id} does not sign with");

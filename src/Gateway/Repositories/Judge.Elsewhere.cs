@@ -23,7 +23,9 @@ internal readonly record struct Basis(long Own, long Elsewhere);
 /// </summary>
 internal sealed partial class Judge
 {
-    /// <summary>Most pieces of evidence that are cached as "noted as counted", about 250 bytes each. Any other is noted once more.</summary>
+    /// <summary>
+    /// Most pieces of evidence that are cached as "noted as counted", about 250 bytes each. Any other is noted once more.
+    /// </summary>
     private const int MostCounted = 4096;
 
     private readonly BoundedCache<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new(MostCounted);

@@ -10,8 +10,8 @@ internal readonly record struct VerdictKey(RepositoryName Repository, Digest Dig
 
 /// <summary>
 /// Caches the verdicts of one policy that no link notes: those that do not admit, and those about tags. A verdict that admits holds until
-/// something that it may rest on is removed, or a signature repository changes. Any other holds until anything changes, and not for long: an
-/// upstream may have more evidence by then.
+/// something that it may rest on is removed, or a signature repository changes. Any other holds until anything changes, and not for long:
+/// an upstream may have more evidence by then.
 /// </summary>
 internal sealed class VerdictCache
 {
