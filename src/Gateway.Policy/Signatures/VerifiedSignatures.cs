@@ -33,6 +33,7 @@ internal sealed class VerifiedSignatures
 
         public override bool Equals(object? obj) => obj is Key other && Equals(other);
 
-        public override int GetHashCode() => HashCode.Combine(RuntimeHelpers.GetHashCode(_material), RuntimeHelpers.GetHashCode(_authority));
+        public override int GetHashCode() =>
+            HashCode.Combine(RuntimeHelpers.GetHashCode(_material), RuntimeHelpers.GetHashCode(_authority));
     }
 }

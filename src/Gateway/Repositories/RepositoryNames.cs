@@ -27,10 +27,22 @@ internal sealed class RepositoryNames
     // Longest prefix first; the route of every upstream is among them.
     private readonly ImmutableArray<RouteOptions> _routes;
 
+    // The first route or upstream in the order above has a host or namespace that several have.
+    private readonly Dictionary<string, RouteOptions> _byHost = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, UpstreamOptions> _byNamespace = new(StringComparer.Ordinal);
+
     public RepositoryNames(GatewayOptions options)
     {
         _options = options;
         _routes = [.. Completion.WithRouteOfEach(options.Upstreams, options.Routes)];
+        foreach (var route in _routes)
+        {
+            foreach (var host in route.Hosts) _byHost.TryAdd(host, route);
+        }
+        foreach (var upstream in options.Upstreams.Values)
+        {
+            foreach (var ns in upstream.Namespaces) _byNamespace.TryAdd(ns, upstream);
+        }
     }
 
     /// <summary>The repository that a path means, whatever else a request came with; null when no route leads there.</summary>
@@ -52,12 +64,8 @@ internal sealed class RepositoryNames
     public Place? Find(string host, string? ns, RepositoryName path)
     {
         if (ns is not null) return Named(ns) is { } upstream ? Of(upstream, path) : null;
-        foreach (var route in _routes)
-        {
-            // The host stands for the prefix, which such clients cannot write.
-            if (route.Hosts.Contains(host, StringComparer.OrdinalIgnoreCase)) return At(route, path, takesPrefixOff: false);
-        }
-        return Find(path);
+        // The host stands for the prefix, which such clients cannot write.
+        return _byHost.TryGetValue(host, out var route) ? At(route, path, takesPrefixOff: false) : Find(path);
     }
 
     /// <summary>The repository that an image's name means below one of the gateway's own hosts; null for a name at another host.</summary>
@@ -71,11 +79,7 @@ internal sealed class RepositoryNames
     /// <summary>The upstream that this value of <c>?ns=</c> means; null for none.</summary>
     public UpstreamOptions? Named(string ns)
     {
-        foreach (var upstream in _options.Upstreams.Values)
-        {
-            if (upstream.Namespaces.Contains(ns, StringComparer.Ordinal)) return upstream;
-        }
-        return null;
+        return _byNamespace.GetValueOrDefault(ns);
     }
 
     /// <summary>

@@ -40,6 +40,8 @@ internal sealed partial class RepositoryRouter(
     private readonly RepositoryNames _names = new(options);
     private readonly Judge _judge = WithSignatures(judge, new(options), volume, pullThrough);
     private readonly BoundedCache<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
+    // What a warm request is routed by: one lookup, and no name is made for it.
+    private readonly BoundedCache<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
     private readonly RecentBlobs _recent = new();
     private readonly Lazy<Dictionary<string, UpstreamOptions>> _byFolder = new(
         () => options.Upstreams.Values.DistinctBy(u => volume.Origins.FolderOf(u.Key, u.Urls))
@@ -49,9 +51,16 @@ internal sealed partial class RepositoryRouter(
     /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes
     /// nowhere.</param>
     /// <param name="shown">The client's own credentials, for a passthrough upstream.</param>
-    public Routed Route(string host, string? ns, RepositoryName path, BasicCredentials? shown = null) =>
-        (_names.Find(host, ns, path) is { } place ? Ready(place, shown) : null)
-        ?? new(null, path) { Hint = _names.HintFor(host, ns, path) };
+    public Routed Route(string host, string? ns, RepositoryName path, BasicCredentials? shown = null)
+    {
+        var key = (host, ns, path);
+        if (_routed.TryGet(key, out var known)) return known;
+        if (_names.Find(host, ns, path) is not { } place || Ready(place, shown) is not { } routed)
+            return new(null, path) { Hint = _names.HintFor(host, ns, path) };
+        // Each client sees a passthrough upstream with its own credentials.
+        if (place.Upstream is not { Auth: UpstreamAuth.Passthrough }) _routed.Set(key, routed);
+        return routed;
+    }
 
     /// <summary>The repository of this name, which is a path without a host or <c>?ns=</c>.</summary>
     public Routed Route(RepositoryName name) => Route("", null, name);

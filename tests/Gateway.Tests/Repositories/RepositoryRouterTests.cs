@@ -44,6 +44,21 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Theory]
+    [InlineData("localhost", null, "docker.io/nginx")]
+    [InlineData("localhost", "docker.io", "nginx")]
+    [InlineData("corp.local", null, "team/app")]
+    [InlineData("localhost", null, "team/app")]
+    public void Second_request_by_the_same_name_is_routed_without_allocation(string host, string? ns, string path)
+    {
+        var name = RepositoryName.Parse(path);
+        var first = _router.Route(host, ns, name);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var second = _router.Route(host, ns, name);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Same(first, second);
+    }
+
+    [Theory]
     [InlineData("gw", null, "docker.io/nginx", "docker.io library/nginx", "docker.io/library/nginx")]
     [InlineData("gw", null, "docker.io/org/app", "docker.io org/app", "docker.io/org/app")]
     [InlineData("gw", "docker.io", "library/nginx", "docker.io library/nginx", "docker.io/library/nginx")]
