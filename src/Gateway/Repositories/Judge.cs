@@ -8,27 +8,27 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>What the policy says of a manifest that has come, and of each tag that it came for.</summary>
-/// <param name="Refusal">The worst verdict at the stages of its coming: one that denies lets nothing be kept.</param>
-/// <param name="OfDigest">The verdict of pulls by digest.</param>
-/// <param name="Tags">For each tag the worst of coming, binding and pulling: one that admits may be live.</param>
-/// <param name="Versions">What the verdicts rest on.</param>
+/// <summary>The verdicts of a manifest that arrives, and of each tag that it arrives for.</summary>
+/// <param name="Refusal">The worst verdict of the arrival: when it denies, nothing is stored.</param>
+/// <param name="OfDigest">The verdict for pulls by digest.</param>
+/// <param name="Tags">For each tag the worst verdict of arrival, binding and pull: a tag whose verdict admits may be live.</param>
+/// <param name="Versions">The versions of the subjects that the verdicts rest on.</param>
 internal sealed record Arrival(
     Verdict Refusal, Verdict OfDigest, ImmutableArray<(TagName Tag, Verdict Verdict)> Tags,
     ImmutableArray<(Digest Subject, long Version)> Versions)
 {
-    /// <summary>The evidence that counted, and what it is about.</summary>
+    /// <summary>The evidence that counted, and its subjects.</summary>
     public ImmutableHashSet<(Digest Subject, Digest Evidence)> Verified { get; init; } = [];
 
-    /// <summary>Where tags stood, as far as the verdicts rest on it.</summary>
+    /// <summary>What the tags were bound to, as far as the verdicts rest on it.</summary>
     public ImmutableArray<Expectation> Bound { get; init; } = [];
 
-    /// <summary>Notes of it, where anything is admitted by it.</summary>
+    /// <summary>Operations that note the evidence that counted, when anything is admitted by it.</summary>
     public IEnumerable<Operation> Counted => IsPublished
         ? Verified.Select(v => new Operation.AddEvidence(v.Subject, v.Evidence) { Counted = true })
         : [];
 
-    /// <summary>Whether pullers may have it, by its digest or by a tag.</summary>
+    /// <summary>Whether pullers may pull it, by its digest or by a tag.</summary>
     public bool IsPublished => OfDigest.Admits || Tags.Any(t => t.Verdict.Admits);
 
     public bool IsRefused => Refusal.Outcome == Outcome.Deny;
@@ -38,9 +38,9 @@ internal sealed record Arrival(
 }
 
 /// <summary>
-/// Asks the policy about a repository's manifests, and puts what it says into decisions. One for the whole configuration in force.
+/// Evaluates the policy for the manifests of repositories, and records decisions. There is one for the configuration in force.
 /// </summary>
-/// <param name="contents">What is known of blobs, which outlives the configuration; null to begin anew.</param>
+/// <param name="contents">What is known about the bytes of blobs, which outlives the configuration; null to start without.</param>
 internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
     /// <summary>When to ask again for what could not be evaluated: a failed upstream is not asked sooner (UpstreamAnswers).</summary>
@@ -49,26 +49,26 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     private readonly VerdictCache _cache = new();
     private readonly BlobContents _contents = contents ?? new();
 
-    // Where no rule looks at tags, a tag's verdict is its digest's.
+    // When no rule looks at tags, the verdict of a tag is that of its digest.
     private readonly bool _readsTags = engine.Policy?.Rules.Any(rule =>
         !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty || rule.Require.TagMutability != TagMutability.Mutable) == true;
 
     public PolicyEngine Engine => engine;
 
-    /// <summary>Whether a verdict may rest on what a tag was bound to.</summary>
+    /// <summary>Whether a verdict may rest on what a tag was bound to earlier.</summary>
     public bool ReadsHistory { get; } = engine.Policy?.Rules.Any(rule => rule.Require.TagMutability != TagMutability.Mutable) == true;
 
-    /// <summary>How what waits is kept.</summary>
+    /// <summary>The limits of held pushes and evidence.</summary>
     public QuarantineOptions Quarantine { get; } = engine.Policy?.Quarantine ?? new();
 
-    /// <summary>The verdict of pulls of a manifest that is stored: the one noted under this policy, or a new one, which is noted.</summary>
+    /// <summary>The verdict for pulls of a stored manifest: the one noted under this policy, or a new one, which is then noted.</summary>
     public async ValueTask<Verdict> OfStoredAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
     {
         if (engine.AdmitsEverything) return Admitted;
         if (!_readsTags) tag = null;
         var (now, basis) = (clock.GetUtcNow(), BasisOf(backing));
-        // What a verdict about another name than the canonical one rests on may be noted with that one, and be gone with it.
+        // A verdict for a digest other than sha256 rests on notes under the sha256 digest, which may be removed with that one.
         if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return Admitted;
         var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
         if (_cache.Find(key, basis, backing.Lost, now) is { } known) return known with { IsRemembered = true };
@@ -79,7 +79,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
             var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
             var own = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
             var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, CancellationToken.None);
-            // What is about something that is not here yet waits with that from the moment that it comes: until then nothing is remembered.
+            // Evidence about a missing subject is hidden with the subject once that is pushed. Until then no verdict is cached.
             if (subjects is null) return verdict;
             if (verdict.Unknown is null) _cache.Add(key, basis, verdict, now);
             if (ReadsElsewhere) await CountAsync(backing, name, verdict, CancellationToken.None);
@@ -89,9 +89,9 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         }
     }
 
-    /// <summary>The verdict of a manifest that comes, and is bound to these tags.</summary>
-    /// <param name="stage">How it comes: pushed, fetched or promoted.</param>
-    /// <param name="account">Whose turn it is that layers are unpacked in.</param>
+    /// <summary>The verdicts of a manifest that arrives, and is to be bound to these tags.</summary>
+    /// <param name="stage">How it arrives: by push, fetch or promotion.</param>
+    /// <param name="account">The account whose turn is used to unpack layers.</param>
     public async ValueTask<Arrival> OfArrivalAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags,
         CancellationToken cancellationToken, string account = UnpackingTurns.Pulls)
@@ -102,7 +102,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         return await OfArrivalAsync(closure, name, stage, tags, cancellationToken);
     }
 
-    /// <summary>The same of what has been read.</summary>
+    /// <summary>The same, for a manifest that was read already.</summary>
     public async ValueTask<Arrival> OfArrivalAsync(
         Closure closure, RepositoryName name, Stage stage, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
@@ -128,8 +128,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     }
 
     /// <summary>
-    /// The verdict of binding a tag to a stored manifest that waits for it. One that does not admit is remembered, so that asking again
-    /// and again costs little.
+    /// The verdict of binding a tag to its held push. A verdict that does not admit is cached, so that repeated requests cost little.
     /// </summary>
     public async ValueTask<Arrival> OfHeldAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, TagName tag, Stage stage, CancellationToken cancellationToken)
@@ -154,10 +153,10 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         Arrival OfOne(Verdict one) => new(one, one, [(tag, one)], []);
     }
 
-    /// <summary>Reads what is judged.</summary>
+    /// <summary>Reads a manifest and everything that its verdict may rest on.</summary>
     /// <param name="whole">
-    /// Whether a manifest below an index that an upstream alone has is read too: for what somebody pushes or promotes. Below an upstream's
-    /// own index each is judged when it comes.
+    /// Whether manifests below an index that only the upstream has are read too: for pushes and promotions. Below an upstream's own index,
+    /// each manifest is evaluated when it is fetched.
     /// </param>
     public ValueTask<Closure> ReadAsync(
         IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null,
@@ -166,7 +165,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
             backing, bindings ?? backing, ReadsElsewhere ? _elsewhere.Value : [], manifest, engine, _contents, brought, whole, clock,
             cancellationToken);
 
-    /// <summary>Asks one question.</summary>
+    /// <summary>Evaluates one stage, and counts the verdict.</summary>
     public async ValueTask<Verdict> AskAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
@@ -178,7 +177,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         return verdict with { Took = Stopwatch.GetElapsedTime(asked) };
     }
 
-    /// <summary>The same question in a dry run: nobody is served by the answer, so that it is not counted.</summary>
+    /// <summary>The same in a dry run: the verdict serves no request, so it is not counted.</summary>
     public async ValueTask<Verdict> TryAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken) =>
         engine.Judge(await InputAsync(closure, name, stage, tag, cancellationToken));
@@ -201,8 +200,8 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
             : input;
     }
 
-    /// <summary>Puts a verdict that refuses or warns on record.</summary>
-    /// <param name="lead">What happened, before the reason: the start of the message.</param>
+    /// <summary>Records a verdict that refuses or warns.</summary>
+    /// <param name="lead">What happened: the start of the message, before the reason. Null for none.</param>
     public Decision Decide(
         Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Caller caller, string? lead = null)
     {
@@ -215,8 +214,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
     }
 
     /// <summary>
-    /// Whether a tag takes nothing but promotions, whatever is pushed to it: a rule of the stage promote is about it, and that rule is
-    /// neither of push nor of tag.
+    /// Whether a tag accepts only promotions: an enforced rule of the stage promote, and of neither push nor tag, is about it.
     /// </summary>
     public bool IsProtected(RepositoryName name, TagName tag) => engine.Policy?.Rules.Any(rule =>
         rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
@@ -225,7 +223,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
 
     /// <summary>
-    /// When a tag that waits is dropped. What is too young can do nothing about it: its time runs from the day that it is old enough.
+    /// When a held push expires. For a manifest that is too young, the time starts when it is old enough.
     /// </summary>
     public DateTimeOffset ExpiryOf(Verdict verdict)
     {
@@ -245,7 +243,7 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow
         && (noted.Until == 0 || now.ToUnixTimeSeconds() < noted.Until);
 
-    /// <summary>Notes a verdict found on a pull; not to be able to costs the next pull the same, and no more.</summary>
+    /// <summary>Notes the verdict of a pull. When that fails, the next pull evaluates again.</summary>
     private async ValueTask NoteAsync(
         IBacking backing, Closure closure, Verdict verdict, List<(Digest Subject, long Version)> subjects,
         CancellationToken cancellationToken)

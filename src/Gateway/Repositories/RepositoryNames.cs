@@ -6,20 +6,20 @@ using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Repositories;
 
-/// <summary>Where a repository lies.</summary>
+/// <summary>Where a repository is.</summary>
 /// <param name="Upstream">Null for built-in storage.</param>
 /// <param name="Name">The upstream's own name for it (on Docker Hub <c>library/nginx</c>, never <c>nginx</c>); the whole name in built-in
 /// storage.</param>
 internal readonly record struct Place(UpstreamOptions? Upstream, RepositoryName Name);
 
 /// <summary>
-/// Which repository a name means, and the one name that each repository has. Rights and rules are asked by that name, whatever host,
-/// <c>?ns=</c> or path a request comes with. That name, written as a path, leads back to the repository; a repository without such a name,
+/// Finds the repository of a request, and the canonical name of a repository. Rights and rules are evaluated with the canonical name,
+/// whatever host, <c>?ns=</c> or path a request has. As a path, the canonical name leads back to the repository. A repository without one,
 /// because routes give all of its names to others, cannot be reached.
 /// </summary>
 internal sealed class RepositoryNames
 {
-    /// <summary>What every path of the API begins with.</summary>
+    /// <summary>The first component of every path of the API.</summary>
     private const string ApiVersion = "v2";
 
     private readonly GatewayOptions _options;
@@ -45,8 +45,8 @@ internal sealed class RepositoryNames
         }
     }
 
-    /// <summary>The repository that a path means, whatever else a request came with; null when no route leads there.</summary>
-    /// <param name="byPrefix">Whether the route for all the rest, whose prefix is empty, is left out.</param>
+    /// <summary>The repository of a path, whatever else the request has; null when no route leads there.</summary>
+    /// <param name="byPrefix">Whether to leave out the route with the empty prefix.</param>
     public Place? Find(RepositoryName path, bool byPrefix = false)
     {
         foreach (var route in _routes)
@@ -58,7 +58,7 @@ internal sealed class RepositoryNames
     }
 
     /// <summary>
-    /// The repository that a request means: by <c>?ns=</c>, which is a closed lookup key, else by a host that means a route, else by its
+    /// The repository of a request: by <c>?ns=</c>, which must be a configured namespace; otherwise by a host of a route; otherwise by the
     /// path. Null when there is none.
     /// </summary>
     public Place? Find(string host, string? ns, RepositoryName path)
@@ -68,7 +68,7 @@ internal sealed class RepositoryNames
         return _byHost.TryGetValue(host, out var route) ? At(route, path, takesPrefixOff: false) : Find(path);
     }
 
-    /// <summary>The repository that an image's name means below one of the gateway's own hosts; null for a name at another host.</summary>
+    /// <summary>The repository of an image's name below one of the gateway's own hosts; null for a name at another host.</summary>
     public Place? FindOwn(ImageReference image)
     {
         if (image.Path == image.Name || Named(image.Registry) is not null) return null;
@@ -76,15 +76,15 @@ internal sealed class RepositoryNames
         return IsOwn(host) ? Find(host, null, RepositoryName.Parse(image.Path)) : null;
     }
 
-    /// <summary>The upstream that this value of <c>?ns=</c> means; null for none.</summary>
+    /// <summary>The upstream with this namespace (<c>?ns=</c>); null for none.</summary>
     public UpstreamOptions? Named(string ns)
     {
         return _byNamespace.GetValueOrDefault(ns);
     }
 
     /// <summary>
-    /// The repository's name: of the names that its routes give it, the first that leads to it, longest prefix first. Null where none does,
-    /// because a longer prefix leads elsewhere, the name would be too long, or a client wrote a part of it twice.
+    /// The canonical name: of the names that its routes give the repository, the first that leads to it, longest prefix first. Null when
+    /// none does, because a longer prefix leads elsewhere, the name would be too long, or a client wrote a part of it twice.
     /// </summary>
     public RepositoryName? NameOf(Place place)
     {
@@ -99,7 +99,7 @@ internal sealed class RepositoryNames
     }
 
     /// <summary>
-    /// What is likely wrong where a request finds nothing, and what to do; null where there is nothing more to say than that.
+    /// What is probably wrong with a request that finds no repository, and what to do; null when that is not known.
     /// </summary>
     public string? HintFor(string host, string? ns, RepositoryName path)
     {

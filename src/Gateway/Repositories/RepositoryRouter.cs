@@ -5,26 +5,26 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>Which repository a request means.</summary>
-/// <param name="Repository">Null when nothing is routed there.</param>
-/// <param name="CanonicalName">The repository's one name, by which rights and rules are asked (<see cref="RepositoryNames"/>); where there
-/// is no repository, the path as it came.</param>
+/// <summary>The repository of a request.</summary>
+/// <param name="Repository">The repository; null when no route leads to one.</param>
+/// <param name="CanonicalName">The canonical name, with which rights and rules are evaluated (<see cref="RepositoryNames"/>); without a
+/// repository, the path of the request.</param>
 internal sealed record Routed(Repository? Repository, RepositoryName CanonicalName)
 {
     /// <summary>Key of the upstream it is pulled through from, and the upstream's own name for it; null for built-in storage.</summary>
     public (string Upstream, RepositoryName Name)? Source { get; init; }
 
-    /// <summary>What to tell who finds nothing here; null for nothing in particular.</summary>
+    /// <summary>What to tell a client that finds nothing here; null for nothing in particular.</summary>
     public string? Hint { get; init; }
 }
 
 /// <summary>Makes the backing of an upstream's repository; <see cref="RepositoryRouter"/> asks once per repository.</summary>
-/// <param name="shown">What the client showed, for a passthrough upstream; null for nothing.</param>
+/// <param name="shown">The client's own credentials, for a passthrough upstream; null for none.</param>
 internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, RepositoryName upstreamName, BasicCredentials? shown);
 
 /// <summary>
-/// Makes the repository that a request means (<see cref="RepositoryNames"/> says which). Immutable but for its cache of repositories; a
-/// reload makes a new one.
+/// Finds the repository of a request (<see cref="RepositoryNames"/> says which it is), and makes it when it is not cached. A reload of the
+/// configuration makes a new router.
 /// </summary>
 /// <param name="upstreamNames">Null for a catalog of built-in repositories alone.</param>
 internal sealed partial class RepositoryRouter(
@@ -69,9 +69,9 @@ internal sealed partial class RepositoryRouter(
     public Routed? Of(UpstreamOptions upstream, RepositoryName name) => Ready(new(upstream, name), null);
 
     /// <summary>
-    /// The upstream's repository that an image's name means to whoever runs workloads: a path below the prefix of one of our routes, else a
-    /// name at a registry that is an upstream here or at this gateway, else a path that the route for all the rest leads to, else one of
-    /// Docker Hub's short names. Null when none of these leads to an upstream.
+    /// The upstream's repository that an image's name stands for in a workload. These are tried in order: a path below the prefix of a
+    /// route; a name at a registry that is an upstream here, or at this gateway; a path that the route with the empty prefix accepts; a
+    /// short name of Docker Hub. Null when none of them leads to an upstream.
     /// </summary>
     public Routed? Find(ImageReference image)
     {
@@ -89,7 +89,9 @@ internal sealed partial class RepositoryRouter(
         return ofUpstreams.Select(place => Ready(place, null)).FirstOrDefault(routed => routed is not null);
     }
 
-    /// <summary>The repository that an image's name means at this gateway, with its own host before the path or without.</summary>
+    /// <summary>
+    /// The repository that an image's name stands for at this gateway, with or without the gateway's host before the path.
+    /// </summary>
     public Routed? FindHere(ImageReference image) =>
         _names.FindOwn(image) is { } place ? Ready(place, null)
         : RepositoryName.TryParse(image.Name, out var path) ? Route(path)
@@ -99,16 +101,16 @@ internal sealed partial class RepositoryRouter(
     public UpstreamOptions? UpstreamOf(string folder) => _byFolder.Value.GetValueOrDefault(folder);
 
     /// <summary>
-    /// What to call a repository whose content lies under an upstream's folder: by its name, or by folder and path where no name leads to
-    /// it (any more).
+    /// The name of a repository whose content is in an upstream's folder: its canonical name, or folder and path when no name leads to it
+    /// (any more).
     /// </summary>
     public string NameOf(string folder, RepositoryName name) =>
         UpstreamOf(folder) is { } upstream && _names.NameOf(new(upstream, name)) is { } known ? known.Value : $"{folder}/{name}";
 
-    /// <summary>Repositories that were given this blob lately, the last one first.</summary>
+    /// <summary>Repositories that received this blob recently, the latest first.</summary>
     public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(Route);
 
-    /// <summary>Tells the judge where signature repositories are: at no upstream that each client sees through its own account.</summary>
+    /// <summary>Tells the judge where signature repositories are. They are never at a passthrough upstream.</summary>
     private static Judge WithSignatures(Judge judge, RepositoryNames names, Volume volume, PullThroughFactory pullThrough)
     {
         judge.FindElsewhere(written =>
@@ -118,10 +120,10 @@ internal sealed partial class RepositoryRouter(
         return judge;
     }
 
-    // Null for a repository without a name: under another's name the other's rights and rules would hold.
+    // Null for a repository without a canonical name: under the name of another repository, that one's rights and rules would apply.
     private Routed? Ready(Place place, BasicCredentials? shown)
     {
-        // Each client sees it through his own credentials.
+        // Each client sees it with its own credentials.
         if (place.Upstream is { Auth: UpstreamAuth.Passthrough })
             return _names.NameOf(place) is { } shownAs ? Make(place, shownAs, shown) : null;
         if (_ready.TryGet((place.Upstream?.Key, place.Name), out var known)) return known;
@@ -144,12 +146,12 @@ internal sealed partial class RepositoryRouter(
         return new(repository, name) { Source = (upstream.Key, place.Name) };
     }
 
-    /// <summary>Removes what has had its time, in every repository that takes pushes.</summary>
+    /// <summary>Removes expired held pushes and orphaned evidence in every repository that accepts pushes.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
     {
         for (string? last = null; ;)
         {
-            // A hundred names at a time: the catalog is locked while they are read.
+            // 100 names at a time, because the catalog is locked while they are read.
             var page = volume.PushedAfter(last, 100);
             foreach (var name in page.Items) await SweepAsync(new(null, name), cancellationToken);
             if (!page.More) break;
@@ -158,7 +160,7 @@ internal sealed partial class RepositoryRouter(
         foreach (var path in volume.StagedContent.Repositories) await SweepStagedAsync(path, cancellationToken);
     }
 
-    /// <summary>What waits under the policy first; then whatever nobody needs.</summary>
+    /// <summary>Sweeps under the policy first; then removes staged content that nothing needs.</summary>
     private async Task SweepStagedAsync(string path, CancellationToken cancellationToken)
     {
         var slash = path.IndexOf('/', StringComparison.Ordinal);
@@ -167,10 +169,10 @@ internal sealed partial class RepositoryRouter(
         await volume.StagedContent.SweepAsync(volume.StagedContent.Of(path), cancellationToken);
     }
 
-    // Also what no name leads to any more: what waits there has its time, too.
+    // Also a repository that no name leads to any more: its held pushes expire, too.
     private ValueTask SweepAsync(Place place, CancellationToken cancellationToken) =>
         (Ready(place, null) ?? Make(place, place.Name, null)).Repository!.SweepAsync(cancellationToken);
 
-    /// <summary>The decision of this id, while it is remembered.</summary>
+    /// <summary>The decision with this id; null when it is not recorded (any more).</summary>
     public RecordedDecision? FindDecision(string id) => decisions.Find(id);
 }
