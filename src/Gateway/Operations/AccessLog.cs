@@ -9,15 +9,14 @@ using System.Threading.Channels;
 namespace Gateway.Operations;
 
 /// <summary>
-/// One line of JSON per request. Written behind the requests' back: where lines come faster than they can be written, they are dropped and
-/// counted.
+/// Writes one line of JSON per request, in the background. If lines arrive faster than they can be written, lines are dropped and counted.
 /// </summary>
 internal sealed class AccessLog : IAsyncDisposable
 {
-    // A tenth of a second at 80,000 answers a second, and at most some MiB.
+    // A tenth of a second at 80,000 responses per second, and at most a few MiB.
     private const int MaxWaiting = 8192;
 
-    // Lines that wait are written together.
+    // Waiting lines are written together.
     private const int MaxBatchBytes = 64 * 1024;
 
     private const int MaxUserAgentLength = 256;
@@ -36,17 +35,18 @@ internal sealed class AccessLog : IAsyncDisposable
     public AccessLog(Stream output)
     {
         _output = output;
-        _dropped = _meter.CreateCounter<long>("gateway.access_log.dropped", description: "Lines that nobody took in time.");
+        _dropped = _meter.CreateCounter<long>(
+            "gateway.access_log.dropped", description: "Lines dropped because standard output was not read fast enough.");
         _writing = Task.Run(WriteAllAsync);
     }
 
-    /// <summary>Hands a request's line over; never waits.</summary>
+    /// <summary>Queues the line of a request; never waits.</summary>
     public void Write(RequestRecord record)
     {
         if (!_waiting.Writer.TryWrite(record)) _dropped.Add(1);
     }
 
-    /// <summary>Writes what still waits, and ends.</summary>
+    /// <summary>Writes the waiting lines, and ends.</summary>
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
@@ -66,7 +66,7 @@ internal sealed class AccessLog : IAsyncDisposable
         }
     }
 
-    // A log that nobody can take (a closed pipe, a full disk) must not end the gateway.
+    // A log that cannot be written (a closed pipe, a full disk) must not end the gateway.
     private async Task TryWriteAsync(ReadOnlyMemory<byte> lines)
     {
         try
@@ -112,7 +112,7 @@ internal sealed class AccessLog : IAsyncDisposable
         buffer.Write("\n"u8);
     }
 
-    // What is not ASCII is written as \uXXXX: text that turns the reading direction would show a line that is not there.
+    // Non-ASCII characters are written as \uXXXX: text that changes the reading direction could show a false line.
     private static void Text(Utf8JsonWriter json, string name, string? value)
     {
         if (string.IsNullOrEmpty(value)) return;
@@ -124,6 +124,6 @@ internal sealed class AccessLog : IAsyncDisposable
         }
     }
 
-    // Microseconds are as fine as a reader can use.
+    // Readers need nothing finer than microseconds.
     private static double Milliseconds(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);
 }

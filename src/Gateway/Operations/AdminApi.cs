@@ -12,11 +12,11 @@ using Gateway.Upstream;
 namespace Gateway.Operations;
 
 /// <summary>
-/// <c>/api/v1</c> on the operator's port, the same verbs as the command line. Who comes in is <see cref="OperatorDoor"/>'s word; a request
-/// that changes something must say that it is JSON, which no web page can make a browser send here unasked.
+/// <c>/api/v1</c> on the operator port, with the same commands as the command line. <see cref="OperatorDoor"/> decides who is admitted. A
+/// request that changes something must have the content type JSON, which no web page can make a browser send here.
 /// </summary>
 /// <param name="current">The router in force, with its configuration.</param>
-/// <param name="memory">Forgotten after content was purged.</param>
+/// <param name="memory">Cleared after content was purged.</param>
 internal sealed class AdminApi(
     ICurrent<RepositoryRouter> current,
     Volume volume,
@@ -30,7 +30,7 @@ internal sealed class AdminApi(
 
     private const int DefaultTop = 10;
 
-    // A thousand long references.
+    // Bytes of a thousand long references.
     private const int MaxBody = 1 << 20;
 
     /// <summary>Answers a request below <see cref="Prefix"/>.</summary>
@@ -53,10 +53,10 @@ internal sealed class AdminApi(
         {
             const string Verbs =
                 "GET stats, forwards, repositories and tags, and POST purge, prefetch, delete, policy/explain and policy/diff";
-            return ProblemAsync(context, StatusCodes.Status404NotFound, $"there are {Verbs} below {Prefix}");
+            return ProblemAsync(context, StatusCodes.Status404NotFound, $"unknown path; expected {Verbs} below {Prefix}");
         }
         if (context.Request.Method == method) return answer(context);
-        const string Methods = "stats, forwards, repositories and tags are read by GET; all else is asked for by POST";
+        const string Methods = "expected GET for stats, forwards, repositories and tags, and POST for all others";
         return ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, Methods);
     }
 
@@ -109,7 +109,7 @@ internal sealed class AdminApi(
         await WriteAsync(context, status, result, AdminJson.Default.PurgeResult);
     }
 
-    // A line of JSON for each reference, when it is here; who hangs up ends it.
+    // A line of JSON for each reference when it is cached; a client that disconnects ends the prefetch.
     private async Task PrefetchAsync(HttpContext context)
     {
         if (await ReadAsync(context, AdminJson.Default.PrefetchRequest) is not { } request) return;
@@ -167,15 +167,15 @@ internal sealed class AdminApi(
         }
         catch (JsonException problem)
         {
-            // The parser's own message names types of the program.
+            // The parser's own message contains type names.
             var place = problem.Path is { Length: > 0 } path ? $" at {path}" : "";
-            const string Expected = "expected the JSON object that docs/operations.md shows for this verb";
+            const string Expected = "expected the JSON object that docs/operations.md shows for this path";
             await ProblemAsync(context, StatusCodes.Status400BadRequest, $"{Expected}, got something else{place}");
         }
         return null;
     }
 
-    // Written as they are found: a list has no length that anybody could wait for.
+    // Items are written as they are found, because a list can be too long to wait for.
     private static async Task WriteLinesAsync<T>(HttpContext context, IAsyncEnumerable<T> items, JsonTypeInfo<T> type)
     {
         context.Response.ContentType = "application/x-ndjson";
@@ -200,13 +200,13 @@ internal sealed class AdminApi(
     }
 }
 
-/// <summary>What an operator asked about, for the audit log.</summary>
+/// <summary>The subject of an operator's request, for the audit log.</summary>
 internal sealed record AdminSubject(string Text);
 
-/// <param name="Problem">One sentence.</param>
+/// <param name="Problem">The problem, in one sentence.</param>
 internal sealed record AdminProblem(string Problem);
 
-/// <summary>The admin API's documents.</summary>
+/// <summary>The JSON documents of the admin API.</summary>
 [JsonSerializable(typeof(Statistics))]
 [JsonSerializable(typeof(ForwardList))]
 [JsonSerializable(typeof(PurgeRequest))]

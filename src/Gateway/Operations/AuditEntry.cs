@@ -5,7 +5,7 @@ using Gateway.Oci;
 
 namespace Gateway.Operations;
 
-/// <summary>One line of the audit log: who did what, from where, and what came of it. Holds no secret and no query.</summary>
+/// <summary>One line of the audit log: actor, action, address and outcome. Contains no secret and no query.</summary>
 /// <param name="Event"><c>login</c>, <c>push</c>, <c>delete</c>, <c>promote</c>, <c>verdict</c>, <c>purge</c>, <c>admin</c>, <c>reload</c>,
 /// <c>start</c> or <c>stop</c>.</param>
 /// <param name="Outcome"><c>done</c>, <c>held</c>, <c>refused</c> or <c>failed</c>.</param>
@@ -20,7 +20,7 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
 
     public string? RequestId { get; init; }
 
-    /// <summary>By what somebody logged in.</summary>
+    /// <summary>How the client logged in.</summary>
     public string? How { get; init; }
 
     public string? Repository { get; init; }
@@ -29,13 +29,13 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
 
     public string? Digest { get; init; }
 
-    /// <summary>Further tags that a push bound, and those that it published.</summary>
+    /// <summary>Further tags that a push bound, and those that it released.</summary>
     public string? Tags { get; init; }
 
-    /// <summary>Where a promotion came from, or what an operator asked for.</summary>
+    /// <summary>The source of a promotion, or the subject of an operator's request.</summary>
     public string? Detail { get; init; }
 
-    /// <summary>Number of the change; 0 where nothing was changed.</summary>
+    /// <summary>Number of the change; 0 if nothing was changed.</summary>
     public long Sequence { get; init; }
 
     public int? Status { get; init; }
@@ -45,14 +45,15 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
     public string? Decision { get; init; }
 
     /// <summary>
-    /// Whether it changes nothing and anybody can bring it about as often as he likes: told once in a while, so that it displaces no other.
+    /// Whether the event changes nothing and any client can cause it at will. Such events are written once per interval, so that they
+    /// displace no others.
     /// </summary>
     public bool IsCheap => Event is "verdict" or "login";
 
-    /// <summary>Equal for two that say the same but for time and request.</summary>
+    /// <summary>Equal for two entries that differ only in time and request.</summary>
     public string Sameness => string.Join('\n', Event, Outcome, Actor, Remote, How, Repository, Reference, Code);
 
-    /// <summary>Who a request says it comes from; null where it says nothing new.</summary>
+    /// <summary>The login of a request; null if it is not a login.</summary>
     public static AuditEntry? LoginOf(RequestRecord record)
     {
         var isRefused = record.Status == 401 || (record.Route == "token" && record.Status >= 400);
@@ -64,12 +65,12 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
         };
     }
 
-    /// <summary>What a request comes to; null where nothing is told of it.</summary>
+    /// <summary>The entry for a request; null if it needs none.</summary>
     public static AuditEntry? ActOf(RequestRecord record)
     {
         var isRefusedPull = record is { Route: "manifest", Method: "GET" or "HEAD", Decision: not null, Status: 403 };
         var name = isRefusedPull ? "verdict" : ChangeOf(record);
-        // 401: nobody has said yet who he is, or wrongly.
+        // 401: the client has not sent credentials yet, or wrong ones.
         if (name is null || record.Status == 401) return null;
         var outcome = record.Status >= 500 ? "failed" : record.Status >= 400 ? "refused" : record.IsPending ? "held" : "done";
         return new(record.Time, name, outcome)
@@ -80,7 +81,7 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
         };
     }
 
-    /// <summary>What a request changes if it succeeds, as the name of its event; null for nothing that is told of.</summary>
+    /// <summary>The event name of the change that a request makes if it succeeds; null if it needs no entry.</summary>
     public static string? ChangeOf(RequestRecord record) => (record.Route, record.Method) switch
     {
         ("manifest", "PUT") => "push",
@@ -89,7 +90,7 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
         _ => null,
     };
 
-    /// <param name="omitted">Lines that were left out before this one.</param>
+    /// <param name="omitted">Number of lines omitted before this one.</param>
     public byte[] ToJson(long omitted)
     {
         using var buffer = new MemoryStream();

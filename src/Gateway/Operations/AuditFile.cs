@@ -1,21 +1,23 @@
 namespace Gateway.Operations;
 
 /// <summary>
-/// A file that lines are only ever added to, and its predecessors: when it is full it becomes <c>.1</c>, that <c>.2</c>, and the last goes.
+/// A file to which lines are only appended, with its predecessors: a full file is renamed to <c>.1</c>, <c>.1</c> to <c>.2</c>, and the
+/// last one is removed.
 /// </summary>
 /// <param name="maxSize">Bytes of one file.</param>
-/// <param name="keep">Files kept beside the one that is written.</param>
+/// <param name="keep">Number of renamed files to keep.</param>
 internal sealed class AuditFile(string path, long maxSize, int keep) : IDisposable
 {
     private FileStream? _file;
 
     /// <summary>
-    /// Adds one line, whole or not at all. It has left this process then; power that fails may still take the last seconds.
+    /// Appends one line, completely or not at all. The line is then in the operating system's memory; a power failure can lose the last
+    /// seconds.
     /// </summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="IOException">The line cannot be written.</exception>
     public void Append(ReadOnlySpan<byte> line)
     {
-        // Somebody may have taken it away, as programs do that rotate logs.
+        // Another program may have moved the file away, for instance to rotate logs.
         if (_file is not null && !File.Exists(path)) Close();
         _file ??= Open();
         if (_file.Length > 0 && _file.Length + line.Length > maxSize)
@@ -47,13 +49,13 @@ internal sealed class AuditFile(string path, long maxSize, int keep) : IDisposab
         });
         Take(file);
         if (file.Length == 0) return file;
-        // What a crash cut off stays a line of its own.
+        // A line that a crash cut off stays a separate line.
         file.Position = file.Length - 1;
         if (file.ReadByte() != '\n') file.Write("\n"u8);
         return file;
     }
 
-    // Two writers would each write over the other's lines. With file locking switched off, FileShare keeps nobody out; this does.
+    // Two writers would overwrite each other's lines. FileShare has no effect if file locking is disabled; this lock always has.
     private void Take(FileStream file)
     {
         try
@@ -63,7 +65,7 @@ internal sealed class AuditFile(string path, long maxSize, int keep) : IDisposab
         catch (IOException e)
         {
             file.Dispose();
-            throw new IOException($"{path} is in use by another gateway; stop it, or give this one a file of its own", e);
+            throw new IOException($"{path} is in use by another gateway; stop it, or configure another file", e);
         }
     }
 

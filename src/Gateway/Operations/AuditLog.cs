@@ -4,24 +4,24 @@ using Gateway.Configuration;
 namespace Gateway.Operations;
 
 /// <summary>
-/// Who changed what, who logged in, and what was refused: a line of JSON each, in the file before a change is answered. Where lines
-/// cannot be written, what would need one is refused, or goes on, as the configuration says.
+/// Records changes, logins and refusals, one line of JSON each. The line of a change is in the file before the response. If lines cannot be
+/// written, changes are refused or continue, as configured.
 /// </summary>
 internal sealed partial class AuditLog : IDisposable
 {
-    /// <summary>Lines kept while the file takes none; at most 5 KiB each. What comes then is lost, and counted.</summary>
+    /// <summary>Maximum lines that wait while the file cannot be written; at most 5 KiB each. Further lines are lost and counted.</summary>
     private const int MaxWaiting = 1000;
 
-    /// <summary>A file that took no line is tried again after this.</summary>
+    /// <summary>Time until the next attempt after a failed write.</summary>
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long the same cheap line is not repeated: a client that logs in with each request is told of once.</summary>
+    /// <summary>Time in which an equal frequent line is not repeated, for instance of a client that logs in with each request.</summary>
     private static readonly TimeSpan Repeated = TimeSpan.FromMinutes(5);
 
-    /// <summary>Most refused logins and pulls in such a time, whoever is behind them: at most some 100 MB a day.</summary>
+    /// <summary>Maximum refused logins and pulls in this time, of all clients together: at most about 100 MB a day.</summary>
     private const int MaxRefused = 2000;
 
-    /// <summary>Most logins in such a time that are not told twice; ten thousand nodes, as there may be connections.</summary>
+    /// <summary>Maximum remembered logins in this time: ten thousand nodes, the default limit of connections.</summary>
     private const int MaxLogins = 10_000;
 
     private readonly Lock _writing = new();
@@ -41,22 +41,22 @@ internal sealed partial class AuditLog : IDisposable
     private long _triedAt;
     private volatile string? _problem;
 
-    /// <param name="options">Null for no log.</param>
+    /// <param name="options">Null for no audit log.</param>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     public AuditLog(AuditOptions? options, TimeProvider clock, ILogger logger)
     {
         (_clock, _logger, _refuses) = (clock, logger, options?.Refuse == true);
         _written = _meter.CreateCounter<long>("gateway.audit.lines", description: "Lines of the audit log, by event.");
-        _lost = _meter.CreateCounter<long>("gateway.audit.lost", description: "Lines that could not be written and were given up.");
+        _lost = _meter.CreateCounter<long>("gateway.audit.lost", description: "Lines that could not be written and were dropped.");
         if (options is null) return;
         _file = new(options.Path, options.MaxSize, options.Keep);
         _meter.CreateObservableGauge(
-            "gateway.audit.writable", () => _problem is null ? 1 : 0, description: "Whether the audit log takes lines.");
+            "gateway.audit.writable", () => _problem is null ? 1 : 0, description: "Whether the audit log can be written.");
         Tell(new(clock.GetUtcNow(), "start", "done"));
         if (_problem is not null) throw new IOException(_problem);
     }
 
-    /// <summary>Why nothing may change now, in one line; null when it may. Tries the file again.</summary>
+    /// <summary>Why changes are refused now, in one line; null if they are allowed. Tries the file again.</summary>
     public string? RefusesBecause()
     {
         if (!_refuses || _problem is null) return null;
@@ -68,8 +68,8 @@ internal sealed partial class AuditLog : IDisposable
     }
 
     /// <summary>
-    /// Keeps a place for the line of a request that has just made a change. Called in the order of changes, on the committer's thread: it
-    /// waits for no file. Every such request must be told of (<see cref="WriteAsync"/>).
+    /// Reserves a place for the line of a request that has just made a change. Called in the order of changes, on the committer's thread,
+    /// so it waits for no file. <see cref="WriteAsync"/> must be called for every such request.
     /// </summary>
     /// <param name="sequence">The change's number.</param>
     public void Expect(RequestRecord record, long sequence)
@@ -79,8 +79,8 @@ internal sealed partial class AuditLog : IDisposable
     }
 
     /// <summary>
-    /// Tells of a request, if there is anything to tell; once, however often this is called. Ends when the line is in the log, which has
-    /// those of earlier changes before it: their requests end without waiting for any client or upstream.
+    /// Writes the line of a request, if it needs one; once, regardless of the number of calls. Completes when the line is in the log, after
+    /// the lines of earlier changes: their requests end without waiting for any client or upstream.
     /// </summary>
     public Task WriteAsync(RequestRecord record)
     {
@@ -95,7 +95,7 @@ internal sealed partial class AuditLog : IDisposable
         }
         lock (_writing)
         {
-            // Under this lock, so that what is ready first is also written first.
+            // Under this lock, so that lines are written in the order in which they become ready.
             foreach (var ready in _order.Fill(place, act))
             {
                 if (ready.Entry is { } entry) Put(entry);
@@ -166,9 +166,9 @@ internal sealed partial class AuditLog : IDisposable
         }
     }
 
-    [LoggerMessage(3000, LogLevel.Error, "The audit log cannot be written: {Reason}")]
+    [LoggerMessage(3000, LogLevel.Error, "Audit log cannot be written; lines wait in memory: {Reason}")]
     private static partial void LogUnwritable(ILogger logger, string reason);
 
-    [LoggerMessage(3001, LogLevel.Warning, "The audit log can be written again; what waited has been")]
+    [LoggerMessage(3001, LogLevel.Warning, "Audit log can be written again; waiting lines were written")]
     private static partial void LogWritable(ILogger logger);
 }

@@ -1,15 +1,15 @@
 namespace Gateway.Operations;
 
 /// <summary>
-/// The lines that tell of changes, in the order of the changes: each has its place from the moment when its change is made, and is written
-/// when its request and all requests before it have told what there is to tell.
+/// Orders the lines of changes. Each line has its place from the moment of its change, and is written when its request and all requests
+/// before it have ended.
 /// </summary>
 internal sealed class AuditOrder
 {
     private readonly Lock _lock = new();
     private readonly LinkedList<AuditPlace> _places = [];
 
-    /// <summary>Takes the next place, in exchange for one that the same request has taken before. Called in the order of changes.</summary>
+    /// <summary>Takes the next place, in exchange for an earlier place of the same request. Called in the order of changes.</summary>
     public AuditPlace Take(AuditPlace? earlier)
     {
         var place = new AuditPlace();
@@ -21,8 +21,8 @@ internal sealed class AuditOrder
         return place;
     }
 
-    /// <summary>Fills a place, and returns those that no other has to wait for any longer, in order.</summary>
-    /// <param name="entry">Null where nothing is told of after all.</param>
+    /// <summary>Fills a place, and returns the entries that can be written now, in order.</summary>
+    /// <param name="entry">Null if the request needs no line after all.</param>
     public IReadOnlyList<AuditPlace> Fill(AuditPlace place, AuditEntry? entry)
     {
         var ready = new List<AuditPlace>();
@@ -44,7 +44,7 @@ internal sealed class AuditPlace
 
     public bool IsFilled { get; set; }
 
-    /// <summary>Ends when the line is in the log.</summary>
+    /// <summary>Completes when the line is in the log.</summary>
     public Task Told => _told.Task;
 
     public void SetTold() => _told.TrySetResult();

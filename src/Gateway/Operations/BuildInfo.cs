@@ -1,6 +1,6 @@
 namespace Gateway.Operations;
 
-/// <summary>What program this is.</summary>
+/// <summary>Version of this program.</summary>
 internal static class BuildInfo
 {
     /// <summary>The version in three parts, such as <c>1.2.0</c>; from the assembly.</summary>

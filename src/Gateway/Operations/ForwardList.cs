@@ -4,12 +4,12 @@ using Gateway.Repositories;
 
 namespace Gateway.Operations;
 
-/// <summary>What upstreams are still to get, and what they refused of the last day.</summary>
-/// <param name="Waiting">How many wait, of all.</param>
+/// <summary>Pushes not yet forwarded to upstreams, and those that upstreams refused in the last day.</summary>
+/// <param name="Waiting">Total number of waiting pushes.</param>
 /// <param name="Forwards">The earliest of each repository first, at most <see cref="Most"/>.</param>
 internal sealed record ForwardList(int Waiting, IReadOnlyList<ForwardEntry> Forwards)
 {
-    // An answer of some 300 KB.
+    // A response of about 300 KB.
     private const int Most = 1000;
 
     public static ForwardList Of(ForwardQueue queue, RepositoryRouter router)
@@ -25,7 +25,7 @@ internal sealed record ForwardList(int Waiting, IReadOnlyList<ForwardEntry> Forw
             ]);
     }
 
-    // The queue knows repositories by their folders: the upstream's, and its name for them.
+    // The queue identifies repositories by folder: the upstream's key and its name for the repository.
     private static string NameOf(string path, RepositoryRouter router)
     {
         var slash = path.IndexOf('/', StringComparison.Ordinal);
@@ -34,8 +34,8 @@ internal sealed record ForwardList(int Waiting, IReadOnlyList<ForwardEntry> Forw
 }
 
 /// <summary>One push.</summary>
-/// <param name="Repository">As every verb names it (<see cref="RepositoryRouter.NameOf"/>).</param>
+/// <param name="Repository">The canonical name (<see cref="RepositoryRouter.NameOf"/>).</param>
 /// <param name="State"><c>pending</c> or <c>refused</c>.</param>
-/// <param name="Why">The refusal, or what failed when the repository's first push was last tried; null where nothing did.</param>
+/// <param name="Why">The refusal, or the failure of the last attempt for the repository's first push; null for none.</param>
 internal sealed record ForwardEntry(
     string Repository, long Sequence, string At, IReadOnlyList<string> Manifests, IReadOnlyList<string> Tags, string State, string? Why);

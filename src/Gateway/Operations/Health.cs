@@ -3,17 +3,17 @@ using Gateway.Oci;
 
 namespace Gateway.Operations;
 
-/// <summary>Whether the gateway can do its work, asked part by part when somebody asks.</summary>
-/// <param name="checks">By name: what is wrong in one line, null when all is well. They answer from memory.</param>
-/// <param name="warnings">The same, of what somebody should see to and the gateway works on with.</param>
+/// <summary>Whether the gateway can work, with checks that run on request.</summary>
+/// <param name="checks">By name: the problem in one line, or null. Checks use only memory.</param>
+/// <param name="warnings">The same for problems that the operator should correct and that do not make the gateway unready.</param>
 internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks, IReadOnlyDictionary<string, Func<string?>> warnings)
 {
     private volatile bool _stopping;
 
-    /// <summary>From now on not ready: the gateway is ending the requests that it has.</summary>
+    /// <summary>Not ready from now on: the gateway finishes its requests and stops.</summary>
     public void BeginStopping() => _stopping = true;
 
-    /// <summary>What is wrong; empty when ready.</summary>
+    /// <summary>The problems; empty if ready.</summary>
     public IReadOnlyList<(string Check, string Problem)> Problems()
     {
         var problems = new List<(string, string)>();
@@ -25,7 +25,7 @@ internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks, 
         return problems;
     }
 
-    /// <summary>Every check with its outcome, and what there is to warn of, as JSON.</summary>
+    /// <summary>Every check with its result, and the warnings, as JSON.</summary>
     public byte[] ToJson(IReadOnlyList<(string Check, string Problem)> problems)
     {
         using var buffer = new MemoryStream();

@@ -1,8 +1,8 @@
 namespace Gateway.Operations;
 
-/// <summary>What is known of upstreams and is only in memory.</summary>
+/// <summary>Facts about upstreams that are only in memory.</summary>
 internal interface IUpstreamMemory
 {
-    /// <summary>Forgets it: requests that begin from now on ask the upstreams again.</summary>
+    /// <summary>Clears them; later requests ask the upstreams again.</summary>
     Task ForgetAsync();
 }

@@ -8,31 +8,31 @@ using Gateway.Storage;
 namespace Gateway.Operations;
 
 /// <param name="References">At most <see cref="ImagePrefetch.MaxReferences"/>.</param>
-/// <param name="Platforms">Of an index, only these; all of them when empty.</param>
+/// <param name="Platforms">Platforms of an index to fetch; empty for all.</param>
 internal sealed record PrefetchRequest(IReadOnlyList<string> References, IReadOnlyList<string>? Platforms = null);
 
-/// <summary>What became of one reference.</summary>
-/// <param name="Digest">Of the manifest or index; null when it could not be had.</param>
-/// <param name="Bytes">Of its blobs.</param>
-/// <param name="FetchedBytes">Of those, what had to come from the upstream.</param>
-/// <param name="Problem">Why it, or some of it, is not here; null when all is.</param>
+/// <summary>The result for one reference.</summary>
+/// <param name="Digest">Of the manifest or index; null if it could not be fetched.</param>
+/// <param name="Bytes">Total bytes of its blobs.</param>
+/// <param name="FetchedBytes">The part that was fetched from the upstream.</param>
+/// <param name="Problem">Why it is not cached, or not completely; null if it is.</param>
 internal sealed record PrefetchOutcome(string Reference, string? Digest, long Bytes, long FetchedBytes, string? Problem);
 
-/// <summary>Pulls images ahead of need through the gate, as a client would, and waits for them.</summary>
+/// <summary>Pulls images in advance through the gate, like a client, and waits for them.</summary>
 internal static class ImagePrefetch
 {
-    /// <summary>Of one request; a larger list comes in parts.</summary>
+    /// <summary>Maximum references of one request; the command splits a longer list.</summary>
     public const int MaxReferences = 1000;
 
-    // Clients pull three layers at a time (containerd, dockerd); two, since somebody else may be pulling.
+    // Clients pull three layers at a time (containerd, dockerd); two leave room for concurrent pulls.
     private const int BlobsAtATime = 2;
 
-    /// <summary>Images that are pulled side by side. Chosen: with two blobs each, no more connections than two clients open.</summary>
+    /// <summary>Images pulled concurrently; with two blobs each, they use no more connections than two clients.</summary>
     private const int ImagesAtATime = 3;
 
     private static readonly Caller Operator = new("operator", AccessActions.Pull);
 
-    /// <summary>One outcome for each reference, each when it is known: a large image keeps no small one waiting.</summary>
+    /// <summary>One result for each reference, as soon as it is known: a large image does not delay a small one.</summary>
     public static async IAsyncEnumerable<PrefetchOutcome> RunAsync(
         RepositoryRouter router, PrefetchRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -54,7 +54,7 @@ internal static class ImagePrefetch
         if (ImageReference.Parse(reference) is not { } image)
             return Failed("expected a name such as nginx:1.27 or ghcr.io/org/app@sha256:…");
         if (router.Find(image)?.Repository is not { } repository)
-            return Failed($"no upstream of this gateway is {image.Registry}; add it under upstreams, or to the namespaces of one");
+            return Failed($"{image.Registry} is not an upstream of this gateway; add it to upstreams, or to the namespaces of one");
         var answer = await repository.GetManifestAsync(Operator, image.Reference, cancellationToken);
         if (answer is not Answer<StoredManifest>.Found { Value: var top }) return Failed(Why(answer));
         var (blobs, problem) = await BlobsOfAsync(repository, top, platforms, cancellationToken);
@@ -78,7 +78,7 @@ internal static class ImagePrefetch
         string? problem = null;
         var children = top.Manifest.Children.Where(child => platforms.Count == 0 || IsFor(child.Platform, platforms)).ToArray();
         if (top.Manifest.IsIndex && children.Length == 0 && platforms.Count > 0)
-            problem = $"the index has nothing for {string.Join(", ", platforms)}";
+            problem = $"expected {string.Join(", ", platforms)} in the index, got none";
         foreach (var child in children)
         {
             var answer = await repository.GetManifestAsync(Operator, new Reference(child.Digest), cancellationToken);
@@ -98,6 +98,6 @@ internal static class ImagePrefetch
         Answer<StoredManifest>.Unavailable no => no.Why,
         Answer<StoredManifest>.Refused no => $"refused by policy, decision {no.Decision.Id}",
         Answer<StoredManifest>.Hidden no => $"hidden by policy, decision {no.Decision.Id}",
-        _ => "the upstream has no such manifest, or does not give it to this gateway",
+        _ => "the upstream has no such manifest, or does not allow this gateway to pull it",
     };
 }

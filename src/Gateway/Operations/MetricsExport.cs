@@ -20,7 +20,7 @@ internal sealed class MetricsExport : IDisposable
     /// <summary>No collection is possible before a provider has <see cref="Reader"/>.</summary>
     public MetricsExport() => Reader = new BaseExportingMetricReader(_exporter);
 
-    /// <summary>What a provider of metrics takes; it disposes it.</summary>
+    /// <summary>The reader for a metrics provider, which disposes it.</summary>
     public MetricReader Reader { get; }
 
     /// <summary>The text of all metrics as they are now; null if they could not be collected within 5 s.</summary>

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging.Console;
 namespace Gateway.Operations;
 
 /// <summary>
-/// One line for each event, of characters that do nothing but stand there: names, addresses and what upstreams say go into the log as they
-/// came, and must not be able to begin a line of their own, to colour the terminal or to turn the reading direction (CWE-117).
+/// Formats each event as one line of printable characters. Names, addresses and messages of upstreams appear in the log, and must not be
+/// able to start a new line, color the terminal or change the reading direction (CWE-117).
 /// </summary>
 internal sealed class OneLineFormatter() : ConsoleFormatter(FormatterName)
 {
@@ -22,7 +22,7 @@ internal sealed class OneLineFormatter() : ConsoleFormatter(FormatterName)
         writer.Write(line.Append('\n').ToString());
     }
 
-    // The names that the console's own formatter has.
+    // The level names of the console's own formatter.
     private static string Level(LogLevel level) => level switch
     {
         LogLevel.Trace => "trce",
@@ -33,7 +33,7 @@ internal sealed class OneLineFormatter() : ConsoleFormatter(FormatterName)
         _ => "crit",
     };
 
-    // A stack trace's own line ends become spaces, anything else that is not plain text is written out.
+    // Line endings of a stack trace become spaces; other control characters are escaped.
     private static void Append(StringBuilder line, string text)
     {
         foreach (var c in text.AsSpan())

@@ -4,7 +4,7 @@ using Gateway.Storage;
 
 namespace Gateway.Operations;
 
-/// <summary>Adds what is counted, logged, audited and shown to the operator.</summary>
+/// <summary>Adds metrics, logs, the audit log and the operator port.</summary>
 internal static class OperationsServices
 {
     /// <summary>
@@ -35,7 +35,7 @@ internal static class OperationsServices
             ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
         }, new Dictionary<string, Func<string?>>
         {
-            ["configuration"] = () => reloads.Problem is { } problem ? $"what was read last is not in force: {problem}" : null,
+            ["configuration"] = () => reloads.Problem is { } problem ? $"the last configuration read is not in force: {problem}" : null,
             ["access"] = () => access.Value.Problem,
             ["content"] = () => volume.Damage.Warning,
         });

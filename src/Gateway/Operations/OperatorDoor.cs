@@ -6,25 +6,26 @@ using Gateway.Oci;
 
 namespace Gateway.Operations;
 
-/// <summary>Why a request to the operator's port is refused.</summary>
+/// <summary>Why a request to the operator port is refused.</summary>
 internal sealed record DoorProblem(int Status, string Message);
 
 /// <summary>
-/// Who may ask the operator's port: with a token configured, those who show it; without one, what runs on this machine and is no web page.
+/// Admits requests to the operator port: with a configured token, those that have it; without one, those of this machine that no web page
+/// sent.
 /// </summary>
-/// <param name="tokenFile">Read at each request, so that a rotated token holds at once; null where nobody is asked.</param>
+/// <param name="tokenFile">Read at each request, so that a rotated token applies at once; null if none is required.</param>
 internal sealed class OperatorDoor(string? tokenFile)
 {
-    /// <summary>Null when the request may come in.</summary>
+    /// <summary>Null if the request is admitted.</summary>
     public DoorProblem? ProblemOf(HttpRequest request)
     {
         if (WebPage.ProblemOf(request.Method, request.Headers, request.Host.Value ?? "") is { } page)
             return new(StatusCodes.Status403Forbidden, page);
         if (tokenFile is not null) return ProblemOfToken(request.Headers.Authorization.ToString());
-        // With a token the host may be any: a page whose own name points here knows no token.
+        // With a token, any host is accepted: a page whose own name resolves to the gateway has no token.
         return WebPage.IsAddress(request.Host.Host) ? null : new(
             StatusCodes.Status403Forbidden,
-            $"expected localhost or an address as Host, got {Printable.Line(request.Host.Host, 80)}: ask for 127.0.0.1 itself");
+            $"expected localhost or an address as Host, got {Printable.Line(request.Host.Host, 80)}; use 127.0.0.1");
     }
 
     private DoorProblem? ProblemOfToken(string authorization)
@@ -39,11 +40,11 @@ internal sealed class OperatorDoor(string? tokenFile)
         }
         catch (IOException)
         {
-            return new(StatusCodes.Status503ServiceUnavailable, "operator.tokenFile holds no token now, so that nobody can show it");
+            return new(StatusCodes.Status503ServiceUnavailable, "expected a token in operator.tokenFile, got none; add one");
         }
     }
 
-    // By digests, so that time tells not even the token's length.
+    // By digests, so that the time reveals not even the token's length.
     private static bool IsSame(string shown, string expected) => CryptographicOperations.FixedTimeEquals(
         SHA256.HashData(Encoding.UTF8.GetBytes(shown)), SHA256.HashData(Encoding.UTF8.GetBytes(expected)));
 }

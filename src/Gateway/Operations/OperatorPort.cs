@@ -3,8 +3,8 @@ using System.Text;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What the operator's listener serves: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. Whether a request came in
-/// there is decided by its connection.
+/// Serves the operator port: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. The connection decides whether a request
+/// came in on this port.
 /// </summary>
 internal sealed class OperatorPort(
     Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door, AuditLog audit, TimeProvider clock)
@@ -14,13 +14,13 @@ internal sealed class OperatorPort(
     public Task AnswerAsync(HttpContext context)
     {
         var path = context.Request.Path.Value ?? "";
-        // Probes are asked by whoever runs containers, which knows no token; what is wrong is told to those who show one.
+        // Container platforms send probes without a token; only requests with the token get details.
         if (path is not ("/livez" or "/readyz") && door.ProblemOf(context.Request) is { } problem) return RefuseAsync(context, problem);
         if (path.StartsWith(AdminApi.Prefix, StringComparison.Ordinal)) return AdministerAsync(context, path);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
-            return WriteAsync(context, StatusCodes.Status405MethodNotAllowed, PlainText, "only GET and HEAD\n"u8.ToArray());
+            return WriteAsync(context, StatusCodes.Status405MethodNotAllowed, PlainText, "expected GET or HEAD\n"u8.ToArray());
         }
         return path switch
         {
@@ -28,7 +28,7 @@ internal sealed class OperatorPort(
             "/readyz" => ReadyAsync(context),
             "/metrics" => MetricsAsync(context),
             _ => WriteAsync(
-                context, StatusCodes.Status404NotFound, PlainText, "there are /livez, /readyz, /metrics and /api/v1/\n"u8.ToArray()),
+                context, StatusCodes.Status404NotFound, PlainText, "expected /livez, /readyz, /metrics or /api/v1/\n"u8.ToArray()),
         };
     }
 
@@ -44,8 +44,8 @@ internal sealed class OperatorPort(
         return WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
     }
 
-    // What is only read is not told of: monitoring asks every few seconds. All else is before its answer is sent; what is answered in
-    // parts, such as a prefetch, before the answer's end.
+    // Reads are not audited, because monitoring requests every few seconds. All others are audited before the response is sent; a response
+    // in parts, such as that of a prefetch, before its end.
     private async Task AdministerAsync(HttpContext context, string path)
     {
         if (HttpMethods.IsGet(context.Request.Method))

@@ -15,15 +15,15 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Gateway.Operations;
 
 /// <summary>
-/// Asks a policy about what is stored, in a dry run: by the very judge of live requests, of the stored half of each repository. No upstream
-/// is asked, nothing is decided and nothing noted.
+/// Evaluates stored content by a policy, in a dry run: with the code that evaluates live requests, on the stored part of each repository.
+/// It asks no upstream, decides nothing and records nothing.
 /// </summary>
 internal sealed class PolicyTrial
 {
     public const string ExplainPath = "policy/explain";
     public const string DiffPath = "policy/diff";
 
-    /// <summary>Names read from the catalog at once, which is locked meanwhile.</summary>
+    /// <summary>Names read from the catalog at a time; the catalog is locked meanwhile.</summary>
     private const int NamePage = 100;
 
     private readonly RepositoryRouter _router;
@@ -44,7 +44,7 @@ internal sealed class PolicyTrial
             : new StagedOverlay(volume.Staged(folder, name), volume.Cached(folder, name));
     }
 
-    /// <summary>Answers a question about the policy in force, or the one that comes with it.</summary>
+    /// <summary>Answers a question with the policy in force, or with the policy of the question.</summary>
     public static async Task<PolicyExplained> ExplainAsync(
         GatewayOptions options, Volume volume, PolicyQuestion question, CancellationToken cancellationToken)
     {
@@ -55,12 +55,12 @@ internal sealed class PolicyTrial
         if (ImageReference.Parse(question.Reference) is not { Reference: var what } image)
             return new(
                 null,
-                "expected repository:tag or repository@digest, or a decision that is still kept, "
+                "expected repository:tag, repository@digest, or the id of a stored decision, "
                 + $"got {Printable.Quote(question.Reference)}");
         if (StageOf(question.Stage) is not { } stage)
             return new(null, $"expected a stage such as push, tag or pull, got {Printable.Quote(question.Stage)}");
         var trial = new PolicyTrial(options, policy, volume, question.At);
-        // As a path, which is what the repository's name is; else as clients write it who name the registry.
+        // As a path, which is the canonical name; otherwise as clients write it with the registry.
         Routed?[] names = [trial._router.FindHere(image), trial._router.Find(image)];
         Routed[] meant = [.. names.OfType<Routed>().Where(routed => routed.Repository is not null)];
         foreach (var routed in meant)
@@ -72,11 +72,11 @@ internal sealed class PolicyTrial
             }, null);
         }
         return new(null, meant.Length == 0
-            ? $"no route leads to {image.Name}"
-            : $"{image.Name} has no {what} here: push or pull it first; of what was refused, ask for the decision in the refusal");
+            ? $"expected a repository of this gateway, got {image.Name} without a route"
+            : $"{image.Name} has no {what} here; push or pull it first. For refused content, give the id of the decision");
     }
 
-    /// <summary>Each stored tag that the new policy judges otherwise than the old one when it is pulled, as it is found.</summary>
+    /// <summary>Each stored tag that the new policy evaluates differently from the old one at a pull, as it is found.</summary>
     public static async IAsyncEnumerable<PolicyChange> DiffAsync(
         GatewayOptions options, Volume volume, PolicyComparison comparison, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -101,7 +101,7 @@ internal sealed class PolicyTrial
         }
     }
 
-    // What clients pushed, then what is cached of upstreams that the configuration still names.
+    // Pushed content, then cached content of the configured upstreams.
     private IEnumerable<Routed> All(CancellationToken cancellationToken)
     {
         for (string? last = null; ;)
@@ -122,7 +122,7 @@ internal sealed class PolicyTrial
         }
     }
 
-    /// <summary>An explanation as clients of either port are given it.</summary>
+    /// <summary>An explanation in the form for clients of both ports.</summary>
     public static PolicyAnswer Describe(RepositoryName name, Reference what, Stage stage, Explanation explained, DateTimeOffset now)
     {
         var verdict = explained.Verdict;
@@ -148,7 +148,7 @@ internal sealed class PolicyTrial
     private static EvidenceAnswer Answer(EvidenceSeen seen) => new(
         seen.Subject.ToString(), seen.Digest.ToString(), seen.Kind, seen.Format, seen.Authority, seen.Verified, seen.Code, seen.Why);
 
-    // By the account's name, as the access rules know it; nobody's password is asked for.
+    // By the account's name in access rules; no password is needed.
     private static RightsAnswer RightsOf(GatewayOptions options, string actor, RepositoryName name)
     {
         var access = new AccessControl(options.Access, TimeProvider.System, NullLogger<AccessControl>.Instance);
@@ -157,7 +157,7 @@ internal sealed class PolicyTrial
         return new(actor, caller.MayPull, caller.MayPush);
     }
 
-    /// <summary>A stage as the file spells it; null for no stage.</summary>
+    /// <summary>A stage by its name in the configuration; null if there is no such stage.</summary>
     public static Stage? StageOf(string name) =>
         Enum.GetValues<Stage>().Select(static stage => (Stage?)stage).FirstOrDefault(stage => Name(stage!.Value) == name);
 
@@ -165,7 +165,7 @@ internal sealed class PolicyTrial
     private static string Name<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
-    /// <summary>A clock that stands; its timers run.</summary>
+    /// <summary>A clock with a fixed time; its timers run.</summary>
     private sealed class StoppedClock(DateTimeOffset at) : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => at;

@@ -6,7 +6,7 @@ using Gateway.Transport;
 
 namespace Gateway.Operations;
 
-/// <summary>Facts about this process and its volume that nobody counts as they happen.</summary>
+/// <summary>Metrics of this process and its volume that are read on collection.</summary>
 internal sealed class ProcessMetrics : IHostedService, IDisposable
 {
     private readonly Meter _meter = new("Gateway.Process");
@@ -24,28 +24,28 @@ internal sealed class ProcessMetrics : IHostedService, IDisposable
             "gateway.access.readable",
             () => _access.Value.Sources.Select(s =>
                 new Measurement<long>(s.Problem is null ? 1 : 0, new KeyValuePair<string, object?>("source", s.Source))),
-            description: "0 while accounts or an issuer's keys cannot be read, and those read before are in force.");
+            description: "0 while accounts or an issuer's keys cannot be read; the previous ones stay in force.");
         _meter.CreateObservableGauge(
             "gateway.build_info",
             () => new Measurement<long>(1, new("version", BuildInfo.Version), new("runtime", Environment.Version.ToString())),
-            description: "Always 1; what runs is in the labels.");
+            description: "Always 1; the labels have the version and runtime.");
         _meter.CreateObservableGauge("gateway.disk.free", () => _volume.FreeBytes, "By", description: "Bytes free on the volume.");
         _meter.CreateObservableGauge("gateway.uploads.in_progress", () => _volume.Uploads.Count, description: "Open upload sessions.");
         _meter.CreateObservableGauge(
             "gateway.disk.writable",
             () => _volume.ReadOnlyBecause is null ? 1L : 0L,
-            description: "Whether the volume takes writes; /readyz says why not.");
+            description: "Whether the volume accepts writes; /readyz has the reason if not.");
         _meter.CreateObservableGauge(
             "gateway.clock.behind", () => _volume.Steady.Behind.TotalSeconds, "s",
-            description: "How far the system's clock is behind the latest moment seen.");
+            description: "Difference between the latest moment seen and the system's clock, if the clock is behind.");
         _meter.CreateObservableGauge(
-            "gateway.descriptors.open", () => (long)Descriptors.InUse, description: "File descriptors in use, of files and connections.");
+            "gateway.descriptors.open", () => (long)Descriptors.InUse, description: "File descriptors in use, for files and connections.");
         _meter.CreateObservableGauge(
-            "gateway.descriptors.limit", () => (long)Limit, description: "File descriptors that the process may have (RLIMIT_NOFILE).");
+            "gateway.descriptors.limit", () => (long)Limit, description: "Maximum file descriptors of the process (RLIMIT_NOFILE).");
         _meter.CreateObservableGauge(
             "gateway.config.last_reload_success",
             () => _reloads.Problem is null ? 1L : 0L,
-            description: "0 while the configuration that was read last is not in force; the log says why.");
+            description: "0 while the last configuration read is not in force; the log has the reason.");
         return Task.CompletedTask;
     }
 

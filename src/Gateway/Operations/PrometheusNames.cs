@@ -2,10 +2,10 @@ using OpenTelemetry.Metrics;
 
 namespace Gateway.Operations;
 
-/// <summary>How an OpenTelemetry instrument is called in Prometheus (OpenTelemetry, "Prometheus and OpenMetrics Compatibility").</summary>
+/// <summary>Prometheus names of OpenTelemetry instruments (OpenTelemetry, "Prometheus and OpenMetrics Compatibility").</summary>
 internal static class PrometheusNames
 {
-    // The runtime reports these levels as counters that only rise, which they do not.
+    // The runtime reports these levels as monotonic counters, although they can fall.
     private static readonly string[] Levels =
     [
         "dotnet.thread_pool.thread.count",
@@ -15,7 +15,7 @@ internal static class PrometheusNames
         "dotnet.process.cpu.count",
     ];
 
-    /// <summary>The type, or null for one that the text format cannot say.</summary>
+    /// <summary>The type; null if the text format has none.</summary>
     public static string? TypeOf(MetricType type, string instrument) => type switch
     {
         MetricType.LongSum or MetricType.DoubleSum => Array.IndexOf(Levels, instrument) < 0 ? "counter" : "gauge",
@@ -33,7 +33,7 @@ internal static class PrometheusNames
         _ => point.GetGaugeLastValueDouble(),
     };
 
-    /// <summary>The name with its unit, and with <c>_total</c> for a counter; neither twice.</summary>
+    /// <summary>The name with its unit, and with <c>_total</c> for a counter, without duplicates.</summary>
     public static string NameOf(string instrument, string? unit, string type)
     {
         var name = Sanitize(instrument);
@@ -43,7 +43,7 @@ internal static class PrometheusNames
         return total || type == "counter" ? name + "_total" : name;
     }
 
-    /// <summary>Letters, digits and underscores, not beginning with a digit.</summary>
+    /// <summary>Replaces all but letters, digits and underscores; the result does not begin with a digit.</summary>
     public static string Sanitize(string name)
     {
         var text = string.Create(name.Length, name, static (span, from) =>

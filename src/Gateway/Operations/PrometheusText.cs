@@ -22,7 +22,7 @@ internal sealed class PrometheusText
     }
 
     /// <summary>
-    /// Adds one metric. A second one of the same name joins the first where the type is the same, and is left out where it is not.
+    /// Adds one metric. A second metric with the same name joins the first if the type is equal; otherwise it is omitted.
     /// </summary>
     public void Add(Metric metric)
     {
@@ -49,7 +49,7 @@ internal sealed class PrometheusText
     private static void Add(Family family, MetricType type, in MetricPoint point)
     {
         var labels = LabelsOf(point.Tags);
-        // Two instruments may have one name here; a scraper refuses the whole text for one sample given twice.
+        // Two instruments can have the same name here; a scraper rejects the whole text for a duplicate sample.
         if (!family.LabelSets.Add(labels)) return;
         if (type == MetricType.Histogram) AddHistogram(family, labels, point);
         else Sample(family, "", labels, PrometheusNames.ValueOf(type, point));

@@ -5,27 +5,27 @@ using Gateway.Storage;
 
 namespace Gateway.Operations;
 
-/// <summary>What to take out of the cache.</summary>
+/// <summary>The content to remove from the cache.</summary>
 /// <param name="What">
 /// An image (<c>docker.io/library/nginx:1.27</c>, <c>…@sha256:…</c>), a repository without tag, a digest, an upstream's key, or a glob over
 /// names of repositories.
 /// </param>
-/// <param name="DryRun">Only tell.</param>
+/// <param name="DryRun">Only report.</param>
 internal sealed record PurgeRequest(string What, bool DryRun = false);
 
 /// <param name="Name">A repository's name (<see cref="RepositoryRouter.NameOf"/>), or a digest.</param>
 /// <param name="Contents">Blobs and manifests.</param>
 internal sealed record PurgedItem(string Name, int Contents, long Bytes);
 
-/// <param name="Problem">Why nothing was purged; null when something was, or would be.</param>
+/// <param name="Problem">Why nothing was purged; null if something was, or would be.</param>
 internal sealed record PurgeResult(IReadOnlyList<PurgedItem> Purged, bool DryRun, string? Problem)
 {
     public long Bytes => Purged.Sum(each => each.Bytes);
 }
 
 /// <summary>
-/// Takes cached content out at an operator's wish: links, tags and bytes, so that the next pull fetches again. What clients pushed is never
-/// touched, and who is reading reads on.
+/// Removes cached content on an operator's request: links, tags and bytes, so that the next pull fetches it again. Pushed content is never
+/// removed, and readers in progress read to the end.
 /// </summary>
 internal static class Purge
 {
@@ -50,12 +50,13 @@ internal static class Purge
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
             purged.Add(new(router.NameOf(name.Upstream, name.Name), contents.Count, bytes));
         }
-        const string Hint = "gateway stats lists what is cached; what clients pushed is deleted through the registry";
-        var problem = purged.Count > 0 ? null : $"nothing cached is named by '{request.What}'; {Hint}";
+        const string Hint = "run gateway stats to list cached content; delete pushed content through the registry";
+        var problem = purged.Count > 0 ? null : $"no cached content matches '{request.What}'; {Hint}";
         return new(purged, request.DryRun, problem);
     }
 
-    // By the name that stats prints; an upstream's key, or the folder of one that is not configured any more, means all that it has.
+    // By the name that stats prints. An upstream's key, or the folder of an upstream that is no longer configured, means all of its
+    // content.
     private static bool IsMeant(string what, CachedRepositories.Entry each, RepositoryRouter router)
     {
         var name = router.NameOf(each.Upstream, each.Name);

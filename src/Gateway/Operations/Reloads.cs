@@ -1,15 +1,15 @@
 namespace Gateway.Operations;
 
-/// <summary>What became of the configuration that was read last.</summary>
+/// <summary>The result of the last reload.</summary>
 internal sealed class Reloads(AuditLog audit, TimeProvider clock)
 {
     private volatile string? _problem;
 
-    /// <summary>Why the configuration that was read last is not in force; null when it is.</summary>
+    /// <summary>Why the last configuration read is not in force; null if it is.</summary>
     public string? Problem => _problem;
 
-    /// <summary>Notes a reload, and writes it to the audit log.</summary>
-    /// <param name="problem">Why the configuration that was read is not in force; null when it is.</param>
+    /// <summary>Records a reload, and writes it to the audit log.</summary>
+    /// <param name="problem">Why the configuration is not in force; null if it is.</param>
     public void Tell(string? problem)
     {
         _problem = problem;

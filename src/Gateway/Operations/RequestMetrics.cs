@@ -9,7 +9,7 @@ namespace Gateway.Operations;
 /// </summary>
 internal sealed class RequestMetrics : IDisposable
 {
-    // From what a warm manifest takes (well below a millisecond) to a large blob over a slow line.
+    // From a warm manifest (well below a millisecond) to a large blob over a slow connection.
     private static readonly double[] DurationBuckets =
         [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
@@ -24,15 +24,15 @@ internal sealed class RequestMetrics : IDisposable
 
     public RequestMetrics()
     {
-        _requests = _meter.CreateCounter<long>("gateway.http.requests", description: "Requests answered or given up.");
+        _requests = _meter.CreateCounter<long>("gateway.http.requests", description: "Requests answered or aborted.");
         _duration = _meter.CreateHistogram(
             "gateway.http.request.duration",
             "s",
-            description: "Time from a request's head to its answer's last byte.",
+            description: "Time from the request's head to the last byte of the response.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = DurationBuckets });
-        _inFlight = _meter.CreateUpDownCounter<long>("gateway.http.requests.in_flight", description: "Requests under way.");
+        _inFlight = _meter.CreateUpDownCounter<long>("gateway.http.requests.in_flight", description: "Requests in progress.");
         _responseBytes = _meter.CreateCounter<long>("gateway.http.response.bytes", "By", description: "Bytes of bodies sent to clients.");
-        _requestBytes = _meter.CreateCounter<long>("gateway.upload.bytes", "By", description: "Bytes taken from clients.");
+        _requestBytes = _meter.CreateCounter<long>("gateway.upload.bytes", "By", description: "Bytes of bodies received from clients.");
     }
 
     public void Began() => _inFlight.Add(1);
@@ -44,13 +44,13 @@ internal sealed class RequestMetrics : IDisposable
         _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", CodeOf(record.Status) } });
         _duration.Record(record.Duration.TotalSeconds, new TagList { { "route", record.Route }, { "method", method } });
         if (record.BytesSent > 0) _responseBytes.Add(record.BytesSent, new KeyValuePair<string, object?>("route", record.Route));
-        // Whole or in ranges, from the disk or as they come: what was sent.
+        // Counts the bytes sent, whole or in ranges, from the disk or during a fetch.
         if (record is { Route: "blob", Upstream: { } upstream, Status: < 400, BytesSent: > 0 and var sent })
             PullThroughMetrics.Served(upstream, sent);
         if (record.BytesRead > 0) _requestBytes.Add(record.BytesRead, new KeyValuePair<string, object?>("route", record.Route));
     }
 
-    // One object for each status: a tag would make one for each request.
+    // One object for each status; boxing a tag would allocate one for each request.
     private static object CodeOf(int status) => status is >= 0 and < 600 ? Codes[status] ??= status : status;
 
     private static readonly object?[] Codes = new object?[600];

@@ -3,8 +3,7 @@ using System.Diagnostics;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What is told of one request when it is over: the line of the access log and the labels of its metrics. Holds no query, no
-/// credentials.
+/// The facts about one request at its end: the line of the access log and the labels of its metrics. Contains no query and no credentials.
 /// </summary>
 internal sealed class RequestRecord(DateTimeOffset time, string method)
 {
@@ -24,7 +23,7 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
 
     public bool Tls { get; init; }
 
-    /// <summary>The route's label; a request that names nothing readable is <c>invalid</c>.</summary>
+    /// <summary>The route's label; a request with an unreadable target is <c>invalid</c>.</summary>
     public string Route { get; set; } = "invalid";
 
     public string? Actor { get; set; }
@@ -35,19 +34,19 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
 
     public string? Namespace { get; set; }
 
-    /// <summary>What was pushed, deleted or promoted.</summary>
+    /// <summary>The pushed, deleted or promoted digest.</summary>
     public string? Digest { get; set; }
 
-    /// <summary>Further tags that a push bound, and those that it published.</summary>
+    /// <summary>Further tags that a push bound, and those that it released.</summary>
     public string? Tags { get; set; }
 
-    /// <summary>Where a promotion came from.</summary>
+    /// <summary>The source of a promotion.</summary>
     public string? Detail { get; set; }
 
-    /// <summary>Whether what was pushed waits.</summary>
+    /// <summary>Whether the push is held.</summary>
     public bool IsPending { get; set; }
 
-    /// <summary>By what somebody says who he is: <c>password</c>, <c>token</c>, <c>identity-token</c>, <c>certificate</c>.</summary>
+    /// <summary>How the client logged in: <c>password</c>, <c>token</c>, <c>identity-token</c>, <c>certificate</c>.</summary>
     public string? Login { get; set; }
 
     public int Status { get; set; }
@@ -57,10 +56,10 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     /// <summary>Number of the last change that the request made; 0 for none.</summary>
     public long Sequence { get; set; }
 
-    /// <summary>Its place among the lines of the audit log that tell of changes; null where it has made none.</summary>
+    /// <summary>Its place among the audit lines of changes; null if it made none.</summary>
     public AuditPlace? Place { get; set; }
 
-    /// <summary>Whether the audit log has been told.</summary>
+    /// <summary>Whether the audit log has handled the request.</summary>
     public bool IsAudited { get; set; }
 
     public long BytesSent { get; set; }
@@ -68,7 +67,7 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     public long BytesRead { get; set; }
 
     /// <summary>
-    /// <c>hit</c>, <c>miss</c>, <c>stale</c>, <c>revalidated</c>, <c>coalesced</c>, <c>bypass</c>; null when no cache was involved.
+    /// <c>hit</c>, <c>miss</c>, <c>stale</c>, <c>revalidated</c>, <c>coalesced</c>, <c>bypass</c>; null if no cache was involved.
     /// </summary>
     public string? Cache { get; set; }
 
@@ -83,16 +82,16 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     /// <summary>The code of the first reason of the decision.</summary>
     public string? Reason { get; set; }
 
-    /// <summary>Time from the request's head to the answer's; null when none was sent.</summary>
+    /// <summary>Time from the request's head to the response's head; null if none was sent.</summary>
     public TimeSpan? FirstByte { get; private set; }
 
-    /// <summary>Time from the request's head to the answer's last byte; zero while it is under way.</summary>
+    /// <summary>Time from the request's head to the last byte of the response; zero while it is in progress.</summary>
     public TimeSpan Duration { get; private set; }
 
-    /// <summary>Notes that the answer begins now.</summary>
+    /// <summary>Records the start of the response.</summary>
     public void Began() => FirstByte ??= Stopwatch.GetElapsedTime(_started);
 
-    /// <summary>Notes that the request is over.</summary>
+    /// <summary>Records the end of the request.</summary>
     public void Ended(int status)
     {
         Status = status;

@@ -5,22 +5,22 @@ using Gateway.Upstream;
 
 namespace Gateway.Operations;
 
-/// <summary>What <c>GET /api/v1/stats</c> and <c>gateway stats</c> tell.</summary>
-/// <param name="Requests">Null where no gateway runs.</param>
+/// <summary>The result of <c>GET /api/v1/stats</c> and <c>gateway stats</c>.</summary>
+/// <param name="Requests">Null if no gateway runs.</param>
 internal sealed record Statistics(
     CacheStatistics Cache,
     RequestStatistics? Requests,
     IReadOnlyList<UpstreamStatistics> Upstreams,
     IReadOnlyList<RepositoryStatistics> Repositories)
 {
-    /// <summary>Most repositories that are told.</summary>
+    /// <summary>Maximum number of repositories in the result.</summary>
     public const int MaxTop = 1000;
 
-    /// <summary>Looks at the disk for what is cached; for 100,000 links some seconds.</summary>
+    /// <summary>Reads the cached content from the disk; for 100,000 links this takes some seconds.</summary>
     public static CacheStatistics CacheOf(Volume volume, CacheOptions options, int fetches) =>
         new(volume.Eviction.Bytes, options.MaxSize, volume.Eviction.Count, volume.FreeBytes, options.KeepFree, fetches);
 
-    /// <summary>The repositories with most bytes, as the disk has them.</summary>
+    /// <summary>The repositories with the most bytes on the disk.</summary>
     public static IReadOnlyList<RepositoryStatistics> Top(
         Volume volume, RepositoryRouter router, int count, CancellationToken cancellationToken)
     {
@@ -53,20 +53,20 @@ internal sealed record Statistics(
     private static double? Ratio(long part, long rest) => part + rest == 0 ? null : Math.Round((double)part / (part + rest), 4);
 }
 
-/// <param name="Bytes">Without what clients pushed too.</param>
+/// <param name="Bytes">Without content that clients also pushed.</param>
 /// <param name="Entries">Blobs and manifests.</param>
 internal sealed record CacheStatistics(long Bytes, long MaxBytes, int Entries, long DiskFree, long KeepFree, int FetchesUnderWay);
 
 /// <summary>Of pull-through repositories, since the start.</summary>
 /// <param name="HitRatio">Of requests; null before the first.</param>
-/// <param name="ByteHitRatio">Bytes from the cache, of those and what was fetched; null before the first.</param>
+/// <param name="ByteHitRatio">Bytes from the cache, as a share of these and the fetched bytes; null before the first.</param>
 internal sealed record RequestStatistics(
     long Hits, long Misses, double? HitRatio, long BytesFromCache, long BytesFetched, double? ByteHitRatio, long Evictions);
 
 /// <param name="Errors">429, 5xx, and no answer.</param>
-/// <param name="RateLimitRemaining">As the upstream last said; null where it did not.</param>
+/// <param name="RateLimitRemaining">The last value from the upstream; null if it stated none.</param>
 internal sealed record UpstreamStatistics(string Name, long Requests, long Errors, long? RateLimitRemaining);
 
-/// <param name="Name">As every verb names it (<see cref="RepositoryRouter.NameOf"/>).</param>
-/// <param name="Bytes">What several repositories share counts for each.</param>
+/// <param name="Name">The canonical name (<see cref="RepositoryRouter.NameOf"/>).</param>
+/// <param name="Bytes">Shared content counts for each of its repositories.</param>
 internal sealed record RepositoryStatistics(string Name, long Bytes);

@@ -7,29 +7,29 @@ using Gateway.Storage;
 
 namespace Gateway.Operations;
 
-/// <param name="Name">As clients write it.</param>
+/// <param name="Name">The name that clients use.</param>
 /// <param name="Source">Key of the upstream; null for built-in storage.</param>
 internal sealed record ListedRepository(string Name, string? Source);
 
-/// <param name="Tag">A tag, also one that waits for its signature.</param>
+/// <param name="Tag">A tag, including a held one.</param>
 internal sealed record ListedTag(string Tag);
 
 /// <param name="Reference"><c>repository:tag</c> or <c>repository@digest</c>.</param>
-/// <param name="Force">Also evidence that something is admitted by.</param>
+/// <param name="Force">Also delete evidence that admits other content.</param>
 internal sealed record DeleteRequest(string Reference, bool Force = false);
 
-/// <param name="Digest">What the tag was bound to, or what was deleted.</param>
-/// <param name="Problem">Why nothing was deleted; null when it was.</param>
+/// <param name="Digest">The digest that the tag was bound to, or the deleted digest.</param>
+/// <param name="Problem">Why nothing was deleted; null if it was.</param>
 internal sealed record DeleteResult(string Reference, string? Digest, string? Problem);
 
-/// <summary>What is here by its names, as the operator sees and removes it: through the gate, with every right.</summary>
+/// <summary>Stored content by name, as the operator sees and removes it: through the gate, with all rights.</summary>
 internal static class StoredNames
 {
-    /// <summary>Names read at a time. Chosen: a page of the catalog's own largest size.</summary>
+    /// <summary>Names read at a time: the catalog's largest page.</summary>
     private const int PageSize = 1000;
 
     /// <summary>
-    /// Every repository with something in it: stored and fronted ones in bytewise order, then cached ones in no order. A page at a time is
+    /// Every repository with content: stored and fronted ones in bytewise order, then cached ones in no order. One page at a time is
     /// in memory.
     /// </summary>
     public static async IAsyncEnumerable<ListedRepository> RepositoriesAsync(
@@ -45,13 +45,13 @@ internal static class StoredNames
         foreach (var cached in volume.CachedRepositories.All())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            // The catalog has named those of registries that take pushes.
+            // The catalog already lists those of fronted registries.
             if (router.UpstreamOf(cached.Upstream) is { } upstream && options.FrontOf(upstream.Key) is not null) continue;
             yield return new(router.NameOf(cached.Upstream, cached.Name), cached.Upstream);
         }
     }
 
-    /// <summary>The tags of a repository in bytewise order, or the status and the reason for none.</summary>
+    /// <summary>The tags of a repository in bytewise order, or the status and reason of a failure.</summary>
     public static async ValueTask<(IAsyncEnumerable<ListedTag>? Tags, int Status, string Problem)> TagsAsync(
         RepositoryRouter router, string name, CancellationToken cancellationToken)
     {
@@ -61,7 +61,7 @@ internal static class StoredNames
             return (null, StatusCodes.Status400BadRequest, $"expected ?repository= with a name such as team/app, got '{got}'");
         }
         if (router.Route(parsed).Repository is not { } repository)
-            return (null, StatusCodes.Status404NotFound, $"no repository {name}; gateway repos lists those that are here");
+            return (null, StatusCodes.Status404NotFound, $"no repository {name}; run gateway repos to list repositories");
         var first = await repository.TagsAsync(Operator(force: false), null, PageSize, cancellationToken);
         return first is Answer<Page<TagName>>.Found { Value: var page }
             ? (FromAsync(repository, page, cancellationToken), StatusCodes.Status200OK, "")
@@ -81,7 +81,7 @@ internal static class StoredNames
         }
     }
 
-    /// <summary>Deletes a tag, or a manifest with every tag that is bound to it.</summary>
+    /// <summary>Deletes a tag, or a manifest with every tag bound to it.</summary>
     public static async Task<DeleteResult> DeleteAsync(RepositoryRouter router, DeleteRequest request, CancellationToken cancellationToken)
     {
         if (WrittenReference.Parse(request.Reference) is not { What: { } what, Name: var name })
@@ -90,7 +90,7 @@ internal static class StoredNames
             return new(request.Reference, null, $"expected repository:tag or repository@digest, got '{got}'");
         }
         if (router.Route(name).Repository is not { } repository)
-            return new(request.Reference, null, $"no repository {name}; gateway repos lists those that are here");
+            return new(request.Reference, null, $"no repository {name}; run gateway repos to list repositories");
         var answer = await repository.DeleteManifestAsync(Operator(request.Force), what, cancellationToken);
         return answer is Answer<Digest>.Found { Value: var digest }
             ? new(request.Reference, digest.ToString(), null)
@@ -103,11 +103,11 @@ internal static class StoredNames
     {
         Answer<T>.Unavailable no => no.Why,
         Answer<T>.Invalid { Cause: InvalidCause.NotSupportedHere } =>
-            "it is cached from an upstream; gateway purge removes cached content",
+            "it is cached from an upstream; run gateway purge to remove it",
         Answer<T>.Invalid no => no.Message,
         Answer<T>.Refused no => no.Decision.Message,
         Answer<T>.Hidden no => no.Decision.Message,
         Answer<T>.Superseded => "the configuration changed meanwhile; try again",
-        _ => "nothing of that name is here",
+        _ => "it does not exist here",
     };
 }

@@ -3,14 +3,14 @@ using System.Diagnostics.Metrics;
 
 namespace Gateway.Operations;
 
-/// <summary>Sums of the counters that an operator asks for without a metrics system, since this process started.</summary>
+/// <summary>Sums of some counters since the start of this process, for operators without a metrics system.</summary>
 internal sealed class Totals : IDisposable
 {
     private static readonly string[] Counted =
         ["gateway.cache.requests", "gateway.cache.bytes", "gateway.cache.evictions", "gateway.upstream.requests"];
 
     private readonly MeterListener _listener = new();
-    // Labels are keys of the configuration, nouns and statuses: bounded.
+    // Labels are keys of the configuration, routes and statuses, so their number is bounded.
     private readonly ConcurrentDictionary<(string Counter, string Upstream, string Label), long> _sums = new();
 
     public Totals()
@@ -32,7 +32,7 @@ internal sealed class Totals : IDisposable
         _listener.Start();
     }
 
-    /// <summary>The sum of a counter over what the predicate takes of upstream and label.</summary>
+    /// <summary>The sum of a counter over the upstreams and labels that the predicate accepts.</summary>
     public long Sum(string counter, Func<string, string, bool> which) =>
         _sums.Where(each => each.Key.Counter == counter && which(each.Key.Upstream, each.Key.Label)).Sum(each => each.Value);
 

@@ -6,18 +6,18 @@ using Gateway.Policy;
 namespace Gateway.Operations;
 
 /// <summary>
-/// What the gateway says when it has started: its version, its configuration, its data, where it listens, and three commands to try,
-/// true for the configuration in force.
+/// The text at the start: version, configuration, data folder, addresses, and three commands to try that work with the configuration in
+/// force.
 /// </summary>
 internal static class Welcome
 {
-    private const string NoFile = "none, every setting has its default; write gateway.yaml here, or name a file with --config";
+    private const string NoFile = "none, every setting has its default; create gateway.yaml here, or give a file with --config";
 
     /// <param name="listening">The addresses in use, in the order of <c>listen</c>.</param>
-    /// <param name="operatorAddress">The operator's.</param>
-    /// <param name="inContainer">Whether a loopback address is the container's own, which nobody outside of it reaches.</param>
-    /// <param name="version">This program's.</param>
-    /// <param name="configuration">The file that the options come from; null for none.</param>
+    /// <param name="operatorAddress">The address of the operator port.</param>
+    /// <param name="inContainer">Whether a loopback address is the container's own, which cannot be reached from outside.</param>
+    /// <param name="version">The version of this program.</param>
+    /// <param name="configuration">The configuration file; null for none.</param>
     public static string Text(
         GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress, bool inContainer = false, string version = "",
         string? configuration = null)
@@ -45,7 +45,7 @@ internal static class Welcome
             : "gateway schema      # no upstream yet: \"upstreams: { docker.io: {} }\" in gateway.yaml adds one to pull through";
     }
 
-    // Of several upstreams one whose images we can name: the line is to be run as it is.
+    // Chooses an upstream with known images, so that the command can be run unchanged.
     private static string? Pulled(GatewayOptions options, string host) =>
         options.Routes.FirstOrDefault(
             route => route.Upstream is not null && route.Hosts.IsEmpty && options.Upstreams[route.Upstream].Library) is { } hub
@@ -57,16 +57,16 @@ internal static class Welcome
     private static string PushCommand(GatewayOptions options, string host)
     {
         if (options.Routes.FirstOrDefault(route => (route.Upstream is null || route.Forwards) && route.Hosts.IsEmpty) is not { } route)
-            return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage or has push: forward, so nothing can be pushed";
+            return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage or has push: forward, so pushes are refused";
         var repository = $"{Below(route.Prefix)}alpine";
         var pushers = Pushers(options.Access, repository);
-        if (pushers.Count == 0) return $"curl -s {host}/v2/_catalog      # no rule of access lets anybody push to {repository}";
+        if (pushers.Count == 0) return $"curl -s {host}/v2/_catalog      # no access rule allows pushing to {repository}";
         var name = $"{host}/{repository}:latest";
         var login = pushers.Contains(Caller.Anonymous) ? "" : $"docker login {host} && ";
         return $"{login}docker tag {Pulled(options, host) ?? "alpine:latest"} {name} && docker push {name}";
     }
 
-    /// <summary>The actors of those rules that let somebody push there; without rules everybody may.</summary>
+    /// <summary>The actors of the rules that allow pushing there; without rules, anonymous.</summary>
     private static HashSet<string> Pushers(AccessOptions? access, string repository) => access is null
         ? [Caller.Anonymous]
         : [.. access.Rules
@@ -75,6 +75,6 @@ internal static class Welcome
 
     private static string Base(Uri address) => $"{address.Scheme}://{Authority(address)}";
 
-    // An address that means "any" is no place to connect to.
+    // Replaces an address that means "any" with localhost, because clients cannot connect to it.
     private static string Authority(Uri address) => address.Host is "0.0.0.0" or "[::]" ? $"localhost:{address.Port}" : address.Authority;
 }

@@ -259,7 +259,7 @@ public sealed class AdminApiTests : IAsyncLifetime
         var outcomes = output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => JsonSerializer.Deserialize(line, AdminJson.Default.PrefetchOutcome)!).ToDictionary(each => each.Reference);
         Assert.Contains("no such manifest", outcomes["nginx:missing"].Problem);
-        Assert.Contains("no upstream of this gateway is quay.io; add it under upstreams", outcomes["quay.io/org/app"].Problem);
+        Assert.Contains("quay.io is not an upstream of this gateway; add it to upstreams", outcomes["quay.io/org/app"].Problem);
         Assert.Contains("expected a name such as nginx:1.27", outcomes["not an image"].Problem);
         Assert.Equal((null, _other.Digest), (outcomes["hub/team/app:v1"].Problem, outcomes["hub/team/app:v1"].Digest));
         Assert.True(outcomes["hub/team/app:v1"].FetchedBytes > 300_000);

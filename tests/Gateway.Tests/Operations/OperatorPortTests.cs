@@ -143,7 +143,7 @@ public sealed class OperatorPortTests
 
         rig.Reloaded("gateway.yaml:3:1: cahce: no such key\nbut cache");
         Assert.Equal(
-            [("configuration", "what was read last is not in force: gateway.yaml:3:1: cahce: no such key\\u000abut cache")],
+            [("configuration", "the last configuration read is not in force: gateway.yaml:3:1: cahce: no such key\\u000abut cache")],
             await WarningsAsync());
         Assert.Equal("ok\n", await rig.Client.GetStringAsync(new Uri(rig.Operator, "/readyz")));
 

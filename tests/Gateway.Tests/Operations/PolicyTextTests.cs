@@ -22,7 +22,7 @@ public sealed class PolicyTextTests
             var (there, absent) = (Naming("/etc/passwd", section).Read(), Naming("/etc/absent", section).Read());
             Assert.Equal(absent.Problem?.Replace("absent", "passwd", StringComparison.Ordinal), there.Problem);
         }
-        Assert.Contains("among the files that come with the policy", Naming("/etc/passwd").Read().Problem, StringComparison.Ordinal);
+        Assert.Contains("with the policy, got none", Naming("/etc/passwd").Read().Problem, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -139,13 +139,13 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("d-7K2MPQ4X", "pull", "expected repository:tag or repository@digest, or a decision that is still kept")]
-    [InlineData("other.example:5000/prod/app:v1", "pull", "no route leads to other.example:5000/prod/app")]
+    [InlineData("d-7K2MPQ4X", "pull", "expected repository:tag, repository@digest, or the id of a stored decision")]
+    [InlineData("other.example:5000/prod/app:v1", "pull", "expected a repository of this gateway, got other.example:5000/prod/app")]
     [InlineData("prod/app:v2", "pull", "prod/app has no v2 here")]
     [InlineData("prod/app", "pull", "prod/app has no latest here")]
     [InlineData("prod/other:v1", "pull", "prod/other has no v1 here")]
-    [InlineData("Prod/app:v1", "pull", "expected repository:tag or repository@digest")]
-    [InlineData("prod/app@sha256:12", "pull", "expected repository:tag or repository@digest")]
+    [InlineData("Prod/app:v1", "pull", "expected repository:tag, repository@digest, or the id")]
+    [InlineData("prod/app@sha256:12", "pull", "expected repository:tag, repository@digest, or the id")]
     [InlineData("prod/app:v1", "pulling", "expected a stage such as push, tag or pull")]
     public async Task Unanswerable_question_is_reported_in_a_sentence(string reference, string stage, string expected)
     {

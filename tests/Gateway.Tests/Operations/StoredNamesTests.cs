@@ -60,8 +60,8 @@ public sealed class StoredNamesTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("team/app:gone", "nothing of that name is here")]
-    [InlineData("hub/library/nginx:latest", "gateway purge removes cached content")]
+    [InlineData("team/app:gone", "it does not exist here")]
+    [InlineData("hub/library/nginx:latest", "run gateway purge to remove it")]
     public async Task Refused_deletion_is_reported_with_the_remedy(string reference, string expected)
     {
         var (code, output, error) = await RunAsync("delete", reference);

@@ -20,7 +20,7 @@ public sealed class WelcomeTests
             Welcome.Text(options, [Listen], Operator, version: "1.2.3", configuration: "/etc/gateway/gateway.yaml"),
             StringComparison.Ordinal);
         Assert.Contains(
-            "configuration: none, every setting has its default; write gateway.yaml here, or name a file with --config",
+            "configuration: none, every setting has its default; create gateway.yaml here, or give a file with --config",
             Welcome.Text(options, [Listen], Operator, version: "1.2.3"), StringComparison.Ordinal);
     }
 
@@ -80,7 +80,7 @@ public sealed class WelcomeTests
     [Theory]
     [InlineData("anonymous", "**", "docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
     [InlineData("ci", "**", "docker login h:5000 && docker tag alpine:latest h:5000/alpine:latest && docker push h:5000/alpine:latest")]
-    [InlineData("ci", "team/**", "curl -s h:5000/v2/_catalog      # no rule of access lets anybody push to alpine")]
+    [InlineData("ci", "team/**", "curl -s h:5000/v2/_catalog      # no access rule allows pushing to alpine")]
     public void Push_example_follows_the_access_rules(string pusher, string repositories, string command)
     {
         var options = new GatewayOptions
