@@ -144,7 +144,7 @@ internal static class PolicySchema
 
     private static void CheckQuarantine(QuarantineOptions quarantine, string path, Reading reading)
     {
-        // Within less than a minute nobody has signed.
+        // No signer is faster than a minute.
         foreach (var (key, value) in new[] { ("pendingTtl", quarantine.PendingTtl), ("orphanEvidenceTtl", quarantine.OrphanEvidenceTtl) })
         {
             if (value < TimeSpan.FromMinutes(1) || value > TimeSpan.FromDays(365))

@@ -4,7 +4,7 @@ namespace Gateway.Operations;
 
 /// <summary>
 /// Serves the operator port: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. The connection decides whether a request
-/// came in on this port.
+/// belongs to this port.
 /// </summary>
 internal sealed class OperatorPort(
     Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door, AuditLog audit, TimeProvider clock)

@@ -99,7 +99,7 @@ internal static class LintTrust
         if (authority.Keyless is not { } keyless) yield break;
         if (authority.Tlog == TlogMode.Ignore)
             yield return new(
-                $"{path}.tlog", "TLOG_IGNORED", "nobody can detect signatures in this identity's name",
+                $"{path}.tlog", "TLOG_IGNORED", "signatures in this identity's name cannot be detected",
                 "remove tlog: keyless authorities require an entry");
         if (keyless.SubjectPattern is { } pattern && IsOpen(pattern))
             yield return new(
