@@ -83,7 +83,8 @@ internal static class RegistryFace
         var isPlain = coding.Count == 1 && "chunked".Equals(coding[0], StringComparison.OrdinalIgnoreCase);
         var hasLength = headers.ContentLength is not null || headers.ContainsKey("X-Content-Length");
         if (isPlain && !hasLength && HttpProtocol.IsHttp11(x.Request.Protocol)) return false;
-        x.Response.Headers.Connection = "close";
+        // HTTP/2 has no such header (RFC 9113 §8.2.2).
+        if (!HttpProtocol.IsHttp2(x.Request.Protocol)) x.Response.Headers.Connection = "close";
         var message = hasLength
             ? "Content-Length and Transfer-Encoding must not be sent together"
             : "the only Transfer-Encoding is chunked, and only in HTTP/1.1";

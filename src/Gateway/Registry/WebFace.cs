@@ -91,6 +91,11 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
                 + "it does not set itself.");
             return true;
         }
+        if (!Uri.TryCreate(x.BaseUrl, UriKind.Absolute, out _))
+        {
+            await FailAsync(x, Status400BadRequest, "Expected a host with a port from 1 to 65535 in the Host header, got another one.");
+            return true;
+        }
         if (x.Listener.Serves(x.Host)) return false;
         await FailAsync(x, Status421MisdirectedRequest, "This host is not served at this address. Add it to listen.hosts.");
         return true;

@@ -52,12 +52,18 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
         HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
     {
         if (proxyResponse is null) return await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
-        record.UpstreamStatus = (int)proxyResponse.StatusCode;
+        var status = (int)proxyResponse.StatusCode;
+        record.UpstreamStatus = status;
+        // RFC 9110 §15: other numbers are invalid, and clients read them in different ways.
+        if (status is not (101 or (>= 200 and < 600))) throw new InvalidDataException($"expected a status from 200 to 599, got {status}");
         record.Began();
         var copies = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         WebHeaders.Rewrite(
             httpContext.Response.Headers, request.BaseUrl, [.. site.Upstream.Urls.Select(url => url.Authority), _public.Authority]);
-        return copies;
+        if (status is not (StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent)) return copies;
+        // Neither has a body (RFC 9110 §15.3.5 and §15.3.6), whatever the upstream sends with it.
+        httpContext.Response.Headers.ContentLength = null;
+        return false;
     }
 
     // The page's own address, as the upstream knows it. That of another site stays what it is.

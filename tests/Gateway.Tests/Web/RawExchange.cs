@@ -65,6 +65,9 @@ internal sealed class RecordingServer : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
+    /// <summary>What each head is answered.</summary>
+    public string Answer { get; set; } = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
     public Uri Url => new($"http://{_listener.LocalEndpoint}");
 
     /// <summary>Everything between two empty lines that was received on any connection: heads, and bodies where there were some.</summary>
@@ -103,7 +106,7 @@ internal sealed class RecordingServer : IAsyncDisposable
                 for (int end; (end = pending.IndexOf("\r\n\r\n", StringComparison.Ordinal)) >= 0; pending = pending[(end + 4)..])
                 {
                     _heads.Enqueue(pending[..end]);
-                    await client.GetStream().WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"u8.ToArray(), _ending.Token);
+                    await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(Answer), _ending.Token);
                 }
             }
         }

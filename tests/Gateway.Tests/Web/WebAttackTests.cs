@@ -56,6 +56,7 @@ public sealed partial class WebAttackTests : IAsyncLifetime
                 { "two hosts", $"GET /x HTTP/1.1\r\nHost: evil.example\r\n{End}" },
                 { "host with a path", "GET /x HTTP/1.1\r\nHost: registry.corp.example/v2/?\r\nConnection: close\r\n\r\n" },
                 { "host with a user", "GET /x HTTP/1.1\r\nHost: a@registry.corp.example\r\nConnection: close\r\n\r\n" },
+                { "host with an impossible port", $"GET /x HTTP/1.1\r\nHost: {WebRig.Host}:99999\r\nConnection: close\r\n\r\n" },
                 { "unknown method", $"MOVE /x HTTP/1.1\r\nDestination: /v2/\r\n{End}" },
                 { "lower-case method", $"get /x HTTP/1.1\r\n{End}" },
                 { "body with a request", $"POST /x HTTP/1.1\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n{End}0\r\n\r\n{Inner}" },

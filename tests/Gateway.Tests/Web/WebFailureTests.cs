@@ -125,6 +125,26 @@ public sealed class WebFailureTests
         Assert.Contains("closed the connection before it answered", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("999 X\r\nContent-Length: 0", 502)]
+    [InlineData("099 X\r\nContent-Length: 0", 502)]
+    [InlineData("204 No Content\r\nContent-Length: 5\r\n\r\nhello", 204)]
+    [InlineData("205 Reset Content\r\nContent-Length: 5\r\n\r\nhello", 205)]
+    [InlineData("304 Not Modified\r\nContent-Length: 5", 304)]
+    [InlineData("101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket", 502)]
+    [InlineData("200 OK\r\nX-Name: \u00e9\r\nContent-Length: 0", 200)]
+    [InlineData("200 OK\r\nX-Name: \u0001\r\nContent-Length: 0", 502)]
+    [InlineData("302 Found\r\nLocation: http://127.0.0.1:99999:x/\r\nSet-Cookie: ;Domain=;\r\nContent-Length: 0", 302)]
+    public async Task Odd_answer_is_passed_on_within_the_rules_or_is_502(string answer, int expected)
+    {
+        await using var upstream = new RecordingServer { Answer = $"HTTP/1.1 {answer}\r\n\r\n" };
+        await using var gateway = await GatewayRig.StartAsync(options => WebRig.Options(options, [upstream.Url]));
+        using var received = await gateway.SendAsync("GET", "/", null, ("Host", WebRig.Host));
+        Assert.Equal(expected, (int)received.StatusCode);
+        using var after = await gateway.SendAsync("GET", "/v2/");
+        Assert.Equal(HttpStatusCode.OK, after.StatusCode);
+    }
+
     [Fact]
     public async Task Reload_turns_forwarding_on_and_off()
     {
