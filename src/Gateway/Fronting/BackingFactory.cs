@@ -6,7 +6,7 @@ using Gateway.Upstream;
 
 namespace Gateway.Fronting;
 
-/// <summary>Makes the backings of upstreams' repositories for each configuration. What outlives a configuration is here.</summary>
+/// <summary>Makes the backings of upstreams' repositories for each configuration. It holds the state that outlives a reload.</summary>
 internal sealed class BackingFactory(
     Volume volume, UpstreamRegistries upstreams, FetchTable fetches, PrivateRepositories views, PushesLeft left, TimeProvider clock,
     ILoggerFactory loggers)
@@ -26,7 +26,7 @@ internal sealed class BackingFactory(
     /// <summary>The backings under one configuration, whose upstreams have been loaded.</summary>
     public UpstreamBackings Of(GatewayOptions options) => new(this, options, key => upstreams[key]);
 
-    /// <summary>Forgets what upstreams said and is only in memory. Backings that were made before may remember more.</summary>
+    /// <summary>Clears the in-memory answers of upstreams. Backings made earlier may still hold some.</summary>
     public void Forget()
     {
         fetches.Forget();
@@ -36,7 +36,7 @@ internal sealed class BackingFactory(
     /// <summary>The names of an upstream's repositories.</summary>
     public UpstreamCatalog CatalogOf(UpstreamOptions options, IUpstreamRegistry registry) => new(options, registry, clock, _catalogLog);
 
-    /// <summary>Puts the staged root before a pull-through backing.</summary>
+    /// <summary>Puts the staged root in front of a pull-through backing.</summary>
     /// <param name="stage">The upstream's folder below the staged root.</param>
     public FrontedRepository Front(
         IUpstreamRegistry registry, string stage, RepositoryName name, StoredRepository cached, IBacking pulled, bool isLater)

@@ -3,7 +3,7 @@ using Gateway.Upstream;
 
 namespace Gateway.Fronting;
 
-/// <summary>What this folder counts; no label is a repository or a digest.</summary>
+/// <summary>Metrics of forwarding. No label holds a repository or a digest.</summary>
 internal static class ForwardMetrics
 {
     public const string MeterName = "Gateway.Fronting";
@@ -11,10 +11,10 @@ internal static class ForwardMetrics
     private static readonly Meter Meter = new(MeterName);
 
     private static readonly Counter<long> Bytes =
-        Meter.CreateCounter<long>("gateway.forward.bytes", "By", "Blobs and manifests that were given to an upstream.");
+        Meter.CreateCounter<long>("gateway.forward.bytes", "By", "Bytes of blobs and manifests sent to an upstream.");
 
     private static readonly Counter<long> Failures =
-        Meter.CreateCounter<long>("gateway.forward.failures", description: "What an upstream did not take, each try.");
+        Meter.CreateCounter<long>("gateway.forward.failures", description: "Forwards that failed, once for each attempt.");
 
     public static void Sent(string upstream, long bytes) => Bytes.Add(bytes, new KeyValuePair<string, object?>("upstream", upstream));
 

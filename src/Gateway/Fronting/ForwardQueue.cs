@@ -6,17 +6,17 @@ using Gateway.Upstream;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// Gives upstreams what pushes left for them: of each repository one push after the other, again and again while the upstream does not
-/// answer, also after a restart.
+/// Forwards the accepted pushes to the upstreams. The pushes of one repository go one after another. The queue retries while the upstream
+/// does not answer, also after a restart.
 /// </summary>
 internal sealed class ForwardQueue : IAsyncDisposable
 {
-    // Repositories that are served at a time; the others wait for theirs to end, or to fail.
+    // Repositories that are forwarded at the same time; the others wait until one of these is done or fails.
     private const int AtOnce = 8;
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
-    // An upstream that comes back is noticed within this; its own Retry-After may say longer.
+    // The queue notices within this time that an upstream has recovered; the upstream's Retry-After may ask for more.
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
     private readonly Volume _volume;
@@ -32,35 +32,33 @@ internal sealed class ForwardQueue : IAsyncDisposable
     private bool _stopping;
 
     /// <param name="find">
-    /// The repository of a path below the staged root, by the configuration in force; null where nothing leads to it.
+    /// Returns the repository of a path below the staged root under the configuration in force; null if no route leads to it.
     /// </param>
     public ForwardQueue(Volume volume, Func<string, FrontedRepository?> find, TimeProvider clock, ILogger logger)
     {
         (_volume, _find, _clock, _logger) = (volume, find, clock, logger);
         _meter.CreateObservableGauge(
             "gateway.forward.waiting", () => All().Count(f => f.Forward.IsWaiting),
-            description: "Pushes that an upstream is still to get.");
+            description: "Accepted pushes that are not forwarded to their upstream yet.");
         _meter.CreateObservableGauge(
             "gateway.forward.refused", () => All().Count(f => !f.Forward.IsWaiting),
-            description: "Pushes of the last day that were answered, and that an upstream then refused.");
+            description: "Accepted pushes of the last day that an upstream refused.");
     }
 
-    /// <summary>What waits and what was refused, by repository, the earliest first.</summary>
+    /// <summary>Pushes that wait and pushes that were refused, by repository, oldest first.</summary>
     public IEnumerable<(string Repository, PendingForward Forward)> All() =>
         _volume.StagedContent.Repositories.SelectMany(path => _volume.StagedContent.Of(path).Forwards().Select(f => (path, f)));
 
-    /// <summary>
-    /// Why the first push of a repository could not be given to the upstream when it was last tried; null where it was not.
-    /// </summary>
+    /// <summary>Why the last attempt to forward the first push of a repository failed; null if there was none or it succeeded.</summary>
     public string? TroubleOf(string repository) => _troubles.GetValueOrDefault(repository);
 
-    /// <summary>Looks at every repository: at the start, and when another configuration holds.</summary>
+    /// <summary>Looks at every repository: at the start, and after each reload.</summary>
     public void WakeAll()
     {
         foreach (var path in All().Where(f => f.Forward.IsWaiting).Select(f => f.Repository).Distinct().ToArray()) Wake(path);
     }
 
-    /// <summary>A push was left in this repository.</summary>
+    /// <summary>Starts forwarding for this repository, which has a new push.</summary>
     public void Wake(string path)
     {
         lock (_lock)
@@ -83,7 +81,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
                     _troubles.TryRemove(path, out _);
                     continue;
                 }
-                // Jitter, so that many do not come back at once.
+                // Jitter, so that many repositories do not retry at the same moment.
                 var own = pause * (0.5 + Random.Shared.NextDouble());
                 await Task.Delay(wait > own ? wait.Value : own, _clock, _stop.Token);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
@@ -91,7 +89,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Stopping: what waits goes on after the next start.
+            // Stopping: waiting pushes are forwarded after the next start.
         }
     }
 
@@ -103,14 +101,14 @@ internal sealed class ForwardQueue : IAsyncDisposable
             if (next is not null && !_stopping)
             {
                 if (_find(path) is { } repository) return (repository, next);
-                _troubles[path] = "no route with push: forward leads to the upstream, at the url that it was pushed for; it waits for one";
+                _troubles[path] = "expected a route with push: forward to the same upstream url, got none; add the route";
             }
             _running.Remove(path);
             return null;
         }
     }
 
-    /// <summary>Null when it is done with; else how long to wait at least before the next try.</summary>
+    /// <summary>Null if the push is done; otherwise the shortest wait before the next attempt.</summary>
     private async Task<TimeSpan?> TryAsync(string path, FrontedRepository repository, PendingForward forward)
     {
         await _places.WaitAsync(_stop.Token);
@@ -119,7 +117,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
             await repository.DeliverAsync(forward, _stop.Token);
             return null;
         }
-        // An account that is not let in says nothing about the push: its password was changed, or its rights.
+        // A refused account says nothing about the push: the account's password or rights may have changed.
         catch (NotForwardedException e)
             when (e.Refusal is not null && e.InnerException is not UpstreamException { Failure: UpstreamFailure.Unauthorized })
         {
@@ -133,7 +131,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException || !_stop.IsCancellationRequested)
         {
-            // The volume takes no writes now, or something that nobody thought of: it must not end the queue.
+            // The volume accepts no writes now, or the error is unexpected. Neither must end the queue.
             Log.NotDelivered(_logger, e, path, forward.Sequence);
             _troubles[path] = e.Message;
             return TimeSpan.Zero;

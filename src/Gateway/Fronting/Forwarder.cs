@@ -5,16 +5,16 @@ using Gateway.Upstream;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// Gives one repository of an upstream what was accepted for it. Everything may be sent again: what is there already is left alone.
+/// Forwards accepted content to one repository of an upstream. Sending again is safe: what the upstream already has is skipped.
 /// </summary>
-/// <param name="path">The repository's name among all that are fronted, by whatever credentials they are asked.</param>
+/// <param name="path">The repository's name, unique among all fronted repositories and the credentials they use.</param>
 internal sealed class Forwarder(
     Volume volume, IUpstreamRegistry registry, RepositoryName name, string path, Turns turns, TimeProvider clock, ILogger logger)
 {
-    // Blobs under way for one push: as many as docker sends side by side.
+    // Blobs of one push that are sent at the same time: as many as docker sends.
     private const int BlobsAtOnce = 5;
 
-    // An upstream that comes back is let one request first: the others of a push wait for that one, and do not fail it.
+    // A recovering upstream gets one request first. The other requests of the push wait for it instead of failing the push.
     private static readonly TimeSpan WorthWaiting = TimeSpan.FromSeconds(2);
 
     private readonly UpstreamWriter _writer = new(registry, name, clock);
@@ -23,12 +23,12 @@ internal sealed class Forwarder(
 
     private string Upstream => registry.Options.Key;
 
-    /// <summary>Waits for the pushes and deletes before this one to end.</summary>
+    /// <summary>Waits until earlier pushes and deletes have ended.</summary>
     public Task<IDisposable> TakeTurnAsync(CancellationToken cancellationToken) => turns.TakeAsync(path, cancellationToken);
 
     /// <summary>
-    /// Makes the upstream have every blob of a publication; the one that is neither there nor here, where there is one. Throws
-    /// <see cref="NotForwardedException"/>.
+    /// Sends the upstream every blob of a publication that it lacks. Returns a blob that neither the gateway nor the upstream has; null if
+    /// there is none. Throws <see cref="NotForwardedException"/>.
     /// </summary>
     public async Task<Digest?> SendBlobsAsync(Publication publication, CancellationToken cancellationToken)
     {
@@ -62,7 +62,7 @@ internal sealed class Forwarder(
         }
     }
 
-    /// <summary>False when it is nowhere.</summary>
+    /// <summary>False if neither the gateway nor the upstream has the blob.</summary>
     private async Task<bool> SendBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
         if (volume.FindContent(blob.Digest, blob.Size) is not { } length) return await _writer.HasBlobAsync(blob.Digest, cancellationToken);
@@ -82,8 +82,8 @@ internal sealed class Forwarder(
     }
 
     /// <summary>
-    /// Makes the upstream have the manifests and tags of a publication, whose blobs it has. A client that hangs up stops nothing: what has
-    /// begun is brought to its end. Throws <see cref="NotForwardedException"/>.
+    /// Sends the upstream the manifests and tags of a publication; the upstream already has the blobs. It finishes even if the client
+    /// disconnects. Throws <see cref="NotForwardedException"/>.
     /// </summary>
     public async Task SendManifestsAsync(Publication publication)
     {
@@ -102,7 +102,7 @@ internal sealed class Forwarder(
         }
     }
 
-    /// <summary>Removes something at the upstream; nothing where it is not there. Throws <see cref="NotForwardedException"/>.</summary>
+    /// <summary>Deletes something at the upstream; does nothing if it is not there. Throws <see cref="NotForwardedException"/>.</summary>
     public async Task DeleteAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
     {
         try
@@ -113,16 +113,16 @@ internal sealed class Forwarder(
         catch (UpstreamException e)
         {
             var failure = Failed(e, reference);
-            // distribution before 3 takes a tag for a digest here.
+            // CNCF distribution before version 3 expects a digest here, and rejects a tag.
             throw e is { Failure: UpstreamFailure.Refused, Status: 400, Error.Code: "DIGEST_INVALID" }
                 ? new NotForwardedException(
-                    $"{e.Message}: it deletes no tags, only manifests by digest", ForwardRefusal.Unsupported, inner: e)
+                    $"{e.Message}: it does not support deleting tags; delete the manifest by digest", ForwardRefusal.Unsupported, inner: e)
                 : failure;
         }
     }
 
     private NotForwardedException Gone(Digest digest) =>
-        new($"the bytes of {digest} went while they were sent to {Upstream}; push it again", null);
+        new($"blob {digest} was removed while the gateway sent it to {Upstream}; push it again", null);
 
     private NotForwardedException Failed(UpstreamException e, string what)
     {
@@ -130,14 +130,14 @@ internal sealed class Forwarder(
         Log.NotSent(logger, what, Upstream, name, e.Message);
         return e.Failure switch
         {
-            // Without a status the upstream could not be asked: the change may be tried again.
+            // Without a status, the gateway could not ask the upstream, so the change can be tried again.
             UpstreamFailure.Refused when e.Status is null => new(e.Message, null, inner: e),
             UpstreamFailure.Refused or UpstreamFailure.Unauthorized => new(e.Message, RefusalOf(e), inner: e),
             _ => new(e.Message, null, e.RetryAfter, e),
         };
     }
 
-    /// <summary>The statuses of distribution-spec, "Endpoints", and what they say of a push.</summary>
+    /// <summary>What each status means for a push (distribution-spec, "Endpoints").</summary>
     private static ForwardRefusal RefusalOf(UpstreamException e) => e.Status switch
     {
         400 when e.Error?.Code == "MANIFEST_BLOB_UNKNOWN" => ForwardRefusal.BlobUnknown,

@@ -3,7 +3,8 @@ using Gateway.Configuration;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// Wakes the queue while the gateway runs: at the start for pushes that the previous process left, after each push, and after each reload.
+/// Wakes the queue while the gateway runs: at the start for pushes that remain from the previous process, after each push, and after each
+/// reload.
 /// </summary>
 internal sealed class Forwarding(
     ForwardQueue queue, FrontedRepositories repositories, ConfigurationInForce inForce, PushesLeft left) : IHostedService

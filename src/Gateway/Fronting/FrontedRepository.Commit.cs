@@ -4,7 +4,7 @@ using Gateway.Storage;
 
 namespace Gateway.Fronting;
 
-/// <summary>What a change comes to: staged, noted where its subject is, or given to the upstream first.</summary>
+/// <summary>Commits a change: stages it, notes it in the cached root, or forwards it to the upstream first.</summary>
 internal sealed partial class FrontedRepository
 {
     public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
@@ -21,7 +21,7 @@ internal sealed partial class FrontedRepository
             using var place = await forwarder.TakeTurnAsync(cancellationToken);
             return Refuse(change) ?? Counted(change, await PublishLaterAsync(change, publication));
         }
-        // Blobs are what takes long, and in whatever order they come: nobody waits behind them.
+        // Blobs take the most time and need no order, so they are sent without a turn.
         if (await forwarder.SendBlobsAsync(publication, cancellationToken) is { } lacking) return new CommitResult.Missing(lacking);
         using var turn = await forwarder.TakeTurnAsync(cancellationToken);
         return Refuse(change) ?? Counted(change, await PublishAsync(change, publication));
@@ -39,17 +39,17 @@ internal sealed partial class FrontedRepository
     private static bool IsRemoval(Operation operation) =>
         operation is Operation.RemoveTag or Operation.RemoveManifest or Operation.RemoveBlob;
 
-    /// <summary>A change that the upstream does not hear of.</summary>
+    /// <summary>Commits a change that is not forwarded to the upstream.</summary>
     private async ValueTask<CommitResult> StoreAsync(Change change, CancellationToken cancellationToken)
     {
-        // Who only notes what he found out, on a pull, waits for nobody's push.
+        // A pull that only writes notes does not wait for pushes.
         using var turn = change.Operations.All(IsNote) ? null : await forwarder.TakeTurnAsync(cancellationToken);
         var versions = change.Subjects
             .Select(s => (s.Subject, Here: staged.VersionOf(s.Subject), There: cached.VersionOf(s.Subject)))
             .ToArray();
         if (Refuse(change) is { } refusal) return refusal;
         var (here, there) = Split(change, arrived: [], staying: []);
-        // What is staged is durable when this returns; the rest are notes in a cache.
+        // Staged content is durable when this method returns; the notes in the cached root need not be.
         CommitResult result = new CommitResult.Committed(0);
         if (!here.IsEmpty)
         {
@@ -69,23 +69,25 @@ internal sealed partial class FrontedRepository
     private static bool IsNote(Operation operation) =>
         operation is Operation.SetVerdict or Operation.AddEvidence or Operation.LinkBlob or Operation.Seen;
 
-    /// <summary>The upstream has all of it before anything is changed here; from then on nothing but the volume can fail.</summary>
+    /// <summary>Forwards everything to the upstream before it changes anything here. After that, only the volume can fail.</summary>
     private async ValueTask<CommitResult> PublishAsync(Change change, Publication publication)
     {
         if (Waiting.Any())
         {
             throw new NotForwardedException(
-                "earlier pushes to this repository still wait for its upstream; push again when it has them", null);
+                "earlier pushes to this repository are not forwarded to its upstream yet; push again later", null);
         }
         await forwarder.SendManifestsAsync(publication);
         var (here, there) = Split(change, publication.Digests, staying: []);
         return await ArriveAsync(publication, there, here, change.Committed);
     }
 
-    /// <summary>The upstream has got it: it is cached as validated just now, and staged no longer.</summary>
-    /// <param name="there">What else is noted of the upstream's.</param>
-    /// <param name="here">What else is staged.</param>
-    /// <param name="committed">As of <see cref="Change.Committed"/>.</param>
+    /// <summary>
+    /// Records that the upstream has the publication: it becomes cached content, validated just now, and is no longer staged.
+    /// </summary>
+    /// <param name="there">Further operations on the cached root.</param>
+    /// <param name="here">Further operations on the staged root.</param>
+    /// <param name="committed">See <see cref="Change.Committed"/>.</param>
     private async ValueTask<CommitResult> ArriveAsync(
         Publication publication, ImmutableArray<Operation> there, ImmutableArray<Operation> here, Action<long>? committed = null)
     {
@@ -102,7 +104,7 @@ internal sealed partial class FrontedRepository
     }
 
     /// <summary>
-    /// Why a change must not be made; null when all that it expects still holds. Changes take turns, so that it does until its end.
+    /// Why a change must not be made; null if all its expectations hold. They hold until the change ends, because changes take turns.
     /// </summary>
     private CommitResult? Refuse(Change change)
     {
@@ -121,9 +123,9 @@ internal sealed partial class FrontedRepository
         return null;
     }
 
-    /// <summary>What of a change is staged, and what is noted of the upstream's.</summary>
-    /// <param name="arrived">Manifests that the upstream has got by it.</param>
-    /// <param name="staying">Manifests that are staged by it, besides those that it stores.</param>
+    /// <summary>Splits a change into operations on the staged root and operations on the cached root.</summary>
+    /// <param name="arrived">Manifests of the change that the upstream has received.</param>
+    /// <param name="staying">Manifests that stay staged, in addition to those that the change stores.</param>
     private (ImmutableArray<Operation> Here, ImmutableArray<Operation> There) Split(
         Change change, ImmutableHashSet<Digest> arrived, ImmutableHashSet<Digest> staying)
     {
@@ -145,7 +147,7 @@ internal sealed partial class FrontedRepository
             };
             if (operation is Operation.LinkBlob blob && isHere)
             {
-                // What the upstream has is not staged for the sake of what waits.
+                // A held push does not stage blobs that the upstream already has.
                 var isOnlyHere = !IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest, blob.Size) is not null;
                 if (isOnlyHere || IsStaged(LinkKind.Blob, blob.Digest)) here.Add(operation);
                 continue;
@@ -159,7 +161,9 @@ internal sealed partial class FrontedRepository
             && (brought.Contains(manifest) || staying.Contains(manifest) || IsStaged(LinkKind.Manifest, manifest));
     }
 
-    /// <summary>What is known of a manifest that was staged until now; what the change says of it comes after.</summary>
+    /// <summary>
+    /// The operations that move a staged manifest with its notes to the cached root; those of the change itself follow them.
+    /// </summary>
     private IEnumerable<Operation> Moving(Published published)
     {
         var (manifest, digest) = (published.Manifest, published.Manifest.Digest);
@@ -177,7 +181,7 @@ internal sealed partial class FrontedRepository
         foreach (var tag in published.Tags) yield return new Operation.SetLive(tag, digest);
     }
 
-    /// <summary>Takes what has arrived out of the stage, but for what something that stays still needs.</summary>
+    /// <summary>Removes forwarded content from the staged root, except what other staged content still needs.</summary>
     private async ValueTask ClearAsync(Publication publication, ImmutableArray<Operation> here)
     {
         var number = here.OfType<Operation.Forwarded>().Select(o => o.Number).FirstOrDefault();

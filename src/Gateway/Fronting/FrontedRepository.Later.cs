@@ -5,26 +5,28 @@ using Gateway.Storage;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// Pushes that are answered before the upstream has them: durable here, seen here at once, and given to the upstream in their order.
+/// Pushes that are answered before the upstream has them: they are durable and visible here at once, and are forwarded in their order.
 /// </summary>
 internal sealed partial class FrontedRepository
 {
-    /// <summary>Pushes of one repository that may wait for its upstream. Chosen: hours of a busy team's; each is a small file.</summary>
+    /// <summary>
+    /// Most pushes of one repository that wait to be forwarded. Chosen: hours of work of a busy team; each is a small file.
+    /// </summary>
     public const int MaxWaiting = 1000;
 
-    // An outage that filled the queue does not end in seconds.
+    // An outage that filled the queue lasts longer than seconds.
     private static readonly TimeSpan RetryWhenFull = TimeSpan.FromMinutes(1);
 
     private IEnumerable<PendingForward> Waiting => staged.Forwards().Where(f => f.IsWaiting);
 
-    /// <summary>Whether a push that was answered already is still to bring the upstream this manifest.</summary>
+    /// <summary>Whether an accepted push with this manifest waits to be forwarded.</summary>
     private bool IsOnItsWay(Digest manifest) => Waiting.Any(f => f.Manifests.Contains(manifest));
 
     private async ValueTask<CommitResult> PublishLaterAsync(Change change, Publication publication)
     {
         if (Waiting.Count() >= MaxWaiting)
             throw new NotForwardedException(
-                $"{MaxWaiting} pushes wait for the upstream of this repository already; push again when it answers", null, RetryWhenFull);
+                $"{MaxWaiting} pushes to this repository already wait for its upstream; push again when it answers", null, RetryWhenFull);
         foreach (var blob in publication.Blobs)
         {
             if (!IsStaged(LinkKind.Blob, blob.Digest) && !IsCached(LinkKind.Blob, blob.Digest)
@@ -32,7 +34,7 @@ internal sealed partial class FrontedRepository
                 return new CommitResult.Missing(blob.Digest);
         }
         var (here, there) = Split(change, arrived: [], staying: publication.Digests);
-        // What was in the cache alone may be evicted before it is sent.
+        // Manifests that are only cached could be evicted before they are forwarded, so they are staged too.
         var manifests = publication.Manifests.Select(m => m.Manifest).Where(m => !IsStaged(LinkKind.Manifest, m.Digest))
             .Select(m => new Operation.StoreManifest(m.Digest, m.Bytes));
         var forward = new Operation.Forward(
@@ -45,13 +47,11 @@ internal sealed partial class FrontedRepository
         return result is CommitResult.Committed committed ? committed with { IsForwarding = true } : result;
     }
 
-    /// <summary>
-    /// Gives the upstream what a push left, as far as it was not deleted since. Throws <see cref="NotForwardedException"/>.
-    /// </summary>
+    /// <summary>Forwards an accepted push, except what was deleted since. Throws <see cref="NotForwardedException"/>.</summary>
     public async Task DeliverAsync(PendingForward forward, CancellationToken cancellationToken)
     {
         if (await forwarder.SendBlobsAsync(await ReadAsync(forward, cancellationToken), cancellationToken) is { } lacking)
-            throw new NotForwardedException($"blob {lacking} is neither here nor at the upstream any more", ForwardRefusal.NotFound);
+            throw new NotForwardedException($"blob {lacking} is no longer here or at the upstream; push it again", ForwardRefusal.NotFound);
         using var turn = await forwarder.TakeTurnAsync(cancellationToken);
         var publication = await ReadAsync(forward, cancellationToken);
         await forwarder.SendManifestsAsync(publication);
@@ -59,8 +59,8 @@ internal sealed partial class FrontedRepository
     }
 
     /// <summary>
-    /// Gives up what the upstream refuses: it stays listed for a day, and its tags are what the upstream says, for that is what everybody
-    /// else sees.
+    /// Gives up a push that the upstream refuses. It stays listed for a day. Its tags become what the upstream says, as all other clients
+    /// of the upstream see them.
     /// </summary>
     public async Task GiveUpAsync(PendingForward forward, string why, CancellationToken cancellationToken)
     {
@@ -69,7 +69,7 @@ internal sealed partial class FrontedRepository
         await staged.CommitAsync(new([new Operation.Forwarded(forward.Sequence, why), .. tags]), CancellationToken.None);
     }
 
-    /// <summary>Whether a tag is bound here by this push, and by none that came after it.</summary>
+    /// <summary>Whether this push bound the tag here, and no later push did.</summary>
     private bool IsLast(TagName tag, Digest digest, long sequence) =>
         staged.LiveOf(tag) == digest && !Waiting.Any(f => f.Sequence > sequence && f.Tags.Any(t => t.Tag == tag));
 
@@ -78,7 +78,7 @@ internal sealed partial class FrontedRepository
         var items = ImmutableArray.CreateBuilder<Published>();
         foreach (var digest in forward.Manifests)
         {
-            // Its removal took it away here.
+            // A client deleted the manifest after the push.
             if (!IsStaged(LinkKind.Manifest, digest) && !IsCached(LinkKind.Manifest, digest)) continue;
             if (await ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }) continue;
             var tags = forward.Tags.Where(t => t.Digest == digest && !staged.LiveOf(t.Tag).IsEmpty).Select(t => t.Tag);

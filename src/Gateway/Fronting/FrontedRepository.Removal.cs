@@ -5,7 +5,7 @@ using Gateway.Upstream;
 
 namespace Gateway.Fronting;
 
-/// <summary>Removing: at the upstream first, then here; what the upstream never had is removed here alone.</summary>
+/// <summary>Removes content: at the upstream first, then here. Content that the upstream never had is removed only here.</summary>
 internal sealed partial class FrontedRepository
 {
     private async ValueTask<CommitResult> RemoveAsync(Change change, CancellationToken cancellationToken)
@@ -53,7 +53,7 @@ internal sealed partial class FrontedRepository
         _ => true,
     };
 
-    /// <summary>What is staged, and not known to be at the upstream, it has not heard of.</summary>
+    /// <summary>Whether the upstream may have it. Staged content that is not known to be at the upstream is not there.</summary>
     private async ValueTask<bool> IsThereAsync(Operation operation, bool isHere, CancellationToken cancellationToken) => operation switch
     {
         Operation.RemoveTag o => !isHere || await pulled.ResolveAsync(o.Tag, cancellationToken) is not Result<TagState>.Absent,

@@ -4,13 +4,15 @@ using Gateway.Storage;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// A repository of an upstream that takes pushes: what was accepted for the upstream and is not there yet lies staged; all else is pulled
-/// through. What is asked for is looked for in both, staged first (docs/design/0013-fronting.md).
+/// A repository of an upstream that accepts pushes. Content that is not forwarded yet is staged; all other content is pulled through. Reads
+/// look into both, the staged root first (docs/design/0013-fronting.md).
 /// </summary>
-/// <param name="staged">What is not at the upstream yet.</param>
-/// <param name="cached">What is kept of the upstream, for the notes in it.</param>
-/// <param name="pulled">The same with the upstream behind it.</param>
-/// <param name="wakeLater">Tells whoever gives the upstream what pushes left for it; null where a push is answered after that.</param>
+/// <param name="staged">Content that is not at the upstream yet.</param>
+/// <param name="cached">The cached content of the upstream, for the notes in it.</param>
+/// <param name="pulled">The cached content with the upstream behind it.</param>
+/// <param name="wakeLater">
+/// Tells the queue that a push waits to be forwarded; null if pushes are forwarded before they are answered.
+/// </param>
 internal sealed partial class FrontedRepository(
     Volume volume, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder,
     Action? wakeLater = null) : DelegatingBacking(new StagedOverlay(staged, pulled))

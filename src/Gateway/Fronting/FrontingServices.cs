@@ -2,10 +2,10 @@ using Gateway.Storage;
 
 namespace Gateway.Fronting;
 
-/// <summary>Adds what makes the backings of upstreams' repositories, and what forwards pushes.</summary>
+/// <summary>Adds the services that make the backings of upstreams' repositories and forward pushes.</summary>
 internal static class FrontingServices
 {
-    /// <summary>Adds <see cref="BackingFactory"/>, and <see cref="ForwardQueue"/>, which runs while the gateway does.</summary>
+    /// <summary>Adds <see cref="BackingFactory"/>, and <see cref="ForwardQueue"/>, which runs while the gateway runs.</summary>
     public static IServiceCollection AddGatewayFronting(this IServiceCollection services) => services
         .AddSingleton<PushesLeft>()
         .AddSingleton<BackingFactory>()

@@ -5,8 +5,8 @@ using Gateway.Storage;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// What an upstream is to have: manifests in an order in which each finds there what it names, evidence after what it is about, and the
-/// tags that are bound to them, which come last.
+/// What the upstream must receive: manifests, each after the manifests that it names; evidence after its subject; and last the tags that
+/// are bound to them.
 /// </summary>
 internal sealed record Publication(ImmutableArray<Published> Manifests)
 {
@@ -14,16 +14,16 @@ internal sealed record Publication(ImmutableArray<Published> Manifests)
 
     public bool IsEmpty => Manifests.IsEmpty;
 
-    /// <summary>The blobs that they name and that are not elsewhere on the network, each once.</summary>
+    /// <summary>The blobs that the manifests name, each once, except those with URLs of their own.</summary>
     public IEnumerable<Descriptor> Blobs =>
         Manifests.SelectMany(m => m.Manifest.Manifest.AllBlobs).Where(b => b.Urls.IsEmpty).DistinctBy(b => b.Digest);
 
-    /// <summary>The requests that bring it about, in their order: no tag is bound before all that it stands for is there.</summary>
+    /// <summary>The requests to send, in order: no tag is sent before everything that it stands for.</summary>
     public IEnumerable<(Reference Reference, StoredManifest Manifest)> Steps()
     {
         foreach (var item in Manifests)
         {
-            // The last one's tag brings it itself.
+            // The request for the last manifest's tag also sends the manifest.
             if (item.Tags.IsEmpty || item != Manifests[^1]) yield return (new(item.Manifest.Digest), item.Manifest);
         }
         foreach (var item in Manifests.OrderByDescending(m => m.IsEvidence))
@@ -35,5 +35,5 @@ internal sealed record Publication(ImmutableArray<Published> Manifests)
 
 /// <summary>One manifest of a publication.</summary>
 /// <param name="Tags">The tags to bind to it.</param>
-/// <param name="IsEvidence">Whether it says something about another.</param>
+/// <param name="IsEvidence">Whether it is evidence about another manifest.</param>
 internal sealed record Published(StoredManifest Manifest, ImmutableArray<TagName> Tags, bool IsEvidence);

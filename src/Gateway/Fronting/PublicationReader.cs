@@ -5,8 +5,8 @@ using Gateway.Storage;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// Finds what an upstream must be given for a change: what the change publishes, all that is below it and staged, and the staged evidence
-/// about any of it. Evidence about what stays here stays with it.
+/// Finds what to forward for a change: the manifests that the change publishes, all staged content below them, and the staged evidence
+/// about any of it. Evidence about content that stays staged stays with it.
 /// </summary>
 internal sealed class PublicationReader
 {
@@ -19,15 +19,15 @@ internal sealed class PublicationReader
     private readonly List<StoredManifest> _found = [];
     private readonly HashSet<Digest> _seen = [];
 
-    /// <param name="isUpstream">Whether the upstream is known to have a manifest, or to get it.</param>
-    /// <param name="fetch">Reads what the upstream has.</param>
+    /// <param name="isUpstream">Whether the upstream is known to have a manifest, or a waiting push will send it.</param>
+    /// <param name="fetch">Reads a manifest that the upstream has.</param>
     public PublicationReader(
         StoredRepository staged, Func<Digest, bool> isUpstream, Func<Digest, ValueTask<Result<StoredManifest>>> fetch, Change change)
     {
         (_staged, _isUpstream, _fetch, _change) = (staged, isUpstream, fetch, change);
         foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
         {
-            // What was read once by the gate is read here by the bounds of what is kept.
+            // The gate has checked these manifests already, so the limits for stored content apply.
             if (ManifestReader.Read(stored.Bytes, null, Volume.ReadBackLimits).Manifest is { } manifest)
                 _brought[stored.Digest] = new(stored.Digest, manifest, stored.Bytes);
         }
@@ -39,7 +39,7 @@ internal sealed class PublicationReader
         foreach (var digest in _change.Published)
         {
             Visit(digest);
-            // What the upstream has already may get another tag.
+            // A manifest that the upstream already has may get another tag.
             if (!_seen.Contains(digest) && _bound.Contains(digest)
                 && await _fetch(digest) is Result<StoredManifest>.Found { Value: var manifest } && _seen.Add(digest))
                 _found.Add(manifest);
@@ -54,7 +54,7 @@ internal sealed class PublicationReader
         if (manifest is null || !_seen.Add(digest)) return;
         foreach (var child in manifest.Manifest.Children) Visit(child.Digest);
         _found.Add(manifest);
-        // The oldest first, as it came.
+        // Oldest first, in the order of their pushes.
         foreach (var evidence in EvidenceNotes.List(_staged, digest).Reverse()) Visit(evidence);
     }
 
@@ -68,7 +68,7 @@ internal sealed class PublicationReader
 
     private Published Published(StoredManifest manifest)
     {
-        // What was staged with a tag of evidence was withheld with it.
+        // A staged tag of evidence was withheld together with its manifest.
         var withheld = _staged.TagsOf(manifest.Digest).Where(t => !EvidenceNotes.SubjectOf(t, manifest.Digest).IsEmpty);
         var tags = _bound[manifest.Digest].Union(withheld);
         return new(manifest, [.. tags], SubjectsOf(manifest.Digest).Any());

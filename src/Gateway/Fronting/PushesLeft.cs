@@ -1,13 +1,13 @@
 namespace Gateway.Fronting;
 
 /// <summary>
-/// Tells that a push was accepted and is still to be forwarded. Repositories tell, and the queue listens, so that neither knows the other.
+/// Announces that a push was accepted and waits to be forwarded. It keeps repositories and the queue independent of each other.
 /// </summary>
 internal sealed class PushesLeft
 {
     /// <summary>Raised with the repository's path below the staged root, after the push was committed. Handlers return at once.</summary>
     public event Action<string>? Left;
 
-    /// <summary>Tells that a push was left in the repository of this path.</summary>
+    /// <summary>Announces a push to the repository of this path.</summary>
     public void Tell(string path) => Left?.Invoke(path);
 }

@@ -4,12 +4,11 @@ using Gateway.Storage;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// What is staged for an upstream, over what is pulled through from it: each read looks into both, the staged repository first. It is
-/// read-only.
+/// Staged content in front of a pull-through backing. Each read looks into both, the staged repository first. It is read-only.
 /// </summary>
 internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : IBacking
 {
-    /// <summary>A held push is visible beside what the upstream has, also when the upstream does not answer.</summary>
+    /// <summary>Adds a held push to what the upstream says, also if the upstream does not answer.</summary>
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
     {
         var here = staged.Live(tag);
@@ -37,13 +36,13 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
         return there is Result<IContent>.Absent && here is Result<IContent>.Unavailable ? here : there;
     }
 
-    /// <summary>Only what is not staged is counted.</summary>
+    /// <summary>Counts only requests for content that is not staged.</summary>
     public void Requested(Digest digest, Result<StoredManifest> result)
     {
         if (!IsStaged(LinkKind.Manifest, digest)) pulled.Requested(digest, result);
     }
 
-    /// <summary>Only what is not staged is counted: that has no upstream.</summary>
+    /// <summary>Counts only requests for content that is not staged: staged content has no upstream.</summary>
     public void Requested(Result<IContent> result)
     {
         if (result.Handling.Upstream is not null) pulled.Requested(result);
@@ -86,10 +85,10 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
     public async ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence) =>
         [.. staged.SubjectsOf(evidence).Union(await pulled.SubjectsOfAsync(evidence))];
 
-    /// <summary>Only what is staged: the gateway does not remove what the upstream has.</summary>
+    /// <summary>Only staged evidence: the gateway does not remove content at the upstream.</summary>
     public IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() => staged.OrphansAsync();
 
-    // A sum of numbers that only rise rises whenever one of them does, also where the two do not count together.
+    // Both numbers only rise, so their sum changes whenever one of them does, although each counts for itself.
     public long VersionOf(Digest subject) => staged.VersionOf(subject) + pulled.VersionOf(subject);
 
     public long Version => staged.Version + pulled.Version;
@@ -127,7 +126,7 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
             : new Result<Page<TagName>>.Found(here, there.Handling);
     }
 
-    // Only the repository of a cut page knows which tags follow its last one.
+    // A page that is cut says nothing about tags after its last one, so the merged page ends at the earlier of the two ends.
     private static Page<TagName> Merge(Page<TagName> one, Page<TagName> other, int count)
     {
         var ends = new[] { one, other }.Where(p => p.More && p.Items.Count > 0).Select(p => p.Items[^1].Value);
@@ -146,7 +145,7 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/>.</summary>
     public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken) =>
-        throw new StoreReadOnlyException($"{staged.Path} is open for reading only");
+        throw new StoreReadOnlyException($"repository {staged.Path} is open read-only here; commit through the fronted repository");
 
     private bool IsStaged(LinkKind kind, Digest digest) => staged.FindLink(kind, digest) is not null;
 }

@@ -3,19 +3,18 @@ using Gateway.Storage;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// One after the other, in the order of their coming, for each name: what two pushes of one tag leave at an upstream and here is the same.
+/// Lets the changes of one repository run one after another, in order of arrival, so that two pushes of one tag end the same at the
+/// upstream and here.
 /// </summary>
 internal sealed class Turns
 {
-    // Chosen: far more than push into one repository at a time; each has a manifest in memory.
+    // Chosen: far more pushes than one repository receives at a time; each holds a manifest in memory.
     private const int MaxWaiting = 256;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Queue<TaskCompletionSource>> _waiting = new(StringComparer.Ordinal);
 
-    /// <summary>
-    /// Whoever disposes the turn lets the next one have his. Throws <see cref="NotForwardedException"/> where too many wait.
-    /// </summary>
+    /// <summary>Waits for a turn. Disposing it starts the next turn. Throws <see cref="NotForwardedException"/> if too many wait.</summary>
     public async Task<IDisposable> TakeAsync(string name, CancellationToken cancellationToken)
     {
         var own = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -32,7 +31,7 @@ internal sealed class Turns
             }
             else
             {
-                throw new NotForwardedException($"{MaxWaiting} pushes to {name} wait for the upstream already; try again later", null);
+                throw new NotForwardedException($"{MaxWaiting} pushes to {name} already wait for the upstream; try again later", null);
             }
         }
         try
@@ -41,7 +40,7 @@ internal sealed class Turns
         }
         catch (OperationCanceledException)
         {
-            // Its turn may have come just now, or comes later, and is over then.
+            // The turn may have started just now or may start later; end it as soon as it does.
             _ = own.Task.ContinueWith(_ => End(name), TaskScheduler.Default);
             throw;
         }

@@ -8,8 +8,8 @@ using Gateway.Upstream;
 namespace Gateway.Fronting;
 
 /// <summary>
-/// What is behind the gate of upstreams' repositories under one configuration. A request that began under it keeps these upstreams,
-/// whatever a reload removes.
+/// The backings of upstreams' repositories under one configuration. A request that started under it keeps using its upstreams after a
+/// reload.
 /// </summary>
 internal sealed class UpstreamBackings
 {
@@ -17,7 +17,7 @@ internal sealed class UpstreamBackings
     private readonly GatewayOptions _options;
     private readonly ImmutableDictionary<string, Source> _sources;
 
-    /// <param name="find">The client of the upstream with a key.</param>
+    /// <param name="find">Returns the client of the upstream with a key.</param>
     public UpstreamBackings(BackingFactory factory, GatewayOptions options, Func<string, IUpstreamRegistry> find)
     {
         (_factory, _options) = (factory, options);
@@ -27,12 +27,12 @@ internal sealed class UpstreamBackings
             factory.CatalogOf(upstream, find(upstream.Key))));
     }
 
-    /// <summary>The policy's bounds of a document.</summary>
+    /// <summary>The policy's limits for a document.</summary>
     public ManifestLimits Limits { get; }
 
     /// <summary>The backing of one repository.</summary>
-    /// <param name="name">The upstream's own name for it.</param>
-    /// <param name="client">What the client showed, for a passthrough upstream; null for nothing.</param>
+    /// <param name="name">The upstream's name of the repository.</param>
+    /// <param name="client">The credential that the client sent, for a passthrough upstream; null if it sent none.</param>
     public IBacking Open(UpstreamOptions upstream, RepositoryName name, Credential? client)
     {
         var source = _sources[upstream.Key];
@@ -44,13 +44,13 @@ internal sealed class UpstreamBackings
             return Front(source, source.Registry, source.Folder, name, cached, pulled);
         }
         var view = _factory.Views.For(source.Options, source.Registry, name, client, Limits, () => cached);
-        // What one client pushed and the upstream does not have is visible to that client only.
+        // A push of one client that is not at the upstream yet is visible to that client only.
         return Front(source, view.Upstream, $"{source.Folder}~{client?.Id ?? "nobody"}", name, cached, view);
     }
 
     /// <summary>
-    /// The fronted repository of a path below the staged root; null where no route with <c>push: forward</c> leads to it, or where each
-    /// client has a view of its own.
+    /// The fronted repository of a path below the staged root; null if no route with <c>push: forward</c> leads to it, or if each client
+    /// has a view of its own.
     /// </summary>
     public FrontedRepository? FindFronted(string path)
     {
@@ -64,7 +64,7 @@ internal sealed class UpstreamBackings
         return null;
     }
 
-    /// <summary>What an upstream lists of its repositories, in bytewise order, and why that may not be all.</summary>
+    /// <summary>The upstream's list of its repositories, in bytewise order, and why the list may be incomplete.</summary>
     public Task<(IReadOnlyList<RepositoryName> Names, string? Warning)> NamesAsync(
         UpstreamOptions upstream, CancellationToken cancellationToken) => _sources[upstream.Key].Catalog.ReadAsync(cancellationToken);
 
