@@ -3,12 +3,12 @@ using System.Threading.Channels;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Work ahead of need: done in turn by a few workers once they are started. Failures are logged; no request waits for it. The queue knows
-/// nothing of the gate, which its workers are given when they start.
+/// Prefetch work, which a few workers do in order after they are started. Failures are logged; no request waits for the work. The workers
+/// receive the gate when they start, so the queue does not depend on it.
 /// </summary>
 internal sealed class AheadQueue(int workers, ILogger logger) : IAsyncDisposable
 {
-    // Pieces of work that wait; of more, the newest are left out.
+    // Pieces of work that wait. When the queue is full, new work is dropped.
     private const int MaxWaiting = 1024;
 
     private readonly Channel<Func<PullManifest, CancellationToken, Task>> _waiting =
@@ -24,7 +24,7 @@ internal sealed class AheadQueue(int workers, ILogger logger) : IAsyncDisposable
     /// <param name="pull">Pulls manifests through the gate.</param>
     public void Start(PullManifest pull) => _running = [.. Enumerable.Range(0, workers).Select(_ => Task.Run(() => RunAsync(pull)))];
 
-    /// <summary>Adds work, which ends when its token says so.</summary>
+    /// <summary>Adds work. The work must end when its token is canceled.</summary>
     public void Add(Func<PullManifest, CancellationToken, Task> work)
     {
         PullThroughMetrics.PrefetchesWaiting.Add(1);
@@ -50,7 +50,7 @@ internal sealed class AheadQueue(int workers, ILogger logger) : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Stopping: what waits is fetched when a client asks for it.
+            // Stopping: content that was not prefetched is fetched when a client requests it.
         }
     }
 

@@ -5,26 +5,27 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Whether an upstream gives a blob under a repository's name: the repository's link says so, else the upstream is asked, once for all who
-/// want to know. Content that is here under another name is no permission (docs/design/0003-fetch.md, "Vouching").
+/// Whether an upstream vouches for a blob under a repository's name. The repository's link answers this; otherwise the gateway asks the
+/// upstream, once for all requests that need the answer. Content that is here under another name is no permission
+/// (docs/design/0003-fetch.md, "Vouching").
 /// </summary>
 internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, TimeProvider clock)
 {
-    // Who may not spend a GET must not answer for who may.
+    // A caller that must not spend a GET does not share its answer with callers that may spend one.
     private readonly SingleFlight<(Digest Digest, bool MayGet), Vouched> _asking = new();
     private readonly ExpiringMap<Digest, Vouched> _absent = new(4096, clock);
     private readonly ExpiringMap<Digest, Vouched> _unlinked = new(4096, clock);
 
-    // What the upstream said while the volume was full; some requests of one pull.
+    // Answers of the upstream while the volume is full. They only need to last for the few requests of one pull.
     private static readonly TimeSpan UnlinkedFor = TimeSpan.FromMinutes(1);
 
     /// <summary>What is known about a blob of the repository.</summary>
-    /// <param name="Exists">Whether it vouches for the blob.</param>
-    /// <param name="Size">Bytes; null when nobody has said.</param>
-    /// <param name="Status">The upstream's status, where it was asked.</param>
+    /// <param name="Exists">Whether the upstream vouches for the blob.</param>
+    /// <param name="Size">Bytes; null if unknown.</param>
+    /// <param name="Status">The upstream's status; null if it was not asked.</param>
     internal sealed record Vouched(bool Exists, long? Size, int? Status);
 
-    /// <summary>Answers from the link, or asks. Throws <see cref="UpstreamException"/>.</summary>
+    /// <summary>Answers from the link, or asks the upstream. Throws <see cref="UpstreamException"/>.</summary>
     public async Task<Vouched> AskAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (await KnownAsync(digest) is { } known) return known;
@@ -41,9 +42,9 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     }
 
     /// <summary>
-    /// The size of a blob that is linked without one; null when the upstream does not say either. Throws <see cref="UpstreamException"/>.
+    /// The size of a blob whose link has none; null if the upstream does not say either. Throws <see cref="UpstreamException"/>.
     /// </summary>
-    /// <param name="mayGet">Whether a GET may be spent on it, given up after its headers.</param>
+    /// <param name="mayGet">Whether the gateway may spend a GET, of which it reads only the headers.</param>
     public async Task<long?> AskSizeAsync(Digest digest, bool mayGet, CancellationToken cancellationToken)
     {
         var asking = _asking.Run((digest, mayGet), () => SizeAsync(digest), () => AskUpstreamAsync(digest, mayGet)).Result;
@@ -68,7 +69,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         return vouched;
     }
 
-    // A full volume takes no link; it must not cost the pull.
+    // A full volume accepts no link; that must not fail the pull.
     private async Task LinkAsync(Digest digest, Vouched vouched)
     {
         try
@@ -82,8 +83,8 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     }
 
     /// <summary>
-    /// Null where HEAD is of no use: refused (ECR Public answers 401 or 403), or a 404, which Harbor's proxy cache answers for every blob
-    /// that it has not fetched yet (goharbor/harbor#22609).
+    /// Null if the answer to HEAD says nothing: it was refused (ECR Public answers 401 or 403), or was a 404, which Harbor's proxy cache
+    /// answers for every blob that it has not fetched yet (goharbor/harbor#22609).
     /// </summary>
     private async Task<Vouched?> HeadAsync(Digest digest)
     {
@@ -100,10 +101,10 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         }
     }
 
-    // Of what has a content coding nobody knows which size was said.
+    // With a content coding, it is unclear whether the length is that of the coded or the decoded content.
     private static long? SizeOf(UpstreamResponse response) => response.Codings.IsEmpty ? response.Length : null;
 
-    // The body is given up unread.
+    // The body is not read.
     private async Task<Vouched> GetHeadersAsync(Digest digest)
     {
         try
@@ -113,7 +114,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
             {
                 200 => new(true, SizeOf(response), 200),
                 404 => new(false, null, 404),
-                var status => throw source.Misbehaved($"answered {status} to GET of {digest}"),
+                var status => throw source.Misbehaved($"expected 200 or 404 for GET of blob {digest}, got {status}"),
             };
         }
         catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unauthorized)

@@ -4,7 +4,7 @@ using Gateway.Transport;
 
 namespace Gateway.PullThrough;
 
-/// <summary>A small blob in memory: verified, and not kept for want of room.</summary>
+/// <summary>A small blob in memory: verified, and not stored because the volume has no room.</summary>
 internal sealed class BytesContent(Digest digest, ReadOnlyMemory<byte> bytes) : IContent
 {
     public Digest Digest => digest;

@@ -5,15 +5,15 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Opens the blobs of one repository that are not on disk: vouched for first, then fetched once for all, or passed through where there is
-/// no room.
+/// Opens the blobs of one repository that are not on disk. The upstream vouches for a blob first; then it is fetched once for all readers,
+/// or passed through if the volume has no room.
 /// </summary>
 internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository source, FetchTable table, BlobVouching vouching)
 {
-    // A fetch may have ended between looking at the disk and joining it, and another may just have been given up.
+    // A fetch can end between the look at the disk and the attempt to join it, and the next one can be given up at that moment.
     private const int MaxTries = 3;
 
-    /// <summary>Opens a blob that a look at the disk did not find.</summary>
+    /// <summary>Opens a blob that was not found on disk.</summary>
     public async ValueTask<Result<IContent>> OpenAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
         try
@@ -35,7 +35,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         }
     }
 
-    /// <summary>Fetches a blob that a manifest of the repository names, for nobody yet; one that is being fetched is waited for.</summary>
+    /// <summary>
+    /// Fetches a blob that a manifest of the repository names before a client requests it, or waits for its fetch under way.
+    /// </summary>
     public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken)
     {
         if (table.Resources.IsOnDisk(blob.Digest, blob.Size)) return new(null, 0);
@@ -80,10 +82,11 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     {
         for (var tries = 1; ; tries++)
         {
-            // A client with an unverified beginning must not get the end that makes it whole: containerd stores such a whole, and fails
-            // on it from then on.
+            // A client that has an unverified beginning must not get the rest: containerd would store the combined blob, and fail on it
+            // from then on.
             if (use.Kind == BlobUseKind.Range && use.From != 0 && table.Resources.IsSuspect(digest))
-                throw new FetchException(FetchFailure.Unavailable, $"wrong bytes came for {digest} lately: ask for the whole");
+                throw new FetchException(
+                    FetchFailure.Unavailable, $"the upstream sent wrong bytes for {digest} lately; request the whole blob");
             try
             {
                 return await FollowAsync(digest, size, use, cancellationToken);
@@ -96,7 +99,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             {
                 if (await FindAsync(digest, size, use, cancellationToken) is { } kept) return kept;
             }
-            // Nothing of it was sent yet: once more, now from another endpoint where there is one.
+            // No byte was sent to the client yet: try once more, from another endpoint if there is one.
             catch (FetchException e) when (e.Failure == FetchFailure.Wrong && table.Resources.IsSuspect(digest) && tries == 1)
             {
                 Log.AskingAgain(table.Resources.Logger, digest, e.Message);
@@ -113,7 +116,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         {
             if (!await IsUnderWayAsync(fetch, early, size, use, cancellationToken)) await fetch.Started.WaitAsync(cancellationToken);
             if (size is { } said && fetch.Part.Length is { } length && said != length)
-                throw new FetchException(FetchFailure.Wrong, $"{digest} has {length} bytes, its manifest says {said}");
+                throw new FetchException(FetchFailure.Wrong, $"expected {said} bytes for {digest} as its manifest says, got {length}");
             if (MustBeVerified(digest, fetch.Part.Length)) await fetch.Verified.WaitAsync(cancellationToken);
             return new Result<IContent>.Found(content, Handling(fetch, joined, use));
         }
@@ -124,7 +127,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         }
     }
 
-    // A far range need not wait for the fetch's own first answer: that would be two round trips.
+    // A far range does not wait for the first response of the fetch; that would cost two round trips.
     private async Task<bool> IsUnderWayAsync(
         BlobFetch fetch, EarlyRange? early, long? size, BlobUse use, CancellationToken cancellationToken)
     {
@@ -143,7 +146,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         if (size <= FetchTable.VerifiedFirst)
             return new Result<IContent>.Found(await ReadIntoMemoryAsync(digest, size, cancellationToken), handling);
         if (MustBeVerified(digest, size))
-            throw new FetchException(FetchFailure.Unavailable, $"there is no room to verify {digest} before it is sent");
+            throw new FetchException(FetchFailure.Unavailable, $"no room to verify {digest} before it is sent; free space on the volume");
         var content = await PassingContent.OpenAsync(table.Resources, digest, size, source, use.Kind, cancellationToken);
         return new Result<IContent>.Found(
             content, use.Kind == BlobUseKind.Range ? handling with { Detail = CacheDetail.Unverified } : handling);
@@ -158,12 +161,12 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         await download.OpenAsync(cancellationToken);
         await download.RunAsync(cancellationToken);
         if (sink.Matches(digest)) return new(digest, sink.Bytes);
-        var what = $"{sink.Position} bytes came for {digest}, but they have another digest";
+        var what = $"expected digest {digest}, got {sink.Position} bytes with another digest";
         table.Resources.Suspect(digest, download.Endpoint, source, what);
         throw new FetchException(FetchFailure.Wrong, what);
     }
 
-    // After vouching, so that the link, which a full volume does not take, may be missing.
+    // Called after vouching. A full volume accepts no link, so the content may be here without one.
     private async ValueTask<Result<IContent>.Found?> FindAsync(
         Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {

@@ -5,31 +5,33 @@ using Gateway.Transport;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Answers a range that a fetch has not reached yet straight from the upstream, in closed chunks. An optimization only: where the upstream
-/// does not answer with the range, or after <see cref="MaxChunks"/>, the reader follows the fetch.
+/// Sends a reader a range that its fetch has not reached yet directly from the upstream, in closed chunks. This is only an optimization: if
+/// the upstream does not send the range, or after <see cref="MaxChunks"/>, the reader follows the fetch.
 /// </summary>
 internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, UpstreamRepository source) : IAsyncDisposable
 {
     /// <summary>Largest upstream range (issue "The pull-through engine", "Ranges on cold content").</summary>
     public const long Chunk = 4 << 20;
 
-    /// <summary>Bounds what one reader can make us fetch twice; lazy-loading snapshotters read far less at once.</summary>
+    /// <summary>Limits how much one reader can make the gateway fetch twice. Lazy-loading snapshotters read far less at a time.</summary>
     private const int MaxChunks = 4;
 
-    // The fetch reaches these bytes in a moment: they are not requested twice.
+    // The fetch reaches nearer bytes in a moment, so they are not requested twice.
     private const long Lookahead = 1 << 20;
 
     private RangeConnection? _opened;
     private IDisposable? _place;
     private int _chunks = MaxChunks;
 
-    /// <summary>Whether the fetch is too far from this offset to be waited for.</summary>
+    /// <summary>Whether the fetch is too far from this offset to wait for it.</summary>
     public bool IsWorthwhile(long offset) => _chunks > 0 && offset > fetch.Part.Readable + Lookahead;
 
-    /// <summary>Asks for the chunk at an offset; false when the upstream does not give it, or too many of them are under way.</summary>
+    /// <summary>
+    /// Requests the chunk at an offset; false if the upstream does not send it, or if too many early ranges are under way.
+    /// </summary>
     /// <param name="offset">First byte wanted.</param>
     /// <param name="end">One past the last byte wanted.</param>
-    /// <param name="cancellationToken">Of the asking and of the reading.</param>
+    /// <param name="cancellationToken">Cancels the request and the reads.</param>
     public async Task<bool> OpenAsync(long offset, long end, CancellationToken cancellationToken)
     {
         if ((_place = resources.Places.TryEnterEarly(source)) is null) return false;
@@ -50,12 +52,13 @@ internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, Upst
     }
 
     /// <summary>
-    /// Copies from the upstream what it can, and returns the offset that it reached: the same when the reader must follow the fetch.
+    /// Copies the available part from the upstream. Returns the offset that it reached: the same offset if the reader must follow the
+    /// fetch.
     /// </summary>
     public async ValueTask<long> CopyToAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
         if (_opened is null && !(IsWorthwhile(offset) && await OpenAsync(offset, end, cancellationToken))) return offset;
-        // Once the fetch has ended, the response no longer says "unverified": the verified bytes of the file must be sent.
+        // Once the fetch has ended, the response no longer says "unverified", so the verified bytes of the file must be sent.
         if (_opened!.First != offset || fetch.Part.IsVerified)
         {
             await GiveUpAsync();

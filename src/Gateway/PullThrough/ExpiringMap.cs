@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// What is remembered for a while: at most <paramref name="capacity"/> entries, the one that ends first is dropped for a new one.
+/// Entries that expire. The map holds at most <paramref name="capacity"/> entries; a full map evicts those that expire first.
 /// </summary>
 internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock)
     where TKey : notnull
@@ -23,7 +23,7 @@ internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock
 
     public bool TryGet(TKey key, [MaybeNullWhen(false)] out TValue value) => TryGet(key, out value, out _);
 
-    /// <summary>Of all entries, also of those that have ended and were not looked for since.</summary>
+    /// <summary>The number of entries, including expired ones that no lookup has removed yet.</summary>
     public IReadOnlyList<TKey> Keys
     {
         get
@@ -32,7 +32,7 @@ internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock
         }
     }
 
-    /// <summary>Remembers a value; with a lifetime of zero or less it forgets the key.</summary>
+    /// <summary>Adds an entry. A lifetime of zero or less removes the key.</summary>
     public void Set(TKey key, TValue value, TimeSpan lifetime)
     {
         lock (_gate)
@@ -54,7 +54,8 @@ internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock
         lock (_gate) _entries.Clear();
     }
 
-    // A walk over all, but only when full: an eighth is dropped, so that the walk is paid by many entries.
+    // Walks over all entries, but only when the map is full. It evicts an eighth of them, so that many additions share the cost of one
+    // walk.
     private void MakeRoom()
     {
         foreach (var (key, _) in _entries.OrderBy(e => e.Value.Until).Take(Math.Max(1, capacity / 8)).ToList()) _entries.Remove(key);

@@ -4,42 +4,43 @@ using Gateway.Storage;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What all fetches share: the volume's room, places, and the digests for which an upstream sent wrong bytes.</summary>
+/// <summary>What all fetches share: room on the volume, places, and the digests for which an upstream sent wrong bytes.</summary>
 internal sealed class FetchResources(Volume volume, TimeProvider clock, ILogger logger)
 {
     /// <summary>
-    /// Chosen: clients that try again within minutes get a body that was verified first; a repaired upstream is not slowed for long.
+    /// Chosen: a client that tries again within minutes gets content that was verified first; a repaired upstream is not slowed for long.
     /// </summary>
     private static readonly TimeSpan SuspectFor = TimeSpan.FromMinutes(15);
 
-    // Digests; the number of layers of a large population that can be wrong at a time is far lower.
+    // Digests. Chosen: far more than the layers of a large population that are wrong at one time.
     private readonly ExpiringMap<Digest, Uri?> _suspects = new(4096, clock);
 
     /// <summary>For deadlines and rates.</summary>
     public TimeProvider Clock => clock;
 
-    /// <summary>Of all fetches.</summary>
+    /// <summary>The log of all fetches.</summary>
     public ILogger Logger => logger;
 
-    /// <summary>Bounds on connections.</summary>
+    /// <summary>Limits on connections.</summary>
     public FetchPlaces Places { get; } = new();
 
     /// <summary>The growing files.</summary>
     public FetchFiles Files => volume.Fetches;
 
     /// <summary>Whether some root has the whole content.</summary>
-    /// <param name="length">Bytes that it has; null when unknown.</param>
+    /// <param name="length">Expected bytes; null if unknown.</param>
     public bool IsOnDisk(Digest digest, long? length) => volume.FindContent(digest, length ?? -1) is not null;
 
     /// <summary>
-    /// Whether an upstream sent wrong bytes for this digest in the last minutes. Then the gateway verifies all of it before it sends any.
+    /// Whether an upstream sent wrong bytes for this digest in the last minutes. Then the gateway verifies all of the content before it
+    /// sends any.
     /// </summary>
     public bool IsSuspect(Digest digest) => _suspects.TryGet(digest, out _);
 
-    /// <summary>The same, with the endpoint that sent the bytes; null when it is unknown.</summary>
+    /// <summary>The same, with the endpoint that sent the bytes; null if it is unknown.</summary>
     public bool IsSuspect(Digest digest, [MaybeNull] out Uri endpoint) => _suspects.TryGet(digest, out endpoint);
 
-    /// <summary>Notes that an upstream sent wrong bytes for this digest.</summary>
+    /// <summary>Records that an upstream sent wrong bytes for this digest.</summary>
     public void Suspect(Digest digest, Uri? endpoint, UpstreamRepository source, string what)
     {
         _suspects.Set(digest, endpoint, SuspectFor);

@@ -1,12 +1,12 @@
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// The repositories that vouched for a digest. Each reader of a fetch adds its own; they are tried in turn. It also remembers the endpoint
-/// that failed last, so that another is tried before it.
+/// The repositories that vouched for a digest. Each reader of a fetch adds its repository; they are tried in turn. The endpoint that failed
+/// last is tried last.
 /// </summary>
 internal sealed class FetchSources(UpstreamRepository first)
 {
-    // Chosen: more repositories than this hardly raise the chance that one has the blob.
+    // Chosen: more repositories hardly raise the chance that one has the blob.
     private const int Max = 8;
 
     private readonly Lock _gate = new();
@@ -27,8 +27,7 @@ internal sealed class FetchSources(UpstreamRepository first)
     }
 
     /// <summary>
-    /// Goes on to the next source after a failure; false when all have failed since the last that worked, or when the failure says that no
-    /// other will help.
+    /// Moves to the next source after a failure. False if all sources have failed since the last success, or if no other source can help.
     /// </summary>
     public bool MoveOn(FetchException failure)
     {
@@ -40,7 +39,7 @@ internal sealed class FetchSources(UpstreamRepository first)
         }
     }
 
-    /// <summary>The current source works.</summary>
+    /// <summary>Records that the current source works.</summary>
     public void Worked()
     {
         lock (_gate) _failedInARow = 0;

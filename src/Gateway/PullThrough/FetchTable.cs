@@ -4,15 +4,17 @@ using Gateway.Storage;
 
 namespace Gateway.PullThrough;
 
-/// <summary>The fetches under way: at most one per digest, whatever the number of repositories and clients that ask for it.</summary>
+/// <summary>The fetches under way: at most one per digest, for any number of repositories and clients.</summary>
 internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     /// <summary>
-    /// Bytes. A larger fetch stops when its last reader leaves; otherwise a client that asks and hangs up could fill the volume.
+    /// Bytes. A larger fetch stops when its last reader leaves; otherwise a client that requests and disconnects could fill the volume.
     /// </summary>
     public long LargestAbandoned { get; init; } = 10L << 30;
 
-    /// <summary>Up to this size a blob is verified before its first byte (docs/design/0003-fetch.md, "The watermark").</summary>
+    /// <summary>
+    /// Bytes. A blob of at most this size is verified before its first byte is sent (docs/design/0003-fetch.md, "The watermark").
+    /// </summary>
     public const long VerifiedFirst = 4 << 20;
 
     private readonly Lock _gate = new();
@@ -23,7 +25,7 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// <summary>What all fetches share.</summary>
     public FetchResources Resources { get; } = new(volume, clock, logger);
 
-    /// <summary>Fetches under way.</summary>
+    /// <summary>The number of fetches under way.</summary>
     public int Count
     {
         get
@@ -32,28 +34,25 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
         }
     }
 
-    /// <summary>The fetch of a digest; null when none is under way.</summary>
+    /// <summary>The fetch of a digest; null if none is under way.</summary>
     public BlobFetch? Find(Digest digest)
     {
         lock (_gate) return _fetches.GetValueOrDefault(digest);
     }
 
-    /// <summary>What is fetched ahead of need.</summary>
+    /// <summary>Prefetches blobs and the children of indexes.</summary>
     public Prefetch Ahead { get; } = new(clock, logger);
 
-    /// <summary>Who refers to what was admitted.</summary>
+    /// <summary>Prefetches the referrers of admitted manifests.</summary>
     public ReferrersAhead Referrers { get; } = new(clock, logger);
 
-    /// <summary>Manifests that came from an upstream and are not kept (yet).</summary>
+    /// <summary>Manifests that were received from an upstream and are not stored (yet).</summary>
     public RecentManifests Recent { get; } = new(clock);
 
-    /// <summary>
-    /// Lists of tags that had to be read whole. At most 16 of 8 MiB, whatever the number of repositories, and of clients with views of
-    /// their own.
-    /// </summary>
+    /// <summary>Lists of tags that had to be read whole. At most 16 lists of 8 MiB, for any number of repositories and views.</summary>
     public ExpiringMap<UpstreamTags, WholeTagList> TagLists { get; } = new(16, clock);
 
-    /// <summary>Forgets what upstreams said and is only in memory: the operator has purged it.</summary>
+    /// <summary>Clears the in-memory answers of upstreams, because the operator has purged them.</summary>
     public void Forget()
     {
         Recent.Clear();
@@ -61,8 +60,8 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     }
 
     /// <summary>
-    /// Starts the fetch of a digest, or joins it; the caller leaves it at the end. The source has vouched for the digest. Throws
-    /// <see cref="ObjectDisposedException"/> while the gateway stops.
+    /// Starts or joins the fetch of a digest for which the source has vouched. The caller must leave the fetch at the end. Throws <see
+    /// cref="ObjectDisposedException"/> while the gateway stops.
     /// </summary>
     public (BlobFetch Fetch, bool Joined) Join(Digest digest, long? length, UpstreamRepository source)
     {
@@ -94,7 +93,7 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
         await Task.WhenAll(running);
     }
 
-    // After its end, a request for the digest starts a new fetch, or finds the content on disk.
+    // After this fetch has ended, a request for the digest starts a new fetch or finds the content on disk.
     private async Task RunAsync(BlobFetch fetch)
     {
         await fetch.RunAsync();

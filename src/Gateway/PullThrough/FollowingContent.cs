@@ -4,10 +4,12 @@ using Gateway.Transport;
 
 namespace Gateway.PullThrough;
 
-/// <summary>A reader of a fetch under way: follows the growing file, and goes on alone when the volume is full.</summary>
-/// <param name="fetch">Joined; left when this is disposed.</param>
-/// <param name="length">The length as it is known now.</param>
-/// <param name="early">For ranges; null for the whole and where nothing unverified may be sent.</param>
+/// <summary>
+/// A reader of a fetch under way. It follows the growing file; when the volume is full, it continues from the upstream by itself.
+/// </summary>
+/// <param name="fetch">The joined fetch; <see cref="DisposeAsync"/> leaves it.</param>
+/// <param name="length">The length as far as known; null if unknown.</param>
+/// <param name="early">For ranges; null for the whole blob and if no unverified byte may be sent.</param>
 internal sealed class FollowingContent(
     FetchResources resources, BlobFetch fetch, long? length, UpstreamRepository source, EarlyRange? early) : IContent
 {
@@ -58,7 +60,7 @@ internal sealed class FollowingContent(
             await writer.SendFileAsync(fetch.Part.Handle, offset, readable - offset, cancellationToken);
             reached(offset = readable);
         }
-        if (offset < end) throw new FetchException(FetchFailure.Wrong, $"{Digest} ended at byte {offset}, {end} were promised");
+        if (offset < end) throw new FetchException(FetchFailure.Wrong, $"expected {end} bytes of {Digest}, got {offset}");
         return offset;
     }
 

@@ -3,10 +3,10 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>How long an upstream's word holds.</summary>
+/// <summary>How long the gateway trusts an upstream's answer.</summary>
 internal static class Freshness
 {
-    /// <summary>What an upstream lacked is asked again after <c>revalidateAfter</c>, at most 30 s (docs/pull-through.md).</summary>
+    /// <summary>A 404 from an upstream is cached for <c>revalidateAfter</c>, but no longer than 30 s (docs/pull-through.md).</summary>
     public static TimeSpan OfAbsence(UpstreamOptions options)
     {
         var after = options.Tags.RevalidateAfter;

@@ -4,7 +4,7 @@ using Gateway.Transport;
 
 namespace Gateway.PullThrough;
 
-/// <summary>A blob opened for its headers only: nothing was fetched.</summary>
+/// <summary>A blob that was opened for its headers only; nothing was fetched.</summary>
 internal sealed class HeadContent(Digest digest, long? length) : IContent
 {
     public Digest Digest => digest;

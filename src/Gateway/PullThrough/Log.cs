@@ -2,39 +2,39 @@ using Gateway.Oci;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What this folder logs.</summary>
+/// <summary>Log messages of pull-through repositories.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(7001, LogLevel.Information, "Fetched {Digest}, {Bytes} bytes, from {Upstream}")]
+    [LoggerMessage(7001, LogLevel.Information, "Fetched {Digest} ({Bytes} bytes) from {Upstream}")]
     public static partial void Fetched(ILogger logger, Digest digest, long bytes, string upstream);
 
-    [LoggerMessage(7002, LogLevel.Warning, "The fetch of {Digest} failed at byte {Position}: {Why}")]
+    [LoggerMessage(7002, LogLevel.Warning, "Fetch of {Digest} failed at byte {Position}: {Why}")]
     public static partial void FetchFailed(ILogger logger, Digest digest, long position, string why);
 
-    [LoggerMessage(7003, LogLevel.Information, "Taking up {Digest} from {Upstream} at byte {Position}: {Why}")]
+    [LoggerMessage(7003, LogLevel.Information, "Resuming fetch of {Digest} from {Upstream} at byte {Position}: {Why}")]
     public static partial void Resuming(ILogger logger, Digest digest, string upstream, long position, string why);
 
     [LoggerMessage(
         7017, LogLevel.Information,
-        "Fetching {Digest} from {Upstream} from its beginning, for it cannot be resumed at byte {Position}: {Why}")]
+        "Restarting fetch of {Digest} from {Upstream} at byte 0, because it cannot be resumed at byte {Position}: {Why}")]
     public static partial void RangeRefused(ILogger logger, Digest digest, string upstream, long position, string why);
 
     [LoggerMessage(7004, LogLevel.Information, "Trying another source of {Digest}: {Why}")]
     public static partial void SourceFailed(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(7005, LogLevel.Error, "Wrong bytes for {Digest} from upstream {Upstream}, nothing of them is kept: {Why}")]
+    [LoggerMessage(7005, LogLevel.Error, "Wrong bytes for {Digest} from upstream {Upstream}; they are not stored: {Why}")]
     public static partial void WrongBytes(ILogger logger, Digest digest, string upstream, string why);
 
-    [LoggerMessage(7006, LogLevel.Information, "Asking again for {Digest}, none of which was sent yet: {Why}")]
+    [LoggerMessage(7006, LogLevel.Information, "Fetching {Digest} again, because no byte was sent to a client yet: {Why}")]
     public static partial void AskingAgain(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(7007, LogLevel.Warning, "{Digest} was fetched but is not kept")]
+    [LoggerMessage(7007, LogLevel.Warning, "Fetched {Digest} could not be stored")]
     public static partial void NotStored(ILogger logger, Exception e, Digest digest);
 
-    [LoggerMessage(7008, LogLevel.Warning, "The volume is full: an answer with {Digest} goes on from the upstream at byte {Offset}")]
+    [LoggerMessage(7008, LogLevel.Warning, "Volume is full; a response with {Digest} continues from the upstream at byte {Offset}")]
     public static partial void GoingOnAlone(ILogger logger, Digest digest, long offset);
 
-    [LoggerMessage(7009, LogLevel.Debug, "A range of {Digest} beside its fetch does not come: {Why}")]
+    [LoggerMessage(7009, LogLevel.Debug, "Range of {Digest} beside its fetch failed: {Why}")]
     public static partial void NoRange(ILogger logger, Digest digest, string why);
 
     [LoggerMessage(7010, LogLevel.Warning, "Upstream {Upstream} did not answer for {Name}:{Tag}: {Why}")]
@@ -44,15 +44,15 @@ internal static partial class Log
     public static partial void ListNotAnswered(ILogger logger, string upstream, RepositoryName name, string what, string why);
 
     [LoggerMessage(
-        7012, LogLevel.Warning, "Upstream {Upstream} has more tags of {Name} than the {Count} that are read: lists are not complete")]
+        7012, LogLevel.Warning, "Upstream {Upstream} has more tags of {Name} than the gateway reads ({Count}); lists are incomplete")]
     public static partial void TagsCut(ILogger logger, string upstream, RepositoryName name, int count);
 
     [LoggerMessage(7013, LogLevel.Warning, "Upstream {Upstream} did not list its repositories: {Why}")]
     public static partial void CatalogNotAnswered(ILogger logger, string upstream, string why);
 
-    [LoggerMessage(7020, LogLevel.Information, "{Digest} was not fetched ahead of need: {Why}")]
+    [LoggerMessage(7020, LogLevel.Information, "Prefetch of {Digest} failed: {Why}")]
     public static partial void NotPrefetched(ILogger logger, Digest digest, string why);
 
-    [LoggerMessage(7021, LogLevel.Warning, "Fetching ahead of need failed")]
+    [LoggerMessage(7021, LogLevel.Warning, "Prefetch failed")]
     public static partial void PrefetchFailed(ILogger logger, Exception exception);
 }

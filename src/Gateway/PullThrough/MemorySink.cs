@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Takes a small download into memory, so that it is verified before its first byte where nothing can be written. At most
-/// <see cref="FetchTable.VerifiedFirst"/>.
+/// Receives a small download in memory, so that it is verified before its first byte is sent although nothing can be written. At most <see
+/// cref="FetchTable.VerifiedFirst"/> bytes.
 /// </summary>
 internal sealed class MemorySink(long? length) : IDownloadSink
 {
@@ -22,7 +22,7 @@ internal sealed class MemorySink(long? length) : IDownloadSink
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         if (Position + bytes.Length > FetchTable.VerifiedFirst)
-            throw new FetchException(FetchFailure.Wrong, $"more than {FetchTable.VerifiedFirst} bytes came where {Length} were expected");
+            throw new FetchException(FetchFailure.Wrong, $"expected {Length} bytes, got more than {FetchTable.VerifiedFirst}");
         _bytes.Write(bytes.Span);
         return ValueTask.CompletedTask;
     }

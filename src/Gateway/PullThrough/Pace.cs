@@ -1,15 +1,15 @@
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Reads an upstream's body, and gives up when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/>
-/// in as much reading time. Time that the caller spends between reads does not count: a slow client is not a slow upstream.
+/// Reads an upstream's body, and fails when it stalls: no byte for <see cref="StallTimeout"/>, or fewer than <see cref="FloorBytes"/> in as
+/// much reading time. Time that the caller spends between reads does not count: a slow client is not a slow upstream.
 /// </summary>
 internal sealed class Pace : IDisposable
 {
-    /// <summary>Chosen: a source that is this long under the floor rate must not starve the readers of its fetch.</summary>
+    /// <summary>Chosen: a source that is below the floor rate for so long must not starve the readers of its fetch.</summary>
     public static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>1 KiB/s. Chosen: any link in use is faster, and a connection cannot be held open forever with less.</summary>
+    /// <summary>1 KiB/s. Chosen: any link in use is faster, and a slower connection cannot be held open forever.</summary>
     public const long FloorBytes = 10 * 1024;
 
     private readonly Stream _body;
@@ -27,7 +27,7 @@ internal sealed class Pace : IDisposable
         _caller = cancellationToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), _stalled);
     }
 
-    /// <summary>Reads some bytes; 0 at the end. Throws <see cref="IOException"/> when the body broke off or stalled.</summary>
+    /// <summary>Reads some bytes; 0 at the end. Throws <see cref="IOException"/> if the connection breaks or stalls.</summary>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer)
     {
         _stalled.CancelAfter(StallTimeout);
@@ -40,11 +40,11 @@ internal sealed class Pace : IDisposable
         }
         catch (OperationCanceledException e) when (!_callerToken.IsCancellationRequested)
         {
-            throw new IOException($"no byte came for {StallTimeout.TotalSeconds:0} s", e);
+            throw new IOException($"no byte was received for {StallTimeout.TotalSeconds:0} s", e);
         }
         catch (HttpRequestException e)
         {
-            throw new IOException("the body broke off", e);
+            throw new IOException("the connection broke during the body", e);
         }
         finally
         {
@@ -63,7 +63,7 @@ internal sealed class Pace : IDisposable
         _spent += elapsed;
         _got += read;
         if (_spent < StallTimeout) return;
-        if (_got < FloorBytes) throw new IOException($"{_got} bytes came in {_spent.TotalSeconds:0} s");
+        if (_got < FloorBytes) throw new IOException($"expected at least {FloorBytes} bytes in {_spent.TotalSeconds:0} s, got {_got}");
         (_spent, _got) = (TimeSpan.Zero, 0);
     }
 }

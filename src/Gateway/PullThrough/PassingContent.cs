@@ -6,8 +6,8 @@ using Gateway.Transport;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// A blob that passes through without being kept, for the volume has no room: each reader has an upstream body of its own, hashed on its
-/// way.
+/// A blob that passes through without being stored, because the volume has no room. Each reader has an upstream body of its own, hashed as
+/// it passes.
 /// </summary>
 internal sealed class PassingContent : IContent
 {
@@ -25,7 +25,9 @@ internal sealed class PassingContent : IContent
 
     public bool IsVerified => false;
 
-    /// <summary>Opens it; for the whole, the upstream has answered when this returns. Throws <see cref="FetchException"/>.</summary>
+    /// <summary>
+    /// Opens the blob. For the whole blob, the upstream has answered when this returns. Throws <see cref="FetchException"/>.
+    /// </summary>
     public static async Task<PassingContent> OpenAsync(
         FetchResources resources, Digest digest, long? length, UpstreamRepository source, BlobUseKind use,
         CancellationToken cancellationToken)
@@ -46,7 +48,8 @@ internal sealed class PassingContent : IContent
     public async ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken)
     {
         var isWhole = offset == 0 && (count is null || count == Length);
-        // Asked for as a range of unknown length, or as one that is all of it: whole it must be checked.
+        // The client may request the whole blob as a range of unknown length, or as a range of its full length. The whole blob must be
+        // verified.
         if (isWhole && _whole is null) await OpenWholeAsync(cancellationToken);
         if (isWhole && Interlocked.Exchange(ref _whole, null) is { } whole)
         {
@@ -59,7 +62,7 @@ internal sealed class PassingContent : IContent
         await download.RunAsync(cancellationToken);
     }
 
-    /// <summary>Continues an answer that was following a fetch until the volume was full: from the state of the fetch's hash.</summary>
+    /// <summary>Continues a response that followed a fetch until the volume was full, with the state of the fetch's hash.</summary>
     public static async Task ContinueAsync(
         FetchResources resources, BlobFetch fetch, IncrementalHash hash, long position, IBodyWriter writer,
         CancellationToken cancellationToken)
@@ -91,7 +94,7 @@ internal sealed class PassingContent : IContent
     private Download Into(PassingSink sink) =>
         new(Digest, new(_source), sink, _resources.IsSuspect(Digest), _resources.Clock, _resources.Logger);
 
-    /// <summary>A hashed answer to the blob's end.</summary>
+    /// <summary>A hashed response up to the blob's end.</summary>
     private sealed class Whole(PassingSink sink, Download download, IncrementalHash hash) : IAsyncDisposable
     {
         public Download Download => download;

@@ -3,21 +3,21 @@ using Gateway.Oci;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Which platforms this population pulls, learnt from the children of indexes that clients ask for. In memory; some hundred requests teach
-/// it again.
+/// Which platforms clients pull, learned from their requests for children of indexes. It is in memory only; after a restart, some hundred
+/// requests are enough to learn it again.
 /// </summary>
 internal sealed class PlatformDemand(TimeProvider clock)
 {
-    // Platforms counted; public images have some fifteen.
+    // Platforms counted; public images have about fifteen.
     private const int MaxPlatforms = 64;
 
-    // At so many requests all counts are halved, so that what nodes were replaced by others is forgotten.
+    // After so many requests all counts are halved, so that platforms of replaced nodes lose weight.
     private const int HalveAt = 1024;
 
-    // What less than one request in twenty is for is not fetched for all the others.
+    // A platform of less than one request in twenty is not prefetched.
     private const double WantedShare = 0.05;
 
-    // Clients ask for a child right after its index.
+    // Clients request a child right after its index.
     private static readonly TimeSpan Remembered = TimeSpan.FromHours(1);
 
     private readonly ExpiringMap<Digest, string> _children = new(8192, clock);
@@ -26,11 +26,11 @@ internal sealed class PlatformDemand(TimeProvider clock)
     private readonly HashSet<Digest> _own = [];
     private int _total;
 
-    /// <summary>A platform as container tools write it.</summary>
+    /// <summary>A platform as container tools write it: <c>os/architecture/variant</c>.</summary>
     public static string Text(Platform platform) =>
         $"{platform.Os}/{platform.Architecture}{(string.IsNullOrEmpty(platform.Variant) ? "" : "/" + platform.Variant)}";
 
-    /// <summary>Remembers which platforms an index's children are for.</summary>
+    /// <summary>Records the platforms of an index's children.</summary>
     public void Note(Manifest index)
     {
         foreach (var child in index.Children)
@@ -40,7 +40,7 @@ internal sealed class PlatformDemand(TimeProvider clock)
         }
     }
 
-    /// <summary>Counts a client's request for a manifest, if it is a child of an index that was seen.</summary>
+    /// <summary>Counts a client's request for a manifest if the manifest is a child of a recorded index.</summary>
     public void Asked(Digest digest)
     {
         if (!_children.TryGet(digest, out var platform)) return;
@@ -57,14 +57,14 @@ internal sealed class PlatformDemand(TimeProvider clock)
         }
     }
 
-    /// <summary>Does not count requests for this manifest until disposed: they are our own.</summary>
+    /// <summary>Does not count requests for this manifest until disposed, because the gateway sends them itself.</summary>
     public IDisposable Ignore(Digest digest)
     {
         lock (_lock) _own.Add(digest);
         return new Own(this, digest);
     }
 
-    /// <summary>The platforms that are in demand.</summary>
+    /// <summary>The platforms in demand.</summary>
     public string[] Wanted()
     {
         lock (_lock) return [.. _asked.Where(each => each.Value >= WantedShare * _total).Select(each => each.Key)];

@@ -5,16 +5,16 @@ using Gateway.Storage;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Fetches ahead of need: when a manifest has been admitted, its config and layers; of an index, the children of some platforms, through
-/// the gate. Two blobs at a time, none while clients' fetches are many, none where there is no room; what does not get its turn is left to
-/// be fetched when it is asked for.
+/// Prefetches the config and layers of an admitted manifest. Of an index, it pulls the children of some platforms through the gate. It
+/// fetches two blobs at a time, and none while clients' fetches are many or the volume has no room. Content that it does not fetch is
+/// fetched when a client requests it.
 /// </summary>
 internal sealed class Prefetch : IAsyncDisposable
 {
-    // Blobs at a time, over all upstreams: half of what one client's pull takes.
+    // Blobs at a time, over all upstreams: half of what the pull of one client uses.
     private const int Workers = 2;
 
-    // Of the 32 fetches that one upstream is asked for at a time, the rest is for clients alone.
+    // Of the 32 fetches that one upstream may have at a time, the rest is reserved for clients.
     private const int QuietBelow = 8;
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
@@ -31,7 +31,7 @@ internal sealed class Prefetch : IAsyncDisposable
 
     public PrefetchOptions Options { get; set; } = PrefetchOptions.Off;
 
-    /// <summary>Starts the workers, once. What was admitted before waits for them.</summary>
+    /// <summary>Starts the workers, once. Work that was added before waits for them.</summary>
     /// <param name="pull">Pulls manifests through the gate.</param>
     public void Start(PullManifest pull) => _queue.Start(pull);
 
@@ -43,7 +43,7 @@ internal sealed class Prefetch : IAsyncDisposable
         if (result is Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index }) _demand.Note(index);
     }
 
-    /// <summary>A manifest has come and was admitted and kept: what it names follows, in its turn.</summary>
+    /// <summary>A manifest was received, admitted and stored: queues what it names.</summary>
     public void Admitted(
         PullThroughRepository repository, UpstreamRepository source, FetchTable fetches, Operation.StoreManifest stored)
     {

@@ -2,7 +2,7 @@ using Gateway.Configuration;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Runs the workers that prefetch while the gateway runs, by the configuration in force and through the gate.</summary>
+/// <summary>Runs the prefetch workers while the gateway runs, under the configuration in force and through the gate.</summary>
 internal sealed class Prefetching(FetchTable fetches, PullManifest pull, ConfigurationInForce inForce) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)

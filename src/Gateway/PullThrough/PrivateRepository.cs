@@ -6,12 +6,12 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// A repository of a passthrough upstream as one client sees it: nothing of what is kept is shown before the upstream has given him some of
-/// it lately, and what it answers him otherwise is the same whether something is kept or not.
+/// A passthrough repository as one client sees it. It shows no cached content unless the upstream has lately given this client something of
+/// the repository. Without that proof, the client gets the same answers whether or not content is cached.
 /// </summary>
 internal sealed class PrivateRepository : IBacking
 {
-    // A client that asks again and again is answered from here; short, so that a right that was given is soon seen.
+    // Answers a client that repeats a refused request. The time is short, so that a newly granted right takes effect soon.
     private static readonly TimeSpan RefusalLifetime = TimeSpan.FromSeconds(10);
 
     private readonly Proof _proof;
@@ -33,8 +33,8 @@ internal sealed class PrivateRepository : IBacking
     /// <summary>The upstream, asked with the client's credentials.</summary>
     public IUpstreamRegistry Upstream => _proof;
 
-    /// <summary>What came of asking for proof.</summary>
-    /// <param name="Refusal">Null when it was given.</param>
+    /// <summary>The result of a request for proof.</summary>
+    /// <param name="Refusal">Null if the upstream gave proof.</param>
     private sealed record Said(UpstreamException? Refusal);
 
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
@@ -53,7 +53,7 @@ internal sealed class PrivateRepository : IBacking
 
     public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) => _proof.Holds
         ? _shared.PrefetchAsync(blob, cancellationToken)
-        : new(new Prefetched($"upstream {_source.Key} has not shown that this client may see {_source.Name}", 0));
+        : new(new Prefetched($"upstream {_source.Key} has not proven that this client may see {_source.Name}", 0));
 
     public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
         ProvenAsync(
@@ -90,11 +90,11 @@ internal sealed class PrivateRepository : IBacking
 
     public IReadOnlyList<Digest> HistoryOf(TagName tag) => _proof.Holds ? _shared.HistoryOf(tag) : [];
 
-    /// <summary>Asked of the upstream each time; what is kept stands in for its answer only under proof.</summary>
+    /// <summary>Asks the upstream each time. Cached tags replace its answer only while the proof holds.</summary>
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
         _shared.TagsAfterAsync(last, count, cancellationToken);
 
-    /// <summary>Null also where nothing is proven: a policy looks here before it asks for the content itself.</summary>
+    /// <summary>Also null without proof: the policy reads the link before it requests the content itself.</summary>
     public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         await RefusalAsync(kind == LinkKind.Blob ? UpstreamNoun.Blob : UpstreamNoun.Manifest, digest.ToString(), cancellationToken) is null
             ? await _shared.ReadLinkAsync(digest, kind, cancellationToken)
@@ -111,8 +111,8 @@ internal sealed class PrivateRepository : IBacking
         _proof.Holds ? _shared.ManifestsAsync(algorithm) : AsyncEnumerable.Empty<Digest>();
 
     /// <summary>
-    /// What is committed has just come from the upstream, or been pushed to it, by these credentials: what it lacked before it may have
-    /// now.
+    /// The committed content was just fetched from the upstream or pushed to it with these credentials, so earlier refusals may be
+    /// outdated.
     /// </summary>
     public ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
@@ -124,7 +124,7 @@ internal sealed class PrivateRepository : IBacking
         UpstreamNoun noun, string reference, Func<ValueTask<Result<T>>> show, CancellationToken cancellationToken) =>
         await RefusalAsync(noun, reference, cancellationToken) is { } refusal ? UpstreamAnswers.Failed<T>(_source, refusal) : await show();
 
-    /// <summary>Why the client sees nothing of the repository; null when it is proven that he may.</summary>
+    /// <summary>Why the client sees nothing of the repository; null if the proof holds.</summary>
     private async ValueTask<UpstreamException?> RefusalAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
     {
         if (_proof.Holds) return null;
@@ -145,7 +145,7 @@ internal sealed class PrivateRepository : IBacking
             var status = await StatusOfAsync(noun, reference);
             said = new(_proof.Holds ? null
                 : status == 404 ? new(UpstreamFailure.Unauthorized, $"upstream {_source.Key} has no {reference}", status: 404)
-                : _source.Misbehaved($"answered {status} to a question for {reference}"));
+                : _source.Misbehaved($"expected 200 or 404 for {reference}, got {status}"));
         }
         catch (UpstreamException e)
         {
@@ -155,7 +155,7 @@ internal sealed class PrivateRepository : IBacking
         return said;
     }
 
-    /// <summary>By HEAD, which Docker Hub does not count; by a GET that is given up unread where HEAD is of no use.</summary>
+    /// <summary>Uses HEAD, which Docker Hub does not count; or a GET whose body is not read if HEAD cannot be used.</summary>
     private async Task<int> StatusOfAsync(UpstreamNoun noun, string reference)
     {
         var isUseless = _source.Heads.IsUseless(noun);

@@ -3,20 +3,20 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// An upstream, asked with one client's own credentials, and whether it shows the client one repository. Each manifest and blob that it
-/// answers for proves that for <c>provenFor</c>; a 401 or 403 ends the proof (docs/design/0011-private-content.md).
+/// An upstream that is asked with one client's credentials, and the proof that the client may see one repository. Each manifest and blob
+/// that the upstream answers for is proof for <c>provenFor</c>; a 401 or 403 ends the proof (docs/design/0011-private-content.md).
 /// </summary>
 internal sealed class Proof(IUpstreamRegistry asClient, TimeSpan provenFor, TimeProvider clock) : IUpstreamRegistry
 {
-    // Ticks of the moment it was given; 0 for none.
+    // The time of the last proof in ticks; 0 without proof.
     private long _given;
 
-    /// <summary>Whether what is kept of the repository may be shown to this client now.</summary>
+    /// <summary>Whether cached content of the repository may be shown to this client now.</summary>
     public bool Holds
     {
         get
         {
-            // A proof in the future does not hold: the clock has been set back since.
+            // A proof in the future does not hold: the clock was set back since.
             var age = clock.GetUtcNow().UtcTicks - Volatile.Read(ref _given);
             return age >= 0 && age < provenFor.Ticks;
         }
@@ -34,7 +34,8 @@ internal sealed class Proof(IUpstreamRegistry asClient, TimeSpan provenFor, Time
 
     public async Task<UpstreamResponse> SendAsync(UpstreamRequest request, CancellationToken cancellationToken)
     {
-        // A list of referrers proves nothing: some registries answer it to every client, and many without it answer 401. Nor does a push.
+        // A list of referrers proves nothing: some registries send it to every client, and many without the API answer 401. Nor does a
+        // push.
         var tells = request.Noun != UpstreamNoun.Referrers && !request.IsWrite;
         try
         {

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What this folder counts; no label is a repository or a digest.</summary>
+/// <summary>Metrics of pull-through repositories. No label holds a repository or a digest.</summary>
 internal static class PullThroughMetrics
 {
     public const string MeterName = "Gateway.PullThrough";
@@ -10,7 +10,7 @@ internal static class PullThroughMetrics
     private static readonly Meter Meter = new(MeterName);
 
     private static readonly Counter<long> Requests =
-        Meter.CreateCounter<long>("gateway.cache.requests", description: "Answers of pull-through repositories, by how they came about.");
+        Meter.CreateCounter<long>("gateway.cache.requests", description: "Answers of pull-through repositories, by cache handling.");
 
     private static readonly Counter<long> Bytes =
         Meter.CreateCounter<long>(
@@ -23,22 +23,22 @@ internal static class PullThroughMetrics
         Meter.CreateCounter<long>("gateway.upstream.lists.cut", description: "Lists of tags that were too long to be read to their end.");
 
     public static readonly UpDownCounter<long> FetchesInFlight =
-        Meter.CreateUpDownCounter<long>("gateway.fetches.in_flight", description: "Blobs being fetched.");
+        Meter.CreateUpDownCounter<long>("gateway.fetches.in_flight", description: "Blobs that are being fetched.");
 
     public static readonly Counter<long> FetchResumes =
-        Meter.CreateCounter<long>("gateway.fetch.resumes", description: "Downloads taken up again after they broke off.");
+        Meter.CreateCounter<long>("gateway.fetch.resumes", description: "Downloads that were resumed after an interruption.");
 
     private static readonly Counter<long> Ranges =
-        Meter.CreateCounter<long>("gateway.fetch.ranges", description: "Ranges asked for beside a download's own connection.");
+        Meter.CreateCounter<long>("gateway.fetch.ranges", description: "Ranges requested beside a download's own connection.");
 
-    /// <param name="kind">early (for a reader far ahead) or beside (to be quicker).</param>
+    /// <param name="kind">early (for a reader far ahead) or beside (to speed up the fetch).</param>
     public static void Range(string kind) => Ranges.Add(1, new KeyValuePair<string, object?>("kind", kind));
 
     public static readonly UpDownCounter<long> PrefetchesWaiting =
-        Meter.CreateUpDownCounter<long>("gateway.prefetch.waiting", description: "What waits to be fetched ahead of need.");
+        Meter.CreateUpDownCounter<long>("gateway.prefetch.waiting", description: "Prefetches that wait for a worker.");
 
     private static readonly Counter<long> Prefetches =
-        Meter.CreateCounter<long>("gateway.prefetch.blobs", description: "Blobs asked for ahead of need.");
+        Meter.CreateCounter<long>("gateway.prefetch.blobs", description: "Blobs that were prefetched.");
 
     public static void Prefetched(bool kept) => Prefetches.Add(1, new KeyValuePair<string, object?>("result", kept ? "kept" : "failed"));
 
@@ -47,7 +47,7 @@ internal static class PullThroughMetrics
     private static readonly Counter<long> Subjects =
         Meter.CreateCounter<long>("gateway.prefetch.referrers", description: "Manifests whose referrers were fetched with them.");
 
-    /// <param name="result">kept, none, failed (some of it), or held (too little is left of the upstream's rate limit).</param>
+    /// <param name="result">kept, none, failed (some of them), or held (the rate budget is too low).</param>
     public static void ReferrersAhead(string result) => Subjects.Add(1, new KeyValuePair<string, object?>("result", result));
 
     /// <param name="kind">tag, manifest, blob, referrers, tags, or proof (of a client's right at a passthrough upstream).</param>

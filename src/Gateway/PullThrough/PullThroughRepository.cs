@@ -5,11 +5,11 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>A repository of an upstream: what is cached of it here, and the upstream behind that.</summary>
+/// <summary>A repository of an upstream: its cached content, and the upstream behind it.</summary>
 internal sealed class PullThroughRepository : DelegatingBacking
 {
     /// <summary>
-    /// How long a verdict waits for what the upstream has of evidence: it must still be able to read it (EvidenceBudget.MaxTime).
+    /// How long a verdict waits for the upstream's evidence. Time must remain to read the evidence (EvidenceBudget.MaxTime).
     /// </summary>
     private static readonly TimeSpan EvidencePatience = TimeSpan.FromSeconds(4);
 
@@ -24,7 +24,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
     private readonly FetchTable _fetches;
     private readonly TimeProvider _clock;
 
-    /// <param name="limits">The policy's bounds of a document.</param>
+    /// <param name="limits">The policy's limits for a document.</param>
     public PullThroughRepository(
         StoredRepository stored, UpstreamOptions options, IUpstreamRegistry upstream, RepositoryName upstreamName, FetchTable fetches,
         ManifestLimits limits, TimeProvider clock)
@@ -40,7 +40,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
         _tagList = new(stored, _source, fetches.TagLists, clock, fetches.Resources.Logger);
     }
 
-    /// <summary>The policy's bounds of a document.</summary>
+    /// <summary>The policy's limits for a document.</summary>
     public ManifestLimits Limits { get; }
 
     public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
@@ -73,7 +73,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
     public override ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
         _blobs.PrefetchAsync(blob, cancellationToken);
 
-    /// <summary>What was evicted is fetched again.</summary>
+    /// <summary>Fetches evicted content again.</summary>
     public override ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken) =>
         new(true);
 
@@ -94,7 +94,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
     }
 
     /// <summary>
-    /// Null when the upstream has said all that it has. A question that takes longer goes on, and is answered to the next who asks.
+    /// Null if the upstream has listed all its evidence. A longer request continues in the background, and answers the next caller.
     /// </summary>
     private async Task<string?> AskForEvidenceAsync(Digest subject, TimeSpan patience, CancellationToken cancellationToken)
     {
@@ -115,7 +115,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
         };
     }
 
-    /// <summary>A tag is bound here only to what its upstream has just said: binding it notes that it was validated.</summary>
+    /// <summary>Binds a tag only to what its upstream has just said, so binding it also notes that it was validated.</summary>
     public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];

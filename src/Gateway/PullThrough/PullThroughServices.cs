@@ -2,12 +2,12 @@ using Gateway.Storage;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Adds what fetches from upstreams.</summary>
+/// <summary>Adds the services that fetch from upstreams.</summary>
 internal static class PullThroughServices
 {
     /// <summary>
-    /// Adds <see cref="FetchTable"/> and <see cref="PrivateRepositories"/>. Prefetching runs while the gateway does, and needs a
-    /// <see cref="PullManifest"/>.
+    /// Adds <see cref="FetchTable"/> and <see cref="PrivateRepositories"/>. Prefetching runs while the gateway runs, and needs a <see
+    /// cref="PullManifest"/>.
     /// </summary>
     public static IServiceCollection AddGatewayPullThrough(this IServiceCollection services) => services
         .AddSingleton(given => new FetchTable(

@@ -6,35 +6,37 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Asks for a manifest as a client would: through the gate of this upstream's repository. Null when it does not give it.</summary>
+/// <summary>
+/// Requests a manifest as a client would: through the gate of this upstream's repository. Null if the gate does not return it.
+/// </summary>
 internal delegate Task<StoredManifest?> PullManifest(
     string upstream, RepositoryName name, Reference reference, CancellationToken cancellationToken);
 
 /// <summary>
-/// Fetches who refers to a manifest with it: when one has been admitted, the list of its referrers, they themselves, and what is under
-/// cosign's tags for it, so that signatures are here when the upstream is gone. Behind the client's back, through the gate, one subject
-/// at a time and as much as a policy would read of it; what does not come is fetched when it is asked for.
+/// Prefetches the referrers of an admitted manifest: the list, the referrers, and the artifacts under cosign's tags for it. So signatures
+/// are here when the upstream is down. Requests go through the gate, for one subject at a time, and read at most as much as a policy would.
+/// Referrers that could not be fetched are fetched when a client requests them.
 /// </summary>
 internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
-    // cosign 2's tags for what it attaches (SIGNATURE_SPEC.md and its like for attestations and SBOMs).
+    // cosign 2's tags for the artifacts that it attaches (SIGNATURE_SPEC.md, and the similar specifications for attestations and SBOMs).
     private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
 
-    // As long as a list that was not empty is believed (UpstreamReferrers): a manifest that comes again sooner needs no second look.
+    // As long as a list with entries stays fresh (UpstreamReferrers): a manifest that is received again sooner needs no second request.
     private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(5);
 
     private readonly AheadQueue _queue = new(workers: 1, logger);
     private readonly ExpiringMap<(string Upstream, RepositoryName Name, Digest Subject), bool> _asked = new(4096, clock);
 
-    /// <summary>Starts the worker, once. What was admitted before waits for it.</summary>
+    /// <summary>Starts the worker, once. Work that was added before waits for it.</summary>
     /// <param name="pull">Pulls manifests through the gate.</param>
     public void Start(PullManifest pull) => _queue.Start(pull);
 
-    /// <summary>A change was made to what is kept of an upstream: who refers to its new manifests follows, in its turn.</summary>
+    /// <summary>A change to the cached content of an upstream was made: queues the referrers of its new manifests.</summary>
     public void Admitted(PullThroughRepository repository, UpstreamRepository source, Change change)
     {
         if (source.Options is not { Referrers: ReferrersFetch.WithSubject, Auth: not UpstreamAuth.Passthrough }) return;
-        // What refers itself is not looked into once more: signatures of signatures would have no end.
+        // Referrers of referrers are not fetched: signatures of signatures would have no end.
         if (change.Operations.Any(o =>
                 o is Operation.AddReferrer || (o is Operation.SetLive set && !EvidenceNotes.SubjectOf(set.Tag, set.Digest).IsEmpty)))
             return;
@@ -47,13 +49,13 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
         }
     }
 
-    /// <summary>Forgets what was looked into: an operator has purged it.</summary>
+    /// <summary>Clears what was requested lately, because the operator has purged it.</summary>
     public void Forget() => _asked.Clear();
 
     private async Task FetchAsync(
         PullThroughRepository repository, UpstreamRepository source, Digest subject, PullManifest pull, CancellationToken cancellationToken)
     {
-        // What is left is for what clients ask for; they may ask for these too.
+        // The remaining rate budget is reserved for requests of clients, which may request these referrers too.
         if (source.RateLimit is { Stretch: not 1 })
         {
             PullThroughMetrics.ReferrersAhead("held");

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// One piece of work per key at a time: callers that ask while it is under way get its result. A caller that leaves does not stop it.
+/// One piece of work per key at a time. Callers that arrive while it is under way share its result. A caller that leaves does not stop it.
 /// </summary>
 internal sealed class SingleFlight<TKey, TResult>
     where TKey : notnull
@@ -11,10 +11,10 @@ internal sealed class SingleFlight<TKey, TResult>
 {
     private readonly ConcurrentDictionary<TKey, Lazy<Task<TResult>>> _running = new();
 
-    /// <summary>Starts the work, or joins it. The work bounds its own time.</summary>
+    /// <summary>Starts the work, or joins it. The work must limit its own time.</summary>
     /// <param name="look">
-    /// Returns what is already known; null when nothing is. The caller has looked before, and the work of another caller may have ended
-    /// since: it is called again, so that no work is done twice.
+    /// Returns a known result; null if there is none. The caller has looked before, but the work of another caller may have ended since. So
+    /// it is called again, and no work is done twice.
     /// </param>
     public (Task<TResult> Result, bool Joined) Run(TKey key, Func<ValueTask<TResult?>> look, Func<Task<TResult>> work)
     {
@@ -27,7 +27,7 @@ internal sealed class SingleFlight<TKey, TResult>
     private async Task<TResult> RunAndForgetAsync(
         TKey key, Func<ValueTask<TResult?>> look, Func<Task<TResult>> work, Func<Lazy<Task<TResult>>> self)
     {
-        // The work must not run inside the Lazy's lock, where others would block on it.
+        // The work must not run inside the Lazy's lock, where other callers would block on it.
         await Task.Yield();
         try
         {

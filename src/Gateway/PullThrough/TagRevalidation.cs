@@ -7,19 +7,20 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// The freshness of one repository's tags: a fresh one is answered from disk, any other is asked for at the upstream by HEAD (which Docker
-/// Hub does not count), once for all who wait, and what comes is weighed by the upstream's <c>tags:</c> options (docs/pull-through.md).
+/// Keeps the tags of one repository fresh. A fresh tag is answered from disk. For any other tag, the gateway asks the upstream by HEAD
+/// (which Docker Hub does not count), once for all waiting requests. The upstream's <c>tags:</c> options decide what the answer means
+/// (docs/pull-through.md).
 /// </summary>
 internal sealed class TagRevalidation(
     StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
 {
     /// <summary>
-    /// Longest wait for an upstream where something stale can be served: containerd's time for a pull is shared by all hosts (its issue
+    /// Longest wait for an upstream if a stale tag can be served. containerd's time limit for a pull covers all hosts (containerd issue
     /// 10624).
     /// </summary>
     public static readonly TimeSpan StaleDeadline = TimeSpan.FromSeconds(2);
 
-    // After an upstream failed, what is stale is served at once for so long: half of the longest time that a breaker stays open.
+    // After a failure of the upstream, stale tags are served at once for this time: half of the longest time that a breaker stays open.
     private static readonly TimeSpan StalePause = TimeSpan.FromSeconds(5);
 
     // A Retry-After of hours is a mistake, or a ban that ends with a new address or password.
@@ -30,8 +31,8 @@ internal sealed class TagRevalidation(
 
     private TagOptions Options => source.Options.Tags;
 
-    /// <summary>What a tag is bound to, here and at the upstream, by the upstream's options.</summary>
-    /// <param name="isForClient">Whether a client asked: only then it is counted.</param>
+    /// <summary>The digests that a tag is bound to, here and at the upstream, under the upstream's options.</summary>
+    /// <param name="isForClient">Whether a client sent the request; other requests are not counted.</param>
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, bool isForClient, CancellationToken cancellationToken)
     {
         var live = Live(tag);
@@ -68,7 +69,7 @@ internal sealed class TagRevalidation(
         return _known.TryGet(tag, out var known) && known is not UpstreamTag.Unavailable ? known : null;
     }
 
-    /// <summary>A tag was bound or unbound as the upstream said just now.</summary>
+    /// <summary>Forgets the last answer: the tag was just bound or unbound as the upstream said.</summary>
     public void Forget(TagName tag) => _known.Remove(tag);
 
     private bool IsFresh(TagName tag, TagState live) =>
@@ -76,7 +77,7 @@ internal sealed class TagRevalidation(
         || AgeOf(live) < Options.RevalidateAfter
         || IsImmutable(tag);
 
-    // A loop: a lambda would cost every warm pull a closure.
+    // A loop: a lambda would allocate a closure for every warm pull.
     private bool IsImmutable(TagName tag)
     {
         foreach (var glob in Options.Immutable)
@@ -86,10 +87,10 @@ internal sealed class TagRevalidation(
         return false;
     }
 
-    // On either side: what was validated in the future is as old as the clock has been set back.
+    // Absolute: with a validation time in the future, the clock was set back by at least this much, so the answer is that old.
     private TimeSpan AgeOf(TagState live) => (clock.GetUtcNow() - live.ValidatedAt).Duration();
 
-    // Who would rather have nothing than what is stale gets no more of it because a budget shrinks.
+    // An operator who prefers an error to stale content does not get more stale content because a rate budget is low.
     private bool IsHeld(TagState live, RateLimit left) =>
         Options.OnUnavailable == StaleUse.Serve && Options.RevalidateAfter > TimeSpan.Zero
         && (left.Stretch is not { } stretch || AgeOf(live) < Options.RevalidateAfter * stretch);
@@ -102,7 +103,7 @@ internal sealed class TagRevalidation(
         }
         catch (TimeoutException)
         {
-            // The question stays under way; until it is answered nobody else waits.
+            // The request continues in the background; until it is answered, no other request waits for it.
             var silent = new UpstreamTag.Unavailable(
                 null, $"upstream {source.Key} did not answer within {StaleDeadline.TotalSeconds:0} s", null);
             _known.Set(tag, silent, StalePause);
@@ -126,7 +127,7 @@ internal sealed class TagRevalidation(
         return said;
     }
 
-    // A full volume notes nothing; memory must do then.
+    // A full volume accepts no note; the answer is then kept in memory only.
     private async Task<bool> TryNoteAsync(TagName tag)
     {
         try
@@ -144,7 +145,7 @@ internal sealed class TagRevalidation(
     {
         try
         {
-            // Checked again at its turn: many requests may have arrived before the first was counted.
+            // Checked again just before sending: many requests may have arrived before the first one was counted.
             Func<RateLimit, bool>? isWithheldAt = live is null ? null : left => IsHeld(live, left);
             var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
             if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
@@ -166,8 +167,8 @@ internal sealed class TagRevalidation(
     }
 
     /// <summary>
-    /// What HEAD says of the tag; null where that cannot be used: without a digest, refused, or a 404 of an upstream whose HEADs have not
-    /// worked yet. containerd asks by GET then, and so does the gateway.
+    /// The answer to HEAD for the tag. Null if it says nothing: it has no digest, was refused, or is a 404 of an upstream whose HEADs have
+    /// not worked yet. In these cases the gateway sends a GET, as containerd does.
     /// </summary>
     private async Task<UpstreamTag?> HeadAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt)
     {
@@ -205,9 +206,9 @@ internal sealed class TagRevalidation(
         {
             UpstreamTag.Bound(var digest) => Bound(live, digest, asked),
             UpstreamTag.Gone when live is not null && ServesGone(live) =>
-                Stale(live, asked with { UpstreamStatus = 404 }, "the upstream has it no more"),
+                Stale(live, asked with { UpstreamStatus = 404 }, "the upstream no longer has the tag"),
             UpstreamTag.Gone => Absent(asked with { UpstreamStatus = 404 }),
-            // The upstream said nothing about the tag: it was not asked, or its token server did not let us ask.
+            // The upstream said nothing about the tag: the gateway did not ask, or the token server issued no token.
             UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowCached
                 && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { UpstreamStatus = status, Incomplete = why }, why),
             UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
@@ -218,7 +219,7 @@ internal sealed class TagRevalidation(
                 Stale(live, asked with { UpstreamStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
             UpstreamTag.NotAsked(var left) when live is not null => NotAsked(live, left),
-            _ => throw new InvalidOperationException($"{said} is no answer"),
+            _ => throw new InvalidOperationException($"unexpected answer {said}"),
         };
     }
 
@@ -234,7 +235,7 @@ internal sealed class TagRevalidation(
 
     private (Result<TagState>, string) NotAsked(TagState live, RateLimit left)
     {
-        var why = $"the upstream's rate limit leaves {left.Remaining} of {left.Limit}, so it was not asked";
+        var why = $"the upstream was not asked, because {left.Remaining} requests of its rate limit of {left.Limit} remain";
         var asked = CacheHandling.Hit with { Upstream = source.Key, Detail = CacheDetail.RateLimit, Incomplete = $"{source.Key}: {why}" };
         return Stale(live, asked, why);
     }

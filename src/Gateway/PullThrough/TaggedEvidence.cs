@@ -4,15 +4,15 @@ using Gateway.Storage;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// What an upstream has under cosign 2's tags about a manifest, which no list of referrers names: looked for as any tag is, and noted
-/// among what is kept, so that it stays evidence when the tag moves on or the upstream is gone.
+/// Finds the evidence that an upstream has under cosign 2's tags for a manifest, which no list of referrers names. The tags are resolved
+/// like any other tags. What is found is noted in the cached root, so that it stays evidence when the tag moves or the upstream is down.
 /// </summary>
 internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation tags)
 {
-    // Signatures and attestations (cosign's SIGNATURE_SPEC.md); what is under ".sbom" is signed by nobody, and no rule asks for it.
+    // Signatures and attestations (cosign's SIGNATURE_SPEC.md). Artifacts under ".sbom" have no signature, and no rule requires them.
     private static readonly string[] Suffixes = [".sig", ".att"];
 
-    /// <summary>Notes what there is; says why there may be more, where the upstream could not be asked.</summary>
+    /// <summary>Notes the evidence that exists. Returns why there may be more if the upstream could not be asked; otherwise null.</summary>
     public async Task<string?> NoteAsync(Digest subject, CancellationToken cancellationToken)
     {
         if (subject.Algorithm != DigestAlgorithm.Sha256) return null;
@@ -31,12 +31,12 @@ internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation ta
         }
         catch (StoreReadOnlyException e)
         {
-            // Then what it says cannot be kept either, nor counted.
+            // The volume accepts no writes, so the evidence can be neither noted nor counted.
             return e.Message;
         }
     }
 
-    /// <summary>What the upstream says that the tag is bound to, or what is kept of it; empty where there is none.</summary>
+    /// <summary>The digest that the upstream, or otherwise the cache, has for the tag; empty if there is none.</summary>
     private async Task<(Digest Found, string? Incomplete)> FindAsync(TagName tag, CancellationToken cancellationToken) =>
         await tags.ResolveAsync(tag, isForClient: false, cancellationToken) switch
         {

@@ -3,24 +3,26 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>What the failures of an upstream mean to those who ask us.</summary>
+/// <summary>Translates failures of an upstream to results for callers.</summary>
 internal static class UpstreamAnswers
 {
     /// <summary>
-    /// When an upstream does not say: a client's next try shall find the breaker half open (it stays open for at most 10 s).
+    /// Used if an upstream sends no Retry-After. The client's next attempt should find the breaker half open (it stays open for at most 10
+    /// s).
     /// </summary>
     private static readonly TimeSpan UsualRetry = TimeSpan.FromSeconds(5);
 
     // A Retry-After of hours is a mistake, or a ban that ends with a new address or password.
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(15);
 
-    /// <summary>For how long an upstream that failed is not asked the same again.</summary>
+    /// <summary>How long the gateway does not repeat a failed request to an upstream.</summary>
     public static TimeSpan PauseAfter(UpstreamException e) =>
         e.RetryAfter is not { } after ? UsualRetry : after < LongestPause ? after : LongestPause;
 
     /// <summary>
-    /// An upstream that refuses has nothing for us: 404, for 401 and 403 are also what registries answer for what does not exist (Docker
-    /// Hub), and would send clients looking for credentials that we do not pass on. The warning says what came.
+    /// A refusal of the upstream is a 404 for the client. Registries also answer 401 and 403 for content that does not exist (Docker Hub),
+    /// and these statuses would make clients look for credentials that the gateway does not pass on. The warning names the upstream's
+    /// status.
     /// </summary>
     public static CacheHandling Refused(UpstreamRepository source, int? status) => new()
     {
@@ -28,7 +30,7 @@ internal static class UpstreamAnswers
         Forward = ForwardReason.Absent,
         UpstreamStatus = status,
         Notice = status is 401 or 403
-            ? $"upstream {source.Key} answered {status} for {source.Name}: it does not exist there, or needs other credentials"
+            ? $"upstream {source.Key} answered {status} for {source.Name}: the repository does not exist there, or needs other credentials"
             : null,
     };
 

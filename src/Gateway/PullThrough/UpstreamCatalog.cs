@@ -15,19 +15,19 @@ internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstream
     // Of one page; 1000 names of 255 characters are a quarter of it.
     private const int MaxBytes = 1 << 20;
 
-    // Chosen: where a registry gives fewer names at a time than asked for, as Quay does (100).
+    // Chosen: enough for registries that return fewer names than requested, such as Quay (100).
     private const int MaxPages = 100;
 
-    // Chosen: the rights to each may have to be looked at for one page of ours.
+    // Chosen: one page of the gateway's own catalog may have to check the caller's rights to each name.
     private const int MaxNames = 20_000;
 
-    // The most that CNCF distribution gives at a time, unless configured otherwise (catalog.maxentries).
+    // The largest page of CNCF distribution, unless it is configured otherwise (catalog.maxentries).
     private const int PageSize = 1000;
 
     // For all pages. Chosen: clients begin to give up at 30 s.
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    // Chosen: also where tags are asked for each time, a list of a hundred pages is not.
+    // Chosen: also if tags are revalidated each time, a list of a hundred pages must not be.
     private static readonly TimeSpan ShortestLife = TimeSpan.FromSeconds(5);
 
     private readonly SingleFlight<string, Listed> _reading = new();
@@ -35,10 +35,10 @@ internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstream
     private volatile RepositoryName[] _last = [];
 
     /// <param name="Names">In bytewise order.</param>
-    /// <param name="Warning">Why these may not be all; null when they are.</param>
+    /// <param name="Warning">Why the list may be incomplete; null if it is complete.</param>
     private sealed record Listed(RepositoryName[] Names, string? Warning);
 
-    /// <summary>What the upstream lists; when it does not answer what it listed last.</summary>
+    /// <summary>The upstream's list; if the upstream does not answer, its last list.</summary>
     public async Task<(IReadOnlyList<RepositoryName> Names, string? Warning)> ReadAsync(CancellationToken cancellationToken)
     {
         if (!_known.TryGet("", out var listed))
@@ -58,22 +58,22 @@ internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstream
         {
             var isCut = await ReadPagesAsync(names);
             _last = InOrder(names);
-            listed = new(_last, isCut ? $"upstream {options.Key} has more repositories than are read" : null);
+            listed = new(_last, isCut ? $"upstream {options.Key} has more repositories than the gateway reads" : null);
         }
         catch (UpstreamException e)
         {
             Log.CatalogNotAnswered(logger, options.Key, e.Message);
-            // Who was let see them once and is no longer is shown none.
+            // The upstream refused: the gateway may no longer see the names, so the last list is not shown.
             var isDown = e.Failure is UpstreamFailure.Unavailable or UpstreamFailure.RateLimited;
             _last = isDown ? InOrder(names.Union(_last).Take(MaxNames)) : [];
-            listed = new(_last, $"upstream {options.Key} does not list its repositories {(isDown ? "now" : "to us")}");
+            listed = new(_last, $"upstream {options.Key} does not list its repositories {(isDown ? "now" : "to this gateway")}");
             if (isDown) life = UpstreamAnswers.PauseAfter(e);
         }
         _known.Set("", listed, life > ShortestLife ? life : ShortestLife);
         return listed;
     }
 
-    /// <summary>Whether there are more than were read.</summary>
+    /// <summary>Whether the upstream has more names than were read.</summary>
     private async Task<bool> ReadPagesAsync(HashSet<RepositoryName> names)
     {
         using var deadline = new CancellationTokenSource(Deadline, clock);
@@ -86,18 +86,18 @@ internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstream
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
         {
-            var why = deadline.IsCancellationRequested ? $"was not read within {Deadline.TotalSeconds:0} s" : $"broke off: {e.Message}";
+            var why = deadline.IsCancellationRequested ? $"was not read within {Deadline.TotalSeconds:0} s" : $"was cut short: {e.Message}";
             throw new UpstreamException(
                 UpstreamFailure.Unavailable, $"the catalog of upstream {options.Key} {why}", inner: e);
         }
     }
 
-    /// <summary>The query of the next page; null when this is the last.</summary>
+    /// <summary>The query of the next page; null if this page is the last.</summary>
     private async Task<string?> ReadPageAsync(string query, HashSet<RepositoryName> names, CancellationToken cancellationToken)
     {
         var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Catalog, default, "") { Query = query, IsOptional = true };
         await using var response = await upstream.SendAsync(request, cancellationToken);
-        if (response.Status != 200) throw Misbehaved($"answered {response.Status} where its catalog was asked for");
+        if (response.Status != 200) throw Misbehaved($"did not list its catalog: expected 200, got {response.Status}");
         try
         {
             var bytes = await UpstreamDocument.ReadListAsync(response, MaxBytes, clock).WaitAsync(cancellationToken);
@@ -108,7 +108,7 @@ internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstream
         }
         catch (Exception e) when (e is JsonException or InvalidDataException)
         {
-            throw Misbehaved($"has a catalog that cannot be read: {e.Message}");
+            throw Misbehaved($"sent a catalog that cannot be read: {e.Message}");
         }
         return response.NextQuery;
     }

@@ -4,16 +4,16 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>Reads a small document of an upstream whole, and gives up one that is long or slow.</summary>
+/// <summary>Reads a small document of an upstream whole. A document that is too large or too slow fails.</summary>
 internal static class UpstreamDocument
 {
-    // No name of an account or an address has a space.
+    // No account or address contains a space, so this name does not collide with one.
     private const string Holder = "all upstreams";
 
     /// <summary>
-    /// What the upstream says that a manifest is; null where it says nothing about that: stores that hold registries' files answer
-    /// <c>binary/octet-stream</c>, <c>application/json</c>, <c>text/plain</c> (go-containerregistry#617, goharbor/harbor#7853). The
-    /// document says itself what it is, and only a type that contradicts it counts.
+    /// The media type that the upstream gives to a manifest; null if its answer says nothing about that. Stores that hold registries' files
+    /// answer <c>binary/octet-stream</c>, <c>application/json</c> or <c>text/plain</c> (go-containerregistry#617, goharbor/harbor#7853).
+    /// The document itself states its type; only a type that contradicts it matters.
     /// </summary>
     public static string? ManifestTypeOf(UpstreamResponse response) =>
         response.ContentType is { } type
@@ -22,7 +22,7 @@ internal static class UpstreamDocument
             : null;
 
     /// <summary>
-    /// As <see cref="ReadAsync"/>, for a list, which no digest checks: without its content coding. One that is labelled and not coded is
+    /// Like <see cref="ReadAsync"/>, for a list, which has no digest: removes its content coding. A list that is labeled but not coded is
     /// read as it is.
     /// </summary>
     public static async Task<byte[]> ReadListAsync(UpstreamResponse response, int max, TimeProvider clock)
@@ -32,17 +32,18 @@ internal static class UpstreamDocument
     }
 
     /// <summary>
-    /// Reads to the end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes and <see cref="IOException"/>
-    /// when the body stalls or breaks off, or too many documents come at once.
+    /// Reads the body to its end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes, and <see
+    /// cref="IOException"/> if the body stalls or breaks or too many documents are received at once.
     /// </summary>
     public static async Task<byte[]> ReadAsync(UpstreamResponse response, int max, TimeProvider clock)
     {
         var length = response.Length;
-        if (length > max) throw new InvalidDataException($"it has {length} bytes, at most {max} are taken");
+        if (length > max) throw new InvalidDataException($"expected at most {max} bytes, got {length}");
         using var pace = new Pace(response.Body, clock, CancellationToken.None);
         using var receipt = DocumentBudget.OfProcess.Receive(Holder);
-        var bytes = await BoundedBody.ReadAsync(ReadAsync, max) ?? throw new InvalidDataException($"it has more than {max} bytes");
-        return bytes.Length < length ? throw new IOException($"{bytes.Length} of {length} bytes came") : bytes;
+        var bytes = await BoundedBody.ReadAsync(ReadAsync, max)
+            ?? throw new InvalidDataException($"expected at most {max} bytes, got more");
+        return bytes.Length < length ? throw new IOException($"expected {length} bytes, got {bytes.Length}") : bytes;
 
         async ValueTask<int> ReadAsync(Memory<byte> buffer)
         {

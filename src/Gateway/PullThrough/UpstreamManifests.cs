@@ -5,17 +5,17 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Reads manifests from an upstream: whole, checked against the digest asked for, and read by <see cref="ManifestReader"/>, before anybody
-/// sees them. Keeps none.
+/// Reads manifests from an upstream. Each is read whole, checked against the requested digest, and parsed by <see cref="ManifestReader"/>
+/// before any caller sees it. It stores none.
 /// </summary>
-/// <param name="limits">The policy's bounds of a document, the same as for one that is pushed.</param>
+/// <param name="limits">The policy's limits for a document, the same as for a pushed one.</param>
 internal sealed class UpstreamManifests(
     UpstreamRepository source, RecentManifests recent, ManifestLimits limits, TimeProvider clock, ILogger logger)
 {
     private readonly SingleFlight<Digest, Result<StoredManifest>> _reading = new();
     private readonly ExpiringMap<Digest, int?> _absent = new(4096, clock);
 
-    /// <summary>A manifest that is not stored here, by digest.</summary>
+    /// <summary>Reads a manifest that is not stored here, by digest.</summary>
     public async ValueTask<Result<StoredManifest>> ReadAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (Known(digest) is { } known) return known;
@@ -27,8 +27,8 @@ internal sealed class UpstreamManifests(
     }
 
     /// <summary>
-    /// For upstreams whose HEAD cannot be used: reads the tag's manifest, keeps it for who asks for it next, and says what its digest is.
-    /// One that can never be taken is remembered by its digest, as the answer to whoever asks for that. Throws <see
+    /// Resolves a tag at upstreams whose HEAD cannot be used: reads the tag's manifest, remembers it for the next request, and returns its
+    /// digest. For a manifest that can never be accepted, it remembers the failure as the answer to requests for that digest. Throws <see
     /// cref="UpstreamException"/>.
     /// </summary>
     public async Task<UpstreamTag> ReadTagAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt = null)
@@ -81,7 +81,7 @@ internal sealed class UpstreamManifests(
             bytes = await AsMeantAsync(response, await ReadBodyAsync(response, digest.ToString()), digest);
             if (Digest.Of(bytes, digest.Algorithm) == digest) return Parse(digest, response, bytes);
         }
-        // Too large, or no manifest: content with this digest stays so.
+        // Too large, or not a manifest: content with this digest never changes.
         catch (UpstreamException e) when (e.Failure == UpstreamFailure.Misbehaving && response.Status == 200)
         {
             recent.Refuse(source, digest, limits, e);
@@ -90,15 +90,16 @@ internal sealed class UpstreamManifests(
         throw WrongBytes(response, digest, Digest.Of(bytes, digest.Algorithm));
     }
 
-    // Its digest is not that of its bytes (they are signed inside), so that nothing else can be said of it.
+    // The digest of such a manifest is not that of its bytes (the signatures are inside), so nothing else can be checked.
     private void RefuseSchema1(UpstreamResponse response, string what)
     {
         if (response.ContentType is MediaTypes.DockerSchema1 or MediaTypes.DockerSchema1Signed)
-            throw source.Misbehaved($"{what} is a manifest of Docker schema 1, which is not supported; use an image that was pushed anew");
+            throw source.Misbehaved($"{what} is a Docker schema 1 manifest, which is not supported; push the image with a current client");
     }
 
     /// <summary>
-    /// The bytes that have the digest: as they came, or without their content coding. Where nobody says a digest, those that can be JSON.
+    /// The bytes that have the digest: as received, or without their content coding. Without a digest, the decoded bytes if they can be
+    /// decoded.
     /// </summary>
     private async Task<byte[]> AsMeantAsync(UpstreamResponse response, byte[] bytes, Digest digest)
     {
@@ -109,7 +110,7 @@ internal sealed class UpstreamManifests(
 
     private async Task<byte[]> ReadBodyAsync(UpstreamResponse response, string what)
     {
-        if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to GET of {what}");
+        if (response.Status != 200) throw source.Misbehaved($"expected 200 for GET of {what}, got {response.Status}");
         try
         {
             var bytes = await UpstreamDocument.ReadAsync(response, limits.MaxBytes, clock);
@@ -120,7 +121,7 @@ internal sealed class UpstreamManifests(
         {
             source.Report(response.Endpoint, wrong: false);
             throw new UpstreamException(
-                UpstreamFailure.Unavailable, $"upstream {source.Key} broke off {what} of {source.Name}: {e.Message}", inner: e);
+                UpstreamFailure.Unavailable, $"upstream {source.Key} cut {what} of {source.Name} short: {e.Message}", inner: e);
         }
         catch (InvalidDataException e)
         {
@@ -133,15 +134,15 @@ internal sealed class UpstreamManifests(
         var (manifest, problem) = ManifestReader.Read(bytes, UpstreamDocument.ManifestTypeOf(response), limits);
         return manifest is not null
             ? new(digest, manifest, bytes) { IsStored = false }
-            : throw source.Misbehaved($"{digest} cannot be taken as a manifest: {problem!.Code}: {problem.Message}");
+            : throw source.Misbehaved($"manifest {digest} is not valid: {problem!.Code}: {problem.Message}");
     }
 
     private UpstreamException WrongBytes(UpstreamResponse response, Digest wanted, Digest actual)
     {
         source.Report(response.Endpoint, wrong: true);
         PullThroughMetrics.IntegrityFailure("upstream");
-        Log.WrongBytes(logger, wanted, source.Key, $"a manifest with digest {actual} came");
-        return source.Misbehaved($"asked for manifest {wanted} it sent {actual}");
+        Log.WrongBytes(logger, wanted, source.Key, $"received a manifest with digest {actual}");
+        return source.Misbehaved($"expected manifest {wanted}, got {actual}");
     }
 
     private Result<StoredManifest>.Absent Absent(Digest digest, int? status)

@@ -6,39 +6,39 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Who refers to a manifest: what the upstream lists, by its API or under the fallback tag, added to what is kept here, so that signatures
-/// are found when the upstream is gone.
+/// The referrers of a manifest: the upstream's list, from its API or the fallback tag, is added to the cached list, so that signatures are
+/// found when the upstream is down.
 /// </summary>
-/// <param name="limits">The policy's bounds of a document.</param>
+/// <param name="limits">The policy's limits for a document.</param>
 internal sealed class UpstreamReferrers(
     StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, ManifestLimits limits, TimeProvider clock,
     ILogger logger)
 {
-    // Pages of one list, each at most 4 MiB; IBacking.MaxReferrers is reached before.
+    // Pages of one list, each at most 4 MiB; IBacking.MaxReferrers is reached earlier.
     private const int MaxPages = 16;
 
-    // Entries of a fallback tag that are re-read; podman's library processes no more either (container-libs, pull request 1111).
+    // Entries of a fallback tag that are read again; podman's library processes no more either (container-libs, pull request 1111).
     private const int MaxFallback = 64;
 
-    // Chosen: as long as a tag is fresh by default; shorter where a signature may be on its way.
+    // Chosen: as long as a tag is fresh by default; shorter if a signature may follow soon.
     private static readonly TimeSpan Positive = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Negative = TimeSpan.FromSeconds(30);
 
-    // Where only the reserve of a rate limit is left: 50 minutes, and five for a list that was empty.
+    // If only the reserve of a rate limit remains: 50 minutes, or five for an empty list.
     private const double MostStretch = 10;
 
     private readonly SingleFlight<Digest, Said> _asking = new();
     private readonly ExpiringMap<Digest, Said> _known = new(4096, clock);
 
-    // The list repeats the annotations of every referrer, each of which has the policy's bound for itself.
+    // The list repeats the annotations of every referrer. The policy's limit applies to each referrer by itself.
     private readonly ManifestLimits _ofList = limits with
     {
         MaxDescriptors = Math.Max(limits.MaxDescriptors, IBacking.MaxReferrers), MaxAnnotationBytes = limits.MaxBytes,
     };
 
-    /// <summary>How the upstream answered; what it listed is in the repository.</summary>
-    /// <param name="Failure">Null when it answered.</param>
-    /// <param name="Listed">How many it listed.</param>
+    /// <summary>How the upstream answered. The entries of its list are stored in the repository.</summary>
+    /// <param name="Failure">Null if the upstream answered.</param>
+    /// <param name="Listed">The number of entries.</param>
     private sealed record Said(UpstreamException? Failure, int Listed = 0);
 
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ListAsync(Digest subject, CancellationToken cancellationToken)
@@ -59,13 +59,13 @@ internal sealed class UpstreamReferrers(
         return (kept, said.Failure) switch
         {
             (Result<IReadOnlyList<Descriptor>>.Found { Value.Count: > 0 } found, _) => found with { Handling = handling },
-            // Nobody may take "not now" for "none": a signature may be there.
+            // "Unavailable" must not look like "none": a signature may exist.
             (_, { } failure) => UpstreamAnswers.Failed<IReadOnlyList<Descriptor>>(source, failure),
             _ => new Result<IReadOnlyList<Descriptor>>.Found([], handling),
         };
     }
 
-    // What was listed may have made room since, or been purged.
+    // The stored list may have been evicted or purged since.
     private Said? KnownOf(Digest subject) =>
         _known.TryGet(subject, out var said) && (said.Listed == 0 || ListedReferrers.IsStored(stored, subject)) ? said : null;
 
@@ -94,7 +94,7 @@ internal sealed class UpstreamReferrers(
         catch (UpstreamException e)
         {
             Log.ListNotAnswered(logger, source.Key, source.Name, $"referrers of {subject}", e.Message);
-            // An account that is refused was not told whether there are any.
+            // A refused account was not told whether referrers exist.
             said = new(e.IsOfAccount ? new(UpstreamFailure.Unavailable, e.Message, status: e.Status)
                 : e.Failure == UpstreamFailure.Unauthorized ? null
                 : e);
@@ -103,7 +103,7 @@ internal sealed class UpstreamReferrers(
         return said;
     }
 
-    // A list costs the upstream's rate limit as a tag does.
+    // A list uses the upstream's rate limit, as a tag does.
     private TimeSpan LifetimeOf(int count)
     {
         var lifetime = count > 0 ? Positive : Negative;
@@ -119,11 +119,11 @@ internal sealed class UpstreamReferrers(
         catch (StoreReadOnlyException e)
         {
             throw new UpstreamException(
-                UpstreamFailure.Unavailable, $"the referrers of {subject} came, but cannot be kept: {e.Message}", inner: e);
+                UpstreamFailure.Unavailable, $"the referrers of {subject} were received but cannot be stored: {e.Message}", inner: e);
         }
     }
 
-    /// <summary>Null when the upstream has no such API; many that have none answer 401, 403, 405 or a page for people.</summary>
+    /// <summary>Null if the upstream has no referrers API. Many such upstreams answer 401, 403, 405 or an HTML page.</summary>
     private async Task<List<Descriptor>?> ReadApiAsync(Digest subject)
     {
         List<Descriptor> all = [];
@@ -158,7 +158,7 @@ internal sealed class UpstreamReferrers(
             var bytes = await UpstreamDocument.ReadListAsync(response, limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             var (list, problem) = ManifestReader.Read(bytes, UpstreamDocument.ManifestTypeOf(response), _ofList);
-            // A list that is too much of one is no sign that there is no API.
+            // A list beyond the limits does not mean that there is no API.
             if (problem is not null && ProblemCodes.IsLimit(problem.Code))
                 throw source.Misbehaved($"referrers of {subject}: {problem.Code}: {problem.Message}");
             return list is { IsIndex: true } ? list.Children.Where(d => d.Digest != subject && IsWithinLimits(d)) : null;
@@ -166,7 +166,7 @@ internal sealed class UpstreamReferrers(
         catch (IOException e)
         {
             throw new UpstreamException(
-                UpstreamFailure.Unavailable, $"upstream {source.Key} broke off referrers of {subject}: {e.Message}", inner: e);
+                UpstreamFailure.Unavailable, $"upstream {source.Key} cut the referrers of {subject} short: {e.Message}", inner: e);
         }
         catch (InvalidDataException e)
         {
@@ -178,8 +178,8 @@ internal sealed class UpstreamReferrers(
         referrer.Annotations.Sum(a => (long)Encoding.UTF8.GetByteCount(a.Key) + Encoding.UTF8.GetByteCount(a.Value))
         <= limits.MaxAnnotationBytes;
 
-    // What clients write into the index is not to be relied on (cosign 3.1: the config's type for the artifact's): each manifest says
-    // itself what it is and whom it is about.
+    // Entries of the index are not reliable (cosign 3.1 writes the config's type instead of the artifact's). Each manifest itself states
+    // its type and its subject.
     private async Task<List<Descriptor>> ReadFallbackAsync(Digest subject)
     {
         if (await manifests.ReadTagAsync(ReferrersTag.NameFor(subject)) is not UpstreamTag.Bound(var digest)) return [];

@@ -5,16 +5,16 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>One repository of an upstream, and the questions that we ask it.</summary>
+/// <summary>One repository of an upstream, and the requests that the gateway sends for it.</summary>
 internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
     /// <summary>
-    /// Until the headers of an answer, whatever the number of endpoints, redirects and tokens on the way; each step has its own, shorter
-    /// limit in <see cref="Upstream"/>. Clients begin to give up at 30 s.
+    /// Longest time until the headers of an answer, over all endpoints, redirects and tokens. Each step has a shorter limit of its own in
+    /// <see cref="Upstream"/>. Clients begin to give up at 30 s.
     /// </summary>
     private static readonly TimeSpan HeaderDeadline = TimeSpan.FromSeconds(30);
 
-    /// <summary>An upstream that is left alone for a moment only is worth waiting for: the alternative is a pull that fails.</summary>
+    /// <summary>Longest pause of an upstream that a request waits for; the alternative is a failed pull.</summary>
     private static readonly TimeSpan WorthWaiting = TimeSpan.FromSeconds(2);
 
     public UpstreamOptions Options => options;
@@ -23,32 +23,34 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
 
     public RepositoryName Name => name;
 
-    /// <summary>How an answer from the cache is obtained; one object, because every warm pull has it.</summary>
+    /// <summary>The cache handling of a warm answer; one shared object, because every warm pull uses it.</summary>
     public CacheHandling Hit { get; } = CacheHandling.Hit with { Upstream = options.Key };
 
-    /// <summary>Whether HEAD is of use there.</summary>
+    /// <summary>Whether HEAD works at this upstream.</summary>
     public HeadUse Heads => registry.Heads;
 
-    /// <summary>What the upstream's rate limit leaves; null where there is none.</summary>
+    /// <summary>The rate budget; null if the upstream has no rate limit.</summary>
     public RateLimit? RateLimit => registry.RateLimit;
 
-    /// <summary>False for one client whose right to see the repository is not proven now: he may be shown nothing that is kept.</summary>
+    /// <summary>False for a client without proof that it may see the repository; cached content must not be shown to it.</summary>
     public bool MayShowCached => registry is not Proof { Holds: false };
 
     private IUpstreamRegistry Registry => registry;
 
-    /// <summary>The same repository, asked by the same credentials.</summary>
+    /// <summary>The same repository, with the same credentials.</summary>
     public bool IsSameAs(UpstreamRepository other) => registry == other.Registry && name == other.Name;
 
-    /// <summary>One question, whose answer's body is of no interest.</summary>
+    /// <summary>Sends one request whose response body is not needed.</summary>
     public Task<UpstreamResponse> AskAsync(HttpMethod method, UpstreamNoun noun, string reference) =>
         SendAsync(new(method, noun, name, reference), CancellationToken.None);
 
-    /// <param name="isWithheldAt">Whether it can wait at what is left of the rate limit: <see cref="UpstreamHeldException"/> then.</param>
+    /// <param name="isWithheldAt">
+    /// Whether the request is not sent at this rate budget; it then throws <see cref="UpstreamHeldException"/>.
+    /// </param>
     public Task<UpstreamResponse> HeadTagAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, tag.Value) { IsHeldAt = isWithheldAt }, cancellationToken);
 
-    /// <param name="isWithheldAt">As for <see cref="HeadTagAsync"/>.</param>
+    /// <param name="isWithheldAt">See <see cref="HeadTagAsync"/>.</param>
     public Task<UpstreamResponse> GetManifestAsync(
         Reference reference, CancellationToken cancellationToken, Func<RateLimit, bool>? isWithheldAt = null) =>
         SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()) { IsHeldAt = isWithheldAt }, cancellationToken);
@@ -56,7 +58,7 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
     public Task<UpstreamResponse> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Blob, name, digest.ToString()), cancellationToken);
 
-    /// <param name="range">First and last byte; null for the whole.</param>
+    /// <param name="range">First and last byte; null for the whole blob.</param>
     /// <param name="ifRange">A strong ETag.</param>
     /// <param name="except">The endpoint to try last.</param>
     public Task<UpstreamResponse> GetBlobAsync(
@@ -66,7 +68,7 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
             cancellationToken);
 
     /// <summary>
-    /// As <see cref="GetBlobAsync"/>, for what can be done without: nothing is held against an endpoint that does not give it.
+    /// Like <see cref="GetBlobAsync"/>, for a range that the gateway can do without: a failure does not count against the endpoint.
     /// </summary>
     public Task<UpstreamResponse> GetOptionalRangeAsync(
         Digest digest, (long First, long Last) range, string? ifRange, Uri? except, CancellationToken cancellationToken) =>
@@ -83,10 +85,10 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
     public Task<UpstreamResponse> GetTagsAsync(string? query, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Get, UpstreamNoun.Tags, name, "") { Query = query }, cancellationToken);
 
-    /// <summary>Notes that a body from this endpoint broke off or was wrong.</summary>
+    /// <summary>Reports that a body from this endpoint broke or was wrong.</summary>
     public void Report(Uri endpoint, bool wrong) => registry.Report(endpoint, wrong);
 
-    /// <summary>An upstream answered what no registry should: one line that says which one and for what.</summary>
+    /// <summary>The exception for an unusable answer, in one line that names the upstream and the repository.</summary>
     public UpstreamException Misbehaved(string what) =>
         new(UpstreamFailure.Misbehaving, $"upstream {Key}, repository {name}: {what}");
 

@@ -13,9 +13,7 @@ internal abstract record UpstreamTag
     internal sealed record Gone : UpstreamTag;
 
     /// <summary>401 or 403 with the configured credentials.</summary>
-    /// <param name="Account">
-    /// Why the account itself is refused, whatever it asks for; null where the upstream refused this tag.
-    /// </param>
+    /// <param name="Account">Why the upstream refuses the account itself, for every request; null if it refused this tag.</param>
     internal sealed record Unauthorized(int? Status, string? Account) : UpstreamTag;
 
     /// <summary>The gateway did not ask, because the rate budget is low.</summary>
@@ -24,7 +22,7 @@ internal abstract record UpstreamTag
     /// <summary>No usable answer: 429, 5xx or a timeout.</summary>
     internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag
     {
-        /// <summary>Whether it is an answer that no registry should give: asking again soon would bring the same.</summary>
+        /// <summary>Whether the answer is unusable and the same request soon would get the same answer.</summary>
         public bool IsFinal { get; init; }
 
         public static Unavailable Of(UpstreamException e) =>

@@ -6,29 +6,29 @@ using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
 
-/// <summary>The tags of an upstream's repository, page by page; what is kept here when the upstream cannot answer.</summary>
-/// <param name="lists">Lists that were read whole, of all repositories together.</param>
+/// <summary>The tags of an upstream's repository, page by page; cached tags if the upstream does not answer.</summary>
+/// <param name="lists">Lists that were read whole, for all repositories together.</param>
 internal sealed partial class UpstreamTags(
     StoredRepository stored, UpstreamRepository source, ExpiringMap<UpstreamTags, WholeTagList> lists, TimeProvider clock, ILogger logger)
 {
     // Of one page; 100,000 tags of 40 characters.
     private const int MaxBytes = 8 << 20;
 
-    // Pages that are read where an upstream knows no `last`, or orders in its own way.
+    // Pages that are read from an upstream that does not support `last`, or orders in its own way.
     private const int MaxPages = 100;
 
     private const int MaxTags = 100_000;
 
-    // Of one list, all tags together: 8 MiB of memory, as much as one page may have. A tag has at most 128 (distribution-spec, "Pulling
-    // manifests"), and what is longer is no tag.
+    // Of one list, all tags together: 8 MiB of memory, as much as one page may have. A tag has at most 128 characters (distribution-spec,
+    // "Pulling manifests"); longer texts are not tags.
     private const int MaxCharacters = 4 << 20;
 
-    // distribution-spec, "Listing Tags" has no largest page; docker.io and others cut at 1000 or below.
+    // distribution-spec, "Listing Tags" states no largest page; docker.io and others cut at 1000 or below.
     private const int PageSize = 1000;
 
     private readonly SingleFlight<string, WholeTagList?> _reading = new();
 
-    /// <summary>A tag has come or gone.</summary>
+    /// <summary>Forgets the list, because a tag was added or removed.</summary>
     public void Forget() => lists.Remove(this);
 
     public async ValueTask<Result<Page<TagName>>> AfterAsync(string? last, int count, CancellationToken cancellationToken)
@@ -41,7 +41,7 @@ internal sealed partial class UpstreamTags(
             {
                 Upstream = source.Key, Forward = ForwardReason.List, UpstreamStatus = page is null ? 404 : 200,
             };
-            if (isCut) asked = asked with { Notice = $"upstream {source.Key} has more tags than are read: this list is not whole" };
+            if (isCut) asked = asked with { Notice = $"upstream {source.Key} has more tags than the gateway reads; the list is cut" };
             return page is null ? new Result<Page<TagName>>.Absent(asked) : new Result<Page<TagName>>.Found(page, asked);
         }
         catch (UpstreamException e)
@@ -59,7 +59,7 @@ internal sealed partial class UpstreamTags(
         if (await stored.TagsAfterAsync(last, count, cancellationToken) is not Result<Page<TagName>>.Found kept)
             return UpstreamAnswers.Failed<Page<TagName>>(source, failure);
         PullThroughMetrics.Request(source.Key, "tags", "stale");
-        var warning = $"only tags that are kept here are listed: {failure.Message}".Replace('"', '\'');
+        var warning = $"only cached tags are listed: {failure.Message}".Replace('"', '\'');
         var handling = new CacheHandling
         {
             Upstream = source.Key, IsHit = true, Forward = ForwardReason.Stale, UpstreamStatus = failure.Status,
@@ -77,7 +77,7 @@ internal sealed partial class UpstreamTags(
             if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return (null, false);
             if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal)))
             {
-                // A page that holds nothing behind the last tag, and is not the last page, says nothing of where to go on.
+                // If a page has no tag after the last one and is not the last page, it does not tell where to continue.
                 var page = Cut(tags, last, count, next is not null);
                 if (page.Items.Count > 0 || !page.More) return (page, false);
             }
@@ -88,7 +88,7 @@ internal sealed partial class UpstreamTags(
         return (Cut(whole.Tags, last, count, more: false), whole.IsCut);
     }
 
-    /// <summary>Null when the repository does not exist.</summary>
+    /// <summary>Null if the repository does not exist.</summary>
     private async Task<WholeTagList?> ReadWholeAsync()
     {
         HashSet<string> all = new(StringComparer.Ordinal);
@@ -119,7 +119,7 @@ internal sealed partial class UpstreamTags(
     {
         await using var response = await source.GetTagsAsync(query, cancellationToken);
         if (response.Status == 404) return null;
-        if (response.Status != 200) throw source.Misbehaved($"answered {response.Status} to its tags list");
+        if (response.Status != 200) throw source.Misbehaved($"expected 200 for its tags list, got {response.Status}");
         try
         {
             var bytes = await UpstreamDocument.ReadListAsync(response, MaxBytes, clock);
@@ -133,11 +133,11 @@ internal sealed partial class UpstreamTags(
         catch (IOException e)
         {
             throw new UpstreamException(
-                UpstreamFailure.Unavailable, $"upstream {source.Key} broke off its tags list: {e.Message}", inner: e);
+                UpstreamFailure.Unavailable, $"upstream {source.Key} cut its tags list short: {e.Message}", inner: e);
         }
     }
 
-    // Some registries answer with the whole list whatever is asked (docker-registry 2.8), so each page is cut here too.
+    // Some registries answer every request with the whole list (docker-registry 2.8), so each page is cut here too.
     private static Page<TagName> Cut(string[] tags, string? last, int count, bool more)
     {
         List<TagName> items = [];
@@ -160,7 +160,7 @@ internal sealed partial class UpstreamTags(
         return true;
     }
 
-    /// <summary>distribution-spec, "Listing Tags".</summary>
+    /// <summary>The document of distribution-spec, "Listing Tags".</summary>
     private sealed record TagsList(string[]? Tags);
 
     [JsonSerializable(typeof(TagsList))]
@@ -170,5 +170,5 @@ internal sealed partial class UpstreamTags(
 
 /// <summary>Every tag of a repository, as its upstream lists them.</summary>
 /// <param name="Tags">In bytewise order.</param>
-/// <param name="IsCut">Whether the upstream has more than is read.</param>
+/// <param name="IsCut">Whether the upstream has more tags than the gateway reads.</param>
 internal sealed record WholeTagList(string[] Tags, bool IsCut);

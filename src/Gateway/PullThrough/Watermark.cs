@@ -12,21 +12,21 @@ internal sealed class Watermark
     /// <summary>Bytes that may be read.</summary>
     public long Value => Volatile.Read(ref _value);
 
-    /// <summary>Whether the value is the end.</summary>
+    /// <summary>Whether the value is the end of the file.</summary>
     public bool IsComplete => _isComplete;
 
-    /// <summary>Lets readers read up to this offset; a lower one than before changes nothing.</summary>
+    /// <summary>Lets readers read up to this offset. A lower offset than before changes nothing.</summary>
     public void MoveTo(long value) => Set(value, isComplete: false, null);
 
-    /// <summary>Lets readers read up to the end; nothing changes it afterwards.</summary>
+    /// <summary>Lets readers read to the end. Nothing changes the watermark afterwards.</summary>
     public void Complete(long value) => Set(value, isComplete: true, null);
 
-    /// <summary>Every later wait throws this, also for bytes that could be read before.</summary>
+    /// <summary>Makes every later wait throw this, also for bytes that could be read before.</summary>
     public void Fail(Exception failure) => Set(0, isComplete: false, failure);
 
     /// <summary>
-    /// Waits until a byte at or after this offset may be read, and returns one past the last such byte. Returns the offset itself when it
-    /// is the end or lies after it.
+    /// Waits until the byte at this offset may be read. Returns one past the last byte that may be read; the offset itself if it is at or
+    /// beyond the end.
     /// </summary>
     public async ValueTask<long> WaitBeyondAsync(long offset, CancellationToken cancellationToken)
     {

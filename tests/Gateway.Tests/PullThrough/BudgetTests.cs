@@ -62,7 +62,7 @@ public sealed class BudgetTests
         rig.Clock.Advance(TimeSpan.FromMinutes(9));
         var held = await rig.ResolveAsync("t0");
         Assert.True(held.IsHit);
-        Assert.Contains("rate limit leaves 7 of 20", held.Notice, StringComparison.Ordinal);
+        Assert.Contains("7 requests of its rate limit of 20 remain", held.Notice, StringComparison.Ordinal);
         Assert.Equal(heads, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
         rig.Clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Null((await rig.ResolveAsync("t0")).Notice);

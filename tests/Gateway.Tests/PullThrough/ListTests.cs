@@ -164,7 +164,7 @@ public sealed class ListTests
         rig.Hub.When(r => r.IsTags).Respond(200, page).Header("Link", "</v2/x/tags/list?n=1000&last=z>; rel=\"next\"");
         var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
         Assert.Equal("a0000", found.Value.Items[0].Value);
-        Assert.Contains("not whole", found.Handling.Notice, StringComparison.Ordinal);
+        Assert.Contains("the list is cut", found.Handling.Notice, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -31,7 +31,7 @@ public sealed class TagListBoundTests
                 .Header("Link", "</v2/x/tags/list?n=1000&last=z>; rel=\"next\"").Once();
         }
         var found = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
-        Assert.Contains("not whole", found.Handling.Notice, StringComparison.Ordinal);
+        Assert.Contains("the list is cut", found.Handling.Notice, StringComparison.Ordinal);
         Assert.True(rig.Fetches.TagLists.TryGet(Assert.Single(rig.Fetches.TagLists.Keys), out var kept));
         Assert.InRange(kept.Tags.Sum(t => (long)t.Length), 3 << 20, 4 << 20);
         // The first page, and of the whole list no more than what the bound has room for.
