@@ -4,185 +4,181 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Carries out what a change says, on files and in memory. Every operation may be carried out again: the end is the same.
+/// Carries out what a change says, on files and in memory. Carrying out an operation again has the same end.
 /// </summary>
-internal sealed class Applier(Volume volume)
+internal sealed partial class Applier(Volume volume) : IOperationHandler<Application, Nothing>
 {
     /// <summary>Earlier bindings that are remembered of a tag of an upstream (<see cref="IBacking.HistoryOf"/>).</summary>
     private const int MaxHistory = 16;
 
-    /// <param name="isReplay">
-    /// Whether files that have the right content already are written again: after a failed flush the kernel may show content that never
-    /// reached the disk, and no later flush would write it.
-    /// </param>
-    public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false)
+    /// <summary>Carries out one operation of a record.</summary>
+    /// <param name="isReplay">As of <see cref="Application.IsReplay"/>.</param>
+    public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false) =>
+        operation.Accept(this, new Application(repository, record, isReplay));
+
+    public Nothing StoreManifest(Operation.StoreManifest operation, Application to)
     {
-        var (root, path, at) = (repository.Root, repository.Path, record.At);
-        switch (operation)
+        Store(to.Repository, operation, to.At, to.IsReplay);
+        return default;
+    }
+
+    public Nothing LinkBlob(Operation.LinkBlob operation, Application to)
+    {
+        Link(to.Repository, operation, to.At, to.IsReplay);
+        return default;
+    }
+
+    public Nothing SetLive(Operation.SetLive operation, Application to)
+    {
+        if (to.IsCached) NoteBinding(to.Repository, operation);
+        volume.Files.WriteLink(to.Root.TagLink(to.Path, operation.Tag), operation.Digest);
+        to.Repository.State.Bind(operation.Tag, new(operation.Digest, default) { ValidatedAt = to.At });
+        return default;
+    }
+
+    public Nothing Validated(Operation.Validated operation, Application to)
+    {
+        File.SetLastWriteTimeUtc(to.Root.TagLink(to.Path, operation.Tag), operation.At.UtcDateTime);
+        if (to.Repository.Live(operation.Tag) is { Live.IsEmpty: false } live)
+            to.Repository.State.Bind(operation.Tag, live with { ValidatedAt = operation.At });
+        return default;
+    }
+
+    public Nothing SetVerdict(Operation.SetVerdict operation, Application to)
+    {
+        if (volume.Links.Find(to.Repository, LinkKind.Manifest, operation.Digest) is { } link)
+            volume.Links.Write(to.Repository, LinkKind.Manifest, operation.Digest, link with { Verdict = operation.Verdict });
+        return default;
+    }
+
+    public Nothing AddReferrer(Operation.AddReferrer operation, Application to)
+    {
+        if (to.IsCached) volume.Eviction.Noted(operation.Referrer.Digest, new(to.Path, NoteKind.Evidence, operation.Subject));
+        to.Repository.Note(operation.Subject, operation.Referrer);
+        return default;
+    }
+
+    public Nothing StoreListed(Operation.StoreListed operation, Application to)
+    {
+        volume.Eviction.Noted(operation.Subject, new(to.Path, NoteKind.Listed, operation.Subject), DiskCost.OfFile(operation.Text.Length));
+        volume.Files.Write(to.Root.Listed(to.Path, operation.Subject), operation.Text.Span);
+        return default;
+    }
+
+    public Nothing AddEvidence(Operation.AddEvidence operation, Application to)
+    {
+        if (to.IsCached) volume.Eviction.Noted(operation.Evidence, new(to.Path, NoteKind.Evidence, operation.Subject));
+        var note = to.Root.Evidence(to.Path, operation.Subject, operation.Evidence);
+        if (operation.Counted || to.IsReplay || !Disk.HasFile(note)) volume.Files.Write(note, operation.Counted ? "counted\n"u8 : []);
+        return default;
+    }
+
+    public Nothing Hold(Operation.Hold operation, Application to)
+    {
+        var held = new HeldPush(
+            operation.Tag, operation.Digest, to.Record.Sequence, operation.Actor, to.At, operation.Expires, operation.Missing);
+        volume.Files.Write(to.Root.HeldPush(to.Path, operation.Tag), HeldPushFile.Format(held));
+        to.Repository.State.HeldPushes.Put(to.Root.HeldPushes(to.Path), held);
+        return default;
+    }
+
+    public Nothing EndHold(Operation.EndHold operation, Application to)
+    {
+        var file = to.Root.HeldPush(to.Path, operation.Tag);
+        if (Disk.HasFile(file)) File.Delete(file);
+        to.Repository.State.HeldPushes.Remove(to.Root.HeldPushes(to.Path), operation.Tag);
+        return default;
+    }
+
+    public Nothing Forward(Operation.Forward operation, Application to)
+    {
+        Note(to.Repository, new(to.Record.Sequence, to.At, operation.Manifests, operation.Tags, Refusal: null));
+        return default;
+    }
+
+    public Nothing Forwarded(Operation.Forwarded operation, Application to)
+    {
+        if (operation.Refusal is { } refusal)
         {
-            case Operation.StoreManifest o:
-                Store(repository, o, at, isReplay);
-                break;
-            case Operation.LinkBlob o:
-                Link(repository, o, at, isReplay);
-                break;
-            case Operation.SetLive o:
-                if (root.Lifetime == Lifetime.Cached) NoteBinding(repository, o);
-                volume.Files.WriteLink(root.TagLink(path, o.Tag), o.Digest);
-                repository.State.Bind(o.Tag, new(o.Digest, default) { ValidatedAt = at });
-                break;
-            case Operation.Validated o:
-                File.SetLastWriteTimeUtc(root.TagLink(path, o.Tag), o.At.UtcDateTime);
-                if (repository.Live(o.Tag) is { Live.IsEmpty: false } live) repository.State.Bind(o.Tag, live with { ValidatedAt = o.At });
-                break;
-            case Operation.SetVerdict o:
-                if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is { } link)
-                    volume.Links.Write(repository, LinkKind.Manifest, o.Digest, link with { Verdict = o.Verdict });
-                break;
-            case Operation.AddReferrer o:
-                if (root.Lifetime == Lifetime.Cached) volume.Eviction.Noted(o.Referrer.Digest, new(path, NoteKind.Evidence, o.Subject));
-                repository.Note(o.Subject, o.Referrer);
-                break;
-            case Operation.StoreListed o:
-                volume.Eviction.Noted(o.Subject, new(path, NoteKind.Listed, o.Subject), DiskCost.OfFile(o.Text.Length));
-                volume.Files.Write(root.Listed(path, o.Subject), o.Text.Span);
-                break;
-            case Operation.RemoveEvidence or Operation.RemoveListed or Operation.RemoveAllEvidence or Operation.RemoveEmpty:
-                CacheRemoval.Apply(volume, repository, operation);
-                break;
-            case Operation.AddEvidence o:
-                if (root.Lifetime == Lifetime.Cached) volume.Eviction.Noted(o.Evidence, new(path, NoteKind.Evidence, o.Subject));
-                var note = root.Evidence(path, o.Subject, o.Evidence);
-                if (o.Counted || isReplay || !Disk.HasFile(note)) volume.Files.Write(note, o.Counted ? "counted\n"u8 : []);
-                break;
-            case Operation.Hold o:
-                var offer = new HeldPush(o.Tag, o.Digest, record.Sequence, o.Actor, at, o.Expires, o.Missing);
-                volume.Files.Write(root.HeldPush(path, o.Tag), HeldPushFile.Format(offer));
-                repository.State.HeldPushes.Put(root.HeldPushes(path), offer);
-                break;
-            case Operation.EndHold o:
-                if (Disk.HasFile(root.HeldPush(path, o.Tag))) File.Delete(root.HeldPush(path, o.Tag));
-                repository.State.HeldPushes.Remove(root.HeldPushes(path), o.Tag);
-                break;
-            case Operation.Forward o:
-                Note(repository, new(record.Sequence, at, o.Manifests, o.Tags, Refusal: null));
-                break;
-            case Operation.Forwarded o:
-                var forward = repository.Forwards().FirstOrDefault(f => f.Sequence == o.Number);
-                if (o.Refusal is not null && forward is not null) Note(repository, forward with { Refusal = o.Refusal });
-                if (o.Refusal is not null) break;
-                File.Delete(root.Forward(path, o.Number));
-                repository.State.Forwards.Remove(root.Forwards(path), o.Number);
-                break;
-            case Operation.Seen o:
-                // What the repository has already was seen when it came.
-                var earlier = repository.FirstSeen(o.Digest) is { } known && known < o.At ? known : o.At;
-                repository.State.Seen.Note(root.Seen(path), o.Digest, earlier, isReplay);
-                break;
-            case Operation.RemoveTag o:
-                if (root.Lifetime == Lifetime.Cached) volume.Eviction.Charge(repository.LiveOf(o.Tag), -DiskCost.Tag);
-                volume.Discard(root, root.Tag(path, o.Tag));
-                repository.State.Unbind(o.Tag);
-                break;
-            case Operation.RemoveManifest o:
-                Remove(repository, o);
-                break;
-            case Operation.RemoveBlob o:
-                volume.Links.Remove(
-                    repository, LinkKind.Blob, o.Digest, () => volume.Discard(root, Path.GetDirectoryName(root.BlobLink(path, o.Digest))!));
-                if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Blob, o.Digest);
-                break;
-            default:
-                throw new InvalidOperationException($"cannot apply {operation.GetType().Name}");
+            var forward = to.Repository.Forwards().FirstOrDefault(f => f.Sequence == operation.Number);
+            if (forward is not null) Note(to.Repository, forward with { Refusal = refusal });
+            return default;
         }
+        File.Delete(to.Root.Forward(to.Path, operation.Number));
+        to.Repository.State.Forwards.Remove(to.Root.Forwards(to.Path), operation.Number);
+        return default;
     }
 
-    private void Note(StoredRepository repository, PendingForward forward)
+    public Nothing Seen(Operation.Seen operation, Application to)
     {
-        volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), ForwardFile.Format(forward));
-        repository.State.Forwards.Put(repository.Root.Forwards(repository.Path), forward);
+        // Content that the repository already has was seen when it was stored.
+        var earlier = to.Repository.FirstSeen(operation.Digest) is { } known && known < operation.At ? known : operation.At;
+        to.Repository.State.Seen.Note(to.Root.Seen(to.Path), operation.Digest, earlier, to.IsReplay);
+        return default;
     }
 
-    private void Store(StoredRepository repository, Operation.StoreManifest o, DateTimeOffset at, bool isReplay)
+    public Nothing RemoveTag(Operation.RemoveTag operation, Application to)
     {
-        if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
-            Write(repository.Root, o.Digest, o.Bytes.Span);
-        if (repository.Root.Lifetime == Lifetime.Cached)
-        {
-            volume.Eviction.Stored(o.Digest, o.Bytes.Length);
-            volume.Eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
-        }
-        // A link that is there keeps its time, by which a replay tells it from one that another program wrote.
-        var link = repository.Root.ManifestLink(repository.Path, o.Digest);
-        if (isReplay || SmallFiles.ReadLink(link) != o.Digest) volume.Files.WriteLink(link, o.Digest, at);
-        if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
-            volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
-        volume.Catalog.Add(repository);
-        if (repository.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Manifest, o.Digest);
-        if (repository.ReadManifest(o.Digest) is { Manifest.IsIndex: true } index) repository.State.Parents.Note(o.Digest, index.Manifest);
+        if (to.IsCached) volume.Eviction.Charge(to.Repository.LiveOf(operation.Tag), -DiskCost.Tag);
+        volume.Discard(to.Root, to.Root.Tag(to.Path, operation.Tag));
+        to.Repository.State.Unbind(operation.Tag);
+        return default;
     }
 
-    private void Write(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    public Nothing RemoveManifest(Operation.RemoveManifest operation, Application to)
     {
-        try
-        {
-            volume.Files.Write(root.Data(digest), bytes);
-            volume.Replaced(root, digest);
-        }
-        catch (IOException) when (Volume.Holds(root, digest, bytes))
-        {
-            // Replayed on a volume without room for another.
-        }
+        Remove(to.Repository, operation);
+        return default;
     }
 
-    private void Link(StoredRepository repository, Operation.LinkBlob o, DateTimeOffset at, bool isReplay)
+    public Nothing RemoveBlob(Operation.RemoveBlob operation, Application to)
     {
-        var root = repository.Root;
-        if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
-        var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
-        // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
-        if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest, o.Size) is null) return;
-        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
-        // They went with another's last link since the change was prepared.
-        if (root.Lifetime == Lifetime.Staged) volume.Borrow(root, o.Digest, o.Size);
-        // A link goes with the manifest that admits the blob, which is served for it; without one with the blob.
-        if (root.Lifetime == Lifetime.Cached && known is null)
-            volume.Eviction.Noted(o.Parent.IsEmpty ? o.Digest : o.Parent, new(repository.Path, NoteKind.Blob, o.Digest));
-        if (known is null || (isReplay && known is { IsAlias: false }))
-            volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
-        volume.Links.Write(
-            repository, LinkKind.Blob, o.Digest,
-            new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
+        var folder = Path.GetDirectoryName(to.Root.BlobLink(to.Path, operation.Digest))!;
+        volume.Links.Remove(to.Repository, LinkKind.Blob, operation.Digest, () => volume.Discard(to.Root, folder));
+        if (to.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(to.Path, LinkKind.Blob, operation.Digest);
+        return default;
     }
 
-    /// <summary>
-    /// Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.
-    /// </summary>
-    private void NoteBinding(StoredRepository repository, Operation.SetLive o)
+    public Nothing RemoveEvidence(Operation.RemoveEvidence operation, Application to)
     {
-        var before = repository.LiveOf(o.Tag);
-        if (before == o.Digest) return;
-        volume.Eviction.Charge(o.Digest, DiskCost.Tag);
-        if (before.IsEmpty) return;
-        volume.Eviction.Charge(before, -DiskCost.Tag);
-        var lines = repository.HistoryOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
-        volume.Files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
+        CacheRemoval.RemoveEvidence(to.Repository, operation);
+        return default;
     }
 
-    private void Remove(StoredRepository repository, Operation.RemoveManifest o)
+    public Nothing RemoveListed(Operation.RemoveListed operation, Application to)
     {
-        var (root, path, digest) = (repository.Root, repository.Path, o.Digest);
-        foreach (var subject in o.IsEvicted ? [] : EvidenceNotes.SubjectsOf(repository, digest))
-        {
-            foreach (var note in new[] { root.Referrer(path, subject, digest), root.Evidence(path, subject, digest) })
-            {
-                if (Disk.HasFile(note)) File.Delete(note);
-            }
-        }
-        var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
-        volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Discard(root, folder));
-        repository.State.Parents.Forget(digest);
-        volume.Catalog.Check(repository);
-        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
+        CacheRemoval.RemoveListed(to.Repository, operation);
+        return default;
+    }
+
+    public Nothing RemoveAllEvidence(Operation.RemoveAllEvidence operation, Application to)
+    {
+        CacheRemoval.RemoveAllEvidence(volume, to.Repository);
+        return default;
+    }
+
+    public Nothing RemoveEmpty(Operation.RemoveEmpty operation, Application to)
+    {
+        CacheRemoval.RemoveEmpty(volume, to.Repository);
+        return default;
     }
 }
+
+/// <summary>Where an operation is carried out, and for which record.</summary>
+/// <param name="IsReplay">
+/// Whether files that already have the right content are written again: after a failed flush the kernel may show content that never
+/// reached the disk, and no later flush would write it.
+/// </param>
+internal readonly record struct Application(StoredRepository Repository, JournalRecord Record, bool IsReplay)
+{
+    public Root Root => Repository.Root;
+
+    public string Path => Repository.Path;
+
+    public DateTimeOffset At => Record.At;
+
+    public bool IsCached => Root.Lifetime == Lifetime.Cached;
+}
+
+/// <summary>The result of a handler that has none.</summary>
+internal readonly record struct Nothing;

@@ -2,40 +2,46 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What is removed of a cached repository beside links and tags. A lost note is a miss.</summary>
+/// <summary>Removes notes of a cached repository: evidence, upstream lists and empty folders. A lost note is only a miss.</summary>
 internal static class CacheRemoval
 {
-    public static void Apply(Volume volume, StoredRepository repository, Operation operation)
+    /// <summary>Removes the notes that a manifest is evidence about a subject.</summary>
+    public static void RemoveEvidence(StoredRepository repository, Operation.RemoveEvidence operation)
     {
         var (root, path) = (repository.Root, repository.Path);
-        switch (operation)
-        {
-            case Operation.RemoveEvidence o:
-                Delete(root.Referrer(path, o.Subject, o.Evidence));
-                Delete(root.Evidence(path, o.Subject, o.Evidence));
-                DeleteIfEmpty(root.Referrers(path, o.Subject));
-                DeleteIfEmpty(root.Evidence(path, o.Subject));
-                break;
-            case Operation.RemoveListed o:
-                Delete(root.Listed(path, o.Subject));
-                break;
-            case Operation.RemoveAllEvidence:
-                foreach (var notes in (string[])[root.Listed(path), root.Referrers(path), root.Evidence(path)]) Away(volume, notes);
-                break;
-            case Operation.RemoveEmpty when IsEmpty(repository):
-                var folder = root.Repository(path);
-                foreach (var part in (string[])["_manifests", "_layers", "_gateway"]) Away(volume, $"{folder}/{part}");
-                while (folder.Length > root.Repositories.Length && DeleteIfEmpty(folder)) folder = Path.GetDirectoryName(folder)!;
-                break;
-        }
+        Delete(root.Referrer(path, operation.Subject, operation.Evidence));
+        Delete(root.Evidence(path, operation.Subject, operation.Evidence));
+        DeleteIfEmpty(root.Referrers(path, operation.Subject));
+        DeleteIfEmpty(root.Evidence(path, operation.Subject));
     }
 
-    // First-seen times go too: what comes again is as young as it is here, which is never less strict than the policy asks.
+    /// <summary>Removes what an upstream lists as referrers of a subject.</summary>
+    public static void RemoveListed(StoredRepository repository, Operation.RemoveListed operation) =>
+        Delete(repository.Root.Listed(repository.Path, operation.Subject));
+
+    /// <summary>Removes every note of evidence and referrers.</summary>
+    public static void RemoveAllEvidence(Volume volume, StoredRepository repository)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        foreach (var notes in (string[])[root.Listed(path), root.Referrers(path), root.Evidence(path)]) Away(volume, notes);
+    }
+
+    /// <summary>Removes the repository's folders, and those above it, where nothing is left in them.</summary>
+    public static void RemoveEmpty(Volume volume, StoredRepository repository)
+    {
+        if (!IsEmpty(repository)) return;
+        var root = repository.Root;
+        var folder = root.Repository(repository.Path);
+        foreach (var part in (string[])["_manifests", "_layers", "_gateway"]) Away(volume, $"{folder}/{part}");
+        while (folder.Length > root.Repositories.Length && DeleteIfEmpty(folder)) folder = Path.GetDirectoryName(folder)!;
+    }
+
+    // First-seen times are removed too: content that is fetched again counts as new, which is never less strict than the policy asks.
     private static bool IsEmpty(StoredRepository repository) =>
         !repository.Manifests().Any() && !repository.Blobs().Any() && !repository.Tags().Any()
         && !Disk.FilesIn(repository.Root.Listed(repository.Path)).Any();
 
-    // In one step, so that nobody finds half of it; ten thousand files are then deleted by nobody who commits.
+    // Moved in one step, so that no reader finds half of it. The files are deleted later, and not by the committer.
     private static void Away(Volume volume, string folder)
     {
         if (!Disk.HasFolder(folder)) return;

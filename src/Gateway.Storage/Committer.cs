@@ -194,18 +194,12 @@ internal sealed class Committer : IAsyncDisposable
         repository.State.Add(waiting.Change.Room);
         foreach (var operation in record.Operations)
         {
-            if (PendingChanges.Raises(operation) is { IsEmpty: false } subject) repository.State.Versions.Raise(subject, record.Sequence);
-            else if (operation is Operation.StoreManifest || IsKeptBlob(repository, operation))
-                repository.State.Versions.RaiseAll(record.Sequence);
-            if (operation is Operation.RemoveManifest or Operation.RemoveEvidence or Operation.RemoveListed or Operation.RemoveAllEvidence
-                or Operation.SetVerdict { Verdict.Revision: 0 })
-                repository.State.Versions.Lose(record.Sequence);
+            var effect = VersionEffects.Of(operation, repository.Root.Lifetime);
+            if (!effect.Subject.IsEmpty) repository.State.Versions.Raise(effect.Subject, record.Sequence);
+            else if (effect.RaisesAll) repository.State.Versions.RaiseAll(record.Sequence);
+            if (effect.Loses) repository.State.Versions.Lose(record.Sequence);
         }
     }
-
-    // What evidence says may be in a blob; that of a cached one is fetched again.
-    private static bool IsKeptBlob(StoredRepository repository, Operation operation) =>
-        operation is Operation.RemoveBlob && repository.Root.Lifetime != Lifetime.Cached;
 
     /// <summary>A cached repository needs no journal: what cannot be noted is a miss, and holds nobody else up.</summary>
     private bool TryApplyCached(Waiting waiting)

@@ -63,26 +63,11 @@ internal sealed class PendingChanges(Volume volume)
             if (operation is Operation.Hold offer) _held[(repository.State, offer.Tag)] = (sequence, offer.Digest);
             if (operation is Operation.EndHold withdrawn) _held[(repository.State, withdrawn.Tag)] = default;
             if (operation is Operation.Removal removal) _removed.Add((repository.State, removal.Digest));
-            if (Raises(operation) is { IsEmpty: false } subject) _raised.Add((repository.State, subject));
+            if (VersionEffects.Of(operation, repository.Root.Lifetime).Subject is { IsEmpty: false } subject)
+                _raised.Add((repository.State, subject));
         }
         return new(sequence, at, repository.FullName, operations, previous.ToImmutable());
     }
-
-    /// <summary>The subject whose evidence or offers an operation changes; empty for any other.</summary>
-    public static Digest Raises(Operation operation) => operation switch
-    {
-        Operation.AddReferrer o => o.Subject,
-        Operation.StoreListed o => o.Subject,
-        Operation.AddEvidence { Counted: false } o => o.Subject,
-        Operation.Hold o => o.Digest,
-        // "Unknown" is what the removal of evidence leaves.
-        Operation.SetVerdict { Verdict.Revision: 0 } o => o.Digest,
-        Operation.RemoveManifest o => o.Digest,
-        // What another program pushed to the volume is found by its tag alone.
-        Operation.SetLive o => EvidenceTag.Parse(o.Tag)?.Subject ?? default,
-        Operation.RemoveTag o => EvidenceTag.Parse(o.Tag)?.Subject ?? default,
-        _ => default,
-    };
 
     /// <summary>An operation, behind the removal of every tag that it takes with it.</summary>
     private IEnumerable<Operation> Whole(StoredRepository repository, Operation operation)

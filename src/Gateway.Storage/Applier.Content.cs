@@ -1,0 +1,97 @@
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>Storing and removing content and its links.</summary>
+internal sealed partial class Applier
+{
+    private void Note(StoredRepository repository, PendingForward forward)
+    {
+        volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), ForwardFile.Format(forward));
+        repository.State.Forwards.Put(repository.Root.Forwards(repository.Path), forward);
+    }
+
+    private void Store(StoredRepository repository, Operation.StoreManifest o, DateTimeOffset at, bool isReplay)
+    {
+        if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
+            Write(repository.Root, o.Digest, o.Bytes.Span);
+        if (repository.Root.Lifetime == Lifetime.Cached)
+        {
+            volume.Eviction.Stored(o.Digest, o.Bytes.Length);
+            volume.Eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
+        }
+        // A link that is there keeps its time, by which a replay tells it from one that another program wrote.
+        var link = repository.Root.ManifestLink(repository.Path, o.Digest);
+        if (isReplay || SmallFiles.ReadLink(link) != o.Digest) volume.Files.WriteLink(link, o.Digest, at);
+        if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
+            volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
+        volume.Catalog.Add(repository);
+        if (repository.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Manifest, o.Digest);
+        if (repository.ReadManifest(o.Digest) is { Manifest.IsIndex: true } index) repository.State.Parents.Note(o.Digest, index.Manifest);
+    }
+
+    private void Write(Root root, Digest digest, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            volume.Files.Write(root.Data(digest), bytes);
+            volume.Replaced(root, digest);
+        }
+        catch (IOException) when (Volume.Holds(root, digest, bytes))
+        {
+            // Replayed on a volume without room for another.
+        }
+    }
+
+    private void Link(StoredRepository repository, Operation.LinkBlob o, DateTimeOffset at, bool isReplay)
+    {
+        var root = repository.Root;
+        if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
+        var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
+        // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
+        if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest, o.Size) is null) return;
+        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
+        // They went with another's last link since the change was prepared.
+        if (root.Lifetime == Lifetime.Staged) volume.Borrow(root, o.Digest, o.Size);
+        // A link goes with the manifest that admits the blob, which is served for it; without one with the blob.
+        if (root.Lifetime == Lifetime.Cached && known is null)
+            volume.Eviction.Noted(o.Parent.IsEmpty ? o.Digest : o.Parent, new(repository.Path, NoteKind.Blob, o.Digest));
+        if (known is null || (isReplay && known is { IsAlias: false }))
+            volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
+        volume.Links.Write(
+            repository, LinkKind.Blob, o.Digest,
+            new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
+    }
+
+    /// <summary>
+    /// Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.
+    /// </summary>
+    private void NoteBinding(StoredRepository repository, Operation.SetLive o)
+    {
+        var before = repository.LiveOf(o.Tag);
+        if (before == o.Digest) return;
+        volume.Eviction.Charge(o.Digest, DiskCost.Tag);
+        if (before.IsEmpty) return;
+        volume.Eviction.Charge(before, -DiskCost.Tag);
+        var lines = repository.HistoryOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
+        volume.Files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
+    }
+
+    private void Remove(StoredRepository repository, Operation.RemoveManifest o)
+    {
+        var (root, path, digest) = (repository.Root, repository.Path, o.Digest);
+        foreach (var subject in o.IsEvicted ? [] : EvidenceNotes.SubjectsOf(repository, digest))
+        {
+            foreach (var note in new[] { root.Referrer(path, subject, digest), root.Evidence(path, subject, digest) })
+            {
+                if (Disk.HasFile(note)) File.Delete(note);
+            }
+        }
+        var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
+        volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Discard(root, folder));
+        repository.State.Parents.Forget(digest);
+        volume.Catalog.Check(repository);
+        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
+    }
+}

@@ -1,0 +1,193 @@
+using System.Collections.Immutable;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>The closed list of what a change may do.</summary>
+public abstract record Operation
+{
+    // Closed: nothing outside this project can add an operation.
+    private protected Operation()
+    {
+    }
+
+    /// <summary>
+    /// Calls the method of this operation's type. A new operation does not compile until each handler has a method for it.
+    /// </summary>
+    internal abstract TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context);
+
+    /// <summary>Stores a manifest and links it in the repository.</summary>
+    public sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.StoreManifest(this, context);
+    }
+
+    /// <summary>
+    /// Links a blob in the repository. <paramref name="Upload"/> names a finished upload whose data becomes the blob's; without one the
+    /// data is already in some root or, in a cached repository, may follow: the link then means that the upstream vouched for it.
+    /// </summary>
+    public sealed record LinkBlob(Digest Digest, long Size, string? Upload = null) : Operation
+    {
+        /// <summary>The manifest that admits the blob to pullers; empty when none does yet.</summary>
+        public Digest Parent { get; init; }
+
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.LinkBlob(this, context);
+    }
+
+    /// <summary>Binds a tag.</summary>
+    public sealed record SetLive(TagName Tag, Digest Digest) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.SetLive(this, context);
+    }
+
+    /// <summary>
+    /// Holds a push to a tag, in place of any earlier held push of the tag; the live binding stays. The change's own number becomes
+    /// <see cref="HeldPush.Sequence"/>, its time <see cref="HeldPush.PushedAt"/>.
+    /// </summary>
+    /// <param name="Actor">The account that pushed it.</param>
+    /// <param name="Missing">What it waits for: one line.</param>
+    public sealed record Hold(TagName Tag, Digest Digest, string Actor, DateTimeOffset Expires, string Missing) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.Hold(this, context);
+    }
+
+    /// <summary>Ends the hold of a tag's held push; does nothing when there is none.</summary>
+    public sealed record EndHold(TagName Tag) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.EndHold(this, context);
+    }
+
+    /// <summary>Notes that these manifests, in this order, and then these tags must be forwarded to the upstream.</summary>
+    public sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.Forward(this, context);
+    }
+
+    /// <summary>
+    /// Notes the end of a <see cref="Forward"/>: the upstream has it, and the note is removed; or it refused, and the note stays with the reason.
+    /// </summary>
+    /// <param name="Number">The number of the change that it was in.</param>
+    public sealed record Forwarded(long Number, string? Refusal = null) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.Forwarded(this, context);
+    }
+
+    /// <summary>Notes a manifest's verdict.</summary>
+    public sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.SetVerdict(this, context);
+    }
+
+    /// <summary>Notes that a manifest of this repository names this subject.</summary>
+    public sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.AddReferrer(this, context);
+    }
+
+    /// <summary>Stores what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
+    /// <param name="Text">The whole file (<see cref="ListedReferrers"/>).</param>
+    internal sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.StoreListed(this, context);
+    }
+
+    /// <summary>
+    /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
+    /// stays noted when the tag moves on.
+    /// </summary>
+    public sealed record AddEvidence(Digest Subject, Digest Evidence) : Operation
+    {
+        /// <summary>Whether an admitting verdict rests on it; it is then found before any other.</summary>
+        public bool Counted { get; init; }
+
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.AddEvidence(this, context);
+    }
+
+    /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
+    public sealed record Seen(Digest Digest, DateTimeOffset At) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.Seen(this, context);
+    }
+
+    /// <summary>Notes when an upstream last confirmed the binding of a tag. Of cached repositories only.</summary>
+    public sealed record Validated(TagName Tag, DateTimeOffset At) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.Validated(this, context);
+    }
+
+    /// <summary>Unbinds a tag.</summary>
+    public sealed record RemoveTag(TagName Tag) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveTag(this, context);
+    }
+
+    /// <summary>Removes a manifest from the repository, with every tag bound to it and its entry among its subject's referrers.</summary>
+    public sealed record RemoveManifest(Digest Digest) : Removal(Digest)
+    {
+        /// <summary>Whether eviction removes it; its notes about other content are then removed by their own operations.</summary>
+        public bool IsEvicted { get; init; }
+
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveManifest(this, context);
+    }
+
+    /// <summary>Removes the notes that a manifest is evidence about a subject. Of cached repositories only.</summary>
+    internal sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveEvidence(this, context);
+    }
+
+    /// <summary>Removes what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
+    internal sealed record RemoveListed(Digest Subject) : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveListed(this, context);
+    }
+
+    /// <summary>Removes every note of evidence and referrers. Of cached repositories only.</summary>
+    internal sealed record RemoveAllEvidence : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveAllEvidence(this, context);
+    }
+
+    /// <summary>Removes the repository's folders where nothing is linked and no tag is bound. Of cached repositories only.</summary>
+    internal sealed record RemoveEmpty : Operation
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveEmpty(this, context);
+    }
+
+    /// <summary>Removes a blob's link from the repository.</summary>
+    public sealed record RemoveBlob(Digest Digest) : Removal(Digest)
+    {
+        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.RemoveBlob(this, context);
+    }
+
+    /// <summary>Removes a link.</summary>
+    public abstract record Removal(Digest Digest) : Operation
+    {
+        /// <summary>
+        /// When the link was written, as its file says, to the millisecond: a link with another time was written later by another program,
+        /// and a replay leaves it alone. The first of all moments where there was no link; null before the committer has taken the change,
+        /// and in journals of earlier versions.
+        /// </summary>
+        public DateTimeOffset? Written { get; init; }
+    }
+}
