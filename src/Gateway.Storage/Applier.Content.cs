@@ -9,7 +9,7 @@ internal sealed partial class Applier
     private void Note(StoredRepository repository, PendingForward forward)
     {
         volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), ForwardFile.Format(forward));
-        repository.State.Forwards.Put(repository.Root.Forwards(repository.Path), forward);
+        repository.State.Forwards.Put(forward);
     }
 
     private void Store(StoredRepository repository, Operation.StoreManifest o, DateTimeOffset at, bool isReplay)
@@ -28,7 +28,10 @@ internal sealed partial class Applier
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
         volume.Catalog.Add(repository);
         if (repository.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Manifest, o.Digest);
-        if (repository.ReadManifest(o.Digest) is { Manifest.IsIndex: true } index) repository.State.Parents.Note(o.Digest, index.Manifest);
+        // A copy: the bytes may be a caller's buffer.
+        if (o.Parsed is { } parsed) volume.Manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
+        if ((o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
+            repository.State.Parents.Note(o.Digest, index);
     }
 
     private void Write(Root root, Digest digest, ReadOnlySpan<byte> bytes)

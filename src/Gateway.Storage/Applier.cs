@@ -78,7 +78,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
         var held = new HeldPush(
             operation.Tag, operation.Digest, to.Record.Sequence, operation.Actor, to.At, operation.Expires, operation.Missing);
         volume.Files.Write(to.Root.HeldPush(to.Path, operation.Tag), HeldPushFile.Format(held));
-        to.Repository.State.HeldPushes.Put(to.Root.HeldPushes(to.Path), held);
+        to.Repository.State.HeldPushes.Put(held);
         return default;
     }
 
@@ -86,7 +86,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     {
         var file = to.Root.HeldPush(to.Path, operation.Tag);
         if (Disk.HasFile(file)) File.Delete(file);
-        to.Repository.State.HeldPushes.Remove(to.Root.HeldPushes(to.Path), operation.Tag);
+        to.Repository.State.HeldPushes.Remove(operation.Tag);
         return default;
     }
 
@@ -105,7 +105,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
             return default;
         }
         File.Delete(to.Root.Forward(to.Path, operation.Number));
-        to.Repository.State.Forwards.Remove(to.Root.Forwards(to.Path), operation.Number);
+        to.Repository.State.Forwards.Remove(operation.Number);
         return default;
     }
 
@@ -113,7 +113,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     {
         // Content that the repository already has was seen when it was stored.
         var earlier = to.Repository.FirstSeen(operation.Digest) is { } known && known < operation.At ? known : operation.At;
-        to.Repository.State.Seen.Note(to.Root.Seen(to.Path), operation.Digest, earlier, to.IsReplay);
+        to.Repository.State.Seen.Note(operation.Digest, earlier, to.IsReplay);
         return default;
     }
 

@@ -1,22 +1,30 @@
-using System.Collections.Concurrent;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which content a repository has. The index answers; what it does not know, or knows from an earlier start, the disk says: a recovered
-/// index may name what was deleted since (docs/design/0002-index.md).
+/// Which content a repository has. The index answers; the disk answers for what the index does not know, or knows from an earlier start,
+/// because a recovered index may name content that was deleted since (docs/design/0002-index.md).
 /// </summary>
 public sealed class Links(LinkIndex index)
 {
     private const byte Alias = 1;
     private const byte Measured = 2;
 
-    /// <summary>Sizes that are remembered while the index is closed or off; some 100 bytes each. Of more the file is believed.</summary>
-    private const int MaxSizes = 16_384;
+    /// <summary>
+    /// Entries of each cache below, some 100 to 200 bytes each. Chosen: the links of some 2,000 images, as many as are pulled at a time.
+    /// </summary>
+    private const int CacheSize = 16_384;
 
-    private readonly ConcurrentDictionary<LinkKey, long> _sizes = new();
+    // Sizes that were stated while the index is closed or off. For a size that is not here, the file is believed.
+    private readonly ConcurrentLru<LinkKey, long> _sizes = new(CacheSize);
 
+    // A key is a SHA-256; a parent is a string made from bytes. Neither ever changes.
+    private readonly ConcurrentLru<(RepositoryState State, LinkKind Kind, Digest Digest), LinkKey> _keys = new(CacheSize);
+    private readonly ConcurrentLru<DigestKey, Digest> _parents = new(CacheSize);
+
+    /// <summary>The link of some content; null when the repository has none.</summary>
     public Link? Find(StoredRepository repository, LinkKind kind, Digest digest)
     {
         var key = Key(repository, kind, digest);
@@ -29,9 +37,9 @@ public sealed class Links(LinkIndex index)
                 index.Remove(key);
                 return null;
             }
-            // A record of an earlier start loses its verdict: what took it away since may be younger than what the index recovered.
+            // A record of an earlier start loses its verdict: it may have been revoked after what the index recovered.
             if (index.TryRead(key, out record)) record = record with { Revision = 0, Outcome = 0, Until = 0 };
-            else if (_sizes.TryGetValue(key, out var said)) record = new() { Size = said };
+            else if (_sizes.TryGet(key, out var said)) record = new() { Size = said };
             else if (Disk.LengthOf(repository.Root.Data(target)) is { } length) record = new() { Size = length, Flags = Measured };
             else record = new() { Size = -1 };
             record.Flags = (byte)((record.Flags & Measured) | (target == digest ? 0 : Alias));
@@ -40,6 +48,7 @@ public sealed class Links(LinkIndex index)
         }
     }
 
+    /// <summary>Notes a link in the index; its file is written elsewhere.</summary>
     public void Write(StoredRepository repository, LinkKind kind, Digest digest, Link link)
     {
         var key = Key(repository, kind, digest);
@@ -61,24 +70,38 @@ public sealed class Links(LinkIndex index)
     private void NoteSize(LinkKey key, Link link)
     {
         if (link.IsMeasured || link.Size < 0) return;
-        if (_sizes.Count >= MaxSizes) _sizes.Clear();
-        _sizes[key] = link.Size;
+        _sizes.AddOrUpdate(key, link.Size);
     }
 
-    /// <summary>Takes a link away with <paramref name="remove"/>, which removes the file, and out of the index.</summary>
+    /// <summary>Removes a link from the index, and its file by <paramref name="remove"/>.</summary>
     public void Remove(StoredRepository repository, LinkKind kind, Digest digest, Action remove)
     {
         lock (repository.State.Links)
         {
             index.Remove(Key(repository, kind, digest));
-            _sizes.TryRemove(Key(repository, kind, digest), out _);
+            _sizes.TryRemove(Key(repository, kind, digest));
             remove();
         }
     }
 
-    private static LinkKey Key(StoredRepository repository, LinkKind kind, Digest digest) =>
-        LinkKey.Of((byte)repository.Root.Lifetime, repository.Path, kind, digest);
+    private LinkKey Key(StoredRepository repository, LinkKind kind, Digest digest)
+    {
+        var link = (repository.State, kind, digest);
+        if (_keys.TryGet(link, out var known)) return known;
+        var key = LinkKey.Of((byte)repository.Root.Lifetime, repository.Path, kind, digest);
+        _keys.AddOrUpdate(link, key);
+        return key;
+    }
 
-    private static Link ToLink(in LinkRecord record) =>
-        new(record.Size, record.Verdict, record.Parent.ToDigest(), (record.Flags & Alias) != 0, (record.Flags & Measured) != 0);
+    private Link ToLink(in LinkRecord record) =>
+        new(record.Size, record.Verdict, ParentOf(record), (record.Flags & Alias) != 0, (record.Flags & Measured) != 0);
+
+    private Digest ParentOf(in LinkRecord record)
+    {
+        if (record.Parent.IsEmpty) return default;
+        if (_parents.TryGet(record.Parent, out var known)) return known;
+        var parent = record.Parent.ToDigest();
+        _parents.AddOrUpdate(record.Parent, parent);
+        return parent;
+    }
 }

@@ -19,6 +19,9 @@ public abstract record Operation
     /// <summary>Stores a manifest and links it in the repository.</summary>
     public sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation
     {
+        /// <summary>The document, where it was parsed before the committer takes the change; null otherwise.</summary>
+        internal Manifest? Parsed { get; init; }
+
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.StoreManifest(this, context);
     }

@@ -9,6 +9,8 @@ public sealed class RepositoryState
 {
     private static readonly Comparer<TagName> ByName = Comparer<TagName>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value));
 
+    private readonly Root _root;
+    private readonly string _path;
     private readonly Lock _lock = new();
     private readonly Dictionary<TagName, TagState> _live = [];
     private List<string>? _sorted;
@@ -20,11 +22,19 @@ public sealed class RepositoryState
     private Task? _scan;
     private long _additions;
 
-    /// <summary>The tags that wait.</summary>
-    internal SmallFolder<TagName, HeldPush> HeldPushes { get; } = new(o => o.Tag, HeldPushFile.Read, ByName);
+    internal RepositoryState(Root root, string path)
+    {
+        (_root, _path) = (root, path);
+        HeldPushes = new(root.HeldPushes(path), static held => held.Tag, HeldPushFile.Read, ByName);
+        Forwards = new(root.Forwards(path), static forward => forward.Sequence, ForwardFile.Read);
+        Seen = new(root.Seen(path));
+    }
 
-    /// <summary>What an upstream is still to get.</summary>
-    internal SmallFolder<long, PendingForward> Forwards { get; } = new(f => f.Sequence, ForwardFile.Read);
+    /// <summary>The held pushes, by tag.</summary>
+    internal SmallFolder<TagName, HeldPush> HeldPushes { get; }
+
+    /// <summary>The pushes that are still to be forwarded, and those that the upstream refused lately, by their number.</summary>
+    internal SmallFolder<long, PendingForward> Forwards { get; }
 
     /// <summary>How often the evidence about each subject has changed.</summary>
     internal SubjectVersions Versions { get; } = new();
@@ -39,7 +49,7 @@ public sealed class RepositoryState
     internal IndexParents Parents { get; } = new();
 
     /// <summary>When content was first seen here.</summary>
-    internal SeenTimes Seen { get; } = new();
+    internal SeenTimes Seen { get; }
 
     /// <summary>
     /// Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.
@@ -56,20 +66,22 @@ public sealed class RepositoryState
     }
 
     /// <summary>
-    /// What a tag is bound to; read from the disk by <paramref name="read"/> on first use. The lock orders that reading before any later
+    /// What a tag is bound to, read from the disk on first use; null when it is not bound. The lock orders that reading before any later
     /// binding.
     /// </summary>
-    public TagState? Live(TagName tag, Func<TagName, TagState?> read)
+    public TagState? Live(TagName tag)
     {
         lock (_lock)
         {
             if (_live.TryGetValue(tag, out var known)) return known;
-            if (read(tag) is not { } found) return null;
-            _live[tag] = found;
-            return found;
+            var link = _root.TagLink(_path, tag);
+            var digest = SmallFiles.ReadLink(link);
+            if (digest.IsEmpty) return null;
+            return _live[tag] = new(digest, default) { ValidatedAt = Disk.Find(link)?.Written ?? default };
         }
     }
 
+    /// <summary>Notes that a tag is bound.</summary>
     public void Bind(TagName tag, TagState state)
     {
         lock (_lock)
@@ -79,6 +91,7 @@ public sealed class RepositoryState
         }
     }
 
+    /// <summary>Notes that a tag is not bound any more.</summary>
     public void Unbind(TagName tag)
     {
         lock (_lock)
@@ -163,17 +176,18 @@ internal sealed class RepositoryStates
     private const int Recent = 4096;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, WeakReference<RepositoryState>> _states = new(StringComparer.Ordinal);
+    private readonly Dictionary<(Root Root, string Path), WeakReference<RepositoryState>> _states = [];
     private readonly Queue<RepositoryState> _recent = new();
 
-    public RepositoryState Get(string path)
+    /// <summary>The state of a repository; made on first use.</summary>
+    public RepositoryState Get(Root root, string path)
     {
         lock (_lock)
         {
-            if (_states.TryGetValue(path, out var reference) && reference.TryGetTarget(out var known)) return known;
+            if (_states.TryGetValue((root, path), out var reference) && reference.TryGetTarget(out var known)) return known;
             if (_states.Count > 2 * Recent) Prune();
-            var state = new RepositoryState();
-            _states[path] = new(state);
+            var state = new RepositoryState(root, path);
+            _states[(root, path)] = new(state);
             _recent.Enqueue(state);
             if (_recent.Count > Recent) _recent.Dequeue();
             return state;

@@ -3,36 +3,37 @@ using System.Collections.Immutable;
 namespace Gateway.Storage;
 
 /// <summary>
-/// A folder of one repository that has a file for each entry, in memory: read on first use, and then told of what the applier writes there.
+/// A folder of one repository that has a file for each entry, in memory. It is read on first use; after that the applier reports each file
+/// that it writes or removes.
 /// </summary>
-/// <param name="keyOf">What an entry is found and ordered by.</param>
-/// <param name="read">An entry from its file; null for one that is not whole: a power cut left it, and the journal writes it again.</param>
-internal sealed class SmallFolder<TKey, TEntry>(Func<TEntry, TKey> keyOf, Func<string, TEntry?> read, IComparer<TKey>? order = null)
+/// <param name="folder">Path of the folder.</param>
+/// <param name="keyOf">The key of an entry, which is also its order.</param>
+/// <param name="read">Reads an entry from its file; null for an incomplete one, which a power cut left and the journal writes again.</param>
+internal sealed class SmallFolder<TKey, TEntry>(
+    string folder, Func<TEntry, TKey> keyOf, Func<string, TEntry?> read, IComparer<TKey>? order = null)
     where TKey : notnull
     where TEntry : class
 {
     private readonly Lock _lock = new();
     private ImmutableSortedDictionary<TKey, TEntry>? _all;
 
-    /// <summary>All entries, in order; <paramref name="folder"/> is read on first use.</summary>
-    public ImmutableSortedDictionary<TKey, TEntry> All(string folder)
+    /// <summary>All entries, in order.</summary>
+    public ImmutableSortedDictionary<TKey, TEntry> All()
     {
         if (Volatile.Read(ref _all) is { } known) return known;
-        lock (_lock) return _all ??= Read(folder);
+        lock (_lock) return _all ??= Read();
     }
 
-    public void Put(string folder, TEntry entry)
+    public void Put(TEntry entry)
     {
-        lock (_lock) Volatile.Write(ref _all, (_all ?? Read(folder)).SetItem(keyOf(entry), entry));
+        lock (_lock) Volatile.Write(ref _all, (_all ?? Read()).SetItem(keyOf(entry), entry));
     }
 
-    public void Remove(string folder, TKey key)
+    public void Remove(TKey key)
     {
-        lock (_lock) Volatile.Write(ref _all, (_all ?? Read(folder)).Remove(key));
+        lock (_lock) Volatile.Write(ref _all, (_all ?? Read()).Remove(key));
     }
 
-    private ImmutableSortedDictionary<TKey, TEntry> Read(string folder)
-    {
-        return Disk.FilesIn(folder).Select(read).OfType<TEntry>().ToImmutableSortedDictionary(keyOf, entry => entry, order);
-    }
+    private ImmutableSortedDictionary<TKey, TEntry> Read() =>
+        Disk.FilesIn(folder).Select(read).OfType<TEntry>().ToImmutableSortedDictionary(keyOf, entry => entry, order);
 }

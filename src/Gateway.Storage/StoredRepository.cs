@@ -8,7 +8,7 @@ namespace Gateway.Storage;
 /// </summary>
 public sealed partial class StoredRepository(Volume volume, Root root, string path) : IBacking, IRepositoryUploads
 {
-    private readonly RepositoryState _state = volume.States.Get(root.Repository(path));
+    private readonly RepositoryState _state = volume.States.Get(root, path);
 
     internal Root Root { get; } = root;
 
@@ -30,20 +30,13 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
     /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
     public TagState? Live(TagName tag)
     {
-        var live = _state.Live(tag, ReadLive);
-        return _state.HeldPushes.All(Root.HeldPushes(Path)).GetValueOrDefault(tag) is { } offer
-            ? (live ?? new TagState(default, default)) with { Held = offer }
+        var live = _state.Live(tag);
+        return _state.HeldPushes.All() is { IsEmpty: false } all && all.GetValueOrDefault(tag) is { } held
+            ? (live ?? new TagState(default, default)) with { Held = held }
             : live;
     }
 
     public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
-
-    private TagState? ReadLive(TagName tag)
-    {
-        var link = Root.TagLink(Path, tag);
-        var digest = SmallFiles.ReadLink(link);
-        return digest.IsEmpty ? null : new(digest, default) { ValidatedAt = Disk.Find(link)?.Written ?? default };
-    }
 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<StoredManifest>>(
@@ -194,14 +187,14 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
     /// <summary>As of <see cref="FirstSeenAsync"/>.</summary>
     public DateTimeOffset? FirstSeen(Digest digest)
     {
-        if (_state.Seen.Of(Root.Seen(Path), digest) is { } noted) return noted;
+        if (_state.Seen.Of(digest) is { } noted) return noted;
         return Disk.Find(Root.ManifestLink(Path, digest))?.Written;
     }
 
-    public IReadOnlyList<HeldPush> HeldPushes() => [.. _state.HeldPushes.All(Root.HeldPushes(Path)).Values];
+    public IReadOnlyList<HeldPush> HeldPushes() => [.. _state.HeldPushes.All().Values];
 
     /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
-    public IEnumerable<PendingForward> Forwards() => _state.Forwards.All(Root.Forwards(Path)).Values;
+    public IEnumerable<PendingForward> Forwards() => _state.Forwards.All().Values;
 
     /// <summary>Notes that a manifest of this repository names a subject.</summary>
     public void Note(Digest subject, Descriptor referrer)
@@ -232,7 +225,7 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
         try
         {
             if (room > 0) await volume.Eviction.CatchUpAsync(cancellationToken);
-            foreach (var operation in change.Operations) Prepare(operation);
+            change = change with { Operations = [.. change.Operations.Select(Prepare)] };
             return await volume.Committer.CommitAsync(this, change, cancellationToken);
         }
         finally
@@ -241,13 +234,22 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
         }
     }
 
-    /// <summary>Makes durable beforehand what the journal does not hold itself.</summary>
-    private void Prepare(Operation operation)
+    /// <summary>
+    /// Does beforehand what need not be done on the committer's one thread: parses a manifest, and makes durable what the journal does not
+    /// hold itself.
+    /// </summary>
+    private Operation Prepare(Operation operation)
     {
-        if (operation is Operation.StoreManifest { Bytes.Length: > JournalRecord.MaxInline } large)
-            volume.WriteFlushed(Root, large.Digest, large.Bytes.Span);
+        if (operation is Operation.StoreManifest { Bytes.IsEmpty: false } stored)
+        {
+            if (stored.Bytes.Length > JournalRecord.MaxInline) volume.WriteFlushed(Root, stored.Digest, stored.Bytes.Span);
+            return stored with { Parsed = volume.Manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes) };
+        }
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
             && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
             volume.Borrow(Root, blob.Digest, blob.Size);
+        return operation;
     }
+
+    private static Manifest? Parse(ReadOnlyMemory<byte> bytes) => ManifestReader.Read(bytes, null, Volume.ReadBackLimits).Manifest;
 }

@@ -72,15 +72,15 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     {
         var (kept, link) = ($"{_outside}/kept", $"{_rig.Path}/seen");
         var (first, second) = (Digest.Of("one"u8), Digest.Of("two"u8));
-        new SeenTimes().Note(kept, first, DateTimeOffset.UnixEpoch);
+        new SeenTimes(kept).Note(first, DateTimeOffset.UnixEpoch);
         File.CreateSymbolicLink(link, kept);
         var before = File.ReadAllText(kept);
 
-        new SeenTimes().Note(link, second, DateTimeOffset.UnixEpoch);
+        new SeenTimes(link).Note(second, DateTimeOffset.UnixEpoch);
 
         Assert.Equal(before, File.ReadAllText(kept));
-        Assert.Equal(DateTimeOffset.UnixEpoch, new SeenTimes().Of(link, first));
-        Assert.Equal(DateTimeOffset.UnixEpoch, new SeenTimes().Of(link, second));
+        Assert.Equal(DateTimeOffset.UnixEpoch, new SeenTimes(link).Of(first));
+        Assert.Equal(DateTimeOffset.UnixEpoch, new SeenTimes(link).Of(second));
     }
 
     [Theory]
@@ -134,7 +134,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     public async Task Tags_are_bound_and_pulled_while_their_names_are_read_and_the_list_has_what_changed()
     {
         var digest = await VolumeRig.PushAsync(Repository, "v1", "one");
-        var state = new RepositoryState();
+        var state = new RepositoryState(_rig.Volume.PushedRoot, "another");
         using var goOn = new ManualResetEventSlim();
         var isReading = new TaskCompletionSource();
 
@@ -149,7 +149,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
         await isReading.Task;
         state.Bind(Tag("a"), new TagState(digest, default));
         state.Unbind(Tag("b"));
-        Assert.Equal(digest, state.Live(Tag("a"), _ => null)!.Live);
+        Assert.Equal(digest, state.Live(Tag("a"))!.Live);
         goOn.Set();
 
         foreach (var page in pages) Assert.Equal(["a", "c"], (await page).Items.Select(static t => t.Value));

@@ -1,0 +1,43 @@
+using System.Diagnostics;
+using Gateway.Oci;
+using Xunit;
+
+namespace Gateway.Storage.Tests;
+
+/// <summary>What a lookup of a warm pull allocates. The bounds are those measured, with room for a small object.</summary>
+public sealed class AllocationTests : IAsyncLifetime
+{
+    private const int Rounds = 1000;
+
+    private VolumeRig _rig = null!;
+
+    private StoredRepository Repository => _rig.Volume.Pushed(VolumeRig.Name);
+
+    public async ValueTask InitializeAsync() => _rig = await VolumeRig.OpenAsync();
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    [Fact]
+    public async Task Warm_lookups_of_a_tag_a_manifest_and_a_blob_allocate_almost_nothing()
+    {
+        var repository = Repository;
+        var digest = await VolumeRig.PushAsync(repository, "v1", "one");
+        var blob = repository.ReadManifest(digest)!.Manifest.Blobs.First();
+        await repository.CommitAsync(new([new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = digest }]), default);
+        var tag = TagName.Parse("v1");
+        Check("tag", 0, () => repository.Live(tag));
+        Check("manifest", 0, () => repository.ReadManifest(digest));
+        Check("link of a blob with its parent", 0, () => repository.FindLink(LinkKind.Blob, blob.Digest)!.Value.Parent);
+    }
+
+    private static void Check<T>(string what, long most, Func<T> look)
+    {
+        for (var i = 0; i < Rounds; i++) look();
+        var (before, started) = (GC.GetAllocatedBytesForCurrentThread(), Stopwatch.GetTimestamp());
+        for (var i = 0; i < Rounds; i++) look();
+        var bytes = (GC.GetAllocatedBytesForCurrentThread() - before) / Rounds;
+        TestContext.Current.SendDiagnosticMessage(
+            $"{what}: {bytes} bytes, {Stopwatch.GetElapsedTime(started).TotalNanoseconds / Rounds:0} ns");
+        Assert.True(bytes <= most, $"expected at most {most} bytes for each lookup of a {what}, got {bytes}");
+    }
+}
