@@ -8,7 +8,7 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed partial class Applier(Volume volume) : IOperationHandler<Application, Nothing>
 {
-    /// <summary>Earlier bindings that are remembered of a tag of an upstream (<see cref="IBacking.HistoryOf"/>).</summary>
+    /// <summary>Earlier bindings that are remembered of a tag of an upstream (<see cref="IRepositoryTags.HistoryOf"/>).</summary>
     private const int MaxHistory = 16;
 
     /// <summary>Carries out one operation of a record.</summary>

@@ -8,6 +8,7 @@ public sealed class CachedRepositories(Volume volume)
     /// <summary>A repository under the cached root; <paramref name="Upstream"/> is the upstream's folder, which is its key.</summary>
     public readonly record struct Entry(string Upstream, RepositoryName Name)
     {
+        /// <inheritdoc/>
         public override string ToString() => $"{Upstream}/{Name}";
     }
 

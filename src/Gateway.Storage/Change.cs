@@ -16,8 +16,8 @@ public sealed record Change(ImmutableArray<Operation> Operations)
     public ImmutableArray<(LinkKind Kind, Digest Digest)> Needs { get; init; } = [];
 
     /// <summary>
-    /// The versions of subjects (<see cref="IBacking.VersionOf"/>) that the change's verdicts rest on: where one has moved, nothing is
-    /// done.
+    /// The versions of subjects (<see cref="IRepositoryEvidence.VersionOf"/>) that the change's verdicts rest on. Where one has changed,
+    /// nothing is done.
     /// </summary>
     public ImmutableArray<(Digest Subject, long Version)> Subjects { get; init; } = [];
 
@@ -50,7 +50,7 @@ public sealed record Change(ImmutableArray<Operation> Operations)
 }
 
 /// <summary>Room for what is counted before a change is made, and may be added to by others until then.</summary>
-/// <param name="At"><see cref="IBacking.Additions"/> before it was counted.</param>
+/// <param name="At"><see cref="IRepositoryChanges.Additions"/> before it was counted.</param>
 /// <param name="Spare">How many more fit beside what the change adds; at least 0.</param>
 /// <param name="Adds">How many the change adds.</param>
 public sealed record Room(long At, long Spare, int Adds);

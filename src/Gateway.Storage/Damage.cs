@@ -29,6 +29,7 @@ public sealed class Damage : IDisposable
     private readonly Counter<long> _found;
     private readonly Volume _volume;
 
+    /// <summary>No damage is known at first.</summary>
     public Damage(Volume volume)
     {
         _volume = volume;
@@ -48,7 +49,7 @@ public sealed class Damage : IDisposable
         : null;
 
     /// <summary>Whether a root's file of some content is known to be damaged, and has not changed since.</summary>
-    public bool IsKnown(Root root, Digest digest)
+    internal bool IsKnown(Root root, Digest digest)
     {
         if (_known.IsEmpty || !_known.TryGetValue((root.Lifetime, digest), out var then)) return false;
         if (Disk.Find(root.Data(digest)) is { } now && now.Length == then.Length && now.Written == then.Written) return true;
@@ -57,7 +58,7 @@ public sealed class Damage : IDisposable
     }
 
     /// <summary>A root's file of some content is another now.</summary>
-    public void Healed(Root root, Digest digest) => _known.TryRemove((root.Lifetime, digest), out _);
+    internal void Healed(Root root, Digest digest) => _known.TryRemove((root.Lifetime, digest), out _);
 
     /// <summary>
     /// Reads some content from every root that has it: the digest decides whether the bytes are wrong, or what was noted of their number.
@@ -104,7 +105,7 @@ public sealed class Damage : IDisposable
     }
 
     /// <summary>A root's file does not have its digest. False when that was removed, for it can be fetched again.</summary>
-    public bool Found(Root root, Digest digest)
+    internal bool Found(Root root, Digest digest)
     {
         if (Disk.Find(root.Data(digest)) is not { } file) return false;
         _found.Add(1, new KeyValuePair<string, object?>("root", root.Lifetime.ToString().ToLowerInvariant()));
@@ -120,5 +121,6 @@ public sealed class Damage : IDisposable
         return true;
     }
 
+    /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 }

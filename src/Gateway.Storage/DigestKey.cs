@@ -9,7 +9,7 @@ namespace Gateway.Storage;
 /// value names none.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
+internal readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
 {
     // 0 for none, so that the default value is empty; else the algorithm's number plus one. Eight bytes, so that what follows is aligned.
     private readonly ulong _algorithm;

@@ -13,7 +13,7 @@ namespace Gateway.Storage;
 /// A failed flush is never tried again: the kernel reports an error once and then forgets which pages it could not write, so a second flush
 /// succeeds without them (fsync(2); PostgreSQL, "fsyncgate", 2018). Writes end until the gateway is restarted.
 /// </remarks>
-public sealed partial class Durability : IDisposable
+internal sealed partial class Durability : IDisposable
 {
     private const int Interrupted = 4; // EINTR: a signal; the kernel has not reported any error yet
 

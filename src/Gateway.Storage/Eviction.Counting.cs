@@ -37,17 +37,30 @@ public sealed partial class Eviction
         }
     }
 
-    /// <summary>Counts the notes of what was evicted and has come back before they were removed; false where it has not.</summary>
+    /// <summary>
+    /// Counts the notes of evicted content that was stored again before they were removed; false when it was not. Room is made for them
+    /// first: they were not counted while they waited, and others have used that room.
+    /// </summary>
     internal bool TakeBack(Digest digest, IReadOnlyList<Note> notes)
     {
         var key = new DigestKey(digest);
+        if (!IsCountedAsThere(key)) return false;
+        var cost = notes.Sum(DiskCost.Of);
+        var isReserved = TryReserve(cost);
         lock (_lock)
         {
+            if (isReserved) _arriving -= cost;
+            // It may have been evicted again to make that room.
             if (_ledger.BytesOf(key) is null) return false;
             foreach (var note in notes) _ledger.Noted(key, note, DiskCost.Of(note));
             Order(key);
             return true;
         }
+    }
+
+    private bool IsCountedAsThere(DigestKey key)
+    {
+        lock (_lock) return _ledger.BytesOf(key) is not null;
     }
 
     private void Add(Digest digest, long size)

@@ -34,7 +34,7 @@ public sealed partial class Eviction : IAsyncDisposable
     private bool _isCounted;
     private long _arriving;
 
-    public Eviction(Volume volume, LinkIndex index, TimeProvider clock, ILogger logger)
+    internal Eviction(Volume volume, LinkIndex index, TimeProvider clock, ILogger logger)
     {
         (_volume, _index, _logger) = (volume, index, logger);
         _evicted = _meter.CreateCounter<long>("gateway.cache.evictions", description: "Blobs and manifests that made room.");
@@ -263,6 +263,7 @@ public sealed partial class Eviction : IAsyncDisposable
     /// <summary>Removes the small files of what was evicted so far; the next start counts those of what is evicted from then on.</summary>
     public ValueTask EndRemovalsAsync() => _removals.DisposeAsync();
 
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _notes.DisposeAsync();

@@ -133,6 +133,7 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
 
     private SafeFileHandle? _plan;
 
+    /// <summary>The digest of the content that is fetched.</summary>
     public Digest Digest { get; } = digest;
 
     /// <summary>For reads by <see cref="RandomAccess"/> and by sendfile.</summary>

@@ -12,6 +12,7 @@ namespace Gateway.Storage;
 public sealed record PendingForward(
     long Sequence, DateTimeOffset At, ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags, string? Refusal)
 {
+    /// <summary>Whether the push is still to be forwarded; false when the upstream refused it.</summary>
     public bool IsWaiting => Refusal is null;
 }
 

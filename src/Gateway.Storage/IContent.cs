@@ -8,6 +8,7 @@ namespace Gateway.Storage;
 /// </summary>
 public interface IContent : IAsyncDisposable
 {
+    /// <summary>The digest by which the content was asked for.</summary>
     Digest Digest { get; }
 
     /// <summary>Length in bytes; null while an upstream has not said and the end is not reached.</summary>

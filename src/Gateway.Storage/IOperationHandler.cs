@@ -1,6 +1,7 @@
 namespace Gateway.Storage;
 
 /// <summary>One method for each operation: what a handler does with it.</summary>
+/// <typeparam name="TResult">What each method returns.</typeparam>
 /// <typeparam name="TContext">What the handler needs besides the operation.</typeparam>
 internal interface IOperationHandler<in TContext, out TResult>
 {

@@ -11,7 +11,8 @@ internal sealed record JournalRecord(
     long Sequence, DateTimeOffset At, string Repository, ImmutableArray<Operation> Operations, ImmutableArray<Digest> Previous)
 {
     /// <summary>
-    /// Bytes. A manifest up to this size is written into the record; a larger one is flushed as a file before it (docs/design/0001-storage.md).
+    /// Bytes. A manifest up to this size is written into the record; a larger one is flushed as a file before it
+    /// (docs/design/0001-storage.md).
     /// </summary>
     public const int MaxInline = 64 * 1024;
 

@@ -23,6 +23,7 @@ public sealed class Ledger
 
     private readonly record struct Place(int Segment, long Offset, int Length);
 
+    /// <summary>Opens the decisions in a folder, or starts an empty list.</summary>
     public Ledger(string folder)
     {
         _folder = folder;

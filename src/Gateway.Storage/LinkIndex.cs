@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// disk answers. It never throws into a request; when its files fail it turns itself off until the next start, which begins with an empty
 /// one.
 /// </summary>
-public sealed class LinkIndex : IAsyncDisposable
+internal sealed class LinkIndex : IAsyncDisposable
 {
     // A crash loses at most this much of what is only faster, never what is true.
     private static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(60);

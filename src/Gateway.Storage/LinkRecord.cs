@@ -4,7 +4,7 @@ namespace Gateway.Storage;
 
 /// <summary>What the index holds of one link: what the disk says, and what the gate noted. 104 bytes without padding.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public record struct LinkRecord
+internal record struct LinkRecord
 {
     // As wide as to leave no padding.
     private ushort _flags;

@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// Which content a repository has. The index answers; the disk answers for what the index does not know, or knows from an earlier start,
 /// because a recovered index may name content that was deleted since (docs/design/0002-index.md).
 /// </summary>
-public sealed class Links(LinkIndex index)
+internal sealed class Links(LinkIndex index)
 {
     private const byte Alias = 1;
     private const byte Measured = 2;

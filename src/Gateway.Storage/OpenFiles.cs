@@ -62,7 +62,7 @@ public sealed class OpenFiles : IDisposable
     }
 
     /// <summary>Lets go of some content that was removed or replaced; its readers keep it until they are done.</summary>
-    public void Forget(Lifetime lifetime, Digest digest)
+    internal void Forget(Lifetime lifetime, Digest digest)
     {
         lock (_lock)
         {
@@ -75,7 +75,7 @@ public sealed class OpenFiles : IDisposable
     /// Removes some content by <paramref name="remove"/>, and lets go of it; false, and nothing done, while it is being read and that
     /// matters.
     /// </summary>
-    public bool TryRemove(Lifetime lifetime, Digest digest, bool evenIfRead, Action remove)
+    internal bool TryRemove(Lifetime lifetime, Digest digest, bool evenIfRead, Action remove)
     {
         lock (_lock)
         {
@@ -118,6 +118,7 @@ public sealed class OpenFiles : IDisposable
         node.Value.Release();
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_lock)

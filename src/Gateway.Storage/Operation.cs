@@ -73,7 +73,8 @@ public abstract record Operation
     }
 
     /// <summary>
-    /// Notes the end of a <see cref="Forward"/>: the upstream has it, and the note is removed; or it refused, and the note stays with the reason.
+    /// Notes the end of a <see cref="Forward"/>: the upstream has it, and the note is removed; or it refused, and the note stays with the
+    /// reason.
     /// </summary>
     /// <param name="Number">The number of the change that it was in.</param>
     public sealed record Forwarded(long Number, string? Refusal = null) : Operation

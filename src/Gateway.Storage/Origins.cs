@@ -3,15 +3,20 @@ using System.Text;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Under which folder the links of an upstream lie. A link says that this upstream vouched for something; what now stands under the same
-/// key at other addresses is another upstream, whose links begin anew. The bytes are shared, so nothing is fetched again for it.
+/// The folder of each upstream's links. A link says that this upstream vouched for some content. When the same key gets other addresses, it
+/// is another upstream, and its links start empty. The bytes are shared, so nothing is fetched again for that.
 /// </summary>
-public sealed class Origins(string folder, SmallFiles files, ILogger logger)
+public sealed class Origins
 {
     // An upstream has a few addresses and rarely others; a file that is longer was not written here.
     private const int MaxBytes = 1 << 20;
 
+    private readonly string _folder;
+    private readonly SmallFiles _files;
+    private readonly ILogger _logger;
     private readonly Lock _gate = new();
+
+    internal Origins(string folder, SmallFiles files, ILogger logger) => (_folder, _files, _logger) = (folder, files, logger);
 
     /// <summary>
     /// The folder for these addresses of an upstream. Addresses that share one with those noted last are the same registry, by the
@@ -43,7 +48,7 @@ public sealed class Origins(string folder, SmallFiles files, ILogger logger)
 
     private List<string[]> Read(string name)
     {
-        var path = $"{folder}/{name}";
+        var path = $"{_folder}/{name}";
         if (Disk.LengthOf(path) is not (> 0 and <= MaxBytes) || Disk.Text(path) is not { } text) return [];
         return [.. text.Split('\n').Where(l => l.Length > 0).Select(l => l.Split(' '))];
     }
@@ -55,11 +60,11 @@ public sealed class Origins(string folder, SmallFiles files, ILogger logger)
         try
         {
             var text = string.Concat(noted.Select(n => string.Join(' ', n) + "\n"));
-            files.Write($"{folder}/{name}", Encoding.UTF8.GetBytes(text), flush: true);
+            _files.Write($"{_folder}/{name}", Encoding.UTF8.GetBytes(text), flush: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Log.OriginNotNoted(logger, e);
+            Log.OriginNotNoted(_logger, e);
         }
     }
 }

@@ -11,6 +11,7 @@ namespace Gateway.Storage;
 /// </summary>
 public static class ReferrerFile
 {
+    /// <summary>The text of a descriptor, as its file has it.</summary>
     public static string Write(Descriptor descriptor)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -18,6 +19,7 @@ public static class ReferrerFile
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
+    /// <summary>The text of a descriptor, as its file has it.</summary>
     public static void Write(Utf8JsonWriter json, Descriptor descriptor)
     {
         json.WriteStartObject();

@@ -5,7 +5,7 @@ namespace Gateway.Storage;
 /// <summary>
 /// What is in memory of one repository: a view of the disk that only this process changes. Everything in it can be read again.
 /// </summary>
-public sealed class RepositoryState
+internal sealed class RepositoryState
 {
     private static readonly Comparer<TagName> ByName = Comparer<TagName>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value));
 
@@ -39,7 +39,7 @@ public sealed class RepositoryState
     /// <summary>How often the evidence about each subject has changed.</summary>
     internal SubjectVersions Versions { get; } = new();
 
-    /// <summary>See <see cref="IBacking.Additions"/>.</summary>
+    /// <summary>See <see cref="IRepositoryChanges.Additions"/>.</summary>
     public long Additions => Volatile.Read(ref _additions);
 
     /// <summary>Counts what a change has added.</summary>

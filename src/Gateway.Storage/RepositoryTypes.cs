@@ -48,7 +48,9 @@ public readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Un
 /// <summary>What a link is to.</summary>
 public enum LinkKind : byte
 {
+    /// <summary>A blob.</summary>
     Blob = 1,
+    /// <summary>A manifest.</summary>
     Manifest = 2,
 }
 
@@ -72,15 +74,22 @@ public readonly record struct Prefetched(string? Problem, long FetchedBytes);
 /// <param name="To">Last byte of the range, inclusive; null for "to the end".</param>
 public readonly record struct BlobUse(BlobUseKind Kind, long From = 0, long? To = null)
 {
+    /// <summary>Only headers.</summary>
     public static readonly BlobUse Head = new(BlobUseKind.Head);
+    /// <summary>The whole blob.</summary>
     public static readonly BlobUse Whole = new(BlobUseKind.Whole);
+    /// <summary>The whole blob, if that needs no upstream.</summary>
     public static readonly BlobUse Here = new(BlobUseKind.Here);
 }
 
+/// <summary>How much of a blob is read.</summary>
 public enum BlobUseKind
 {
+    /// <summary>Only its headers.</summary>
     Head,
+    /// <summary>One range.</summary>
     Range,
+    /// <summary>The whole.</summary>
     Whole,
 
     /// <summary>The whole, if that needs no upstream; else the blob is absent.</summary>

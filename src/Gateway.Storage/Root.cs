@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>How long a root's content lives; the number stands in the index's keys.</summary>
-public enum Lifetime : byte
+internal enum Lifetime : byte
 {
     /// <summary>What clients pushed: only collection removes it.</summary>
     Pushed = 1,
@@ -19,7 +19,7 @@ public enum Lifetime : byte
 /// One tree in CNCF distribution's layout; the only place that builds a path below it (distribution, registry/storage/paths.go, says the
 /// same paths in Go).
 /// </summary>
-public sealed class Root(string folder, Lifetime lifetime)
+internal sealed class Root(string folder, Lifetime lifetime)
 {
     internal Lifetime Lifetime { get; } = lifetime;
 

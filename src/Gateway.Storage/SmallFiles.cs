@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// <summary>
 /// Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.
 /// </summary>
-public sealed class SmallFiles(string temporaryFolder, Durability durability)
+internal sealed class SmallFiles(string temporaryFolder, Durability durability)
 {
     /// <summary>Longest link: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.</summary>
     private const int MaxLinkBytes = 256;

@@ -8,7 +8,7 @@ namespace Gateway.Storage;
 /// </summary>
 /// <param name="folder">Path of the folder.</param>
 /// <param name="keyOf">The key of an entry, which is also its order.</param>
-/// <param name="read">Reads an entry from its file; null for an incomplete one, which a power cut left and the journal writes again.</param>
+/// <param name="read">Reads an entry from its file; null for an incomplete one, which the journal writes again.</param>
 internal sealed class SmallFolder<TKey, TEntry>(
     string folder, Func<TEntry, TKey> keyOf, Func<string, TEntry?> read, IComparer<TKey>? order = null)
     where TKey : notnull

@@ -17,6 +17,7 @@ public sealed class StagedContent
     private readonly Dictionary<Digest, HashSet<(string Repository, LinkKind Kind)>> _holders = [];
     private readonly SortedSet<string> _repositories = new(StringComparer.Ordinal);
 
+    /// <summary>Reads which content is staged.</summary>
     public StagedContent(Volume volume, TimeProvider clock)
     {
         (_volume, _clock) = (volume, clock);
@@ -49,8 +50,10 @@ public sealed class StagedContent
         }
     }
 
+    /// <summary>The staged repository with this path.</summary>
     public StoredRepository Of(string path) => new(_volume, _volume.StagedRoot, path);
 
+    /// <summary>Notes that a staged repository has some content.</summary>
     public void Linked(string repository, LinkKind kind, Digest digest)
     {
         lock (_lock)
@@ -61,6 +64,7 @@ public sealed class StagedContent
         }
     }
 
+    /// <summary>Notes that a staged repository no longer has some content.</summary>
     public void Unlinked(string repository, LinkKind kind, Digest digest)
     {
         lock (_lock)

@@ -29,8 +29,10 @@ public sealed class SteadyClock : TimeProvider, IAsyncDisposable
         _timer = system.CreateTimer(_ => Note(), null, NoteEvery, NoteEvery);
     }
 
+    /// <inheritdoc/>
     public override long TimestampFrequency => _system.TimestampFrequency;
 
+    /// <inheritdoc/>
     public override TimeZoneInfo LocalTimeZone => _system.LocalTimeZone;
 
     /// <summary>By how much the system's clock is behind the latest moment seen; zero while all is well.</summary>
@@ -43,6 +45,7 @@ public sealed class SteadyClock : TimeProvider, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
     public override DateTimeOffset GetUtcNow()
     {
         var now = _system.GetUtcNow();
@@ -58,11 +61,14 @@ public sealed class SteadyClock : TimeProvider, IAsyncDisposable
         return now;
     }
 
+    /// <inheritdoc/>
     public override long GetTimestamp() => _system.GetTimestamp();
 
+    /// <inheritdoc/>
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
         _system.CreateTimer(callback, state, dueTime, period);
 
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _timer.DisposeAsync();

@@ -5,12 +5,14 @@ namespace Gateway.Storage;
 /// <summary>The tags, manifests and blobs of the repository, as its folders list them.</summary>
 public sealed partial class StoredRepository
 {
+    /// <inheritdoc/>
     public IReadOnlyList<Digest> HistoryOf(TagName tag)
     {
         if (Disk.Text(Root.History(Path, tag)) is not { } text) return [];
         return [.. text.Split('\n').Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];
     }
 
+    /// <inheritdoc/>
     public async ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
         var page = await _state.TagsAfterAsync(last, count, TagNames, cancellationToken);
@@ -41,9 +43,11 @@ public sealed partial class StoredRepository
     /// <summary>As of <see cref="TagsOfAsync"/>.</summary>
     public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
 
+    /// <inheritdoc/>
     public bool IsPushed(Digest manifest) =>
-        Root.Lifetime != Lifetime.Cached && volume.Links.Find(this, LinkKind.Manifest, manifest) is not null;
+        Root.Lifetime != Lifetime.Cached && _volume.Links.Find(this, LinkKind.Manifest, manifest) is not null;
 
+    /// <inheritdoc/>
     public IAsyncEnumerable<Digest> ManifestsAsync(DigestAlgorithm? algorithm = null) => Manifests(algorithm).ToAsyncEnumerable();
 
     /// <summary>As of <see cref="ManifestsAsync"/>.</summary>

@@ -6,43 +6,39 @@ namespace Gateway.Storage;
 /// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched
 /// in one over the cached root; what a fronted upstream has not got yet is in one over the staged root.
 /// </summary>
-public sealed partial class StoredRepository(Volume volume, Root root, string path) : IBacking, IRepositoryUploads
+public sealed partial class StoredRepository : IBacking, IRepositoryUploads
 {
-    private readonly RepositoryState _state = volume.States.Get(root, path);
+    private readonly Volume _volume;
+    private readonly RepositoryState _state;
 
-    internal Root Root { get; } = root;
+    internal StoredRepository(Volume volume, Root root, string path)
+    {
+        (_volume, Root, Path) = (volume, root, path);
+        _state = volume.States.Get(root, path);
+    }
+
+    internal Root Root { get; }
 
     /// <summary>The repository's folder below the root's <c>repositories</c>.</summary>
-    public string Path { get; } = path;
+    public string Path { get; }
 
     /// <summary>Its name among all repositories whose changes are journaled; no name of a repository has a colon.</summary>
     public string FullName => Root.Lifetime == Lifetime.Staged ? StagedMark + Path : Path;
 
+    /// <summary>Precedes the path in the full name of a staged repository.</summary>
     public const string StagedMark = "staged:";
 
-    public RepositoryState State => _state;
+    internal RepositoryState State => _state;
 
+    /// <summary>Counts what a change added that was not committed here alone (<see cref="Additions"/>).</summary>
+    /// <param name="room">The room of the change; null when it added nothing that is counted.</param>
+    public void CountAdded(Room? room) => _state.Add(room);
+
+    /// <inheritdoc/>
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Result<TagState>>(Live(tag) is { } live
             ? new Result<TagState>.Found(live, CacheHandling.Hit)
             : new Result<TagState>.Absent(CacheHandling.Local));
-
-    /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
-    public TagState? Live(TagName tag)
-    {
-        var live = _state.Live(tag);
-        return _state.HeldPushes.All() is { IsEmpty: false } all && all.GetValueOrDefault(tag) is { } held
-            ? (live ?? new TagState(default, default)) with { Held = held }
-            : live;
-    }
-
-    public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
-
-    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
-        ValueTask.FromResult<Result<StoredManifest>>(
-            ReadManifest(digest) is { } manifest ? new Result<StoredManifest>.Found(manifest, CacheHandling.Hit)
-            : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
-            : new Result<StoredManifest>.Absent(CacheHandling.Local));
 
     /// <summary>Stored content is not counted.</summary>
     public void Requested(Digest digest, Result<StoredManifest> result)
@@ -54,38 +50,58 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
     {
     }
 
+    /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
+    public TagState? Live(TagName tag)
+    {
+        var live = _state.Live(tag);
+        return _state.HeldPushes.All() is { IsEmpty: false } all && all.GetValueOrDefault(tag) is { } held
+            ? (live ?? new TagState(default, default)) with { Held = held }
+            : live;
+    }
+
+    /// <inheritdoc/>
+    public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
+
+    /// <inheritdoc/>
+    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Result<StoredManifest>>(
+            ReadManifest(digest) is { } manifest ? new Result<StoredManifest>.Found(manifest, CacheHandling.Hit)
+            : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
+            : new Result<StoredManifest>.Absent(CacheHandling.Local));
+
     private bool IsDamaged(Digest manifest) =>
-        volume.Damage.Count > 0 && volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
+        _volume.Damage.Count > 0 && _volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
 
     /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone or damaged.</summary>
     public StoredManifest? ReadManifest(Digest digest)
     {
-        if (volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
-        var manifest = volume.Manifests.Find(digest) ?? LoadManifest(digest);
-        volume.Eviction.Used(digest);
+        if (_volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
+        var manifest = _volume.Manifests.Find(digest) ?? LoadManifest(digest);
+        _volume.Eviction.Used(digest);
         return manifest is null ? null : link.Verdict == manifest.Verdict ? manifest : manifest with { Verdict = link.Verdict };
     }
 
     private StoredManifest? LoadManifest(Digest digest)
     {
         var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
-        if (target.IsEmpty || volume.ReadWhole(Root, target) is not { } bytes) return null;
+        if (target.IsEmpty || _volume.ReadWhole(Root, target) is not { } bytes) return null;
         var (manifest, _) = ManifestReader.Read(bytes, null, Volume.ReadBackLimits);
         if (manifest is null) return null;
         foreach (var blob in manifest.Blobs)
         {
             // Where the index was lost, manifests say again how many bytes there must be.
-            if (volume.Links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
-                volume.Links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
+            if (_volume.Links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
+                _volume.Links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
         }
         var stored = new StoredManifest(digest, manifest, bytes);
-        volume.Manifests.Add(stored);
+        _volume.Manifests.Add(stored);
         return stored;
     }
 
+    /// <inheritdoc/>
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (volume.Links.Find(this, LinkKind.Blob, digest) is not { } link)
+        if (_volume.Links.Find(this, LinkKind.Blob, digest) is not { } link)
             return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
         if (OpenContent(digest, target, link.Size, out var isUnfit) is { } content)
@@ -100,10 +116,10 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
     /// </summary>
     private async ValueTask<Result<IContent>> SettleAsync(Digest digest, Digest target, Link link)
     {
-        var examined = await volume.Damage.ExamineAsync(target);
+        var examined = await _volume.Damage.ExamineAsync(target);
         if (examined.Length is { } length)
         {
-            volume.Links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
+            _volume.Links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
             if (OpenContent(digest, target, length, out _) is { } content) return new Result<IContent>.Found(content, CacheHandling.Hit);
         }
         return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
@@ -124,19 +140,21 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
 
     private FileContent? OpenContent(Digest digest, Digest target, long size, out bool isUnfit)
     {
-        if (volume.OpenContent(Root, target, size, out isUnfit) is not { } file) return null;
-        volume.Eviction.Used(target);
+        if (_volume.OpenContent(Root, target, size, out isUnfit) is not { } file) return null;
+        _volume.Eviction.Used(target);
         return new FileContent(file, digest);
     }
 
+    /// <inheritdoc/>
     public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(new Prefetched(volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
+        ValueTask.FromResult(new Prefetched(_volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
 
+    /// <inheritdoc/>
     public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
     {
         var target = SmallFiles.ReadLink(Root.Link(Path, kind, digest));
         if (target.IsEmpty) return false;
-        if (volume.FindContent(target, size) is null)
+        if (_volume.FindContent(target, size) is null)
         {
             if (kind == LinkKind.Manifest) return false;
             if (await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found) return false;
@@ -144,19 +162,22 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
             size = content.Length ?? -1;
         }
         // What was removed here by hand may still be in the cache, where it does not stay.
-        if (Root.Lifetime != Lifetime.Cached) volume.Borrow(Root, target, size);
+        if (Root.Lifetime != Lifetime.Cached) _volume.Borrow(Root, target, size);
         return true;
     }
 
     /// <summary>As of <see cref="ReadLinkAsync"/>.</summary>
-    public Link? FindLink(LinkKind kind, Digest digest) => volume.Links.Find(this, kind, digest);
+    public Link? FindLink(LinkKind kind, Digest digest) => _volume.Links.Find(this, kind, digest);
 
+    /// <inheritdoc/>
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(volume.Links.Find(this, kind, digest));
+        ValueTask.FromResult(_volume.Links.Find(this, kind, digest));
 
+    /// <inheritdoc/>
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
         new Result<IReadOnlyList<Descriptor>>.Found(await Referrers.ListAsync(this, subject), CacheHandling.Hit);
 
+    /// <inheritdoc/>
     public async ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken)
     {
         await Referrers.ScanOnceAsync(this);
@@ -166,22 +187,29 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
     /// <summary>As of <see cref="SubjectsOfAsync"/>.</summary>
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
 
+    /// <inheritdoc/>
     public ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence) => new(SubjectsOf(evidence));
 
     /// <summary>None in a cached repository: what is absent there may be at the upstream.</summary>
     public IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() =>
         (Root.Lifetime == Lifetime.Cached ? [] : EvidenceNotes.Orphans(this)).ToAsyncEnumerable();
 
+    /// <inheritdoc/>
     public long VersionOf(Digest subject) => _state.Versions.Of(subject);
 
+    /// <inheritdoc/>
     public long Version => _state.Versions.Latest;
 
+    /// <inheritdoc/>
     public long Additions => _state.Additions;
 
+    /// <inheritdoc/>
     public long Lost => _state.Versions.Lost;
 
+    /// <inheritdoc/>
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => _state.Parents.OfAsync(this, child);
 
+    /// <inheritdoc/>
     public ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => new(FirstSeen(digest));
 
     /// <summary>As of <see cref="FirstSeenAsync"/>.</summary>
@@ -191,6 +219,7 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
         return Disk.Find(Root.ManifestLink(Path, digest))?.Written;
     }
 
+    /// <inheritdoc/>
     public IReadOnlyList<HeldPush> HeldPushes() => [.. _state.HeldPushes.All().Values];
 
     /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
@@ -202,35 +231,38 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
         var text = System.Text.Encoding.UTF8.GetBytes(ReferrerFile.Write(referrer));
         // A journal names a long one by its digest alone.
         var isWhole = referrer.MediaType.Length > 0 && text.Length <= Referrers.MaxDescriptorBytes;
-        volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
+        _volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
     }
 
     /// <summary>Writes one of the files that distribution has no place for.</summary>
-    public void WriteOwn(string file, string text) => volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
+    public void WriteOwn(string file, string text) => _volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
 
     /// <summary>Null of a cached repository: clients cannot push to it.</summary>
     public IRepositoryUploads? Uploads => Root.Lifetime == Lifetime.Cached ? null : this;
 
+    /// <inheritdoc/>
     public ValueTask<Upload> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken);
+        _volume.Uploads.OpenAsync(FullName, algorithm, actor, cancellationToken);
 
+    /// <inheritdoc/>
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(volume.Uploads.Find(FullName, id));
+        ValueTask.FromResult(_volume.Uploads.Find(FullName, id));
 
+    /// <inheritdoc/>
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         // All of them once: the committer removes those of a manifest with it.
         if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _ = Tags().Select(Live).Count();
-        var room = Root.Lifetime == Lifetime.Cached ? volume.KeepRoom(change, Path) : 0;
+        var room = Root.Lifetime == Lifetime.Cached ? _volume.KeepRoom(change, Path) : 0;
         try
         {
-            if (room > 0) await volume.Eviction.CatchUpAsync(cancellationToken);
+            if (room > 0) await _volume.Eviction.CatchUpAsync(cancellationToken);
             change = change with { Operations = [.. change.Operations.Select(Prepare)] };
-            return await volume.Committer.CommitAsync(this, change, cancellationToken);
+            return await _volume.Committer.CommitAsync(this, change, cancellationToken);
         }
         finally
         {
-            if (room > 0) volume.Eviction.Release(room);
+            if (room > 0) _volume.Eviction.Release(room);
         }
     }
 
@@ -242,12 +274,12 @@ public sealed partial class StoredRepository(Volume volume, Root root, string pa
     {
         if (operation is Operation.StoreManifest { Bytes.IsEmpty: false } stored)
         {
-            if (stored.Bytes.Length > JournalRecord.MaxInline) volume.WriteFlushed(Root, stored.Digest, stored.Bytes.Span);
-            return stored with { Parsed = volume.Manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes) };
+            if (stored.Bytes.Length > JournalRecord.MaxInline) _volume.WriteFlushed(Root, stored.Digest, stored.Bytes.Span);
+            return stored with { Parsed = _volume.Manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes) };
         }
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
-            && volume.Links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
-            volume.Borrow(Root, blob.Digest, blob.Size);
+            && _volume.Links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
+            _volume.Borrow(Root, blob.Digest, blob.Size);
         return operation;
     }
 

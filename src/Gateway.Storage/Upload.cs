@@ -44,6 +44,7 @@ public sealed class Upload : IAsyncDisposable
     /// <summary>Who opened it.</summary>
     public string Actor => _session.Note.Actor;
 
+    /// <summary>The algorithm of the digest that is computed while bytes arrive.</summary>
     public DigestAlgorithm Algorithm => _session.Algorithm;
 
     private SafeFileHandle File => _file ?? throw new InvalidOperationException("the upload has not been taken over");

@@ -14,7 +14,7 @@ internal sealed record UploadNote(string Repository, string Actor, string Algori
 internal sealed partial class UploadNoteJson : JsonSerializerContext;
 
 /// <summary>An upload in memory: its hash so far, and whose turn it is. Made again from the data file after a restart.</summary>
-public sealed class UploadSession : IDisposable
+internal sealed class UploadSession : IDisposable
 {
     private const int Step = 256 * 1024;
 

@@ -36,6 +36,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>Sessions open, in memory or not.</summary>
     public int Count => _open.Count;
 
+    /// <summary>How many sessions may be open, and for how long an idle one stays.</summary>
     public UploadLimits Limits { set => _limits = value; }
 
     private string Data(string id) => $"{folder}/{id}.data";
@@ -72,6 +73,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
     }
 
+    /// <summary>Opens a session. Throws <see cref="TooManyUploadsException"/> when a limit is reached.</summary>
     public async ValueTask<Upload> OpenAsync(
         string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
     {
@@ -194,7 +196,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     }
 
     /// <summary>Makes a finished session's data the bytes of a digest, and ends it. Done once or many times the end is the same.</summary>
-    public void MoveTo(string id, Root root, Digest digest)
+    internal void MoveTo(string id, Root root, Digest digest)
     {
         // Over what may be there already: these bytes have just been hashed, and those may have gone bad.
         if (Disk.HasFile(Data(id)))
@@ -212,6 +214,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         volume.Doubt();
     }
 
+    /// <summary>Throws <see cref="StoreReadOnlyException"/> when the volume takes no uploads now.</summary>
     public void CheckRoom() => volume.CheckRoom(Lifetime.Pushed);
 
     /// <summary>Makes the data of a session durable, and its name.</summary>

@@ -81,6 +81,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// <summary>What decisions go by.</summary>
     public SteadyClock Steady { get; }
 
+    /// <summary>The log of the volume and of what lives as long.</summary>
     public ILogger Logger { get; }
 
     internal Durability Durability => _folders.Durability;
@@ -91,6 +92,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
 
     internal Catalog Catalog { get; }
 
+    /// <summary>The upload sessions.</summary>
     public Uploads Uploads { get; }
 
     /// <summary>What was decided lately.</summary>
@@ -102,8 +104,9 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// <summary>Which upstreams the cached links are of.</summary>
     public Origins Origins { get; }
 
-    public Links Links { get; }
+    internal Links Links { get; }
 
+    /// <summary>What keeps the cache below its size.</summary>
     public Eviction Eviction { get; }
 
     /// <summary>What is cached, for an operator to see and to purge.</summary>
@@ -116,6 +119,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
 
     internal ManifestCache Manifests { get; } = new();
 
+    /// <summary>The files that are open for readers.</summary>
     public OpenFiles OpenFiles { get; } = new();
 
     internal RepositoryStates States { get; } = new();
@@ -221,6 +225,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _sweep.DisposeAsync();

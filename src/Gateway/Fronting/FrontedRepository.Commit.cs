@@ -30,7 +30,7 @@ internal sealed partial class FrontedRepository
     /// <summary>Counts what has been added, before the turn ends.</summary>
     private CommitResult Counted(Change change, CommitResult result)
     {
-        if (result is CommitResult.Committed) staged.State.Add(change.Room);
+        if (result is CommitResult.Committed) staged.CountAdded(change.Room);
         return result;
     }
 

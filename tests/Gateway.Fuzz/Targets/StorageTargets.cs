@@ -153,7 +153,7 @@ public sealed class SmallFileTarget : FuzzTarget, IDisposable
         File.WriteAllBytes(file, input);
         var link = SmallFiles.ReadLink(file);
         if (!link.IsEmpty) Assert.Equal(link.ToString(), text.TrimEnd('\n'));
-        var seen = new SeenTimes().Of(file, Oci.Digest.Parse(Digest));
+        var seen = new SeenTimes(file).Of(Oci.Digest.Parse(Digest));
         var (offer, forward) = (HeldPushFile.Read(file), ForwardFile.Read(file));
         if (offer is not null)
         {
