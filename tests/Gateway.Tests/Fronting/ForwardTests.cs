@@ -13,7 +13,7 @@ namespace Gateway.Tests.Fronting;
 public sealed class ForwardTests
 {
     [Fact]
-    public async Task A_push_is_answered_when_the_upstream_has_all_of_it()
+    public async Task Push_is_answered_after_the_upstream_has_all_of_it()
     {
         await using var rig = await StartAsync();
 
@@ -25,7 +25,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task What_was_pushed_is_cached_and_is_not_fetched_back()
+    public async Task Forwarded_content_is_cached_and_not_fetched_back()
     {
         await using var rig = await StartAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -44,7 +44,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task Nothing_that_the_policy_refuses_is_heard_of_at_the_upstream()
+    public async Task Refused_push_sends_nothing_to_the_upstream()
     {
         await using var rig = await HoldingAsync(OnMissing.Deny);
 
@@ -56,7 +56,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task An_index_comes_after_its_children_which_need_not_be_new()
+    public async Task Index_is_forwarded_after_its_children_also_if_they_are_old()
     {
         await using var rig = await StartAsync();
         var there = rig.Hub.AddImage(Name, null, [1, 2, 3]);
@@ -74,7 +74,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task A_blob_that_the_upstream_has_is_neither_uploaded_nor_sent()
+    public async Task Blob_that_the_upstream_has_is_neither_uploaded_nor_sent()
     {
         await using var rig = await StartAsync();
         var image = rig.Hub.AddImage(Name, null, [1, 2, 3]);
@@ -89,7 +89,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task A_manifest_whose_blob_is_nowhere_is_refused_before_the_upstream_hears_of_it()
+    public async Task Manifest_with_a_missing_blob_is_refused_and_not_forwarded()
     {
         await using var rig = await StartAsync();
         var bytes = GateRig.Manifest(new(MediaTypes.OciConfig, Digest.Of("nowhere"u8), 7));
@@ -105,7 +105,7 @@ public sealed class ForwardTests
     [InlineData("PATCH")]
     [InlineData("PUT")]
     [InlineData("manifest")]
-    public async Task An_upstream_that_fails_at_a_step_fails_the_push_and_the_next_try_sends_what_is_missing(string step)
+    public async Task Upstream_failure_at_a_step_fails_the_push_and_the_next_attempt_sends_the_rest(string step)
     {
         await using var rig = await StartAsync();
         var rule = rig.Hub.When(r => step == "manifest" ? r.IsAnyManifest && r.Method == "PUT" : r.IsUpload && r.Method == step)
@@ -128,7 +128,7 @@ public sealed class ForwardTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task An_index_that_names_layers_itself_as_a_build_cache_does_arrives_with_them(bool later)
+    public async Task Index_that_names_layers_like_a_build_cache_is_forwarded_with_them(bool later)
     {
         await using var rig = await StartAsync(later: later);
         var layer = await GateRig.PushBlobAsync(rig.Gate, "cached layer", "application/vnd.oci.image.layer.v1.tar+gzip", Pusher);
@@ -166,7 +166,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task Two_pushes_of_one_tag_leave_the_same_at_the_upstream_and_here()
+    public async Task Concurrent_pushes_of_one_tag_end_the_same_at_the_upstream_and_here()
     {
         await using var rig = await StartAsync();
         for (var round = 0; round < 10; round++)
@@ -179,7 +179,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task A_tag_that_somebody_else_moved_is_seen_moved_after_its_freshness()
+    public async Task Tag_that_was_moved_at_the_upstream_is_updated_when_it_is_no_longer_fresh()
     {
         await using var rig = await StartAsync(tags: new() { RevalidateAfter = TimeSpan.Zero });
         await rig.PushedAsync("v1", "app");
@@ -189,7 +189,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task A_blob_is_mounted_from_a_repository_that_the_asker_sees()
+    public async Task Blob_is_mounted_from_a_repository_that_the_caller_can_see()
     {
         await using var rig = await StartAsync();
         var layer = await GateRig.PushBlobAsync(rig.At("mine/app"), "shared", caller: Pusher);
@@ -203,7 +203,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task Blobs_stay_staged_over_a_kill_so_that_a_retry_is_quick()
+    public async Task Staged_blobs_survive_a_kill()
     {
         await using var rig = await StartAsync();
         var config = await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher);
@@ -215,7 +215,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task A_tag_that_never_moves_stands_where_the_upstream_has_it()
+    public async Task Immutable_tag_stays_where_the_upstream_has_it()
     {
         await using var rig = await StartAsync(_ => new()
         {
@@ -231,7 +231,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task What_is_promoted_from_our_own_storage_goes_on_to_the_upstream()
+    public async Task Promoted_image_of_a_built_in_repository_is_forwarded()
     {
         await using var rig = await StartAsync();
         var source = rig.At("mine/app");
@@ -245,7 +245,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task A_passthrough_upstream_gets_each_push_with_its_clients_own_credentials_and_nobody_sees_anothers()
+    public async Task Passthrough_push_uses_the_credentials_of_its_client_and_is_invisible_to_other_clients()
     {
         await using var rig = await StartAsync();
         rig.Hub.RequireBasic("ann", "secret");
@@ -263,7 +263,7 @@ public sealed class ForwardTests
     }
 
     [Fact]
-    public async Task What_nobody_needs_for_a_day_is_swept_and_what_waits_stays()
+    public async Task Staged_content_that_is_unused_for_a_day_is_removed_and_held_pushes_stay()
     {
         await using var rig = await HoldingAsync();
         var held = await rig.PushedAsync("v1", "held");

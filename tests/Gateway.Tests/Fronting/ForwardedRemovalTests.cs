@@ -11,7 +11,7 @@ namespace Gateway.Tests.Fronting;
 public sealed class ForwardedRemovalTests
 {
     [Fact]
-    public async Task A_deleted_manifest_is_gone_there_and_forgotten_here_at_once()
+    public async Task Deleted_manifest_is_removed_at_the_upstream_and_here_at_once()
     {
         await using var rig = await StartAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -24,7 +24,7 @@ public sealed class ForwardedRemovalTests
     }
 
     [Fact]
-    public async Task A_deleted_tag_leaves_its_manifest()
+    public async Task Deleted_tag_keeps_its_manifest()
     {
         await using var rig = await StartAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -37,7 +37,7 @@ public sealed class ForwardedRemovalTests
     }
 
     [Fact]
-    public async Task What_was_never_asked_for_here_can_be_deleted_too()
+    public async Task Uncached_content_can_be_deleted()
     {
         await using var rig = await StartAsync();
         var image = rig.Hub.AddImage(Name, "old", [1, 2]);
@@ -50,7 +50,7 @@ public sealed class ForwardedRemovalTests
     }
 
     [Fact]
-    public async Task An_upstream_that_deletes_nothing_is_quoted_and_nothing_is_forgotten()
+    public async Task Refusal_to_delete_is_passed_on_and_nothing_is_removed_here()
     {
         await using var rig = await StartAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -65,7 +65,7 @@ public sealed class ForwardedRemovalTests
     }
 
     [Fact]
-    public async Task A_tag_that_was_deleted_is_not_listed()
+    public async Task Deleted_tag_is_not_listed()
     {
         await using var rig = await StartAsync();
         await rig.PushedAsync("v1", "one");

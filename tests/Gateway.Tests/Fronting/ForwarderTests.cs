@@ -16,7 +16,7 @@ public sealed class ForwarderTests : UpstreamTest
     private static readonly RepositoryName App = RepositoryName.Parse("team/app");
 
     [Fact]
-    public async Task Blobs_wait_for_the_one_that_an_upstream_which_comes_back_lets_through()
+    public async Task Blobs_of_a_push_wait_for_the_first_request_of_a_recovering_upstream()
     {
         await using var volume = await VolumeRig.OpenAsync();
         var upstream = await BuildAsync();

@@ -14,7 +14,7 @@ public sealed class HeldForwardTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_waits_is_kept_here_and_the_upstream_does_not_hear_of_it(bool kill)
+    public async Task Held_push_is_stored_here_and_not_forwarded(bool kill)
     {
         await using var rig = await HoldingAsync();
 
@@ -30,7 +30,7 @@ public sealed class HeldForwardTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_signature_gives_the_upstream_image_signature_and_tag_in_this_order(bool asReferrer)
+    public async Task Signature_of_a_held_push_forwards_image_signature_and_tag_in_this_order(bool asReferrer)
     {
         await using var rig = await HoldingAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -50,7 +50,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task What_is_live_stays_live_here_and_there_while_another_waits()
+    public async Task Live_image_stays_live_here_and_at_the_upstream_while_a_push_is_held()
     {
         await using var rig = await StartAsync();
         var first = await rig.PushedAsync("v1", "first");
@@ -65,7 +65,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task A_publication_that_the_upstream_does_not_take_leaves_the_tag_waiting_and_the_signatures_push_says_so()
+    public async Task Release_that_the_upstream_refuses_keeps_the_push_held_and_fails_the_push_of_the_signature()
     {
         await using var rig = await HoldingAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -81,7 +81,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task A_signature_that_came_first_lets_the_push_through_at_once()
+    public async Task Push_after_its_signature_is_forwarded_at_once()
     {
         await using var rig = await HoldingAsync();
         var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher));
@@ -94,7 +94,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task Evidence_that_is_not_enough_waits_with_what_it_is_about()
+    public async Task Insufficient_evidence_stays_staged_with_its_subject()
     {
         await using var rig = await HoldingAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -109,7 +109,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task A_new_policy_that_asks_for_less_publishes_when_the_tag_is_asked_for()
+    public async Task Policy_that_requires_less_forwards_the_held_push_at_the_next_request()
     {
         await using var rig = await HoldingAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -123,7 +123,7 @@ public sealed class HeldForwardTests
     [Theory]
     [InlineData(403)]
     [InlineData(503)]
-    public async Task What_passes_by_now_and_the_upstream_does_not_take_is_refused_to_all_but_those_who_may_push(int status)
+    public async Task Admitted_push_that_the_upstream_refuses_stays_hidden_from_pullers(int status)
     {
         await using var rig = await HoldingAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -138,7 +138,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task What_waits_is_deleted_without_the_upstream()
+    public async Task Held_push_is_deleted_without_an_upstream_request()
     {
         await using var rig = await HoldingAsync();
         var digest = await rig.PushedAsync("v1", "app");
@@ -151,7 +151,7 @@ public sealed class HeldForwardTests
     }
 
     [Fact]
-    public async Task Pushed_index_is_refused_for_an_image_that_the_upstream_alone_has()
+    public async Task Pushed_index_is_refused_for_an_image_that_only_the_upstream_has()
     {
         await using var rig = await FrontedRig.StartAsync(_ => new()
         {

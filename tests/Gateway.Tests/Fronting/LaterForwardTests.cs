@@ -13,7 +13,7 @@ namespace Gateway.Tests.Fronting;
 public sealed class LaterForwardTests
 {
     [Fact]
-    public async Task A_push_is_taken_and_seen_while_the_upstream_is_down_and_arrives_when_it_is_not()
+    public async Task Push_is_accepted_and_visible_while_the_upstream_is_down_and_forwarded_afterwards()
     {
         await using var rig = await StartAsync(later: true);
         var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher));
@@ -32,7 +32,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task Who_asks_before_a_push_what_is_there_is_told_nothing_is_while_the_upstream_is_down()
+    public async Task Check_before_a_push_answers_absent_while_the_upstream_is_down()
     {
         await using var rig = await StartAsync(later: true);
         rig.GoDown();
@@ -45,7 +45,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task A_hundred_pushes_over_an_outage_and_a_kill_arrive_once_each_with_their_tags_in_order()
+    public async Task Hundred_pushes_over_an_outage_and_a_kill_are_forwarded_once_each_in_order()
     {
         await using var rig = await StartAsync(later: true);
         var pushed = new List<Digest>();
@@ -77,7 +77,7 @@ public sealed class LaterForwardTests
     [InlineData("PUT", true)]
     [InlineData("manifest", false)]
     [InlineData("manifest", true)]
-    public async Task What_a_stop_or_a_kill_cuts_short_at_a_step_arrives_after_the_next_start(string step, bool kill)
+    public async Task Forward_that_a_stop_or_kill_interrupts_at_a_step_completes_after_the_next_start(string step, bool kill)
     {
         await using var rig = await StartAsync(later: true);
         rig.Hub.When(r => step == "manifest" ? r.IsAnyManifest && r.Method == "PUT" : r.IsUpload && r.Method == step).Respond(503);
@@ -94,7 +94,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task The_journal_alone_brings_back_what_the_upstream_is_still_to_get()
+    public async Task Waiting_forwards_are_restored_from_the_journal_alone()
     {
         await using var rig = await StartAsync(later: true);
         var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(rig.Gate, "config", caller: Pusher));
@@ -115,7 +115,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task What_the_upstream_refuses_is_listed_and_given_up_and_the_next_goes_on()
+    public async Task Push_that_the_upstream_refuses_is_listed_and_given_up_and_the_next_is_forwarded()
     {
         await using var rig = await StartAsync(later: true);
         var first = await rig.PushedAsync("v1", "first");
@@ -134,7 +134,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task Nothing_is_given_up_while_the_upstream_does_not_let_the_gateway_in()
+    public async Task Pushes_keep_waiting_while_the_upstream_refuses_the_account()
     {
         await using var rig = await StartAsync(later: true);
         rig.Hub.When(_ => true).Respond(401);
@@ -150,7 +150,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task What_has_lost_its_route_waits_and_is_told_so_until_it_has_one_again()
+    public async Task Push_without_a_route_waits_with_a_reason_until_a_route_exists_again()
     {
         await using var rig = await StartAsync(later: true);
         rig.GoDown();
@@ -168,7 +168,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task A_signature_sends_what_waited_for_it_after_an_outage_in_order()
+    public async Task Signature_forwards_its_held_push_in_order_after_an_outage()
     {
         await using var rig = await StartAsync(r => r.Signed(OnMissing.Quarantine), later: true);
         var digest = await rig.PushedAsync("v1", "app");
@@ -184,7 +184,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task What_was_deleted_before_it_arrived_does_not_arrive()
+    public async Task Push_that_was_deleted_before_it_was_forwarded_is_not_forwarded()
     {
         await using var rig = await StartAsync(later: true);
         rig.Hub.When(r => r.IsWrite).Respond(503);
@@ -199,7 +199,7 @@ public sealed class LaterForwardTests
     }
 
     [Fact]
-    public async Task Only_so_many_pushes_wait()
+    public async Task Number_of_waiting_pushes_is_limited()
     {
         await using var rig = await StartAsync(later: true);
         rig.GoDown();

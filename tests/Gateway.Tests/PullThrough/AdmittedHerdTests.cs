@@ -23,7 +23,7 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task Whoever_of_a_herd_is_given_a_cold_manifest_by_tag_is_given_its_blobs()
+    public async Task Concurrent_clients_that_pull_a_cold_manifest_by_tag_can_pull_its_blobs()
     {
         var image = AddImage("v1");
         var gate = _rig.Under(GateRig.Types());
@@ -35,7 +35,7 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whoever_of_a_herd_is_given_a_cold_manifest_by_digest_is_given_its_blobs()
+    public async Task Concurrent_clients_that_pull_a_cold_manifest_by_digest_can_pull_its_blobs()
     {
         var image = AddImage(null);
         var gate = _rig.Under(GateRig.Types());
@@ -52,7 +52,7 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whoever_is_given_what_a_tag_was_a_moment_ago_is_given_its_blobs()
+    public async Task Client_that_got_the_former_manifest_of_a_moved_tag_can_pull_its_blobs()
     {
         var (before, after) = (AddImage("v1"), AddImage(null));
         var gate = _rig.Under(GateRig.Types());

@@ -31,7 +31,7 @@ public sealed class BudgetTests
     }
 
     [Fact]
-    public async Task Two_hundred_tags_and_a_budget_of_a_hundred_give_no_429_and_leave_cold_pulls_their_share()
+    public async Task Revalidating_200_tags_within_a_rate_limit_of_100_causes_no_429_and_leaves_budget_for_cold_pulls()
     {
         await using var rig = await WarmAsync(200);
         var limits = rig.Hub.LimitRates(100, r => r.IsHead || r.IsGet);
@@ -53,7 +53,7 @@ public sealed class BudgetTests
     }
 
     [Fact]
-    public async Task A_tag_is_asked_for_later_the_less_is_left_and_the_answer_says_so()
+    public async Task Low_rate_budget_delays_revalidation_and_the_answer_says_so()
     {
         await using var rig = await WarmAsync(1);
         var limits = rig.Hub.LimitRates(20);
@@ -74,7 +74,7 @@ public sealed class BudgetTests
     }
 
     [Fact]
-    public async Task With_only_the_reserve_left_tags_are_not_asked_for_until_the_window_ends_and_new_ones_are_pulled()
+    public async Task At_the_reserve_of_the_rate_budget_tags_are_not_revalidated_and_cold_tags_are_still_pulled()
     {
         await using var rig = await WarmAsync(1);
         var limits = rig.Hub.LimitRates(20);
@@ -93,7 +93,7 @@ public sealed class BudgetTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Who_wants_no_stale_tags_gets_none_while_anything_is_left(bool always)
+    public async Task Options_that_exclude_stale_tags_revalidate_until_the_rate_budget_is_empty(bool always)
     {
         await using var rig = await WarmAsync(1, o => o with
         {
@@ -111,7 +111,7 @@ public sealed class BudgetTests
     }
 
     [Fact]
-    public async Task An_upstream_that_tells_no_limit_is_asked_as_ever_and_its_429_is_answered_with_what_is_here()
+    public async Task Upstream_that_announces_no_limit_is_asked_as_usual_and_its_429_serves_the_cached_tag()
     {
         await using var rig = await WarmAsync(3);
         rig.Hub.LimitRates(2, r => r.IsHead).IsSilent = true;
@@ -121,7 +121,7 @@ public sealed class BudgetTests
     }
 
     [Fact]
-    public async Task Six_hundred_pulls_of_sixty_images_with_three_accounts_of_a_hundred_meet_no_429()
+    public async Task Pulling_60_images_600_times_with_three_accounts_of_100_requests_causes_no_429()
     {
         await using var rig = await Rig.StartAsync(o => o with
         {

@@ -31,7 +31,7 @@ public sealed class CodedContentTests
     [InlineData("br")]
     [InlineData("aws-chunked")]
     [InlineData("identity")]
-    public async Task Content_that_fits_as_it_came_is_served_whatever_its_label(string label)
+    public async Task Content_whose_received_bytes_match_the_digest_is_served_with_any_encoding_label(string label)
     {
         await using var rig = await Rig.StartAsync();
         // What was pushed so, and is stored as it was pushed.
@@ -49,7 +49,7 @@ public sealed class CodedContentTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Content_that_was_coded_on_its_way_is_decoded(bool chunked)
+    public async Task Content_that_was_encoded_in_transit_is_decoded(bool chunked)
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Small, Large);
@@ -64,7 +64,7 @@ public sealed class CodedContentTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Blob_that_no_manifest_names_is_served_by_either_way(bool isCoded)
+    public async Task Blob_that_no_manifest_names_is_served_encoded_or_not(bool isCoded)
     {
         await using var rig = await Rig.StartAsync();
         var bytes = isCoded ? Small : Code(Small, "gzip");
@@ -75,7 +75,7 @@ public sealed class CodedContentTests
     }
 
     [Fact]
-    public async Task Download_of_coded_content_that_broke_off_begins_anew()
+    public async Task Interrupted_download_of_encoded_content_restarts_at_its_beginning()
     {
         await using var rig = await Rig.StartAsync(speed: 20);
         var image = rig.Hub.AddImage(Rig.Name, "v1", Large);
@@ -90,7 +90,7 @@ public sealed class CodedContentTests
     [InlineData("gzip")]
     [InlineData("br")]
     [InlineData("aws-chunked")]
-    public async Task Content_that_fits_neither_way_is_neither_served_nor_kept(string label)
+    public async Task Content_that_matches_neither_encoded_nor_decoded_is_neither_served_nor_stored(string label)
     {
         await using var rig = await Rig.StartAsync(speed: 20);
         var image = rig.Hub.AddImage(Rig.Name, "v1", Small);
@@ -104,7 +104,7 @@ public sealed class CodedContentTests
     }
 
     [Fact]
-    public async Task Manifest_that_fits_neither_way_is_not_shown()
+    public async Task Manifest_that_matches_neither_encoded_nor_decoded_is_not_served()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Small);
@@ -114,7 +114,7 @@ public sealed class CodedContentTests
     }
 
     [Fact]
-    public async Task Coded_content_that_would_be_too_large_is_not_decoded()
+    public async Task Encoded_content_that_would_be_too_large_is_not_decoded()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddManifest(Rig.Name, new byte[64 << 20], MediaTypes.OciManifest);
@@ -133,7 +133,7 @@ public sealed class CodedContentTests
     [InlineData("br", false)]
     [InlineData("deflate", false)]
     [InlineData("aws-chunked", false)]
-    public async Task Lists_and_tokens_are_read_through_their_coding(string coding, bool isCoded)
+    public async Task Lists_and_tokens_are_decoded(string coding, bool isCoded)
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.RequireToken();

@@ -36,7 +36,7 @@ public sealed class FaultRuns
     private sealed record Run(int Seed, string Name, string Digest, byte[] Layer, bool Flips);
 
     [Fact]
-    public async Task Readers_get_right_bytes_or_a_clean_failure_and_nothing_wrong_is_kept()
+    public async Task Readers_get_correct_bytes_or_a_clean_failure_and_wrong_bytes_are_never_stored()
     {
         await using var rig = await Rig.StartAsync(speed: Speed, hubs: 2);
         var runs = new Run[Runs];

@@ -46,7 +46,7 @@ public sealed class FetchMetricsTests
     }
 
     [Fact]
-    public async Task Pull_under_a_policy_counts_each_request_of_the_client_once_and_no_read_of_the_gate()
+    public async Task Pull_under_a_policy_counts_each_client_request_once_and_no_read_of_the_gate()
     {
         await using var rig = await Rig.StartAsync(o => o with { Referrers = ReferrersFetch.OnDemand });
         var image = rig.Hub.AddImage(Rig.Name, "v1", ScriptedUpstream.Bytes(1000, seed: 63), ScriptedUpstream.Bytes(1000, seed: 64));

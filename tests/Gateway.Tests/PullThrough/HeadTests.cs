@@ -39,7 +39,7 @@ public sealed class HeadTests
 
     [Theory]
     [MemberData(nameof(Answers))]
-    public async Task Tag_whose_HEAD_is_refused_is_read_by_one_GET_and_the_next_tags_without_HEAD(int status, bool redirected)
+    public async Task Tag_whose_HEAD_is_refused_costs_one_GET_and_later_tags_skip_HEAD(int status, bool redirected)
     {
         await using var rig = await StartAsync();
         await using var store = await ScriptedUpstream.StartAsync("127.0.0.7");
@@ -54,7 +54,7 @@ public sealed class HeadTests
     }
 
     [Fact]
-    public async Task Absent_tag_costs_a_GET_only_while_no_HEAD_has_worked()
+    public async Task Absent_tag_costs_a_GET_only_until_a_HEAD_has_worked()
     {
         await using var rig = await Rig.StartAsync();
         Assert.Equal("Absent", await rig.PullTagAsync("none"));
@@ -67,7 +67,7 @@ public sealed class HeadTests
     }
 
     [Fact]
-    public async Task One_odd_tag_of_an_upstream_whose_HEADs_work_does_not_end_them()
+    public async Task One_refused_HEAD_does_not_stop_HEADs_to_an_upstream_where_they_work()
     {
         await using var rig = await Rig.StartAsync();
         var (one, odd) = (rig.Hub.AddImage(Rig.Name, "v1", Layer), rig.Hub.AddImage(Rig.Name, "odd", Layer));
@@ -83,7 +83,7 @@ public sealed class HeadTests
     [InlineData(500)]
     [InlineData(503)]
     [InlineData(429)]
-    public async Task Not_now_is_not_asked_again_by_GET(int status)
+    public async Task HEAD_that_fails_temporarily_is_not_repeated_by_GET(int status)
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -94,7 +94,7 @@ public sealed class HeadTests
 
     [Theory]
     [MemberData(nameof(Answers))]
-    public async Task Blob_whose_HEAD_is_refused_is_found_by_GET_and_the_next_blobs_without_HEAD(int status, bool redirected)
+    public async Task Blob_whose_HEAD_is_refused_is_found_by_GET_and_later_blobs_skip_HEAD(int status, bool redirected)
     {
         await using var rig = await StartAsync();
         await using var store = await ScriptedUpstream.StartAsync("127.0.0.7");
@@ -122,7 +122,7 @@ public sealed class HeadTests
     }
 
     [Fact]
-    public async Task Tag_whose_manifest_can_never_be_taken_costs_one_GET_where_HEAD_is_of_no_use()
+    public async Task Tag_with_an_unusable_manifest_costs_one_GET_if_HEAD_does_not_work()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsHead).Respond(405);

@@ -13,7 +13,7 @@ public sealed class HerdTests
     private const int MiB = 1 << 20;
 
     [Fact]
-    public async Task Fifty_clients_of_one_cold_blob_cost_one_upstream_get()
+    public async Task Fifty_requests_for_one_cold_blob_cost_one_upstream_GET()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(8 * MiB, seed: 1);
@@ -30,7 +30,7 @@ public sealed class HerdTests
 
     // Between a look at the disk and the fetch, another fetch or a push may have brought it.
     [Fact]
-    public async Task Fetch_of_what_is_on_disk_meanwhile_says_so_and_is_no_failure_in_the_log()
+    public async Task Fetch_of_a_blob_that_was_stored_meanwhile_says_so_and_logs_no_failure()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, ScriptedUpstream.Bytes(1000, seed: 3));
@@ -50,7 +50,7 @@ public sealed class HerdTests
     }
 
     [Fact]
-    public async Task Bytes_reach_every_reader_as_soon_as_they_exist_and_the_last_one_only_when_verified()
+    public async Task Readers_get_bytes_as_soon_as_they_are_written_and_the_last_byte_after_verification()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 2);
@@ -83,7 +83,7 @@ public sealed class HerdTests
     }
 
     [Fact]
-    public async Task Client_that_hangs_up_does_not_stop_the_fetch()
+    public async Task Disconnected_client_does_not_stop_the_fetch()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 4);
@@ -105,7 +105,7 @@ public sealed class HerdTests
     }
 
     [Fact]
-    public async Task Client_that_hangs_up_in_the_middle_does_not_stop_the_others()
+    public async Task Client_that_disconnects_halfway_does_not_stop_other_readers()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 5);
@@ -138,7 +138,7 @@ public sealed class HerdTests
     }
 
     [Fact]
-    public async Task Content_of_another_repository_is_served_only_after_the_upstream_vouched_and_is_not_fetched_again()
+    public async Task Blob_of_another_repository_is_served_without_a_fetch_only_after_the_upstream_vouched()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(2 * MiB, seed: 7);
@@ -154,7 +154,7 @@ public sealed class HerdTests
     }
 
     [Fact]
-    public async Task Kept_blobs_are_served_when_the_upstream_is_gone_and_after_a_restart()
+    public async Task Cached_blobs_are_served_while_the_upstream_is_down_and_after_a_restart()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(5 * MiB, seed: 8);
@@ -167,7 +167,7 @@ public sealed class HerdTests
     }
 
     [Fact]
-    public async Task Absent_blob_is_asked_for_once_and_not_again_for_a_while()
+    public async Task Absent_blob_is_requested_once_and_then_cached_as_absent()
     {
         await using var rig = await Rig.StartAsync();
         var digest = ScriptedUpstream.DigestOf("nowhere"u8);

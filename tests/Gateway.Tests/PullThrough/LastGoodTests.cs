@@ -36,7 +36,7 @@ public sealed class LastGoodTests
     [Theory]
     [InlineData(OnMissing.Deny)]
     [InlineData(OnMissing.Quarantine)]
-    public async Task Behind_a_tag_that_moved_to_what_is_too_young_the_older_one_is_served_and_says_so_until_it_is_old_enough(
+    public async Task Tag_that_moved_to_a_too_young_image_serves_the_older_one_and_says_so_until_the_age_is_reached(
         OnMissing onMissing)
     {
         await using var rig = await Rig.StartAsync();
@@ -60,7 +60,7 @@ public sealed class LastGoodTests
     [Theory]
     [InlineData(1, "LIMIT_MIN_AGE")]
     [InlineData(null, "LIMIT_AGE_UNKNOWN")]
-    public async Task Behind_a_tag_that_moved_to_what_was_signed_too_lately_the_older_one_is_served_until_it_is_old_enough(
+    public async Task Tag_that_moved_to_an_image_signed_too_recently_serves_the_older_one_until_the_age_is_reached(
         int? daysAgo, string code)
     {
         using var log = new TestLog();
@@ -111,7 +111,7 @@ public sealed class LastGoodTests
     }
 
     [Fact]
-    public async Task What_a_tag_is_bound_to_and_a_new_policy_refuses_gives_way_to_the_newest_that_passes()
+    public async Task Live_image_that_a_new_policy_refuses_is_replaced_by_the_newest_admitted_one()
     {
         await using var rig = await Rig.StartAsync();
         var images = new List<Digest>();

@@ -13,7 +13,7 @@ public sealed class LimitTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(6 * MiB, seed: 51);
 
     [Fact]
-    public async Task Fetch_that_all_readers_left_goes_on_to_its_end()
+    public async Task Fetch_without_readers_continues_to_its_end()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -27,7 +27,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Fetch_above_the_limit_stops_when_its_last_reader_leaves_and_is_taken_up_by_the_next()
+    public async Task Fetch_above_the_limit_stops_without_readers_and_is_resumed_by_the_next()
     {
         await using var rig = await Rig.StartAsync();
         await using var table = new FetchTable(rig.Volume, rig.Clock, rig.Fetches.Resources.Logger) { LargestAbandoned = 5 * MiB };
@@ -46,7 +46,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task No_more_than_32_fetches_of_one_upstream_are_under_way()
+    public async Task At_most_32_fetches_from_one_upstream_run_at_a_time()
     {
         await using var rig = await Rig.StartAsync();
         var gate = new TaskCompletionSource();
@@ -61,7 +61,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Reader_that_finds_no_place_for_an_early_range_follows_the_fetch()
+    public async Task Reader_without_a_place_for_an_early_range_follows_the_fetch()
     {
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(12 * MiB, seed: 52);
@@ -76,7 +76,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Early_ranges_give_their_places_back()
+    public async Task Finished_early_ranges_free_their_places()
     {
         await using var rig = await Rig.StartAsync();
         var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
@@ -94,7 +94,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Endpoint_that_sends_no_headers_is_left_after_ten_seconds_for_another()
+    public async Task Endpoint_that_sends_no_headers_for_ten_seconds_is_replaced_by_another()
     {
         await using var rig = await Rig.StartAsync(speed: 20, hubs: 2);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -107,7 +107,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Source_that_changes_in_mid_body_is_read_over_when_it_says_so()
+    public async Task Source_that_changes_mid_body_with_a_new_ETag_is_read_from_its_beginning()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -119,7 +119,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Source_that_changes_its_content_in_mid_body_is_found_out()
+    public async Task Source_that_changes_its_content_mid_body_is_detected()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -135,7 +135,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Source_that_changes_its_length_in_mid_body_is_not_mixed_in()
+    public async Task Source_that_changes_its_length_mid_body_is_not_used()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -153,7 +153,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData(0)]
     [InlineData(10)]
-    public async Task Part_that_is_all_there_is_known_by_its_digest_where_nobody_says_the_length(int tooMany)
+    public async Task Complete_part_is_recognized_by_its_digest_if_the_length_is_unknown(int tooMany)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -172,7 +172,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Who_may_not_spend_a_get_on_a_size_does_not_answer_for_who_may()
+    public async Task Size_answer_without_GET_is_not_used_for_a_caller_that_may_spend_a_GET()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -188,7 +188,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Links_of_an_upstream_whose_url_changed_are_asked_for_again_but_the_bytes_are_not()
+    public async Task Changed_upstream_url_renews_the_links_and_does_not_fetch_the_bytes_again()
     {
         await using var rig = await Rig.StartAsync(hubs: 2, apart: true);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -206,7 +206,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Addresses_of_an_upstream_are_remembered_over_a_restart_and_one_that_stays_makes_them_the_same()
+    public async Task Upstream_keeps_its_links_over_a_restart_if_one_of_its_urls_stays()
     {
         await using var rig = await Rig.StartAsync();
         Uri a = new("https://a.test"), b = new("https://b.test"), c = new("https://c.test");

@@ -12,7 +12,7 @@ public sealed class ListTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 61);
 
     [Fact]
-    public async Task Referrers_come_from_every_page_of_the_upstream_and_stay_when_it_is_gone()
+    public async Task Referrers_of_all_pages_are_listed_and_stay_while_the_upstream_is_down()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -31,7 +31,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Long_list_of_referrers_is_one_file_that_a_purge_and_an_eviction_remove_and_then_is_asked_for_again()
+    public async Task Long_list_of_referrers_is_one_file_and_is_requested_again_after_a_purge_or_an_eviction()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -60,7 +60,7 @@ public sealed class ListTests
         : [];
 
     [Fact]
-    public async Task Upstream_without_the_api_lists_under_the_fallback_tag_and_each_entry_must_name_the_subject_itself()
+    public async Task Fallback_tag_lists_only_entries_that_name_the_subject_themselves()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.HasReferrersApi = false;
@@ -75,7 +75,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Known_referrers_are_asked_for_again_after_five_minutes_and_none_after_half_a_minute()
+    public async Task List_of_referrers_is_fresh_for_five_minutes_and_an_empty_list_for_30_seconds()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -94,7 +94,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Not_now_is_never_told_as_none()
+    public async Task Unavailable_referrers_are_not_answered_as_an_empty_list()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(_ => true).Respond(503);
@@ -113,7 +113,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Tags_are_the_upstreams_page_by_page()
+    public async Task Tags_are_listed_page_by_page_as_the_upstream_lists_them()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "a", Layer);
@@ -124,7 +124,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Upstream_that_orders_in_its_own_way_or_pages_by_tokens_is_read_whole_and_sorted()
+    public async Task Tag_list_in_another_order_or_paged_by_tokens_is_read_whole_and_sorted()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsTags && r.Query.Contains("next_page=2", StringComparison.Ordinal))
@@ -136,7 +136,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Page_with_nothing_behind_the_last_tag_does_not_end_the_list()
+    public async Task Page_without_tags_after_the_last_one_does_not_end_the_list()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsTags && r.Query.Contains("last=b", StringComparison.Ordinal)).Respond(200, """{"name":"x","tags":["d"]}""");
@@ -146,7 +146,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Upstream_that_ignores_n_and_last_is_cut_to_the_page()
+    public async Task Tag_list_of_an_upstream_that_ignores_n_and_last_is_cut_to_the_page()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a","b","c"]}""");
@@ -155,7 +155,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task List_that_is_longer_than_what_is_read_says_that_it_is_not_whole()
+    public async Task Tag_list_that_is_too_long_to_read_says_that_it_is_cut()
     {
         await using var rig = await Rig.StartAsync();
         // Out of order, so that all of it must be read; and without end.
@@ -168,7 +168,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Kept_tags_are_listed_with_a_warning_when_the_upstream_is_gone()
+    public async Task Cached_tags_are_listed_with_a_warning_while_the_upstream_is_down()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -180,7 +180,7 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task Repository_that_upstream_lacks_has_no_list()
+    public async Task Repository_that_the_upstream_does_not_have_has_no_tag_list()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsTags).Respond(404);

@@ -12,7 +12,7 @@ public sealed class ManifestTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 51);
 
     [Fact]
-    public async Task Unknown_manifest_is_fetched_once_for_all_who_ask()
+    public async Task Cold_manifest_is_fetched_once_for_concurrent_requests()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, null, Layer);
@@ -24,7 +24,7 @@ public sealed class ManifestTests
     }
 
     [Fact]
-    public async Task Other_bytes_than_asked_for_are_never_shown()
+    public async Task Manifest_with_another_digest_than_requested_is_never_served()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, null, Layer);
@@ -34,7 +34,7 @@ public sealed class ManifestTests
     }
 
     [Fact]
-    public async Task Header_that_claims_the_digest_convinces_nobody()
+    public async Task Digest_header_does_not_replace_the_check_of_the_bytes()
     {
         await using var rig = await Rig.StartAsync();
         var (wanted, other) = (rig.Hub.AddImage(Rig.Name, null, Layer), rig.Hub.AddImage(Rig.Name, "v1", Layer));
@@ -55,7 +55,7 @@ public sealed class ManifestTests
     }
 
     [Fact]
-    public async Task Manifest_beyond_four_MiB_is_refused()
+    public async Task Manifest_above_4_MiB_is_refused()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddManifest(Rig.Name, new byte[(4 << 20) + 1], MediaTypes.OciManifest);
@@ -63,7 +63,7 @@ public sealed class ManifestTests
     }
 
     [Fact]
-    public async Task Cut_manifest_is_unavailable()
+    public async Task Truncated_manifest_is_unavailable()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, null, Layer);
@@ -72,7 +72,7 @@ public sealed class ManifestTests
     }
 
     [Fact]
-    public async Task Absent_manifest_is_asked_for_once_in_a_while()
+    public async Task Absent_manifest_is_cached_as_absent()
     {
         await using var rig = await Rig.StartAsync();
         var digest = ScriptedUpstream.DigestOf("nothing"u8);

@@ -13,7 +13,7 @@ public sealed class PartFileTests
     private static readonly Digest OfContent = Digest.Parse(ScriptedUpstream.DigestOf(Content));
 
     [Fact]
-    public async Task Readers_see_all_bytes_but_the_last_until_the_digest_matched()
+    public async Task Readers_see_all_bytes_except_the_last_until_the_digest_matches()
     {
         await using var volume = await VolumeRig.OpenAsync();
         await using var part = Open(volume);
@@ -26,7 +26,7 @@ public sealed class PartFileTests
     }
 
     [Fact]
-    public async Task Bytes_behind_a_gap_are_hashed_when_the_gap_is_filled()
+    public async Task Bytes_after_a_gap_are_hashed_when_the_gap_is_filled()
     {
         await using var volume = await VolumeRig.OpenAsync();
         await using var part = Open(volume);
@@ -66,7 +66,7 @@ public sealed class PartFileTests
     }
 
     [Fact]
-    public async Task Part_that_was_closed_with_a_gap_is_taken_up_at_the_gap()
+    public async Task Part_that_was_closed_with_a_gap_is_resumed_at_the_gap()
     {
         await using var volume = await VolumeRig.OpenAsync();
         await using (var part = Open(volume))

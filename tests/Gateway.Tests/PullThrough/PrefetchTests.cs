@@ -32,7 +32,7 @@ public sealed class PrefetchTests : IAsyncLifetime
         (await _rig.Gate.GetManifestAsync(Rig.Caller, new(Rig.D(digest)), default)).GetType().Name);
 
     [Fact]
-    public async Task With_a_manifest_its_config_and_layers_come_once_each()
+    public async Task Pulled_manifest_prefetches_its_config_and_layers_once_each()
     {
         Use(PrefetchMode.Auto);
         var image = AddImage("v1", 1);
@@ -43,7 +43,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Unless_it_is_written_nothing_comes_ahead()
+    public async Task Default_configuration_prefetches_nothing()
     {
         var image = AddImage("v1", 1);
         await _rig.PullTagAsync();
@@ -53,7 +53,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_an_index_the_listed_platforms_come_and_no_others()
+    public async Task Pulled_index_prefetches_the_listed_platforms_only()
     {
         Use(PrefetchMode.Listed, "linux/arm64");
         var (amd, arm) = (AddImage(null, 1), AddImage(null, 2));
@@ -66,7 +66,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Which_platforms_are_in_demand_is_learnt_from_what_clients_pull()
+    public async Task Platforms_in_demand_are_learned_from_client_pulls()
     {
         Use(PrefetchMode.Auto);
         var (amd, arm) = (AddImage(null, 1), AddImage(null, 2));
@@ -85,7 +85,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_room_nothing_is_fetched_ahead_and_a_client_still_gets_it()
+    public async Task Full_volume_stops_prefetching_and_clients_still_get_the_content()
     {
         Use(PrefetchMode.Auto);
         _rig.Volume.Fetches.KeepFree = long.MaxValue / 2;
@@ -98,7 +98,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_upstream_that_fails_costs_only_the_prefetch()
+    public async Task Failing_upstream_fails_only_the_prefetch()
     {
         Use(PrefetchMode.Auto);
         var (broken, whole) = (AddImage("v1", 1), AddImage("v2", 2));
@@ -109,7 +109,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_stop_does_not_wait_for_what_is_under_way()
+    public async Task Stop_does_not_wait_for_a_prefetch_under_way()
     {
         Use(PrefetchMode.Auto);
         var image = AddImage("v1", 1);
@@ -120,7 +120,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Demand_counts_what_clients_ask_for_and_not_what_we_do()
+    public void Demand_counts_client_requests_and_no_prefetches()
     {
         var demand = new PlatformDemand(TimeProvider.System);
         Descriptor Child(string text, string os, string architecture, string? variant = null) =>

@@ -80,7 +80,7 @@ public sealed class PrivateTests
     [InlineData(401)]
     [InlineData(403)]
     [InlineData(404)]
-    public async Task Who_is_not_given_it_by_the_upstream_sees_nothing_of_a_warm_cache_and_cannot_tell_it_from_a_cold_one(int denial)
+    public async Task Refused_client_sees_nothing_of_a_warm_cache_and_cannot_tell_it_from_a_cold_one(int denial)
     {
         await using var rig = await StartAsync(denial: denial);
         var views = Views(rig);
@@ -96,7 +96,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task Who_is_given_it_is_served_from_the_cache_for_the_price_of_one_HEAD()
+    public async Task Admitted_client_is_served_from_the_cache_after_one_HEAD()
     {
         await using var rig = await StartAsync();
         rig.Hub.RequireBasic("carol", "c");
@@ -114,7 +114,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task Client_without_a_login_that_the_upstream_asks_for_costs_one_HEAD_and_no_GET()
+    public async Task Client_without_the_required_login_costs_one_HEAD_and_no_GET()
     {
         await using var rig = await StartAsync();
         var views = Views(rig);
@@ -129,7 +129,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task A_right_that_was_taken_away_ends_with_the_proof()
+    public async Task Revoked_right_ends_with_the_proof()
     {
         await using var rig = await StartAsync(o => o with { ProvenFor = TimeSpan.FromMinutes(2) });
         var views = Views(rig);
@@ -143,7 +143,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task A_refusal_ends_the_proof_at_once()
+    public async Task Refusal_ends_the_proof_at_once()
     {
         await using var rig = await StartAsync(o => o with { Tags = new() { RevalidateAfter = TimeSpan.Zero } });
         var views = Views(rig);
@@ -155,7 +155,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task With_the_upstream_away_a_proof_holds_to_its_end_and_then_nothing_is_shown()
+    public async Task Proof_holds_until_it_expires_while_the_upstream_is_down_and_then_nothing_is_shown()
     {
         await using var rig = await StartAsync(o => o with { ProvenFor = TimeSpan.FromHours(10) }, speed: 20);
         var views = Views(rig);
@@ -174,7 +174,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task Two_who_may_share_one_fetch_and_one_who_may_not_does_not_join_it()
+    public async Task Permitted_clients_share_one_fetch_and_a_refused_client_does_not_join_it()
     {
         await using var rig = await StartAsync();
         rig.Hub.RequireBasic("carol", "c");
@@ -194,7 +194,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task A_fetch_goes_on_with_another_clients_credentials_when_those_it_began_with_are_refused()
+    public async Task Fetch_whose_credentials_are_refused_continues_with_those_of_another_reader()
     {
         await using var rig = await StartAsync();
         rig.Hub.RequireBasic("carol", "c");
@@ -211,7 +211,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task A_blob_whose_HEAD_is_refused_to_everybody_is_proven_by_a_GET_given_up_unread()
+    public async Task Blob_whose_HEAD_is_always_refused_is_proven_by_a_GET_without_reading_its_body()
     {
         await using var rig = await StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -224,7 +224,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task A_client_who_is_refused_again_and_again_costs_the_upstream_one_question_in_ten_seconds()
+    public async Task Refused_client_that_repeats_a_request_costs_one_upstream_request_per_ten_seconds()
     {
         await using var rig = await StartAsync();
         var views = Views(rig);
@@ -240,7 +240,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task A_clients_password_is_shown_to_the_upstream_and_to_listed_token_servers_only()
+    public async Task Client_password_is_sent_to_the_upstream_and_to_listed_token_servers_only()
     {
         await using var rig = await StartAsync();
         await using var elsewhere = await ScriptedUpstream.StartAsync("127.0.0.9");
@@ -255,7 +255,7 @@ public sealed class PrivateTests
     }
 
     [Fact]
-    public async Task Views_are_bounded_in_number()
+    public async Task Number_of_views_is_limited()
     {
         await using var rig = await StartAsync();
         var views = Views(rig);

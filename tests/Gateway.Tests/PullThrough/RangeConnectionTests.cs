@@ -25,7 +25,7 @@ public sealed class RangeConnectionTests
     [InlineData(416)]
     [InlineData(429)]
     [InlineData(503)]
-    public async Task Refused_range_is_null_and_the_upstream_is_asked_once(int status)
+    public async Task Refused_range_returns_null_after_one_request(int status)
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsGet).Respond(status);
@@ -34,7 +34,7 @@ public sealed class RangeConnectionTests
     }
 
     [Fact]
-    public async Task Whole_content_instead_of_the_range_is_null()
+    public async Task Whole_content_instead_of_the_range_returns_null()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsGet).NoRanges();
@@ -42,7 +42,7 @@ public sealed class RangeConnectionTests
     }
 
     [Fact]
-    public async Task Range_of_content_of_another_length_is_null()
+    public async Task Range_of_content_with_another_length_returns_null()
     {
         await using var rig = await Rig.StartAsync();
         Assert.Null(await OpenAsync(rig, 1000, 2999, length: Layer.Length + 1));

@@ -9,7 +9,7 @@ public sealed class RangeScheduleTests
     private const int MiB = 1 << 20;
 
     [Fact]
-    public void Each_byte_is_given_out_once_at_a_time_in_any_order_of_taking_writing_and_releasing()
+    public void No_byte_is_assigned_to_two_connections_in_any_order_of_taking_writing_and_releasing()
     {
         for (var seed = 1; seed <= 200; seed++) Run(seed);
     }
@@ -106,7 +106,7 @@ public sealed class RangeScheduleTests
     }
 
     [Fact]
-    public void Nothing_is_given_out_beyond_the_window_until_it_moves()
+    public void Bytes_beyond_the_window_are_not_assigned_until_it_moves()
     {
         long hashed = 0;
         var schedule = new RangeSchedule(0, () => hashed);
@@ -121,7 +121,7 @@ public sealed class RangeScheduleTests
     }
 
     [Fact]
-    public void Released_segment_is_given_out_again_from_its_first_missing_byte()
+    public void Released_segment_is_assigned_again_from_its_first_missing_byte()
     {
         var schedule = new RangeSchedule(0, () => 0);
         var second = schedule.Propose(0, 100 * MiB)!;

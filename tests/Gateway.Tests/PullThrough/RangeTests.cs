@@ -13,7 +13,7 @@ public sealed class RangeTests
     private static readonly BlobUse Far = new(BlobUseKind.Range, 16 * MiB, (17 * MiB) - 1);
 
     [Fact]
-    public async Task Far_range_is_answered_at_once_while_the_whole_is_fetched_once_behind_it()
+    public async Task Far_range_is_answered_at_once_while_the_whole_blob_is_fetched_once()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -37,7 +37,7 @@ public sealed class RangeTests
 
     // An answer's headers are made when it is sent: by then the fetch may have ended, and nothing says "unverified" any more.
     [Fact]
-    public async Task Far_range_whose_fetch_has_ended_before_it_was_sent_is_sent_from_what_was_verified()
+    public async Task Far_range_is_sent_from_the_verified_file_if_the_fetch_ended_first()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -80,7 +80,7 @@ public sealed class RangeTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Where_the_upstream_gives_no_early_range_the_reader_follows_the_fetch(bool cut)
+    public async Task Reader_follows_the_fetch_if_the_upstream_does_not_send_the_early_range(bool cut)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -91,7 +91,7 @@ public sealed class RangeTests
     }
 
     [Fact]
-    public async Task Verify_first_waits_for_the_whole()
+    public async Task Verify_first_waits_for_the_whole_blob()
     {
         await using var rig = await Rig.StartAsync(o => o with { VerifyFirst = true });
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -113,7 +113,7 @@ public sealed class RangeTests
     }
 
     [Fact]
-    public async Task Head_of_a_cold_blob_costs_one_head_and_no_body()
+    public async Task HEAD_of_a_cold_blob_costs_one_HEAD_and_no_body()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -125,7 +125,7 @@ public sealed class RangeTests
     }
 
     [Fact]
-    public async Task Head_of_a_blob_that_a_manifest_describes_asks_nobody()
+    public async Task HEAD_of_a_blob_that_a_manifest_describes_sends_no_upstream_request()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -138,7 +138,7 @@ public sealed class RangeTests
     [Theory]
     [InlineData(403)]
     [InlineData(405)]
-    public async Task Where_the_upstream_refuses_heads_of_blobs_a_get_is_given_up_after_its_headers(int status)
+    public async Task Upstream_that_refuses_HEAD_of_blobs_is_sent_a_GET_that_ends_after_its_headers(int status)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);

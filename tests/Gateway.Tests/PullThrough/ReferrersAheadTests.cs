@@ -24,7 +24,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Referrers_and_cosigns_tags_come_with_the_manifest_and_are_here_when_the_upstream_is_gone(bool hasApi)
+    public async Task Referrers_and_cosign_tags_are_prefetched_and_served_while_the_upstream_is_down(bool hasApi)
     {
         await StartAsync();
         Rig.Hub.HasReferrersApi = hasApi;
@@ -47,7 +47,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Where_nothing_refers_it_costs_one_question_and_three_heads_once()
+    public async Task Manifest_without_referrers_costs_one_list_and_three_HEADs_once()
     {
         await StartAsync();
         var image = AddImage("v1");
@@ -62,7 +62,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_refers_is_not_looked_into_for_what_refers_to_it()
+    public async Task Referrers_of_referrers_are_not_prefetched()
     {
         await StartAsync();
         var image = AddImage("v1");
@@ -79,7 +79,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task On_demand_and_for_private_content_nothing_is_asked_ahead(bool isPrivate)
+    public async Task Referrers_are_not_prefetched_on_demand_or_for_private_content(bool isPrivate)
     {
         await StartAsync(o => isPrivate ? o with { Auth = UpstreamAuth.Passthrough } : o with { Referrers = ReferrersFetch.OnDemand });
         AddImage("v1");
@@ -90,7 +90,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_asked_about_what_the_policy_refuses()
+    public async Task Referrers_of_a_refused_manifest_are_not_prefetched()
     {
         await StartAsync();
         var image = AddImage("v1");
@@ -102,7 +102,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Upstream_that_hangs_or_fails_over_them_delays_and_fails_no_pull()
+    public async Task Upstream_that_hangs_or_fails_for_referrers_neither_delays_nor_fails_a_pull()
     {
         await StartAsync();
         var image = AddImage("v1");
@@ -120,7 +120,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_is_too_large_for_evidence_is_left_until_it_is_asked_for()
+    public async Task Blob_too_large_for_evidence_is_not_prefetched()
     {
         await StartAsync();
         var image = AddImage("v1");
@@ -134,7 +134,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Once_half_of_a_rate_limit_is_spent_it_is_left_to_clients()
+    public async Task Referrers_are_not_prefetched_after_half_of_the_rate_limit_is_used()
     {
         await StartAsync();
         Rig.Hub.LimitRates(10);

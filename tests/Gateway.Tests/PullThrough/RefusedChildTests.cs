@@ -18,7 +18,7 @@ public sealed class RefusedChildTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task Index_is_served_and_its_child_of_a_type_that_is_not_allowed_is_not()
+    public async Task Index_is_served_and_its_child_of_a_forbidden_type_is_refused()
     {
         var image = _rig.Hub.AddImage(Rig.Name, null, ScriptedUpstream.Bytes(100, seed: 91));
         var config = Encoding.UTF8.GetBytes("{}");

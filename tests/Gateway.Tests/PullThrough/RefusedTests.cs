@@ -18,7 +18,7 @@ public sealed class RefusedTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Refused_referrers_hide_neither_a_kept_tag_nor_a_new_one(bool byToken)
+    public async Task Refused_referrers_hide_neither_a_cached_tag_nor_a_new_one(bool byToken)
     {
         await using var rig = await Rig.StartAsync(WithPassword);
         var challenge = byToken ? $"Bearer realm=\"{rig.Hub.Url}token\",service=\"scripted\"" : "Basic realm=\"scripted\"";
@@ -37,7 +37,7 @@ public sealed class RefusedTests
     }
 
     [Fact]
-    public async Task Account_that_is_refused_hides_nothing_that_is_kept()
+    public async Task Refused_account_hides_no_cached_content()
     {
         await using var rig = await Rig.StartAsync(WithPassword);
         (rig.Hub.RequireToken().Username, rig.Hub.Tokens.Password) = ("me", "right");
@@ -59,7 +59,7 @@ public sealed class RefusedTests
     }
 
     [Fact]
-    public async Task Account_that_is_refused_hides_what_is_kept_where_the_operator_wants_nothing_stale()
+    public async Task Refused_account_hides_cached_content_if_stale_content_is_not_allowed()
     {
         await using var rig = await Rig.StartAsync(
             o => WithPassword(o) with { Tags = o.Tags with { OnUnavailable = StaleUse.Deny } });

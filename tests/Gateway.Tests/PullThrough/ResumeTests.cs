@@ -12,7 +12,7 @@ public sealed class ResumeTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(6 * MiB, seed: 11);
 
     [Fact]
-    public async Task Cut_download_is_taken_up_by_one_closed_range_of_the_rest()
+    public async Task Interrupted_download_is_resumed_by_one_closed_range()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -37,7 +37,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Upstream_that_ignores_the_range_is_read_over()
+    public async Task Upstream_that_ignores_the_range_is_read_from_its_beginning()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -54,7 +54,7 @@ public sealed class ResumeTests
 
     [Theory]
     [MemberData(nameof(RangeRefusals))]
-    public async Task Download_that_cannot_be_resumed_is_begun_again_at_once(int status, string? contentRange)
+    public async Task Download_that_cannot_be_resumed_is_restarted_at_once(int status, string? contentRange)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -69,7 +69,7 @@ public sealed class ResumeTests
 
     [Theory]
     [MemberData(nameof(RangeRefusals))]
-    public async Task Part_that_was_left_behind_blocks_no_later_request(int status, string? contentRange)
+    public async Task Part_of_an_earlier_process_blocks_no_later_request(int status, string? contentRange)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -81,7 +81,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Purge_removes_a_part_that_was_left_behind()
+    public async Task Purge_removes_a_part_of_an_earlier_process()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -114,7 +114,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Stalled_download_is_taken_up()
+    public async Task Stalled_download_is_resumed()
     {
         await using var rig = await Rig.StartAsync(speed: 10);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -123,7 +123,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Broken_endpoint_is_left_for_another_of_the_same_upstream()
+    public async Task Broken_endpoint_is_replaced_by_another_of_the_same_upstream()
     {
         await using var rig = await Rig.StartAsync(hubs: 2);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -134,7 +134,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Readers_fail_by_a_broken_body_when_no_source_brings_the_rest_and_the_part_is_taken_up_later()
+    public async Task Readers_fail_with_a_broken_body_if_no_source_has_the_rest_and_the_part_is_resumed_later()
     {
         await using var rig = await Rig.StartAsync(speed: 10);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -159,7 +159,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Fetch_that_a_stop_interrupts_goes_on_after_the_start()
+    public async Task Fetch_that_a_stop_interrupts_is_resumed_after_the_start()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -177,7 +177,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Part_that_went_bad_on_disk_is_found_out_and_fetched_anew()
+    public async Task Part_that_was_damaged_on_disk_is_detected_and_fetched_again()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -207,7 +207,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task After_wrong_bytes_the_digest_is_verified_before_its_first_byte_and_another_endpoint_is_asked()
+    public async Task After_wrong_bytes_the_blob_is_verified_before_its_first_byte_and_another_endpoint_is_used()
     {
         await using var rig = await Rig.StartAsync(hubs: 2);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -221,7 +221,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task While_a_digest_is_suspect_its_end_alone_is_not_given()
+    public async Task End_of_a_suspect_blob_alone_is_not_served()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -232,7 +232,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Small_blob_is_never_seen_wrong_and_is_asked_for_once_more()
+    public async Task Small_blob_with_wrong_bytes_is_not_sent_and_is_requested_once_more()
     {
         await using var rig = await Rig.StartAsync();
         var small = ScriptedUpstream.Bytes(100_000, seed: 12);
@@ -266,7 +266,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Unknown_length_is_no_obstacle()
+    public async Task Blob_of_unknown_length_is_fetched()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -286,7 +286,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public async Task Upstream_that_is_down_is_not_now_and_says_when_to_come_again()
+    public async Task Upstream_that_is_down_is_unavailable_with_a_time_to_retry()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);

@@ -11,7 +11,7 @@ public sealed class RoomTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(6 << 20, seed: 21);
 
     [Fact]
-    public async Task Without_room_a_blob_passes_through_and_is_not_kept()
+    public async Task Full_volume_passes_a_blob_through_without_storing_it()
     {
         await using var rig = await FullAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -22,7 +22,7 @@ public sealed class RoomTests
     }
 
     [Fact]
-    public async Task Without_room_a_cut_is_resumed_too()
+    public async Task Full_volume_resumes_an_interrupted_download()
     {
         await using var rig = await FullAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -31,7 +31,7 @@ public sealed class RoomTests
     }
 
     [Fact]
-    public async Task Without_room_the_last_byte_is_still_held()
+    public async Task Full_volume_holds_the_last_byte_until_verification()
     {
         await using var rig = await FullAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -44,7 +44,7 @@ public sealed class RoomTests
     }
 
     [Fact]
-    public async Task Without_room_a_small_blob_is_still_verified_first()
+    public async Task Full_volume_verifies_a_small_blob_before_its_first_byte()
     {
         await using var rig = await FullAsync();
         var small = ScriptedUpstream.Bytes(50_000, seed: 22);
@@ -55,7 +55,7 @@ public sealed class RoomTests
     }
 
     [Fact]
-    public async Task Without_room_a_range_passes_through()
+    public async Task Full_volume_passes_a_range_through()
     {
         await using var rig = await FullAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -65,7 +65,7 @@ public sealed class RoomTests
     }
 
     [Fact]
-    public async Task Where_all_must_be_verified_first_and_there_is_no_room_the_answer_is_not_now()
+    public async Task Full_volume_with_verify_first_is_unavailable()
     {
         await using var rig = await FullAsync(verifyFirst: true);
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -73,7 +73,7 @@ public sealed class RoomTests
     }
 
     [Fact]
-    public async Task Volume_that_fills_up_on_the_way_costs_no_reader_the_answer()
+    public async Task Volume_that_fills_during_a_fetch_fails_no_reader()
     {
         await using var small = SmallVolume.TryMount(96);
         Assert.SkipUnless(small is not null, "A small tmpfs could not be mounted: run the tests as root.");

@@ -14,7 +14,7 @@ public sealed class SideBySideTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(40 * MiB, seed: 41);
 
     [Fact]
-    public async Task Upstream_that_limits_each_connection_is_asked_over_four()
+    public async Task Upstream_that_limits_each_connection_gets_four_connections()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -37,7 +37,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task Upstream_that_is_fast_is_asked_once()
+    public async Task Fast_upstream_gets_one_connection()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -46,7 +46,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task Blob_below_32_MiB_is_asked_for_once_however_slow()
+    public async Task Slow_blob_below_32_MiB_uses_one_connection()
     {
         await using var rig = await Rig.StartAsync(speed: 10);
         var layer = Layer[..(31 * MiB)];
@@ -63,7 +63,7 @@ public sealed class SideBySideTests
     [InlineData(416)]
     [InlineData(429)]
     [InlineData(503)]
-    public async Task Upstream_that_gives_no_more_goes_on_alone_and_nothing_is_held_against_it(int answer)
+    public async Task Upstream_that_refuses_more_connections_continues_with_one_and_stays_healthy(int answer)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -89,7 +89,7 @@ public sealed class SideBySideTests
     [InlineData("cut")]
     [InlineData("reset")]
     [InlineData("hang")]
-    public async Task What_another_connection_leaves_undone_is_taken_over(string fault)
+    public async Task Bytes_that_a_failed_connection_did_not_fetch_are_fetched_by_others(string fault)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -110,7 +110,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task Line_that_is_cut_while_others_help_is_taken_up()
+    public async Task First_connection_that_breaks_while_others_run_is_resumed()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -124,7 +124,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task Wrong_range_is_found_out_before_the_last_byte_and_the_next_fetch_uses_one_connection()
+    public async Task Wrong_range_is_detected_before_the_last_byte_and_the_next_fetch_uses_one_connection()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -148,7 +148,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task What_lies_behind_a_gap_when_the_gateway_stops_is_not_taken_for_a_part()
+    public async Task Bytes_after_a_gap_do_not_count_as_part_after_a_stop()
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
@@ -170,7 +170,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task Connections_beside_the_fetches_are_limited_for_each_upstream()
+    public async Task Additional_connections_are_limited_for_each_upstream()
     {
         await using var rig = await Rig.StartAsync();
         var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
@@ -182,7 +182,7 @@ public sealed class SideBySideTests
     }
 
     [Fact]
-    public async Task Part_that_a_kill_left_with_gaps_is_taken_up_where_the_first_gap_begins()
+    public async Task Part_with_gaps_after_a_kill_is_resumed_at_the_first_gap()
     {
         await using var rig = await Rig.StartAsync();
         var digest = Digest.Parse(ScriptedUpstream.DigestOf("sparse"u8));

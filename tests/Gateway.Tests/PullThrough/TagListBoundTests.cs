@@ -9,7 +9,7 @@ namespace Gateway.Tests.PullThrough;
 public sealed class TagListBoundTests
 {
     [Fact]
-    public async Task What_is_no_tag_is_not_kept_of_a_list()
+    public async Task Entries_of_a_list_that_are_not_tags_are_dropped()
     {
         await using var rig = await Rig.StartAsync();
         var junk = string.Join(',', Enumerable.Range(0, 100).Select(i => $"\"{new string('x', 10_000)}{i}\""));
@@ -21,7 +21,7 @@ public sealed class TagListBoundTests
     }
 
     [Fact]
-    public async Task List_without_end_is_cut_by_its_characters_and_says_so()
+    public async Task Endless_list_is_cut_at_its_character_limit_and_says_so()
     {
         await using var rig = await Rig.StartAsync();
         for (var page = 0; page < 8; page++)
@@ -39,7 +39,7 @@ public sealed class TagListBoundTests
     }
 
     [Fact]
-    public async Task Lists_of_many_repositories_are_bounded_together()
+    public async Task Lists_of_many_repositories_share_one_limit()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["z","a"]}""");

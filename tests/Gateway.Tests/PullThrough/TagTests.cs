@@ -14,7 +14,7 @@ public sealed class TagTests
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 41);
 
     [Fact]
-    public async Task First_pull_of_a_tag_costs_one_head_and_one_get_by_digest()
+    public async Task First_pull_of_a_tag_costs_one_HEAD_and_one_GET_by_digest()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -23,7 +23,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Fresh_tag_asks_nobody_and_a_stale_one_costs_one_head()
+    public async Task Fresh_tag_costs_no_upstream_request_and_a_stale_tag_costs_one_HEAD()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -38,7 +38,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Tag_that_was_validated_in_the_future_is_not_fresh_until_then()
+    public async Task Tag_that_was_validated_in_the_future_is_not_fresh()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -49,7 +49,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Fifty_pulls_of_a_stale_tag_cost_one_head()
+    public async Task Fifty_pulls_of_a_stale_tag_cost_one_HEAD()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -96,7 +96,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Immutable_tags_are_never_asked_for_again()
+    public async Task Immutable_tags_are_never_revalidated()
     {
         await using var rig = await Rig.StartAsync(o => o with { Tags = o.Tags with { Immutable = ["v*"] } });
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -107,7 +107,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Never_asks_once_and_always_asks_each_time()
+    public async Task Revalidation_never_asks_once_and_always_asks_for_each_pull()
     {
         foreach (var (after, heads) in new[] { (Timeout.InfiniteTimeSpan, 1), (TimeSpan.Zero, 3) })
         {
@@ -125,7 +125,7 @@ public sealed class TagTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Upstream_without_digest_or_without_head_is_asked_by_get(bool refusesHead)
+    public async Task Upstream_without_digest_or_without_HEAD_is_asked_by_GET(bool refusesHead)
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -173,7 +173,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Gone_tag_is_served_for_as_long_as_the_options_say()
+    public async Task Tag_that_the_upstream_removed_is_served_for_as_long_as_the_options_say()
     {
         await using var rig = await Rig.StartAsync(o => o with { Tags = o.Tags with { OnGone = TimeSpan.FromHours(1) } });
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -186,7 +186,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Hanging_upstream_delays_a_stale_tag_once_and_the_next_ones_not_at_all()
+    public async Task Hanging_upstream_delays_only_the_first_pull_of_a_stale_tag()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -200,7 +200,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Limited_upstream_is_left_alone_until_it_said()
+    public async Task Upstream_that_answers_429_is_not_asked_before_its_Retry_After()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -217,7 +217,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Tag_that_upstream_lacks_is_not_asked_for_again_within_half_a_minute()
+    public async Task Absent_tag_is_cached_as_absent_for_30_seconds()
     {
         await using var rig = await Rig.StartAsync();
         for (var i = 0; i < 3; i++) Assert.Equal("Absent", await rig.PullTagAsync());
@@ -228,7 +228,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Uncached_tag_of_a_failing_upstream_is_unavailable_and_never_absent()
+    public async Task Uncached_tag_of_a_failing_upstream_is_unavailable_and_not_absent()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(_ => true).Respond(500);
@@ -236,7 +236,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public async Task Whole_image_is_served_from_disk_when_the_upstream_is_gone()
+    public async Task Whole_image_is_served_from_disk_while_the_upstream_is_down()
     {
         await using var rig = await Rig.StartAsync();
         var (one, two) = (rig.Hub.AddImage(Rig.Name, null, Layer), rig.Hub.AddImage(Rig.Name, null, Layer, Layer[..10]));

@@ -40,7 +40,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     [InlineData(true, OnMissing.Quarantine)]
     [InlineData(false, OnMissing.Deny)]
     [InlineData(false, OnMissing.Quarantine)]
-    public async Task Image_signed_at_its_upstream_is_served_whole_at_its_first_pull(bool hasReferrersApi, OnMissing onMissing)
+    public async Task Image_signed_at_its_upstream_is_served_at_its_first_pull(bool hasReferrersApi, OnMissing onMissing)
     {
         _rig.Hub.HasReferrersApi = hasReferrersApi;
         var (byTag, byDigest) = (AddImage("v1"), AddImage(null));
@@ -57,7 +57,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     [InlineData(true, OnMissing.Quarantine)]
     [InlineData(false, OnMissing.Deny)]
     [InlineData(false, OnMissing.Quarantine)]
-    public async Task Image_refused_for_want_of_a_signature_is_served_once_it_was_signed_there(bool hasReferrersApi, OnMissing onMissing)
+    public async Task Image_refused_without_a_signature_is_served_after_it_is_signed_at_the_upstream(bool hasReferrersApi, OnMissing onMissing)
     {
         _rig.Hub.HasReferrersApi = hasReferrersApi;
         var (byTag, byDigest) = (AddImage("v1"), AddImage(null));
@@ -74,7 +74,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Signature_that_another_signer_adds_there_is_seen()
+    public async Task Signature_of_another_signer_at_the_upstream_is_found()
     {
         using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var image = AddImage("v1");
@@ -89,7 +89,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_seen_of_it_counts_when_the_upstream_is_gone_and_another_key_is_asked_for()
+    public async Task Cached_signature_counts_for_a_new_policy_while_the_upstream_is_down()
     {
         using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var image = AddImage("v1");
@@ -108,7 +108,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Image_that_lies_under_the_tag_of_a_signature_signs_nothing()
+    public async Task Image_under_the_tag_of_a_signature_is_not_a_signature()
     {
         var image = AddImage("v1");
         _rig.Hub.Tag(Rig.Name, TagOf(image, ".sig"), AddImage(null).Digest);
@@ -128,7 +128,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Where_no_signature_is_asked_for_no_tag_of_one_is_looked_for()
+    public async Task Policy_without_signatures_requests_no_signature_tags()
     {
         AddImage("v1");
         await GetAsync(_rig.Under(new() { Default = Outcome.Allow }), "v1");

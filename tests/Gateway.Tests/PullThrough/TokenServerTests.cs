@@ -49,7 +49,7 @@ public sealed class TokenServerTests
     [InlineData(Fault.WebPage, true)]
     [InlineData(Fault.NoToken, false)]
     [InlineData(Fault.NotFound, true)]
-    public async Task Token_server_that_fails_makes_nothing_absent_and_is_over_when_it_recovers(Fault fault, bool known)
+    public async Task Failing_token_server_makes_nothing_absent_and_pulls_work_when_it_recovers(Fault fault, bool known)
     {
         await using var rig = await Rig.StartAsync(speed: 40);
         rig.Hub.RequireToken();
@@ -75,7 +75,7 @@ public sealed class TokenServerTests
     [Theory]
     [InlineData(Fault.ServerError)]
     [InlineData(Fault.Hang)]
-    public async Task Client_of_a_passthrough_upstream_is_told_the_same_under_a_policy(Fault fault)
+    public async Task Client_of_a_passthrough_upstream_gets_the_same_answer_under_a_policy(Fault fault)
     {
         await using var rig = await Rig.StartAsync(o => o with { Auth = UpstreamAuth.Passthrough }, speed: 40);
         (rig.Hub.RequireToken().Username, rig.Hub.Tokens.Password) = ("alice", "secret");

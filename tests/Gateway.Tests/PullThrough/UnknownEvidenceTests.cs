@@ -68,7 +68,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     [InlineData("manifest", OnMissing.Deny)]
     [InlineData("payload", OnMissing.Deny)]
     [InlineData("broken", OnMissing.Quarantine)]
-    public async Task Signed_image_is_503_while_its_evidence_cannot_be_had_and_served_as_soon_as_it_can(string how, OnMissing onMissing)
+    public async Task Signed_image_is_503_while_its_evidence_is_unavailable_and_served_afterwards(string how, OnMissing onMissing)
     {
         var (image, signature) = AddSigned("v1");
         Fail(how, signature);
@@ -90,7 +90,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Unsigned_image_is_503_while_the_list_of_referrers_cannot_be_had_and_refused_when_it_is_empty()
+    public async Task Unsigned_image_is_503_while_the_referrers_are_unavailable_and_refused_when_the_list_is_empty()
     {
         _rig.Hub.HasReferrersApi = true;
         _rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -104,7 +104,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_does_not_pass_whatever_evidence_there_is_is_refused_at_once()
+    public async Task Image_that_no_evidence_can_admit_is_refused_at_once()
     {
         var (_, signature) = AddSigned("v1");
         Fail("failing", signature);
@@ -115,7 +115,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tag_stays_at_what_was_admitted_while_the_evidence_of_the_newer_cannot_be_had()
+    public async Task Tag_stays_at_the_admitted_image_while_the_evidence_of_the_newer_one_is_unavailable()
     {
         var (first, _) = AddSigned("v1");
         var gate = _rig.Under(TaggedSignatureTests.SignedBy(_key));
@@ -140,7 +140,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     [Theory]
     [InlineData("payload")]
     [InlineData("broken")]
-    public async Task Evidence_whose_layer_cannot_be_had_is_503_and_no_image(string how)
+    public async Task Evidence_whose_layer_is_unavailable_is_503(string how)
     {
         var (_, signature) = AddSigned("v1");
         Fail(how, signature);
@@ -153,7 +153,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Layer_that_cannot_be_had_to_be_looked_through_is_not_refused_but_asked_for_again()
+    public async Task Unavailable_layer_is_503_and_its_media_type_is_checked_later()
     {
         var image = _rig.Hub.AddImage(Rig.Name, "v1", Layer);
         _rig.Hub.When(r => r.IsBlob(image.Layers[0])).Respond(500);
@@ -169,7 +169,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Label_in_a_config_that_cannot_be_had_is_not_missing()
+    public async Task Label_in_an_unavailable_config_does_not_count_as_missing()
     {
         var image = _rig.Hub.AddImage(Rig.Name, "v1", Layer);
         _rig.Hub.When(r => r.IsBlob(image.Config)).Respond(500);

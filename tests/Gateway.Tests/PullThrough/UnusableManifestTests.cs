@@ -26,7 +26,7 @@ public sealed class UnusableManifestTests
     [InlineData("application/vnd.example.unknown+json")]
     [InlineData("not a type")]
     [InlineData(null)]
-    public async Task Manifest_is_what_its_body_says_whatever_the_transport_calls_it(string? type)
+    public async Task Manifest_type_is_taken_from_the_body_if_the_header_is_generic(string? type)
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -46,7 +46,7 @@ public sealed class UnusableManifestTests
     [InlineData("""{"schemaVersion":1,"fsLayers":[],"history":[]}""", MediaTypes.DockerSchema1Signed)]
     [InlineData("""{"schemaVersion":1,"fsLayers":[],"history":[]}""", "application/json")]
     [InlineData("""{"schemaVersion":2,"manifests":[]}""", MediaTypes.OciManifest)]
-    public async Task Manifest_that_can_never_be_taken_is_a_final_answer_and_costs_one_GET(string body, string type)
+    public async Task Unusable_manifest_is_a_final_answer_and_costs_one_GET(string body, string type)
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddManifest(Rig.Name, Encoding.UTF8.GetBytes(body), type, "v1");
@@ -54,7 +54,7 @@ public sealed class UnusableManifestTests
     }
 
     [Fact]
-    public async Task Manifest_that_is_too_large_is_a_final_answer_and_costs_one_GET()
+    public async Task Too_large_manifest_is_a_final_answer_and_costs_one_GET()
     {
         await using var rig = await Rig.StartAsync();
         await OneGetAsync(rig, rig.Hub.AddManifest(Rig.Name, new byte[(4 << 20) + 1], MediaTypes.OciManifest, "v1"));
@@ -76,7 +76,7 @@ public sealed class UnusableManifestTests
     }
 
     [Fact]
-    public async Task Refused_request_is_a_final_answer_and_not_now_is_none()
+    public async Task Refused_request_is_a_final_answer_and_a_temporary_failure_is_not()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, null, Layer);
@@ -88,7 +88,7 @@ public sealed class UnusableManifestTests
     }
 
     [Fact]
-    public async Task Gone_is_absent()
+    public async Task Status_410_is_absent()
     {
         await using var rig = await Rig.StartAsync();
         rig.Hub.When(_ => true).Respond(410);
@@ -126,7 +126,7 @@ public sealed class UnusableManifestTests
     [InlineData(1024, 3 << 20, false)]
     [InlineData(4 << 20, 3 << 20, true)]
     [InlineData(1024, 1000, true)]
-    public async Task Bounds_of_annotations_hold_for_upstreams_as_for_pushes(int limit, int length, bool taken)
+    public async Task Annotation_limits_apply_to_upstreams_as_to_pushes(int limit, int length, bool taken)
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -137,7 +137,7 @@ public sealed class UnusableManifestTests
     }
 
     [Fact]
-    public async Task Raised_bound_lets_in_at_once_what_a_lower_one_refused_and_the_other_way_round()
+    public async Task Changed_annotation_limit_takes_effect_at_once_in_both_directions()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -152,7 +152,7 @@ public sealed class UnusableManifestTests
     }
 
     [Fact]
-    public async Task Bounds_hold_for_lists_of_referrers_each_entry_for_itself()
+    public async Task Annotation_limits_apply_to_each_entry_of_a_list_of_referrers()
     {
         await using var rig = await Rig.StartAsync();
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
