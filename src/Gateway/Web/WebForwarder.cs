@@ -5,7 +5,7 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.Web;
 
-/// <summary>What came of forwarding a request.</summary>
+/// <summary>The result of forwarding a request.</summary>
 internal enum WebOutcome
 {
     /// <summary>The client has the upstream's answer, or a part of it and a broken connection.</summary>
@@ -26,7 +26,7 @@ internal enum WebOutcome
     /// <summary>The client's body could not be read.</summary>
     BadBody,
 
-    /// <summary>The client has gone.</summary>
+    /// <summary>The client has disconnected.</summary>
     Gone,
 }
 

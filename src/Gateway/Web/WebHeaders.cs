@@ -2,11 +2,11 @@ using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Web;
 
-/// <summary>Which headers of a client go to an upstream's web application, and what is rewritten in those that come back.</summary>
+/// <summary>Selects the client's headers that go to an upstream's web application, and rewrites headers of its responses.</summary>
 internal static class WebHeaders
 {
-    // Headers by which servers take another path, method, host or client than the request itself says, by the beginnings of their names:
-    // what the gateway has checked would not be what the application acts on. Forwarded headers are the gateway's own to set.
+    // Headers that make servers use another path, method, host or client than the request itself has, by the beginnings of their names.
+    // With them, the application would act on something else than the gateway has checked. Only the gateway sets forwarded headers.
     private static readonly string[] DroppedBeginnings =
     [
         "X-Forwarded", "X-Original", "X-Rewrite", "X-HTTP-Method", "X-Method", "X-Override", "X-Envoy-", "X-Accel-", "X-Sendfile",
@@ -20,17 +20,17 @@ internal static class WebHeaders
         "HTTP2-Settings", "Destination", "Via", "Keep-Alive", "TE", "Trailer",
     };
 
-    // Other ways to the upstream than the gateway, and orders to a proxy in front of the gateway.
+    // Headers that name ways to the upstream around the gateway, and instructions to a proxy in front of the gateway.
     private static readonly string[] DroppedOfResponses =
         ["Alt-Svc", "X-Accel-Redirect", "X-Sendfile", "X-Lighttpd-Send-File", "X-Reproxy-URL"];
 
-    /// <summary>Whether a client's header stays behind. Names with an underscore do: some servers read it as a hyphen.</summary>
+    /// <summary>Whether a client's header is removed. Names with an underscore are: some servers read it as a hyphen.</summary>
     public static bool IsDropped(string name) => name.Contains('_', StringComparison.Ordinal) || Dropped.Contains(name)
         || DroppedBeginnings.Any(beginning => name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>
-    /// Removes the client's headers that stay behind: by their names, and those whose value is a path that the gateway would not forward,
-    /// for the headers that nobody has thought of here.
+    /// Removes headers of the client by name, and headers whose value is a path that the gateway would not forward, which covers headers
+    /// that are not listed here.
     /// </summary>
     /// <param name="upgrades">Whether the request asks for a WebSocket; no other upgrade is passed on.</param>
     public static void Reduce(IHeaderDictionary headers, bool upgrades)

@@ -15,7 +15,7 @@ namespace Gateway.Web;
 /// </remarks>
 internal static class WebTarget
 {
-    // Harbor's pages encode the slash of a repository's name twice (%252F). Chosen: twice as often; nothing known does more.
+    // Harbor's pages encode the slash of a repository's name twice (%252F). Chosen: two more levels; no known client uses more.
     private const int MaxDecodings = 4;
 
     // RFC 3986 §3.3 without ';', which some servers cut off with what follows it; and '[', ']', '^' and '|', which browsers do not encode.
@@ -29,10 +29,10 @@ internal static class WebTarget
     private static readonly SearchValues<char> Lookalikes =
         SearchValues.Create("\uFF0E\uFF0F\uFF3C\uFF05\uFF1B\u2024\u2025\u2026\uFE52\uFE68\uFE6A");
 
-    // The first segments of paths that the gateway keeps to itself, and of the registry API before version 2, which has no gate here.
+    // The first segments of paths that the gateway reserves, and of the registry API before version 2, which has no gate here.
     private static readonly string[] Reserved = ["v1", "v2", "token"];
 
-    // What an operation of the registry API has behind the name of a repository (distribution-spec, "Endpoints").
+    // The segment that follows the name of a repository in the registry API (distribution-spec, "Endpoints").
     private static readonly string[] Operations = ["manifests", "blobs", "tags", "referrers", "catalog"];
 
     /// <summary>Whether the gateway itself answers this target: <c>/v2/…</c>, <c>/-/…</c> and <c>/token</c>, spelled exactly so.</summary>
@@ -92,7 +92,7 @@ internal static class WebTarget
             rest = end < 0 ? [] : rest[(end + 1)..];
             if (segment.Length > 0 && !segment.ContainsAnyExcept(". ")) return "the path holds a dot segment";
             var name = NameOf(segment);
-            // Letters beyond ASCII too: some servers take a full-width 2 for a 2.
+            // Also letters beyond ASCII: some servers read a full-width 2 as a 2.
             if (isFirst && segment.Length > 0 && (name.Length == 0 || Reserved.Contains(name) || !Ascii.IsValid(name)))
                 return "the path leads to the registry API; this gateway answers it under /v2/, /-/ and /token, spelled exactly so";
             if (isRegistry && Operations.Contains(name))
@@ -102,7 +102,7 @@ internal static class WebTarget
         return null;
     }
 
-    // What servers may leave of a segment that drop dots, spaces or signs at its ends, in any case of letters.
+    // The rest of a segment in servers that drop dots, spaces or signs at its ends, in any case.
     private static string NameOf(ReadOnlySpan<char> segment)
     {
         var name = new StringBuilder(segment.Length);

@@ -20,7 +20,7 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
     // RFC 9110 §7.6.3: an intermediary names the protocol that it received, and itself.
     private const string Via = "1.1 gateway";
 
-    // The target was checked in every reading; Uri would decode and compress it, which makes another one of it.
+    // The target was checked in every reading. Uri would decode and compress it, and so change it.
     private static readonly UriCreationOptions Exactly = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     private readonly Uri _public = new(request.BaseUrl);
@@ -38,7 +38,7 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
             Replace(headers, "Origin");
             Replace(headers, "Referer");
         }
-        // Both kinds say the same (docs/design/0015-hostile-requests.md), and nothing of what the client wrote.
+        // Both kinds state the same (docs/design/0015-hostile-requests.md), and nothing that the client sent.
         var client = request.Client is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4() : request.Client;
         if (client is not null) headers.TryAddWithoutValidation("X-Forwarded-For", client.ToString());
         headers.TryAddWithoutValidation("X-Forwarded-Proto", _public.Scheme);
@@ -66,7 +66,7 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
         return false;
     }
 
-    // The page's own address, as the upstream knows it. That of another site stays what it is.
+    // The page's own address, as the upstream knows it. The address of another site is not changed.
     private void Replace(System.Net.Http.Headers.HttpRequestHeaders headers, string name)
     {
         if (!headers.NonValidated.TryGetValues(name, out var values)) return;

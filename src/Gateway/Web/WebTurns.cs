@@ -7,7 +7,7 @@ namespace Gateway.Web;
 /// <summary>Counts the requests that are being forwarded to web applications, together and for each address.</summary>
 internal sealed class WebTurns : IDisposable
 {
-    // Chosen: one address, which over HTTP/2 has a hundred requests a connection, cannot take the turns of all others.
+    // Chosen: one address, which has a hundred requests per HTTP/2 connection, cannot use all turns.
     private const int Share = 4;
 
     private readonly Meter _meter = new("Gateway.Web");

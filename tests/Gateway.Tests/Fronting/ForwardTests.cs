@@ -9,7 +9,7 @@ using static Gateway.Tests.Fronting.FrontedRig;
 
 namespace Gateway.Tests.Fronting;
 
-/// <summary>Pushes that the upstream has before they are answered.</summary>
+/// <summary>Pushes that are forwarded before they are answered.</summary>
 public sealed class ForwardTests
 {
     [Fact]
@@ -280,7 +280,7 @@ public sealed class ForwardTests
         Assert.Equal(3, rig.StagedBytes.Length);
     }
 
-    // Until the upstream's own pause is over.
+    // Waits for the end of the upstream's pause.
     private static Task UntilTakenAsync(FrontedRig rig, Digest digest) => Patience.UntilAsync(
         async () => (await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found found && found.Value.Digest == digest,
         () => $"the push of {digest} is taken");

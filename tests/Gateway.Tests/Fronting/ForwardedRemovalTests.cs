@@ -7,7 +7,7 @@ using static Gateway.Tests.Fronting.FrontedRig;
 
 namespace Gateway.Tests.Fronting;
 
-/// <summary>Deletes before an upstream.</summary>
+/// <summary>Deletes in fronted repositories.</summary>
 public sealed class ForwardedRemovalTests
 {
     [Fact]

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Gateway.Tests.Fronting;
 
-/// <summary>Blobs of one push, side by side.</summary>
+/// <summary>Blobs of one push that are sent at the same time.</summary>
 public sealed class ForwarderTests : UpstreamTest
 {
     private static readonly RepositoryName App = RepositoryName.Parse("team/app");
@@ -40,7 +40,7 @@ public sealed class ForwarderTests : UpstreamTest
         Assert.All(blobs, blob => Assert.NotNull(Hub.FindBlob(App.Value, blob.Digest.ToString())));
     }
 
-    /// <summary>An image whose config and layer are here alone.</summary>
+    /// <summary>An image whose config and layer are only here.</summary>
     private static async Task<(Publication Publication, Descriptor[] Blobs)> StageAsync(Volume volume)
     {
         var staged = volume.Staged("hub", App);
@@ -60,7 +60,7 @@ public sealed class ForwarderTests : UpstreamTest
         return new(MediaTypes.OciConfig, digest, bytes.Length);
     }
 
-    /// <summary>Its timers go off when a test lets them; it tells of the first.</summary>
+    /// <summary>A clock whose timers fire when a test lets them. It reports the first timer.</summary>
     private sealed class HeldClock : TimeProvider
     {
         private readonly TaskCompletionSource _waiting = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -20,7 +20,9 @@ using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Tests.Fronting;
 
-/// <summary>A scripted registry that takes pushes, and a gate before it: its repository <c>app</c> is <c>prod/app</c> here.</summary>
+/// <summary>
+/// A scripted registry that accepts pushes, and a gate in front of it: its repository <c>app</c> is <c>prod/app</c> here.
+/// </summary>
 internal sealed class FrontedRig : IAsyncDisposable
 {
     public const string Name = "app";
@@ -45,7 +47,7 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     public Repository Gate { get; private set; } = null!;
 
-    /// <summary>Whether what was pushed still has a route to its upstream, from the next start on.</summary>
+    /// <summary>Whether pushed content still has a route to its upstream; takes effect at the next start.</summary>
     public bool HasRoute { get; set; } = true;
 
     /// <summary>The policy in force; null admits everything.</summary>
@@ -70,7 +72,7 @@ internal sealed class FrontedRig : IAsyncDisposable
         return rig;
     }
 
-    /// <summary>Holds what has no signature by the rig's key.</summary>
+    /// <summary>A policy that holds pushes without a signature by the rig's key.</summary>
     public static Task<FrontedRig> HoldingAsync(OnMissing onMissing = OnMissing.Quarantine) => StartAsync(rig => rig.Signed(onMissing));
 
     public PolicyOptions Signed(OnMissing onMissing) => new()
@@ -137,23 +139,23 @@ internal sealed class FrontedRig : IAsyncDisposable
             TimeProvider.System);
     }
 
-    /// <summary>What the upstream is still to get, and what it refused.</summary>
+    /// <summary>The pushes that wait to be forwarded, and those that the upstream refused.</summary>
     public PendingForward[] Forwards => [.. _queue.All().Select(f => f.Forward)];
 
-    /// <summary>What failed when something was last sent later.</summary>
+    /// <summary>Why the last attempt to forward failed.</summary>
     public string? Trouble => _queue.TroubleOf("hub/app");
 
-    /// <summary>Waits until the upstream has got everything, or refused it.</summary>
+    /// <summary>Waits until every push is forwarded or refused.</summary>
     public Task ArrivedAsync() => Patience.UntilAsync(
         () => Task.FromResult(!Forwards.Any(f => f.IsWaiting)), () => $"the upstream has everything, or refused it; trouble: {Trouble}");
 
-    /// <summary>Nothing is answered but "not now".</summary>
+    /// <summary>Makes the upstream answer everything with "unavailable".</summary>
     public void GoDown() => Hub.When(_ => true).Respond(503);
 
-    /// <summary>What is staged for the upstream's <c>app</c>.</summary>
+    /// <summary>The staged content of the upstream's <c>app</c>.</summary>
     public StoredRepository Staged => Volume.Staged("hub", RepositoryName.Parse(Name));
 
-    /// <summary>Files of content that lie staged.</summary>
+    /// <summary>The staged files of content.</summary>
     public string[] StagedBytes =>
         Directory.Exists(Volume.StagedRoot.Blobs) ? Directory.GetFiles(Volume.StagedRoot.Blobs, "data", SearchOption.AllDirectories) : [];
 
@@ -167,7 +169,7 @@ internal sealed class FrontedRig : IAsyncDisposable
         return (Digest.Of(bytes), await GateRig.PutAsync(to, tag ?? Digest.Of(bytes).ToString(), bytes, caller: Pusher));
     }
 
-    /// <summary>The same, where it must be taken.</summary>
+    /// <summary>The same, and requires that the push is accepted.</summary>
     public async Task<Digest> PushedAsync(string? tag, string text)
     {
         var (digest, answer) = await PushAsync(tag, text);
@@ -182,24 +184,24 @@ internal sealed class FrontedRig : IAsyncDisposable
     public async Task<Answer<StoredManifest>> GetAsync(Caller caller, string reference) => await Gate.GetManifestAsync(
         caller, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
 
-    /// <summary>What somebody gets: a digest, <c>Hidden</c>, <c>Absent</c> or <c>Unavailable</c>.</summary>
+    /// <summary>The answer to a caller: a digest, <c>Hidden</c>, <c>Absent</c> or <c>Unavailable</c>.</summary>
     public async Task<string> SeenAsync(Caller caller, string reference) =>
         await GetAsync(caller, reference) is var answer && answer is Answer<StoredManifest>.Found found
             ? found.Value.Digest.ToString()
             : answer.GetType().Name;
 
-    /// <summary>What the upstream has under a tag.</summary>
+    /// <summary>The upstream's digest of a tag.</summary>
     public string? There(string tag) => Hub.DigestOfTag(Name, tag);
 
-    /// <summary>What the upstream was told to change, in its order: <c>PUT v1</c>; blobs are <c>PUT blob</c>.</summary>
+    /// <summary>The writes that the upstream received, in order: <c>PUT v1</c>; blobs are <c>PUT blob</c>.</summary>
     public string[] Writes() =>
     [
         .. Hub.Requests.Where(r => r.IsWrite && r.Method is "PUT" or "DELETE" && r.Status is >= 200 and < 300)
             .Select(r => r.IsUpload ? "PUT blob" : $"{r.Method} {r.Reference}"),
     ];
 
-    /// <summary>Goes on with what a kill leaves, or after an orderly stop.</summary>
-    /// <param name="before">Loses some of what the kill left, in the volume's folder.</param>
+    /// <summary>Restarts after a kill or an orderly stop.</summary>
+    /// <param name="before">Runs before the start with the volume's folder, for example to remove files.</param>
     public async Task RestartAsync(bool kill = false, Action<string>? before = null)
     {
         await _queue.DisposeAsync();

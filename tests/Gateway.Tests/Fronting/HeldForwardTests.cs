@@ -8,7 +8,7 @@ using static Gateway.Tests.Fronting.FrontedRig;
 
 namespace Gateway.Tests.Fronting;
 
-/// <summary>Pushes for an upstream that wait for a signature.</summary>
+/// <summary>Held pushes of fronted repositories.</summary>
 public sealed class HeldForwardTests
 {
     [Theory]

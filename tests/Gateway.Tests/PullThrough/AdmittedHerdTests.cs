@@ -8,10 +8,12 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Under a policy blobs are served for the manifest that names them: who is given that must find them noted.</summary>
+/// <summary>
+/// Under a policy, a blob is served only if an admitted manifest names it. A client that got the manifest must find its blobs noted.
+/// </summary>
 public sealed class AdmittedHerdTests : IAsyncLifetime
 {
-    // So many that what a manifest changes takes a while to be carried out.
+    // So many layers that committing the change of a manifest takes a while.
     private const int Layers = 150;
 
     private Rig _rig = null!;
@@ -40,7 +42,7 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
         var image = AddImage(null);
         var gate = _rig.Under(GateRig.Types());
 
-        // One after the other, so that some come while what the first has brought is being noted.
+        // One after another, so that some requests arrive while the first manifest is being noted.
         var pulling = new List<Task<ImmutableArray<string>>>();
         for (var i = 0; i < 200; i++)
         {
@@ -56,7 +58,7 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
     {
         var (before, after) = (AddImage("v1"), AddImage(null));
         var gate = _rig.Under(GateRig.Types());
-        // The tag moves while the manifest that it was bound to is on its way.
+        // The tag moves while its former manifest is being sent.
         var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _rig.Hub.When(r => r.IsGet && r.Path.EndsWith(before.Digest, StringComparison.Ordinal)).WaitFor(held.Task).Once();
         var late = Task.Run(() => PullAsync(gate, new(TagName.Parse("v1")), before));
@@ -71,7 +73,7 @@ public sealed class AdmittedHerdTests : IAsyncLifetime
     private ScriptedImage AddImage(string? tag) => _rig.Hub.AddImage(
         Rig.Name, tag, [.. Enumerable.Range(0, Layers).Select(seed => ScriptedUpstream.Bytes(100, seed))]);
 
-    /// <summary>The blobs that were not found right after the manifest was.</summary>
+    /// <summary>The blobs that were not found right after the manifest was received.</summary>
     private static async Task<ImmutableArray<string>> PullAsync(Repository gate, Reference reference, ScriptedImage image)
     {
         var manifest = await gate.GetManifestAsync(Rig.Caller, reference, default);

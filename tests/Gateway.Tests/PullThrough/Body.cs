@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A client's end of a body: keeps what came, and may hang up after so many bytes.</summary>
+/// <summary>A client's end of a body: stores the received bytes, and may disconnect after a number of bytes.</summary>
 internal sealed class Body(long hangsUpAfter = long.MaxValue, int capacity = 256) : IBodyWriter
 {
     private readonly ArrayBufferWriter<byte> _bytes = new(capacity);
@@ -31,14 +31,14 @@ internal sealed class Body(long hangsUpAfter = long.MaxValue, int capacity = 256
         {
             var read = await RandomAccess.ReadAsync(
                 file, buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), offset, cancellationToken);
-            if (read == 0) throw new EndOfStreamException($"the file ends at {offset}, {count} more bytes were promised");
+            if (read == 0) throw new EndOfStreamException($"expected {count} more bytes, got the end of the file at {offset}");
             await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
             (offset, count) = (offset + read, count - read);
         }
     }
 }
 
-/// <summary>The client is gone.</summary>
+/// <summary>The client has disconnected.</summary>
 internal sealed class ClientHungUpException : Exception
 {
 }

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A rate limit that runs low: tags are asked for less often, and what is left is for what is not here yet.</summary>
+/// <summary>A rate budget that runs low: tags are revalidated less often, so that the remaining budget serves cold content.</summary>
 public sealed class BudgetTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 43);
@@ -19,7 +19,7 @@ public sealed class BudgetTests
         return rig;
     }
 
-    /// <summary>Uses up the limit to so much, by one cold pull after another.</summary>
+    /// <summary>Uses up the limit down to this number of requests by cold pulls, one after another.</summary>
     private static async Task SpendToAsync(Rig rig, RateLimiter limits, int limit, int left)
     {
         for (var i = 0; limit - limits.Used("") > left; i++)
@@ -42,7 +42,7 @@ public sealed class BudgetTests
             var pulls = Enumerable.Range(0, 200).Select(i => rig.PullTagAsync($"t{i}"));
             Assert.DoesNotContain(await Task.WhenAll(pulls), answer => !answer.StartsWith("sha256:", StringComparison.Ordinal));
         }
-        // Some more, of those who had looked when another was about to count.
+        // Some more: concurrent requests may have checked the budget before others were counted.
         Assert.InRange(limits.Used(""), 60, 92);
         for (var i = 0; i < 4; i++)
         {
@@ -67,7 +67,7 @@ public sealed class BudgetTests
         rig.Clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Null((await rig.ResolveAsync("t0")).Notice);
         Assert.Equal(heads + 1, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));
-        // As old as the clock has been set back.
+        // A clock that is set back makes the tag as old as the difference.
         rig.Clock.Advance(TimeSpan.FromHours(-5));
         Assert.Null((await rig.ResolveAsync("t0")).Notice);
         Assert.Equal(heads + 2, rig.Hub.Count(r => r.IsHead && r.Reference == "t0"));

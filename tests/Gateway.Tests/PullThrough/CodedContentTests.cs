@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Answers with a <c>Content-Encoding</c>: the digest tells whether it is a label or a coding.</summary>
+/// <summary>Responses with a <c>Content-Encoding</c>: the digest decides whether it is only a label or the bytes are encoded.</summary>
 public sealed class CodedContentTests
 {
     private static readonly byte[] Small = ScriptedUpstream.Bytes(20_000, seed: 75);
@@ -24,7 +24,7 @@ public sealed class CodedContentTests
         return target.ToArray();
     }
 
-    /// <summary>S3 objects are often labelled; Apache's mime magic says <c>x-gzip</c> (moby#17595).</summary>
+    /// <summary>S3 objects often have such a label; Apache's mime magic says <c>x-gzip</c> (moby#17595).</summary>
     [Theory]
     [InlineData("gzip")]
     [InlineData("x-gzip")]
@@ -34,7 +34,7 @@ public sealed class CodedContentTests
     public async Task Content_whose_received_bytes_match_the_digest_is_served_with_any_encoding_label(string label)
     {
         await using var rig = await Rig.StartAsync();
-        // What was pushed so, and is stored as it was pushed.
+        // Content that was pushed encoded, and is stored as it was pushed.
         byte[][] layers = [Code(Small, "gzip"), Code(Large, "gzip")];
         var image = rig.Hub.AddImage(Rig.Name, "v1", layers);
         rig.Hub.When(r => r.IsAnyManifest || r.IsAnyBlob).Header("Content-Encoding", label);
@@ -123,7 +123,7 @@ public sealed class CodedContentTests
         Assert.IsType<Result<StoredManifest>.Unavailable>(answer);
     }
 
-    /// <summary>A label alone is not believed either.</summary>
+    /// <summary>A label without encoded content is ignored too.</summary>
     [Theory]
     [InlineData("gzip", true)]
     [InlineData("x-gzip", true)]

@@ -1,9 +1,9 @@
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A clock that a test moves on, and that runs faster than the wall's, so that waits of seconds cost milliseconds.</summary>
+/// <summary>A clock that a test can advance, and that runs faster than real time, so that waits of seconds take milliseconds.</summary>
 internal sealed class FastClock(int speed = 1) : TimeProvider
 {
-    // A busy machine needs the time that a quick clock takes away: a limit of 10 s at speed 40 would be a quarter of a second.
+    // Chosen: on a busy machine, a limit of 10 s at speed 40 would leave only a quarter of a second.
     private readonly int _speed = Math.Max(1, (int)(speed / Patience.Factor));
 
     private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;

@@ -8,24 +8,25 @@ using Xunit;
 namespace Gateway.Tests.PullThrough;
 
 /// <summary>
-/// Seeded runs of a misbehaving upstream under readers that come, read anywhere, and leave. Every byte that any of them got, of the whole
-/// or of a range, to the end or not, is the byte at that offset. Only where the upstream flips bytes may others come: in a whole that does
-/// not end, and in a range that says it is unverified. Nothing wrong is kept, and never are two whole downloads of one digest under way.
+/// Seeded runs of a misbehaving upstream with readers that come, read anywhere and leave. Every byte that a reader gets, of the whole blob
+/// or a range, complete or not, is the byte at that offset. Other bytes are allowed only if the upstream flips bytes, and then only in a
+/// whole blob that does not end, or in a range marked as unverified. Wrong bytes are never stored, and never do two downloads of one whole
+/// blob run at the same time.
 /// </summary>
 public sealed class FaultRuns
 {
-    /// <summary>Runs in all; a failure names its seed.</summary>
+    /// <summary>The number of runs; a failure names its seed.</summary>
     private const int Runs = 240;
 
-    // Every so many runs a blob is large and slow enough to come in ranges side by side.
+    // In every run with such a number, a blob is large and slow enough to be fetched in ranges over several connections.
     private const int RunsPerLarge = 30;
 
-    // Of the gateway's clock: ten seconds of patience are half a second of the wall's.
+    // The speed of the gateway's clock: ten seconds of patience are half a second of real time.
     private const int Speed = 20;
 
     private const int MiB = 1 << 20;
 
-    // Of one connection, in a second of the wall's clock.
+    // Bytes of one connection in a second of real time.
     private const int Throttled = 48 * MiB;
 
     private static readonly byte[] Noise = ScriptedUpstream.Bytes(36 * MiB, seed: 71);
@@ -46,7 +47,7 @@ public sealed class FaultRuns
             await NamingAsync(seed, () => RunAsync(rig, runs[seed - 1]));
         });
         await rig.SettleAsync();
-        // Failing always would be clean too. How many get through a fault depends on who is faster; most do.
+        // Failing always would be clean too. How many readers get through a fault depends on timing; most do.
         Assert.True(_whole > Runs / 2, $"only {_whole} whole reads of {Runs} runs succeeded");
         Assert.True(_ranged > Runs / 8, $"only {_ranged} ranged reads of {Runs} runs succeeded");
         rig.Hub.Behave();
@@ -76,7 +77,7 @@ public sealed class FaultRuns
         var length = isLarge ? random.Next(33 * MiB, 36 * MiB)
             : random.Next(3) == 0 ? random.Next(8, 200_000)
             : (4 * MiB) + random.Next(300_000, 500_000);
-        // Made by copying, which is ten times as quick as making noise.
+        // Copying is ten times as fast as generating random bytes.
         var layer = Noise[..length];
         Noise.AsSpan(seed * 8, Math.Min(length, 8)).CopyTo(layer);
         var name = $"run/{seed}";
@@ -95,7 +96,7 @@ public sealed class FaultRuns
         return new(seed, name, digest, layer, flips);
     }
 
-    /// <summary>One thing that an upstream may do wrong.</summary>
+    /// <summary>One fault of an upstream.</summary>
     private static Rule Spoil(Rule rule, Random random, int length, ref bool flips)
     {
         var kind = random.Next(13);
@@ -131,7 +132,7 @@ public sealed class FaultRuns
             Assert.True(run.Layer.AsSpan().StartsWith(File.ReadAllBytes(part)), $"{part} is no beginning of the blob");
     }
 
-    /// <summary>Reads the whole or a part, and may hang up on the way.</summary>
+    /// <summary>Reads the whole blob or a part, and may disconnect before the end.</summary>
     private static async Task ReadAnyhowAsync(PullThroughRepository backing, Run run, Random random)
     {
         var layer = run.Layer;
@@ -166,7 +167,7 @@ public sealed class FaultRuns
             .OrderBy(r => r.ArrivedAt).ToList();
         foreach (var (one, next) in wholes.Zip(wholes.Skip(1)))
         {
-            // What came too slowly for so long was given up, and the upstream learns that later.
+            // The gateway gave up a body that was too slow; the upstream notices that later.
             if (Stopwatch.GetElapsedTime(one.ArrivedAt, next.ArrivedAt) >= Pace.StallTimeout / Speed) continue;
             Assert.True(
                 one.WholeAt <= next.ArrivedAt,
@@ -174,7 +175,7 @@ public sealed class FaultRuns
         }
     }
 
-    /// <summary>Whatever a run has left behind, the blob can be had once the upstream behaves. A bad part may cost one try.</summary>
+    /// <summary>After any run, the blob can be pulled once the upstream behaves. A damaged part may cost one attempt.</summary>
     private static async Task HealsAsync(Rig rig, Run run)
     {
         for (var tries = 1; ; tries++)

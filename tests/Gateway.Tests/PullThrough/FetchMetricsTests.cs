@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What an operator sees of fetches.</summary>
+/// <summary>The metrics of fetches.</summary>
 [Collection(ProcessWide.Name)]
 public sealed class FetchMetricsTests
 {
@@ -74,7 +74,7 @@ public sealed class FetchMetricsTests
         await Rig.ReadAsync(content);
     }
 
-    /// <summary>What was counted since it was made.</summary>
+    /// <summary>The measurements since this was created.</summary>
     private sealed class Measured : IDisposable
     {
         private readonly MeterListener _listener = new();

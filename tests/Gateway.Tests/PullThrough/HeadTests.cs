@@ -6,12 +6,12 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A HEAD that cannot be used is asked again by one GET, and not sent again for a while.</summary>
+/// <summary>A HEAD without a usable answer is followed by one GET; then the gateway skips HEAD for a while.</summary>
 public sealed class HeadTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 73);
 
-    /// <summary>What registries, and the stores they redirect to, answer to a HEAD where GET works.</summary>
+    /// <summary>Answers to HEAD of registries, and of the stores that they redirect to, where GET works.</summary>
     public static TheoryData<int, bool> Answers
     {
         get
@@ -26,7 +26,7 @@ public sealed class HeadTests
         }
     }
 
-    /// <summary>Answers HEADs so, or redirects them to a store that does; GETs are answered as ever.</summary>
+    /// <summary>Answers HEADs with this status, or redirects them to a store that does; GETs are answered as usual.</summary>
     private static void RefuseHeads(
         ScriptedUpstream hub, ScriptedUpstream store, Func<ReceivedRequest, bool> which, int status, bool redirected)
     {

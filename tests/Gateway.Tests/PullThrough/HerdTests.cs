@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>One download for all who ask, live for each of them.</summary>
+/// <summary>One download for all readers, which get its bytes while it runs.</summary>
 public sealed class HerdTests
 {
     private const int MiB = 1 << 20;
@@ -28,7 +28,7 @@ public sealed class HerdTests
         Assert.Empty(rig.Parts);
     }
 
-    // Between a look at the disk and the fetch, another fetch or a push may have brought it.
+    // Between the look at the disk and the fetch, another fetch or a push may have stored the blob.
     [Fact]
     public async Task Fetch_of_a_blob_that_was_stored_meanwhile_says_so_and_logs_no_failure()
     {
@@ -55,7 +55,7 @@ public sealed class HerdTests
         await using var rig = await Rig.StartAsync();
         var layer = ScriptedUpstream.Bytes(6 * MiB, seed: 2);
         var digest = rig.Hub.AddBlob(Rig.Name, layer);
-        // Hangs one byte before the end, so that everything there is can be read but nothing is verified.
+        // Hangs one byte before the end, so that all other bytes can be read but nothing is verified.
         rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Hang(after: layer.Length - 1).Once();
         await using var first = await Rig.OpenAsync(rig.Backing, digest);
         await using var second = await Rig.OpenAsync(rig.Backing, digest);

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What is served behind an upstream's tag that has moved to what the policy does not admit.</summary>
+/// <summary>The last good image is served while the upstream's tag is bound to one that the policy does not admit.</summary>
 public sealed class LastGoodTests
 {
     private static readonly Caller Puller = new("node", AccessActions.Pull);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What bounds fetches: who is left alone, how many at a time, how long an upstream may be silent.</summary>
+/// <summary>Limits of fetches: readers that leave, the number of fetches, and the time that an upstream may be silent.</summary>
 public sealed class LimitTests
 {
     private const int MiB = 1 << 20;
@@ -111,7 +111,7 @@ public sealed class LimitTests
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
-        // If-Range asks for the old one, so that the new one comes whole.
+        // If-Range names the old ETag, so the upstream sends the new content whole.
         rig.Hub.When(r => r.IsGet && r.Range is null).Header("ETag", "\"old\"").Cut(after: 3_000_000).Once();
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
         var resumed = rig.Hub.Requests.Last(r => r.IsGet);
@@ -161,7 +161,7 @@ public sealed class LimitTests
         await rig.LinkAsync(digest, -1);
         await using (var file = rig.Volume.Fetches.Open(Rig.D(digest), null)!)
             file.Write(0, [.. Layer, .. new byte[tooMany]]);
-        // One that is too long cannot be gone on with; it is gone the next time.
+        // A part that is too long cannot be resumed; it is removed, so the next request works.
         if (tooMany > 0)
             Assert.IsType<Result<IContent>.Unavailable>(await rig.Backing.OpenBlobAsync(Rig.D(digest), BlobUse.Whole, default));
         await rig.SettleAsync();

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Referrers and tags: the upstream's, and what is kept when it is gone.</summary>
+/// <summary>Referrers and tags: the upstream's lists, and the cached ones while it is down.</summary>
 public sealed class ListTests
 {
     private const string Signature = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -158,7 +158,7 @@ public sealed class ListTests
     public async Task Tag_list_that_is_too_long_to_read_says_that_it_is_cut()
     {
         await using var rig = await Rig.StartAsync();
-        // Out of order, so that all of it must be read; and without end.
+        // The order is wrong, so the whole list must be read; and the list never ends.
         var tags = string.Join(',', Enumerable.Range(0, 2000).Select(i => $"\"a{i:D4}\""));
         var page = $$"""{"name":"x","tags":["z",{{tags}}]}""";
         rig.Hub.When(r => r.IsTags).Respond(200, page).Header("Link", "</v2/x/tags/list?n=1000&last=z>; rel=\"next\"");

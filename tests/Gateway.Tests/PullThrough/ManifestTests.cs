@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Manifests by digest: whole, checked, and kept only when the gate says so.</summary>
+/// <summary>Manifests by digest: read whole, verified, and stored only if the gate admits them.</summary>
 public sealed class ManifestTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 51);

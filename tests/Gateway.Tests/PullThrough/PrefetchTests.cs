@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What follows a manifest that has come, before anybody asks for it.</summary>
+/// <summary>Content that is prefetched after a manifest was pulled.</summary>
 public sealed class PrefetchTests : IAsyncLifetime
 {
     private Rig _rig = null!;

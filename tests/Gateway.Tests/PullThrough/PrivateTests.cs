@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A passthrough upstream: what is kept is shown to whom the upstream gives it, and to nobody else.</summary>
+/// <summary>A passthrough upstream: cached content is shown only to clients to which the upstream gives it.</summary>
 public sealed class PrivateTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(300_000, seed: 44);
@@ -31,7 +31,7 @@ public sealed class PrivateTests
             rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), client, ManifestLimits.Plain,
             () => rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
 
-    /// <summary>Pulls an image as the gate would, tag, manifest and layer.</summary>
+    /// <summary>Pulls an image as the gate would: tag, manifest and layer.</summary>
     private static async Task<ScriptedImage> WarmAsync(Rig rig, PrivateRepository alice)
     {
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
@@ -50,7 +50,7 @@ public sealed class PrivateTests
         return image;
     }
 
-    /// <summary>Every way to ask for something of an image: what came, in words.</summary>
+    /// <summary>Sends every kind of request for an image, and returns the answers as text.</summary>
     private static async Task<string[]> AskEverythingAsync(PrivateRepository backing, string manifest, string layer) =>
     [
         Say(await backing.ResolveAsync(TagName.Parse("v1"), default)),

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Which connection fetches which bytes: no byte by two at a time, none beyond the window, and all of them in the end.</summary>
+/// <summary>
+/// Which connection fetches which bytes: no byte is fetched by two at a time, none lies beyond the window, and all are fetched in the end.
+/// </summary>
 public sealed class RangeScheduleTests
 {
     private const int MiB = 1 << 20;

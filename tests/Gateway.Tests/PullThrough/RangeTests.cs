@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Ranges and headers of blobs that are not here yet.</summary>
+/// <summary>Ranges and headers of cold blobs.</summary>
 public sealed class RangeTests
 {
     private const int MiB = 1 << 20;
@@ -35,7 +35,7 @@ public sealed class RangeTests
         Assert.Equal(1, rig.Hub.Count(r => r.IsGet && r.Range is null));
     }
 
-    // An answer's headers are made when it is sent: by then the fetch may have ended, and nothing says "unverified" any more.
+    // The headers of a response are made when it is sent. If the fetch has ended by then, they no longer say "unverified".
     [Fact]
     public async Task Far_range_is_sent_from_the_verified_file_if_the_fetch_ended_first()
     {

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Signatures and other referrers come with what they are about, before anybody asks for them.</summary>
+/// <summary>Signatures and other referrers are prefetched with their subject.</summary>
 public sealed class ReferrersAheadTests : IAsyncDisposable
 {
     private const string Bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -158,7 +158,7 @@ public sealed class ReferrersAheadTests : IAsyncDisposable
         _rig.Fetches.Referrers.Start(_rig.PullAheadAsync);
     }
 
-    /// <summary>Pulls one more image, and waits for its referrer: whatever was to come before has come.</summary>
+    /// <summary>Pulls one more image, and waits for its referrer: earlier prefetches have ended by then.</summary>
     private async Task BehindAsync()
     {
         var tag = Guid.NewGuid().ToString("N");

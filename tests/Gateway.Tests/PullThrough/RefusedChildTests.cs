@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>An index of an upstream is judged by itself and by what of it is here; each manifest below it when it is asked for.</summary>
+/// <summary>The policy evaluates an index by itself and its children that are here; each child is evaluated when it is requested.</summary>
 public sealed class RefusedChildTests : IAsyncLifetime
 {
     private Rig _rig = null!;

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What is kept stays there for clients while an upstream refuses some requests, or the account.</summary>
+/// <summary>Cached content stays available while an upstream refuses some requests, or the account.</summary>
 public sealed class RefusedTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 71);
@@ -53,7 +53,7 @@ public sealed class RefusedTests
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, image.Layers[0]));
         var tags = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(null, 10, default));
         Assert.Equal("v1", Assert.Single(tags.Value.Items).Value);
-        // The password is shown once, not once for each question.
+        // The password is sent once, not once for each request.
         Assert.Equal(2, rig.Hub.Count(r => r.IsToken));
         Assert.Equal("Absent", await rig.PullTagAsync("v2"));
     }

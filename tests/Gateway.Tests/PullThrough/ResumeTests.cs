@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Downloads that break off, stall, lie or are wrong.</summary>
+/// <summary>Downloads that break or stall, and upstreams that send wrong headers or wrong bytes.</summary>
 public sealed class ResumeTests
 {
     private const int MiB = 1 << 20;
@@ -46,7 +46,7 @@ public sealed class ResumeTests
         Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
     }
 
-    /// <summary>What an upstream, or the store behind it, answers to a range where it answers a GET of the whole.</summary>
+    /// <summary>Answers to a range of an upstream, or the store behind it, that answers a GET of the whole blob.</summary>
     public static TheoryData<int, string?> RangeRefusals => new()
     {
         { 400, null }, { 403, null }, { 404, null }, { 405, null }, { 416, null }, { 501, null }, { 206, null }, { 206, "bytes 7-9/10" },
@@ -100,7 +100,7 @@ public sealed class ResumeTests
         if (contentRange is not null) rule.Header("Content-Range", contentRange);
     }
 
-    /// <summary>A first GET that is cut off, and an upstream that answers nothing more until it is given up.</summary>
+    /// <summary>A first GET that is cut, and an upstream that answers nothing until the gateway gives up.</summary>
     private static async Task LeavePartAsync(Rig rig, string digest)
     {
         rig.Hub.When(r => r.IsGet && r.IsBlob(digest)).Cut(after: MiB).Once();
@@ -195,7 +195,8 @@ public sealed class ResumeTests
             part.WriteByte((byte)~Layer[17]);
         }
         await rig.RestartAsync();
-        // The bad bytes are found at the end of the first try, or before anybody has read any; never are they given out as the whole.
+        // The wrong bytes are detected at the end of the first attempt, or before any reader has read them. They are never sent as the
+        // whole blob.
         try
         {
             Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));

@@ -14,7 +14,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A scripted upstream, a volume of its own, and the real parts between them up to the gate.</summary>
+/// <summary>A scripted upstream, a volume of its own, and the real components between them up to the gate.</summary>
 internal sealed class Rig : IAsyncDisposable
 {
     public const string Name = "library/app";
@@ -30,7 +30,7 @@ internal sealed class Rig : IAsyncDisposable
 
     public FastClock Clock { get; }
 
-    /// <summary>The only endpoint of upstream <c>hub</c>, unless the test asked for more.</summary>
+    /// <summary>The only endpoint of upstream <c>hub</c>, unless the test requests more.</summary>
     public ScriptedUpstream Hub => _hubs[0];
 
     public ScriptedUpstream OtherHub => _hubs[1];
@@ -45,14 +45,14 @@ internal sealed class Rig : IAsyncDisposable
 
     public FetchTable Fetches { get; private set; } = null!;
 
-    /// <summary>What pulls through, below the gate.</summary>
+    /// <summary>The pull-through backing, below the gate.</summary>
     public PullThroughRepository Backing { get; private set; } = null!;
 
-    /// <summary>What clients see.</summary>
+    /// <summary>The gate, as clients see it.</summary>
     public Repository Gate { get; private set; } = null!;
 
     /// <param name="hubs">Scripted upstreams to start.</param>
-    /// <param name="apart">Whether each is an upstream of its own (<c>hub</c>, <c>other</c>) or all are endpoints of one.</param>
+    /// <param name="apart">Whether each is an upstream of its own (<c>hub</c>, <c>other</c>) or all are endpoints of one upstream.</param>
     public static async Task<Rig> StartAsync(
         Func<UpstreamOptions, UpstreamOptions>? configure = null, int speed = 1, int hubs = 1, bool apart = false, string? folder = null)
     {
@@ -74,11 +74,11 @@ internal sealed class Rig : IAsyncDisposable
         await OpenAsync();
     }
 
-    /// <param name="name">The upstream's own name of the repository.</param>
-    /// <param name="upstream">Its key.</param>
-    /// <param name="folder">Where its links lie; its key where left out.</param>
-    /// <param name="fetches">The gateway's where left out.</param>
-    /// <param name="limits">Bounds of a document; those without a policy where left out.</param>
+    /// <param name="name">The upstream's name of the repository.</param>
+    /// <param name="upstream">The upstream's key.</param>
+    /// <param name="folder">The folder of its links; the upstream's key by default.</param>
+    /// <param name="fetches">The gateway's by default.</param>
+    /// <param name="limits">Limits for a document; those without a policy by default.</param>
     public PullThroughRepository Pull(
         string name, string upstream = "hub", string? folder = null, FetchTable? fetches = null, ManifestLimits? limits = null)
     {
@@ -88,13 +88,13 @@ internal sealed class Rig : IAsyncDisposable
         return new(stored, options, _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
     }
 
-    /// <summary>What clients see under a policy; null admits everything.</summary>
+    /// <summary>The gate under a policy; null admits everything.</summary>
     public Repository Under(PolicyOptions? policy) => new(
         RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.Ledger), Clock), Volume, new(),
         takesPushes: false,
         Clock);
 
-    /// <summary>Asks the gate for what is fetched ahead.</summary>
+    /// <summary>Pulls through the gate for prefetches.</summary>
     public async Task<StoredManifest?> PullAheadAsync(
         string _, RepositoryName _1, Reference reference, CancellationToken cancellationToken) =>
         (await Gate.GetManifestAsync(new("prefetch", AccessActions.Pull), reference, cancellationToken)
@@ -102,7 +102,7 @@ internal sealed class Rig : IAsyncDisposable
 
     public static Digest D(string digest) => Digest.Parse(digest);
 
-    /// <summary>What a client gets for a tag: its digest, or the kind of answer.</summary>
+    /// <summary>The answer to a client for a tag: its digest, or the kind of answer.</summary>
     public async Task<string> PullTagAsync(string tag = "v1") =>
         await Gate.GetManifestAsync(Caller, new(TagName.Parse(tag)), default) switch
         {
@@ -110,15 +110,15 @@ internal sealed class Rig : IAsyncDisposable
             var other => other.GetType().Name.Split('`')[0],
         };
 
-    /// <summary>The same, with how it came about.</summary>
+    /// <summary>The same, with its cache handling.</summary>
     public async Task<CacheHandling> ResolveAsync(string tag = "v1") =>
         (await Gate.GetManifestAsync(Caller, new(TagName.Parse(tag)), default)).Handling;
 
-    /// <summary>Opens a blob that must be there.</summary>
+    /// <summary>Opens a blob that must exist.</summary>
     public static async Task<IContent> OpenAsync(IBacking backing, string digest, BlobUse? use = null) =>
         Assert.IsType<Result<IContent>.Found>(await backing.OpenBlobAsync(D(digest), use ?? BlobUse.Whole, default)).Value;
 
-    /// <summary>Reads a blob whole. Throws what its content throws.</summary>
+    /// <summary>Reads a whole blob. Throws what its content throws.</summary>
     public static async Task<byte[]> ReadAsync(IBacking backing, string digest)
     {
         await using var content = await OpenAsync(backing, digest);
@@ -132,7 +132,9 @@ internal sealed class Rig : IAsyncDisposable
         return writer.ToArray();
     }
 
-    /// <summary>Links a blob as a manifest of this size would. The index opens in the background, and sizes told before are lost.</summary>
+    /// <summary>
+    /// Links a blob as a manifest with this size would. The index opens in the background, and loses sizes noted before that.
+    /// </summary>
     public async Task LinkAsync(string digest, long size)
     {
         for (Link? link = null; link?.Size != size; link = await Backing.ReadLinkAsync(D(digest), LinkKind.Blob, default))
@@ -143,15 +145,15 @@ internal sealed class Rig : IAsyncDisposable
 
     public int Heads(string digest) => _hubs.Sum(h => h.Count(r => r.IsHead && r.IsBlob(digest)));
 
-    /// <summary>Waits until no fetch is under way: what was verified is on disk then.</summary>
+    /// <summary>Waits until no fetch is under way; verified content is on disk then.</summary>
     public Task SettleAsync() => UntilAsync(() => Fetches.Count == 0);
 
     public bool IsStored(string digest) => Volume.FindContent(D(digest), size: -1) is not null;
 
-    /// <summary>Files left in <c>fetches/</c>.</summary>
+    /// <summary>The files in <c>fetches/</c>.</summary>
     public string[] Parts => Directory.GetFiles(Path.Combine(_folder, "gateway", "fetches"));
 
-    /// <summary>Waits for a condition, which the failure's message shows as it is written.</summary>
+    /// <summary>Waits for a condition; the failure message shows its source text.</summary>
     public static Task UntilAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string awaited = "") =>
         Patience.UntilAsync(() => Task.FromResult(condition()), () => awaited);
 

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Pulls on a volume without room: they pass through, checked and unkept.</summary>
+/// <summary>Pulls on a full volume: content passes through, verified and not stored.</summary>
 public sealed class RoomTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(6 << 20, seed: 21);
@@ -79,7 +79,7 @@ public sealed class RoomTests
         Assert.SkipUnless(small is not null, "A small tmpfs could not be mounted: run the tests as root.");
         await using var rig = await Rig.StartAsync(folder: Path.Combine(small.Path, "volume"));
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
-        // No length: then no room can be reserved, and the disk is full in the middle.
+        // Without a length no room can be reserved, so the disk becomes full during the fetch.
         rig.Hub.When(r => r.IsBlob(digest)).Chunked();
         await rig.LinkAsync(digest, -1);
         small.FillUpTo(2 << 20);

@@ -32,7 +32,7 @@ public sealed class SideBySideTests
         Assert.True(rig.IsStored(digest));
         Assert.Empty(rig.Parts);
         Assert.True((await Rig.ReadAsync(rig.Backing, digest)).AsSpan().SequenceEqual(Layer));
-        // No byte is asked for twice but what the line's first answer had on its way when it was cut.
+        // No byte is requested twice, except those of the first response that were in transit when it was cut.
         Assert.Equal(Layer.Length - FirstOf(gets[1]), gets.Skip(1).Sum(r => LastOf(r) + 1 - FirstOf(r)));
     }
 
@@ -128,7 +128,7 @@ public sealed class SideBySideTests
     {
         await using var rig = await Rig.StartAsync();
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
-        // Right when asked for the whole, wrong in ranges.
+        // Correct bytes for the whole blob, wrong bytes for ranges.
         var gate = PauseLine(rig);
         rig.Hub.When(r => r.IsGet && r.Range is not null).Flip(at: 30 * MiB);
         await using (var content = await Rig.OpenAsync(rig.Backing, digest))
@@ -156,7 +156,7 @@ public sealed class SideBySideTests
         await using (var content = await Rig.OpenAsync(rig.Backing, digest))
         {
             var reading = content.CopyToAsync(new Body(), 0, null, default).AsTask();
-            // The line stands still, so that all that others bring lies behind a gap.
+            // The first connection stands still, so all bytes of the others lie after a gap.
             await rig.Hub.ReceivedAsync(r => r.Range is not null && r.BytesSent > 3 * MiB);
             await rig.RestartAsync();
             await Assert.ThrowsAnyAsync<IOException>(() => reading);
@@ -191,14 +191,14 @@ public sealed class SideBySideTests
         file.BeginAhead(100);
         file.Write(500, new byte[100]);
         file.NoteContiguous(120);
-        // Nothing ends properly in a kill.
+        // A kill ends nothing properly.
         await file.DisposeAsync();
         Assert.Equal(2, rig.Parts.Length);
         await using (var again = rig.Volume.Fetches.Open(digest, 1000)!) Assert.Equal(120, again.LeftBehind);
         Assert.Equal(120, new FileInfo(Assert.Single(rig.Parts)).Length);
     }
 
-    /// <summary>The first whole answer stands still after a MiB, until the gate opens.</summary>
+    /// <summary>The first whole response stops after a MiB until the gate opens.</summary>
     private static TaskCompletionSource PauseLine(Rig rig)
     {
         var gate = new TaskCompletionSource();
@@ -206,7 +206,7 @@ public sealed class SideBySideTests
         return gate;
     }
 
-    // The second range is asked for once the first was begun.
+    // The second range is requested after the first was started.
     private static async Task HelpedAsync(Rig rig, TaskCompletionSource gate)
     {
         await Rig.UntilAsync(() => rig.Hub.Count(r => r.Range is not null) >= 2);

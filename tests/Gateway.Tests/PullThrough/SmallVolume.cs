@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A tmpfs of its own that a test can fill; only root may mount one.</summary>
+/// <summary>A tmpfs of its own that a test can fill. Only root can mount one.</summary>
 internal sealed class SmallVolume : IAsyncDisposable
 {
     private SmallVolume(string path) => Path = path;
@@ -17,7 +17,7 @@ internal sealed class SmallVolume : IAsyncDisposable
         return null;
     }
 
-    /// <summary>Leaves this many bytes free.</summary>
+    /// <summary>Fills the volume except for this number of bytes.</summary>
     public void FillUpTo(long free)
     {
         using var filler = File.Create($"{Path}/filler");

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What an upstream's list of tags may cost in memory.</summary>
+/// <summary>Limits on the memory for an upstream's list of tags.</summary>
 public sealed class TagListBoundTests
 {
     [Fact]
@@ -34,7 +34,7 @@ public sealed class TagListBoundTests
         Assert.Contains("the list is cut", found.Handling.Notice, StringComparison.Ordinal);
         Assert.True(rig.Fetches.TagLists.TryGet(Assert.Single(rig.Fetches.TagLists.Keys), out var kept));
         Assert.InRange(kept.Tags.Sum(t => (long)t.Length), 3 << 20, 4 << 20);
-        // The first page, and of the whole list no more than what the bound has room for.
+        // The first page, and of the whole list only what the limit has room for.
         Assert.InRange(rig.Hub.Count(r => r.IsTags), 4, 6);
     }
 

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Tags: asked for by HEAD, once for all, and served when the upstream cannot answer as its options say.</summary>
+/// <summary>Tags: requested by HEAD, once for concurrent requests, and served stale as the options say.</summary>
 public sealed class TagTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 41);
@@ -135,7 +135,7 @@ public sealed class TagTests
         Assert.Equal(1, rig.Hub.Count(r => r.IsGet));
     }
 
-    /// <summary>What the upstream answers, and what its options make of it.</summary>
+    /// <summary>The upstream's status, and whether the options serve the stale tag.</summary>
     [Theory]
     [InlineData(503, true)]
     [InlineData(503, false)]

@@ -12,16 +12,18 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What cosign 2 leaves at an upstream counts: a tag named after the image, which no list of referrers names.</summary>
+/// <summary>
+/// Signatures that cosign 2 stores at an upstream count: they are under a tag named after the image, which no list of referrers names.
+/// </summary>
 public sealed class TaggedSignatureTests : IAsyncLifetime
 {
     private static readonly Caller Puller = new("node", AccessActions.Pull);
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 81);
 
-    /// <summary>Until a first signature is seen at the latest: that there is none is believed for 30 s, and so is the refusal.</summary>
+    /// <summary>Longest time until a first signature is found: an absent signature and the refusal are cached for 30 s.</summary>
     private static readonly TimeSpan FirstIsSeen = TimeSpan.FromSeconds(61);
 
-    /// <summary>The same of a further one: a tag that is there is fresh for five minutes.</summary>
+    /// <summary>Longest time until a further signature is found: an existing tag is fresh for five minutes.</summary>
     private static readonly TimeSpan FurtherIsSeen = TimeSpan.FromSeconds(331);
 
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -57,7 +59,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     [InlineData(true, OnMissing.Quarantine)]
     [InlineData(false, OnMissing.Deny)]
     [InlineData(false, OnMissing.Quarantine)]
-    public async Task Image_refused_without_a_signature_is_served_after_it_is_signed_at_the_upstream(bool hasReferrersApi, OnMissing onMissing)
+    public async Task Refused_unsigned_image_is_served_after_it_is_signed_at_the_upstream(bool hasReferrersApi, OnMissing onMissing)
     {
         _rig.Hub.HasReferrersApi = hasReferrersApi;
         var (byTag, byDigest) = (AddImage("v1"), AddImage(null));
@@ -152,7 +154,7 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
 
     private static string TagOf(ScriptedImage image, string suffix) => image.Digest.Replace(':', '-') + suffix;
 
-    /// <summary>Puts a signature in place of any other.</summary>
+    /// <summary>Replaces any other signature by this one.</summary>
     private void Sign(ScriptedImage image, ECDsa key)
     {
         var signature = LegacySignature.Of(Rig.D(image.Digest), key, log: null);

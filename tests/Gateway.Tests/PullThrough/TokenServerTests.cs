@@ -10,12 +10,12 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>A token server that fails is not a 404, and is over as soon as it answers again.</summary>
+/// <summary>A failing token server does not lead to a 404, and pulls work as soon as it answers again.</summary>
 public sealed class TokenServerTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 72);
 
-    /// <summary>What the token server does.</summary>
+    /// <summary>The fault of the token server.</summary>
     public enum Fault
     {
         ServerError,

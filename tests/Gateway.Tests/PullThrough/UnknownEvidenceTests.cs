@@ -10,20 +10,20 @@ using Xunit;
 namespace Gateway.Tests.PullThrough;
 
 /// <summary>
-/// Evidence that an upstream cannot give now is not missing: nobody is told so, nothing is remembered, and it is asked for again.
+/// Evidence that an upstream cannot send now does not count as missing: no client is told so, nothing is cached, and it is requested again.
 /// </summary>
 public sealed class UnknownEvidenceTests : IAsyncLifetime
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 82);
 
-    /// <summary>What failed is left alone for so long at most: a breaker's ten seconds.</summary>
+    /// <summary>Longest pause after a failure: a breaker's ten seconds.</summary>
     private static readonly TimeSpan AskedAgain = TimeSpan.FromSeconds(11);
 
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private readonly TaskCompletionSource _answers = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Rig _rig = null!;
 
-    // Fast, for where an upstream is silent the gateway waits for seconds of its clock.
+    // Fast, because the gateway waits seconds of its clock for a silent upstream.
     public async ValueTask InitializeAsync() => _rig = await Rig.StartAsync(speed: 20);
 
     public async ValueTask DisposeAsync()
@@ -164,7 +164,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
 
         _rig.Hub.Behave();
         _rig.Clock.Advance(AskedAgain);
-        // Its bytes are no archive.
+        // The bytes are not an archive.
         Assert.IsType<Answer<StoredManifest>.Refused>(await TaggedSignatureTests.GetAsync(gate, "v1"));
     }
 

@@ -8,12 +8,12 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>Manifests of an upstream: what their transport says of them, and those that can never be taken.</summary>
+/// <summary>Manifests of an upstream: their media types in headers, and manifests that can never be accepted.</summary>
 public sealed class UnusableManifestTests
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 74);
 
-    /// <summary>What stores and proxies say of every file (goharbor/harbor#7853, go-containerregistry#617).</summary>
+    /// <summary>Types that stores and proxies give to every file (goharbor/harbor#7853, go-containerregistry#617).</summary>
     [Theory]
     [InlineData("binary/octet-stream")]
     [InlineData("application/octet-stream")]
@@ -118,7 +118,7 @@ public sealed class UnusableManifestTests
             Assert.Equal(signature, Assert.Single(Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(listed).Value).Digest.ToString());
         }
         Assert.Equal(1, rig.Hub.Count(r => r.IsReferrers));
-        // No breaker heard of it.
+        // The failure did not count for the breaker.
         Assert.Equal(image.Digest, await rig.PullTagAsync());
     }
 

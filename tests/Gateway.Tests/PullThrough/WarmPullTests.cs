@@ -5,12 +5,12 @@ using Xunit;
 
 namespace Gateway.Tests.PullThrough;
 
-/// <summary>What a warm pull costs below the gate, counted and not timed.</summary>
+/// <summary>The allocations of a warm pull below the gate, counted and not timed.</summary>
 public sealed class WarmPullTests
 {
     private const int Pulls = 1000;
 
-    /// <summary>Bytes of one resolve and one read above those of the store below: the two results, of 32 bytes each (measured).</summary>
+    /// <summary>Bytes of one resolve and one read beyond those of the store: the two results, of 32 bytes each (measured).</summary>
     private const long MostBytes = 64;
 
     [Fact]
