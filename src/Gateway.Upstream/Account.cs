@@ -2,28 +2,40 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>One of those that an upstream knows us by: its credentials, what is left of its rate limit, and when it rests.</summary>
-/// <param name="name">For metrics and logs.</param>
+/// <summary>
+/// One account of the gateway at an upstream: its credentials, its rate budget, and the requests that it must not send now.
+/// </summary>
+/// <param name="name">The account's name in metrics and logs.</param>
+/// <param name="credentials">The credentials of the account.</param>
+/// <param name="clock">The clock for pauses and refusals.</param>
 internal sealed class Account(string name, CredentialSource credentials, TimeProvider clock)
 {
-    // Chosen: as long as a refused password; a right that was given at the upstream is seen then.
+    // Chosen: as long as for a refused password. After that the gateway notices a right that was granted at the upstream.
     private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
 
-    // Chosen: some 100 KiB; beyond, the least recently used one is forgotten and found out again by one refusal.
+    // Chosen: about 100 KiB. When it is full, the least recently used entry is removed; the upstream then refuses one more request.
     private const int MostRefusals = 1000;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _limited = [];
     private readonly RecentlyUsed<(RepositoryName Name, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _refused = new(MostRefusals);
 
+    /// <summary>The name in metrics and logs.</summary>
     public string Name { get; } = name;
 
+    /// <summary>The credentials of the account.</summary>
     public CredentialSource Credentials { get; } = credentials;
 
+    /// <summary>What remains of the account's rate limit.</summary>
     public RateBudget Budget { get; } = new(clock);
 
-    /// <summary>Whether this kind of request was answered 429: Docker Hub's limit counts manifest GETs, not HEADs, not blobs.</summary>
-    /// <param name="wait">For how long it is not to be sent again.</param>
+    /// <summary>
+    /// Whether the endpoint answered 429 to this kind of request and the pause is not over. Kinds are separate because Docker Hub's limit
+    /// counts GETs of manifests, but not HEADs and not blobs.
+    /// </summary>
+    /// <param name="endpoint">The endpoint of the upstream.</param>
+    /// <param name="request">The request; its noun and method are its kind.</param>
+    /// <param name="wait">The time until the account may send this kind of request again; zero or negative if it may send it now.</param>
     public bool Rests(Uri endpoint, UpstreamRequest request, out TimeSpan wait)
     {
         lock (_lock)
@@ -34,19 +46,24 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
         }
     }
 
-    /// <summary>It was answered 429.</summary>
+    /// <summary>
+    /// Records that the endpoint answered 429: the account does not send this kind of request for <paramref name="pause"/>.
+    /// </summary>
     public void Limited(Uri endpoint, UpstreamRequest request, TimeSpan pause)
     {
         lock (_lock) _limited[KindOf(endpoint, request)] = clock.GetUtcNow() + pause;
         if (request is { Noun: UpstreamNoun.Manifest, IsWrite: false }) Budget.Exhausted(pause);
     }
 
-    /// <summary>Whether a request of this kind was refused lately in this repository: then another account is better asked first.</summary>
+    /// <summary>
+    /// Whether the upstream recently refused a request of this kind in this repository. The gateway then tries other accounts first.
+    /// </summary>
     public bool IsRefused(UpstreamRequest request) =>
         _refused.TryGet((request.Name, request.Noun, request.Method), out var until) && until > clock.GetUtcNow();
 
     /// <summary>
-    /// A request of this kind was answered 401 or 403 in this repository: an account that may not push, or not list, may well pull.
+    /// Records that the upstream answered 401 or 403 to a request of this kind in this repository. Kinds are separate because an account
+    /// without permission to push or list may have permission to pull.
     /// </summary>
     public void Refused(UpstreamRequest request) =>
         _refused.Set((request.Name, request.Noun, request.Method), clock.GetUtcNow() + RefusalLifetime);

@@ -2,16 +2,17 @@ using System.Collections.Immutable;
 
 namespace Gateway.Upstream;
 
-/// <summary>Who we are to an upstream, and who asks next.</summary>
+/// <summary>The accounts of the gateway at one upstream, and the order in which it uses them.</summary>
 internal sealed class Accounts(ImmutableArray<Account> all)
 {
-    /// <summary>In the order of the configuration.</summary>
+    /// <summary>All accounts, in the order of the configuration.</summary>
     public ImmutableArray<Account> All => all;
 
     private readonly Lock _sending = new();
 
     /// <summary>
-    /// What is left of all their limits; null while one of those that may ask knows of none: then there is enough.
+    /// The sum of what remains of the accounts' rate limits. Null if an account that is not refused has no known limit: requests are then
+    /// not rationed.
     /// </summary>
     public RateLimit? Left
     {
@@ -28,9 +29,10 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     }
 
     /// <summary>
-    /// Counts a request that goes out by one of them. It is weighed in the same step, so that of many at once no more go out than what is
-    /// left allows; one that is held throws <see cref="UpstreamHeldException"/> and is not counted.
+    /// Counts a request that the account is about to send. The rate budget is checked in the same step, so that concurrent requests cannot
+    /// exceed it.
     /// </summary>
+    /// <exception cref="UpstreamHeldException">The rate budget is too low for this request. The request is not counted.</exception>
     public void Count(Account account, UpstreamRequest request)
     {
         lock (_sending)
@@ -41,8 +43,8 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     }
 
     /// <summary>
-    /// For a request about a repository: the one with the largest share left of its limit first, so that all run down together, each in
-    /// proportion to what it may; those that were refused the repository last.
+    /// The accounts in the order in which the gateway tries them for this request. The account with the largest remaining share of its
+    /// limit is first, so that all limits are used up in proportion. Accounts that the upstream refused in this repository are last.
     /// </summary>
     public IEnumerable<Account> InOrderFor(UpstreamRequest request) => all.Length == 1
         ? all

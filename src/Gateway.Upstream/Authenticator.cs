@@ -3,26 +3,30 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>What one request shows to be let in.</summary>
-/// <param name="Header">Value of its Authorization header.</param>
-/// <param name="IsFresh">Received for this request, or doubted: when it is refused, another one would be too.</param>
+/// <summary>The authorization that one request to an upstream carries.</summary>
+/// <param name="Header">The value of the Authorization header.</param>
+/// <param name="IsFresh">
+/// Whether a new authorization would not help after a refusal: this one was obtained for this request, or was refused when it was new.
+/// </param>
 internal sealed record Authorization(string Header, bool IsFresh)
 {
-    /// <summary>For Basic: what is shown.</summary>
+    /// <summary>For Basic: the credential that the header contains; otherwise null.</summary>
     public Credential? Credential { get; init; }
 
-    /// <summary>For Bearer: where the token is kept.</summary>
+    /// <summary>For Bearer: the token, and its key in the <see cref="TokenCache"/>; otherwise null.</summary>
     public (TokenKey Key, Token Token)? Bearer { get; init; }
 
-    /// <summary>Whether it answers a challenge that named another scope than the token before it was for; that is done once.</summary>
+    /// <summary>
+    /// Whether it answers a challenge that named another scope than that of the previous token. The gateway does this once per request.
+    /// </summary>
     public bool IsRescoped { get; init; }
 
-    /// <summary>Says nothing.</summary>
+    /// <summary>A fixed text, so that no secret can reach a log.</summary>
     public override string ToString() => "authorization";
 }
 
 /// <summary>
-/// Answers an upstream's challenges, within the trust boundary, for whoever asks it, and remembers how each endpoint wants to be answered.
+/// Answers the challenges of one upstream's endpoints, within the trust boundary, and remembers the last challenge of each endpoint.
 /// </summary>
 internal sealed class Authenticator(
     RegistryOptions options,
@@ -33,18 +37,23 @@ internal sealed class Authenticator(
     TimeProvider clock,
     ILogger logger)
 {
-    // One entry for an endpoint: what it asked for last, and whether it named a repository otherwise than it was asked for.
+    // For each endpoint: its last challenge, and whether that challenge used another name for the repository than the request.
     private readonly ConcurrentDictionary<Uri, (Challenge Challenge, bool Renames)> _lastUsed = new();
 
     private readonly ScopeNames _names = new();
 
     private readonly RefusedRequests _refused = new(clock);
 
-    /// <summary>What to show without being asked; null when the endpoint has not asked before.</summary>
+    /// <summary>
+    /// The authorization to send before the endpoint sends a challenge; null if the endpoint's last challenge is unknown or does not apply.
+    /// </summary>
+    /// <exception cref="UpstreamException">
+    /// The endpoint refused this request less than <see cref="RefusedRequests.Lifetime"/> ago.
+    /// </exception>
     public async Task<Authorization?> PrepareAsync(
         Uri endpoint, CredentialSource credentials, UpstreamRequest request, CancellationToken cancellationToken)
     {
-        // Harbor wants Basic for the catalog and tokens for the rest.
+        // Harbor requires Basic for the catalog and tokens for everything else.
         if (request.Noun == UpstreamNoun.Catalog || !_lastUsed.TryGetValue(endpoint, out var last)) return null;
         var challenge = last.Challenge;
         if (challenge.Scheme == "basic")
@@ -54,14 +63,15 @@ internal sealed class Authenticator(
                 throw RefusedLately(endpoint, request, $"the {credential}");
             return BasicOf(credential);
         }
-        // What deleting takes has a name of its own at each registry: it is asked for by its own challenge.
+        // Registries use different scopes for deletion, so the gateway waits for the challenge to this request.
         if (request.Method == HttpMethod.Delete) return null;
-        // A mirror that has names of its own says them by its challenge.
+        // A mirror with its own repository names states them in its challenge.
         var repository = _names.Find(endpoint, request.Name) ?? (last.Renames ? null : request.Name.Value);
         return repository is null ? null : await BearerAsync(endpoint, credentials, challenge, request, repository, cancellationToken);
     }
 
-    /// <summary>What to show after a 401. Throws <see cref="UpstreamException"/> when there is nothing (else) to show.</summary>
+    /// <summary>The authorization to send after a 401.</summary>
+    /// <exception cref="UpstreamException">The gateway has no (other) authorization for these challenges.</exception>
     public async Task<Authorization> AnswerAsync(
         Uri endpoint,
         CredentialSource credentials,
@@ -91,8 +101,8 @@ internal sealed class Authenticator(
         var offered = string.Join(", ", challenges.Select(c => c.Scheme));
         throw Unauthorized(
             basic is null
-                ? $"{endpoint.Authority} lets in only by ways that are not known or not trusted ({offered})"
-                : $"{endpoint.Authority} wants a user name and password, and none are configured",
+                ? $"expected a challenge from {endpoint.Authority} that the gateway supports and trusts, got '{offered}'"
+                : $"{endpoint.Authority} requires a user name and password, and none are configured",
             isOfLogin: basic is not null);
 
         void Remember(Challenge answered, string repository)
@@ -103,7 +113,10 @@ internal sealed class Authenticator(
         }
     }
 
-    /// <summary>After ECR's 403 for a password that has ended: a new one from the helper, or null when it gives the same.</summary>
+    /// <summary>
+    /// A new authorization from the credential helper, after ECR's 403 for an expired password. Null if the helper returns the same
+    /// password, or there is no helper.
+    /// </summary>
     public static async Task<Authorization?> RenewAsync(
         CredentialSource credentials, Authorization ended, CancellationToken cancellationToken)
     {
@@ -113,13 +126,15 @@ internal sealed class Authenticator(
         return renewed is null || renewed.Id == old.Id ? null : BasicOf(renewed);
     }
 
-    /// <summary>Drops what was refused; throws when it was fresh.</summary>
+    /// <summary>
+    /// Removes a refused token from the cache; throws <see cref="UpstreamException"/> if a new authorization would not help.
+    /// </summary>
     private async Task GiveUpAsync(
         Uri endpoint, CredentialSource credentials, UpstreamRequest request, Authorization refused, CancellationToken cancellationToken)
     {
         if (refused.Credential is { } credential)
         {
-            // Some registries answer 401 to an account that may pull and not push, or not list. Pulls find a wrong password.
+            // Some registries answer 401 to an account that has no permission to push or list. Only a pull shows a wrong password.
             if (!request.IsWrite && request.Noun != UpstreamNoun.Catalog)
             {
                 if (await passwords.RefusesAsync(endpoint, credential, cancellationToken)) throw credentials.Refuse(credential);
@@ -133,7 +148,7 @@ internal sealed class Authenticator(
             tokens.Drop(key, token);
             return;
         }
-        // The token stays: it may be good for every other request.
+        // Keep the token: other requests may succeed with it.
         token.Doubt(clock.GetUtcNow() + RefusedRequests.Lifetime);
         _refused.Add(endpoint, key.CredentialId, request);
         throw Unauthorized(
@@ -144,7 +159,7 @@ internal sealed class Authenticator(
         ? null
         : new Authorization(credential.Basic, IsFresh: true) { Credential = credential };
 
-    /// <summary>A token for what the request needs; null when the realm is not one to be asked.</summary>
+    /// <summary>A token for the scope of the request; null if the trust boundary refuses the token server.</summary>
     private async Task<Authorization?> BearerAsync(
         Uri endpoint, CredentialSource credentials, Challenge challenge, UpstreamRequest request, string repository,
         CancellationToken cancellationToken)

@@ -1,37 +1,41 @@
 namespace Gateway.Upstream;
 
 /// <summary>
-/// How often a body that broke off is taken up again, and how long is waited before: doubling, with jitter, so that many do not come back
-/// at once.
+/// Limits the retries of one interrupted transfer, and the delays before them. Delays double from 50 ms to 3 s, with jitter, so that many
+/// transfers do not retry at the same moment.
 /// </summary>
+/// <param name="clock">The clock for the delays.</param>
 public sealed class Backoff(TimeProvider clock)
 {
-    /// <summary>Tries in a row that brought less than <see cref="LeastGain"/>.</summary>
-    public const int MaxFruitless = 5;
+    /// <summary>The most attempts in a row that each transferred less than <see cref="LeastGain"/>.</summary>
+    internal const int MaxFruitless = 5;
 
-    /// <summary>Tries in all: a connection that is cut at each sixteenth of a blob takes 16.</summary>
-    public const int MaxTries = 64;
+    /// <summary>The most attempts in total. A blob whose connection breaks after each sixteenth of it needs 16.</summary>
+    internal const int MaxTries = 64;
 
-    /// <summary>Bytes. Chosen: less is no progress worth another round of tries.</summary>
-    public const int LeastGain = 10 * 1024;
+    /// <summary>The least number of bytes that count as progress. Chosen.</summary>
+    internal const int LeastGain = 10 * 1024;
 
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(3);
 
-    // Readers hold their connections meanwhile; a breaker stays open for no longer by itself.
+    // Readers keep their connections open during the delay. A breaker without Retry-After is open for as long at most.
     private static readonly TimeSpan LongestAsked = TimeSpan.FromSeconds(10);
 
     private int _fruitless;
     private int _tries;
 
-    /// <summary>Counts a try that failed after so many bytes; false when it was the last.</summary>
+    /// <summary>Counts a failed attempt; false if it was the last one allowed.</summary>
+    /// <param name="gained">The bytes that the attempt transferred.</param>
     public bool MayRetry(long gained)
     {
         _fruitless = gained >= LeastGain ? 0 : _fruitless + 1;
         return ++_tries < MaxTries && _fruitless < MaxFruitless;
     }
 
-    /// <param name="atLeast">What the upstream asked for, where it did; no more than <see cref="LongestAsked"/> of it is waited.</param>
+    /// <summary>Waits before the next attempt.</summary>
+    /// <param name="atLeast">The upstream's Retry-After; null if there was none. At most 10 s of it count.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public Task WaitAsync(TimeSpan? atLeast, CancellationToken cancellationToken)
     {
         var delay = First * Math.Pow(2, _fruitless) * (0.5 + Random.Shared.NextDouble());

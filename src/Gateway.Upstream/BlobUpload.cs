@@ -3,13 +3,17 @@ using Gateway.Oci;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Sends one blob until an upstream has it: POST, one PATCH with the whole, PUT with nothing but the digest. That is what docker, podman
-/// and crane send, so every registry takes it; Artifactory was seen not to take a PUT with the body (containerd#3533), Google's and
-/// Amazon's take no second PATCH (containers-roadmap#2831), and after a cut a PATCH can be gone on with where a PUT cannot. A session
-/// stays with the endpoint and the account that opened it.
+/// Sends one blob to an upstream, with retries: POST, one PATCH with the whole blob, PUT with the digest only. Docker, podman and crane
+/// send the same sequence, so every registry supports it. The alternatives are not supported everywhere: Artifactory refuses a PUT with
+/// the body (containerd#3533), Google's and Amazon's registries refuse a second PATCH (containers-roadmap#2831). An interrupted PATCH can
+/// be resumed, an interrupted PUT cannot. A session uses the endpoint and the account that opened it.
 /// </summary>
-/// <param name="length">Of the whole blob, in bytes.</param>
-/// <param name="open">Its bytes from an offset on.</param>
+/// <param name="registry">The upstream.</param>
+/// <param name="name">The upstream's own name of the repository.</param>
+/// <param name="digest">The digest of the blob.</param>
+/// <param name="length">The length of the blob, in bytes.</param>
+/// <param name="open">Opens the blob's bytes from an offset to the end.</param>
+/// <param name="clock">The clock for delays and deadlines.</param>
 internal sealed class BlobUpload(
     IUpstreamRegistry registry,
     RepositoryName name,
@@ -18,12 +22,12 @@ internal sealed class BlobUpload(
     Func<long, CancellationToken, ValueTask<Stream>> open,
     TimeProvider clock)
 {
-    // Chosen: a courtesy to who has just failed, while somebody waits.
+    // Chosen: short, because the caller waits and the upstream has just failed.
     private static readonly TimeSpan AbandonTimeout = TimeSpan.FromSeconds(5);
 
     private UpstreamSession? _session;
 
-    // How much the session has by the upstream's word, and whether the upstream has been asked for that.
+    // The bytes that the session has, as the upstream reported, and whether the gateway asked the upstream for that number.
     private long _received;
     private bool _resumed;
 
@@ -34,8 +38,15 @@ internal sealed class BlobUpload(
         BeginAnew,
     }
 
-    /// <summary>Sends it, unless the upstream has it. Returns what PUT was answered: 201, or a 2xx that may mean anything.</summary>
-    /// <param name="isThere">Whether the upstream has the blob; asked before each session, for an answer may have been lost.</param>
+    /// <summary>
+    /// Sends the blob, unless the upstream has it. Returns the status of the PUT: 201, or another 2xx, which does not confirm that the blob
+    /// is stored.
+    /// </summary>
+    /// <param name="isThere">
+    /// Whether the upstream has the blob. Called before each session, because the response to an earlier PUT may have been lost.
+    /// </param>
+    /// <param name="cancellationToken">Ends the upload.</param>
+    /// <exception cref="UpstreamException">The upstream did not store the blob.</exception>
     public async Task<int> RunAsync(Func<CancellationToken, Task<bool>> isThere, CancellationToken cancellationToken)
     {
         var backoff = new Backoff(clock);
@@ -64,11 +75,11 @@ internal sealed class BlobUpload(
     }
 
     /// <summary>
-    /// What to do after a failure. A session that is gone or in disorder is replaced; what is refused on the first try is refused.
+    /// What to do after a failure. A session that is gone or inconsistent is replaced. A refusal of the first attempt is final.
     /// </summary>
     private Next After(UpstreamException e) => e switch
     {
-        // Nothing has been sent; and every endpoint was asked.
+        // Nothing has been sent, and every endpoint was tried.
         _ when _session is null => Next.Fail,
         { Failure: UpstreamFailure.Unavailable or UpstreamFailure.RateLimited } => Next.Resume,
         { Failure: not UpstreamFailure.Refused } => Next.Fail,
@@ -85,11 +96,11 @@ internal sealed class BlobUpload(
         await using var response = await registry.SendAsync(request, cancellationToken);
         return response.Session ?? throw new UpstreamException(
             UpstreamFailure.Misbehaving,
-            $"upstream {registry.Options.Key}: {response.Endpoint.Authority} opened an upload to {name} and not where (no Location)",
+            $"upstream {registry.Options.Key}: {response.Endpoint.Authority} opened an upload to {name} without a Location header",
             status: response.Status);
     }
 
-    /// <summary>Asks how much came before the cut (distribution-spec, "Resuming an upload").</summary>
+    /// <summary>Asks how many bytes the session has (distribution-spec, "Resuming an upload").</summary>
     private async Task ResumeAsync(UpstreamSession session, CancellationToken cancellationToken)
     {
         _resumed = true;
@@ -104,12 +115,13 @@ internal sealed class BlobUpload(
         var from = _received;
         var body = new UpstreamBody("application/octet-stream", length - from, token => open(from, token))
         {
-            // Of the whole blob it is left out, as by docker: with it some take the PATCH for a chunk, and it is too large for one.
+            // Content-Range is omitted for a whole blob, as docker does. With it, some registries treat the PATCH as a chunk and refuse its
+            // size.
             First = from == 0 ? null : from,
         };
         await using var response = await registry.SendAsync(Request(HttpMethod.Patch, session) with { Body = body }, cancellationToken);
-        // 202; 201 from Amazon's, 204 from pulp: any 2xx. What counts is how much it has, where it says so.
-        if (response.Received is { } received && received != length) throw Disorder(response, $"took {received} of {length} bytes");
+        // Registries answer 202, 201 (Amazon) or 204 (pulp). If the answer has the number of bytes received, that number must be right.
+        if (response.Received is { } received && received != length) throw Disorder(response, $"received {received} of {length} bytes");
         _received = length;
         return response.Session!;
     }
@@ -123,7 +135,7 @@ internal sealed class BlobUpload(
             : response.Status;
     }
 
-    /// <summary>Lets the upstream have its room back; it may not want to.</summary>
+    /// <summary>Deletes the session, so that the upstream can free its space. A failure is ignored.</summary>
     private async Task AbandonAsync(bool isGone)
     {
         if (_session is not { } session) return;
@@ -136,7 +148,7 @@ internal sealed class BlobUpload(
         }
         catch (Exception e) when (e is UpstreamException or OperationCanceledException)
         {
-            // Registries sweep what nobody finishes.
+            // Registries remove unfinished sessions by themselves.
         }
     }
 

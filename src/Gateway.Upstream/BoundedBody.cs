@@ -1,13 +1,15 @@
 namespace Gateway.Upstream;
 
-/// <summary>Reads a small body of which nobody promised that it is small.</summary>
+/// <summary>Reads bodies into memory up to a limit.</summary>
 public static class BoundedBody
 {
-    /// <summary>The whole body, or null when it is longer than <paramref name="limit"/> bytes.</summary>
-    public static Task<byte[]?> ReadAsync(Stream body, int limit, CancellationToken cancellationToken) =>
+    /// <summary>The whole body; null if it is longer than <paramref name="limit"/> bytes.</summary>
+    internal static Task<byte[]?> ReadAsync(Stream body, int limit, CancellationToken cancellationToken) =>
         ReadAsync(buffer => body.ReadAsync(buffer, cancellationToken), limit);
 
-    /// <summary>The same by the caller's way to read some bytes, which answers 0 at the end.</summary>
+    /// <summary>The whole body; null if it is longer than <paramref name="limit"/> bytes.</summary>
+    /// <param name="read">Reads some bytes into the buffer and returns their number; 0 at the end.</param>
+    /// <param name="limit">The most bytes to read.</param>
     public static async Task<byte[]?> ReadAsync(Func<Memory<byte>, ValueTask<int>> read, int limit)
     {
         using var bytes = new MemoryStream();

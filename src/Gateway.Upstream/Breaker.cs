@@ -1,15 +1,16 @@
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Keeps requests from an endpoint that has just failed again and again, or asked to be left alone.
-/// Open for at most 10 s unless Retry-After says longer; then one request tries, and its outcome decides.
+/// Stops requests to an endpoint that failed several times in a row, or sent Retry-After. It is open for at most 10 s, or as long as
+/// Retry-After says. Then it lets one request through; the outcome of that request closes it or opens it again.
 /// </summary>
+/// <param name="clock">The clock for the pauses.</param>
 internal sealed class Breaker(TimeProvider clock)
 {
-    // Chosen: one failure may be chance; each one more costs a client a timeout.
+    // Chosen: a single failure can be accidental; each further one costs a client a timeout.
     private const int FailuresToOpen = 3;
 
-    // Bodies break for reasons of a network too: only so many within a minute count as the endpoint's fault.
+    // Networks interrupt bodies too, so only FailuresToOpen of them within a minute count against the endpoint.
     private static readonly TimeSpan BrokenBodyWindow = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
@@ -24,7 +25,7 @@ internal sealed class Breaker(TimeProvider clock)
     private bool _open;
     private bool _trying;
 
-    /// <summary>Whether nothing at all is sent just now.</summary>
+    /// <summary>Whether the breaker stops every request now.</summary>
     public bool IsOpen
     {
         get
@@ -33,8 +34,11 @@ internal sealed class Breaker(TimeProvider clock)
         }
     }
 
-    /// <summary>Whether a request may go out. Each true is followed by one of the calls below.</summary>
-    /// <param name="wait">When not: how long until it is worth another look.</param>
+    /// <summary>
+    /// Whether a request may be sent. After true, the caller must call <see cref="Succeeded"/>, <see cref="Failed"/> or
+    /// <see cref="Abandoned"/>.
+    /// </summary>
+    /// <param name="wait">If false: the time until the caller should try again.</param>
     public bool TryEnter(out TimeSpan wait)
     {
         lock (_lock)
@@ -48,17 +52,18 @@ internal sealed class Breaker(TimeProvider clock)
         }
     }
 
-    /// <summary>It answered like a registry.</summary>
+    /// <summary>Records that the endpoint answered as a registry does.</summary>
     public void Succeeded()
     {
         lock (_lock)
         {
-            // One that was sent before it opened is no news.
+            // The answer to a request that was sent before the breaker opened does not close it.
             if (!_open || _trying) Close();
         }
     }
 
-    /// <summary>It did not. Returns for how long it is now left alone; zero when it is not.</summary>
+    /// <summary>Records a failure. Returns how long the breaker is open now; zero if it is closed.</summary>
+    /// <param name="retryAfter">The endpoint's Retry-After, which opens the breaker at once; null if there was none.</param>
     public TimeSpan Failed(TimeSpan? retryAfter)
     {
         lock (_lock)
@@ -70,13 +75,17 @@ internal sealed class Breaker(TimeProvider clock)
         }
     }
 
-    /// <summary>The caller left before it could answer.</summary>
+    /// <summary>Records that the request ended before the endpoint answered. This counts neither as a success nor as a failure.</summary>
     public void Abandoned()
     {
         lock (_lock) _trying = false;
     }
 
-    /// <summary>A body that had begun well broke off or was wrong. Returns as <see cref="Failed"/>.</summary>
+    /// <summary>
+    /// Records that a body was interrupted or had the wrong digest after a good status. Returns how long the breaker is open now; zero if
+    /// it
+    /// is closed.
+    /// </summary>
     public TimeSpan BodyBroke()
     {
         lock (_lock)
@@ -96,7 +105,7 @@ internal sealed class Breaker(TimeProvider clock)
     private TimeSpan Open(TimeSpan atLeast)
     {
         var doubled = FirstPause * Math.Pow(2, Math.Clamp(_failures - FailuresToOpen, 0, 4));
-        // Half of it is chance, so that many gateways do not come back at the same moment.
+        // Jitter of up to half the pause, so that many gateways do not retry at the same moment.
         var pause = (doubled < LongestPause ? doubled : LongestPause) * (0.5 + (Random.Shared.NextDouble() / 2));
         if (pause < atLeast) pause = atLeast;
         _open = true;

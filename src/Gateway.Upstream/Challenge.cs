@@ -2,19 +2,20 @@ using System.Collections.Immutable;
 
 namespace Gateway.Upstream;
 
-/// <summary>One way to be let in, as a <c>WWW-Authenticate</c> header offers it (RFC 9110 §11.6.1).</summary>
-/// <param name="Scheme">In lower case.</param>
-/// <param name="Parameters">Names in lower case, values without quotes.</param>
+/// <summary>One challenge of a <c>WWW-Authenticate</c> header (RFC 9110 §11.6.1).</summary>
+/// <param name="Scheme">The authentication scheme, in lower case.</param>
+/// <param name="Parameters">The parameters: names in lower case, values without quotes.</param>
 internal sealed record Challenge(string Scheme, ImmutableDictionary<string, string> Parameters)
 {
-    // Chosen: no registry was seen to send more than three; a longer list is not worth reading.
+    // Chosen: registries send at most three. Challenges beyond this number are ignored.
     private const int MostChallenges = 16;
 
+    /// <summary>The value of a parameter; null if the challenge does not have it.</summary>
     public string? this[string parameter] => Parameters.GetValueOrDefault(parameter);
 
     /// <summary>
-    /// Reads every challenge of every header. Several may stand in one header, and a quoted value may hold commas. What cannot be read
-    /// ends its header; what was read before counts.
+    /// Reads every challenge of every header. A header can have several challenges, and a quoted value can contain commas. A syntax error
+    /// ends its header; the challenges before it count.
     /// </summary>
     public static IReadOnlyList<Challenge> Parse(IEnumerable<string> headers)
     {
@@ -41,7 +42,10 @@ internal sealed record Challenge(string Scheme, ImmutableDictionary<string, stri
             }
         }
 
-        /// <summary>A token is a parameter's name only when <c>=</c> follows it; else it is the next scheme, and stays.</summary>
+        /// <summary>
+        /// Reads one parameter. A token is a parameter's name only if <c>=</c> follows it; otherwise it is the next scheme and is not
+        /// consumed.
+        /// </summary>
         private bool TryReadParameter(out string name, out string value)
         {
             var before = _rest;
@@ -60,7 +64,7 @@ internal sealed record Challenge(string Scheme, ImmutableDictionary<string, stri
             return false;
         }
 
-        /// <summary>What Negotiate sends instead of parameters: it stands alone before a comma or the end.</summary>
+        /// <summary>Skips a token68, which Negotiate sends instead of parameters: a comma or the end of the header follows it.</summary>
         private void SkipToken68()
         {
             var end = _rest.IndexOfAny(" \t,");

@@ -5,23 +5,30 @@ using System.Net.Http.Headers;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Undoes content codings (RFC 9110 §8.4). The gateway asks for none, and yet some answers have them: a proxy compresses, or a store
-/// calls a file <c>gzip</c> that a client pushed so, and which must stay as it is.
+/// Decodes content codings (RFC 9110 §8.4). The gateway asks for none, but some responses have them: a proxy compresses the response, or
+/// object storage declares <c>gzip</c> for a file that a client pushed compressed and that must stay as it is.
 /// </summary>
 public static class ContentEncodings
 {
-    // Chosen: none was seen with more than one.
+    // Chosen: known responses have one.
     private const int Most = 2;
 
-    /// <summary>The codings of an answer, in the order in which they were applied, in lower case; empty where it has none.</summary>
-    public static ImmutableArray<string> Of(HttpContentHeaders headers) =>
+    /// <summary>The codings of a response, in the order in which they were applied, in lower case; empty if it has none.</summary>
+    internal static ImmutableArray<string> Of(HttpContentHeaders headers) =>
         [.. headers.ContentEncoding.Select(c => c.ToLowerInvariant()).Where(c => c != "identity")];
 
-    /// <summary>Whether all of them can be undone; S3's <c>aws-chunked</c> is none that changes the bytes.</summary>
+    /// <summary>
+    /// Whether there is at least one coding and all can be decoded. S3's <c>aws-chunked</c> does not change the bytes, so it is not
+    /// decoded.
+    /// </summary>
     public static bool CanDecode(ImmutableArray<string> codings) =>
         codings.Length is > 0 and <= Most && codings.All(c => c is "gzip" or "x-gzip" or "br" or "deflate");
 
-    /// <summary>The decoded content. What it throws for bytes that are not of the coding is <see cref="InvalidDataException"/>.</summary>
+    /// <summary>
+    /// A stream of the decoded content. Reading it throws <see cref="InvalidDataException"/> if the bytes do not have the declared coding.
+    /// </summary>
+    /// <param name="body">The encoded content.</param>
+    /// <param name="codings">Codings for which <see cref="CanDecode"/> is true.</param>
     public static Stream Decode(Stream body, ImmutableArray<string> codings)
     {
         for (var i = codings.Length - 1; i >= 0; i--)
@@ -29,7 +36,7 @@ public static class ContentEncodings
             body = codings[i] switch
             {
                 "br" => new BrotliStream(body, CompressionMode.Decompress),
-                // RFC 9110 §8.4.1.2: in zlib's format.
+                // RFC 9110 §8.4.1.2: "deflate" is zlib's format.
                 "deflate" => new ZLibStream(body, CompressionMode.Decompress),
                 _ => new GZipStream(body, CompressionMode.Decompress),
             };
@@ -38,8 +45,8 @@ public static class ContentEncodings
     }
 
     /// <summary>
-    /// The decoded bytes of a small document; null where it has no coding, one that cannot be undone, or more than <paramref name="limit"/>
-    /// bytes.
+    /// The decoded bytes of a small document. Null if it has no coding, has a coding that cannot be decoded, or decodes to more than
+    /// <paramref name="limit"/> bytes.
     /// </summary>
     public static async Task<byte[]?> DecodeAsync(byte[] bytes, ImmutableArray<string> codings, int limit)
     {

@@ -4,25 +4,26 @@ using System.Text.Json;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Asks a credential helper program, by docker-credential-helpers' protocol: argument <c>get</c>, the server on standard input, JSON with
-/// <c>Username</c> and <c>Secret</c> on standard output. What it prints otherwise is never repeated: it may hold the secret.
+/// Runs a credential helper program by the protocol of docker-credential-helpers: argument <c>get</c>, the server on standard input, JSON
+/// with <c>Username</c> and <c>Secret</c> on standard output. Its other output never reaches a message, because it can contain the secret.
 /// </summary>
 internal static class CredentialHelper
 {
-    // Chosen: a helper that asks a cloud over the network takes seconds.
+    // Chosen: a helper that queries a cloud over the network takes seconds.
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
-    // ECR's passwords have about 2 KiB; the rest is room.
+    // In bytes. Chosen: ECR's passwords have about 2 KiB.
     private const int LongestAnswer = 64 * 1024;
 
-    /// <summary>Throws <see cref="UpstreamException"/> (Unavailable) when the program gives no credentials.</summary>
+    /// <summary>The credential that the program returns for a server.</summary>
+    /// <exception cref="UpstreamException">The program returned no credential (Unavailable).</exception>
     public static async Task<Credential> GetAsync(string program, string server)
     {
         using var deadline = new CancellationTokenSource(Timeout);
         using var process = Start(program);
         try
         {
-            // Read away, so that a talkative helper does not block on a full pipe.
+            // Standard error is read and discarded, so that the helper does not block on a full pipe.
             var noise = process.StandardError.BaseStream.CopyToAsync(Stream.Null, deadline.Token);
             await process.StandardInput.WriteLineAsync(server.AsMemory(), deadline.Token);
             process.StandardInput.Close();
@@ -31,11 +32,11 @@ internal static class CredentialHelper
             await process.WaitForExitAsync(deadline.Token);
             return process.ExitCode == 0 && answer is not null && Parse(answer) is { } credential
                 ? credential
-                : throw Failed(program, $"gave none for {server} (exit code {process.ExitCode})");
+                : throw Failed(program, $"returned no credentials for {server} (exit code {process.ExitCode})");
         }
         catch (IOException)
         {
-            throw Failed(program, "closed its input");
+            throw Failed(program, "closed its input before it read the server");
         }
         catch (OperationCanceledException)
         {

@@ -2,40 +2,48 @@ using System.Collections.Concurrent;
 
 namespace Gateway.Upstream;
 
-/// <summary>Where credentials for an upstream come from, each time they are needed, and which of them have been refused.</summary>
+/// <summary>Reads the credential of one account each time it is needed, and remembers which credentials the upstream refused.</summary>
 internal sealed class CredentialSource(
     RegistryOptions options, CredentialOptions configured, TimeSpan refusalLifetime, TimeProvider clock)
 {
-    // ECR's passwords live 12 h; half an hour is for the request that still has to use it.
+    // ECR's passwords are valid for 12 h. Half an hour remains for the requests that use the password.
     private static readonly TimeSpan HelperLifetime = TimeSpan.FromHours(11.5);
 
     /// <summary>
-    /// A refused credential is remembered, or each pull becomes a failed login and locks the account (as in Harbor, issue 22569).
+    /// How long a refused credential is not used again. Otherwise each pull would be a failed login, and the upstream would lock the
+    /// account
+    /// (as in Harbor, issue 22569).
     /// </summary>
     public static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
 
-    /// <summary>For a client's own: he may log in again, and a right that he was given shall soon be seen.</summary>
+    /// <summary>
+    /// How long a client's own refused credential is not used again: short, so that a new login or a new right soon takes effect.
+    /// </summary>
     public static readonly TimeSpan ClientRefusalLifetime = TimeSpan.FromSeconds(10);
 
-    // A password of several KiB is a file of another kind.
+    // In bytes. Chosen: a larger file is not a password.
     private const int LongestPassword = 16 * 1024;
 
-    // Chosen: a helper that cannot give a password now is not started again for each request.
+    // Chosen: the gateway does not start a failing helper again for each request.
     private static readonly TimeSpan HelperPause = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<string, DateTimeOffset> _refused = new();
     private (Task<Credential> Answer, DateTimeOffset Asked)? _helped;
 
+    /// <summary>Whether a credential helper returns the credential.</summary>
     public bool IsHelper => configured.Helper is not null;
 
+    /// <summary>Whether the account has no credential.</summary>
     public bool IsAnonymous => configured.IsAnonymous;
 
-    /// <summary>Whether what was shown last has been refused, and is not shown again just now.</summary>
+    /// <summary>Whether the upstream refused a credential of this account, and the pause after that is not over.</summary>
     public bool IsRefused => _refused.Values.Any(until => until > clock.GetUtcNow());
 
-    /// <summary>What to show now; null for nothing.</summary>
-    /// <exception cref="UpstreamException">They cannot be had (Unavailable), or have been refused (Unauthorized).</exception>
+    /// <summary>The current credential; null if the account is anonymous.</summary>
+    /// <exception cref="UpstreamException">
+    /// The credential cannot be read (Unavailable), or the upstream recently refused it (Unauthorized).
+    /// </exception>
     public async Task<Credential?> GetAsync(CancellationToken cancellationToken)
     {
         if (configured.IsAnonymous) return null;
@@ -46,7 +54,7 @@ internal sealed class CredentialSource(
         return _refused.TryGetValue(credential.Id, out var until) && until > now ? throw Refused(credential, until - now) : credential;
     }
 
-    /// <summary>Remembers a refusal until the secret changes or its time has passed, and says so.</summary>
+    /// <summary>Records that the upstream refused a credential. Returns the exception to throw.</summary>
     public UpstreamException Refuse(Credential credential)
     {
         var now = clock.GetUtcNow();
@@ -59,7 +67,7 @@ internal sealed class CredentialSource(
         return Refused(credential, refusalLifetime);
     }
 
-    /// <summary>Asks the helper anew next time, if it gave this one.</summary>
+    /// <summary>Removes the helper's last answer if it was this credential, so that the next use runs the helper again.</summary>
     public void Forget(Credential credential)
     {
         lock (_lock)
@@ -68,7 +76,9 @@ internal sealed class CredentialSource(
         }
     }
 
-    /// <summary>One run of the helper for all who wait; it stops for nobody who leaves.</summary>
+    /// <summary>
+    /// The answer of one run of the helper, shared by all callers. The cancellation of one caller does not stop the run.
+    /// </summary>
     private Task<Credential> AskAsync(string helper, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -82,7 +92,7 @@ internal sealed class CredentialSource(
         }
     }
 
-    // What docker itself asks its helpers for: Hub goes by the address of its first API.
+    // The server name that docker passes to helpers: for Docker Hub, the address of its first API.
     private string ServerName => options.Key == "docker.io" ? "https://index.docker.io/v1/" : options.Urls[0].Authority;
 
     private async Task<string> ReadAsync(string? file, CancellationToken cancellationToken)
@@ -96,14 +106,16 @@ internal sealed class CredentialSource(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            var what = $"upstream {options.Key}: its password file could not be read ({e.GetType().Name})";
-            throw new UpstreamException(UpstreamFailure.Unavailable, what);
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable,
+                $"upstream {options.Key}: its password file could not be read ({e.GetType().Name}); make the file readable");
         }
     }
 
     private UpstreamException Refused(Credential credential, TimeSpan wait) => new(
         UpstreamFailure.Unauthorized,
-        $"upstream {options.Key} refused the {credential}; tried again when they change, or in {Math.Ceiling(wait.TotalMinutes):0} min",
+        $"upstream {options.Key} refused the {credential}; the gateway retries when they change, "
+        + $"or in {Math.Ceiling(wait.TotalMinutes):0} min",
         wait,
         status: 401)
     {

@@ -1,13 +1,13 @@
 namespace Gateway.Upstream;
 
-/// <summary>Reads <c>Link</c> headers (RFC 8288 §3): a list of targets, each with its own parameters.</summary>
+/// <summary>Reads <c>Link</c> headers (RFC 8288 §3), which are lists of targets with parameters.</summary>
 internal static class LinkHeader
 {
     /// <summary>
-    /// The target of the first link whose <c>rel</c> has the relation type <c>next</c>, as written; null where there is none. What cannot
-    /// be read ends the header.
+    /// The target of the first link whose <c>rel</c> has the relation type <c>next</c>, as written; null if there is none. A syntax error
+    /// ends the header.
     /// </summary>
-    /// <param name="header">All Link headers of an answer, joined by commas (RFC 9110 §5.3).</param>
+    /// <param name="header">All Link headers of a response, joined by commas (RFC 9110 §5.3).</param>
     public static string? Next(string header)
     {
         var rest = header.AsSpan();
@@ -24,7 +24,7 @@ internal static class LinkHeader
         }
     }
 
-    /// <summary>Reads one link's parameters; the value of the first <c>rel</c>, for further ones are ignored (RFC 8288 §3.3).</summary>
+    /// <summary>Reads one link's parameters. Returns the first <c>rel</c>; further ones are ignored (RFC 8288 §3.3).</summary>
     private static string? ReadRelations(ref ReadOnlySpan<char> rest)
     {
         string? relations = null;
@@ -53,7 +53,7 @@ internal static class LinkHeader
         return taken;
     }
 
-    /// <summary>A quoted string (RFC 9110 §5.6.4), which may hold commas and semicolons.</summary>
+    /// <summary>Reads a quoted string (RFC 9110 §5.6.4), which can contain commas and semicolons.</summary>
     private static string TakeQuoted(ref ReadOnlySpan<char> rest)
     {
         var value = new System.Text.StringBuilder();

@@ -2,30 +2,37 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>What this folder logs; event ids 400 to 499. Hosts and statuses, never a query, a header or a body.</summary>
+/// <summary>
+/// The log messages of this project; event ids 4000 to 4999. They contain hosts and statuses, never a query, a header or a body.
+/// </summary>
 internal static partial class Log
 {
-    [LoggerMessage(4000, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} was not asked; if right, list it in `realms`")]
+    [LoggerMessage(
+        4000, LogLevel.Warning,
+        "Upstream {Upstream}: token server {Realm} refused by the trust boundary; if it is the right one, add it to `realms`")]
     public static partial void RealmRefused(ILogger logger, string upstream, string realm);
 
-    [LoggerMessage(4001, LogLevel.Warning, "Upstream {Upstream}: token server {Realm} is not in `realms`: asked without credentials")]
+    [LoggerMessage(
+        4001, LogLevel.Warning,
+        "Upstream {Upstream}: token server {Realm} is not in `realms`; requesting tokens from it without credentials")]
     public static partial void RealmNotTrusted(ILogger logger, string upstream, string realm);
 
-    [LoggerMessage(4002, LogLevel.Warning, "Upstream {Upstream}: {Endpoint} is left alone for {Seconds:0.0} s: {Why}")]
+    [LoggerMessage(4002, LogLevel.Warning, "Upstream {Upstream}: breaker of {Endpoint} open for {Seconds:0.0} s: {Why}")]
     public static partial void EndpointExcluded(ILogger logger, string upstream, string endpoint, double seconds, string why);
 
-    [LoggerMessage(4003, LogLevel.Information, "Upstream {Upstream}: {Failure}: {Message}")]
+    [LoggerMessage(4003, LogLevel.Information, "Upstream {Upstream}: request failed ({Failure}): {Message}")]
     public static partial void EndpointFailed(ILogger logger, string upstream, UpstreamFailure failure, string message);
 
     [LoggerMessage(
-        4004, LogLevel.Warning, "Upstream {Upstream}: its rate limit leaves {Remaining} of {Limit}: tags are asked for less often")]
+        4004, LogLevel.Warning,
+        "Upstream {Upstream}: {Remaining} of {Limit} requests remain; revalidating tags less often")]
     public static partial void LimitRunsLow(ILogger logger, string upstream, long remaining, long limit);
 
     [LoggerMessage(
         4005, LogLevel.Warning,
-        "Upstream {Upstream}: its rate limit leaves {Remaining} of {Limit}: tags are not asked for again, the rest is for what is missing")]
+        "Upstream {Upstream}: {Remaining} of {Limit} requests remain; not revalidating tags, fetching only missing content")]
     public static partial void ReserveLeft(ILogger logger, string upstream, long remaining, long limit);
 
-    [LoggerMessage(4006, LogLevel.Information, "Upstream {Upstream}: enough is left of its rate limit again")]
+    [LoggerMessage(4006, LogLevel.Information, "Upstream {Upstream}: rate budget sufficient again; revalidating tags as configured")]
     public static partial void LimitEased(ILogger logger, string upstream);
 }

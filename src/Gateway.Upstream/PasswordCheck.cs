@@ -4,18 +4,21 @@ using Gateway.Oci;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Asks an upstream's base endpoint (distribution-spec, "Determining Support": <c>GET /v2/</c>) whether it refuses a password, after a
-/// request with that password was answered 401: only then is the password wrong; otherwise the 401 was about that request.
+/// Finds out whether a 401 means that the password is wrong, or only that the account has no right to that request. It sends the password
+/// to the upstream's base endpoint (distribution-spec, "Determining Support": <c>GET /v2/</c>): if that answers 401 too, the password is
+/// wrong.
 /// </summary>
+/// <param name="client">The connections to the upstream.</param>
+/// <param name="clock">The clock for the lifetime of answers and the deadline.</param>
 internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider clock)
 {
-    // Chosen: a password that is changed at the upstream is found within a minute, and refused requests cost one request more a minute.
+    // Chosen: the gateway notices a changed password within a minute; refused requests cost one more request per minute.
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(1);
 
-    // Chosen: as long as a registry may take for its headers; see UpstreamExchange.
+    // Chosen: the time that a registry has for its headers; see UpstreamExchange.
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
-    // Chosen: some 100 KiB. Passthrough upstreams see one password for each client.
+    // Chosen: about 100 KiB. With `auth: passthrough` there is one password per client.
     private const int MaxEntries = 1024;
 
     private readonly Lock _lock = new();
@@ -23,7 +26,8 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
         new(MaxEntries);
 
     /// <summary>
-    /// Whether the endpoint answers 401 to this password. Any other answer, and none, says no. One question for all who wait.
+    /// Whether the endpoint answers 401 to this password. False for any other answer, and for no answer. Concurrent callers share one
+    /// request.
     /// </summary>
     public Task<bool> RefusesAsync(Uri endpoint, Credential credential, CancellationToken cancellationToken)
     {

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// The addresses that are not part of the public Internet, after the special-purpose registries of IANA (RFC 6890). They include the
-/// metadata services of clouds (169.254.169.254, fd00:ec2::254).
+/// The addresses that are not part of the public Internet, according to IANA's special-purpose address registries (RFC 6890). They include
+/// the metadata services of clouds (169.254.169.254, fd00:ec2::254).
 /// </summary>
 internal static class PrivateNetworks
 {
@@ -24,7 +24,7 @@ internal static class PrivateNetworks
     ];
 
     /// <summary>
-    /// Global unicast (RFC 4291 §2.4). Everything outside is loopback, link-local, unique local, multicast or a translation.
+    /// Global unicast (RFC 4291 §2.4). All other addresses are loopback, link-local, unique local, multicast or translated.
     /// </summary>
     private static readonly IPNetwork GlobalV6 = IPNetwork.Parse("2000::/3");
 

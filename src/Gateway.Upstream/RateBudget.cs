@@ -4,24 +4,26 @@ using System.Net.Http.Headers;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// What one account may still ask, as an upstream's answers say it: <c>ratelimit-limit: 100;w=21600</c> and
-/// <c>ratelimit-remaining: 76;w=21600</c> (Docker Hub, on HEAD and GET alike), or with <c>ratelimit-reset</c> in place of the window (IETF
-/// draft-ietf-httpapi-ratelimit-headers-03, GitLab). An upstream that says nothing leaves it unknown.
+/// What remains of one account's rate limit, as the headers of an upstream's responses state it: <c>ratelimit-limit: 100;w=21600</c> and
+/// <c>ratelimit-remaining: 76;w=21600</c> (Docker Hub, for HEAD and GET), or with <c>ratelimit-reset</c> instead of the window (IETF
+/// draft-ietf-httpapi-ratelimit-headers-03, GitLab). It is unknown if the upstream sends no such headers.
 /// </summary>
+/// <param name="clock">The clock for windows and pauses.</param>
 internal sealed class RateBudget(TimeProvider clock)
 {
-    // For a limit that names neither its window nor its end: what APIs commonly count by.
+    // Chosen for a limit without window and reset: the usual window of APIs.
     private static readonly TimeSpan UsualWindow = TimeSpan.FromMinutes(1);
 
-    // A longer window is a mistake; by then the upstream is asked what is left.
+    // Chosen: a longer window is an error of the upstream. After a day its next response states what remains.
     private static readonly TimeSpan LongestWindow = TimeSpan.FromDays(1);
 
+    // Chosen: upstreams lift limits early.
     private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(15);
 
-    // GitLab gives the end as Unix time; as seconds from now that would be 31 years.
+    // GitLab sends ratelimit-reset as Unix time. As a number of seconds from now, this value would be 31 years.
     private const long LeastUnixTime = 1_000_000_000;
 
-    // Chosen: a tenth of the limit given back is no new window, for a registry's machines count apart and agree later.
+    // Chosen: an increase by at most a tenth of the limit is not a new window, because a registry's servers synchronize their counts late.
     private const int Jitter = 10;
 
     private readonly Lock _lock = new();
@@ -31,7 +33,7 @@ internal sealed class RateBudget(TimeProvider clock)
     private int _underWay;
     private long _windows;
 
-    /// <summary>What is left; null where the upstream never said, or the window that it spoke of is over.</summary>
+    /// <summary>What remains of the limit; null if the upstream did not state it, or its window is over.</summary>
     public RateLimit? Left
     {
         get
@@ -44,7 +46,7 @@ internal sealed class RateBudget(TimeProvider clock)
         }
     }
 
-    /// <summary>Until the window is over where nothing is left of it, 15 min at most, for limits are lifted early; else null.</summary>
+    /// <summary>If the limit is used up: the time until its window ends, at most 15 min. Otherwise null.</summary>
     public TimeSpan? EmptyFor
     {
         get
@@ -60,19 +62,21 @@ internal sealed class RateBudget(TimeProvider clock)
 
     private RateLimit? Told => _resets > clock.GetUtcNow() ? _told : null;
 
-    /// <summary>Counts a request that goes out.</summary>
+    /// <summary>Counts a request that the account sends.</summary>
     public void Sent()
     {
         lock (_lock) _underWay++;
     }
 
-    /// <summary>It has been answered, or will not be.</summary>
+    /// <summary>Counts the end of a request, with or without a response.</summary>
     public void Ended()
     {
         lock (_lock) _underWay--;
     }
 
-    /// <summary>What is known as a request goes out: its answer tells of another window only if it gives back some of that.</summary>
+    /// <summary>
+    /// What is known when a request is sent. Its response belongs to a new window only if it states a larger remainder than this.
+    /// </summary>
     public Known Now
     {
         get
@@ -81,8 +85,9 @@ internal sealed class RateBudget(TimeProvider clock)
         }
     }
 
-    /// <summary>Takes over what an answer's headers say.</summary>
-    /// <param name="asked"><see cref="Now"/> when it was asked for: answers come in any order.</param>
+    /// <summary>Reads the limit from a response's headers.</summary>
+    /// <param name="headers">The headers of the response.</param>
+    /// <param name="asked"><see cref="Now"/> when the request was sent, because responses arrive in any order.</param>
     public void Note(HttpHeadersNonValidated headers, Known asked)
     {
         if (!TryRead(headers, "ratelimit-limit", out var limit, out var window) || limit == 0) return;
@@ -95,20 +100,23 @@ internal sealed class RateBudget(TimeProvider clock)
             var isSame = before?.Limit == limit && (asked.Window != _windows || !(remaining > asked.Remaining + (limit / Jitter)));
             _told = new RateLimit(limit, Math.Min(remaining, isSame ? before!.Value.Remaining : limit));
             if (!isSame) _windows++;
-            // Where only its length is said, a window is taken to begin with its first answer.
+            // If only the window's length is stated, the window is assumed to begin with its first response.
             if (ends is not null) _resets = now + Bounded(ends.Value);
             else if (!isSame) _resets = now + Bounded(window ?? other ?? UsualWindow);
         }
     }
 
-    /// <summary>After a 429: nothing is left for so long, where a limit is known. Its window stays as it was told.</summary>
+    /// <summary>
+    /// Records a 429: if the limit is known, nothing remains of it for <paramref name="pause"/>. The window does not change.
+    /// </summary>
     public void Exhausted(TimeSpan pause)
     {
         lock (_lock) _exhaustedUntil = clock.GetUtcNow() + pause;
     }
 
-    /// <param name="Window">Counted from the first that was told of.</param>
-    /// <param name="Remaining">Null where nothing was told yet.</param>
+    /// <summary>What is known of the limit at one moment.</summary>
+    /// <param name="Window">The number of the window since the start.</param>
+    /// <param name="Remaining">What remained then, in requests; null if unknown.</param>
     public readonly record struct Known(long Window, long? Remaining);
 
     private static TimeSpan? Until(long reset, DateTimeOffset now) => reset >= LeastUnixTime
@@ -117,7 +125,7 @@ internal sealed class RateBudget(TimeProvider clock)
 
     private static TimeSpan Bounded(TimeSpan window) => window < LongestWindow ? window : LongestWindow;
 
-    /// <summary>The number at the start, and the seconds of a <c>w=</c> behind it.</summary>
+    /// <summary>Reads the number at the start of a header, and the window of its <c>w=</c> parameter, in seconds.</summary>
     private static bool TryRead(HttpHeadersNonValidated headers, string name, out long number, out TimeSpan? window)
     {
         (number, window) = (0, null);

@@ -1,25 +1,25 @@
 namespace Gateway.Upstream;
 
-/// <summary>What an upstream's rate limit leaves us, by all accounts together.</summary>
-/// <param name="Limit">Requests of one window; more than 0.</param>
-/// <param name="Remaining">What is left of it, requests under way taken off; 0 to <paramref name="Limit"/>.</param>
+/// <summary>The rate budget of an upstream: what remains of its rate limit, over all accounts.</summary>
+/// <param name="Limit">The requests that one window allows; more than 0.</param>
+/// <param name="Remaining">The remaining requests, without those in flight; 0 to <paramref name="Limit"/>.</param>
 public readonly record struct RateLimit(long Limit, long Remaining)
 {
-    // Chosen: half of a window's requests are spent as if there were no limit.
+    // Chosen: the gateway uses the first half of a window's requests as if there were no limit.
     private const double Ample = 0.5;
 
-    // Chosen: of Docker Hub's 100 in six hours, 20 images that were never pulled before.
+    // Chosen: 20 of Docker Hub's 100 requests in six hours, for images that are not cached.
     private const double Reserve = 0.2;
 
-    // Beyond, the reserve is near and the window over before a tag is asked for again.
+    // Chosen: with a larger factor the window ends before the next revalidation.
     private const double LongestStretch = 1000;
 
-    /// <summary>0 to 1.</summary>
-    public double Share => (double)Remaining / Limit;
+    /// <summary>The remaining share of the limit, 0 to 1.</summary>
+    internal double Share => (double)Remaining / Limit;
 
     /// <summary>
-    /// By how much longer than <c>revalidateAfter</c> a tag is served without asking: 1 while half of the limit is left, then
-    /// 0.3 / (share − 0.2), which grows without a step; null when only the reserve is left, which is for content that is not here.
+    /// The factor by which <c>revalidateAfter</c> is extended: 1 while at least half of the limit remains, then 0.3 / (share − 0.2), which
+    /// grows continuously. Null if only the reserve remains: the gateway then does not revalidate tags, and fetches only missing content.
     /// </summary>
     public double? Stretch => Share switch
     {

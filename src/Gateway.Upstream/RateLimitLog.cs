@@ -2,16 +2,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>Says once when an upstream's rate limit runs low, once when only the reserve is left, and once when that is over.</summary>
+/// <summary>Logs once when an upstream's rate budget becomes low, once when only the reserve remains, and once when it recovers.</summary>
+/// <param name="upstream">The upstream's key in the configuration.</param>
+/// <param name="logger">The log.</param>
 internal sealed class RateLimitLog(string upstream, ILogger logger)
 {
     private int _level;
 
+    /// <summary>Logs a change of level.</summary>
+    /// <param name="left">The current rate budget; null if it is unknown.</param>
     public void Watch(RateLimit? left)
     {
         var level = left is not { } limit ? 0 : limit.Stretch switch { null => 2, > 1 => 1, _ => 0 };
         var before = Volatile.Read(ref _level);
-        // From the reserve it goes back to plenty only: requests that end give back some, which is no news.
+        // After the reserve, only full recovery is logged: the budget varies a little because requests in flight end.
         if (level == before || (level == 1 && before == 2)) return;
         if (Interlocked.CompareExchange(ref _level, level, before) != before) return;
         if (left is { } said && level == 2) Log.ReserveLeft(logger, upstream, said.Remaining, said.Limit);

@@ -3,15 +3,19 @@ using Gateway.Oci;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Requests that an upstream answered 401 although the account that sent them is good: they are not sent again for a moment. The refusal
-/// counts for the request alone (method, kind of path, repository, reference), not for the repository and not for the account.
+/// Requests that an upstream answered 401 although the account's credentials are valid. The gateway does not send them again for 10 s. A
+/// refusal applies to the request only (method, kind of path, repository, reference), not to the repository or the account.
 /// </summary>
+/// <param name="clock">The clock for the lifetime of refusals.</param>
 internal sealed class RefusedRequests(TimeProvider clock)
 {
-    // Chosen: a request that even fresh credentials do not open is not repeated by every client; short, so that a new grant is seen soon.
+    /// <summary>
+    /// How long a refused request is not sent again. Chosen: long enough to stop repetition by many clients, short enough that a new right
+    /// soon takes effect.
+    /// </summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(10);
 
-    // Chosen: under 1 MiB for an upstream. Beyond that the least recently used one is forgotten, and costs one request again.
+    // Chosen: under 1 MiB per upstream. When it is full, the least recently used entry is removed, which costs one request.
     private const int Most = 4096;
 
     private readonly RecentlyUsed<Key, DateTimeOffset> _until = new(Most);
@@ -19,11 +23,14 @@ internal sealed class RefusedRequests(TimeProvider clock)
     private readonly record struct Key(
         Uri Endpoint, string? CredentialId, HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference);
 
-    /// <param name="credentialId">Null for a request without credentials.</param>
+    /// <summary>Records that the endpoint refused this request.</summary>
+    /// <param name="endpoint">The endpoint that answered 401.</param>
+    /// <param name="credentialId">The <see cref="Credential.Id"/>; null for a request without credentials.</param>
+    /// <param name="request">The refused request.</param>
     public void Add(Uri endpoint, string? credentialId, UpstreamRequest request) =>
         _until.Set(KeyOf(endpoint, credentialId, request), clock.GetUtcNow() + Lifetime);
 
-    /// <summary>Whether this request was refused within <see cref="Lifetime"/>.</summary>
+    /// <summary>Whether the endpoint refused this request within <see cref="Lifetime"/>.</summary>
     public bool Contains(Uri endpoint, string? credentialId, UpstreamRequest request) =>
         _until.TryGet(KeyOf(endpoint, credentialId, request), out var until) && until > clock.GetUtcNow();
 

@@ -2,17 +2,18 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>How an endpoint names repositories in its challenges, where that is not the name that it is asked by.</summary>
+/// <summary>The names that an endpoint uses for repositories in its challenges, where they differ from the names in requests.</summary>
 internal sealed class ScopeNames
 {
-    // Chosen: some MiB at most. Beyond that the least recently used name is forgotten, and costs one request to be learned again.
+    // Chosen: a few MiB at most. When it is full, the least recently used name is removed; learning it again costs one request.
     private const int Most = 4096;
 
     private readonly RecentlyUsed<(Uri Endpoint, RepositoryName Name), string> _names = new(Most);
 
-    /// <summary>Its own name for the repository; null where it has none, or has not said it yet.</summary>
+    /// <summary>The endpoint's own name for the repository; null if it has none, or has not stated it yet.</summary>
     public string? Find(Uri endpoint, RepositoryName name) => _names.TryGet((endpoint, name), out var known) ? known : null;
 
+    /// <summary>Records the endpoint's name for a repository; removes the entry if it is the name in requests.</summary>
     public void Note(Uri endpoint, RepositoryName name, string itsName)
     {
         if (itsName == name.Value) _names.Remove((endpoint, name));

@@ -1,36 +1,53 @@
 namespace Gateway.Upstream;
 
-/// <summary>What a token is good for. The credential is part of it: who may not must not get the token of who may.</summary>
+/// <summary>
+/// What a token is valid for. The credential is part of the key, so that a request never uses a token that another credential obtained.
+/// </summary>
+/// <param name="Realm">The address of the token server.</param>
+/// <param name="Service">The challenge's <c>service</c>; empty if it has none.</param>
+/// <param name="Scope">The scope of the token.</param>
+/// <param name="CredentialId">The <see cref="Credential.Id"/>; null for an anonymous token.</param>
 internal sealed record TokenKey(string Realm, string Service, string Scope, string? CredentialId);
 
-/// <summary>A bearer token, in memory only.</summary>
+/// <summary>A bearer token. It exists only in memory.</summary>
+/// <param name="Value">The token.</param>
+/// <param name="Issued">When the gateway requested it.</param>
+/// <param name="Until">When the gateway stops using it.</param>
 internal sealed record Token(string Value, DateTimeOffset Issued, DateTimeOffset Until)
 {
-    // UTC ticks; 0 for a token that was never refused when it was new.
+    // UTC ticks; 0 if no endpoint refused the token when it was new.
     private long _doubtedUntil;
 
     /// <summary>
-    /// Notes that it was refused when it was new: until that time a further refusal is about the request, and no reason for another token.
+    /// Records that an endpoint refused the token when it was new. Until the given time, a refusal concerns the request, so the gateway
+    /// does
+    /// not fetch another token.
     /// </summary>
     public void Doubt(DateTimeOffset until) => Volatile.Write(ref _doubtedUntil, until.UtcTicks);
 
-    /// <summary>Whether a refusal of this token now is no reason to fetch another one.</summary>
+    /// <summary>Whether the gateway must not fetch another token if an endpoint refuses this one now.</summary>
     public bool IsDoubted(DateTimeOffset now) => now.UtcTicks < Volatile.Read(ref _doubtedUntil);
 
-    /// <summary>Says nothing.</summary>
+    /// <summary>A fixed text, so that no secret can reach a log.</summary>
     public override string ToString() => "token";
 }
 
-/// <summary>The tokens of one upstream: each fetched once for all who want it, and renewed before it ends. Failures are not kept.</summary>
+/// <summary>
+/// The tokens of one upstream. Each is fetched once for all requests, and renewed before it expires. Failures are not cached.
+/// </summary>
+/// <param name="clock">The clock for the lifetime of tokens.</param>
 internal sealed class TokenCache(TimeProvider clock)
 {
-    // A token has about 3 KiB; so this is some MiB for an upstream at most.
+    // Chosen: a token has about 3 KiB, so this is a few MiB per upstream.
     private const int MostTokens = 1024;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<TokenKey, Task<Token>> _tokens = [];
 
-    /// <summary>The token, from here or by <paramref name="fetch"/>, which serves everybody and so stops for nobody who leaves.</summary>
+    /// <summary>
+    /// The cached token, or the result of <paramref name="fetch"/>. Callers share one fetch; the cancellation of one caller does not stop
+    /// it.
+    /// </summary>
     public Task<Token> GetAsync(TokenKey key, Func<Task<Token>> fetch, CancellationToken cancellationToken)
     {
         Task<Token> task;
@@ -39,7 +56,7 @@ internal sealed class TokenCache(TimeProvider clock)
             if (!_tokens.TryGetValue(key, out var known) || IsOver(known))
             {
                 MakeRoom();
-                // On the pool, so that nothing of it runs under the lock.
+                // On the thread pool, so that the fetch does not run under the lock.
                 _tokens[key] = known = Task.Run(fetch, CancellationToken.None);
             }
             task = known;
@@ -47,13 +64,13 @@ internal sealed class TokenCache(TimeProvider clock)
         return task.WaitAsync(cancellationToken);
     }
 
-    /// <summary>The token if it is here and good.</summary>
+    /// <summary>The cached token; null if there is none or it has expired.</summary>
     public Token? Find(TokenKey key)
     {
         lock (_lock) return _tokens.TryGetValue(key, out var task) && task.IsCompletedSuccessfully && !IsOver(task) ? task.Result : null;
     }
 
-    /// <summary>Forgets a token that was refused, unless it has been replaced already.</summary>
+    /// <summary>Removes a refused token, unless a newer one has replaced it.</summary>
     public void Drop(TokenKey key, Token token)
     {
         lock (_lock)
@@ -72,7 +89,7 @@ internal sealed class TokenCache(TimeProvider clock)
         {
             if (IsOver(task)) _tokens.Remove(key);
         }
-        // All in use: any may be fetched again.
+        // All are valid: remove any of them, since it can be fetched again.
         while (_tokens.Count >= MostTokens) _tokens.Remove(_tokens.Keys.First());
     }
 }

@@ -5,29 +5,36 @@ using System.Text.Json;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Gets tokens from a token server (distribution's token specification; its OAuth2 form where GET is not known). Redirects are not
-/// followed: the request carries credentials, or is for one who has none to show.
+/// Gets tokens from a token server by distribution's token specification, or by its OAuth2 variant if the server does not support GET. It
+/// does not follow redirects, because they could lead credentials outside the trust boundary.
 /// </summary>
+/// <param name="upstream">The upstream's key in the configuration.</param>
+/// <param name="client">The connections to the upstream and its token servers.</param>
+/// <param name="clock">The clock for deadlines and lifetimes.</param>
+/// <param name="metrics">Counts the token requests.</param>
 internal sealed class TokenClient(string upstream, HttpMessageInvoker client, TimeProvider clock, UpstreamMetrics metrics)
 {
-    // In bytes. Tokens have some KiB; a token server is somebody else's and must not fill our memory.
+    // In bytes. Chosen: tokens have a few KiB, and a foreign token server must not fill the gateway's memory.
     private const int LongestAnswer = 64 * 1024;
 
-    // Chosen: as long as a registry may take for its headers; see UpstreamExchange.
+    // Chosen: the time that a registry has for its headers; see UpstreamExchange.
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
-    // Token specification: "if omitted, this defaults to 60 seconds". Counted by our own clock: issued_at may be absent (harbor#23753).
+    // Token specification: "if omitted, this defaults to 60 seconds". Counted from the request, since issued_at can be absent
+    // (harbor#23753).
     private const int DefaultSeconds = 60;
 
-    // A right taken away at the upstream is noticed at least so often, whatever the token says.
+    // Chosen: the gateway notices a right that was revoked at the upstream within an hour, regardless of the token's lifetime.
     private const int MostSeconds = 3600;
 
-    // Renewed before its end, so that a request on its way does not arrive with a dead token.
+    // Chosen: a token is renewed before it expires, so that it is still valid when a request arrives.
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(10);
 
-    /// <summary>A new token.</summary>
-    /// <exception cref="CredentialRefusedException">The credentials were refused, whatever they were shown for.</exception>
-    /// <exception cref="UpstreamException">There was no token for another reason.</exception>
+    /// <summary>Fetches a new token.</summary>
+    /// <param name="key">What the token is for.</param>
+    /// <param name="credential">The credential to send; null for an anonymous token.</param>
+    /// <exception cref="CredentialRefusedException">The token server refused the credential itself.</exception>
+    /// <exception cref="UpstreamException">The token server gave no token for another reason.</exception>
     public async Task<Token> FetchAsync(TokenKey key, Credential? credential)
     {
         try
@@ -66,7 +73,7 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
             var answer = await BoundedBody.ReadAsync(body, LongestAnswer, cancellationToken);
             if (answer is not null)
                 answer = await ContentEncodings.DecodeAsync(answer, ContentEncodings.Of(response.Content.Headers), LongestAnswer) ?? answer;
-            return (answer is null ? null : Read(answer, asked)) ?? throw Misbehaves(key, "sent no token");
+            return (answer is null ? null : Read(answer, asked)) ?? throw Misbehaves(key, "answered 200 without a token");
         }
     }
 
@@ -106,9 +113,9 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         {
             using var document = JsonDocument.Parse(answer);
             var root = document.RootElement;
-            // Both may be there (Docker Hub), and one of them empty.
+            // The answer can have both (Docker Hub), and one of them can be empty.
             var value = Text(root, "token") is { Length: > 0 } token ? token : Text(root, "access_token");
-            // Into a header it goes, so nothing that would end one.
+            // The token becomes part of a header, so it must not contain a line break or other unprintable characters.
             if (string.IsNullOrEmpty(value) || value.AsSpan().ContainsAnyExceptInRange('!', '~')) return null;
             var lifetime = TimeSpan.FromSeconds(Math.Min(SecondsOf(root), MostSeconds));
             return new Token(value, asked, asked + lifetime - (Margin < lifetime / 2 ? Margin : lifetime / 2));
@@ -119,7 +126,9 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         }
     }
 
-    /// <summary>Some write it as a string, some as 0; what is not a time is as if it were missing.</summary>
+    /// <summary>
+    /// The token's lifetime in seconds. Some servers send it as a string, some send 0; an unusable value counts as missing.
+    /// </summary>
     private static double SecondsOf(JsonElement root)
     {
         var seconds = !root.TryGetProperty("expires_in", out var said) ? 0
@@ -137,8 +146,10 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
         new(UpstreamFailure.Misbehaving, $"upstream {upstream}: token server {new Uri(key.Realm).Authority} {what}");
 }
 
-/// <summary>A token server did not accept a user name and password at all.</summary>
+/// <summary>A token server refused a user name and password, regardless of the scope.</summary>
+/// <param name="credential">The refused credential.</param>
 internal sealed class CredentialRefusedException(Credential credential) : Exception($"the {credential} were refused")
 {
+    /// <summary>The refused credential.</summary>
     public Credential Credential { get; } = credential;
 }

@@ -2,24 +2,29 @@ using System.Collections.Frozen;
 
 namespace Gateway.Upstream;
 
-/// <summary>What a token is asked for: pulling from one repository, pushing to it, or deleting there, or listing all; never more.</summary>
+/// <summary>
+/// The scope of a token request: the least that one request needs. That is to pull from one repository, to push to it, to delete in it, or
+/// to list all repositories.
+/// </summary>
 /// <remarks>
-/// The repository is the one that the upstream's challenge names: a mirror may know the one that was asked for by another name
-/// (Artifact Registry's remote repositories, Harbor's proxy projects, Artifactory behind a path: containerd#13412, oras-go#650). The
-/// actions are the gateway's own.
+/// The upstream's challenge determines the repository of a pull, because a mirror can have another name for it than the request (Artifact
+/// Registry's remote repositories, Harbor's proxy projects, Artifactory behind a path: containerd#13412, oras-go#650). The gateway
+/// determines the actions.
 /// </remarks>
 internal static class TokenScope
 {
     private static readonly FrozenSet<string> ActionsToDelete = FrozenSet.Create("pull", "push", "delete", "*");
 
-    // Chosen: four times the distribution-spec's longest name; mirrors put a host and a path before it.
+    // In characters. Chosen: four times the distribution-spec's longest name, because mirrors add a host and a path.
     private const int LongestName = 1024;
 
-    /// <summary>The scope that a challenge to this request asks for.</summary>
+    /// <summary>The scope of a token that answers a challenge to this request.</summary>
     public static string Of(UpstreamRequest request, Challenge challenge) => Of(request, challenge, RepositoryOf(request, challenge));
 
     /// <summary>The scope of a token for a request (distribution's token specification, "repository:name:actions").</summary>
-    /// <param name="repository">As the token server knows it.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="challenge">The challenge that the token answers.</param>
+    /// <param name="repository">The repository's name at the token server.</param>
     public static string Of(UpstreamRequest request, Challenge challenge, string repository)
     {
         if (request.Noun == UpstreamNoun.Catalog) return "registry:catalog:*";
@@ -28,8 +33,9 @@ internal static class TokenScope
     }
 
     /// <summary>
-    /// The repository that a challenge to this request names; the request's own where it names none, or that one among others, and for
-    /// every write: no upstream chooses what a token lets push to.
+    /// The repository that a challenge to this request names. The request's own repository if the challenge names it or names none. Also
+    /// for
+    /// every write, so that an upstream cannot choose the repository for which a token allows pushes.
     /// </summary>
     public static string RepositoryOf(UpstreamRequest request, Challenge challenge)
     {
@@ -38,7 +44,7 @@ internal static class TokenScope
         return named.Length == 0 || named.Contains(request.Name.Value) ? request.Name.Value : named[0];
     }
 
-    // The name may hold a colon itself (host:port); resource classes ("repository(plugin)") are other resources.
+    // The name can contain a colon (host:port). Resource classes ("repository(plugin)") are other resources.
     private static string? NameIn(string scope)
     {
         const string Resource = "repository:";
@@ -49,8 +55,8 @@ internal static class TokenScope
     }
 
     /// <summary>
-    /// As the registry says: distribution and GitLab want <c>delete</c>; Quay's token server knows no such action, takes a scope that has
-    /// it for malformed, and wants <c>pull,push</c>.
+    /// The actions that the challenge names, because registries differ: distribution and GitLab require <c>delete</c>. Quay's token server
+    /// rejects a scope with that action as malformed, and requires <c>pull,push</c>.
     /// </summary>
     private static string ToDelete(string repository, Challenge challenge)
     {

@@ -16,13 +16,14 @@ internal enum RealmTrust
 }
 
 /// <summary>
-/// Decides which hosts the gateway connects to for an upstream, and which of them receive its credentials: the hosts in the configuration,
-/// and otherwise only public addresses, without credentials. An upstream's answers (realm, Location) cannot extend this (CVE-2026-33540,
-/// CVE-2020-15157).
+/// Decides which hosts the gateway connects to for an upstream, and which of them receive its credentials. Hosts in the configuration can
+/// have any address; other hosts must have a public address, and receive no credentials. An upstream's responses (realm, Location) cannot
+/// extend this (CVE-2026-33540, CVE-2020-15157).
 /// </summary>
+/// <param name="options">The options of the upstream.</param>
 internal sealed class TrustBoundary(RegistryOptions options)
 {
-    /// <summary>Judges the realm of a challenge from <paramref name="endpoint"/>.</summary>
+    /// <summary>What the gateway sends to the realm of a challenge from <paramref name="endpoint"/>.</summary>
     public RealmTrust Judge(Uri endpoint, Uri realm)
     {
         if (!IsHttp(realm) || realm.UserInfo.Length > 0 || IsDowngrade(endpoint, realm)) return RealmTrust.Refused;
@@ -31,31 +32,33 @@ internal sealed class TrustBoundary(RegistryOptions options)
     }
 
     /// <summary>
-    /// Where an address leads that an endpoint named: under one of <see cref="RegistryOptions.OwnNames"/>, to the endpoint itself, which
-    /// does not know that the name is the gateway's now. Any other address stays what it is.
+    /// Resolves an address that an endpoint named. An address under one of <see cref="RegistryOptions.OwnNames"/> becomes an address of the
+    /// endpoint, because the endpoint does not know that the name leads to the gateway. Other addresses do not change.
     /// </summary>
     public Uri Resolve(Uri endpoint, Uri named) =>
         IsHttp(named) && named.UserInfo.Length == 0 && options.OwnNames.Contains(named.IdnHost, StringComparer.OrdinalIgnoreCase)
             ? new Uri(endpoint.GetLeftPart(UriPartial.Authority) + named.PathAndQuery)
             : named;
 
-    /// <summary>Why a redirect is not followed; null when it is.</summary>
+    /// <summary>Why the gateway must not follow a redirect; null if it can. The text continues "redirects" or "sends uploads".</summary>
     public string? RefusalOf(Uri from, Uri to)
     {
-        if (!IsHttp(to)) return "to something that is not http";
+        if (!IsHttp(to)) return "to an address that is not http or https";
         if (to.UserInfo.Length > 0) return "to an address with a user name in it";
         if (IsDowngrade(from, to)) return "from https to http";
         return IsPrivateLiteral(to) && !MayBePrivate(to.IdnHost, to.Port)
-            ? "to a private address; name the host under the upstream's `redirects` if it may serve blobs"
+            ? "to a private address; add the host to the upstream's `redirects` to allow this"
             : null;
     }
 
-    /// <summary>Whether this host may have a private, loopback or link-local address: only hosts of the configuration may.</summary>
+    /// <summary>
+    /// Whether the gateway can connect to this host at a private, loopback or link-local address: only to hosts in the configuration.
+    /// </summary>
     public bool MayBePrivate(string host, int port) =>
         options.Urls.Any(url => Names(url, host, port)) || options.Realms.Any(realm => Names(realm, host, port))
         || (options.Proxy is { } proxy && Names(proxy, host, port)) || options.Redirects.Any(pattern => Matches(pattern, host, port));
 
-    /// <summary>Whether scheme, host and port are the same, so that an Authorization header may be sent again.</summary>
+    /// <summary>Whether scheme, host and port are the same, so that the same Authorization header can be sent.</summary>
     public static bool SameOrigin(Uri a, Uri b) => a.Scheme == b.Scheme && SameHostAndPort(a, b);
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && uri.Scheme is "https" or "http";

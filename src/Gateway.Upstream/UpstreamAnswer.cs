@@ -5,27 +5,35 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>A final response, and what led to it.</summary>
-/// <param name="Last">Where it came from, after redirects.</param>
+/// <summary>A final response, with its origin.</summary>
+/// <param name="Endpoint">The endpoint that received the request.</param>
+/// <param name="Last">The address that sent the response, after redirects.</param>
+/// <param name="Response">The response.</param>
 internal sealed record UpstreamReply(Uri Endpoint, Uri Last, HttpResponseMessage Response)
 {
-    /// <summary>Whether the endpoint itself said it, and not who it redirected to.</summary>
+    /// <summary>Whether the endpoint itself sent the response, not a host to which it redirected.</summary>
     public bool IsOwn => TrustBoundary.SameOrigin(Endpoint, Last);
 
-    /// <summary>The upload session after it.</summary>
+    /// <summary>The upload session after this response; null if there is none.</summary>
     public UpstreamSession? Session { get; init; }
 
-    /// <summary>The words of a refused write.</summary>
+    /// <summary>The upstream's error for a refused write; null if there is none.</summary>
     public UpstreamError? Error { get; init; }
 }
 
-/// <summary>Makes an answer of a final response, or says why it is none.</summary>
+/// <summary>Turns a final response into an <see cref="UpstreamResponse"/> or an <see cref="UpstreamException"/>.</summary>
 internal static class UpstreamAnswer
 {
-    // Chosen: a page's key is a tag or a digest.
+    // In characters. Chosen: the key of a page is a tag or a digest.
     private const int LongestQuery = 2048;
 
-    /// <param name="emptyFor">For a 429 that does not say when to come back.</param>
+    /// <summary>Reads a final response.</summary>
+    /// <param name="upstream">The upstream's key in the configuration.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="reply">The response to it.</param>
+    /// <param name="emptyFor">The pause after a 429 without Retry-After; null if unknown.</param>
+    /// <param name="now">The current time.</param>
+    /// <exception cref="UpstreamException">The upstream refused or failed, or the response is not one that a registry sends.</exception>
     public static UpstreamResponse Read(
         string upstream, UpstreamRequest request, UpstreamReply reply, TimeSpan? emptyFor, DateTimeOffset now)
     {
@@ -33,20 +41,20 @@ internal static class UpstreamAnswer
         var status = (int)response.StatusCode;
         var what = $"upstream {upstream}: {reply.Last.Authority} answered {status} to {Describe(request)}";
         if (reply.Error is { } error) what = $"{what}: {error}";
-        // Signed addresses are good for one method (moby#50065): where a registry redirects to says nothing to HEAD.
+        // Signed addresses are valid for one method (moby#50065), so a HEAD at the target of a redirect can fail where GET works.
         if (request.Method == HttpMethod.Head && !reply.IsOwn && status is (>= 400 and < 500 and not (408 or 429)) or 501)
-            throw Misbehaves("where it was redirected to, which says nothing about a GET");
-        // 501 is no "not now": it will not be implemented a moment later.
+            throw Misbehaves("after a redirect; a GET may work");
+        // 501 is not temporary: the method will not be implemented a moment later.
         if (status is 408 or 429 or (>= 500 and not 501))
         {
             throw UpstreamFailures.OfStatus(what, response, now, emptyFor);
         }
         if (FailureOf(request, reply) is { } failure) throw new UpstreamException(failure, what, status: status) { Error = reply.Error };
-        if (!IsAnswer(request, status)) throw Misbehaves("which no registry should");
+        if (!IsAnswer(request, status)) throw Misbehaves("which the distribution-spec does not define for this request");
         if (FindFault(request, response) is { } fault) throw Misbehaves(fault);
         return new UpstreamResponse
         {
-            // RFC 9110 §15.5.11: gone for good; there is no other thing to do about it than about 404.
+            // RFC 9110 §15.5.11: 410 means permanently gone, and is handled like 404.
             Status = status == 410 ? 404 : status,
             Length = response.Content.Headers.ContentLength,
             ContentRange = RangeOf(response),
@@ -59,7 +67,7 @@ internal static class UpstreamAnswer
             Endpoint = reply.Endpoint,
             Session = reply.Session,
             Received = ReceivedOf(response),
-            // The response is buffered nowhere: this is the connection itself.
+            // The response is not buffered: this stream reads from the connection.
             Body = request.Method == HttpMethod.Head || request.IsWrite ? Stream.Null : response.Content.ReadAsStream(),
             Owner = response,
         };
@@ -67,11 +75,11 @@ internal static class UpstreamAnswer
         UpstreamException Misbehaves(string fault) => new(UpstreamFailure.Misbehaving, $"{what}, {fault}", status: status);
     }
 
-    /// <summary>It took what was sent and calls it by another digest.</summary>
+    /// <summary>The exception for an upstream that stored what was sent under another digest.</summary>
     public static UpstreamException OtherDigest(string upstream, UpstreamRequest request, UpstreamResponse response, Digest digest) => new(
         UpstreamFailure.Misbehaving,
-        $"upstream {upstream}: {response.Endpoint.Authority} answered {response.Status} to {Describe(request)}, "
-        + $"and calls it {response.DigestClaim} where {digest} was sent",
+        $"upstream {upstream}: {response.Endpoint.Authority} answered {response.Status} to {Describe(request)}: "
+        + $"expected the digest {digest}, got {response.DigestClaim}",
         status: response.Status);
 
     private static UpstreamFailure? FailureOf(UpstreamRequest request, UpstreamReply reply)
@@ -79,20 +87,20 @@ internal static class UpstreamAnswer
         var status = (int)reply.Response.StatusCode;
         if (status is 401 or 403)
         {
-            // Where it was redirected to, it was let in already: that is a fault of its storage, not a judgement about us.
+            // The endpoint already authorized the request and redirected it, so this is a fault of the upstream's storage.
             if (!reply.IsOwn) return UpstreamFailure.Unavailable;
             return status == 403 && request.IsWrite ? UpstreamFailure.Refused : UpstreamFailure.Unauthorized;
         }
         return request.IsWrite && status >= 400 && !IsAnswer(request, status) ? UpstreamFailure.Refused : null;
     }
 
-    /// <summary>What was not there may be deleted; nothing else that is sent may be missed.</summary>
+    /// <summary>Whether the status answers the request. 404 answers a deletion, but no other write.</summary>
     private static bool IsAnswer(UpstreamRequest request, int status) => status is >= 200 and < 300
         || (request.IsWrite
             ? status is 404 or 410 && request.Method == HttpMethod.Delete
             : status is 304 or 404 or 405 or 410 or 416 or 501);
 
-    /// <summary>What was asked for, for messages: <c>GET manifests/latest of library/nginx</c>.</summary>
+    /// <summary>The request as text for messages: <c>GET manifest latest of library/nginx</c>.</summary>
     public static string Describe(UpstreamRequest request) => request.Noun switch
     {
         UpstreamNoun.Catalog => $"{request.Method} _catalog",
@@ -105,13 +113,13 @@ internal static class UpstreamAnswer
         if (!response.IsSuccessStatusCode || request.IsWrite) return null;
         if (request.Noun == UpstreamNoun.Manifest && response.Content.Headers.ContentType?.MediaType == "text/html")
         {
-            return "with a web page instead of a manifest";
+            return "expected a manifest, got a web page";
         }
         if (response.StatusCode != HttpStatusCode.PartialContent) return null;
-        if (request.Range is not var (first, last)) return "though no range was asked for";
+        if (request.Range is not var (first, last)) return "expected the whole content, got a range";
         return RangeOf(response) is { } range && range.First == first && range.Last <= last && range.First <= range.Last
             ? null
-            : $"with Content-Range '{response.Content.Headers.ContentRange}' where bytes {first}-{last} were asked for";
+            : $"expected bytes {first}-{last}, got Content-Range '{response.Content.Headers.ContentRange}'";
     }
 
     private static (long First, long Last, long? Whole)? RangeOf(HttpResponseMessage response) =>
@@ -120,7 +128,7 @@ internal static class UpstreamAnswer
             ? (first, last, range.Length)
             : null;
 
-    // RFC 9110 knows no Range in an answer; the distribution-spec does: "0-<last byte>". distribution says 0-0 of a session without a byte.
+    // RFC 9110 has no Range header in responses; the distribution-spec has: "0-<last byte>". distribution sends 0-0 for an empty session.
     private static long? ReceivedOf(HttpResponseMessage response)
     {
         var range = Header(response, "Range").AsSpan();
@@ -136,7 +144,9 @@ internal static class UpstreamAnswer
     private static string? Header(HttpResponseMessage response, string name) =>
         response.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
 
-    /// <summary>The query of <c>Link: &lt;…&gt;; rel="next"</c>: whatever host it names, the next page is asked of this registry.</summary>
+    /// <summary>
+    /// The query of <c>Link: &lt;…&gt;; rel="next"</c>. The gateway ignores the host: it requests the next page from the same upstream.
+    /// </summary>
     private static string? NextOf(HttpResponseMessage response)
     {
         if (Header(response, "Link") is not { } header || LinkHeader.Next(header) is not { } link) return null;

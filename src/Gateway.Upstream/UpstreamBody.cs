@@ -5,15 +5,18 @@ using System.Runtime.ExceptionServices;
 
 namespace Gateway.Upstream;
 
-/// <summary>A request's body. It is opened anew for each time that it is sent: after a 401, after a redirect.</summary>
-/// <param name="Length">In bytes.</param>
-/// <param name="Open">A stream of at least so many bytes; what it throws, and what the stream throws, reaches whoever asked.</param>
+/// <summary>A request's body. It is opened again each time it is sent: after a 401, after a redirect.</summary>
+/// <param name="MediaType">The Content-Type.</param>
+/// <param name="Length">The length in bytes.</param>
+/// <param name="Open">
+/// Opens a stream of at least <paramref name="Length"/> bytes. The caller receives its exceptions, and those of the stream, unchanged.
+/// </param>
 internal sealed record UpstreamBody(string MediaType, long Length, Func<CancellationToken, ValueTask<Stream>> Open)
 {
-    /// <summary>For the rest of a blob: offset of its first byte in the blob, sent as <c>Content-Range</c>.</summary>
+    /// <summary>For the remainder of a blob: the offset of its first byte, sent as <c>Content-Range</c>; otherwise null.</summary>
     public long? First { get; init; }
 
-    /// <summary>Bytes that are small and in memory anyway.</summary>
+    /// <summary>A body from a copy of bytes in memory.</summary>
     public static UpstreamBody Of(string mediaType, ReadOnlyMemory<byte> bytes)
     {
         var copy = bytes.ToArray();
@@ -21,29 +24,31 @@ internal sealed record UpstreamBody(string MediaType, long Length, Func<Cancella
     }
 }
 
-/// <summary>Sends a body, in pieces of one buffer, and gives up an upstream that takes nothing more.</summary>
-/// <param name="patience">Ends when the upstream has not taken a piece in time, or not answered after the last.</param>
+/// <summary>Sends a body in pieces, and cancels the request if the upstream stops reading it.</summary>
 internal sealed class UpstreamContent : HttpContent
 {
-    // Chosen: what the socket and TLS take at once; a larger one gained nothing.
+    // In bytes. Chosen: what the socket and TLS accept at once; a larger buffer was not faster.
     private const int Piece = 64 * 1024;
 
-    // Chosen: three times what an answer may take; storage behind a registry pauses to flush a part.
+    // Chosen: three times the time for response headers, because storage behind a registry pauses to flush.
     private static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(30);
 
     private readonly UpstreamBody _body;
     private readonly CancellationTokenSource _patience;
 
+    /// <summary>Content that sends a body.</summary>
+    /// <param name="body">The body.</param>
+    /// <param name="patience">Canceled when the upstream does not read a piece in time, or does not answer after the last piece.</param>
     public UpstreamContent(UpstreamBody body, CancellationTokenSource patience)
     {
         (_body, _patience) = (body, patience);
         Headers.ContentType = MediaTypeHeaderValue.Parse(body.MediaType);
         Headers.ContentLength = body.Length;
-        // Without a unit, as the distribution-spec has it.
+        // The distribution-spec's Content-Range has no unit.
         if (body.First is { } first) Headers.TryAddWithoutValidation("Content-Range", $"{first}-{first + body.Length - 1}");
     }
 
-    /// <summary>Why the body could not be read; null where it was the upstream that did not take it.</summary>
+    /// <summary>Why the body's source could not be read; null if the source did not fail.</summary>
     public ExceptionDispatchInfo? Failure { get; private set; }
 
     protected override bool TryComputeLength(out long length)
@@ -65,7 +70,8 @@ internal sealed class UpstreamContent : HttpContent
             {
                 var want = buffer.AsMemory(0, (int)Math.Min(left, Piece));
                 var read = await ReadAsync(() => source.ReadAsync(want, cancellationToken));
-                if (read == 0) await ReadAsync<int>(() => throw new EndOfStreamException($"{left} of {_body.Length} bytes are missing"));
+                if (read == 0)
+                    await ReadAsync<int>(() => throw new EndOfStreamException($"expected {_body.Length} bytes, got {_body.Length - left}"));
                 _patience.CancelAfter(StallTimeout);
                 await stream.WriteAsync(want[..read], cancellationToken);
                 left -= read;
@@ -78,7 +84,7 @@ internal sealed class UpstreamContent : HttpContent
         }
     }
 
-    /// <summary>However long the source takes: that is no fault of the upstream's.</summary>
+    /// <summary>Reads from the source without a time limit, because a slow source is not a fault of the upstream.</summary>
     private async ValueTask<T> ReadAsync<T>(Func<ValueTask<T>> read)
     {
         _patience.CancelAfter(Timeout.InfiniteTimeSpan);

@@ -11,14 +11,15 @@ using Yarp.ReverseProxy.Model;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// The endpoints of every upstream as destinations of YARP's clusters, one cluster for each upstream. Fetches, pushes and web requests
-/// choose among the same endpoints, by the same health.
+/// The endpoints of all upstreams as destinations of YARP's clusters, one cluster for each upstream. Fetches, pushes and web requests
+/// share these endpoints and their health.
 /// </summary>
 internal sealed class UpstreamEndpoints
 {
-    // A dead endpoint of several is found by this and not by a client's request. It keeps no request out; it only orders.
+    // Chosen: probes find a failed endpoint before a client's request does. They change only the order of endpoints.
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(10);
 
+    // Chosen: half the interval.
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(5);
 
     private readonly InMemoryConfigProvider _configuration;
@@ -27,7 +28,8 @@ internal sealed class UpstreamEndpoints
     private readonly Clients _clients;
     private readonly Applied _applied;
 
-    /// <summary>Starts YARP's watch over the clusters. The services come from <see cref="UpstreamServices"/>.</summary>
+    /// <summary>Starts YARP's health probes of the clusters.</summary>
+    /// <param name="services">The services that <see cref="UpstreamServices"/> added.</param>
     public UpstreamEndpoints(IServiceProvider services)
     {
         _configuration = services.GetRequiredService<InMemoryConfigProvider>();
@@ -35,13 +37,13 @@ internal sealed class UpstreamEndpoints
         _health = services.GetRequiredService<IDestinationHealthUpdater>();
         _clients = services.GetRequiredService<Clients>();
         _applied = services.GetRequiredService<Applied>();
-        // YARP watches its configuration from when its routes are mapped. Here there are none: the gateway decides by the raw target which
-        // requests are forwarded, and the server routes nothing.
+        // YARP loads its configuration when its routes are mapped. There are no routes here: the gateway itself decides by the raw target
+        // which requests it forwards.
         new NoRoutes(services).MapReverseProxy();
     }
 
-    /// <summary>Makes these the clusters, all at once, and waits until YARP has them. Ids are never used again for other options.</summary>
-    /// <param name="clusters">With a handler for each that is new.</param>
+    /// <summary>Replaces all clusters in one step, and waits until YARP has applied them.</summary>
+    /// <param name="clusters">The clusters, with a handler for each new one. An id must not be used again for other options.</param>
     public Task ApplyAsync(IReadOnlyCollection<(string Id, RegistryOptions Options, HttpMessageHandler? Handler)> clusters)
     {
         foreach (var (id, _, handler) in clusters)
@@ -54,11 +56,11 @@ internal sealed class UpstreamEndpoints
         return applied;
     }
 
-    /// <summary>The endpoints of one upstream. They go on working for who holds them when a later configuration has others.</summary>
+    /// <summary>The endpoints of one upstream. Requests that use them can finish after a later configuration has replaced them.</summary>
     public UpstreamCluster Find(string id) =>
         _state.TryGetCluster(id, out var cluster)
             ? new UpstreamCluster(cluster, _health)
-            : throw new InvalidOperationException($"no upstream {id} has been applied");
+            : throw new InvalidOperationException($"expected an applied upstream, got {id}");
 
     private static ClusterConfig ClusterOf(string id, RegistryOptions options) => new()
     {
@@ -70,7 +72,7 @@ internal sealed class UpstreamEndpoints
             AvailableDestinationsPolicy = HealthCheckConstants.AvailableDestinations.HealthyOrPanic,
             Active = new ActiveHealthCheckConfig
             {
-                // One endpoint has no other to be preferred to it: it is dialled when somebody asks for something, and never else.
+                // A single endpoint needs no probes, because there is no other one to prefer. The gateway connects to it only for requests.
                 Enabled = options.Urls.Length > 1,
                 Interval = ProbeInterval,
                 Timeout = ProbeTimeout,
@@ -80,7 +82,7 @@ internal sealed class UpstreamEndpoints
         },
     };
 
-    /// <summary>Where YARP maps its routes, which nobody looks up.</summary>
+    /// <summary>Receives YARP's routes, which the gateway does not use.</summary>
     private sealed class NoRoutes(IServiceProvider services) : IEndpointRouteBuilder
     {
         public IServiceProvider ServiceProvider => services;
@@ -90,7 +92,11 @@ internal sealed class UpstreamEndpoints
         public IApplicationBuilder CreateApplicationBuilder() => new ApplicationBuilder(services);
     }
 
-    /// <summary>A registry that answers is alive, also with 401: the stock policy wants 2xx. 429 and 5xx are no answers.</summary>
+    /// <summary>
+    /// A health policy: an endpoint that answers a probe is healthy, also with 401, which YARP's own policy excludes. An endpoint that
+    /// answers
+    /// 429 or 5xx is unhealthy.
+    /// </summary>
     internal sealed class AnyAnswerIsAlive(IDestinationHealthUpdater updater) : IActiveHealthCheckPolicy
     {
         public const string PolicyName = "AnyAnswerIsAlive";
@@ -104,7 +110,7 @@ internal sealed class UpstreamEndpoints
             (int?)response?.StatusCode is >= 200 and < 500 and not 429 ? DestinationHealth.Healthy : DestinationHealth.Unhealthy;
     }
 
-    /// <summary>Gives each cluster the handler that was made for it, trust boundary included.</summary>
+    /// <summary>Gives each cluster the handler that was made for it, which enforces the upstream's trust boundary.</summary>
     internal sealed class Clients : IForwarderHttpClientFactory
     {
         private readonly ConcurrentDictionary<string, HttpMessageHandler> _handlers = new();
@@ -114,10 +120,10 @@ internal sealed class UpstreamEndpoints
         public HttpMessageInvoker CreateClient(ForwarderHttpClientContext context) =>
             context.OldClient ?? (_handlers.TryRemove(context.ClusterId, out var handler)
                 ? new HttpMessageInvoker(handler, disposeHandler: true)
-                : throw new InvalidOperationException($"no handler for upstream {context.ClusterId}"));
+                : throw new InvalidOperationException($"expected a handler for upstream {context.ClusterId}, got none"));
     }
 
-    /// <summary>YARP applies an update some time after it was told.</summary>
+    /// <summary>Signals when YARP has applied a configuration, which happens some time after the update.</summary>
     internal sealed class Applied : IConfigChangeListener
     {
         private readonly ConcurrentDictionary<string, TaskCompletionSource> _awaited = new();
@@ -152,12 +158,13 @@ internal sealed class UpstreamEndpoints
 /// <summary>One upstream's connections and the health of its endpoints.</summary>
 internal sealed class UpstreamCluster(ClusterState cluster, IDestinationHealthUpdater health)
 {
+    /// <summary>The connections to the upstream, within its trust boundary.</summary>
     public HttpMessageInvoker Client => cluster.Model.HttpClient;
 
-    /// <summary>Whether the last probe of an endpoint found nobody; false where none is probed.</summary>
+    /// <summary>Whether the last probe of an endpoint failed; false if the endpoint is not probed.</summary>
     public bool IsIll(Uri endpoint) => Find(endpoint)?.Health.Active == DestinationHealth.Unhealthy;
 
-    /// <summary>Tells whoever looks at the cluster that an endpoint is left alone for so long.</summary>
+    /// <summary>Marks an endpoint as unhealthy in the cluster for as long as its breaker is open.</summary>
     public void Exclude(Uri endpoint, TimeSpan pause)
     {
         if (Find(endpoint) is { } destination) health.SetPassive(cluster, destination, DestinationHealth.Unhealthy, pause);

@@ -3,19 +3,19 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>What an upstream said about a refusal (distribution-spec, "Error Codes"): one printable line each, bounded.</summary>
-/// <param name="Code">Its code, as <c>SIZE_INVALID</c>; empty where it said none.</param>
-/// <param name="Message">Its message; empty where it said none.</param>
+/// <summary>The error of an upstream that refused a request (distribution-spec, "Error Codes"). Code and message are printable.</summary>
+/// <param name="Code">The code, such as <c>SIZE_INVALID</c>, at most 40 characters; empty if the upstream sent none.</param>
+/// <param name="Message">The message in one line, at most 300 characters; empty if the upstream sent none.</param>
 public sealed record UpstreamError(string Code, string Message)
 {
-    // The longest code of the specification has 21.
+    // In characters. Chosen: the longest code of the specification has 21.
     private const int LongestCode = 40;
 
-    // Chosen: two of them fit into a header.
+    // In characters. Chosen: two messages fit into a header.
     private const int LongestMessage = 300;
 
-    /// <summary>The first error of <c>{"errors":[{"code":…,"message":…}]}</c>; null where the body is no such thing.</summary>
-    public static UpstreamError? Read(ReadOnlyMemory<byte> body)
+    /// <summary>The first error of <c>{"errors":[{"code":…,"message":…}]}</c>; null if the body does not have this form.</summary>
+    internal static UpstreamError? Read(ReadOnlyMemory<byte> body)
     {
         try
         {
@@ -30,7 +30,7 @@ public sealed record UpstreamError(string Code, string Message)
         }
     }
 
-    /// <summary>As it stands in messages: <c>SIZE_INVALID "too large"</c>.</summary>
+    /// <summary>The text for messages: <c>SIZE_INVALID "too large"</c>.</summary>
     public override string ToString() => (Code, Message) switch
     {
         (_, "") => Code,

@@ -5,29 +5,36 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>One request to one endpoint until its final answer: challenges answered, redirects followed, failures named.</summary>
+/// <summary>
+/// Sends one request to one endpoint and gets the final response: answers challenges, follows redirects, classifies failures.
+/// </summary>
 internal sealed class UpstreamExchange(
     RegistryOptions options, TrustBoundary boundary, Authenticator authenticator, HttpMessageInvoker client, TimeProvider clock)
 {
-    // Chosen: two endpoints and a token server fit into the 30 s after which clients begin to give up; a tag's own deadline is shorter.
+    // Chosen: two endpoints and a token server together take no more than the 30 s that clients wait. A tag's own deadline is shorter.
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Until the answer to what was sent whole. Chosen: registries on object storage copy a blob, and read it again, before they say 201.
+    /// The time for the response after a body was sent completely. Chosen: registries on object storage copy a blob and read it again
+    /// before
+    /// they answer 201.
     /// </summary>
     public static readonly TimeSpan WriteTimeout = TimeSpan.FromMinutes(2);
 
-    // As issue trackers of registries show chains: registry → object storage → its mirror; the rest is a loop.
+    // Chosen: known chains have two redirects (registry → object storage → its mirror); more than five are a loop.
     private const int MostRedirects = 5;
 
-    // Enough for ECR's sentence.
+    // In bytes. Chosen: enough for the error documents of registries, including ECR's.
     private const int LongestRefusal = 64 * 1024;
 
-    // Bytes; as curl has it. A larger body is not sent before the upstream asks for it (RFC 9110 §10.1.1), or has said nothing for 1 s: a
-    // 401, a redirect, or nginx's 413 (client_max_body_size) would come in vain to who is still sending.
+    // In bytes; curl uses the same value. The gateway announces a larger body with Expect (RFC 9110 §10.1.1), and sends it when the
+    // upstream
+    // agrees or is silent for 1 s. Without that, the gateway would miss a 401, a redirect or nginx's 413 (client_max_body_size) while it
+    // sends.
     private const long LargeBody = 1024 * 1024;
 
-    /// <summary>The final answer. Throws <see cref="UpstreamException"/> for what is none.</summary>
+    /// <summary>Sends the request by one account and returns the final response.</summary>
+    /// <exception cref="UpstreamException">The upstream refused or failed, or misbehaves.</exception>
     public async Task<UpstreamResponse> SendAsync(
         Uri endpoint, Account account, UpstreamRequest request, CancellationToken cancellationToken)
     {
@@ -76,11 +83,12 @@ internal sealed class UpstreamExchange(
     }
 
     /// <summary>
-    /// Where the next request of an upload goes: relative or absolute, on this host or another, as the trust boundary allows for redirects.
+    /// The upload session after a response: the address of the next request. The Location can be relative or name another host, within the
+    /// trust boundary.
     /// </summary>
     private UpstreamSession? SessionAfter(UpstreamReply reply, UpstreamRequest request, Account account)
     {
-        // The Location of a finished upload is the blob's.
+        // The Location of a finished upload is the address of the blob.
         if (!reply.Response.IsSuccessStatusCode || request.Method == HttpMethod.Put) return null;
         if (reply.Response.Headers.Location is not { } location) return request.Session;
         var address = boundary.Resolve(reply.Endpoint, new Uri(reply.Last, location));
@@ -91,7 +99,7 @@ internal sealed class UpstreamExchange(
         return new UpstreamSession(reply.Endpoint, account, address);
     }
 
-    /// <summary>Follows redirects. None is remembered: where blobs lie is signed for minutes.</summary>
+    /// <summary>Follows redirects. They are not cached, because signed addresses of blobs expire within minutes.</summary>
     private async Task<(HttpResponseMessage Response, Uri Last)> FollowAsync(
         Uri endpoint, UpstreamRequest request, Authorization? authorization, CancellationToken cancellationToken)
     {
@@ -102,11 +110,11 @@ internal sealed class UpstreamExchange(
             var response = await SendOneAsync(uri, request, header, cancellationToken);
             if (!IsRedirect(request, response.StatusCode)) return (response, uri);
             response.Dispose();
-            if (response.Headers.Location is not { } location) throw Misbehaves(endpoint, "redirects without saying where");
-            if (hop == MostRedirects) throw Misbehaves(endpoint, $"redirects more than {MostRedirects} times");
+            if (response.Headers.Location is not { } location) throw Misbehaves(endpoint, "redirects without a Location header");
+            if (hop == MostRedirects) throw Misbehaves(endpoint, $"redirects too often: expected at most {MostRedirects} redirects");
             var target = boundary.Resolve(endpoint, new Uri(uri, location));
             if (boundary.RefusalOf(uri, target) is { } refusal) throw Misbehaves(endpoint, $"redirects {refusal} ({target.Authority})");
-            // Never given back on the way: who redirects to us again is no longer the one we meant to show it to.
+            // The header is not sent again if a later redirect leads back to the endpoint, because another host chose that address.
             if (!TrustBoundary.SameOrigin(uri, target)) header = null;
             uri = target;
         }
@@ -150,7 +158,7 @@ internal sealed class UpstreamExchange(
             UpstreamNoun.Tags or UpstreamNoun.Catalog => "application/json",
             _ => "*/*",
         });
-        // Whatever is compressed on the way has another digest.
+        // Compressed content would have another digest.
         Add("Accept-Encoding", "identity");
         Add("User-Agent", "gateway");
         if (request.Range is var (first, last)) Add("Range", $"bytes={first}-{last}");
@@ -165,7 +173,8 @@ internal sealed class UpstreamExchange(
 
     private static Uri AddressOf(Uri endpoint, UpstreamRequest request)
     {
-        if (request.Reference.AsSpan().ContainsAny("/?#%\\")) throw new ArgumentException("not a tag and not a digest", nameof(request));
+        if (request.Reference.AsSpan().ContainsAny("/?#%\\"))
+            throw new ArgumentException("expected a tag or digest, got another reference", nameof(request));
         if (request.Session is { } session) return WithQuery(session.Address, request.Query);
         if (request.Noun == UpstreamNoun.Catalog) return WithQuery(new Uri(endpoint, "/v2/_catalog"), request.Query);
         var path = request.Noun switch
@@ -179,11 +188,11 @@ internal sealed class UpstreamExchange(
         return WithQuery(new Uri(endpoint, $"/v2/{request.Name}/{path}"), request.Query);
     }
 
-    /// <summary>With a query after the one that an upload's address may have: that one is the upstream's and stays as it is.</summary>
+    /// <summary>The address with a query appended. An upload's address can have a query of the upstream, which is kept unchanged.</summary>
     private static Uri WithQuery(Uri address, string? query) =>
         query is null ? address : new Uri($"{address.GetLeftPart(UriPartial.Query)}{(address.Query.Length == 0 ? '?' : '&')}{query}");
 
-    /// <summary>What is said with a 403, or with the refusal of a write; empty where that is long, or does not come in time.</summary>
+    /// <summary>The body of a 403, or of the refusal of a write; empty if it is too long or does not arrive in time.</summary>
     private async Task<byte[]> RefusalOfAsync(UpstreamRequest request, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var status = (int)response.StatusCode;
@@ -205,11 +214,11 @@ internal sealed class UpstreamExchange(
     private static bool SaysExpired(HttpResponseMessage response, byte[] refusal) => response.StatusCode == HttpStatusCode.Forbidden
         && Encoding.UTF8.GetString(refusal).Contains("authorization token has expired", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Those that change the method, or may, are no redirects to who sends something.</summary>
+    /// <summary>Whether the gateway follows this status. For a write, it follows only redirects that keep the method.</summary>
     private static bool IsRedirect(UpstreamRequest request, HttpStatusCode status) =>
         (int)status is 307 or 308 || (!request.IsWrite && (int)status is 301 or 302 or 303);
 
-    // As sent, for the platform's own parser does not split several challenges in one header.
+    // Not validated, because .NET's parser does not split several challenges in one header.
     private static HeaderStringValues ChallengesOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("WWW-Authenticate", out var values) ? values : default;
 

@@ -2,17 +2,23 @@ using System.Net;
 
 namespace Gateway.Upstream;
 
-/// <summary>What went wrong, in one line fit for a client: hosts and statuses, never a query (it may be signed) or a body.</summary>
+/// <summary>
+/// Makes the exceptions for failed requests. Their messages are one line that clients can see: hosts and statuses, never a body or a query,
+/// which can be signed.
+/// </summary>
 internal static class UpstreamFailures
 {
-    // Chosen: asked again after an hour however long Retry-After is, for limits are lifted early.
+    // Chosen: the gateway retries after an hour even if Retry-After is longer, because upstreams lift limits early.
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromHours(1);
 
-    // 429 without Retry-After: as long as a breaker stays open at most.
+    // For a 429 without Retry-After. Chosen: the longest time that a breaker is open.
     private static readonly TimeSpan DefaultLimitPause = TimeSpan.FromSeconds(10);
 
-    /// <summary>For a status that means "not now": 429, 408, 5xx.</summary>
-    /// <param name="emptyFor">How long a rate limit that is used up lasts, where that is known otherwise.</param>
+    /// <summary>The exception for a temporary failure: 429, 408, 5xx.</summary>
+    /// <param name="what">The message.</param>
+    /// <param name="response">The response.</param>
+    /// <param name="now">The current time.</param>
+    /// <param name="emptyFor">The time until a used-up rate limit resets; null if unknown. Used if there is no Retry-After.</param>
     public static UpstreamException OfStatus(string what, HttpResponseMessage response, DateTimeOffset now, TimeSpan? emptyFor = null)
     {
         var wait = RetryAfter(response, now);
@@ -22,22 +28,26 @@ internal static class UpstreamFailures
             : new UpstreamException(UpstreamFailure.Unavailable, what, wait, status);
     }
 
-    /// <summary>For an exception of the client: refused, no such host, TLS, time-out, an address that must not be dialled.</summary>
+    /// <summary>
+    /// The exception for a failed connection: refused, unknown host, TLS, time-out, an address outside the trust boundary.
+    /// </summary>
+    /// <param name="who">The subject of the message: upstream and host.</param>
+    /// <param name="exception">The exception of the HTTP client.</param>
     public static UpstreamException OfConnection(string who, Exception exception)
     {
         if (exception is HttpRequestException { InnerException: AddressRefusedException refused })
         {
-            return new UpstreamException(UpstreamFailure.Misbehaving, $"{who} was not dialled: {refused.Message}");
+            return new UpstreamException(UpstreamFailure.Misbehaving, $"{who} is outside the trust boundary: {refused.Message}");
         }
         var what = exception switch
         {
-            HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "has no address",
+            HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "could not be resolved",
             HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "could not be trusted (TLS)",
             HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "could not be reached",
-            HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } => "could not be reached by the proxy",
-            HttpRequestException e => $"broke off ({e.HttpRequestError})",
+            HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } => "could not be reached through the proxy",
+            HttpRequestException e => $"closed the connection ({e.HttpRequestError})",
             OperationCanceledException => "did not answer in time",
-            _ => $"broke off ({exception.GetType().Name})",
+            _ => $"closed the connection ({exception.GetType().Name})",
         };
         return new UpstreamException(UpstreamFailure.Unavailable, $"{who} {what}", inner: exception);
     }

@@ -7,31 +7,33 @@ using System.Text;
 
 namespace Gateway.Upstream;
 
-/// <summary>Finds the addresses of a host; the system's resolver outside tests.</summary>
+/// <summary>Resolves a host name to its addresses. Tests replace the system's resolver.</summary>
 public delegate Task<IPAddress[]> ResolveHost(string host, CancellationToken cancellationToken);
 
-/// <summary>A connection was not made because every address of the host is one that the trust boundary forbids.</summary>
+/// <summary>A connection was not made, because the trust boundary forbids every address of the host.</summary>
+/// <param name="host">The host name.</param>
 internal sealed class AddressRefusedException(string host)
-    : IOException($"{host} has a private address, and the configuration names it neither as url, nor as realm, nor under redirects");
+    : IOException($"expected a public address, got a private one for {host}; add the host to `redirects` or `realms` to allow this");
 
-/// <summary>Connections to one upstream, its token server and the hosts it redirects to.</summary>
+/// <summary>Makes the connections to one upstream, its token server and the hosts to which it redirects.</summary>
 internal static class UpstreamHandler
 {
-    // Chosen: longer than a lost SYN and its first two repetitions (1 s and 2 s, RFC 6298).
+    // Chosen: longer than a lost SYN and its first two retransmissions (1 s and 2 s, RFC 6298).
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
-    // Chosen: one dead address of several must leave time for the next.
+    // Chosen: after one unreachable address, time must remain for the next.
     private static readonly TimeSpan AddressTimeout = TimeSpan.FromSeconds(2);
 
-    // A registry's addresses change by DNS; a pooled connection would never notice.
+    // Chosen: without a limit, pooled connections would ignore changes of the upstream's DNS records.
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(5);
 
-    // Chosen: 40 cold images side by side at containerd's 3 layers each; more wait in the pool.
+    // Chosen: 40 concurrent pulls of uncached images with containerd's 3 layers each. Further requests wait.
     private const int ConnectionsPerHost = 128;
 
-    // An unread body up to here is read away to keep the connection; beyond, closing it is cheaper.
+    // In bytes. Chosen: reading an unwanted body up to this size costs less than a new connection.
     private const int DrainSize = 64 * 1024;
 
+    /// <summary>A handler for requests to the upstream's registry API.</summary>
     public static SocketsHttpHandler Create(RegistryOptions options, TrustBoundary boundary, ResolveHost resolve)
     {
         var handler = new SocketsHttpHandler
@@ -39,14 +41,14 @@ internal static class UpstreamHandler
             AllowAutoRedirect = false,
             UseCookies = false,
             AutomaticDecompression = DecompressionMethods.None,
-            // Only the proxy that the operator named: the environment's would take the trust boundary's place.
+            // Only the configured proxy is used. A proxy from the environment would bypass the trust boundary.
             UseProxy = options.Proxy is not null,
             Proxy = options.Proxy is null ? null : new WebProxy(options.Proxy),
             ConnectTimeout = ConnectTimeout,
             MaxConnectionsPerServer = ConnectionsPerHost,
             PooledConnectionLifetime = ConnectionLifetime,
             MaxResponseDrainSize = DrainSize,
-            // Trace ids and baggage of our clients are no business of another registry.
+            // Another registry must not receive trace ids and baggage of the gateway's clients.
             ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
             ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, boundary, resolve, cancellationToken),
         };
@@ -55,8 +57,8 @@ internal static class UpstreamHandler
     }
 
     /// <summary>
-    /// Connections for requests to the upstream's web application. How many there are is bounded by the requests that are forwarded. What
-    /// header values hold beyond ASCII goes through as it is.
+    /// Connections for requests to the upstream's web application. Their number is limited by the number of forwarded requests. Non-ASCII
+    /// bytes of header values are forwarded unchanged.
     /// </summary>
     public static HttpMessageInvoker CreateForWeb(RegistryOptions options, TrustBoundary boundary, ResolveHost resolve)
     {
@@ -67,7 +69,9 @@ internal static class UpstreamHandler
         return new(handler, disposeHandler: true);
     }
 
-    /// <summary>The file's authorities and the system's: what an upstream redirects to may well have a public certificate.</summary>
+    /// <summary>
+    /// Trusts the file's authorities and the system's, because the hosts to which an upstream redirects can have a public certificate.
+    /// </summary>
     private static X509ChainPolicy TrustAlso(string file)
     {
         var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
@@ -77,7 +81,9 @@ internal static class UpstreamHandler
         return policy;
     }
 
-    /// <summary>Checked here, at the address that is really dialled, and so for each connection: a name may change its address.</summary>
+    /// <summary>
+    /// Connects within the trust boundary. The check uses the actual address of each connection, because DNS records can change.
+    /// </summary>
     private static async ValueTask<Stream> ConnectAsync(
         DnsEndPoint target, TrustBoundary boundary, ResolveHost resolve, CancellationToken cancellationToken)
     {
@@ -96,7 +102,7 @@ internal static class UpstreamHandler
             catch (Exception e) when (e is SocketException or OperationCanceledException && i + 1 < addresses.Length
                 && !cancellationToken.IsCancellationRequested)
             {
-                // The next address may answer.
+                // Try the next address.
             }
         }
     }

@@ -3,10 +3,10 @@ using System.Diagnostics.Metrics;
 
 namespace Gateway.Upstream;
 
-/// <summary>What is counted about upstreams. Labels are keys of the configuration, nouns and statuses: bounded.</summary>
+/// <summary>The metrics of upstreams. Label values are configuration keys, nouns and statuses, so their number is bounded.</summary>
 internal sealed class UpstreamMetrics : IDisposable
 {
-    /// <summary>Name of the meter that an exporter listens to.</summary>
+    /// <summary>The name of the meter, for exporters.</summary>
     public const string MeterName = "Gateway.Upstream";
 
     private readonly Meter _meter = new(MeterName);
@@ -14,25 +14,30 @@ internal sealed class UpstreamMetrics : IDisposable
     private readonly Histogram<double> _durations;
     private readonly Counter<long> _tokenRequests;
 
-    /// <param name="configured">The upstreams as they are now.</param>
+    /// <summary>Creates the meter and its instruments.</summary>
+    /// <param name="configured">Returns the current upstreams.</param>
     public UpstreamMetrics(Func<IEnumerable<UpstreamRegistry>> configured)
     {
         _requests = _meter.CreateCounter<long>("gateway.upstream.requests", description: "Requests to upstreams, without redirects.");
         _durations = _meter.CreateHistogram<double>("gateway.upstream.request.duration", "s", "Time until an upstream's final headers.");
-        _tokenRequests = _meter.CreateCounter<long>("gateway.upstream.token.requests", description: "Tokens asked for.");
+        _tokenRequests = _meter.CreateCounter<long>("gateway.upstream.token.requests", description: "Token requests to token servers.");
         _meter.CreateObservableGauge(
             "gateway.upstream.up",
             () => configured().Select(u => new Measurement<int>(u.IsUp ? 1 : 0, Label(u.Options.Key))),
-            description: "1 while an endpoint of the upstream may be asked, 0 while every one is left alone.");
+            description: "1 if the gateway can send requests to an endpoint of the upstream, 0 if all breakers are open.");
         _meter.CreateObservableGauge(
             "gateway.upstream.ratelimit.limit", () => RateLimits(configured(), left => left.Limit),
-            description: "Requests of one window that the upstream's rate limit allows an account.");
+            description: "Requests that the upstream's rate limit allows an account in one window.");
         _meter.CreateObservableGauge(
             "gateway.upstream.ratelimit.remaining", () => RateLimits(configured(), left => left.Remaining),
-            description: "Requests that the upstream's rate limit leaves an account, as it last said.");
+            description: "Requests that remain of an account's rate limit, as the upstream last stated.");
     }
 
-    /// <param name="code">The status, or 0 when there was none.</param>
+    /// <summary>Counts a request to an upstream.</summary>
+    /// <param name="upstream">The upstream's key in the configuration.</param>
+    /// <param name="noun">The kind of path.</param>
+    /// <param name="code">The HTTP status; 0 if there was no response.</param>
+    /// <param name="duration">The time until the final headers.</param>
     public void Requested(string upstream, UpstreamNoun noun, int code, TimeSpan duration)
     {
         var kind = noun switch
@@ -48,6 +53,7 @@ internal sealed class UpstreamMetrics : IDisposable
         _durations.Record(duration.TotalSeconds, Label(upstream));
     }
 
+    /// <summary>Counts a token request.</summary>
     /// <param name="result"><c>ok</c>, <c>refused</c> or <c>failed</c>.</param>
     public void TokenRequested(string result) => _tokenRequests.Add(1, new KeyValuePair<string, object?>("result", result));
 

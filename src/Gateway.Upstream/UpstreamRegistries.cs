@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>Every upstream of a configuration, by key. A reload keeps those that did not change: connections, tokens, breakers.</summary>
+/// <summary>
+/// The upstreams of a configuration, by key. A reload keeps the connections, tokens and breakers of upstreams that did not change.
+/// </summary>
 public sealed class UpstreamRegistries : IAsyncDisposable
 {
     private readonly TimeProvider _clock;
@@ -18,10 +20,10 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     private ImmutableDictionary<string, Entry> _entries = ImmutableDictionary<string, Entry>.Empty;
     private int _built;
 
-    /// <summary>Has no upstreams before the first <see cref="ReloadAsync"/>.</summary>
-    /// <param name="services">With <see cref="UpstreamServices.AddGatewayUpstreams"/>.</param>
-    /// <param name="resolve">Finds the addresses of upstreams; null for the system's resolver.</param>
-    /// <param name="own">Services that end with these upstreams; null where the host ends them.</param>
+    /// <summary>Contains no upstreams before the first <see cref="ReloadAsync"/>.</summary>
+    /// <param name="services">Services that include those of <see cref="UpstreamServices.AddGatewayUpstreams"/>.</param>
+    /// <param name="resolve">Resolves host names; null for the system's resolver.</param>
+    /// <param name="own">Services to dispose with this object; null if the host disposes them.</param>
     internal UpstreamRegistries(IServiceProvider services, ResolveHost? resolve = null, IAsyncDisposable? own = null)
     {
         _clock = services.GetRequiredService<TimeProvider>();
@@ -33,9 +35,13 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     }
 
     /// <summary>
-    /// Builds upstreams without a gateway around them, with services of their own. Dials nobody, except for upstreams with several
-    /// endpoints, whose health is then watched.
+    /// Builds upstreams with their own services, for use outside the gateway's host. Makes no connections, except for health probes of
+    /// upstreams with several endpoints.
     /// </summary>
+    /// <param name="upstreams">The upstreams.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="loggers">Makes the logger.</param>
+    /// <param name="resolve">Resolves host names; null for the system's resolver.</param>
     public static async Task<UpstreamRegistries> BuildAsync(
         IEnumerable<RegistryOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null)
     {
@@ -48,19 +54,21 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         return registries;
     }
 
-    /// <summary>The upstream of this key. Throws <see cref="KeyNotFoundException"/>.</summary>
+    /// <summary>The upstream with this key.</summary>
+    /// <exception cref="KeyNotFoundException">There is no such upstream.</exception>
     public IUpstreamRegistry this[string key] => _entries[key].Registry;
 
-    /// <summary>The upstream of this key, for requests to its web application. Throws <see cref="KeyNotFoundException"/>.</summary>
+    /// <summary>The upstream with this key, for requests to its web application.</summary>
+    /// <exception cref="KeyNotFoundException">There is no such upstream.</exception>
     public UpstreamWeb WebOf(string key) => _entries[key].Web;
 
-    /// <summary>Requests that an upstream's rate limit leaves all accounts together, as it last said; null where it did not.</summary>
+    /// <summary>The requests that remain of an upstream's rate limit, over all accounts; null if unknown.</summary>
     public long? RateLimitRemaining(string key) =>
         _entries.TryGetValue(key, out var entry) ? entry.Registry.RateLimit?.Remaining : null;
 
     /// <summary>
-    /// Makes these the upstreams, all at once. Whoever holds one that changed may finish with it. Throws, and changes nothing, when one
-    /// cannot be built.
+    /// Replaces all upstreams in one step. Requests that use a replaced upstream can finish. If an upstream cannot be built, throws and
+    /// changes nothing.
     /// </summary>
     public async Task ReloadAsync(IEnumerable<RegistryOptions> upstreams)
     {
@@ -77,6 +85,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         _metrics.Dispose();

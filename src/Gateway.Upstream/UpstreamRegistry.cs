@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
-/// <summary>One upstream: its endpoints in their order, each behind a breaker, and the accounts that ask there.</summary>
+/// <summary>One upstream: its endpoints in order, each with a breaker, and its accounts.</summary>
 internal sealed class UpstreamRegistry(
     RegistryOptions options,
     UpstreamCluster cluster,
@@ -15,21 +15,21 @@ internal sealed class UpstreamRegistry(
     TimeProvider clock,
     ILogger logger) : IUpstreamRegistry
 {
-    // A caller who waited so long and left (a tag's deadline is 2 s) has found an endpoint that hangs; a shorter wait says nothing.
+    // Chosen: if a caller cancels after this time (a tag's deadline is 2 s), the endpoint hangs. After a shorter wait, it may not.
     private static readonly TimeSpan HangTime = TimeSpan.FromSeconds(1);
 
     private readonly RateLimitLog _limitLog = new(options.Key, logger);
 
     public RegistryOptions Options => options;
 
-    /// <summary>Whether an endpoint may be asked now.</summary>
+    /// <summary>Whether the breaker of at least one endpoint is closed.</summary>
     public bool IsUp => breakers.Values.Any(breaker => !breaker.IsOpen);
 
     public HeadUse Heads => heads;
 
     public RateLimit? RateLimit => accounts.Left;
 
-    /// <summary>Those that ask here.</summary>
+    /// <summary>The accounts at the upstream.</summary>
     public ImmutableArray<Account> Accounts => accounts.All;
 
     public IUpstreamRegistry As(Credential? client)
@@ -47,7 +47,7 @@ internal sealed class UpstreamRegistry(
         foreach (var endpoint in EndpointsFor(request))
         {
             if (await TryAsync(endpoint, request, attempts, cancellationToken) is { } response) return response;
-            // Refused by all of them: that is an answer, and is not looked for elsewhere.
+            // The endpoint refused all accounts. That is the answer; other endpoints are not tried.
             if (attempts is { Failed: null, Refused: { } refused }) throw refused;
         }
         throw attempts.Failed ?? LeftAlone(attempts.Wait!.Value, attempts.Limited);
@@ -56,15 +56,17 @@ internal sealed class UpstreamRegistry(
     public void Report(Uri endpoint, bool wrong)
     {
         if (!breakers.TryGetValue(endpoint, out var breaker)) return;
-        Exclude(endpoint, breaker.BodyBroke(), wrong ? "bodies had the wrong digest" : "bodies broke off");
+        Exclude(endpoint, breaker.BodyBroke(), wrong ? "bodies had the wrong digest" : "bodies were interrupted");
     }
 
-    /// <summary>In the order written; those that a probe found dead later, and the one that failed for this content last.</summary>
+    /// <summary>
+    /// The endpoints in the order of the configuration, then those whose last probe failed, then the one that failed for this content.
+    /// </summary>
     private IEnumerable<Uri> EndpointsFor(UpstreamRequest request) => request.Session is { } session ? [session.Endpoint]
         : options.Urls.Length == 1 ? options.Urls
         : options.Urls.Distinct().OrderBy(url => url == request.Except ? 2 : cluster.IsIll(url) ? 1 : 0);
 
-    /// <summary>Asks one endpoint by one account after the other; null when none got an answer there.</summary>
+    /// <summary>Sends the request to one endpoint with one account after another; null if none got an answer.</summary>
     private async Task<UpstreamResponse?> TryAsync(
         Uri endpoint, UpstreamRequest request, Attempts attempts, CancellationToken cancellationToken)
     {
@@ -133,7 +135,7 @@ internal sealed class UpstreamRegistry(
         {
             Count(request, 0, started);
             if (request.IsOptional || request.IsWrite || clock.GetElapsedTime(started) < HangTime) breaker.Abandoned();
-            else Exclude(endpoint, breaker.Failed(null), "it did not answer in time");
+            else Exclude(endpoint, breaker.Failed(null), "no answer in time");
             throw;
         }
         finally
@@ -145,10 +147,11 @@ internal sealed class UpstreamRegistry(
 
     private void Judge(Uri endpoint, Account account, UpstreamRequest request, UpstreamException failure)
     {
-        // Who takes no push (read-only, storage full) may well serve pulls; whether it is there at all is found out by the reads of a push.
+        // An endpoint that refuses pushes (read-only, storage full) can still serve pulls. The reads of a push show whether it is
+        // reachable.
         if ((failure.Failure == UpstreamFailure.Unavailable && (request.IsOptional || request.IsWrite))
             || (failure.Failure == UpstreamFailure.RateLimited && request.IsOptional)
-            // The endpoint may be well. Once its token server is, too, the next request shall find that out.
+            // The endpoint itself may work. The next request must find out when its token server works again.
             || (failure.Failure == UpstreamFailure.Unavailable && failure.IsOfTokenServer))
         {
             breakers[endpoint].Abandoned();
@@ -159,7 +162,7 @@ internal sealed class UpstreamRegistry(
             Exclude(endpoint, breakers[endpoint].Failed(failure.RetryAfter), failure.Message);
             return;
         }
-        // It is there and it answers; that the answer is of no use is no reason to ask it less.
+        // The endpoint answers. An unusable answer does not open the breaker.
         breakers[endpoint].Succeeded();
         if (failure.Failure == UpstreamFailure.RateLimited) account.Limited(endpoint, request, failure.RetryAfter ?? TimeSpan.Zero);
     }
@@ -176,23 +179,23 @@ internal sealed class UpstreamRegistry(
 
     private UpstreamException LeftAlone(TimeSpan wait, bool limited)
     {
-        var until = $"not asked again for {Math.Ceiling(wait.TotalSeconds):0} s";
+        var until = $"retry after {Math.Ceiling(wait.TotalSeconds):0} s";
         return limited
-            ? new UpstreamException(UpstreamFailure.RateLimited, $"upstream {options.Key} limits our requests; {until}", wait, 429)
-            : new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key} has just failed several times; {until}", wait);
+            ? new UpstreamException(UpstreamFailure.RateLimited, $"upstream {options.Key} answered 429; {until}", wait, 429)
+            : new UpstreamException(UpstreamFailure.Unavailable, $"upstream {options.Key} failed several times; {until}", wait);
     }
 
-    /// <summary>What came of one request so far.</summary>
+    /// <summary>The results of one request's attempts so far.</summary>
     private sealed class Attempts
     {
         public UpstreamException? Failed { get; set; }
 
         public UpstreamException? Refused { get; set; }
 
-        /// <summary>Where nobody could be asked: how long until one may be.</summary>
+        /// <summary>The shortest time until an endpoint that was skipped can be tried; null if none was skipped.</summary>
         public TimeSpan? Wait { get; private set; }
 
-        /// <summary>Whether a 429 is the reason of that wait.</summary>
+        /// <summary>Whether a 429 is the reason for that wait.</summary>
         public bool Limited { get; private set; }
 
         public void Postpone(TimeSpan wait, bool limited)

@@ -2,62 +2,73 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>What is asked of an upstream.</summary>
+/// <summary>The kinds of paths of the registry API.</summary>
 public enum UpstreamNoun
 {
+    /// <summary>A manifest, by tag or digest.</summary>
     Manifest,
+
+    /// <summary>A blob, by digest.</summary>
     Blob,
+
+    /// <summary>The tags of a repository.</summary>
     Tags,
+
+    /// <summary>The referrers of a subject.</summary>
     Referrers,
 
     /// <summary>The names of all repositories.</summary>
     Catalog,
 
-    /// <summary>A session that takes a blob.</summary>
+    /// <summary>An upload session.</summary>
     Upload,
 }
 
-/// <summary>One request for one repository of an upstream, or for its catalog.</summary>
-/// <param name="Name">The upstream's own name of the repository (prefix taken off, <c>library/</c> put on); empty for the catalog.</param>
-/// <param name="Reference">Tag or digest; empty for tags and the catalog. For an upload: the digest of what is uploaded.</param>
+/// <summary>One request about a repository of an upstream, or for its catalog.</summary>
+/// <param name="Method">The HTTP method.</param>
+/// <param name="Noun">The kind of path.</param>
+/// <param name="Name">The upstream's own name of the repository (prefix removed, <c>library/</c> added); empty for the catalog.</param>
+/// <param name="Reference">The tag or digest; empty for tags and the catalog. For an upload: the digest of the blob.</param>
 public sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference)
 {
-    /// <summary>First and last byte wanted, inclusive: ranges are always closed, for some registries refuse open ones.</summary>
+    /// <summary>
+    /// The first and last byte to request, inclusive; null for the whole content. Always closed, because some registries refuse open
+    /// ranges.
+    /// </summary>
     public (long First, long Last)? Range { get; init; }
 
-    /// <summary>A strong ETag that the range must still belong to.</summary>
+    /// <summary>The strong ETag of the content to which the range must belong; null for none.</summary>
     public string? IfRange { get; init; }
 
-    /// <summary>Query without the question mark, already encoded (<c>n=…&amp;last=…</c>, <c>artifactType=…</c>).</summary>
+    /// <summary>The query without the question mark, already encoded (<c>n=…&amp;last=…</c>, <c>artifactType=…</c>).</summary>
     public string? Query { get; init; }
 
-    /// <summary>An endpoint that has just failed for this content and is tried last.</summary>
+    /// <summary>The endpoint to try last, because it just failed for this content; null for none.</summary>
     public Uri? Except { get; init; }
 
-    /// <summary>What is sent.</summary>
+    /// <summary>The body; null for none.</summary>
     internal UpstreamBody? Body { get; init; }
 
-    /// <summary>The upload session that this belongs to: it goes to that address and is sent by that account, never by another.</summary>
+    /// <summary>The upload session of the request, which determines its address and account; null for none.</summary>
     internal UpstreamSession? Session { get; init; }
 
     /// <summary>
-    /// Whether it can be done without. A refusal then says nothing about the endpoint but that it wants no more of these now: no breaker
-    /// hears of it.
+    /// Whether the request is optional, such as a prefetch. A failure of it does not count for the endpoint's breaker.
     /// </summary>
     public bool IsOptional { get; init; }
 
     /// <summary>
-    /// Whether it stays unsent at what is left of the rate limit: <see cref="UpstreamHeldException"/> then. Null where it is sent as long
-    /// as the upstream takes it.
+    /// Whether the gateway must not send the request at the given rate budget; <see cref="IUpstreamRegistry.SendAsync"/> then throws
+    /// <see cref="UpstreamHeldException"/>. Null to send it at any rate budget.
     /// </summary>
     public Func<RateLimit, bool>? IsHeldAt { get; init; }
 
-    /// <summary>Whether it takes the right to push. What an upload session has is a pusher's business too.</summary>
+    /// <summary>Whether the request needs permission to push or delete. Reading the state of an upload session does too.</summary>
     public bool IsWrite => Noun == UpstreamNoun.Upload || (Method != HttpMethod.Get && Method != HttpMethod.Head);
 }
 
-/// <summary>An upload session as an upstream opened it. The address is between us and the upstream: no client is shown it.</summary>
-/// <param name="Endpoint">Who opened it; not always who takes the bytes.</param>
-/// <param name="Account">For whom.</param>
-/// <param name="Address">Where the next request goes: the last <c>Location</c>, absolute, within the trust boundary.</param>
+/// <summary>An upload session that an upstream opened. Its address is never shown to a client.</summary>
+/// <param name="Endpoint">The endpoint that opened it; another host may receive the bytes.</param>
+/// <param name="Account">The account that opened it.</param>
+/// <param name="Address">The address of the next request: the last <c>Location</c>, absolute, within the trust boundary.</param>
 internal sealed record UpstreamSession(Uri Endpoint, Account Account, Uri Address);

@@ -3,60 +3,66 @@ using Gateway.Oci;
 
 namespace Gateway.Upstream;
 
-/// <summary>An upstream's answer, its headers read and its body not. Dispose it; an unread body is given up.</summary>
+/// <summary>
+/// An upstream's response, with its headers read and its body unread. The caller must dispose it, even if it reads no body.
+/// </summary>
 public sealed class UpstreamResponse : IAsyncDisposable
 {
-    /// <summary>The final status, after tokens and redirects: 200, 206, 404, 416 …; what means "not now" is thrown instead.</summary>
+    /// <summary>
+    /// The final status, after tokens and redirects: 200, 206, 404, 416 and others; <see cref="IUpstreamRegistry.SendAsync"/> lists them.
+    /// </summary>
     public int Status { get; init; }
 
-    /// <summary>Content-Length of this body (for HEAD: of what GET would give); null when not said.</summary>
+    /// <summary>Content-Length in bytes (for HEAD: of the body that GET would return); null if not stated.</summary>
     public long? Length { get; init; }
 
-    /// <summary>For 206: first byte and the whole length (null when <c>*</c>).</summary>
+    /// <summary>For 206: the first and last byte, and the whole length (null if <c>*</c>). Otherwise null.</summary>
     public (long First, long Last, long? Whole)? ContentRange { get; init; }
 
-    /// <summary>Media type in lower case, without parameters.</summary>
+    /// <summary>The media type in lower case, without parameters; null if not stated.</summary>
     public string? ContentType { get; init; }
 
     /// <summary>
-    /// Content-Encoding, in the order of the codings; empty for none. Body and length are as they came: what they are worth the digest
-    /// tells.
+    /// Content-Encoding, in the order of the codings; empty for none. Body and length are not decoded; the digest tells whether the content
+    /// is the expected one.
     /// </summary>
     public ImmutableArray<string> Codings { get; init; } = [];
 
-    /// <summary>Docker-Content-Digest, where it is a digest; a claim, not a proof.</summary>
+    /// <summary>Docker-Content-Digest if it is a digest, otherwise empty. It is not verified.</summary>
     public Digest DigestClaim { get; init; }
 
-    /// <summary>OCI-Subject: the subject that the upstream took note of; empty when it did not say.</summary>
-    public Digest Subject { get; init; }
+    /// <summary>OCI-Subject: the subject for which the upstream lists the manifest; empty if not stated.</summary>
+    internal Digest Subject { get; init; }
 
-    /// <summary>ETag as sent.</summary>
+    /// <summary>The ETag as sent; null if not stated.</summary>
     public string? ETag { get; init; }
 
-    /// <summary>Target of <c>Link: rel="next"</c>: its query only.</summary>
+    /// <summary>The query of the target of <c>Link: rel="next"</c>; null on the last page.</summary>
     public string? NextQuery { get; init; }
 
-    /// <summary>Which endpoint answered.</summary>
+    /// <summary>The endpoint that answered, before redirects.</summary>
     public required Uri Endpoint { get; init; }
 
-    /// <summary>For an upload: the session as it is after this answer; null where the upstream named none.</summary>
+    /// <summary>For an upload: the session after this response; null if there is none.</summary>
     internal UpstreamSession? Session { get; init; }
 
-    /// <summary>For an upload: how many bytes the upstream says it has (<c>Range: 0-…</c>); null when it does not.</summary>
-    public long? Received { get; init; }
+    /// <summary>For an upload: the number of bytes that the upstream has (<c>Range: 0-…</c>); null if not stated.</summary>
+    internal long? Received { get; init; }
 
     /// <summary>The body; empty for HEAD and for writes.</summary>
     public Stream Body { get; init; } = Stream.Null;
 
-    /// <summary>What else must be given back.</summary>
-    public IDisposable? Owner { get; init; }
+    /// <summary>Disposed with this response; null for nothing.</summary>
+    internal IDisposable? Owner { get; init; }
 
     /// <summary>
-    /// Whether it claims another digest than this. One of another algorithm is none: docker-registry files sha512 under its sha256.
+    /// Whether the response claims another digest than the given one. A claim with another algorithm does not count: docker-registry stores
+    /// sha512 content under its sha256 digest.
     /// </summary>
-    public bool Contradicts(Digest digest) =>
+    internal bool Contradicts(Digest digest) =>
         !DigestClaim.IsEmpty && DigestClaim.Algorithm == digest.Algorithm && DigestClaim != digest;
 
+    /// <summary>Releases the connection; an unread body is discarded.</summary>
     public ValueTask DisposeAsync()
     {
         Owner?.Dispose();

@@ -7,17 +7,18 @@ using Yarp.ReverseProxy.Health;
 
 namespace Gateway.Upstream;
 
-/// <summary>Adds the upstreams to the gateway's own host.</summary>
+/// <summary>Adds the upstreams to the gateway's host.</summary>
 public static class UpstreamServices
 {
     /// <summary>
-    /// Adds <see cref="UpstreamRegistries"/>, and YARP, whose clusters know the endpoints of upstreams and their health, with
-    /// <see cref="IHttpForwarder"/>. The services need logging and a <see cref="TimeProvider"/> besides.
+    /// Adds <see cref="UpstreamRegistries"/>, and YARP with <see cref="IHttpForwarder"/>. YARP's clusters have the endpoints of upstreams
+    /// and
+    /// their health. The caller must also add logging and a <see cref="TimeProvider"/>.
     /// </summary>
     public static IServiceCollection AddGatewayUpstreams(this IServiceCollection services)
     {
         services.AddReverseProxy().LoadFromMemory([], []);
-        // YARP adds data protection for its session affinity, which nothing here uses. No keys must be made or written to disk.
+        // YARP adds data protection for its session affinity, which the gateway does not use. It must not write keys to disk.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         foreach (var starter in services.Where(IsStarterOfDataProtection).ToArray()) services.Remove(starter);
         services.AddSingleton<UpstreamEndpoints.Clients>()

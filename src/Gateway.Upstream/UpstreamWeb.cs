@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// One upstream for requests that are forwarded to its web application as clients send them. It chooses among the same endpoints, by the
-/// same health, as fetches and pushes do; connections are its own, so that pages cannot take those of pulls.
+/// One upstream for web requests, which the gateway forwards to the upstream's web application as clients send them. Web requests share
+/// endpoints and their health with fetches and pushes. They have separate connections, so that they cannot use up those of pulls.
 /// </summary>
 public sealed class UpstreamWeb
 {
@@ -24,12 +24,12 @@ public sealed class UpstreamWeb
     /// <summary>The upstream's endpoints: scheme, host and port.</summary>
     public ImmutableArray<Uri> Urls => _options.Urls;
 
-    /// <summary>Sends to any of the endpoints, within the upstream's trust boundary. Adds no credentials.</summary>
+    /// <summary>Sends requests to the endpoints, within the upstream's trust boundary, and adds no credentials.</summary>
     public HttpMessageInvoker Client { get; }
 
     /// <summary>
-    /// The endpoints that may be tried now, in the order in which they are configured, those that a probe found dead last. Each one that is
-    /// taken from the list must be followed by <see cref="Answered"/>, <see cref="Failed"/> or <see cref="Abandoned"/>.
+    /// The endpoints whose breakers let a request through, in the order of the configuration; those whose last probe failed are last. For
+    /// each endpoint that the caller takes, it must call <see cref="Answered"/>, <see cref="Failed"/> or <see cref="Abandoned"/>.
     /// </summary>
     public IEnumerable<Uri> Endpoints()
     {
@@ -39,10 +39,15 @@ public sealed class UpstreamWeb
         }
     }
 
-    /// <summary>The endpoint answered, whatever it said.</summary>
+    /// <summary>Records that the endpoint answered, with any status.</summary>
     public void Answered(Uri endpoint) => _breakers[endpoint].Succeeded();
 
-    /// <summary>No connection to the endpoint could be made. After some failures it is left alone for a while, by everybody.</summary>
+    /// <summary>
+    /// Records that no connection to the endpoint could be made. After three failures in a row, the breaker stops all requests to the
+    /// endpoint for up to 10 s.
+    /// </summary>
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="why">The reason, for the log.</param>
     public void Failed(Uri endpoint, string why)
     {
         var pause = _breakers[endpoint].Failed(null);
@@ -51,6 +56,6 @@ public sealed class UpstreamWeb
         Log.EndpointExcluded(_logger, _options.Key, endpoint.Authority, pause.TotalSeconds, why);
     }
 
-    /// <summary>The request ended before the endpoint could answer.</summary>
+    /// <summary>Records that the request ended before the endpoint answered.</summary>
     public void Abandoned(Uri endpoint) => _breakers[endpoint].Abandoned();
 }

@@ -3,24 +3,28 @@ using Gateway.Oci;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Writes to one repository of an upstream. Every call may be made again: what is there already is left alone. Throws
-/// <see cref="UpstreamException"/> when the upstream does not take it; what a blob's source throws passes through.
+/// Writes to one repository of an upstream. Every call can be repeated: existing content is not sent again. The methods throw
+/// <see cref="UpstreamException"/> if the upstream does not accept the write. Exceptions of a blob's source are passed through.
 /// </summary>
+/// <param name="registry">The upstream.</param>
 /// <param name="name">The upstream's own name of the repository.</param>
+/// <param name="clock">The clock for delays and deadlines.</param>
 public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
-    // distribution-spec, "Endpoints": what PUT answers.
+    // distribution-spec, "Endpoints": the status of a successful PUT.
     private const int Created = 201;
 
-    private readonly ReferrersTag _referrers = new(registry, name, clock);
+    private readonly ReferrersTagList _referrers = new(registry, name, clock);
 
     /// <summary>Whether the upstream has this blob in this repository.</summary>
     public Task<bool> HasBlobAsync(Digest digest, CancellationToken cancellationToken) =>
         HasAsync(UpstreamNoun.Blob, digest.ToString(), digest, cancellationToken);
 
-    /// <summary>Makes the upstream have this blob. Nothing is sent when it has.</summary>
-    /// <param name="length">Of the whole blob, in bytes.</param>
-    /// <param name="open">The blob's bytes from an offset on; called again after a cut.</param>
+    /// <summary>Uploads a blob, unless the upstream has it.</summary>
+    /// <param name="digest">The digest of the blob.</param>
+    /// <param name="length">The length of the blob, in bytes.</param>
+    /// <param name="open">Opens the blob's bytes from an offset to the end; called again after an interruption.</param>
+    /// <param name="cancellationToken">Ends the upload.</param>
     public async Task PutBlobAsync(
         Digest digest, long length, Func<long, CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken)
     {
@@ -30,14 +34,18 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
     }
 
     /// <summary>
-    /// Makes the upstream have this manifest, bound to the tag where the reference is one. One with a subject is listed among the subject's
-    /// referrers afterwards: by the upstream itself, or under the fallback tag where it has no referrers API.
+    /// Stores a manifest at the upstream, and binds it to the tag if the reference is one. Afterwards a manifest with a subject is listed
+    /// among the subject's referrers: by the upstream itself, or under the fallback tag if the upstream has no referrers API.
     /// </summary>
-    /// <param name="manifest">As read from <paramref name="bytes"/>.</param>
+    /// <param name="reference">The tag or digest to write.</param>
+    /// <param name="digest">The digest of the manifest.</param>
+    /// <param name="manifest">The manifest, as read from <paramref name="bytes"/>.</param>
+    /// <param name="bytes">The manifest's bytes.</param>
+    /// <param name="cancellationToken">Ends the write.</param>
     public async Task PutManifestAsync(
         Reference reference, Digest digest, Manifest manifest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        // A registry whose tags never move may refuse even the same digest again (Harbor: 412), and then a repeated call would fail.
+        // A registry with immutable tags can refuse the same digest again (Harbor: 412), so a repeated call must not send it.
         var noted = await HasAsync(UpstreamNoun.Manifest, reference.ToString(), digest, cancellationToken)
             ? default
             : await PutAsync(reference.ToString(), digest, UpstreamBody.Of(manifest.MediaType, bytes), cancellationToken);
@@ -52,8 +60,10 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
         }
     }
 
-    /// <summary>Deletes a tag or manifest, or a blob by its digest; false when there was nothing.</summary>
+    /// <summary>Deletes a tag or manifest, or a blob by its digest; false if it did not exist.</summary>
     /// <param name="noun"><see cref="UpstreamNoun.Manifest"/> or <see cref="UpstreamNoun.Blob"/>.</param>
+    /// <param name="reference">The tag or digest.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
     public async Task<bool> DeleteAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
     {
         await using var response = await registry.SendAsync(new(HttpMethod.Delete, noun, name, reference), cancellationToken);
@@ -63,12 +73,12 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
     private async Task<bool> HasAsync(UpstreamNoun noun, string reference, Digest digest, CancellationToken cancellationToken)
     {
         await using var response = await LookAsync(noun, reference, cancellationToken);
-        // A tag may be bound to something else: there the claim must say it.
+        // A tag can be bound to another digest, so the response must claim this one.
         var named = response.DigestClaim == digest || (reference == digest.ToString() && !response.Contradicts(digest));
         return response.Status == 200 && named;
     }
 
-    /// <summary>By HEAD; by a GET whose body is given up where HEAD is of no use.</summary>
+    /// <summary>Looks up content by HEAD, or by a GET without reading the body if HEAD does not work.</summary>
     private async Task<UpstreamResponse> LookAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
     {
         var isUseless = registry.Heads.IsUseless(noun);
@@ -78,7 +88,7 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
             {
                 var head = await registry.SendAsync(new(HttpMethod.Head, noun, name, reference), cancellationToken);
                 if (head.Status == 200) registry.Heads.Worked(noun);
-                // What is there and is said not to be is sent once more, which does no harm.
+                // If the 404 is wrong, the content is sent once more, which does no harm.
                 if (head.Status is 200 or 404) return head;
                 await head.DisposeAsync();
             }
@@ -91,13 +101,14 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
         return get;
     }
 
-    /// <summary>The subject that the upstream took note of.</summary>
+    /// <summary>Sends a manifest. Returns the subject for which the upstream lists it; empty if the upstream states none.</summary>
     private async Task<Digest> PutAsync(string reference, Digest digest, UpstreamBody body, CancellationToken cancellationToken)
     {
         var request = new UpstreamRequest(HttpMethod.Put, UpstreamNoun.Manifest, name, reference) { Body = body };
         await using var response = await registry.SendAsync(request, cancellationToken);
         if (response.Contradicts(digest)) throw UpstreamAnswer.OtherDigest(registry.Options.Key, request, response, digest);
-        // Quay (containers/image#381) and old distribution (#142) say 202, some 200; whether it is there they then have to show.
+        // Quay (containers/image#381) and old distribution (#142) answer 202, some registries 200. The gateway then checks that it is
+        // stored.
         if (response.Status != Created) await ConfirmAsync(UpstreamNoun.Manifest, reference, digest, response.Status, cancellationToken);
         return response.Subject;
     }
@@ -108,7 +119,7 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
         var what = UpstreamAnswer.Describe(new(HttpMethod.Put, noun, name, reference));
         throw new UpstreamException(
             UpstreamFailure.Misbehaving,
-            $"upstream {registry.Options.Key} answered {status} to {what}, and does not have it",
+            $"upstream {registry.Options.Key} answered {status} to {what}: expected 201 or stored content, got neither",
             status: status);
     }
 }

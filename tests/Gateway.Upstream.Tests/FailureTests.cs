@@ -40,7 +40,7 @@ public sealed class FailureTests : UpstreamTest
         var nameless = await BuildAsync(OptionsFor(Hub) with { Urls = [new("http://nowhere.invalid")] });
         var failure = await FailureOfAsync(nameless, Manifest());
         Assert.Equal(UpstreamFailure.Unavailable, failure.Failure);
-        Assert.Contains("nowhere.invalid has no address", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("nowhere.invalid could not be resolved", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -113,7 +113,7 @@ public sealed class ManifestWriteTests : WriterTest
         Hub.AddManifest(App, Encoding.UTF8.GetBytes(content), MediaTypes.OciIndex, Fallback);
         var failure = await PutFailsAsync(await WriterAsync(), Artifact(Subject));
         Assert.Equal(UpstreamFailure.Misbehaving, failure.Failure);
-        Assert.Contains($"{Fallback} of {App} is no index", failure.Message, StringComparison.Ordinal);
+        Assert.Contains($"{Fallback} of {App} is invalid: expected an image index", failure.Message, StringComparison.Ordinal);
         Assert.Equal(content, Encoding.UTF8.GetString(Hub.ManifestOf(App, Fallback)!.Value.Bytes));
     }
 

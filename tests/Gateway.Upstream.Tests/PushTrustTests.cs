@@ -173,6 +173,6 @@ public sealed class PushTrustTests : WriterTest
         Hub.When(r => r.Method == "POST").Respond(202).Header("Location", location);
         var failure = await PutFailsAsync(await WriterAsync());
         Assert.Equal(UpstreamFailure.Misbehaving, failure.Failure);
-        Assert.Contains("no Location", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("without a Location header", failure.Message, StringComparison.Ordinal);
     }
 }

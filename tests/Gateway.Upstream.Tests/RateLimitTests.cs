@@ -231,9 +231,9 @@ public sealed class RateLimitTests : UpstreamTest
         limits.Renew();
         await PullAsync(upstream, 3);
         Assert.Equal(
-            ["less often", "not asked for again", "enough is left"],
+            ["less often", "not revalidating", "sufficient again"],
             Logged.Text.Split('\n').Where(line => line.Contains("rate limit", StringComparison.Ordinal))
-                .Select(line => new[] { "less often", "not asked for again", "enough is left" }.Single(line.Contains)));
+                .Select(line => new[] { "less often", "not revalidating", "sufficient again" }.Single(line.Contains)));
     }
 
     [Fact]
