@@ -25,14 +25,14 @@ internal static partial class Log
 
     [LoggerMessage(
         4004, LogLevel.Warning,
-        "Upstream {Upstream}: {Remaining} of {Limit} requests remain; revalidating tags less often")]
+        "Upstream {Upstream}: rate limit at {Remaining} of {Limit} requests; revalidating tags less often")]
     public static partial void LimitRunsLow(ILogger logger, string upstream, long remaining, long limit);
 
     [LoggerMessage(
         4005, LogLevel.Warning,
-        "Upstream {Upstream}: {Remaining} of {Limit} requests remain; not revalidating tags, fetching only missing content")]
+        "Upstream {Upstream}: rate limit at {Remaining} of {Limit} requests; not revalidating tags, fetching only missing content")]
     public static partial void ReserveLeft(ILogger logger, string upstream, long remaining, long limit);
 
-    [LoggerMessage(4006, LogLevel.Information, "Upstream {Upstream}: rate budget sufficient again; revalidating tags as configured")]
+    [LoggerMessage(4006, LogLevel.Information, "Upstream {Upstream}: rate limit recovered; revalidating tags as configured")]
     public static partial void LimitEased(ILogger logger, string upstream);
 }

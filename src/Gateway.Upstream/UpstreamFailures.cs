@@ -31,13 +31,13 @@ internal static class UpstreamFailures
     /// <summary>
     /// The exception for a failed connection: refused, unknown host, TLS, time-out, an address outside the trust boundary.
     /// </summary>
-    /// <param name="who">The subject of the message: upstream and host.</param>
+    /// <param name="subject">The subject of the message: upstream and host.</param>
     /// <param name="exception">The exception of the HTTP client.</param>
-    public static UpstreamException OfConnection(string who, Exception exception)
+    public static UpstreamException OfConnection(string subject, Exception exception)
     {
         if (exception is HttpRequestException { InnerException: AddressRefusedException refused })
         {
-            return new UpstreamException(UpstreamFailure.Misbehaving, $"{who} is outside the trust boundary: {refused.Message}");
+            return new UpstreamException(UpstreamFailure.Misbehaving, $"{subject} is outside the trust boundary: {refused.Message}");
         }
         var what = exception switch
         {
@@ -49,7 +49,7 @@ internal static class UpstreamFailures
             OperationCanceledException => "did not answer in time",
             _ => $"closed the connection ({exception.GetType().Name})",
         };
-        return new UpstreamException(UpstreamFailure.Unavailable, $"{who} {what}", inner: exception);
+        return new UpstreamException(UpstreamFailure.Unavailable, $"{subject} {what}", inner: exception);
     }
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response, DateTimeOffset now)

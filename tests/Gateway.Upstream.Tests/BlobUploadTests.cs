@@ -4,11 +4,11 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>A blob on its way to an upstream, and every step of it failing.</summary>
+/// <summary>Uploads of blobs to an upstream, with a failure at each step.</summary>
 public sealed class BlobUploadTests : WriterTest
 {
     [Fact]
-    public async Task A_blob_is_sent_as_docker_sends_it()
+    public async Task Upload_sends_one_PATCH_and_a_PUT_without_body_as_docker_does()
     {
         await PutAsync(await WriterAsync());
         AssertArrived();
@@ -23,7 +23,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task What_is_there_is_not_sent_again()
+    public async Task Blob_that_the_upstream_has_is_not_sent()
     {
         Hub.AddBlob(App, Bytes);
         var writer = await WriterAsync();
@@ -34,14 +34,14 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task An_empty_blob_arrives()
+    public async Task Empty_blob_is_stored()
     {
         await PutAsync(await WriterAsync(), []);
         Assert.Empty(Hub.FindBlob(App, Digest.Of([]).ToString())!);
     }
 
     [Fact]
-    public async Task After_a_cut_it_goes_on_where_the_upstream_stopped()
+    public async Task Interrupted_upload_resumes_at_the_offset_that_the_upstream_reports()
     {
         Hub.When(r => r.Method == "PATCH").CutPush(after: 100_001).Once();
         await PutAsync(await WriterAsync());
@@ -52,7 +52,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task A_blob_that_is_cut_many_times_arrives_as_long_as_it_gets_further()
+    public async Task Upload_that_is_interrupted_many_times_succeeds_while_it_makes_progress()
     {
         Hub.When(r => r.Method == "PATCH").CutPush(after: 40_000).Times(7);
         Clock.Haste = 20;
@@ -62,7 +62,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task One_that_never_gets_further_is_given_up_and_leaves_no_session()
+    public async Task Upload_without_progress_fails_and_deletes_its_session()
     {
         Hub.When(r => r.Method == "PATCH").CutPush(after: 0);
         Clock.Haste = 20;
@@ -76,7 +76,7 @@ public sealed class BlobUploadTests : WriterTest
     [InlineData(404)]
     [InlineData(405)]
     [InlineData(400)]
-    public async Task Where_a_session_cannot_be_asked_after_a_cut_another_is_begun(int status)
+    public async Task Upload_starts_a_new_session_if_the_upstream_refuses_the_status_of_the_interrupted_one(int status)
     {
         Hub.When(r => r.Method == "PATCH").CutPush(after: 100_000).Once();
         Hub.When(r => r is { IsUpload: true, IsGet: true }).Respond(status);
@@ -87,7 +87,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task A_session_that_is_gone_at_the_end_is_replaced()
+    public async Task Upload_starts_a_new_session_if_the_PUT_is_answered_404()
     {
         Hub.When(r => r is { IsUpload: true, Method: "PUT" }).Respond(404).Once();
         await PutAsync(await WriterAsync());
@@ -96,9 +96,9 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task Bytes_that_an_upstream_throws_away_are_sent_again_in_a_new_session()
+    public async Task Upload_starts_a_new_session_if_the_upstream_discards_the_resumed_bytes()
     {
-        // Amazon's registry takes a second PATCH for nothing and says 201.
+        // Amazon's registry answers 201 to a second PATCH and ignores its bytes.
         Hub.When(r => r.Method == "PATCH").CutPush(after: 100_000).Once();
         Hub.When(r => r.Method == "PATCH").Respond(201).Header("Range", "0-99999").Once();
         await PutAsync(await WriterAsync());
@@ -108,7 +108,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task An_answer_that_is_lost_is_no_reason_to_send_it_twice()
+    public async Task Lost_response_to_the_PUT_does_not_send_the_blob_again()
     {
         Hub.When(r => r is { IsUpload: true, Method: "PUT" }).LoseAnswer().Once();
         await PutAsync(await WriterAsync());
@@ -128,18 +128,19 @@ public sealed class BlobUploadTests : WriterTest
     [InlineData("PUT", 400, "Refused")]
     [InlineData("PUT", 409, "Refused")]
     [InlineData("PUT", 501, "Refused")]
-    public async Task Each_refusal_is_told_in_the_upstreams_words_and_leaves_no_session(string method, int status, string expected)
+    public async Task Refused_upload_reports_the_upstreams_error_and_leaves_no_session(string method, int status, string expected)
     {
         Hub.When(r => r.IsUpload && r.Method == method)
-            .Respond(status, """{"errors":[{"code":"SIZE_INVALID","message":"too \"large\"\nfor us"}]}""").Header("Location", "/elsewhere");
+            .Respond(status, """{"errors":[{"code":"SIZE_INVALID","message":"too \"large\"\nfor this registry"}]}""")
+            .Header("Location", "/elsewhere");
         var failure = await PutFailsAsync(await WriterAsync());
         Assert.Equal((expected, status), (failure.Failure.ToString(), failure.Status));
         Assert.Contains($"answered {status} to {method} upload {Digest} of {App}", failure.Message, StringComparison.Ordinal);
         Assert.Equal(1, Hub.Count(r => r.Method == method));
         Assert.Equal(0, Hub.OpenSessions);
         if (expected != "Refused") return;
-        Assert.Equal(new UpstreamError("SIZE_INVALID", @"too 'large'\u000afor us"), failure.Error);
-        Assert.EndsWith(@": SIZE_INVALID ""too 'large'\u000afor us""", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(new UpstreamError("SIZE_INVALID", @"too 'large'\u000afor this registry"), failure.Error);
+        Assert.EndsWith(@": SIZE_INVALID ""too 'large'\u000afor this registry""", failure.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -148,7 +149,7 @@ public sealed class BlobUploadTests : WriterTest
     [InlineData("""{"errors":[{"code":7}]}""")]
     [InlineData("[]")]
     [InlineData("")]
-    public async Task A_refusal_without_words_is_told_without_any(string body)
+    public async Task Refusal_without_an_error_document_has_no_error(string body)
     {
         Hub.When(r => r.Method == "PATCH").Respond(413, body);
         var failure = await PutFailsAsync(await WriterAsync());
@@ -156,7 +157,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task Words_are_bounded()
+    public async Task Upstreams_error_is_truncated_in_the_message()
     {
         Hub.When(r => r.Method == "POST").Respond(
             400, $$"""{"errors":[{"code":"{{new string('C', 500)}}","message":"{{new string('m', 50_000)}}"}]}""");
@@ -167,7 +168,7 @@ public sealed class BlobUploadTests : WriterTest
     [InlineData("POST")]
     [InlineData("PATCH")]
     [InlineData("PUT")]
-    public async Task A_failure_that_passes_is_waited_for_but_for_the_first_step(string method)
+    public async Task Temporary_failure_is_retried_except_for_the_POST(string method)
     {
         Hub.When(r => r.IsUpload && r.Method == method).Respond(503).Once();
         var writer = await WriterAsync();
@@ -178,7 +179,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task Pushes_that_fail_leave_pulls_alone()
+    public async Task Failed_pushes_do_not_stop_pulls()
     {
         Hub.When(r => r.IsWrite).Respond(500);
         var upstream = await BuildAsync();
@@ -192,7 +193,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task An_upstream_that_takes_no_more_bytes_is_given_up_and_gone_on_with()
+    public async Task Upload_resumes_after_the_upstream_stopped_reading()
     {
         Clock.Haste = 60;
         var large = ScriptedUpstream.Bytes(24 * 1024 * 1024, seed: 3);
@@ -203,7 +204,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task An_upstream_that_never_answers_is_unavailable()
+    public async Task Upstream_that_never_answers_the_PUT_is_unavailable()
     {
         Clock.Haste = 100;
         Hub.When(r => r is { IsUpload: true, Method: "PUT" }).HangBeforeHeaders();
@@ -213,7 +214,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task Another_digest_than_was_sent_is_no_success()
+    public async Task Response_with_another_digest_than_sent_is_misbehaving()
     {
         Hub.When(r => r is { IsUpload: true, Method: "PUT" }).ClaimDigest(Digest.Of("other"u8).ToString());
         var failure = await PutFailsAsync(await WriterAsync());
@@ -222,7 +223,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task A_202_is_believed_when_the_blob_is_there()
+    public async Task Answer_202_succeeds_only_if_the_upstream_has_the_blob()
     {
         Hub.When(r => r is { IsUpload: true, Method: "PUT" }).Respond(202).Once();
         var failure = await PutFailsAsync(await WriterAsync());
@@ -234,7 +235,7 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task What_the_source_throws_passes_through_and_is_no_fault_of_the_upstreams()
+    public async Task Exception_of_the_source_is_passed_through_and_does_not_count_for_the_breaker()
     {
         var upstream = await BuildAsync();
         for (var i = 0; i < 4; i++)
@@ -251,20 +252,20 @@ public sealed class BlobUploadTests : WriterTest
     }
 
     [Fact]
-    public async Task Who_leaves_ends_the_session()
+    public async Task Canceled_upload_deletes_its_session()
     {
-        using var left = new CancellationTokenSource();
+        using var canceled = new CancellationTokenSource();
         Hub.When(r => r.Method == "PATCH").StallPush(after: 10_000);
         var writer = await WriterAsync();
-        var put = PutAsync(writer, cancellationToken: left.Token);
+        var put = PutAsync(writer, cancellationToken: canceled.Token);
         await Hub.ReceivedAsync(r => r is { Method: "PATCH", BytesTaken: 10_000 });
-        await left.CancelAsync();
+        await canceled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => put);
         Assert.Equal(0, Hub.OpenSessions);
     }
 
     [Fact]
-    public async Task All_of_a_session_goes_to_the_endpoint_that_opened_it()
+    public async Task All_requests_of_a_session_go_to_the_endpoint_that_opened_it()
     {
         var second = await StartAsync("127.0.0.2");
         Hub.When(r => r.Method == "POST").Respond(503).Once();

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Reading <c>WWW-Authenticate</c>.</summary>
+/// <summary>Tests of the reader of <c>WWW-Authenticate</c> headers.</summary>
 public sealed class ChallengeTests
 {
     private static string Show(params string[] headers) => string.Join(" | ", Challenge.Parse(headers).Select(Show));
@@ -22,17 +22,17 @@ public sealed class ChallengeTests
     [InlineData("Negotiate abc==", "negotiate")]
     [InlineData("\"\"", "")]
     [InlineData("", "")]
-    public void Each_challenge_is_read(string header, string expected) => Assert.Equal(expected, Show(header));
+    public void Challenge_is_read_with_its_parameters(string header, string expected) => Assert.Equal(expected, Show(header));
 
     [Fact]
-    public void What_follows_a_token68_is_read_too() =>
+    public void Challenge_after_a_token68_is_read() =>
         Assert.Equal("negotiate | basic realm=b", Show("Negotiate abc==, Basic realm=b"));
 
     [Fact]
-    public void Several_headers_are_read_in_order() =>
+    public void Challenges_of_several_headers_are_read_in_order() =>
         Assert.Equal("basic realm=a | bearer realm=b", Show("Basic realm=a", "Bearer realm=b"));
 
     [Fact]
-    public void A_header_without_end_is_not_read_to_its_end() =>
+    public void At_most_16_challenges_are_read() =>
         Assert.Equal(16, Challenge.Parse([string.Join(", ", Enumerable.Repeat("Basic realm=a", 10_000))]).Count);
 }

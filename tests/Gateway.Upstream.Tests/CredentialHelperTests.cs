@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Passwords from a program, as ECR needs.</summary>
+/// <summary>Passwords from a credential helper, as ECR needs.</summary>
 public sealed class CredentialHelperTests : UpstreamTest
 {
     private (string Program, string Asked) Script(string body)
@@ -17,7 +17,7 @@ public sealed class CredentialHelperTests : UpstreamTest
         await BuildAsync(OptionsFor(Hub) with { Credentials = [new() { Helper = program }] });
 
     [Fact]
-    public async Task The_program_is_asked_once_for_the_server()
+    public async Task Helper_runs_once_with_the_name_of_the_server()
     {
         Hub.RequireBasic("AWS", "pw");
         var (program, asked) = Script("""echo '{"ServerURL":"x","Username":"AWS","Secret":"pw"}'""");
@@ -27,7 +27,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     }
 
     [Fact]
-    public async Task An_ended_password_is_renewed_when_the_upstream_says_so_by_403()
+    public async Task Helper_runs_again_if_a_403_says_that_the_password_expired()
     {
         Hub.RequireBasic("AWS", "1");
         var secret = FileWith("1");
@@ -43,7 +43,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_refresh_token_is_shown_to_the_token_server_and_never_to_the_upstream()
+    public async Task Refresh_token_is_sent_to_the_token_server_and_never_to_the_upstream()
     {
         Hub.RequireToken().RefreshToken = "canary-refresh";
         var (program, _) = Script("""echo '{"Username":"<token>","Secret":"canary-refresh"}'""");
@@ -58,7 +58,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_refresh_token_is_no_password()
+    public async Task Refresh_token_is_not_sent_as_a_password()
     {
         Hub.RequireBasic("<token>", "canary-refresh");
         var (program, _) = Script("""echo '{"Username":"<token>","Secret":"canary-refresh"}'""");
@@ -67,7 +67,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     }
 
     [Fact]
-    public async Task The_program_is_asked_again_before_twelve_hours_have_passed()
+    public async Task Helper_runs_again_before_twelve_hours_have_passed()
     {
         Hub.RequireBasic("AWS", "pw");
         var (program, asked) = Script("""echo '{"Username":"AWS","Secret":"pw"}'""");
@@ -83,7 +83,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     [InlineData("echo '{\"Username\":1,\"Secret\":\"secret\"}'")]
     [InlineData("echo '{\"Username\":\"secret\"}'")]
     [InlineData("head -c 100000 /dev/zero | tr '\\\\0' s")]
-    public async Task A_program_that_gives_none_makes_the_upstream_unavailable_and_its_output_is_not_repeated(string body)
+    public async Task Failed_helper_makes_the_upstream_unavailable_and_its_output_is_not_in_any_message(string body)
     {
         Hub.RequireBasic("AWS", "pw");
         var (program, asked) = Script(body);
@@ -99,7 +99,7 @@ public sealed class CredentialHelperTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_program_that_is_not_there_is_named()
+    public async Task Missing_helper_is_named_in_the_error()
     {
         Hub.RequireBasic("AWS", "pw");
         var failure = await FailureOfAsync(await BuildWithAsync("/nowhere/docker-credential-none"), Manifest());

@@ -13,8 +13,8 @@ using Xunit;
 namespace Gateway.Upstream.Tests;
 
 /// <summary>
-/// Debian's docker-registry takes what we write, and crane reads it back. Needs <c>GATEWAY_RIG</c>, the folder that
-/// <c>tests/rig/install.sh</c> fills; skipped without.
+/// Writes to Debian's docker-registry and reads the content back with crane. Needs <c>GATEWAY_RIG</c>, the folder that
+/// <c>tests/rig/install.sh</c> fills; otherwise the tests are skipped.
 /// </summary>
 public sealed partial class DockerRegistryTests : IDisposable
 {
@@ -39,7 +39,7 @@ public sealed partial class DockerRegistryTests : IDisposable
     [InlineData(false, false)]
     [InlineData(true, false)]
     [InlineData(true, true)]
-    public async Task What_is_written_is_read_back_by_crane(bool password, bool tls)
+    public async Task Written_content_is_read_back_by_crane(bool password, bool tls)
     {
         var (host, options) = await StartAsync(password, tls);
         await using var registries = await UpstreamRegistries.BuildAsync([options], TimeProvider.System, NullLoggerFactory.Instance);
@@ -115,12 +115,12 @@ public sealed partial class DockerRegistryTests : IDisposable
         {
             said.AppendLine(line);
             if (ListeningLine().Match(line) is not { Success: true } match) continue;
-            // Its log would fill the pipe otherwise.
+            // Read the rest of the log, so that it does not fill the pipe.
             _ = registry.StandardError.BaseStream.CopyToAsync(Stream.Null, CancellationToken.None);
             _ = registry.StandardOutput.BaseStream.CopyToAsync(Stream.Null, CancellationToken.None);
             return match.Groups[1].Value;
         }
-        throw new InvalidOperationException($"docker-registry does not listen: {said}");
+        throw new InvalidOperationException($"expected docker-registry to listen, got: {said}");
     }
 
     private Task<byte[]> CraneAsync(bool password, bool tls, params string[] arguments)
@@ -148,7 +148,7 @@ public sealed partial class DockerRegistryTests : IDisposable
     private Process Start(string program, Dictionary<string, string> environment, params string[] arguments)
     {
         var rig = Environment.GetEnvironmentVariable("GATEWAY_RIG");
-        Assert.SkipWhen(rig is null, $"GATEWAY_RIG names no folder with {program}");
+        Assert.SkipWhen(rig is null, $"GATEWAY_RIG is not set; set it to the folder with {program}.");
         var start = new ProcessStartInfo(Path.Combine(rig, "bin", program), arguments)
         {
             RedirectStandardOutput = true,

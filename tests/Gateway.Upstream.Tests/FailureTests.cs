@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Endpoints that fail: what is said, who is asked next, and who is left alone.</summary>
+/// <summary>Failures of endpoints: the kind of failure, the next endpoint, and the breaker.</summary>
 public sealed class FailureTests : UpstreamTest
 {
     [Theory]
@@ -16,7 +16,7 @@ public sealed class FailureTests : UpstreamTest
     [InlineData(403, "Unauthorized")]
     [InlineData(400, "Misbehaving")]
     [InlineData(418, "Misbehaving")]
-    public async Task Each_status_has_its_meaning(int status, string expected)
+    public async Task Status_determines_the_kind_of_failure(int status, string expected)
     {
         Hub.When(r => r.IsAnyManifest).Respond(status);
         var failure = await FailureOfAsync(await BuildAsync(), Manifest());
@@ -25,7 +25,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_refused_HEAD_is_an_answer()
+    public async Task HEAD_answered_405_is_returned_to_the_caller()
     {
         Hub.When(r => r.IsAnyManifest).RefuseHead();
         await using var response = await (await BuildAsync()).SendAsync(Manifest(method: HttpMethod.Head), default);
@@ -33,7 +33,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Nobody_there_and_no_such_host_are_unavailable()
+    public async Task Closed_port_and_unknown_host_are_unavailable()
     {
         await Hub.DisposeAsync();
         Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(await BuildAsync(), Manifest())).Failure);
@@ -44,7 +44,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_connection_cut_before_the_headers_is_unavailable()
+    public async Task Connection_closed_before_the_headers_is_unavailable()
     {
         Hub.When(r => r.IsAnyManifest).Drop();
         Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(await BuildAsync(), Manifest())).Failure);
@@ -52,7 +52,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_33_an_encoded_body_comes_as_it_is_and_says_so()
+    public async Task Advisory_row_33_encoded_body_is_returned_unchanged_with_its_codings()
     {
         Hub.When(r => r.IsAnyManifest || r.IsAnyBlob).Gzip();
         var upstream = await BuildAsync();
@@ -65,7 +65,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_web_page_is_no_manifest()
+    public async Task Web_page_instead_of_a_manifest_is_misbehaving()
     {
         Hub.When(r => r.IsAnyManifest).Respond(200, "<html>", "text/html; charset=utf-8");
         Assert.Equal(UpstreamFailure.Misbehaving, (await FailureOfAsync(await BuildAsync(), Manifest())).Failure);
@@ -76,7 +76,7 @@ public sealed class FailureTests : UpstreamTest
     [InlineData("bytes 10-21/100000")]
     [InlineData("items 10-20/100000")]
     [InlineData(null)]
-    public async Task Another_range_than_was_asked_for_is_misbehaviour(string? contentRange)
+    public async Task Response_with_another_range_than_requested_is_misbehaving(string? contentRange)
     {
         Hub.When(r => r.IsAnyBlob).Header("Content-Range", contentRange);
         Assert.Equal(UpstreamFailure.Misbehaving, (await FailureOfAsync(await BuildAsync(), Blob((10, 20)))).Failure);
@@ -97,7 +97,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task After_a_pause_one_request_tries_for_all()
+    public async Task After_the_pause_the_breaker_lets_one_request_through()
     {
         Hub.When(r => r.IsAnyManifest).Respond(500).Times(3);
         var gate = new TaskCompletionSource();
@@ -117,7 +117,7 @@ public sealed class FailureTests : UpstreamTest
     [Theory]
     [InlineData(429)]
     [InlineData(503)]
-    public async Task Retry_After_is_honoured_as_a_delay_or_a_date(int status)
+    public async Task Retry_After_is_honored_as_a_delay_or_a_date(int status)
     {
         foreach (var asDate in (bool[])[false, true])
         {
@@ -136,7 +136,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_limit_on_manifest_GETs_stops_neither_HEADs_nor_blobs()
+    public async Task Answer_429_to_a_manifest_GET_does_not_stop_HEADs_and_blobs()
     {
         Hub.When(r => r.IsAnyManifest && r.IsGet).RateLimit("60");
         var upstream = await BuildAsync();
@@ -148,7 +148,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_hang_that_outlasts_the_callers_patience_counts_and_his_deadline_is_his_own()
+    public async Task Canceled_requests_to_a_hanging_endpoint_open_the_breaker()
     {
         Hub.When(r => r.IsAnyManifest).HangBeforeHeaders();
         var upstream = await BuildAsync();
@@ -163,7 +163,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Bodies_that_break_again_and_again_open_the_breaker()
+    public async Task Three_wrong_bodies_open_the_breaker()
     {
         var upstream = await BuildAsync();
         for (var i = 0; i < 3; i++)
@@ -175,7 +175,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task The_next_endpoint_answers_for_one_that_fails()
+    public async Task Next_endpoint_is_tried_after_a_failure()
     {
         var second = await StartAsync("127.0.0.2");
         second.AddManifest(Name, Image.Manifest, MediaTypes.OciManifest, "latest");
@@ -187,7 +187,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task The_endpoint_that_has_just_failed_for_a_content_is_tried_last()
+    public async Task Endpoint_that_failed_for_this_content_is_tried_last()
     {
         var second = await StartAsync("127.0.0.2");
         second.AddBlob(Name, Layer);
@@ -200,7 +200,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task What_an_endpoint_does_not_have_is_not_looked_for_elsewhere()
+    public async Task Answer_404_is_final_and_other_endpoints_are_not_tried()
     {
         var second = await StartAsync("127.0.0.2");
         var upstream = await BuildAsync(OptionsFor(Hub, second));
@@ -210,7 +210,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Of_several_endpoints_each_is_probed_and_a_401_is_a_sign_of_life()
+    public async Task Several_endpoints_are_probed_and_an_answer_401_is_healthy()
     {
         var dead = await StartAsync("127.0.0.2");
         dead.When(r => r.Path == "/v2/").Respond(500);
@@ -218,18 +218,18 @@ public sealed class FailureTests : UpstreamTest
         var upstream = await BuildAsync(OptionsFor(dead, Hub));
         await Hub.ReceivedAsync(r => r.Path == "/v2/" && r.Status == 401);
         await dead.ReceivedAsync(r => r.Path == "/v2/" && r.Status == 500);
-        // The probe's outcome is known a moment after its answer.
+        // The result of the probe is available shortly after its response.
         await Patience.UntilAsync(
             async () =>
             {
                 await using var response = await upstream.SendAsync(Manifest(), default);
                 return response.Endpoint == Hub.Url;
             },
-            () => "the endpoint that lives is asked before the dead one");
+            () => "the healthy endpoint is tried before the failed one");
     }
 
     [Fact]
-    public async Task An_https_upstream_is_trusted_by_its_own_authority_only()
+    public async Task Https_upstream_with_a_private_certificate_is_trusted_only_with_its_configured_authority()
     {
         var secure = await StartAsync("127.0.0.2", https: true);
         secure.AddManifest(Name, Image.Manifest, MediaTypes.OciManifest, "latest");
@@ -241,7 +241,7 @@ public sealed class FailureTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Reload_keeps_the_client_of_an_unchanged_upstream_and_replaces_that_of_a_changed_one()
+    public async Task Reload_keeps_the_client_of_an_unchanged_upstream_and_replaces_the_client_of_a_changed_one()
     {
         Hub.RequireToken();
         var all = await BuildAllAsync(OptionsFor(Hub));

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Token servers as other registries run them: what they send differs in fields, types, headers, methods and coding.</summary>
+/// <summary>Token servers of other registries, whose answers differ in fields, types, headers, methods and coding.</summary>
 public sealed class ForeignTokenServerTests : UpstreamTest
 {
     private const string Token = "eyJhbGciOiJub25lIn0.e30.c2ln";
@@ -22,7 +22,7 @@ public sealed class ForeignTokenServerTests : UpstreamTest
         base.Dispose(disposing);
     }
 
-    /// <summary>Pulls a manifest of a registry that sends its clients to this token server and takes its token alone.</summary>
+    /// <summary>Pulls a manifest from a registry that accepts only a token of this token server. Returns the status.</summary>
     private async Task<int> PullAsync()
     {
         Hub.When(r => r.IsAnyManifest && r.Authorization != $"Bearer {Token}")
@@ -43,7 +43,7 @@ public sealed class ForeignTokenServerTests : UpstreamTest
     [InlineData($$"""{"token":"{{Token}}","expires_in":0,"issued_at":"yesterday"}""")]
     [InlineData($$"""{"token":"{{Token}}","expires_in":1e300}""")]
     [InlineData($$"""{"extra":{"deep":[1,{}]},"scope":["a","b"],"refresh_token":"other","token":"{{Token}}"}""")]
-    public async Task Token_is_used_whatever_stands_beside_it(string body)
+    public async Task Token_is_used_regardless_of_other_fields_in_the_answer(string body)
     {
         Answer(body);
         Assert.Equal(200, await PullAsync());
@@ -53,7 +53,7 @@ public sealed class ForeignTokenServerTests : UpstreamTest
     [InlineData("text/plain")]
     [InlineData("application/json;charset=UTF-8")]
     [InlineData("application/octet-stream")]
-    public async Task Token_is_read_whatever_the_content_type(string type)
+    public async Task Token_is_used_regardless_of_the_content_type(string type)
     {
         Answer($$"""{"token":"{{Token}}"}""", type);
         Assert.Equal(200, await PullAsync());
@@ -90,14 +90,14 @@ public sealed class ForeignTokenServerTests : UpstreamTest
     [InlineData(503, UpstreamFailure.Unavailable)]
     [InlineData(403, UpstreamFailure.Unauthorized)]
     [InlineData(418, UpstreamFailure.Misbehaving)]
-    public async Task Failure_of_the_token_server_is_told_as_what_it_is(int status, UpstreamFailure expected)
+    public async Task Status_of_the_token_server_determines_the_kind_of_failure(int status, UpstreamFailure expected)
     {
         Answer("""{"errors":[{"code":"DENIED"}]}""", status: status);
         Assert.Equal(expected, (await Assert.ThrowsAsync<UpstreamException>(PullAsync)).Failure);
     }
 
     [Fact]
-    public async Task Request_names_service_and_scope_and_sends_no_cookie_back()
+    public async Task Token_request_has_service_and_scope_and_no_cookie()
     {
         _server.Given(Request.Create().WithPath("/token").UsingGet()).RespondWith(Response.Create()
             .WithStatusCode(200).WithHeader("Set-Cookie", "session=1; Path=/").WithBody($$"""{"token":"{{Token}}"}"""));

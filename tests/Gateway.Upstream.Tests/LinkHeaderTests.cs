@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Reading <c>Link</c> (RFC 8288).</summary>
+/// <summary>Tests of the reader of <c>Link</c> headers (RFC 8288).</summary>
 public sealed class LinkHeaderTests
 {
     [Theory]
@@ -20,5 +20,6 @@ public sealed class LinkHeaderTests
     [InlineData("/a; rel=next", null)]
     [InlineData("</a>; rel=\"next", "/a")]
     [InlineData("", null)]
-    public void Target_of_next_is_found(string header, string? expected) => Assert.Equal(expected, LinkHeader.Next(header));
+    public void Target_of_the_first_link_to_the_next_page_is_returned(string header, string? expected) =>
+        Assert.Equal(expected, LinkHeader.Next(header));
 }

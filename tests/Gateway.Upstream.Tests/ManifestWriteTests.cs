@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Manifests on their way to an upstream, what they refer to, and what is deleted there.</summary>
+/// <summary>Writes of manifests and referrers to an upstream, and deletions there.</summary>
 public sealed class ManifestWriteTests : WriterTest
 {
     private static readonly Digest Subject = Digest.Of("subject"u8);
@@ -30,7 +30,7 @@ public sealed class ManifestWriteTests : WriterTest
         [.. JsonNode.Parse(Hub.ManifestOf(App, Fallback)!.Value.Bytes)!["manifests"]!.AsArray().Select(entry => entry!.AsObject())];
 
     [Fact]
-    public async Task A_manifest_arrives_byte_for_byte_under_its_tag_and_once()
+    public async Task Manifest_is_stored_unchanged_under_its_tag_and_sent_once()
     {
         var artifact = Artifact();
         var writer = await WriterAsync();
@@ -45,7 +45,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task A_tag_that_is_bound_to_something_else_is_moved()
+    public async Task Tag_that_is_bound_to_another_digest_is_moved()
     {
         var writer = await WriterAsync();
         await PutAsync(writer, Artifact(note: "old"), "v1");
@@ -55,7 +55,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task An_upstream_that_takes_note_of_a_subject_needs_no_tag_for_it()
+    public async Task Upstream_that_states_the_subject_gets_no_fallback_tag()
     {
         await PutAsync(await WriterAsync(), Artifact(Subject));
         Assert.Equal("HEAD PUT", Asked());
@@ -65,7 +65,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task Without_a_referrers_API_it_is_listed_under_the_fallback_tag_as_clients_do()
+    public async Task Referrer_is_listed_under_the_fallback_tag_if_the_upstream_has_no_referrers_API()
     {
         Hub.HasReferrersApi = false;
         var (first, second) = (Artifact(Subject, "first"), Artifact(Subject, "second"));
@@ -83,7 +83,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task Many_at_once_lose_no_entry_to_each_other()
+    public async Task Concurrent_writers_lose_no_entry_of_the_fallback_tag()
     {
         Hub.HasReferrersApi = false;
         var upstream = await BuildAsync();
@@ -93,7 +93,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task A_list_that_somebody_else_overwrote_is_written_again()
+    public async Task List_that_another_client_overwrote_is_written_again()
     {
         Hub.HasReferrersApi = false;
         Hub.When(r => r.Method == "PUT" && r.IsManifest(Fallback)).Respond(201).Once();
@@ -107,7 +107,7 @@ public sealed class ManifestWriteTests : WriterTest
     [InlineData("no JSON")]
     [InlineData("""{"manifests":{}}""")]
     [InlineData("""{"manifests":[],"manifests":[]}""")]
-    public async Task A_fallback_tag_that_is_no_list_is_left_alone(string content)
+    public async Task Fallback_tag_that_is_not_an_index_is_not_overwritten(string content)
     {
         Hub.HasReferrersApi = false;
         Hub.AddManifest(App, Encoding.UTF8.GetBytes(content), MediaTypes.OciIndex, Fallback);
@@ -118,7 +118,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task A_manifest_that_the_upstream_does_not_take_is_told_in_its_words()
+    public async Task Refused_manifest_reports_the_upstreams_error()
     {
         Hub.Remove(App, Digest.Of("{}"u8).ToString());
         var failure = await PutFailsAsync(await WriterAsync(), Artifact(), "v1");
@@ -131,14 +131,14 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task Another_digest_than_was_sent_is_no_success()
+    public async Task Response_with_another_digest_than_sent_is_misbehaving()
     {
         Hub.When(r => r.Method == "PUT").ClaimDigest(Subject.ToString());
         Assert.Equal(UpstreamFailure.Misbehaving, (await PutFailsAsync(await WriterAsync(), Artifact(), "v1")).Failure);
     }
 
     [Fact]
-    public async Task A_202_is_believed_when_the_tag_shows_it()
+    public async Task Answer_202_succeeds_only_if_the_tag_has_the_digest()
     {
         Hub.When(r => r.Method == "PUT").Respond(202).Once();
         var failure = await PutFailsAsync(await WriterAsync(), Artifact(), "v1");
@@ -146,7 +146,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task A_lost_answer_is_found_out_by_asking_again()
+    public async Task Repeated_write_after_a_lost_response_succeeds()
     {
         Hub.When(r => r.Method == "PUT").LoseAnswer().Once();
         var writer = await WriterAsync();
@@ -156,7 +156,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task Tags_manifests_and_blobs_are_deleted_and_what_is_not_there_is_no_failure()
+    public async Task Deletion_of_missing_content_returns_false()
     {
         var artifact = Artifact();
         var writer = await WriterAsync();
@@ -172,7 +172,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task Where_nothing_may_be_deleted_the_upstream_says_so()
+    public async Task Refused_deletion_reports_the_status()
     {
         Hub.AllowsDelete = false;
         var writer = await WriterAsync();
@@ -181,7 +181,7 @@ public sealed class ManifestWriteTests : WriterTest
     }
 
     [Fact]
-    public async Task Deleting_asks_for_the_rights_that_the_upstream_names_and_no_others()
+    public async Task Deletion_requests_only_the_actions_of_the_upstreams_challenge()
     {
         Hub.RequireToken();
         var writer = await WriterAsync();
@@ -197,7 +197,7 @@ public sealed class ManifestWriteTests : WriterTest
     [InlineData("registry:catalog:* repository:team/app:delete,admin", "delete")]
     [InlineData("repository:other:delete", "pull,push,delete")]
     [InlineData("", "pull,push,delete")]
-    public void The_scope_to_delete_is_the_challenges_own_within_bounds(string said, string expected)
+    public void Scope_of_a_deletion_has_only_known_actions_of_the_challenge(string said, string expected)
     {
         var challenge = Assert.Single(Challenge.Parse([$"Bearer realm=\"http://x\",scope=\"{said}\""]));
         var request = new UpstreamRequest(HttpMethod.Delete, UpstreamNoun.Manifest, RepositoryName.Parse(App), "v1");

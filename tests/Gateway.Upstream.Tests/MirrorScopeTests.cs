@@ -5,14 +5,14 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Token servers that know a repository by another name, and answers of token servers as they are.</summary>
+/// <summary>Token servers with another name for a repository than the request, and answers of token servers.</summary>
 public sealed class MirrorScopeTests : UpstreamTest
 {
     private const string Other = "library/redis";
 
     /// <summary>
-    /// A mirror: its challenges name repositories with a prefix, and only tokens for those are good. Artifact Registry, Harbor's proxy
-    /// projects (containerd#13412), ghcr.io as a mirror (containerd#9648), Artifactory behind a path (oras-go#650).
+    /// A mirror whose challenges name repositories with a prefix, and that accepts only tokens for those names: Artifact Registry, Harbor's
+    /// proxy projects (containerd#13412), ghcr.io as a mirror (containerd#9648), Artifactory behind a path (oras-go#650).
     /// </summary>
     private void MirrorUnder(string prefix, string actions)
     {
@@ -29,7 +29,7 @@ public sealed class MirrorScopeTests : UpstreamTest
                 && Uri.UnescapeDataString(t.Query).Contains(scope, StringComparison.Ordinal)
                 && Hub.Tokens.Given.Any(given => shown == $"Bearer {given}" && IsFor(given, t)));
 
-        // Tokens are given in the order of their requests, which here come one after the other.
+        // Tokens are issued in the order of their requests, which are sequential here.
         bool IsFor(string given, ReceivedRequest token) =>
             Hub.Tokens.Given.Reverse().ToList().IndexOf(given)
             == Hub.Requests.Where(t => t.IsToken && t.Status == 200).ToList().IndexOf(token);
@@ -40,7 +40,7 @@ public sealed class MirrorScopeTests : UpstreamTest
     [InlineData("quay.io/", "pull,push")]
     [InlineData("mirror.example:5000/dockerhub/", "pull")]
     [InlineData("", "pull,push,delete")]
-    public async Task Token_is_asked_for_the_repository_that_the_challenge_names_with_our_action(string prefix, string actions)
+    public async Task Token_request_has_the_repository_of_the_challenge_and_the_action_of_the_gateway(string prefix, string actions)
     {
         MirrorUnder(prefix, actions);
         var upstream = await BuildAsync();
@@ -53,13 +53,13 @@ public sealed class MirrorScopeTests : UpstreamTest
         Assert.Equal(
             [$"repository:{prefix}{Name}:pull", $"repository:{prefix}{Other}:pull"],
             Hub.Requests.Where(r => r.IsToken).Select(r => Uri.UnescapeDataString(r.Query).Split("scope=")[1]));
-        // Each name is learned by one refusal at most, and remembered.
+        // The gateway learns each name by at most one refusal.
         Assert.InRange(Hub.Count(r => r.Status == 401), 1, 2);
         Assert.Equal(4, Hub.Count(r => r.Status == 200 && r.IsAnyManifest));
     }
 
     [Fact]
-    public async Task Upstream_that_names_another_repository_each_time_is_given_up()
+    public async Task Upstream_whose_challenges_name_another_repository_each_time_is_unauthorized()
     {
         var names = 0;
         Hub.When(r =>
@@ -83,7 +83,7 @@ public sealed class MirrorScopeTests : UpstreamTest
     [InlineData("repository:", "library/nginx")]
     [InlineData("repository::pull", "library/nginx")]
     [InlineData("repository:é:pull", "library/nginx")]
-    public void Repository_of_a_challenge_is_read(string scope, string expected)
+    public void Repository_is_read_from_the_scope_of_a_challenge(string scope, string expected)
     {
         var challenge = Assert.Single(Challenge.Parse([$"Bearer realm=\"https://a/token\",scope=\"{scope}\""]));
         Assert.Equal(expected, TokenScope.RepositoryOf(Manifest(), challenge));
@@ -103,7 +103,7 @@ public sealed class MirrorScopeTests : UpstreamTest
     [InlineData("""{"token":"t","access_token":"a","expires_in":300}""", "t", 290)]
     [InlineData("""{"token":"","access_token":"a","expires_in":300}""", "a", 290)]
     [InlineData("""{"token":null,"access_token":"a","expires_in":300}""", "a", 290)]
-    public void Answer_of_a_token_server_is_read(string answer, string token, double seconds)
+    public void Token_and_lifetime_are_read_from_the_answer(string answer, string token, double seconds)
     {
         var read = TokenClient.Read(Encoding.UTF8.GetBytes(answer), Clock.GetUtcNow());
         Assert.Equal((token, seconds), (read!.Value, (read.Until - read.Issued).TotalSeconds));

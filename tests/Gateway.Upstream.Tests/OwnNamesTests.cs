@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>A registry behind the gateway that goes on calling itself by its old name, which leads to the gateway now.</summary>
+/// <summary>A registry behind the gateway whose responses still contain its external name, which now leads to the gateway.</summary>
 public sealed class OwnNamesTests : UpstreamTest
 {
     private const string Own = "registry.corp.example";
@@ -10,7 +10,7 @@ public sealed class OwnNamesTests : UpstreamTest
     private RegistryOptions Options => OptionsFor(Hub) with { OwnNames = [Own] };
 
     [Fact]
-    public async Task Token_server_under_that_name_is_asked_at_the_endpoint_with_credentials()
+    public async Task Token_server_under_an_own_name_is_reached_at_the_endpoint_with_credentials()
     {
         var access = Hub.RequireToken();
         (access.Username, access.Password) = ("gateway", "secret");
@@ -22,7 +22,7 @@ public sealed class OwnNamesTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Redirect_to_that_name_is_followed_at_the_endpoint()
+    public async Task Redirect_to_an_own_name_is_followed_at_the_endpoint()
     {
         var path = $"/v2/{Name}/manifests/{Image.Digest}";
         Hub.When(r => r.Path.EndsWith("/manifests/latest", StringComparison.Ordinal)).Redirect(new($"https://{Own}{path}"));
@@ -36,7 +36,7 @@ public sealed class OwnNamesTests : UpstreamTest
     [InlineData("http://REGISTRY.corp.example:8080//x", "{0}/x")]
     [InlineData("https://a@registry.corp.example/x", "https://a@registry.corp.example/x")]
     [InlineData("https://other.example/x", "https://other.example/x")]
-    public void Address_under_that_name_is_the_endpoints_own(string named, string expected)
+    public void Address_under_an_own_name_resolves_to_the_endpoint(string named, string expected)
     {
         var resolved = new TrustBoundary(Options).Resolve(Hub.Url, new Uri(named));
         Assert.Equal(string.Format(System.Globalization.CultureInfo.InvariantCulture, expected, Hub.Url), resolved.ToString());

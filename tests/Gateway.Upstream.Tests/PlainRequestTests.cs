@@ -3,11 +3,11 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>An upstream that asks for nothing and does nothing wrong.</summary>
+/// <summary>Requests to an upstream without authentication and without failures.</summary>
 public sealed class PlainRequestTests : UpstreamTest
 {
     [Fact]
-    public async Task A_manifest_comes_with_its_type_length_and_digest()
+    public async Task Response_has_type_length_and_digest_of_the_manifest()
     {
         var upstream = await BuildAsync();
         var response = await upstream.SendAsync(Manifest(), default);
@@ -21,7 +21,7 @@ public sealed class PlainRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task HEAD_gives_the_length_that_GET_would_and_no_body()
+    public async Task HEAD_returns_the_length_of_GET_and_no_body()
     {
         var upstream = await BuildAsync();
         await using var response = await upstream.SendAsync(Manifest(method: HttpMethod.Head), default);
@@ -31,7 +31,7 @@ public sealed class PlainRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_range_is_asked_closed_and_comes_back_as_such()
+    public async Task Range_request_is_closed_and_returns_the_range()
     {
         var upstream = await BuildAsync();
         var response = await upstream.SendAsync(Blob((10, 19)) with { IfRange = $"\"{Image.Layers[0]}\"" }, default);
@@ -41,7 +41,7 @@ public sealed class PlainRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task What_is_not_there_is_an_answer_and_so_is_a_range_beyond_the_end()
+    public async Task Answers_404_and_416_are_returned_to_the_caller()
     {
         var upstream = await BuildAsync();
         await using var absent = await upstream.SendAsync(Manifest("other"), default);
@@ -50,7 +50,7 @@ public sealed class PlainRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_page_of_referrers_says_where_the_next_one_is()
+    public async Task Page_of_referrers_has_the_query_of_the_next_page()
     {
         Hub.PageSize = 1;
         Hub.AddReferrer(Name, Image.Digest, "application/a");
@@ -64,7 +64,7 @@ public sealed class PlainRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Tags_are_listed()
+    public async Task Tags_are_returned()
     {
         var upstream = await BuildAsync();
         var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Tags, RepositoryName.Parse(Name), "");
@@ -73,14 +73,14 @@ public sealed class PlainRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Nothing_is_dialled_before_something_is_asked()
+    public async Task No_connection_is_made_before_the_first_request()
     {
         await BuildAsync();
         Assert.Empty(Hub.Requests);
     }
 
     [Fact]
-    public async Task A_reference_that_would_change_the_path_is_not_sent()
+    public async Task Reference_that_would_change_the_path_is_not_sent()
     {
         var upstream = await BuildAsync();
         await Assert.ThrowsAsync<ArgumentException>(() => upstream.SendAsync(Manifest("../../x"), default));

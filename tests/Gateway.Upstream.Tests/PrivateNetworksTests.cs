@@ -2,6 +2,7 @@ using System.Net;
 
 namespace Gateway.Upstream.Tests;
 
+/// <summary>Which addresses count as private.</summary>
 public sealed class PrivateNetworksTests
 {
     [Theory]
@@ -26,7 +27,7 @@ public sealed class PrivateNetworksTests
     }
 
     [Theory]
-    [InlineData("169.254.169.254")] // metadata of clouds
+    [InlineData("169.254.169.254")] // metadata service of clouds
     [InlineData("fd00:ec2::254")]
     [InlineData("::1")]
     [InlineData("::ffff:127.0.0.1")]

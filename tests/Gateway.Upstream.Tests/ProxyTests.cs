@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>An upstream behind an HTTP proxy. The scripted upstream plays the proxy: it takes absolute targets as its own.</summary>
+/// <summary>An upstream behind an HTTP proxy. The scripted upstream acts as the proxy: it answers requests with absolute targets.</summary>
 public sealed class ProxyTests : UpstreamTest
 {
     private static readonly Uri Registry = new("http://registry.invalid");
@@ -10,7 +10,7 @@ public sealed class ProxyTests : UpstreamTest
     private RegistryOptions Proxied => OptionsFor(Hub) with { Urls = [Registry], Proxy = Hub.Url };
 
     [Fact]
-    public async Task What_has_no_address_here_is_reached_through_the_proxy()
+    public async Task Upstream_without_local_address_is_reached_through_the_proxy()
     {
         var upstream = await BuildAsync(Proxied);
         Assert.Equal(Image.Manifest, await ReadAsync(await upstream.SendAsync(Manifest(), default)));
@@ -19,7 +19,7 @@ public sealed class ProxyTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Tokens_are_fetched_through_it_too()
+    public async Task Tokens_are_fetched_through_the_proxy()
     {
         Hub.RequireToken();
         Hub.When(r => r.IsAnyManifest && r.Authorization is null)
@@ -29,7 +29,7 @@ public sealed class ProxyTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_redirect_to_a_private_address_is_refused_behind_it_as_well()
+    public async Task Redirect_to_a_private_address_is_refused_behind_a_proxy()
     {
         Hub.When(r => r.IsAnyBlob).Redirect(new Uri("http://169.254.169.254/latest"));
         Assert.Equal(UpstreamFailure.Misbehaving, (await FailureOfAsync(await BuildAsync(Proxied), Blob())).Failure);
@@ -37,14 +37,14 @@ public sealed class ProxyTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_proxy_that_is_away_makes_the_upstream_unavailable()
+    public async Task Unreachable_proxy_makes_the_upstream_unavailable()
     {
         await Hub.DisposeAsync();
         Assert.Equal(UpstreamFailure.Unavailable, (await FailureOfAsync(await BuildAsync(Proxied), Manifest())).Failure);
     }
 
     [Fact]
-    public async Task An_upstream_without_one_ignores_that_of_the_environment()
+    public async Task Proxy_of_the_environment_is_ignored()
     {
         var other = await StartAsync("127.0.0.2");
         other.When(_ => true).Respond(500);

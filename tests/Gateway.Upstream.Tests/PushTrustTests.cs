@@ -4,19 +4,19 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Who gets to see what when something is sent: tokens for pushing, other hosts, redirects.</summary>
+/// <summary>The trust boundary of pushes: tokens, other hosts, redirects.</summary>
 public sealed class PushTrustTests : WriterTest
 {
     private static readonly string PushScope = Uri.EscapeDataString($"repository:{App}:pull,push");
 
     [Fact]
-    public async Task A_token_for_pushing_is_there_before_the_body_is_sent()
+    public async Task Push_token_is_fetched_before_the_body_is_sent()
     {
         Hub.RequireToken();
         var upstream = await BuildAsync();
         await PutAsync(WriterFor(upstream));
         AssertArrived();
-        // One 401 to learn the realm; the session's requests all come with a token.
+        // One 401 states the realm; all requests of the session then carry a token.
         Assert.Equal(1, Hub.Count(r => r.Status == 401));
         Assert.Equal(1, Hub.Count(r => r.IsToken && r.Query.Contains(PushScope, StringComparison.Ordinal)));
         await PutAsync(WriterFor(upstream), [1, 2, 3]);
@@ -26,20 +26,20 @@ public sealed class PushTrustTests : WriterTest
     [Theory]
     [InlineData(300_000)]
     [InlineData(8 * 1024 * 1024)]
-    public async Task A_token_that_ends_during_a_push_is_renewed_and_the_body_opened_again(int length)
+    public async Task Token_that_expires_during_a_push_is_renewed_and_the_body_is_opened_again(int length)
     {
         Hub.RequireToken();
         var bytes = ScriptedUpstream.Bytes(length, seed: 5);
         Hub.When(r => r.Method == "PATCH").Challenge($"Bearer realm=\"{Hub.Url}token\",service=\"scripted\"").Once();
         await PutAsync(await WriterAsync(), bytes);
         Assert.Equal(bytes, Hub.FindBlob(App, Digest.Of(bytes).ToString()));
-        // A large body waits for the upstream to ask for it, and so is not opened in vain.
+        // A large body is opened only after the upstream asks for it, so the 401 does not open it.
         Assert.Equal(length > 1024 * 1024 ? [0] : [0, 0], Opened);
         Assert.Equal(2, Hub.Count(r => r.IsToken && r.Query.Contains(PushScope, StringComparison.Ordinal)));
     }
 
     [Fact]
-    public async Task An_upstream_that_expects_nothing_is_sent_a_large_body_all_the_same()
+    public async Task Large_body_is_sent_to_an_upstream_without_100_continue()
     {
         var bytes = ScriptedUpstream.Bytes(2 * 1024 * 1024, seed: 6);
         Hub.When(r => r.Headers.ContainsKey("Expect")).Respond(417).Once();
@@ -48,7 +48,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task A_right_that_is_missing_is_told_and_asked_for_no_more_than_once_in_a_while()
+    public async Task Missing_push_permission_is_reported_and_the_request_is_not_repeated_for_a_while()
     {
         Hub.RequireToken();
         Hub.When(r => r.IsUpload).Challenge($"Bearer realm=\"{Hub.Url}token\",service=\"scripted\"");
@@ -64,7 +64,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task A_password_that_may_pull_and_not_push_still_pulls()
+    public async Task Account_without_push_permission_can_still_pull()
     {
         Hub.RequireBasic("me", "secret");
         Hub.When(r => r.IsUpload).Challenge("Basic realm=\"scripted\"");
@@ -77,7 +77,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task A_client_pushes_with_his_own_credentials_and_no_others()
+    public async Task Push_as_a_client_uses_only_the_clients_credentials()
     {
         Hub.RequireToken();
         (Hub.Tokens.Username, Hub.Tokens.Password) = ("she", "hers");
@@ -90,7 +90,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task A_session_stays_with_the_account_that_opened_it()
+    public async Task All_requests_of_a_session_use_the_account_that_opened_it()
     {
         Hub.RequireBasic("reader", "1");
         Hub.RequireBasic("writer", "2");
@@ -109,7 +109,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task Bytes_that_go_to_another_host_go_without_credentials()
+    public async Task Upload_to_another_host_carries_no_credentials()
     {
         var storage = await StartAsync("127.0.0.2");
         Hub.RequireToken();
@@ -121,7 +121,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task A_private_host_that_the_operator_did_not_name_gets_no_byte()
+    public async Task Upload_to_a_private_host_that_is_not_configured_is_refused()
     {
         var storage = await StartAsync("127.0.0.2");
         Hub.UploadsTo = storage;
@@ -132,7 +132,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task Https_never_sends_uploads_to_http()
+    public async Task Upload_from_https_to_http_is_refused()
     {
         var secure = await StartAsync(https: true);
         secure.When(r => r.Method == "POST").Header("Location", $"http://127.0.0.1:{secure.Url.Port}/v2/{App}/blobs/uploads/1");
@@ -142,7 +142,7 @@ public sealed class PushTrustTests : WriterTest
     }
 
     [Fact]
-    public async Task A_blob_arrives_by_https()
+    public async Task Blob_is_stored_over_https()
     {
         var secure = await StartAsync(https: true);
         await PutAsync(await WriterAsync(OptionsFor(secure) with { CertificateAuthority = FileWith(secure.AuthorityPem) }));
@@ -152,7 +152,7 @@ public sealed class PushTrustTests : WriterTest
     [Theory]
     [InlineData(307)]
     [InlineData(308)]
-    public async Task A_redirect_is_followed_with_the_body_and_without_credentials(int status)
+    public async Task Redirect_of_an_upload_is_followed_with_the_body_and_without_credentials(int status)
     {
         var storage = await StartAsync("127.0.0.2");
         Hub.UploadsTo = storage;
@@ -168,7 +168,7 @@ public sealed class PushTrustTests : WriterTest
     [Theory]
     [InlineData(null)]
     [InlineData("http://[")]
-    public async Task A_session_without_an_address_is_said_to_have_none(string? location)
+    public async Task Session_without_a_Location_is_misbehaving(string? location)
     {
         Hub.When(r => r.Method == "POST").Respond(202).Header("Location", location);
         var failure = await PutFailsAsync(await WriterAsync());

@@ -2,11 +2,11 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>What is left of a rate limit while many requests are under way.</summary>
+/// <summary>The rate budget while many requests are in flight.</summary>
 public sealed class RateBudgetTests : UpstreamTest
 {
     [Fact]
-    public async Task Of_many_that_are_weighed_at_once_no_more_go_out_than_what_is_left_allows()
+    public async Task Concurrent_requests_do_not_exceed_the_rate_budget()
     {
         const int threads = 8;
         var credentials = new CredentialSource(OptionsFor(Hub), CredentialOptions.Anonymous, TimeSpan.FromMinutes(1), Clock);
@@ -42,7 +42,7 @@ public sealed class RateBudgetTests : UpstreamTest
     }
 
     [Fact]
-    public void Answers_of_one_window_come_in_any_order_and_give_nothing_back_and_another_window_does()
+    public void Responses_in_any_order_do_not_raise_the_rate_budget_and_a_new_window_does()
     {
         var budget = new RateBudget(Clock);
         var together = Known(98);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Rate limits: read from answers, shared among accounts, told to the operator.</summary>
+/// <summary>Rate limits: how they are read from responses, shared among accounts, and reported to the operator.</summary>
 public sealed class RateLimitTests : UpstreamTest
 {
     private static string Basic(string user) =>
@@ -33,7 +33,7 @@ public sealed class RateLimitTests : UpstreamTest
     [InlineData("100, 100;w=60;burst=1000", "100", null, 100, 100, 60)]
     [InlineData("100", "200", null, 100, 100, 60)]
     [InlineData("100;w=99999999999999999", "0", null, 100, 0, 86400)]
-    public async Task A_limit_is_read_in_each_form_and_forgotten_when_its_window_is_over(
+    public async Task Limit_is_read_in_each_form_and_expires_with_its_window(
         string limit, string remaining, string? reset, long expectedLimit, long left, int seconds)
     {
         Hub.When(r => r.IsAnyManifest)
@@ -49,7 +49,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task An_end_in_Unix_time_is_read()
+    public async Task Reset_in_Unix_time_is_read()
     {
         var ends = Clock.GetUtcNow().AddSeconds(100).ToUnixTimeSeconds();
         Hub.When(r => r.IsAnyManifest)
@@ -67,7 +67,7 @@ public sealed class RateLimitTests : UpstreamTest
     [InlineData("-5", "3")]
     [InlineData("100", null)]
     [InlineData(null, "3")]
-    public async Task What_is_no_limit_is_none(string? limit, string? remaining)
+    public async Task Invalid_limit_is_ignored(string? limit, string? remaining)
     {
         Hub.When(r => r.IsAnyManifest).Header("ratelimit-limit", limit).Header("ratelimit-remaining", remaining);
         var upstream = await BuildAsync();
@@ -83,7 +83,7 @@ public sealed class RateLimitTests : UpstreamTest
     [InlineData(23, 10.0)]
     [InlineData(20, null)]
     [InlineData(0, null)]
-    public void Freshness_is_stretched_without_a_step_down_to_the_reserve(long remaining, double? expected)
+    public void Stretch_depends_on_the_remaining_share(long remaining, double? expected)
     {
         var stretch = new RateLimit(100, remaining).Stretch;
         Assert.Equal(expected is null, stretch is null);
@@ -91,14 +91,14 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public void Each_request_less_stretches_as_much_or_more()
+    public void Stretch_never_decreases_as_requests_are_used()
     {
         var all = Enumerable.Range(0, 10_001).Select(n => new RateLimit(10_000, n).Stretch ?? double.PositiveInfinity).ToArray();
         Assert.All(Enumerable.Range(1, 10_000), n => Assert.True(all[n] <= all[n - 1]));
     }
 
     [Fact]
-    public async Task Several_accounts_are_used_in_proportion_to_their_limits()
+    public async Task Accounts_are_used_in_proportion_to_their_limits()
     {
         var options = As("small", "large");
         var limits = Hub.LimitRates(100);
@@ -113,7 +113,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Many_at_once_are_spread_before_the_first_answer_says_so()
+    public async Task Concurrent_requests_are_distributed_over_accounts_before_the_first_response()
     {
         var options = As("one", "other");
         Hub.LimitRates(100);
@@ -129,7 +129,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_429_ends_no_window()
+    public async Task Answer_429_does_not_end_the_window()
     {
         var limits = Hub.LimitRates(100);
         limits.RetryAfter = 60;
@@ -143,7 +143,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task An_account_that_is_used_up_rests_and_the_next_one_asks()
+    public async Task Next_account_is_used_after_a_429()
     {
         var options = As("one", "other");
         var limits = Hub.LimitRates(1);
@@ -163,7 +163,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_limit_that_is_used_up_and_says_no_time_rests_until_its_window_ends_and_15_minutes_at_most()
+    public async Task Account_whose_limit_is_used_up_pauses_until_its_window_ends_but_at_most_15_minutes()
     {
         Hub.LimitRates(1).Window = 120;
         var upstream = await BuildAsync();
@@ -178,7 +178,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_refused_password_leaves_the_others()
+    public async Task Refused_password_does_not_affect_other_accounts()
     {
         var options = As("good");
         options = options with { Credentials = [new() { Username = "bad", Password = "wrong" }, .. options.Credentials] };
@@ -186,13 +186,13 @@ public sealed class RateLimitTests : UpstreamTest
         var upstream = await BuildAsync(options);
         await PullAsync(upstream, 5);
         Assert.Equal(5, Shown("good"));
-        // The manifest, and the base endpoint, which says that the password itself is wrong.
+        // One request for the manifest, and one to the base endpoint, which shows that the password itself is wrong.
         Assert.Equal(2, Hub.Count(r => r.Authorization is { } shown && shown != Basic("good")));
         Assert.Equal(new RateLimit(100, 95), upstream.RateLimit);
     }
 
     [Fact]
-    public async Task Nobody_in_particular_can_be_one_of_the_accounts_and_is_not_asked_again_for_what_he_may_not_see()
+    public async Task Anonymous_account_is_not_used_again_for_a_repository_that_refused_it()
     {
         var tokens = Hub.RequireToken();
         tokens.AddUser("me", "canary-me");
@@ -211,7 +211,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task What_all_accounts_are_refused_is_refused()
+    public async Task Request_that_is_refused_to_all_accounts_is_unauthorized()
     {
         var options = As("one", "other");
         Hub.When(r => r.IsAnyManifest && r.Authorization is not null).Respond(403);
@@ -221,7 +221,7 @@ public sealed class RateLimitTests : UpstreamTest
     }
 
     [Fact]
-    public async Task The_log_says_once_that_a_limit_runs_low_once_that_it_is_at_its_reserve_and_once_that_it_is_over()
+    public async Task Log_has_one_line_each_for_a_low_budget_the_reserve_and_the_recovery()
     {
         var limits = Hub.LimitRates(20);
         var upstream = await BuildAsync();
@@ -231,13 +231,13 @@ public sealed class RateLimitTests : UpstreamTest
         limits.Renew();
         await PullAsync(upstream, 3);
         Assert.Equal(
-            ["less often", "not revalidating", "sufficient again"],
+            ["less often", "not revalidating", "recovered"],
             Logged.Text.Split('\n').Where(line => line.Contains("rate limit", StringComparison.Ordinal))
-                .Select(line => new[] { "less often", "not revalidating", "sufficient again" }.Single(line.Contains)));
+                .Select(line => new[] { "less often", "not revalidating", "recovered" }.Single(line.Contains)));
     }
 
     [Fact]
-    public async Task Metrics_name_upstream_and_account_and_never_a_secret()
+    public async Task Metrics_have_upstream_and_account_and_never_a_secret()
     {
         var options = As("one", "other") with { Key = $"hub-{Guid.NewGuid():N}" };
         Hub.LimitRates(100).Limits[Basic("other")] = 10;

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Redirects are followed by us, within the trust boundary.</summary>
+/// <summary>The gateway follows redirects within the trust boundary.</summary>
 public sealed class RedirectTests : UpstreamTest
 {
     private ScriptedUpstream _storage = null!;
@@ -26,10 +26,10 @@ public sealed class RedirectTests : UpstreamTest
     [InlineData(303)]
     [InlineData(307)]
     [InlineData(308)]
-    public async Task A_listed_host_serves_blobs_keeps_the_range_and_never_sees_the_token(int status)
+    public async Task Listed_host_receives_the_range_and_never_the_token(int status)
     {
         Hub.RequireToken();
-        // Challenged first, so that the redirected request had an Authorization to lose.
+        // The upstream sends a challenge first, so that the redirected request has an Authorization header to remove.
         Hub.When(r => r.IsAnyBlob && r.Authorization is not null).Redirect(new Uri(_storage.Url, BlobPath), status);
         var upstream = await BuildAsync(OptionsFor(Hub) with { Redirects = ["127.0.0.2"] });
         Assert.Equal(Layer[5..11], await ReadAsync(await upstream.SendAsync(Blob((5, 10)), default)));
@@ -39,7 +39,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task On_the_same_host_and_port_the_token_stays()
+    public async Task Redirect_to_the_same_host_and_port_keeps_the_token()
     {
         Hub.RequireToken();
         var byDigest = new Uri(Hub.Url, $"/v2/{Name}/manifests/{Image.Digest}");
@@ -48,7 +48,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Another_port_of_the_same_host_does_not_see_the_token()
+    public async Task Redirect_to_another_port_of_the_same_host_does_not_carry_the_token()
     {
         var other = await StartAsync();
         other.AddBlob(Name, Layer);
@@ -60,7 +60,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_redirect_is_asked_for_anew_each_time()
+    public async Task Redirects_are_not_cached()
     {
         RedirectBlobs();
         var upstream = await BuildAsync(OptionsFor(Hub) with { Redirects = ["127.0.0.2"] });
@@ -69,7 +69,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_4_a_private_address_that_nobody_named_is_not_dialled()
+    public async Task Advisory_row_4_no_connection_to_a_private_address_that_is_not_configured()
     {
         RedirectBlobs();
         var failure = await FailureOfAsync(await BuildAsync(), Blob());
@@ -79,7 +79,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_4_nor_is_one_behind_a_name()
+    public async Task Advisory_row_4_no_connection_to_a_name_that_resolves_to_a_private_address()
     {
         Hub.When(r => r.IsAnyBlob).Redirect(new Uri($"http://cdn.example:{_storage.Url.Port}{BlobPath}"));
         var resolved = new List<string>();
@@ -99,7 +99,7 @@ public sealed class RedirectTests : UpstreamTest
     [InlineData("file:///etc/passwd")]
     [InlineData("http://user:pw@127.0.0.2/x")]
     [InlineData("gopher://127.0.0.2/")]
-    public async Task What_is_no_plain_http_address_is_not_followed(string location)
+    public async Task Redirect_to_an_address_other_than_plain_http_is_not_followed(string location)
     {
         Hub.When(r => r.IsAnyBlob).Respond(307).Header("Location", location);
         var upstream = await BuildAsync(OptionsFor(Hub) with { Redirects = ["127.0.0.2"] });
@@ -107,7 +107,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_loop_ends_after_five_redirects()
+    public async Task Redirect_loop_ends_after_five_redirects()
     {
         Hub.When(r => r.IsAnyBlob).Redirect(new Uri(Hub.Url, BlobPath));
         Assert.Equal(UpstreamFailure.Misbehaving, (await FailureOfAsync(await BuildAsync(), Blob())).Failure);
@@ -115,7 +115,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task From_https_to_http_is_not_followed()
+    public async Task Redirect_from_https_to_http_is_not_followed()
     {
         var secure = await StartAsync("127.0.0.3", https: true);
         secure.When(r => r.IsAnyBlob).Redirect(new Uri(_storage.Url, BlobPath));
@@ -125,7 +125,7 @@ public sealed class RedirectTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Storage_that_refuses_a_signed_address_is_no_judgement_about_us()
+    public async Task Storage_that_refuses_a_signed_address_is_unavailable()
     {
         RedirectBlobs();
         _storage.When(_ => true).Respond(403);

@@ -4,12 +4,12 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>A 401 is about the one request that it answers, unless the token server or <c>/v2/</c> refuses the account itself.</summary>
+/// <summary>A 401 applies to one request only, unless the token server or <c>/v2/</c> refuses the account itself.</summary>
 public sealed class RefusedRequestTests : UpstreamTest
 {
     private static readonly RepositoryName Repository = RepositoryName.Parse(Name);
 
-    /// <summary>Requests that real registries refuse by 401 with credentials that are good for all others.</summary>
+    /// <summary>Requests that real registries answer 401 although the credentials are valid for other requests.</summary>
     public static TheoryData<string, bool> Refused
     {
         get
@@ -45,7 +45,7 @@ public sealed class RefusedRequestTests : UpstreamTest
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public async Task A_401_to_one_request_leaves_every_other_request_alone(string what, bool byToken)
+    public async Task Answer_401_to_one_request_does_not_affect_other_requests(string what, bool byToken)
     {
         if (byToken) (Hub.RequireToken().Username, Hub.Tokens.Password) = ("me", "right");
         else Hub.RequireBasic("me", "right");
@@ -66,7 +66,7 @@ public sealed class RefusedRequestTests : UpstreamTest
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task The_same_request_is_not_sent_again_within_ten_seconds(bool byToken)
+    public async Task Refused_request_is_not_sent_again_within_ten_seconds(bool byToken)
     {
         if (byToken) Hub.RequireToken();
         else Hub.RequireBasic("me", "right");
@@ -82,7 +82,7 @@ public sealed class RefusedRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_repository_that_a_token_does_not_open_costs_one_token_and_one_request_for_each_question()
+    public async Task Refused_repository_costs_one_token_and_one_request_for_each_reference()
     {
         Hub.RequireToken();
         Hub.When(r => r.IsAnyManifest || r.IsAnyBlob).Challenge($"Bearer realm=\"{Hub.Url}token\",service=\"scripted\"");
@@ -93,7 +93,7 @@ public sealed class RefusedRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_token_that_was_revoked_beside_a_refused_request_is_replaced()
+    public async Task Revoked_token_is_replaced_although_another_request_was_refused()
     {
         var access = Hub.RequireToken();
         Hub.When(r => r.IsTags).Challenge($"Bearer realm=\"{Hub.Url}token\",service=\"scripted\"");
@@ -105,14 +105,14 @@ public sealed class RefusedRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task The_base_endpoint_is_asked_about_a_password_once_a_minute()
+    public async Task Password_is_checked_at_the_base_endpoint_at_most_once_a_minute()
     {
         Hub.RequireBasic("me", "right");
         Hub.When(r => r.IsHead && r.IsAnyManifest).Challenge("Basic realm=\"scripted\"");
         var upstream = await BuildAsync(WithPassword());
         for (var i = 0; i < 5; i++) await FailureOfAsync(upstream, Manifest($"v{i}", HttpMethod.Head));
         Assert.Equal(1, Hub.Count(r => r.Path == "/v2/"));
-        // Changed at the upstream.
+        // The password changes at the upstream.
         Hub.RemoveUser("me", "right");
         Clock.Advance(TimeSpan.FromSeconds(61));
         Assert.True((await FailureOfAsync(upstream, Manifest())).IsOfAccount);
@@ -122,7 +122,7 @@ public sealed class RefusedRequestTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_base_endpoint_that_does_not_answer_condemns_nobody()
+    public async Task Password_is_not_refused_if_the_base_endpoint_does_not_answer()
     {
         Hub.RequireBasic("me", "right");
         Hub.When(r => r.Path == "/v2/").Respond(502);

@@ -3,7 +3,7 @@ using System.Reflection;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>A reload replaces the client of a registry exactly when something changed that the client uses.</summary>
+/// <summary>A reload replaces the client of an upstream exactly if an option changed that the client uses.</summary>
 public sealed class RegistryOptionsTests
 {
     private static RegistryOptions Example() => new()
@@ -16,11 +16,11 @@ public sealed class RegistryOptionsTests
     public static TheoryData<string> Properties => [.. typeof(RegistryOptions).GetProperties().Where(p => p.CanWrite).Select(p => p.Name)];
 
     [Fact]
-    public void Options_that_were_read_twice_describe_the_same_client() => Assert.True(Example().ConnectsAs(Example()));
+    public void Equal_options_can_share_a_client() => Assert.True(Example().ConnectsAs(Example()));
 
     [Theory]
     [MemberData(nameof(Properties))]
-    public void Change_of_any_property_describes_another_client(string property)
+    public void Change_of_any_property_needs_another_client(string property)
     {
         var changed = Example() with { };
         var setter = typeof(RegistryOptions).GetProperty(property)!;

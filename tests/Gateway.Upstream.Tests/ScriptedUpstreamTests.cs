@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>The scripted upstream itself: a test tool that lies about its lies proves nothing.</summary>
+/// <summary>Tests of the scripted upstream, on which other tests depend.</summary>
 public sealed class ScriptedUpstreamTests : IAsyncLifetime
 {
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(200_000, seed: 1);
@@ -31,7 +31,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     private string Blob => $"/v2/team/app/blobs/{_image.Layers[0]}";
 
     [Fact]
-    public async Task Manifests_and_blobs_come_as_a_registry_sends_them()
+    public async Task Manifests_and_blobs_are_sent_as_a_registry_sends_them()
     {
         using var manifest = await _client.GetAsync("/v2/team/app/manifests/v1");
         Assert.Equal(_image.Manifest, await manifest.Content.ReadAsByteArrayAsync());
@@ -46,7 +46,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     [InlineData(0, 9)]
     [InlineData(100, 150_000)]
     [InlineData(199_990, 300_000)]
-    public async Task A_closed_range_is_answered_206(long first, long last)
+    public async Task Closed_range_is_answered_206(long first, long last)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, Blob) { Headers = { Range = new RangeHeaderValue(first, last) } };
         using var response = await _client.SendAsync(request);
@@ -55,7 +55,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_cut_comes_after_exactly_so_many_bytes_and_once()
+    public async Task Scripted_cut_happens_once_after_exactly_the_given_number_of_bytes()
     {
         _upstream.When(r => r.IsBlob(_image.Layers[0])).Cut(after: 70_001).Once();
         using (var response = await _client.GetAsync(Blob, HttpCompletionOption.ResponseHeadersRead))
@@ -68,7 +68,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_reset_and_a_length_too_long_never_look_complete()
+    public async Task Reset_and_excessive_length_are_read_as_incomplete()
     {
         _upstream.When(r => r.IsAnyBlob).Reset(after: 70_001).Once();
         _upstream.When(r => r.IsAnyBlob).ClaimLength(Layer.Length + 1).Once();
@@ -77,7 +77,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_flipped_byte_is_the_only_difference()
+    public async Task Only_the_flipped_byte_differs()
     {
         _upstream.When(r => r.IsAnyBlob).Flip(at: 12_345);
         var got = await _client.GetByteArrayAsync(Blob);
@@ -85,7 +85,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_hang_ends_with_the_client()
+    public async Task Scripted_hang_ends_when_the_client_disconnects()
     {
         _upstream.When(r => r.IsAnyBlob).Hang(after: 1000);
         using var response = await _client.GetAsync(Blob, HttpCompletionOption.ResponseHeadersRead);
@@ -97,7 +97,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Referrers_and_tags_are_paged()
+    public async Task Referrers_and_tags_are_sent_in_pages()
     {
         _upstream.PageSize = 2;
         for (var i = 0; i < 3; i++)
@@ -110,7 +110,7 @@ public sealed class ScriptedUpstreamTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_token_is_wanted_and_good_for_its_repository_only()
+    public async Task Token_is_required_and_valid_only_for_its_repository()
     {
         (_upstream.RequireToken().Username, _upstream.Tokens.Password) = ("me", "secret");
         using var challenged = await _client.GetAsync(Blob);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Tokens and passwords: who gets to see them, how often they are asked for, and what a refusal does.</summary>
+/// <summary>Tokens and passwords: which hosts receive them, how often the gateway requests them, and the effect of a refusal.</summary>
 public sealed class TokenTests : UpstreamTest
 {
     private const string Canary = "canary-5d41402abc4b";
@@ -23,7 +23,7 @@ public sealed class TokenTests : UpstreamTest
     [Theory]
     [InlineData("token", 300)]
     [InlineData("access_token", null)]
-    public async Task A_token_is_fetched_once_with_the_password_and_used_again(string field, int? expiresIn)
+    public async Task Token_is_fetched_once_with_the_password_and_reused(string field, int? expiresIn)
     {
         var access = Hub.RequireToken();
         Accept(access);
@@ -37,7 +37,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Without_credentials_an_anonymous_token_is_asked_for()
+    public async Task Anonymous_token_is_requested_without_credentials()
     {
         Hub.RequireToken();
         Assert.Equal(200, await PullAsync(await BuildAsync()));
@@ -45,7 +45,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Many_who_need_the_same_token_fetch_it_once()
+    public async Task Concurrent_requests_fetch_the_same_token_once()
     {
         Hub.RequireToken();
         var gate = new TaskCompletionSource();
@@ -59,7 +59,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_token_is_renewed_ten_seconds_before_it_ends()
+    public async Task Token_is_renewed_ten_seconds_before_it_expires()
     {
         Hub.RequireToken().ExpiresIn = 60;
         var upstream = await BuildAsync();
@@ -73,7 +73,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_revoked_token_is_replaced_once()
+    public async Task Revoked_token_is_replaced_once()
     {
         var access = Hub.RequireToken();
         var upstream = await BuildAsync();
@@ -84,7 +84,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task When_even_a_fresh_token_is_refused_the_next_requests_ask_for_none()
+    public async Task After_a_fresh_token_is_refused_the_next_requests_fetch_no_token()
     {
         Hub.RequireToken();
         Hub.When(r => r.IsAnyManifest).Challenge($"Bearer realm=\"{Hub.Url}token\",service=\"scripted\"");
@@ -97,7 +97,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_refused_password_is_tried_once_in_fifteen_minutes()
+    public async Task Refused_password_is_tried_once_in_fifteen_minutes()
     {
         Accept(Hub.RequireToken(), "another");
         var upstream = await BuildAsync(WithPassword(OptionsFor(Hub)));
@@ -109,7 +109,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_new_password_in_the_file_ends_a_refusal()
+    public async Task New_password_in_the_file_is_used_at_once()
     {
         Accept(Hub.RequireToken());
         var file = FileWith("old\n");
@@ -120,7 +120,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_basic_challenge_is_answered_and_remembered()
+    public async Task Basic_challenge_is_answered_and_remembered()
     {
         Hub.RequireBasic("me", Canary);
         var upstream = await BuildAsync(WithPassword(OptionsFor(Hub)));
@@ -130,18 +130,18 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_refused_basic_password_is_not_shown_again()
+    public async Task Refused_basic_password_is_not_sent_again()
     {
         Hub.RequireBasic("me", "another");
         var upstream = await BuildAsync(WithPassword(OptionsFor(Hub)));
         for (var i = 0; i < 3; i++) Assert.Equal(UpstreamFailure.Unauthorized, (await FailureOfAsync(upstream, Manifest())).Failure);
-        // The manifest, and the base endpoint, which says that the password itself is wrong.
+        // One request for the manifest, and one to the base endpoint, which shows that the password itself is wrong.
         var shown = Hub.Requests.Where(r => r.Authorization is not null).Select(r => r.Path);
         Assert.Equal([$"/v2/{Name}/manifests/latest", "/v2/"], shown);
     }
 
     [Fact]
-    public async Task A_refused_password_is_a_401_also_while_it_is_not_shown()
+    public async Task Refused_password_is_reported_as_401_while_it_is_not_sent()
     {
         Hub.RequireBasic("me", "another");
         var upstream = await BuildAsync(WithPassword(OptionsFor(Hub)));
@@ -149,7 +149,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Of_several_challenges_the_one_that_can_be_answered_is()
+    public async Task Supported_challenge_among_several_is_answered()
     {
         Accept(Hub.RequireToken());
         Hub.When(r => r.IsAnyManifest && r.Authorization is null).Challenge(
@@ -160,7 +160,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task A_token_server_that_knows_no_GET_is_asked_by_POST()
+    public async Task Token_server_without_GET_receives_a_POST()
     {
         var access = Hub.RequireToken();
         Accept(access);
@@ -170,7 +170,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_1_a_realm_elsewhere_never_sees_the_password_unless_it_is_listed()
+    public async Task Advisory_row_1_foreign_realm_receives_the_password_only_if_it_is_listed()
     {
         var auth = await StartAsync("127.0.0.2");
         Accept(Hub.RequireToken(auth));
@@ -183,7 +183,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_1_an_unlisted_https_realm_is_asked_without_the_password()
+    public async Task Advisory_row_1_unlisted_https_realm_does_not_receive_the_password()
     {
         var auth = await StartAsync("127.0.0.2", https: true);
         Hub.RequireToken(auth);
@@ -219,7 +219,7 @@ public sealed class TokenTests : UpstreamTest
     [InlineData("{}")]
     [InlineData("not json")]
     [InlineData("""{"token":"a\r\nX: y"}""")]
-    public async Task An_answer_that_holds_no_token_is_misbehaviour(string body)
+    public async Task Answer_without_a_usable_token_is_misbehaving(string body)
     {
         Hub.RequireToken();
         Hub.When(r => r.IsToken).Respond(200, body);
@@ -227,7 +227,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_2_a_token_answer_over_64_KiB_is_not_read()
+    public async Task Advisory_row_2_token_answer_over_64_KiB_is_refused()
     {
         Hub.RequireToken();
         Hub.When(r => r.IsToken).Respond(200, $$"""{"token":"{{new string('a', 70_000)}}"}""");
@@ -235,7 +235,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Advisory_row_5_a_token_of_one_credential_is_not_used_for_another()
+    public async Task Advisory_row_5_token_of_one_credential_is_not_used_for_another()
     {
         var cache = new TokenCache(Clock);
         Task<Token> Fetch(string value) => Task.FromResult(new Token(value, Clock.GetUtcNow(), Clock.GetUtcNow().AddMinutes(5)));
@@ -248,7 +248,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Tokens_are_bounded_in_number()
+    public async Task Number_of_cached_tokens_is_bounded()
     {
         var cache = new TokenCache(Clock);
         TokenKey Key(int i) => new("https://a/token", "s", $"repository:{i}:pull", null);
@@ -260,7 +260,7 @@ public sealed class TokenTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Secrets_are_in_no_message_and_no_log()
+    public async Task No_message_and_no_log_contains_a_secret()
     {
         var elsewhere = await StartAsync("127.0.0.2");
         var messages = new List<string>();

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>The judgements of the trust boundary, case by case.</summary>
+/// <summary>The decisions of the trust boundary.</summary>
 public sealed class TrustBoundaryTests
 {
     private static readonly TrustBoundary Boundary = new(new RegistryOptions
@@ -29,7 +29,7 @@ public sealed class TrustBoundaryTests
     [InlineData("https://169.254.169.254/latest", "Refused")]
     [InlineData("https://2130706433/token", "Refused")]
     [InlineData("ftp://registry.example/token", "Refused")]
-    public void A_realm_is_judged_by_what_the_operator_wrote(string realm, string expected) =>
+    public void Configuration_determines_what_a_realm_receives(string realm, string expected) =>
         Assert.Equal(expected, Boundary.Judge(new("https://registry.example"), new(realm)).ToString());
 
     [Theory]
@@ -41,6 +41,6 @@ public sealed class TrustBoundaryTests
     [InlineData("acdn.example", 80, false)]
     [InlineData("storage.internal", 9000, true)]
     [InlineData("storage.internal", 22, false)]
-    public void Only_named_hosts_may_have_a_private_address(string host, int port, bool expected) =>
+    public void Only_configured_hosts_can_have_a_private_address(string host, int port, bool expected) =>
         Assert.Equal(expected, Boundary.MayBePrivate(host, port));
 }

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>What tests of upstreams share: scripted ones, a registry over them, a clock that a test moves, and what was logged.</summary>
+/// <summary>The base of tests of upstreams: scripted upstreams, a client for them, a clock that a test moves, and the log.</summary>
 public abstract class UpstreamTest : IAsyncLifetime
 {
     private protected const string Name = "library/nginx";
@@ -39,7 +39,7 @@ public abstract class UpstreamTest : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Ends what a test class started beside the scripted upstreams.</summary>
+    /// <summary>Disposes what a test class started besides the scripted upstreams.</summary>
     protected virtual void Dispose(bool disposing)
     {
     }
@@ -74,7 +74,7 @@ public abstract class UpstreamTest : IAsyncLifetime
         }
     }
 
-    /// <summary>Sends, and gives back how it failed.</summary>
+    /// <summary>Sends a request that must fail. Returns the failure.</summary>
     private protected static Task<UpstreamException> FailureOfAsync(IUpstreamRegistry upstream, UpstreamRequest request) =>
         Assert.ThrowsAsync<UpstreamException>(async () => await (await upstream.SendAsync(request, default)).DisposeAsync());
 
@@ -94,7 +94,7 @@ public abstract class UpstreamTest : IAsyncLifetime
     }
 }
 
-/// <summary>A wall clock that a test moves; timers run by the real one, or so many times as fast.</summary>
+/// <summary>A wall clock that a test moves. Timers use the real clock, or run <see cref="Haste"/> times as fast.</summary>
 internal sealed class TestClock : TimeProvider
 {
     private long _offset;

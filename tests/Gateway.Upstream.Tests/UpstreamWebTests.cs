@@ -5,11 +5,11 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>Web requests choose among an upstream's endpoints by the same health as fetches.</summary>
+/// <summary>Web requests share an upstream's endpoints and their health with fetches.</summary>
 public sealed class UpstreamWebTests : UpstreamTest
 {
     [Fact]
-    public async Task Endpoint_that_web_requests_could_not_reach_is_left_alone_by_fetches_too()
+    public async Task Breaker_that_web_requests_opened_stops_fetches()
     {
         await using var all = await BuildAllAsync(OptionsFor(Hub));
         var web = all.WebOf("hub");
@@ -27,7 +27,7 @@ public sealed class UpstreamWebTests : UpstreamTest
     }
 
     [Fact]
-    public async Task Of_two_endpoints_the_second_remains_while_the_first_is_left_alone()
+    public async Task Second_endpoint_is_used_while_the_breaker_of_the_first_is_open()
     {
         var second = await StartAsync("127.0.0.2");
         await using var all = await BuildAllAsync(OptionsFor(Hub, second));

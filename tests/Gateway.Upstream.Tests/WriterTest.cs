@@ -7,14 +7,16 @@ using Xunit;
 
 namespace Gateway.Upstream.Tests;
 
-/// <summary>What tests of pushes to an upstream share: a blob, a source that remembers where it was opened, a manifest.</summary>
+/// <summary>
+/// The base of tests of writes to an upstream: a blob, a source that records the offsets at which it was opened, a manifest.
+/// </summary>
 public abstract class WriterTest : UpstreamTest
 {
     private protected const string App = "team/app";
     private protected static readonly byte[] Bytes = ScriptedUpstream.Bytes(300_000, seed: 11);
     private protected static readonly Digest Digest = Digest.Of(Bytes);
 
-    /// <summary>Offsets at which the blob was opened.</summary>
+    /// <summary>The offsets at which the blob was opened.</summary>
     private protected ConcurrentQueue<long> Opened { get; } = new();
 
     private protected UpstreamWriter WriterFor(IUpstreamRegistry upstream) => new(upstream, RepositoryName.Parse(App), Clock);
@@ -45,11 +47,11 @@ public abstract class WriterTest : UpstreamTest
         Assert.Equal(0, (at ?? Hub).OpenSessions);
     }
 
-    /// <summary>What the upstream was asked, tokens and probes left out: <c>HEAD POST PATCH PUT</c>.</summary>
+    /// <summary>The methods that the upstream received, without tokens and probes: <c>HEAD POST PATCH PUT</c>.</summary>
     private protected string Asked(ScriptedUpstream? upstream = null) =>
         string.Join(' ', (upstream ?? Hub).Requests.Where(r => r.Name != "").Select(r => r.Method));
 
-    /// <summary>An artifact without blobs of its own, about a subject where one is given.</summary>
+    /// <summary>An artifact without blobs, with the subject if one is given.</summary>
     private protected static (Digest Digest, byte[] Bytes, Manifest Manifest) Artifact(Digest? subject = null, string note = "")
     {
         var document = new JsonObject
