@@ -127,7 +127,7 @@ internal sealed class TagRevalidation(
         return said;
     }
 
-    // A full volume accepts no note; the answer is then kept in memory only.
+    // A full volume accepts no note; the answer then stays in memory only.
     private async Task<bool> TryNoteAsync(TagName tag)
     {
         try

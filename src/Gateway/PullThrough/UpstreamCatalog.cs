@@ -7,8 +7,8 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// The names of an upstream's repositories (Docker Registry HTTP API v2, "Catalog"): read whole, for registries order them in their own
-/// ways, by one reader at a time, and kept for a moment.
+/// The names of an upstream's repositories (Docker Registry HTTP API v2, "Catalog"). The list is read whole, because registries order it
+/// differently, by one reader at a time. It is cached for a short time.
 /// </summary>
 internal sealed partial class UpstreamCatalog(UpstreamOptions options, IUpstreamRegistry upstream, TimeProvider clock, ILogger logger)
 {

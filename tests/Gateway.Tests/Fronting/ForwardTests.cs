@@ -283,5 +283,5 @@ public sealed class ForwardTests
     // Waits for the end of the upstream's pause.
     private static Task UntilTakenAsync(FrontedRig rig, Digest digest) => Patience.UntilAsync(
         async () => (await rig.PushAsync("v1", "app")).Answer is Answer<PushedManifest>.Found found && found.Value.Digest == digest,
-        () => $"the push of {digest} is taken");
+        () => $"the push of {digest} is accepted");
 }

@@ -157,7 +157,7 @@ public sealed class LaterForwardTests
         var digest = await rig.PushedAsync("v1", "app");
         rig.HasRoute = false;
         await rig.RestartAsync(kill: true);
-        await Rig.UntilAsync(() => rig.Trouble?.Contains("no route", StringComparison.Ordinal) == true);
+        await Rig.UntilAsync(() => rig.Trouble?.Contains("expected a route", StringComparison.Ordinal) == true);
         Assert.True(Assert.Single(rig.Forwards).IsWaiting);
 
         rig.Hub.Behave();
@@ -208,6 +208,6 @@ public sealed class LaterForwardTests
 
         var (_, answer) = await rig.PushAsync("v1", "app");
 
-        Assert.Contains("1000 pushes wait", Assert.IsType<Answer<PushedManifest>.Unavailable>(answer).Why, StringComparison.Ordinal);
+        Assert.Contains("1000 pushes to this", Assert.IsType<Answer<PushedManifest>.Unavailable>(answer).Why, StringComparison.Ordinal);
     }
 }

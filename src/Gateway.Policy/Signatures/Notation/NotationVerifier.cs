@@ -8,8 +8,8 @@ using Gateway.Policy.Signatures.Keyless;
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
-/// Says whether a Notation signature counts for an authority, by the Notary Project's checks (trust-store-trust-policy.md): integrity,
-/// authenticity, authentic time stamp, expiry, revocation. Pure but for the moment passed in; nobody is asked over the network.
+/// Decides whether a Notation signature counts for an authority, by the Notary Project's checks (trust-store-trust-policy.md): integrity,
+/// authenticity, authentic time stamp, expiry, revocation. The result depends only on the arguments; no service is asked over the network.
 /// </summary>
 internal static class NotationVerifier
 {
@@ -18,14 +18,14 @@ internal static class NotationVerifier
     private const string AuthorityInformation = "1.3.6.1.5.5.7.1.1";
 
     /// <summary>Checks one signature for one authority.</summary>
-    /// <param name="material">The signature with everything that came beside it.</param>
-    /// <param name="authority">Whose signatures count; one by Notation.</param>
-    /// <param name="store">The store that the authority names.</param>
-    /// <param name="now">The moment of the question.</param>
+    /// <param name="material">The signature with its chain, time stamps and attributes.</param>
+    /// <param name="authority">The authority; it must be one by Notation.</param>
+    /// <param name="store">The trust store that the authority names.</param>
+    /// <param name="now">The time of the check.</param>
     public static Checked Verify(SignatureMaterial material, AuthorityOptions authority, NotationStoreOptions store, DateTimeOffset now)
     {
         var expected = authority.Notation
-            ?? throw new ArgumentException($"'{authority.Id}' does not sign with Notation", nameof(authority));
+            ?? throw new ArgumentException($"expected an authority by Notation, got '{authority.Id}' of another kind", nameof(authority));
         if (material.Notation is null)
             return Checked.Untrusted(ReasonCodes.SigNoTrusted, $"expected a Notation signature by {authority.Id}, got one of another kind");
         var chain = new List<X509Certificate2>();
@@ -56,16 +56,16 @@ internal static class NotationVerifier
     {
         private (Rfc3161TimestampTokenInfo? Info, string? Why)? _stamp;
 
-        /// <summary>The signature's one time stamp by the store's stampers; without information, why it does not count.</summary>
+        /// <summary>The signature's only time stamp, by a time stamper of the store; or why there is none that counts.</summary>
         public (Rfc3161TimestampTokenInfo? Info, string? Why) Stamp => _stamp ??= Material.Timestamps is [var token]
             ? TimeStamp.VerifyToken(token, Material.Timestamped.Span, Store.Tsa)
-            : (null, $"there is no time stamp, which {Expected.Store} has time stampers for");
+            : (null, $"expected one time stamp by a time stamper of {Expected.Store}, got {Material.Timestamps.Length}");
     }
 
     private static void Load(SignatureMaterial material, List<X509Certificate2> chain)
     {
         foreach (var der in material.Chain.Prepend(material.Certificate!.Value))
-            chain.Add(Certificates.Load(der.Span) ?? throw Bad("the chain holds something else than certificates in DER"));
+            chain.Add(Certificates.Load(der.Span) ?? throw Bad("expected only certificates in DER in the chain, got something else"));
     }
 
     private static void RequireIntegrity(Question question)
@@ -73,7 +73,7 @@ internal static class NotationVerifier
         var (material, signed, chain, _, store, _) = question;
         var (key, problem) = SigningKey.Of(chain[0]);
         if (key is null) throw Bad($"the signing certificate's key: {problem}");
-        if (key.Algorithm != signed.Algorithm) throw Bad($"alg: expected {key.Algorithm}, which is the key's, got {signed.Algorithm}");
+        if (key.Algorithm != signed.Algorithm) throw Bad($"alg: expected {key.Algorithm} of the key, got {signed.Algorithm}");
         if (!key.Verify(material.SignedBytes.Span, material.Signature.Span))
             throw Bad("the signature is not over this content by the key of the signing certificate");
         if (SigningChain.ProblemOf(chain) is { } wrong) throw Bad(wrong);
@@ -82,7 +82,7 @@ internal static class NotationVerifier
                 ReasonCodes.SigKeyRevoked, $"{Printable.Quote(revoked.Subject)} ({Thumbprint(revoked)[..12]}) is listed as revoked");
     }
 
-    // Every check, in the tool's order; what is only noted is told with the verdict.
+    // Runs every check, in the order of the notation tool. Problems that are only noted are part of the verdict.
     private static Checked Judge(Question question)
     {
         var notes = new List<string>();
@@ -116,13 +116,14 @@ internal static class NotationVerifier
         var (_, signed, chain, expected, store, _) = question;
         var (kind, trusted) = signed.BySigningAuthority ? ("signingAuthority", store.SigningAuthority) : ("ca", store.Ca);
         if (!chain.Exists(one => trusted.Any(der => der.Span.SequenceEqual(one.RawDataMemory.Span))))
-            return $"{expected.Store} has no certificate under {kind} of the chain of {Printable.Quote(chain[0].Subject)}";
+            return $"no certificate under {kind} of {expected.Store} is in the chain of {Printable.Quote(chain[0].Subject)}; add the root";
         if (expected.AnyIdentity) return null;
         var (subject, problem) = DistinguishedName.Of(chain[0]);
-        if (subject is null) return $"{Printable.Quote(chain[0].Subject)} can be no trusted identity: {problem}";
+        if (subject is null) return $"{Printable.Quote(chain[0].Subject)} cannot be a trusted identity: {problem}";
         return expected.Identities.Any(identity => identity.IsPartOf(subject))
             ? null
-            : $"signed by {Printable.Quote(subject.ToString())}, expected {Printable.Quote(string.Join("; or ", expected.Identities))}";
+            : $"expected a signature by {Printable.Quote(string.Join("; or ", expected.Identities))}, "
+              + $"got {Printable.Quote(subject.ToString())}";
     }
 
     private static string? ProblemOfExpiry(Question question) => question.Signed.Expiry is { } expiry && question.Now >= expiry
@@ -132,33 +133,34 @@ internal static class NotationVerifier
     private static string? ProblemOfTime(Question question)
     {
         var (_, signed, chain, expected, store, now) = question;
-        if (signed.BySigningAuthority) return ProblemAt(chain, signed.SigningTime, signed.SigningTime, "made by its authority's word");
+        if (signed.BySigningAuthority) return ProblemAt(chain, signed.SigningTime, signed.SigningTime, "signed, as its authority states,");
         var isStamped = !store.Tsa.IsEmpty && (!expected.StampAfterExpiry || chain.Exists(certificate => now >= End(certificate)));
-        if (!isStamped) return ProblemAt(chain, now, now, "asked for");
+        if (!isStamped) return ProblemAt(chain, now, now, "checked");
         var (stamp, why) = question.Stamp;
         if (stamp is null) return why;
         var accuracy = TimeSpan.FromMicroseconds(stamp.AccuracyInMicroseconds ?? 0);
         return ProblemAt(chain, stamp.Timestamp - accuracy, stamp.Timestamp + accuracy, "stamped");
     }
 
-    // From before to after, both within each certificate's validity; its last second is too late, on the safe side as in OpenSSL.
+    // Both times must be within each certificate's validity. Its last second is already too late, which is the safe side, as in OpenSSL.
     private static string? ProblemAt(List<X509Certificate2> chain, DateTimeOffset from, DateTimeOffset to, string what) =>
         chain.Find(certificate => from < Start(certificate) || to >= End(certificate)) is { } wrong
             ? $"{what} at {Moments.Text(from)}, {Printable.Quote(wrong.Subject)} is valid from {new TimeRange(Start(wrong), End(wrong))}"
             : null;
 
-    // A root is revoked by taking it out of the store; of the rest those that name no place to ask cannot be revoked but by our own list.
+    // To revoke a root, the operator removes it from the store. Other certificates that name no revocation service can be revoked only
+    // by the operator's list.
     private static string? ProblemOfRevocation(Question question)
     {
         var asks = question.Chain.SkipLast(1).FirstOrDefault(
             static one => one.Extensions.Any(static e => e.Oid?.Value is CrlPoints or AuthorityInformation));
         return asks is null
             ? null
-            : $"{Printable.Quote(asks.Subject)} names a place that tells of revocations, and none is asked; "
-              + "write override: { revocation: log } or skip, and revoked certificates into the store";
+            : $"{Printable.Quote(asks.Subject)} names a revocation service, which the gateway does not ask; "
+              + "set override: { revocation: log } or skip, and list revoked certificates in the store";
     }
 
-    // What is said now holds until the next of these moments.
+    // The result holds until the next of these times.
     private static DateTimeOffset? ChangeOf(Question question) =>
         question.Chain.SelectMany(static one => new DateTimeOffset?[] { Start(one), End(one) }).Append(question.Signed.Expiry)
             .Where(moment => moment > question.Now).Min();

@@ -60,8 +60,8 @@ public sealed class NotationForgeryTests
         ["no header"] = () => Made(ReasonCodes.SigBad, "header with x5c", Evidence(Without("header"), ThumbprintsOf(Notary.Envelope()))),
         ["empty chain"] = () => Changed("header with x5c", e => e["header"]!["x5c"] = new JsonArray()),
         ["eleven certificates"] = () => Chain("at most 10", [.. Enumerable.Repeat(Notary.Leaf, 11)]),
-        ["no certificate"] = () => Changed("something else than certificates", e => e["header"]!["x5c"]![0] = "AAAA"),
-        ["certificate with bytes after it"] = () => Changed("something else than certificates", e =>
+        ["no certificate"] = () => Changed("expected only certificates in DER", e => e["header"]!["x5c"]![0] = "AAAA"),
+        ["certificate with bytes after it"] = () => Changed("expected only certificates in DER", e =>
             e["header"]!["x5c"]![0] = Convert.ToBase64String([.. Notary.Leaf.RawData, 0])),
         ["truncated envelope"] = () => Made(
             ReasonCodes.SigBad, "JSON", Evidence(Bytes(Notary.Envelope())[..^1], ThumbprintsOf(Notary.Envelope()))),
@@ -70,7 +70,7 @@ public sealed class NotationForgeryTests
         ["alg none"] = () => Headed("alg: expected one of", h => h["alg"] = "none"),
         ["alg HS256 by the public key"] = () => Made(ReasonCodes.SigBad, "'HS256'", Evidence(Hmac())),
         ["alg RS256"] = () => Headed("'RS256'", h => h["alg"] = "RS256"),
-        ["alg of a larger key"] = () => Headed("alg: expected ES256, which is the key's, got ES384", h => h["alg"] = "ES384"),
+        ["alg of a larger key"] = () => Headed("alg: expected ES256 of the key, got ES384", h => h["alg"] = "ES384"),
         ["alg of another kind of key"] = () => Headed("got PS256", h => h["alg"] = "PS256"),
         ["no alg"] = () => Headed("alg: expected one of", h => h.Remove("alg")),
         ["alg twice"] = () => Resigned(ReasonCodes.SigBad, "twice", headers: Twice(Headers())),
@@ -108,14 +108,15 @@ public sealed class NotationForgeryTests
         ["no intermediate"] = () => Chain("names another issuer", Notary.Leaf, Notary.Root),
         ["no root"] = () => Chain("names another issuer", Notary.Leaf, Notary.Between),
         ["leaf alone"] = () => Chain("names another issuer", Notary.Leaf),
-        ["certificate of nobody after the root"] = () => Chain(
+        ["unrelated certificate after the root"] = () => Chain(
             "names another issuer", Notary.Leaf, Notary.Between, Notary.Root, Stranger.Between),
         ["root twice"] = () => Chain("self-signed before the end", Notary.Leaf, Notary.Between, Notary.Root, Notary.Root),
         ["intermediate of the same name"] = () => Chain("is not signed by", Notary.Leaf, Stranger.Between, Stranger.Root),
         ["root of the same name"] = () => Chain("is not signed by", Notary.Leaf, Notary.Between, Stranger.Root),
         ["other organization"] = () => Of(
-            ReasonCodes.SigNoTrusted, "expected 'C=US, O=acme.example, ST=WA'", new() { Subject = "C=US, ST=WA, O=evil" }),
-        ["organization in other case"] = () => Of(ReasonCodes.SigNoTrusted, "signed by", new() { Subject = "C=US, ST=WA, O=Acme.example" }),
+            ReasonCodes.SigNoTrusted, "expected a signature by 'C=US, O=acme.example, ST=WA'", new() { Subject = "C=US, ST=WA, O=evil" }),
+        ["organization in other case"] = () => Of(
+            ReasonCodes.SigNoTrusted, "expected a signature by", new() { Subject = "C=US, ST=WA, O=Acme.example" }),
         ["subject without state"] = () => Of(ReasonCodes.SigNoTrusted, "no ST", new() { Subject = "C=US, O=acme.example" }),
         ["two organizations"] = () => Of(ReasonCodes.SigNoTrusted, "twice", new() { Subject = "C=US, ST=WA, O=acme.example, O=evil" }),
         ["certificate that has ended"] = () => Of(ReasonCodes.SigTimeInvalid, "is valid from", new() { NotAfter = Forge.Now }),
@@ -144,7 +145,8 @@ public sealed class NotationForgeryTests
         ["RSA of 1024 bits"] = () => Of(ReasonCodes.SigBad, "1024", new() { Key = RSA.Create(1024) }),
         ["curve of Bitcoin"] = () => Of(
             ReasonCodes.SigBad, "another curve", new() { Key = ECDsa.Create(ECCurve.CreateFromValue("1.3.132.0.10")) }),
-        ["place that tells of revocations"] = () => Of(ReasonCodes.SigNoTrusted, "none is asked", new() { NamesCrl = true }),
+        ["certificate that names a revocation service"] = () => Of(
+            ReasonCodes.SigNoTrusted, "names a revocation service", new() { NamesCrl = true }),
         ["revoked leaf"] = () => Revoked(Notary.Leaf),
         ["revoked intermediate"] = () => Revoked(Notary.Between),
     }.ToImmutableSortedDictionary();

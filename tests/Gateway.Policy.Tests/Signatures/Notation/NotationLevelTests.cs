@@ -203,7 +203,7 @@ public sealed class NotationLevelTests
 
         var good = With(Stamped(ended, stamper, Forge.Now.AddDays(-2)));
         Assert.True(good.IsSatisfied, good.Why);
-        AssertTime("there is no time stamp", With(ended.Envelope()));
+        AssertTime("expected one time stamp", With(ended.Envelope()));
         AssertTime("stamped at", With(Stamped(ended, stamper, Forge.Now.AddHours(-1))));
         AssertTime("not over this signature", With(Stamped(ended, stamper, Forge.Now.AddDays(-2), [1])));
         AssertTime("no path to", With(Stamped(ended, new TestStamper(Issued, TimeSpan.FromDays(3650)), Forge.Now.AddDays(-2))));
