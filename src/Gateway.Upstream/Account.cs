@@ -36,7 +36,7 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     /// <param name="endpoint">The endpoint of the upstream.</param>
     /// <param name="request">The request; its noun and method are its kind.</param>
     /// <param name="wait">The time until the account may send this kind of request again; zero or negative if it may send it now.</param>
-    public bool Rests(Uri endpoint, UpstreamRequest request, out TimeSpan wait)
+    public bool IsPaused(Uri endpoint, UpstreamRequest request, out TimeSpan wait)
     {
         lock (_lock)
         {

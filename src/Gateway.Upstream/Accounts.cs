@@ -14,14 +14,14 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     /// The sum of what remains of the accounts' rate limits. Null if an account that is not refused has no known limit: requests are then
     /// not rationed.
     /// </summary>
-    public RateLimit? Left
+    public RateLimit? RateLimit
     {
         get
         {
             RateLimit? sum = null;
             foreach (var account in all.Where(account => !account.Credentials.IsRefused))
             {
-                if (account.Budget.Left is not { } left) return null;
+                if (account.Budget.RateLimit is not { } left) return null;
                 sum = new((sum?.Limit ?? 0) + left.Limit, (sum?.Remaining ?? 0) + left.Remaining);
             }
             return sum;
@@ -37,7 +37,7 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     {
         lock (_sending)
         {
-            if (request.IsHeldAt is { } isHeld && Left is { } left && isHeld(left)) throw new UpstreamHeldException(left);
+            if (request.IsHeldAt is { } isHeld && RateLimit is { } left && isHeld(left)) throw new UpstreamHeldException(left);
             account.Budget.Sent();
         }
     }
@@ -49,5 +49,5 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     public IEnumerable<Account> InOrderFor(UpstreamRequest request) => all.Length == 1
         ? all
         : all.OrderBy(account => account.IsRefused(request) || account.Credentials.IsRefused)
-            .ThenByDescending(account => account.Budget.Left?.Share ?? double.PositiveInfinity);
+            .ThenByDescending(account => account.Budget.RateLimit?.Share ?? double.PositiveInfinity);
 }

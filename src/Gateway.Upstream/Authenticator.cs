@@ -166,7 +166,7 @@ internal sealed class Authenticator(
     {
         if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var named)) return null;
         var realm = boundary.Resolve(endpoint, named);
-        var trust = boundary.Judge(endpoint, realm);
+        var trust = boundary.TrustOf(endpoint, realm);
         if (trust == RealmTrust.Refused)
         {
             Log.RealmRefused(logger, options.Key, realm.Authority);

@@ -83,8 +83,7 @@ internal sealed class Breaker(TimeProvider clock)
 
     /// <summary>
     /// Records that a body was interrupted or had the wrong digest after a good status. Returns how long the breaker is open now; zero if
-    /// it
-    /// is closed.
+    /// it is closed.
     /// </summary>
     public TimeSpan BodyBroke()
     {

@@ -20,7 +20,7 @@ public sealed class Credential
     public string Username { get; }
 
     /// <summary>The password or refresh token.</summary>
-    public string Secret { get; }
+    internal string Secret { get; }
 
     /// <summary>Identifies the credential within this process. It changes with the secret, and does not reveal it.</summary>
     public string Id { get; }

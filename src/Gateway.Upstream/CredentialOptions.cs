@@ -27,7 +27,7 @@ public sealed record CredentialOptions
     public string Name => Label ?? Username ?? Path.GetFileName(Helper) ?? "anonymous";
 
     /// <summary>Whether requests carry no credentials.</summary>
-    public bool IsAnonymous => Username is null && Helper is null;
+    internal bool IsAnonymous => Username is null && Helper is null;
 
     /// <summary>The account's name. Never contains the secret.</summary>
     public override string ToString() => $"credentials of {Name}";

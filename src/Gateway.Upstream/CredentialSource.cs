@@ -11,8 +11,7 @@ internal sealed class CredentialSource(
 
     /// <summary>
     /// How long a refused credential is not used again. Otherwise each pull would be a failed login, and the upstream would lock the
-    /// account
-    /// (as in Harbor, issue 22569).
+    /// account (as in Harbor, issue 22569).
     /// </summary>
     public static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(15);
 

@@ -26,13 +26,13 @@ internal static partial class Log
     [LoggerMessage(
         4004, LogLevel.Warning,
         "Upstream {Upstream}: rate limit at {Remaining} of {Limit} requests; revalidating tags less often")]
-    public static partial void LimitRunsLow(ILogger logger, string upstream, long remaining, long limit);
+    public static partial void BudgetIsLow(ILogger logger, string upstream, long remaining, long limit);
 
     [LoggerMessage(
         4005, LogLevel.Warning,
         "Upstream {Upstream}: rate limit at {Remaining} of {Limit} requests; not revalidating tags, fetching only missing content")]
-    public static partial void ReserveLeft(ILogger logger, string upstream, long remaining, long limit);
+    public static partial void OnlyReserveRemains(ILogger logger, string upstream, long remaining, long limit);
 
     [LoggerMessage(4006, LogLevel.Information, "Upstream {Upstream}: rate limit recovered; revalidating tags as configured")]
-    public static partial void LimitEased(ILogger logger, string upstream);
+    public static partial void BudgetRecovered(ILogger logger, string upstream);
 }

@@ -27,21 +27,21 @@ internal sealed class RateBudget(TimeProvider clock)
     private const int Jitter = 10;
 
     private readonly Lock _lock = new();
-    private RateLimit? _told;
+    private RateLimit? _stated;
     private DateTimeOffset _resets;
     private DateTimeOffset _exhaustedUntil;
-    private int _underWay;
+    private int _inFlight;
     private long _windows;
 
     /// <summary>What remains of the limit; null if the upstream did not state it, or its window is over.</summary>
-    public RateLimit? Left
+    public RateLimit? RateLimit
     {
         get
         {
             lock (_lock)
             {
-                if (Told is not { } told) return null;
-                return told with { Remaining = clock.GetUtcNow() < _exhaustedUntil ? 0 : Math.Max(0, told.Remaining - _underWay) };
+                if (Stated is not { } stated) return null;
+                return stated with { Remaining = clock.GetUtcNow() < _exhaustedUntil ? 0 : Math.Max(0, stated.Remaining - _inFlight) };
             }
         }
     }
@@ -53,25 +53,25 @@ internal sealed class RateBudget(TimeProvider clock)
         {
             lock (_lock)
             {
-                if (Told is not { Remaining: 0 }) return null;
+                if (Stated is not { Remaining: 0 }) return null;
                 var wait = _resets - clock.GetUtcNow();
                 return wait < LongestRest ? wait : LongestRest;
             }
         }
     }
 
-    private RateLimit? Told => _resets > clock.GetUtcNow() ? _told : null;
+    private RateLimit? Stated => _resets > clock.GetUtcNow() ? _stated : null;
 
     /// <summary>Counts a request that the account sends.</summary>
     public void Sent()
     {
-        lock (_lock) _underWay++;
+        lock (_lock) _inFlight++;
     }
 
     /// <summary>Counts the end of a request, with or without a response.</summary>
     public void Ended()
     {
-        lock (_lock) _underWay--;
+        lock (_lock) _inFlight--;
     }
 
     /// <summary>
@@ -81,7 +81,7 @@ internal sealed class RateBudget(TimeProvider clock)
     {
         get
         {
-            lock (_lock) return new Known(_windows, Told?.Remaining);
+            lock (_lock) return new Known(_windows, Stated?.Remaining);
         }
     }
 
@@ -96,9 +96,9 @@ internal sealed class RateBudget(TimeProvider clock)
         var ends = TryRead(headers, "ratelimit-reset", out var reset, out _) ? Until(reset, now) : null;
         lock (_lock)
         {
-            var before = Told;
+            var before = Stated;
             var isSame = before?.Limit == limit && (asked.Window != _windows || !(remaining > asked.Remaining + (limit / Jitter)));
-            _told = new RateLimit(limit, Math.Min(remaining, isSame ? before!.Value.Remaining : limit));
+            _stated = new RateLimit(limit, Math.Min(remaining, isSame ? before!.Value.Remaining : limit));
             if (!isSame) _windows++;
             // If only the window's length is stated, the window is assumed to begin with its first response.
             if (ends is not null) _resets = now + Bounded(ends.Value);

@@ -18,8 +18,8 @@ internal sealed class RateLimitLog(string upstream, ILogger logger)
         // After the reserve, only full recovery is logged: the budget varies a little because requests in flight end.
         if (level == before || (level == 1 && before == 2)) return;
         if (Interlocked.CompareExchange(ref _level, level, before) != before) return;
-        if (left is { } said && level == 2) Log.ReserveLeft(logger, upstream, said.Remaining, said.Limit);
-        else if (left is { } some && level == 1) Log.LimitRunsLow(logger, upstream, some.Remaining, some.Limit);
-        else Log.LimitEased(logger, upstream);
+        if (left is { } said && level == 2) Log.OnlyReserveRemains(logger, upstream, said.Remaining, said.Limit);
+        else if (left is { } some && level == 1) Log.BudgetIsLow(logger, upstream, some.Remaining, some.Limit);
+        else Log.BudgetRecovered(logger, upstream);
     }
 }

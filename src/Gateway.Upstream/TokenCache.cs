@@ -20,8 +20,7 @@ internal sealed record Token(string Value, DateTimeOffset Issued, DateTimeOffset
 
     /// <summary>
     /// Records that an endpoint refused the token when it was new. Until the given time, a refusal concerns the request, so the gateway
-    /// does
-    /// not fetch another token.
+    /// does not fetch another token.
     /// </summary>
     public void Doubt(DateTimeOffset until) => Volatile.Write(ref _doubtedUntil, until.UtcTicks);
 

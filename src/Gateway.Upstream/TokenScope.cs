@@ -34,8 +34,7 @@ internal static class TokenScope
 
     /// <summary>
     /// The repository that a challenge to this request names. The request's own repository if the challenge names it or names none. Also
-    /// for
-    /// every write, so that an upstream cannot choose the repository for which a token allows pushes.
+    /// for every write, so that an upstream cannot choose the repository for which a token allows pushes.
     /// </summary>
     public static string RepositoryOf(UpstreamRequest request, Challenge challenge)
     {

@@ -24,7 +24,7 @@ internal enum RealmTrust
 internal sealed class TrustBoundary(RegistryOptions options)
 {
     /// <summary>What the gateway sends to the realm of a challenge from <paramref name="endpoint"/>.</summary>
-    public RealmTrust Judge(Uri endpoint, Uri realm)
+    public RealmTrust TrustOf(Uri endpoint, Uri realm)
     {
         if (!IsHttp(realm) || realm.UserInfo.Length > 0 || IsDowngrade(endpoint, realm)) return RealmTrust.Refused;
         if (SameHostAndPort(endpoint, realm) || options.Realms.Any(listed => SameOrigin(listed, realm))) return RealmTrust.Credentials;

@@ -94,8 +94,7 @@ internal sealed class UpstreamEndpoints
 
     /// <summary>
     /// A health policy: an endpoint that answers a probe is healthy, also with 401, which YARP's own policy excludes. An endpoint that
-    /// answers
-    /// 429 or 5xx is unhealthy.
+    /// answers 429 or 5xx is unhealthy.
     /// </summary>
     internal sealed class AnyAnswerIsAlive(IDestinationHealthUpdater updater) : IActiveHealthCheckPolicy
     {
@@ -162,7 +161,7 @@ internal sealed class UpstreamCluster(ClusterState cluster, IDestinationHealthUp
     public HttpMessageInvoker Client => cluster.Model.HttpClient;
 
     /// <summary>Whether the last probe of an endpoint failed; false if the endpoint is not probed.</summary>
-    public bool IsIll(Uri endpoint) => Find(endpoint)?.Health.Active == DestinationHealth.Unhealthy;
+    public bool IsUnhealthy(Uri endpoint) => Find(endpoint)?.Health.Active == DestinationHealth.Unhealthy;
 
     /// <summary>Marks an endpoint as unhealthy in the cluster for as long as its breaker is open.</summary>
     public void Exclude(Uri endpoint, TimeSpan pause)

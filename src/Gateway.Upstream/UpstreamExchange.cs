@@ -16,8 +16,7 @@ internal sealed class UpstreamExchange(
 
     /// <summary>
     /// The time for the response after a body was sent completely. Chosen: registries on object storage copy a blob and read it again
-    /// before
-    /// they answer 201.
+    /// before they answer 201.
     /// </summary>
     public static readonly TimeSpan WriteTimeout = TimeSpan.FromMinutes(2);
 
@@ -28,9 +27,8 @@ internal sealed class UpstreamExchange(
     private const int LongestRefusal = 64 * 1024;
 
     // In bytes; curl uses the same value. The gateway announces a larger body with Expect (RFC 9110 §10.1.1), and sends it when the
-    // upstream
-    // agrees or is silent for 1 s. Without that, the gateway would miss a 401, a redirect or nginx's 413 (client_max_body_size) while it
-    // sends.
+    // upstream agrees or is silent for 1 s. Without that, the gateway would miss a 401, a redirect or nginx's 413 (client_max_body_size)
+    // while it sends.
     private const long LargeBody = 1024 * 1024;
 
     /// <summary>Sends the request by one account and returns the final response.</summary>

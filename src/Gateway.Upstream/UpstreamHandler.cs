@@ -8,7 +8,7 @@ using System.Text;
 namespace Gateway.Upstream;
 
 /// <summary>Resolves a host name to its addresses. Tests replace the system's resolver.</summary>
-public delegate Task<IPAddress[]> ResolveHost(string host, CancellationToken cancellationToken);
+internal delegate Task<IPAddress[]> ResolveHost(string host, CancellationToken cancellationToken);
 
 /// <summary>A connection was not made, because the trust boundary forbids every address of the host.</summary>
 /// <param name="host">The host name.</param>

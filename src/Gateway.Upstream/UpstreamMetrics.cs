@@ -62,7 +62,7 @@ internal sealed class UpstreamMetrics : IDisposable
     private static IEnumerable<Measurement<long>> RateLimits(IEnumerable<UpstreamRegistry> configured, Func<RateLimit, long> value) =>
         from upstream in configured
         from account in upstream.Accounts
-        let left = account.Budget.Left
+        let left = account.Budget.RateLimit
         where left is not null
         select new Measurement<long>(value(left.Value), Label(upstream.Options.Key), new("credential", account.Name));
 

@@ -42,7 +42,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     /// <param name="clock">The clock.</param>
     /// <param name="loggers">Makes the logger.</param>
     /// <param name="resolve">Resolves host names; null for the system's resolver.</param>
-    public static async Task<UpstreamRegistries> BuildAsync(
+    internal static async Task<UpstreamRegistries> BuildAsync(
         IEnumerable<RegistryOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null)
     {
         var services = new ServiceCollection();

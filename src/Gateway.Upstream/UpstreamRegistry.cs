@@ -27,7 +27,7 @@ internal sealed class UpstreamRegistry(
 
     public HeadUse Heads => heads;
 
-    public RateLimit? RateLimit => accounts.Left;
+    public RateLimit? RateLimit => accounts.RateLimit;
 
     /// <summary>The accounts at the upstream.</summary>
     public ImmutableArray<Account> Accounts => accounts.All;
@@ -50,7 +50,7 @@ internal sealed class UpstreamRegistry(
             // The endpoint refused all accounts. That is the answer; other endpoints are not tried.
             if (attempts is { Failed: null, Refused: { } refused }) throw refused;
         }
-        throw attempts.Failed ?? LeftAlone(attempts.Wait!.Value, attempts.Limited);
+        throw attempts.Failed ?? Postponed(attempts.Wait!.Value, attempts.Limited);
     }
 
     public void Report(Uri endpoint, bool wrong)
@@ -64,7 +64,7 @@ internal sealed class UpstreamRegistry(
     /// </summary>
     private IEnumerable<Uri> EndpointsFor(UpstreamRequest request) => request.Session is { } session ? [session.Endpoint]
         : options.Urls.Length == 1 ? options.Urls
-        : options.Urls.Distinct().OrderBy(url => url == request.Except ? 2 : cluster.IsIll(url) ? 1 : 0);
+        : options.Urls.Distinct().OrderBy(url => url == request.Except ? 2 : cluster.IsUnhealthy(url) ? 1 : 0);
 
     /// <summary>Sends the request to one endpoint with one account after another; null if none got an answer.</summary>
     private async Task<UpstreamResponse?> TryAsync(
@@ -72,7 +72,7 @@ internal sealed class UpstreamRegistry(
     {
         foreach (var account in request.Session is { } session ? [session.Account] : accounts.InOrderFor(request))
         {
-            if (account.Rests(endpoint, request, out var rest))
+            if (account.IsPaused(endpoint, request, out var rest))
             {
                 attempts.Postpone(rest, limited: true);
                 continue;
@@ -123,7 +123,7 @@ internal sealed class UpstreamRegistry(
         catch (UpstreamException e)
         {
             Count(request, e.Status ?? 0, started);
-            Judge(endpoint, account, request, e);
+            Record(endpoint, account, request, e);
             throw;
         }
         catch (UpstreamHeldException)
@@ -141,11 +141,11 @@ internal sealed class UpstreamRegistry(
         finally
         {
             if (counted) account.Budget.Ended();
-            _limitLog.Watch(accounts.Left);
+            _limitLog.Watch(accounts.RateLimit);
         }
     }
 
-    private void Judge(Uri endpoint, Account account, UpstreamRequest request, UpstreamException failure)
+    private void Record(Uri endpoint, Account account, UpstreamRequest request, UpstreamException failure)
     {
         // An endpoint that refuses pushes (read-only, storage full) can still serve pulls. The reads of a push show whether it is
         // reachable.
@@ -177,7 +177,7 @@ internal sealed class UpstreamRegistry(
     private void Count(UpstreamRequest request, int code, long started) =>
         metrics.Requested(options.Key, request.Noun, code, clock.GetElapsedTime(started));
 
-    private UpstreamException LeftAlone(TimeSpan wait, bool limited)
+    private UpstreamException Postponed(TimeSpan wait, bool limited)
     {
         var until = $"retry after {Math.Ceiling(wait.TotalSeconds):0} s";
         return limited

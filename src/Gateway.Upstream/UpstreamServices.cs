@@ -12,8 +12,7 @@ public static class UpstreamServices
 {
     /// <summary>
     /// Adds <see cref="UpstreamRegistries"/>, and YARP with <see cref="IHttpForwarder"/>. YARP's clusters have the endpoints of upstreams
-    /// and
-    /// their health. The caller must also add logging and a <see cref="TimeProvider"/>.
+    /// and their health. The caller must also add logging and a <see cref="TimeProvider"/>.
     /// </summary>
     public static IServiceCollection AddGatewayUpstreams(this IServiceCollection services)
     {

@@ -33,7 +33,8 @@ public sealed class UpstreamWeb
     /// </summary>
     public IEnumerable<Uri> Endpoints()
     {
-        foreach (var endpoint in Urls.Length == 1 ? Urls : (IEnumerable<Uri>)Urls.Distinct().OrderBy(url => _cluster.IsIll(url) ? 1 : 0))
+        IEnumerable<Uri> ordered = Urls.Length == 1 ? Urls : Urls.Distinct().OrderBy(url => _cluster.IsUnhealthy(url) ? 1 : 0);
+        foreach (var endpoint in ordered)
         {
             if (_breakers[endpoint].TryEnter(out _)) yield return endpoint;
         }

@@ -110,17 +110,17 @@ public sealed partial class DockerRegistryTests : IDisposable
     private static async Task<string> ListeningAsync(Process registry)
     {
         using var limit = Patience.Limit(30);
-        var said = new StringBuilder();
+        var output = new StringBuilder();
         while (await registry.StandardError.ReadLineAsync(limit.Token) is { } line)
         {
-            said.AppendLine(line);
+            output.AppendLine(line);
             if (ListeningLine().Match(line) is not { Success: true } match) continue;
             // Read the rest of the log, so that it does not fill the pipe.
             _ = registry.StandardError.BaseStream.CopyToAsync(Stream.Null, CancellationToken.None);
             _ = registry.StandardOutput.BaseStream.CopyToAsync(Stream.Null, CancellationToken.None);
             return match.Groups[1].Value;
         }
-        throw new InvalidOperationException($"expected docker-registry to listen, got: {said}");
+        throw new InvalidOperationException($"expected docker-registry to listen, got: {output}");
     }
 
     private Task<byte[]> CraneAsync(bool password, bool tls, params string[] arguments)

@@ -28,7 +28,7 @@ public sealed class RateBudgetTests : UpstreamTest
 
     private static bool IsSent(Accounts accounts, Account account, UpstreamRequest request)
     {
-        if (accounts.Left is { Remaining: 5000 }) return false;
+        if (accounts.RateLimit is { Remaining: 5000 }) return false;
         try
         {
             accounts.Count(account, request);
@@ -58,7 +58,7 @@ public sealed class RateBudgetTests : UpstreamTest
         Clock.Advance(TimeSpan.FromMinutes(9));
         Assert.Equal(88, After(88, budget.Now));
         Clock.Advance(TimeSpan.FromMinutes(2));
-        Assert.Null(budget.Left);
+        Assert.Null(budget.RateLimit);
 
         RateBudget.Known Known(int left)
         {
@@ -70,7 +70,7 @@ public sealed class RateBudgetTests : UpstreamTest
         {
             using var answer = Told(100, left, window: 600);
             budget.Note(answer.Headers.NonValidated, asked);
-            return budget.Left!.Value.Remaining;
+            return budget.RateLimit!.Value.Remaining;
         }
     }
 

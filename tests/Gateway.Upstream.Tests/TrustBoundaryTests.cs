@@ -30,7 +30,7 @@ public sealed class TrustBoundaryTests
     [InlineData("https://2130706433/token", "Refused")]
     [InlineData("ftp://registry.example/token", "Refused")]
     public void Configuration_determines_what_a_realm_receives(string realm, string expected) =>
-        Assert.Equal(expected, Boundary.Judge(new("https://registry.example"), new(realm)).ToString());
+        Assert.Equal(expected, Boundary.TrustOf(new("https://registry.example"), new(realm)).ToString());
 
     [Theory]
     [InlineData("registry.example", 443, true)]

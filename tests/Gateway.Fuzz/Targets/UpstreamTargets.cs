@@ -72,9 +72,9 @@ public sealed class UpstreamHeadTarget : FuzzTarget
         }
         var budget = new RateBudget(new FixedClock(Now));
         budget.Note(response.Headers.NonValidated, budget.Now);
-        if (budget.Left is { } left) Assert.InRange(left.Remaining, 0, left.Limit);
+        if (budget.RateLimit is { } left) Assert.InRange(left.Remaining, 0, left.Limit);
         if (budget.EmptyFor is { } empty) Assert.InRange(empty, TimeSpan.Zero, TimeSpan.FromMinutes(15));
-        return $"{budget.Left?.Stretch is null} {Read(response)}";
+        return $"{budget.RateLimit?.Stretch is null} {Read(response)}";
     }
 
     private static string Read(HttpResponseMessage response)
