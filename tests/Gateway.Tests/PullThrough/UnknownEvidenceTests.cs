@@ -78,7 +78,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
         {
             var later = Assert.IsType<Answer<StoredManifest>.Unavailable>(await TaggedSignatureTests.GetAsync(gate, reference));
             Assert.Contains("hub", later.Why, StringComparison.Ordinal);
-            Assert.Contains($"could not be judged at {DateTimeOffset.UtcNow.Year}", later.Why, StringComparison.Ordinal);
+            Assert.Contains($"could not be evaluated at {DateTimeOffset.UtcNow.Year}", later.Why, StringComparison.Ordinal);
             Assert.NotNull(later.RetryAfter);
         }
 
@@ -130,7 +130,7 @@ public sealed class UnknownEvidenceTests : IAsyncLifetime
 
         var found = Assert.IsType<Answer<StoredManifest>.Found>(await TaggedSignatureTests.GetAsync(gate, "v1"));
         Assert.Equal(first.Digest, found.Value.Digest.ToString());
-        Assert.Contains("could not be judged", found.Handling.Notice, StringComparison.Ordinal);
+        Assert.Contains("could not be evaluated", found.Handling.Notice, StringComparison.Ordinal);
 
         _rig.Hub.Behave();
         _rig.Clock.Advance(AskedAgain);
