@@ -102,7 +102,7 @@ internal sealed class Authenticator(
         throw Unauthorized(
             basic is null
                 ? $"expected a challenge from {endpoint.Authority} that the gateway supports and trusts, got '{offered}'"
-                : $"{endpoint.Authority} requires a user name and password, and none are configured",
+                : $"{endpoint.Authority} requires a user name and password; add credentials to the upstream",
             isOfLogin: basic is not null);
 
         void Remember(Challenge answered, string repository)

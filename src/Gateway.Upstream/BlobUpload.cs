@@ -106,7 +106,7 @@ internal sealed class BlobUpload(
         _resumed = true;
         await using var response = await registry.SendAsync(Request(HttpMethod.Get, session), cancellationToken);
         if (response.Received is not { } received || received > length)
-            throw Disorder(response, $"has {response.Received} of {length} bytes");
+            throw Disorder(response, $"reports {response.Received} of {length} bytes");
         (_session, _received) = (response.Session, received);
     }
 

@@ -148,7 +148,7 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
 
 /// <summary>A token server refused a user name and password, regardless of the scope.</summary>
 /// <param name="credential">The refused credential.</param>
-internal sealed class CredentialRefusedException(Credential credential) : Exception($"the {credential} were refused")
+internal sealed class CredentialRefusedException(Credential credential) : Exception($"the token server refused the {credential}")
 {
     /// <summary>The refused credential.</summary>
     public Credential Credential { get; } = credential;

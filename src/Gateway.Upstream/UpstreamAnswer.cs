@@ -43,14 +43,14 @@ internal static class UpstreamAnswer
         if (reply.Error is { } error) what = $"{what}: {error}";
         // Signed addresses are valid for one method (moby#50065), so a HEAD at the target of a redirect can fail where GET works.
         if (request.Method == HttpMethod.Head && !reply.IsOwn && status is (>= 400 and < 500 and not (408 or 429)) or 501)
-            throw Misbehaves("after a redirect; a GET may work");
+            throw Misbehaves("the target of the redirect does not support HEAD; a GET may work");
         // 501 is not temporary: the method will not be implemented a moment later.
         if (status is 408 or 429 or (>= 500 and not 501))
         {
             throw UpstreamFailures.OfStatus(what, response, now, emptyFor);
         }
         if (FailureOf(request, reply) is { } failure) throw new UpstreamException(failure, what, status: status) { Error = reply.Error };
-        if (!IsAnswer(request, status)) throw Misbehaves("which the distribution-spec does not define for this request");
+        if (!IsAnswer(request, status)) throw Misbehaves("expected a status that the distribution-spec defines for this request");
         if (FindFault(request, response) is { } fault) throw Misbehaves(fault);
         return new UpstreamResponse
         {
@@ -72,7 +72,7 @@ internal static class UpstreamAnswer
             Owner = response,
         };
 
-        UpstreamException Misbehaves(string fault) => new(UpstreamFailure.Misbehaving, $"{what}, {fault}", status: status);
+        UpstreamException Misbehaves(string fault) => new(UpstreamFailure.Misbehaving, $"{what}: {fault}", status: status);
     }
 
     /// <summary>The exception for an upstream that stored what was sent under another digest.</summary>

@@ -45,9 +45,9 @@ internal static class UpstreamFailures
             HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "could not be trusted (TLS)",
             HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "could not be reached",
             HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } => "could not be reached through the proxy",
-            HttpRequestException e => $"closed the connection ({e.HttpRequestError})",
+            HttpRequestException e => $"sent no complete answer ({e.HttpRequestError})",
             OperationCanceledException => "did not answer in time",
-            _ => $"closed the connection ({exception.GetType().Name})",
+            _ => $"sent no complete answer ({exception.GetType().Name})",
         };
         return new UpstreamException(UpstreamFailure.Unavailable, $"{subject} {what}", inner: exception);
     }
