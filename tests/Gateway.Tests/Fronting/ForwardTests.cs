@@ -146,7 +146,7 @@ public sealed class ForwardTests
 
     [Theory]
     [InlineData(403, """{"errors":[{"code":"DENIED","message":"quota is used up"}]}""", RegistryErrorCode.DENIED, "quota is used up")]
-    [InlineData(401, "", RegistryErrorCode.DENIED, "lets in")]
+    [InlineData(401, "", RegistryErrorCode.DENIED, "expected a challenge")]
     [InlineData(400, """{"errors":[{"code":"MANIFEST_INVALID","message":"no"}]}""", RegistryErrorCode.MANIFEST_INVALID, "400")]
     [InlineData(409, """{"errors":[{"code":"CONFLICT","message":"tag is immutable"}]}""", RegistryErrorCode.DENIED, "tag is immutable")]
     [InlineData(413, "", RegistryErrorCode.SIZE_INVALID, "413")]
