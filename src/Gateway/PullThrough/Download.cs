@@ -213,7 +213,8 @@ internal sealed class Download(
     {
         // A server that ignores the range sends what we have once more; whether it is the same, the digest will tell.
         var skip = response.Status == 200 ? sink.Position : 0;
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        // Two in turn: the sink hashes one while the other is filled.
+        var (buffer, other) = (ArrayPool<byte>.Shared.Rent(BufferSize), ArrayPool<byte>.Shared.Rent(BufferSize));
         try
         {
             var body = _decodes ? ContentEncodings.Decode(response.Body, response.Codings) : response.Body;
@@ -236,11 +237,20 @@ internal sealed class Download(
                 var skipped = (int)Math.Min(skip, read);
                 skip -= skipped;
                 await sink.WriteAsync(Wanted(buffer.AsMemory(skipped, read - skipped)), cancellationToken);
+                (buffer, other) = (other, buffer);
             }
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            try
+            {
+                await sink.FlushAsync();
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+                ArrayPool<byte>.Shared.Return(other);
+            }
         }
     }
 

@@ -12,6 +12,12 @@ internal interface IDownloadSink
     /// <summary>The blob's length; null while nobody has said.</summary>
     long? Length { get; set; }
 
-    /// <summary>Takes the bytes at <see cref="Position"/>. What it throws ends the download: it is no fault of the upstream.</summary>
+    /// <summary>
+    /// Takes the bytes at <see cref="Position"/>. The sink may still read them after this returns; the caller must not change them before
+    /// its next call of this or of <see cref="FlushAsync"/> has returned. An exception ends the download: the upstream did not cause it.
+    /// </summary>
     ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
+
+    /// <summary>Returns when the sink reads no bytes any more. Throws what the work on the last bytes threw.</summary>
+    ValueTask FlushAsync();
 }

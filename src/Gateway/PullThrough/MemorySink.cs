@@ -27,5 +27,7 @@ internal sealed class MemorySink(long? length) : IDownloadSink
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask FlushAsync() => default;
+
     public bool Matches(Digest digest) => Digest.Of(Bytes.Span, digest.Algorithm) == digest;
 }

@@ -84,7 +84,17 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     /// Writes bytes, and hashes what is contiguous unless another writer is hashing. Throws <see cref="FetchException"/> when the volume
     /// does not take them.
     /// </summary>
-    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        Write(offset, bytes);
+        return HashAsync(offset, bytes, cancellationToken);
+    }
+
+    /// <summary>
+    /// Writes bytes. <see cref="HashAsync"/> must follow for the same bytes; it may run beside the next write. Throws
+    /// <see cref="FetchException"/> when the volume does not take them.
+    /// </summary>
+    public void Write(long offset, ReadOnlyMemory<byte> bytes)
     {
         if (bytes.IsEmpty) return;
         try
@@ -96,7 +106,6 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
             throw new FetchException(FetchFailure.NoRoom, $"the volume took no more of {digest}: {e.Message}", e);
         }
         NoteWritten(offset, offset + bytes.Length);
-        await HashAsync(offset, bytes, cancellationToken);
     }
 
     /// <summary>Hashes what is contiguous and not hashed yet, unless a writer is hashing it.</summary>
@@ -167,16 +176,18 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
         }
     }
 
-    // One writer hashes at a time. A writer that finds another one hashing leaves its bytes to it: the loop of the other looks once more
-    // after it has let go.
-    private async ValueTask HashAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    /// <summary>
+    /// Hashes what is contiguous: these bytes, which were written at this offset, from memory, and others from the file. One writer hashes
+    /// at a time. A writer that finds another one hashing leaves its bytes to it: the other looks once more after it has ended.
+    /// </summary>
+    public async ValueTask HashAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         while (Written > Position)
         {
             if (Interlocked.Exchange(ref _hashing, 1) == 1) return;
             try
             {
-                if (Position == offset) Hash(bytes.Span);
+                if (Position == offset && !bytes.IsEmpty) Hash(bytes.Span);
                 else await HashFileAsync(Written, cancellationToken);
                 _file!.NoteContiguous(Position);
             }

@@ -42,6 +42,8 @@ internal sealed class PassingSink(Digest digest, long position, IncrementalHash?
         await Writer!.WriteAsync(isLast ? bytes[..^1] : bytes, cancellationToken);
     }
 
+    public ValueTask FlushAsync() => default;
+
     /// <summary>Everything has come: releases the last byte, or throws.</summary>
     public async ValueTask FinishAsync(CancellationToken cancellationToken)
     {
