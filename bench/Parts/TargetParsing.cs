@@ -6,11 +6,12 @@ namespace Gateway.Bench;
 /// <summary>A request target, read once for each request.</summary>
 public class TargetParsing
 {
-    private static readonly string ByDigest = $"/v2/library/nginx/manifests/sha256:{new string('a', 64)}?ns=docker.io";
+    private readonly string _byTag = "/v2/library/nginx/manifests/latest";
+    private readonly string _byDigest = $"/v2/library/nginx/manifests/sha256:{new string('a', 64)}?ns=docker.io";
 
     [Benchmark]
-    public object ManifestByTag() => TargetParser.Parse("/v2/library/nginx/manifests/latest");
+    public object ManifestByTag() => TargetParser.Parse(_byTag);
 
     [Benchmark]
-    public object ManifestByDigestWithNs() => TargetParser.Parse(ByDigest);
+    public object ManifestByDigestWithNs() => TargetParser.Parse(_byDigest);
 }

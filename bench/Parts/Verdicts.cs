@@ -81,7 +81,7 @@ public class Verdicts : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static object Judge(Question question) => question.Engine.Judge(question.Input);
+    private static Verdict Judge(Question question) => question.Engine.Judge(question.Input);
 
     private static Question Admitted(PolicyEngine engine, PolicyInput input) => engine.Judge(input).Admits
         ? new(engine, input)

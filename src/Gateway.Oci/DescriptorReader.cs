@@ -63,14 +63,14 @@ public sealed class DescriptorReader(ManifestLimits limits)
     /// <summary>Reads a media type: a token of RFC 6838 §4.2, nothing else.</summary>
     public static string ReadMediaType(ref StrictJson json)
     {
-        var type = json.String();
+        var type = json.TextValue();
         return MediaTypes.IsWellFormed(type)
             ? type
             : throw json.Expected("a media type without parameters (RFC 6838)", ProblemCodes.MediaTypeInvalid);
     }
 
     /// <summary>Reads an artifact type; the empty one, which Go writers may leave, is none.</summary>
-    public static string? ReadArtifactType(ref StrictJson json) => json.String().Length == 0 ? null : ReadMediaType(ref json);
+    public static string? ReadArtifactType(ref StrictJson json) => json.TextValue().Length == 0 ? null : ReadMediaType(ref json);
 
     /// <summary>Reads annotations, whose keys and values are strings.</summary>
     public ImmutableSortedDictionary<string, string> ReadAnnotations(ref StrictJson json)
@@ -98,7 +98,7 @@ public sealed class DescriptorReader(ManifestLimits limits)
         return sorted.ToImmutable();
     }
 
-    private static Digest ReadDigest(ref StrictJson json) => Digest.TryParse(json.String(), out var digest)
+    private static Digest ReadDigest(ref StrictJson json) => Digest.TryParse(json.TextValue(), out var digest)
         ? digest
         : throw json.Expected("sha256: with 64 or sha512: with 128 lower-case hex characters", ProblemCodes.DigestInvalid);
 
@@ -110,7 +110,7 @@ public sealed class DescriptorReader(ManifestLimits limits)
         {
             if (++_urls > limits.MaxUrls)
                 throw json.Problem(ProblemCodes.LimitUrls, $"expected at most {limits.MaxUrls} urls in the document, got more");
-            list.Add(json.String());
+            list.Add(json.TextValue());
         }
         return list.DrainToImmutable();
     }
@@ -122,9 +122,9 @@ public sealed class DescriptorReader(ManifestLimits limits)
         var keys = json.OpenObject(PlatformKeys);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "os") platform = platform with { Os = json.String() };
-            else if (key == "architecture") platform = platform with { Architecture = json.String() };
-            else if (key == "variant") platform = platform with { Variant = json.String() };
+            if (key == "os") platform = platform with { Os = json.TextValue() };
+            else if (key == "architecture") platform = platform with { Architecture = json.TextValue() };
+            else if (key == "variant") platform = platform with { Variant = json.TextValue() };
             else json.SkipValue();
         }
         return platform;

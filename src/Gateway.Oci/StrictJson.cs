@@ -127,7 +127,7 @@ public ref struct StrictJson
         }
         name = Text();
         Step(name);
-        value = String();
+        value = TextValue();
         return true;
     }
 
@@ -149,7 +149,7 @@ public ref struct StrictJson
     }
 
     /// <summary>The string that the reader stands on.</summary>
-    public string String() => _reader.TokenType == JsonTokenType.String ? Text() : throw Expected("a string");
+    public string TextValue() => _reader.TokenType == JsonTokenType.String ? Text() : throw Expected("a string");
 
     /// <summary>
     /// The whole number that the reader stands on, written plainly, at most 2^53-1: what readers that use doubles keep exactly (RFC 8259
@@ -167,14 +167,14 @@ public ref struct StrictJson
     public long WholeNumberOrText()
     {
         if (_reader.TokenType != JsonTokenType.String) return WholeNumber();
-        return long.TryParse(String(), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        return long.TryParse(TextValue(), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
             : throw Expected("a whole number");
     }
 
     /// <summary>The moment of RFC 3339 that the reader stands on; what is finer than .NET's 100 ns is cut off.</summary>
     public DateTimeOffset Moment() =>
-        Moments.Parse(String()) ?? throw Expected("a moment such as 2021-12-18T20:59:59Z");
+        Moments.Parse(TextValue()) ?? throw Expected("a moment such as 2021-12-18T20:59:59Z");
 
     /// <summary>The bytes of the base64 string that the reader stands on, at most <paramref name="max"/>.</summary>
     public byte[] Base64(int max)

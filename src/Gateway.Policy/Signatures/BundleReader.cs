@@ -61,7 +61,7 @@ internal static class BundleReader
     {
         switch (key)
         {
-            case "mediaType": fields.MediaType = json.String(); break;
+            case "mediaType": fields.MediaType = json.TextValue(); break;
             case "verificationMaterial": ReadMaterial(ref json, fields); break;
             case "dsseEnvelope": fields.Envelope = Envelope.Read(ref json); break;
             default:
@@ -110,7 +110,7 @@ internal static class BundleReader
     {
         string? hint = null;
         var keys = json.OpenObject(HintKeys);
-        while (json.NextKey(ref keys) is not null) hint = json.String();
+        while (json.NextKey(ref keys) is not null) hint = json.TextValue();
         return hint;
     }
 

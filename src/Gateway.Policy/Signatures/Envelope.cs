@@ -43,7 +43,7 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
         var keys = json.OpenObject(Keys);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "payloadType") type = json.String();
+            if (key == "payloadType") type = json.TextValue();
             else if (key == "payload") payload = json.Base64(EvidenceBudget.MaxAttestation);
             else signature = ReadOne(ref json);
         }
@@ -65,7 +65,7 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
         while (json.NextKey(ref keys) is { } key)
         {
             if (key == "sig") signature = json.Base64(MaxSignature);
-            else hint = json.String();
+            else hint = json.TextValue();
         }
         if (json.NextItem()) throw json.Problem(ProblemCodes.FieldInvalid, "expected exactly one signature, got more");
         if (signature is null) throw json.Problem(ProblemCodes.FieldMissing, "expected a signature with sig, got none");

@@ -85,7 +85,7 @@ internal static class LogEntryReader
 
     private static byte[] ReadHex(ref StrictJson json)
     {
-        var hex = json.String();
+        var hex = json.TextValue();
         var bytes = new byte[HashLength];
         var read = Convert.FromHexString(hex, bytes, out _, out var length);
         return read == System.Buffers.OperationStatus.Done && length == HashLength
@@ -143,8 +143,8 @@ internal static class LogEntryReader
         var keys = json.OpenObject(KindKeys);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "kind") fields.Kind = json.String();
-            else fields.KindVersion = json.String();
+            if (key == "kind") fields.Kind = json.TextValue();
+            else fields.KindVersion = json.TextValue();
         }
     }
 
@@ -171,7 +171,7 @@ internal static class LogEntryReader
     {
         string? envelope = null;
         var keys = json.OpenObject(CheckpointKeys);
-        while (json.NextKey(ref keys) is not null) envelope = json.String();
+        while (json.NextKey(ref keys) is not null) envelope = json.TextValue();
         return envelope;
     }
 

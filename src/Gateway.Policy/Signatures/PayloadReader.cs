@@ -44,7 +44,7 @@ internal static class PayloadReader
         var keys = json.OpenObject(CriticalKeys);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "type") type = json.String();
+            if (key == "type") type = json.TextValue();
             else if (key == "image") digest = ReadOnly(ref json, ImageKeys);
             else reference = ReadOnly(ref json, IdentityKeys);
         }
@@ -54,7 +54,7 @@ internal static class PayloadReader
     {
         string? value = null;
         var keys = json.OpenObject(known);
-        while (json.NextKey(ref keys) is not null) value = json.String();
+        while (json.NextKey(ref keys) is not null) value = json.TextValue();
         return value;
     }
 
@@ -71,8 +71,8 @@ internal static class PayloadReader
         var keys = json.OpenObject(StatementKeys);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "_type") type = json.String();
-            else if (key == "predicateType") predicateType = json.String();
+            if (key == "_type") type = json.TextValue();
+            else if (key == "predicateType") predicateType = json.TextValue();
             else if (key == "subject") subjects = ReadSubjects(ref json);
             else predicate = json.SkipUnchecked();
         }

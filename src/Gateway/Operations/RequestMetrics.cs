@@ -41,7 +41,8 @@ internal sealed class RequestMetrics : IDisposable
     {
         _inFlight.Add(-1);
         var method = Array.IndexOf(KnownMethods, record.Method) < 0 ? "OTHER" : record.Method;
-        _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", CodeOf(record.Status) } });
+        var code = Codes[Math.Clamp(record.Status, 0, Codes.Length - 1)];
+        _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", code } });
         _duration.Record(record.Duration.TotalSeconds, new TagList { { "route", record.Route }, { "method", method } });
         if (record.BytesSent > 0) _responseBytes.Add(record.BytesSent, new KeyValuePair<string, object?>("route", record.Route));
         // Counts the bytes sent, whole or in ranges, from the disk or during a fetch.
@@ -50,10 +51,8 @@ internal sealed class RequestMetrics : IDisposable
         if (record.BytesRead > 0) _requestBytes.Add(record.BytesRead, new KeyValuePair<string, object?>("route", record.Route));
     }
 
-    // One object for each status; boxing a tag would allocate one for each request.
-    private static object CodeOf(int status) => status is >= 0 and < 600 ? Codes[status] ??= status : status;
-
-    private static readonly object?[] Codes = new object?[600];
+    // One object for each status that HTTP can have; boxing the tag would allocate one for each request.
+    private static readonly object[] Codes = [.. Enumerable.Range(0, 600).Select(static status => (object)status)];
 
     public void Dispose() => _meter.Dispose();
 }

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Gateway.PullThrough;
 
 /// <summary>Limits the connections to an upstream that are open at a time, for each purpose.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "It lives as long as the process, and no wait handle is made of it.")]
 internal sealed class FetchPlaces
 {
     /// <summary>Fetches per upstream. Chosen: more connections to one registry gain nothing and get clients blocked.</summary>

@@ -55,9 +55,11 @@ internal sealed class PullThroughRepository : DelegatingBacking
     {
         var opening = _stored.OpenBlobAsync(digest, use, cancellationToken);
         if (use.Kind == BlobUseKind.Here) return opening;
-        return opening.IsCompletedSuccessfully && opening.Result is Result<IContent>.Found found
+        if (!opening.IsCompletedSuccessfully) return OpenAbsentAsync(opening, digest, use, cancellationToken);
+        var opened = opening.Result;
+        return opened is Result<IContent>.Found found
             ? new(found with { Handling = _source.Hit })
-            : OpenAbsentAsync(opening, digest, use, cancellationToken);
+            : OpenAbsentAsync(new(opened), digest, use, cancellationToken);
     }
 
     /// <summary>Counts the request, and learns from it which platforms are in demand.</summary>

@@ -52,8 +52,8 @@ internal sealed record LogEntryBody
         var keys = json.OpenObject(Top);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "apiVersion") body._version = json.String();
-            else if (key == "kind") body._kind = json.String();
+            if (key == "apiVersion") body._version = json.TextValue();
+            else if (key == "kind") body._kind = json.TextValue();
             else body.ReadSpec(ref json); // canonical JSON sorts its keys, so it comes last
         }
         json.End();
@@ -165,9 +165,9 @@ internal sealed record LogEntryBody
         var keys = json.OpenObject(fields);
         while (json.NextKey(ref keys) is { } key)
         {
-            if (key == "algorithm") _algorithm = json.String();
+            if (key == "algorithm") _algorithm = json.TextValue();
             else if (key == "digest") _hash = json.Base64(SHA512.HashSizeInBytes);
-            else if (!TryHex(json.String(), out _hash)) throw json.Expected("a hash in hex");
+            else if (!TryHex(json.TextValue(), out _hash)) throw json.Expected("a hash in hex");
         }
     }
 

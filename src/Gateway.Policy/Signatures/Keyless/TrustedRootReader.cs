@@ -39,7 +39,7 @@ internal static class TrustedRootReader
         {
             switch (key)
             {
-                case "mediaType": mediaType = json.String(); break;
+                case "mediaType": mediaType = json.TextValue(); break;
                 case "tlogs": root = root with { SignatureLogs = ReadList(ref json, ReadLog) }; break;
                 case "ctlogs": root = root with { CertificateLogs = ReadList(ref json, ReadLog) }; break;
                 case "certificateAuthorities": root = root with { CertificateAuthorities = ReadList(ref json, ReadAuthority) }; break;
@@ -72,8 +72,8 @@ internal static class TrustedRootReader
         {
             switch (key)
             {
-                case "baseUrl": log.Url = json.String(); break;
-                case "hashAlgorithm": log.Hash = json.String(); break;
+                case "baseUrl": log.Url = json.TextValue(); break;
+                case "hashAlgorithm": log.Hash = json.TextValue(); break;
                 case "publicKey": log.Key = ReadKey(ref json); break;
                 default: log.Id = ReadBytes(ref json, LogId); break;
             }
@@ -94,7 +94,7 @@ internal static class TrustedRootReader
             switch (key)
             {
                 case "rawBytes": field.Bytes = json.Base64(MaxDer); break;
-                case "keyDetails": field.Details = json.String(); break;
+                case "keyDetails": field.Details = json.TextValue(); break;
                 default: field.ValidFor = ReadRange(ref json); break;
             }
         }
@@ -144,7 +144,7 @@ internal static class TrustedRootReader
         {
             switch (key)
             {
-                case "uri": field.Uri = json.String(); break;
+                case "uri": field.Uri = json.TextValue(); break;
                 case "validFor": field.ValidFor = ReadRange(ref json); break;
                 default: field.Certificates = ReadChain(ref json); break;
             }

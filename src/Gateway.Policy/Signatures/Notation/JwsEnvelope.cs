@@ -32,9 +32,9 @@ internal static class JwsEnvelope
         {
             switch (key)
             {
-                case "payload": payload = json.String(); break;
-                case "protected": headers = json.String(); break;
-                case "signature": signature = json.String(); break;
+                case "payload": payload = json.TextValue(); break;
+                case "protected": headers = json.TextValue(); break;
+                case "signature": signature = json.TextValue(); break;
                 default: beside = ReadHeader(ref json); break;
             }
         }
@@ -56,14 +56,14 @@ internal static class JwsEnvelope
         {
             switch (key)
             {
-                case "alg": headers.Algorithm = json.String(); break;
-                case "cty": headers.ContentType = json.String(); break;
+                case "alg": headers.Algorithm = json.TextValue(); break;
+                case "cty": headers.ContentType = json.TextValue(); break;
                 case "crit": ReadCritical(ref json, headers); break;
-                case SignedHeaders.SchemeKey: headers.Scheme = json.String(); break;
+                case SignedHeaders.SchemeKey: headers.Scheme = json.TextValue(); break;
                 case SignedHeaders.TimeKey: headers.Time = json.Moment(); break;
                 case SignedHeaders.AuthenticTimeKey: headers.AuthenticTime = json.Moment(); break;
                 case SignedHeaders.ExpiryKey: headers.Expiry = json.Moment(); break;
-                default: (headers.NeedsPlugin, _) = (true, json.String()); break;
+                default: (headers.NeedsPlugin, _) = (true, json.TextValue()); break;
             }
         }
         json.End();
@@ -73,7 +73,7 @@ internal static class JwsEnvelope
     private static void ReadCritical(ref StrictJson json, SignedHeaders headers)
     {
         json.OpenArray();
-        while (json.NextItem()) headers.AddCritical(json.String());
+        while (json.NextItem()) headers.AddCritical(json.TextValue());
     }
 
     private static (ImmutableArray<ReadOnlyMemory<byte>>, ReadOnlyMemory<byte>?) ReadHeader(ref StrictJson json)
@@ -85,7 +85,7 @@ internal static class JwsEnvelope
         {
             if (key == "x5c") ReadChain(ref json, chain);
             else if (key == "io.cncf.notary.timestampSignature") timestamp = json.Base64(NotationEnvelope.MaxTimestamp);
-            else json.String(); // whose program it was
+            else json.TextValue(); // whose program it was
         }
         return (chain.ToImmutable(), timestamp);
     }

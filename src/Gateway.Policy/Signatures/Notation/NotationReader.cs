@@ -44,7 +44,7 @@ internal static class NotationReader
         var json = new StrictJson(Encoding.UTF8.GetBytes(text), maxDepth: 1);
         var named = new List<string>();
         json.OpenArray();
-        while (json.NextItem()) named.Add(json.String());
+        while (json.NextItem()) named.Add(json.TextValue());
         json.End();
         var found = chain.Select(static der => Convert.ToHexString(SHA256.HashData(der.Span)));
         if (!named.SequenceEqual(found, StringComparer.OrdinalIgnoreCase))
