@@ -5,13 +5,12 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// One blob from its upstream into a sink. Where it breaks off or stalls it is taken up again from the sink's position by a closed range
-/// (some registries refuse open ones), from another endpoint or another source first. Where a range is refused, the whole is asked for, and
-/// what the sink has is passed over. It knows no digest: the sink does.
+/// Downloads one blob from its upstream into a sink. A download that breaks or stalls is resumed at the sink's position by a closed range
+/// (some registries refuse open ones), first from another endpoint or source. If a range is refused, the whole blob is requested and bytes
+/// that the sink has are skipped. Only the sink knows the digest.
 /// </summary>
 /// <param name="isSuspect">
-/// Whether wrong bytes came for the digest lately. Where it is not clear whether an answer with a content coding is meant with it or
-/// without, the other way is taken then.
+/// Whether wrong bytes were received for the digest lately. Then an ambiguous content coding is interpreted the other way.
 /// </param>
 internal sealed class Download(
     Digest digest, FetchSources sources, IDownloadSink sink, bool isSuspect, TimeProvider clock, ILogger logger) : IAsyncDisposable
@@ -19,31 +18,31 @@ internal sealed class Download(
     // Tried on loopback with 128 and 256 KiB: fewer wake-ups of readers, and it still fits a core's cache between read, write and hash.
     private const int BufferSize = 256 * 1024;
 
-    // While the length is unknown a closed range must end somewhere; the answer's Content-Range then tells the length.
+    // While the length is unknown, a closed range must end somewhere; the response's Content-Range then states the length.
     private const long ProbeRange = 4 << 20;
 
-    // Chosen: decoded content of which no manifest says the size may be a bomb (1,000 to 1); clients ask for few blobs without a manifest.
+    // Chosen: decoded content whose size no manifest states may be a bomb (1,000 to 1); clients request few blobs without a manifest.
     private const long LongestUnannounced = 64 << 20;
 
     private readonly Backoff _backoff = new(clock);
 
-    // Whether the answer's content coding is undone. Then an offset in the blob is none in what the upstream sends: no ranges.
+    // Whether the content coding is removed. An offset in the blob is then no offset in the upstream's bytes, so ranges cannot be used.
     private bool _decodes;
     private bool _othersTurn = isSuspect;
     private UpstreamResponse? _first;
 
-    // Set once a range was refused: an upstream, or the store that it redirects to, that refuses one refuses the next too.
+    // Set after a refused range: an upstream, or the store that it redirects to, refuses further ranges too.
     private bool _refusesRanges;
 
-    /// <summary>Of what came last, where it is a strong one.</summary>
+    /// <summary>The ETag of the last response, if it is a strong one.</summary>
     public string? ETag { get; private set; }
 
     /// <summary>The endpoint that answered last.</summary>
     public Uri? Endpoint { get; private set; }
 
     /// <summary>
-    /// Sends the first request, so that who cannot be served learns it before an answer begins. Throws <see cref="FetchException"/>; such a
-    /// failure is not retried with the same source, for the upstream has tried its endpoints.
+    /// Sends the first request, so that a failure is known before the response to the client begins. Throws <see cref="FetchException"/>;
+    /// the same source is not tried again, because the upstream has tried its endpoints.
     /// </summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -62,7 +61,7 @@ internal sealed class Download(
     }
 
     /// <summary>
-    /// Runs to the sink's end; may be called again when that has moved. Throws <see cref="FetchException"/> when no source brings it there,
+    /// Runs to the sink's end; can be called again after the end has moved. Throws <see cref="FetchException"/> if no source has the bytes,
     /// and what the sink throws.
     /// </summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -77,7 +76,7 @@ internal sealed class Download(
                 response ??= await RequestAsync(cancellationToken);
                 await CopyAsync(response, cancellationToken);
                 if (IsAtEnd) return;
-                throw Broken($"the body ended at byte {sink.Position} of {sink.Length}", null);
+                throw Broken($"expected {sink.Length} bytes, got {sink.Position}", null);
             }
             catch (FetchException e) when (e.Failure is FetchFailure.Unavailable or FetchFailure.Absent)
             {
@@ -102,7 +101,7 @@ internal sealed class Download(
 
     private bool IsAtEnd => _ended || sink.Position == (sink.End ?? sink.Length);
 
-    // Set when a body of unknown length has ended as its framing says it should.
+    // Set when a body of unknown length has ended properly, as its framing requires.
     private bool _ended;
 
     private async Task<UpstreamResponse> RequestAsync(CancellationToken cancellationToken)
@@ -154,7 +153,7 @@ internal sealed class Download(
         }
     }
 
-    /// <summary>Whether a request without a range may be answered where one with a range was not.</summary>
+    /// <summary>Whether a request without a range may succeed after one with a range failed.</summary>
     private static bool IsOfRange(UpstreamException e) =>
         e.IsOfRequest || (e.Failure == UpstreamFailure.Unavailable && e.Status is >= 400 and < 500 and not 408 and not 429);
 
@@ -172,35 +171,35 @@ internal sealed class Download(
         {
             200 => _decodes ? null : response.Length,
             206 when range is { } wanted && response.ContentRange is { } got && got.First == wanted.First => got.Whole,
-            // The part is given up: the next request begins a new one.
+            // The part is discarded; the next request starts a new one.
             416 when sink.Length is null => throw new FetchException(
-                FetchFailure.Wrong, $"upstream {sources.Current.Key} has fewer than the {sink.Position} bytes of {digest} that were kept"),
+                FetchFailure.Wrong, $"upstream {sources.Current.Key} has fewer than the {sink.Position} received bytes of {digest}"),
             404 => throw new FetchException(FetchFailure.Absent, $"upstream {sources.Current.Key} does not have {digest}"),
             var status when range is { } r => throw new FetchException(
                 FetchFailure.Unavailable, $"upstream {sources.Current.Key} answered {status} to bytes {r.First}-{r.Last} of {digest}")
             {
                 IsOfRange = true,
             },
-            var status => throw Broken($"it answered {status} to a request for the whole", null),
+            var status => throw Broken($"expected 200 for the whole blob, got {status}", null),
         };
         if (response.Status == 200 && whole < sink.Position)
             throw new FetchException(
                 FetchFailure.Wrong,
-                $"upstream {sources.Current.Key} has {whole} bytes of {digest}, fewer than the {sink.Position} that were kept");
+                $"upstream {sources.Current.Key} has {whole} bytes of {digest}, fewer than the {sink.Position} received");
         if (whole is null) return;
         if (sink.Length is { } known && known != whole)
         {
             throw new FetchException(
                 FetchFailure.Wrong,
-                $"upstream {sources.Current.Key} says that {digest} has {whole} bytes, its manifest or an earlier answer says {known}");
+                $"expected {known} bytes for {digest}, got a length of {whole} from upstream {sources.Current.Key}");
         }
         sink.Length = whole;
     }
 
     /// <summary>
-    /// Stores label files <c>gzip</c> that were pushed so, and proxies compress on their way: the known size tells which it is. Without
-    /// one, a Content-Length is that of a stored file, and who compresses on the way does not know it; a digest that did not match turns
-    /// that round.
+    /// Some stores label files <c>gzip</c> that were pushed compressed, and some proxies compress in transit; the known size tells which it
+    /// is. Without it, a Content-Length means a stored file, because a proxy that compresses does not know it. A digest mismatch reverses
+    /// that choice.
     /// </summary>
     private bool MustDecode(UpstreamResponse response)
     {
@@ -211,7 +210,7 @@ internal sealed class Download(
 
     private async Task CopyAsync(UpstreamResponse response, CancellationToken cancellationToken)
     {
-        // A server that ignores the range sends what we have once more; whether it is the same, the digest will tell.
+        // A server that ignores the range sends earlier bytes again; the digest detects a difference.
         var skip = response.Status == 200 ? sink.Position : 0;
         // Two in turn: the sink hashes one while the other is filled.
         var (buffer, other) = (ArrayPool<byte>.Shared.Rent(BufferSize), ArrayPool<byte>.Shared.Rent(BufferSize));
@@ -225,12 +224,12 @@ internal sealed class Download(
                 if (_decodes && sink.Length is null && sink.Position + read > LongestUnannounced)
                 {
                     throw Undecodable(
-                        $"has more than {LongestUnannounced} bytes without its content coding, and no manifest says its size");
+                        $"has more than {LongestUnannounced} bytes when decoded, and no manifest states its size");
                 }
                 if (read == 0)
                 {
-                    // Without a length the end of a chunked body is the blob's end; one that merely closes cannot be told from a cut, and
-                    // the digest will tell.
+                    // Without a length, the end of a chunked body is the blob's end. A closed connection looks the same as a cut; the
+                    // digest detects a cut.
                     _ended = sink.Length is null && response.Status == 200;
                     return;
                 }
@@ -269,9 +268,9 @@ internal sealed class Download(
         catch (InvalidDataException e)
         {
             if (sink.Position > 0) throw Undecodable($"has a content coding that is broken at byte {sink.Position}: {e.Message}");
-            // A label alone.
+            // Only a label.
             _othersTurn = !_othersTurn;
-            throw Broken("its content coding is a label only", e);
+            throw Broken("its content is not encoded, although it is labeled so", e);
         }
     }
 
@@ -282,5 +281,5 @@ internal sealed class Download(
     private FetchException Undecodable(string what) => new(FetchFailure.Wrong, $"{digest} from upstream {sources.Current.Key} {what}");
 
     private FetchException Broken(string what, Exception? inner) =>
-        new(FetchFailure.Unavailable, $"upstream {sources.Current.Key} broke off {digest}: {what}", inner);
+        new(FetchFailure.Unavailable, $"upstream {sources.Current.Key} cut {digest} short: {what}", inner);
 }

@@ -1,15 +1,17 @@
 namespace Gateway.PullThrough;
 
-/// <summary>Where a download's bytes go, in order.</summary>
+/// <summary>Receives a download's bytes, in order.</summary>
 internal interface IDownloadSink
 {
-    /// <summary>Offset of the next byte that is wanted.</summary>
+    /// <summary>Offset of the next byte that the sink needs.</summary>
     long Position { get; }
 
-    /// <summary>One past the last byte that is wanted; null for the blob's end. May come nearer, but not to what was just read.</summary>
+    /// <summary>
+    /// One past the last byte that the sink needs; null for the blob's end. It may decrease, but not below bytes that were read.
+    /// </summary>
     long? End { get; }
 
-    /// <summary>The blob's length; null while nobody has said.</summary>
+    /// <summary>The blob's length; null while it is unknown.</summary>
     long? Length { get; set; }
 
     /// <summary>
@@ -18,6 +20,6 @@ internal interface IDownloadSink
     /// </summary>
     ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
-    /// <summary>Returns when the sink reads no bytes any more. Throws what the work on the last bytes threw.</summary>
+    /// <summary>Returns when the sink no longer reads any bytes. Throws what the work on the last bytes threw.</summary>
     ValueTask FlushAsync();
 }

@@ -4,16 +4,15 @@ using Gateway.Oci;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Brings one blob into its part file: over one resuming connection, the <em>line</em>, and over closed ranges beside it where the
-/// <see cref="RangeSchedule"/> finds that worth it (docs/design/0003-fetch.md, "Side by side"). The ranges only help: what they leave
-/// undone, the line takes over.
+/// Downloads one blob into its part file over one resuming connection, the <em>line</em>, and over closed ranges beside it if the <see
+/// cref="RangeSchedule"/> expects a gain (docs/design/0003-fetch.md, "Side by side"). The line fetches what the ranges did not complete.
 /// </summary>
 internal sealed class ParallelDownload : IAsyncDisposable
 {
-    // Covers a first answer's slow start, and the burst that rate limiters allow at first.
+    // Covers the slow start of a first response, and the burst that rate limiters allow at first.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
-    // When nothing else is left to do, a connection that needs longer than this for its rest is given up.
+    // If no other work remains, a connection that needs longer than this for its remaining bytes is ended.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     // As the line's; see Download.
@@ -31,8 +30,8 @@ internal sealed class ParallelDownload : IAsyncDisposable
     private int _helping;
     private volatile bool _refused;
 
-    /// <param name="part">Open, and hashed as far as it was left behind.</param>
-    /// <param name="sources">Where the blob can be fetched.</param>
+    /// <param name="part">The open part file; bytes of an earlier fetch are hashed.</param>
+    /// <param name="sources">The repositories that have the blob.</param>
     public ParallelDownload(PartFile part, FetchSources sources, FetchResources resources)
     {
         (_part, _sources, _resources) = (part, sources, resources);
@@ -42,7 +41,7 @@ internal sealed class ParallelDownload : IAsyncDisposable
         _download = new(part.Digest, sources, _line, _isSuspect, resources.Clock, resources.Logger);
     }
 
-    /// <summary>The endpoint that answered the line last; null before an answer.</summary>
+    /// <summary>The endpoint that answered the line last; null before the first response.</summary>
     public Uri? Endpoint => _download.Endpoint;
 
     /// <summary>Sends the line's first request; see <see cref="Download.OpenAsync"/>.</summary>
@@ -129,7 +128,7 @@ internal sealed class ParallelDownload : IAsyncDisposable
         }
     }
 
-    // The line keeps its answer up to the start of the first range beside it, and is cut only when that range has really begun.
+    // The line reads its response up to the start of the first range beside it, and is cut only after that range has really started.
     private async Task<bool> SplitAsync(double rate, IDisposable place, CancellationToken cancellationToken)
     {
         var length = _part.Length!.Value;
@@ -189,7 +188,9 @@ internal sealed class ParallelDownload : IAsyncDisposable
         }
     }
 
-    /// <summary>Fetches a segment as far as its connection brings it; false when it brought nothing: no helper is added then.</summary>
+    /// <summary>
+    /// Fetches a segment as far as its connection delivers it; false if it delivered nothing, so that no connection is added.
+    /// </summary>
     private async Task<bool> FillAsync(Segment segment, RangeConnection? range, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
@@ -207,7 +208,7 @@ internal sealed class ParallelDownload : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            // Given up because it was slow. A new connection can be faster.
+            // Ended because it was slow. A new connection can be faster.
         }
         finally
         {
@@ -232,8 +233,8 @@ internal sealed class ParallelDownload : IAsyncDisposable
     }
 
     /// <summary>
-    /// Writes what the line brings into its segment. The bytes are hashed beside the next receive and write, on another core: hashing alone
-    /// takes 0.45 s of the 0.9 s that 512 MiB took one after the other.
+    /// Writes the line's bytes into its segment. They are hashed during the next receive and write, on another core: hashing alone takes
+    /// 0.45 s of the 0.9 s that 512 MiB took one after the other.
     /// </summary>
     private sealed class Line(PartFile part, RangeSchedule schedule, Action<int> arrived) : IDownloadSink
     {
@@ -253,7 +254,7 @@ internal sealed class ParallelDownload : IAsyncDisposable
 
         public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {
-            // All of it may have been written before, where an upstream answers a range with the whole.
+            // All bytes may already be written if an upstream answers a range with the whole blob.
             if (bytes.IsEmpty) return;
             var offset = Segment.Position;
             part.Write(offset, bytes);

@@ -6,8 +6,8 @@ using Gateway.Transport;
 namespace Gateway.PullThrough;
 
 /// <summary>
-/// Sends a download straight to one client. With a hash, the last byte is held until the digest matches; without one (a range) nothing can
-/// be checked.
+/// Sends a download directly to one client. With a hash, it holds the last byte until the digest matches. Without a hash (a range), nothing
+/// is verified.
 /// </summary>
 internal sealed class PassingSink(Digest digest, long position, IncrementalHash? hash) : IDownloadSink
 {
@@ -16,7 +16,7 @@ internal sealed class PassingSink(Digest digest, long position, IncrementalHash?
 
     public Digest Digest => digest;
 
-    /// <summary>Where the bytes go; set before the download runs.</summary>
+    /// <summary>The client's response; set before the download runs.</summary>
     public IBodyWriter? Writer { get; set; }
 
     public long Position { get; private set; } = position;
@@ -36,7 +36,7 @@ internal sealed class PassingSink(Digest digest, long position, IncrementalHash?
         }
         hash.AppendData(bytes.Span);
         await SendHeldAsync(cancellationToken);
-        // Any byte may be the last while the length is unknown.
+        // While the length is unknown, any byte can be the last one.
         var isLast = Length is null || Position == Length;
         if (isLast) (_holds, _held[0]) = (true, bytes.Span[^1]);
         await Writer!.WriteAsync(isLast ? bytes[..^1] : bytes, cancellationToken);
@@ -44,13 +44,13 @@ internal sealed class PassingSink(Digest digest, long position, IncrementalHash?
 
     public ValueTask FlushAsync() => default;
 
-    /// <summary>Everything has come: releases the last byte, or throws.</summary>
+    /// <summary>Call after all bytes were received: releases the last byte, or throws.</summary>
     public async ValueTask FinishAsync(CancellationToken cancellationToken)
     {
         if (hash is null) return;
         var actual = Digest.FromHash(digest.Algorithm, hash.GetCurrentHash());
         if (actual != digest)
-            throw new FetchException(FetchFailure.Wrong, $"{Position} bytes came for {digest}, but their digest is {actual}");
+            throw new FetchException(FetchFailure.Wrong, $"expected digest {digest}, got {Position} bytes with digest {actual}");
         await SendHeldAsync(cancellationToken);
     }
 
