@@ -76,7 +76,7 @@ internal sealed class Download(
                 response ??= await RequestAsync(cancellationToken);
                 await CopyAsync(response, cancellationToken);
                 if (IsAtEnd) return;
-                throw Broken($"expected {sink.Length} bytes, got {sink.Position}", null);
+                throw Broken($"expected {(sink.Length is { } all ? $"{all}" : "more")} bytes, got {sink.Position}", null);
             }
             catch (FetchException e) when (e.Failure is FetchFailure.Unavailable or FetchFailure.Absent)
             {
