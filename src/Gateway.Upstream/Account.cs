@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Upstream;
@@ -18,7 +19,8 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(Uri Endpoint, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _limited = [];
-    private readonly RecentlyUsed<(RepositoryName Name, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _refused = new(MostRefusals);
+    private readonly ConcurrentLru<(RepositoryName Name, UpstreamNoun Noun, HttpMethod Method), DateTimeOffset> _refused =
+        new(MostRefusals);
 
     /// <summary>The name in metrics and logs.</summary>
     public string Name { get; } = name;
@@ -66,7 +68,7 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     /// without permission to push or list may have permission to pull.
     /// </summary>
     public void Refused(UpstreamRequest request) =>
-        _refused.Set((request.Name, request.Noun, request.Method), clock.GetUtcNow() + RefusalLifetime);
+        _refused.AddOrUpdate((request.Name, request.Noun, request.Method), clock.GetUtcNow() + RefusalLifetime);
 
     private static (Uri Endpoint, UpstreamNoun Noun, HttpMethod Method) KindOf(Uri endpoint, UpstreamRequest request) =>
         (endpoint, request.Noun, request.Method);

@@ -1,4 +1,5 @@
 using System.Net;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Upstream;
@@ -22,7 +23,7 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
     private const int MaxEntries = 1024;
 
     private readonly Lock _lock = new();
-    private readonly RecentlyUsed<(Uri Endpoint, string CredentialId), (Task<bool> Refuses, DateTimeOffset Asked)> _answers =
+    private readonly ConcurrentLru<(Uri Endpoint, string CredentialId), (Task<bool> Refuses, DateTimeOffset Asked)> _answers =
         new(MaxEntries);
 
     /// <summary>
@@ -37,7 +38,7 @@ internal sealed class PasswordCheck(HttpMessageInvoker client, TimeProvider cloc
             if (!_answers.TryGet(key, out var known) || now - known.Asked >= Lifetime)
             {
                 known = (Task.Run(() => AskAsync(endpoint, credential), CancellationToken.None), now);
-                _answers.Set(key, known);
+                _answers.AddOrUpdate(key, known);
             }
             return known.Refuses.WaitAsync(cancellationToken);
         }

@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Upstream;
@@ -18,7 +19,7 @@ internal sealed class RefusedRequests(TimeProvider clock)
     // Chosen: under 1 MiB per upstream. When it is full, the least recently used entry is removed, which costs one request.
     private const int Most = 4096;
 
-    private readonly RecentlyUsed<Key, DateTimeOffset> _until = new(Most);
+    private readonly ConcurrentLru<Key, DateTimeOffset> _until = new(Most);
 
     private readonly record struct Key(
         Uri Endpoint, string? CredentialId, HttpMethod Method, UpstreamNoun Noun, RepositoryName Name, string Reference);
@@ -28,7 +29,7 @@ internal sealed class RefusedRequests(TimeProvider clock)
     /// <param name="credentialId">The <see cref="Credential.Id"/>; null for a request without credentials.</param>
     /// <param name="request">The refused request.</param>
     public void Add(Uri endpoint, string? credentialId, UpstreamRequest request) =>
-        _until.Set(KeyOf(endpoint, credentialId, request), clock.GetUtcNow() + Lifetime);
+        _until.AddOrUpdate(KeyOf(endpoint, credentialId, request), clock.GetUtcNow() + Lifetime);
 
     /// <summary>Whether the endpoint refused this request within <see cref="Lifetime"/>.</summary>
     public bool Contains(Uri endpoint, string? credentialId, UpstreamRequest request) =>

@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Upstream;
@@ -8,7 +9,7 @@ internal sealed class ScopeNames
     // Chosen: a few MiB at most. When it is full, the least recently used name is removed; learning it again costs one request.
     private const int Most = 4096;
 
-    private readonly RecentlyUsed<(Uri Endpoint, RepositoryName Name), string> _names = new(Most);
+    private readonly ConcurrentLru<(Uri Endpoint, RepositoryName Name), string> _names = new(Most);
 
     /// <summary>The endpoint's own name for the repository; null if it has none, or has not stated it yet.</summary>
     public string? Find(Uri endpoint, RepositoryName name) => _names.TryGet((endpoint, name), out var known) ? known : null;
@@ -16,7 +17,7 @@ internal sealed class ScopeNames
     /// <summary>Records the endpoint's name for a repository; removes the entry if it is the name in requests.</summary>
     public void Note(Uri endpoint, RepositoryName name, string itsName)
     {
-        if (itsName == name.Value) _names.Remove((endpoint, name));
-        else _names.Set((endpoint, name), itsName);
+        if (itsName == name.Value) _names.TryRemove((endpoint, name));
+        else _names.AddOrUpdate((endpoint, name), itsName);
     }
 }

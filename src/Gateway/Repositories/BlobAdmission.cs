@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -16,7 +17,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
     /// <summary>How long that is cached when nothing changes. An age may be reached, or an upstream may have evidence, by then.</summary>
     private static readonly TimeSpan RefusedFor = TimeSpan.FromSeconds(30);
 
-    private readonly BoundedCache<Digest, (Basis Basis, DateTimeOffset Until)> _refused = new(MaxRefused);
+    private readonly ConcurrentLru<Digest, (Basis Basis, DateTimeOffset Until)> _refused = new(MaxRefused);
 
     /// <summary>Whether pullers may pull the blob; or the verdict that could not be determined, when that is why.</summary>
     public async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindAsync(Digest digest, CancellationToken cancellationToken)
@@ -36,7 +37,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
             return (true, null);
         }
         if (unknown is not null) return (false, unknown);
-        _refused.Set(digest, (basis, clock.GetUtcNow() + RefusedFor));
+        _refused.AddOrUpdate(digest, (basis, clock.GetUtcNow() + RefusedFor));
         return (false, null);
 
         async ValueTask<bool> AdmitsAsync(Digest manifest)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Media;
@@ -29,7 +30,7 @@ internal sealed class BlobContents
     /// <summary>Which of them are plain documents.</summary>
     public BlobDocuments Documents { get; } = new();
 
-    private readonly BoundedCache<Digest, Content> _found = new(Most);
+    private readonly ConcurrentLru<Digest, Content> _found = new(Most);
     private readonly ConcurrentDictionary<(Digest, BlobUseKind), Lazy<Task<Content?>>> _running = new();
 
     // Unpacking takes a processor and at most 128 MiB each (zstd's window), whoever asks: of the process, not of one of these.
@@ -77,7 +78,7 @@ internal sealed class BlobContents
             await using var content = opened;
             var source = new Source(content, content.Length ?? blob.Size);
             var found = await Sniffer.ReadAsync(source, deadline.Token, unpacked => Turns.Charge(account, unpacked));
-            _found.Set(blob.Digest, found);
+            _found.AddOrUpdate(blob.Digest, found);
             PolicyMetrics.LookedThrough(found, begun);
             return found;
         }

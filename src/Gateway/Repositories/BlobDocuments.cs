@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Media;
@@ -15,7 +16,7 @@ internal sealed class BlobDocuments
     /// <summary>Most results that are cached, about 200 bytes each.</summary>
     private const int Most = 50_000;
 
-    private readonly BoundedCache<Digest, DocumentForm> _found = new(Most);
+    private readonly ConcurrentLru<Digest, DocumentForm> _found = new(Most);
 
     /// <summary>
     /// What the layers are of those manifests that have the form of evidence. A layer that cannot be read now, or not within
@@ -54,7 +55,7 @@ internal sealed class BlobDocuments
             var form = await PlainDocument.ReadAsync(source, patience);
             // What an upstream sends is what its digest says only once all of it is here.
             if (!content.IsVerified) await ReadToEndAsync(source, patience);
-            _found.Set(layer.Digest, form);
+            _found.AddOrUpdate(layer.Digest, form);
             return (form, null);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)

@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Repositories;
@@ -8,7 +9,7 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="unlisted">Repositories without anything to name; of all pages.</param>
 /// <param name="most">Most manifests that are judged for the page.</param>
-internal sealed class CatalogLooks(BoundedCache<RepositoryName, (Basis Basis, DateTimeOffset Until)> unlisted, int most)
+internal sealed class CatalogLooks(ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)> unlisted, int most)
 {
     /// <summary>Most manifests for one page, as many as it may have names. Judging them takes 0.2 s (0.2 ms each, measured).</summary>
     public const int MostOfPage = 1000;
@@ -34,6 +35,6 @@ internal sealed class CatalogLooks(BoundedCache<RepositoryName, (Basis Basis, Da
 
     public void NoteUnlisted(RepositoryName name, Basis basis, DateTimeOffset until)
     {
-        unlisted.Set(name, (basis, until));
+        unlisted.AddOrUpdate(name, (basis, until));
     }
 }

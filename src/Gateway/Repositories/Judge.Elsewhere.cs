@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -28,7 +29,7 @@ internal sealed partial class Judge
     /// </summary>
     private const int MostCounted = 4096;
 
-    private readonly BoundedCache<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new(MostCounted);
+    private readonly ConcurrentLru<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new(MostCounted);
     private Lazy<ImmutableArray<SignatureRepository>> _elsewhere = new([]);
 
     /// <summary>Whether the policy reads evidence in repositories beside the image's own.</summary>
@@ -70,7 +71,7 @@ internal sealed partial class Judge
             var source = seen.Repository is { } written ? _elsewhere.Value.FirstOrDefault(one => one.Written == written) : null;
             var counted = (source?.Name ?? name, seen.Subject, seen.Digest);
             if (_counted.TryGet(counted, out _)) continue;
-            _counted.Set(counted, true);
+            _counted.AddOrUpdate(counted, true);
             await (source?.Backing ?? backing).NoteAsync(
                 new([new Operation.AddEvidence(seen.Subject, seen.Digest) { Counted = true }])
                 {

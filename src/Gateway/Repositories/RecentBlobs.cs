@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 
 namespace Gateway.Repositories;
@@ -14,14 +15,14 @@ internal sealed class RecentBlobs
     /// <summary>Most repositories of one blob, so that a mount costs only a few lookups.</summary>
     private const int MaxRepositories = 4;
 
-    private readonly BoundedCache<Digest, ImmutableArray<RepositoryName>> _holders = new(MaxBlobs);
+    private readonly ConcurrentLru<Digest, ImmutableArray<RepositoryName>> _holders = new(MaxBlobs);
 
     /// <summary>Notes that a repository has a blob now. When two requests note one blob at once, one of them may be lost.</summary>
     public void Note(Digest blob, RepositoryName repository)
     {
         var known = HoldersOf(blob);
         if (known is [var latest, ..] && latest == repository) return;
-        _holders.Set(blob, [.. known.Remove(repository).Insert(0, repository).Take(MaxRepositories)]);
+        _holders.AddOrUpdate(blob, [.. known.Remove(repository).Insert(0, repository).Take(MaxRepositories)]);
     }
 
     /// <summary>The repositories that received a blob, the latest first; none when that is not known.</summary>

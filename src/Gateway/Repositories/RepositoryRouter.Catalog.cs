@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -15,7 +16,7 @@ internal sealed partial class RepositoryRouter
     // A page of one name may pass over thousands.
     private const int NamesAtOnce = 100;
 
-    private readonly BoundedCache<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new(CatalogLooks.MaxRemembered);
+    private readonly ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new(CatalogLooks.MaxRemembered);
 
     /// <summary>
     /// Names after <paramref name="last"/> of repositories with something in them for this caller, at most <paramref name="count"/>, and

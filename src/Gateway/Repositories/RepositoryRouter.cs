@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -39,9 +40,9 @@ internal sealed partial class RepositoryRouter(
 
     private readonly RepositoryNames _names = new(options);
     private readonly Judge _judge = WithSignatures(judge, new(options), volume, pullThrough);
-    private readonly BoundedCache<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
+    private readonly ConcurrentLru<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
     // What a warm request is routed by: one lookup, and no name is made for it.
-    private readonly BoundedCache<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
+    private readonly ConcurrentLru<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
     private readonly RecentBlobs _recent = new();
     private readonly Lazy<Dictionary<string, UpstreamOptions>> _byFolder = new(
         () => options.Upstreams.Values.DistinctBy(u => volume.Origins.FolderOf(u.Key, u.Urls))
@@ -58,7 +59,7 @@ internal sealed partial class RepositoryRouter(
         if (_names.Find(host, ns, path) is not { } place || Ready(place, shown) is not { } routed)
             return new(null, path) { Hint = _names.HintFor(host, ns, path) };
         // Each client sees a passthrough upstream with its own credentials.
-        if (place.Upstream is not { Auth: UpstreamAuth.Passthrough }) _routed.Set(key, routed);
+        if (place.Upstream is not { Auth: UpstreamAuth.Passthrough }) _routed.AddOrUpdate(key, routed);
         return routed;
     }
 
@@ -126,8 +127,9 @@ internal sealed partial class RepositoryRouter(
         // Each client sees it with its own credentials.
         if (place.Upstream is { Auth: UpstreamAuth.Passthrough })
             return _names.NameOf(place) is { } shownAs ? Make(place, shownAs, shown) : null;
-        if (_ready.TryGet((place.Upstream?.Key, place.Name), out var known)) return known;
-        return _names.NameOf(place) is { } name ? _ready.GetOrAdd((place.Upstream?.Key, place.Name), Make(place, name, null)) : null;
+        var key = (place.Upstream?.Key, place.Name);
+        if (_ready.TryGet(key, out var known)) return known;
+        return _names.NameOf(place) is { } name ? _ready.GetOrAdd(key, _ => Make(place, name, null)) : null;
     }
 
     private Routed Make(Place place, RepositoryName name, BasicCredentials? shown)

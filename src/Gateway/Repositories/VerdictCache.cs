@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -21,7 +22,7 @@ internal sealed class VerdictCache
     /// <summary>How long a verdict that does not admit is cached: as long as "the upstream has no signatures" is.</summary>
     private static readonly TimeSpan Refusing = TimeSpan.FromSeconds(30);
 
-    private readonly BoundedCache<VerdictKey, Entry> _entries = new(Most);
+    private readonly ConcurrentLru<VerdictKey, Entry> _entries = new(Most);
 
     private sealed record Entry(Basis Basis, DateTimeOffset Until, Verdict Verdict);
 
@@ -64,6 +65,6 @@ internal sealed class VerdictCache
     public void Add(VerdictKey key, Basis basis, Verdict verdict, DateTimeOffset now)
     {
         var until = verdict.Admits ? DateTimeOffset.MaxValue : now + Refusing;
-        _entries.Set(key, new(basis, verdict.Until < until ? verdict.Until.Value : until, verdict));
+        _entries.AddOrUpdate(key, new(basis, verdict.Until < until ? verdict.Until.Value : until, verdict));
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using BitFaster.Caching.Lru;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -31,7 +32,7 @@ public sealed class CatalogLooksTests : IAsyncLifetime
     public async Task Repository_of_what_waits_is_looked_through_once_and_then_remembered()
     {
         await HoldAsync("prod/app", 5);
-        var known = new BoundedCache<RepositoryName, (Basis Basis, DateTimeOffset Until)>(CatalogLooks.MaxRemembered);
+        var known = new ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)>(CatalogLooks.MaxRemembered);
         var (few, enough, again, later) =
             (new CatalogLooks(known, 3), new CatalogLooks(known, 100), new CatalogLooks(known, 100), new CatalogLooks(known, 100));
 
