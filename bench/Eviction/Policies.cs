@@ -2,10 +2,10 @@ using Gateway.Storage;
 
 namespace Gateway.Bench;
 
-/// <summary>A cache of some bytes that decides for itself what it keeps.</summary>
+/// <summary>A cache with a size in bytes that decides itself what it stores.</summary>
 internal interface ICache
 {
-    /// <summary>Asks for an object; true when it is there. One that is not is fetched, and kept where the policy wants to.</summary>
+    /// <summary>Requests an object; true on a hit. On a miss it is fetched, and stored if the policy decides so.</summary>
     bool Ask(Request request);
 }
 
@@ -38,7 +38,7 @@ internal sealed class ListCache(long capacity, bool isLru) : ICache
     }
 }
 
-/// <summary>The order that the gateway evicts by: its very code.</summary>
+/// <summary>The gateway's own eviction order: the same code.</summary>
 internal sealed class GatewayCache(long capacity) : ICache
 {
     private readonly GreedyDual<int> _order = new();

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Gateway.Bench;
 
-// Compares eviction policies on made traces of image pulls; prints Markdown. The same arguments print the same.
+// Compares eviction policies on generated traces of image pulls, and prints Markdown. The same arguments print the same output.
 //   dotnet run -c Release --project bench/Eviction [--seed N]
 var seed = args is ["--seed", var number] ? int.Parse(number, CultureInfo.InvariantCulture) : 1;
 

@@ -1,7 +1,8 @@
 namespace Gateway.Bench;
 
 /// <summary>
-/// S3-FIFO (Yang et al., SOSP 2023) with queues counted in bytes: a tenth for what is new, the rest for what was asked for again.
+/// S3-FIFO (Yang et al., SOSP 2023) with queues counted in bytes: a tenth for new objects, the remainder for objects that were requested
+/// again.
 /// </summary>
 internal sealed class S3Fifo(long capacity) : ICache
 {
@@ -76,7 +77,7 @@ internal sealed class S3Fifo(long capacity) : ICache
         else _entries.Remove(entry.Request.Object);
     }
 
-    // As many as are in the cache.
+    // As many entries as the cache has objects.
     private void Remember(int gone)
     {
         if (_isGhost.Add(gone)) _ghosts.Enqueue(gone);

@@ -1,9 +1,9 @@
 namespace Gateway.Bench;
 
 /// <summary>
-/// W-TinyLFU (Einziger et al., 2017) with sizes as in Caffeine and Ristretto: a window of 1 %, and a main part (LRU) that lets in only what
-/// was asked for more often than all that it would push out. Frequencies are exact here and halved from time to time, which flatters it a
-/// little.
+/// W-TinyLFU (Einziger et al., 2017) with sizes as in Caffeine and Ristretto: a window of 1 %, and a main part (LRU). The main part admits
+/// only objects that were requested more often than all objects that they would evict. Frequencies are exact here and halved periodically,
+/// which favors this policy slightly.
 /// </summary>
 internal sealed class TinyLfu(long capacity) : ICache
 {

@@ -2,12 +2,12 @@ namespace Gateway.Bench;
 
 /// <summary>One request for one object.</summary>
 /// <param name="Object">Its number.</param>
-/// <param name="Size">In bytes, the same whenever it is asked for.</param>
+/// <param name="Size">In bytes; the same for every request.</param>
 internal readonly record struct Request(int Object, long Size);
 
 /// <summary>
-/// What a pull-through cache is asked for: whole images, their popularity by a zipf law that drifts, layers shared through base images, and
-/// now and then a job that pulls many things once. The same seed gives the same trace.
+/// The requests to a pull-through cache: whole images, with a popularity by a zipf law that drifts, layers shared through base images, and
+/// occasional jobs that pull many images once. The same seed gives the same trace.
 /// </summary>
 internal sealed class Trace
 {
@@ -15,10 +15,10 @@ internal sealed class Trace
     private const int Bases = 60;
     private const int Pulls = 40_000;
 
-    // A popular image is released anew about so often; its old tag is asked for no more.
+    // A popular image is released again at this rate; its old tag is not requested any more.
     private const int PullsBetweenReleases = 20;
 
-    // A scan takes 150 images once each; two in five pulls are such.
+    // A scan pulls 150 images once each; two in five pulls belong to scans.
     private const int PullsBetweenScans = 225;
     private const int ScanLength = 150;
 
@@ -30,8 +30,8 @@ internal sealed class Trace
     private readonly int[] _byRank;
     private readonly List<Request> _requests = [];
 
-    /// <param name="skew">Of the zipf law: the n-th image is asked for 1/n^skew as often as the first.</param>
-    /// <param name="withScans">Whether jobs pull many things once in between.</param>
+    /// <param name="skew">Exponent of the zipf law: the n-th image is requested 1/n^skew as often as the first.</param>
+    /// <param name="withScans">Whether jobs pull many images once in between.</param>
     public Trace(int seed, double skew, bool withScans)
     {
         _random = new(seed);
@@ -52,17 +52,17 @@ internal sealed class Trace
 
     public IReadOnlyList<Request> Requests => _requests;
 
-    /// <summary>Bytes of all that is asked for: a cache of this size would evict nothing.</summary>
+    /// <summary>Total bytes of all requested objects: a cache of this size would evict nothing.</summary>
     public long Footprint { get; }
 
-    // Every other scan asks for old things, the others for builds that nobody asks for again.
+    // Every other scan requests old images, the others builds that are not requested again.
     private void Scan()
     {
         var isOfBuilds = _random.Next(2) == 0;
         for (var i = 0; i < ScanLength; i++) Pull(isOfBuilds ? NewImage() : _images[_random.Next(Images)]);
     }
 
-    // A release replaces the manifests, the config and one layer or two; the rest stays.
+    // A release replaces the manifests, the config and one or two layers; the others stay.
     private void Release(int image)
     {
         var old = _images[image];
@@ -70,14 +70,14 @@ internal sealed class Trace
         _images[image] = [.. old.Select((part, i) => i < renewed ? NewObject(_sizes[part]) : part)];
     }
 
-    // Two neighbours' popularity is exchanged with somebody's far away.
+    // Exchanges the popularity of two neighbors with that of distant images.
     private void Drift()
     {
         var (a, b) = (_random.Next(Images), _random.Next(Images));
         (_byRank[a], _byRank[b]) = (_byRank[b], _byRank[a]);
     }
 
-    // A node asks for the index and the manifest each time, and has some of the layers already.
+    // A node requests the index and the manifest each time, and has some of the layers already.
     private void Pull(int[] image)
     {
         for (var i = 0; i < image.Length; i++)
@@ -86,14 +86,14 @@ internal sealed class Trace
         }
     }
 
-    // Index, manifest, config, own layers, then those of a base that many share.
+    // Index, manifest, config, own layers, then the layers of a shared base image.
     private int[] NewImage() =>
     [
         NewObject(LogNormal(1600, 0.5)), NewObject(LogNormal(1800, 0.6)), NewObject(LogNormal(6000, 0.8)),
         .. Layers(1, 6), .. _bases[(int)(Bases * Math.Pow(_random.NextDouble(), 2))],
     ];
 
-    // Median 3 MiB, one in a hundred above 400 MiB, at most 2 GiB: what public registries hold, roughly.
+    // Median 3 MiB, one in a hundred above 400 MiB, at most 2 GiB: roughly what public registries have.
     private int[] Layers(int fewest, int most) =>
         [.. Enumerable.Range(0, _random.Next(fewest, most + 1)).Select(_ => NewObject(Math.Min(LogNormal(3 << 20, 2.1), 2L << 30)))];
 

@@ -4,7 +4,7 @@ using Gateway.Oci;
 
 namespace Gateway.Bench;
 
-/// <summary>The strict reader, over an image of eight layers and an index of a hundred images.</summary>
+/// <summary>The strict parser, with an image of eight layers and an index of a hundred images.</summary>
 public class ManifestReading
 {
     private readonly byte[] _image = Encoding.UTF8.GetBytes(

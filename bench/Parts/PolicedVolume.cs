@@ -40,7 +40,7 @@ internal sealed class PolicedVolume : IAsyncDisposable
     /// <summary>The image's manifest.</summary>
     public Digest Digest { get; private set; }
 
-    /// <summary>What stands behind the gate.</summary>
+    /// <summary>The backing behind the gate.</summary>
     public StoredRepository Stored => _volume.Pushed(RepositoryName.Parse("prod/app"));
 
     public static async Task<PolicedVolume> OpenAsync()
@@ -114,7 +114,7 @@ internal sealed class PolicedVolume : IAsyncDisposable
         return await ManifestAsync(repository, "{ }", layer, payload);
     }
 
-    /// <summary>Pushes a blob; what a descriptor says of it.</summary>
+    /// <summary>Pushes a blob; returns its descriptor.</summary>
     private static async Task<string> BlobAsync(Repository repository, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);

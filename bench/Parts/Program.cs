@@ -7,7 +7,7 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
-// Measures the parts of a request by themselves: bench/README.md, "Parts". The benchmarks run in this process, because the types that they
+// Measures the parts of a request separately: bench/README.md, "Parts". The benchmarks run in this process, because the types that they
 // measure are internal and a generated project could not name them.
 var config = ManualConfig.CreateEmpty()
     .AddLogger(ConsoleLogger.Default)

@@ -3,7 +3,7 @@ using Gateway.Registry;
 
 namespace Gateway.Bench;
 
-/// <summary>A request target, read once for each request.</summary>
+/// <summary>Parsing of a request target, which happens once for each request.</summary>
 public class TargetParsing
 {
     private readonly string _byTag = "/v2/library/nginx/manifests/latest";

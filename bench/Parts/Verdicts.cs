@@ -8,9 +8,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Bench;
 
-/// <summary>
-/// What the policy engine costs once its facts are there: it reads nothing, and nothing is remembered from one decision to the next.
-/// </summary>
+/// <summary>The cost of the policy engine once its facts are available: it reads nothing, and caches nothing between evaluations.</summary>
 public class Verdicts : IDisposable
 {
     private const string Layer = "application/vnd.oci.image.layer.v1.tar+gzip";

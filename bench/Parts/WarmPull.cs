@@ -8,8 +8,8 @@ using Gateway.Storage;
 namespace Gateway.Bench;
 
 /// <summary>
-/// A pull of a signed manifest through the gate, whose verdict is stored, beside the same pull without a policy, and the lookup of one link
-/// in the index, which is part of each.
+/// A pull of a signed manifest with a noted verdict through the gate, the same pull without a policy, and the lookup of one link in the
+/// lookup index, which is part of both.
 /// </summary>
 [GroupBenchmarksBy(BenchmarkDotNet.Configs.BenchmarkLogicalGroupRule.ByCategory)]
 public class WarmPull

@@ -7,10 +7,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
 
-/// <summary>Sends one document or blob as a registry does (ranges, HEAD), and then as the rule spoils it.</summary>
+/// <summary>Sends one document or blob as a registry does (ranges, HEAD), changed as the rule says.</summary>
 internal sealed class BodySender(HttpContext context, ReceivedRequest received, Rule? rule)
 {
-    // Small enough that a throttled or cut body really arrives in parts.
+    // Small enough that a throttled or cut body arrives in several parts.
     private const int Step = 16 * 1024;
 
     public async Task SendAsync(byte[] whole, string mediaType, string? digest, bool ranges)
@@ -72,7 +72,7 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
     private async Task SendStepsAsync(ReadOnlyMemory<byte> body)
     {
         var gone = context.RequestAborted;
-        // A client turns away from headers that lie without reading on.
+        // A client stops reading when the headers are wrong.
         var isWhole = received.IsGet && received.Range is null && context.Response.StatusCode == 200
             && rule is not { Coding: not null } && rule?.ClaimedLength is null;
         await context.Response.StartAsync(gone);
@@ -92,24 +92,24 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
                 long.Min(Left(rule?.CutAfter, at), long.Min(Left(rule?.HangsAfter, at), Left(rule?.Pause?.After, at))));
             if (rule?.BytesPerSecond is { } speed)
             {
-                // Ten steps a second, so that a throttled body is a trickle and not a series of lumps.
+                // Ten steps a second, so that a throttled body arrives evenly.
                 step = Math.Min(step, Math.Max(1, speed / 10));
                 await Task.Delay(TimeSpan.FromSeconds((double)step / speed), gone);
             }
-            // Noted before, for the client may be done with it at once.
+            // Noted before the write, because the client may close the connection right after it.
             if (isWhole && at + step == body.Length) received.WholeAt = Stopwatch.GetTimestamp();
             await context.Response.Body.WriteAsync(body.Slice(at, step), gone);
             await context.Response.Body.FlushAsync(gone);
             received.Sent(step);
             at += step;
         }
-        // A body shorter than was said: nothing but the connection's end can say so.
+        // The body is shorter than announced, and only the end of the connection can show that.
         if (rule?.ClaimedLength > body.Length) await CutAsync();
     }
 
     private static long Left(long? until, long at) => until > at ? until.Value - at : long.MaxValue;
 
-    /// <summary>Ends the connection below HTTP, after what was flushed.</summary>
+    /// <summary>Resets the connection below HTTP, after the flushed bytes.</summary>
     private async Task CutAsync()
     {
         var socket = context.Features.Get<IConnectionSocketFeature>()!.Socket;

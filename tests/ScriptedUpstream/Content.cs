@@ -6,13 +6,13 @@ using System.Text.Json.Nodes;
 
 namespace Scripted;
 
-/// <summary>An image that a test put into an upstream: its bytes and their digests.</summary>
+/// <summary>An image that a test added to an upstream: its bytes and their digests.</summary>
 public sealed record ScriptedImage(string Name, string Digest, byte[] Manifest, string Config, IReadOnlyList<string> Layers);
 
-/// <summary>Bytes with the type they are served as.</summary>
+/// <summary>Bytes with the media type under which they are served.</summary>
 internal sealed record Document(byte[] Bytes, string MediaType);
 
-/// <summary>What an upstream holds, in memory.</summary>
+/// <summary>The content of an upstream, in memory.</summary>
 internal sealed class Content
 {
     public const string ManifestType = "application/vnd.oci.image.manifest.v1+json";
@@ -51,7 +51,7 @@ internal sealed class Content
         {
             ["architecture"] = "amd64",
             ["os"] = "linux",
-            // Makes each image its own.
+            // Makes the bytes of each image unique.
             ["author"] = Guid.NewGuid().ToString(),
             ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray() },
         });
@@ -110,7 +110,7 @@ internal sealed class Content
         }
     }
 
-    /// <summary>With every tag that is bound to it.</summary>
+    /// <summary>Removes a manifest with every tag that is bound to it.</summary>
     public bool RemoveManifest(string name, string digest)
     {
         foreach (var tag in Tags.Where(t => t.Key.Name == name && t.Value == digest)) Tags.TryRemove(tag);

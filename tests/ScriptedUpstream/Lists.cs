@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
 
-/// <summary>Answers what is a list: a subject's referrers, tags, and the catalog; in pages.</summary>
+/// <summary>Answers lists in pages: a subject's referrers, tags, and the catalog.</summary>
 internal sealed class Lists(ScriptedUpstream owner, Content content)
 {
     public async Task SendReferrersAsync(HttpContext context, ReceivedRequest received, BodySender sender)

@@ -7,9 +7,9 @@ using Microsoft.AspNetCore.Http;
 namespace Scripted;
 
 /// <summary>
-/// Takes pushes as a registry does: sessions that keep what came before a cut, uploads in every form of the distribution-spec, mounts,
-/// manifests whose blobs must be there, deletes. A session's address has a state in its query that changes with each answer, and only the
-/// newest is taken.
+/// Accepts pushes as a registry does: upload sessions that keep the bytes received before a cut, uploads in every form of the
+/// distribution-spec, mounts, manifests whose blobs must be present, and deletes. The address of a session has a state in its query that
+/// changes with each answer; only the newest one is accepted.
 /// </summary>
 internal sealed class Pushes(ScriptedUpstream owner, Content content)
 {
@@ -17,10 +17,10 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
 
     private readonly ConcurrentDictionary<string, Session> _sessions = new();
 
-    /// <summary>Sessions that were neither finished nor abandoned.</summary>
+    /// <summary>Upload sessions that were neither finished nor canceled.</summary>
     public int OpenSessions => _sessions.Count;
 
-    /// <summary>Forgets every session.</summary>
+    /// <summary>Removes every session.</summary>
     public void Expire() => _sessions.Clear();
 
     public async Task AnswerAsync(HttpContext context, ReceivedRequest received, Rule? rule)
@@ -64,7 +64,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
         if (!_sessions.TryGetValue(received.Reference, out var session) || session.Name != received.Name)
             return Refuse(404, "BLOB_UPLOAD_UNKNOWN", "no such session");
         var request = context.Request;
-        // A client that was cut off has not seen the newest address: GET is how it learns that.
+        // A client that was cut off has not received the newest address; it gets it with GET.
         if (received.Method is "PATCH" or "PUT" && request.Query["state"] != session.State)
             return Refuse(400, "BLOB_UPLOAD_INVALID", "not the Location that was given last");
         switch (received.Method)
@@ -165,7 +165,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
         public byte[] Body { get; init; } = [];
     }
 
-    /// <summary>What came of one blob so far.</summary>
+    /// <summary>The bytes of one blob that were received so far.</summary>
     private sealed class Session(string name, Content target)
     {
         private readonly ArrayBufferWriter<byte> _bytes = new();
@@ -173,7 +173,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
 
         public string Name => name;
 
-        /// <summary>Where the blob goes: the registry that opened the session, whoever takes the bytes.</summary>
+        /// <summary>The registry that opened the session, and receives the blob, even when another one accepts the bytes.</summary>
         public Content Target => target;
 
         public string Id { get; } = Guid.NewGuid().ToString("N");
@@ -195,7 +195,7 @@ internal sealed class Pushes(ScriptedUpstream owner, Content content)
             lock (_bytes) return _bytes.WrittenSpan.ToArray();
         }
 
-        /// <summary>Takes the request's body as it comes, as far as the rule lets it.</summary>
+        /// <summary>Reads the request's body, as far as the rule allows.</summary>
         public async Task TakeAsync(HttpContext context, ReceivedRequest received, Rule? rule)
         {
             var buffer = new byte[Step];

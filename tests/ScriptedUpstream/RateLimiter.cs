@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
 
-/// <summary>Docker Hub's pull limit: requests that count, for each user apart, told on every answer about a manifest.</summary>
+/// <summary>Docker Hub's pull limit: counts requests of each user, and reports the limit in every answer about a manifest.</summary>
 public sealed class RateLimiter
 {
     private readonly ConcurrentDictionary<string, int> _used = new();
@@ -12,25 +12,28 @@ public sealed class RateLimiter
 
     internal RateLimiter(int limit, Func<ReceivedRequest, bool> counts) => (_limit, _counts) = (limit, counts);
 
-    /// <summary>Limits of users (their Authorization header, or whose token it is; empty for nobody) that are not the usual one.</summary>
+    /// <summary>
+    /// Limits of users that differ from the default. The key is the user's Authorization header, or the user of the token; empty for
+    /// anonymous.
+    /// </summary>
     public Dictionary<string, int> Limits { get; } = [];
 
-    /// <summary>Seconds of the window, told as <c>w=</c>.</summary>
+    /// <summary>Seconds of the window, sent as <c>w=</c>.</summary>
     public int Window { get; set; } = 21600;
 
-    /// <summary>Seconds told as Retry-After with a 429; null tells none.</summary>
+    /// <summary>Seconds sent as Retry-After with a 429; null sends none.</summary>
     public int? RetryAfter { get; set; }
 
-    /// <summary>Whether limits are told on answers at all.</summary>
+    /// <summary>Whether answers report limits at all.</summary>
     public bool IsSilent { get; set; }
 
-    /// <summary>Another window begins.</summary>
+    /// <summary>Starts a new window.</summary>
     public void Renew() => _used.Clear();
 
-    /// <summary>Requests of a user that counted.</summary>
+    /// <summary>The number of requests of a user that counted.</summary>
     public int Used(string user) => _used.GetValueOrDefault(user);
 
-    /// <summary>False when it was too much, and has been answered.</summary>
+    /// <summary>False when the limit was exceeded; the request is answered then.</summary>
     internal bool Take(HttpContext context, ReceivedRequest received, string user)
     {
         var limit = Limits.GetValueOrDefault(user, _limit);

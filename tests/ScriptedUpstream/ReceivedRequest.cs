@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
 
-/// <summary>One request as it arrived, and what was sent for it. Kept for the whole test.</summary>
+/// <summary>One request as it arrived, and what was sent for it. Stored for the whole test.</summary>
 public sealed class ReceivedRequest
 {
     private readonly string _noun;
@@ -24,7 +24,7 @@ public sealed class ReceivedRequest
 
     public string Path { get; }
 
-    /// <summary>With the question mark, or empty.</summary>
+    /// <summary>The query with the question mark; empty for none.</summary>
     public string Query { get; }
 
     /// <summary>The Host header.</summary>
@@ -32,31 +32,31 @@ public sealed class ReceivedRequest
 
     public IReadOnlyDictionary<string, string> Headers { get; }
 
-    /// <summary>Repository, or empty where the path names none.</summary>
+    /// <summary>Repository; empty when the path names none.</summary>
     public string Name { get; }
 
-    /// <summary>Tag or digest, or empty.</summary>
+    /// <summary>Tag or digest; empty for none.</summary>
     public string Reference { get; }
 
     /// <summary>Body of a POST to the token server.</summary>
     public string Form { get; internal set; } = "";
 
-    /// <summary>Status sent; 0 while none has been, and for a connection that was cut before.</summary>
+    /// <summary>The status that was sent; 0 before that, and for a connection that was cut before the status.</summary>
     public int Status { get; internal set; }
 
     /// <summary>When it arrived.</summary>
     public long ArrivedAt { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>
-    /// When the last of an honest, whole body was handed to the connection, or as much of it as a rule let; null for any other answer, and
-    /// where the client went first.
+    /// When the last byte of an unchanged, complete body (or of the part that a rule allows) was handed to the connection; null for any
+    /// other answer, and when the client closed the connection first.
     /// </summary>
     public long? WholeAt { get; internal set; }
 
-    /// <summary>Bytes of the body handed to the connection so far.</summary>
+    /// <summary>Bytes of the body that were handed to the connection so far.</summary>
     public long BytesSent => Volatile.Read(ref _bytesSent);
 
-    /// <summary>Bytes of the request's own body that were taken so far.</summary>
+    /// <summary>Bytes of the request's own body that were read so far.</summary>
     public long BytesTaken => Volatile.Read(ref _bytesTaken);
 
     public string? Authorization => Headers.GetValueOrDefault("Authorization");
@@ -67,17 +67,17 @@ public sealed class ReceivedRequest
 
     public bool IsHead => Method == "HEAD";
 
-    /// <summary>Whether it takes the right to push.</summary>
+    /// <summary>Whether it requires the right to push.</summary>
     public bool IsWrite => IsUpload || Method is "POST" or "PUT" or "PATCH" or "DELETE";
 
-    /// <summary>What distribution wants of a token for it.</summary>
+    /// <summary>The scope of a token that distribution requires for it.</summary>
     internal string Actions => Method == "DELETE" ? "delete" : IsWrite ? "pull,push" : "pull";
 
     public bool IsToken => Path == "/token";
 
     public bool IsAnyBlob => _noun == "blobs";
 
-    /// <summary>Of an upload session, or opening one.</summary>
+    /// <summary>Whether it belongs to an upload session, or opens one.</summary>
     public bool IsUpload => _noun == "blobs/uploads";
 
     public bool IsAnyManifest => _noun == "manifests";
@@ -90,7 +90,7 @@ public sealed class ReceivedRequest
 
     public bool IsBlob(string digest) => IsAnyBlob && Reference == digest;
 
-    /// <summary>By tag or digest, as asked.</summary>
+    /// <summary>Whether it asks for a manifest, by tag or digest.</summary>
     public bool IsManifest(string reference) => IsAnyManifest && Reference == reference;
 
     public override string ToString() => $"{Method} {Path}{Query} {Range} → {Status}, {BytesSent} bytes";

@@ -1,8 +1,8 @@
 namespace Scripted;
 
 /// <summary>
-/// What an upstream does wrong for the requests that match. The first rule that matches and is not used up applies, alone;
-/// one rule may do several things.
+/// What an upstream does wrong for the requests that match. The first rule that matches and is not used up applies, and no other. One rule
+/// may change several things.
 /// </summary>
 public sealed class Rule
 {
@@ -55,50 +55,54 @@ public sealed class Rule
     /// <summary>Applies to the next matching request only.</summary>
     public Rule Once() => Times(1);
 
-    /// <summary>Applies to so many matching requests.</summary>
+    /// <summary>Applies to this number of matching requests.</summary>
     public Rule Times(int count)
     {
         _left = count;
         return this;
     }
 
-    /// <summary>Closes the connection (FIN) after so many bytes of the body.</summary>
+    /// <summary>Closes the connection (FIN) after this number of bytes of the body.</summary>
     public Rule Cut(long after) => Set(() => CutAfter = after);
 
-    /// <summary>Resets the connection (RST) after so many bytes of the body; the client may lose the last of them.</summary>
+    /// <summary>Resets the connection (RST) after this number of bytes of the body; the client may lose the last of them.</summary>
     public Rule Reset(long after) => Set(() => (CutAfter, ByReset) = (after, true));
 
-    /// <summary>Resets the connection instead of an answer.</summary>
+    /// <summary>Resets the connection instead of answering.</summary>
     public Rule Drop() => Set(() => IsDropped = true);
 
-    /// <summary>Sends so many bytes of the body and then nothing more, until the client goes or the upstream is disposed of.</summary>
+    /// <summary>
+    /// Sends this number of bytes of the body and then nothing more, until the client closes the connection or the upstream is disposed.
+    /// </summary>
     public Rule Hang(long after) => Set(() => HangsAfter = after);
 
-    /// <summary>Sends so many bytes of the body, and the rest once a test opens the gate.</summary>
+    /// <summary>Sends this number of bytes of the body, and the remaining ones once a test opens the gate.</summary>
     public Rule PauseFor(Task gate, long after) => Set(() => Pause = (after, gate));
 
-    /// <summary>Takes so many bytes of a pushed body, keeps them, and resets the connection.</summary>
+    /// <summary>Reads this number of bytes of a pushed body, stores them, and resets the connection.</summary>
     public Rule CutPush(long after) => Set(() => TakesOnly = after);
 
-    /// <summary>Takes so many bytes of a pushed body and then no more, until the client goes.</summary>
+    /// <summary>Reads this number of bytes of a pushed body and then no more, until the client closes the connection.</summary>
     public Rule StallPush(long after) => Set(() => (TakesOnly, StallsThen) = (after, true));
 
-    /// <summary>Does what was asked for, and resets the connection instead of saying so.</summary>
+    /// <summary>Carries out the request, and resets the connection instead of answering.</summary>
     public Rule LoseAnswer() => Set(() => LosesAnswer = true);
 
-    /// <summary>Sends not even headers.</summary>
+    /// <summary>Sends nothing, not even headers.</summary>
     public Rule HangBeforeHeaders() => Set(() => HangsBeforeHeaders = true);
 
-    /// <summary>Sends nothing before a test opens the gate.</summary>
+    /// <summary>Sends nothing until a test opens the gate.</summary>
     public Rule WaitFor(Task gate) => Set(() => Gate = gate);
 
-    /// <summary>Sends the body no faster.</summary>
+    /// <summary>Sends the body at no more than this rate.</summary>
     public Rule Throttle(int bytesPerSecond) => Set(() => BytesPerSecond = bytesPerSecond);
 
-    /// <summary>Inverts one byte of the content at this offset of the whole (not of a range).</summary>
+    /// <summary>Inverts one byte of the content at this offset of the whole content (not of a range).</summary>
     public Rule Flip(long at) => Set(() => FlipsAt = at);
 
-    /// <summary>Says another Content-Length. A longer one ends with the connection; of a shorter one so much is sent.</summary>
+    /// <summary>
+    /// Sends another Content-Length. With a larger one the connection ends early; with a smaller one only that many bytes are sent.
+    /// </summary>
     public Rule ClaimLength(long length) => Set(() => ClaimedLength = length);
 
     public Rule ClaimDigest(string digest) => Header("Docker-Content-Digest", digest);
@@ -107,19 +111,19 @@ public sealed class Rule
 
     public Rule NoDigest() => Header("Docker-Content-Digest", null);
 
-    /// <summary>Adds, replaces or (null) leaves out a header.</summary>
+    /// <summary>Adds, replaces or (null) removes a header.</summary>
     public Rule Header(string name, string? value) => Set(() => ChangedHeaders[name] = value);
 
-    /// <summary>Compresses the body and says so.</summary>
+    /// <summary>Compresses the body and sends the Content-Encoding.</summary>
     public Rule Gzip() => Code(BodySender.Compress, "gzip");
 
-    /// <summary>Changes the body, and says so as its Content-Encoding.</summary>
+    /// <summary>Changes the body, and sends this Content-Encoding.</summary>
     public Rule Code(Func<byte[], byte[]> code, string label) => Set(() => Coding = (code, label));
 
-    /// <summary>Says no length.</summary>
+    /// <summary>Sends no Content-Length.</summary>
     public Rule Chunked() => Set(() => IsChunked = true);
 
-    /// <summary>Answers 200 and the whole, whatever range was asked for.</summary>
+    /// <summary>Answers 200 with the whole content, whatever range was requested.</summary>
     public Rule NoRanges() => Set(() => IgnoresRanges = true);
 
     /// <summary>Answers 416 to <c>bytes=n-</c>.</summary>
@@ -129,14 +133,14 @@ public sealed class Rule
 
     public Rule Redirect(Uri to, int status = 307) => Respond(status).Header("Location", to.OriginalString);
 
-    /// <summary>401 with these challenges, one header each.</summary>
+    /// <summary>Answers 401 with these challenges, one header each.</summary>
     public Rule Challenge(params string[] challenges) => Respond(401).Header("WWW-Authenticate", string.Join('\n', challenges));
 
-    /// <summary>429 as Docker Hub says it.</summary>
+    /// <summary>Answers 429 as Docker Hub does.</summary>
     public Rule RateLimit(string? retryAfter = null) => Respond(429, """{"errors":[{"code":"TOOMANYREQUESTS"}]}""")
         .Header("Retry-After", retryAfter).Header("ratelimit-limit", "100;w=21600").Header("ratelimit-remaining", "0;w=21600");
 
-    /// <summary>405 to a HEAD; other methods are answered as ever.</summary>
+    /// <summary>Answers 405 to a HEAD; other methods are answered as usual.</summary>
     public Rule RefuseHead() => Set(() => RefusesHead = true);
 
     internal bool TryUse(ReceivedRequest request)

@@ -19,7 +19,7 @@ public sealed record WebRequestReceived(string Method, string Target, string Pat
 
 /// <summary>
 /// The web application of a registry such as Harbor, on loopback: a login form with a cookie and redirects to absolute addresses, a
-/// WebSocket, files. It writes its own name, from the <c>Host</c> header, into everything. It remembers every request.
+/// WebSocket, and files. It writes its own name, from the <c>Host</c> header, into everything. It records every request.
 /// </summary>
 public sealed class SampleApplication : IAsyncDisposable
 {
@@ -51,9 +51,9 @@ public sealed class SampleApplication : IAsyncDisposable
     /// <summary>Every request so far, in order of arrival.</summary>
     public IReadOnlyList<WebRequestReceived> Requests => [.. _requests];
 
-    /// <summary>Starts one.</summary>
-    /// <param name="port">0 for any that is free.</param>
-    /// <param name="address">Any of 127.0.0.0/8.</param>
+    /// <summary>Starts an application.</summary>
+    /// <param name="port">0 for any free port.</param>
+    /// <param name="address">Any address of 127.0.0.0/8.</param>
     public static async Task<SampleApplication> StartAsync(int port = 0, string address = "127.0.0.1")
     {
         var application = new SampleApplication(address, port);
@@ -100,7 +100,7 @@ public sealed class SampleApplication : IAsyncDisposable
             return Results.Text($"{counted.Bytes}");
         });
         _app.MapGet("/ws", EchoAsync);
-        // Whatever is asked for is there, the registry API too: a test looks at what arrived.
+        // Every path exists, also those of the registry API: the test looks at the requests that arrived.
         _app.MapFallback((HttpContext context) => Results.Text($"nothing special at {context.Request.Path}"));
     }
 
@@ -155,7 +155,7 @@ public sealed class SampleApplication : IAsyncDisposable
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException)
         {
-            // The other side has gone, or the test ends.
+            // The other side closed the connection, or the test ends.
         }
     }
 

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Scripted;
 
-/// <summary>A certificate authority of its own for each https upstream; nothing else trusts it.</summary>
+/// <summary>A separate certificate authority for each https upstream; nothing else trusts it.</summary>
 internal sealed class ScriptedCertificates : IDisposable
 {
     private readonly X509Certificate2 _authority;
@@ -32,7 +32,7 @@ internal sealed class ScriptedCertificates : IDisposable
         request.CertificateExtensions.Add(names.Build());
         using var issued = request.Create(_authority, now.AddHours(-1), now.AddHours(12), [1, 2, 3, 4]);
         using var withKey = issued.CopyWithPrivateKey(key);
-        // Through PKCS#12, for a server cannot use a key that lives only in this object.
+        // Through PKCS#12, because a server cannot use a key that exists only in this object.
         return X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
     }
 

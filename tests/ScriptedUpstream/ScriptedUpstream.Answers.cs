@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Scripted;
 
-/// <summary>How each request is answered: by a fault that is scripted for it, or as a registry does.</summary>
+/// <summary>Answers each request: with the fault that is scripted for it, or as a registry does.</summary>
 public sealed partial class ScriptedUpstream
 {
     private async Task HandleAsync(HttpContext context)
@@ -21,7 +21,7 @@ public sealed partial class ScriptedUpstream
         }
         catch (OperationCanceledException)
         {
-            // The client has gone, or the test is over.
+            // The client closed the connection, or the test ended.
         }
         finally
         {
@@ -63,7 +63,7 @@ public sealed partial class ScriptedUpstream
     {
         context.Response.StatusCode = status;
         if (status != StatusCodes.Status401Unauthorized) return;
-        // As distribution does: the scope of this very request.
+        // As distribution does: the scope of this request.
         context.Response.Headers.WWWAuthenticate = _accepted is null || received.Name == ""
             ? _challenge
             : $"{_challenge},scope=\"repository:{received.Name}:{received.Actions}\"";

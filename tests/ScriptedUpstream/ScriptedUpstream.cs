@@ -12,8 +12,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Scripted;
 
 /// <summary>
-/// A registry on loopback that holds what a test puts in, does wrong what a test scripts, and remembers every request.
-/// Scripts are written before the requests they are for.
+/// A registry on loopback with the content that a test adds and the faults that a test scripts. It records every request. Scripts must be
+/// written before the requests that they apply to.
 /// </summary>
 public sealed partial class ScriptedUpstream : IAsyncDisposable
 {
@@ -35,7 +35,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
         _certificates = https ? new ScriptedCertificates(address, DateTimeOffset.UtcNow) : null;
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(Listen)
-            // A flush then ends when the socket has taken the bytes, so that a cut comes after exactly those.
+            // A flush then ends when the socket has accepted the bytes, so that a cut comes after exactly those bytes.
             .UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
         if (https) builder.WebHost.UseKestrelHttpsConfiguration();
         _app = builder.Build();
@@ -48,34 +48,34 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
     /// <summary>The certificate authority of an https upstream, as PEM.</summary>
     public string AuthorityPem => _certificates?.AuthorityPem ?? throw new InvalidOperationException("no https here");
 
-    /// <summary>What <c>/token</c> of this server answers, for itself or for another upstream.</summary>
+    /// <summary>The answers of <c>/token</c> of this server, for itself or for another upstream.</summary>
     public TokenAccess Tokens { get; } = new();
 
     /// <summary>Every request so far, in order of arrival.</summary>
     public IReadOnlyList<ReceivedRequest> Requests => [.. _requests];
 
-    /// <summary>Whether the referrers API is there; without it, it is 404.</summary>
+    /// <summary>Whether the referrers API exists; without it, its paths are 404.</summary>
     public bool HasReferrersApi { get; set; } = true;
 
-    /// <summary>Whether tags, manifests and blobs may be deleted; 405 where not.</summary>
+    /// <summary>Whether tags, manifests and blobs can be deleted; otherwise 405.</summary>
     public bool AllowsDelete { get; set; } = true;
 
-    /// <summary>Another that takes the bytes of uploads that are begun here.</summary>
+    /// <summary>Another registry that accepts the bytes of uploads that begin here.</summary>
     public ScriptedUpstream? UploadsTo { get; set; }
 
-    /// <summary>Upload sessions that were neither finished nor abandoned.</summary>
+    /// <summary>Upload sessions that were neither finished nor canceled.</summary>
     public int OpenSessions => Pushes.OpenSessions;
 
     internal Pushes Pushes { get; }
 
     private Lists Lists { get; }
 
-    /// <summary>The most entries on a page of a catalog; those on a page of referrers or tags when the client does not say.</summary>
+    /// <summary>Maximum number of entries on a page of the catalog; for referrers and tags the number when the client names none.</summary>
     public int PageSize { get; set; } = int.MaxValue;
 
-    /// <summary>Starts one on its own port.</summary>
-    /// <param name="address">Any of 127.0.0.0/8, so that a test can have several hosts.</param>
-    /// <param name="https">With a certificate of <see cref="AuthorityPem"/> for the address and for localhost.</param>
+    /// <summary>Starts an upstream on its own port.</summary>
+    /// <param name="address">Any address of 127.0.0.0/8, so that a test can have several hosts.</param>
+    /// <param name="https">Whether it has a certificate of <see cref="AuthorityPem"/> for the address and for localhost.</param>
     public static async Task<ScriptedUpstream> StartAsync(string address = "127.0.0.1", bool https = false)
     {
         var upstream = new ScriptedUpstream(address, https);
@@ -93,7 +93,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
         return rule;
     }
 
-    /// <summary>Forgets every fault.</summary>
+    /// <summary>Removes every fault.</summary>
     public void Behave() => _rules.Clear();
 
     public int Count(Func<ReceivedRequest, bool> matches) => _requests.Count(matches);
@@ -110,7 +110,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
         return found!;
     }
 
-    /// <summary>Adds an image of these layers, each of random bytes where only a size matters (see <see cref="Bytes"/>).</summary>
+    /// <summary>Adds an image with these layers; where only a size matters, the bytes are random (see <see cref="Bytes"/>).</summary>
     public ScriptedImage AddImage(string name, string? tag, params byte[][] layers) => _content.AddImage(name, tag, layers);
 
     public string AddIndex(string name, string? tag, params ScriptedImage[] images) => _content.AddIndex(name, tag, images);
@@ -120,11 +120,11 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
     public string AddManifest(string name, byte[] bytes, string mediaType, string? tag = null) =>
         _content.AddManifest(name, bytes, mediaType, tag);
 
-    /// <summary>An artifact about a subject, also under a tag where one is given (cosign's <c>….sig</c>).</summary>
+    /// <summary>Adds an artifact about a subject, and binds a tag to it when one is given (cosign's <c>….sig</c>).</summary>
     public string AddReferrer(string name, string subject, string artifactType, string? tag = null) =>
         _content.AddReferrer(name, subject, artifactType, tag);
 
-    /// <summary>A manifest that refers to a subject by its own bytes, which are the test's.</summary>
+    /// <summary>Adds a manifest with bytes that the test chooses, which names a subject.</summary>
     public string AddReferrer(string name, string subject, byte[] manifest)
     {
         var digest = _content.AddManifest(name, manifest, Content.ManifestType, null);
@@ -132,7 +132,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
         return digest;
     }
 
-    /// <summary>Lists a subject's referrers under the fallback tag, as clients do where there is no API.</summary>
+    /// <summary>Lists a subject's referrers under the fallback tag, as clients do when the API is missing.</summary>
     public string WriteFallbackTag(string name, string subject)
     {
         var index = JsonSerializer.SerializeToUtf8Bytes(Content.Index(_content.ReferrersOf(name, subject)));
@@ -141,22 +141,22 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
 
     public void Tag(string name, string tag, string digest) => _content.Tags[(name, tag)] = digest;
 
-    /// <summary>What a tag is bound to; null where it is not.</summary>
+    /// <summary>What a tag is bound to; null for nothing.</summary>
     public string? DigestOfTag(string name, string tag) => _content.Tags.GetValueOrDefault((name, tag));
 
-    /// <summary>A blob's bytes; null where the repository has none.</summary>
+    /// <summary>A blob's bytes; null when the repository does not have it.</summary>
     public byte[]? FindBlob(string name, string digest) => _content.Blobs.GetValueOrDefault((name, digest));
 
-    /// <summary>A manifest's bytes and type, by tag or digest; null where the repository has none.</summary>
+    /// <summary>A manifest's bytes and type, by tag or digest; null when the repository does not have it.</summary>
     public (byte[] Bytes, string MediaType)? ManifestOf(string name, string reference) =>
         FindManifest(name, reference) is var (_, found) ? (found.Bytes, found.MediaType) : null;
 
-    /// <summary>Every upload session is forgotten.</summary>
+    /// <summary>Removes every upload session.</summary>
     public void ExpireSessions() => Pushes.Expire();
 
     public void Untag(string name, string tag) => _content.Tags.TryRemove((name, tag), out _);
 
-    /// <summary>Removes a blob or a manifest, as if it had never been there.</summary>
+    /// <summary>Removes a blob or manifest, as if it had never existed.</summary>
     public void Remove(string name, string digest)
     {
         _content.Blobs.TryRemove((name, digest), out _);
@@ -173,7 +173,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
 
     public static string DigestOf(ReadOnlySpan<byte> bytes) => Content.DigestOf(bytes);
 
-    /// <summary>Wants a token of <paramref name="server"/> (itself when left out) for every request.</summary>
+    /// <summary>Requires a token of <paramref name="server"/> (its own when omitted) for every request.</summary>
     public TokenAccess RequireToken(ScriptedUpstream? server = null)
     {
         server ??= this;
@@ -182,30 +182,30 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
         return server.Tokens;
     }
 
-    /// <summary>Wants this user for every request, or another that was named so; a later password takes the place of an earlier.</summary>
-    /// <param name="mayPull">Repositories that he may see; left out: every one. Others are answered <see cref="Denial"/>.</param>
+    /// <summary>Requires this user, or one from an earlier call, for every request. A later password replaces an earlier one.</summary>
+    /// <param name="mayPull">Repositories that the user may see; all when omitted. Others are answered <see cref="Denial"/>.</param>
     public void RequireBasic(string username, string password, Func<string, bool>? mayPull = null)
     {
         _users[TokenAccess.Basic(username, password)] = mayPull ?? (_ => true);
         _challenge = "Basic realm=\"scripted\"";
     }
 
-    /// <summary>Nobody has this user's name any more.</summary>
+    /// <summary>Removes this user.</summary>
     public void RemoveUser(string username, string password) => _users.TryRemove(TokenAccess.Basic(username, password), out _);
 
-    /// <summary>Whether requests without credentials are let in where users are required.</summary>
+    /// <summary>Whether requests without credentials are accepted although users are required.</summary>
     public bool AllowsAnonymous { get; set; }
 
-    /// <summary>What a known user is answered for a repository that is not his: 401, 403 or 404.</summary>
+    /// <summary>The status that a known user gets for a repository that the user must not see: 401, 403 or 404.</summary>
     public int Denial { get; set; } = 403;
 
-    /// <summary>Counts manifest requests of each user, and answers 429 beyond this.</summary>
+    /// <summary>Counts manifest requests of each user, and answers 429 beyond this number.</summary>
     public RateLimiter LimitRates(int limit, Func<ReceivedRequest, bool>? counts = null) =>
         _limiter = new(limit, counts ?? (r => r.IsGet));
 
     public async ValueTask DisposeAsync()
     {
-        // Hanging answers never end by themselves: the connections are closed at once.
+        // Stalled answers never end by themselves, so the connections are closed at once.
         using var now = new CancellationTokenSource();
         await now.CancelAsync();
         await _app.StopAsync(now.Token);
@@ -216,7 +216,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
     private void Listen(KestrelServerOptions options)
     {
         options.AddServerHeader = false;
-        // What is pushed may be large, and as slow as a test wants it.
+        // A push may be large, and as slow as a test wants it.
         options.Limits.MaxRequestBodySize = null;
         options.Limits.MinRequestBodyDataRate = null;
         options.Listen(IPAddress.Parse(_address), 0, listen =>

@@ -6,20 +6,22 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Scripted;
 
-/// <summary>A token server's rules: who gets a token, and of which form. A token is good for what it was asked for.</summary>
+/// <summary>
+/// The rules of a token server: which users get a token, and in which form. A token is valid for the scopes it was requested for.
+/// </summary>
 public sealed class TokenAccess
 {
-    // token → the scopes it was given for
+    // token → the scopes it was issued for
     private readonly ConcurrentDictionary<string, string[]> _tokens = new();
     private readonly ConcurrentDictionary<string, string> _holders = new();
     private readonly ConcurrentDictionary<string, string> _users = new();
 
-    /// <summary>The one user; null where everybody gets a token.</summary>
+    /// <summary>The one user; null when every client gets a token.</summary>
     public string? Username { get; set; }
 
     public string? Password { get; set; }
 
-    /// <summary>What <c>grant_type=refresh_token</c> must show; null where none is known.</summary>
+    /// <summary>The refresh token that <c>grant_type=refresh_token</c> must present; null for none.</summary>
     public string? RefreshToken { get; set; }
 
     /// <summary>Whether a request without credentials gets a token although there is a user.</summary>
@@ -27,28 +29,28 @@ public sealed class TokenAccess
 
     public string Service { get; set; } = "scripted";
 
-    /// <summary>Seconds said as <c>expires_in</c>; null says none. Tokens never end by themselves: see <see cref="Revoke"/>.</summary>
+    /// <summary>Seconds sent as <c>expires_in</c>; null sends none. Tokens never expire by themselves: see <see cref="Revoke"/>.</summary>
     public int? ExpiresIn { get; set; } = 300;
 
-    /// <summary><c>token</c> or <c>access_token</c>.</summary>
+    /// <summary>The name of the field: <c>token</c> or <c>access_token</c>.</summary>
     public string Field { get; set; } = "token";
 
     /// <summary>Whether GET is answered 405, so that only the OAuth2 form of POST works.</summary>
     public bool PostOnly { get; set; }
 
-    /// <summary>Tokens given so far, revoked ones too.</summary>
+    /// <summary>Tokens issued so far, including revoked ones.</summary>
     public ConcurrentBag<string> Given { get; } = [];
 
     /// <summary>A user besides <see cref="Username"/>.</summary>
     public void AddUser(string username, string password) => _users[Basic(username, password)] = username;
 
-    /// <summary>Whom a token was given to; empty for nobody.</summary>
+    /// <summary>The user of a token; empty for anonymous.</summary>
     internal string HolderOf(string? authorization) => _holders.GetValueOrDefault(authorization ?? "", "");
 
-    /// <summary>Every token given so far stops to be accepted.</summary>
+    /// <summary>Revokes every token issued so far.</summary>
     public void Revoke() => _tokens.Clear();
 
-    /// <summary>Whether a scope of its token names all that the request needs.</summary>
+    /// <summary>Whether the scopes of a token include everything that the request needs.</summary>
     internal bool Accepts(ReceivedRequest received) =>
         received.Authorization is { } shown && shown.StartsWith("Bearer ", StringComparison.Ordinal)
         && _tokens.TryGetValue(shown["Bearer ".Length..], out var scopes)

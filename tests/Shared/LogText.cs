@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Testing;
 
-/// <summary>Collects every log line as text, for tests that look for what must not be in one.</summary>
+/// <summary>Collects every log line as text, for tests that assert what a log must not contain.</summary>
 internal sealed class LogText : ILoggerFactory, ILogger
 {
     private readonly StringBuilder _text = new();

@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Gateway.Testing;
 
 /// <summary>
-/// How long a test waits for something that must happen. A limit only ends a wait that would never end: no test passes because
-/// something was quick. Limits therefore grow with the load of the machine, and a wait that fails says what it waited for.
+/// How long a test waits for something that must happen. A limit only ends a wait that would never end: no test passes because something
+/// was quick. Limits therefore grow with the load of the machine, and a wait that fails says what it waited for.
 /// </summary>
 internal static class Patience
 {
@@ -27,7 +27,7 @@ internal static class Patience
         }
     }
 
-    /// <summary>A limit of this many seconds on a machine with nothing else to do.</summary>
+    /// <summary>A limit of this many seconds on an otherwise idle machine.</summary>
     public static TimeSpan Of(double seconds) => TimeSpan.FromSeconds(seconds * Factor);
 
     /// <summary>Cancels after <see cref="Of"/>.</summary>
@@ -50,7 +50,7 @@ internal static class Patience
         await task;
     }
 
-    /// <summary>Asks again and again until the condition holds.</summary>
+    /// <summary>Checks the condition repeatedly until it holds.</summary>
     /// <param name="awaited">What must happen, for the failure's message, read when it has not.</param>
     /// <exception cref="TimeoutException">It did not happen in time.</exception>
     public static async Task UntilAsync(Func<Task<bool>> condition, Func<string> awaited, double seconds = 60)

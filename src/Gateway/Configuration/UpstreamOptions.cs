@@ -4,7 +4,7 @@ using Gateway.Upstream;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// One entry of <c>upstreams</c>: how to reach the registry, and what the gateway does with it. Two entries that say the same are equal.
+/// One entry of <c>upstreams</c>: how to reach the registry, and what the gateway does with it. Two entries with equal values are equal.
 /// </summary>
 public sealed record UpstreamOptions : RegistryOptions
 {
@@ -46,13 +46,13 @@ public sealed record UpstreamOptions : RegistryOptions
 /// <summary>Whose credentials an upstream sees.</summary>
 public enum UpstreamAuth
 {
-    /// <summary>The gateway's own, for every client.</summary>
+    /// <summary>The gateway's own credentials, for every client.</summary>
     Service,
 
-    /// <summary>None.</summary>
+    /// <summary>No credentials.</summary>
     Public,
 
-    /// <summary>Those of the client that sends the request.</summary>
+    /// <summary>The credentials of the client that sends the request.</summary>
     Passthrough,
 }
 
@@ -67,16 +67,16 @@ public sealed record TagOptions
     /// <summary>Tags (globs) that are never asked for again.</summary>
     public ImmutableArray<string> Immutable { get; init; } = [];
 
-    /// <summary>After 429, 5xx, a timeout or a refused connection.</summary>
+    /// <summary>What to do after 429, 5xx, a timeout or a refused connection.</summary>
     public StaleUse OnUnavailable { get; init; } = StaleUse.Serve;
 
     /// <summary>
-    /// After 404: zero denies, <see cref="Timeout.InfiniteTimeSpan"/> serves, any other time serves for so long after the upstream last
-    /// had the tag.
+    /// What to do after 404: zero denies, <see cref="Timeout.InfiniteTimeSpan"/> serves, and any other time serves the tag for that long
+    /// after the upstream last had it.
     /// </summary>
     public TimeSpan OnGone { get; init; } = TimeSpan.Zero;
 
-    /// <summary>After 401 or 403.</summary>
+    /// <summary>What to do after 401 or 403.</summary>
     public StaleUse OnUnauthorized { get; init; } = StaleUse.Deny;
 
     /// <summary>Compares by value; a generated method would compare the list by identity.</summary>

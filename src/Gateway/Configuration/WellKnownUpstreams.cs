@@ -4,9 +4,9 @@ using Gateway.Upstream;
 namespace Gateway.Configuration;
 
 /// <summary>
-/// Registries that bring what is known about them, so that naming one is enough: Docker Hub's names, the token servers that lie on another
-/// host than the registry (docker.io, registry.gitlab.com). The content networks that they redirect to need no naming: public addresses may
-/// serve blobs anyway, and only an operator may say that a private one may.
+/// Upstreams with built-in settings, so that naming one is enough: Docker Hub's names, and token servers on another host than the registry
+/// (docker.io, registry.gitlab.com). The content networks that they redirect to need no setting: public addresses may serve blobs, and only
+/// the operator can allow a private address.
 /// </summary>
 internal static class WellKnownUpstreams
 {
@@ -33,7 +33,7 @@ internal static class WellKnownUpstreams
     public static IEnumerable<string> Keys => All.Keys;
 
     /// <summary>
-    /// What holds for an upstream of this key before its section is read; without endpoints if the key is not a well-known one.
+    /// The settings of an upstream with this key before its section is read; without endpoints when the key is not well known.
     /// </summary>
     public static UpstreamOptions Defaults(string key) =>
         All.GetValueOrDefault(key) ?? new UpstreamOptions { Key = key, Urls = [], Namespaces = [key] };

@@ -9,8 +9,8 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// What the bytes of blobs are: each is read once, by whoever asks first, and the finding kept by digest. It may be lost; then the blob is
-/// read again.
+/// Finds out what the bytes of blobs are. Each blob is read once, and the result is cached by digest. When the cache drops a result, the
+/// blob is read again.
 /// </summary>
 internal sealed class BlobContents
 {
@@ -18,28 +18,29 @@ internal sealed class BlobContents
     private const int Most = 50_000;
 
     /// <summary>
-    /// How long one question waits for what is being read; the reading goes on. Chosen: clients wait longer for a manifest, people do not.
+    /// How long one evaluation waits for a blob that is being read; the reading continues. Chosen: clients wait longer than this for a
+    /// manifest, people do not.
     /// </summary>
     public static readonly TimeSpan Wait = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long one blob may be read, as slowly as it may come from an upstream. Chosen: a few GiB at 10 MB/s.</summary>
+    /// <summary>How long reading one blob may take, including a slow download from an upstream. Chosen: a few GiB at 10 MB/s.</summary>
     private static readonly TimeSpan MaxTime = TimeSpan.FromMinutes(10);
 
     private static readonly MediaSniffer Sniffer = new(Zstd.Unpack);
 
-    /// <summary>Which of them are plain documents.</summary>
+    /// <summary>Which blobs are plain documents.</summary>
     public BlobDocuments Documents { get; } = new();
 
     private readonly ConcurrentLru<Digest, Content> _found = new(Most);
     private readonly ConcurrentDictionary<(Digest, BlobUseKind), Lazy<Task<Content?>>> _running = new();
 
-    // Unpacking takes a processor and at most 128 MiB each (zstd's window), whoever asks: of the process, not of one of these.
+    // Unpacking one blob uses a processor and at most 128 MiB (zstd's window), so the limit is for the process, not for one instance.
     private static readonly UnpackingTurns Turns = new(Math.Max(2, Environment.ProcessorCount), TimeProvider.System);
 
-    /// <summary>What a blob is, read now if need be; null where its bytes are not here.</summary>
-    /// <param name="use">Whether it is fetched if it is not here: <see cref="BlobUse.Whole"/>, else <see cref="BlobUse.Here"/>.</param>
-    /// <param name="account">Whose turn it takes (<see cref="UnpackingTurns"/>).</param>
-    /// <param name="patience">Ends the waiting, and not the reading.</param>
+    /// <summary>What a blob is; the blob is read now if it is not cached. Null when its bytes are not here.</summary>
+    /// <param name="use"><see cref="BlobUse.Whole"/> fetches a blob that is not here; <see cref="BlobUse.Here"/> does not.</param>
+    /// <param name="account">The account whose turn to unpack is used (<see cref="UnpackingTurns"/>).</param>
+    /// <param name="patience">Ends the wait, not the reading.</param>
     public async ValueTask<Content?> FindAsync(
         IRepositoryContent backing, Descriptor blob, BlobUse use, string account, CancellationToken patience)
     {
@@ -52,7 +53,7 @@ internal sealed class BlobContents
         }
         catch (OperationCanceledException)
         {
-            return Content.Later("is still being looked through, or waits for its turn");
+            return Content.Later("is still being read, or waits for its turn");
         }
     }
 
@@ -72,9 +73,9 @@ internal sealed class BlobContents
         try
         {
             var result = await backing.OpenBlobAsync(blob.Digest, use, deadline.Token);
-            if (result is Result<IContent>.Unavailable no) return Content.Later($"could not be had: {no.Why}");
+            if (result is Result<IContent>.Unavailable no) return Content.Later($"could not be obtained: {no.Why}");
             if (result is not Result<IContent>.Found { Value: var opened })
-                return use.Kind == BlobUseKind.Here ? null : Content.Unread("could not be had to be looked through");
+                return use.Kind == BlobUseKind.Here ? null : Content.Unread("could not be obtained for inspection");
             await using var content = opened;
             var source = new Source(content, content.Length ?? blob.Size);
             var found = await Sniffer.ReadAsync(source, deadline.Token, unpacked => Turns.Charge(account, unpacked));
@@ -88,15 +89,15 @@ internal sealed class BlobContents
         }
         catch (IOException e)
         {
-            // An upstream broke it off, or the file cannot be read: it may be another time.
+            // The upstream ended the transfer, or the file cannot be read. A later attempt may succeed.
             return Content.Later($"could not be read: {e.Message}");
         }
         catch (Exception e) when (e is OperationCanceledException or OutOfMemoryException)
         {
             var unread = Content.Unread(e switch
             {
-                OperationCanceledException => $"took more than {MaxTime.TotalMinutes} minutes to look through",
-                _ => $"could not be looked through: {e.Message}",
+                OperationCanceledException => $"took more than {MaxTime.TotalMinutes} minutes to read",
+                _ => $"could not be read: {e.Message}",
             });
             PolicyMetrics.LookedThrough(unread, begun);
             return unread;

@@ -8,8 +8,8 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// Which layers that have the media types of evidence are plain documents: each is read once, and the finding kept by digest. Nothing is
-/// unpacked, so that this waits for no slot that unpacking takes: a push of a signature is judged at once whoever else pushes what.
+/// Finds out which layers with media types of evidence are plain documents. Each is read once, and the result is cached by digest. Nothing
+/// is unpacked, so this does not wait for a turn to unpack: a push of a signature is evaluated at once, whatever other clients push.
 /// </summary>
 internal sealed class BlobDocuments
 {
@@ -19,8 +19,8 @@ internal sealed class BlobDocuments
     private readonly ConcurrentLru<Digest, DocumentForm> _found = new(Most);
 
     /// <summary>
-    /// What the layers are of those manifests that have the form of evidence. A layer that cannot be read now, or not within
-    /// <see cref="BlobContents.Wait"/>, is left out, and why is told in one line.
+    /// What the layers are of those manifests that have the form of evidence. A layer that cannot be read now, or not within <see
+    /// cref="BlobContents.Wait"/>, is left out; the reason is returned as one line.
     /// </summary>
     public async ValueTask<(ImmutableDictionary<Digest, DocumentForm> Forms, string? Unread)> ReadAsync(
         IRepositoryContent backing, IEnumerable<Manifest> manifests, CancellationToken cancellationToken)
@@ -48,19 +48,19 @@ internal sealed class BlobDocuments
         {
             var opening = await backing.OpenBlobAsync(layer.Digest, BlobUse.Whole, patience);
             if (opening is Result<IContent>.Unavailable no) return (null, no.Why);
-            // What is not there is no document, and may be there another time.
+            // An absent layer is no document now. That is not cached, because it may be present later.
             if (opening is not Result<IContent>.Found { Value: var opened }) return (DocumentForm.None, null);
             await using var content = opened;
             var source = new BlobContents.Source(content, content.Length ?? layer.Size);
             var form = await PlainDocument.ReadAsync(source, patience);
-            // What an upstream sends is what its digest says only once all of it is here.
+            // The bytes from an upstream are verified only when all of them have been received.
             if (!content.IsVerified) await ReadToEndAsync(source, patience);
             _found.AddOrUpdate(layer.Digest, form);
             return (form, null);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            return (null, $"{layer.Digest}, a layer that is labelled as evidence, could not be read to its end");
+            return (null, $"{layer.Digest}, a layer with a media type of evidence, could not be read completely");
         }
     }
 

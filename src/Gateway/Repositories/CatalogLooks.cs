@@ -4,14 +4,16 @@ using Gateway.Oci;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// What one page of the catalog may cost, and what earlier pages found out: a caller may list repositories in which thousands of manifests
-/// wait, and see none of them.
+/// Bounds how many manifests are evaluated for one page of the catalog, and caches what earlier pages found out. Without it, a caller could
+/// make the gateway evaluate thousands of held manifests that the caller never sees.
 /// </summary>
-/// <param name="unlisted">Repositories without anything to name; of all pages.</param>
-/// <param name="most">Most manifests that are judged for the page.</param>
+/// <param name="unlisted">Repositories that are not listed; shared by all pages.</param>
+/// <param name="most">Maximum number of manifests that are evaluated for the page.</param>
 internal sealed class CatalogLooks(ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)> unlisted, int most)
 {
-    /// <summary>Most manifests for one page, as many as it may have names. Judging them takes 0.2 s (0.2 ms each, measured).</summary>
+    /// <summary>
+    /// Maximum number of manifests for one page: as many as it may have names. Evaluating them takes 0.2 s (0.2 ms each, measured).
+    /// </summary>
     public const int MostOfPage = 1000;
 
     /// <summary>Most repositories that are cached as "not listed", about 150 bytes each.</summary>
@@ -19,10 +21,10 @@ internal sealed class CatalogLooks(ConcurrentLru<RepositoryName, (Basis Basis, D
 
     private int _taken;
 
-    /// <summary>Manifests that were judged for the page.</summary>
+    /// <summary>Manifests that were evaluated for the page.</summary>
     public int Taken => _taken;
 
-    /// <summary>Takes one look; false when there is none left.</summary>
+    /// <summary>Counts one evaluation; false when the page may have no more.</summary>
     public bool TryTake()
     {
         if (_taken == most) return false;

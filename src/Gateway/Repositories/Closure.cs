@@ -8,8 +8,8 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// One manifest with all that a verdict about it may rest on, read once for all questions about it, and the version of the evidence about
-/// each manifest of it as it was before that evidence was read.
+/// One manifest with everything that its verdict may rest on, read once for all stages. It also has the version of the evidence about each
+/// of its manifests, as it was before that evidence was read.
 /// </summary>
 internal sealed class Closure
 {
@@ -42,10 +42,10 @@ internal sealed class Closure
         (Canonical, Now) = (CanonicalOf(manifest), clock.GetUtcNow());
     }
 
-    /// <summary>The moment of every question about it.</summary>
+    /// <summary>The time that every evaluation of it uses.</summary>
     public DateTimeOffset Now { get; }
 
-    /// <summary>What the questions about it share.</summary>
+    /// <summary>Results that the evaluations of it share.</summary>
     public SharedFindings Shared { get; } = new();
 
     public StoredManifest Manifest { get; }
@@ -53,17 +53,19 @@ internal sealed class Closure
     /// <summary>See <see cref="PolicyInput.EvidenceFrom"/>.</summary>
     public RepositoryName? EvidenceFrom { get; set; }
 
-    /// <summary>Whose turn it is that layers are unpacked in (<see cref="UnpackingTurns"/>).</summary>
+    /// <summary>The account whose turn is used to unpack layers (<see cref="UnpackingTurns"/>).</summary>
     public string Account { get; set; } = UnpackingTurns.Pulls;
 
     /// <summary>See <see cref="PolicyInput.Canonical"/>.</summary>
     public Digest Canonical { get; }
 
-    /// <summary>The sha256 digest of a manifest that is here by another; empty where it is here by that.</summary>
+    /// <summary>
+    /// The sha256 digest of a manifest that is stored under another digest; empty when it is stored under its sha256 digest.
+    /// </summary>
     public static Digest CanonicalOf(StoredManifest manifest) =>
         manifest.Digest.Algorithm == DigestAlgorithm.Sha256 ? default : Digest.Of(manifest.Bytes.Span);
 
-    /// <summary>Every manifest below an index that the repository holds, in the index's order.</summary>
+    /// <summary>Every manifest below an index that the repository has, in the order of the index.</summary>
     public ImmutableArray<(Digest Digest, Manifest Manifest)> Descendants { get; private set; } = [];
 
     /// <summary>See <see cref="PolicyInput.Documents"/>.</summary>
@@ -72,16 +74,16 @@ internal sealed class Closure
     /// <summary>See <see cref="PolicyInput.DocumentsUnread"/>.</summary>
     public string? DocumentsUnread { get; private set; }
 
-    /// <summary>What a change must state that rests on a verdict about this.</summary>
+    /// <summary>The versions that a change must expect when it rests on a verdict about this manifest.</summary>
     public ImmutableArray<(Digest Subject, long Version)> Versions => [.. _versions.Select(v => (v.Key, v.Value))];
 
-    /// <summary>Where each tag stood whose history was read: what binds one of them must expect it there still.</summary>
+    /// <summary>What each tag whose history was read was bound to: a change that binds one of them must expect that.</summary>
     public ImmutableArray<Expectation> Bound => [.. _bound.Select(b => new Expectation(b.Key, b.Value))];
 
-    /// <param name="bindings">Whose tags are asked about: another than where the manifest is when it is promoted.</param>
-    /// <param name="elsewhere">Where there may be evidence about it beside its own repository.</param>
-    /// <param name="brought">Evidence that is not stored yet, and counts all the same.</param>
-    /// <param name="whole">Whether a manifest below the index that the upstream alone has is read too.</param>
+    /// <param name="bindings">The repository whose tags are read: for a promotion the receiving one.</param>
+    /// <param name="elsewhere">The signature repositories that may have evidence about it.</param>
+    /// <param name="brought">Evidence that is not stored yet, but counts.</param>
+    /// <param name="whole">Whether manifests below the index that only the upstream has are read too.</param>
     public static async ValueTask<Closure> ReadAsync(
         IBacking backing, IBacking bindings, ImmutableArray<SignatureRepository> elsewhere, StoredManifest manifest, PolicyEngine engine,
         BlobContents contents, Brought? brought, bool whole, TimeProvider clock, CancellationToken cancellationToken)
@@ -98,7 +100,7 @@ internal sealed class Closure
 
     private void NoteVersion(Digest digest) => _versions.TryAdd(digest, _backing.VersionOf(digest));
 
-    /// <summary>The facts of these kinds, and whatever else has been read before.</summary>
+    /// <summary>The facts of these kinds, and those that were read earlier.</summary>
     public async ValueTask<PolicyFacts> FactsAsync(FactKinds needs, TagName? tag, CancellationToken cancellationToken)
     {
         var missing = needs & ~_known;
@@ -127,7 +129,7 @@ internal sealed class Closure
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var evidence = ImmutableDictionary.CreateBuilder<Digest, ImmutableArray<Evidence>>();
         var beyond = ImmutableHashSet.CreateBuilder<Digest>();
-        // What it finds out about one may be evidence too: it is no subject of this question.
+        // Evidence below an index is no subject of this evaluation, although other evidence may be about it.
         var images = All.Where(m => ManifestKinds.Of(m.Manifest, Documents) != ManifestKind.Evidence);
         Digest[] subjects = [.. images.Select(static m => m.Digest).Distinct()];
         foreach (var reader in _readers)
@@ -145,7 +147,8 @@ internal sealed class Closure
     {
         var (evidence, beyond) = (new Dictionary<Digest, ImmutableArray<Evidence>>(), new HashSet<Digest>());
         await ReadAsync(subjects);
-        // Nobody's junk is read at the cost of another's signature; what is left when all were read is for those who have more.
+        // Each subject gets a share, so that junk about one cannot displace the signature of another. What remains is for subjects with
+        // more.
         Digest[] again = [.. subjects.Where(beyond.Contains)];
         if (subjects.Length > 1) await ReadAsync(again);
         return (evidence, beyond);
@@ -175,7 +178,7 @@ internal sealed class Closure
         }
     }
 
-    /// <summary>All are read side by side, and waited for together.</summary>
+    /// <summary>Reads all of them concurrently, within one time limit.</summary>
     private async ValueTask<ImmutableDictionary<Digest, Content>> ReadContentsAsync(FactKinds needs, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -226,7 +229,7 @@ internal sealed class Closure
         return history.ToImmutable();
     }
 
-    /// <summary>The indexes that name the manifest, and those that name these, as deep as the policy lets an index be.</summary>
+    /// <summary>The indexes that name the manifest, and the indexes above those, up to the depth that the policy allows.</summary>
     private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadAboveAsync(CancellationToken cancellationToken)
     {
         var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
@@ -250,7 +253,7 @@ internal sealed class Closure
         return found.ToImmutable();
     }
 
-    /// <summary>As deep as the policy lets an index be, and one more to see that it is deeper.</summary>
+    /// <summary>Down to the depth that the policy allows, and one level more to detect an index that is deeper.</summary>
     private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadDescendantsAsync(CancellationToken cancellationToken)
     {
         if (!Manifest.Manifest.IsIndex) return [];

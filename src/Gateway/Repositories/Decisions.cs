@@ -8,19 +8,20 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>A decision as the ledger has it.</summary>
-/// <param name="Repository">Whom it concerns: who may see the repository may see it.</param>
-/// <param name="Digest">The manifest that it is about; empty where there was none to name.</param>
+/// <summary>A decision as it is recorded in the ledger.</summary>
+/// <param name="Repository">The repository that it is about: a caller that may see the repository may see the decision.</param>
+/// <param name="Digest">The manifest that it is about; empty for none.</param>
 /// <param name="Json">The record (docs/policy.md, "Decisions").</param>
 internal sealed record RecordedDecision(RepositoryName Repository, Digest Digest, byte[] Json);
 
-/// <summary>The latest decisions that refused or warned, by id, so that the one who was refused can ask why.</summary>
+/// <summary>The latest decisions that refused or warned, by id, so that a refused client can look up the reason.</summary>
 internal sealed class Decisions(Ledger ledger)
 {
-    // People copy the advice from here into gateway.yaml: a `+` stays a `+`. The answer is JSON by its type and never part of a page.
+    // People copy the advice from here into gateway.yaml, so a `+` must stay a `+`. The response has a JSON type and is never part of a
+    // page.
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>A name for a decision: 40 random bits, so that nobody guesses another's.</summary>
+    /// <summary>A new id for a decision: 40 random bits, so that ids cannot be guessed.</summary>
     public static string NewId() => "d-" + RandomNumberGenerator.GetString("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8);
 
     public void Remember(Decision decision) => ledger.Append(decision.Id, ToJson(decision));
@@ -37,7 +38,7 @@ internal sealed class Decisions(Ledger ledger)
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
         {
-            return null; // The ledger is not flushed: a power cut leaves anything in it.
+            return null; // The ledger is not flushed, so after a power failure it may contain anything.
         }
     }
 

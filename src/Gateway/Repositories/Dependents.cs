@@ -86,7 +86,7 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Judge ju
             {
                 var verdict = await judge.AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
                 if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Repository is null && e.Digest == evidence))
-                    return judge.Deny("EVIDENCE_IN_USE", $"{evidence} is why {digest} is admitted in {name}; delete {digest} first");
+                    return judge.Deny("EVIDENCE_IN_USE", $"{digest} is admitted in {name} because of {evidence}; delete {digest} first");
             }
         }
         return null;

@@ -10,19 +10,19 @@ namespace Gateway.Repositories;
 internal sealed record Brought(StoredManifest Evidence, ImmutableArray<Digest> Subjects);
 
 /// <summary>
-/// Reads what says something about a manifest, within the bounds of <see cref="EvidenceBudget"/>. What it is, each manifest says itself: no
-/// list, no tag and no index is believed.
+/// Reads the evidence about a manifest, within the limits of <see cref="EvidenceBudget"/>. Only the evidence itself says what it is: lists,
+/// tags and indexes are not trusted.
 /// </summary>
-/// <param name="from">The signature repository that is read; null for the image's own.</param>
+/// <param name="from">The signature repository that is read; null for the image's own repository.</param>
 internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimeProvider clock, RepositoryName? from = null)
 {
     private long _left = EvidenceBudget.MaxBytes;
 
-    /// <summary>Why there may be evidence that was not looked at, or not read; null where all was.</summary>
+    /// <summary>Why some evidence may not have been found or read; null when all was read.</summary>
     public string? Unread { get; private set; }
 
     /// <summary>The evidence about one manifest, newest first, and whether there is more than may be read.</summary>
-    /// <param name="sharers">How many are still to be read: this one takes no more than its share of what is left.</param>
+    /// <param name="sharers">The number of subjects that are still to be read: each uses at most its share of the remaining bytes.</param>
     public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(
         Digest subject, int sharers, CancellationToken cancellationToken)
     {
@@ -53,21 +53,21 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         }
     }
 
-    /// <summary>Notes why something was not looked at.</summary>
+    /// <summary>Records why something was not read.</summary>
     public void NoteUnread(string? why) => Unread ??= why;
 
-    /// <summary>Gives back what was read, so that it may be read again in a larger share.</summary>
+    /// <summary>Returns the bytes of this evidence to the budget, so that it can be read again with a larger share.</summary>
     public void Forget(ImmutableArray<Evidence> found) =>
         _left += found.SelectMany(static one => one.Blobs.Values).Sum(static blob => (long)blob.Length);
 
-    /// <summary>Whether a manifest can be evidence about a subject: by its form, and by its own word where it has one.</summary>
+    /// <summary>Whether a manifest can be evidence about a subject: it has the form of evidence, and names this subject or none.</summary>
     public static bool IsAbout(Manifest manifest, Digest subject) =>
         ManifestKinds.HasFormOfEvidence(manifest) && (manifest.Subject is null || manifest.Subject.Digest == subject);
 
     private static TagName? TagOf(Digest subject) =>
         subject.Algorithm == DigestAlgorithm.Sha256 ? TagName.Parse($"sha256-{subject.Hex}.sig") : null;
 
-    /// <summary>A manifest of evidence; what an upstream has is kept from then on.</summary>
+    /// <summary>Reads a manifest of evidence. One that only an upstream has is stored.</summary>
     private async ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken)
     {
         var read = await backing.ReadManifestAsync(digest, cancellationToken);
@@ -82,7 +82,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         }
         catch (StoreReadOnlyException e)
         {
-            // Its layers cannot be had without a link to them.
+            // Without a link, its layers cannot be read.
             NoteUnread(e.Message);
             return null;
         }
@@ -118,7 +118,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         }
         catch (IOException e)
         {
-            // An upstream broke it off, or the file cannot be read: it is not to be had now.
+            // The upstream ended the transfer, or the file cannot be read.
             NoteUnread($"{digest} could not be read: {e.Message}");
             return null;
         }

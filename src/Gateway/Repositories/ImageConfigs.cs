@@ -8,7 +8,8 @@ namespace Gateway.Repositories;
 internal static class ImageConfigs
 {
     /// <summary>
-    /// Null for what cannot be an image, and where the config is not here or is none; with why it could not be looked at, where that is so.
+    /// Null for a manifest that cannot be an image, and when the config is absent or invalid. When the config could not be read, the second
+    /// value says why.
     /// </summary>
     public static async ValueTask<(ImageConfig? Config, string? Unread)> ReadAsync(
         IRepositoryContent backing, Manifest manifest, CancellationToken cancellationToken)

@@ -6,13 +6,13 @@ namespace Gateway.Repositories;
 /// <param name="Name">The whole name, as it was written.</param>
 /// <param name="Registry">The registry's host; <c>docker.io</c> where none is written.</param>
 /// <param name="Path">The repository at that registry.</param>
-/// <param name="Reference">The digest where there is one, else the tag, else <c>latest</c>.</param>
+/// <param name="Reference">The digest if there is one, otherwise the tag, otherwise <c>latest</c>.</param>
 internal sealed record ImageReference(string Name, string Registry, string Path, Reference Reference)
 {
-    /// <summary>The registry that a name without one means, for every tool that runs containers.</summary>
+    /// <summary>The registry that every container tool uses for a name without a registry.</summary>
     private const string DockerHub = "docker.io";
 
-    /// <summary>Reads one; null when it is none.</summary>
+    /// <summary>Parses a reference; null when the text is not one.</summary>
     public static ImageReference? Parse(string text)
     {
         var (name, reference) = (text, new Reference(TagName.Parse("latest")));

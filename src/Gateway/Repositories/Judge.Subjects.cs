@@ -5,35 +5,31 @@ using Gateway.Storage;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// What is about something that pullers may not have is not theirs either, whatever is said of itself: a signature tells the digest of the
-/// image that waits for it, an SBOM what is in it.
+/// Hides what is about a held manifest, whatever its own verdict is: a signature reveals the digest of the held image, and an SBOM its
+/// content.
 /// </summary>
 internal sealed partial class Judge
 {
-    /// <summary>
-    /// How far evidence about evidence is followed; beyond it nothing is shown. Chosen: one step is usual, two happen.
-    /// </summary>
+    /// <summary>How far evidence about evidence is followed; deeper evidence is hidden. Chosen: one step is usual, two occur.</summary>
     private const int MaxDepth = 4;
 
-    /// <summary>Whether a manifest may be about another: then its own verdict is not all that pullers depend on.</summary>
+    /// <summary>Whether a manifest may be about another one: then its own verdict does not decide alone whether pullers see it.</summary>
     public static bool MayBeAboutOthers(Manifest manifest) => manifest.Subject is not null || ManifestKinds.HasFormOfEvidence(manifest);
 
-    /// <summary>
-    /// The verdict by which what is about a subject is hidden; null where the subject is shown, or was not pushed here.
-    /// </summary>
+    /// <summary>The verdict that hides what is about a subject; null when pullers see the subject, or it was not pushed here.</summary>
     public async ValueTask<Verdict?> OfHeldAsync(
         IBacking backing, RepositoryName name, Digest subject, CancellationToken cancellationToken) =>
         engine.AdmitsEverything || subject.IsEmpty ? null : (await OfSubjectAsync(backing, name, subject, 0, cancellationToken)).Held;
 
     /// <summary>
-    /// The worse of a manifest's own verdict and those of what it is about, with the versions that this rests on; null for these where it
-    /// is about something that is not here.
+    /// The worse of a manifest's own verdict and those of its subjects, with the versions that this rests on. The versions are null when it
+    /// is about subjects that are not here.
     /// </summary>
     private async ValueTask<(Verdict Verdict, List<(Digest Subject, long Version)>? Subjects)> WithSubjectsAsync(
         IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, int depth, CancellationToken cancellationToken)
     {
         var versions = new List<(Digest, long)>();
-        // What is at an upstream is seen there.
+        // An upstream decides itself who sees what it has.
         if (!own.Admits || !MayBeAboutOthers(manifest.Manifest) || !backing.IsPushed(manifest.Digest)) return (own, versions);
         var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest)
             ? await backing.SubjectsOfAsync(manifest.Digest)
@@ -70,7 +66,7 @@ internal sealed partial class Judge
     private async ValueTask<Verdict> OfOneAsync(
         IBacking backing, RepositoryName name, StoredManifest stored, int depth, CancellationToken cancellationToken)
     {
-        // What is about nothing else is asked about as for any pull, and remembered. Any other is not: two may be about each other.
+        // A manifest without a subject has a cached pull verdict. Others are not cached, because two may be about each other.
         if (!MayBeAboutOthers(stored.Manifest)) return await OfStoredAsync(backing, name, stored, null, cancellationToken);
         var closure = await ReadAsync(backing, stored, null, cancellationToken);
         var own = await AskAsync(closure, name, Stage.Pull, null, cancellationToken);
@@ -83,7 +79,7 @@ internal sealed partial class Judge
         subject.Outcome, engine.Revision,
         [
             new(
-                "gate", ReasonCodes.SubjectHeld, "it is about a manifest that is held here, and is shown when that is; sign that",
+                "gate", ReasonCodes.SubjectHeld, "it is about a manifest that is held here; sign that manifest",
                 subject.Outcome),
         ])
     {

@@ -38,9 +38,9 @@ internal sealed record Arrival(
 }
 
 /// <summary>
-/// Evaluates the policy for the manifests of repositories, and records decisions. There is one for the configuration in force.
+/// Evaluates the policy for the manifests of repositories, and records decisions. The configuration in force has one instance.
 /// </summary>
-/// <param name="contents">What is known about the bytes of blobs, which outlives the configuration; null to start without.</param>
+/// <param name="contents">Cached results about the bytes of blobs, which outlive the configuration; null to start without any.</param>
 internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
     /// <summary>When to ask again for what could not be evaluated: a failed upstream is not asked sooner (UpstreamAnswers).</summary>

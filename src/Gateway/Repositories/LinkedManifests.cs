@@ -16,7 +16,8 @@ internal static class LinkedManifests
 
     /// <summary>
     /// The digests under which the repository has a manifest; none when it does not have it. A client may push a manifest by its sha512
-    /// while a signature names its sha256: evidence about one is evidence about the other (<see cref="Closure.CanonicalOf"/>).
+    /// digest while a signature names its sha256 digest: evidence about one is evidence about the other (<see
+    /// cref="Closure.CanonicalOf"/>).
     /// </summary>
     public static async ValueTask<List<Digest>> NamesOfAsync(
         this IRepositoryContent backing, Digest subject, CancellationToken cancellationToken)

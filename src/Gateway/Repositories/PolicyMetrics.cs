@@ -5,32 +5,32 @@ using Gateway.Policy;
 namespace Gateway.Repositories;
 
 /// <summary>
-/// Counts what the policy says, by the rule that decided. Rules are the configuration's, so that their number is bounded.
+/// Counts verdicts by the rule that decided. The label values are rules of the configuration, so their number is bounded.
 /// </summary>
 internal static class PolicyMetrics
 {
     private static readonly Meter Meter = new("Gateway.Policy");
 
     private static readonly Counter<long> Verdicts =
-        Meter.CreateCounter<long>("gateway.policy.verdicts", description: "Verdicts given, by the rule that weighed most.");
+        Meter.CreateCounter<long>("gateway.policy.verdicts", description: "Verdicts, by the rule that decided.");
 
     private static readonly Histogram<double> Durations = Meter.CreateHistogram(
         "gateway.policy.duration",
         "s",
-        "Time to judge one manifest.",
+        "Time to evaluate one manifest.",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.00001, 0.0001, 0.001, 0.01, 0.1, 1] });
 
     private static readonly Histogram<double> Readings = Meter.CreateHistogram(
         "gateway.policy.content.duration",
         "s",
-        "Time to look through one blob for truthfulMedia or layerDigestCheck, by whether it could be read.",
+        "Time to read one blob for truthfulMedia or layerDigestCheck, by whether it could be read.",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.01, 0.1, 1, 10, 100] });
 
-    /// <summary>Counts one blob that was looked through, begun at this timestamp of <see cref="Stopwatch"/>.</summary>
+    /// <summary>Counts one blob that was read; the reading began at this timestamp of <see cref="Stopwatch"/>.</summary>
     public static void LookedThrough(Content content, long begun) =>
         Readings.Record(Stopwatch.GetElapsedTime(begun).TotalSeconds, new KeyValuePair<string, object?>("read", !content.IsUnread));
 
-    /// <summary>Counts one verdict, begun at this timestamp of <see cref="Stopwatch"/>.</summary>
+    /// <summary>Counts one verdict; the evaluation began at this timestamp of <see cref="Stopwatch"/>.</summary>
     public static void Judged(Verdict verdict, long begun)
     {
         var rule = verdict.Reasons.IsEmpty ? "none" : verdict.Reasons[0].Rule;

@@ -11,8 +11,8 @@ internal sealed class PrefetchPulls(ICurrent<RepositoryRouter> router)
     private static readonly Caller Prefetch = new("prefetch", AccessActions.Pull) { IsGateway = true };
 
     /// <summary>
-    /// The manifest as a client with the right <c>pull</c> gets it; null where the gate gives none, or the upstream is not configured any
-    /// more.
+    /// The manifest as a client with the right <c>pull</c> gets it; null when the gate returns none, or the upstream is no longer
+    /// configured.
     /// </summary>
     /// <param name="upstream">The upstream's key.</param>
     /// <param name="name">The upstream's own name of the repository.</param>

@@ -52,7 +52,7 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Judge jud
         if (arrival.Worst.Unknown is not null) return judge.NotKnown<PushedManifest>(name, arrival.Worst, manifest.Digest);
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
         {
-            var lead = $"not promoted; evidence is read from {sourceName}, where it must be first";
+            var lead = $"not promoted; evidence must be in {sourceName} first";
             return new Answer<PushedManifest>.Refused(
                 judge.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller, lead), CacheHandling.Local);
         }

@@ -4,17 +4,15 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>
-/// Whether a pushed manifest is one that everybody reads in the same way, and whether the repository has all that it names.
-/// </summary>
+/// <summary>Checks that all clients read a pushed manifest in the same way, and that the repository has everything that it names.</summary>
 internal static class PushCheck
 {
-    /// <summary>Reads the document of a push. The first result that is not null counts.</summary>
+    /// <summary>Parses the document of a push. The first error is returned.</summary>
     public static (StoredManifest? Manifest, Answer<PushedManifest>.Invalid? Problem) Read(ManifestPush push, ManifestLimits limits)
     {
         if (push.ContentType is null or "application/json")
             return (null, Unsupported(
-                "a manifest needs its media type as Content-Type, such as application/vnd.oci.image.manifest.v1+json; "
+                "expected a Content-Type of a manifest, such as application/vnd.oci.image.manifest.v1+json; "
                 + "schema 1 is not accepted"));
         var (manifest, problem) = ManifestReader.Read(push.Bytes, push.ContentType, limits);
         if (problem is { Code: ProblemCodes.Schema1 or ProblemCodes.UnsupportedType }) return (null, Unsupported(problem.Message));
@@ -31,7 +29,7 @@ internal static class PushCheck
         return (new(digest, manifest, push.Bytes) { IsStored = false }, null);
     }
 
-    /// <summary>Looks for every blob and child that the manifest names, in this repository and nowhere else.</summary>
+    /// <summary>Looks for every blob and child that the manifest names, in this repository only.</summary>
     /// <param name="mayBeAbsent">Whether a layer with <c>urls</c> may be absent.</param>
     public static async ValueTask<Answer<PushedManifest>?> FindContentAsync(
         IRepositoryContent backing, RepositoryName name, Manifest manifest, bool mayBeAbsent, CancellationToken cancellationToken)
@@ -58,7 +56,7 @@ internal static class PushCheck
         return null;
     }
 
-    /// <summary>A blob that the repository has, or that its upstream gives when it is asked.</summary>
+    /// <summary>Looks for a blob in the repository and, if need be, at its upstream.</summary>
     public static async ValueTask<Result<Link>> FindBlobAsync(
         this IRepositoryContent backing, Digest digest, CancellationToken cancellationToken)
     {
@@ -82,7 +80,7 @@ internal static class PushCheck
     {
         if (!MediaTypes.IsManifest(child.MediaType))
         {
-            // What is a manifest here may have no other name, or what looks below an index would not look at it.
+            // A manifest here must have its own media type, otherwise code that walks an index would skip it.
             if (await backing.ReadLinkAsync(child.Digest, LinkKind.Manifest, cancellationToken) is not null)
                 return await backing.ReadManifestAsync(child.Digest, cancellationToken) is Result<StoredManifest>.Found { Value: var held }
                     ? Mismatch(child, held.Manifest)
@@ -113,10 +111,10 @@ internal static class PushCheck
         .. manifest.Children.Where(c => MediaTypes.IsManifest(c.MediaType)).Select(c => (LinkKind.Manifest, c.Digest)),
     ];
 
-    /// <summary>What is told when something that was there at the first look is no longer.</summary>
+    /// <summary>The answer when something that the manifest names was deleted between the check and the commit.</summary>
     public static Answer<PushedManifest>.Invalid DeletedMeanwhile(RepositoryName name, Digest digest) => new(
         RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
-        $"{digest}, which the manifest names, was deleted from {name} meanwhile; push it again",
+        $"{digest}, which the manifest names, was deleted from {name} during this push; push it again",
         digest.ToString());
 
     private static Answer<PushedManifest>.Invalid Missing(RepositoryName name, Descriptor what, string fix) =>
@@ -125,7 +123,7 @@ internal static class PushCheck
             $"{name} does not have {what.Digest} ({what.MediaType}), which the manifest names; {fix}", what.Digest.ToString());
 
     private static Answer<PushedManifest>.Invalid Mismatch(Descriptor child, Manifest truth) => new(
-        RegistryErrorCode.MANIFEST_INVALID, $"the index calls {child.Digest} {child.MediaType}, but it is {truth.MediaType}",
+        RegistryErrorCode.MANIFEST_INVALID, $"the index says that {child.Digest} is {child.MediaType}, got {truth.MediaType}",
         "MEDIA_MISMATCH");
 
     private static Answer<PushedManifest>.Invalid WrongSize(RepositoryName name, Descriptor what, long size) =>

@@ -12,7 +12,7 @@ namespace Gateway.Repositories;
 internal sealed partial class Repository
 {
     /// <summary>
-    /// The upstream has another digest for the tag than the one that is live: that one is evaluated before the tag moves.
+    /// Handles a tag for which the upstream has another digest than the live one: the new digest is evaluated before the tag moves.
     /// </summary>
     private async ValueTask<Answer<StoredManifest>> AdmitUpstreamTagAsync(
         Caller caller, TagName tag, TagState state, CacheHandling handling, CancellationToken cancellationToken)
@@ -40,7 +40,7 @@ internal sealed partial class Repository
         Caller caller, TagName tag, Digest live, CacheHandling handling, string why, CancellationToken cancellationToken) =>
         Resolved(
             await GetByDigestAsync(caller, live, tag, cancellationToken),
-            Stale(handling) with { Notice = $"{Name}:{tag} is not what the upstream has: {why}" });
+            Stale(handling) with { Notice = $"{Name}:{tag} differs from the upstream: {why}" });
 
     private static CacheHandling Stale(CacheHandling tag) => tag with { IsHit = true, Forward = ForwardReason.Stale };
 
@@ -134,7 +134,7 @@ internal sealed partial class Repository
         foreach (var digest in backing.HistoryOf(tag).Prepend(backing.LiveOf(tag)).Where(d => !d.IsEmpty && d != refusedDigest).Distinct())
         {
             if (await GetByDigestAsync(caller, digest, tag, cancellationToken) is not Answer<StoredManifest>.Found found) continue;
-            var why = $"{Name}:{tag} is not what the upstream has: newer {refusedDigest} refused by policy, decision {decision.Id}";
+            var why = $"{Name}:{tag} differs from the upstream: newer {refusedDigest} refused by policy, decision {decision.Id}";
             var handling = found.Handling with { Notice = why };
             return Standing(found with { Substituted = refusedDigest, Handling = handling }, TagStanding.Live);
         }

@@ -70,15 +70,15 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// Shows a stored manifest whose verdict is not "allow". A caller with an account that may push here sees it whatever the verdict:
-    /// otherwise nobody could sign it, or push in its place.
+    /// Shows a stored manifest whose verdict is not "allow". A caller with an account that may push here sees it whatever the verdict is,
+    /// because it must be possible to sign it or to push in its place.
     /// </summary>
     private Answer<StoredManifest> Show(Caller caller, StoredManifest manifest, Verdict verdict, string reference, CacheHandling handling)
     {
         var isShown = verdict.Admits || IsKnownPusher(caller);
         if (!isShown && verdict.Unknown is not null)
             return judge.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
-        // This tells a person who signs without an account why it does not work.
+        // This tells a person who signs without an account why signing fails.
         var lead = !isShown && verdict.Outcome == Outcome.Quarantine ? "held, visible to accounts that may push here" : null;
         var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, caller, lead);
         return isShown

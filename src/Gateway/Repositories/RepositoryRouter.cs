@@ -41,7 +41,7 @@ internal sealed partial class RepositoryRouter(
     private readonly RepositoryNames _names = new(options);
     private readonly Judge _judge = WithSignatures(judge, new(options), volume, pullThrough);
     private readonly ConcurrentLru<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
-    // What a warm request is routed by: one lookup, and no name is made for it.
+    // Routes warm requests: one lookup, without allocating a name.
     private readonly ConcurrentLru<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
     private readonly RecentBlobs _recent = new();
     private readonly Lazy<Dictionary<string, UpstreamOptions>> _byFolder = new(
@@ -98,7 +98,7 @@ internal sealed partial class RepositoryRouter(
         : RepositoryName.TryParse(image.Name, out var path) ? Route(path)
         : null;
 
-    /// <summary>The upstream whose content lies under this folder; null for one that is not configured at these addresses.</summary>
+    /// <summary>The upstream whose content is in this folder; null when no upstream is configured with these addresses.</summary>
     public UpstreamOptions? UpstreamOf(string folder) => _byFolder.Value.GetValueOrDefault(folder);
 
     /// <summary>

@@ -5,7 +5,7 @@ namespace Gateway.Repositories;
 /// <summary>Removes what has expired, in the background, by the configuration in force.</summary>
 internal sealed class Sweep(ICurrent<RepositoryRouter> router, TimeProvider clock, ILogger<Sweep> logger) : BackgroundService
 {
-    // An hour, as the volume's own sweep. What is used before the sweep is expired on use.
+    // Hourly, like the sweep of the volume. Expired content that is used before the sweep is expired on use.
     private static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

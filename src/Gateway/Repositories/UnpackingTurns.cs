@@ -2,27 +2,27 @@ using System.Globalization;
 
 namespace Gateway.Repositories;
 
-/// <summary>Nothing is unpacked for an account now. One line, as the end of "the blob …".</summary>
+/// <summary>The gateway does not unpack a blob for this account now. The message completes a sentence that begins "the blob …".</summary>
 internal sealed class UnpackingRefusedException(string why) : Exception(why);
 
 /// <summary>
-/// Which account's blob is unpacked next. A few kilobytes may unpack to gigabytes, and one account could keep all others waiting:
-/// accounts take turns, none has all slots, and each has so many bytes unpacked in an hour. What is pulled is one account, without such a
-/// limit: its bytes come from upstreams.
+/// Decides which account's blob is unpacked next. A few kilobytes may unpack to gigabytes, so one account could make all others wait.
+/// Accounts therefore take turns, none gets all slots, and each has a limit of bytes per hour. All pulls count as one account without that
+/// limit, because their bytes come from upstreams.
 /// </summary>
-/// <param name="slots">How many are unpacked at a time; at least 2.</param>
+/// <param name="slots">How many blobs are unpacked concurrently; at least 2.</param>
 internal sealed class UnpackingTurns(int slots, TimeProvider clock)
 {
     /// <summary>The account of pulls.</summary>
     public const string Pulls = "";
 
     /// <summary>
-    /// Bytes that are unpacked for one account in an hour. Chosen: four of the largest blobs (MediaSniffer.MaxUnpacked), or a hundred
-    /// images of 2 GiB.
+    /// Maximum number of bytes that are unpacked for one account in an hour. Chosen: four of the largest blobs (MediaSniffer.MaxUnpacked),
+    /// or a hundred images of 2 GiB.
     /// </summary>
     public const long MaxPerHour = 256L << 30;
 
-    /// <summary>Blobs of one account that may wait. Chosen: a hundred images of ten layers.</summary>
+    /// <summary>Maximum number of blobs of one account that wait. Chosen: a hundred images of ten layers.</summary>
     public const int MaxWaiting = 1_000;
 
     private readonly Lock _lock = new();
@@ -42,7 +42,8 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
     }
 
     /// <summary>
-    /// Waits for the account's turn. Throws <see cref="UnpackingRefusedException"/> when it has used what it may, or too many wait.
+    /// Waits for the account's turn. Throws <see cref="UnpackingRefusedException"/> when the account has reached its hourly limit, or too
+    /// many of its blobs wait.
     /// </summary>
     public Task EnterAsync(string name)
     {
@@ -51,7 +52,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
             var account = Find(name);
             Check(name, account);
             if (account.Waiting.Count >= MaxWaiting)
-                throw new UnpackingRefusedException($"cannot be looked through now: {MaxWaiting} blobs of {name} wait already");
+                throw new UnpackingRefusedException($"cannot be read now: expected at most {MaxWaiting} waiting blobs of {name}, got more");
             var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             if (account.Waiting.Count == 0) _order.Enqueue(name);
             account.Waiting.Enqueue(turn);
@@ -60,9 +61,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
         }
     }
 
-    /// <summary>
-    /// Counts bytes that were unpacked. Throws <see cref="UnpackingRefusedException"/> when it is more than the account may have.
-    /// </summary>
+    /// <summary>Counts unpacked bytes. Throws <see cref="UnpackingRefusedException"/> when the account exceeds its hourly limit.</summary>
     public void Charge(string name, int bytes)
     {
         lock (_lock)
@@ -81,7 +80,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
             _taken--;
             Find(name).Running--;
             Dispatch();
-            // What has had nothing unpacked for an hour is as good as new.
+            // An account for which nothing was unpacked for an hour has its whole limit again.
             foreach (var (idle, account) in _accounts.Where(a => a.Value is { Running: 0, Waiting.Count: 0 }).ToArray())
             {
                 if (UsedBy(account) <= 0) _accounts.Remove(idle);
@@ -89,7 +88,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
         }
     }
 
-    /// <summary>Gives free slots to those who wait, one to each account and then the next.</summary>
+    /// <summary>Gives free slots to waiting blobs, one to each account in turn.</summary>
     private void Dispatch()
     {
         for (var left = _order.Count; left > 0 && _taken < slots; left--)
@@ -112,7 +111,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
         return _accounts[name] = new() { At = clock.GetUtcNow() };
     }
 
-    /// <summary>What is used leaks away, all of it in an hour.</summary>
+    /// <summary>Bytes used by the account. The count falls evenly, to zero within an hour.</summary>
     private double UsedBy(Account account)
     {
         var now = clock.GetUtcNow();
@@ -126,6 +125,6 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
         if (name == Pulls || UsedBy(account) <= MaxPerHour) return;
         throw new UnpackingRefusedException(string.Create(
             CultureInfo.InvariantCulture,
-            $"cannot be looked through now: {MaxPerHour >> 30} GiB were unpacked for {name} within an hour, no more may be"));
+            $"cannot be read now: expected at most {MaxPerHour >> 30} GiB unpacked for {name} within an hour, got more"));
     }
 }

@@ -2,14 +2,14 @@ using Gateway.Oci;
 
 namespace Gateway.Repositories;
 
-/// <summary>What people write of what is here: <c>repository:tag</c>, <c>repository@digest</c>, or a repository alone.</summary>
-/// <param name="What">The tag or digest; null where none is written.</param>
+/// <summary>A reference as people write it: <c>repository:tag</c>, <c>repository@digest</c>, or a repository alone.</summary>
+/// <param name="What">The tag or digest; null when none is written.</param>
 internal readonly record struct WrittenReference(RepositoryName Name, Reference? What)
 {
-    /// <summary>What most tools take a repository alone for.</summary>
+    /// <summary>The tag that most tools use for a repository alone.</summary>
     public static readonly Reference Latest = new(TagName.Parse("latest"));
 
-    /// <summary>Reads one; null for anything else, also for a tag beside a digest.</summary>
+    /// <summary>Parses a reference; null for any other text, including one with both a tag and a digest.</summary>
     public static WrittenReference? Parse(string text)
     {
         var at = text.IndexOf('@', StringComparison.Ordinal);

@@ -28,7 +28,7 @@ internal sealed class Zstd : IByteSource, IDisposable
         _stream = stream;
     }
 
-    /// <summary>Starts to unpack. Throws <see cref="OutOfMemoryException"/> if no memory is available; so does reading.</summary>
+    /// <summary>Starts to unpack. This method, and reading, throw <see cref="OutOfMemoryException"/> when no memory is available.</summary>
     public static unsafe Zstd Unpack(IByteSource packed)
     {
         var stream = Methods.ZSTD_createDCtx();

@@ -7,10 +7,10 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>The same bytes under their sha256 and their sha512 digest: one manifest, with one verdict.</summary>
+/// <summary>The same bytes under their sha256 and their sha512 digest are one manifest with one verdict.</summary>
 public sealed class AliasTests : IAsyncLifetime
 {
-    // More often than a push calls its backing.
+    // More than the number of calls that a push makes to its backing.
     private const int Moments = 60;
 
     private HoldRig _rig = null!;
@@ -19,7 +19,7 @@ public sealed class AliasTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    /// <summary>Pushes an image under both digests, and a tag under the sha512 one where one is named.</summary>
+    /// <summary>Pushes an image under both digests, and binds a tag to the sha512 digest when one is given.</summary>
     private async Task<(Digest Sha256, Digest Sha512)> PushAsync(string text, string? tag = null)
     {
         var (digest, _) = await _rig.PushAsync(null, text);
@@ -34,14 +34,14 @@ public sealed class AliasTests : IAsyncLifetime
     private static async Task<ReadOnlyMemory<byte>> BytesOfAsync(Repository repository, Digest digest) =>
         Assert.IsType<Answer<StoredManifest>.Found>(await repository.GetManifestAsync(HoldRig.Pusher, new(digest), default)).Value.Bytes;
 
-    /// <summary>Nobody else may delete a signature that another name is admitted by.</summary>
+    /// <summary>Asserts that only an admin can delete a signature that admits the other digest.</summary>
     private static Caller Admin => HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
 
     private async Task DeleteAsync(string name, Digest digest) =>
         Assert.IsType<Answer<Digest>.Found>(await _rig.At(name).DeleteManifestAsync(Admin, new(digest), default));
 
     [Fact]
-    public async Task Bytes_that_are_admitted_by_one_name_are_admitted_by_the_other()
+    public async Task Bytes_that_are_admitted_by_one_digest_are_admitted_by_the_other()
     {
         var (sha256, sha512) = await PushAsync("one");
         Assert.Equal("Hidden", await _rig.SeenAsync(HoldRig.Puller, sha512.ToString()));
@@ -51,7 +51,7 @@ public sealed class AliasTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Bytes_that_are_refused_by_one_name_are_refused_by_the_other()
+    public async Task Bytes_that_are_refused_by_one_digest_are_refused_by_the_other()
     {
         var (sha256, sha512) = await PushAsync("one");
         await _rig.SignAsync(sha256);
@@ -64,7 +64,7 @@ public sealed class AliasTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tag_that_waits_by_one_name_is_published_by_a_signature_of_the_other()
+    public async Task Held_tag_of_one_digest_is_released_by_a_signature_of_the_other()
     {
         var (sha256, sha512) = await PushAsync("one", "v1");
         Assert.Equal("Hidden", await _rig.SeenAsync(HoldRig.Puller, "v1"));
@@ -74,7 +74,7 @@ public sealed class AliasTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_verdict_that_rests_on_the_other_names_signature_does_not_outlive_it()
+    public async Task Verdict_that_rests_on_a_signature_of_the_other_digest_ends_with_that_signature()
     {
         var (sha256, sha512) = await PushAsync("one");
         await _rig.SignAsync(sha256);
@@ -86,7 +86,7 @@ public sealed class AliasTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tag_does_not_move_by_the_other_names_signature_that_is_deleted_while_its_push_is_judged()
+    public async Task Tag_does_not_move_when_the_signature_of_the_other_digest_is_deleted_during_evaluation()
     {
         var calls = new List<string>();
         while (true)
@@ -99,7 +99,7 @@ public sealed class AliasTests : IAsyncLifetime
             await _rig.SignAsync(newer, null, _rig.At(name));
             var stored = _rig.Volume.Pushed(RepositoryName.Parse(name));
             var signature = Assert.Single(EvidenceNotes.List(stored, newer));
-            // A manifest that is here by this name would keep its signature from being deleted.
+            // A manifest that is stored under this digest would prevent the deletion of its signature.
             await DeleteAsync(name, newer);
             var (backing, interruption) = InterruptingBacking.Of(stored, calls.Count + 1, () => DeleteAsync(name, signature));
             var other = Digest.Of(bytes.Span, DigestAlgorithm.Sha512);
@@ -107,7 +107,7 @@ public sealed class AliasTests : IAsyncLifetime
             Assert.IsType<Answer<PushedManifest>.Found>(await _rig.Over(name, backing).PutManifestAsync(HoldRig.Pusher, push, default));
             if (interruption.Interrupted is not { } call) break;
 
-            // It is as if the signature had been deleted before the push, or after it where the push was committed already.
+            // The result is as if the signature was deleted before the push, or after it when the push was committed already.
             var isCommitted = calls.Contains(nameof(IBacking.CommitAsync));
             Assert.Equal(isCommitted ? other : older, stored.LiveOf(TagName.Parse("v1")));
             calls.Add(call);
@@ -118,7 +118,7 @@ public sealed class AliasTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_promotion_by_the_other_name_takes_the_signature_along()
+    public async Task Promotion_by_the_other_digest_copies_the_signature()
     {
         var stage = _rig.Repository;
         var (sha256, sha512) = await PushAsync("one");

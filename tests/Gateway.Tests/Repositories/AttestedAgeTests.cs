@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Ages that count from signatures, at the gate: held, published, kept with the verdict, and promoted.</summary>
+/// <summary>Ages that count from signatures, at the gate: held, released, noted with the verdict, and promoted.</summary>
 public sealed class AttestedAgeTests : IAsyncLifetime
 {
     private readonly TestLog _log = new();
@@ -53,7 +53,7 @@ public sealed class AttestedAgeTests : IAsyncLifetime
         _rig.SignAsync(digest, _log, _rig.Clock.GetUtcNow() - TimeSpan.FromHours(hoursAgo), to);
 
     [Fact]
-    public async Task What_was_signed_long_ago_is_published_by_its_signature_though_it_has_just_come()
+    public async Task Newly_pushed_image_that_was_signed_long_ago_is_released_by_its_signature()
     {
         _rig.Reload(Aged(SixHours));
         var (digest, _) = await _rig.PushAsync("v1", "one");
@@ -66,7 +66,7 @@ public sealed class AttestedAgeTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_was_signed_too_lately_waits_for_its_age_and_for_nothing_else_over_restarts_too(bool kill)
+    public async Task Recently_signed_image_is_held_until_its_age_is_reached_also_across_restarts(bool kill)
     {
         _rig.Reload(Aged(SixHours));
         var (digest, _) = await _rig.PushAsync("v1", "one");
@@ -81,7 +81,7 @@ public sealed class AttestedAgeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_signature_without_a_time_admits_nothing_until_one_with_a_time_comes()
+    public async Task Signature_without_a_time_admits_nothing_until_one_with_a_time_is_pushed()
     {
         _rig.Reload(Aged(SixHours));
         var (digest, _) = await _rig.PushAsync("v1", "one");
@@ -96,7 +96,7 @@ public sealed class AttestedAgeTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task An_admitted_verdict_ends_when_what_it_was_signed_at_is_too_old_over_restarts_too(bool kill)
+    public async Task Admitting_verdict_ends_when_the_signing_time_is_too_old_also_across_restarts(bool kill)
     {
         _rig.Reload(Aged(new() { MaxAge = TimeSpan.FromHours(6) }));
         var (digest, _) = await _rig.PushAsync("v1", "one");
@@ -110,7 +110,7 @@ public sealed class AttestedAgeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_promotion_takes_the_evidence_along_that_the_age_counts_from()
+    public async Task Promotion_copies_the_evidence_that_the_age_counts_from()
     {
         _rig.Reload(Aged(SixHours));
         var stage = _rig.At("stage/app");
@@ -124,7 +124,7 @@ public sealed class AttestedAgeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Evidence_that_the_age_counts_from_cannot_be_deleted_before_what_it_admits()
+    public async Task Evidence_that_the_age_counts_from_cannot_be_deleted_before_the_admitted_image()
     {
         _rig.Reload(Aged(SixHours));
         var (digest, _) = await _rig.PushAsync("v1", "one");

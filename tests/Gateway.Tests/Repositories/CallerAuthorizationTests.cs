@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>An caller whose rights end between the last look at them and the commit: every kind of change is refused there.</summary>
+/// <summary>A caller whose rights end between the last check and the commit: every kind of change is refused.</summary>
 public sealed class CallerAuthorizationTests : IAsyncLifetime
 {
     private static readonly Caller Gone = HoldRig.Pusher with { Authorization = new Ended() };
@@ -27,7 +27,7 @@ public sealed class CallerAuthorizationTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task Blob_is_not_kept_and_its_session_goes_on()
+    public async Task Blob_is_not_stored_and_its_upload_session_stays_open()
     {
         var opened = (Answer<Upload>.Found)await _rig.Repository.OpenUploadAsync(HoldRig.Pusher, DigestAlgorithm.Sha256, default);
         await using var upload = opened.Value;
@@ -43,7 +43,7 @@ public sealed class CallerAuthorizationTests : IAsyncLifetime
     [Theory]
     [InlineData("free/app", "Absent")]
     [InlineData("prod/app", "Absent")]
-    public async Task Manifest_is_not_kept_whether_it_would_be_live_or_wait(string name, string expected)
+    public async Task Manifest_is_not_stored_whether_it_would_be_live_or_held(string name, string expected)
     {
         var repository = _rig.At(name);
         var config = await GateRig.PushBlobAsync(repository, "config", caller: HoldRig.Pusher);
@@ -55,7 +55,7 @@ public sealed class CallerAuthorizationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nothing_is_removed_mounted_or_promoted()
+    public async Task Nothing_is_deleted_mounted_or_promoted()
     {
         var stage = _rig.At("free/app");
         var (digest, _) = await _rig.PushAsync("v1", "one", stage);
@@ -74,7 +74,7 @@ public sealed class CallerAuthorizationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tag_that_waits_is_not_published_by_a_request_of_an_earlier_configuration()
+    public async Task Held_tag_is_not_released_by_a_request_of_an_earlier_configuration()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         _rig.Reload(null);

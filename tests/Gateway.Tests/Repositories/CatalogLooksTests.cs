@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>A page of the catalog judges only so many manifests, however many wait where its caller sees none.</summary>
+/// <summary>A page of the catalog evaluates a limited number of manifests, however many held ones its caller cannot see.</summary>
 public sealed class CatalogLooksTests : IAsyncLifetime
 {
     private HoldRig _rig = null!;
@@ -29,7 +29,7 @@ public sealed class CatalogLooksTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Repository_of_what_waits_is_looked_through_once_and_then_remembered()
+    public async Task Repository_with_only_held_content_is_evaluated_once_and_then_cached()
     {
         await HoldAsync("prod/app", 5);
         var known = new ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)>(CatalogLooks.MaxRemembered);
@@ -47,9 +47,9 @@ public sealed class CatalogLooksTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Pages_end_early_and_lead_on_to_the_last_name_and_show_nothing_that_waits()
+    public async Task Pages_end_early_and_links_reach_the_last_name_without_held_content()
     {
-        // 64 of each are looked at: more than a page may.
+        // 64 manifests of each repository are evaluated: together more than a page may.
         for (var i = 0; i < 18; i++) await HoldAsync($"prod/held{i:00}", 64);
         var (digest, _) = await _rig.PushAsync("v1", "an image", _rig.At("prod/shown"));
         await _rig.SignAsync(digest, to: _rig.At("prod/shown"));

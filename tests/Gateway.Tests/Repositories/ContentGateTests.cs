@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What a push is judged on by its bytes, through the gate and real storage.</summary>
+/// <summary>Evaluation of a push by its bytes, through the gate and real storage.</summary>
 public sealed class ContentGateTests : IAsyncLifetime
 {
     private const string Gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -86,7 +86,7 @@ public sealed class ContentGateTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Layers))]
-    public async Task Push_is_judged_by_its_bytes(string what, byte[] layer, string type, string[] expected)
+    public async Task Push_is_evaluated_by_its_bytes(string what, byte[] layer, string type, string[] expected)
     {
         var repository = At(Truthful);
         var answer = await PushAsync(repository, "{}", layer, type);
@@ -97,11 +97,11 @@ public sealed class ContentGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Config_that_is_no_json_is_told() =>
+    public async Task Config_that_is_not_json_is_reported() =>
         Assert.Equal([ReasonCodes.MediaUntruthful], Codes(await PushAsync(At(Truthful), "no JSON", Packed(Tar("text")))));
 
     [Fact]
-    public async Task Rule_that_warns_lets_it_in_and_says_what_it_is()
+    public async Task Rule_that_warns_accepts_the_push_and_reports_the_actual_type()
     {
         var answer = await PushAsync(At(Truthful, RuleMode.Warn), "{}", "<html>"u8.ToArray());
         var found = Assert.IsType<Answer<PushedManifest>.Found>(answer);
@@ -109,7 +109,7 @@ public sealed class ContentGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Layers_are_those_that_the_config_names()
+    public async Task Layers_that_differ_from_the_config_are_refused()
     {
         var layer = Tar("text");
         Assert.Empty(Codes(await PushAsync(At(Checked), ConfigOf(layer), Packed(layer))));
@@ -131,7 +131,7 @@ public sealed class ContentGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Layer_that_the_config_names_by_another_algorithm_is_refused()
+    public async Task Layer_that_the_config_names_with_another_algorithm_is_refused()
     {
         var layer = Tar("text");
         var config = ConfigOf(layer).Replace(
@@ -140,7 +140,7 @@ public sealed class ContentGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Config_that_readers_take_differently_names_no_layers()
+    public async Task Config_that_parsers_read_differently_names_no_layers()
     {
         var (layer, other) = (Tar("text"), Tar("other"));
         var config = ConfigOf(layer).TrimEnd('}') + $$$"""},"Rootfs":{"type":"layers","diff_ids":["{{{Digest.Of(other)}}}"]}}""";
@@ -148,7 +148,7 @@ public sealed class ContentGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_let_in_before_the_rule_is_judged_by_it_when_it_is_pulled()
+    public async Task Content_stored_before_the_rule_is_evaluated_by_it_on_pull()
     {
         Assert.Empty(Codes(await PushAsync(_rig.Repository("team/app"), "{}", "<html>"u8.ToArray())));
         Assert.IsType<Answer<StoredManifest>.Hidden>(
@@ -158,7 +158,7 @@ public sealed class ContentGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Index_that_calls_a_manifest_something_else_is_refused()
+    public async Task Index_with_a_wrong_media_type_for_a_manifest_is_refused()
     {
         var repository = _rig.Repository("team/app");
         var image = await GateRig.PushAsync(repository, "v1");

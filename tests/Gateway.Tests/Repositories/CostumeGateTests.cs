@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Images that are labelled as evidence, and evidence under tags that are not its own, at the gate over real storage.</summary>
+/// <summary>Images with media types of evidence, and evidence under tags that are not its own, at the gate over real storage.</summary>
 public sealed class CostumeGateTests : IAsyncLifetime
 {
     private HoldRig _rig = null!;
@@ -57,7 +57,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
     [InlineData(EvidenceTypes.SimpleSigning)]
     [InlineData(EvidenceTypes.InToto)]
     [InlineData(EvidenceTypes.Cose)]
-    public async Task An_image_labelled_as_evidence_waits_for_its_signature_as_any_image(string label)
+    public async Task Image_with_media_types_of_evidence_is_held_like_any_image(string label)
     {
         var (digest, answer) = await PushCostumeAsync("v2", label);
         Assert.Equal(TagStanding.Pending, Assert.IsType<Answer<PushedManifest>.Found>(answer).Standing);
@@ -69,7 +69,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_image_labelled_as_evidence_moves_no_tag_that_stays()
+    public async Task Image_with_media_types_of_evidence_does_not_move_an_immutable_tag()
     {
         Reload("v*", TagMutability.Immutable);
         var (first, _) = await _rig.PushAsync("v1", "one");
@@ -79,7 +79,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_real_signature_moves_no_tag_that_stays_and_wipes_no_version()
+    public async Task Signature_does_not_move_an_immutable_tag_or_erase_its_version()
     {
         Reload("v*", TagMutability.Immutable);
         var (first, _) = await _rig.PushAsync("v1", "one");
@@ -107,7 +107,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tag_for_promotions_takes_no_signature_and_an_image_there_can_be_signed()
+    public async Task Promotion_only_tag_refuses_a_signature_and_its_image_can_be_signed()
     {
         var (digest, _) = await _rig.PushAsync(null, "one");
         _rig.Reload(_rig.Signed(OnMissing.Quarantine) with
@@ -121,7 +121,7 @@ public sealed class CostumeGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_signature_under_the_bare_tag_publishes_nothing_and_an_image_may_be_under_its_own()
+    public async Task Signature_under_the_bare_digest_tag_releases_nothing_and_an_image_may_use_its_own()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         var bare = $"sha256-{digest.Hex}";

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What something is admitted by stays, by whatever way its removal is tried.</summary>
+/// <summary>Evidence that admits something cannot be deleted, whatever request tries it.</summary>
 public sealed class EvidenceInUseTests : HoldCases
 {
     private static readonly Caller Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
@@ -23,7 +23,7 @@ public sealed class EvidenceInUseTests : HoldCases
     private static void InUse<T>(Answer<T> answer) =>
         Assert.Equal("EVIDENCE_IN_USE", Assert.IsType<Answer<T>.Refused>(answer).Decision.Verdict.Reasons[0].Code);
 
-    /// <summary>Pushes an image by its sha512 alone, and a signature that names its sha256.</summary>
+    /// <summary>Pushes an image by its sha512 digest only, and a signature that names its sha256 digest.</summary>
     private async Task<(Digest Sha512, Digest Signature)> PushSignedBySha512Async()
     {
         var config = await GateRig.PushBlobAsync(_rig.Repository, "config", caller: HoldRig.Pusher);
@@ -36,7 +36,7 @@ public sealed class EvidenceInUseTests : HoldCases
     }
 
     [Fact]
-    public async Task Payload_that_another_referrer_names_too_cannot_be_deleted()
+    public async Task Payload_that_another_referrer_also_names_cannot_be_deleted()
     {
         var digest = await PushSignedAsync("v1", "one");
         var payload = SignatureOf(digest).Manifest.Layers[0];
@@ -53,7 +53,7 @@ public sealed class EvidenceInUseTests : HoldCases
     }
 
     [Fact]
-    public async Task Signature_of_an_image_that_is_kept_by_its_sha512_cannot_be_deleted_nor_can_its_payload()
+    public async Task Signature_and_payload_of_an_image_stored_by_sha512_cannot_be_deleted()
     {
         var (digest, signature) = await PushSignedBySha512Async();
         var payload = Stored.ReadManifest(signature)!.Manifest.Layers[0].Digest;
@@ -67,7 +67,7 @@ public sealed class EvidenceInUseTests : HoldCases
     }
 
     [Fact]
-    public async Task Signature_of_an_image_that_is_kept_by_its_sha512_is_no_orphan()
+    public async Task Signature_of_an_image_stored_by_sha512_is_not_an_orphan()
     {
         var (digest, signature) = await PushSignedBySha512Async();
         _rig.Clock.Advance(TimeSpan.FromDays(30));
@@ -77,7 +77,7 @@ public sealed class EvidenceInUseTests : HoldCases
     }
 
     [Fact]
-    public async Task Payload_that_an_admin_deletes_admits_nothing_from_then_on()
+    public async Task Payload_that_an_admin_deleted_no_longer_admits_anything()
     {
         var digest = await PushSignedAsync("v1", "one");
         Assert.Equal(digest.ToString(), await PullerSees(digest.ToString()));

@@ -6,11 +6,11 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Evidence of what was held: it stays, and goes only where nothing rests on it.</summary>
+/// <summary>Evidence about held content: it is stored, and can be deleted only when nothing rests on it.</summary>
 public sealed class HeldEvidenceTests : HoldCases
 {
     [Fact]
-    public async Task Junk_over_a_signatures_tag_takes_nothing_away()
+    public async Task Junk_pushed_to_a_signature_tag_does_not_hide_the_signature()
     {
         var digest = await PushSignedAsync("v1", "one");
         Ok(await _rig.SignAsync(digest, _rig.WrongKey));
@@ -21,7 +21,7 @@ public sealed class HeldEvidenceTests : HoldCases
     }
 
     [Fact]
-    public async Task No_flood_of_newer_evidence_hides_the_signature_that_counted()
+    public async Task Flood_of_newer_evidence_does_not_hide_the_signature_that_counted()
     {
         var digest = await PushSignedAsync("v1", "one");
         for (var i = 0; i < 70; i++) Ok(await _rig.ReferAsync(digest, _rig.WrongKey));
@@ -30,7 +30,7 @@ public sealed class HeldEvidenceTests : HoldCases
     }
 
     [Fact]
-    public async Task Evidence_that_something_is_admitted_by_cannot_be_deleted_and_other_evidence_can()
+    public async Task Evidence_in_use_cannot_be_deleted_and_other_evidence_can()
     {
         var digest = await PushSignedAsync("v1", "one");
         var junk = Ok(await _rig.SignAsync(digest, _rig.WrongKey)).Value.Digest;
@@ -48,7 +48,7 @@ public sealed class HeldEvidenceTests : HoldCases
     }
 
     [Fact]
-    public async Task An_admin_may_delete_evidence_in_use_and_what_it_admitted_is_hidden_again()
+    public async Task Admin_deletes_evidence_in_use_and_the_admitted_image_is_hidden_again()
     {
         var digest = await PushSignedAsync("v1", "one");
         var good = EvidenceNotes.List(_rig.Volume.Pushed(_rig.Repository.Name), digest).Single();
@@ -60,7 +60,7 @@ public sealed class HeldEvidenceTests : HoldCases
     }
 
     [Fact]
-    public async Task Evidence_that_takes_too_long_is_stored_and_publishes_at_the_next_request()
+    public async Task Evidence_whose_evaluation_takes_too_long_is_stored_and_releases_on_the_next_request()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         _rig.Clock.IsLate = true;
@@ -73,7 +73,7 @@ public sealed class HeldEvidenceTests : HoldCases
     }
 
     [Fact]
-    public async Task Evidence_whose_subject_never_comes_goes_in_time_and_what_waited_too_long_with_it()
+    public async Task Orphaned_evidence_and_expired_held_pushes_are_removed()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         var young = Ok(await _rig.SignAsync(digest)).Value.Digest;

@@ -4,11 +4,11 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Indexes that wait, and the images below them.</summary>
+/// <summary>Held indexes, and the images below them.</summary>
 public sealed class HeldIndexTests : HoldCases
 {
     [Fact]
-    public async Task An_index_that_is_signed_admits_its_images_by_descent_and_their_blobs()
+    public async Task Signed_index_admits_its_images_and_their_blobs()
     {
         var (child, _) = await _rig.PushAsync(null, "one");
         var stored = _rig.Volume.Pushed(_rig.Repository.Name);
@@ -24,7 +24,7 @@ public sealed class HeldIndexTests : HoldCases
     }
 
     [Fact]
-    public async Task The_last_image_of_an_index_that_is_signed_publishes_the_index_that_waits()
+    public async Task Signing_the_last_image_of_a_held_index_releases_the_index()
     {
         var (one, _) = await _rig.PushAsync(null, "one");
         var (two, _) = await _rig.PushAsync(null, "two");

@@ -7,14 +7,14 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What is about an image that waits: nobody but pushers sees it in any list, by any name, or any blob of it.</summary>
+/// <summary>Evidence about a held image: only pushers see it in lists, by name or digest, or any of its blobs.</summary>
 public sealed class HeldSubjectTests : HoldCases
 {
     private static readonly Caller Admin = HoldRig.Pusher with { Rights = AccessActions.All | AccessActions.Admin };
 
     private StoredRepository Stored => _rig.Volume.Pushed(_rig.Repository.Name);
 
-    /// <summary>Pushes a list of what is in something, about that.</summary>
+    /// <summary>Pushes an SBOM about a subject.</summary>
     private async Task<StoredManifest> AttachAsync(Digest subject, string text)
     {
         var config = await GateRig.PushBlobAsync(_rig.Repository, "{}", MediaTypes.OciEmpty, HoldRig.Pusher);
@@ -40,7 +40,7 @@ public sealed class HeldSubjectTests : HoldCases
         [.. ((Answer<ReferrersPage>.Found)await _rig.Repository.ReferrersAsync(caller, subject, null, null, default))
             .Value.Items.Select(d => d.Digest)];
 
-    /// <summary>Whether somebody gets all of it, or nothing of it.</summary>
+    /// <summary>Asserts that a caller gets all of it, or none of it.</summary>
     private async Task<bool> SeesAsync(Caller caller, StoredManifest manifest, params string[] tags)
     {
         var seen = new List<bool>();
@@ -52,7 +52,7 @@ public sealed class HeldSubjectTests : HoldCases
     }
 
     [Fact]
-    public async Task Evidence_of_what_waits_waits_with_it_and_is_shown_with_it()
+    public async Task Evidence_about_a_held_image_is_hidden_until_the_image_is_released()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         var sig = $"sha256-{digest.Hex}.sig";
@@ -80,7 +80,7 @@ public sealed class HeldSubjectTests : HoldCases
     }
 
     [Fact]
-    public async Task What_was_shown_is_hidden_with_its_image_and_evidence_that_comes_first_is_hidden_when_the_image_comes()
+    public async Task Evidence_is_hidden_with_its_image_also_when_it_was_pushed_before_the_image()
     {
         var early = await AttachAsync(Digest.Of(GateRig.Manifest(await GateRig.PushBlobAsync(_rig.Repository, "late"))), "early");
         Assert.True(await SeesAsync(HoldRig.Puller, early));
@@ -105,7 +105,7 @@ public sealed class HeldSubjectTests : HoldCases
     }
 
     [Fact]
-    public async Task Two_that_are_about_each_other_are_answered()
+    public async Task Two_manifests_about_each_other_are_answered()
     {
         var (one, _) = await HoldRig.SignatureAsync(Digest.Of("one"u8), _rig.Key, null, _rig.Repository);
         var (two, _) = await HoldRig.SignatureAsync(Digest.Of("two"u8), _rig.Key, null, _rig.Repository);
@@ -117,7 +117,7 @@ public sealed class HeldSubjectTests : HoldCases
     }
 
     [Fact]
-    public async Task List_of_tags_goes_on_behind_those_that_are_left_out_whatever_the_page()
+    public async Task List_of_tags_continues_after_hidden_tags_for_every_page_size()
     {
         var shown = await PushSignedAsync("v1", "one");
         for (var i = 0; i < 3; i++)
@@ -130,7 +130,7 @@ public sealed class HeldSubjectTests : HoldCases
     }
 
     [Fact]
-    public async Task Fallback_index_and_evidence_of_what_is_kept_by_its_sha512_wait_too()
+    public async Task Fallback_index_and_evidence_of_an_image_stored_by_sha512_are_held_too()
     {
         var bytes = GateRig.Manifest(await GateRig.PushBlobAsync(_rig.Repository, "config", caller: HoldRig.Pusher));
         var (sha512, sha256) = (Digest.Of(bytes, DigestAlgorithm.Sha512), Digest.Of(bytes));

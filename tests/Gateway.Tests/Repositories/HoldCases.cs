@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Tests over a gate that holds what is not signed.</summary>
+/// <summary>Tests over a gate that holds unsigned pushes.</summary>
 public abstract class HoldCases : IAsyncLifetime
 {
     private protected HoldRig _rig = null!;

@@ -3,13 +3,13 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What waits, over stops and kills.</summary>
+/// <summary>Held pushes across stops and kills.</summary>
 public sealed class HoldKillTests : HoldCases
 {
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_waits_outlives_a_stop_and_a_kill_and_is_published_after_it(bool kill)
+    public async Task Held_push_survives_a_stop_and_a_kill_and_is_released_afterwards(bool kill)
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         await _rig.RestartAsync(kill);
@@ -26,7 +26,7 @@ public sealed class HoldKillTests : HoldCases
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public async Task A_publication_that_a_kill_cut_short_anywhere_is_whole_after_the_start(int seed)
+    public async Task Release_that_is_interrupted_by_a_kill_is_complete_after_the_restart(int seed)
     {
         var random = new Random(seed);
         var old = await PushSignedAsync("v1", "old");
@@ -34,7 +34,7 @@ public sealed class HoldKillTests : HoldCases
         await _rig.PushAsync("latest", "one");
         var before = _rig.Files();
         var evidence = Ok(await _rig.SignAsync(digest)).Value.Digest;
-        // The first loses all, the second nothing, the others some of it.
+        // The first kill loses everything, the second nothing, the others a part.
         await _rig.KillAsync(before, _ => seed switch { 1 => true, 2 => false, _ => random.Next(2) == 0 });
         Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees("latest")));
         Assert.Equal((old.ToString(), evidence.ToString()), (await PullerSees(old.ToString()), await PullerSees(evidence.ToString())));
@@ -47,7 +47,7 @@ public sealed class HoldKillTests : HoldCases
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task A_held_push_that_a_kill_cut_short_anywhere_waits_after_the_start_and_nothing_more(int seed)
+    public async Task Held_push_that_is_interrupted_by_a_kill_is_held_and_not_live_after_the_restart(int seed)
     {
         var random = new Random(seed);
         var old = await PushSignedAsync("v1", "old");

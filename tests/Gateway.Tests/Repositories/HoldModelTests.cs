@@ -8,8 +8,8 @@ using Xunit;
 namespace Gateway.Tests.Repositories;
 
 /// <summary>
-/// Random pushes, signatures, removals, expiries, reloads, stops and kills, against a small model; after each step everybody's view of
-/// every tag, digest and blob is what the model says.
+/// Random pushes, signatures, deletions, expiries, reloads, stops and kills, compared with a small model. After each step, every caller's
+/// view of every tag, digest and blob must equal the model.
 /// </summary>
 public sealed class HoldModelTests
 {
@@ -25,7 +25,7 @@ public sealed class HoldModelTests
     [InlineData(4)]
     [InlineData(5)]
     [InlineData(6)]
-    public async Task Whatever_happens_nobody_gets_what_is_not_admitted_and_no_signature_is_overlooked(int seed)
+    public async Task Random_operations_never_show_pullers_refused_content_or_miss_a_signature(int seed)
     {
         await using var rig = await HoldRig.OpenAsync();
         var model = new Model(rig, new Random(seed));
@@ -37,7 +37,7 @@ public sealed class HoldModelTests
         }
     }
 
-    /// <summary>What must be so, in as few words as it can be said.</summary>
+    /// <summary>The model: the expected state, as short as it can be written.</summary>
     private sealed class Model(HoldRig rig, Random random)
     {
         private readonly Dictionary<string, Digest> _digests = [];
@@ -52,7 +52,7 @@ public sealed class HoldModelTests
 
         public async Task PrepareAsync()
         {
-            // Their digests, from a repository that no rule is about.
+            // The digests come from a repository without a matching rule.
             foreach (var image in Images) _digests[image] = (await rig.PushAsync(null, image, rig.At("dev/app"))).Digest;
         }
 
@@ -125,7 +125,7 @@ public sealed class HoldModelTests
             Assert.Equal(waiting, found.Value.Promoted.Select(t => t.Value).Order());
         }
 
-        /// <summary>What waits is dropped in time, and live as soon as it passes.</summary>
+        /// <summary>Held pushes expire, and become live as soon as they are admitted.</summary>
         private void Settle()
         {
             foreach (var (tag, (image, expires)) in _offers.ToArray())
@@ -154,7 +154,7 @@ public sealed class HoldModelTests
                 await EqualAsync(
                     after, _digests[image].ToString(), HoldRig.Puller, _stored.Contains(image) && !IsAdmitted(image) ? "Hidden" : stored);
                 await EqualAsync(after, _digests[image].ToString(), HoldRig.Pusher, stored);
-                // Without a policy blobs are for whoever may pull; with one for the sake of a manifest that is admitted.
+                // Without a policy, blobs are visible to all pullers. With a policy, an admitted manifest must name them.
                 if (_isOn && await rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf(image)) != IsAdmitted(image))
                     Assert.Fail($"{after}: the layer of {image}, which is {(IsAdmitted(image) ? "" : "not ")}admitted");
             }

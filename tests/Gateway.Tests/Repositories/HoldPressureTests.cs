@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Who may push, and means harm or is in a hurry.</summary>
+/// <summary>Pushers that are malicious, or that push concurrently.</summary>
 public sealed class HoldPressureTests : IAsyncLifetime
 {
     private HoldRig _rig = null!;
@@ -19,7 +19,7 @@ public sealed class HoldPressureTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task A_flood_of_signatures_in_few_manifests_does_not_hide_the_one_that_counted()
+    public async Task Flood_of_signatures_in_few_manifests_does_not_hide_the_one_that_counted()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         await _rig.SignAsync(digest);
@@ -40,7 +40,7 @@ public sealed class HoldPressureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Junk_about_one_image_of_an_index_is_not_read_in_place_of_the_signatures_of_the_others()
+    public async Task Junk_about_one_image_of_an_index_does_not_displace_signatures_of_the_others()
     {
         var childrenSigned = HoldRig.Rule(OnMissing.Quarantine) with
         {
@@ -55,7 +55,7 @@ public sealed class HoldPressureTests : IAsyncLifetime
             var stored = (Answer<Gateway.Storage.StoredManifest>.Found)await _rig.GetAsync(HoldRig.Pusher, image.ToString());
             images.Add(new(MediaTypes.OciManifest, image, stored.Value.Bytes.Length));
         }
-        // With the image's own signature just as much as is read in all.
+        // Together with the image's own signature, this is exactly the budget.
         var kept = _rig.Volume.Pushed(_rig.Repository.Name);
         var signature = kept.ReadManifest(Gateway.Storage.EvidenceNotes.List(kept, images[0].Digest)[0])!.Manifest.Layers[0].Size;
         for (var (junk, left) = (0, EvidenceBudget.MaxBytes - (int)signature); left > 0; junk++)
@@ -76,7 +76,7 @@ public sealed class HoldPressureTests : IAsyncLifetime
     private static RuleOptions Other { get; } = HoldRig.Rule(OnMissing.Deny) with { Id = "other", Repositories = ["other/**"] };
 
     [Fact]
-    public async Task Of_many_who_push_to_a_free_immutable_tag_at_once_one_gets_it()
+    public async Task Exactly_one_of_many_concurrent_pushes_to_an_unbound_immutable_tag_succeeds()
     {
         _rig.Reload(new()
         {

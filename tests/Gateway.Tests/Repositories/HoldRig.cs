@@ -17,7 +17,7 @@ internal sealed class HoldClock : TimeProvider
 {
     private TimeSpan _ahead;
 
-    /// <summary>Whether every timer rings at once: no time is left for anything.</summary>
+    /// <summary>Whether every timer fires at once, so that every time limit is exceeded immediately.</summary>
     public bool IsLate { get; set; }
 
     public void Advance(TimeSpan by) => _ahead += by;
@@ -93,15 +93,15 @@ internal sealed class HoldRig : IAsyncDisposable
         Repository = At("prod/app");
     }
 
-    /// <param name="clock">Who tells the time there; null for <see cref="Clock"/>.</param>
+    /// <param name="clock">The clock of this repository; null for <see cref="Clock"/>.</param>
     public Repository At(string name, TimeProvider? clock = null) =>
         Router(clock).Route("localhost", null, RepositoryName.Parse(name)).Repository!;
 
-    /// <summary>A repository of its own over this backing, under the policy in force.</summary>
+    /// <summary>A new repository over this backing, under the policy in force.</summary>
     public Repository Over(string name, IBacking backing) => new(
         RepositoryName.Parse(name), backing, new(new(Policy), new(Volume.Ledger), Clock), Volume, new(), takesPushes: true, Clock);
 
-    /// <summary>The repositories that are named to somebody who may pull all of them.</summary>
+    /// <summary>The repositories that the catalog lists to a caller with the right to pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Caller caller) =>
         [.. (await Router().CatalogAsync(_ => caller, null, 100, default)).Page.Items.Select(static name => name.Value)];
 
@@ -121,7 +121,9 @@ internal sealed class HoldRig : IAsyncDisposable
 
     private static string FolderIn(string volume) => Path.Combine(volume, "docker/registry/v2/repositories/prod/app");
 
-    /// <summary>Kills, with some of what was written to the repository's folder since lost; the journal is not.</summary>
+    /// <summary>
+    /// Kills the gateway, and loses some of the files written to the repository's folder since then; the journal is not lost.
+    /// </summary>
     public async Task KillAsync(Dictionary<string, byte[]> since, Func<string, bool> isLost)
     {
         await _volume.KillAsync(volume =>
@@ -168,7 +170,7 @@ internal sealed class HoldRig : IAsyncDisposable
     public Task<Answer<PushedManifest>> SignAsync(Digest digest, ECDsa? key = null, Repository? to = null) =>
         SignAsync(digest, key ?? Key, $"sha256-{digest.Hex}.sig", null, to ?? Repository);
 
-    /// <summary>The same with what a log says of when it was signed.</summary>
+    /// <summary>Signs as above, with an entry of a transparency log that proves the time.</summary>
     public async Task<Answer<PushedManifest>> SignAsync(Digest digest, TestLog log, DateTimeOffset at, Repository? to = null)
     {
         var signature = LegacySignature.Of(digest, Key, (log, at));
@@ -178,7 +180,7 @@ internal sealed class HoldRig : IAsyncDisposable
         return await PutAsync(to, signature.Tag, signature.Manifest);
     }
 
-    /// <summary>The same as a referrer, as cosign does in its OCI 1.1 mode.</summary>
+    /// <summary>Signs with a referrer, as cosign does in its OCI 1.1 mode.</summary>
     public Task<Answer<PushedManifest>> ReferAsync(Digest digest, ECDsa? key = null) =>
         SignAsync(digest, key ?? Key, null, digest, Repository);
 
@@ -205,7 +207,7 @@ internal sealed class HoldRig : IAsyncDisposable
     public async Task<Answer<StoredManifest>> GetAsync(Caller caller, string reference) => await Repository.GetManifestAsync(
         caller, Digest.TryParse(reference, out var digest) ? new(digest) : new(TagName.Parse(reference)), default);
 
-    /// <summary>What somebody gets: a digest, <c>Hidden</c> or <c>Absent</c>.</summary>
+    /// <summary>What a caller gets: a digest, <c>Hidden</c> or <c>Absent</c>.</summary>
     public async Task<string> SeenAsync(Caller caller, string reference) =>
         await GetAsync(caller, reference) is var answer && answer is Answer<StoredManifest>.Found found
             ? found.Value.Digest.ToString()

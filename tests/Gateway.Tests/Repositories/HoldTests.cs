@@ -7,11 +7,11 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What is pushed unsigned waits: who sees it, what publishes it, and when it is dropped.</summary>
+/// <summary>Unsigned pushes are held: tests who sees them, what releases them, and when they expire.</summary>
 public sealed class HoldTests : HoldCases
 {
     [Fact]
-    public async Task A_push_that_lacks_a_signature_is_taken_and_waits_and_the_answer_says_for_what()
+    public async Task Push_without_signature_is_held_and_the_answer_says_what_is_missing()
     {
         var (digest, answer) = await _rig.PushAsync("v1", "one");
         var found = Ok(answer);
@@ -24,7 +24,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task What_waits_is_there_for_who_may_push_and_for_nobody_else_in_any_way()
+    public async Task Held_content_is_visible_only_to_pushers()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         Assert.Equal(("Hidden", "Hidden"), (await PullerSees("v1"), await PullerSees(digest.ToString())));
@@ -48,7 +48,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_push_that_is_too_young_waits_until_it_is_old_enough_however_long_that_is()
+    public async Task Push_that_is_too_young_is_held_until_it_is_old_enough()
     {
         _rig.Reload(new()
         {
@@ -65,7 +65,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_repository_with_nothing_but_what_waits_is_named_to_who_may_push_alone()
+    public async Task Repository_with_only_held_content_is_listed_only_to_pushers()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         await _rig.PushAsync("v1", "two", _rig.At("open/app"));
@@ -76,7 +76,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_repository_without_tags_is_named_for_what_is_admitted_in_it_by_digest()
+    public async Task Repository_without_tags_is_listed_for_content_admitted_by_digest()
     {
         var (digest, _) = await _rig.PushAsync(null, "one");
         Assert.Empty(await _rig.CatalogAsync(HoldRig.Puller));
@@ -85,7 +85,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_referrer_that_waits_is_listed_for_who_may_push_alone()
+    public async Task Held_referrer_is_listed_only_to_pushers()
     {
         var subject = await PushSignedAsync("v1", "one");
         var bytes = GateRig.Manifest(
@@ -101,14 +101,14 @@ public sealed class HoldTests : HoldCases
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_signature_publishes_every_tag_of_its_digest_before_its_own_answer(bool asReferrer)
+    public async Task Signature_releases_every_tag_of_its_digest_before_it_is_acknowledged(bool asReferrer)
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         await _rig.PushAsync("latest", "one");
         await _rig.PushAsync("other", "two");
         var signed = Ok(asReferrer ? await _rig.ReferAsync(digest) : await _rig.SignAsync(digest));
         Assert.Equal(["latest", "v1"], signed.Value.Promoted.Select(t => t.Value).Order());
-        // Straight from the store: no pull has helped.
+        // Read directly from the storage, so that no pull can have released it.
         var stored = _rig.Volume.Pushed(_rig.Repository.Name);
         Assert.Equal((digest, digest), (stored.LiveOf(TagName.Parse("v1")), stored.LiveOf(TagName.Parse("latest"))));
         Assert.Equal("other", Assert.Single(stored.HeldPushes()).Tag.Value);
@@ -118,7 +118,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task The_older_signed_digest_stays_live_meanwhile()
+    public async Task Older_signed_digest_stays_live_while_a_newer_push_is_held()
     {
         var old = await PushSignedAsync("v1", "one");
         var (next, _) = await _rig.PushAsync("v1", "two");
@@ -129,7 +129,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_signature_by_another_key_is_taken_and_moves_nothing_and_says_so()
+    public async Task Signature_by_another_key_is_stored_and_releases_nothing_and_says_so()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         var answer = Ok(await _rig.SignAsync(digest, _rig.WrongKey));
@@ -140,7 +140,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_newer_push_takes_the_place_of_what_waits_and_a_late_signature_admits_its_digest_alone()
+    public async Task Newer_push_replaces_the_held_one_and_a_late_signature_admits_only_its_digest()
     {
         var (first, _) = await _rig.PushAsync("v1", "one");
         var (second, _) = await _rig.PushAsync("v1", "two");
@@ -152,7 +152,7 @@ public sealed class HoldTests : HoldCases
     [Theory]
     [InlineData(OnMissing.Quarantine)]
     [InlineData(OnMissing.Deny)]
-    public async Task A_signature_that_comes_first_lets_the_push_be_live_at_once(OnMissing onMissing)
+    public async Task Push_is_live_at_once_when_its_signature_was_pushed_first(OnMissing onMissing)
     {
         _rig.Reload(_rig.Signed(onMissing));
         var (digest, before) = await _rig.PushAsync(null, "one");
@@ -163,7 +163,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task Under_a_rule_of_tags_and_pulls_one_pushes_by_digest_signs_and_tags()
+    public async Task Rule_of_tags_and_pulls_allows_push_by_digest_then_signature_then_tag()
     {
         _rig.Reload(_rig.Signed(OnMissing.Deny, Stage.Tag, Stage.Pull));
         var (digest, answer) = await _rig.PushAsync(null, "one");
@@ -176,7 +176,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task What_waits_too_long_is_dropped_and_what_was_live_stays()
+    public async Task Held_push_expires_and_the_live_digest_stays()
     {
         var old = await PushSignedAsync("v1", "one");
         var (next, _) = await _rig.PushAsync("v1", "two");
@@ -190,7 +190,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task No_more_tags_wait_in_a_repository_than_the_policy_says_and_those_that_expired_do_not_count()
+    public async Task Held_tags_beyond_the_limit_are_refused_and_expired_ones_do_not_count()
     {
         for (var i = 0; i < 4; i++) Ok((await _rig.PushAsync($"v{i}", $"{i}")).Answer);
         var refused = Assert.IsType<Answer<PushedManifest>.Refused>((await _rig.PushAsync("v4", "4")).Answer);
@@ -201,7 +201,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task What_a_retired_key_signs_is_not_from_before_when_the_clock_is_set_back()
+    public async Task Signature_by_a_retired_key_does_not_count_after_the_clock_is_set_back()
     {
         var folders = Folders.Make(_rig.Volume.PushedRoot.Repositories + "-clock", NullLogger.Instance);
         using var durability = folders.Durability;
@@ -219,7 +219,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_key_that_is_revoked_hides_what_it_signed_with_the_next_request_and_back()
+    public async Task Revoking_a_key_hides_what_it_signed_on_the_next_request_and_restoring_it_shows_it()
     {
         var digest = await PushSignedAsync("v1", "one");
         Assert.Equal(digest.ToString(), await PullerSees("v1"));
@@ -233,7 +233,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task A_policy_that_asks_for_nothing_publishes_what_waits_when_it_is_next_asked_for()
+    public async Task Policy_without_requirements_releases_a_held_push_on_the_next_request()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         _rig.Reload(null);
@@ -242,12 +242,12 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task Of_two_racing_pushes_and_their_signatures_the_tag_ends_at_one_that_is_signed()
+    public async Task Tag_ends_at_a_signed_digest_after_two_racing_pushes_and_signatures()
     {
         for (var round = 0; round < 10; round++)
         {
             var (tag, a, b) = ($"r{round}", $"a{round}", $"b{round}");
-            // Prepared first, so that the race is between the manifests alone.
+            // Everything else is prepared first, so that only the manifests race.
             var (one, _) = await _rig.PushAsync(null, a);
             var (two, _) = await _rig.PushAsync(null, b);
             await Task.WhenAll(_rig.PushAsync(tag, a), _rig.SignAsync(one), _rig.PushAsync(tag, b), _rig.SignAsync(two));
@@ -258,7 +258,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task Where_nobody_must_log_in_nobody_sees_what_waits()
+    public async Task Open_gateway_shows_held_content_to_no_caller()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         Assert.Equal(
@@ -266,7 +266,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task Deleting_a_tag_takes_what_waits_for_it_too()
+    public async Task Deleting_a_tag_removes_its_held_push()
     {
         var old = await PushSignedAsync("v1", "one");
         await _rig.PushAsync("v1", "two");
@@ -275,7 +275,7 @@ public sealed class HoldTests : HoldCases
     }
 
     [Fact]
-    public async Task Repositories_that_no_rule_is_about_hold_nothing()
+    public async Task Repository_without_a_matching_rule_holds_nothing()
     {
         var open = _rig.At("dev/app");
         var (digest, answer) = await _rig.PushAsync("v1", "one", open);

@@ -18,7 +18,7 @@ public sealed class ImageReferenceTests
     [InlineData("registry:5000/team/app", "registry:5000", "team/app", "latest")]
     [InlineData("ghcr.io/org/app@" + Digest, "ghcr.io", "org/app", Digest)]
     [InlineData("ghcr.io/org/app:v1@" + Digest, "ghcr.io", "org/app", Digest)]
-    public void An_image_is_named_as_tools_that_run_it_name_it(string text, string registry, string path, string reference)
+    public void Image_name_is_parsed_as_container_tools_parse_it(string text, string registry, string path, string reference)
     {
         var image = ImageReference.Parse(text);
         Assert.Equal((registry, path, reference), (image?.Registry, image?.Path, image?.Reference.ToString()));
@@ -34,5 +34,5 @@ public sealed class ImageReferenceTests
     [InlineData("${REGISTRY}/app:1")]
     [InlineData("https://ghcr.io/org/app")]
     [InlineData("ghcr.io/org/../app")]
-    public void What_is_no_image_is_none(string text) => Assert.Null(ImageReference.Parse(text));
+    public void Text_that_is_not_an_image_name_is_rejected(string text) => Assert.Null(ImageReference.Parse(text));
 }

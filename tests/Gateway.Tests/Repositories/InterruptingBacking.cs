@@ -4,9 +4,7 @@ using Gateway.Storage;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>
-/// A backing that does something else once, before its nth call is carried out: between any two things that the gate reads or writes.
-/// </summary>
+/// <summary>A backing that runs an interruption once, before its nth call: between any two reads or writes of the gate.</summary>
 [SuppressMessage("Performance", "CA1852:Seal internal types", Justification = "DispatchProxy.Create derives from it.")]
 internal class InterruptingBacking : DispatchProxy
 {

@@ -6,14 +6,12 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>
-/// What happens in the middle of a promotion, before each call that it makes to a repository's backing: the same in every run.
-/// </summary>
+/// <summary>Interruptions of a promotion before each call to a repository's backing. Every run has the same interruptions.</summary>
 public sealed class PromotionRaceTests : IAsyncLifetime
 {
     private static readonly TagName V1 = TagName.Parse("v1");
 
-    // More often than a promotion calls a backing.
+    // More than the number of calls that a promotion makes to a backing.
     private const int Moments = 60;
 
     private HoldRig _rig = null!;
@@ -47,8 +45,8 @@ public sealed class PromotionRaceTests : IAsyncLifetime
     }
 
     /// <summary>
-    /// Tries a race at every call that a promotion makes: the last one that is tried is not interrupted. Without several different calls
-    /// among them, and the one that commits, it would not be a race.
+    /// Tries a race at every call that a promotion makes, until one attempt is not interrupted. The interrupted calls must include several
+    /// different ones and the commit.
     /// </summary>
     private static async Task AtEveryMomentAsync(int atLeast, Func<int, Task<string?>> tryAsync, params string[] needed)
     {
@@ -68,7 +66,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
             : default;
 
     [Fact]
-    public async Task Of_two_promotions_to_a_tag_that_never_moves_the_first_gets_it_at_whatever_moment_it_comes()
+    public async Task First_of_two_promotions_to_an_immutable_tag_wins_at_every_interleaving()
     {
         _rig.Reload(_rig.Policy! with { Rules = [.. _rig.Policy.Rules, Immutable] });
         var (one, two) = (await SignedAsync("one"), await SignedAsync("two"));
@@ -91,7 +89,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_a_promotion_and_a_push_to_a_tag_that_never_moves_the_first_gets_it()
+    public async Task First_of_a_promotion_and_a_push_to_an_immutable_tag_wins()
     {
         _rig.Reload(_rig.Policy! with { Rules = [Immutable] });
         var one = await SignedAsync("one");
@@ -112,7 +110,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_push_to_a_protected_tag_in_the_middle_of_a_promotion_is_refused_and_changes_nothing()
+    public async Task Push_to_a_protected_tag_during_a_promotion_is_refused_and_changes_nothing()
     {
         var one = await SignedAsync("one");
         await AtEveryMomentAsync(
@@ -132,7 +130,7 @@ public sealed class PromotionRaceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_signature_that_is_deleted_in_the_middle_is_promoted_with_the_image_or_nothing_is()
+    public async Task Signature_deleted_during_a_promotion_is_copied_with_the_image_or_nothing_is()
     {
         await AtEveryMomentAsync(4, async moment =>
         {

@@ -25,7 +25,7 @@ public sealed class PromotionTests : IAsyncLifetime
         await _rig.Repository.PromoteAsync(HoldRig.Pusher, Stage, there ?? HoldRig.Pusher, new(digest), V1, default);
 
     [Fact]
-    public async Task A_tag_that_takes_promotions_alone_refuses_a_push_and_says_how_to_promote()
+    public async Task Promotion_only_tag_refuses_a_push_and_says_how_to_promote()
     {
         var (digest, answer) = await _rig.PushAsync("v1", "one");
         var refused = Assert.IsType<Answer<PushedManifest>.Refused>(answer);
@@ -35,7 +35,7 @@ public sealed class PromotionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_not_signed_is_not_promoted_and_nothing_of_it_is_there()
+    public async Task Unsigned_image_is_not_promoted_and_nothing_of_it_is_stored()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
         var refused = Assert.IsType<Answer<PushedManifest>.Refused>(await PromoteAsync(digest));
@@ -45,7 +45,7 @@ public sealed class PromotionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_signed_comes_with_its_blobs_and_the_evidence_that_counted_and_no_other()
+    public async Task Signed_image_is_promoted_with_its_blobs_and_only_the_evidence_that_counted()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
         await _rig.SignAsync(digest, _rig.WrongKey, Stage);
@@ -66,7 +66,7 @@ public sealed class PromotionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_index_comes_with_everything_below_it()
+    public async Task Index_is_promoted_with_everything_below_it()
     {
         var (child, _) = await _rig.PushAsync(null, "one", Stage);
         var index = GateRig.Index(new Descriptor(
@@ -79,7 +79,7 @@ public sealed class PromotionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_may_not_pull_there_or_push_here_promotes_nothing()
+    public async Task Caller_without_pull_at_the_source_or_push_at_the_target_promotes_nothing()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
         await _rig.SignAsync(digest, null, Stage);

@@ -6,7 +6,7 @@ using Xunit;
 namespace Gateway.Tests.Repositories;
 
 /// <summary>
-/// How much may be said about a manifest, and about what is not there: whoever may push cannot fill a repository with it.
+/// Limits of the manifests about a subject and about missing subjects, so that a pusher cannot fill a repository with them.
 /// </summary>
 public sealed class QuotaTests : IAsyncLifetime
 {
@@ -20,7 +20,7 @@ public sealed class QuotaTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    /// <summary>Pushes a referrer that says something of a type of its own.</summary>
+    /// <summary>Pushes a referrer with an artifact type of its own.</summary>
     private async Task<Answer<PushedManifest>> ReferAsync(Digest subject, string text, string configType = "application/vnd.test.note")
     {
         var config = await GateRig.PushBlobAsync(_rig.Repository, text, configType, HoldRig.Pusher);
@@ -32,7 +32,7 @@ public sealed class QuotaTests : IAsyncLifetime
         answer is Answer<PushedManifest>.Refused refused ? refused.Decision.Verdict.Reasons[0].Code : answer.GetType().Name;
 
     [Fact]
-    public async Task One_referrer_more_of_a_manifest_than_the_policy_says_is_refused_by_tag_and_by_subject()
+    public async Task Referrer_beyond_the_limit_of_its_subject_is_refused_by_tag_and_by_subject()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         var (other, _) = await _rig.PushAsync("v2", "two");
@@ -48,7 +48,7 @@ public sealed class QuotaTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Deleting_one_makes_room_for_the_signature()
+    public async Task Deleting_a_referrer_makes_room_for_a_signature()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         for (var i = 0; i < 3; i++) await ReferAsync(digest, $"note {i}");
@@ -59,7 +59,7 @@ public sealed class QuotaTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task No_more_may_be_said_of_what_is_not_there_than_the_policy_says()
+    public async Task Referrer_beyond_the_limit_of_orphans_is_refused()
     {
         for (var i = 0; i < 2; i++) Assert.Equal("Found", CodeOf(await ReferAsync(Digest.Of([(byte)i]), $"note {i}")));
         Assert.Equal("LIMIT_ORPHANS", CodeOf(await ReferAsync(Digest.Of("absent"u8), "note 2")));
@@ -69,7 +69,7 @@ public sealed class QuotaTests : IAsyncLifetime
         Assert.Equal("Found", CodeOf(await _rig.SignAsync(digest)));
     }
 
-    /// <summary>How many of pushes at once were taken; all others must have been refused for this.</summary>
+    /// <summary>The number of concurrent pushes that were accepted; all others must have been refused because of this limit.</summary>
     private static async Task<int> TakenAsync(string code, IEnumerable<Task<Answer<PushedManifest>>> pushes)
     {
         var codes = (await Task.WhenAll(pushes)).Select(CodeOf).ToArray();
@@ -78,7 +78,7 @@ public sealed class QuotaTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_many_pushes_at_once_no_more_are_taken_than_may_wait_or_be_said()
+    public async Task Concurrent_pushes_do_not_exceed_the_limits_of_held_tags_and_referrers()
     {
         _rig.Reload(_rig.Policy! with
         {
@@ -94,7 +94,7 @@ public sealed class QuotaTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_many_that_refer_at_once_no_more_are_taken_than_may_refer()
+    public async Task Concurrent_referrers_do_not_exceed_the_limit_of_one_subject()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
         Assert.Equal(3, await TakenAsync("LIMIT_REFERRERS", Enumerable.Range(0, 40).Select(i => Task.Run(() =>

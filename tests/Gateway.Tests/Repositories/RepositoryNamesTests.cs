@@ -8,8 +8,8 @@ using Xunit;
 namespace Gateway.Tests.Repositories;
 
 /// <summary>
-/// Each repository has one name, and rights are asked by that name: over generated routes between built-in storage, a registry that takes
-/// pushes and one that is only pulled through, whatever host, <c>?ns=</c> and path a request comes with.
+/// Each repository has one canonical name, and rights are evaluated with it. Tested over generated routes between built-in storage, a
+/// fronted upstream and a pull-through upstream, with every host, <c>?ns=</c> and path of a request.
 /// </summary>
 public sealed class RepositoryNamesTests : IAsyncLifetime
 {
@@ -46,7 +46,7 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
     };
 
     [Fact]
-    public void Every_spelling_that_reaches_a_repository_asks_the_rights_of_its_one_name_and_that_name_leads_to_it()
+    public void Every_spelling_of_a_repository_uses_the_rights_of_its_canonical_name_which_leads_to_it()
     {
         // The routes of a seed are the same in every run.
         var reached = 0;
@@ -74,7 +74,7 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
     [Theory]
     [InlineData("gw", "corp", "team/app")]
     [InlineData("corp.local", null, "team/app")]
-    public void A_name_that_another_route_shadows_is_not_reachable_around_it(string host, string? ns, string path)
+    public void Name_that_another_route_shadows_is_not_reachable_around_that_route(string host, string? ns, string path)
     {
         var router = Router(new() { Prefix = "team" }, new() { Prefix = "", Upstream = "corp", Forwards = true, Hosts = ["corp.local"] });
         Assert.Null(router.Route(host, ns, RepositoryName.Parse(path)).Repository);
@@ -83,7 +83,7 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
     }
 
     [Fact]
-    public void A_short_name_does_not_go_around_the_route_that_shadows_the_long_one()
+    public void Short_name_does_not_bypass_the_route_that_shadows_the_long_name()
     {
         var router = Router(new() { Prefix = "library" }, new() { Prefix = "", Upstream = "hub.example" });
         Assert.Null(router.Route("gw", null, RepositoryName.Parse("app")).Repository);
@@ -92,7 +92,7 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
     }
 
     [Fact]
-    public void A_repository_that_is_shadowed_under_one_route_has_its_name_under_the_next()
+    public void Repository_that_is_shadowed_under_one_route_has_its_name_under_the_next()
     {
         var router = Router(
             new() { Prefix = "a/b" }, new() { Prefix = "a", Upstream = "corp" }, new() { Prefix = "c", Upstream = "corp" },
@@ -103,12 +103,12 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
     }
 
     [Fact]
-    public void An_upstream_without_a_route_is_below_its_key_and_a_host_stands_for_its_routes_prefix()
+    public void Upstream_without_a_route_is_below_its_key_and_a_host_stands_for_the_prefix_of_its_route()
     {
         var router = Router(new() { Prefix = "own", Hosts = ["own.local"] }, new() { Prefix = "" });
         Assert.Equal("corp: app", Reached(router.Route("gw", null, RepositoryName.Parse("corp/app"))));
         Assert.Equal("built-in: own/app", Reached(router.Route("own.local", null, RepositoryName.Parse("app"))));
-        // Under a key that a route has given to something else it has no name.
+        // It has no name below a key that a route has given to something else.
         var taken = Router(new() { Prefix = "corp" }, new() { Prefix = "" });
         Assert.Equal("built-in: corp/app", Reached(taken.Route("gw", null, RepositoryName.Parse("corp/app"))));
         Assert.Null(taken.Route("gw", "corp", RepositoryName.Parse("app")).Repository);
@@ -118,7 +118,7 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
     [InlineData("index", 250)]
     [InlineData(null, 250)]
     [InlineData("corp", 252)]
-    public void A_name_that_becomes_too_long_leads_nowhere(string? ns, int length)
+    public void Name_that_becomes_too_long_leads_nowhere(string? ns, int length)
     {
         var router = Router(new() { Prefix = "", Upstream = "hub.example" }, new() { Prefix = "corp", Upstream = "corp" });
         var routed = router.Route("gw", ns, RepositoryName.Parse(new string('a', length)));

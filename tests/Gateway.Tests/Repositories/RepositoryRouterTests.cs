@@ -69,7 +69,7 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     [InlineData("gw", null, "mirror/corporate/app", "", "mirror/corporate/app")]
     [InlineData("gw", null, "docker.io", "", "docker.io")]
     [InlineData("gw", null, "team/app", "", "team/app")]
-    public void A_request_means_one_repository(string host, string? ns, string path, string asked, string canonical)
+    public void Request_leads_to_one_repository(string host, string? ns, string path, string asked, string canonical)
     {
         var routed = _router.Route(host, ns, RepositoryName.Parse(path));
         Assert.NotNull(routed.Repository);
@@ -78,21 +78,21 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     }
 
     [Fact]
-    public void An_unknown_namespace_is_never_looked_up_by_path()
+    public void Unknown_namespace_is_never_looked_up_by_path()
     {
         Assert.Null(_router.Route("gw", "evil.example", RepositoryName.Parse("team/app")).Repository);
         Assert.Empty(_asked);
     }
 
     [Fact]
-    public void Namespace_prefix_and_host_meet_in_one_repository()
+    public void Namespace_prefix_and_host_lead_to_one_repository()
     {
         var repository = _router.Route("gw", "docker.io", RepositoryName.Parse("nginx")).Repository;
         Assert.Same(_router.Route("gw", null, RepositoryName.Parse("docker.io/nginx")).Repository, repository);
     }
 
     [Fact]
-    public async Task Those_who_were_last_given_a_blob_are_found_the_last_first()
+    public async Task Repositories_that_received_a_blob_are_found_latest_first()
     {
         Descriptor blob = null!;
         foreach (var name in new[] { "a", "b", "c", "d", "e", "b" })
@@ -102,7 +102,7 @@ public sealed class RepositoryRouterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_catalog_shows_what_the_asker_may_pull_and_nothing_behind_a_route_to_an_upstream()
+    public async Task Catalog_shows_what_the_caller_may_pull_and_nothing_behind_a_route_to_an_upstream()
     {
         var open = _rig.Router();
         foreach (var name in new[] { "a", "b/c", "docker.io/hidden", "secret" })

@@ -26,7 +26,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_pushed_manifest_is_served_byte_for_byte_by_tag_and_digest()
+    public async Task Pushed_manifest_is_served_byte_for_byte_by_tag_and_digest()
     {
         var repository = _rig.Repository("team/app");
         var config = await GateRig.PushBlobAsync(repository, "config");
@@ -40,7 +40,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_manifest_that_names_an_absent_blob_is_refused_and_nothing_of_it_is_kept()
+    public async Task Push_of_a_manifest_that_names_an_absent_blob_is_refused_and_nothing_is_stored()
     {
         var repository = _rig.Repository("team/app");
         var bytes = GateRig.Manifest(new(MediaTypes.OciConfig, Digest.Of("absent"u8), 6));
@@ -51,7 +51,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_of_another_repository_does_not_count()
+    public async Task Blob_of_another_repository_does_not_count()
     {
         var config = await GateRig.PushBlobAsync(_rig.Repository("other"), "config");
         var invalid = Assert.IsType<Answer<PushedManifest>.Invalid>(await GateRig.PutAsync(
@@ -60,7 +60,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_wrong_size_of_a_blob_or_type_of_a_child_is_refused()
+    public async Task Wrong_size_of_a_blob_or_type_of_a_child_is_refused()
     {
         var repository = _rig.Repository("team/app");
         var config = await GateRig.PushBlobAsync(repository, "config");
@@ -75,7 +75,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tags_of_a_push_by_digest_are_bound_all_or_none()
+    public async Task All_tags_of_a_push_by_digest_are_bound_or_none()
     {
         var repository = _rig.Repository("team/app");
         var config = await GateRig.PushBlobAsync(repository, "config");
@@ -88,7 +88,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_refused_type_leaves_nothing_and_says_what_to_add()
+    public async Task Refused_type_stores_nothing_and_says_what_to_add()
     {
         var repository = _rig.Repository("team/app", GateRig.Types());
         var config = await GateRig.PushBlobAsync(repository, "{}", GateRig.Wasm);
@@ -104,7 +104,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_new_policy_refuses_is_hidden_from_pullers_at_once_and_its_blobs_with_it()
+    public async Task Image_that_a_new_policy_refuses_is_hidden_from_pullers_at_once_with_its_blobs()
     {
         var digest = await GateRig.PushAsync(_rig.Repository("team/app"), "v1", GateRig.Wasm, "{}");
         var blob = Digest.Of("{}"u8);
@@ -118,7 +118,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_that_no_admitted_manifest_names_is_for_pushers_alone()
+    public async Task Blob_that_no_admitted_manifest_names_is_visible_only_to_pushers()
     {
         var repository = _rig.Repository("team/app", GateRig.Types());
         var config = await GateRig.PushBlobAsync(repository, "config");
@@ -129,7 +129,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blob_whose_last_manifest_is_deleted_is_still_served_for_another_that_names_it()
+    public async Task Blob_is_still_served_when_another_manifest_names_it_after_a_deletion()
     {
         var repository = _rig.Repository("team/app", GateRig.Types());
         var config = await GateRig.PushBlobAsync(repository, "config");
@@ -143,7 +143,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_index_is_refused_for_a_child_that_is()
+    public async Task Index_with_a_refused_child_is_refused()
     {
         var open = _rig.Repository("team/app");
         var child = GateRig.Manifest(await GateRig.PushBlobAsync(open, "{}", GateRig.Wasm));
@@ -155,7 +155,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_referrer_is_listed_by_type_also_before_its_subject_comes()
+    public async Task Referrer_is_listed_by_type_also_before_its_subject_is_pushed()
     {
         var repository = _rig.Repository("team/app");
         var subject = new Descriptor(MediaTypes.OciManifest, Digest.Of("later"u8), 5);
@@ -170,7 +170,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_upload_of_another_actor_or_repository_is_not_found()
+    public async Task Upload_of_another_account_or_repository_is_not_found()
     {
         var repository = _rig.Repository("team/app");
         var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(GateRig.Pusher, DigestAlgorithm.Sha256, default);
@@ -183,7 +183,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_wrong_digest_loses_nothing_of_the_upload()
+    public async Task Wrong_digest_loses_nothing_of_the_upload()
     {
         var repository = _rig.Repository("team/app");
         var opened = (Answer<Upload>.Found)await repository.OpenUploadAsync(GateRig.Pusher, DigestAlgorithm.Sha256, default);
@@ -196,7 +196,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_mount_needs_the_right_to_pull_where_the_blob_is()
+    public async Task Mount_requires_the_right_to_pull_from_the_source()
     {
         var source = _rig.Repository("source");
         var blob = await GateRig.PushBlobAsync(source, "shared");
@@ -209,7 +209,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_rule_of_pulls_alone_binds_also_who_pulls_by_digest()
+    public async Task Rule_of_pulls_applies_to_pulls_by_digest()
     {
         var rule = new RuleOptions { Id = "pulls", Require = new() { ArtifactTypes = true }, Stages = [Stage.Pull] };
         var policy = GateRig.Types() with { Rules = [rule] };
@@ -221,7 +221,7 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_rule_of_pushes_to_a_tag_binds_whichever_tag_of_the_push_it_is()
+    public async Task Rule_of_pushes_to_a_tag_applies_to_every_tag_of_the_push()
     {
         var rule = new RuleOptions { Id = "prod", Require = new() { ArtifactTypes = true }, Stages = [Stage.Push], IncludeTags = ["prod"] };
         var repository = _rig.Repository("team/app", GateRig.Types() with { Rules = [rule] });

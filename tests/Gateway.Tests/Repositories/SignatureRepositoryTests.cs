@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Signatures that lie in another repository than the image (cosign's COSIGN_REPOSITORY).</summary>
+/// <summary>Signatures in another repository than the image (cosign's COSIGN_REPOSITORY).</summary>
 public sealed class SignatureRepositoryTests : HoldCases
 {
     private static readonly RepositoryName Signatures = RepositoryName.Parse("sigs/all");
@@ -22,7 +22,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     private Repository _signatures = null!;
     private RepositoryRouter _router = null!;
 
-    /// <summary>One process with one memory of verdicts.</summary>
+    /// <summary>One process with one verdict cache.</summary>
     private void Start(Func<PolicyOptions, PolicyOptions>? change = null)
     {
         var policy = _rig.Signed(OnMissing.Quarantine);
@@ -58,7 +58,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Held_tag_is_published_at_the_next_pull_after_its_signature_comes_there(bool isReferrer)
+    public async Task Held_tag_is_released_on_the_next_pull_after_its_signature_is_pushed_there(bool isReferrer)
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
@@ -112,7 +112,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Verdict_is_not_kept_beyond_the_process_whatever_took_the_signature_away()
+    public async Task Verdict_does_not_outlive_the_process_however_the_signature_was_removed()
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
@@ -129,27 +129,27 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Evidence_that_another_program_left_there_by_its_tag_alone_counts_until_its_manifest_is_removed()
+    public async Task Evidence_that_another_program_wrote_there_under_a_tag_counts_until_its_manifest_is_removed()
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
         var (bytes, _) = await HoldRig.SignatureAsync(image, _rig.Key, null, _signatures);
         var tag = TagName.Parse($"sha256-{image.Hex}.sig");
-        // As another program leaves it on the volume.
+        // Written to the volume as another program does it.
         await _rig.Volume.Pushed(Signatures).CommitAsync(
             new([new Operation.StoreManifest(Digest.Of(bytes), bytes), new Operation.SetLive(tag, Digest.Of(bytes))]), default);
         Assert.Equal(image.ToString(), await SeenAsync("v1"));
 
         InUse(await _signatures.DeleteManifestAsync(Deleter, new(tag), default));
         await _rig.Volume.Pushed(Signatures).CommitAsync(new([new Operation.RemoveTag(tag)]), default);
-        // It is noted since it counted.
+        // It is noted because it counted.
         Assert.Equal(image.ToString(), await SeenAsync("v1"));
         await _rig.Volume.Pushed(Signatures).CommitAsync(new([new Operation.RemoveManifest(Digest.Of(bytes))]), default);
         Assert.Equal("Hidden", await SeenAsync("v1"));
     }
 
     [Fact]
-    public async Task What_is_said_in_the_images_own_repository_is_hidden_again_with_it()
+    public async Task Evidence_in_the_images_own_repository_is_hidden_again_with_the_image()
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
@@ -164,7 +164,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Evidence_its_tag_and_its_payload_there_are_deleted_by_admins_alone()
+    public async Task Evidence_its_tag_and_its_payload_there_are_deleted_only_by_admins()
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
@@ -181,7 +181,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Stranger_who_may_push_there_admits_nothing_and_hides_no_signature_that_has_counted()
+    public async Task Untrusted_pusher_there_admits_nothing_and_hides_no_signature_that_counted()
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
@@ -202,7 +202,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Flood_there_hides_no_signature_beside_the_image()
+    public async Task Flood_there_does_not_hide_a_signature_beside_the_image()
     {
         Start();
         var (image, _) = await _rig.PushAsync("v1", "one", _app);
@@ -216,7 +216,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Signature_there_counts_for_no_authority_that_does_not_name_the_repository()
+    public async Task Signature_there_counts_only_for_authorities_that_name_the_repository()
     {
         Start(policy => policy with
         {
@@ -236,7 +236,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Signatures_there_are_no_orphans()
+    public async Task Signatures_there_are_not_orphans()
     {
         Start(policy => policy with { Quarantine = policy.Quarantine with { MaxOrphansPerRepo = 1 } });
         var images = Enumerable.Range(0, 3).Select(i => Digest.Of([(byte)i])).ToArray();
@@ -253,7 +253,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public async Task Image_signed_there_is_promoted_and_the_signature_stays_where_it_is()
+    public async Task Image_signed_there_is_promoted_and_the_signature_is_not_copied()
     {
         Start();
         var stage = _router.Route(RepositoryName.Parse("stage/app")).Repository!;
@@ -271,7 +271,7 @@ public sealed class SignatureRepositoryTests : HoldCases
     }
 
     [Fact]
-    public void Revision_of_the_policy_tells_signature_repositories()
+    public void Revision_of_the_policy_changes_with_its_signature_repositories()
     {
         Start();
         var with = new PolicyEngine(_rig.Policy).Revision;

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>A push by digest that names tags: each is judged by itself, and where one is refused none is bound.</summary>
+/// <summary>A push by digest that names tags: each tag is evaluated separately, and when one is refused none is bound.</summary>
 public sealed class TagsOfAPushTests : IAsyncLifetime
 {
     private HoldRig _rig = null!;
@@ -31,7 +31,7 @@ public sealed class TagsOfAPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tag_that_stays_where_it_is_keeps_the_others_from_moving()
+    public async Task Immutable_tag_prevents_the_other_tags_of_the_push_from_moving()
     {
         Reload(new RuleOptions { Id = "stays", IncludeTags = ["v*"], Require = new() { TagMutability = TagMutability.Immutable } });
         var (first, _) = await PushAsync("one", "v1");
@@ -40,7 +40,7 @@ public sealed class TagsOfAPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tag_for_promotions_and_a_tag_for_evidence_keep_the_others_from_being_bound()
+    public async Task Promotion_only_tag_and_evidence_tag_prevent_the_other_tags_from_being_bound()
     {
         Reload(HoldRig.Rule(OnMissing.Deny, Stage.Promote, Stage.Pull) with { IncludeTags = ["prod"] });
         await AssertRefusedAsync("TAG_PROTECTED", PushAsync("one", "dev", "prod"), "dev", "prod");
@@ -48,14 +48,14 @@ public sealed class TagsOfAPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_tag_whose_rule_is_not_satisfied_keeps_the_others_from_being_bound()
+    public async Task Tag_whose_rule_is_not_satisfied_prevents_the_other_tags_from_being_bound()
     {
         Reload(HoldRig.Rule(OnMissing.Deny, Stage.Tag) with { IncludeTags = ["prod"] });
         await AssertRefusedAsync(ReasonCodes.SigNone, PushAsync("one", "dev", "prod"), "dev", "prod");
     }
 
     [Fact]
-    public async Task A_tag_that_waits_waits_alone_and_all_are_published_by_one_signature()
+    public async Task Held_tag_does_not_hold_the_others_and_one_signature_releases_all()
     {
         Reload(HoldRig.Rule(OnMissing.Quarantine) with { IncludeTags = ["prod", "stable"] });
         var (digest, answer) = await PushAsync("one", "dev", "prod", "stable");
@@ -69,7 +69,7 @@ public sealed class TagsOfAPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task More_tags_than_may_wait_are_refused_together()
+    public async Task Push_with_more_tags_than_may_be_held_is_refused_whole()
     {
         Reload(HoldRig.Rule(OnMissing.Quarantine));
         await AssertRefusedAsync("LIMIT_PENDING", PushAsync("one", "a", "b", "c", "d", "e"), "a", "e");

@@ -13,7 +13,7 @@ public sealed class UnpackingTurnsTests
     public UnpackingTurnsTests() => _turns = new(3, _clock);
 
     [Fact]
-    public async Task One_account_leaves_a_slot_to_the_others_however_much_of_its_own_waits()
+    public async Task One_account_leaves_a_slot_to_others_however_many_of_its_blobs_wait()
     {
         var greedy = Enumerable.Range(0, 6).Select(_ => _turns.EnterAsync("greedy")).ToArray();
         Assert.Equal([true, true, false, false, false, false], greedy.Select(t => t.IsCompleted));
@@ -28,7 +28,7 @@ public sealed class UnpackingTurnsTests
     }
 
     [Fact]
-    public void Those_who_wait_are_let_in_by_turns_of_their_accounts()
+    public void Waiting_accounts_take_turns()
     {
         _ = (_turns.EnterAsync("a"), _turns.EnterAsync("a"), _turns.EnterAsync("b"));
         var a = Enumerable.Range(0, 3).Select(_ => _turns.EnterAsync("a")).ToArray();
@@ -41,7 +41,7 @@ public sealed class UnpackingTurnsTests
     }
 
     [Fact]
-    public async Task Who_had_too_much_unpacked_is_told_so_and_has_it_again_within_the_hour()
+    public async Task Account_beyond_its_hourly_limit_is_refused_and_recovers_within_the_hour()
     {
         await _turns.EnterAsync("bomber");
         const int Step = 1 << 30;
@@ -57,7 +57,7 @@ public sealed class UnpackingTurnsTests
     }
 
     [Fact]
-    public async Task No_more_wait_of_one_account_than_may()
+    public async Task Waiting_blobs_beyond_the_limit_of_an_account_are_refused()
     {
         for (var i = 0; i < UnpackingTurns.MaxWaiting + 2; i++) _ = _turns.EnterAsync("greedy");
         await Assert.ThrowsAsync<UnpackingRefusedException>(() => _turns.EnterAsync("greedy"));

@@ -25,7 +25,7 @@ public sealed class VerdictCacheTests
     private static Verdict Allowed => new(Outcome.Allow, 1, []);
 
     [Fact]
-    public async Task Many_who_ask_at_once_wait_for_one_verdict()
+    public async Task Concurrent_requests_wait_for_one_evaluation()
     {
         var asked = Enumerable.Range(0, 50).Select(_ => SeekAsync()).ToArray();
         var verdict = Allowed;
@@ -35,7 +35,7 @@ public sealed class VerdictCacheTests
     }
 
     [Fact]
-    public async Task Who_gives_up_takes_nothing_from_the_others()
+    public async Task Canceled_request_does_not_affect_the_others()
     {
         using var gone = new CancellationTokenSource();
         var (first, second) = (SeekAsync(cancellationToken: gone.Token), SeekAsync());
@@ -46,7 +46,7 @@ public sealed class VerdictCacheTests
     }
 
     [Fact]
-    public async Task Who_asks_after_a_change_gets_no_verdict_from_before_it()
+    public async Task Request_after_a_change_gets_no_verdict_from_before_it()
     {
         var (before, after) = (SeekAsync(version: 1), SeekAsync(version: 2));
         _found.SetResult(Allowed);
@@ -55,7 +55,7 @@ public sealed class VerdictCacheTests
     }
 
     [Fact]
-    public async Task A_failure_is_told_to_all_who_wait_and_forgotten()
+    public async Task Failure_is_returned_to_all_waiting_requests_and_not_cached()
     {
         var first = SeekAsync();
         _found.SetException(new IOException("the disk"));

@@ -12,7 +12,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>What judging an index reads grows with the manifests that it lists, and not with the tags that it is pushed for.</summary>
+/// <summary>The evaluation of an index reads in proportion to the manifests that it lists, not to the tags of the push.</summary>
 public sealed class WideIndexTests : IAsyncLifetime
 {
     private const int Images = 40;
@@ -28,7 +28,7 @@ public sealed class WideIndexTests : IAsyncLifetime
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(10)]
-    public async Task Index_is_judged_for_any_number_of_tags_with_one_reading_of_each_config(int tags)
+    public async Task Index_is_evaluated_for_any_number_of_tags_with_one_read_of_each_config(int tags)
     {
         var index = await PushIndexAsync();
         var backing = Counting.Over(Stored);
@@ -96,7 +96,7 @@ public sealed class WideIndexTests : IAsyncLifetime
         }
     }
 
-    /// <summary>A repository that counts what is asked of it.</summary>
+    /// <summary>A repository that counts the calls to it.</summary>
 #pragma warning disable CA1852 // DispatchProxy makes a type that derives from it.
     private class Counting : DispatchProxy
 #pragma warning restore CA1852

@@ -12,7 +12,7 @@ public sealed class WrittenReferenceTests
     [InlineData("prod/team/app:v1.2-rc_3", "prod/team/app", "v1.2-rc_3")]
     [InlineData("prod/app@" + Digest, "prod/app", Digest)]
     [InlineData("prod/app", "prod/app", null)]
-    public void A_tag_a_digest_or_neither_is_read(string text, string name, string? what) =>
+    public void Reference_with_a_tag_a_digest_or_neither_is_parsed(string text, string name, string? what) =>
         Assert.Equal((name, what), (WrittenReference.Parse(text)?.Name.Value, WrittenReference.Parse(text)?.What?.ToString()));
 
     [Theory]
@@ -26,5 +26,5 @@ public sealed class WrittenReferenceTests
     [InlineData("App:v1")]
     [InlineData("host:5000/app:v1")]
     [InlineData("app:v1 ")]
-    public void Anything_else_is_none(string text) => Assert.Null(WrittenReference.Parse(text));
+    public void Text_that_is_not_a_reference_is_rejected(string text) => Assert.Null(WrittenReference.Parse(text));
 }
