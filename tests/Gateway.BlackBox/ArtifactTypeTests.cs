@@ -3,10 +3,12 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>The allowlist of artifact types as clients meet it.</summary>
+/// <summary>The allowlist of artifact types, as clients see it.</summary>
 public sealed class ArtifactTypeTests : IDisposable
 {
-    /// <summary>As Red Hat Quay's documentation has it ("OCI support"), with SIF and encrypted layers added in the way it says.</summary>
+    /// <summary>
+    /// The list of Red Hat Quay's documentation ("OCI support"), with SIF and encrypted layers added in the documented way.
+    /// </summary>
     private const string QuayBlock = """
         policy:
           default: allow
@@ -31,7 +33,7 @@ public sealed class ArtifactTypeTests : IDisposable
     private readonly Client _client = new();
 
     [Fact]
-    public async Task Wasm_is_refused_in_words_that_name_its_types_and_let_in_once_its_entry_is_added()
+    public async Task Wasm_is_refused_with_its_types_in_the_message_and_accepted_once_its_entry_is_added()
     {
         await using var gateway = await GatewayProcess.StartAsync(QuayBlock);
 
@@ -63,7 +65,7 @@ public sealed class ArtifactTypeTests : IDisposable
     }
 
     [Fact]
-    public async Task Every_client_shows_the_one_line_of_a_refusal()
+    public async Task Every_client_shows_the_message_of_a_refusal()
     {
         await using var gateway = await GatewayProcess.StartAsync(QuayBlock);
         var layout = new OciLayout(_client.Folder["wasm"]);
@@ -103,7 +105,7 @@ public sealed class ArtifactTypeTests : IDisposable
     }
 
     [Fact]
-    public async Task Sif_image_is_refused_where_it_has_no_entry()
+    public async Task Sif_image_without_an_entry_is_refused()
     {
         await using var gateway = await GatewayProcess.StartAsync(
             "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: {} } }");
@@ -115,7 +117,7 @@ public sealed class ArtifactTypeTests : IDisposable
     }
 
     [Fact]
-    public async Task Images_pass_without_an_entry_of_their_own()
+    public async Task Images_are_accepted_without_an_entry_of_their_own()
     {
         await using var gateway = await GatewayProcess.StartAsync(
             "policy: { default: allow, artifactTypes: { ALLOWED_OCI_ARTIFACT_TYPES: {} } }");
@@ -132,7 +134,7 @@ public sealed class ArtifactTypeTests : IDisposable
     }
 
     [Fact]
-    public async Task Helm_is_refused_where_its_switch_is_off()
+    public async Task Helm_chart_is_refused_when_its_switch_is_off()
     {
         await using var gateway = await GatewayProcess.StartAsync(
             "policy: { default: allow, artifactTypes: { FEATURE_HELM_OCI_SUPPORT: false } }");
@@ -147,7 +149,7 @@ public sealed class ArtifactTypeTests : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    /// <summary>A whole module: magic, version, one function that adds two numbers, exported as "add".</summary>
+    /// <summary>A complete module: magic, version, and one function that adds two numbers, exported as "add".</summary>
     private static readonly byte[] WasmModule = Convert.FromHexString(
         "0061736d0100000001070160027f7f017f03020100070701036164640000" + "0a09010700200020016a0b");
 

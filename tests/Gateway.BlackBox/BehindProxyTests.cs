@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Real clients that log in, push and pull through a proxy that takes TLS off and calls the gateway by another name.</summary>
+/// <summary>Real clients log in, push and pull through a proxy that terminates TLS and uses another name for the gateway.</summary>
 public sealed class BehindProxyTests
 {
     private static readonly string Secret = Canary.Secret("ci");
@@ -10,7 +10,7 @@ public sealed class BehindProxyTests
     [Theory]
     [InlineData("nginx")]
     [InlineData("haproxy")]
-    public async Task Clients_are_led_to_the_proxys_name_over_tls(string name)
+    public async Task Clients_are_redirected_to_the_name_of_the_proxy_over_tls(string name)
     {
         using var client = new Client();
         var authority = new Authority(client.Folder);

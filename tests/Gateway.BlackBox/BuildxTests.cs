@@ -4,14 +4,14 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// What <c>docker buildx build --push</c> sends: images by digest, their handling by digest, and an index of them all by its tag.
+/// The pushes of <c>docker buildx build --push</c>: images by digest, their attestations by digest, and an index of all of them by tag.
 /// </summary>
 public sealed class BuildxTests : HoldScenario
 {
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Index_with_provenance_is_held_whole_until_its_digest_is_signed_and_the_next_one_leaves_it_live(string cosign)
+    public async Task Index_with_provenance_is_held_until_it_is_signed_and_stays_live_while_the_next_one_is_held(string cosign)
     {
         await StartAsync();
         var index = await BuildAndPushAsync("one");
@@ -41,7 +41,7 @@ public sealed class BuildxTests : HoldScenario
     }
 
     [Fact]
-    public async Task The_same_build_is_pushed_again_over_what_waits()
+    public async Task Same_build_can_be_pushed_again_over_a_held_push()
     {
         await StartAsync();
         var first = await BuildAndPushAsync("one", "--provenance=false");
@@ -52,7 +52,7 @@ public sealed class BuildxTests : HoldScenario
     }
 
     [Fact]
-    public async Task Refused_push_says_why()
+    public async Task Refused_push_shows_the_reason()
     {
         await StartAsync(onMissing: "deny");
         var page = new Page("buildkit.md");

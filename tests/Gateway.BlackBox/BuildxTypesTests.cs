@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// What the real buildx pushes, with attestations in both forms and a cache, under the lists of artifact types that docs/policy.md offers.
+/// Pushes of the real buildx, with attestations in both forms and a cache, under the lists of artifact types in docs/policy.md.
 /// </summary>
 public sealed partial class BuildxTypesTests : IAsyncLifetime
 {
@@ -16,7 +16,7 @@ public sealed partial class BuildxTypesTests : IAsyncLifetime
     public async ValueTask InitializeAsync() => _docker = await Dockerd.StartAsync(_client, "{}", containerdStore: true, _internet.Url);
 
     [Fact]
-    public async Task Build_with_attestations_and_a_cache_is_taken_by_every_list_of_the_page_and_not_by_quays()
+    public async Task Build_with_attestations_and_a_cache_is_accepted_by_every_list_of_the_page_but_not_by_Quays()
     {
         string[] offered = [.. Blocks().Matches(await File.ReadAllTextAsync(Path.Combine(RigFolder.Repository, "docs/policy.md")))
             .Select(static block => block.Groups[1].Value)

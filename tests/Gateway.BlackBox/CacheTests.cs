@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Looking after the cache by the command line, in front of Debian's docker-registry.</summary>
+/// <summary>Managing the cache by the command line, with Debian's docker-registry as the upstream.</summary>
 public sealed class CacheTests : IAsyncLifetime
 {
     private const string Image = "team/app";
@@ -53,7 +53,7 @@ public sealed class CacheTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Purged_image_is_fetched_again_and_stats_tell_of_both()
+    public async Task Purged_image_is_fetched_again_and_stats_show_both()
     {
         await PullAsync("first");
         var (before, entries) = (Gets, 4);

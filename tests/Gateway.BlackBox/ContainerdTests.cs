@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>containerd with the files of docs/clients/containerd.md, by ctr and by the call of a kubelet.</summary>
+/// <summary>containerd with the files of docs/clients/containerd.md, used by ctr and by the call that a kubelet makes.</summary>
 public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixture)
 {
     private static readonly Page Page = new("containerd.md");
@@ -10,7 +10,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
     private Containerd _containerd = null!;
 
     [Fact]
-    public async Task Image_named_after_its_registry_comes_through_the_gateway()
+    public async Task Image_named_after_its_registry_is_pulled_through_the_gateway()
     {
         Close();
 
@@ -32,7 +32,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
     }
 
     [Fact]
-    public async Task Kubelets_pull_comes_through_the_gateway()
+    public async Task Pull_by_a_kubelet_goes_through_the_gateway()
     {
         Close();
 
@@ -83,7 +83,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
     }
 
     [Fact]
-    public async Task Registry_that_the_gateway_does_not_know_is_not_found_and_never_dialled()
+    public async Task Registry_that_the_gateway_does_not_know_is_not_found_and_never_contacted()
     {
         await using var other = await DockerRegistry.StartAsync();
         (await Client.CraneAsync("push", "--insecure", Fixture.Layout.Root, $"{other.Host}/{Image}:1")).Succeeded();
@@ -96,7 +96,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
     }
 
     [Fact]
-    public async Task Authority_that_no_file_names_is_said()
+    public async Task Missing_certificate_authority_is_reported()
     {
         _containerd.Configure("_default", $"server = \"https://{Gateway.Host}\"\n");
 
@@ -106,7 +106,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
     }
 
     [Fact]
-    public async Task Pushed_image_is_byte_for_byte_what_was_pulled()
+    public async Task Pushed_image_equals_the_pulled_image_byte_for_byte()
     {
         Close();
         (await _containerd.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();

@@ -3,15 +3,15 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// <c>cosign copy</c> into a repository that holds what is not signed: it tags the image by its own digest, and copies the tags of what
-/// says something about it. Bundles of cosign 3, which have no tag, it leaves behind.
+/// <c>cosign copy</c> into a repository that holds unsigned images: it tags the image with its own digest, and copies the tags of evidence
+/// about it. It does not copy bundles of cosign 3, which have no tag.
 /// </summary>
 public sealed class CosignCopyTests : HoldScenario
 {
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Signed_image_is_copied_with_its_signature_and_published(string cosign)
+    public async Task Signed_image_is_copied_with_its_signature_and_released(string cosign)
     {
         await StartAsync();
         var (layout, image) = OciLayout.SmallImage(Pusher.Folder["image"]);

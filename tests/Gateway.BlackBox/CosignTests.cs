@@ -104,7 +104,7 @@ public sealed class CosignTests(RegistryFixture fixture) : ClientScenario(fixtur
     private Task<Output> VerifyAsync(string cosign, string image) =>
         Client.RunAsync(cosign, ["verify", .. Offline, "--key", Folder["cosign.pub"], image]);
 
-    /// <summary>Names no transparency log and no timestamp authority: nothing outside is asked.</summary>
+    /// <summary>Names no transparency log and no timestamp authority, so that no outside service is contacted.</summary>
     private async Task<string> SigningConfigurationAsync()
     {
         (await Client.RunAsync("cosign3", "signing-config", "create", "--out", Folder["services.json"])).Succeeded();

@@ -4,13 +4,13 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A gateway that may open few files: RLIMIT_NOFILE of 256, of which the runtime takes 220 for itself.</summary>
+/// <summary>A gateway with few file descriptors: RLIMIT_NOFILE is 256, and the runtime uses 220 of them.</summary>
 public sealed class DescriptorTests
 {
     private const int Blobs = 60;
 
     [Fact]
-    public async Task Out_of_descriptors_it_answers_200_or_503_or_closes_the_connection_and_recovers()
+    public async Task Gateway_without_free_descriptors_answers_200_or_503_or_closes_the_connection_and_recovers()
     {
         await using var gateway = await GatewayProcess.StartAsync();
         var blobs = Enumerable.Range(0, Blobs).Select(i => OciLayout.Noise(i, 10_000)).ToArray();
@@ -20,7 +20,8 @@ public sealed class DescriptorTests
         }
         await gateway.StartAgainAsync(by: ["prlimit", "--nofile=256:256"]);
 
-        // The runtime does not try again to load an assembly that it once could not open: the first request finds room.
+        // The runtime never retries to load an assembly that it could not open once, so the first request is sent while descriptors are
+        // free.
         using (var first = new RawClient(gateway.Host))
             Assert.Equal(200, await PullAsync(first, blobs[0]));
         var held = Enumerable.Range(0, 150).Select(_ => new RawClient(gateway.Host)).ToArray();
@@ -32,7 +33,7 @@ public sealed class DescriptorTests
         Assert.False(gateway.Server.HasExited, gateway.Log);
         foreach (var client in held) client.Dispose();
 
-        // One connection, one blob after the other: each is opened, and fewer are kept open than there are.
+        // One connection, one blob after another: more blobs are opened than there are descriptors, and they are not kept open.
         using var alone = new RawClient(gateway.Host);
         await Eventually.TrueAsync(async () => await PullAsync(alone, blobs[0]) == 200, () => $"No connection is taken:\n{gateway.Log}");
         foreach (var blob in blobs) Assert.Equal(200, await PullAsync(alone, blob));
@@ -42,7 +43,7 @@ public sealed class DescriptorTests
     }
 
     [Fact]
-    public async Task Soft_limit_is_raised_to_the_hard_one()
+    public async Task Soft_limit_is_raised_to_the_hard_limit()
     {
         await using var gateway = await GatewayProcess.StartAsync();
         await gateway.StartAgainAsync(by: ["prlimit", "--nofile=256:4096"]);
@@ -55,7 +56,7 @@ public sealed class DescriptorTests
         Assert.Contains("gateway_descriptors_limit 4096", metrics, StringComparison.Ordinal);
     }
 
-    /// <summary>The status; 0 where the connection was closed without one.</summary>
+    /// <summary>The status; 0 when the connection was closed without one.</summary>
     private static async Task<int> PullAsync(RawClient client, byte[] blob)
     {
         try

@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>dockerd with the files of docs/clients/docker.md, with either of its image stores.</summary>
+/// <summary>dockerd with the files of docs/clients/docker.md, with both of its image stores.</summary>
 public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
 {
     private static readonly Page DockerPage = new("docker.md");
@@ -13,7 +13,7 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Image_of_docker_hub_comes_from_the_mirror(bool containerdStore)
+    public async Task Image_of_docker_hub_is_pulled_from_the_mirror(bool containerdStore)
     {
         await using var docker = await StartDockerAsync(containerdStore);
 
@@ -35,7 +35,7 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
     }
 
     [Fact]
-    public async Task Image_by_the_gateways_own_name_is_never_looked_for_elsewhere()
+    public async Task Image_with_the_gateways_own_name_is_never_requested_elsewhere()
     {
         await using var docker = await StartDockerAsync(containerdStore: false);
 
@@ -49,7 +49,7 @@ public sealed class DockerTests(MirrorFixture fixture) : MirrorScenario(fixture)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Login_push_and_pull_by_an_account(bool containerdStore)
+    public async Task Account_can_log_in_push_and_pull(bool containerdStore)
     {
         var line = (await Client.RunAsync("htpasswd", "-nbB", "ci", Canary.Secret("ci"))).Succeeded().Stdout.Trim();
         await using var gateway = await GatewayProcess.StartAsync($$"""

@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Images whose layers skopeo encrypts on the way in and decrypts on the way out.</summary>
+/// <summary>Images whose layers skopeo encrypts on push and decrypts on pull.</summary>
 public sealed class EncryptedImageTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]

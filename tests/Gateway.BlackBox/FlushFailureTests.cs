@@ -4,15 +4,15 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// The kernel fails a flush: the request that needed it is not acknowledged, nothing is written until a restart, and the flush is not tried
-/// again, for a second one succeeds without the data. Each kind of flush, at each step that needs it.
+/// The kernel fails a flush. The request that needed it is not acknowledged, and nothing is written until a restart. The flush is not
+/// retried, because a second one would succeed without the data. Tested for each kind of flush, at each step that needs it.
 /// </summary>
 public sealed class FlushFailureTests : FlushScenario
 {
     [Fact]
-    public async Task Nothing_is_acknowledged_whose_flush_failed_and_nothing_is_written_until_a_restart()
+    public async Task Failed_flush_is_not_acknowledged_and_nothing_is_written_until_a_restart()
     {
-        // Every error that flushing has, each more than once.
+        // Every error that a flush can have, each more than once.
         (string Error, Func<Task<Step>> Prepare)[] steps =
         [
             ("EIO", NewSegmentAsync), ("EIO", UploadDataAsync), ("ENOSPC", UploadFolderAsync), ("EDQUOT", LinkedBlobAsync),
@@ -35,7 +35,8 @@ public sealed class FlushFailureTests : FlushScenario
             await RawClient.ExpectErrorAsync(refused, 503, "UNAVAILABLE");
         }
 
-        // The kernel is well again, and says nothing of what it has lost. An upload's address says how far it was, which is 416 by now.
+        // Flushes succeed again, and the kernel does not report what it lost. The address of the upload has its old offset, so it gets 416
+        // now.
         await AssertTakesNoWritesAsync(name);
         using (var repeated = await step.Act())
         {
@@ -56,7 +57,7 @@ public sealed class FlushFailureTests : FlushScenario
     }
 
     [Fact]
-    public async Task Fetched_file_whose_flush_failed_is_not_kept_and_pulls_pass_through()
+    public async Task Fetched_file_whose_flush_failed_is_not_stored_and_pulls_pass_through()
     {
         var layer = OciLayout.Noise(2, 300_000);
         using (var there = new RawClient(Registry.Host))
@@ -108,7 +109,7 @@ public sealed class FlushFailureTests : FlushScenario
     [Theory]
     [InlineData("syncfs", "")]
     [InlineData("fdatasync,fsync", "gateway/sequence")]
-    public async Task Failed_flush_of_a_stop_keeps_the_journal(string call, string file)
+    public async Task Failed_flush_during_shutdown_keeps_the_journal(string call, string file)
     {
         var before = Segments();
         Assert.NotEmpty(before);
@@ -127,7 +128,7 @@ public sealed class FlushFailureTests : FlushScenario
     [Theory]
     [InlineData("syncfs", "")]
     [InlineData("fdatasync,fsync", "gateway/start")]
-    public async Task Gateway_whose_flush_fails_while_it_starts_serves_pulls_and_says_so(string call, string file)
+    public async Task Gateway_whose_flush_fails_during_startup_serves_pulls_and_reports_it(string call, string file)
     {
         var before = Segments();
         await Gateway.Server.KillAsync();

@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A fronted registry that goes away: pushes say so or wait for it, and pulls go on.</summary>
+/// <summary>A fronted registry becomes unavailable: pushes fail with the reason or are forwarded later, and pulls continue.</summary>
 public sealed class FrontingOutageTests : IAsyncLifetime
 {
     private readonly Client _client = new();
@@ -27,7 +27,7 @@ public sealed class FrontingOutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Push_fails_and_names_the_registry_that_is_down_and_pulls_go_on()
+    public async Task Push_fails_with_the_name_of_the_unavailable_registry_and_pulls_continue()
     {
         await StartAsync("sync");
         var first = await PushAsync("team/app:1", 1);
@@ -36,7 +36,7 @@ public sealed class FrontingOutageTests : IAsyncLifetime
         var (layout, second) = OciLayout.SmallImage(_client.Folder["second"], seed: 2);
         var refused = (await _client.CraneAsync("push", "--insecure", layout.Root, At("team/app:2"))).Failed();
 
-        // It begins with a HEAD, whose answer can name nothing.
+        // The client begins with a HEAD, whose answer has no body to name the registry in.
         Assert.Contains("503 Service Unavailable", refused.Text, StringComparison.Ordinal);
         using (var raw = new RawClient(_gateway!.Host))
         {
@@ -62,7 +62,7 @@ public sealed class FrontingOutageTests : IAsyncLifetime
     [InlineData("crane")]
     [InlineData("skopeo")]
     [InlineData("oras")]
-    public async Task Push_that_was_answered_early_arrives_after_a_restart_of_both(string client)
+    public async Task Push_that_was_answered_before_forwarding_arrives_after_a_restart_of_both(string client)
     {
         await StartAsync("async");
         await _registry.StopAsync();
@@ -70,7 +70,7 @@ public sealed class FrontingOutageTests : IAsyncLifetime
         Assert.Equal(digest, await DigestAsync(At("team/app:1")));
         using (var raw = new RawClient(_gateway!.Host))
         {
-            // Who looks before he pushes is told what is here; who wants to have it, that nobody knows.
+            // A HEAD before a push is answered from stored content. A pull is answered that the registry is unavailable.
             Assert.Equal(HttpStatusCode.NotFound, (await raw.HeadAsync("/v2/team/app/manifests/2")).StatusCode);
             await RawClient.ExpectErrorAsync(await raw.GetAsync("/v2/team/app/manifests/2"), 503, "UNAVAILABLE");
         }
@@ -84,9 +84,9 @@ public sealed class FrontingOutageTests : IAsyncLifetime
         (await _client.CraneAsync("pull", "--insecure", $"{_registry.Host}/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
     }
 
-    // It looks before it pushes, without credentials: nothing of the image has to be uploaded, so that nothing else would ask for them.
+    // docker sends a HEAD without credentials before it pushes. No blob has to be uploaded, so no other request would be challenged.
     [Fact]
-    public async Task New_tag_of_an_image_that_is_there_is_pushed_with_docker_while_the_registry_is_down_where_anonymous_may_pull()
+    public async Task Docker_pushes_a_new_tag_of_a_stored_image_while_the_registry_is_down_and_anonymous_may_pull()
     {
         var account = (await _client.RunAsync("htpasswd", "-nbB", "ci", Canary.Secret("ci"))).Succeeded().Stdout.Trim();
         await StartAsync("async", $$"""
@@ -113,7 +113,7 @@ public sealed class FrontingOutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Hundred_pushes_across_an_outage_arrive_once_each_and_the_last_of_a_tag_is_what_it_means()
+    public async Task Hundred_pushes_across_an_outage_arrive_once_each_and_the_last_push_of_a_tag_wins()
     {
         const int pushes = 100;
         await StartAsync("async");

@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>The registry behind the gateway hears of nothing that the policy has not let through.</summary>
+/// <summary>The gateway sends nothing to the registry behind it that the policy has not admitted.</summary>
 public sealed class FrontingPolicyTests : IAsyncLifetime
 {
     private const string Password = "a test's password";
@@ -61,7 +61,7 @@ public sealed class FrontingPolicyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Refused_push_is_never_heard_of_by_the_registry()
+    public async Task Refused_push_is_never_sent_to_the_registry()
     {
         _pusher.Folder.Write("config.json", "{}");
         _pusher.Folder.Write("hello.wasm", "\0asm"u8.ToArray());
@@ -79,7 +79,7 @@ public sealed class FrontingPolicyTests : IAsyncLifetime
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Held_push_comes_to_the_registry_with_its_signature(string cosign)
+    public async Task Held_push_is_forwarded_to_the_registry_with_its_signature(string cosign)
     {
         (await PushAsync("prod/app:v1", 1)).Succeeded();
         await AssertNothingWrittenAsync();
@@ -101,7 +101,7 @@ public sealed class FrontingPolicyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_held_is_forwarded_after_a_restart_and_the_tag_that_was_live_stays_until_then()
+    public async Task Held_push_is_forwarded_after_a_restart_and_the_live_tag_stays_until_then()
     {
         (await PushAsync("prod/app:v1", 1)).Succeeded();
         (await SignAsync("cosign3", "good", "prod/app:v1")).Succeeded();
@@ -119,7 +119,7 @@ public sealed class FrontingPolicyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_may_not_push_here_does_not_reach_the_registry()
+    public async Task Caller_without_push_does_not_reach_the_registry()
     {
         var (layout, _) = OciLayout.SmallImage(_puller.Folder["image"]);
 
@@ -157,7 +157,9 @@ public sealed class FrontingPolicyTests : IAsyncLifetime
         Assert.Equal("", (await _puller.CraneAsync("catalog", "--insecure", _registry.Host)).Succeeded().Stdout.Trim());
     }
 
-    /// <summary>The tag of the image is the last thing of it that the registry is given: it never means what is not there.</summary>
+    /// <summary>
+    /// Asserts that the registry receives the tag of the image last, so that the tag is never bound to an incomplete image.
+    /// </summary>
     private async Task AssertWrittenInOrderAsync()
     {
         var writes = await WritesAsync();

@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>What real clients push through the gateway is in the registry behind it, byte for byte, and in the gateway.</summary>
+/// <summary>Images that real clients push through the gateway are in the registry behind it, byte for byte, and in the gateway.</summary>
 public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<FrontedFixture>, IDisposable
 {
     private readonly Client _client = new();
@@ -26,7 +26,7 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
 
     [Theory]
     [MemberData(nameof(ClientsAndRegistries))]
-    public async Task What_a_client_pushes_is_on_both_sides(string client, string registry)
+    public async Task Pushed_image_is_on_both_sides(string client, string registry)
     {
         var pushed = await PushAsync(client, registry, $"{client}/app");
 
@@ -80,11 +80,11 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
     }
 
     [Fact]
-    public async Task The_registrys_own_catalog_goes_through()
+    public async Task Catalog_of_the_registry_is_listed_through_the_gateway()
     {
         await PushAsync("crane", "plain", "listed/app");
         await PushAsync("crane", "accounts", "listed/app");
-        // By somebody else, at the registry itself.
+        // Pushed by another client, directly to the registry.
         var there = $"{fixture.Registry("plain").Host}/listed";
         (await _client.CraneAsync("cp", "--insecure", $"{there}/app:1", $"{there}/beside:1")).Succeeded();
         string[] wanted = ["accounts/listed/app", "plain/listed/app", "plain/listed/beside"];
@@ -100,10 +100,10 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
     }
 
     [Fact]
-    public async Task What_was_pushed_is_served_without_asking_for_its_bytes_again()
+    public async Task Pushed_image_is_served_without_fetching_its_bytes()
     {
         var (reference, digests) = await PushAsync("crane", "plain", "cached/app");
-        // Before a push a client asks for what is not there yet, and the gateway the registry, by GET too.
+        // Before a push, a client asks for content that does not exist yet, and the gateway asks the registry, also by GET.
         var before = (await fixture.Registry("plain").SettledAsync()).Length;
 
         (await _client.SkopeoAsync(
@@ -116,7 +116,7 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
     }
 
     [Fact]
-    public async Task Tag_that_is_pushed_again_means_the_new_digest_at_once_on_both_sides()
+    public async Task Tag_that_is_pushed_again_is_bound_to_the_new_digest_at_once_on_both_sides()
     {
         await PushAsync("crane", "plain", "moved/app");
         var (layout, image) = OciLayout.SmallImage(_client.Folder["next"], seed: 2);
@@ -175,7 +175,7 @@ public sealed class FrontingTests(FrontedFixture fixture) : IClassFixture<Fronte
         cosign, "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", _client.Folder["cosign.pub"],
         reference)).Succeeded();
 
-    /// <returns>What was pushed, below its registry, and its digests, where the client packs nothing anew.</returns>
+    /// <returns>The pushed reference below its registry, and its digests; null when the client repacks the image.</returns>
     private async Task<(string Reference, string[]? Digests)> PushAsync(string client, string registry, string repository)
     {
         if (client == "helm") return await PushChartAsync(registry, repository);

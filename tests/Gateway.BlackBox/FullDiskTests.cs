@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A volume with no room left: a tmpfs of 64 MiB.</summary>
+/// <summary>A volume without free space: a tmpfs of 64 MiB.</summary>
 public sealed class FullDiskTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -75,7 +75,7 @@ public sealed class FullDiskTests : IDisposable
         _folder.Dispose();
     }
 
-    /// <summary>The defaults keep 1 GiB of the volume free, more than this one has.</summary>
+    /// <summary>The defaults reserve 1 GiB of the volume, which is larger than this volume.</summary>
     private const string Cache = "cache: { maxSize: 16MiB, keepFree: 1MiB }";
 
     private static async Task AssertRefusedAsync(Func<Task<HttpResponseMessage>> push)
@@ -93,7 +93,7 @@ public sealed class FullDiskTests : IDisposable
         Assert.Equal(Described.Sha256(layer), Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
     }
 
-    // Whichever step is refused first is the answer.
+    // Whichever step is refused first determines the answer.
     private static Task<HttpResponseMessage> PushInChunksAsync(RawClient raw, byte[] bytes) =>
         PushAsync(raw, location => raw.SendAsync(HttpMethod.Patch, location, RawClient.Chunk(bytes, 0)));
 
@@ -121,7 +121,7 @@ public sealed class FullDiskTests : IDisposable
         }
         catch (IOException)
         {
-            // Full to the last page.
+            // Filled to the last page.
         }
     }
 

@@ -6,8 +6,8 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// A push is held until it is signed, with the clients and the signers that people have: who may pull sees nothing of it, who may push sees
-/// what he pushed, and the signature publishes it.
+/// A push is held until it is signed, with the clients and signers that people use: pullers see nothing of it, pushers see what they
+/// pushed, and the signature releases it.
 /// </summary>
 public sealed partial class HoldTests : HoldScenario
 {
@@ -63,7 +63,7 @@ public sealed partial class HoldTests : HoldScenario
     [InlineData("podman", "cosign3")]
     [InlineData("docker", "cosign2")]
     [InlineData("docker with containerd's store", "cosign3")]
-    public async Task Push_is_held_through_a_wrong_signature_and_published_by_a_right_one(string client, string cosign)
+    public async Task Push_is_held_after_a_wrong_signature_and_released_by_a_right_one(string client, string cosign)
     {
         await StartAsync();
         var digest = await PushAsync(client, "held/app:v1", "one");
@@ -91,7 +91,7 @@ public sealed partial class HoldTests : HoldScenario
     }
 
     [Fact]
-    public async Task Chart_that_helm_pushes_is_held_until_it_is_signed()
+    public async Task Helm_chart_is_held_until_it_is_signed()
     {
         await StartAsync();
         Pusher.Folder.Write("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\n");
@@ -111,7 +111,7 @@ public sealed partial class HoldTests : HoldScenario
     }
 
     [Fact]
-    public async Task Signature_that_comes_before_its_image_lets_the_push_through_where_nothing_unsigned_may_be()
+    public async Task Image_is_accepted_in_a_signed_only_repository_when_its_signature_was_pushed_first()
     {
         await StartAsync(onMissing: "deny");
         var layout = new OciLayout(Pusher.Folder["image"]);
@@ -125,7 +125,7 @@ public sealed partial class HoldTests : HoldScenario
     }
 
     [Fact]
-    public async Task What_waits_survives_a_kill_and_another_registry_on_the_volume_sees_only_what_is_live()
+    public async Task Held_push_survives_a_kill_and_another_registry_on_the_volume_sees_only_live_tags()
     {
         var volume = Pusher.Folder["volume"];
         await StartAsync(storage: volume);
@@ -154,7 +154,7 @@ public sealed partial class HoldTests : HoldScenario
     }
 
     [Fact]
-    public async Task Promotion_by_the_command_line_takes_the_signature_along()
+    public async Task Promotion_by_the_command_line_copies_the_signature()
     {
         await StartAsync(onMissing: "deny");
         var digest = await PushAsync("crane", "stage/app:v1", "one");

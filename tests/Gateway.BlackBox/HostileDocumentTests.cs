@@ -6,7 +6,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// Documents that two readers could take in two ways, and other traps: refused whole, by the status that clients understand.
+/// Documents that two parsers could read differently, and other traps: refused whole, with a status that clients understand.
 /// </summary>
 public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>
 {
@@ -16,7 +16,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
 
     private IRegistry Registry => fixture.Registry;
 
-    /// <summary>Name, Content-Type, document. CONFIG and LAYER stand for whole, stored descriptors.</summary>
+    /// <summary>Name, Content-Type, document. CONFIG and LAYER are replaced by descriptors of stored blobs.</summary>
     public static TheoryData<string, string, string> Malformed => new()
     {
         { "an index sent as a manifest", Manifest, $$"""{"schemaVersion":2,"mediaType":"{{Index}}","manifests":[]}""" },
@@ -53,7 +53,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     public async Task Ambiguous_or_malformed_document_is_refused(string name, string type, string document)
     {
         using var raw = new RawClient(Registry.Host);
-        const string Repository = "hostile/malformed"; // of its own: some of these are whole, under another name
+        const string Repository = "hostile/malformed"; // a separate one, because some of these are valid under another name
         var bytes = Encoding.UTF8.GetBytes(await FillInAsync(raw, document, Repository));
 
         using var answer = await raw.PushManifestAsync(Repository, "malformed", bytes, type);
@@ -106,7 +106,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
         await RawClient.ExpectErrorAsync(answer, 404, "MANIFEST_BLOB_UNKNOWN");
     }
 
-    /// <summary>What the entry says beside the digest, and how much more than the child's size.</summary>
+    /// <summary>The media type of the entry, and by how much its size exceeds the child's size.</summary>
     [Theory]
     [InlineData(Manifest, 1)]
     [InlineData(Manifest, -1)]
@@ -160,7 +160,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Nesting_without_end_is_refused()
+    public async Task Endless_nesting_is_refused()
     {
         using var raw = new RawClient(Registry.Host);
         var deep = Encoding.ASCII.GetBytes(
@@ -256,7 +256,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
             .Replace("LAYER", layer.ToJson().ToJsonString(), StringComparison.Ordinal);
     }
 
-    /// <summary>A stream that does not tell its length, so that it is sent in chunks.</summary>
+    /// <summary>A stream without a length, so that it is sent in chunks.</summary>
     private sealed class UnknownLength(Stream inner) : Stream
     {
         public override bool CanRead => true;

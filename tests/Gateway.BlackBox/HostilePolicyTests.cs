@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Ways around the allowlist.</summary>
+/// <summary>Attempts to bypass the allowlist.</summary>
 public sealed class HostilePolicyTests : IAsyncLifetime
 {
     private const string Repository = "guarded/app";
@@ -29,7 +29,7 @@ public sealed class HostilePolicyTests : IAsyncLifetime
         _layer = await _raw.BlobAsync(Repository, "layer"u8.ToArray(), OciLayout.GzipLayer);
     }
 
-    /// <summary>Config type, layer type, artifactType or nothing.</summary>
+    /// <summary>Config type, layer type, and artifactType or empty.</summary>
     [Theory]
     [InlineData("application/vnd.sylabs.sif.config.v1+json", "application/vnd.example.layer", "")] // each allowed, not as a pair
     [InlineData("application/vnd.cncf.helm.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip", "")]
@@ -54,7 +54,7 @@ public sealed class HostilePolicyTests : IAsyncLifetime
     [InlineData("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+zstd", "")]
     [InlineData("application/vnd.sylabs.sif.config.v1+json", "application/vnd.sylabs.sif.layer.v1.sif", "")]
     [InlineData("application/vnd.oci.empty.v1+json", "application/vnd.example.layer", "application/vnd.example.allowed")]
-    public async Task Pair_of_types_that_is_listed_is_let_in(string config, string layer, string artifactType)
+    public async Task Pair_of_types_that_is_listed_is_accepted(string config, string layer, string artifactType)
     {
         using var answer = await _raw.PushManifestAsync(Repository, "allowed", Document(config, layer, artifactType));
 
@@ -78,7 +78,7 @@ public sealed class HostilePolicyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Layers_fetched_from_elsewhere_are_denied_where_a_policy_stands()
+    public async Task Layers_with_urls_are_denied_under_a_policy()
     {
         var document = Encoding.UTF8.GetBytes($$"""
             {"schemaVersion":2,"mediaType":"{{OciLayout.ImageManifest}}","config":{{_config.ToJson().ToJsonString()}},"layers":[
@@ -91,7 +91,7 @@ public sealed class HostilePolicyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Index_in_an_index_in_an_index_ends_somewhere()
+    public async Task Depth_of_nested_indexes_is_limited()
     {
         var document = Document("application/vnd.oci.image.config.v1+json", OciLayout.GzipLayer, "");
         var child = Described.Of(document, OciLayout.ImageManifest);

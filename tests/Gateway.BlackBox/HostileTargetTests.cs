@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Targets that name one thing in two ways, or something outside: sent byte for byte.</summary>
+/// <summary>Targets that spell one name in two ways, or name something outside: sent byte for byte.</summary>
 public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>
 {
     private const string Hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -84,7 +84,7 @@ public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<
     [Theory]
     [InlineData("a%0d%0aX-Injected:%20yes")]
     [InlineData("%1b%5b2J")]
-    public async Task Control_characters_come_back_in_no_header_and_no_text(string name)
+    public async Task Control_characters_are_not_returned_in_headers_or_text(string name)
     {
         var (_, rest) = await RawSocket.SendAsync(fixture.Registry.Host, "GET", $"/v2/{name}/manifests/latest");
 
@@ -93,7 +93,7 @@ public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<
     }
 
     [Fact]
-    public async Task Upload_of_one_repository_is_none_of_another()
+    public async Task Upload_of_one_repository_is_not_found_in_another()
     {
         using var raw = new RawClient(fixture.Registry.Host);
         var location = await raw.OpenUploadAsync("hostile/mine");
@@ -105,7 +105,7 @@ public sealed class HostileTargetTests(RegistryFixture fixture) : IClassFixture<
     }
 
     /// <summary>
-    /// Refused by the spec's errors for a bad name or digest, or as no route at all; never served, never an error of ours.
+    /// Asserts a refusal: an error of the spec for an invalid name or digest, or no route. Never content, and never an internal error.
     /// </summary>
     private static void AssertRefused(int status) => Assert.Contains(status, (int[])[400, 404, 405]);
 }

@@ -4,13 +4,13 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Images of every form, by every client: what is pulled is byte for byte what was pushed.</summary>
+/// <summary>Images of every form, by every client: the pulled bytes equal the pushed ones.</summary>
 public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Theory]
     [InlineData("gzip")]
     [InlineData("zstd")]
-    public async Task Skopeo_pulls_the_very_bytes_it_pushed(string compression)
+    public async Task Skopeo_pulls_the_same_bytes_that_it_pushed(string compression)
     {
         var source = await ImageAsync(compression);
         var reference = $"docker://{At($"skopeo/{compression}:1")}";
@@ -26,7 +26,7 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
     [Theory]
     [InlineData("gzip")]
     [InlineData("zstd")]
-    public async Task Crane_pulls_the_very_bytes_it_pushed(string compression)
+    public async Task Crane_pulls_the_same_bytes_that_it_pushed(string compression)
     {
         var source = await ImageAsync(compression);
         var reference = At($"crane/{compression}:1");
@@ -41,7 +41,7 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
     [Theory]
     [InlineData("gzip")]
     [InlineData("zstd")]
-    public async Task Oras_pulls_the_very_bytes_it_pushed(string compression)
+    public async Task Oras_pulls_the_same_bytes_that_it_pushed(string compression)
     {
         var source = await ImageAsync(compression);
         var reference = At($"oras/{compression}:1");
@@ -101,7 +101,7 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
     }
 
     [Fact]
-    public async Task Retagged_and_deleted_tags_are_what_clients_see()
+    public async Task Clients_see_retagged_and_deleted_tags()
     {
         var (layout, image) = OciLayout.SmallImage(Folder["image"]);
         (await Client.CraneAsync("push", "--insecure", layout.Root, At("retag/app:1"))).Succeeded();
@@ -123,7 +123,7 @@ public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture
         return (layout, index, arm);
     }
 
-    /// <summary>A layout tagged 1, its layers compressed as named; zstd is skopeo's own.</summary>
+    /// <summary>A layout tagged 1, with layers in the named compression; zstd is skopeo's own.</summary>
     private async Task<string> ImageAsync(string compression)
     {
         var (layout, _) = OciLayout.SmallImage(Folder["image"]);

@@ -6,17 +6,19 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>kill -9 at random moments of concurrent pushes: what was acknowledged is there, and nothing partial is served.</summary>
+/// <summary>kill -9 at random moments of concurrent pushes: acknowledged content is present, and nothing partial is served.</summary>
 public sealed class KillTests
 {
     private const int Kills = 32;
     private const int Pushers = 4;
 
-    // Chosen: some eight images of three answers that count; and about the time between two answers.
+    // Chosen: about eight images of three acknowledged answers each; and about the time between two answers.
     private const int MaxAnswers = 24;
     private const int MaxMilliseconds = 40;
 
-    /// <summary>Ready without help; how fast is for a benchmark to say, and this only ends a wait that nothing would.</summary>
+    /// <summary>
+    /// Limit of the wait for a start without help. Benchmarks measure the start; this only ends a wait that would never end.
+    /// </summary>
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(30);
 
     [Fact]
@@ -46,12 +48,12 @@ public sealed class KillTests
 
     private static async Task PushUntilKilledAsync(GatewayProcess gateway, PushLedger ledger, Random random)
     {
-        // By what was answered and not by the clock alone: on a slow machine, too, kills come early, late and in the middle of pushes.
+        // Kills depend on the number of answers, not only on time, so that slow machines also get early, late and intermediate kills.
         var (answers, moment) = (random.Next(MaxAnswers), random.Next(MaxMilliseconds));
         var pushers = Task.WhenAll(
             Enumerable.Range(0, Pushers).Select(n => PushForeverAsync(gateway.Host, ledger, $"team/app{n}", random.Next())).ToArray());
         await Task.WhenAny(ledger.AcknowledgedInRoundAsync(answers), pushers);
-        await Task.Delay(moment); // the random moment itself, no wait for a condition
+        await Task.Delay(moment); // the random moment, not a wait for a condition
         await gateway.Server.KillAsync();
         await pushers;
     }
@@ -68,7 +70,7 @@ public sealed class KillTests
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            // The kill.
+            // The kill closed the connection.
         }
     }
 
@@ -112,7 +114,7 @@ public sealed class KillTests
         return await raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(location, Described.Sha256(blob)), RawClient.Body([]));
     }
 
-    /// <summary>What was tried and what was acknowledged, round by round.</summary>
+    /// <summary>What was pushed and what was acknowledged, by round.</summary>
     private sealed class PushLedger
     {
         private readonly ConcurrentDictionary<(string Repository, string Digest), int> _blobs = [];
@@ -175,7 +177,7 @@ public sealed class KillTests
         }
 
         /// <summary>
-        /// A tag stands where it was last acknowledged, or where a push that was cut off since would have put it; its image is whole.
+        /// Asserts that a tag is bound to its last acknowledged image, or to that of a push that was cut off since. Its image is complete.
         /// </summary>
         private async Task VerifyTagAsync(RawClient raw, string repository, string tag, ImmutableArray<string> tried, int round)
         {

@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Lists, and blobs that are shared rather than sent again.</summary>
+/// <summary>Lists, and blobs that are mounted instead of uploaded again.</summary>
 public sealed class ListAndMountTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]

@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Each client's own way to log in, over TLS by an authority that it is told to trust.</summary>
+/// <summary>The login of each client, over TLS with an authority that it trusts.</summary>
 public sealed class LoginTests : IAsyncLifetime
 {
     private static readonly string Secret = Canary.Secret("ci");
@@ -42,7 +42,7 @@ public sealed class LoginTests : IAsyncLifetime
     [InlineData("oras", "login", "manifest fetch IMAGE", "push HOST/team/pushed:1 note.txt")]
     [InlineData("cosign3", "login", "tree IMAGE", "upload blob -f note.txt HOST/team/pushed:1")]
     [InlineData("helm", "registry login", "show chart oci://HOST/team/web --version 1.2.2", "push web-1.2.3.tgz oci://HOST/team")]
-    public async Task Right_password_is_asked_for_and_then_enough(string client, string login, string use, string push)
+    public async Task Client_is_asked_for_a_password_and_succeeds_with_the_right_one(string client, string login, string use, string push)
     {
         _ = new Podman(_client);
         _client.Folder.Write("note.txt", "a note");
@@ -52,7 +52,7 @@ public sealed class LoginTests : IAsyncLifetime
         var strangers = (await RunAsync(use)).Failed();
         if (client == "podman")
             new Page("podman.md").Explains("unauthorized: log in to this registry first", strangers);
-        // crane and cosign only write the password down.
+        // crane and cosign only store the password.
         var wrong = await LoginAsync(Canary.Secret("wrong"));
         if (client is not ("crane" or "cosign3"))
             wrong.Failed();
@@ -74,7 +74,7 @@ public sealed class LoginTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Account_of_a_node_stands_in_containerds_hosts_file()
+    public async Task Account_of_a_node_in_the_hosts_file_of_containerd_is_used()
     {
         var page = new Page("containerd.md");
         await using var containerd = await Containerd.StartAsync(_client);

@@ -4,17 +4,17 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>The gateway's peak of resident memory does not depend on how large a blob is.</summary>
+/// <summary>The gateway's peak of resident memory does not depend on the size of a blob.</summary>
 public sealed class MemoryTests
 {
-    /// <summary>Peer figures: docker-registry peaks at 186 MB in the same uses; .NET's own floor is near 100 MB.</summary>
+    /// <summary>Comparison: docker-registry peaks at 186 MB in the same uses; the minimum of .NET is near 100 MB.</summary>
     private const long PeakLimit = 300L << 20;
 
-    /// <summary>A sixteenth of what the larger blob has more: buffers and the collector's mood, and no copy of the blob.</summary>
+    /// <summary>A sixteenth of the size difference of the blobs: enough for buffers and garbage, but not for a copy of the blob.</summary>
     private const long GrowthLimit = 60L << 20;
 
     [Fact]
-    public async Task A_gibibyte_is_pushed_and_pulled_in_the_memory_that_64_MiB_take()
+    public async Task Push_and_pull_of_one_GiB_use_no_more_memory_than_64_MiB()
     {
         var small = await PeakAsync(64L << 20);
         var large = await PeakAsync(1L << 30);
@@ -25,7 +25,7 @@ public sealed class MemoryTests
     }
 
     [Fact]
-    public async Task Half_a_gibibyte_goes_on_to_a_fronted_registry_in_bounded_memory()
+    public async Task Half_a_GiB_is_forwarded_to_a_fronted_registry_in_bounded_memory()
     {
         const long length = 512L << 20;
         await using var registry = await DockerRegistry.StartAsync();

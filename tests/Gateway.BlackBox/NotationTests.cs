@@ -5,8 +5,8 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// A push is held until notation has signed it, with the policy that the gateway makes of notation's own; what notation verifies is what
-/// the gateway admits. The page of this client says how.
+/// A push is held until notation has signed it, with the policy that the gateway derives from notation's own. The gateway admits what
+/// notation verifies. docs/clients/notation.md describes the setup.
 /// </summary>
 public sealed class NotationTests : IAsyncDisposable
 {
@@ -77,7 +77,7 @@ public sealed class NotationTests : IAsyncDisposable
     [InlineData("--force-referrers-tag=true", "jws")]
     [InlineData("--force-referrers-tag=false", "cose")]
     [InlineData("--force-referrers-tag=true", "cose")]
-    public async Task Push_is_held_through_a_stranger_s_signature_and_published_by_a_right_one(string where, string format)
+    public async Task Push_is_held_after_an_untrusted_signature_and_released_by_a_trusted_one(string where, string format)
     {
         await StartAsync();
         var digest = await PushAsync("held/app:v1", "one");
@@ -93,7 +93,7 @@ public sealed class NotationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Signature_by_the_right_authority_for_another_identity_publishes_nothing()
+    public async Task Signature_by_the_right_authority_for_another_identity_releases_nothing()
     {
         await StartAsync(identity: "x509.subject: C=US, ST=WA, O=Notary, CN=other.example");
         var digest = await PushAsync("held/app:v1", "one");
@@ -105,14 +105,14 @@ public sealed class NotationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Signature_copied_to_another_image_publishes_nothing()
+    public async Task Signature_copied_to_another_image_releases_nothing()
     {
         await StartAsync();
         var signed = await PushAsync("held/app:v1", "one");
         await SignAsync("good.example", $"held/app@{signed}", "--force-referrers-tag=false");
         var other = await PushAsync("held/app:v2", "two");
 
-        // The same envelope, under a manifest that says it is about the other image.
+        // The same envelope, in a manifest that names the other image as its subject.
         var discovered = await _pusher.OrasAsync("discover", "--plain-http", "--format", "json", At($"held/app@{signed}"));
         var list = JsonNode.Parse(discovered.Succeeded().Stdout)!;
         var referrer = (string)(list["referrers"] ?? list["manifests"])![0]!["digest"]!;
@@ -131,13 +131,13 @@ public sealed class NotationTests : IAsyncDisposable
     [Theory]
     [InlineData("strict")]
     [InlineData("permissive")]
-    public async Task Expired_signature_counts_at_the_level_that_only_notes_it(string level)
+    public async Task Expired_signature_counts_at_a_level_that_only_logs_expiry(string level)
     {
         await StartAsync(level);
         var digest = await PushAsync("held/app:v1", "one");
         await SignAsync("good.example", $"held/app@{digest}", "--expiry", "1s");
 
-        // A second later; notation says why at the level at which it only notes it.
+        // One second later. At the level that only logs, notation reports the reason.
         Output? verified = null;
         await Eventually.TrueAsync(
             async () => (verified = await VerifyAsync($"held/app@{digest}")).ExitCode != 0

@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>podman fetching parts of a zstd:chunked layer, by requests of many ranges.</summary>
+/// <summary>podman fetches parts of a zstd:chunked layer, by requests with many ranges.</summary>
 public sealed class PartialPullTests : IAsyncLifetime
 {
     private const int Files = 40;
@@ -47,7 +47,7 @@ public sealed class PartialPullTests : IAsyncLifetime
         _client.Dispose();
     }
 
-    /// <summary>Pushes an image of many files as podman makes zstd:chunked layers; gives its layer's digest.</summary>
+    /// <summary>Pushes an image with many files as podman's zstd:chunked layers; returns the digest of its layer.</summary>
     private async Task<string> PushAsync(string tag, int[] changed)
     {
         var layout = new OciLayout(_client.Folder[$"image-{tag}"]);
@@ -68,7 +68,7 @@ public sealed class PartialPullTests : IAsyncLifetime
 
     private static byte[] Content(int file, int[] changed) => OciLayout.Noise(changed.Contains(file) ? file + 1000 : file, FileLength);
 
-    /// <summary>By the gateway's access log: what podman was sent of a blob.</summary>
+    /// <summary>What podman received of a blob, by the gateway's access log.</summary>
     private async Task<long> BytesSentAsync(string digest)
     {
         long[] sent = [];

@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A docker-registry with accounts behind the gateway, which shows it each client's own: one is right, another is not.</summary>
+/// <summary>A passthrough upstream with accounts: one account may see the repository, another may not.</summary>
 public sealed class PassthroughTests : IAsyncLifetime
 {
     private const string Image = "team/secret";
@@ -40,7 +40,7 @@ public sealed class PassthroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Warm_cache_is_served_to_who_may_and_to_nobody_else_by_skopeo_and_crane()
+    public async Task Warm_cache_is_served_by_skopeo_and_crane_only_to_accounts_with_access()
     {
         (await PullBySkopeoAsync(_alice, $"alice:{Right}")).Succeeded();
         Assert.Equal(OciLayout.DigestsIn(_layout.Root), OciLayout.DigestsIn(_alice.Folder["pulled"]));
@@ -61,7 +61,7 @@ public sealed class PassthroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task With_the_upstream_away_who_has_proof_is_served_and_a_stranger_is_not()
+    public async Task Credential_with_proof_is_served_while_the_upstream_is_down_and_others_are_not()
     {
         (await PullBySkopeoAsync(_alice, $"alice:{Right}")).Succeeded();
         await _upstream.StopAsync();
@@ -72,7 +72,7 @@ public sealed class PassthroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Push_goes_on_with_the_clients_own_account_and_he_sees_it_at_once()
+    public async Task Push_is_forwarded_with_the_clients_own_account_which_sees_it_at_once()
     {
         var target = $"{_gateway.Host}/corp/team/pushed:1";
         foreach (var stranger in (Client[])[_bob, _nobody])

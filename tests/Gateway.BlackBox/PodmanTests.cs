@@ -25,7 +25,7 @@ public sealed class PodmanTests : MirrorScenario
     [InlineData(Only)]
     [InlineData(Elsewhere)]
     [InlineData(Mirror)]
-    public async Task Image_named_after_its_registry_comes_through_the_gateway(string section)
+    public async Task Image_named_after_its_registry_is_pulled_through_the_gateway(string section)
     {
         Configure(section);
 
@@ -37,7 +37,7 @@ public sealed class PodmanTests : MirrorScenario
     }
 
     [Fact]
-    public async Task Image_of_docker_hub_comes_through_the_gateway()
+    public async Task Image_of_docker_hub_is_pulled_through_the_gateway()
     {
         Configure(Only);
 
@@ -47,7 +47,7 @@ public sealed class PodmanTests : MirrorScenario
     [Theory]
     [InlineData(Only)]
     [InlineData(Elsewhere)]
-    public async Task Closed_configuration_does_not_get_what_the_gateway_refuses_and_says_why(string section)
+    public async Task Closed_configuration_does_not_get_a_refused_image_and_shows_the_reason(string section)
     {
         Configure(section);
 
@@ -68,7 +68,7 @@ public sealed class PodmanTests : MirrorScenario
     }
 
     [Fact]
-    public async Task Authority_in_no_folder_and_a_gateway_without_tls_are_said()
+    public async Task Missing_authority_and_a_gateway_without_tls_are_reported()
     {
         await using var plain = await GatewayProcess.StartAsync();
         Directory.Delete(Folder["home/.config/containers/certs.d"], recursive: true);
@@ -108,7 +108,7 @@ public sealed class PodmanTests : MirrorScenario
     }
 
     [Fact]
-    public async Task Closed_configuration_takes_pushes_and_lists_by_the_gateways_own_name_alone()
+    public async Task Closed_configuration_pushes_and_lists_only_by_the_gateways_own_name()
     {
         Configure(Only);
         (await _podman.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();
@@ -129,7 +129,7 @@ public sealed class PodmanTests : MirrorScenario
     }
 
     [Fact]
-    public async Task Another_location_is_for_pulls_and_pushes_and_lists_go_to_the_registry()
+    public async Task Other_location_serves_pulls_while_pushes_and_lists_go_to_the_registry()
     {
         Configure(Elsewhere);
         (await _podman.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();

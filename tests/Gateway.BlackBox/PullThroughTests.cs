@@ -32,7 +32,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Image_is_pulled_by_ns_and_the_answer_names_it()
+    public async Task Image_is_pulled_by_ns_and_the_answer_repeats_ns()
     {
         await using var gateway = await GatewayAsync();
         using var raw = new RawClient(gateway.Host);
@@ -56,7 +56,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Prefix_and_ns_share_what_was_fetched()
+    public async Task Prefix_and_ns_share_fetched_content()
     {
         await using var gateway = await GatewayAsync();
         using var raw = new RawClient(gateway.Host);
@@ -70,7 +70,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Fifty_pulls_of_one_cold_blob_are_one_upstream_get()
+    public async Task Fifty_pulls_of_one_cold_blob_cause_one_upstream_GET()
     {
         var blob = OciLayout.Noise(7, 16 << 20);
         using (var push = new RawClient(_upstream.Host))
@@ -94,7 +94,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_pulled_is_served_while_the_upstream_is_down()
+    public async Task Pulled_image_is_served_while_the_upstream_is_down()
     {
         await using var gateway = await GatewayAsync("always");
         var reference = $"docker://{gateway.Host}/corp/{Image}:1";
@@ -107,7 +107,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_pulled_is_served_by_the_next_process_while_the_upstream_is_down()
+    public async Task Pulled_image_is_served_by_the_next_process_while_the_upstream_is_down()
     {
         await using var gateway = await GatewayAsync("always");
         var reference = $"docker://{gateway.Host}/corp/{Image}:1";
@@ -121,7 +121,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_never_pulled_is_unavailable_and_not_absent_while_the_upstream_is_down()
+    public async Task Image_that_was_never_pulled_is_unavailable_and_not_absent_while_the_upstream_is_down()
     {
         await using var gateway = await GatewayAsync();
         await _upstream.StopAsync();
@@ -133,7 +133,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Moved_tag_is_seen_when_it_is_asked_again()
+    public async Task Moved_tag_is_seen_after_revalidation()
     {
         await using var gateway = await GatewayAsync("always");
         using var raw = new RawClient(gateway.Host);
@@ -149,7 +149,7 @@ public sealed class PullThroughTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Upstream_that_asks_for_a_password_is_given_it_and_clients_need_none()
+    public async Task Upstream_receives_the_configured_password_and_clients_need_none()
     {
         await using var upstream = await DockerRegistry.StartAsync(user: ("robot", Canary.Secret("robot")));
         var auth = RawClient.Basic("robot", Canary.Secret("robot")).Parameter;

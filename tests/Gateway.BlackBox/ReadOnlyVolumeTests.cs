@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A volume that takes no writes: the gateway starts, serves pulls, refuses pushes and says why.</summary>
+/// <summary>A read-only volume: the gateway starts, serves pulls, and refuses pushes with the reason.</summary>
 public sealed class ReadOnlyVolumeTests : IAsyncLifetime
 {
     private readonly TempFolder _folder = new();
@@ -59,7 +59,7 @@ public sealed class ReadOnlyVolumeTests : IAsyncLifetime
         await AssertTakesNoWritesAsync();
         await AssertPulledAsync("team/app", _layer);
         await AssertPulledAsync("corp/team/cached", _layer);
-        // What is not here passes through and is not kept.
+        // Content that is not stored passes through and is not cached.
         await AssertPulledAsync("corp/team/new", OciLayout.Noise(2, 200_000));
         using (var tags = await _raw.GetAsync("/v2/team/app/tags/list"))
             Assert.Equal("1", JsonNode.Parse(await tags.Content.ReadAsStringAsync())!["tags"]![0]!.GetValue<string>());
@@ -78,7 +78,7 @@ public sealed class ReadOnlyVolumeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Second_gateway_that_may_only_read_is_kept_out_while_the_first_one_writes()
+    public async Task Second_read_only_gateway_is_refused_while_the_first_one_writes()
     {
         _isMounted = Run("mount", "--bind", Volume, Volume) && Run("mount", "-o", "remount,bind,ro", Volume);
         Assert.SkipUnless(_isMounted, "A read-only mount could not be made: run the tests as root.");
@@ -87,9 +87,9 @@ public sealed class ReadOnlyVolumeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Volume_that_turns_read_only_is_reported_refuses_pushes_and_recovers_by_itself()
+    public async Task Volume_that_becomes_read_only_is_reported_and_refuses_pushes_and_recovers()
     {
-        // What access(2) answers for a file system that was remounted read-only; a mount with files open for writing cannot be.
+        // access(2) answers this for a file system that was remounted read-only. A mount with files open for writing cannot be remounted.
         await using (await FailingKernel.AttachAsync(_gateway.Server.Id, "?access,?faccessat", "EROFS", $"{Volume}/gateway"))
         {
             using var http = new HttpClient { BaseAddress = _gateway.Operator };

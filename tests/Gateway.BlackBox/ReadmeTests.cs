@@ -3,9 +3,9 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// The README's tour as one script: every block in order, with the real clients, and each printed line compared with what the page
-/// shows. Ports are the test's own. Two things are stood in for: Docker Hub, by a docker-registry with two small images, and the container
-/// of <c>registry:2</c>, by the same program without a container.
+/// Runs the README's tour as one script: every block in order, with the real clients. Each printed line is compared with the page. The test
+/// uses its own ports. A docker-registry with two small images replaces Docker Hub, and the same program without a container replaces the
+/// container of <c>registry:2</c>.
 /// </summary>
 public sealed class ReadmeTests : IAsyncLifetime
 {
@@ -45,7 +45,7 @@ public sealed class ReadmeTests : IAsyncLifetime
     public async Task Every_block_of_the_tour_does_what_the_page_shows()
     {
         var folder = Directory.CreateDirectory(_client.Folder["checkout"]).FullName;
-        // The reader is in a checkout, whose build is on the path; what the tour makes stays in the test's own folder.
+        // The commands run in a checkout, with the built program on the path. The test's own folder has what the tour creates.
         File.CreateSymbolicLink(Path.Combine(folder, "src"), Path.Combine(RigFolder.Repository, "src"));
         var yaml = await File.ReadAllTextAsync(Path.Combine(RigFolder.Repository, "gateway.yaml"));
         var (ours, hub) = (Ours(yaml), "  docker.io:\n");
@@ -63,12 +63,12 @@ public sealed class ReadmeTests : IAsyncLifetime
         {
             if (block.IsYaml) await ConfigureAsync(shell, block);
             else await FollowAsync(shell, block, folder);
-            // What the page configures must not break what it showed above.
+            // Configuration from later blocks must not break earlier ones.
             if (block is { Title: "Refuse", IsYaml: false }) await FollowAsync(shell, again, folder);
         }
     }
 
-    // A section is appended to the file that is there; a whole file is a new gateway's, which is started on it.
+    // A section is appended to the existing file. A complete file is for a new gateway, which is started with it.
     private async Task ConfigureAsync(TourShell shell, TourBlock block)
     {
         var folder = (await shell.RunAsync("pwd -P")).Succeeded().Text.Trim();
@@ -87,7 +87,7 @@ public sealed class ReadmeTests : IAsyncLifetime
     {
         foreach (var (command, expected) in block.Commands())
         {
-            // A folder of its own is beside those that are there.
+            // A new folder beside the existing ones.
             var ours = command.StartsWith("mkdir ", StringComparison.Ordinal) ? $"cd '{checkout}' && {command}" : Ours(command);
             if (ours.StartsWith("docker run ", StringComparison.Ordinal))
             {
@@ -95,7 +95,7 @@ public sealed class ReadmeTests : IAsyncLifetime
                 continue;
             }
             var last = await shell.RunAsync(ours);
-            // A change of the configuration is taken up a moment after it was written.
+            // A changed configuration is in force a moment after it was written.
             if (block.Title == "Refuse")
             {
                 await Patience.UntilAsync(

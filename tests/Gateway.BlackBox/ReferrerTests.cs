@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>What is attached to an image, and found again.</summary>
+/// <summary>Artifacts that are attached to an image and discovered again.</summary>
 public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]
@@ -22,7 +22,7 @@ public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixt
     }
 
     [Fact]
-    public async Task Artifact_listed_by_a_client_under_a_fallback_tag_is_found_once()
+    public async Task Artifact_that_a_client_lists_under_a_fallback_tag_is_found_once()
     {
         var image = await PushAsync("referrers/fallback");
         Folder.Write("sbom.json", "{}");
@@ -35,7 +35,7 @@ public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixt
     }
 
     [Fact]
-    public async Task Copy_with_its_referrers_brings_them_along()
+    public async Task Copy_with_referrers_copies_the_referrers()
     {
         var image = await PushAsync("referrers/source");
         Folder.Write("sbom.json", "{}");

@@ -7,8 +7,8 @@ using Scripted;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// A secret in every place where one is configured, shown, sent or received: none is found in anything that the gateway says, and
-/// each upstream has seen its own and no other. What the gateway logs is looked at when it ends, as in every other test here.
+/// Secrets in every place where one is configured, shown, sent or received. No output of the gateway has any of them, and each upstream
+/// received only its own. The logs are checked when the gateway ends, as in every other test here.
 /// </summary>
 public sealed class SecretsTests : IAsyncLifetime
 {
@@ -36,7 +36,7 @@ public sealed class SecretsTests : IAsyncLifetime
         var access = _hub.RequireToken(_tokens);
         (access.Username, access.Password) = ("robot", Canary.Secret("hub"));
         _helped.RequireToken().RefreshToken = Canary.Secret("helped");
-        // Blobs are somewhere else, at an address that is a secret itself, and that does not work either.
+        // Blobs are at another address, which is itself a secret and does not work.
         _corp.When(r => r.IsAnyBlob && r.Authorization is not null)
             .Redirect(new Uri(_storage.Url, $"/bucket/blob?X-Amz-Signature={Canary.Secret("signed")}"));
         _storage.When(_ => true).Respond(403, $"<Error><StringToSign>{Canary.Secret("bucket")}</StringToSign></Error>", "application/xml");
@@ -56,7 +56,7 @@ public sealed class SecretsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task No_secret_is_found_in_anything_that_is_said_nor_at_any_host_but_its_own()
+    public async Task No_secret_is_in_any_output_or_at_any_host_but_its_own()
     {
         var client = new Client();
         var authority = new Authority(_folder);
@@ -91,7 +91,7 @@ public sealed class SecretsTests : IAsyncLifetime
         Saw(_storage, Canary.Secret("signed"));
     }
 
-    // Its own at least once, and nothing that is left when its own is taken away.
+    // Its own secret at least once, and no other.
     private static void Saw(ScriptedUpstream server, params string[] own)
     {
         Assert.NotEmpty(server.Requests);
@@ -140,7 +140,7 @@ public sealed class SecretsTests : IAsyncLifetime
         ["OTEL_BSP_SCHEDULE_DELAY"] = "100",
     };
 
-    // Talkative, as helpers are.
+    // Credential helpers may print more than the credential.
     private string Helper()
     {
         var secret = Canary.Secret("helped");
@@ -220,7 +220,7 @@ public sealed class SecretsTests : IAsyncLifetime
         await HearAsync(http, HttpMethod.Post, "/api/v1/prefetch", null, new StringContent(body, Encoding.UTF8, "application/json"));
     }
 
-    // What is printed of a configuration; of one with mistakes, each of which is about a secret, in Gateway.Tests.
+    // The output that prints a configuration. Configurations with mistakes about secrets are tested in Gateway.Tests.
     private async Task AskCommandsAsync(Client client, GatewayProcess gateway)
     {
         foreach (var (name, value) in Surroundings()) client.Environment[name] = value;
@@ -249,9 +249,9 @@ public sealed class SecretsTests : IAsyncLifetime
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            body = ""; // Broken off: content that could not be had.
+            body = ""; // Cut off: the content could not be fetched.
         }
-        // A list's next page repeats where the client himself said it should begin.
+        // The link to the next page repeats the position that the client sent.
         var headers = answer.Headers.Where(h => h.Key != "Link").Concat(answer.Content.Headers);
         var text = string.Join("\r\n", headers.Select(h => $"{h.Key}: {string.Join(", ", h.Value)}"));
         _heard.Add(($"{method} {target}", $"{(int)answer.StatusCode}\r\n{text}\r\n\r\n{body}"));

@@ -6,7 +6,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Signatures that cosign puts into another repository, by COSIGN_REPOSITORY.</summary>
+/// <summary>Signatures that cosign pushes to another repository, by COSIGN_REPOSITORY.</summary>
 public sealed class SignatureRepositoryTests : IAsyncDisposable
 {
     private const string Password = "a test's password";
@@ -145,7 +145,7 @@ public sealed class SignatureRepositoryTests : IAsyncDisposable
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Held_image_is_published_by_a_trusted_signature_there_and_refused_again_once_that_is_deleted(string cosign)
+    public async Task Held_image_is_released_by_a_trusted_signature_there_and_refused_again_after_its_deletion(string cosign)
     {
         await StartAsync();
         var image = await PushAsync("held/app:v1", "one");
@@ -158,7 +158,7 @@ public sealed class SignatureRepositoryTests : IAsyncDisposable
 
         await AssertPulledAsync("held/app:v1", image);
         await AssertPulledAsync($"held/app@{image}", image);
-        // The reader has no rights where the signature is.
+        // The puller has no rights in the signature repository.
         (await _reader.CraneAsync("ls", "--insecure", At("sigs/all"))).Failed();
         (await _ci.RunAsync(
             cosign, "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", _ci.Folder["good.pub"],

@@ -2,7 +2,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>What was signed at the upstream is verified through the gateway, also while the upstream is gone.</summary>
+/// <summary>Images signed at the upstream verify through the gateway, also while the upstream is down.</summary>
 public sealed class SignedUpstreamTests : IAsyncLifetime
 {
     private readonly Client _client = new();
@@ -41,7 +41,7 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Signature_that_nobody_has_asked_for_came_with_the_image_and_is_verified_while_the_upstream_is_down(string cosign)
+    public async Task Signature_that_was_prefetched_with_the_image_is_verified_while_the_upstream_is_down(string cosign)
     {
         await SignAsync(cosign);
         (await _client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
@@ -52,7 +52,7 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
         (await VerifyAsync(cosign)).Succeeded();
     }
 
-    /// <summary>Waits until the operator is told that the image's referrers are here.</summary>
+    /// <summary>Waits until the log says that the image's referrers are cached.</summary>
     private async Task CameWithItAsync()
     {
         using var http = new HttpClient();
@@ -66,7 +66,7 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Image_signed_there_passes_a_policy_that_asks_for_it_at_its_first_pull_and_an_unsigned_one_does_not(string cosign)
+    public async Task Image_signed_there_is_admitted_at_its_first_pull_and_an_unsigned_one_is_not(string cosign)
     {
         await using var gateway = await GatewayProcess.StartAsync($$"""
             upstreams: { corp: { url: "http://{{_upstream.Host}}" } }
@@ -90,7 +90,7 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]
-    public async Task Unsigned_image_is_not_taken_for_signed_while_the_upstream_is_down(string cosign)
+    public async Task Unsigned_image_is_not_admitted_while_the_upstream_is_down(string cosign)
     {
         (await _client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
         (await VerifyAsync(cosign)).Failed();

@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Layers that are what they say, made by real clients, and layers that are not, through the whole gateway.</summary>
+/// <summary>Layers with truthful media types, made by real clients, and layers with wrong ones, through the whole gateway.</summary>
 public sealed class TruthfulMediaTests : IAsyncLifetime
 {
     private static readonly byte[] Elf = [0x7F, .. "ELF"u8, .. OciLayout.Noise(1, 5000)];
@@ -27,7 +27,7 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
     [InlineData("gzip")]
     [InlineData("zstd")]
     [InlineData("zstd:chunked")]
-    public async Task Image_that_skopeo_packs_is_what_it_says(string format)
+    public async Task Image_packed_by_skopeo_has_truthful_media_types(string format)
     {
         var (layout, _) = OciLayout.SmallImage(_client.Folder["image"]);
 
@@ -67,7 +67,7 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Untruthful))]
-    public async Task Layer_that_is_not_what_it_says_is_denied_or_told(string what, byte[] layer)
+    public async Task Layer_with_a_wrong_media_type_is_denied_or_reported(string what, byte[] layer)
     {
         using var denied = await PushAsync("strict/app", layer);
         using var told = await PushAsync("told/app", layer);
@@ -90,7 +90,7 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Image_of_an_upstream_is_looked_through_before_anybody_has_it_where_the_rule_is_enforced()
+    public async Task Image_of_an_upstream_is_checked_before_it_is_served_when_the_rule_is_enforced()
     {
         var good = OciLayout.SmallImage(_client.Folder["good"]).Layout;
         (await _client.CraneAsync("push", "--insecure", good.Root, $"{_upstream.Host}/strict/app:good")).Succeeded();
@@ -106,7 +106,7 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Image_of_an_upstream_is_told_about_once_its_layers_are_here_where_the_rule_warns()
+    public async Task Image_of_an_upstream_is_reported_once_its_layers_are_cached_when_the_rule_warns()
     {
         await UpstreamAsync("told/app", "evil");
 
@@ -116,7 +116,7 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
         using var layer = await _raw.GetAsync($"/v2/corp/told/app/blobs/{Described.Sha256(Elf)}");
         Assert.Equal(Elf, await layer.Content.ReadAsByteArrayAsync());
 
-        // The verdict without the bytes holds for a minute; another policy asks at once.
+        // The verdict without the bytes is cached for a minute; another policy evaluates at once.
         _gateway.Configure(Configuration("told-again"));
         await Eventually.TrueAsync(
             async () =>

@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>One volume, two programs: the gateway and Debian's docker-registry take it from each other.</summary>
+/// <summary>One volume, two programs: the gateway and Debian's docker-registry use it in turn.</summary>
 public sealed class VolumeTests : IDisposable
 {
     private readonly Client _client = new();
@@ -28,7 +28,7 @@ public sealed class VolumeTests : IDisposable
     }
 
     [Fact]
-    public async Task Second_gateway_on_a_volume_is_refused_in_one_line_and_the_first_serves_on()
+    public async Task Second_gateway_on_a_volume_is_refused_in_one_line_and_the_first_continues()
     {
         await using var first = await GatewayProcess.StartAsync(storage: Volume);
 
@@ -58,7 +58,7 @@ public sealed class VolumeTests : IDisposable
     [InlineData("clean stop", true)]
     [InlineData("kill", false)]
     [InlineData("kill", true)]
-    public async Task Docker_registry_serves_our_volume_again_and_its_collector_keeps_what_is_live(string end, bool deleteUntagged)
+    public async Task Docker_registry_serves_the_gateways_volume_and_its_collector_keeps_live_content(string end, bool deleteUntagged)
     {
         var (layout, image) = OciLayout.SmallImage(_client.Folder["image"]);
         var untagged = await FillAsync(layout, end);
@@ -77,7 +77,7 @@ public sealed class VolumeTests : IDisposable
     }
 
     [Fact]
-    public async Task What_docker_registry_adds_and_removes_meanwhile_is_what_we_serve_next()
+    public async Task Gateway_serves_what_docker_registry_added_and_removed_while_it_was_stopped()
     {
         var (layout, image) = OciLayout.SmallImage(_client.Folder["image"]);
         var (other, _) = OciLayout.SmallImage(_client.Folder["other"], seed: 2);
@@ -110,7 +110,8 @@ public sealed class VolumeTests : IDisposable
     public void Dispose() => _client.Dispose();
 
     /// <summary>
-    /// Our volume: an image under two tags, an index of two platforms, and a manifest whose tag has moved on; gives that one's digest.
+    /// Fills a volume of the gateway with an image under two tags, an index of two platforms, and a manifest whose tag has moved; returns
+    /// the digest of that manifest.
     /// </summary>
     private async Task<string> FillAsync(OciLayout layout, string end)
     {

@@ -4,8 +4,8 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// What waits where anonymous may pull, with clients that show credentials only where they are asked for them: who may push sees it and
-/// pushes over it, and strangers are told what everybody is.
+/// Held pushes where anonymous may pull, with clients that send credentials only after a challenge: pushers see the held push and can push
+/// over it, and anonymous clients get the same answer as any puller.
 /// </summary>
 public sealed class WaitingTests : HoldScenario
 {
@@ -20,7 +20,7 @@ public sealed class WaitingTests : HoldScenario
         return layout.Root;
     }
 
-    /// <summary>An image in dockerd's store under this name.</summary>
+    /// <summary>Adds an image to dockerd's store under this name.</summary>
     private async Task LoadAsync(string text, string reference)
     {
         var archive = Pusher.Folder[$"{text}.tar"];
@@ -36,7 +36,7 @@ public sealed class WaitingTests : HoldScenario
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Who_pushed_it_pulls_it_with_docker_by_tag_and_by_digest(bool containerdStore)
+    public async Task Pusher_pulls_a_held_image_with_docker_by_tag_and_by_digest(bool containerdStore)
     {
         await StartAsync();
         _docker = await DockerAsync(containerdStore);
@@ -50,7 +50,7 @@ public sealed class WaitingTests : HoldScenario
     }
 
     [Fact]
-    public async Task Image_that_was_admitted_under_another_tag_is_pushed_over_one_that_waits()
+    public async Task Image_admitted_under_another_tag_can_be_pushed_over_a_held_one()
     {
         await StartAsync();
         _docker = await DockerAsync(containerdStore: true);
@@ -68,7 +68,7 @@ public sealed class WaitingTests : HoldScenario
     }
 
     [Fact]
-    public async Task Buildx_inspects_what_waits_and_tags_what_is_admitted_over_it()
+    public async Task Buildx_inspects_a_held_image_and_tags_an_admitted_one_over_it()
     {
         await StartAsync();
         foreach (var (text, tag) in new[] { ("admitted", "v1"), ("waits", "v2") })
@@ -80,7 +80,7 @@ public sealed class WaitingTests : HoldScenario
         (await ImagetoolsAsync("create", "--prefer-index=false", "--tag", At("held/app:v2"), At("held/app:v1"))).Succeeded();
 
         await AssertSeenAsync(Puller, "held/app:v2", admitted);
-        // What anonymous may pull is given without asking: what waits beside it is had by its digest.
+        // A tag that anonymous may pull is served without a challenge. The held push beside it is pulled by its digest.
         (await Pusher.CraneAsync("push", "--insecure", Layout("waits"), At("held/app:v2"))).Succeeded();
         await AssertSeenAsync(Pusher, "held/app:v2", waits);
         Assert.Contains(admitted, (await ImagetoolsAsync("inspect", At("held/app:v2"))).Succeeded().Text, StringComparison.Ordinal);
@@ -98,7 +98,7 @@ public sealed class WaitingTests : HoldScenario
     [InlineData("helm", "denied: pending since")]
     [InlineData("notation", "403")]
     [InlineData("buildx", ": 403 Forbidden")]
-    public async Task Strangers_are_told_what_the_policy_says_and_not_to_log_in(string client, string message)
+    public async Task Anonymous_clients_get_the_reason_of_the_policy_and_no_login_prompt(string client, string message)
     {
         await StartAsync();
         (await Pusher.CraneAsync("push", "--insecure", Layout("one"), At("held/app:v1"))).Succeeded();
@@ -107,7 +107,7 @@ public sealed class WaitingTests : HoldScenario
 
         Assert.Contains(message, refused.Text, StringComparison.Ordinal);
         Assert.DoesNotContain("log in to this registry", refused.Text, StringComparison.Ordinal);
-        // Who has nothing to show is asked once, and goes on with a token of nobody's.
+        // A client without credentials is challenged once, and continues with an anonymous token.
         var asked = Gateway.Log.Split('\n').Count(line =>
             line.Contains("\"route\":\"manifest\"", StringComparison.Ordinal) && line.Contains("\"status\":401", StringComparison.Ordinal));
         Assert.InRange(asked, 0, 1);

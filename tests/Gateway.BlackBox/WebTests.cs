@@ -9,14 +9,14 @@ public sealed class WebTests
     private const string Host = "registry.corp.example";
 
     /// <summary>
-    /// Over https the browser speaks HTTP/2, with WebSockets by extended CONNECT. <c>host: client</c> leaves the application's name in
-    /// its redirects and cookies; <c>upstream</c> has the gateway rewrite them.
+    /// Over https, the browser uses HTTP/2, with WebSockets by extended CONNECT. With <c>host: client</c>, redirects and cookies have the
+    /// name that the application received from the client; with <c>upstream</c>, the gateway rewrites them.
     /// </summary>
     [Theory]
     [InlineData(false, "forward")]
     [InlineData(false, "{ host: client }")]
     [InlineData(true, "forward")]
-    public async Task Person_logs_in_and_the_page_talks_over_its_WebSocket(bool https, string web)
+    public async Task Browser_logs_in_and_the_page_uses_its_WebSocket(bool https, string web)
     {
         await using var application = await SampleApplication.StartAsync();
         using var folder = new TempFolder();
@@ -37,10 +37,10 @@ public sealed class WebTests
         await browser.UntilAsync("document.title", "Home");
         await browser.UntilAsync("document.getElementById('echo').textContent", $"echo from {new Uri(origin).Authority}");
         Assert.Equal($"{origin}/", await browser.ReadAsync("location.href"));
-        // The page's script cannot use the registry API in the person's name. Over http, browsers do not say that a script reads.
+        // The page's script cannot use the registry API in the person's name. Over http, browsers do not mark requests of scripts.
         await browser.UntilAsync("document.getElementById('registry').textContent", https ? "registry 403" : "registry 200");
         Assert.DoesNotContain(application.Requests, request => request.Path.StartsWith("/v2", StringComparison.Ordinal));
-        // Whoever opens the address in the browser's own window sees the gateway's answer.
+        // A person that opens the address in the browser's own window sees the gateway's answer.
         await browser.OpenAsync($"{origin}/v2/");
         await browser.UntilAsync("document.body.innerText", "{}");
     }

@@ -3,9 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Conformance;
 
-/// <summary>
-/// Blobs as the distribution-spec has them: every way of pushing, with both digest algorithms; reading; deleting.
-/// </summary>
+/// <summary>Blobs according to the distribution-spec: every way of pushing, with both digest algorithms; reading; deleting.</summary>
 public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private const string Repository = "conformance/blobs";
@@ -36,7 +34,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
 
         using var pushed = await _raw.SendAsync(HttpMethod.Post, $"/v2/{Repository}/blobs/uploads/?digest={digest}", RawClient.Body(bytes));
 
-        await RawClient.ExpectAsync(pushed, HttpStatusCode.Created); // 202 would be allowed; we promise the short way
+        await RawClient.ExpectAsync(pushed, HttpStatusCode.Created); // 202 would be allowed; the gateway promises 201
         await AssertServedAsync(bytes, digest, pushed.Headers.Location!);
     }
 
@@ -103,7 +101,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Chunk_out_of_order_is_416_and_the_upload_goes_on_where_it_was()
+    public async Task Chunk_out_of_order_returns_416_and_the_upload_continues_where_it_was()
     {
         var (bytes, digest) = Blob("sha256", 6);
         var location = await _raw.OpenUploadAsync(Repository);
@@ -125,7 +123,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Cancelled_upload_is_gone()
+    public async Task Canceled_upload_is_not_found()
     {
         var location = await _raw.OpenUploadAsync(Repository);
 
@@ -149,7 +147,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Upload_may_be_closed_without_a_digest_never()
+    public async Task Upload_cannot_be_closed_without_a_digest()
     {
         using var closed = await _raw.SendAsync(HttpMethod.Put, await _raw.OpenUploadAsync(Repository), RawClient.Body([1]));
 
@@ -157,7 +155,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Absent_blob_is_404_for_get_head_and_delete()
+    public async Task Absent_blob_returns_404_for_get_head_and_delete()
     {
         var digest = Described.Sha256("absent"u8);
 
@@ -172,7 +170,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
 
     [Theory]
     [MemberData(nameof(Algorithms))]
-    public async Task Deleted_blob_is_gone_and_may_be_pushed_again(string algorithm)
+    public async Task Deleted_blob_is_not_found_and_can_be_pushed_again(string algorithm)
     {
         var (bytes, digest) = Blob(algorithm, 8);
         var session = RawClient.WithDigest(await OpenAsync(algorithm), digest);
@@ -190,7 +188,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
         await AssertServedAsync(bytes, digest, again.Headers.Location!);
     }
 
-    /// <summary>Range header, expected status, first and one past the last byte.</summary>
+    /// <summary>Range header, expected status, and the first byte and the one after the last.</summary>
     [Theory]
     [InlineData("bytes=0-499", 206, 0, 500)]
     [InlineData("bytes=500-1499", 206, 500, 1500)]
@@ -199,7 +197,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     [InlineData("bytes=0-99999", 206, 0, 60_000)]
     [InlineData("bytes=-99999", 206, 0, 60_000)]
     [InlineData("bytes=60000-", 416, 0, 0)]
-    [InlineData("bytes=500-0", 416, 0, 0)] // RFC 9110 would ignore it; the conformance suite asks for 416
+    [InlineData("bytes=500-0", 416, 0, 0)] // RFC 9110 would ignore it; the conformance suite expects 416
     [InlineData("lines=1-2", 200, 0, 60_000)]
     public async Task Range_is_answered_with_its_bytes_or_416(string range, int status, int from, int to)
     {
@@ -220,7 +218,7 @@ public sealed class BlobConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Several_ranges_come_as_multipart()
+    public async Task Several_ranges_return_multipart()
     {
         var (bytes, _) = Blob("sha256", 11);
         var blob = await _raw.BlobAsync(Repository, bytes, "any");

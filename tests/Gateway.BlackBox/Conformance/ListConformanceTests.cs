@@ -28,7 +28,7 @@ public sealed class ListConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Tags_of_an_unknown_repository_are_404()
+    public async Task Tags_of_an_unknown_repository_return_404()
     {
         using var answer = await _raw.GetAsync("/v2/lists/unknown/tags/list");
 
@@ -50,7 +50,7 @@ public sealed class ListConformanceTests(RegistryFixture fixture) : IClassFixtur
     }
 
     [Fact]
-    public async Task Referrers_of_anything_are_an_index()
+    public async Task Referrers_of_any_digest_return_an_index()
     {
         using var answer = await _raw.GetAsync($"/v2/lists/referrers/referrers/{Described.Sha256("nothing"u8)}");
 
@@ -62,7 +62,7 @@ public sealed class ListConformanceTests(RegistryFixture fixture) : IClassFixtur
     [Theory]
     [InlineData("before")]
     [InlineData("after")]
-    public async Task Referrer_is_listed_whether_it_came_before_or_after_its_subject(string when)
+    public async Task Referrer_is_listed_whether_it_was_pushed_before_or_after_its_subject(string when)
     {
         var repository = $"lists/subject-{when}";
         var config = await _raw.BlobAsync(repository, "{}"u8.ToArray(), OciLayout.ImageConfig);

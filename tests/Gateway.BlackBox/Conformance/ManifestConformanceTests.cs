@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Conformance;
 
-/// <summary>Manifests and indexes as the distribution-spec has them.</summary>
+/// <summary>Manifests and indexes according to the distribution-spec.</summary>
 public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private const string Repository = "conformance/manifests";
@@ -12,7 +12,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     private readonly RawClient _raw = new(fixture.Registry.Host);
 
     [Fact]
-    public async Task Registry_says_that_it_is_one()
+    public async Task Version_endpoint_identifies_a_registry()
     {
         using var answer = await _raw.GetAsync("/v2/");
 
@@ -34,7 +34,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Manifest_is_known_by_the_algorithm_it_was_pushed_by()
+    public async Task Manifest_is_served_under_the_digest_algorithm_of_its_push()
     {
         var bytes = await DocumentAsync(2);
         var digest = Described.Sha512(bytes);
@@ -47,7 +47,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Digest_in_the_target_must_be_the_documents()
+    public async Task Digest_in_the_target_must_match_the_document()
     {
         var bytes = await DocumentAsync(3);
 
@@ -59,7 +59,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     [Theory]
     [InlineData("sha256")]
     [InlineData("sha512")]
-    public async Task Push_by_digest_sets_all_the_tags_it_names(string algorithm)
+    public async Task Push_by_digest_binds_all_tags_that_it_names(string algorithm)
     {
         var bytes = await DocumentAsync(4);
         var digest = algorithm == "sha256" ? Described.Sha256(bytes) : Described.Sha512(bytes);
@@ -75,7 +75,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Bad_tag_among_the_tags_sets_none()
+    public async Task Invalid_tag_among_the_tags_binds_none()
     {
         var bytes = await DocumentAsync(5);
 
@@ -89,7 +89,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Conditional_get_of_what_is_known_is_304()
+    public async Task Conditional_get_with_the_current_etag_returns_304()
     {
         var bytes = await DocumentAsync(6);
         using (var pushed = await _raw.PushManifestAsync(Repository, "conditional", bytes))
@@ -103,7 +103,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Manifest_of_4_MiB_is_taken()
+    public async Task Manifest_of_4_MiB_is_accepted()
     {
         var config = await _raw.BlobAsync(Repository, "{}"u8.ToArray(), OciLayout.ImageConfig);
         var manifest = JsonNode.Parse(RawClient.Manifest(config))!;
@@ -132,7 +132,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     [Theory]
     [InlineData("no layers", "[]", "")]
     [InlineData("a type of one's own", "[LAYER]", "application/vnd.example.artifact")]
-    public async Task Artifact_is_taken(string name, string layers, string artifactType)
+    public async Task Artifact_is_accepted(string name, string layers, string artifactType)
     {
         var empty = await _raw.BlobAsync(Repository, "{}"u8.ToArray(), "application/vnd.oci.empty.v1+json");
         var manifest = JsonNode.Parse(layers.Length > 2 ? RawClient.Manifest(empty, empty) : RawClient.Manifest(empty))!;
@@ -145,7 +145,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Layer_that_names_another_place_may_be_absent()
+    public async Task Layer_with_urls_may_be_absent()
     {
         var config = await _raw.BlobAsync(Repository, "{}"u8.ToArray(), OciLayout.ImageConfig);
         var manifest = JsonNode.Parse(RawClient.Manifest(config, new Described(
@@ -158,7 +158,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Deleted_tag_is_gone_and_its_manifest_stays()
+    public async Task Deleted_tag_is_not_found_and_its_manifest_stays()
     {
         var bytes = await _raw.ImageAsync(Repository, "delete-tag", OciLayout.Noise(20, 100));
 
@@ -171,7 +171,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Deleted_manifest_takes_its_tags_along()
+    public async Task Deleting_a_manifest_deletes_its_tags()
     {
         var bytes = await _raw.ImageAsync(Repository, "delete-one", OciLayout.Noise(21, 100));
         using (var second = await _raw.PushManifestAsync(Repository, "delete-two", bytes))
@@ -188,7 +188,7 @@ public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFi
     }
 
     [Fact]
-    public async Task Absent_manifest_is_404_for_get_head_and_delete()
+    public async Task Absent_manifest_returns_404_for_get_head_and_delete()
     {
         foreach (var reference in (string[])["absent", Described.Sha256("absent"u8)])
         {

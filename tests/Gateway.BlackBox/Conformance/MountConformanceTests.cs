@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Conformance;
 
-/// <summary>Mounting blobs from another repository, as the distribution-spec has it.</summary>
+/// <summary>Mounting blobs from another repository, according to the distribution-spec.</summary>
 public sealed class MountConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private readonly RawClient _raw = new(fixture.Registry.Host);
@@ -26,7 +26,7 @@ public sealed class MountConformanceTests(RegistryFixture fixture) : IClassFixtu
     }
 
     [Fact]
-    public async Task Blob_is_mounted_without_a_source_from_where_it_was_pushed_last()
+    public async Task Blob_is_mounted_without_a_source_from_the_repository_that_received_it_last()
     {
         var bytes = OciLayout.Noise(12, 60_000);
         var digest = Described.Sha256(bytes);
@@ -42,7 +42,7 @@ public sealed class MountConformanceTests(RegistryFixture fixture) : IClassFixtu
     }
 
     [Fact]
-    public async Task Mount_of_what_the_source_lacks_opens_an_upload()
+    public async Task Mount_of_a_blob_that_the_source_does_not_have_opens_an_upload()
     {
         using var answer = await _raw.SendAsync(
             HttpMethod.Post, $"/v2/conformance/mount-target/blobs/uploads/?mount={Described.Sha256("nowhere"u8)}&from=conformance/nowhere",

@@ -3,29 +3,29 @@ using System.Text;
 
 namespace Gateway.BlackBox.Hostile;
 
-/// <summary>What a case must come to where nothing stands before the gateway.</summary>
+/// <summary>The expected outcome of a case when nothing is in front of the gateway.</summary>
 internal enum Reading
 {
-    /// <summary>Both its request and the one behind it are answered.</summary>
+    /// <summary>The request and the one behind it are answered.</summary>
     Sound,
 
-    /// <summary>It is answered, and nothing behind it is read: nobody wants its body.</summary>
+    /// <summary>The request is answered before its body, which no handler reads, and nothing behind it is read.</summary>
     Last,
 
-    /// <summary>It is refused, and nothing behind it is read.</summary>
+    /// <summary>The request is refused, and nothing behind it is read.</summary>
     Refused,
 
-    /// <summary>RFC 9112 lets a server choose: refused, or read as it stands.</summary>
+    /// <summary>RFC 9112 allows both: the request is refused, or read as written.</summary>
     Either,
 }
 
 /// <summary>
-/// Bytes of one connection: a request for <c>cN/own</c>, and one for <c>cN/next</c> right behind it. Where the first has a body, there may
-/// stand another for <c>cN/smuggled</c> in it, which nobody asks for.
+/// The bytes of one connection: a request for <c>cN/own</c>, and one for <c>cN/next</c> behind it. The body of the first may contain a
+/// request for <c>cN/smuggled</c>, which must never be answered.
 /// </summary>
 internal sealed record RawCase(int Number, string Name, Reading Reading, byte[] Bytes);
 
-/// <summary>Every case, in the same order at each run.</summary>
+/// <summary>Every case, in the same order in each run.</summary>
 internal sealed class RawCorpus
 {
     private readonly List<RawCase> _cases = [];
@@ -42,7 +42,7 @@ internal sealed class RawCorpus
 
     public static IReadOnlyList<RawCase> Cases { get; } = new RawCorpus()._cases;
 
-    // The smuggled request is what is left for whoever believes the shorter of the two lengths.
+    // A reader that uses the shorter of the two lengths sees the smuggled request.
     private void AddBothLengths()
     {
         foreach (var coding in RawSpellings.TransferEncodings)
@@ -170,7 +170,7 @@ internal sealed class RawCorpus
 
     private string Smuggled => $"GET /v2/{Id}/smuggled/tags/list HTTP/1.1\r\nHost: h\r\n\r\n";
 
-    // One whose handler reads the body, and one that is answered before it.
+    // One request whose handler reads the body, and one that is answered before its body.
     private (string Name, Reading Sound, Func<string> Start)[] Requests =>
     [
         ("PUT", Reading.Sound, () =>

@@ -5,11 +5,11 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Hostile;
 
-/// <summary>Requests whose framing can be read in two ways, to the gateway itself and behind proxies that people put before it.</summary>
+/// <summary>Requests with ambiguous framing, sent to the gateway directly and through the proxies that people put in front of it.</summary>
 public sealed partial class RawRequestTests
 {
     [Fact]
-    public async Task What_can_be_read_in_two_ways_is_refused_with_all_that_follows_it()
+    public async Task Ambiguous_request_is_refused_with_everything_after_it()
     {
         await using var gateway = await GatewayProcess.StartAsync();
         var answers = new string[RawCorpus.Cases.Count];
@@ -23,7 +23,7 @@ public sealed partial class RawRequestTests
     }
 
     [Fact]
-    public async Task What_a_client_sent_before_it_hung_up_is_no_request_but_where_one_begins()
+    public async Task Bytes_sent_before_a_disconnect_are_only_a_request_when_they_begin_one()
     {
         await using var gateway = await GatewayProcess.StartAsync();
 
@@ -37,7 +37,7 @@ public sealed partial class RawRequestTests
     [Theory]
     [InlineData("nginx")]
     [InlineData("haproxy")]
-    public async Task Behind_a_proxy_the_gateway_answers_just_the_requests_that_the_proxy_read(string name)
+    public async Task Gateway_behind_a_proxy_answers_exactly_the_requests_that_the_proxy_read(string name)
     {
         await using var gateway = await GatewayProcess.StartAsync();
         string[] asked;
@@ -47,7 +47,7 @@ public sealed partial class RawRequestTests
             foreach (var each in RawCorpus.Cases)
             {
                 await RawConnection.ExchangeAsync(front.Host, each.Bytes, TimeSpan.FromMilliseconds(200));
-                // Whoever comes next over the same connection to the gateway gets his own answer.
+                // The next client on the same connection to the gateway gets its own answer.
                 var victim = $"c{each.Number}/victim";
                 var request = $"GET /v2/{victim}/tags/list HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
                 var answer = await RawConnection.ExchangeAsync(front.Host, Encoding.ASCII.GetBytes(request));
@@ -70,10 +70,10 @@ public sealed partial class RawRequestTests
         if (all.Length > 0) Assert.Fail($"{all.Length} cases:\n{string.Join('\n', all.Take(200))}");
     }
 
-    // Only the incomplete wait for more; a sound one ends by itself, however slow the machine.
+    // Only incomplete requests wait for more bytes; a complete one ends by itself, however slow the machine is.
     private static TimeSpan? HangUp(RawCase each) => each.Reading is Reading.Sound or Reading.Last ? null : TimeSpan.FromSeconds(1);
 
-    // Null, or what is wrong with it.
+    // Null, or what is wrong with the outcome.
     private static string? Judge(RawCase each, int[] statuses, HashSet<string> handled)
     {
         var id = $"c{each.Number}";

@@ -1,9 +1,9 @@
 namespace Gateway.BlackBox.Hostile;
 
-/// <summary>How one thing can be written so that two programs may read it in two ways: what <see cref="RawCorpus"/> is made of.</summary>
+/// <summary>Spellings that two programs may read differently; <see cref="RawCorpus"/> is built from them.</summary>
 internal static class RawSpellings
 {
-    /// <summary>Header lines that are Transfer-Encoding to some, and something else or nothing to others.</summary>
+    /// <summary>Header lines that some programs read as Transfer-Encoding, and others as something different or nothing.</summary>
     public static readonly string[] TransferEncodings =
     [
         "Transfer-Encoding: chunked", "transfer-encoding: chunked", "TRANSFER-ENCODING: CHUNKED", "Transfer-Encoding: Chunked",
@@ -22,7 +22,7 @@ internal static class RawSpellings
         "Transfer-Encoding: chunked\r\ntransfer-encoding: x", "Transfer-Encoding: \r\nTransfer-Encoding: chunked",
     ];
 
-    /// <summary>Whether it is one line that says chunked, and only the case and the space around it differ.</summary>
+    /// <summary>Whether it is one line with the value chunked, where only case and surrounding space differ.</summary>
     public static bool IsChunked(string line) =>
         line.Split(':', 2) is [var name, var value]
         && name.Equals("Transfer-Encoding", StringComparison.OrdinalIgnoreCase)
@@ -37,7 +37,7 @@ internal static class RawSpellings
         "4\r0", "4\n0",
     ];
 
-    /// <summary>Bodies in chunks that no reader may take.</summary>
+    /// <summary>Chunked bodies that every reader must refuse.</summary>
     public static readonly string[] BrokenChunks =
     [
         "0x4\r\nabcd\r\n0\r\n\r\n", "+4\r\nabcd\r\n0\r\n\r\n", "-4\r\nabcd\r\n0\r\n\r\n", "4\nabcd\n0\n\n", "4\nabcd\r\n0\r\n\r\n",
@@ -56,7 +56,7 @@ internal static class RawSpellings
         "4\r\nabcd\r\n0;\n\r\n\r\n",
     ];
 
-    /// <summary>Bodies in chunks that mean four bytes to everybody.</summary>
+    /// <summary>Chunked bodies that every reader reads as four bytes.</summary>
     public static readonly string[] SoundChunks =
     [
         "4\r\nabcd\r\n0\r\n\r\n", "04\r\nabcd\r\n0\r\n\r\n", "0004\r\nabcd\r\n00\r\n\r\n", "4;a=b\r\nabcd\r\n0\r\n\r\n",
@@ -66,7 +66,7 @@ internal static class RawSpellings
         "a\r\nabcdefghij\r\n0\r\n\r\n",
     ];
 
-    /// <summary>Lines of a head that no reader may take, each with its own line end.</summary>
+    /// <summary>Lines of a head that every reader must refuse, each with its own line end.</summary>
     public static readonly string[] BrokenLines =
     [
         "X: a\r\n folded\r\n", "X: a\r\n\tfolded\r\n", "X : a\r\n", "X\t: a\r\n", " X: a\r\n", "no colon\r\n", ": a\r\n", "X: a\0b\r\n",
@@ -75,7 +75,7 @@ internal static class RawSpellings
         "\r\rX: a\r\n", "X: a\u0000\r\n", "Host: other\r\n", "Host : h\r\n", "host: h\r\n", "X-Bytes: \u00e4\u00f6\r\n", "X\n: a\r\n",
     ];
 
-    /// <summary>Names of headers that are none (RFC 9110 §5.6.2), and could not be taken for another.</summary>
+    /// <summary>Invalid header names (RFC 9110 §5.6.2) that cannot be mistaken for another header.</summary>
     public static readonly string[] OddLines =
     [
         "X(: a\r\n", "X): a\r\n", "X,: a\r\n", "X;: a\r\n", "X<: a\r\n", "X a\r\n", "X[: a\r\n", "X\\: a\r\n", "X/: a\r\n", "X=: a\r\n",
@@ -89,7 +89,7 @@ internal static class RawSpellings
         "a\tb", "http://a", "a;b", "a\u007f", "a:80:80", "{a}", "a`b", "a^b", "a|b",
     ];
 
-    /// <summary>Request lines that no reader may take for the path's own request; {0} is the path.</summary>
+    /// <summary>Request lines that no reader may read as a request for the path; {0} is the path.</summary>
     public static readonly string[] BrokenRequestLines =
     [
         "GET {0}", "GET {0} HTTP/0.9", "GET {0} HTTP/1.2", "GET {0} HTTP/2.0", "GET {0} HTTP/3.0", "GET {0} HTTP/1.10", "GET {0} HTTP/01.1",
@@ -102,14 +102,14 @@ internal static class RawSpellings
         "CONNECT h:80 HTTP/1.1", "PRI * HTTP/2.0", "GET / HTTP/1.1\rGET {0} HTTP/1.1",
     ];
 
-    /// <summary>Request lines of something else, where it is plain where the request ends.</summary>
+    /// <summary>Request lines of other requests, whose end is unambiguous.</summary>
     public static readonly string[] OddRequestLines =
     [
         "GET {0}  HTTP/1.1", "GET {0}#a HTTP/1.1", "GET {0}\u000b HTTP/1.1", "GET //h{0} HTTP/1.1", "CONNECT {0} HTTP/1.1",
         "OPTIONS * HTTP/1.1",
     ];
 
-    /// <summary>Headers beside which a request still means what it says, whoever reads it.</summary>
+    /// <summary>Headers that do not change the meaning of a request for any reader.</summary>
     public static readonly string[] SoundLines =
     [
         "", "Connection: keep-alive\r\n", "Connection: keep-alive, X\r\n", "Connection: Host\r\n", "Connection: Content-Length\r\n",

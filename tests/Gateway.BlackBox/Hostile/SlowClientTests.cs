@@ -5,10 +5,10 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Hostile;
 
-/// <summary>Clients that hold what they got and give nothing: they are ended, and the others served as if they were not there.</summary>
+/// <summary>Clients that hold connections or send slowly: the gateway closes them, and other clients are not affected.</summary>
 public sealed class SlowClientTests
 {
-    // 10,000 connections at some 10 KiB each and their buffers, beside what a gateway takes that serves nobody.
+    // 10,000 connections at about 10 KiB each with their buffers, in addition to the memory of an idle gateway.
     private const long MostMemory = 700L << 20;
 
     private const int Idle = 10_000;
@@ -16,7 +16,7 @@ public sealed class SlowClientTests
     private const string Roomy = "limits: { connections: 20000, connectionsPerAddress: 20000 }";
 
     [Fact]
-    public async Task Ten_thousand_that_say_nothing_keep_nobody_from_being_served()
+    public async Task Ten_thousand_silent_connections_do_not_affect_other_clients()
     {
         await using var gateway = await GatewayProcess.StartAsync(Roomy);
         using var good = new RawClient(gateway.Host);
@@ -44,7 +44,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Who_sends_a_byte_now_and_then_is_ended()
+    public async Task Connection_that_sends_single_bytes_slowly_is_closed()
     {
         const string Put = "PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n";
         await using var gateway = await GatewayProcess.StartAsync();
@@ -59,7 +59,7 @@ public sealed class SlowClientTests
     }
 
     [Fact]
-    public async Task Who_hangs_up_in_the_middle_of_a_blob_is_not_logged_as_a_failure()
+    public async Task Client_that_disconnects_during_a_blob_is_not_logged_as_a_failure()
     {
         await using var gateway = await GatewayProcess.StartAsync();
         using var good = new RawClient(gateway.Host);
@@ -80,7 +80,7 @@ public sealed class SlowClientTests
     [Theory]
     [InlineData("PUT /v2/team/app/manifests/v1")]
     [InlineData("POST /v2/team/app/blobs/uploads/?digest=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
-    public async Task Nor_is_who_hangs_up_in_the_middle_of_a_push(string request)
+    public async Task Client_that_disconnects_during_a_push_is_not_logged_as_a_failure(string request)
     {
         const string Head = "HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: 100000\r\n\r\n{";
         await using var gateway = await GatewayProcess.StartAsync();
@@ -98,7 +98,7 @@ public sealed class SlowClientTests
         Assert.DoesNotContain(gateway.Server.Output, line => line.Contains("fail: ", StringComparison.Ordinal));
     }
 
-    // Ends when the gateway has ended the connection.
+    // Ends when the gateway has closed the connection.
     private static async Task DribbleAsync(string host, string start, string bytes)
     {
         using var socket = await ConnectAsync(host);
@@ -142,7 +142,7 @@ public sealed class SlowClientTests
         }
         catch (SocketException)
         {
-            // It has been ended; the reader sees that too.
+            // The gateway closed the connection; the reader reports that too.
         }
     }
 }

@@ -6,23 +6,23 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox.Kinds;
 
 /// <summary>One manifest with all its blobs.</summary>
-/// <param name="Tag">The tag it is pushed by.</param>
+/// <param name="Tag">The tag under which it is pushed.</param>
 /// <param name="MediaType">Its media type.</param>
 /// <param name="Bytes">Its bytes.</param>
 /// <param name="Blobs">Its config and layers.</param>
-/// <param name="Description">What it is, for a failure's message.</param>
+/// <param name="Description">What it is, for the message of a failure.</param>
 internal sealed record Costumed(string Tag, string MediaType, byte[] Bytes, IReadOnlyList<byte[]> Blobs, string Description);
 
 /// <summary>
-/// Manifests by chance: any config type over layers of any type, whose bytes are archives of every packing, documents, and what is both to
-/// somebody, with and without a subject, an artifact type and the annotations that clients unpack by.
+/// Random manifests: any config type over layers of any type. Their bytes are archives in every compression, documents, and bytes that some
+/// programs read as both. They have or do not have a subject, an artifact type, and the annotations that clients unpack by.
 /// </summary>
 internal sealed class CostumeCorpus(int seed)
 {
-    /// <summary>The file that every archive holds, with <see cref="MarkerText"/> in it.</summary>
+    /// <summary>The file in every archive; it contains <see cref="MarkerText"/>.</summary>
     public const string MarkerFile = "marker";
 
-    /// <summary>What is in that file.</summary>
+    /// <summary>The content of that file.</summary>
     public const string MarkerText = "unpacked";
 
     private const string DockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
@@ -48,7 +48,7 @@ internal sealed class CostumeCorpus(int seed)
         DockerLayer, "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/wasm", "application/octet-stream",
     ];
 
-    // A tar archive of one file `marker`, packed by the programs of these names.
+    // A tar archive of one file `marker`, compressed by the programs of these names.
     private static readonly byte[] Bzip2 = Convert.FromBase64String(
         "QlpoOTFBWSZTWWHzUaUAAHH7gMqAABBAAGWAABBuC14ACAggAFQ0pofqmTTajRmggkiaRo0AAH3VB0INYQhEorYSo00CGBi951dEMIycgdFSVJ0DXb6rBva4ueBrjOVR"
         + "EA/F3JFOFCQYfNRpQA==");
@@ -59,7 +59,9 @@ internal sealed class CostumeCorpus(int seed)
 
     private readonly Random _random = new(seed);
 
-    /// <summary>The manifests that every client tells something about: real evidence, an image, and the costumes that were found.</summary>
+    /// <summary>
+    /// Manifests that every client must handle as expected: real evidence, an image, and the disguised images that were found.
+    /// </summary>
     public IEnumerable<Costumed> Known()
     {
         yield return Write("an image", OciLayout.ImageConfig, false, null, (OciLayout.GzipLayer, "gzip"));
@@ -76,7 +78,7 @@ internal sealed class CostumeCorpus(int seed)
         yield return Write("a chart", Configs[5], false, null, (Labels[18], "gzip"));
     }
 
-    /// <summary>One by chance.</summary>
+    /// <summary>One random manifest.</summary>
     public Costumed Next()
     {
         var layers = Enumerable.Range(0, 1 + _random.Next(2)).Select(_ => (OneOf(Labels), OneOf(Forms))).ToArray();
@@ -133,7 +135,7 @@ internal sealed class CostumeCorpus(int seed)
 
     private (byte[] Packed, byte[] Unpacked) Content(string form)
     {
-        // oras unpacks a folder where all is below its title.
+        // oras unpacks a folder when all its files are below its title.
         var at = form == "gzip for oras" ? $"{OrasFolder}/" : "";
         var salt = Encoding.UTF8.GetBytes($"{_random.Next()}");
         var tar = OciLayout.Tar(($"{at}{MarkerFile}", Encoding.UTF8.GetBytes(MarkerText)), ($"{at}salt", salt));
@@ -154,7 +156,7 @@ internal sealed class CostumeCorpus(int seed)
         static (byte[] Packed, byte[] Unpacked) Same(byte[] bytes) => (bytes, bytes);
     }
 
-    // A frame of blocks as they are (RFC 8878 §3.1.1): one segment, its size in four bytes.
+    // A frame of raw blocks (RFC 8878 §3.1.1): a single segment, with its size in four bytes.
     private static byte[] ZstdFrame(byte[] content)
     {
         const int MaxBlock = 128 << 10;
@@ -171,7 +173,7 @@ internal sealed class CostumeCorpus(int seed)
         return [.. frame];
     }
 
-    // Two headers of files with nothing in them (the first of V7's form), all in printable characters: to Go's reader an archive.
+    // Two headers of empty files (the first in V7's form), all in printable characters: Go's reader takes it for an archive.
     private byte[] TextTar()
     {
         var block = Encoding.ASCII.GetBytes(new string(' ', 512));

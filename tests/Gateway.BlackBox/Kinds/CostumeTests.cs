@@ -6,8 +6,8 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox.Kinds;
 
 /// <summary>
-/// The kind of a manifest held against what real clients do with it: what any of them unpacks as a file system is no evidence, and what a
-/// client unpacks that looks at types is an image. <c>GATEWAY_COSTUMES</c> manifests by chance, or a few.
+/// Compares the kind of a manifest with what real clients do with it: what any client unpacks as a file system is not evidence, and what a
+/// client that checks types unpacks is an image. Runs <c>GATEWAY_COSTUMES</c> random manifests, by default a few.
 /// </summary>
 public sealed class CostumeTests : IAsyncLifetime
 {
@@ -22,7 +22,7 @@ public sealed class CostumeTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        // Each kind is told by the warning of its own rule, which asks for what is never there.
+        // The warning of a separate rule shows each kind; each rule requires something that never exists.
         var rules = ((string[])["image", "artifact", "evidence"]).Select(static kind => $$"""
             { id: {{kind}}, match: { repos: ["**"], kinds: [{{kind}}] }, mode: warn, require: { annotations: { no.such: { glob: "x" } } } }
             """);
@@ -36,7 +36,7 @@ public sealed class CostumeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_client_unpacks_is_judged_as_an_image()
+    public async Task Manifest_that_a_client_unpacks_is_evaluated_as_an_image()
     {
         var corpus = new CostumeCorpus(seed: 1);
         Costumed[] manifests = [.. corpus.Known(), .. Enumerable.Range(0, Count).Select(_ => corpus.Next())];
@@ -62,7 +62,7 @@ public sealed class CostumeTests : IAsyncLifetime
             && (UnpackingClients.LooksAtNoType(u.Client) ? kind == "evidence" : kind != "image"));
         Assert.True(
             !wrong.Any(), string.Join('\n', wrong.Select(u => $"{u.Client} unpacks {kinds[u.Manifest.Tag]} {u.Manifest.Description}")));
-        // The first is an image, which all but oras unpack; the next three are evidence as it is written.
+        // The first is an image, which every client but oras unpacks; the next three are real evidence.
         Assert.Equal(
             _clients.All.Keys.Where(static c => c != "oras").Order(),
             unpacked.Where(u => u.Manifest == manifests[0]).Select(static u => u.Client).Order());
@@ -71,7 +71,7 @@ public sealed class CostumeTests : IAsyncLifetime
         Assert.Equal("artifact", kinds[manifests.Single(static m => m.Description.StartsWith("a chart", StringComparison.Ordinal)).Tag]);
     }
 
-    // Pushes it, and says what it was taken for.
+    // Pushes it, and returns the kind that the gateway found.
     private async Task<string> PushAsync(Costumed manifest)
     {
         foreach (var blob in manifest.Blobs) await _raw.BlobAsync(Repository, blob, "application/octet-stream");

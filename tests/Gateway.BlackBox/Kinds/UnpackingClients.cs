@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Kinds;
 
-/// <summary>Real clients that are asked to make a file system of a manifest.</summary>
+/// <summary>Real clients that unpack a manifest into a file system.</summary>
 internal sealed class UnpackingClients : IAsyncDisposable
 {
     private readonly Client _client = new();
@@ -15,11 +15,11 @@ internal sealed class UnpackingClients : IAsyncDisposable
 
     private UnpackingClients() => _podman = new Podman(_client);
 
-    /// <summary>Each by its name: what it is asked with a reference, and whether it unpacked something.</summary>
+    /// <summary>Each client by name: runs it on a reference, and returns whether it unpacked something.</summary>
     public Dictionary<string, Func<string, Task<bool>>> All { get; private set; } = [];
 
     /// <summary>
-    /// Whether a client unpacks any bytes whatever the manifest says of them: what it unpacks need not be judged as an image.
+    /// Whether a client unpacks any bytes, whatever the manifest says about them: what it unpacks need not be evaluated as an image.
     /// </summary>
     public static bool LooksAtNoType(string client) => client == "crane";
 
@@ -61,7 +61,7 @@ internal sealed class UnpackingClients : IAsyncDisposable
         return bytes.AsSpan().IndexOf(Encoding.UTF8.GetBytes(CostumeCorpus.MarkerText)) >= 0;
     }
 
-    // It may well end with success, having unpacked nothing.
+    // It may succeed without having unpacked anything.
     private async Task<bool> ContainerdAsync(string reference)
     {
         var before = MarkersIn(_client.Folder["containerd/root"]);
@@ -80,7 +80,7 @@ internal sealed class UnpackingClients : IAsyncDisposable
 
     private async Task<bool> ApptainerAsync(string reference)
     {
-        // It says so once it has extracted all layers. What it does then needs an installation in /usr.
+        // It prints this once it has extracted all layers. The next steps need an installation in /usr.
         var built = await _client.RunAsync("apptainer", "build", "--no-https", "--sandbox", Next(), $"docker://{reference}");
         return built.Text.Contains("Inserting Apptainer configuration", StringComparison.Ordinal);
     }
@@ -93,12 +93,12 @@ internal sealed class UnpackingClients : IAsyncDisposable
         return HasMarker(folder);
     }
 
-    // A new file or folder, which is not there yet.
+    // The path of a new file or folder, which does not exist yet.
     private string Next() => _client.Folder[$"out-{Interlocked.Increment(ref _number)}"];
 
     private static bool HasMarker(string folder) => MarkersIn(folder) > 0;
 
-    // Also of a folder that is being written to.
+    // The folder may still be written to.
     private static int MarkersIn(string folder) => Directory.Exists(folder)
         ? Directory.EnumerateFiles(folder, $"{CostumeCorpus.MarkerFile}*", new EnumerationOptions { RecurseSubdirectories = true }).Count()
         : 0;

@@ -3,11 +3,13 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox.Kinds;
 
-/// <summary>What an upstream labels as evidence: its bytes are fetched and looked at before it is served without a signature.</summary>
+/// <summary>
+/// Upstream content with media types of evidence: the gateway fetches and checks its bytes before it serves it without a signature.
+/// </summary>
 public sealed class UpstreamCostumeTests
 {
     [Fact]
-    public async Task Upstreams_image_labelled_as_evidence_needs_a_signature_and_its_evidence_does_not()
+    public async Task Image_of_an_upstream_with_media_types_of_evidence_needs_a_signature_and_evidence_does_not()
     {
         using var client = new Client();
         (await client.RunAsync("cosign2", "generate-key-pair")).Succeeded();

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A certificate authority of one test's own, and a certificate for 127.0.0.1 that it signed, as PEM files.</summary>
+/// <summary>A test's own certificate authority, and a certificate for 127.0.0.1 that it signed, as PEM files.</summary>
 internal sealed class Authority
 {
     private static readonly DateTimeOffset From = DateTimeOffset.UtcNow.AddDays(-1);
@@ -23,7 +23,7 @@ internal sealed class Authority
         KeyFile = folder.Write("tls/key.pem", key.ExportPkcs8PrivateKeyPem());
     }
 
-    /// <summary>What clients must trust.</summary>
+    /// <summary>The certificate that clients must trust.</summary>
     public string AuthorityFile { get; }
 
     public string CertificateFile { get; }

@@ -4,10 +4,10 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>Debian's chromium with one page, driven over the DevTools protocol; its profile is new and goes with it.</summary>
+/// <summary>Debian's chromium with one page, driven by the DevTools protocol; its profile is new, and removed at the end.</summary>
 internal sealed class Browser : IAsyncDisposable
 {
-    // As root there is no sandbox; the rest keeps the browser from asking its maker for anything.
+    // The sandbox does not work as root. The other options prevent the browser from contacting its vendor.
     private static readonly string[] Flags =
     [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -22,8 +22,8 @@ internal sealed class Browser : IAsyncDisposable
     private Browser(IEnumerable<string> flags) =>
         _process = Server.Start(RigFolder.Program("chromium"), [.. Flags, .. flags, $"--user-data-dir={_profile.Path}", "about:blank"]);
 
-    /// <summary>Starts one.</summary>
-    /// <param name="host">A name that the browser finds on 127.0.0.1.</param>
+    /// <summary>Starts a browser.</summary>
+    /// <param name="host">A name that the browser resolves to 127.0.0.1.</param>
     public static async Task<Browser> StartAsync(string host)
     {
         var browser = new Browser([$"--host-resolver-rules=MAP {host} 127.0.0.1", "--ignore-certificate-errors"]);
@@ -39,10 +39,10 @@ internal sealed class Browser : IAsyncDisposable
         return browser;
     }
 
-    /// <summary>Opens an address, as a person does who types it.</summary>
+    /// <summary>Opens an address, as a person does by typing it.</summary>
     public Task OpenAsync(string url) => SendAsync("Page.navigate", new() { ["url"] = url });
 
-    /// <summary>The value of a JavaScript expression in the page, as text; null where the page is just being replaced by another.</summary>
+    /// <summary>The value of a JavaScript expression in the page, as text; null while another page replaces it.</summary>
     public async Task<string?> ReadAsync(string expression)
     {
         var answer = await SendAsync("Runtime.evaluate", new() { ["expression"] = expression, ["returnByValue"] = true });
@@ -66,7 +66,7 @@ internal sealed class Browser : IAsyncDisposable
     {
         _page.Dispose();
         await _process.DisposeAsync();
-        // Its children may still be writing as they end.
+        // Its child processes may still write while they end.
         for (var i = 0; i < 50 && Directory.Exists(_profile.Path); i++)
         {
             try

@@ -3,8 +3,8 @@ using System.Text;
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// The secrets of tests: each bears a mark that nothing else has. Where the mark is found in what a gateway says, a secret has got out;
-/// every gateway of these tests is looked at so, by what it wrote and by what its operator's port answers.
+/// Secrets of tests: each contains a mark that nothing else has. When the mark is in output of a gateway, a secret was leaked. Every
+/// gateway of these tests is checked: its output, and the answers of its operator port.
 /// </summary>
 internal static class Canary
 {
@@ -13,16 +13,16 @@ internal static class Canary
     private static readonly System.Buffers.SearchValues<string> Marks = System.Buffers.SearchValues.Create(
         [Mark, Convert.ToHexString(Encoding.ASCII.GetBytes(Mark)), .. InBase64()], StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>A secret of this name: it may be a password, a token, or a part of a URL.</summary>
+    /// <summary>A secret with this name: it may be a password, a token, or a part of a URL.</summary>
     public static string Secret(string name) => $"{Mark}-{name}";
 
-    /// <summary>Whether there is a secret in it, as it is, in hexadecimal or in base 64.</summary>
+    /// <summary>Whether the text contains a secret: plain, in hexadecimal or in base 64.</summary>
     public static bool IsIn(string text) => text.AsSpan().ContainsAny(Marks);
 
-    /// <summary>Fails where there is a secret in it.</summary>
+    /// <summary>Fails when the text contains a secret.</summary>
     public static void IsNotIn(string what, string text) => Assert.False(IsIn(text), $"{what} shows a secret: {text}");
 
-    // A mark in the middle of other text has three forms, by where it begins; the characters at its ends hold bits of its neighbours.
+    // A mark within other text has three base 64 forms, by its offset; the characters at its ends have bits of the neighboring text.
     private static IEnumerable<string> InBase64() =>
         from before in new[] { 0, 1, 2 }
         let text = Convert.ToBase64String(Encoding.ASCII.GetBytes(new string(' ', before) + Mark))

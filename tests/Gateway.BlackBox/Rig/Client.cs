@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>What a client program left behind.</summary>
+/// <summary>The result of a client program.</summary>
 internal sealed record Output(string Command, int ExitCode, string Stdout, string Stderr)
 {
     public string Text => Stdout + Stderr;
@@ -23,10 +23,10 @@ internal sealed record Output(string Command, int ExitCode, string Stdout, strin
     }
 }
 
-/// <summary>Runs real client programs with a home, a keyring and a temporary folder of their own.</summary>
+/// <summary>Runs real client programs with their own home, keyring and temporary folder.</summary>
 internal sealed class Client : IDisposable
 {
-    /// <summary>No single client call here takes 10 s on a quiet machine; one that hangs must end the test, not the run.</summary>
+    /// <summary>No client call here takes 10 s on an idle machine; a call that hangs must end the test, not the run.</summary>
     private static TimeSpan Limit => Patience.Of(120);
 
     public Client()
@@ -35,10 +35,10 @@ internal sealed class Client : IDisposable
         Directory.CreateDirectory(Folder["tmp"]);
     }
 
-    /// <summary>Working directory, and where test files go.</summary>
+    /// <summary>The working directory, where test files are written.</summary>
     public TempFolder Folder { get; } = new();
 
-    /// <summary>Further environment of every program.</summary>
+    /// <summary>Additional environment variables of every program.</summary>
     public Dictionary<string, string> Environment { get; } = [];
 
     public Task<Output> SkopeoAsync(params string[] arguments) => RunAsync("skopeo", ["--insecure-policy", .. arguments]);
@@ -49,7 +49,7 @@ internal sealed class Client : IDisposable
 
     public Task<Output> HelmAsync(params string[] arguments) => RunAsync("helm", arguments);
 
-    /// <summary>Runs an installed program, or <c>dotnet</c>, to its end.</summary>
+    /// <summary>Runs an installed program, or <c>dotnet</c>, until it exits.</summary>
     public async Task<Output> RunAsync(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program == "dotnet" ? program : RigFolder.Program(program), arguments)
@@ -81,7 +81,7 @@ internal sealed class Client : IDisposable
 
     public void Dispose() => Folder.Dispose();
 
-    /// <summary>The environment that every program gets.</summary>
+    /// <summary>The environment of every program.</summary>
     public Dictionary<string, string> Surroundings() => new()
     {
         ["PATH"] = $"{RigFolder.Root}/bin:/usr/local/bin:/usr/bin:/bin",

@@ -1,6 +1,6 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A test with a client of its own against the class's registry; a failure shows what the registry wrote.</summary>
+/// <summary>A test with its own client against the class's registry; a failure shows the registry's output.</summary>
 public abstract class ClientScenario(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private protected Client Client { get; } = new();
@@ -9,7 +9,7 @@ public abstract class ClientScenario(RegistryFixture fixture) : IClassFixture<Re
 
     private protected TempFolder Folder => Client.Folder;
 
-    /// <summary>A reference as docker writes it: host, repository and tag or digest.</summary>
+    /// <summary>A reference as docker writes it: host, repository, and tag or digest.</summary>
     private protected string At(string reference) => $"{Registry.Host}/{reference}";
 
     public void Dispose()

@@ -1,7 +1,7 @@
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// A containerd of one test's own: socket, root, state and hosts.toml in the client's folder, snapshots as plain folders.
+/// A test's own containerd: socket, root, state and hosts.toml are in the client's folder, and snapshots are plain folders.
 /// </summary>
 internal sealed class Containerd : IAsyncDisposable
 {
@@ -33,7 +33,7 @@ internal sealed class Containerd : IAsyncDisposable
 
     public string Socket => _client.Folder["containerd/socket"];
 
-    /// <summary>The folder that is /etc/containerd/certs.d elsewhere.</summary>
+    /// <summary>The folder that replaces /etc/containerd/certs.d.</summary>
     public string Hosts => _client.Folder["containerd/certs.d"];
 
     public string Log => _server.Tail();
@@ -52,14 +52,14 @@ internal sealed class Containerd : IAsyncDisposable
 
     public Task<Output> CtrAsync(params string[] arguments) => _client.RunAsync("ctr", ["--address", Socket, .. arguments]);
 
-    /// <summary>Resolves, fetches and unpacks, in the client's process and by the daemon's content store.</summary>
+    /// <summary>Resolves, fetches and unpacks: in the client's process, with the daemon's content store.</summary>
     public Task<Output> PullAsync(string reference, params string[] options) => CtrAsync(
         ["images", "pull", "--local", "--snapshotter", "native", "--hosts-dir", Hosts, .. options, reference]);
 
-    /// <summary>Asks as a kubelet does, by CRI.</summary>
+    /// <summary>Pulls as a kubelet does, by CRI.</summary>
     public Task<CriAnswer> PullAsKubeletAsync(string reference) => CriImages.PullAsync(Socket, reference);
 
-    /// <summary>Digests of all content that it has.</summary>
+    /// <summary>The digests of all content that it has.</summary>
     public async Task<string[]> ContentAsync(string space = "default") =>
         [.. (await CtrAsync("--namespace", space, "content", "ls", "--quiet")).Succeeded().Stdout
             .Split('\n', StringSplitOptions.RemoveEmptyEntries).Order()];

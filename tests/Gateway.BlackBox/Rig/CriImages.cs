@@ -8,12 +8,10 @@ namespace Gateway.BlackBox.Rig;
 /// <summary>gRPC's status (0 is success), the error's message, and the image's id.</summary>
 internal sealed record CriAnswer(int Status, string Message, string Image);
 
-/// <summary>
-/// The one call of Kubernetes' Container Runtime Interface by which a kubelet pulls: ImageService/PullImage of runtime.v1.
-/// </summary>
+/// <summary>The call of Kubernetes' Container Runtime Interface by which a kubelet pulls: ImageService/PullImage of runtime.v1.</summary>
 internal static class CriImages
 {
-    /// <summary>Calls over the runtime's socket; gRPC is a length-prefixed message over HTTP/2, and protobuf's strings nest.</summary>
+    /// <summary>Calls over the runtime's socket. A gRPC message over HTTP/2 has a length prefix, and protobuf strings are nested.</summary>
     public static async Task<CriAnswer> PullAsync(string socket, string reference)
     {
         using var http = new HttpClient(new SocketsHttpHandler
@@ -41,10 +39,12 @@ internal static class CriImages
             body.Length > 7 ? Encoding.UTF8.GetString(body.AsSpan(7)) : "");
     }
 
-    /// <summary>Field 1, of wire type 2 (length and bytes); what is sent here is always shorter than 128 bytes, one length byte.</summary>
+    /// <summary>
+    /// Field 1, of wire type 2 (length and bytes); values here are always shorter than 128 bytes, so the length is one byte.
+    /// </summary>
     private static byte[] Field(byte[] bytes) => [0x0a, checked((byte)(bytes.Length < 128 ? bytes.Length : -1)), .. bytes];
 
-    /// <summary>Not compressed, and four bytes of length.</summary>
+    /// <summary>The prefix of a message: not compressed, and four bytes of length.</summary>
     private static byte[] Framed(byte[] message) => [0, 0, 0, 0, (byte)message.Length, .. message];
 
     private static string? Trailer(HttpResponseMessage answer, string name) =>

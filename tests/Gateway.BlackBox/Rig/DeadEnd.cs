@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>An https proxy that notes where its client wanted to go, and takes it nowhere.</summary>
+/// <summary>An https proxy that records the requested hosts, and forwards nothing.</summary>
 internal sealed class DeadEnd : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -19,7 +19,7 @@ internal sealed class DeadEnd : IDisposable
 
     public string Url => $"http://{_listener.LocalEndpoint}";
 
-    /// <summary>Hosts and ports, as <c>CONNECT</c> named them.</summary>
+    /// <summary>Hosts and ports of the <c>CONNECT</c> requests.</summary>
     public string[] Wanted => [.. _wanted];
 
     public void Dispose() => _listener.Dispose();
@@ -38,7 +38,7 @@ internal sealed class DeadEnd : IDisposable
         }
         catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
         {
-            // Over.
+            // The proxy was disposed.
         }
     }
 }

@@ -6,7 +6,8 @@ namespace Gateway.BlackBox.Rig;
 internal sealed record Asked(string Request, string Agent);
 
 /// <summary>
-/// Debian's docker-registry (CNCF distribution 2.8): an upstream whose access log can be counted, and the other reader of our volume.
+/// Debian's docker-registry (CNCF distribution 2.8): an upstream whose access log can be counted, and the other program that uses the
+/// gateway's volume.
 /// </summary>
 internal sealed partial class DockerRegistry : IRegistry
 {
@@ -30,12 +31,12 @@ internal sealed partial class DockerRegistry : IRegistry
 
     public string Log => _server?.Tail() ?? "";
 
-    /// <summary>Every request so far as <c>GET /v2/…</c>, in the order of their answers.</summary>
+    /// <summary>Every request so far as <c>GET /v2/…</c>, in the order of the answers.</summary>
     public string[] Requests => [.. Lines().Select(m => m.Groups[1].Value)];
 
     /// <summary>
-    /// Every request that was answered before this call, and who sent it. The log is written after the answer: a request of our own, which
-    /// must come after them, tells that all are there.
+    /// Every request that was answered before this call, with its User-Agent. The log is written after the answer, so this method sends a
+    /// request of its own and waits for its line: all earlier lines are then written.
     /// </summary>
     public async Task<Asked[]> SettledAsync()
     {
@@ -47,10 +48,10 @@ internal sealed partial class DockerRegistry : IRegistry
             .Where(asked => !asked.Request.Contains("?mark=", StringComparison.Ordinal))];
     }
 
-    /// <summary>Starts it.</summary>
-    /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
-    /// <param name="user">Name and password that basic authentication asks for; null serves everybody.</param>
-    /// <param name="authority">Whose certificate it shows; null for plain http.</param>
+    /// <summary>Starts the registry.</summary>
+    /// <param name="storage">A volume to serve; null for a new one that is removed with the process.</param>
+    /// <param name="user">Name and password that basic authentication requires; null serves every client.</param>
+    /// <param name="authority">The authority of its certificate; null for plain http.</param>
     public static async Task<DockerRegistry> StartAsync(
         string? storage = null, (string Name, string Password)? user = null, Authority? authority = null)
     {
@@ -73,7 +74,7 @@ internal sealed partial class DockerRegistry : IRegistry
         _server = null;
     }
 
-    /// <summary>Its own collector over the volume, while it is stopped.</summary>
+    /// <summary>Runs its own garbage collector over the volume while it is stopped.</summary>
     public async Task<string> CollectGarbageAsync(bool deleteUntagged)
     {
         string[] arguments = deleteUntagged

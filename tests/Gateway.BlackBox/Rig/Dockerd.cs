@@ -1,6 +1,6 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A dockerd of one test's own on a containerd of its own: no network, no container, everything in the client's folder.</summary>
+/// <summary>A test's own dockerd on its own containerd: no network, no container, everything in the client's folder.</summary>
 internal sealed class Dockerd : IAsyncDisposable
 {
     private readonly Client _client;
@@ -34,19 +34,17 @@ internal sealed class Dockerd : IAsyncDisposable
             });
     }
 
-    /// <summary>For <c>DOCKER_HOST</c>.</summary>
+    /// <summary>The value of <c>DOCKER_HOST</c>.</summary>
     public string Host => $"unix://{_client.Folder["docker.sock"]}";
 
-    /// <summary>The containerd that it runs on, which pulls for itself too.</summary>
+    /// <summary>The containerd under it, which can also pull by itself.</summary>
     public Containerd Containerd => _containerd;
 
-    /// <summary>Starts it.</summary>
-    /// <param name="client">Whose folder it gets, and whose <c>docker</c> commands it answers.</param>
+    /// <summary>Starts dockerd.</summary>
+    /// <param name="client">The client whose folder it uses, and whose <c>docker</c> commands it answers.</param>
     /// <param name="daemonJson">Its daemon.json.</param>
-    /// <param name="containerdStore">
-    /// Whether images are kept by containerd, as new installations of Docker 29 do, or by dockerd itself.
-    /// </param>
-    /// <param name="proxy">Where its requests by https go.</param>
+    /// <param name="containerdStore">Whether containerd stores the images, as in new installations of Docker 29, or dockerd itself.</param>
+    /// <param name="proxy">The proxy for its https requests.</param>
     public static async Task<Dockerd> StartAsync(Client client, string daemonJson, bool containerdStore, string proxy)
     {
         var dockerd = new Dockerd(client, await Containerd.StartAsync(client), daemonJson, containerdStore, proxy);
@@ -64,12 +62,12 @@ internal sealed class Dockerd : IAsyncDisposable
         return dockerd;
     }
 
-    /// <summary>Writes a file below the folder that is /etc/docker/certs.d elsewhere; the running dockerd sees it.</summary>
+    /// <summary>Writes a file below the folder that replaces /etc/docker/certs.d; the running dockerd sees it.</summary>
     public void Configure(string file, string text) => _client.Folder.Write($"docker/config/docker/certs.d/{file}", text);
 
     public Task<Output> RunAsync(params string[] arguments) => _client.RunAsync("docker", ["--host", Host, .. arguments]);
 
-    /// <summary>Builds by its BuildKit. What has no <c>RUN</c> starts no container.</summary>
+    /// <summary>Builds with its BuildKit. A build without <c>RUN</c> starts no container.</summary>
     public Task<Output> BuildAsync(params string[] arguments)
     {
         _client.Environment["DOCKER_HOST"] = Host;

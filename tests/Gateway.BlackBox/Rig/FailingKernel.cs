@@ -1,8 +1,8 @@
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// Makes system calls of a running process fail, by strace: the kernel's part is not done, and the process gets the error. Only calls about
-/// the given files fail. Ends with its disposal; the process goes on.
+/// Makes system calls of a running process fail, with strace: the kernel does not run the call, and the process gets the error. Only calls
+/// on the given files fail. Failures end when it is disposed; the process continues.
 /// </summary>
 internal sealed class FailingKernel : IAsyncDisposable
 {
@@ -11,19 +11,19 @@ internal sealed class FailingKernel : IAsyncDisposable
 
     private string Trace => _folder["trace"];
 
-    /// <summary>Calls that have failed so far, as strace writes them.</summary>
+    /// <summary>Calls that failed so far, as strace prints them.</summary>
     public string[] Failed => File.Exists(Trace)
         ? [.. File.ReadLines(Trace).Where(line => line.Contains("(INJECTED)", StringComparison.Ordinal))]
         : [];
 
-    /// <summary>What to start a program by, so that calls of it fail from its first on.</summary>
-    /// <param name="calls">Names of system calls, with commas.</param>
-    /// <param name="error">Such as <c>EIO</c>.</param>
-    /// <param name="paths">Files that the calls are about; none for any.</param>
+    /// <summary>The command that starts a program whose calls fail from the start.</summary>
+    /// <param name="calls">Names of system calls, separated by commas.</param>
+    /// <param name="error">The error, such as <c>EIO</c>.</param>
+    /// <param name="paths">Files that the calls are on; none for any file.</param>
     public static string[] Command(string calls, string error, params string[] paths) =>
         [RigFolder.Program("strace"), "--kill-on-exit", "-f", "-qq", "-o", "/dev/null", .. Inject(calls, error, paths), "--"];
 
-    /// <summary>Lets calls of a process fail from now on.</summary>
+    /// <summary>Makes calls of a process fail from now on.</summary>
     public static async Task<FailingKernel> AttachAsync(int process, string calls, string error, params string[] paths)
     {
         var kernel = new FailingKernel();

@@ -6,7 +6,7 @@ using System.Text.Json.Nodes;
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// A gateway with built-in storage, a pull-through route and two fronted ones before one registry; and a request for each flush that can
+/// A gateway with built-in storage, a pull-through route and two fronted routes for one registry, and a request for each flush that can
 /// fail.
 /// </summary>
 public abstract class FlushScenario : IAsyncLifetime
@@ -60,12 +60,12 @@ public abstract class FlushScenario : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>One request, and the flush that fails in it.</summary>
+    /// <summary>One request, and the flush that fails during it.</summary>
     private protected sealed record Step(string Call, string[] Paths, Func<Task<HttpResponseMessage>> Act);
 
     private protected async Task<Step> NewSegmentAsync()
     {
-        // Ends the segment and begins with none.
+        // Ends the current segment of the journal.
         await Gateway.Server.StopAsync();
         await Gateway.StartAgainAsync();
         var blob = OciLayout.Noise(++_seed, 1000);
@@ -189,14 +189,14 @@ public abstract class FlushScenario : IAsyncLifetime
     private Task<HttpResponseMessage> PutAsync(string location, byte[] blob) =>
         Raw.SendAsync(HttpMethod.Put, RawClient.WithDigest(location, Described.Sha256(blob)), RawClient.Body(blob));
 
-    /// <summary>A manifest whose blobs are there, and a tag for it.</summary>
+    /// <summary>A manifest whose blobs are stored, and a tag for it.</summary>
     private async Task<(string Tag, byte[] Bytes)> ManifestAsync(string repository, int length = 100)
     {
         var config = await Raw.BlobAsync(repository, Encoding.UTF8.GetBytes($"config {++_seed}"), OciLayout.ImageConfig);
         return ($"t{_seed}", Manifest(config, length));
     }
 
-    /// <summary>Pushes a manifest that takes 60 kB of the journal; false when it is refused.</summary>
+    /// <summary>Pushes a manifest that uses 60 kB of the journal; false when it is refused.</summary>
     private protected async Task<bool> TryPushAsync(Described config, List<string> pushed)
     {
         var manifest = Manifest(config, 60_000);

@@ -1,6 +1,6 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A reverse proxy of Debian's before the gateway: keeps connections to it, and logs each request as it read it.</summary>
+/// <summary>A reverse proxy of Debian in front of the gateway: it reuses connections, and logs each request as it read it.</summary>
 internal sealed class Front : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
@@ -13,7 +13,8 @@ internal sealed class Front : IAsyncDisposable
     public string Host => $"127.0.0.1:{_port}";
 
     /// <summary>
-    /// Its access log, one line a request: method and target. A request of our own, the last, tells that all before it are there.
+    /// Its access log, one line for each request: method and target. This method sends a last request and waits for its line, so that all
+    /// earlier lines are written.
     /// </summary>
     public async Task<string[]> SettledAsync()
     {
@@ -27,10 +28,10 @@ internal sealed class Front : IAsyncDisposable
     }
 
     /// <param name="name"><c>nginx</c> or <c>haproxy</c>.</param>
-    /// <param name="gateway">Where the gateway listens, host:port.</param>
+    /// <param name="gateway">The gateway's address, host:port.</param>
     /// <param name="authority">
-    /// Takes TLS off, with this certificate, sends a Host of its own, and says what the client asked for in headers; null for plain HTTP
-    /// and the client's Host.
+    /// With it, the proxy terminates TLS with this certificate, sends its own Host, and describes the client's request in headers. Null for
+    /// plain HTTP with the client's Host.
     /// </param>
     public static async Task<Front> StartAsync(string name, string gateway, Authority? authority = null)
     {
@@ -39,7 +40,7 @@ internal sealed class Front : IAsyncDisposable
             ? ["-p", front._folder.Path, "-e", "stderr", "-c", front._folder.Write("nginx.conf", front.Nginx(gateway))]
             : ["-db", "-f", front._folder.Write("haproxy.cfg", front.Haproxy(gateway))];
         front._server = Server.Start(RigFolder.Program(name), arguments);
-        // Where accounts are asked for, the ping is 401 and a token of nobody's is 200.
+        // With accounts, the ping returns 401 and the request for an anonymous token 200.
         var ready = authority is null ? $"http://{front.Host}/v2/" : $"https://{front.Host}/token";
         await front._server.WaitUntilReadyAsync(new Uri(ready), Patience.Of(30));
         return front;
@@ -52,7 +53,7 @@ internal sealed class Front : IAsyncDisposable
         _folder.Dispose();
     }
 
-    // Bodies pass as they come, and one connection is kept: what is left on it meets the next request.
+    // Bodies are not buffered and one connection is reused, so unread bytes on it would precede the next request.
     private string Nginx(string gateway) => $$"""
         daemon off; master_process off; worker_processes 1; pid {{_folder["pid"]}}; error_log stderr crit;
         events { worker_connections 256; }
@@ -84,7 +85,7 @@ internal sealed class Front : IAsyncDisposable
         return $" ssl crt {_folder.Write("front.pem", pair)}";
     }
 
-    // The standard's header; what a client sent of the older ones goes.
+    // Sends the standard header, and removes the older ones that a client sent.
     private string HaproxyForwarded => _authority is null
         ? ""
         : """

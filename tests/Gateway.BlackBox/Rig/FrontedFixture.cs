@@ -3,8 +3,8 @@ using System.Text;
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// One gateway before three of Debian's docker-registry: <c>plain</c>, <c>accounts</c> (htpasswd, with the gateway's own account) and
-/// <c>tls</c>. Each is a route of that name.
+/// One gateway in front of three of Debian's docker-registry: <c>plain</c>, <c>accounts</c> (htpasswd, with the gateway's own account) and
+/// <c>tls</c>. Each has a route with that name.
 /// </summary>
 public sealed class FrontedFixture : IAsyncLifetime
 {
@@ -41,7 +41,7 @@ public sealed class FrontedFixture : IAsyncLifetime
 
     internal DockerRegistry Registry(string kind) => _registries[kind];
 
-    /// <summary>Copies what the reference stands for, with what refers to it, from the gateway and straight from the registry.</summary>
+    /// <summary>Copies the image of a reference, with its referrers, from the gateway and directly from the registry.</summary>
     /// <returns>The digests of all files of each copy.</returns>
     internal async Task<(string[] Here, string[] There)> CopyBothAsync(Client client, string kind, string reference)
     {
@@ -51,7 +51,7 @@ public sealed class FrontedFixture : IAsyncLifetime
             await CopyAsync(client, "there", $"{Registry(kind).Host}/{reference}", kind == "tls" ? [] : ["--from-plain-http"]));
     }
 
-    /// <summary>Gives the client what the registry itself asks of its own clients.</summary>
+    /// <summary>Configures the client with what the registry requires of its own clients.</summary>
     internal void LogIn(Client client, string kind)
     {
         client.Environment["SSL_CERT_FILE"] = _authority.AuthorityFile;
@@ -60,7 +60,7 @@ public sealed class FrontedFixture : IAsyncLifetime
         client.Folder.Write("home/.docker/config.json", $$"""{ "auths": {{auths}} }""");
     }
 
-    /// <summary>The tags that the registry itself lists.</summary>
+    /// <summary>The tags that the registry lists.</summary>
     internal async Task<string[]> TagsThereAsync(Client client, string kind, string repository)
     {
         LogIn(client, kind);

@@ -2,11 +2,12 @@ using System.Globalization;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>The built gateway as a process of its own, on free loopback ports, with a configuration and storage of its own.</summary>
+/// <summary>The built gateway as a separate process, on free loopback ports, with its own configuration and storage.</summary>
 internal sealed class GatewayProcess : IRegistry
 {
     /// <summary>
-    /// A cold start of the runtime on a busy machine of two cores; the promise of 5 s after a kill is asserted where it is made.
+    /// Limit of a cold start of the runtime on a busy machine with two cores. The tests of the promise of 5 s after a kill assert that
+    /// themselves.
     /// </summary>
     private static TimeSpan StartLimit => Patience.Of(60);
 
@@ -38,17 +39,17 @@ internal sealed class GatewayProcess : IRegistry
 
     public string Log => _server?.Tail() ?? "";
 
-    /// <summary>Most memory that was ever resident, in bytes.</summary>
+    /// <summary>Peak of resident memory, in bytes.</summary>
     public long PeakResidentBytes => long.Parse(
         File.ReadLines($"/proc/{Server.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
             .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
         CultureInfo.InvariantCulture) << 10;
 
-    /// <summary>Configures and starts.</summary>
-    /// <param name="yaml">Everything but listen, operator and storage.</param>
-    /// <param name="storage">A volume to serve; null for a new one that goes with the process.</param>
-    /// <param name="authority">Whose certificate it shows to clients; null for plain http.</param>
-    /// <param name="environment">Variables beside those of the test.</param>
+    /// <summary>Configures and starts a gateway.</summary>
+    /// <param name="yaml">The configuration without listen, operator and storage.</param>
+    /// <param name="storage">A volume to serve; null for a new one that is removed with the process.</param>
+    /// <param name="authority">The authority of its certificate for clients; null for plain http.</param>
+    /// <param name="environment">Environment variables in addition to those of the test.</param>
     public static async Task<GatewayProcess> StartAsync(
         string yaml = "", string? storage = null, Authority? authority = null, IReadOnlyDictionary<string, string>? environment = null)
     {
@@ -66,7 +67,7 @@ internal sealed class GatewayProcess : IRegistry
         return gateway;
     }
 
-    /// <summary>Writes gateway.yaml, in one rename; a running gateway sees the change.</summary>
+    /// <summary>Writes gateway.yaml by one rename; a running gateway sees the change.</summary>
     public void Configure(string yaml)
     {
         _folder.Write("gateway.yaml.new", $$"""
@@ -78,8 +79,8 @@ internal sealed class GatewayProcess : IRegistry
         File.Move(_folder["gateway.yaml.new"], ConfigurationFile, overwrite: true);
     }
 
-    /// <summary>Starts on the same ports and storage, and waits for the operator's port to answer 200.</summary>
-    /// <param name="by">A program that runs it, and its arguments; none for the runtime alone.</param>
+    /// <summary>Starts on the same ports and storage, and waits until the operator port answers 200.</summary>
+    /// <param name="by">A program that runs it, and its arguments; none to run it directly.</param>
     public async Task StartAgainAsync(TimeSpan? within = null, string health = "/readyz", params string[] by)
     {
         await EndAsync();
@@ -88,7 +89,9 @@ internal sealed class GatewayProcess : IRegistry
         await _server.WaitUntilReadyAsync(new Uri(Operator, health), within ?? StartLimit);
     }
 
-    /// <summary>Ends it. Fails where anything that it wrote or answers its operator shows a secret (<see cref="Canary"/>).</summary>
+    /// <summary>
+    /// Ends the process. Fails when its output or an answer of its operator port contains a secret (<see cref="Canary"/>).
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         await EndAsync();
@@ -122,12 +125,12 @@ internal sealed class GatewayProcess : IRegistry
             }
             catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
             {
-                // A gateway that a test has stopped says nothing.
+                // A gateway that the test has stopped does not answer.
             }
         }
     }
 
-    /// <summary>What it keeps for people to read: decisions, and whatever else is written in lines.</summary>
+    /// <summary>What it writes for people to read: decisions, and other files of lines.</summary>
     private IEnumerable<string> Written()
     {
         var own = Path.Combine(_storage, "gateway");
@@ -144,7 +147,7 @@ internal sealed class GatewayProcess : IRegistry
     private const string BuildConfiguration = "Release";
 #endif
 
-    /// <summary>The built program, to be run by <c>dotnet</c>.</summary>
+    /// <summary>The built program, which <c>dotnet</c> runs.</summary>
     public static string Assembly { get; } =
         Path.Combine(RigFolder.Repository, "src", "Gateway", "bin", BuildConfiguration, "net10.0", "gateway.dll");
 }

@@ -3,7 +3,8 @@ using System.Text;
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// A gateway that holds what is pushed below <c>held/</c> until a key has signed it, one client who may push, and one who may only pull.
+/// A gateway that holds pushes below <c>held/</c> until a key has signed them, a client with the right to push, and one with only the right
+/// to pull.
 /// </summary>
 public abstract class HoldScenario : IAsyncDisposable
 {
@@ -60,7 +61,7 @@ public abstract class HoldScenario : IAsyncDisposable
         Pusher.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_gateway.Host}}}": { "auth": "{{{login}}}" } } }""");
     }
 
-    /// <summary>The pusher's, with no way to any registry but on loopback.</summary>
+    /// <summary>The pusher's dockerd, which can reach registries only on loopback.</summary>
     private protected async Task<Dockerd> DockerAsync(bool containerdStore) =>
         _docker ??= await Dockerd.StartAsync(Pusher, "{}", containerdStore, _internet.Url);
 
@@ -80,7 +81,7 @@ public abstract class HoldScenario : IAsyncDisposable
     private protected async Task AssertSeenAsync(Client by, string reference, string digest) =>
         Assert.Equal(digest, (await by.CraneAsync("digest", "--insecure", At(reference))).Succeeded().Stdout.Trim());
 
-    // Names no transparency log and no timestamp authority: nothing outside is asked.
+    // Names no transparency log and no timestamp authority, so that no outside service is contacted.
     private async Task<string> ServicesAsync()
     {
         (await Pusher.RunAsync("cosign3", "signing-config", "create", "--out", Pusher.Folder["services.json"])).Succeeded();

@@ -1,13 +1,13 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A running registry that clients can be pointed at.</summary>
+/// <summary>A running registry that clients can use.</summary>
 internal interface IRegistry : IAsyncDisposable
 {
-    /// <summary><c>127.0.0.1:port</c>, as image references begin.</summary>
+    /// <summary><c>127.0.0.1:port</c>, the start of image references.</summary>
     string Host { get; }
 
     Uri Url => new($"http://{Host}");
 
-    /// <summary>What the process wrote, for a failure's message.</summary>
+    /// <summary>The output of the process, for the message of a failure.</summary>
     string Log { get; }
 }

@@ -1,8 +1,8 @@
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// A registry that images are named after, and the gateway in front of it, over TLS by an authority of its own. The gateway's policy
-/// refuses <see cref="Refused"/>, which the registry itself gives to anybody: a client that gets it has gone past the gateway.
+/// A registry that image names begin with, and the gateway in front of it, over TLS with its own authority. The gateway's policy refuses
+/// <see cref="Refused"/>, which the registry itself serves to every client: a client that gets it has bypassed the gateway.
 /// </summary>
 public sealed class MirrorFixture : IAsyncLifetime
 {
@@ -17,10 +17,10 @@ public sealed class MirrorFixture : IAsyncLifetime
 
     internal Described Pushed { get; private set; } = null!;
 
-    /// <summary>What <c>registry.corp.example</c> is in the documentation.</summary>
+    /// <summary>The registry that the documentation calls <c>registry.corp.example</c>.</summary>
     internal DockerRegistry Origin { get; private set; } = null!;
 
-    /// <summary>What <c>gateway.example.com</c> is in the documentation.</summary>
+    /// <summary>The gateway that the documentation calls <c>gateway.example.com</c>.</summary>
     internal GatewayProcess Gateway { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
@@ -33,7 +33,7 @@ public sealed class MirrorFixture : IAsyncLifetime
         Gateway = await GatewayProcess.StartAsync(Configuration(), authority: Authority);
     }
 
-    /// <summary>gateway.yaml but for its addresses.</summary>
+    /// <summary>gateway.yaml without its addresses.</summary>
     internal string Configuration(string more = "") => $$"""
         upstreams:
           corp: { url: "http://{{Origin.Host}}", namespaces: ["{{Origin.Host}}"] }

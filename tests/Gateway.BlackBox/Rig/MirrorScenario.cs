@@ -1,6 +1,6 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A test with a client of its own whose images come from the class's registry, with the class's gateway in front.</summary>
+/// <summary>A test with its own client, whose images are in the class's registry, with the class's gateway in front of it.</summary>
 public abstract class MirrorScenario(MirrorFixture fixture) : IClassFixture<MirrorFixture>, IAsyncLifetime
 {
     private protected const string Image = MirrorFixture.Image;
@@ -20,7 +20,7 @@ public abstract class MirrorScenario(MirrorFixture fixture) : IClassFixture<Mirr
 
     private protected Authority Authority => fixture.Authority;
 
-    /// <summary>Digests of everything that the images consist of.</summary>
+    /// <summary>Digests of all documents and blobs of the images.</summary>
     private protected string[] Digests => OciLayout.DigestsIn(fixture.Layout.Root);
 
     public async ValueTask InitializeAsync()
@@ -43,7 +43,7 @@ public abstract class MirrorScenario(MirrorFixture fixture) : IClassFixture<Mirr
 
     private protected virtual ValueTask StopAsync() => ValueTask.CompletedTask;
 
-    /// <summary>What the origin was asked in this test by anybody but the gateway.</summary>
+    /// <summary>Requests to the origin in this test that the gateway did not send.</summary>
     private protected async Task<string[]> AskedPastTheGatewayAsync() =>
         [.. (await Origin.SettledAsync()).Skip(_askedBefore).Where(asked => asked.Agent != "gateway").Select(asked => asked.Request)];
 }

@@ -47,11 +47,11 @@ internal sealed class OciLayout
         return described;
     }
 
-    /// <summary>An image of one gzip layer a file.</summary>
+    /// <summary>An image with one gzip layer for each file.</summary>
     public Described AddImage(string architecture, params (string Name, byte[] Content)[] files) =>
         AddLayers(architecture, [.. files.Select(file => Tar(file))]);
 
-    /// <summary>An image of one gzip layer with all files.</summary>
+    /// <summary>An image with one gzip layer for all files.</summary>
     public Described AddOneLayer(string architecture, params (string Name, byte[] Content)[] files) => AddLayers(architecture, Tar(files));
 
     private Described AddLayers(string architecture, params byte[][] tars)
@@ -93,7 +93,7 @@ internal sealed class OciLayout
         }), ImageIndex);
     }
 
-    /// <summary>Names a document in index.json.</summary>
+    /// <summary>Adds a document to index.json.</summary>
     public void Tag(string tag, Described document)
     {
         var entry = document.ToJson();
@@ -103,7 +103,7 @@ internal sealed class OciLayout
             Path.Combine(Root, "index.json"), Bytes(new JsonObject { ["schemaVersion"] = 2, ["manifests"] = _entries.DeepClone() }));
     }
 
-    /// <summary>A layout with one tagged image of two layers: a small file and 300 KiB of noise.</summary>
+    /// <summary>A layout with one tagged image of two layers: a small file, and 300 KiB of noise.</summary>
     public static (OciLayout Layout, Described Image) SmallImage(string path, string tag = "1", int seed = 1)
     {
         var layout = new OciLayout(path);
@@ -113,7 +113,7 @@ internal sealed class OciLayout
         return (layout, image);
     }
 
-    /// <summary>Bytes that no compression shortens, the same for the same seed.</summary>
+    /// <summary>Bytes that cannot be compressed, the same for the same seed.</summary>
     public static byte[] Noise(int seed, int length)
     {
         var bytes = new byte[length];
@@ -121,11 +121,11 @@ internal sealed class OciLayout
         return bytes;
     }
 
-    /// <summary>Digests of all blobs in a layout folder; each file is hashed, so that its name cannot lie.</summary>
+    /// <summary>Digests of all blobs in a layout folder. Each file is hashed, so the file names do not have to be trusted.</summary>
     public static string[] DigestsIn(string layout) =>
         [.. Directory.GetFiles(Path.Combine(layout, "blobs", "sha256")).Select(file => Described.Sha256(File.ReadAllBytes(file))).Order()];
 
-    /// <summary>Digest that index.json names; there must be one only.</summary>
+    /// <summary>The digest in index.json, which must have exactly one.</summary>
     public static string TopIn(string layout) =>
         JsonNode.Parse(File.ReadAllText(Path.Combine(layout, "index.json")))!["manifests"]!.AsArray()
             .Single()!["digest"]!.GetValue<string>();

@@ -1,15 +1,13 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>
-/// A page of docs/clients: tests write the very files that it tells its reader to write, with their own addresses in them.
-/// </summary>
+/// <summary>A page of docs/clients. Tests write the same files as the page, with their own addresses.</summary>
 internal sealed class Page(string name)
 {
     private readonly string[] _lines = File.ReadAllLines(Path.Combine(RigFolder.Repository, "docs", "clients", name));
 
-    /// <summary>The block of code that follows a line beginning with the file's path in backticks.</summary>
+    /// <summary>The code block after a line that begins with the file's path in backticks.</summary>
     /// <param name="file">The path as the page writes it.</param>
-    /// <param name="section">Title of the section it is in.</param>
+    /// <param name="section">Title of the section that has the block.</param>
     /// <param name="replacements">Addresses and paths of the page, and those of the test; each must occur.</param>
     public string Block(string file, string section, params (string Written, string Real)[] replacements)
     {
@@ -23,7 +21,7 @@ internal sealed class Page(string name)
         return text;
     }
 
-    /// <summary>That a client wrote a message, and that the page shows it.</summary>
+    /// <summary>Asserts that a client wrote a message, and that the page shows it.</summary>
     public void Explains(string message, Output output)
     {
         if (!output.Failed().Text.Contains(message, StringComparison.Ordinal))

@@ -1,13 +1,14 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>podman for one test: images, locks and configuration in the client's folder; no container is ever run.</summary>
+/// <summary>podman for one test: images, locks and configuration are in the client's folder; no container is run.</summary>
 internal sealed class Podman
 {
     private readonly Client _client;
 
-    /// <param name="client">Whose folder and environment it gets.</param>
+    /// <param name="client">The client whose folder and environment it uses.</param>
     /// <param name="partial">
-    /// Keeps images on overlay, which alone can take a layer in parts, and asks for parts of zstd:chunked layers; else as plain folders.
+    /// Stores images on overlay, which is required to fetch parts of a layer, and fetches parts of zstd:chunked layers; otherwise images
+    /// are plain folders.
     /// </param>
     public Podman(Client client, bool partial = false)
     {
@@ -40,13 +41,13 @@ internal sealed class Podman
             [network]
             network_config_dir = "{at}/storage/networks"
             """);
-        Configure(""); // the machine's own is not read then
+        Configure(""); // so that the configuration of the machine is not read
     }
 
-    /// <summary>Writes registries.conf, for skopeo too; CRI-O reads the same in the same way.</summary>
+    /// <summary>Writes registries.conf, which skopeo also uses; CRI-O reads it in the same way.</summary>
     public void Configure(string registries) => _client.Folder.Write("home/.config/containers/registries.conf", registries);
 
-    /// <summary>Puts an authority's certificate where certificates of this host are looked for.</summary>
+    /// <summary>Installs an authority's certificate for this host.</summary>
     public void Trust(string host, Authority authority) =>
         _client.Folder.Write($"home/.config/containers/certs.d/{host}/ca.crt", File.ReadAllText(authority.AuthorityFile));
 
@@ -54,6 +55,6 @@ internal sealed class Podman
 
     public Task<Output> PullAsync(string reference, params string[] options) => RunAsync(["pull", "--quiet", .. options, reference]);
 
-    /// <summary>Forgets every image: what is held already is not fetched again.</summary>
+    /// <summary>Removes every image, because stored content is not fetched again.</summary>
     public async Task ForgetAsync() => (await RunAsync("rmi", "--all", "--force")).Succeeded();
 }

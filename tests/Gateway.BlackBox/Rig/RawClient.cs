@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>Speaks the distribution protocol itself, where a test needs requests that no client sends, or many at once.</summary>
+/// <summary>Speaks the distribution protocol directly, when a test needs requests that no client sends, or many concurrent ones.</summary>
 internal sealed class RawClient(string host) : IDisposable
 {
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
@@ -14,7 +14,7 @@ internal sealed class RawClient(string host) : IDisposable
         Timeout = Patience.Of(120),
     };
 
-    /// <summary>Sends one request; the target is put on the wire as it is written.</summary>
+    /// <summary>Sends one request; the target is sent exactly as given.</summary>
     public Task<HttpResponseMessage> SendAsync(
         HttpMethod method, string target, HttpContent? content = null, params (string Name, string Value)[] headers)
     {
@@ -34,7 +34,7 @@ internal sealed class RawClient(string host) : IDisposable
 
     public Task<HttpResponseMessage> DeleteAsync(string target) => SendAsync(HttpMethod.Delete, target);
 
-    /// <summary>Opens an upload and gives its location.</summary>
+    /// <summary>Opens an upload session; returns its location.</summary>
     public async Task<string> OpenUploadAsync(string repository, string query = "")
     {
         using var opened = await SendAsync(HttpMethod.Post, $"/v2/{repository}/blobs/uploads/{query}", Body([]));
@@ -42,11 +42,11 @@ internal sealed class RawClient(string host) : IDisposable
         return opened.Headers.Location!.OriginalString;
     }
 
-    /// <summary>POST, then one PUT with the body; gives the PUT's answer.</summary>
+    /// <summary>POST, then one PUT with the body; returns the answer to the PUT.</summary>
     public async Task<HttpResponseMessage> PushBlobAsync(string repository, byte[] bytes, string? digest = null) =>
         await SendAsync(HttpMethod.Put, WithDigest(await OpenUploadAsync(repository), digest ?? Described.Sha256(bytes)), Body(bytes));
 
-    /// <summary>The blob, and that it was acknowledged.</summary>
+    /// <summary>Pushes a blob, and asserts that it was acknowledged.</summary>
     public async Task<Described> BlobAsync(string repository, byte[] bytes, string mediaType)
     {
         using var pushed = await PushBlobAsync(repository, bytes);
@@ -58,7 +58,7 @@ internal sealed class RawClient(string host) : IDisposable
         string repository, string reference, byte[] bytes, string mediaType = OciLayout.ImageManifest) =>
         SendAsync(HttpMethod.Put, $"/v2/{repository}/manifests/{reference}", Body(bytes, mediaType));
 
-    /// <summary>An image of the given layer, every part acknowledged; gives the manifest's bytes.</summary>
+    /// <summary>Pushes an image with the given layer, and asserts that every part was acknowledged; returns the manifest's bytes.</summary>
     public async Task<byte[]> ImageAsync(string repository, string reference, byte[] layer)
     {
         var config = await BlobAsync(repository, "{}"u8.ToArray(), OciLayout.ImageConfig);
@@ -99,7 +99,7 @@ internal sealed class RawClient(string host) : IDisposable
         if (answer.StatusCode != expected) Fail(answer, (int)expected, await answer.Content.ReadAsStringAsync());
     }
 
-    /// <summary>That the answer is an error in the form of the spec with this status and, when given, this code.</summary>
+    /// <summary>Asserts that the answer is an error in the form of the spec with this status and, when given, this code.</summary>
     public static async Task ExpectErrorAsync(HttpResponseMessage answer, int status, string? code = null)
     {
         var body = await answer.Content.ReadAsStringAsync();

@@ -6,14 +6,14 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>One connection: bytes as they are written, and everything that comes back until its end.</summary>
+/// <summary>One connection: sends bytes as given, and reads everything until the end.</summary>
 internal static partial class RawConnection
 {
-    // Ends a wait that would not end well.
+    // Ends a wait that would never end.
     private static TimeSpan Limit => Patience.Of(60);
 
-    /// <summary>Sends all of it and reads to the end; a reset is an end.</summary>
-    /// <param name="hangUp">When to say that nothing more comes: some time after the last answer; zero is at once, null is never.</param>
+    /// <summary>Sends everything and reads to the end; a reset counts as the end.</summary>
+    /// <param name="hangUp">When to close the sending side, as a time after the last answer; zero closes it at once, null never.</param>
     public static async Task<string> ExchangeAsync(string host, byte[] bytes, TimeSpan? hangUp = null)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -27,7 +27,7 @@ internal static partial class RawConnection
         }
         catch (SocketException)
         {
-            // Refused before all was sent; what was answered is still to be read.
+            // Refused before everything was sent; the answer can still be read.
         }
         try
         {
@@ -48,7 +48,7 @@ internal static partial class RawConnection
         return answer.ToString();
     }
 
-    /// <summary>The status of each answer, those that only say to go on left out.</summary>
+    /// <summary>The status of each answer, without interim ones (100).</summary>
     public static int[] Statuses(string answers) =>
         [
             .. StatusLine().Matches(answers)

@@ -4,11 +4,11 @@ using System.Text;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>Sends a request byte for byte as written, where an HTTP library would tidy it first.</summary>
+/// <summary>Sends a request byte for byte as given, because an HTTP library would normalize it.</summary>
 internal static class RawSocket
 {
     /// <param name="host">host:port</param>
-    /// <param name="target">What stands between method and version.</param>
+    /// <param name="target">The text between method and version.</param>
     /// <returns>Status and everything after the status line.</returns>
     public static async Task<(int Status, string Text)> SendAsync(
         string host, string method, string target, string headers = "", byte[]? body = null)

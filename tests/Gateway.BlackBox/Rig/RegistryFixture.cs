@@ -1,6 +1,6 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>One registry for the tests of a class: the gateway with an empty configuration.</summary>
+/// <summary>One registry for all tests of a class: the gateway with an empty configuration.</summary>
 /// <remarks>
 /// BLACKBOX_TARGET=docker-registry points the same scenarios at Debian's docker-registry: where a test fails there too,
 /// the client or the test is at fault and not the gateway.

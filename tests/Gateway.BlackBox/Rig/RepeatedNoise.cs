@@ -1,6 +1,6 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>One mebibyte of noise again and again, each time with its number in front.</summary>
+/// <summary>One mebibyte of noise repeatedly, each time preceded by its number.</summary>
 internal sealed class RepeatedNoise(long length) : Stream
 {
     private readonly byte[] _block = OciLayout.Noise(1, 1 << 20);

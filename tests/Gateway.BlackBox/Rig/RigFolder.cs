@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>Where the real parts are: what tests/rig/install.sh left in GATEWAY_RIG, or in .rig at the repository's root.</summary>
+/// <summary>
+/// The folder of the real clients, which tests/rig/install.sh writes: GATEWAY_RIG, or .rig at the root of the repository.
+/// </summary>
 internal static class RigFolder
 {
     public static string Repository { get; } = FindRepository();
@@ -11,7 +13,7 @@ internal static class RigFolder
         ? named
         : Path.Combine(Repository, ".rig");
 
-    /// <summary>Launcher of an installed program.</summary>
+    /// <summary>The launcher of an installed program.</summary>
     /// <exception cref="InvalidOperationException">It is not installed.</exception>
     public static string Program(string name)
     {

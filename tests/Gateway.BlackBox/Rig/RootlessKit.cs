@@ -4,8 +4,8 @@ using System.Text;
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>
-/// As much of RootlessKit's API as dockerd asks for at its start. A dockerd that finds it reads its folder <c>certs.d</c> below
-/// <c>XDG_CONFIG_HOME</c>, where each test has its own, and not below /etc.
+/// The part of RootlessKit's API that dockerd uses at its start. A dockerd that finds it reads the folder <c>certs.d</c> below
+/// <c>XDG_CONFIG_HOME</c>, which is separate for each test, and not the one below /etc.
 /// </summary>
 internal sealed class RootlessKit : IDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class RootlessKit : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Over.
+            // The server was disposed.
         }
     }
 }

@@ -6,7 +6,9 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A server process: started, watched, its output kept (the last <see cref="KeptLines"/> lines), ended with the test.</summary>
+/// <summary>
+/// A server process: it is started and watched, its last <see cref="KeptLines"/> lines of output are stored, and it ends with the test.
+/// </summary>
 internal sealed class Server : IAsyncDisposable
 {
     private const int KeptLines = 20_000;
@@ -29,10 +31,10 @@ internal sealed class Server : IAsyncDisposable
 
     public string[] Output => [.. _output];
 
-    /// <summary>Every line that ever showed a secret.</summary>
+    /// <summary>Every line that contained a secret.</summary>
     public string[] Leaks => [.. _leaks];
 
-    /// <summary>Starts the program; no shell, no console.</summary>
+    /// <summary>Starts the program without a shell or console.</summary>
     public static Server Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
@@ -46,8 +48,8 @@ internal sealed class Server : IAsyncDisposable
     }
 
     /// <summary>
-    /// A loopback port that was free a moment ago; no two calls in this process give the same one. Below 32768, where Linux begins to give
-    /// ports to connections that go out: one of those may take it before the server has started.
+    /// A loopback port that was free a moment ago; no two calls in this process return the same one. It is below 32768, where Linux begins
+    /// to assign ports to outgoing connections, which could take it before the server has started.
     /// </summary>
     public static int FreePort()
     {
@@ -73,7 +75,7 @@ internal sealed class Server : IAsyncDisposable
         }
     }
 
-    /// <summary>A client that only wants an answer, whatever certificate it comes under.</summary>
+    /// <summary>A client that accepts any certificate.</summary>
     public static HttpClient AnyCertificate() => new(new HttpClientHandler
     {
         ServerCertificateCustomValidationCallback = HttpClientHandler.DangerousAcceptAnyServerCertificateValidator,
@@ -83,7 +85,7 @@ internal sealed class Server : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The process ended, or did not answer in time; the message has its output.</exception>
     public Task WaitUntilReadyAsync(Uri url, TimeSpan within) => ReadyOrEndedAsync(() => AnswersAsync(url, within));
 
-    /// <summary>Waits for what shows that the process is ready. A start that fails leaves no process running.</summary>
+    /// <summary>Waits until the process is ready. A failed start leaves no process running.</summary>
     public async Task ReadyOrEndedAsync(Func<Task> ready)
     {
         try
@@ -114,14 +116,14 @@ internal sealed class Server : IAsyncDisposable
             }
             catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
             {
-                // Not listening yet.
+                // The server does not listen yet.
             }
             await Task.Delay(20);
         }
         throw new InvalidOperationException($"{url} did not answer 200 within {within.TotalSeconds} s:\n{Tail()}");
     }
 
-    /// <summary>SIGKILL: no handler runs, nothing is flushed.</summary>
+    /// <summary>Sends SIGKILL: no handler runs, and nothing is flushed.</summary>
     public async Task KillAsync()
     {
         if (!HasExited)
@@ -129,7 +131,7 @@ internal sealed class Server : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
-    /// <summary>SIGTERM, and waits for the end.</summary>
+    /// <summary>Sends SIGTERM, and waits for the exit.</summary>
     public async Task<int> StopAsync()
     {
         if (!HasExited)
@@ -138,7 +140,7 @@ internal sealed class Server : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>The last lines of output, for a failure's message.</summary>
+    /// <summary>The last lines of output, for the message of a failure.</summary>
     public string Tail(int lines = 60) => string.Join('\n', _output.TakeLast(lines));
 
     public async ValueTask DisposeAsync()

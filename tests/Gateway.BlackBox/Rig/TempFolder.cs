@@ -1,13 +1,13 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A folder of one test's own, removed with everything in it.</summary>
+/// <summary>A test's own folder, removed with its content.</summary>
 internal sealed class TempFolder : IDisposable
 {
     public TempFolder() => Path = Directory.CreateTempSubdirectory("gateway-test-").FullName;
 
     public string Path { get; }
 
-    /// <summary>The path of something in the folder.</summary>
+    /// <summary>The path of a file or folder in it.</summary>
     public string this[string name] => System.IO.Path.Combine(Path, name);
 
     public string Write(string name, string text)
@@ -32,7 +32,7 @@ internal sealed class TempFolder : IDisposable
         }
         catch (DirectoryNotFoundException)
         {
-            // A test may have removed it as its subject.
+            // The test may have removed it itself.
         }
     }
 }

@@ -2,17 +2,17 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>A block of code of the README's tour.</summary>
-/// <param name="Title">The words in bold that stand before it, which name what is shown.</param>
+/// <summary>A code block of the README's tour.</summary>
+/// <param name="Title">The bold words before it, which name what it shows.</param>
 internal sealed record TourBlock(string Title, string[] Lines)
 {
-    /// <summary>Whether it is a piece of gateway.yaml.</summary>
+    /// <summary>Whether it is a part of gateway.yaml.</summary>
     public bool IsYaml => Regex.IsMatch(Lines[0], @"^[a-z]+:( |$)");
 
-    /// <summary>Whether commands stand behind a prompt, with what they print below them.</summary>
+    /// <summary>Whether commands follow a prompt, with their output below them.</summary>
     public bool ShowsOutput => Array.Exists(Lines, line => line.StartsWith("$ ", StringComparison.Ordinal));
 
-    /// <summary>The commands, each with the lines that follow it, comments left out.</summary>
+    /// <summary>The commands, each with the lines that follow it, without comments.</summary>
     public IEnumerable<(string Command, string[] Output)> Commands()
     {
         for (var i = 0; i < Lines.Length;)
@@ -21,7 +21,7 @@ internal sealed record TourBlock(string Title, string[] Lines)
             var command = isPrompt ? first[2..] : first;
             while (command.EndsWith('\\') && i < Lines.Length) command = $"{command}\n{Lines[i++]}";
             var output = new List<string>();
-            // Behind a command without a prompt its output stands as a comment.
+            // After a command without a prompt, the output is a comment.
             for (; i < Lines.Length && Lines[i].StartsWith(isPrompt ? "$ " : "# ", StringComparison.Ordinal) != isPrompt; i++)
                 output.Add(isPrompt ? Lines[i] : Lines[i][2..]);
             yield return (command, [.. output]);
@@ -29,7 +29,7 @@ internal sealed record TourBlock(string Title, string[] Lines)
     }
 }
 
-/// <summary>The section "A tour" of README.md as a reader meets it: block after block.</summary>
+/// <summary>The section "A tour" of README.md, block by block.</summary>
 internal static partial class Tour
 {
     public static TourBlock[] Blocks()
@@ -51,8 +51,8 @@ internal static partial class Tour
     }
 
     /// <summary>
-    /// Whether a program printed what the page shows. <c>…</c> stands for anything; numbers, digests, times and decisions may differ, and
-    /// so may where lines break.
+    /// Whether the output of a program matches the page. <c>…</c> matches anything. Numbers, digests, times and decisions may differ, and
+    /// so may line breaks.
     /// </summary>
     public static bool Shows(string[] page, string printed)
     {
@@ -81,7 +81,7 @@ internal static partial class Tour
     [GeneratedRegex(@"sha256:[0-9a-f]{8,}|d-[0-9A-Z]{8}|\d{4}-\d\d-\d\dT[0-9:.]+Z")]
     private static partial Regex Volatile();
 
-    // ECMA-48, "select graphic rendition": crane prints warnings in color also where nobody sees it.
+    // ECMA-48, "select graphic rendition": crane prints warnings in color even without a terminal.
     [GeneratedRegex(@"\x1b\[[0-9;]*m")]
     private static partial Regex Color();
 

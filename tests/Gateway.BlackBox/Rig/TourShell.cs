@@ -3,15 +3,15 @@ using System.Globalization;
 
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>One bash in which a reader follows the tour: folder and variables stay from block to block.</summary>
+/// <summary>One bash session for the whole tour: the folder and the variables persist between blocks.</summary>
 internal sealed class TourShell : IAsyncDisposable
 {
     private readonly Process _bash;
     private readonly string _folder;
     private int _count;
 
-    /// <param name="client">Whose environment the commands have.</param>
-    /// <param name="folder">Where the reader begins.</param>
+    /// <param name="client">The client whose environment the commands use.</param>
+    /// <param name="folder">The folder where the tour begins.</param>
     public TourShell(Client client, string folder)
     {
         var start = new ProcessStartInfo("bash", ["--noprofile", "--norc"])
@@ -24,7 +24,7 @@ internal sealed class TourShell : IAsyncDisposable
         _folder = client.Folder.Path;
     }
 
-    /// <summary>Runs one command, in which what the page writes is replaced by what the test has.</summary>
+    /// <summary>Runs one command, after replacing the page's values with those of the test.</summary>
     public async Task<Output> RunAsync(string command)
     {
         var (script, printed) = (Path.Combine(_folder, $"step{++_count}.sh"), Path.Combine(_folder, $"step{_count}.out"));
