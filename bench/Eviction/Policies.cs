@@ -53,7 +53,7 @@ internal sealed class GatewayCache(long capacity) : ICache
     }
 }
 
-/// <summary>GreedyDual-Size-Frequency as published, by a cost of one (hits) or of the size (bytes: LFU with dynamic ageing).</summary>
+/// <summary>GreedyDual-Size-Frequency as published, with a cost of one (hits) or of the size (bytes: LFU with dynamic aging).</summary>
 internal sealed class PlainGreedyDual(long capacity, bool byBytes) : ICache
 {
     private readonly Dictionary<int, (long Size, int Uses, double Priority)> _entries = [];

@@ -16,7 +16,7 @@ var seed = args is ["--seed", var number] ? int.Parse(number, CultureInfo.Invari
     ("**gateway**", size => new GatewayCache(size)),
 ];
 
-Console.WriteLine($"Seed {seed}. Hits of 100 requests / bytes of 100 bytes that came from the cache.");
+Console.WriteLine($"Seed {seed}. Hits of 100 requests / bytes of 100 bytes that the cache served.");
 foreach (var (skew, withScans) in from skew in new[] { 0.7, 0.9, 1.1 } from withScans in new[] { false, true } select (skew, withScans))
 {
     var trace = new Trace(seed, skew, withScans);

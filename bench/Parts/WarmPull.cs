@@ -42,10 +42,10 @@ public class WarmPull
     [Benchmark, BenchmarkCategory("index")]
     public async ValueTask<object> ReadLink() =>
         await _volume.Stored.ReadLinkAsync(_volume.Digest, LinkKind.Manifest, default)
-            ?? throw new InvalidOperationException("expected the link to be there");
+            ?? throw new InvalidOperationException("expected the link to exist, got none");
 
     private static async ValueTask<object> PullAsync(Repository repository, Reference reference) =>
         await repository.GetManifestAsync(Puller, reference, default) is Answer<StoredManifest>.Found found
             ? found
-            : throw new InvalidOperationException($"expected {reference} to be admitted");
+            : throw new InvalidOperationException($"expected {reference} to be admitted, got another answer");
 }

@@ -28,8 +28,8 @@ public sealed class DescriptorTests
         var statuses = (await Task.WhenAll(held.Select((client, i) => PullAsync(client, blobs[i % Blobs])))).CountBy(s => s).ToDictionary();
         Assert.DoesNotContain(500, statuses.Keys);
         Assert.All(statuses.Keys, status => Assert.Contains(status, (int[])[0, 200, 503]));
-        Assert.True(statuses.GetValueOrDefault(0) > 0, "No connection was closed: the limit was not reached.");
-        Assert.True(statuses.GetValueOrDefault(200) > 0, $"Nobody was served:\n{gateway.Log}");
+        Assert.True(statuses.GetValueOrDefault(0) > 0, "expected closed connections, got none: the limit was not reached");
+        Assert.True(statuses.GetValueOrDefault(200) > 0, $"expected requests with status 200, got none:\n{gateway.Log}");
         Assert.False(gateway.Server.HasExited, gateway.Log);
         foreach (var client in held) client.Dispose();
 

@@ -30,8 +30,8 @@ public sealed class FlushFailureTests : FlushScenario
         await using (var kernel = await FailingKernel.AttachAsync(Gateway.Server.Id, step.Call, error, step.Paths))
         {
             using var refused = await step.Act();
-            Assert.True(kernel.Failed.Length > 0, $"{name}: no flush failed");
-            Assert.True((int)refused.StatusCode == 503, $"{name}: {error} was answered {(int)refused.StatusCode}");
+            Assert.True(kernel.Failed.Length > 0, $"{name}: expected a failed flush, got none");
+            Assert.True((int)refused.StatusCode == 503, $"{name}: {error}: expected 503, got {(int)refused.StatusCode}");
             await RawClient.ExpectErrorAsync(refused, 503, "UNAVAILABLE");
         }
 
@@ -41,7 +41,7 @@ public sealed class FlushFailureTests : FlushScenario
         using (var repeated = await step.Act())
         {
             var status = (int)repeated.StatusCode;
-            Assert.True(status is 503 or 404 or 416, $"{name}: the repeated request was answered {status}");
+            Assert.True(status is 503 or 404 or 416, $"{name}: expected 503, 404 or 416 for the repeated request, got {status}");
         }
         await AssertKeptAsync();
 
@@ -53,7 +53,7 @@ public sealed class FlushFailureTests : FlushScenario
             await RawClient.ExpectErrorAsync(session, 404, "BLOB_UPLOAD_UNKNOWN");
         }
         using var well = await (await prepare()).Act();
-        Assert.True(well.IsSuccessStatusCode, $"{name}: after a restart it was answered {(int)well.StatusCode}");
+        Assert.True(well.IsSuccessStatusCode, $"{name}: expected success after a restart, got {(int)well.StatusCode}");
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class FlushFailureTests : FlushScenario
         }
         await AssertTakesNoWritesAsync("fetched file");
         await AssertPulledAsync(digest);
-        Assert.False(File.Exists(part), "a part that may be damaged was left behind");
+        Assert.False(File.Exists(part), "expected no partial file, which may be damaged");
         Assert.False(File.Exists($"{Gateway.Storage}/gateway/cache/v2/blobs/sha256/{digest[7..9]}/{digest[7..]}/data"));
 
         await Gateway.StartAgainAsync();

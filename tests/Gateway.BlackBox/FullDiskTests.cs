@@ -23,7 +23,7 @@ public sealed class FullDiskTests : IDisposable
     [Fact]
     public async Task Pushes_fail_clearly_and_pulls_go_on_until_there_is_room_again()
     {
-        Assert.SkipUnless(_mounted, "A small tmpfs could not be mounted: run the tests as root.");
+        Assert.SkipUnless(_mounted, "Mounting a small tmpfs failed; run the tests as root.");
         await using var gateway = await GatewayProcess.StartAsync(Cache, Volume);
         using var raw = new RawClient(gateway.Host);
         var layer = OciLayout.Noise(1, 1 << 20);
@@ -55,7 +55,7 @@ public sealed class FullDiskTests : IDisposable
     [Fact]
     public async Task Gateway_starts_on_a_full_volume_and_serves_it()
     {
-        Assert.SkipUnless(_mounted, "A small tmpfs could not be mounted: run the tests as root.");
+        Assert.SkipUnless(_mounted, "Mounting a small tmpfs failed; run the tests as root.");
         await using var gateway = await GatewayProcess.StartAsync(Cache, Volume);
         using var raw = new RawClient(gateway.Host);
         var layer = OciLayout.Noise(1, 1 << 20);
@@ -81,7 +81,7 @@ public sealed class FullDiskTests : IDisposable
     private static async Task AssertRefusedAsync(Func<Task<HttpResponseMessage>> push)
     {
         using var answer = await push();
-        Assert.True((int)answer.StatusCode is >= 500 and < 600, $"was answered {(int)answer.StatusCode}");
+        Assert.True((int)answer.StatusCode is >= 500 and < 600, $"expected 5xx, got {(int)answer.StatusCode}");
         await RawClient.ExpectErrorAsync(answer, (int)answer.StatusCode);
     }
 

@@ -60,7 +60,7 @@ public sealed class HostileDocumentTests(RegistryFixture fixture) : IClassFixtur
 
         await RawClient.ExpectErrorAsync(answer, 400, "MANIFEST_INVALID");
         using var stored = await raw.GetAsync($"/v2/{Repository}/manifests/{Described.Sha256(bytes)}");
-        Assert.True(stored.StatusCode == HttpStatusCode.NotFound, $"{name} was stored");
+        Assert.True(stored.StatusCode == HttpStatusCode.NotFound, $"{name}: expected 404, got {(int)stored.StatusCode}");
     }
 
     [Fact]

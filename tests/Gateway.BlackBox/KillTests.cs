@@ -39,7 +39,7 @@ public sealed class KillTests
             ledger.NextRound();
         }
         await ledger.VerifyAsync(gateway.Host, since: 0);
-        Assert.True(ledger.Acknowledged > Kills, $"only {ledger.Acknowledged} pushes were acknowledged in all");
+        Assert.True(ledger.Acknowledged > Kills, $"expected more than {Kills} acknowledged pushes, got {ledger.Acknowledged}");
 
         await gateway.Server.KillAsync();
         await using var theirs = await DockerRegistry.StartAsync(folder["volume"]);

@@ -129,7 +129,7 @@ public sealed class PullThroughTests : IAsyncLifetime
 
         using var answer = await raw.GetAsync($"/v2/corp/{Image}/manifests/1");
 
-        Assert.True((int)answer.StatusCode >= 500, $"was answered {(int)answer.StatusCode}");
+        Assert.True((int)answer.StatusCode >= 500, $"expected 5xx, got {(int)answer.StatusCode}");
     }
 
     [Fact]

@@ -52,7 +52,7 @@ public sealed class ReadOnlyVolumeTests : IAsyncLifetime
     {
         await _gateway.Server.StopAsync();
         _isMounted = Run("mount", "--bind", Volume, Volume) && Run("mount", "-o", "remount,bind,ro", Volume);
-        Assert.SkipUnless(_isMounted, "A read-only mount could not be made: run the tests as root.");
+        Assert.SkipUnless(_isMounted, "Making a read-only mount failed; run the tests as root.");
 
         await _gateway.StartAgainAsync(health: "/livez");
 
@@ -81,7 +81,7 @@ public sealed class ReadOnlyVolumeTests : IAsyncLifetime
     public async Task Second_read_only_gateway_is_refused_while_the_first_one_writes()
     {
         _isMounted = Run("mount", "--bind", Volume, Volume) && Run("mount", "-o", "remount,bind,ro", Volume);
-        Assert.SkipUnless(_isMounted, "A read-only mount could not be made: run the tests as root.");
+        Assert.SkipUnless(_isMounted, "Making a read-only mount failed; run the tests as root.");
         var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => GatewayProcess.StartAsync(storage: Volume));
         Assert.Contains("is in use by another gateway", refused.Message, StringComparison.Ordinal);
     }

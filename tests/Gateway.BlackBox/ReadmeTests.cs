@@ -56,7 +56,7 @@ public sealed class ReadmeTests : IAsyncLifetime
         await using var shell = new TourShell(_client, folder);
 
         var blocks = Tour.Blocks();
-        Assert.True(blocks.Length >= 19, $"{blocks.Length} blocks were found in the tour");
+        Assert.True(blocks.Length >= 19, $"expected at least 19 blocks in the tour, got {blocks.Length}");
         var sign = Array.Find(blocks, block => block.Title == "Sign and verify")!;
         var again = sign with { Lines = [.. sign.Lines.Where(l => !l.Contains("generate-key-pair", StringComparison.Ordinal))] };
         foreach (var block in blocks)

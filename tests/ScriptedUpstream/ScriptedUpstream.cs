@@ -46,7 +46,7 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
     public Uri Url { get; private set; } = new("http://unset");
 
     /// <summary>The certificate authority of an https upstream, as PEM.</summary>
-    public string AuthorityPem => _certificates?.AuthorityPem ?? throw new InvalidOperationException("no https here");
+    public string AuthorityPem => _certificates?.AuthorityPem ?? throw new InvalidOperationException("started without https");
 
     /// <summary>The answers of <c>/token</c> of this server, for itself or for another upstream.</summary>
     public TokenAccess Tokens { get; } = new();

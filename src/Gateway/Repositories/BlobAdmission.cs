@@ -32,7 +32,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
         await foreach (var manifest in backing.ManifestsAsync().WithCancellation(cancellationToken))
         {
             if (manifest == link.Parent || !await AdmitsAsync(manifest)) continue;
-            // The next puller need not look through all manifests again.
+            // The next pull does not have to look through all manifests again.
             await backing.NoteAsync(new([new Operation.LinkBlob(digest, link.Size) { Parent = manifest }]), cancellationToken);
             return (true, null);
         }

@@ -4,7 +4,7 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>How the gate commits changes, for whom, and what it answers when a commit fails.</summary>
+/// <summary>How the gate commits changes, the caller that they are for, and the answer when a commit fails.</summary>
 internal static class Changes
 {
     /// <summary>
@@ -28,7 +28,7 @@ internal static class Changes
     public static IEnumerable<Operation> ForgetVerdicts(IEnumerable<Digest> manifests) =>
         manifests.Select(static digest => new Operation.SetVerdict(digest, default));
 
-    /// <summary>The change that ends a held push whose time is over.</summary>
+    /// <summary>The change that ends an expired held push.</summary>
     public static Change Expire(HeldPush held, Digest live) =>
         new([new Operation.EndHold(held.Tag)]) { Expectations = [new(held.Tag, live) { HeldSequence = held.Sequence }] };
 

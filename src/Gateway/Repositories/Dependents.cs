@@ -12,7 +12,7 @@ namespace Gateway.Repositories;
 internal sealed class Dependents(RepositoryName name, IBacking backing, Judge judge)
 {
     /// <summary>
-    /// The manifests whose verdicts may rest on a manifest, each with its version as it was before it was looked at. These are its subjects
+    /// The manifests whose verdicts may rest on a manifest, each with its version as it was before it was read. These are its subjects
     /// under every digest, all manifests above and below them, and all manifests below it.
     /// </summary>
     public async ValueTask<Dictionary<Digest, long>> OfManifestAsync(

@@ -29,7 +29,7 @@ internal sealed partial class Judge
         IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, int depth, CancellationToken cancellationToken)
     {
         var versions = new List<(Digest, long)>();
-        // An upstream decides itself who sees what it has.
+        // An upstream itself decides which callers see its content.
         if (!own.Admits || !MayBeAboutOthers(manifest.Manifest) || !backing.IsPushed(manifest.Digest)) return (own, versions);
         var subjects = ManifestKinds.HasFormOfEvidence(manifest.Manifest)
             ? await backing.SubjectsOfAsync(manifest.Digest)

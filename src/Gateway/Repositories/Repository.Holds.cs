@@ -5,7 +5,7 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>Pulls of tags that have a held push: who sees it, and when it is released.</summary>
+/// <summary>Pulls of tags that have a held push: which callers see it, and when it is released.</summary>
 internal sealed partial class Repository
 {
     /// <summary>

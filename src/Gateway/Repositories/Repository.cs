@@ -86,7 +86,7 @@ internal sealed partial class Repository(
     private bool IsKnownPusher(Caller caller) => takesPushes && caller.MayPush && caller.Actor != Caller.Anonymous;
 
     /// <summary>
-    /// Refuses a change when the repository accepts none, or the caller lacks the right. The HTTP face has checked the right already; the
+    /// Refuses a change when the repository accepts none, or the caller lacks the right. The HTTP handler has checked the right already; the
     /// gate checks it once more, so that no handler can forget to (CVE-2026-41888: one method did not check it).
     /// </summary>
     private Answer<T>? RefuseChange<T>(Caller caller, AccessActions needs)

@@ -45,7 +45,7 @@ internal sealed class RepositoryNames
         }
     }
 
-    /// <summary>The repository of a path, whatever else the request has; null when no route leads there.</summary>
+    /// <summary>The repository of a path, whatever host or <c>?ns=</c> the request has; null when no route leads there.</summary>
     /// <param name="byPrefix">Whether to leave out the route with the empty prefix.</param>
     public Place? Find(RepositoryName path, bool byPrefix = false)
     {

@@ -11,7 +11,7 @@ namespace Gateway.Repositories;
 /// <param name="clock">The time.</param>
 internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
 {
-    /// <summary>Removes everything whose time is over; nothing without a policy.</summary>
+    /// <summary>Removes everything that has expired; nothing without a policy.</summary>
     public async ValueTask SweepAsync(CancellationToken cancellationToken)
     {
         if (judge.Engine.AdmitsEverything) return;

@@ -61,7 +61,7 @@ internal sealed class VerdictCache
             ? entry.Verdict
             : null;
 
-    /// <param name="basis">The versions before the verdict was looked for.</param>
+    /// <param name="basis">The versions before the evaluation began.</param>
     public void Add(VerdictKey key, Basis basis, Verdict verdict, DateTimeOffset now)
     {
         var until = verdict.Admits ? DateTimeOffset.MaxValue : now + Refusing;

@@ -155,7 +155,7 @@ public sealed class ListConformanceTests(RegistryFixture fixture) : IClassFixtur
                 Assert.EndsWith(">; rel=\"next\"", link, StringComparison.Ordinal);
                 next = link[1..link.IndexOf('>', StringComparison.Ordinal)];
             }
-            Assert.True(pages.Count < 1000, "links without end");
+            Assert.True(pages.Count < 1000, "expected fewer than 1000 pages; the links do not end");
         }
         return [.. pages];
     }

@@ -67,7 +67,7 @@ public sealed partial class RawRequestTests
     private static void AssertNone(IEnumerable<string> wrong)
     {
         string[] all = [.. wrong];
-        if (all.Length > 0) Assert.Fail($"{all.Length} cases:\n{string.Join('\n', all.Take(200))}");
+        if (all.Length > 0) Assert.Fail($"{all.Length} cases have another outcome than expected:\n{string.Join('\n', all.Take(200))}");
     }
 
     // Only incomplete requests wait for more bytes; a complete one ends by itself, however slow the machine is.

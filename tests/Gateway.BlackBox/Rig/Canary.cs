@@ -20,7 +20,7 @@ internal static class Canary
     public static bool IsIn(string text) => text.AsSpan().ContainsAny(Marks);
 
     /// <summary>Fails when the text contains a secret.</summary>
-    public static void IsNotIn(string what, string text) => Assert.False(IsIn(text), $"{what} shows a secret: {text}");
+    public static void IsNotIn(string what, string text) => Assert.False(IsIn(text), $"{what} contains a secret: {text}");
 
     // A mark within other text has three base 64 forms, by its offset; the characters at its ends have bits of the neighboring text.
     private static IEnumerable<string> InBase64() =>

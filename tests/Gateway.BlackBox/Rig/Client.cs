@@ -11,14 +11,14 @@ internal sealed record Output(string Command, int ExitCode, string Stdout, strin
     public Output Succeeded()
     {
         if (ExitCode != 0)
-            Assert.Fail($"{Command}\nended with {ExitCode}:\n{Text}");
+            Assert.Fail($"{Command}\nexited with {ExitCode}:\n{Text}");
         return this;
     }
 
     public Output Failed()
     {
         if (ExitCode == 0)
-            Assert.Fail($"{Command}\nwas expected to fail, and succeeded:\n{Text}");
+            Assert.Fail($"{Command}\nexpected a failure, got success:\n{Text}");
         return this;
     }
 }
@@ -74,7 +74,7 @@ internal sealed class Client : IDisposable
         {
             process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync();
-            Assert.Fail($"{command}\nhad not ended after {limit.TotalSeconds:0} s and was killed:\n{await stdout}{await stderr}");
+            Assert.Fail($"{command}\ndid not exit within {limit.TotalSeconds:0} s and was killed:\n{await stdout}{await stderr}");
         }
         return new Output(command, process.ExitCode, await stdout, await stderr);
     }

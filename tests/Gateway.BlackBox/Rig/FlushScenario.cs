@@ -243,7 +243,7 @@ public abstract class FlushScenario : IAsyncLifetime
     {
         using var http = new HttpClient { BaseAddress = Gateway.Operator };
         using var ready = await http.GetAsync("/readyz");
-        Assert.True((int)ready.StatusCode == 503, $"{name}: /readyz was answered {(int)ready.StatusCode}");
+        Assert.True((int)ready.StatusCode == 503, $"{name}: expected 503 from /readyz, got {(int)ready.StatusCode}");
         Assert.Contains("restart", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         Assert.Contains("gateway_disk_writable 0", await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
         using var refused = await Raw.SendAsync(HttpMethod.Post, "/v2/team/app/blobs/uploads/", RawClient.Body([]));

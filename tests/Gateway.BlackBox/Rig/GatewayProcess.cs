@@ -97,7 +97,7 @@ internal sealed class GatewayProcess : IRegistry
         await EndAsync();
         _leaks.AddRange(Written().Where(file => Canary.IsIn(File.ReadAllText(file))));
         _folder.Dispose();
-        Assert.True(_leaks.Count == 0, $"a secret got out: {string.Join('\n', _leaks)}");
+        Assert.True(_leaks.Count == 0, $"a secret was leaked: {string.Join('\n', _leaks)}");
     }
 
     private async Task EndAsync()

@@ -15,7 +15,7 @@ internal sealed class Page(string name)
         foreach (var (written, real) in replacements)
         {
             if (!text.Contains(written, StringComparison.Ordinal))
-                Assert.Fail($"'{written}' is not in {file} of docs/clients/{name}, '{section}':\n{text}");
+                Assert.Fail($"expected '{written}' in {file} of docs/clients/{name}, '{section}':\n{text}");
             text = text.Replace(written, real, StringComparison.Ordinal);
         }
         return text;
@@ -25,7 +25,7 @@ internal sealed class Page(string name)
     public void Explains(string message, Output output)
     {
         if (!output.Failed().Text.Contains(message, StringComparison.Ordinal))
-            Assert.Fail($"{output.Command}\nwas expected to say '{message}', and said:\n{output.Text}");
+            Assert.Fail($"{output.Command}\nexpected '{message}', got:\n{output.Text}");
         Assert.Contains(message, string.Join('\n', _lines), StringComparison.Ordinal);
     }
 

@@ -113,7 +113,7 @@ internal sealed class RawClient(string host) : IDisposable
     private static void Fail(HttpResponseMessage answer, int expected, string body)
     {
         var asked = $"{answer.RequestMessage!.Method} {answer.RequestMessage.RequestUri}";
-        Assert.Fail($"{asked} was answered {(int)answer.StatusCode} instead of {expected}: {body}");
+        Assert.Fail($"{asked}: expected {expected}, got {(int)answer.StatusCode}: {body}");
     }
 
     public static AuthenticationHeaderValue Basic(string name, string password) =>

@@ -20,7 +20,7 @@ internal static class RigFolder
         var path = Path.Combine(Root, "bin", name);
         return File.Exists(path)
             ? path
-            : throw new InvalidOperationException($"{name} is not in {Root}/bin: run tests/rig/install.sh first.");
+            : throw new InvalidOperationException($"{name} is not in {Root}/bin: run tests/rig/install.sh first");
     }
 
     private static string FindRepository([CallerFilePath] string here = "")

@@ -19,7 +19,7 @@ public sealed class CallerAuthorizationTests : IAsyncLifetime
     {
         public bool IsValid => false;
 
-        public void Committed(long sequence) => Assert.Fail($"change {sequence} was made");
+        public void Committed(long sequence) => Assert.Fail($"expected no change, got {sequence}");
     }
 
     public async ValueTask InitializeAsync() => _rig = await HoldRig.OpenAsync();

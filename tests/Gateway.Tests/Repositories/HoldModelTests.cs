@@ -169,7 +169,7 @@ public sealed class HoldModelTests
         private async Task EqualAsync(string after, string reference, Caller caller, string expected)
         {
             var seen = await rig.SeenAsync(caller, reference);
-            if (seen != expected) Assert.Fail($"{after}: {caller.Actor} sees {reference} as {seen}, not as {expected}");
+            if (seen != expected) Assert.Fail($"{after}: {caller.Actor} expected {expected} for {reference}, got {seen}");
         }
     }
 }

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Tests.Repositories;
 
-/// <summary>Unsigned pushes are held: tests who sees them, what releases them, and when they expire.</summary>
+/// <summary>Unsigned pushes are held: which callers see them, what releases them, and when they expire.</summary>
 public sealed class HoldTests : HoldCases
 {
     [Fact]

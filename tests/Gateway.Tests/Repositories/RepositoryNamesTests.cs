@@ -68,7 +68,7 @@ public sealed class RepositoryNamesTests : IAsyncLifetime
                 Assert.Equal(routed.Repository!.Name, routed.CanonicalName);
             }
         }
-        Assert.True(reached > 10_000, $"only {reached} spellings reached anything");
+        Assert.True(reached > 10_000, $"expected more than 10,000 spellings that reach a repository, got {reached}");
     }
 
     [Theory]
