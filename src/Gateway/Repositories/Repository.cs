@@ -86,8 +86,8 @@ internal sealed partial class Repository(
     private bool IsKnownPusher(Caller caller) => takesPushes && caller.MayPush && caller.Actor != Caller.Anonymous;
 
     /// <summary>
-    /// Refuses a change when the repository accepts none, or the caller lacks the right. The HTTP handler has checked the right already; the
-    /// gate checks it once more, so that no handler can forget to (CVE-2026-41888: one method did not check it).
+    /// Refuses a change when the repository accepts none, or the caller lacks the right. The HTTP handler has checked the right already.
+    /// The gate checks it again, so that no handler can omit the check (CVE-2026-41888: one method did not check it).
     /// </summary>
     private Answer<T>? RefuseChange<T>(Caller caller, AccessActions needs)
     {
