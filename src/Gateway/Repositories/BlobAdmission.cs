@@ -11,7 +11,7 @@ namespace Gateway.Repositories;
 /// </summary>
 internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
 {
-    /// <summary>Most blobs that are cached as "no manifest admits it".</summary>
+    /// <summary>Maximum number of blobs that are cached as "no manifest admits it".</summary>
     private const int MaxRefused = 1024;
 
     /// <summary>How long that is cached when nothing changes. An age may be reached, or an upstream may have evidence, by then.</summary>

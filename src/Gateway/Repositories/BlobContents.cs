@@ -14,7 +14,7 @@ namespace Gateway.Repositories;
 /// </summary>
 internal sealed class BlobContents
 {
-    /// <summary>Most results that are cached, about 350 bytes each.</summary>
+    /// <summary>Maximum number of results that are cached, about 350 bytes each.</summary>
     private const int Most = 50_000;
 
     /// <summary>

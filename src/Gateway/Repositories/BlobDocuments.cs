@@ -13,7 +13,7 @@ namespace Gateway.Repositories;
 /// </summary>
 internal sealed class BlobDocuments
 {
-    /// <summary>Most results that are cached, about 200 bytes each.</summary>
+    /// <summary>Maximum number of results that are cached, about 200 bytes each.</summary>
     private const int Most = 50_000;
 
     private readonly ConcurrentLru<Digest, DocumentForm> _found = new(Most);

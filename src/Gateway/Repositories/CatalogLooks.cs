@@ -16,7 +16,7 @@ internal sealed class CatalogLooks(ConcurrentLru<RepositoryName, (Basis Basis, D
     /// </summary>
     public const int MostOfPage = 1000;
 
-    /// <summary>Most repositories that are cached as "not listed", about 150 bytes each.</summary>
+    /// <summary>Maximum number of repositories that are cached as "not listed", about 150 bytes each.</summary>
     public const int MaxRemembered = 100_000;
 
     private int _taken;

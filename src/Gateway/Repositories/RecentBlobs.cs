@@ -8,11 +8,11 @@ namespace Gateway.Repositories;
 internal sealed class RecentBlobs
 {
     /// <summary>
-    /// Most blobs that are remembered, about 350 bytes each. A client that mounts a blob has pushed or seen it elsewhere just before.
+    /// Maximum number of blobs that are cached, about 350 bytes each. A client that mounts a blob has pushed or seen it elsewhere just before.
     /// </summary>
     private const int MaxBlobs = 16_384;
 
-    /// <summary>Most repositories of one blob, so that a mount costs only a few lookups.</summary>
+    /// <summary>Maximum number of repositories of one blob, so that a mount costs only a few lookups.</summary>
     private const int MaxRepositories = 4;
 
     private readonly ConcurrentLru<Digest, ImmutableArray<RepositoryName>> _holders = new(MaxBlobs);

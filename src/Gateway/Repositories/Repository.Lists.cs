@@ -64,7 +64,7 @@ internal sealed partial class Repository
             }
             if (shown.Count >= count || !page.More || page.Items.Count == 0)
                 return found with { Value = new([.. shown.Take(count)], page.More || shown.Count > count) };
-            // Some were left out. The page is filled up, because clients take a short page for the last one.
+            // Hidden tags were left out. The page is filled up, because clients treat a short page as the last one.
             read = await backing.TagsAfterAsync(page.Items[^1].Value, count, cancellationToken);
         }
         return read;
@@ -99,7 +99,7 @@ internal sealed partial class Repository
                 return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Handling);
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:
                 return no.WithoutValue<IReadOnlyList<Descriptor>, ReferrersPage>();
-            // The upstream refused this client, which must not take that for an empty list.
+            // The upstream refused this client, which must not mistake that for an empty list.
             case { Handling: { UpstreamStatus: not null } refused }:
                 return new Answer<ReferrersPage>.Absent(refused);
             case var no:

@@ -35,7 +35,7 @@ internal sealed partial class RepositoryRouter(
     /// <summary>The configuration that the router is made from.</summary>
     public GatewayOptions Options => options;
 
-    /// <summary>Most repositories that are cached, about 1 KB each. Any other is made again on demand.</summary>
+    /// <summary>Maximum number of repositories that are cached, about 1 KB each. Any other is made again on demand.</summary>
     private const int MaxReady = 10_000;
 
     private readonly RepositoryNames _names = new(options);

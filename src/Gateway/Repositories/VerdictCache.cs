@@ -16,7 +16,7 @@ internal readonly record struct VerdictKey(RepositoryName Repository, Digest Dig
 /// </summary>
 internal sealed class VerdictCache
 {
-    /// <summary>Most verdicts that are cached, some KiB each.</summary>
+    /// <summary>Maximum number of verdicts that are cached, some KiB each.</summary>
     private const int Most = 4096;
 
     /// <summary>How long a verdict that does not admit is cached: as long as "the upstream has no signatures" is.</summary>
