@@ -8,7 +8,7 @@ namespace Gateway.Repositories;
 internal sealed class RecentBlobs
 {
     /// <summary>
-    /// Maximum number of blobs that are cached, about 350 bytes each. A client that mounts a blob has pushed or seen it elsewhere just before.
+    /// Maximum number of cached blobs, about 350 bytes each. A client that mounts a blob has pushed or seen it elsewhere just before.
     /// </summary>
     private const int MaxBlobs = 16_384;
 
