@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>Storing and removing content and its links.</summary>
+/// <summary>Stores and removes content and its links.</summary>
 internal sealed partial class Applier
 {
     private void Note(StoredRepository repository, PendingForward forward)
@@ -21,14 +21,14 @@ internal sealed partial class Applier
             volume.Eviction.Stored(o.Digest, o.Bytes.Length);
             volume.Eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
         }
-        // A link that is there keeps its time, by which a replay tells it from one that another program wrote.
+        // An existing link keeps its time: a replay uses it to recognize a link that another program wrote.
         var link = repository.Root.ManifestLink(repository.Path, o.Digest);
         if (isReplay || SmallFiles.ReadLink(link) != o.Digest) volume.Files.WriteLink(link, o.Digest, at);
         if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
             volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
         volume.Catalog.Add(repository);
         if (repository.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Manifest, o.Digest);
-        // A copy: the bytes may be a caller's buffer.
+        // Copies the bytes: they may be in a buffer of the caller.
         if (o.Parsed is { } parsed) volume.Manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
         if ((o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
             repository.State.Parents.Note(o.Digest, index);
@@ -43,7 +43,7 @@ internal sealed partial class Applier
         }
         catch (IOException) when (Volume.Holds(root, digest, bytes))
         {
-            // Replayed on a volume without room for another.
+            // A replay on a volume that has no room for another file.
         }
     }
 
@@ -52,12 +52,12 @@ internal sealed partial class Applier
         var root = repository.Root;
         if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
         var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
-        // Its session was cancelled, by a client that was told "not now", before the change came to be applied.
+        // The client was answered "not now" and canceled its session before the change was applied.
         if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest, o.Size) is null) return;
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
-        // They went with another's last link since the change was prepared.
+        // The bytes were removed with the last link of another repository after the change was prepared.
         if (root.Lifetime == Lifetime.Staged) volume.Borrow(root, o.Digest, o.Size);
-        // A link goes with the manifest that admits the blob, which is served for it; without one with the blob.
+        // Eviction removes the link with the manifest that admits the blob, or with the blob itself if there is none.
         if (root.Lifetime == Lifetime.Cached && known is null)
             volume.Eviction.Noted(o.Parent.IsEmpty ? o.Digest : o.Parent, new(repository.Path, NoteKind.Blob, o.Digest));
         if (known is null || (isReplay && known is { IsAlias: false }))
@@ -68,7 +68,8 @@ internal sealed partial class Applier
     }
 
     /// <summary>
-    /// Notes what a tag of an upstream was bound to until now: the newest that passes is served when what follows does not.
+    /// Adds the previous binding of an upstream's tag to the history. The newest admitted digest of the history is served when the upstream
+    /// digest is refused.
     /// </summary>
     private void NoteBinding(StoredRepository repository, Operation.SetLive o)
     {

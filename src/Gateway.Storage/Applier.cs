@@ -3,16 +3,14 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>
-/// Carries out what a change says, on files and in memory. Carrying out an operation again has the same end.
-/// </summary>
+/// <summary>Applies a change to the files and to memory. Applying an operation twice has the same result as applying it once.</summary>
 internal sealed partial class Applier(Volume volume) : IOperationHandler<Application, Nothing>
 {
-    /// <summary>Earlier bindings that are remembered of a tag of an upstream (<see cref="IRepositoryTags.HistoryOf"/>).</summary>
+    /// <summary>The number of earlier bindings kept for an upstream's tag (<see cref="IRepositoryTags.HistoryOf"/>).</summary>
     private const int MaxHistory = 16;
 
-    /// <summary>Carries out one operation of a record.</summary>
-    /// <param name="isReplay">As of <see cref="Application.IsReplay"/>.</param>
+    /// <summary>Applies one operation of a record.</summary>
+    /// <param name="isReplay">See <see cref="Application.IsReplay"/>.</param>
     public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false) =>
         operation.Accept(this, new Application(repository, record, isReplay));
 
@@ -164,10 +162,10 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     }
 }
 
-/// <summary>Where an operation is carried out, and for which record.</summary>
+/// <summary>Where an operation is applied, and for which record.</summary>
 /// <param name="IsReplay">
-/// Whether files that already have the right content are written again: after a failed flush the kernel may show content that never
-/// reached the disk, and no later flush would write it.
+/// Whether to write files again that already have the right content. After a failed flush, the kernel may show content that never reached
+/// the disk, and a later flush would not write it.
 /// </param>
 internal readonly record struct Application(StoredRepository Repository, JournalRecord Record, bool IsReplay)
 {
@@ -180,5 +178,5 @@ internal readonly record struct Application(StoredRepository Repository, Journal
     public bool IsCached => Root.Lifetime == Lifetime.Cached;
 }
 
-/// <summary>The result of a handler that has none.</summary>
+/// <summary>The result of a handler that returns nothing.</summary>
 internal readonly record struct Nothing;

@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Counts what an earlier start left in the cached root: one walk over the contents and one over the repositories. What comes meanwhile
-/// counts itself, and may be found here too: it is the same entry.
+/// Counts the content of the cached root that earlier processes stored: one walk over the contents and one over the repositories. Content
+/// that is stored during the walk counts itself. The walk may find it too; it is the same entry.
 /// </summary>
 internal sealed class CacheCensus(Volume volume, LinkIndex index)
 {
@@ -12,7 +12,7 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
     private readonly List<(Digest Owner, Note Note, long Cost)> _notes = [];
     private readonly List<Digest> _tagged = [];
 
-    /// <summary>Reads the disk. Throws <see cref="IOException"/>; what was found before then counts.</summary>
+    /// <summary>Reads the disk. Throws <see cref="IOException"/>; what was found before the failure counts.</summary>
     public void Read(CancellationToken stop)
     {
         foreach (var content in Contents().TakeWhile(_ => !stop.IsCancellationRequested)) _contents.Add(content);
@@ -20,7 +20,7 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
             ReadNotes(volume.Cached(repository.Upstream, repository.Name));
     }
 
-    /// <summary>Puts what was found into the ledger.</summary>
+    /// <summary>Adds the contents and notes that were found to the ledger.</summary>
     public void Enter(CacheLedger ledger)
     {
         foreach (var (key, length, _) in _contents) ledger.Stored(key, length);
@@ -28,7 +28,7 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
         foreach (var digest in _tagged) ledger.Charge(new(digest), DiskCost.Tag);
     }
 
-    /// <summary>The contents of the ledger, those first that were written first.</summary>
+    /// <summary>The contents of the ledger, oldest file first.</summary>
     public IEnumerable<DigestKey> InOrder(CacheLedger ledger)
     {
         var written = _contents.ToDictionary(static c => c.Key, static c => c.Written);

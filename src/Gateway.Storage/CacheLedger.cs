@@ -3,32 +3,32 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What each cached content takes on the disk: its bytes, and the small files that cached repositories keep because of it. Held by
-/// <see cref="Eviction"/>'s lock; pure.
+/// The disk space of each cached content: its bytes, and the small files (notes) that cached repositories have because of it. The lock of
+/// <see cref="Eviction"/> guards it. It reads no files and no clock.
 /// </summary>
 internal sealed class CacheLedger
 {
     private readonly Dictionary<DigestKey, Entry> _entries = [];
 
-    // Notes of each repository: one that has none costs nothing.
+    // The number of notes of each repository. A repository without notes costs nothing.
     private readonly Dictionary<string, int> _repositories = new(StringComparer.Ordinal);
 
-    /// <summary>Contents whose bytes are here.</summary>
+    /// <summary>The number of contents whose bytes are stored.</summary>
     public int Contents { get; private set; }
 
-    /// <summary>What the folders of the repositories take.</summary>
+    /// <summary>The disk space of the repositories' folders, in bytes.</summary>
     public long OfRepositories => _repositories.Count * DiskCost.Repository;
 
-    /// <summary>Whether anything is noted of a repository.</summary>
+    /// <summary>Whether a repository has any notes.</summary>
     public bool Has(string repository) => _repositories.ContainsKey(repository);
 
-    /// <summary>All contents, with or without bytes here.</summary>
+    /// <summary>All contents, with or without stored bytes.</summary>
     public IEnumerable<DigestKey> Keys => _entries.Keys;
 
-    /// <summary>What a content takes; null for one that is unknown.</summary>
+    /// <summary>The disk space of some content, in bytes; null when the content is unknown.</summary>
     public long? BytesOf(DigestKey key) => _entries.TryGetValue(key, out var entry) ? entry.Bytes : null;
 
-    /// <summary>Whether the bytes of some content are here.</summary>
+    /// <summary>Whether the bytes of some content are stored.</summary>
     public bool HasBytes(DigestKey key) => _entries.TryGetValue(key, out var entry) && entry.Content > 0;
 
     public void Stored(DigestKey key, long length)
@@ -38,7 +38,7 @@ internal sealed class CacheLedger
         entry.Content = DiskCost.OfContent(length);
     }
 
-    /// <summary>Takes in a note; one that is there already may have another cost now.</summary>
+    /// <summary>Adds a note, or changes the cost of an existing one.</summary>
     public void Noted(DigestKey key, Note note, long cost)
     {
         var entry = Of(key);
@@ -48,13 +48,13 @@ internal sealed class CacheLedger
         entry.Charged += cost;
     }
 
-    /// <summary>Adds a cost that goes with the content's other notes, or takes one away; nothing for one that is unknown.</summary>
+    /// <summary>Adds a cost to the other notes of some content, or subtracts it when negative. Does nothing for unknown content.</summary>
     public void Charge(DigestKey key, long cost)
     {
         if (_entries.TryGetValue(key, out var entry)) entry.Charged = Math.Max(0, entry.Charged + cost);
     }
 
-    /// <summary>The bytes of some content are another's from now on; its notes stay.</summary>
+    /// <summary>Stops counting the bytes of some content, which now belong to another root. Its notes stay.</summary>
     public void Forget(DigestKey key)
     {
         if (!_entries.TryGetValue(key, out var entry)) return;
@@ -63,7 +63,7 @@ internal sealed class CacheLedger
         if (entry.Notes.Count == 0) _entries.Remove(key);
     }
 
-    /// <summary>Takes a content out, and says what notes were kept because of it.</summary>
+    /// <summary>Removes some content, and returns the notes that existed because of it.</summary>
     public IReadOnlyList<Note> Remove(DigestKey key)
     {
         if (!_entries.Remove(key, out var entry)) return [];

@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What a small file or folder of a cached repository is.</summary>
+/// <summary>The kind of a small file or folder of a cached repository.</summary>
 internal enum NoteKind : byte
 {
     /// <summary>The link of a manifest.</summary>
@@ -12,20 +12,20 @@ internal enum NoteKind : byte
     /// <summary>The link of a blob.</summary>
     Blob,
 
-    /// <summary>That a manifest refers to a subject, or is evidence about it.</summary>
+    /// <summary>The note that a manifest refers to a subject, or is evidence about it.</summary>
     Evidence,
 
-    /// <summary>What an upstream lists as referrers of a subject.</summary>
+    /// <summary>The referrers of a subject that an upstream lists.</summary>
     Listed,
 }
 
-/// <summary>One of the small files that a cached repository keeps because of some content.</summary>
+/// <summary>One of the small files that a cached repository has because of some content.</summary>
 /// <param name="Repository">The repository's path below the root.</param>
-/// <param name="About">What is linked, or the subject.</param>
+/// <param name="About">The linked content, or the subject.</param>
 internal readonly record struct Note(string Repository, NoteKind Kind, Digest About);
 
 /// <summary>
-/// What small files take on the disk. ext4 and XFS give a file or a folder at least a block of 4 KiB, whatever is in it.
+/// The disk space of small files. ext4 and XFS allocate at least one block of 4 KiB for a file or a folder, whatever its length.
 /// </summary>
 internal static class DiskCost
 {
@@ -37,25 +37,25 @@ internal static class DiskCost
     /// <summary>A tag: its folder, <c>current</c>, the link, and its history.</summary>
     public const long Tag = 4 * Block;
 
-    /// <summary>A note about a subject, and the subject's folder.</summary>
+    /// <summary>A note about a subject, with the subject's folder.</summary>
     public const long Evidence = 2 * Block;
 
     /// <summary>
-    /// A repository with anything in it: its folder, <c>_manifests</c> with two folders and one for tags, <c>_layers</c> with one,
-    /// <c>_gateway</c> and a file there.
+    /// A repository that is not empty: its folder, <c>_manifests</c> with two folders and one for tags, <c>_layers</c> with one,
+    /// <c>_gateway</c> with one file.
     /// </summary>
     public const long Repository = 9 * Block;
 
-    /// <summary>Some content: whole blocks, and its folder.</summary>
+    /// <summary>Some content: its whole blocks, and its folder.</summary>
     public static long OfContent(long length) => OfFile(length) + Block;
 
-    /// <summary>Whole blocks.</summary>
+    /// <summary>A size rounded up to whole blocks.</summary>
     public static long OfFile(long length) => (length + Block - 1) / Block * Block;
 
-    /// <summary>What a note takes; a list as much as its file has.</summary>
+    /// <summary>The disk space of a note. A list takes as much as its file.</summary>
     public static long Of(Note note) => note.Kind == NoteKind.Evidence ? Evidence : Link;
 
-    /// <summary>What an operation on a cached repository may take at most.</summary>
+    /// <summary>The most disk space that an operation on a cached repository can take.</summary>
     public static long Of(Operation operation) => operation switch
     {
         Operation.StoreManifest o => OfContent(o.Bytes.Length) + Link,
@@ -68,15 +68,15 @@ internal static class DiskCost
 }
 
 /// <summary>
-/// Removes the notes of evicted content, behind those who make room: in batches, through the committer as every change. What makes room
-/// faster than notes can be removed waits for them.
+/// Removes the notes of evicted content in the background: in batches, through the committer like every change. A request that evicts
+/// faster than notes can be removed waits for the removal.
 /// </summary>
 internal sealed class CacheNotes : IAsyncDisposable
 {
-    /// <summary>Evicted contents whose notes may wait; some MB of files.</summary>
+    /// <summary>The largest number of evicted contents whose notes wait for removal; some MB of files.</summary>
     private const int MaxWaiting = 1024;
 
-    /// <summary>Most of them under one change for each repository.</summary>
+    /// <summary>The largest number of contents in one change of one repository.</summary>
     private const int MaxBatch = 128;
 
     private readonly Volume _volume;
@@ -93,16 +93,19 @@ internal sealed class CacheNotes : IAsyncDisposable
         _loop = Task.Run(RunAsync);
     }
 
-    /// <summary>Whether notes still wait to be removed.</summary>
+    /// <summary>Whether notes still wait for removal.</summary>
     public bool IsBusy => Volatile.Read(ref _added) != Volatile.Read(ref _removed);
 
-    /// <summary>Has notes removed; at the end they stay, and the next start counts them. Never waits: a lock is held here.</summary>
+    /// <summary>
+    /// Queues notes for removal. After the end, notes stay on the disk and the next start counts them. Never waits: the caller holds a
+    /// lock.
+    /// </summary>
     public void Remove(Digest digest, IReadOnlyList<Note> notes)
     {
         if (notes.Count > 0 && _waiting.Writer.TryWrite((digest, notes))) Interlocked.Increment(ref _added);
     }
 
-    /// <summary>Waits until not too many wait to be removed.</summary>
+    /// <summary>Waits until few enough contents wait for removal.</summary>
     public async ValueTask CatchUpAsync(CancellationToken cancellationToken)
     {
         while (Volatile.Read(ref _added) - Volatile.Read(ref _removed) > MaxWaiting && !_loop.IsCompleted)
@@ -115,7 +118,7 @@ internal sealed class CacheNotes : IAsyncDisposable
         {
             var batch = new List<(Digest Digest, IReadOnlyList<Note> Notes)>();
             while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var next)) batch.Add(next);
-            // What has come back meanwhile has its notes still, and keeps them.
+            // Content that was stored again in the meantime keeps its notes.
             var gone = batch.Where(each => !_volume.Eviction.TakeBack(each.Digest, each.Notes))
                 .SelectMany(static each => each.Notes.Select(note => (each.Digest, Note: note)));
             foreach (var repository in gone.GroupBy(static each => each.Note.Repository, StringComparer.Ordinal))

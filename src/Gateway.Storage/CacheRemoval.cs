@@ -15,7 +15,7 @@ internal static class CacheRemoval
         DeleteIfEmpty(root.Evidence(path, operation.Subject));
     }
 
-    /// <summary>Removes what an upstream lists as referrers of a subject.</summary>
+    /// <summary>Removes the list of a subject's referrers that an upstream sent.</summary>
     public static void RemoveListed(StoredRepository repository, Operation.RemoveListed operation) =>
         Delete(repository.Root.Listed(repository.Path, operation.Subject));
 
@@ -26,7 +26,7 @@ internal static class CacheRemoval
         foreach (var notes in (string[])[root.Listed(path), root.Referrers(path), root.Evidence(path)]) Away(volume, notes);
     }
 
-    /// <summary>Removes the repository's folders, and those above it, where nothing is left in them.</summary>
+    /// <summary>Removes the repository's folders, and the folders above it, where they are empty.</summary>
     public static void RemoveEmpty(Volume volume, StoredRepository repository)
     {
         if (!IsEmpty(repository)) return;
@@ -36,12 +36,12 @@ internal static class CacheRemoval
         while (folder.Length > root.Repositories.Length && DeleteIfEmpty(folder)) folder = Path.GetDirectoryName(folder)!;
     }
 
-    // First-seen times are removed too: content that is fetched again counts as new, which is never less strict than the policy asks.
+    // First-seen times are removed too: content that is fetched again counts as new, which is never less strict than the policy requires.
     private static bool IsEmpty(StoredRepository repository) =>
         !repository.Manifests().Any() && !repository.Blobs().Any() && !repository.Tags().Any()
         && !Disk.FilesIn(repository.Root.Listed(repository.Path)).Any();
 
-    // Moved in one step, so that no reader finds half of it. The files are deleted later, and not by the committer.
+    // Moves the folder in one step, so that no reader finds half of it. The files are deleted later, and not by the committer.
     private static void Away(Volume volume, string folder)
     {
         if (!Disk.HasFolder(folder)) return;

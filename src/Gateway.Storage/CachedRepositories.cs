@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What is cached, by the repositories of upstreams that it came from: read from the disk when an operator asks.</summary>
+/// <summary>The cached content by repository of each upstream. It is read from the disk when an operator asks for it.</summary>
 public sealed class CachedRepositories(Volume volume)
 {
     /// <summary>A repository under the cached root; <paramref name="Upstream"/> is the upstream's folder, which is its key.</summary>
@@ -12,7 +12,7 @@ public sealed class CachedRepositories(Volume volume)
         public override string ToString() => $"{Upstream}/{Name}";
     }
 
-    /// <summary>All repositories that have something, in no order.</summary>
+    /// <summary>All repositories that are not empty, in no order.</summary>
     public IEnumerable<Entry> All()
     {
         var top = volume.CachedRoot.Repositories;
@@ -33,24 +33,24 @@ public sealed class CachedRepositories(Volume volume)
         }
     }
 
-    /// <summary>Whether anything is kept of what the upstream lists as referrers.</summary>
+    /// <summary>Whether a list of referrers from the upstream is stored.</summary>
     public bool HasLists(Entry repository) =>
         Disk.HasFolder(volume.CachedRoot.Listed(volume.Cached(repository.Upstream, repository.Name).Path));
 
-    /// <summary>What a repository links, each digest once.</summary>
+    /// <summary>The digests that a repository links, each once.</summary>
     public IEnumerable<Digest> ContentOf(Entry repository)
     {
         var stored = volume.Cached(repository.Upstream, repository.Name);
         return stored.Manifests().Concat(stored.Blobs()).Distinct();
     }
 
-    /// <summary>Bytes that are cached of a repository; what several share counts for each.</summary>
+    /// <summary>Cached bytes of a repository. Content that repositories share counts for each of them.</summary>
     public long BytesOf(Entry repository) => ContentOf(repository).Sum(BytesOf);
 
-    /// <summary>Bytes that the cache has of some content, and of a fetch of it that was broken off.</summary>
+    /// <summary>Cached bytes of some content, including those of an interrupted fetch.</summary>
     public long BytesOf(Digest digest) => (Disk.LengthOf(volume.CachedRoot.Data(digest)) ?? 0) + volume.Fetches.LengthOf(digest);
 
-    /// <summary>Removes the bytes of some content, and what a fetch of it left behind. Returns how many went.</summary>
+    /// <summary>Removes the bytes of some content, including those of an interrupted fetch. Returns the number of bytes removed.</summary>
     public long RemoveBytes(Digest digest)
     {
         var part = volume.Fetches.LengthOf(digest);
@@ -59,7 +59,8 @@ public sealed class CachedRepositories(Volume volume)
     }
 
     /// <summary>
-    /// What a manifest of a repository stands for: itself, its blobs, and for an index its children with theirs, as far as they are here.
+    /// The content that belongs to a manifest of a repository: the manifest, its blobs, and for an index its children with their blobs, as
+    /// far as they are cached.
     /// </summary>
     public IReadOnlyCollection<Digest> ClosureOf(Entry repository, Digest digest)
     {
@@ -76,8 +77,8 @@ public sealed class CachedRepositories(Volume volume)
     }
 
     /// <summary>
-    /// Takes content out of a repository, links and bytes, and the tags that are bound to it; the bytes also where another repository has
-    /// them, for which they are a plain miss then. Returns the bytes that went. Who is reading reads on.
+    /// Purges content from a repository: links, bytes, and the tags that are bound to it. Other repositories that link the same bytes lose
+    /// them too, and get a cache miss. Current readers are unaffected. Returns the number of bytes removed.
     /// </summary>
     public async Task<long> RemoveAsync(Entry repository, IReadOnlyCollection<Digest> contents, CancellationToken cancellationToken)
     {
@@ -92,12 +93,12 @@ public sealed class CachedRepositories(Volume volume)
         return contents.Sum(RemoveBytes);
     }
 
-    /// <summary>Takes everything out of a repository, and unbinds its tags.</summary>
+    /// <summary>Purges everything from a repository, and unbinds its tags.</summary>
     public async Task<long> RemoveAllAsync(Entry repository, CancellationToken cancellationToken)
     {
         var contents = ContentOf(repository).ToArray();
         var stored = volume.Cached(repository.Upstream, repository.Name);
-        // Tags first: a manifest's removal looks for its tags among all that are left.
+        // Tags first: the removal of a manifest searches all remaining tags for its own.
         foreach (var tag in stored.Tags())
             await stored.CommitAsync(new([new Operation.RemoveTag(tag)]), cancellationToken);
         var removed = await RemoveAsync(repository, contents, cancellationToken);

@@ -3,19 +3,19 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The names of the kept repositories that have a manifest, sorted bytewise. The first use starts to read them all in the background; until
-/// that is done each page is read from the disk, as far as it goes.
+/// The names of the built-in repositories that have a manifest, sorted bytewise. The first use starts to read all names in the background.
+/// Until that is done, each page is read from the disk, no further than the page needs.
 /// </summary>
 internal sealed class Catalog(Root kept)
 {
     private readonly Lock _lock = new();
 
-    // What changed while the names were read: looked at again when they are all there.
+    // Names that changed during the reading: they are checked again when it ends.
     private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
     private SortedSet<string>? _names;
     private Task? _reading;
 
-    /// <summary>Ends when all names are in memory; starts to read them where nobody has yet.</summary>
+    /// <summary>Ends when all names are in memory. The first call starts the reading.</summary>
     public Task ReadAsync()
     {
         lock (_lock) return _reading is { IsFaulted: false } reading ? reading : _reading = Task.Run(ReadAll);
@@ -39,7 +39,7 @@ internal sealed class Catalog(Root kept)
         }
     }
 
-    /// <summary>Takes the name out when the last manifest has gone.</summary>
+    /// <summary>Removes the name when the repository has no manifest any more.</summary>
     public void Check(StoredRepository repository)
     {
         if (repository.Root != kept || repository.Manifests().Any()) return;
@@ -83,8 +83,8 @@ internal sealed class Catalog(Root kept)
     }
 
     /// <summary>
-    /// The names after one, in order, each found when it is asked for. What is below <c>a</c> begins with <c>a/</c>, and <c>a-b</c> comes
-    /// before that: so a folder stands twice among those to come, as a name and as what is below it.
+    /// The names after one, in order, each read only when needed. Names below <c>a</c> begin with <c>a/</c>, and <c>a-b</c> sorts before
+    /// them. Therefore a folder is queued twice: as a name, and as the parent of the names below it.
     /// </summary>
     private IEnumerable<string> OnDisk(string last)
     {

@@ -3,21 +3,23 @@ using System.Collections.Concurrent;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The one writer of metadata: takes changes in turn, checks what they expect, makes a batch of them durable with one flush, and applies
-/// them in order (docs/design/0001-storage.md). Runs on a thread of its own, for it waits on the disk.
+/// The only writer of metadata. It takes changes in order, checks their expectations, makes a batch durable with one flush, and applies the
+/// batch in order (docs/design/0001-storage.md). It has its own thread because it waits for the disk.
 /// </summary>
 internal sealed class Committer : IAsyncDisposable
 {
     /// <summary>
-    /// Changes that may wait; more wait in their callers. A batch takes about a flush (0.3 ms measured, docs/design/0001-storage.md), so
-    /// this is some 20 ms of work.
+    /// The largest number of queued changes; further callers wait. A batch takes about one flush (0.3 ms measured,
+    /// docs/design/0001-storage.md), so the queue is some 20 ms of work.
     /// </summary>
     private const int MaxWaiting = 1024;
 
-    /// <summary>Most changes under one flush: what waits behind a batch is bounded.</summary>
+    /// <summary>The largest number of changes in one flush. It bounds how long the next batch waits.</summary>
     private const int MaxBatch = 256;
 
-    /// <summary>A segment is ended at this size, or at this age once nothing waits: what a start after a power cut has to replay.</summary>
+    /// <summary>
+    /// A segment is ended at this size, or at this age when no change is queued. It bounds what a start after a power cut must replay.
+    /// </summary>
     private const long SegmentBytes = 16 << 20;
 
     private static readonly TimeSpan SegmentAge = TimeSpan.FromSeconds(60);
@@ -39,10 +41,10 @@ internal sealed class Committer : IAsyncDisposable
     {
         public JournalRecord? Record { get; set; }
 
-        /// <summary>Set when the change is not to be made.</summary>
+        /// <summary>Set when the change must not be made.</summary>
         public CommitResult? Refusal { get; set; }
 
-        /// <summary>Whether applying it has failed before.</summary>
+        /// <summary>Whether applying the change has failed before.</summary>
         public bool WasTried { get; set; }
     }
 
@@ -88,7 +90,7 @@ internal sealed class Committer : IAsyncDisposable
     private List<Waiting> Take()
     {
         var batch = new List<Waiting>();
-        // One second: how late an idle segment may be noticed.
+        // One second: the longest delay until an idle segment is noticed.
         if (!_waiting.TryTake(out var first, TimeSpan.FromSeconds(1))) return batch;
         batch.Add(first);
         while (batch.Count < MaxBatch && _waiting.TryTake(out var next)) batch.Add(next);
@@ -100,7 +102,7 @@ internal sealed class Committer : IAsyncDisposable
     {
         try
         {
-            // Changes that waited while the flush failed: nothing may be written behind what nobody knows.
+            // Changes that were queued when the flush failed: nothing may be written after a state that is unknown.
             _volume.Durability.CheckWrites();
             ApplyLeftovers();
             var accepted = Accept(batch);
@@ -117,7 +119,7 @@ internal sealed class Committer : IAsyncDisposable
                 else
                     waiting.Done.TrySetException(Unwritten(_stuck.GetValueOrDefault(waiting.Repository.State)));
             }
-            // Not before: who is refused because of another change finds that one made.
+            // Only now: a caller that is refused because of another change must find that change applied.
             foreach (var waiting in batch)
             {
                 if (waiting.Refusal is { } refusal) waiting.Done.SetResult(refusal);
@@ -128,7 +130,7 @@ internal sealed class Committer : IAsyncDisposable
             _journal.Forget();
             if (e is not (IOException or UnauthorizedAccessException))
             {
-                const string remedy = "nothing is written until the gateway is restarted";
+                const string remedy = "the volume accepts no writes until the gateway is restarted";
                 _volume.Durability.EndWrites(
                     $"a change failed unexpectedly; {remedy}", $"a change failed unexpectedly ({e.Message}); {remedy}");
             }
@@ -139,7 +141,7 @@ internal sealed class Committer : IAsyncDisposable
         }
     }
 
-    /// <summary>Checks each change against what the ones before it in the batch will have done, and gives it its number.</summary>
+    /// <summary>Checks each change against the expected result of the earlier changes in the batch, and assigns its number.</summary>
     private List<Waiting> Accept(List<Waiting> batch)
     {
         var pending = new PendingChanges(_volume);
@@ -160,8 +162,8 @@ internal sealed class Committer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Applies what is durable. What cannot be applied is tried again with every batch; until it can, its repository takes no changes, and
-    /// the others are held up by nothing.
+    /// Applies durable changes. A change that cannot be applied is tried again with every batch. Until it succeeds, its repository takes no
+    /// changes; other repositories are unaffected.
     /// </summary>
     private void ApplyLeftovers()
     {
@@ -190,7 +192,7 @@ internal sealed class Committer : IAsyncDisposable
     {
         var (repository, record) = (waiting.Repository, waiting.Record!);
         foreach (var operation in record.Operations) _applier.Apply(repository, operation, record);
-        // Last: who sees a new version sees what raised it, and who counts after this counts it.
+        // Last: a caller that sees the new version must also see the change that raised it, and a later count must include it.
         repository.State.Add(waiting.Change.Room);
         foreach (var operation in record.Operations)
         {
@@ -201,7 +203,10 @@ internal sealed class Committer : IAsyncDisposable
         }
     }
 
-    /// <summary>A cached repository needs no journal: what cannot be noted is a miss, and holds nobody else up.</summary>
+    /// <summary>
+    /// Commits a change of a cached repository, which needs no journal: a note that cannot be written is a cache miss, and delays no other
+    /// repository.
+    /// </summary>
     private bool TryApplyCached(Waiting waiting)
     {
         try
@@ -222,7 +227,7 @@ internal sealed class Committer : IAsyncDisposable
 
     private static bool IsJournaled(Waiting waiting) => waiting.Repository.Root.Lifetime != Lifetime.Cached;
 
-    /// <summary>Ends the segment; once everything written so far is durable, the ended ones go.</summary>
+    /// <summary>Ends the segment. Removes the ended segments as soon as everything written so far is durable.</summary>
     private void Checkpoint()
     {
         if (!_checkpoint.IsCompleted || _unapplied.Count > 0) return;
@@ -235,7 +240,7 @@ internal sealed class Committer : IAsyncDisposable
         }
         catch (IOException e)
         {
-            // Such as too many open files. This thread must go on: every push waits for it.
+            // For example, too many open files. This thread must continue, because every push waits for it.
             Log.CheckpointFailed(_volume.Logger, e);
         }
     }
@@ -244,7 +249,7 @@ internal sealed class Committer : IAsyncDisposable
     {
         _waiting.CompleteAdding();
         await _loop;
-        // A failed checkpoint leaves its segments for the next start.
+        // A failed checkpoint leaves its segments for the next replay.
         await _checkpoint.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_volume.Durability.Ended is null && _unapplied.Count == 0) _volume.EndSegments(_journal.Rotate(), _sequence);
         _journal.Dispose();

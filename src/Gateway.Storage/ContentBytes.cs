@@ -16,8 +16,8 @@ public static class ContentBytes
     }
 
     /// <summary>
-    /// Fills a buffer with what is at an offset; all of it must be within the content. Throws <see cref="IOException"/> as
-    /// <see cref="IContent.CopyToAsync"/> does.
+    /// Fills a buffer with the bytes from an offset, all of which must be within the content. Throws <see cref="IOException"/> as <see
+    /// cref="IContent.CopyToAsync"/> does.
     /// </summary>
     public static async ValueTask ReadAtAsync(this IContent content, Memory<byte> buffer, long offset, CancellationToken cancellationToken)
     {
@@ -62,7 +62,7 @@ public static class ContentBytes
 
         public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {
-            // What goes on and on is passed by, and not kept.
+            // Content that exceeds the limit is read to its end, and not stored in memory.
             _isTooLong |= _bytes.WrittenCount + (long)bytes.Length > most;
             if (!_isTooLong) _bytes.Write(bytes.Span);
             return ValueTask.CompletedTask;

@@ -2,11 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Storage;
 
-/// <summary>What the index holds of some cached content: how it was used, which decides when it goes. 16 bytes without padding.</summary>
+/// <summary>
+/// The lookup index's record of a cached content: how it was used, which decides when it is evicted. 16 bytes without padding.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 internal record struct ContentRecord
 {
-    // As wide as to leave no padding.
+    // As wide as needed to leave no padding.
     private ulong _uses;
 
     /// <summary>See <see cref="Worth.Priority"/>.</summary>

@@ -4,14 +4,17 @@ using System.Runtime.InteropServices;
 namespace Gateway.Storage;
 
 /// <summary>
-/// CRC-32C (RFC 3720 §12.1) in the two forms that files on disk contain. It detects damage by a disk or a cut write, not by an attacker.
+/// CRC-32C (RFC 3720 §12.1) in the two forms that files on disk contain. It detects damage by a disk or an interrupted write, not by an
+/// attacker.
 /// </summary>
 internal static class Crc32C
 {
-    /// <summary>The standard checksum, as the journal has it.</summary>
+    /// <summary>The standard checksum, as used in the journal.</summary>
     public static uint Of(ReadOnlySpan<byte> bytes) => Crc32.HashToUInt32(Crc32ParameterSet.Crc32C, bytes);
 
-    /// <summary>The checksum of a value's bytes without the final inversion, as the index has it. The value must have no padding.</summary>
+    /// <summary>
+    /// The checksum of a value's bytes without the final inversion, as used in the lookup index. The value must have no padding.
+    /// </summary>
     public static uint RawOf<T>(in T value)
         where T : unmanaged => ~Of(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 

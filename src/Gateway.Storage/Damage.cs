@@ -6,21 +6,25 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What reading some content whole has shown.</summary>
+/// <summary>The result of reading some content whole.</summary>
 /// <param name="Length">Bytes of a file whose digest is right; null when no root has one.</param>
-/// <param name="IsDamaged">Whether a file that no upstream could replace, pushed or staged, has another digest.</param>
+/// <param name="IsDamaged">Whether a pushed or staged file, which no upstream can replace, has another digest.</param>
 internal readonly record struct Examined(long? Length, bool IsDamaged);
 
 /// <summary>
-/// Content whose file does not have its digest. A cached file is removed: the next request fetches it again. A pushed or staged one stays
-/// where it is, is not served, and is counted until the same content is pushed again. Damage is found when the content is asked for.
+/// Content whose file does not have its digest. A damaged cached file is removed, and the next request fetches it again. A damaged pushed
+/// or staged file stays on the disk, is not served, and is counted until the same content is pushed again. Damage is detected when the
+/// content is requested.
 /// </summary>
 public sealed class Damage : IDisposable
 {
-    /// <summary>Damaged files that are remembered; each request for one more reads it again. Chosen: more need a restore.</summary>
+    /// <summary>
+    /// The largest number of damaged files in memory; a request for any further one reads it again. Chosen: a volume with more needs a
+    /// restore.
+    /// </summary>
     private const int MaxKnown = 4096;
 
-    // Bytes read and hashed at a time, as by fetches.
+    // Bytes that are read and hashed at a time, as in fetches.
     private const int BufferSize = 256 * 1024;
 
     private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), FileFacts> _known = new();
@@ -29,7 +33,7 @@ public sealed class Damage : IDisposable
     private readonly Counter<long> _found;
     private readonly Volume _volume;
 
-    /// <summary>No damage is known at first.</summary>
+    /// <summary>Creates a record without known damage.</summary>
     public Damage(Volume volume)
     {
         _volume = volume;
@@ -40,12 +44,12 @@ public sealed class Damage : IDisposable
             description: "Pushed blobs and manifests that are damaged on the disk and not served.");
     }
 
-    /// <summary>Pushed and staged files that are known to be damaged now.</summary>
+    /// <summary>The number of pushed and staged files that are known to be damaged.</summary>
     public int Count => _known.Count;
 
     /// <summary>One line for the operator; null while nothing is damaged.</summary>
     public string? Warning => _known.Keys.Select(key => key.Digest).FirstOrDefault() is { IsEmpty: false } one
-        ? $"{Count} pushed blobs or manifests are damaged on the disk, such as {one}: they are not served; push them again, or restore them"
+        ? $"{Count} pushed blobs or manifests are damaged on the disk, such as {one}; they are not served; push them again or restore them"
         : null;
 
     /// <summary>Whether a root's file of some content is known to be damaged, and has not changed since.</summary>
@@ -57,12 +61,12 @@ public sealed class Damage : IDisposable
         return false;
     }
 
-    /// <summary>A root's file of some content is another now.</summary>
+    /// <summary>Forgets the damage of a root's file, which has been replaced.</summary>
     internal void Healed(Root root, Digest digest) => _known.TryRemove((root.Lifetime, digest), out _);
 
     /// <summary>
-    /// Reads some content from every root that has it: the digest decides whether the bytes are wrong, or what was noted of their number.
-    /// All who ask at a time wait for one reading.
+    /// Reads some content from every root that has it. The digest decides whether the bytes or the recorded length is wrong. Concurrent
+    /// callers share one reading.
     /// </summary>
     internal Task<Examined> ExamineAsync(Digest digest) =>
         _running.GetOrAdd(digest, d => new(() => Task.Run(() => Examine(d)))).Value;
@@ -104,7 +108,9 @@ public sealed class Damage : IDisposable
         return Digest.FromHash(digest.Algorithm, hash.GetCurrentHash()) == digest;
     }
 
-    /// <summary>A root's file does not have its digest. False when that was removed, for it can be fetched again.</summary>
+    /// <summary>
+    /// Records that a root's file does not have its digest. False when the file was removed, because it can be fetched again.
+    /// </summary>
     internal bool Found(Root root, Digest digest)
     {
         if (Disk.Find(root.Data(digest)) is not { } file) return false;

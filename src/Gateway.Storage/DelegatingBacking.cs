@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>A backing over another one: every member is the inner one's until a subclass overrides it.</summary>
+/// <summary>A backing that delegates every member to another one, unless a subclass overrides it.</summary>
 public abstract class DelegatingBacking(IBacking inner) : IBacking
 {
     /// <inheritdoc/>

@@ -5,13 +5,14 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// A digest as 72 bytes of fixed layout, no padding: the key of content in the index, and how a record names another digest. The default
-/// value names none.
+/// A digest as 72 bytes of fixed layout without padding: the key of content in the lookup index, and the form in which a record names
+/// another digest. The default value names no digest.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 internal readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
 {
-    // 0 for none, so that the default value is empty; else the algorithm's number plus one. Eight bytes, so that what follows is aligned.
+    // 0 for none, so that the default value is empty; otherwise the algorithm's number plus one. Eight bytes, so that the next field is
+    // aligned.
     private readonly ulong _algorithm;
     private readonly Hash _hash;
 
@@ -27,11 +28,11 @@ internal readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
 
     public long Hash64 => MemoryMarshal.Read<long>(_hash);
 
-    /// <summary>The digest; it is made anew, so it allocates.</summary>
+    /// <summary>The digest. Each call allocates a new one.</summary>
     public Digest ToDigest() =>
         IsEmpty ? default : Digest.FromHash((DigestAlgorithm)(int)(_algorithm - 1), ((ReadOnlySpan<byte>)_hash)[..Length]);
 
-    // SHA-256 gives 32 bytes, SHA-512 64 (FIPS 180-4).
+    // SHA-256 has 32 bytes, SHA-512 has 64 (FIPS 180-4).
     private int Length => _algorithm == 1 ? 32 : 64;
 
     public bool Equals(DigestKey other) => _algorithm == other._algorithm && ((ReadOnlySpan<byte>)_hash).SequenceEqual(other._hash);
@@ -40,7 +41,7 @@ internal readonly struct DigestKey : IIndexKey, IEquatable<DigestKey>
 
     public override int GetHashCode() => Hash64.GetHashCode();
 
-    /// <summary>The bytes of the hash, zeros after the end of a shorter one.</summary>
+    /// <summary>The bytes of the hash, with zeros after the end of a shorter one.</summary>
     [InlineArray(64)]
     private struct Hash
     {

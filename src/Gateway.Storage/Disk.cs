@@ -4,31 +4,31 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The volume could not be read: neither "it is there" nor "it is not there" is known. The face answers 503, no upstream is asked, and
-/// nothing is remembered. The message names the path and is for the log only.
+/// The volume could not be read, so it is unknown whether the content exists. The HTTP face answers 503, no upstream is asked, and nothing
+/// is cached. The message names the path and is for the log only.
 /// </summary>
 public sealed class UnreadableException(string message, Exception? inner = null) : IOException(message, inner)
 {
-    /// <summary>Whether this process, or the system, has no descriptor left (EMFILE, ENFILE).</summary>
+    /// <summary>Whether this process, or the system, has no free file descriptor (EMFILE, ENFILE).</summary>
     public bool IsForWantOfDescriptors => InnerException?.HResult is 24 or 23;
 }
 
-/// <summary>What stat(2) says of a path or an open file.</summary>
+/// <summary>The facts that stat(2) returns for a path or an open file.</summary>
 /// <param name="Length">Bytes.</param>
 /// <param name="Names">Hard links; 0 for an open file whose last name was removed.</param>
 /// <param name="Written">Time of the last change of the content.</param>
 internal readonly record struct FileFacts(bool IsFolder, long Length, uint Names, DateTimeOffset Written);
 
 /// <summary>
-/// The one place where storage looks whether something exists. "It is not there" (ENOENT, ENOTDIR) is an answer. Every other failure (EIO,
-/// EACCES, EMFILE, ELOOP, …) is an <see cref="UnreadableException"/>: <see cref="File.Exists"/> and its like return false for both.
+/// The only place where storage checks whether something exists. "Does not exist" (ENOENT, ENOTDIR) is an answer. Every other failure (EIO,
+/// EACCES, EMFILE, ELOOP, …) throws <see cref="UnreadableException"/>; <see cref="File.Exists"/> and similar methods return false for both.
 /// </summary>
 internal static partial class Disk
 {
     private const int NotThere = 2; // ENOENT
     private const int NoFolder = 20; // ENOTDIR: a parent of the path is a file
     private const int Cwd = -100; // AT_FDCWD
-    private const int Special = -1; // no error of the system's: neither a file nor a folder
+    private const int Special = -1; // not a system error: neither a file nor a folder
     private const int MaxErrno = 4096; // MAX_ERRNO, include/linux/err.h
 
     private static readonly EnumerationOptions Below = new()
@@ -36,12 +36,12 @@ internal static partial class Disk
         RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false,
     };
 
-    /// <summary>Most bytes of a small file that is read whole: a million lines of first-seen times, twice over.</summary>
+    /// <summary>The largest number of bytes of a small file that is read whole: twice a million lines of first-seen times.</summary>
     public const long MaxTextBytes = 256 << 20;
 
     /// <summary>
-    /// What is at a path, following symbolic links; null when nothing is. A named pipe, socket or device is an
-    /// <see cref="UnreadableException"/>: to open it could block for ever, and to read it need not end.
+    /// The facts about a path, following symbolic links; null when nothing exists there. A named pipe, socket or device throws <see
+    /// cref="UnreadableException"/>: opening it could block forever, and reading it might not end.
     /// </summary>
     public static FileFacts? Find(string path) => Facts(Cwd, path, flags: 0) switch
     {
@@ -51,7 +51,7 @@ internal static partial class Disk
         (_, var error) => throw Unreadable(path, Marshal.GetPInvokeErrorMessage(error), null),
     };
 
-    /// <summary>What an open file has now.</summary>
+    /// <summary>The current facts about an open file.</summary>
     public static FileFacts Find(SafeFileHandle file)
     {
         const int EmptyPath = 0x1000; // AT_EMPTY_PATH
@@ -63,15 +63,15 @@ internal static partial class Disk
 
     public static bool HasFolder(string path) => Find(path) is { IsFolder: true };
 
-    /// <summary>Length of a file in bytes; null when it is not there.</summary>
+    /// <summary>The length of a file in bytes; null when it does not exist.</summary>
     public static long? LengthOf(string path) => Find(path) is { IsFolder: false, Length: var length } ? length : null;
 
-    /// <summary>Opens a file for reading; null when it is not there.</summary>
+    /// <summary>Opens a file for reading; null when it does not exist.</summary>
     public static SafeFileHandle? Open(string path, FileOptions options = FileOptions.None) =>
-        // Looked for first: what is absent is asked for with every push of something new, and an exception costs more than a look.
+        // Checks first: every push of new content asks for absent files, and an exception costs more than a check.
         HasFile(path) ? Read(path, () => File.OpenHandle(path, options: options)) : null;
 
-    /// <summary>A file's whole text; null when it is not there. For the small files that the gateway itself writes.</summary>
+    /// <summary>The whole text of a file; null when it does not exist. For the small files that the gateway itself writes.</summary>
     public static string? Text(string path) => LengthOf(path) switch
     {
         null => null,
@@ -80,27 +80,29 @@ internal static partial class Disk
     };
 
     /// <summary>
-    /// A file's bytes; null when it is not there. An <see cref="UnreadableException"/> when it has more than <paramref name="most"/>.
+    /// The bytes of a file; null when it does not exist. Throws <see cref="UnreadableException"/> when it has more than <paramref
+    /// name="most"/>.
     /// </summary>
     public static byte[]? Bytes(string path, long most) => LengthOf(path) is not { } length ? null
         : length <= most ? Read(path, () => File.ReadAllBytes(path))
         : throw Unreadable(path, $"expected at most {most} bytes, got {length}; restore or remove the file", null);
 
-    /// <summary>The paths of the files of a folder, in no order; none when the folder is not there.</summary>
+    /// <summary>The paths of the files of a folder, in no order; empty when the folder does not exist.</summary>
     public static IEnumerable<string> FilesIn(string folder) => In(folder, Directory.EnumerateFiles);
 
-    /// <summary>The paths of the folders of a folder, in no order; none when the folder is not there.</summary>
+    /// <summary>The paths of the folders of a folder, in no order; empty when the folder does not exist.</summary>
     public static IEnumerable<string> FoldersIn(string folder) => In(folder, Directory.EnumerateDirectories);
 
     /// <summary>
-    /// The paths of the files of this name in a folder and in all folders below it, no symbolic links; none when the folder is not there.
+    /// The paths of the files of this name in a folder and in all folders below it, without symbolic links; empty when the folder does not
+    /// exist.
     /// </summary>
     public static IEnumerable<string> FilesBelow(string folder, string name) =>
         In(folder, path => Directory.EnumerateFiles(path, name, Below));
 
     /// <summary>
-    /// Whether a walk that began at <paramref name="top"/> goes into a folder: a symbolic link is followed where the path to it has none,
-    /// so that links in a ring, or two that each lead to their own parent (2^40 paths, path_resolution(7)), end a walk after one turn.
+    /// Whether a walk that began at <paramref name="top"/> enters a folder. A symbolic link is followed only when the path to it contains
+    /// none. So links in a ring, or two that each point to their own parent (2^40 paths, path_resolution(7)), end a walk after one turn.
     /// </summary>
     public static bool IsWalked(string folder, string top)
     {
@@ -113,8 +115,8 @@ internal static partial class Disk
     }
 
     /// <summary>
-    /// Whether the name is a symbolic link's, wherever that leads. What the gateway writes over or appends to must be none: the bytes would
-    /// go to a file outside the volume.
+    /// Whether the name is a symbolic link, whatever its target. A file that the gateway overwrites or appends to must not be one: the
+    /// bytes would be written to a file outside the volume.
     /// </summary>
     public static bool IsLink(string path)
     {
@@ -122,7 +124,7 @@ internal static partial class Disk
         return Facts(Cwd, path, NoFollow).Error == Special;
     }
 
-    /// <summary>Removes a symbolic link in the place of a file that is about to be written.</summary>
+    /// <summary>Removes a symbolic link at the path of a file that is about to be written.</summary>
     public static void RemoveLink(string path)
     {
         if (IsLink(path)) File.Delete(path);
@@ -137,7 +139,7 @@ internal static partial class Disk
         while (Read<bool?>(folder, () => next()) == true) yield return entries.Current;
     }
 
-    /// <summary>Reads something that was there a moment ago; the default of its type when it was removed since.</summary>
+    /// <summary>Reads something that existed a moment ago; returns the default of its type when it has been removed since.</summary>
     private static T? Read<T>(string path, Func<T> read)
     {
         try
@@ -157,17 +159,17 @@ internal static partial class Disk
     private static UnreadableException Unreadable(string path, string why, Exception? inner) => new($"cannot read {path}: {why}", inner);
 
     /// <summary>
-    /// Why an operation on files failed, in the system's words and without a path: fit for a client. The runtime's own messages name the
-    /// path, so they are for the log and for the operator.
+    /// Why a file operation failed, in the system's words and without a path, so that a client may see it. The runtime's own messages name
+    /// the path; they are for the log and the operator.
     /// </summary>
     public static string WhyOf(Exception failure) => failure switch
     {
         StoreReadOnlyException => failure.Message,
-        // EACCES and EPERM; the runtime keeps the system's error as the cause.
+        // EACCES and EPERM. The runtime stores the system's error as the cause.
         UnauthorizedAccessException => failure.InnerException is { } cause ? WhyOf(cause) : "Permission denied",
         FileNotFoundException or DirectoryNotFoundException => Marshal.GetPInvokeErrorMessage(NotThere),
         UnreadableException { InnerException: { } cause } => WhyOf(cause),
-        // On Linux the runtime gives an IOException the system's error number (errno) as its result.
+        // On Linux, the HResult of an IOException is the system's error number (errno).
         IOException { HResult: > 0 and < MaxErrno and var error } => Marshal.GetPInvokeErrorMessage(error),
         _ => "the gateway's log has the reason",
     };

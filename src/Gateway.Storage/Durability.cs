@@ -5,9 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The durability of a volume: the only place that flushes, and whether writes have ended because a flush failed. The runtime's own flushes
-/// (<see cref="RandomAccess.FlushToDisk"/>, <see cref="FileStream.Flush(bool)"/>) return normally when the system call fails, so nothing
-/// else in the gateway may use them.
+/// The durability of a volume. It is the only place that flushes, and it knows whether writes have ended because a flush failed. The
+/// runtime's own flushes (<see cref="RandomAccess.FlushToDisk"/>, <see cref="FileStream.Flush(bool)"/>) return normally when the system
+/// call fails, so no other code in the gateway may use them.
 /// </summary>
 /// <remarks>
 /// A failed flush is never tried again: the kernel reports an error once and then forgets which pages it could not write, so a second flush
@@ -20,11 +20,11 @@ internal sealed partial class Durability : IDisposable
     private readonly string _path;
     private readonly ILogger _logger;
 
-    // Open from the start: syncfs(2) reports errors since the descriptor was opened, and one opened later can miss those before it.
+    // Opened at the start: syncfs(2) reports errors since the descriptor was opened. A later descriptor can miss earlier errors.
     private readonly SafeFileHandle _folder;
     private Stop? _ended;
 
-    /// <param name="Why">In one line fit for a client.</param>
+    /// <param name="Why">One line that a client may see.</param>
     /// <param name="Details">The same with paths, for the operator.</param>
     private sealed record Stop(string Why, string Details);
 
@@ -40,17 +40,17 @@ internal sealed partial class Durability : IDisposable
     }
 
     /// <summary>
-    /// Why nothing is written any more, in one line fit for a client; null while writes are taken. Once set it stays until the volume is
+    /// Why writes have ended, in one line that a client may see; null while writes are possible. Once set, it stays until the volume is
     /// opened again.
     /// </summary>
     public string? Ended => Volatile.Read(ref _ended)?.Why;
 
-    /// <summary>The same as <see cref="Ended"/> for the operator: it may name paths.</summary>
+    /// <summary>The same as <see cref="Ended"/> for the operator; it may name paths.</summary>
     public string? EndedDetails => Volatile.Read(ref _ended)?.Details;
 
-    /// <summary>Ends all writes; the first reason is kept.</summary>
-    /// <param name="why">In one line fit for a client.</param>
-    /// <param name="details">The same with paths, for the operator; null where there are none.</param>
+    /// <summary>Ends all writes. Only the first reason is stored.</summary>
+    /// <param name="why">One line that a client may see.</param>
+    /// <param name="details">The same with paths, for the operator; null when there are none.</param>
     public void EndWrites(string why, string? details = null) => Interlocked.CompareExchange(ref _ended, new(why, details ?? why), null);
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when writes have ended.</summary>
@@ -87,7 +87,7 @@ internal sealed partial class Durability : IDisposable
         while (error == Interrupted);
         if (error == 0) return;
         var failure = new Win32Exception(error).Message;
-        EndWrites($"a flush failed ({failure}); nothing is written until the gateway is restarted");
+        EndWrites($"a flush failed ({failure}); the volume accepts no writes until the gateway is restarted");
         Log.FlushFailed(_logger, name, path, failure);
         throw new FlushFailedException(Ended!);
     }
@@ -102,5 +102,5 @@ internal sealed partial class Durability : IDisposable
     private static partial int SyncFs(SafeFileHandle file);
 }
 
-/// <summary>A flush failed: what is on the disk is unknown until the volume is opened again.</summary>
+/// <summary>A flush failed: the content of the disk is unknown until the volume is opened again.</summary>
 internal sealed class FlushFailedException(string why) : StoreReadOnlyException(why);

@@ -2,20 +2,20 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What is in the order, and what each content takes on the disk.</summary>
+/// <summary>The order of eviction, and the disk space of each content.</summary>
 public sealed partial class Eviction
 {
-    /// <summary>Counts content that is in its place.</summary>
+    /// <summary>Counts content whose file is in the cached root.</summary>
     public void Stored(Digest digest, long size)
     {
         lock (_lock) Add(digest, size);
     }
 
-    /// <summary>Counts a small file of a cached repository; it goes with this content.</summary>
+    /// <summary>Counts a small file of a cached repository; it is removed with this content.</summary>
     internal void Noted(Digest digest, Note note) =>
         Noted(digest, note, DiskCost.Of(note));
 
-    /// <summary>The same of a file of another size.</summary>
+    /// <summary>Counts a small file whose size has changed.</summary>
     internal void Noted(Digest digest, Note note, long cost)
     {
         var key = new DigestKey(digest);
@@ -26,7 +26,7 @@ public sealed partial class Eviction
         }
     }
 
-    /// <summary>Counts what comes and goes with other notes of this content, such as its tags.</summary>
+    /// <summary>Counts small files that are stored and removed with other notes of this content, such as its tags.</summary>
     public void Charge(Digest digest, long cost)
     {
         var key = new DigestKey(digest);
@@ -38,8 +38,8 @@ public sealed partial class Eviction
     }
 
     /// <summary>
-    /// Counts the notes of evicted content that was stored again before they were removed; false when it was not. Room is made for them
-    /// first: they were not counted while they waited, and others have used that room.
+    /// Counts the notes of evicted content that was stored again before they were removed; false when it was not. Makes room for them
+    /// first: they were not counted while they waited, and other content has used that room.
     /// </summary>
     internal bool TakeBack(Digest digest, IReadOnlyList<Note> notes)
     {
@@ -50,7 +50,7 @@ public sealed partial class Eviction
         lock (_lock)
         {
             if (isReserved) _arriving -= cost;
-            // It may have been evicted again to make that room.
+            // The content may have been evicted again to make that room.
             if (_ledger.BytesOf(key) is null) return false;
             foreach (var note in notes) _ledger.Noted(key, note, DiskCost.Of(note));
             Order(key);
@@ -70,7 +70,7 @@ public sealed partial class Eviction
         Order(key);
     }
 
-    // Until all has been counted there is no order.
+    // There is no order until everything is counted.
     private void Order(DigestKey key)
     {
         if (!_isCounted || _ledger.BytesOf(key) is not { } bytes) return;
@@ -78,7 +78,7 @@ public sealed partial class Eviction
     }
 
     /// <summary>
-    /// Takes some content out of what may be evicted: a client has pushed it too, and its bytes are no longer ours alone.
+    /// Removes content from the order of eviction: a client has pushed it too, so its bytes also belong to the pushed root.
     /// </summary>
     public void Forget(Digest digest)
     {
@@ -97,7 +97,7 @@ public sealed partial class Eviction
         _index.Remove(key);
     }
 
-    // Out of the order, with all that is noted because of it.
+    // Removes the content from the order, with all notes that exist because of it.
     private void Drop(DigestKey key)
     {
         IReadOnlyList<Note> notes;
@@ -116,7 +116,7 @@ public sealed partial class Eviction
         lock (_lock) return _ledger.HasBytes(key);
     }
 
-    /// <summary>Counts what an earlier start left: the disk says what is there, the index how it was used.</summary>
+    /// <summary>Counts the content that earlier processes stored: the disk has the sizes, the lookup index has the uses.</summary>
     private async Task CountAsync()
     {
         var census = new CacheCensus(_volume, _index);

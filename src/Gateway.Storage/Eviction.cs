@@ -4,14 +4,14 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Keeps what is cached below its size, content by content, in the order of <see cref="GreedyDual{TKey}"/>: never what is being read, never
-/// what a client pushed (a cached file that is linked into the kept root has two names, and is not in the order). Counted is what the disk
-/// counts, with the small files that cached repositories keep because of a content; they go with it. What was removed is a miss for
-/// everybody.
+/// Keeps the cached root below its size limit. It evicts content in the order of <see cref="GreedyDual{TKey}"/>, but never content that a
+/// client reads, and never pushed content: a cached file that is linked into the pushed root has two names, and is not in the order. It
+/// counts disk space, including the small files that cached repositories have because of some content; they are removed with it. Evicted
+/// content is a cache miss for every client.
 /// </summary>
 public sealed partial class Eviction : IAsyncDisposable
 {
-    // A crash loses at most this much of who was used how often, as of the index itself.
+    // A crash loses at most this much of the counted uses, as in the lookup index itself.
     private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(1);
 
     private readonly Volume _volume;
@@ -24,7 +24,7 @@ public sealed partial class Eviction : IAsyncDisposable
     private readonly Task _counted;
     private readonly CancellationTokenSource _stop = new();
 
-    // Held for a removal or two; the other for some memory accesses. In this order.
+    // Lock order: this one first, which is held for a removal or two; then the other, which is held for some memory accesses.
     private readonly Lock _evicting = new();
     private readonly Lock _lock = new();
     private readonly GreedyDual<DigestKey> _order = new();
@@ -37,20 +37,22 @@ public sealed partial class Eviction : IAsyncDisposable
     internal Eviction(Volume volume, LinkIndex index, TimeProvider clock, ILogger logger)
     {
         (_volume, _index, _logger) = (volume, index, logger);
-        _evicted = _meter.CreateCounter<long>("gateway.cache.evictions", description: "Blobs and manifests that made room.");
-        _evictedBytes = _meter.CreateCounter<long>("gateway.cache.evicted.bytes", "By", "Their bytes.");
+        _evicted = _meter.CreateCounter<long>("gateway.cache.evictions", description: "Cached blobs and manifests removed to make room.");
+        _evictedBytes = _meter.CreateCounter<long>("gateway.cache.evicted.bytes", "By", "Bytes of the evicted blobs and manifests.");
         _meter.CreateObservableGauge(
-            "gateway.cache.size", () => Bytes, "By", "Room that cached content takes, without what clients pushed too.");
+            "gateway.cache.size", () => Bytes, "By", "Disk space of cached content, without content that clients pushed too.");
         _meter.CreateObservableGauge("gateway.cache.entries", () => (long)Count, description: "Cached blobs and manifests.");
         _removals = new(volume);
         _notes = clock.CreateTimer(_ => WriteNotes(), null, NoteEvery, NoteEvery);
         _counted = Task.Run(CountAsync);
     }
 
-    /// <summary>Bytes of cached content allowed; what clients pushed does not count, where both names are of one file.</summary>
+    /// <summary>
+    /// The largest number of bytes of cached content. Content that clients pushed too does not count, if both names are of one file.
+    /// </summary>
     public long MaxBytes { get; set; } = long.MaxValue;
 
-    /// <summary>Bytes that cached content takes on the disk; fewer than it does until <see cref="Counted"/>.</summary>
+    /// <summary>Bytes of disk space that cached content takes; too low until <see cref="Counted"/> ends.</summary>
     public long Bytes
     {
         get
@@ -59,10 +61,10 @@ public sealed partial class Eviction : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether small files of what was evicted still wait to be removed.</summary>
+    /// <summary>Whether small files of evicted content still wait for removal.</summary>
     public bool IsRemoving => _removals.IsBusy;
 
-    /// <summary>Cached blobs and manifests.</summary>
+    /// <summary>The number of cached blobs and manifests.</summary>
     public int Count
     {
         get
@@ -71,10 +73,10 @@ public sealed partial class Eviction : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends when what an earlier start left has been counted.</summary>
+    /// <summary>Ends when the content that earlier processes stored is counted.</summary>
     public Task Counted => _counted;
 
-    /// <summary>Notes that some content was asked for.</summary>
+    /// <summary>Notes a use of some content.</summary>
     public void Used(Digest digest)
     {
         var key = new DigestKey(digest);
@@ -85,14 +87,15 @@ public sealed partial class Eviction : IAsyncDisposable
     }
 
     /// <summary>
-    /// Makes room, lets <paramref name="move"/> put content in its place, and counts it. Throws <see cref="IOException"/> when everything
-    /// that could make room is being read. Waits for what was there before this start to be counted, so it may take seconds.
+    /// Makes room, lets <paramref name="move"/> put content in its place, and counts it. Throws <see cref="IOException"/> when all content
+    /// that could be evicted is being read. Waits until the content of earlier processes is counted, which may take seconds.
     /// </summary>
     public void Publish(Digest digest, long size, Action move)
     {
         _counted.Wait();
         var cost = DiskCost.OfContent(size);
-        if (!TryReserve(cost)) throw new IOException($"no room could be made for {digest}: {size} bytes, of at most {MaxBytes}");
+        if (!TryReserve(cost))
+            throw new IOException($"cannot make room in the cache (limit {MaxBytes} bytes) for {digest} of {size} bytes");
         var isMoved = false;
         try
         {
@@ -101,7 +104,7 @@ public sealed partial class Eviction : IAsyncDisposable
         }
         finally
         {
-            // In one step: counted twice, for however short a time, it would leave others less room than there is.
+            // In one step: counting the content twice, even for a short time, would leave too little room for other content.
             lock (_lock)
             {
                 _arriving -= cost;
@@ -110,7 +113,7 @@ public sealed partial class Eviction : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes room for so many bytes more, as far as that is possible.</summary>
+    /// <summary>Makes room for this many more bytes, as far as possible.</summary>
     public void MakeRoom(long size)
     {
         if (!TryReserve(size)) return;
@@ -118,8 +121,8 @@ public sealed partial class Eviction : IAsyncDisposable
     }
 
     /// <summary>
-    /// Makes room for small files of a repository, and keeps it for them until <see cref="Release"/>. Answers how much is kept: none where
-    /// no room could be made, and then they are written all the same.
+    /// Makes room for small files of a repository, and reserves it until <see cref="Release"/>. Returns the number of bytes reserved: 0
+    /// when no room could be made; the files are then written anyway.
     /// </summary>
     public long Reserve(long size, string repository)
     {
@@ -127,18 +130,18 @@ public sealed partial class Eviction : IAsyncDisposable
         return TryReserve(size) ? size : 0;
     }
 
-    /// <summary>Waits until what was evicted is removed but for a little: small files must not come faster than they go.</summary>
+    /// <summary>Waits until most of the evicted content is removed: small files must not be added faster than they are removed.</summary>
     public ValueTask CatchUpAsync(CancellationToken cancellationToken) => _removals.CatchUpAsync(cancellationToken);
 
-    /// <summary>Gives back what was kept: what has come is counted by now.</summary>
+    /// <summary>Releases reserved room: the files that were stored are counted now.</summary>
     public void Release(long size)
     {
         lock (_lock) _arriving -= size;
     }
 
     /// <summary>
-    /// Removes cached content of at least so many bytes, whatever the limit; false when there is not as much, and then nothing is removed,
-    /// or when some of it is being read.
+    /// Evicts cached content of at least this many bytes, whatever the limit. False when there is less evictable content, and then nothing
+    /// is evicted, or when some of it is being read.
     /// </summary>
     public bool TryFree(long bytes)
     {
@@ -152,7 +155,7 @@ public sealed partial class Eviction : IAsyncDisposable
     }
 
     /// <summary>
-    /// Removes some content at an operator's wish, also while it is read: its readers keep it. Returns its bytes; 0 when it was not here.
+    /// Purges content for the operator, even while it is read; its readers are unaffected. Returns its bytes; 0 when it was not cached.
     /// </summary>
     public long Purge(Digest digest)
     {
@@ -178,15 +181,17 @@ public sealed partial class Eviction : IAsyncDisposable
             }
         }
 
-        // What is passed over is out of the order for the time, and still there.
+        // Content that was passed over is temporarily not in the order, but still stored.
         bool Fits(long passedOver)
         {
             lock (_lock) return Bytes + passedOver + _arriving <= MaxBytes - size;
         }
     }
 
-    /// <summary>Evicts in turn; what is being read is passed over, and keeps its place. Returns the bytes that went.</summary>
-    /// <param name="more">Whether more must go, by the bytes that went and those passed over so far.</param>
+    /// <summary>
+    /// Evicts in order. Content that is being read is passed over, and keeps its place. Returns the number of bytes removed.
+    /// </summary>
+    /// <param name="more">Whether to evict more, given the bytes removed and the bytes passed over so far.</param>
     private long EvictWhile(Func<long, long, bool> more)
     {
         if (_volume.WhyNoWrites is not null) return 0;
@@ -199,7 +204,7 @@ public sealed partial class Eviction : IAsyncDisposable
             {
                 if (!_order.TryTake(out next.Key, out next.Size, out next.Worth)) break;
             }
-            // Of what is purged or forgotten by now nothing is left to remove.
+            // Content that was purged or forgotten in the meantime has no notes to remove.
             if (HasBytes(next.Key) && !TryRemove(next.Key.ToDigest(), evenIfRead: false))
             {
                 passedOver.Add(next);
@@ -215,14 +220,14 @@ public sealed partial class Eviction : IAsyncDisposable
         {
             foreach (var (key, _, worth) in passedOver)
             {
-                // As it is by now: notes may have come and gone.
+                // The current notes: some may have been added or removed.
                 if (_ledger.BytesOf(key) is { } bytes) _order.Return(key, bytes, worth);
             }
         }
         return freed;
     }
 
-    // Out of the way in one step, so that nobody finds half a folder; what takes long comes after it.
+    // Moves the folder in one step, so that no reader finds half of it; the slow removal follows.
     private bool TryRemove(Digest digest, bool evenIfRead)
     {
         var folder = Path.GetDirectoryName(_volume.CachedRoot.Data(digest))!;
@@ -235,7 +240,7 @@ public sealed partial class Eviction : IAsyncDisposable
         }
         catch (DirectoryNotFoundException)
         {
-            // Somebody else removed it.
+            // Another thread removed it.
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -245,7 +250,7 @@ public sealed partial class Eviction : IAsyncDisposable
         return true;
     }
 
-    // Uses are written behind the requests, each content once for however many there were.
+    // Uses are written in the background, once for each content, however many there were.
     private void WriteNotes()
     {
         List<(DigestKey Key, Worth Worth)> notes = [];
@@ -260,7 +265,7 @@ public sealed partial class Eviction : IAsyncDisposable
         foreach (var (key, worth) in notes) _index.Write(key, new ContentRecord { Uses = worth.Uses, Priority = worth.Priority });
     }
 
-    /// <summary>Removes the small files of what was evicted so far; the next start counts those of what is evicted from then on.</summary>
+    /// <summary>Removes the small files of content evicted so far. The next start counts those of content that is evicted later.</summary>
     public ValueTask EndRemovalsAsync() => _removals.DisposeAsync();
 
     /// <inheritdoc/>

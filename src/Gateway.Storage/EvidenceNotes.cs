@@ -3,23 +3,23 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which manifests of a repository may be evidence about a subject: those that name it, and those that were ever pushed under its tags for
-/// evidence (cosign's <c>sha256-….sig</c> and its like). What a tag had before stays evidence: overwriting it takes nothing away.
+/// The manifests of a repository that may be evidence about a subject: those that name it, and those that were ever pushed under its tags
+/// for evidence (cosign's <c>sha256-….sig</c> and similar). A manifest stays evidence when its tag is overwritten.
 /// </summary>
 public static class EvidenceNotes
 {
     private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
 
     /// <summary>
-    /// The subject that a tag's name means, bound to this manifest; empty for any other tag, and for a manifest under its own digest's bare
-    /// tag, as <c>cosign copy</c> tags it: it says nothing about itself.
+    /// The subject that a tag's name means, when the tag is bound to this manifest. Empty for any other tag, and for a manifest under the
+    /// bare tag of its own digest, which <c>cosign copy</c> creates: a manifest is not evidence about itself.
     /// </summary>
     public static Digest SubjectOf(TagName tag, Digest bound) =>
         EvidenceTag.Parse(tag) is { } known && known.Subject != bound ? known.Subject : default;
 
     /// <summary>
-    /// The evidence of a subject: first what an admitting verdict has rested on, so that no flood of newer evidence hides it from a reader
-    /// with bounds; then newest first.
+    /// The evidence of a subject. First the evidence on which an admitting verdict rested, so that a flood of newer evidence cannot hide it
+    /// from a bounded reader; then newest first.
     /// </summary>
     public static IReadOnlyList<Digest> List(StoredRepository repository, Digest subject)
     {
@@ -35,13 +35,13 @@ public static class EvidenceNotes
             foreach (var digest in ListedReferrers.Read(repository, subject).Select(static d => d.Digest))
                 found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? list.Written));
         }
-        // What another program pushed to the volume.
+        // Evidence that another program pushed to the volume.
         foreach (var digest in Tagged(repository, subject))
             found.TryAdd(digest, (false, repository.FirstSeen(digest) ?? DateTimeOffset.MinValue));
         return [.. found.OrderByDescending(e => e.Value).ThenBy(e => e.Key).Select(e => e.Key)];
     }
 
-    /// <summary>The subjects that some evidence is about: the one it names, and those that its tags named.</summary>
+    /// <summary>The subjects that a piece of evidence is about: the one that it names, and those that its tags named.</summary>
     public static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence)
     {
         var (root, path) = (repository.Root, repository.Path);
@@ -55,7 +55,7 @@ public static class EvidenceNotes
         return [.. subjects];
     }
 
-    /// <summary>What is noted about subjects that the repository does not have.</summary>
+    /// <summary>The notes about subjects that the repository does not have.</summary>
     public static IEnumerable<(Digest Evidence, Digest Subject)> Orphans(StoredRepository repository)
     {
         var (root, path) = (repository.Root, repository.Path);
@@ -86,7 +86,7 @@ public static class EvidenceNotes
         foreach (var descriptor in Referrers.FromFallbackTag(repository, subject)) yield return descriptor.Digest;
     }
 
-    /// <summary>A note of evidence is empty until the evidence counted.</summary>
+    /// <summary>A note of evidence is empty until an admitting verdict rests on the evidence.</summary>
     private static bool IsCounted(string file, FileFacts note) =>
         note.Length > 0 && file.Contains("/_gateway/evidence/", StringComparison.Ordinal);
 

@@ -4,9 +4,10 @@ using FASTER.core;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The checkpoints of one store. Each notes how long its hash table is: FASTER takes a shorter one for a table with less in it.
+/// The checkpoints of one store. Each records the length of its hash table, because FASTER accepts a shorter file as a table with fewer
+/// entries.
 /// </summary>
-// FASTER calls these by the interface, which is implemented anew here: the base class seals them.
+// FASTER calls these methods through the interface. It is implemented again here because the base class seals them.
 internal sealed class FasterCheckpoints(FasterFiles files, ICheckpointNamingScheme names)
     : DeviceLogCommitCheckpointManager(files, names, removeOutdated: true), ICheckpointManager
 {
@@ -31,7 +32,7 @@ internal sealed class FasterCheckpoints(FasterFiles files, ICheckpointNamingSche
         var length = BinaryPrimitives.ReadInt64LittleEndian(noted);
         if (length != LengthOf(indexToken))
             throw new InvalidDataException(
-                $"the hash table of checkpoint {indexToken} should have {length} bytes and has {LengthOf(indexToken)}");
+                $"expected {length} bytes in the hash table of checkpoint {indexToken}, got {LengthOf(indexToken)}");
         return noted[sizeof(long)..];
     }
 

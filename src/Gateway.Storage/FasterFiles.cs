@@ -7,16 +7,14 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// The files of one <see cref="FasterStore{TKey, TValue}"/>. FASTER trusts what it reads (a flipped bit in its hash table is an address in
-/// memory), so each block is kept with a checksum. It is never told of an error, either, since it would wait for a failed write for ever:
-/// what cannot be read is zeros, which are no record, and <see cref="Failure"/> says why.
+/// memory), so each block has a checksum. FASTER never gets an error, because it would wait forever for a failed write. A block that cannot
+/// be read becomes zeros, which are no record, and <see cref="Failure"/> has the reason.
 /// </summary>
 internal sealed class FasterFiles(string folder) : INamedDeviceFactory
 {
     private volatile Exception? _failure;
 
-    /// <summary>
-    /// The first thing that went wrong with a file; null when nothing did. Then nothing that these files hold should be used.
-    /// </summary>
+    /// <summary>The first failure of a file; null when there is none. After a failure nothing in these files should be used.</summary>
     public Exception? Failure => _failure;
 
     public void Fail(Exception failure) => Interlocked.CompareExchange(ref _failure, failure, null);
@@ -30,7 +28,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
     /// </summary>
     public IDevice GetOpenEnded(FileDescriptor file) => new CheckedDevice(PathOf(file), mayEnd: true, this);
 
-    /// <summary>Bytes of a file that has one segment; 0 when it is not there.</summary>
+    /// <summary>Bytes of a file that has one segment; 0 when it does not exist.</summary>
     public long LengthOf(FileDescriptor file) => SegmentsOf(PathOf(file)).Sum(each => Disk.LengthOf(each) ?? 0);
 
     public void Delete(FileDescriptor fileInfo)
@@ -44,7 +42,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
     {
         var listed = new DirectoryInfo(Path.Combine(folder, path));
         if (!Disk.HasFolder(listed.FullName)) return [];
-        // FASTER recovers the first that it can: the newest.
+        // FASTER recovers the first usable checkpoint of the list: the newest.
         return listed.EnumerateFileSystemInfos().OrderByDescending(each => each.LastWriteTimeUtc)
             .Select(each => each is DirectoryInfo ? new FileDescriptor(each.Name, "") : new FileDescriptor("", each.Name));
     }
@@ -57,24 +55,24 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             : [];
 
     /// <summary>
-    /// One log or checkpoint file. On disk a block is its 4096 bytes and then 8 of checksum. Reads and writes are done by the thread that
-    /// asks, through the page cache: a read costs a few microseconds, and nobody waits for a pool thread to be free.
+    /// One log or checkpoint file. A block on disk is its 4096 bytes followed by 8 bytes of checksum. The calling thread reads and writes
+    /// through the page cache: a read costs a few microseconds, and no caller waits for a free pool thread.
     /// </summary>
     private sealed class CheckedDevice(string path, bool mayEnd, FasterFiles files) : StorageDeviceBase(path, BlockSize, -1)
     {
-        // The page of the kernel's cache and the sector of today's disks.
+        // The page of the kernel's cache, and the sector of current disks.
         private const int BlockSize = 4096;
         private const int Stride = BlockSize + sizeof(ulong);
 
-        // Blocks per system call when many are moved: 256 KiB.
+        // Blocks per system call when many are read or written: 256 KiB.
         private const int BlocksAtOnce = 64;
 
-        // Upper half of each checksum: no block of zeros is valid. Its last byte is the format; raise it when the layout of a record
-        // changes, and old files are set aside.
+        // The upper half of each checksum, so that a block of zeros is not valid. Its last byte is the format: raise it when the layout of
+        // a record changes, and old files are set aside.
         private const ulong Mark = 0x47_57_49_02_00000000;
 
-        // Records of one hash are chained, and a chain is walked by reads within reads. 16 MiB of hash table keep chains shorter than this
-        // up to some 100 million records.
+        // Records with the same hash are chained, and reads follow a chain recursively. 16 MiB of hash table keep chains shorter than this
+        // limit for up to some 100 million records.
         private const int LongestChain = 64;
 
         [ThreadStatic]
@@ -115,7 +113,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             }
             catch (Exception) when (segmentId < Volatile.Read(ref _removedBelow))
             {
-                // A listing was still on its way through it; what is in use was copied to the log's end before.
+                // A listing was still reading this segment. Records in use were copied to the end of the log before.
                 wanted.Clear();
             }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
@@ -175,7 +173,7 @@ internal sealed class FasterFiles(string folder) : INamedDeviceFactory
             ArrayPool<byte>.Shared.Return(buffer);
         }
 
-        /// <summary>Reads blocks until the end of what is wanted or of the file, and says how many bytes that was.</summary>
+        /// <summary>Reads blocks until the requested end or the end of the file. Returns the number of bytes read.</summary>
         private int Read(Span<byte> wanted, int segment, long block)
         {
             var handle = Open(segment);

@@ -6,27 +6,27 @@ using FASTER.core;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Records of fixed size by key, in FASTER: a hash table and a log whose newest part is in memory. Safe from many threads. It throws when
-/// its files turn out bad; then it should be closed and its folder be set aside. With <see cref="FasterFiles"/> and
-/// <see cref="FasterCheckpoints"/> the only place that names FASTER.
+/// Records of fixed size by key, in FASTER: a hash table, and a log whose newest part is in memory. Safe for many threads. It throws when
+/// its files are damaged; close it then, and set its folder aside. Only this type, <see cref="FasterFiles"/> and <see
+/// cref="FasterCheckpoints"/> use FASTER's types.
 /// </summary>
 internal sealed class FasterStore<TKey, TValue> : IDisposable
     where TKey : unmanaged, IIndexKey, IEquatable<TKey>
     where TValue : unmanaged
 {
-    // A page is written at once by the thread that fills it: 0.1 ms.
+    // The thread that fills a page writes it at once, which takes 0.1 ms.
     private const int PageBytes = 256 << 10;
 
-    // Compaction gives whole segments back to the disk.
+    // Compaction returns whole segments to the disk.
     private const int SegmentBytes = 32 << 20;
 
-    // Two segments: up to 450,000 records at 10 µs each, so that the end of the process need not wait long for it.
+    // Two segments: up to 450,000 records at 10 µs each, so that the end of the process waits only a few seconds for it.
     private const int CompactAtOnce = 2 * SegmentBytes;
 
-    // One session serves one call at a time, and a call takes microseconds: more than the threads that can run.
+    // One session serves one call at a time, and a call takes microseconds: more sessions than threads that can run.
     private static readonly int SessionCount = Math.Max(16, 4 * Environment.ProcessorCount);
 
-    // Calls under way end within microseconds unless the machine is starved.
+    // Running calls end within microseconds unless the machine is overloaded.
     private static readonly TimeSpan CloseWithin = TimeSpan.FromSeconds(5);
 
     private readonly FasterFiles _files;
@@ -53,21 +53,23 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
             PageSize = PageBytes,
             SegmentSize = SegmentBytes,
             MemorySize = sizes.Log,
-            // A record is never changed in place (see Functions), so that nobody can read half of one: no locks.
+            // A record is never changed in place (see Functions), so no reader can see half of one and no locks are needed.
             ConcurrencyControlMode = ConcurrencyControlMode.None,
             EqualityComparer = new KeyComparer(),
             CheckpointManager = _checkpoints,
         });
-        // FASTER changes a record's header atomically, which is slow or an error across a boundary of eight bytes.
+        // FASTER changes a record's header atomically. Across a boundary of eight bytes, that is slow or an error.
         Debug.Assert(_kv.Log.FixedRecordSize % sizeof(long) == 0, "keys and values must be multiples of eight bytes");
     }
 
-    /// <summary>Records at the last checkpoint, about: entries of the hash table, which are counted by reading all of it.</summary>
+    /// <summary>
+    /// The approximate number of records at the last checkpoint: the entries of the hash table. Counting them reads the whole table.
+    /// </summary>
     public long Count => Volatile.Read(ref _count);
 
     /// <summary>
-    /// Opens the store in a folder, from its latest checkpoint if there is one. Throws whatever FASTER throws, or
-    /// <see cref="InvalidDataException"/>, for files that cannot be used.
+    /// Opens the store in a folder, from its latest checkpoint if there is one. Throws <see cref="InvalidDataException"/>, or any exception
+    /// of FASTER, when the files cannot be used.
     /// </summary>
     public static FasterStore<TKey, TValue> Open(string folder, IndexSizes sizes)
     {
@@ -85,7 +87,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         }
     }
 
-    /// <summary>The record of a key. False also when all sessions are busy: the disk answers as well.</summary>
+    /// <summary>Reads the record of a key. Also false when all sessions are busy; the caller then reads the disk.</summary>
     public bool TryRead(in TKey key, out TValue value)
     {
         value = default;
@@ -95,7 +97,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         var status = session.Calls.Read(ref Unsafe.AsRef(in key), ref nothing, ref found, session);
         if (status.IsPending)
         {
-            // The read itself is done already, by this thread (see FasterFiles): this takes what it gave.
+            // This thread has already done the read (see FasterFiles); this call only takes the result.
             session.Calls.CompletePending(wait: true);
             (status, found) = (session.Status, session.Found);
         }
@@ -124,8 +126,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// If more than half of the log is not in use, copies what is of its oldest part to its end; the next checkpoint lets that part go. It
-    /// takes a lookup for each record there: some seconds, on a thread of its own.
+    /// If more than half of the log is unused, copies the used records of its oldest part to its end; the next checkpoint then removes that
+    /// part. It looks up each record of that part, which takes some seconds, on its own thread.
     /// </summary>
     public Task CompactAsync() =>
         Task.Factory.StartNew(Compact, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
@@ -140,7 +142,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// Writes down all records, if any changed since; afterwards a restart finds them. Throws <see cref="IOException"/> or
+    /// Makes all records durable if any has changed since the last call; a restart then finds them. Throws <see cref="IOException"/> or
     /// <see cref="InvalidDataException"/> when a file failed.
     /// </summary>
     public async Task CheckpointAsync(CancellationToken cancellationToken)
@@ -149,13 +151,12 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         await _kv.TakeFullCheckpointAsync(CheckpointType.FoldOver, cancellationToken);
         ThrowIfFailed();
         NoteState();
-        // Only now does no checkpoint need what compaction left behind.
+        // Only from now on does no checkpoint need the segments that compaction has emptied.
         _kv.Log.Truncate();
     }
 
     /// <summary>
-    /// Ends the store without writing anything down. If a call under way does not end in time, the store is left to it and to the process's
-    /// end.
+    /// Closes the store without a checkpoint. If a running call does not end in time, the store stays open until the process ends.
     /// </summary>
     public void Dispose()
     {
@@ -212,7 +213,8 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
 
     private void ThrowIfFailed()
     {
-        if (_files.Failure is { } failure) throw new InvalidDataException($"the index's files cannot be used: {failure.Message}", failure);
+        if (_files.Failure is { } failure)
+            throw new InvalidDataException($"the files of the lookup index cannot be used: {failure.Message}", failure);
     }
 
     private static ulong CheckOf(in TKey key, in TValue value) => Crc32C.RawOf(new Pair { Key = key, Value = value });
@@ -228,7 +230,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     }
 
     /// <summary>
-    /// A record as FASTER has it. Its checksum covers key and value, so a record that was written for another key is not trusted.
+    /// A record in FASTER's form. Its checksum covers key and value, so a record that was written for another key is rejected.
     /// </summary>
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private struct Entry
@@ -239,7 +241,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
 
     private struct Nothing;
 
-    /// <summary>One of FASTER's sessions, and what its last read from disk gave.</summary>
+    /// <summary>One of FASTER's sessions, and the result of its last read from disk.</summary>
     private sealed class Session(int slot, ClientSession<TKey, Entry, Nothing, Entry, Session?, Functions> calls)
     {
         public readonly int Slot = slot;
@@ -273,7 +275,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
             return true;
         }
 
-        /// <summary>Refuses to write over a record: FASTER appends a new one then.</summary>
+        /// <summary>Refuses to overwrite a record; FASTER then appends a new one.</summary>
         public override bool ConcurrentWriter(
             ref TKey key, ref Nothing input, ref Entry src, ref Entry dst, ref Entry output, ref UpsertInfo upsertInfo) => false;
 

@@ -7,19 +7,19 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// <c>gateway/fetches/</c>: the growing files of fetches under way. A part that a stop left behind can be taken up again, as far as it is
-/// contiguous: where bytes were written behind a gap, a plan beside it says how far that is.
+/// <c>gateway/fetches/</c>: the growing files of running fetches. A fetch can resume from the part of an interrupted one, as far as the
+/// part is contiguous. If bytes were written after a gap, a plan beside the part records its contiguous length.
 /// </summary>
 public sealed class FetchFiles(string folder, Volume volume)
 {
     private readonly ConcurrentDictionary<Digest, FetchFile> _open = new();
 
-    /// <summary>Bytes of the volume that stay free: below it nothing is kept of what is fetched.</summary>
+    /// <summary>Bytes of the volume that stay free; with less free space, fetched content is not stored.</summary>
     public long KeepFree { get; set; }
 
     /// <summary>
-    /// Opens the part of this digest, new or left behind, and reserves <paramref name="size"/> bytes for it where the size is known. Null
-    /// when there is no room. At most one is open per digest; the caller sees to that.
+    /// Opens the part of this digest, new or from an interrupted fetch, and reserves <paramref name="size"/> bytes for it if the size is
+    /// known. Null when there is no room. At most one part is open per digest; the caller ensures that.
     /// </summary>
     public FetchFile? Open(Digest digest, long? size)
     {
@@ -43,7 +43,7 @@ public sealed class FetchFiles(string folder, Volume volume)
         }
     }
 
-    // Where bytes were written ahead, only those that the plan counts are contiguous.
+    // If bytes were written ahead, only those that the plan counts are contiguous.
     private long LeftBehind(Digest digest)
     {
         Disk.RemoveLink(PartOf(digest));
@@ -61,10 +61,10 @@ public sealed class FetchFiles(string folder, Volume volume)
         return left;
     }
 
-    /// <summary>Lets what is cached make room for so many bytes more, where too few are free.</summary>
+    /// <summary>Evicts cached content to free this many bytes, if too few are free.</summary>
     public void MakeRoom(long size) => HasRoom(size);
 
-    // What is cached makes room, but is not given up in vain.
+    // Evicts only if that frees enough.
     private bool HasRoom(long size)
     {
         if (volume.FreeBytes - size >= KeepFree) return true;
@@ -72,7 +72,7 @@ public sealed class FetchFiles(string folder, Volume volume)
         return volume.Eviction.TryFree(lacking) && volume.FreeBytes - size >= KeepFree;
     }
 
-    /// <summary>Removes parts that nobody has taken up for a day: whoever still wants the blob has tried again by then.</summary>
+    /// <summary>Removes parts that no fetch has resumed for a day: a client that still needs the blob has retried by then.</summary>
     public void Sweep(DateTimeOffset now)
     {
         foreach (var part in Disk.FilesIn(folder))
@@ -100,10 +100,10 @@ public sealed class FetchFiles(string folder, Volume volume)
 
     internal void Flush(FetchFile file) => volume.Durability.Flush(file.Handle, PartOf(file.Digest));
 
-    /// <summary>Bytes of a part that nobody fetches now; 0 where there is none.</summary>
+    /// <summary>Bytes of a part that no running fetch uses; 0 when there is none.</summary>
     public long LengthOf(Digest digest) => _open.ContainsKey(digest) ? 0 : Disk.LengthOf(PartOf(digest)) ?? 0;
 
-    /// <summary>Removes a part that nobody fetches now, at an operator's wish.</summary>
+    /// <summary>Purges a part that no running fetch uses, for the operator.</summary>
     public void Remove(Digest digest)
     {
         if (!_open.ContainsKey(digest)) Discard(digest);
@@ -122,11 +122,11 @@ public sealed class FetchFiles(string folder, Volume volume)
     private string PlanOf(Digest digest) => Stem(digest) + "plan";
 }
 
-/// <summary>One growing file. Written by one; read by many at once, below what was written.</summary>
+/// <summary>One growing file. It has one writer, and many concurrent readers of the bytes that are already written.</summary>
 public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind) : IAsyncDisposable
 {
     /// <summary>
-    /// Written back behind the writer in pieces of this size, so that the flush at the end is short and disturbs nobody
+    /// Bytes per piece of writeback behind the writer. It keeps the flush at the end short, so that the flush delays no other request
     /// (docs/design/0001-storage.md).
     /// </summary>
     private const long Writeback = 8 << 20;
@@ -136,15 +136,15 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     /// <summary>The digest of the content that is fetched.</summary>
     public Digest Digest { get; } = digest;
 
-    /// <summary>For reads by <see cref="RandomAccess"/> and by sendfile.</summary>
+    /// <summary>The handle for reads by <see cref="RandomAccess"/> and by sendfile.</summary>
     public SafeFileHandle Handle { get; } = handle;
 
-    /// <summary>Bytes that a stop left behind, not yet hashed again; 0 for a new part.</summary>
+    /// <summary>Bytes from an interrupted fetch that are not hashed again yet; 0 for a new part.</summary>
     public long LeftBehind { get; } = leftBehind;
 
     /// <summary>
-    /// Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or ill. It blocks, as the platform's
-    /// asynchronous write does on another thread; that one costs a cold pull two changes of thread for each step.
+    /// Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or fails. It blocks, as the platform's
+    /// asynchronous write does on another thread; that one costs a cold pull two thread switches for each step.
     /// </summary>
     public void Write(long offset, ReadOnlySpan<byte> bytes)
     {
@@ -154,8 +154,8 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     }
 
     /// <summary>
-    /// From now on bytes may be written behind a gap: a stop must not leave a part that looks whole up to its end. Throws
-    /// <see cref="IOException"/>.
+    /// Allows writes after a gap from now on: after a stop, the part must not look complete up to its end. Throws <see
+    /// cref="IOException"/>.
     /// </summary>
     public void BeginAhead(long contiguous)
     {
@@ -163,16 +163,16 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
         NoteContiguous(contiguous);
     }
 
-    /// <summary>So many bytes are contiguous now.</summary>
+    /// <summary>Records that this many bytes are contiguous now.</summary>
     public void NoteContiguous(long contiguous)
     {
         if (_plan is null) return;
-        // Twenty digits, written over the last ones: who reads them finds either.
+        // Twenty digits, overwriting the previous ones: a reader finds the old or the new number.
         var digits = contiguous.ToString("D20", CultureInfo.InvariantCulture);
         RandomAccess.Write(_plan, Encoding.ASCII.GetBytes(digits), 0);
     }
 
-    /// <summary>Gives up what was written behind a gap.</summary>
+    /// <summary>Discards the bytes that were written after a gap.</summary>
     public void EndAhead(long contiguous)
     {
         if (_plan is null) return;
@@ -183,12 +183,12 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     }
 
     /// <summary>
-    /// The content is complete and its digest was checked: flushes it and moves it into the cached root, after which every repository that
-    /// links it has it.
+    /// Publishes the part when the content is complete and its digest is checked: flushes it and moves it into the cached root. Every
+    /// repository that links the content has it from then on.
     /// </summary>
     public async ValueTask PublishAsync(long length, CancellationToken cancellationToken)
     {
-        // A flush may take long, and nobody waits for this one.
+        // A flush may take long, and no request waits for this one.
         await Task.Factory.StartNew(
             () =>
             {
@@ -201,10 +201,12 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
             TaskScheduler.Default);
     }
 
-    /// <summary>The content is wrong: removes the part. Readers that hold the handle keep it.</summary>
+    /// <summary>Removes the part because its content is wrong. Readers that hold the handle can still read it.</summary>
     public void Discard() => files.Discard(Digest);
 
-    /// <summary>Closes the file when its last reader has; an unpublished, undiscarded part is left for later.</summary>
+    /// <summary>
+    /// Closes the file when its last reader does. A part that is neither published nor discarded stays for a later fetch.
+    /// </summary>
     public ValueTask DisposeAsync()
     {
         files.Closed(this);

@@ -2,17 +2,17 @@ using System.Globalization;
 
 namespace Gateway.Storage;
 
-/// <summary>What a volume noted before this start.</summary>
-/// <param name="Generation">Number of this process start.</param>
-/// <param name="Sequence">The last change that was durable when a segment was last ended.</param>
+/// <summary>The notes of earlier starts on a volume.</summary>
+/// <param name="Generation">The number of this process start.</param>
+/// <param name="Sequence">The number of the last change that was durable when a segment was last ended.</param>
 internal readonly record struct Start(uint Generation, long Sequence);
 
 /// <summary>The folders of a volume besides its roots, and the few notes in them.</summary>
-/// <param name="Path">Absolute.</param>
-/// <param name="Durability">For the caller to dispose of.</param>
+/// <param name="Path">The absolute path.</param>
+/// <param name="Durability">The caller disposes of it.</param>
 internal sealed record Folders(string Path, Durability Durability, ILogger Logger)
 {
-    /// <summary>The number of the format that this code writes; a higher one is refused.</summary>
+    /// <summary>The number of the format that this code writes. A volume with a higher number is refused.</summary>
     private const int Format = 1;
 
     public string Own => $"{Path}/gateway";
@@ -35,22 +35,22 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
 
     private string SequenceFile => $"{Own}/sequence";
 
-    /// <summary>Where <see cref="LatestMoment"/> is kept, as Unix milliseconds.</summary>
+    /// <summary>The file of <see cref="LatestMoment"/>, as Unix milliseconds.</summary>
     public string LatestMomentFile => $"{Own}/latest-moment";
 
-    /// <summary>The latest moment that this volume has seen, to the millisecond; the first of all moments where it has seen none.</summary>
+    /// <summary>The latest moment that this volume has seen, to the millisecond; the minimum value when it has seen none.</summary>
     public DateTimeOffset LatestMoment
     {
         get => UnixTime.TryParse(ReadNumber(LatestMomentFile).ToString(CultureInfo.InvariantCulture), out var at) ? at : default;
         set => WriteNumber(LatestMomentFile, value.ToUnixTimeMilliseconds());
     }
 
-    /// <summary>Whether a registry has written here before: then there may be something to serve.</summary>
+    /// <summary>Whether a registry has written here before, so that there may be content to serve.</summary>
     private bool WasUsed => Disk.HasFolder($"{Own}/journal") || Disk.HasFolder($"{Path}/docker/registry/v2");
 
     /// <summary>
-    /// Makes what is missing. A volume that was used before and takes no writes is opened without them (<see cref="Durability.Ended"/>).
-    /// Throws <see cref="IOException"/> with one line when the volume cannot be used.
+    /// Creates missing folders. A volume that was used before and is not writable now is opened without writes (<see
+    /// cref="Durability.Ended"/>). Throws <see cref="IOException"/> with one line when the volume cannot be used.
     /// </summary>
     public static Folders Make(string path, ILogger logger)
     {
@@ -77,7 +77,7 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
         foreach (var folder in own) Directory.CreateDirectory(folder);
     }
 
-    /// <summary>Does what a start writes; when it fails on a volume that was used before, the volume is served without writes.</summary>
+    /// <summary>Does the writes of a start. If they fail on a volume that was used before, the volume is served without writes.</summary>
     private void Write(Action write)
     {
         if (Durability.Ended is not null) return;
@@ -93,27 +93,28 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
     }
 
     private static string WhyNot(string why) =>
-        $"the volume took no writes when the gateway started ({why}); make it writable and restart the gateway";
+        $"the volume was not writable when the gateway started ({why}); make it writable and restart the gateway";
 
     /// <summary>
-    /// Takes the volume for this process, and removes what the last one left half done. Null where there is no lock and none can be made.
+    /// Locks the volume for this process, and removes unfinished files of the last one. Null when there is no lock file and none can be
+    /// created.
     /// </summary>
     public FileStream? TakeLock()
     {
         var path = $"{Own}/lock";
         FileStream? file = null;
         Write(() => file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite));
-        // A gateway that writes keeps out those that only read, and they keep it out.
+        // A gateway that writes excludes gateways that only read, and they exclude it.
         if (file is null && Disk.HasFile(path)) file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         try
         {
-            // With file locking switched off, FileShare keeps nobody out; this does (tried).
+            // If file locking is disabled, FileShare excludes no process; this lock does (tested).
             file?.Lock(0, 1);
         }
         catch (IOException e)
         {
             file?.Dispose();
-            throw new IOException($"storage.path {Path} is in use by another gateway; stop it, or give this one a path of its own", e);
+            throw new IOException($"storage.path {Path} is in use by another gateway; stop it, or configure another path", e);
         }
         CheckFormat();
         Write(Clear);
@@ -133,12 +134,13 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
     {
         var found = ReadNumber($"{Own}/format");
         if (found > Format)
-            throw new IOException($"storage.path {Path} has format {found}, written by a newer gateway; this one knows {Format}");
+            throw new IOException(
+                $"expected format {Format} or lower in storage.path {Path}, got {found}; run the newer gateway that wrote it");
         if (found == 0) Write(() => WriteNumber($"{Own}/format", Format));
     }
 
     /// <summary>
-    /// Counts this start, durably: the number must never be given twice to an index that is written (<see cref="Durability.Ended"/>).
+    /// Counts this start, durably: a writable lookup index must never get the same number twice (<see cref="Durability.Ended"/>).
     /// </summary>
     public Start NextStart()
     {
@@ -154,7 +156,8 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
             ? number
             : 0;
 
-    // Twenty digits, written over the last ones: within one sector, so a power cut leaves either; and a full volume has room for it.
+    // Twenty digits, overwriting the previous ones within one sector: a power cut leaves the old or the new number, and a full volume has
+    // room for it.
     private void WriteNumber(string path, long number)
     {
         var digits = System.Text.Encoding.ASCII.GetBytes(number.ToString("D20", CultureInfo.InvariantCulture));

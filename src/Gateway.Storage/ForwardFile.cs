@@ -5,10 +5,10 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>What one push left for an upstream to get.</summary>
-/// <param name="Sequence">The number of its change: an earlier one goes first.</param>
-/// <param name="Manifests">In an order in which each finds there what it names.</param>
-/// <param name="Refusal">Why the upstream does not take it, one line; null while it waits.</param>
+/// <summary>What must be forwarded to an upstream for one push.</summary>
+/// <param name="Sequence">The number of its change: lower numbers are forwarded first.</param>
+/// <param name="Manifests">In an order in which each manifest follows those that it names.</param>
+/// <param name="Refusal">Why the upstream refused the push, one line; null while it waits.</param>
 public sealed record PendingForward(
     long Sequence, DateTimeOffset At, ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags, string? Refusal)
 {
@@ -16,10 +16,10 @@ public sealed record PendingForward(
     public bool IsWaiting => Refusal is null;
 }
 
-/// <summary>What an upstream is to get of one push, as its file in <c>_gateway/forwards/</c> has it.</summary>
+/// <summary>The file in <c>_gateway/forwards/</c> of one push that must be forwarded to an upstream.</summary>
 internal static class ForwardFile
 {
-    /// <summary>The time, the refusal or nothing, then a line for each manifest and each tag.</summary>
+    /// <summary>The time, the refusal or an empty line, then a line for each manifest and each tag.</summary>
     public static byte[] Format(PendingForward forward)
     {
         string[] lines =
@@ -30,7 +30,7 @@ internal static class ForwardFile
         return Encoding.UTF8.GetBytes(string.Join('\n', lines));
     }
 
-    /// <summary>Null for a file that is not whole.</summary>
+    /// <summary>Reads the file; null when it is incomplete.</summary>
     public static PendingForward? Read(string file)
     {
         var lines = (Disk.Text(file) ?? "").Split('\n');

@@ -1,50 +1,50 @@
 namespace Gateway.Storage;
 
-/// <summary>What is known of the use of some content; it may be lost without harm.</summary>
-/// <param name="Uses">How often it was asked for, up to <see cref="GreedyDual{TKey}.MostUses"/>.</param>
-/// <param name="Priority">What has the lowest goes first.</param>
+/// <summary>The recorded use of some content; it may be lost without harm.</summary>
+/// <param name="Uses">How often it was requested, up to <see cref="GreedyDual{TKey}.MostUses"/>.</param>
+/// <param name="Priority">The content with the lowest priority is evicted first.</param>
 internal readonly record struct Worth(uint Uses, double Priority);
 
 /// <summary>
-/// In which order content makes room: GreedyDual-Size-Frequency (Cherkasova 1998, after Cao and Irani 1997), with the time that fetching
-/// it again would take as its cost. Each use raises content to the level of what went last, plus its uses times its cost per byte; so what
-/// is used often, and what is small, stays, and what has not been used for long falls behind. A use costs O(1), a removal O(log n).
-/// Pure: no clock, no files, no locks; <c>bench/Eviction</c> compares it with others (docs/design/0005-eviction.md).
+/// The order of eviction: GreedyDual-Size-Frequency (Cherkasova 1998, after Cao and Irani 1997). The cost of content is the time to fetch
+/// it again. Each use raises content to the level of the last evicted content, plus its uses times its cost per byte. So frequently used or
+/// small content stays, and content that has not been used for long falls behind. A use costs O(1), a removal O(log n). It uses no clock,
+/// no files and no locks; <c>bench/Eviction</c> compares it with other orders (docs/design/0005-eviction.md).
 /// </summary>
 internal sealed class GreedyDual<TKey> where TKey : notnull
 {
     /// <summary>
-    /// More uses than this count as so many, or what was in great demand once would stay for long (docs/design/0005-eviction.md has figures
-    /// for 4 to 255).
+    /// The largest number of uses that counts. Without a limit, content that was once in great demand would stay for too long
+    /// (docs/design/0005-eviction.md has figures for 4 to 255).
     /// </summary>
     public const uint MostUses = 15;
 
     /// <summary>
-    /// Bytes that could be fetched in the time that a fetch takes before its first byte (token, redirect, TLS: some 0.1 s, at 40 MiB/s).
+    /// Bytes that could be fetched in the time before the first byte of a fetch (token, redirect, TLS: some 0.1 s, at 40 MiB/s).
     /// </summary>
     public const double RoundTripBytes = 4 << 20;
 
-    // A cache of a few large layers should still know what it had; some KiB.
+    // A cache of a few large layers should still remember its evicted content; some KiB.
     private const int FewestRemembered = 64;
 
     private readonly Dictionary<TKey, Entry> _entries = [];
 
-    // Holds each entry at a rank that it had; since ranks only rise, the first whose rank is still true is the lowest of all.
+    // Holds each entry at a rank that it had. Since ranks only rise, the first entry whose rank is still current is the lowest of all.
     private readonly PriorityQueue<Entry, Rank> _queue = new();
 
-    // Uses of what went lately, as many as there is content: what comes back soon is known to be in demand.
+    // Uses of recently evicted content, as many entries as there is content: content that is fetched again soon is known to be in demand.
     private readonly Dictionary<TKey, uint> _gone = [];
     private readonly Queue<TKey> _goneInOrder = new();
     private double _level;
     private long _number;
 
-    /// <summary>Content that is in the order.</summary>
+    /// <summary>The number of contents in the order.</summary>
     public int Count => _entries.Count;
 
-    /// <summary>Sum of its sizes.</summary>
+    /// <summary>The sum of their sizes, in bytes.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Puts new content into the order, used once now; false when it is in it already.</summary>
+    /// <summary>Adds new content to the order with one use; false when it is already in it.</summary>
     /// <param name="size">In bytes.</param>
     public bool Add(TKey key, long size)
     {
@@ -54,7 +54,7 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         return true;
     }
 
-    /// <summary>Gives content another size; false when it is not in the order. Its rank changes with its next use.</summary>
+    /// <summary>Changes the size of content; false when it is not in the order. Its rank changes with its next use.</summary>
     public bool Resize(TKey key, long size)
     {
         if (!_entries.TryGetValue(key, out var entry)) return false;
@@ -63,7 +63,7 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         return true;
     }
 
-    /// <summary>Puts back what <see cref="TryTake"/> gave, where it was.</summary>
+    /// <summary>Puts content that <see cref="TryTake"/> returned back in its place.</summary>
     public void Return(TKey key, long size, Worth worth)
     {
         _gone.Remove(key);
@@ -71,12 +71,12 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
     }
 
     /// <summary>
-    /// Fills an empty order with what is known of an earlier one; what nothing is known of counts as used once, in this order.
+    /// Fills an empty order with the recorded uses of an earlier one. Content without a record counts as used once, in this order.
     /// </summary>
     public void Restore(IReadOnlyCollection<(TKey Key, long Size, Worth? Known)> contents)
     {
         var priorities = contents.Where(c => c.Known is not null).Select(c => c.Known!.Value.Priority);
-        // What went last had no more than what is there.
+        // The last evicted content had no higher priority than the remaining content.
         _level = priorities.DefaultIfEmpty(0).Min();
         foreach (var (key, size, known) in contents)
         {
@@ -85,7 +85,7 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         }
     }
 
-    /// <summary>What is known of content; null when it is not in the order.</summary>
+    /// <summary>The recorded use of content; null when it is not in the order.</summary>
     public Worth? Find(TKey key) => _entries.TryGetValue(key, out var entry) ? new(entry.Uses, entry.Rank.Priority) : null;
 
     /// <summary>Notes a use; false when the content is not in the order.</summary>
@@ -97,18 +97,18 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         return true;
     }
 
-    /// <summary>Takes content out of the order, whatever its turn; false when it is not in it.</summary>
+    /// <summary>Removes content from the order, whatever its place; false when it is not in it.</summary>
     public bool Remove(TKey key)
     {
         if (!_entries.Remove(key, out var entry)) return false;
         entry.IsOut = true;
         Bytes -= entry.Size;
-        // What is out stays in the queue until it comes up; more of that than of anything else is too much.
+        // Removed content stays in the queue until its place is reached; rebuild the queue when most of it is removed content.
         if (_queue.Count > 2 * _entries.Count + 64) Rebuild();
         return true;
     }
 
-    /// <summary>Takes out the content whose turn it is to make room; false when there is none.</summary>
+    /// <summary>Removes the content that is next for eviction; false when there is none.</summary>
     public bool TryTake(out TKey key, out long size, out Worth worth)
     {
         while (_queue.TryDequeue(out var entry, out var rank))
@@ -165,7 +165,7 @@ internal sealed class GreedyDual<TKey> where TKey : notnull
         public bool IsOut { get; set; }
     }
 
-    /// <summary>Of the same priority, what was used longest ago goes first.</summary>
+    /// <summary>Among content of the same priority, the least recently used is evicted first.</summary>
     private readonly record struct Rank(double Priority, long Number) : IComparable<Rank>
     {
         public int CompareTo(Rank other) =>

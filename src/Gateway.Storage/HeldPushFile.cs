@@ -4,21 +4,21 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>A tag that waits, as its file in <c>_gateway/offers/</c> has it.</summary>
+/// <summary>The file in <c>_gateway/offers/</c> of one held push.</summary>
 internal static class HeldPushFile
 {
-    /// <summary>A line each for digest, sequence, time, end, who, and what is missing.</summary>
-    public static byte[] Format(HeldPush offer)
+    /// <summary>One line each for the digest, number of the change, time, expiry, account, and what is missing.</summary>
+    public static byte[] Format(HeldPush held)
     {
         string[] lines =
         [
-            offer.Digest.ToString(), offer.Sequence.ToString(CultureInfo.InvariantCulture), UnixTime.Format(offer.PushedAt),
-            UnixTime.Format(offer.Expires), offer.Actor.ReplaceLineEndings(" "), offer.Missing.ReplaceLineEndings(" "), "",
+            held.Digest.ToString(), held.Sequence.ToString(CultureInfo.InvariantCulture), UnixTime.Format(held.PushedAt),
+            UnixTime.Format(held.Expires), held.Actor.ReplaceLineEndings(" "), held.Missing.ReplaceLineEndings(" "), "",
         ];
         return Encoding.UTF8.GetBytes(string.Join('\n', lines));
     }
 
-    /// <summary>Null for a file that is no whole offer.</summary>
+    /// <summary>Reads the file; null when it is incomplete.</summary>
     public static HeldPush? Read(string file)
     {
         var lines = (Disk.Text(file) ?? "").Split('\n');

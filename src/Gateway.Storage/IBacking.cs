@@ -3,10 +3,10 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What is behind the gate of one repository: it knows no caller and no policy, moves no tag by itself, and has one write
+/// What is behind the gate of one repository. It knows no caller and no policy, moves no tag by itself, and has one write
 /// (docs/design/0004-gate.md). <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
-/// Code that needs only a part takes that part: <see cref="IRepositoryContent"/>, <see cref="IRepositoryTags"/>,
-/// <see cref="IRepositoryEvidence"/>, <see cref="IRepositoryUploads"/> or <see cref="IRepositoryChanges"/>.
+/// Code that needs only a part uses that part: <see cref="IRepositoryContent"/>, <see cref="IRepositoryTags"/>, <see
+/// cref="IRepositoryEvidence"/>, <see cref="IRepositoryUploads"/> or <see cref="IRepositoryChanges"/>.
 /// </summary>
 public interface IBacking : IRepositoryContent, IRepositoryTags, IRepositoryEvidence, IRepositoryChanges
 {
@@ -29,12 +29,12 @@ public interface IRepositoryContent
     ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
 
     /// <summary>
-    /// A client asked for a manifest, and the backing returned this for it. The gateway does not say so of what it reads for itself, so
-    /// that metrics and prefetch learn only what clients ask for.
+    /// Records that a client requested a manifest, and that the backing returned this one. The gateway does not call it for its own reads,
+    /// so that metrics and prefetch count only requests of clients.
     /// </summary>
     void Requested(Digest digest, Result<StoredManifest> result);
 
-    /// <summary>The same of a blob.</summary>
+    /// <summary>Records that a client requested a blob, and that the backing returned this one.</summary>
     void Requested(Result<IContent> result);
 
     /// <summary>
@@ -71,7 +71,7 @@ public interface IRepositoryTags
     IAsyncEnumerable<TagName> TagsOfAsync(Digest digest);
 
     /// <summary>
-    /// The digests that a cached tag was bound to before, the latest first, at most 16; none for a tag of any other repository.
+    /// The digests that a cached tag was bound to before, the latest first, at most 16; empty for a tag of any other repository.
     /// </summary>
     IReadOnlyList<Digest> HistoryOf(TagName tag);
 

@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Where a body goes. One writer serves one answer; calls never overlap. A failed or cancelled call leaves the answer unfinished, and it
-/// must then be aborted.
+/// Writes the body of one answer. Calls never overlap. A failed or canceled call leaves the answer incomplete, and the caller must then
+/// abort it.
 /// </summary>
 public interface IBodyWriter
 {

@@ -3,24 +3,23 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Some content by digest, opened for one reader. Disposing gives back what it holds; it stays readable until then, also when it is removed
-/// meanwhile.
+/// Content by digest, opened for one reader. It stays readable until it is disposed of, even when it is removed in the meantime.
 /// </summary>
 public interface IContent : IAsyncDisposable
 {
-    /// <summary>The digest by which the content was asked for.</summary>
+    /// <summary>The digest by which the content was requested.</summary>
     Digest Digest { get; }
 
-    /// <summary>Length in bytes; null while an upstream has not said and the end is not reached.</summary>
+    /// <summary>Length in bytes; null for a running fetch whose upstream has not sent the length.</summary>
     long? Length { get; }
 
     /// <summary>Whether every byte has been checked against the digest. False for an early range of a fetch under way.</summary>
     bool IsVerified { get; }
 
     /// <summary>
-    /// Copies <paramref name="count"/> bytes from <paramref name="offset"/> (to the end when null). Of a fetch under way it follows the
-    /// growing content; the last byte comes only after the digest matched. Throws <see cref="IOException"/> when the content turns out
-    /// wrong or cannot be completed: the answer must be aborted then.
+    /// Copies <paramref name="count"/> bytes from <paramref name="offset"/> (to the end when null). For a running fetch, it follows the
+    /// growing content; the last byte is sent only after the digest is verified. Throws <see cref="IOException"/> when the content is wrong
+    /// or cannot be completed; the caller must then abort the answer.
     /// </summary>
     ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken);
 }

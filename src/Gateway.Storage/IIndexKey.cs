@@ -1,7 +1,7 @@
 namespace Gateway.Storage;
 
 /// <summary>
-/// A key of the index: fixed size, no padding, and bytes that are as good as random already, so that no hash need be computed.
+/// A key of the lookup index: fixed size, no padding, and bytes that are evenly distributed, so that no hash must be computed.
 /// </summary>
 internal interface IIndexKey
 {

@@ -1,8 +1,8 @@
 namespace Gateway.Storage;
 
-/// <summary>One method for each operation: what a handler does with it.</summary>
+/// <summary>One method for each operation.</summary>
 /// <typeparam name="TResult">What each method returns.</typeparam>
-/// <typeparam name="TContext">What the handler needs besides the operation.</typeparam>
+/// <typeparam name="TContext">The handler's other input besides the operation.</typeparam>
 internal interface IOperationHandler<in TContext, out TResult>
 {
     TResult StoreManifest(Operation.StoreManifest operation, TContext context);

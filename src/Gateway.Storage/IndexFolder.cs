@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Gateway.Storage;
 
-/// <summary>The index's folder: a store for links and one for content, and a note of how it was left.</summary>
+/// <summary>The folder of the lookup index: a store for links, a store for content, and a note about the last clean stop.</summary>
 internal sealed class IndexFolder(string path, TimeProvider clock)
 {
     public string Links => Path.Combine(path, "links");
@@ -12,8 +12,8 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
     private string Note => Path.Combine(path, "complete-since");
 
     /// <summary>
-    /// The first start since which no change was lost: every one ended with all written down. <paramref name="current"/> when the last one
-    /// did not. The note goes with the reading of it, so that only another clean end can write it again.
+    /// The number of the first start since which no change was lost, because every start since ended cleanly. <paramref name="current"/>
+    /// when the last one did not. Reading the note removes it, so that only another clean stop can write it again.
     /// </summary>
     public uint TakeCompleteSince(uint current)
     {
@@ -26,7 +26,7 @@ internal sealed class IndexFolder(string path, TimeProvider clock)
 
     public void NoteCompleteSince(uint start) => File.WriteAllText(Note, Text(start));
 
-    /// <summary>Moves the folder to <c>….bad-time</c> for whoever wants to know what happened, and removes the one moved before.</summary>
+    /// <summary>Moves the folder to <c>….bad-time</c> for later diagnosis, and removes the folder that was moved before.</summary>
     public void SetAside()
     {
         if (!Disk.HasFolder(path)) return;

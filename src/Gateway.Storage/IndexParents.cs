@@ -4,15 +4,15 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which indexes of one repository name a manifest. Read from all its manifests when somebody first asks. An upstream may send indexes of
-/// made-up children without end: of each child 16 bytes are kept, of all repositories together only so many, and none of an index that is
-/// gone.
+/// The indexes of one repository that name a manifest, read from all its manifests on first use. An upstream may send any number of indexes
+/// with invented children. Therefore 16 bytes are stored for each child, up to a limit for all repositories together, and none for removed
+/// indexes.
 /// </summary>
 internal sealed class IndexParents
 {
     /// <summary>
-    /// Most children that are noted of all repositories: 64 MiB. Chosen: two million images of two platforms. The indexes beyond are read
-    /// again whenever somebody asks.
+    /// The largest number of children stored for all repositories: 64 MiB. Chosen: two million images of two platforms. Indexes beyond the
+    /// limit are read again for each query.
     /// </summary>
     public const int MaxNoted = 4 << 20;
 
@@ -21,7 +21,7 @@ internal sealed class IndexParents
     private readonly Lock _lock = new();
     private readonly int _max;
 
-    // Sorted, for each index; null for one that is read again.
+    // Sorted, for each index; null for an index that must be read again.
     private readonly Dictionary<Digest, UInt128[]?> _children = [];
     private Task? _read;
 
@@ -30,10 +30,10 @@ internal sealed class IndexParents
     {
     }
 
-    /// <param name="max">Most children noted of all repositories before this one notes no more.</param>
+    /// <param name="max">The number of children stored for all repositories from which this one stores no more.</param>
     public IndexParents(int max) => _max = max;
 
-    /// <summary>Children that are noted here.</summary>
+    /// <summary>The number of children stored here.</summary>
     public int Noted
     {
         get
@@ -42,7 +42,7 @@ internal sealed class IndexParents
         }
     }
 
-    /// <summary>Notes an index that is stored; nothing while nobody has asked.</summary>
+    /// <summary>Adds an index that was stored. Does nothing before the first query.</summary>
     public void Note(Digest index, Manifest manifest)
     {
         if (Volatile.Read(ref _read) is null) return;
@@ -56,7 +56,7 @@ internal sealed class IndexParents
         }
     }
 
-    /// <summary>Forgets an index that is removed.</summary>
+    /// <summary>Removes an index that was removed from the repository.</summary>
     public void Forget(Digest index)
     {
         lock (_lock)
@@ -65,13 +65,13 @@ internal sealed class IndexParents
         }
     }
 
-    /// <summary>The indexes that name a manifest, some of which may be gone by now.</summary>
+    /// <summary>The indexes that name a manifest; some may have been removed since.</summary>
     public async ValueTask<IReadOnlyCollection<Digest>> OfAsync(StoredRepository repository, Digest child)
     {
         Task reading;
         lock (_lock)
         {
-            // Set before the reading begins, so that what is stored meanwhile is noted.
+            // Set before the reading begins, so that an index that is stored during it is added.
             if (_read is null or { IsFaulted: true }) Volatile.Write(ref _read, new Task(() => ReadAll(repository)));
             reading = _read!;
             if (reading.Status == TaskStatus.Created) reading.Start(TaskScheduler.Default);
@@ -96,7 +96,7 @@ internal sealed class IndexParents
         return (parents, unread);
     }
 
-    // The first half of a sha256 digest: two that agree in it are nowhere but in an index whose author chose so, and he may as well name
+    // The first half of a sha256 digest. Two digests collide in it only in an index whose author chose them; that author could also name
     // the manifest itself.
     private static UInt128 KeyOf(Digest digest) =>
         UInt128.Parse(digest.Hex[..32], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);

@@ -1,6 +1,8 @@
 namespace Gateway.Storage;
 
-/// <summary>Memory of one store of the index, in bytes: of its log's newest part and of its hash table; powers of two.</summary>
+/// <summary>
+/// Memory of one store of the lookup index, in bytes: the newest part of its log, and its hash table. Both are powers of two.
+/// </summary>
 internal readonly record struct IndexSizes(long Log, long HashTable)
 {
     /// <summary>For links: 110,000 of them in memory. With 1 million blobs all in memory, both stores took 212 MiB (measured).</summary>

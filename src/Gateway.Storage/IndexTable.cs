@@ -1,21 +1,22 @@
 namespace Gateway.Storage;
 
 /// <summary>
-/// One kind of record of the index: its store while that is open. What is written before is kept and applied when it opens, so that a
-/// recovered record never hides a newer one. Failures go to <paramref name="failed"/> and never to the caller, who then gets misses.
+/// One kind of record of the lookup index, in a store. Writes before the store is open are queued and applied when it opens, so that a
+/// recovered record never hides a newer one. Failures are passed to <paramref name="failed"/> and never to the caller, who then gets
+/// misses.
 /// </summary>
 internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exception> failed)
     where TKey : unmanaged, IIndexKey, IEquatable<TKey>
     where TValue : unmanaged
 {
-    // Opening 1 million records takes 0.2 s (measured); nobody changes more than this meanwhile, and it is 9 MiB at most.
+    // Opening 1 million records takes 0.2 s (measured). Fewer records than this change in that time; 9 MiB at most.
     private const int MostWaiting = 65_536;
 
     private readonly Lock _gate = new();
     private volatile FasterStore<TKey, TValue>? _store;
     private Dictionary<TKey, TValue?>? _waiting = [];
 
-    /// <summary>Records, about; 0 while the store is not open.</summary>
+    /// <summary>The approximate number of records; 0 while the store is not open.</summary>
     public long Count => _store?.Count ?? 0;
 
     public bool TryRead(in TKey key, out TValue value)
@@ -37,8 +38,8 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
     public void Remove(in TKey key) => Change(in key, null);
 
     /// <summary>
-    /// Opens the store and takes it into use. Throws when its files cannot be used, or when more was changed before than is known and the
-    /// store is not a new one.
+    /// Opens the store and starts to use it. Throws when its files cannot be used, or when more records changed before than the queue holds
+    /// and the store is not a new one.
     /// </summary>
     public void Open(string folder, bool isNew)
     {
@@ -54,16 +55,16 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
             }
         }
         store.Dispose();
-        throw new InvalidDataException($"more than {MostWaiting} records changed while the index was opened");
+        throw new InvalidDataException($"more than {MostWaiting} records changed while the lookup index was opened");
     }
 
-    /// <summary>Writes down what changed since the last time.</summary>
+    /// <summary>Makes the changes since the last call durable.</summary>
     public Task CheckpointAsync(CancellationToken cancellationToken) => _store?.CheckpointAsync(cancellationToken) ?? Task.CompletedTask;
 
     /// <summary>Shrinks the store's log, if much of it is not in use.</summary>
     public Task CompactAsync() => _store?.CompactAsync() ?? Task.CompletedTask;
 
-    /// <summary>Takes the store out of use without writing anything down: from here on everything is a miss.</summary>
+    /// <summary>Closes the store without a checkpoint: from now on every read is a miss.</summary>
     public void Close() => Interlocked.Exchange(ref _store, null)?.Dispose();
 
     private void Change(in TKey key, TValue? value)

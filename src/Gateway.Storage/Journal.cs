@@ -15,7 +15,8 @@ internal sealed class Journal : IDisposable
     private const int HeaderLength = 4 + 4 + 4 + 8;
 
     /// <summary>
-    /// Longest payload; a longer one is damage. The longest change removes a manifest with its tags, some 210 bytes each: room for 300,000.
+    /// The longest payload in bytes; a longer one is damage. The longest change removes a manifest with its tags, some 210 bytes each: room
+    /// for 300,000.
     /// </summary>
     private const int MaxPayload = 64 << 20;
 
@@ -33,10 +34,10 @@ internal sealed class Journal : IDisposable
         _writer = new(_batch, Encoding.UTF8);
     }
 
-    /// <summary>Bytes in the segment that is being written.</summary>
+    /// <summary>The length of the current segment in bytes.</summary>
     public long Length => _length;
 
-    /// <summary>Opens the journal of a volume whose records have all been read and applied; nothing is written yet.</summary>
+    /// <summary>Opens the journal of a volume whose records have all been read and applied. Writes nothing.</summary>
     public static Journal Create(string folder, long lastSequence, Durability durability) => new(folder, lastSequence, durability);
 
     /// <summary>Adds a record to the batch that the next <see cref="Flush"/> makes durable.</summary>
@@ -47,7 +48,7 @@ internal sealed class Journal : IDisposable
         _batch.Position = start + HeaderLength;
         record.Write(_writer);
         var whole = _batch.GetBuffer().AsSpan(start, (int)_batch.Length - start);
-        // What could not be read back must not be acknowledged.
+        // A record that could not be read back must not be acknowledged.
         if (whole.Length - HeaderLength > MaxPayload)
             throw new StoreReadOnlyException($"expected a change of at most {MaxPayload} bytes, got {whole.Length}");
         BinaryPrimitives.WriteUInt32LittleEndian(whole, Magic);
@@ -58,9 +59,10 @@ internal sealed class Journal : IDisposable
     }
 
     /// <summary>
-    /// Writes the batch and flushes it: its records are durable when this returns. When the write fails the segment is cut back and nothing
-    /// of the batch remains. A failed flush throws <see cref="FlushFailedException"/>: nobody can know what is on the disk, and the journal
-    /// takes no more. So does a segment that cannot be cut back, for a later record could end where one of this batch begins.
+    /// Writes the batch and flushes it: its records are durable when this returns. If the write fails, the segment is truncated and nothing
+    /// of the batch remains. A failed flush throws <see cref="FlushFailedException"/>: the content of the disk is unknown, and the journal
+    /// accepts no more records. The same applies to a segment that cannot be truncated, because a later record could end where one of this
+    /// batch begins.
     /// </summary>
     public void Flush(long lastSequence)
     {
@@ -89,14 +91,14 @@ internal sealed class Journal : IDisposable
         catch (IOException)
         {
             _durability.EndWrites(
-                "the journal could not be cut back after a failed write; nothing is written until the gateway is restarted");
+                "the journal could not be truncated after a failed write; the volume accepts no writes until the gateway is restarted");
         }
     }
 
-    /// <summary>Forgets records that were appended and not flushed.</summary>
+    /// <summary>Discards records that were appended and not flushed.</summary>
     public void Forget() => _batch.SetLength(0);
 
-    /// <summary>Ends the segment; the next record starts another. Returns the segments that are ended, oldest first.</summary>
+    /// <summary>Ends the segment; the next record starts another one. Returns the ended segments, oldest first.</summary>
     public IReadOnlyList<string> Rotate()
     {
         _segment?.Dispose();
@@ -113,7 +115,7 @@ internal sealed class Journal : IDisposable
         var segment = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
         try
         {
-            // Nothing goes into a segment whose name may be lost.
+            // No record may go into a segment whose name may be lost.
             _durability.FlushFolder(_folder);
         }
         catch
@@ -135,8 +137,8 @@ internal sealed class Journal : IDisposable
         [.. Disk.FilesIn(folder).Where(f => f.EndsWith(".log", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
     /// <summary>
-    /// Reads every record that was acknowledged, in order. A torn tail (an unfinished batch, whose sender was never answered) ends the
-    /// reading; anything else that does not read is damage, and throws <see cref="InvalidDataException"/> with the file and the offset.
+    /// Reads every acknowledged record, in order. A torn tail (an unfinished batch, whose callers were never answered) ends the reading.
+    /// Any other unreadable record is damage, and throws <see cref="InvalidDataException"/> with the file and the offset.
     /// </summary>
     public static IEnumerable<JournalRecord> Read(string folder)
     {
@@ -159,14 +161,15 @@ internal sealed class Journal : IDisposable
     }
 
     /// <summary>
-    /// Whether a segment was begun by a start that had read no further than this: then what it could not read had never been acknowledged.
+    /// Whether a segment was started by a process that had read no further than this. Then the records that it could not read had never
+    /// been acknowledged.
     /// </summary>
     private static bool Follows(string segment, long last) =>
         TryReadRecord(BytesOf(segment), 0, out _, out _, out var durable) && durable <= last;
 
     private static byte[] BytesOf(string segment) => Disk.Bytes(segment, Array.MaxLength) ?? [];
 
-    /// <summary>Whether a record behind this place was written after what stood here had been acknowledged.</summary>
+    /// <summary>Whether a record after this offset was written after the record at this offset had been acknowledged.</summary>
     private static bool AcknowledgedAfter(byte[] bytes, int offset, long last)
     {
         for (var at = offset + 1; at + HeaderLength <= bytes.Length; at++)

@@ -3,15 +3,17 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>A change as the journal holds it: what to apply, where, and when it was made.</summary>
+/// <summary>A change in the form of the journal: what to apply, where, and when it was made.</summary>
 /// <param name="Repository"><see cref="StoredRepository.FullName"/>.</param>
-/// <param name="Previous">What each SetLive and RemoveTag found its tag bound to, in their order: a tag that somebody else has moved since
-/// is not overruled by a replay.</param>
+/// <param name="Previous">
+/// The digest to which the tag of each SetLive and RemoveTag was bound, in their order. A replay does not overwrite a tag that another
+/// program has moved since.
+/// </param>
 internal sealed record JournalRecord(
     long Sequence, DateTimeOffset At, string Repository, ImmutableArray<Operation> Operations, ImmutableArray<Digest> Previous)
 {
     /// <summary>
-    /// Bytes. A manifest up to this size is written into the record; a larger one is flushed as a file before it
+    /// The largest manifest, in bytes, that is written into the record; a larger one is flushed as a file first
     /// (docs/design/0001-storage.md).
     /// </summary>
     public const int MaxInline = 64 * 1024;
@@ -30,7 +32,7 @@ internal sealed record JournalRecord(
     }
 
     /// <summary>
-    /// Reads a record whose checksum was right. Throws <see cref="InvalidDataException"/> for one that a newer version wrote, or nobody.
+    /// Reads a record whose checksum is right. Throws <see cref="InvalidDataException"/> for a record that this version did not write.
     /// </summary>
     public static JournalRecord Read(BinaryReader from)
     {
@@ -40,7 +42,7 @@ internal sealed record JournalRecord(
         }
         catch (Exception e) when (e is IOException or FormatException or ArgumentException)
         {
-            throw new InvalidDataException($"a record whose check sum is right cannot be read: {e.Message}", e);
+            throw new InvalidDataException($"the checksum of the record is right, but its content cannot be read: {e.Message}", e);
         }
     }
 
@@ -68,7 +70,7 @@ internal sealed record JournalRecord(
             case JournalCode.StoreManifest:
                 var digest = ReadDigest(from);
                 var length = from.ReadInt32();
-                // Looked at first: so much memory would be asked for at once.
+                // Checked first: the whole length would be allocated at once.
                 if (length > MaxInline) throw new InvalidDataException($"expected a manifest of at most {MaxInline} bytes, got {length}");
                 return new Operation.StoreManifest(digest, length < 0 ? default : from.ReadBytes(length));
             case JournalCode.LinkBlob:
@@ -81,9 +83,9 @@ internal sealed record JournalRecord(
                 var live = ReadDigest(from);
                 return new Operation.SetLive(TagName.Parse(from.ReadString()), live);
             case JournalCode.Hold:
-                var offered = ReadDigest(from);
+                var held = ReadDigest(from);
                 return new Operation.Hold(
-                    TagName.Parse(from.ReadString()), offered, from.ReadString(),
+                    TagName.Parse(from.ReadString()), held, from.ReadString(),
                     DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
             case JournalCode.EndHold:
                 return new Operation.EndHold(TagName.Parse(from.ReadString()));
@@ -112,11 +114,11 @@ internal sealed record JournalRecord(
             case JournalCode.RemoveBlobWritten:
                 return new Operation.RemoveBlob(ReadDigest(from)) { Written = ReadTime(from) };
             default:
-                throw new InvalidDataException($"operation {(byte)code} is of a newer version");
+                throw new InvalidDataException($"expected a known operation, got number {(byte)code}; run the newer gateway that wrote it");
         }
     }
 
-    // One by one: a number that is not true would ask for any amount of memory at once.
+    // One by one: a wrong count would allocate any amount of memory at once.
     private static ImmutableArray<T> ReadList<T>(BinaryReader from, Func<BinaryReader, T> read)
     {
         var list = ImmutableArray.CreateBuilder<T>();
@@ -127,7 +129,7 @@ internal sealed record JournalRecord(
     private static Descriptor ReadReferrer(string text) =>
         Digest.TryParse(text, out var digest)
             ? new Descriptor("", digest, 0)
-            : ReferrerFile.Read(text) ?? throw new InvalidDataException("a referrer without a descriptor");
+            : ReferrerFile.Read(text) ?? throw new InvalidDataException("expected the descriptor of a referrer, got damaged text");
 
     private static DateTimeOffset ReadTime(BinaryReader from) => DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64());
 

@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>The number of each form of an operation in the journal. Numbers are never used again for anything else.</summary>
+/// <summary>The number of each form of an operation in the journal. A number is never reused for another form.</summary>
 internal enum JournalCode : byte
 {
     StoreManifest = 1,
@@ -25,7 +25,7 @@ internal enum JournalCode : byte
 }
 
 /// <summary>
-/// Writes operations as the journal holds them. Each method returns whether the record also notes what the tag was bound to before.
+/// Writes operations in the form of the journal. Each method returns whether the record also notes the previous binding of the tag.
 /// </summary>
 internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
 {
@@ -111,7 +111,7 @@ internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
     public bool AddReferrer(Operation.AddReferrer operation, BinaryWriter to)
     {
         Head(to, JournalCode.AddReferrer, operation.Subject);
-        // As in its file: for a long descriptor the manifest is read again.
+        // As in its file: a long descriptor is omitted, and the manifest is read again.
         var text = ReferrerFile.Write(operation.Referrer);
         to.Write(text.Length <= Referrers.MaxDescriptorBytes ? text : operation.Referrer.Digest.ToString());
         return false;
@@ -169,7 +169,7 @@ internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
         to.Write(digest.ToString());
     }
 
-    // Of cached repositories only, whose changes are not journaled.
+    // Only for cached repositories, whose changes are not journaled.
     private static InvalidOperationException NotJournaled(Operation operation) =>
         new($"expected an operation of a journaled repository, got {operation.GetType().Name}");
 }

@@ -4,12 +4,12 @@ using System.Text;
 namespace Gateway.Storage;
 
 /// <summary>
-/// <c>gateway/decisions/</c>: the latest records of what was decided, a line each, in a ring of files. It may be lost without loss: nothing
-/// is flushed, and what cannot be written is left out.
+/// <c>gateway/decisions/</c>: the latest records of decisions, one line each, in a ring of files. They may be lost without harm: nothing is
+/// flushed, and records that cannot be written are omitted.
 /// </summary>
 public sealed class Ledger
 {
-    /// <summary>Bytes of one file of the ring, and files: 16 MiB, some 8,000 records of 2 KiB. Chosen.</summary>
+    /// <summary>Bytes of one file of the ring, and the number of files: 16 MiB in total, some 8,000 records of 2 KiB. Chosen.</summary>
     private const long SegmentBytes = 1 << 20;
 
     private const int Segments = 16;
@@ -34,11 +34,11 @@ public sealed class Ledger
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Nothing of before is remembered then.
+            // Earlier decisions are then unknown.
         }
     }
 
-    /// <summary>Keeps a record, which has no line break in it.</summary>
+    /// <summary>Stores a record, which must not contain a line break.</summary>
     public void Append(string id, ReadOnlySpan<byte> record)
     {
         byte[] line = [.. Encoding.ASCII.GetBytes(id), (byte)' ', .. record, (byte)'\n'];
@@ -48,7 +48,7 @@ public sealed class Ledger
             {
                 if (_length + line.Length > SegmentBytes) Turn();
                 Disk.RemoveLink(PathOf(_segment));
-                _ = Disk.HasFile(PathOf(_segment)); // throws for what is no file and could block
+                _ = Disk.HasFile(PathOf(_segment)); // throws for a named pipe or device, which could block
                 using var file = File.OpenHandle(PathOf(_segment), FileMode.OpenOrCreate, FileAccess.Write);
                 RandomAccess.Write(file, line, _length);
                 Note(id, new(_segment, _length + id.Length + 1, record.Length));
@@ -56,12 +56,12 @@ public sealed class Ledger
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // The volume takes no writes: a decision that cannot be asked about is better than none.
+                // The volume accepts no writes. A decision without a stored record is better than no decision.
             }
         }
     }
 
-    /// <summary>A record; null when it is no longer there.</summary>
+    /// <summary>Reads a record; null when it is no longer stored.</summary>
     public byte[]? Find(string id)
     {
         lock (_lock)
@@ -102,7 +102,7 @@ public sealed class Ledger
         {
             var end = Array.IndexOf(bytes, (byte)'\n', at);
             var space = Array.IndexOf(bytes, (byte)' ', at);
-            // A torn line is written over by the next.
+            // The next record overwrites a torn line.
             if (end < 0 || space < 0 || space > end) return;
             Note(Encoding.ASCII.GetString(bytes, at, space - at), new(segment, space + 1, end - space - 1));
             _length = at = end + 1;

@@ -3,13 +3,13 @@ using System.Diagnostics.Metrics;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What the disk says about links and content, faster. It may be lost at any time: while it is closed, and for what it does not have, the
-/// disk answers. It never throws into a request; when its files fail it turns itself off until the next start, which begins with an empty
-/// one.
+/// The lookup index: a faster answer to lookups of links and content. It may be lost at any time: while it is closed, and for records that
+/// it does not have, the disk answers. It never throws into a request. When its files fail, it turns itself off until the next start, which
+/// begins with an empty index.
 /// </summary>
 internal sealed class LinkIndex : IAsyncDisposable
 {
-    // A crash loses at most this much of what is only faster, never what is true.
+    // A crash loses at most this much of the records, which only save time; the disk has the truth.
     private static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(60);
 
     // A checkpoint of 1 million records takes 0.2 to 0.5 s (measured).
@@ -21,7 +21,7 @@ internal sealed class LinkIndex : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly IndexTable<LinkKey, LinkRecord> _links;
     private readonly IndexTable<DigestKey, ContentRecord> _content;
-    // Not disposed: a late failure may still cancel it, and it holds no timer.
+    // Not disposed of: a late failure may still cancel it, and it holds no timer.
     private readonly CancellationTokenSource _stop = new();
     private readonly Meter _meter = new("Gateway.Storage");
     private readonly Task _run;
@@ -41,40 +41,42 @@ internal sealed class LinkIndex : IAsyncDisposable
         Measure();
         _run = isOff ? Task.CompletedTask : Task.Run(RunAsync);
         if (!isOff) return;
-        _failure = new IOException("the volume takes no writes");
+        _failure = new IOException("the volume accepts no writes");
         _opened.TrySetResult();
     }
 
     /// <summary>
-    /// Number of this process start. A record of an earlier one is confirmed by a look at the disk, and written again, before it is
-    /// believed.
+    /// The number of this process start. A record of an earlier start is used only after the disk confirms it; it is then written again.
     /// </summary>
     public uint Generation { get; }
 
-    /// <summary>Whether the stores are open; while not, everything is a miss.</summary>
+    /// <summary>Whether the stores are open; while they are not, every lookup is a miss.</summary>
     public bool IsOn => _opened.Task.IsCompleted && _failure is null && !_stop.IsCancellationRequested;
 
     /// <summary>Ends when the stores are open or the index is off.</summary>
     public Task Opened => _opened.Task;
 
-    /// <summary>Opens the index in a folder; returns at once, the stores open in the background.</summary>
-    /// <param name="folder">A folder of its own. If what it holds cannot be used, it is set aside as <c>index.bad-time</c> beside it; one
-    /// such is kept.</param>
-    /// <param name="generation">Number of this process start, higher than that of every start before on this folder.</param>
+    /// <summary>Opens the lookup index in a folder. Returns at once; the stores open in the background.</summary>
+    /// <param name="folder">
+    /// Its folder. If the files cannot be used, the folder is renamed to <c>index.bad-time</c>; only the latest renamed folder is kept.
+    /// </param>
+    /// <param name="generation">The number of this process start, higher than that of every earlier start on this folder.</param>
     public static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger) =>
         new(folder, generation, clock, logger, IndexSizes.Links, IndexSizes.Content);
 
-    /// <summary>An index that stays off, for a volume that takes no writes: nothing is read or written, the disk answers.</summary>
+    /// <summary>
+    /// Creates a lookup index that stays off, for a volume that accepts no writes: nothing is read or written, and the disk answers.
+    /// </summary>
     public static LinkIndex Off(string folder, TimeProvider clock, ILogger logger) =>
         new(folder, 0, clock, logger, IndexSizes.Links, IndexSizes.Content, isOff: true);
 
-    /// <summary>Opens an index of other sizes than usual.</summary>
+    /// <summary>Opens a lookup index with other sizes than the default.</summary>
     internal static LinkIndex Open(string folder, uint generation, TimeProvider clock, ILogger logger, IndexSizes sizes) =>
         new(folder, generation, clock, logger, sizes, sizes);
 
     /// <summary>
-    /// The record of a link. Of an earlier start it says at most that the link was there; its verdict and parent are kept only if every
-    /// start since ended cleanly, for after a crash the newest record may be one that the gate had already taken back.
+    /// Reads the record of a link. A record of an earlier start says at most that the link existed. Its verdict and parent are used only if
+    /// every start since ended cleanly: after a crash, the newest record may be one that the gate had already revoked.
     /// </summary>
     internal bool TryRead(in LinkKey key, out LinkRecord record)
     {
@@ -89,7 +91,7 @@ internal sealed class LinkIndex : IAsyncDisposable
     /// <summary>Removes the record of a link.</summary>
     internal void Remove(in LinkKey key) => _links.Remove(in key);
 
-    /// <summary>The record of some content's use.</summary>
+    /// <summary>Reads the record of some content's use.</summary>
     internal bool TryRead(in DigestKey content, out ContentRecord record) => _content.TryRead(in content, out record);
 
     /// <summary>Sets the record of some content's use.</summary>
@@ -121,7 +123,7 @@ internal sealed class LinkIndex : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // Closed, or turned off.
+            // The index was closed or turned off.
         }
         catch (Exception failure)
         {
@@ -167,7 +169,7 @@ internal sealed class LinkIndex : IAsyncDisposable
         Volatile.Write(ref _checkpointedAt, _clock.GetTimestamp());
     }
 
-    /// <summary>Writes everything down, or after a failure sets the folder aside: what it holds misses what changed since.</summary>
+    /// <summary>Makes all records durable. After a failure, sets the folder aside: its files lack the changes since.</summary>
     private async Task EndAsync()
     {
         try
@@ -210,12 +212,12 @@ internal sealed class LinkIndex : IAsyncDisposable
 
     private void Measure()
     {
-        _meter.CreateObservableGauge("gateway.index.entries", CountEntries, "{record}", "Records in the index, about");
+        _meter.CreateObservableGauge("gateway.index.entries", CountEntries, "{record}", "Records in the lookup index, approximately");
         _meter.CreateObservableGauge(
             "gateway.index.checkpoint.age", () => _clock.GetElapsedTime(Volatile.Read(ref _checkpointedAt)).TotalSeconds,
-            "s", "Age of what a crash would leave of the index");
+            "s", "Age of the records that a crash would leave in the lookup index");
         _meter.CreateObservableGauge(
-            "gateway.index.on", () => IsOn ? 1 : 0, "1", "1 when the index is open and works, 0 when the disk answers everything");
+            "gateway.index.on", () => IsOn ? 1 : 0, "1", "1 when the lookup index is open and works, 0 when the disk answers everything");
     }
 
     private Measurement<long>[] CountEntries() =>

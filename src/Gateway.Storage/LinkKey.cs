@@ -7,23 +7,23 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The index's key of one link: the SHA-256 of root, kind, digest and repository. Two links with one key would be a collision of SHA-256,
-/// which would already let anybody replace content by digest: the index rests on nothing that the registry does not rest on.
+/// The lookup index's key of one link: the SHA-256 of root, kind, digest and repository. Two links with the same key would be a collision
+/// of SHA-256, which would already let anyone replace content by digest. So the index assumes nothing beyond what the registry assumes.
 /// </summary>
 internal readonly record struct LinkKey(ulong A, ulong B, ulong C, ulong D) : IIndexKey
 {
-    // Repository names end at 255 characters; an upstream's key may stand before one. Longer ones are encoded on the heap.
+    // Repository names have at most 255 characters, and an upstream's key may precede one. Longer names are encoded on the heap.
     private const int UsualLength = 512;
 
     public long Hash64 => (long)A;
 
     /// <summary>
-    /// The key of a link. <paramref name="repository"/> is the repository's folder below its root, so that one of an upstream differs from
-    /// one of ours.
+    /// The key of a link. <paramref name="repository"/> is the repository's folder below its root, so that a cached repository differs from
+    /// a built-in one with the same name.
     /// </summary>
     public static LinkKey Of(byte root, ReadOnlySpan<char> repository, LinkKind kind, Digest digest)
     {
-        // The repository comes last, after fields of fixed length: no two links are encoded alike.
+        // The repository is last, after fields of fixed length, so that no two links have the same encoding.
         var head = new Head(root, kind, new DigestKey(digest));
         var prefix = MemoryMarshal.AsBytes(new ReadOnlySpan<Head>(in head));
         var length = prefix.Length + Encoding.UTF8.GetMaxByteCount(repository.Length);

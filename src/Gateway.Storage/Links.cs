@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which content a repository has. The index answers; the disk answers for what the index does not know, or knows from an earlier start,
-/// because a recovered index may name content that was deleted since (docs/design/0002-index.md).
+/// The content that each repository has. The lookup index answers. The disk answers when the index has no record or one of an earlier
+/// start, because a recovered index may name content that was deleted since (docs/design/0002-index.md).
 /// </summary>
 internal sealed class Links(LinkIndex index)
 {
@@ -17,14 +17,14 @@ internal sealed class Links(LinkIndex index)
     /// </summary>
     private const int CacheSize = 16_384;
 
-    // Sizes that were stated while the index is closed or off. For a size that is not here, the file is believed.
+    // Sizes that were stated while the lookup index is closed or off. If a size is not here, the length of the file is used.
     private readonly ConcurrentLru<LinkKey, long> _sizes = new(CacheSize);
 
-    // A key is a SHA-256; a parent is a string made from bytes. Neither ever changes.
+    // A key is a SHA-256, and a parent is a string made from bytes. Neither ever changes.
     private readonly ConcurrentLru<(RepositoryState State, LinkKind Kind, Digest Digest), LinkKey> _keys = new(CacheSize);
     private readonly ConcurrentLru<DigestKey, Digest> _parents = new(CacheSize);
 
-    /// <summary>The link of some content; null when the repository has none.</summary>
+    /// <summary>Reads the link of some content; null when the repository has none.</summary>
     public Link? Find(StoredRepository repository, LinkKind kind, Digest digest)
     {
         var key = Key(repository, kind, digest);
@@ -37,7 +37,7 @@ internal sealed class Links(LinkIndex index)
                 index.Remove(key);
                 return null;
             }
-            // A record of an earlier start loses its verdict: it may have been revoked after what the index recovered.
+            // A record of an earlier start loses its verdict: the verdict may have been revoked after the recovered state.
             if (index.TryRead(key, out record)) record = record with { Revision = 0, Outcome = 0, Until = 0 };
             else if (_sizes.TryGet(key, out var said)) record = new() { Size = said };
             else if (Disk.LengthOf(repository.Root.Data(target)) is { } length) record = new() { Size = length, Flags = Measured };
@@ -48,7 +48,7 @@ internal sealed class Links(LinkIndex index)
         }
     }
 
-    /// <summary>Notes a link in the index; its file is written elsewhere.</summary>
+    /// <summary>Adds a link to the lookup index; its file is written elsewhere.</summary>
     public void Write(StoredRepository repository, LinkKind kind, Digest digest, Link link)
     {
         var key = Key(repository, kind, digest);
@@ -73,7 +73,7 @@ internal sealed class Links(LinkIndex index)
         _sizes.AddOrUpdate(key, link.Size);
     }
 
-    /// <summary>Removes a link from the index, and its file by <paramref name="remove"/>.</summary>
+    /// <summary>Removes a link from the lookup index, and its file with <paramref name="remove"/>.</summary>
     public void Remove(StoredRepository repository, LinkKind kind, Digest digest, Action remove)
     {
         lock (repository.State.Links)

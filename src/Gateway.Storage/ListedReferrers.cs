@@ -4,23 +4,23 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What an upstream has listed as the referrers of a subject, as one file in <c>_gateway/listed/</c>: a descriptor in each line, in the
-/// form of <see cref="ReferrerFile"/>. A list may have ten thousand entries; a file for each would cost a block for each, and as many
-/// writes ahead of everybody's pushes.
+/// The referrers of a subject that an upstream has listed, as one file in <c>_gateway/listed/</c>: one descriptor per line, in the form of
+/// <see cref="ReferrerFile"/>. A list may have ten thousand entries. One file for each would take a block for each, and as many writes that
+/// delay all pushes.
 /// </summary>
 public static class ListedReferrers
 {
     /// <summary>
-    /// Most bytes of annotations in one file, as much as one page of a list may have. Behind it entries stand without theirs: what a
-    /// referrer says is in its manifest.
+    /// The largest number of bytes of annotations in one file, as much as one page of a list may have. Entries beyond it have no
+    /// annotations; the manifest of the referrer has them.
     /// </summary>
     private const int MaxAnnotated = 4 << 20;
 
-    /// <summary>Whether anything listed is kept of a subject.</summary>
+    /// <summary>Whether a list is stored for a subject.</summary>
     public static bool IsStored(StoredRepository repository, Digest subject) =>
         Disk.HasFile(repository.Root.Listed(repository.Path, subject));
 
-    /// <summary>The entries of a list; none where there is no file. A line that is damaged is left out.</summary>
+    /// <summary>The entries of a list; empty when there is no file. A damaged line is omitted.</summary>
     public static IEnumerable<Descriptor> Read(StoredRepository repository, Digest subject)
     {
         if (Disk.Text(repository.Root.Listed(repository.Path, subject)) is not { } text) yield break;
@@ -31,8 +31,8 @@ public static class ListedReferrers
     }
 
     /// <summary>
-    /// Adds what an upstream lists to what is listed, and tells the repository of it; nothing where all of it is known. Throws
-    /// <see cref="StoreReadOnlyException"/>.
+    /// Adds referrers that an upstream lists to the stored list, and the repository's versions rise; does nothing when all are known.
+    /// Throws <see cref="StoreReadOnlyException"/>.
     /// </summary>
     public static async Task AddAsync(StoredRepository repository, Digest subject, IReadOnlyCollection<Descriptor> listed)
     {
@@ -40,7 +40,7 @@ public static class ListedReferrers
         var digests = known.Select(static d => d.Digest).ToHashSet();
         Descriptor[] added = [.. listed.DistinctBy(static d => d.Digest).Where(d => !digests.Contains(d.Digest))];
         if (added.Length == 0) return;
-        // What is listed now first: what the upstream has dropped is what goes where there are too many.
+        // The current list first: if there are too many entries, those that the upstream no longer lists are dropped.
         var text = Format(added.Concat(known).Take(IBacking.MaxReferrers));
         await repository.CommitAsync(new([new Operation.StoreListed(subject, text)]), CancellationToken.None);
     }

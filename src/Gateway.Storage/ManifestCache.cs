@@ -3,18 +3,18 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Manifests read lately, by digest: the bytes cannot change, so nothing here is ever out of date. Whether a repository has one is asked
-/// elsewhere.
+/// Recently read manifests by digest. The bytes of a digest cannot change, so no entry is ever out of date. It does not decide whether a
+/// repository has a manifest.
 /// </summary>
 internal sealed class ManifestCache
 {
-    /// <summary>Bytes of documents kept. Chosen: thousands of usual ones, which have some KiB.</summary>
+    /// <summary>The total bytes of stored documents. Chosen: thousands of usual ones, which have some KiB.</summary>
     private const long Capacity = 32 << 20;
 
-    /// <summary>Larger documents are read each time, so that a few cannot push out all others.</summary>
+    /// <summary>Larger documents are read each time, so that a few cannot displace all others.</summary>
     private const int Largest = 256 * 1024;
 
-    /// <summary>What a parsed manifest costs beyond its bytes, about: descriptors and their strings.</summary>
+    /// <summary>The approximate memory of a parsed manifest beyond its bytes: descriptors and their strings.</summary>
     private const int Overhead = 2048;
 
     private readonly Lock _lock = new();

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Open handles of content, kept so that a hit opens no file. A handle is closed when it has left the cache and its last reader has gone.
+/// Open handles of content, so that a hit opens no file. A handle is closed when it is no longer in the cache and its last reader is done.
 /// </summary>
 public sealed class OpenFiles : IDisposable
 {
@@ -13,10 +13,12 @@ public sealed class OpenFiles : IDisposable
     private readonly LinkedList<OpenFile> _recent = [];
     private long _removals;
 
-    /// <summary>Most handles that are kept while nobody reads them, however many descriptors there are. Chosen: a hot set.</summary>
+    /// <summary>The largest number of handles without a reader, however many descriptors there are. Chosen: a hot set.</summary>
     public const int MostKept = 512;
 
-    /// <summary>Handles kept while nobody reads them, from 1 to <see cref="MostKept"/>; fewer where descriptors are few.</summary>
+    /// <summary>
+    /// The number of handles without a reader that stay open, from 1 to <see cref="MostKept"/>; fewer if descriptors are few.
+    /// </summary>
     public int Capacity { get; set; } = MostKept;
 
     /// <summary>Opens the bytes of some content for one reader; null when they are not in this root.</summary>
@@ -24,7 +26,7 @@ public sealed class OpenFiles : IDisposable
     {
         if (TryHold(root.Lifetime, digest, out var removals) is { } known)
         {
-            // What was cut off or removed by another hand than ours is looked for anew; fstat(2) takes 0.3 µs.
+            // If another program truncated or removed the file, it is opened again; fstat(2) takes 0.3 µs.
             if (Disk.Find(known.Handle) is { Names: > 0, Length: var length } && length == known.Length) return known;
             known.Release();
             Forget(root.Lifetime, digest);
@@ -61,7 +63,7 @@ public sealed class OpenFiles : IDisposable
         }
     }
 
-    /// <summary>Lets go of some content that was removed or replaced; its readers keep it until they are done.</summary>
+    /// <summary>Removes the handle of content that was removed or replaced; its readers can use it until they are done.</summary>
     internal void Forget(Lifetime lifetime, Digest digest)
     {
         lock (_lock)
@@ -72,8 +74,8 @@ public sealed class OpenFiles : IDisposable
     }
 
     /// <summary>
-    /// Removes some content by <paramref name="remove"/>, and lets go of it; false, and nothing done, while it is being read and that
-    /// matters.
+    /// Removes content with <paramref name="remove"/>, and its handle. False, and nothing is done, while a client reads the content, unless
+    /// readers do not matter.
     /// </summary>
     internal bool TryRemove(Lifetime lifetime, Digest digest, bool evenIfRead, Action remove)
     {
@@ -88,7 +90,7 @@ public sealed class OpenFiles : IDisposable
         }
     }
 
-    // What was opened before something was removed may be that: it is for its one reader.
+    // A handle that was opened before a removal may be of the removed file: it serves only its one reader.
     private void Keep(OpenFile opened, long removals)
     {
         lock (_lock)
@@ -102,7 +104,7 @@ public sealed class OpenFiles : IDisposable
 
     private void Shrink(int to)
     {
-        // What is being read stays, so that it is known to be: its handle would not be closed by leaving either.
+        // A handle with a reader stays in the cache, so that the reader is known; removing the entry would not close the handle anyway.
         for (var node = _recent.Last; _recent.Count > to && node is not null;)
         {
             var next = node.Previous;
@@ -141,7 +143,7 @@ internal sealed class OpenFile(Lifetime lifetime, Digest digest, SafeFileHandle 
 
     public long Length { get; } = RandomAccess.GetLength(handle);
 
-    /// <summary>Whether anybody holds it besides the cache of open files.</summary>
+    /// <summary>Whether a reader holds it in addition to the cache of open files.</summary>
     public bool IsRead => Volatile.Read(ref _holders) > 1;
 
     public void Hold() => Interlocked.Increment(ref _holders);
@@ -153,8 +155,8 @@ internal sealed class OpenFile(Lifetime lifetime, Digest digest, SafeFileHandle 
 }
 
 /// <summary>
-/// Content that lies whole and verified in a file. <paramref name="digest"/> is what was asked for; the file may lie under another name of
-/// the same bytes.
+/// Content in a whole and verified file. <paramref name="digest"/> is the requested digest; the file may have another digest of the same
+/// bytes as its name.
 /// </summary>
 internal sealed class FileContent(OpenFile file, Digest digest) : IContent
 {

@@ -1,17 +1,18 @@
 namespace Gateway.Storage;
 
-/// <summary>How many sessions may be open at once, and how long one is kept that nobody touches.</summary>
+/// <summary>How many sessions may be open at once, and how long an idle one stays.</summary>
 public sealed record UploadLimits(int All, int PerRepository, int PerActor, TimeSpan Idle);
 
-/// <summary>Somebody has as many upload sessions open as he may. One line fit for a client.</summary>
+/// <summary>The caller has reached a limit of open upload sessions. The message is one line that a client may see.</summary>
 public sealed class TooManyUploadsException(string why) : IOException(why);
 
-/// <summary>A later request of the same client has taken the upload session over. One line fit for a client.</summary>
+/// <summary>A later request of the same client has taken over the upload session. The message is one line that a client may see.</summary>
 public sealed class UploadTakenOverException(Exception inner)
-    : IOException("another request has taken this upload session over; ask the session how far it has come", inner);
+    : IOException("another request has taken over this upload session; send GET to the session to learn its offset", inner);
 
 /// <summary>
-/// Whose every open session is, so that none keeps so many that others get none. Some 200 bytes each, and as many as the limit allows.
+/// The repository and account of every open session, so that none uses up the sessions of all others. Some 200 bytes per session, up to the
+/// limit.
 /// </summary>
 internal sealed class OpenUploads
 {
@@ -25,13 +26,13 @@ internal sealed class OpenUploads
         }
     }
 
-    /// <summary>Notes a session; throws <see cref="TooManyUploadsException"/>, and notes none, where there are as many as may be.</summary>
+    /// <summary>Adds a session. Throws <see cref="TooManyUploadsException"/>, and adds none, when a limit is reached.</summary>
     public void Add(string id, UploadNote note, UploadLimits limits)
     {
         lock (_owners)
         {
             Check(_owners.Count, limits.All, "this registry");
-            // Counted anew each time: a scan of ten thousand takes some 50 µs beside the files that are then made.
+            // Counted each time: a scan of ten thousand takes some 50 µs, which is little beside the files that are then created.
             var inRepository = _owners.Values.Count(owner => owner.Repository == note.Repository);
             Check(inRepository, limits.PerRepository, $"repository {note.Repository}");
             Check(_owners.Values.Count(owner => owner.Actor == note.Actor), limits.PerActor, note.Actor);
@@ -39,7 +40,7 @@ internal sealed class OpenUploads
         }
     }
 
-    /// <summary>Notes one that an earlier process opened, whatever the limits are now.</summary>
+    /// <summary>Adds a session that an earlier process opened, whatever the current limits are.</summary>
     public void Keep(string id, UploadNote note)
     {
         lock (_owners) _owners[id] = (note.Repository, note.Actor);
@@ -53,6 +54,6 @@ internal sealed class OpenUploads
     private static void Check(int count, int limit, string whose)
     {
         if (count >= limit)
-            throw new TooManyUploadsException($"{count} upload sessions of {whose} are open, no more may be; finish or cancel some");
+            throw new TooManyUploadsException($"{count} upload sessions of {whose} are open, the limit is {limit}; finish or cancel some");
     }
 }

@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>The closed list of what a change may do.</summary>
+/// <summary>The closed list of operations that a change consists of.</summary>
 public abstract record Operation
 {
     // Closed: nothing outside this project can add an operation.
@@ -27,8 +27,9 @@ public abstract record Operation
     }
 
     /// <summary>
-    /// Links a blob in the repository. <paramref name="Upload"/> names a finished upload whose data becomes the blob's; without one the
-    /// data is already in some root or, in a cached repository, may follow: the link then means that the upstream vouched for it.
+    /// Links a blob in the repository. <paramref name="Upload"/> names a finished upload whose data becomes the blob's. Without an upload,
+    /// the data is already in some root or, in a cached repository, may be fetched later: the link then means that the upstream vouched for
+    /// it.
     /// </summary>
     public sealed record LinkBlob(Digest Digest, long Size, string? Upload = null) : Operation
     {
@@ -97,7 +98,7 @@ public abstract record Operation
             handler.AddReferrer(this, context);
     }
 
-    /// <summary>Stores what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
+    /// <summary>Stores the referrers of a subject that an upstream lists. Only for cached repositories.</summary>
     /// <param name="Text">The whole file (<see cref="ListedReferrers"/>).</param>
     internal sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation
     {
@@ -125,7 +126,7 @@ public abstract record Operation
             handler.Seen(this, context);
     }
 
-    /// <summary>Notes when an upstream last confirmed the binding of a tag. Of cached repositories only.</summary>
+    /// <summary>Notes when an upstream last confirmed the binding of a tag. Only for cached repositories.</summary>
     public sealed record Validated(TagName Tag, DateTimeOffset At) : Operation
     {
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
@@ -149,28 +150,28 @@ public abstract record Operation
             handler.RemoveManifest(this, context);
     }
 
-    /// <summary>Removes the notes that a manifest is evidence about a subject. Of cached repositories only.</summary>
+    /// <summary>Removes the notes that a manifest is evidence about a subject. Only for cached repositories.</summary>
     internal sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation
     {
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveEvidence(this, context);
     }
 
-    /// <summary>Removes what an upstream lists as referrers of a subject. Of cached repositories only.</summary>
+    /// <summary>Removes the list of a subject's referrers that an upstream sent. Only for cached repositories.</summary>
     internal sealed record RemoveListed(Digest Subject) : Operation
     {
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveListed(this, context);
     }
 
-    /// <summary>Removes every note of evidence and referrers. Of cached repositories only.</summary>
+    /// <summary>Removes every note of evidence and referrers. Only for cached repositories.</summary>
     internal sealed record RemoveAllEvidence : Operation
     {
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveAllEvidence(this, context);
     }
 
-    /// <summary>Removes the repository's folders where nothing is linked and no tag is bound. Of cached repositories only.</summary>
+    /// <summary>Removes the repository's folders if nothing is linked and no tag is bound. Only for cached repositories.</summary>
     internal sealed record RemoveEmpty : Operation
     {
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
@@ -188,9 +189,9 @@ public abstract record Operation
     public abstract record Removal(Digest Digest) : Operation
     {
         /// <summary>
-        /// When the link was written, as its file says, to the millisecond: a link with another time was written later by another program,
-        /// and a replay leaves it alone. The first of all moments where there was no link; null before the committer has taken the change,
-        /// and in journals of earlier versions.
+        /// When the link was written, according to its file, to the millisecond. A link with another time was written later by another
+        /// program, and a replay does not remove it. The minimum value when there was no link; null before the committer has taken the
+        /// change, and in journals of earlier versions.
         /// </summary>
         public DateTimeOffset? Written { get; init; }
     }

@@ -3,12 +3,12 @@ using System.Text;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The folder of each upstream's links. A link says that this upstream vouched for some content. When the same key gets other addresses, it
-/// is another upstream, and its links start empty. The bytes are shared, so nothing is fetched again for that.
+/// The folder of each upstream's links. A link says that this upstream vouched for some content. If a key gets other addresses, it is
+/// another upstream, and its links start empty. The bytes are shared, so no content is fetched again.
 /// </summary>
 public sealed class Origins
 {
-    // An upstream has a few addresses and rarely others; a file that is longer was not written here.
+    // An upstream has a few addresses, and they rarely change; a longer file was not written by the gateway.
     private const int MaxBytes = 1 << 20;
 
     private readonly string _folder;
@@ -19,8 +19,8 @@ public sealed class Origins
     internal Origins(string folder, SmallFiles files, ILogger logger) => (_folder, _files, _logger) = (folder, files, logger);
 
     /// <summary>
-    /// The folder for these addresses of an upstream. Addresses that share one with those noted last are the same registry, by the
-    /// operator's own word, and take their place.
+    /// The folder for these addresses of an upstream. If they include one of the latest stored addresses, the operator has declared them
+    /// the same registry, and they replace the stored ones.
     /// </summary>
     public string FolderOf(string upstream, IEnumerable<Uri> urls)
     {
@@ -41,7 +41,7 @@ public sealed class Origins
                 noted[at] = now;
                 Write(name, noted);
             }
-            // What was cached before there were notes lies under the bare name. No key has an @.
+            // Content that was cached before addresses were stored is under the bare name. No key contains an @.
             return at == 0 ? name : $"{name}@{at + 1}";
         }
     }
@@ -53,8 +53,8 @@ public sealed class Origins
         return [.. text.Split('\n').Where(l => l.Length > 0).Select(l => l.Split(' '))];
     }
 
-    // A full or read-only volume takes no note: then the next start finds the same folder by the same rule, unless the addresses change
-    // once more.
+    // A full or read-only volume stores no addresses. The next start then finds the same folder by the same rule, unless the addresses
+    // change again.
     private void Write(string name, List<string[]> noted)
     {
         try

@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What the changes of a batch will have done once they are applied: each one that follows is checked against that. Used by the committer's
-/// thread alone.
+/// The expected result of the changes in a batch once they are applied; each following change is checked against it. Only the committer's
+/// thread uses it.
 /// </summary>
 internal sealed class PendingChanges(Volume volume)
 {
@@ -16,7 +16,7 @@ internal sealed class PendingChanges(Volume volume)
     private readonly HashSet<(RepositoryState, Digest)> _raised = [];
     private readonly Dictionary<RepositoryState, long> _added = [];
 
-    /// <summary>Why a change must not be made; null when all that it expects still holds.</summary>
+    /// <summary>Why a change must not be made; null when all its expectations hold.</summary>
     public CommitResult? Refuse(StoredRepository repository, Change change)
     {
         if (change.IsStillAllowed is { } isAllowed && !isAllowed()) return new CommitResult.Superseded();
@@ -43,13 +43,13 @@ internal sealed class PendingChanges(Volume volume)
     }
 
     /// <summary>
-    /// Takes a change in: whole, with the tags that go with a manifest that it removes, and with what each tag is bound to before it.
+    /// Adds a change: its operations, the removal of tags that are removed with a manifest, and the previous binding of each tag.
     /// </summary>
     public JournalRecord Take(StoredRepository repository, Change change, long sequence, DateTimeOffset at)
     {
         if (change.Room is { } room) _added[repository.State] = _added.GetValueOrDefault(repository.State) + room.Adds;
         var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
-        // What is cached is not journaled, and never replayed.
+        // Changes of cached repositories are not journaled, and never replayed.
         if (repository.Root.Lifetime != Lifetime.Cached) operations = [.. operations.Select(o => Dated(repository, o, at))];
         var previous = ImmutableArray.CreateBuilder<Digest>();
         foreach (var operation in operations)
@@ -60,7 +60,7 @@ internal sealed class PendingChanges(Volume volume)
                 previous.Add(Live(repository, tag));
                 _live[(repository.State, tag)] = operation is Operation.SetLive live ? live.Digest : default;
             }
-            if (operation is Operation.Hold offer) _held[(repository.State, offer.Tag)] = (sequence, offer.Digest);
+            if (operation is Operation.Hold hold) _held[(repository.State, hold.Tag)] = (sequence, hold.Digest);
             if (operation is Operation.EndHold withdrawn) _held[(repository.State, withdrawn.Tag)] = default;
             if (operation is Operation.Removal removal) _removed.Add((repository.State, removal.Digest));
             if (VersionEffects.Of(operation, repository.Root.Lifetime).Subject is { IsEmpty: false } subject)
@@ -69,18 +69,20 @@ internal sealed class PendingChanges(Volume volume)
         return new(sequence, at, repository.FullName, operations, previous.ToImmutable());
     }
 
-    /// <summary>An operation, behind the removal of every tag that it takes with it.</summary>
+    /// <summary>An operation, preceded by the removal of every tag that it removes too.</summary>
     private IEnumerable<Operation> Whole(StoredRepository repository, Operation operation)
     {
         if (operation is not Operation.RemoveManifest removal) return [operation];
         var bound = repository.State.BoundTo(removal.Digest)
             .Concat(Tags(_live, repository)).Distinct().Where(t => Live(repository, t) == removal.Digest);
-        var offered = repository.HeldPushes().Select(o => o.Tag)
+        var held = repository.HeldPushes().Select(o => o.Tag)
             .Concat(Tags(_held, repository)).Distinct().Where(t => Held(repository, t).Digest == removal.Digest);
-        return [.. bound.Select(t => new Operation.RemoveTag(t)), .. offered.Select(t => new Operation.EndHold(t)), operation];
+        return [.. bound.Select(t => new Operation.RemoveTag(t)), .. held.Select(t => new Operation.EndHold(t)), operation];
     }
 
-    /// <summary>A removal gets the time of the link that it removes; what writes a link is noted for those that follow.</summary>
+    /// <summary>
+    /// Gives a removal the time of the link that it removes. Records the time of each link that is written, for the following operations.
+    /// </summary>
     private Operation Dated(StoredRepository repository, Operation operation, DateTimeOffset at)
     {
         var (root, path) = (repository.Root, repository.Path);
@@ -101,7 +103,7 @@ internal sealed class PendingChanges(Volume volume)
                 return operation;
         }
 
-        // A link that is there already is not written again.
+        // An existing link is not written again.
         void Write(string link)
         {
             if (WrittenAt(link) == default) _written[link] = at;
@@ -119,6 +121,6 @@ internal sealed class PendingChanges(Volume volume)
 
     private (long Sequence, Digest Digest) Held(StoredRepository repository, TagName tag) =>
         _held.TryGetValue((repository.State, tag), out var later) ? later
-        : repository.Live(tag)?.Held is { } offer ? (offer.Sequence, offer.Digest)
+        : repository.Live(tag)?.Held is { } held ? (held.Sequence, held.Digest)
         : default;
 }

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>The system calls that .NET does not offer: opening a folder, hard links, starting writeback, asking for rights.</summary>
+/// <summary>The system calls that .NET does not offer: opening a folder, hard links, starting writeback, checking permissions.</summary>
 internal static partial class Posix
 {
     private const int ReadOnly = 0;
@@ -16,23 +16,25 @@ internal static partial class Posix
     private const int NotPermitted = 1; // EPERM: the file system has no hard links
     private const int TooManyLinks = 31; // EMLINK
 
-    /// <summary>Opens a folder, to be flushed. Throws <see cref="IOException"/>.</summary>
+    /// <summary>Opens a folder, for a flush. Throws <see cref="IOException"/>.</summary>
     public static SafeFileHandle OpenFolder(string path)
     {
         var fd = Open(path, ReadOnly | Directory | CloseOnExec, 0);
         return fd >= 0 ? new(fd, ownsHandle: true) : throw Failure("open", path, Marshal.GetLastPInvokeError());
     }
 
-    /// <summary>Why a folder takes no new files (a read-only mount, missing rights), in the system's words; null when it does.</summary>
+    /// <summary>
+    /// Why files cannot be created in a folder (a read-only mount, missing permissions), in the system's words; null when they can.
+    /// </summary>
     public static string? WhyNotWritable(string path)
     {
-        const int write = 2; // W_OK, unistd.h: also says EROFS of a file system that has turned read-only (access(2))
+        const int write = 2; // W_OK, unistd.h: also returns EROFS if a file system has turned read-only (access(2))
         return Access(path, write) == 0 ? null : new Win32Exception(Marshal.GetLastPInvokeError()).Message;
     }
 
     /// <summary>
-    /// Gives a file a second name; one that is there already is left alone. False where the file system has no such names, or no more.
-    /// Throws <see cref="IOException"/> on any other failure.
+    /// Creates a hard link; does nothing when the new name exists. False when the file system does not support hard links, or the file has
+    /// too many. Throws <see cref="IOException"/> for any other failure.
     /// </summary>
     public static bool TryLink(string existing, string name)
     {
@@ -40,15 +42,14 @@ internal static partial class Posix
         return Marshal.GetLastPInvokeError() switch
         {
             FileExists => true,
-            NotThere => throw new FileNotFoundException($"{existing} was evicted just now", existing),
+            NotThere => throw new FileNotFoundException($"{existing} does not exist; it was evicted a moment ago", existing),
             CrossDevice or NotPermitted or TooManyLinks => false,
             var error => throw Failure("link", name, error),
         };
     }
 
     /// <summary>
-    /// Starts writing back what was written to a range, so that a later flush of the file has little left to do; a file system that cannot
-    /// is left alone.
+    /// Starts writeback of a range, so that a later flush of the file is short. Does nothing when the file system does not support it.
     /// </summary>
     public static void StartWriteback(SafeFileHandle file, long offset, long count)
     {
@@ -56,7 +57,7 @@ internal static partial class Posix
         _ = SyncFileRange(file, offset, count, write);
     }
 
-    /// <summary>Whether an I/O failure says that the volume is full (ENOSPC, EDQUOT).</summary>
+    /// <summary>Whether an I/O failure means that the volume is full (ENOSPC, EDQUOT).</summary>
     public static bool SaysFull(IOException failure) =>
         (failure.HResult & 0xFFFF) is 28 or 122 || failure.HResult == unchecked((int)0x80070070);
 

@@ -7,11 +7,11 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// A referrer's descriptor as JSON: the form it has in <c>_gateway/referrers/</c>, in the journal, and in the referrers API's answer.
+/// A referrer's descriptor as JSON: its form in <c>_gateway/referrers/</c>, in the journal, and in answers of the referrers API.
 /// </summary>
 public static class ReferrerFile
 {
-    /// <summary>The text of a descriptor, as its file has it.</summary>
+    /// <summary>The text of a descriptor, as in its file.</summary>
     public static string Write(Descriptor descriptor)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -19,7 +19,7 @@ public static class ReferrerFile
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
-    /// <summary>The text of a descriptor, as its file has it.</summary>
+    /// <summary>The text of a descriptor, as in its file.</summary>
     public static void Write(Utf8JsonWriter json, Descriptor descriptor)
     {
         json.WriteStartObject();
@@ -37,7 +37,7 @@ public static class ReferrerFile
     }
 
     /// <summary>
-    /// Reads what <see cref="Write(Descriptor)"/> wrote; null for an empty or damaged file, after which the manifest itself is read.
+    /// Reads the output of <see cref="Write(Descriptor)"/>; null for an empty or damaged file. The caller then reads the manifest itself.
     /// </summary>
     public static Descriptor? Read(string text)
     {
@@ -56,7 +56,7 @@ public static class ReferrerFile
                 Annotations = annotations,
             };
         }
-        // ArgumentException: an annotation twice.
+        // ArgumentException: a duplicate annotation.
         catch (Exception e)
             when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException or ArgumentException)
         {

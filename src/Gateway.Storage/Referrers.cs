@@ -4,14 +4,14 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Which manifests of a repository name a subject: what was noted when they were pushed, what other programs pushed to the same volume, and
-/// what old clients wrote into the fallback tag (distribution-spec, "Referrers Tag Schema"). Only the manifests' own words count, never an
-/// index's description of them.
+/// The manifests of a repository that name a subject: those that were noted at their push, those that other programs pushed to the same
+/// volume, and those that old clients listed in the fallback tag (distribution-spec, "Referrers Tag Schema"). Only the manifests themselves
+/// count, never the description of a manifest in an index.
 /// </summary>
 public static class Referrers
 {
     /// <summary>
-    /// Longest descriptor that is written out: one block of most file systems. Of a longer one the manifest is read again.
+    /// The longest descriptor that is stored, in bytes: one block of most file systems. For a longer one, the manifest is read again.
     /// </summary>
     public const int MaxDescriptorBytes = 4096;
 
@@ -30,7 +30,7 @@ public static class Referrers
         return [.. found.Values.Take(IBacking.MaxReferrers)];
     }
 
-    /// <summary>What the referrers API says of a manifest (distribution-spec, "Listing Referrers").</summary>
+    /// <summary>The referrers API's description of a manifest (distribution-spec, "Listing Referrers").</summary>
     public static Descriptor Describe(StoredManifest manifest) => new(manifest.Manifest.MediaType, manifest.Digest, manifest.Bytes.Length)
     {
         ArtifactType = manifest.Manifest.ReferrerType,
@@ -49,7 +49,7 @@ public static class Referrers
         return repository.ReadManifest(digest) is { } manifest ? Describe(manifest) : null;
     }
 
-    /// <summary>What the fallback tag lists that says itself whom it is about.</summary>
+    /// <summary>The manifests listed by the fallback tag that name the subject themselves.</summary>
     public static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
     {
         if (repository.Live(FallbackTag(subject)) is not { Live.IsEmpty: false } tag
@@ -62,7 +62,9 @@ public static class Referrers
         }
     }
 
-    /// <summary>Looks for subjects in manifests that another program pushed: those folders' times differ from what was noted.</summary>
+    /// <summary>
+    /// Searches manifests that another program pushed for subjects: the times of their folders differ from the noted times.
+    /// </summary>
     public static Task ScanOnceAsync(StoredRepository repository) => repository.State.ScanOnceAsync(() =>
     {
         var times = Times(repository);
@@ -74,7 +76,7 @@ public static class Referrers
     {
         foreach (var digest in repository.Manifests())
         {
-            // What is noted already is not written again: a read-only volume answers too, as far as it has the notes.
+            // Existing notes are not written again, so a read-only volume can also answer, as far as it has the notes.
             if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest
                 && !Disk.HasFile(repository.Root.Referrer(repository.Path, subject.Digest, digest)))
                 repository.Note(subject.Digest, Describe(manifest));
@@ -90,7 +92,7 @@ public static class Referrers
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The next start looks through the manifests again.
+            // The next start searches the manifests again.
         }
     }
 

@@ -3,17 +3,17 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Carries out the records that were acknowledged before a stop, in the order of their numbers; any of them may have been carried out
-/// already. What another program has changed on the volume since then stays: a tag is moved only from where its record found it, and a
-/// link is removed only if the gateway wrote it before the removal.
+/// Applies the records that were acknowledged before a stop, in the order of their numbers; any of them may have been applied already.
+/// Changes that another program has made on the volume since are preserved: a tag is moved only from the binding that its record found, and
+/// a link is removed only if the gateway wrote it before the removal.
 /// </summary>
-/// <remarks>One for each start: it remembers which records came before the one that is replayed.</remarks>
+/// <remarks>Each start has its own instance, which remembers the earlier records.</remarks>
 internal sealed class Replay(Applier applier)
 {
-    /// <summary>The times that the records so far gave to links. As many as the journal has records that store something.</summary>
+    /// <summary>The times that the records so far gave to links; as many as the journal has records that store content.</summary>
     private readonly HashSet<(RepositoryState State, LinkKind Kind, Digest Digest, DateTimeOffset Written)> _written = [];
 
-    /// <summary>Carries out the next record.</summary>
+    /// <summary>Applies the next record.</summary>
     public void Apply(StoredRepository repository, JournalRecord record)
     {
         var previous = 0;
@@ -44,11 +44,11 @@ internal sealed class Replay(Applier applier)
         }
     }
 
-    /// <summary>When a link was written, as its file says, to the millisecond, as the journal has it; null where there is none.</summary>
+    /// <summary>When a link was written, according to its file, to the millisecond as in the journal; null when there is none.</summary>
     public static DateTimeOffset? WrittenAt(string link) =>
         Disk.Find(link)?.Written is { } at ? DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds()) : null;
 
-    /// <summary>Keeps the time of a link that is there: this record wrote it, or an earlier or later one, or another program.</summary>
+    /// <summary>Keeps the time of an existing link: this record wrote it, or an earlier or later one, or another program.</summary>
     private void Store(StoredRepository repository, LinkKind kind, Digest digest, Operation operation, JournalRecord record)
     {
         var written = WrittenAt(repository.Root.Link(repository.Path, kind, digest)) ?? record.At;
@@ -57,10 +57,10 @@ internal sealed class Replay(Applier applier)
     }
 
     /// <summary>
-    /// Whether a record removes the link that is there: the one whose time it noted, or one that an earlier record of the journal wrote.
-    /// Times are compared for equality only, because the clock may have been ahead, may have been set back, or may stand still; only a
-    /// record of an earlier version, which noted no time, falls back on the clock. Where no link is there, the removal is carried out
-    /// again for what goes with the link, such as notes of evidence.
+    /// Whether a record removes the existing link: the one whose time it noted, or one that an earlier record of the journal wrote. Times
+    /// are compared only for equality, because the clock may have been ahead, may have been set back, or may stand still. Only a record of
+    /// an earlier version, which noted no time, uses the clock. If no link exists, the removal is applied again for the files that are
+    /// removed with the link, such as notes of evidence.
     /// </summary>
     private bool IsRemoved(StoredRepository repository, Operation.Removal removal, JournalRecord record)
     {

@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What is in memory of one repository: a view of the disk that only this process changes. Everything in it can be read again.
+/// The in-memory state of one repository: a view of the disk that only this process changes. All of it can be read again.
 /// </summary>
 internal sealed class RepositoryState
 {
@@ -15,7 +15,7 @@ internal sealed class RepositoryState
     private readonly Dictionary<TagName, TagState> _live = [];
     private List<string>? _sorted;
 
-    // What changed while the names of all tags are read, and whether the tag is bound: put right when they are all there.
+    // Tags that changed while the names of all tags are read, and whether each is bound; applied when the reading ends.
     private Dictionary<string, bool> _changed = [];
     private Task? _reading;
 
@@ -33,7 +33,7 @@ internal sealed class RepositoryState
     /// <summary>The held pushes, by tag.</summary>
     internal SmallFolder<TagName, HeldPush> HeldPushes { get; }
 
-    /// <summary>The pushes that are still to be forwarded, and those that the upstream refused lately, by their number.</summary>
+    /// <summary>The pushes that must still be forwarded, and those that the upstream refused recently, by their number.</summary>
     internal SmallFolder<long, PendingForward> Forwards { get; }
 
     /// <summary>How often the evidence about each subject has changed.</summary>
@@ -42,23 +42,23 @@ internal sealed class RepositoryState
     /// <summary>See <see cref="IRepositoryChanges.Additions"/>.</summary>
     public long Additions => Volatile.Read(ref _additions);
 
-    /// <summary>Counts what a change has added.</summary>
+    /// <summary>Counts the entries that a change has added.</summary>
     public void Add(Room? room) => Interlocked.Add(ref _additions, room?.Adds ?? 0);
 
-    /// <summary>Which indexes name a manifest.</summary>
+    /// <summary>The indexes that name a manifest.</summary>
     internal IndexParents Parents { get; } = new();
 
     /// <summary>When content was first seen here.</summary>
     internal SeenTimes Seen { get; }
 
     /// <summary>
-    /// Held while a link is read from the disk and noted in the index, or changed in both: a reading never overtakes a removal.
+    /// Held while a link is read from the disk and stored in the lookup index, or changed in both: a reading never overtakes a removal.
     /// </summary>
     public Lock Links { get; } = new();
 
     /// <summary>
-    /// The search of the manifests that other programs pushed, once since the start: all who need it wait for one, and for no lock. One
-    /// that failed is tried again.
+    /// The search of the manifests that other programs pushed, once per start. All callers wait for the same search, without a lock. A
+    /// failed search is tried again.
     /// </summary>
     public Task ScanOnceAsync(Action scan)
     {
@@ -66,8 +66,8 @@ internal sealed class RepositoryState
     }
 
     /// <summary>
-    /// What a tag is bound to, read from the disk on first use; null when it is not bound. The lock orders that reading before any later
-    /// binding.
+    /// The digest to which a tag is bound, read from the disk on first use; null when it is not bound. The lock orders that reading before
+    /// any later binding.
     /// </summary>
     public TagState? Live(TagName tag)
     {
@@ -91,7 +91,7 @@ internal sealed class RepositoryState
         }
     }
 
-    /// <summary>Notes that a tag is not bound any more.</summary>
+    /// <summary>Notes that a tag is no longer bound.</summary>
     public void Unbind(TagName tag)
     {
         lock (_lock)
@@ -120,8 +120,8 @@ internal sealed class RepositoryState
     }
 
     /// <summary>
-    /// A page of the tags; <paramref name="load"/> reads all names on first use. All who ask meanwhile wait for one reading, and for no
-    /// lock: a million tags take a minute from a cold disk, in which the tags are pulled and pushed as ever.
+    /// A page of the tags; <paramref name="load"/> reads all names on first use. Concurrent callers share one reading and hold no lock: a
+    /// million tags take a minute from a cold disk, during which the tags can be pulled and pushed.
     /// </summary>
     public async ValueTask<Page<TagName>> TagsAfterAsync(
         string? last, int count, Func<IEnumerable<string>> load, CancellationToken cancellationToken)
@@ -164,14 +164,14 @@ internal sealed class RepositoryState
 }
 
 /// <summary>
-/// The states in memory. One that somebody holds is always found again, so that two views of one repository never differ; beyond that a
-/// number of recent ones stay.
+/// The states in memory. A state that is in use is always found again, so that two views of one repository never differ. A number of
+/// recently used states stay as well.
 /// </summary>
 internal sealed class RepositoryStates
 {
     /// <summary>
-    /// Recently used repositories that stay in memory without a holder; a tag costs about 200 bytes, so that even 4,096 of 100 tags stay
-    /// below 100 MB.
+    /// The number of recently used repositories that stay in memory when they are not in use. A tag takes about 200 bytes, so that even
+    /// 4,096 repositories of 100 tags stay below 100 MB.
     /// </summary>
     private const int Recent = 4096;
 
@@ -179,7 +179,7 @@ internal sealed class RepositoryStates
     private readonly Dictionary<(Root Root, string Path), WeakReference<RepositoryState>> _states = [];
     private readonly Queue<RepositoryState> _recent = new();
 
-    /// <summary>The state of a repository; made on first use.</summary>
+    /// <summary>The state of a repository; created on first use.</summary>
     public RepositoryState Get(Root root, string path)
     {
         lock (_lock)

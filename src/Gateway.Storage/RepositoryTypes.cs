@@ -2,29 +2,29 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>A page of a list; <paramref name="More"/> says that something follows the last item.</summary>
+/// <summary>A page of a list; <paramref name="More"/> tells whether there are items after the last one.</summary>
 public sealed record Page<T>(IReadOnlyList<T> Items, bool More);
 
-/// <summary>A tag here: what it is bound to, what an upstream offers, and how long nobody need be asked.</summary>
-/// <param name="Live">What pullers get; empty when the tag is not bound here.</param>
+/// <summary>A tag in this repository: its live digest, its upstream digest, and when its binding was last confirmed.</summary>
+/// <param name="Live">The digest that pullers get; empty when the tag is not bound here.</param>
 /// <param name="UpstreamDigest">What an upstream says that the tag is bound to, when that differs; empty otherwise.</param>
 public sealed record TagState(Digest Live, Digest UpstreamDigest)
 {
-    /// <summary>When an upstream last said that the tag is bound so; the time of the binding in built-in storage.</summary>
+    /// <summary>When an upstream last confirmed the binding; the time of the binding in built-in storage.</summary>
     public DateTimeOffset ValidatedAt { get; init; }
 
-    /// <summary>Whether there is nothing that pullers could get.</summary>
+    /// <summary>Whether the tag has neither a live nor an upstream digest.</summary>
     public bool IsUnbound => Live.IsEmpty && UpstreamDigest.IsEmpty;
 
-    /// <summary>What somebody pushed to the tag that is not live yet; null when nothing waits.</summary>
+    /// <summary>The held push of the tag; null when there is none.</summary>
     public HeldPush? Held { get; init; }
 }
 
-/// <summary>What a tag waits to be bound to.</summary>
-/// <param name="Sequence">The number of the change that offered it: a later offer has a larger one.</param>
-/// <param name="Actor">Who pushed it.</param>
-/// <param name="PushedAt">When.</param>
-/// <param name="Expires">When it is dropped.</param>
+/// <summary>A held push: the binding that a tag waits for.</summary>
+/// <param name="Sequence">The number of the change that held it: a later held push has a larger one.</param>
+/// <param name="Actor">The account that pushed it.</param>
+/// <param name="PushedAt">When it was pushed.</param>
+/// <param name="Expires">When it expires.</param>
 /// <param name="Missing">What it waits for: one line.</param>
 public sealed record HeldPush(
     TagName Tag, Digest Digest, long Sequence, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);
@@ -32,20 +32,20 @@ public sealed record HeldPush(
 /// <summary>A manifest's bytes and their meaning.</summary>
 public sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMemory<byte> Bytes)
 {
-    /// <summary>False when it has just come from an upstream and is kept only if a change says so.</summary>
+    /// <summary>False when it was just fetched from an upstream; it is then stored only if a change says so.</summary>
     public bool IsStored { get; init; } = true;
 
-    /// <summary>The verdict that was last given, where one was.</summary>
+    /// <summary>The latest verdict; null when there is none.</summary>
     public VerdictStamp Verdict { get; init; }
 }
 
-/// <summary>What the gate noted of a verdict. Storage keeps it and does not read it.</summary>
+/// <summary>The gate's record of a verdict. Storage stores it and does not interpret it.</summary>
 /// <param name="Revision">The policy's revision; with 0 and <paramref name="Outcome"/> 0 there is no verdict.</param>
 /// <param name="Outcome">The outcome as a number.</param>
 /// <param name="Until">Unix seconds of the earliest moment that could change the verdict; 0 for never.</param>
 public readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Until);
 
-/// <summary>What a link is to.</summary>
+/// <summary>The kind of content that a link names.</summary>
 public enum LinkKind : byte
 {
     /// <summary>A blob.</summary>
@@ -54,22 +54,23 @@ public enum LinkKind : byte
     Manifest = 2,
 }
 
-/// <summary>What a repository notes about content of its own.</summary>
+/// <summary>A repository's note about content that it has.</summary>
 /// <param name="Size">Bytes; -1 when unknown.</param>
-/// <param name="Verdict">Of a manifest: its verdict.</param>
-/// <param name="Parent">Of a blob: the manifest that last admitted it; empty when none has.</param>
-/// <param name="IsAlias">Whether the bytes lie under another digest, which the link file says (docker-registry stores sha512 under
-/// sha256).</param>
-/// <param name="IsMeasured">Whether the size is that of the file as it was found: nobody has said that it is right.</param>
+/// <param name="Verdict">For a manifest: its verdict.</param>
+/// <param name="Parent">For a blob: the manifest that last admitted it; empty when none has.</param>
+/// <param name="IsAlias">
+/// Whether the bytes are stored under another digest, which the link file names (docker-registry stores sha512 under sha256).
+/// </param>
+/// <param name="IsMeasured">Whether the size is only the length of the file: neither a manifest nor an upstream has stated it.</param>
 public readonly record struct Link(long Size, VerdictStamp Verdict, Digest Parent, bool IsAlias = false, bool IsMeasured = false);
 
-/// <summary>Whether a blob is here, after it was asked for ahead of need.</summary>
-/// <param name="Problem">Why it is not; null when it is.</param>
-/// <param name="FetchedBytes">Bytes that had to come from an upstream; 0 when it was here.</param>
+/// <summary>Whether a blob is stored, after it was requested ahead of need.</summary>
+/// <param name="Problem">Why it is not stored; null when it is.</param>
+/// <param name="FetchedBytes">Bytes that were fetched from an upstream; 0 when the blob was already stored.</param>
 public readonly record struct Prefetched(string? Problem, long FetchedBytes);
 
-/// <summary>How a blob will be read, so that a cold one costs no more than that.</summary>
-/// <param name="Kind">Only its headers, one range, or the whole.</param>
+/// <summary>How a blob will be read, so that a cold one costs only that.</summary>
+/// <param name="Kind">Only its headers, one range, or the whole blob.</param>
 /// <param name="From">First byte of the range; for a suffix range, minus its length.</param>
 /// <param name="To">Last byte of the range, inclusive; null for "to the end".</param>
 public readonly record struct BlobUse(BlobUseKind Kind, long From = 0, long? To = null)
@@ -89,25 +90,25 @@ public enum BlobUseKind
     Head,
     /// <summary>One range.</summary>
     Range,
-    /// <summary>The whole.</summary>
+    /// <summary>The whole blob.</summary>
     Whole,
 
-    /// <summary>The whole, if that needs no upstream; else the blob is absent.</summary>
+    /// <summary>The whole blob, if that needs no upstream; otherwise the blob is absent.</summary>
     Here,
 }
 
 /// <summary>
-/// An upstream did not take a change that it must have first. The message is one line that a client may see, and names the upstream.
+/// An upstream did not accept a change that it must have first. The message is one line that a client may see, and names the upstream.
 /// </summary>
 /// <param name="refusal">Why the upstream refused; null when it could not be asked, or could not answer now.</param>
-/// <param name="retryAfter">When another try may succeed; null when unknown.</param>
+/// <param name="retryAfter">When a retry may succeed; null when unknown.</param>
 public sealed class NotForwardedException(string why, ForwardRefusal? refusal, TimeSpan? retryAfter = null, Exception? inner = null)
     : IOException(why, inner)
 {
     /// <summary>Why the upstream refused; null when it could not be asked, or could not answer now.</summary>
     public ForwardRefusal? Refusal { get; } = refusal;
 
-    /// <summary>When another try may succeed; null when unknown.</summary>
+    /// <summary>When a retry may succeed; null when unknown.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
 }
 
@@ -134,6 +135,7 @@ public enum ForwardRefusal
 }
 
 /// <summary>
-/// The volume takes no writes: a flush failed, its journal is damaged, it is read-only or full. The message is one line fit for a client.
+/// The volume accepts no writes: a flush failed, its journal is damaged, or it is read-only or full. The message is one line that a client
+/// may see.
 /// </summary>
 public class StoreReadOnlyException(string why, Exception? inner = null) : IOException(why, inner);

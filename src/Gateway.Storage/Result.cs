@@ -1,6 +1,6 @@
 namespace Gateway.Storage;
 
-/// <summary>How an answer came about. The HTTP face writes it as <c>Cache-Status</c> and <c>Warning</c>.</summary>
+/// <summary>How an answer was obtained. The HTTP face writes it as <c>Cache-Status</c> and <c>Warning</c>.</summary>
 public sealed record CacheHandling
 {
     /// <summary>Served from stored content; no upstream was asked.</summary>
@@ -19,7 +19,7 @@ public sealed record CacheHandling
     public int? UpstreamStatus { get; init; }
 
     /// <summary>
-    /// Of an unavailable answer: whether the upstream's answer can never be used, so that asking again soon returns the same.
+    /// For an unavailable answer: whether the upstream's answer can never be used, so that asking again soon returns the same.
     /// </summary>
     public bool IsFinal { get; init; }
 
@@ -29,10 +29,10 @@ public sealed record CacheHandling
     /// <summary>Whether this request joined a fetch that was already running.</summary>
     public bool Collapsed { get; init; }
 
-    /// <summary>What else the client should know of how the answer was obtained.</summary>
+    /// <summary>A further detail for the client of how the answer was obtained.</summary>
     public CacheDetail Detail { get; init; }
 
-    /// <summary>One line for the client, such as why an answer is stale; null for none. It may have any character.</summary>
+    /// <summary>One line for the client, such as why an answer is stale; null for none. It may contain any character.</summary>
     public string? Notice { get; init; }
 
     /// <summary>Why a list may be incomplete: an upstream could not be asked. One line; null where the list is complete.</summary>
@@ -54,7 +54,7 @@ public enum ForwardReason : byte
     /// <summary>A list, which is always asked of the upstream.</summary>
     List,
 
-    /// <summary>What is stored had to be revalidated, or was served because that failed.</summary>
+    /// <summary>The stored content had to be revalidated, or was served because that failed.</summary>
     Stale,
 
     /// <summary>Only a range was stored or needed.</summary>
@@ -64,7 +64,7 @@ public enum ForwardReason : byte
 /// <summary>A detail of how an answer was obtained.</summary>
 public enum CacheDetail : byte
 {
-    /// <summary>Nothing to say.</summary>
+    /// <summary>No detail.</summary>
     None,
 
     /// <summary>The bytes are sent before the digest of the whole was checked.</summary>
@@ -75,17 +75,17 @@ public enum CacheDetail : byte
 }
 
 /// <summary>What a backing returns: found, absent, or unavailable.</summary>
-/// <param name="Handling">How the answer came about.</param>
+/// <param name="Handling">How the answer was obtained.</param>
 public abstract record Result<T>(CacheHandling Handling)
 {
-    /// <summary>It is there.</summary>
+    /// <summary>The content was found.</summary>
     public sealed record Found(T Value, CacheHandling Handling) : Result<T>(Handling);
 
-    /// <summary>It is not there.</summary>
+    /// <summary>The content does not exist.</summary>
     public sealed record Absent(CacheHandling Handling) : Result<T>(Handling);
 
     /// <summary>
-    /// Cannot be answered now. <paramref name="Why"/> is one line that a client may see; <paramref name="RetryAfter"/> is null when
+    /// The backing cannot answer now. <paramref name="Why"/> is one line that a client may see; <paramref name="RetryAfter"/> is null when
     /// unknown.
     /// </summary>
     public sealed record Unavailable(TimeSpan? RetryAfter, string Why, CacheHandling Handling) : Result<T>(Handling)

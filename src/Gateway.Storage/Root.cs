@@ -2,22 +2,24 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>How long a root's content lives; the number stands in the index's keys.</summary>
+/// <summary>How long the content of a root lives; keys of the lookup index contain the number.</summary>
 internal enum Lifetime : byte
 {
-    /// <summary>What clients pushed: only collection removes it.</summary>
+    /// <summary>Content that clients pushed; only garbage collection removes it.</summary>
     Pushed = 1,
 
-    /// <summary>What was fetched: only eviction removes it.</summary>
+    /// <summary>Content that was fetched from an upstream; only eviction and purges remove it.</summary>
     Cached = 2,
 
-    /// <summary>What was accepted for an upstream and is not there yet: it goes when it has arrived, or a day after its last use.</summary>
+    /// <summary>
+    /// Content that was accepted for an upstream and is not there yet. It is removed when the upstream has it, or a day after its last use.
+    /// </summary>
     Staged = 3,
 }
 
 /// <summary>
-/// One tree in CNCF distribution's layout; the only place that builds a path below it (distribution, registry/storage/paths.go, says the
-/// same paths in Go).
+/// One tree in the layout of CNCF distribution. Only this type builds paths below it (distribution, registry/storage/paths.go, has the same
+/// paths in Go).
 /// </summary>
 internal sealed class Root(string folder, Lifetime lifetime)
 {
@@ -32,7 +34,7 @@ internal sealed class Root(string folder, Lifetime lifetime)
 
     public string Repository(string repository) => $"{Repositories}/{repository}";
 
-    /// <summary>The file that says "this repository has this blob"; its content is the digest under which the bytes lie.</summary>
+    /// <summary>The file that says that the repository has this blob; it contains the digest under which the bytes are stored.</summary>
     public string BlobLink(string repository, Digest digest) => $"{Layers(repository, digest.AlgorithmName)}/{digest.Hex}/link";
 
     public string Layers(string repository, string algorithm) => $"{Repositories}/{repository}/_layers/{algorithm}";
@@ -50,7 +52,9 @@ internal sealed class Root(string folder, Lifetime lifetime)
 
     public string TagLink(string repository, TagName tag) => $"{Tag(repository, tag)}/current/link";
 
-    /// <summary>What distribution has no place for; it ignores folders that begin with an underscore.</summary>
+    /// <summary>
+    /// The folder for files that distribution does not define; distribution ignores folders that begin with an underscore.
+    /// </summary>
     public string Own(string repository) => $"{Repositories}/{repository}/_gateway";
 
     public string Referrers(string repository) => $"{Own(repository)}/referrers";
@@ -62,33 +66,33 @@ internal sealed class Root(string folder, Lifetime lifetime)
 
     public string Listed(string repository) => $"{Own(repository)}/listed";
 
-    /// <summary>What an upstream lists as referrers of a subject.</summary>
+    /// <summary>The list of a subject's referrers from an upstream.</summary>
     public string Listed(string repository, Digest subject) => $"{Listed(repository)}/{subject.AlgorithmName}-{subject.Hex}";
 
     public string Evidence(string repository) => $"{Own(repository)}/evidence";
 
-    /// <summary>What was pushed as evidence about a subject by its tag: an empty file for each.</summary>
+    /// <summary>The evidence about a subject that was pushed under its tags: an empty file for each.</summary>
     public string Evidence(string repository, Digest subject) => $"{Evidence(repository)}/{subject.AlgorithmName}/{subject.Hex}";
 
     public string Evidence(string repository, Digest subject, Digest evidence) =>
         $"{Evidence(repository, subject)}/{evidence.AlgorithmName}-{evidence.Hex}";
 
-    /// <summary>The tags that wait, a file each.</summary>
+    /// <summary>The held pushes, one file each.</summary>
     public string HeldPushes(string repository) => $"{Own(repository)}/offers";
 
     public string HeldPush(string repository, TagName tag) => $"{HeldPushes(repository)}/{tag.Value}";
 
-    /// <summary>What an upstream is still to get, a file for each push.</summary>
+    /// <summary>The pushes that must be forwarded to an upstream, one file each.</summary>
     public string Forwards(string repository) => $"{Own(repository)}/forwards";
 
     public string Forward(string repository, long sequence) => $"{Forwards(repository)}/{sequence}";
 
-    /// <summary>What a tag was bound to before, the last one first.</summary>
+    /// <summary>The history of a tag, the latest digest first.</summary>
     public string History(string repository, TagName tag) => $"{Own(repository)}/history/{tag.Value}";
 
-    /// <summary>Which revisions were last searched for subjects, as the times of their folders.</summary>
+    /// <summary>The revisions that were last searched for subjects, as the times of their folders.</summary>
     public string Scanned(string repository) => $"{Own(repository)}/scanned";
 
-    /// <summary>First-seen times, one line each; they decide what a retired key may still vouch for.</summary>
+    /// <summary>First-seen times, one line each; they decide which signatures of a retired key still count.</summary>
     public string Seen(string repository) => $"{Own(repository)}/seen";
 }

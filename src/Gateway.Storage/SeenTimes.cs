@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// When content was first seen in one repository: a file that is only appended to, one line for each digest, read on first use. The first
-/// line of a digest counts.
+/// When content was first seen in one repository: an append-only file with one line per digest, read on first use. The first line of a
+/// digest counts.
 /// </summary>
 /// <param name="file">Path of the file.</param>
 internal sealed class SeenTimes(string file)
@@ -22,8 +22,8 @@ internal sealed class SeenTimes(string file)
         }
     }
 
-    /// <summary>Notes a time; a later one of the same digest changes nothing.</summary>
-    /// <param name="again">Whether it is written even when the file has it: a replay must not trust content that was not flushed.</param>
+    /// <summary>Notes a time; a later time for the same digest has no effect.</summary>
+    /// <param name="again">Whether to write it even when the file has it: a replay must not trust content that was not flushed.</param>
     public void Note(Digest digest, DateTimeOffset at, bool again = false)
     {
         lock (_lock)
@@ -32,13 +32,13 @@ internal sealed class SeenTimes(string file)
             if (_times.ContainsKey(digest) && !again) return;
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
             if (Disk.IsLink(file)) ReplaceLink();
-            // A line break on both sides: a line that a power cut tore stays a line of its own.
+            // A line break on both sides, so that a line torn by a power cut remains a separate line.
             File.AppendAllText(file, $"\n{digest} {UnixTime.Format(at)}\n", Encoding.ASCII);
             _times[digest] = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds());
         }
     }
 
-    // An append must not follow a link out of the volume.
+    // An append must not follow a symbolic link out of the volume.
     private void ReplaceLink()
     {
         File.Copy(file, $"{file}.new", overwrite: true);
@@ -49,7 +49,7 @@ internal sealed class SeenTimes(string file)
     {
         var times = new Dictionary<Digest, DateTimeOffset>();
         if (Disk.Text(file) is not { } text) return times;
-        // A line without an end may be torn.
+        // A line without a line break may be torn.
         foreach (var line in text[..(text.LastIndexOf('\n') + 1)].Split('\n'))
         {
             var space = line.IndexOf(' ', StringComparison.Ordinal);

@@ -4,21 +4,23 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Small files written whole: under a temporary name first, so that a kill leaves the old one or the new one and nothing between.
+/// Small files that are written whole. They are written under a temporary name first, so that a kill leaves either the old or the new file.
 /// </summary>
 internal sealed class SmallFiles(string temporaryFolder, Durability durability)
 {
-    /// <summary>Longest link: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.</summary>
+    /// <summary>
+    /// The longest link in bytes: <c>sha512:</c> and 128 characters, with room for the newline that other programs may add.
+    /// </summary>
     private const int MaxLinkBytes = 256;
 
     private long _number;
 
-    /// <summary>A name of its own in the folder for temporary files.</summary>
+    /// <summary>A new name in the folder for temporary files.</summary>
     public string Temporary() => $"{temporaryFolder}/{Interlocked.Increment(ref _number)}";
 
-    /// <summary>Writes a file whole; its folder is made where it is missing.</summary>
+    /// <summary>Writes a file whole; creates its folder if missing.</summary>
     /// <param name="flush">Whether its content is durable before it gets its name; the name is not flushed.</param>
-    /// <param name="writtenAt">What it says as the time of its last change; null for now.</param>
+    /// <param name="writtenAt">The modification time of the file; null for now.</param>
     public void Write(string path, ReadOnlySpan<byte> content, bool flush = false, DateTimeOffset? writtenAt = null)
     {
         var temporary = Temporary();
@@ -32,8 +34,8 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
     }
 
     /// <summary>
-    /// Gives a file a second name, or where the file system cannot, gives that name to a flushed copy. A name that is there already is left
-    /// alone.
+    /// Creates a hard link to a file, or a flushed copy if the file system does not support hard links. Does nothing when the new name
+    /// exists.
     /// </summary>
     public void LinkOrCopy(string existing, string name)
     {
@@ -45,7 +47,7 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
     }
 
     /// <summary>Writes a link: the digest and nothing else, as distribution does.</summary>
-    /// <param name="writtenAt">As of <see cref="Write"/>.</param>
+    /// <param name="writtenAt">See <see cref="Write"/>.</param>
     public void WriteLink(string path, Digest digest, DateTimeOffset? writtenAt = null)
     {
         try
@@ -54,19 +56,19 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
         }
         catch (IOException) when (ReadLink(path) == digest)
         {
-            // Replayed on a volume without room for another: it was written before the stop.
+            // A replay on a volume that has no room for another file: the link was written before the stop.
         }
     }
 
-    /// <summary>Moves a file to its place over whatever is there; its folder is made where it is missing.</summary>
+    /// <summary>Moves a file to its place and replaces any existing file; creates its folder if missing.</summary>
     public static void Move(string from, string to)
     {
-        // Asked first: an exception for each new folder would cost more than all else here.
+        // Checked first: an exception for each new folder would cost more than the rest of this method.
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
         File.Move(from, to, overwrite: true);
     }
 
-    /// <summary>Reads a link; empty when there is none, or none that says a digest (an interrupted write of another program).</summary>
+    /// <summary>Reads a link; empty when there is none, or when it contains no digest (an interrupted write of another program).</summary>
     public static Digest ReadLink(string path)
     {
         using var file = Disk.Open(path);

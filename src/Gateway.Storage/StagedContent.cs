@@ -3,12 +3,12 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// What the staged root has, and who links it: bytes that no repository there links any more go at once, for they are at an upstream, or
-/// nobody wants them. Read from the disk at the start, and small: what is staged is on its way.
+/// The content of the staged root, and the repositories that link it. Bytes without a link there are removed at once: the upstream has
+/// them, or no push needs them. It is read from the disk at the start. It is small, because staged content is soon forwarded.
 /// </summary>
 public sealed class StagedContent
 {
-    /// <summary>How long something stays that no push has come to need: a client's next try finds its blobs here.</summary>
+    /// <summary>How long content stays that no push has needed; a client that retries within this time finds its blobs here.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
     private readonly Volume _volume;
@@ -30,7 +30,7 @@ public sealed class StagedContent
         }
     }
 
-    /// <summary>Bytes that wait to arrive at an upstream, or to be admitted.</summary>
+    /// <summary>Bytes that wait to be forwarded to an upstream, or to be admitted.</summary>
     public long Bytes
     {
         get
@@ -41,7 +41,7 @@ public sealed class StagedContent
         }
     }
 
-    /// <summary>Every repository that has had something here, by its path below the root.</summary>
+    /// <summary>Every repository that has had staged content, by its path below the root.</summary>
     public string[] Repositories
     {
         get
@@ -78,8 +78,9 @@ public sealed class StagedContent
     }
 
     /// <summary>
-    /// Removes what nobody has needed for a day from one repository: what an upstream refused, manifests that no tag, offer or index here
-    /// leads to, that wait for no upstream and are no evidence about one that stays, and blobs that no manifest here names.
+    /// Removes content of one repository that has not been needed for a day: pushes that an upstream refused; manifests that no tag, held
+    /// push or index of this repository leads to, that do not wait to be forwarded and are no evidence about a remaining one; and blobs
+    /// that no manifest of this repository names.
     /// </summary>
     public async Task SweepAsync(StoredRepository repository, CancellationToken cancellationToken)
     {
@@ -102,7 +103,7 @@ public sealed class StagedContent
         }
     }
 
-    /// <summary>The manifests that a tag, an offer or an index here leads to, and the evidence about them.</summary>
+    /// <summary>The manifests that a tag, a held push or an index of this repository leads to, and the evidence about them.</summary>
     public static HashSet<Digest> Needed(StoredRepository repository, DateTimeOffset now)
     {
         var needed = new HashSet<Digest>();
@@ -126,7 +127,7 @@ public sealed class StagedContent
     public static HashSet<Digest> BlobsOf(StoredRepository repository, IEnumerable<Digest> manifests) =>
         [.. manifests.Select(repository.ReadManifest).OfType<StoredManifest>().SelectMany(m => m.Manifest.AllBlobs).Select(b => b.Digest)];
 
-    /// <summary>Removes bytes that a kill left without a link.</summary>
+    /// <summary>Removes bytes without a link, which a kill may leave.</summary>
     public void SweepBytes()
     {
         foreach (var data in Disk.FilesBelow(_volume.StagedRoot.Blobs, "data"))
@@ -143,7 +144,7 @@ public sealed class StagedContent
 
     private bool IsOld(string file) => Disk.Find(file)?.Written < _clock.GetUtcNow() - KeptFor;
 
-    // Who is reading reads on.
+    // Current readers are unaffected.
     private void Release(Digest digest)
     {
         var data = _volume.StagedRoot.Data(digest);
@@ -151,7 +152,7 @@ public sealed class StagedContent
         {
             if (Disk.HasFile(data)) File.Delete(data);
         });
-        // What the cache was given is now its alone.
+        // Bytes that were linked into the cached root now belong only to it.
         var cached = _volume.CachedRoot.Data(digest);
         if (Disk.Find(cached) is { Names: 1, Length: var size }) _volume.Eviction.Stored(digest, size);
     }

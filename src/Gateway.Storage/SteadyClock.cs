@@ -1,16 +1,16 @@
 namespace Gateway.Storage;
 
 /// <summary>
-/// The clock that decisions go by: the system's, and never earlier than the latest moment that this volume has seen. One that is set back
-/// would make a retired key's new signature older than its retirement, and exceptions that have ended hold again. Timers and
-/// timestamps are the system's.
+/// The clock for decisions: the system's clock, but never earlier than the latest moment that this volume has seen. A clock that is set
+/// back would make a new signature of a retired key older than its retirement, and would revive expired exceptions. Timers and timestamps
+/// are the system's.
 /// </summary>
 public sealed class SteadyClock : TimeProvider, IAsyncDisposable
 {
-    // Chosen: what a kill can make us forget. A write of 20 bytes each minute is nothing beside the journal.
+    // Chosen: the most time that a kill can lose. A write of 20 bytes each minute is negligible beside the journal.
     private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(1);
 
-    // Clocks are put right by some milliseconds all the time; also the step by which the latest moment is kept.
+    // Clocks are corrected by some milliseconds all the time. This is also the step in which the latest moment is stored.
     private static readonly TimeSpan Slack = TimeSpan.FromSeconds(1);
 
     private readonly TimeProvider _system;
@@ -35,7 +35,7 @@ public sealed class SteadyClock : TimeProvider, IAsyncDisposable
     /// <inheritdoc/>
     public override TimeZoneInfo LocalTimeZone => _system.LocalTimeZone;
 
-    /// <summary>By how much the system's clock is behind the latest moment seen; zero while all is well.</summary>
+    /// <summary>How far the system's clock is behind the latest moment seen; zero when it is not.</summary>
     public TimeSpan Behind
     {
         get
@@ -51,7 +51,7 @@ public sealed class SteadyClock : TimeProvider, IAsyncDisposable
         var now = _system.GetUtcNow();
         var latest = Volatile.Read(ref _latest);
         if (now.UtcTicks < latest) return new(latest, TimeSpan.Zero);
-        // Kept by the second, so that not every reader writes; of two at once the later one counts.
+        // Stored once per second, so that not every reader writes; of two concurrent writes, the later moment counts.
         while (now.UtcTicks > latest + Slack.Ticks)
         {
             var seen = Interlocked.CompareExchange(ref _latest, now.UtcTicks, latest);

@@ -6,7 +6,8 @@ namespace Gateway.Storage;
 public static class StorageServices
 {
     /// <summary>
-    /// Adds an open volume, and the parts of it that others use alone. The caller closes the volume, after every service has ended.
+    /// Adds an open volume, and the parts of it that other services use by themselves. The caller closes the volume after every service has
+    /// ended.
     /// </summary>
     public static IServiceCollection AddGatewayStorage(this IServiceCollection services, Volume volume) =>
         services.AddSingleton(volume).AddSingleton(given => given.GetRequiredService<Volume>().OpenFiles);

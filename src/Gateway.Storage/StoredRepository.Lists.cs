@@ -28,7 +28,7 @@ public sealed partial class StoredRepository
     {
         foreach (var tag in Disk.FoldersIn(Root.Tags(Path)))
         {
-            // A folder without a binding is what an interrupted delete of another program leaves.
+            // An interrupted delete of another program leaves a folder without a binding.
             if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && Disk.HasFile(Root.TagLink(Path, name)))
                 yield return name.Value;
         }
@@ -40,7 +40,7 @@ public sealed partial class StoredRepository
     /// <summary>The tags bound to a manifest. Reads every tag on first use.</summary>
     public IAsyncEnumerable<TagName> TagsOfAsync(Digest digest) => TagsOf(digest).ToAsyncEnumerable();
 
-    /// <summary>As of <see cref="TagsOfAsync"/>.</summary>
+    /// <summary>See <see cref="TagsOfAsync"/>.</summary>
     public IEnumerable<TagName> TagsOf(Digest digest) => Tags().Where(t => Live(t)?.Live == digest);
 
     /// <inheritdoc/>
@@ -50,11 +50,11 @@ public sealed partial class StoredRepository
     /// <inheritdoc/>
     public IAsyncEnumerable<Digest> ManifestsAsync(DigestAlgorithm? algorithm = null) => Manifests(algorithm).ToAsyncEnumerable();
 
-    /// <summary>As of <see cref="ManifestsAsync"/>.</summary>
+    /// <summary>See <see cref="ManifestsAsync"/>.</summary>
     public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
         Linked(name => Root.Revisions(Path, name), algorithm is { } one ? [one] : Enum.GetValues<DigestAlgorithm>());
 
-    /// <summary>The digests of every blob that is linked here, in no order; its bytes may be gone.</summary>
+    /// <summary>The digests of every blob that is linked here, in no order; their bytes may have been removed.</summary>
     public IEnumerable<Digest> Blobs() => Linked(name => Root.Layers(Path, name), Enum.GetValues<DigestAlgorithm>());
 
     private static IEnumerable<Digest> Linked(Func<string, string> folderOf, DigestAlgorithm[] algorithms)

@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// One repository in one root on disk. Over the kept root this is the backing of built-in repositories; pull-through keeps what it fetched
-/// in one over the cached root; what a fronted upstream has not got yet is in one over the staged root.
+/// One repository in one root on disk. In the pushed root it is the backing of a built-in repository. In the cached root it holds fetched
+/// content of a pull-through repository. In the staged root it holds content that a fronted upstream does not have yet.
 /// </summary>
 public sealed partial class StoredRepository : IBacking, IRepositoryUploads
 {
@@ -22,7 +22,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <summary>The repository's folder below the root's <c>repositories</c>.</summary>
     public string Path { get; }
 
-    /// <summary>Its name among all repositories whose changes are journaled; no name of a repository has a colon.</summary>
+    /// <summary>Its name among all repositories whose changes are journaled. Names of repositories contain no colon.</summary>
     public string FullName => Root.Lifetime == Lifetime.Staged ? StagedMark + Path : Path;
 
     /// <summary>Precedes the path in the full name of a staged repository.</summary>
@@ -30,8 +30,8 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
 
     internal RepositoryState State => _state;
 
-    /// <summary>Counts what a change added that was not committed here alone (<see cref="Additions"/>).</summary>
-    /// <param name="room">The room of the change; null when it added nothing that is counted.</param>
+    /// <summary>Counts the additions of a change that was not committed only here (<see cref="Additions"/>).</summary>
+    /// <param name="room">The room of the change; null when it added no counted entries.</param>
     public void CountAdded(Room? room) => _state.Add(room);
 
     /// <inheritdoc/>
@@ -40,17 +40,17 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
             ? new Result<TagState>.Found(live, CacheHandling.Hit)
             : new Result<TagState>.Absent(CacheHandling.Local));
 
-    /// <summary>Stored content is not counted.</summary>
+    /// <summary>Does nothing: requests for stored content are not counted.</summary>
     public void Requested(Digest digest, Result<StoredManifest> result)
     {
     }
 
-    /// <summary>Stored content is not counted.</summary>
+    /// <summary>Does nothing: requests for stored content are not counted.</summary>
     public void Requested(Result<IContent> result)
     {
     }
 
-    /// <summary>What a tag is bound to and what it waits for, as of the last change that was applied; null when it is neither.</summary>
+    /// <summary>The live digest and the held push of a tag, as of the last applied change; null when it has neither.</summary>
     public TagState? Live(TagName tag)
     {
         var live = _state.Live(tag);
@@ -72,7 +72,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     private bool IsDamaged(Digest manifest) =>
         _volume.Damage.Count > 0 && _volume.Damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
 
-    /// <summary>A manifest that this repository has; null when it has no link to it, or its bytes are gone or damaged.</summary>
+    /// <summary>Reads a manifest of this repository; null when there is no link to it, or its bytes are missing or damaged.</summary>
     public StoredManifest? ReadManifest(Digest digest)
     {
         if (_volume.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return null;
@@ -89,7 +89,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         if (manifest is null) return null;
         foreach (var blob in manifest.Blobs)
         {
-            // Where the index was lost, manifests say again how many bytes there must be.
+            // If the lookup index was lost, manifests state the expected lengths again.
             if (_volume.Links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
                 _volume.Links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
         }
@@ -112,7 +112,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     }
 
     /// <summary>
-    /// The link says another size than the files have. The digest decides: where the bytes are right, what the link says is mended.
+    /// The link has another size than the files. The digest decides: if the bytes are right, the size of the link is corrected.
     /// </summary>
     private async ValueTask<Result<IContent>> SettleAsync(Digest digest, Digest target, Link link)
     {
@@ -128,12 +128,12 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     }
 
     private Result<T>.Unavailable Damaged<T>(Digest digest) =>
-        new(null, $"{digest} of {Path} is damaged on the disk of this gateway; push it again, or ask the operator to restore it",
+        new(null, $"{digest} of {Path} is damaged on the disk of this gateway; push it again or ask the operator to restore it",
             CacheHandling.Local) { IsDamaged = true };
 
     /// <summary>
-    /// Opens what is here of a blob, under whatever name: only for who knows otherwise that the repository has it, where a full volume
-    /// takes no link.
+    /// Opens the bytes of a blob that are stored in any root. The caller must know in another way that the repository has the blob, when a
+    /// full volume cannot store its link.
     /// </summary>
     /// <param name="size">Bytes; null when unknown.</param>
     public IContent? OpenUnlinked(Digest digest, long? size) => OpenContent(digest, digest, size ?? -1, out _);
@@ -147,7 +147,8 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
 
     /// <inheritdoc/>
     public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(new Prefetched(_volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not here" : null, 0));
+        ValueTask.FromResult(new Prefetched(
+            _volume.FindContent(blob.Digest, blob.Size) is null ? $"{blob.Digest} is not stored here" : null, 0));
 
     /// <inheritdoc/>
     public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
@@ -161,12 +162,12 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
             await using var content = found.Value;
             size = content.Length ?? -1;
         }
-        // What was removed here by hand may still be in the cache, where it does not stay.
+        // A file that was removed by hand may still be in the manifest cache; it is removed from there.
         if (Root.Lifetime != Lifetime.Cached) _volume.Borrow(Root, target, size);
         return true;
     }
 
-    /// <summary>As of <see cref="ReadLinkAsync"/>.</summary>
+    /// <summary>See <see cref="ReadLinkAsync"/>.</summary>
     public Link? FindLink(LinkKind kind, Digest digest) => _volume.Links.Find(this, kind, digest);
 
     /// <inheritdoc/>
@@ -184,13 +185,13 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), CacheHandling.Hit);
     }
 
-    /// <summary>As of <see cref="SubjectsOfAsync"/>.</summary>
+    /// <summary>See <see cref="SubjectsOfAsync"/>.</summary>
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence) => new(SubjectsOf(evidence));
 
-    /// <summary>None in a cached repository: what is absent there may be at the upstream.</summary>
+    /// <summary>Empty for a cached repository: subjects that are absent there may be at the upstream.</summary>
     public IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() =>
         (Root.Lifetime == Lifetime.Cached ? [] : EvidenceNotes.Orphans(this)).ToAsyncEnumerable();
 
@@ -212,7 +213,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <inheritdoc/>
     public ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => new(FirstSeen(digest));
 
-    /// <summary>As of <see cref="FirstSeenAsync"/>.</summary>
+    /// <summary>See <see cref="FirstSeenAsync"/>.</summary>
     public DateTimeOffset? FirstSeen(Digest digest)
     {
         if (_state.Seen.Of(digest) is { } noted) return noted;
@@ -222,22 +223,22 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <inheritdoc/>
     public IReadOnlyList<HeldPush> HeldPushes() => [.. _state.HeldPushes.All().Values];
 
-    /// <summary>What an upstream is still to get, and what it refused of the last day, the earliest first.</summary>
+    /// <summary>The pushes that must be forwarded to an upstream, and those that it refused in the last day, the earliest first.</summary>
     public IEnumerable<PendingForward> Forwards() => _state.Forwards.All().Values;
 
     /// <summary>Notes that a manifest of this repository names a subject.</summary>
     public void Note(Digest subject, Descriptor referrer)
     {
         var text = System.Text.Encoding.UTF8.GetBytes(ReferrerFile.Write(referrer));
-        // A journal names a long one by its digest alone.
+        // The journal names a long one only by its digest.
         var isWhole = referrer.MediaType.Length > 0 && text.Length <= Referrers.MaxDescriptorBytes;
         _volume.Files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
     }
 
-    /// <summary>Writes one of the files that distribution has no place for.</summary>
+    /// <summary>Writes one of the files that distribution does not define.</summary>
     public void WriteOwn(string file, string text) => _volume.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
 
-    /// <summary>Null of a cached repository: clients cannot push to it.</summary>
+    /// <summary>Null for a cached repository: clients cannot push to it.</summary>
     public IRepositoryUploads? Uploads => Root.Lifetime == Lifetime.Cached ? null : this;
 
     /// <inheritdoc/>
@@ -251,7 +252,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <inheritdoc/>
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
-        // All of them once: the committer removes those of a manifest with it.
+        // Each of them once: the committer removes the tags of a manifest with it.
         if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _ = Tags().Select(Live).Count();
         var room = Root.Lifetime == Lifetime.Cached ? _volume.KeepRoom(change, Path) : 0;
         try
@@ -267,8 +268,8 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     }
 
     /// <summary>
-    /// Does beforehand what need not be done on the committer's one thread: parses a manifest, and makes durable what the journal does not
-    /// hold itself.
+    /// Does work ahead of time that does not need the committer's single thread: parses a manifest, and makes content durable that the
+    /// journal does not contain itself.
     /// </summary>
     private Operation Prepare(Operation operation)
     {

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Gateway.Storage;
 
-/// <summary>Moments as the small files hold them: Unix milliseconds in decimal.</summary>
+/// <summary>Moments in the form of the small files: Unix milliseconds in decimal.</summary>
 internal static class UnixTime
 {
     private static readonly long First = DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
@@ -10,7 +10,9 @@ internal static class UnixTime
 
     public static string Format(DateTimeOffset moment) => moment.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Reads one; false for what is no number, or beyond the calendar: a damaged file says anything.</summary>
+    /// <summary>
+    /// Reads a moment; false for text that is not a number, or is outside the calendar: a damaged file may contain anything.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out DateTimeOffset moment)
     {
         moment = default;

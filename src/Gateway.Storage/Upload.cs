@@ -6,19 +6,18 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Storage;
 
 /// <summary>
-/// An upload session: survives a restart, belongs to one repository, ends by completion, cancellation or age. Any number of callers may
-/// look at it; one at a time, the one that asked last, has taken it over and writes.
+/// An upload session. It survives a restart, belongs to one repository, and ends by completion, cancellation or age. Any number of callers
+/// may read its state. One at a time, the caller that asked last, takes it over and writes.
 /// </summary>
 public sealed class Upload : IAsyncDisposable
 {
     /// <summary>
-    /// One step of reading, hashing and writing: large enough that the calls do not show, small enough for 256 uploads at once.
+    /// Bytes of one step of reading, hashing and writing: large enough that the calls cost little, small enough for 256 concurrent uploads.
     /// </summary>
     private const int Step = 256 * 1024;
 
     /// <summary>
-    /// Written back behind the writer in pieces of this size, so that the flush at the end has little left to do
-    /// (docs/design/0001-storage.md).
+    /// Bytes per piece of writeback behind the writer, so that the flush at the end is short (docs/design/0001-storage.md).
     /// </summary>
     private const long Writeback = 8 << 20;
 
@@ -28,31 +27,31 @@ public sealed class Upload : IAsyncDisposable
     private SafeFileHandle? _file;
     private CancellationTokenSource? _turn;
 
-    /// <param name="lengthOnDisk">The length where the session has not been read yet in this process.</param>
+    /// <param name="lengthOnDisk">The length of the file, if this process has not read the session yet.</param>
     internal Upload(Uploads uploads, UploadSession session, long lengthOnDisk) =>
         (_uploads, _session, _lengthOnDisk) = (uploads, session, lengthOnDisk);
 
-    /// <summary>One that has the session's turn.</summary>
+    /// <summary>A session whose turn this caller has.</summary>
     internal Upload(Uploads uploads, HeldSession held) : this(uploads, held.Session, 0) => (_file, _turn) = (held.File, held.Turn);
 
     /// <summary>128 random bits in hex.</summary>
     public string Id => _session.Id;
 
-    /// <summary>Bytes received; while another caller writes, those until now.</summary>
+    /// <summary>Bytes received so far, also while another caller writes.</summary>
     public long Length => _turn is null && _session.Length == 0 ? _lengthOnDisk : _session.Length;
 
-    /// <summary>Who opened it.</summary>
+    /// <summary>The account that opened it.</summary>
     public string Actor => _session.Note.Actor;
 
-    /// <summary>The algorithm of the digest that is computed while bytes arrive.</summary>
+    /// <summary>The algorithm of the digest that is computed while bytes are received.</summary>
     public DigestAlgorithm Algorithm => _session.Algorithm;
 
     private SafeFileHandle File => _file ?? throw new InvalidOperationException("the upload has not been taken over");
 
     /// <summary>
-    /// Takes the session from whoever has it: an earlier request of the client that still waits for bytes ends with
-    /// <see cref="UploadTakenOverException"/>; one that is completing the upload is waited for. False when the session has ended. Throws
-    /// <see cref="StoreReadOnlyException"/> when the one before is not done in time.
+    /// Takes over the session. An earlier request of the client that still waits for bytes ends with <see
+    /// cref="UploadTakenOverException"/>; one that is completing the upload is waited for. False when the session has ended. Throws <see
+    /// cref="StoreReadOnlyException"/> when the earlier request does not end in time.
     /// </summary>
     public async ValueTask<bool> TakeOverAsync(CancellationToken cancellationToken)
     {
@@ -62,11 +61,11 @@ public sealed class Upload : IAsyncDisposable
     }
 
     /// <summary>
-    /// Appends what the stream gives until its end. What arrived before a failure of the stream stays received (and <see cref="Length"/>
-    /// says so). Throws <see cref="StoreReadOnlyException"/> when the volume is full, <see cref="UploadTakenOverException"/> when a later
-    /// request wants the session.
+    /// Appends the bytes of the stream until its end. Bytes received before a failure of the stream are kept (<see cref="Length"/> includes
+    /// them). Throws <see cref="StoreReadOnlyException"/> when the volume is full, and <see cref="UploadTakenOverException"/> when a later
+    /// request takes over the session.
     /// </summary>
-    /// <param name="most">Bytes to take at most; false is returned when the stream has more.</param>
+    /// <param name="most">The largest number of bytes to read; returns false when the stream has more.</param>
     public async ValueTask<bool> AppendAsync(Stream body, CancellationToken cancellationToken, long most = long.MaxValue)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(Step);
@@ -102,7 +101,7 @@ public sealed class Upload : IAsyncDisposable
         }
         catch (IOException e)
         {
-            // What lies behind the length is not the session's, and is written over by the next try.
+            // Bytes beyond the length do not belong to the session; the next try overwrites them.
             _uploads.Doubt(e);
             throw new StoreReadOnlyException($"the upload could not be written: {Disk.WhyOf(e)}", e);
         }
@@ -113,8 +112,8 @@ public sealed class Upload : IAsyncDisposable
     }
 
     /// <summary>
-    /// Flushes the data and says its digest by this algorithm. The session stays open, so that a wrong digest loses nothing; a LinkBlob
-    /// that names it ends it, and so does a failed flush.
+    /// Flushes the data and returns its digest by this algorithm. The session stays open, so that a wrong digest loses nothing. A LinkBlob
+    /// that names the session ends it, and so does a failed flush.
     /// </summary>
     public async ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
@@ -124,13 +123,13 @@ public sealed class Upload : IAsyncDisposable
         if (RandomAccess.GetLength(File) != _session.Length) RandomAccess.SetLength(File, _session.Length);
         try
         {
-            // Off the pool, for a flush may take long.
+            // Not on the thread pool, because a flush may take long.
             await Task.Factory.StartNew(
                 () => _uploads.Flush(File, Id), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
         catch (FlushFailedException)
         {
-            // The kernel takes what it could not write for clean, and so would a second flush: what was received is lost.
+            // The kernel marks pages clean that it could not write, and a second flush would succeed: the received bytes are lost.
             TryCancel();
             throw;
         }
@@ -150,14 +149,14 @@ public sealed class Upload : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // No upload goes on before a restart, whatever is left of this one.
+            // No upload continues before a restart, whatever remains of this one.
         }
     }
 
-    /// <summary>Ends the session and removes what it received.</summary>
+    /// <summary>Ends the session and removes the received bytes.</summary>
     public void Cancel() => _uploads.End(_session.Id);
 
-    /// <summary>Lets the next caller have the session.</summary>
+    /// <summary>Gives the session's turn to the next caller.</summary>
     public ValueTask DisposeAsync()
     {
         if (_turn is null) return ValueTask.CompletedTask;

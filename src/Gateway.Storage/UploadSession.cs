@@ -6,19 +6,19 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>What an upload's <c>.json</c> says; the length is what the data file's is.</summary>
+/// <summary>The content of an upload's <c>.json</c>; the length is that of the data file.</summary>
 internal sealed record UploadNote(string Repository, string Actor, string Algorithm, DateTimeOffset Started);
 
 [JsonSerializable(typeof(UploadNote))]
 [JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
 internal sealed partial class UploadNoteJson : JsonSerializerContext;
 
-/// <summary>An upload in memory: its hash so far, and whose turn it is. Made again from the data file after a restart.</summary>
+/// <summary>An upload in memory: its hash so far, and the turn of its callers. It is restored from the data file after a restart.</summary>
 internal sealed class UploadSession : IDisposable
 {
     private const int Step = 256 * 1024;
 
-    /// <summary>That of the request which asked for the turn last.</summary>
+    /// <summary>The cancellation of the request that asked for the turn last.</summary>
     private CancellationTokenSource? _latest;
 
     internal UploadSession(string id, UploadNote note)
@@ -38,16 +38,16 @@ internal sealed class UploadSession : IDisposable
 
     public long Length { get; set; }
 
-    /// <summary>Unix milliseconds of the last use, for dropping idle sessions from memory.</summary>
+    /// <summary>Unix milliseconds of the last use, for removing idle sessions from memory.</summary>
     public long LastUse { get; set; }
 
     public SemaphoreSlim Turn { get; } = new(1, 1);
 
     /// <summary>
-    /// Waits for the turn, and tells the request before, whether it has the turn or waits for it too, to give up: a client that asks again
-    /// has given up its earlier request, which the gateway may learn of only when that connection times out.
+    /// Waits for the turn, and cancels the previous request, whether it has the turn or waits for it. A client that asks again has given up
+    /// its earlier request; the gateway may notice that only when the earlier connection times out.
     /// </summary>
-    /// <returns>Canceled when a later request wants the turn; null when the turn was not given within the time.</returns>
+    /// <returns>Canceled when a later request wants the turn; null when the turn was not free in time.</returns>
     public async ValueTask<CancellationTokenSource?> EnterAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         var own = new CancellationTokenSource();
@@ -55,11 +55,11 @@ internal sealed class UploadSession : IDisposable
         return await Turn.WaitAsync(patience, cancellationToken) ? own : null;
     }
 
-    /// <summary>Hashes what a restart left in the file, after which the session goes on where it stopped.</summary>
+    /// <summary>Hashes the bytes in the file after a restart; the session then continues where it stopped.</summary>
     public async ValueTask TakeUpAsync(SafeFileHandle file, CancellationToken cancellationToken)
     {
         var length = RandomAccess.GetLength(file);
-        // A client that hung up during an earlier try has left a part in it.
+        // A client that disconnected during an earlier try has left a partial hash.
         _ = Hash.GetHashAndReset();
         await ReadAsync(file, length, bytes => Hash.AppendData(bytes.Span), cancellationToken);
         Length = length;
@@ -82,7 +82,7 @@ internal sealed class UploadSession : IDisposable
             for (long at = 0; at < length;)
             {
                 var count = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, (int)Math.Min(Step, length - at)), at, cancellationToken);
-                if (count == 0) throw new EndOfStreamException($"the file ends at {at} of {length} bytes");
+                if (count == 0) throw new EndOfStreamException($"expected {length} bytes in the file of the upload session, got {at}");
                 use(buffer.AsMemory(0, count));
                 at += count;
             }

@@ -6,44 +6,48 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>An upload session that one caller has taken over, and its open data file.</summary>
-/// <param name="Turn">Canceled when a later caller wants the session.</param>
+/// <summary>An upload session that one caller has taken over, with its open data file.</summary>
+/// <param name="Turn">Canceled when a later caller takes over the session.</param>
 internal sealed record HeldSession(UploadSession Session, SafeFileHandle File, CancellationTokenSource Turn);
 
 /// <summary>
-/// <c>gateway/uploads/</c>: the sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.
+/// <c>gateway/uploads/</c>: the upload sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.
 /// </summary>
 public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 {
-    /// <summary>Sessions whose hash stays in memory; of the others it is made again from the file.</summary>
+    /// <summary>The number of sessions whose hash stays in memory; for other sessions it is computed again from the file.</summary>
     private const int MaxInMemory = 1024;
 
-    /// <summary>Most bytes of a note: a name of 255 characters, an actor of a token's longest subject, each escaped. Chosen.</summary>
+    /// <summary>
+    /// The largest note in bytes: a name of 255 characters, and an actor with a token's longest subject, both escaped. Chosen.
+    /// </summary>
     private const int MaxNoteBytes = 64 * 1024;
 
     /// <summary>
-    /// How long a request waits for an earlier one that is completing the session: the time of a flush, and of hashing anew by sha512.
+    /// How long a request waits for an earlier one that is completing the session: the time of a flush, and of hashing again by sha512.
     /// </summary>
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
     private readonly OpenUploads _open = new();
 
-    // Until the configuration says: its own defaults.
+    // The defaults of the configuration, until it is read.
     private volatile UploadLimits _limits = new(10_000, 1_000, 5_000, TimeSpan.FromDays(7));
     private bool _counted;
 
-    /// <summary>Sessions open, in memory or not.</summary>
+    /// <summary>The number of open sessions, in memory or not.</summary>
     public int Count => _open.Count;
 
-    /// <summary>How many sessions may be open, and for how long an idle one stays.</summary>
+    /// <summary>How many sessions may be open, and how long an idle one stays.</summary>
     public UploadLimits Limits { set => _limits = value; }
 
     private string Data(string id) => $"{folder}/{id}.data";
 
     private string NoteFile(string id) => $"{folder}/{id}.json";
 
-    /// <summary>Removes sessions that are too old and files of none; the first time, counts what an earlier process left.</summary>
+    /// <summary>
+    /// Removes sessions that are too old, and files without a session. The first call also counts the sessions of earlier processes.
+    /// </summary>
     public void Sweep()
     {
         UnreadableException? unreadable = null;
@@ -55,7 +59,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             }
             catch (UnreadableException e)
             {
-                // It keeps no other session from being removed.
+                // A session that cannot be removed does not prevent the removal of others.
                 unreadable = e;
             }
         }
@@ -67,7 +71,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     {
         var id = Path.GetFileNameWithoutExtension(file);
         var (note, data) = (Disk.Find(NoteFile(id)), Disk.Find(Data(id)));
-        // One that is being opened has its note before its data.
+        // A session that is being opened has its note before its data.
         var isYoung = Disk.Find(file)?.Written > clock.GetUtcNow().AddMinutes(-1);
         if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) End(id);
         else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
@@ -90,14 +94,14 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             var file = File.OpenHandle(
                 Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete,
                 FileOptions.Asynchronous);
-            // Nobody else knows the session yet.
+            // No other caller knows the session yet.
             var turn = await session.EnterAsync(MaxWait, CancellationToken.None);
             Remember(session);
             return new(this, new HeldSession(session, file, turn!));
         }
         catch (Exception e)
         {
-            // A client that hung up leaves no session behind.
+            // A client that disconnects leaves no session behind.
             _open.Remove(session.Id);
             session.Dispose();
             if (Disk.HasFile(NoteFile(session.Id))) File.Delete(NoteFile(session.Id));
@@ -107,7 +111,9 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         }
     }
 
-    /// <summary>Looks at a session, whoever writes to it; null when the repository has none of this id.</summary>
+    /// <summary>
+    /// Reads the state of a session, also while a caller writes to it; null when the repository has no session with this id.
+    /// </summary>
     public Upload? Find(string repository, string id)
     {
         if (!IsId(id)) return null;
@@ -118,16 +124,16 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         return new(this, session, length);
     }
 
-    /// <summary>Takes a session over for one caller; null when it has ended.</summary>
+    /// <summary>Takes over a session for one caller; null when it has ended.</summary>
     internal async ValueTask<HeldSession?> TakeOverAsync(UploadSession session, CancellationToken cancellationToken)
     {
         while (true)
         {
             var turn = await session.EnterAsync(MaxWait, cancellationToken)
-                ?? throw new StoreReadOnlyException("another request is completing this upload session");
+                ?? throw new StoreReadOnlyException("another request is completing this upload session; try again later");
             var known = _sessions.GetOrAdd(session.Id, session);
             if (ReferenceEquals(known, session)) return await OpenAsync(session, turn, cancellationToken);
-            // It was dropped from memory and taken up again by another request meanwhile.
+            // Meanwhile it was removed from memory, and another request has loaded it again.
             session.Turn.Release();
             session = known;
         }
@@ -178,14 +184,14 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         var idleOnes = _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse);
         foreach (var idle in idleOnes.Take(_sessions.Count - MaxInMemory))
         {
-            // Whoever takes it up in this moment keeps it.
+            // A request that takes over the session at this moment keeps it.
             if (!idle.Turn.Wait(0)) continue;
             _sessions.TryRemove(idle.Id, out _);
             idle.Turn.Release();
         }
     }
 
-    /// <summary>Removes a session; its data, where it still has any.</summary>
+    /// <summary>Removes a session, with its data if it still has any.</summary>
     public void End(string id)
     {
         _sessions.TryRemove(id, out _);
@@ -195,10 +201,10 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         _open.Remove(id);
     }
 
-    /// <summary>Makes a finished session's data the bytes of a digest, and ends it. Done once or many times the end is the same.</summary>
+    /// <summary>Makes a finished session's data the bytes of a digest, and ends the session. Doing it twice has the same result.</summary>
     internal void MoveTo(string id, Root root, Digest digest)
     {
-        // Over what may be there already: these bytes have just been hashed, and those may have gone bad.
+        // Replaces an existing file: these bytes have just been hashed, and the existing ones may be damaged.
         if (Disk.HasFile(Data(id)))
         {
             SmallFiles.Move(Data(id), root.Data(digest));
@@ -207,17 +213,17 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         End(id);
     }
 
-    /// <summary>Notes that a write failed, and logs why, with the path.</summary>
+    /// <summary>Records that a write failed, and logs the reason with the path.</summary>
     public void Doubt(Exception failure)
     {
         Log.UploadNotWritten(volume.Logger, failure);
         volume.Doubt();
     }
 
-    /// <summary>Throws <see cref="StoreReadOnlyException"/> when the volume takes no uploads now.</summary>
+    /// <summary>Throws <see cref="StoreReadOnlyException"/> when the volume accepts no uploads now.</summary>
     public void CheckRoom() => volume.CheckRoom(Lifetime.Pushed);
 
-    /// <summary>Makes the data of a session durable, and its name.</summary>
+    /// <summary>Makes the data of a session and its name durable.</summary>
     public void Flush(SafeFileHandle data, string id)
     {
         volume.Durability.Flush(data, Data(id));

@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>How an operation changes the version numbers that verdicts rest on (<see cref="IRepositoryEvidence.VersionOf"/>).</summary>
+/// <summary>How an operation changes the version numbers on which verdicts rest (<see cref="IRepositoryEvidence.VersionOf"/>).</summary>
 /// <param name="Subject">The subject whose version rises; empty for none.</param>
 /// <param name="RaisesAll">Whether it may concern any subject: the number of the latest change rises.</param>
 /// <param name="Loses">Whether something is removed that an admitting verdict may rest on.</param>

@@ -2,22 +2,22 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>The bytes of content, in whichever root they lie.</summary>
+/// <summary>The bytes of content, in whichever root they are.</summary>
 public sealed partial class Volume
 {
-    // Chosen: as many writes of large manifests and borrowed blobs may wait for the disk at once.
+    // Chosen: the number of concurrent writes of large manifests and borrowed blobs that may wait for the disk.
     private readonly Lock[] _durable = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
 
-    /// <summary>What is not on the disk as it should be.</summary>
+    /// <summary>Files whose bytes do not have their digest.</summary>
     public Damage Damage { get; }
 
-    /// <summary>Where some content may lie, what is pushed first.</summary>
+    /// <summary>The roots that may have some content, the pushed root first.</summary>
     internal IReadOnlyList<Root> Roots => _roots ??= [PushedRoot, CachedRoot, StagedRoot];
 
     private Root[]? _roots;
 
-    /// <summary>Length of some content's bytes, in whichever root they are whole; null when they are in none.</summary>
-    /// <param name="size">Bytes that the content has; negative when nobody has said.</param>
+    /// <summary>The length of content whose bytes are whole in some root; null when no root has them.</summary>
+    /// <param name="size">The expected length in bytes; negative when unknown.</param>
     public long? FindContent(Digest digest, long size)
     {
         foreach (var root in Roots)
@@ -30,17 +30,17 @@ public sealed partial class Volume
     /// <inheritdoc/>
     public ValueTask<long?> FindAsync(Digest digest, long size, CancellationToken cancellationToken) => new(FindContent(digest, size));
 
-    /// <summary>Length of the bytes that a root has of some content; null when it has none, or not as many as there must be.</summary>
+    /// <summary>The length of the bytes that a root has of some content; null when it has none, or not the expected number.</summary>
     private long? Has(Root root, Digest digest, long size) =>
         Disk.LengthOf(root.Data(digest)) is { } length && Fits(digest, length, size) && !Damage.IsKnown(root, digest) ? length : null;
 
-    // A power cut leaves empty files first of all, and of those the digest alone says enough.
+    // A power cut usually leaves empty files; for those the digest alone is enough.
     private static bool Fits(Digest digest, long length, long size) =>
         size >= 0 ? length == size : length > 0 || Digest.Of([], digest.Algorithm) == digest;
 
-    /// <summary>Opens some content, looking in this root first and in the others then; null when none has it whole.</summary>
-    /// <param name="size">As of <see cref="FindContent"/>.</param>
-    /// <param name="isUnfit">Whether a root has a file of it that has another size, or is damaged.</param>
+    /// <summary>Opens content from this root, or from the others if this one does not have it; null when no root has it whole.</summary>
+    /// <param name="size">See <see cref="FindContent"/>.</param>
+    /// <param name="isUnfit">Whether a root has a file of the content that has another size, or is damaged.</param>
     internal OpenFile? OpenContent(Root first, Digest digest, long size, out bool isUnfit)
     {
         isUnfit = false;
@@ -61,8 +61,8 @@ public sealed partial class Volume
         }
     }
 
-    /// <summary>Some content from an offset on, in whichever root it is whole; null when it is in none.</summary>
-    /// <param name="size">As of <see cref="FindContent"/>.</param>
+    /// <summary>Content from an offset, from whichever root has it whole; null when none has.</summary>
+    /// <param name="size">See <see cref="FindContent"/>.</param>
     public Stream? OpenStream(Digest digest, long offset, long size)
     {
         foreach (var root in (Root[])[StagedRoot, PushedRoot, CachedRoot])
@@ -74,8 +74,7 @@ public sealed partial class Volume
     }
 
     /// <summary>
-    /// Makes room for the files of a change of a cached repository, as far as that is possible; <see cref="Eviction.Release"/> takes what
-    /// it answers.
+    /// Makes room for the files of a change of a cached repository, as far as possible. Pass the result to <see cref="Eviction.Release"/>.
     /// </summary>
     public long KeepRoom(Change change, string repository)
     {
@@ -85,7 +84,9 @@ public sealed partial class Volume
         return Eviction.Reserve(bytes, repository);
     }
 
-    /// <summary>Removes a folder: of what was pushed for a day, in which it can be brought back; of what is cached at once.</summary>
+    /// <summary>
+    /// Removes a folder. A pushed one stays in the trash for a day, where it can be restored; a cached one is deleted at once.
+    /// </summary>
     internal void Discard(Root root, string folder)
     {
         if (root.Lifetime != Lifetime.Cached) Trash.Take(folder);
@@ -93,8 +94,8 @@ public sealed partial class Volume
     }
 
     /// <summary>
-    /// Reads some content whole, from this root first and the others then, and checks its digest; null when it is in no root, or longer
-    /// than any manifest.
+    /// Reads content whole, from this root or then the others, and checks its digest; null when it is in no root, or longer than any
+    /// manifest.
     /// </summary>
     internal byte[]? ReadWhole(Root first, Digest digest)
     {
@@ -128,14 +129,14 @@ public sealed partial class Volume
         return bytes;
     }
 
-    /// <summary>Whether these bytes are what a root has under this digest; a file that a power cut left wrong is not.</summary>
+    /// <summary>Whether a root has these bytes under this digest; false for a file that a power cut damaged.</summary>
     internal static bool Holds(Root root, Digest digest, ReadOnlySpan<byte> bytes)
     {
         var data = root.Data(digest);
         return Disk.LengthOf(data) == bytes.Length && bytes.SequenceEqual(File.ReadAllBytes(data));
     }
 
-    /// <summary>Writes content and makes it durable, data and name.</summary>
+    /// <summary>Writes content and makes its data and name durable.</summary>
     internal void WriteFlushed(Root root, Digest digest, ReadOnlySpan<byte> bytes)
     {
         CheckRoom(root.Lifetime);
@@ -149,8 +150,8 @@ public sealed partial class Volume
     }
 
     /// <summary>
-    /// A root has another file under this digest than before: what was opened, read or found wrong of the one before is forgotten. Whatever
-    /// puts a file in its place says so here.
+    /// Records that a root has another file under this digest than before: everything that was opened, read or found damaged of the
+    /// previous file is forgotten. All code that replaces a file must call this.
     /// </summary>
     internal void Replaced(Root root, Digest digest)
     {
@@ -160,10 +161,10 @@ public sealed partial class Volume
     }
 
     /// <summary>
-    /// Gives a root, durably, the bytes that another one has: from then on the other may lose them. Throws
-    /// <see cref="FileNotFoundException"/> when all have.
+    /// Stores the bytes of another root in this one, durably: the other root may remove them from then on. Throws
+    /// <see cref="FileNotFoundException"/> when no root has them any more.
     /// </summary>
-    /// <param name="size">As of <see cref="FindContent"/>.</param>
+    /// <param name="size">See <see cref="FindContent"/>.</param>
     internal void Borrow(Root root, Digest digest, long size)
     {
         var to = root.Data(digest);
@@ -171,9 +172,9 @@ public sealed partial class Volume
         {
             if (Has(root, digest, size) is not null) return;
             var from = Roots.FirstOrDefault(other => other != root && Has(other, digest, size) is not null)?.Data(digest)
-                ?? throw new FileNotFoundException($"the bytes of {digest} are in no root", to);
+                ?? throw new FileNotFoundException($"expected the bytes of {digest} in some root, got none", to);
             Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-            // One of another size: it has gone bad.
+            // A file of another size: it is damaged.
             File.Delete(to);
             Files.LinkOrCopy(from, to);
             Replaced(root, digest);
@@ -183,8 +184,8 @@ public sealed partial class Volume
     }
 
     /// <summary>
-    /// Lets the cache have the bytes of what has just arrived at an upstream, as far as they are here and it has room; not to have them
-    /// there costs a fetch.
+    /// Copies content to the cache when it has been forwarded to its upstream, if its bytes are stored and the cache has room. Otherwise
+    /// the next request fetches it.
     /// </summary>
     public void GiveToCache(Digest digest, long size)
     {
@@ -202,11 +203,14 @@ public sealed partial class Volume
     }
 
     /// <summary>
-    /// Held from the look for a file until its name is durable: another request that found the file before would answer for it too early.
+    /// Held from the check for a file until its name is durable: otherwise another request could find the file too early and acknowledge
+    /// it.
     /// </summary>
     private Lock DurableOf(Digest digest) => _durable[(uint)digest.GetHashCode() % (uint)_durable.Length];
 
-    /// <summary>Makes the names above some content durable. If that fails, removes it: it would be taken for durable.</summary>
+    /// <summary>
+    /// Makes the names above some content durable. If that fails, removes the content, which would otherwise be considered durable.
+    /// </summary>
     private void FlushNames(Root root, Digest digest)
     {
         var data = root.Data(digest);
@@ -230,7 +234,7 @@ public sealed partial class Volume
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A restart finds it, and nothing that was acknowledged names it.
+            // A restart finds the file, and no acknowledged change names it.
         }
     }
 }

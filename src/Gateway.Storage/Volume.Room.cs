@@ -1,11 +1,11 @@
 namespace Gateway.Storage;
 
-/// <summary>Whether the volume takes writes, and how much room it has.</summary>
+/// <summary>Whether the volume accepts writes, and how much room it has.</summary>
 public sealed partial class Volume
 {
     /// <summary>
-    /// Bytes that no push may take: the journal's batch and the small files of changes that were already acknowledged must find room (one
-    /// segment, and as much again).
+    /// Bytes that no push may use. The journal's batch and the small files of acknowledged changes must find room (one segment, and the
+    /// same again).
     /// </summary>
     private const long Reserve = 4 << 20;
 
@@ -15,14 +15,14 @@ public sealed partial class Volume
     private long _freeBytes;
     private long _freeCheckedAt;
 
-    /// <summary>Why no pushes are taken, for the operator: it may name paths. Null when they are.</summary>
+    /// <summary>Why the volume accepts no pushes, for the operator; it may name paths. Null when it accepts them.</summary>
     public string? ReadOnlyBecause =>
         _unreplayedDetails ?? Durability.EndedDetails ?? WhyNoWrites ?? _notWritten
         ?? (FreeBytes < Reserve ? "the volume is full" : null);
 
     /// <summary>
-    /// Why nothing at all can be written or removed: a flush failed, or the volume is read-only. Null when that is not so. The system is
-    /// asked at most once a second.
+    /// Why nothing at all can be written or removed: a flush failed, or the volume is read-only. Null otherwise. The system is asked at
+    /// most once per second.
     /// </summary>
     public string? WhyNoWrites
     {
@@ -33,7 +33,7 @@ public sealed partial class Volume
         }
     }
 
-    /// <summary>Bytes free on the volume for us; asked of the system at most once a second.</summary>
+    /// <summary>Free bytes of the volume that the gateway may use; the system is asked at most once per second.</summary>
     public long FreeBytes
     {
         get
@@ -43,7 +43,7 @@ public sealed partial class Volume
         }
     }
 
-    /// <summary>Asks the system again: what was removed just now counts.</summary>
+    /// <summary>Asks the system again, so that recent removals count.</summary>
     public void MeasureRoom() => MeasureRoom(_clock.GetTimestamp());
 
     private void MeasureSeldom()
@@ -55,20 +55,20 @@ public sealed partial class Volume
     private void MeasureRoom(long now)
     {
         var why = Posix.WhyNotWritable(_folders.Own);
-        Volatile.Write(ref _notWritable, why is null ? null : $"the volume takes no writes ({why}); pulls go on");
+        Volatile.Write(ref _notWritable, why is null ? null : $"the volume accepts no writes ({why}); pulls are served");
         Volatile.Write(ref _notWritten, _isInDoubt && why is null ? WhyNotWritten() : null);
         Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
         _freeCheckedAt = now;
     }
 
-    /// <summary>Bounds what is cached: at most so many bytes, and none once less than so many are free. May be called again.</summary>
+    /// <summary>Bounds the cached root: its size limit, and the free bytes below which nothing is cached. May be called again.</summary>
     public void Limit(long maxCached, long keepFree)
     {
         (Eviction.MaxBytes, Fetches.KeepFree) = (maxCached, keepFree);
         _ = Task.Run(() => Eviction.MakeRoom(0));
     }
 
-    /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write of this lifetime must not begin.</summary>
+    /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write to a root of this lifetime must not begin.</summary>
     internal void CheckRoom(Lifetime lifetime)
     {
         if (_unreplayed is not null && lifetime != Lifetime.Cached) throw new StoreReadOnlyException(_unreplayed);
@@ -76,12 +76,12 @@ public sealed partial class Volume
         if (FreeBytes >= Reserve) return;
         MeasureRoom();
         if (FreeBytes < Reserve)
-            throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes left); free some room and push again");
+            throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes free); free some space and push again");
     }
 
     /// <summary>
-    /// Notes that a write failed. Until a trial write succeeds (a quota, inodes and failing devices show in nothing else), the volume takes
-    /// no pushes.
+    /// Records that a write failed. The volume accepts no pushes until a trial write succeeds; only a write detects quotas, missing inodes
+    /// and failing devices.
     /// </summary>
     public void Doubt()
     {
@@ -89,7 +89,7 @@ public sealed partial class Volume
         MeasureRoom();
     }
 
-    /// <summary>Tries a small write, which is not flushed; null when it succeeds, and the volume is in doubt no longer.</summary>
+    /// <summary>Tries a small write, which is not flushed; null when it succeeds, and the volume accepts pushes again.</summary>
     private string? WhyNotWritten()
     {
         try

@@ -3,11 +3,12 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>All of <c>storage.path</c>: its roots, journal, index, uploads and fetches. One process at a time.</summary>
+/// <summary>All of <c>storage.path</c>: its roots, journal, lookup index, uploads and fetches. One process at a time.</summary>
 public sealed partial class Volume : IContentLookup, IAsyncDisposable
 {
     /// <summary>
-    /// What is stored was checked when it came, and a volume of another program is served as it is: reading back has no bounds but these.
+    /// The limits for reading stored manifests. Content was checked when it was stored, and a volume of another program is served as it is,
+    /// so there are no other limits.
     /// </summary>
     public static readonly ManifestLimits ReadBackLimits =
         new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
@@ -19,7 +20,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     private readonly DriveInfo _drive;
     private readonly ITimer _sweep;
 
-    // Why the journal was not replayed: for clients, and with paths for the operator. Both null where it was.
+    // Why the journal was not replayed: for clients, and with paths for the operator. Both are null when it was replayed.
     private readonly string? _unreplayed;
     private readonly string? _unreplayedDetails;
 
@@ -78,10 +79,10 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
 
     internal Root StagedRoot { get; }
 
-    /// <summary>What decisions go by.</summary>
+    /// <summary>The clock for decisions.</summary>
     public SteadyClock Steady { get; }
 
-    /// <summary>The log of the volume and of what lives as long.</summary>
+    /// <summary>The log of the volume and of its parts.</summary>
     public ILogger Logger { get; }
 
     internal Durability Durability => _folders.Durability;
@@ -95,24 +96,24 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// <summary>The upload sessions.</summary>
     public Uploads Uploads { get; }
 
-    /// <summary>What was decided lately.</summary>
+    /// <summary>The latest decisions.</summary>
     public Ledger Ledger { get; }
 
-    /// <summary>The files of fetches under way.</summary>
+    /// <summary>The files of running fetches.</summary>
     public FetchFiles Fetches { get; }
 
-    /// <summary>Which upstreams the cached links are of.</summary>
+    /// <summary>The upstream to which each cached link belongs.</summary>
     public Origins Origins { get; }
 
     internal Links Links { get; }
 
-    /// <summary>What keeps the cache below its size.</summary>
+    /// <summary>Keeps the cached root below its size limit.</summary>
     public Eviction Eviction { get; }
 
-    /// <summary>What is cached, for an operator to see and to purge.</summary>
+    /// <summary>The cached content, which an operator can list and purge.</summary>
     public CachedRepositories CachedRepositories => new(this);
 
-    /// <summary>What was accepted for upstreams and is not there yet.</summary>
+    /// <summary>Content that was accepted for upstreams and is not there yet.</summary>
     public StagedContent StagedContent { get; }
 
     internal Committer Committer { get; }
@@ -125,14 +126,14 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     internal RepositoryStates States { get; } = new();
 
     /// <summary>
-    /// Ends when the index is open, or off; until then the disk answers, and what the disk cannot say (the size of content that is not
-    /// here) is not remembered.
+    /// Ends when the lookup index is open, or off. Until then the disk answers, and facts that the disk does not have (the size of content
+    /// whose bytes are not stored) are not remembered.
     /// </summary>
     public Task IndexOpened => _index.Opened;
 
     /// <summary>
-    /// Opens a volume: takes its lock, replays its journal, removes leftovers. Throws <see cref="IOException"/> with one line that says
-    /// what is wrong (another process has it, a newer format, not writable).
+    /// Opens a volume: locks it, replays its journal, and removes leftovers. Throws <see cref="IOException"/> with one line that states the
+    /// problem (another process uses it, a newer format, not writable).
     /// </summary>
     public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) =>
         new(Task.Run(
@@ -151,16 +152,16 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
             },
             cancellationToken));
 
-    /// <summary>A repository of built-in storage; whether it exists shows in what it answers.</summary>
+    /// <summary>A built-in repository; its answers show whether it exists.</summary>
     public StoredRepository Pushed(RepositoryName name) => new(this, PushedRoot, name.Value);
 
-    /// <summary>What is cached of an upstream's repository, under the upstream's own name for it.</summary>
-    /// <param name="folder">The upstream's (<see cref="Origins.FolderOf"/>).</param>
+    /// <summary>The cached content of an upstream's repository, under the upstream's own name for it.</summary>
+    /// <param name="folder">The upstream's folder (<see cref="Origins.FolderOf"/>).</param>
     /// <param name="name">The upstream's own name of the repository.</param>
     public StoredRepository Cached(string folder, RepositoryName name) => new(this, CachedRoot, $"{folder}/{name.Value}");
 
-    /// <summary>What was accepted for an upstream's repository and is not there yet.</summary>
-    /// <param name="folder">As of <see cref="Cached"/>.</param>
+    /// <summary>The staged content of an upstream's repository: accepted, but not there yet.</summary>
+    /// <param name="folder">See <see cref="Cached"/>.</param>
     public StoredRepository Staged(string folder, RepositoryName name) => new(this, StagedRoot, $"{folder}/{name.Value}");
 
     /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
@@ -173,14 +174,16 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// </summary>
     public Page<RepositoryName> PushedAfter(string? last, int count) => Catalog.After(last, count);
 
-    /// <summary>Makes everything written so far durable, notes the sequence, and removes the segments that are no longer needed.</summary>
+    /// <summary>
+    /// Makes everything written so far durable, records the number of the last change, and removes segments that are no longer needed.
+    /// </summary>
     public void EndSegments(IReadOnlyList<string> segments, long sequence)
     {
         try
         {
-            // Segments that were not replayed hold what was acknowledged and is nowhere else.
+            // Segments that were not replayed have acknowledged changes that are stored nowhere else.
             if (segments.Count == 0 || _unreplayed is not null) return;
-            // A failed flush ends all writes, so that this is not tried again and the segments stay for the next start.
+            // A failed flush ends all writes, so this is not tried again, and the segments stay for the next start.
             Durability.FlushAll();
             _folders.NoteSequence(sequence);
             foreach (var segment in segments) File.Delete(segment);
@@ -192,7 +195,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     }
 
     private static string NotInPlace(string why) =>
-        $"what was pushed before the last stop could not be put in its place ({why}); correct that and restart the gateway";
+        $"pushes from before the last stop could not be applied ({why}); correct the cause and restart the gateway";
 
     private long ReplayJournal(Applier applier)
     {
@@ -211,7 +214,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     private void Sweep()
     {
         if (WhyNoWrites is not null) return;
-        // Each for itself: a folder that cannot be read keeps neither the others from being cleared nor the gateway from starting.
+        // Each by itself: a folder that cannot be read must not prevent the cleanup of the others or the start of the gateway.
         foreach (var clear in (Action[])[Trash.Empty, Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
         {
             try

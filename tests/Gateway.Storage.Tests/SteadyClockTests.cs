@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>What decisions go by when the system's clock is set back.</summary>
+/// <summary>The clock for decisions when the system's clock is set back.</summary>
 public sealed class SteadyClockTests : IDisposable
 {
     private readonly Folders _folders = Folders.Make(Directory.CreateTempSubdirectory("gateway-clock-").FullName, NullLogger.Instance);
@@ -19,7 +19,7 @@ public sealed class SteadyClockTests : IDisposable
     private SteadyClock Open() => new(_system, _folders, _log);
 
     [Fact]
-    public async Task It_is_the_systems_while_that_goes_on()
+    public async Task Clock_follows_the_system_clock_while_it_moves_forward()
     {
         await using var clock = Open();
         for (var i = 0; i < 3; i++)
@@ -32,7 +32,7 @@ public sealed class SteadyClockTests : IDisposable
     }
 
     [Fact]
-    public async Task It_stands_still_when_the_system_is_set_back_until_that_has_caught_up()
+    public async Task Clock_stands_still_after_the_system_clock_is_set_back_until_it_catches_up()
     {
         await using var clock = Open();
         var latest = clock.GetUtcNow();
@@ -47,7 +47,7 @@ public sealed class SteadyClockTests : IDisposable
     }
 
     [Fact]
-    public async Task A_restart_does_not_forget_the_latest_moment_and_says_that_the_clock_is_behind_it_and_what_to_do()
+    public async Task Restart_keeps_the_latest_moment_and_logs_that_the_clock_is_behind_with_a_remedy()
     {
         _system.Set(TimeSpan.FromDays(3));
         await using (Open())
@@ -59,24 +59,24 @@ public sealed class SteadyClockTests : IDisposable
         {
             Assert.Equal(latest, clock.GetUtcNow());
         }
-        Assert.Contains($"remove {_folders.LatestMomentFile} and start again", _log.Text, StringComparison.Ordinal);
+        Assert.Contains($"remove {_folders.LatestMomentFile} and start the gateway again", _log.Text, StringComparison.Ordinal);
         File.Delete(_folders.LatestMomentFile);
-        await using var anew = Open();
-        Assert.Equal(_system.Now, anew.GetUtcNow());
+        await using var reopened = Open();
+        Assert.Equal(_system.Now, reopened.GetUtcNow());
     }
 
     [Theory]
     [InlineData("")]
     [InlineData("soon")]
     [InlineData("99999999999999999999")]
-    public async Task A_note_that_says_no_moment_is_none(string note)
+    public async Task Unreadable_moment_file_is_ignored(string note)
     {
         await File.WriteAllTextAsync(_folders.LatestMomentFile, note, TestContext.Current.CancellationToken);
         await using var clock = Open();
         Assert.Equal(_system.Now, clock.GetUtcNow());
     }
 
-    /// <summary>Stands still but for who sets it.</summary>
+    /// <summary>A clock that stands still until the test sets it.</summary>
     private sealed class SetClock : TimeProvider
     {
         public DateTimeOffset Now { get; private set; } = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);

@@ -111,7 +111,7 @@ public sealed class UnreadableVolumeTests
         Assert.Equal(503, (int)answer.StatusCode);
         var body = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         Assert.DoesNotContain(rig.Storage, body, StringComparison.Ordinal);
-        Assert.Contains("the volume took no writes when the gateway started (", body, StringComparison.Ordinal);
+        Assert.Contains("the volume was not writable when the gateway started (", body, StringComparison.Ordinal);
     }
 
     /// <summary>A symbolic link to itself in the place of a folder, until it is disposed.</summary>
