@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>What a lookup of a warm pull allocates. The bounds are those measured, with room for a small object.</summary>
+/// <summary>The allocations of a warm pull's lookups. The bounds are the measured values, with room for a small object.</summary>
 public sealed class AllocationTests : IAsyncLifetime
 {
     private const int Rounds = 1000;
@@ -18,7 +18,7 @@ public sealed class AllocationTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
     [Fact]
-    public async Task Warm_lookups_of_a_tag_a_manifest_and_a_blob_allocate_almost_nothing()
+    public async Task Warm_lookups_of_tag_manifest_and_blob_allocate_almost_nothing()
     {
         var repository = Repository;
         var digest = await VolumeRig.PushAsync(repository, "v1", "one");

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>The list of built-in repositories: a page costs what is on it, also right after a start.</summary>
+/// <summary>The list of built-in repositories: a page costs only what is on it, also right after a start.</summary>
 public sealed class CatalogTests : IAsyncLifetime
 {
     private VolumeRig _rig = null!;
@@ -17,11 +17,11 @@ public sealed class CatalogTests : IAsyncLifetime
     private string[] After(string? last, int count) => [.. _rig.Volume.PushedAfter(last, count).Items.Select(static n => n.Value)];
 
     [Fact]
-    public async Task First_page_after_a_start_looks_at_no_repository_behind_it()
+    public async Task First_page_after_a_start_reads_no_repository_beyond_it()
     {
         foreach (var name in (string[])["a", "b/c", "d"]) await PushAsync(name);
         await _rig.RestartAsync();
-        // Whoever looks here fails: a link that leads to itself.
+        // Reading this name fails: it is a symbolic link to itself.
         var loop = Path.Combine(_rig.Path, "docker/registry/v2/repositories/z/_manifests/revisions");
         Directory.CreateDirectory(Path.GetDirectoryName(loop)!);
         File.CreateSymbolicLink(loop, loop);
@@ -35,7 +35,7 @@ public sealed class CatalogTests : IAsyncLifetime
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Pages_from_the_disk_and_from_memory_are_the_same(int seed)
+    public async Task Catalog_pages_from_disk_and_from_memory_are_equal(int seed)
     {
         var random = new Random(seed);
         string[] parts = ["a", "a-b", "a.b", "a0", "ab", "b"];
@@ -58,7 +58,7 @@ public sealed class CatalogTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_comes_and_goes_while_the_names_are_read_is_there_and_gone()
+    public async Task Repositories_added_and_removed_during_the_name_reading_are_listed_correctly()
     {
         var gone = await PushAsync("gone");
         await PushAsync("stays");

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>Journals and indexes of earlier versions stay readable: each checksum is the one that they contain.</summary>
+/// <summary>Journals and lookup indexes of earlier versions stay readable: each checksum is the one that they contain.</summary>
 public sealed class Crc32CTests
 {
     [Fact]

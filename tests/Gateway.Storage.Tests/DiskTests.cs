@@ -2,12 +2,12 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>That "nothing is there" and "could not look" are told apart.</summary>
+/// <summary>A missing path and an unreadable path are told apart.</summary>
 public sealed class DiskTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-disk-").FullName;
 
-    /// <summary>A folder that nobody can look into, root neither: a symbolic link to itself (ELOOP).</summary>
+    /// <summary>A folder that no user can read, not even root: a symbolic link to itself (ELOOP).</summary>
     private string Unreadable => $"{_folder}/loop";
 
     public DiskTests()
@@ -20,7 +20,7 @@ public sealed class DiskTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void What_is_there_is_found_with_its_facts()
+    public void Existing_file_and_folder_are_found_with_their_facts()
     {
         var written = new DateTime(2020, 1, 2, 3, 4, 5, 678, DateTimeKind.Utc);
         File.SetLastWriteTimeUtc($"{_folder}/file", written);
@@ -33,7 +33,7 @@ public sealed class DiskTests : IDisposable
     }
 
     [Fact]
-    public void Open_file_tells_when_its_last_name_is_gone()
+    public void Open_file_has_zero_names_after_its_last_name_is_removed()
     {
         using var file = Disk.Open($"{_folder}/file")!;
         Assert.Equal((4, 1u), (Disk.Find(file).Length, Disk.Find(file).Names));
@@ -45,7 +45,7 @@ public sealed class DiskTests : IDisposable
     [InlineData("missing")]
     [InlineData("missing/below")]
     [InlineData("file/below a file")]
-    public void What_is_not_there_is_absent(string name)
+    public void Missing_path_is_absent(string name)
     {
         var path = $"{_folder}/{name}";
         Assert.Null(Disk.Find(path));
@@ -60,7 +60,7 @@ public sealed class DiskTests : IDisposable
     [Theory]
     [InlineData("loop")]
     [InlineData("loop/below")]
-    public void What_could_not_be_looked_at_is_never_absent(string name)
+    public void Unreadable_path_throws_and_is_never_absent(string name)
     {
         var path = $"{_folder}/{name}";
         Assert.False(File.Exists($"{path}/x"));
@@ -76,7 +76,7 @@ public sealed class DiskTests : IDisposable
     }
 
     [Fact]
-    public void Folder_that_goes_while_it_is_listed_ends_the_list()
+    public void Folder_removed_during_its_listing_ends_the_list()
     {
         using var listed = Disk.FoldersIn($"{_folder}/folder").GetEnumerator();
         Directory.Delete($"{_folder}/folder", recursive: true);

@@ -4,11 +4,11 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>What goes with the contents that make room, and that all is counted whatever happens.</summary>
+/// <summary>The small files that are removed with evicted content, and the counts under random operations.</summary>
 public sealed partial class EvictionTests
 {
     [Fact]
-    public async Task A_link_goes_with_the_blob_that_was_evicted_and_one_that_a_manifest_needs_stays_with_that()
+    public async Task Link_of_evicted_blob_is_removed_unless_a_cached_manifest_names_the_blob()
     {
         var (own, named) = (await FetchAsync(), await FetchAsync(link: false));
         var manifest = VolumeRig.ManifestOf(named, Size);
@@ -40,14 +40,14 @@ public sealed partial class EvictionTests
         while (Eviction.IsRemoving) await Task.Delay(5);
     }
 
-    /// <summary>Random fetches of random sizes, reads, purges, changes of the limit, stops and kills, side by side.</summary>
+    /// <summary>Concurrent random fetches of random sizes, reads, purges, changes of the limit, stops and kills.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Whatever_happens_no_more_is_cached_than_allowed_and_what_is_counted_is_what_is_there(int seed)
+    public async Task Cache_stays_within_its_limit_and_counts_match_the_disk_under_random_operations(int seed)
     {
         var random = new Random(seed);
-        // 64 KiB at most: one of each worker fits at the same time, so that there is always room to be made.
+        // 64 KiB at most: one content of each worker fits at the same time, so that room can always be made.
         var contents = Enumerable.Range(0, 40).Select(i => RandomNumberGenerator.GetBytes(1 << (10 + random.Next(7)))).ToArray();
         Eviction.MaxBytes = 500_000;
         for (var round = 0; round < 12; round++)

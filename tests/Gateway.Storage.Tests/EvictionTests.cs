@@ -8,7 +8,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
 {
     private const int Size = 100_000;
 
-    /// <summary>What one of them takes with its link, and what the repository's own folders take.</summary>
+    /// <summary>The disk space of one blob with its link, and of the repository's own folders.</summary>
     private const long Cost = ((Size + DiskCost.Block - 1) / DiskCost.Block * DiskCost.Block) + DiskCost.Block + DiskCost.Link;
 
     private const long Folders = DiskCost.Repository;
@@ -57,7 +57,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_used_longest_ago_goes_first_and_only_as_much_as_must()
+    public async Task Least_recently_used_content_is_evicted_first_and_no_more_than_needed()
     {
         var (first, second, third) = (await FetchAsync(), await FetchAsync(), await FetchAsync());
         Assert.True(await IsThereAsync(second));
@@ -67,7 +67,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_comes_makes_room_for_itself()
+    public async Task New_content_evicts_old_content_to_stay_within_the_limit()
     {
         Eviction.MaxBytes = Folders + (Cost * 3);
         var fetched = new List<Digest>();
@@ -80,7 +80,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_larger_than_the_limit_is_not_kept_and_pushes_nothing_out()
+    public async Task Content_larger_than_the_limit_is_not_stored_and_evicts_nothing()
     {
         var small = await FetchAsync();
         Eviction.MaxBytes = Folders + (Cost * 2);
@@ -100,7 +100,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_client_pushed_too_is_another_file_and_stays()
+    public async Task Pushed_copy_of_cached_content_survives_eviction()
     {
         var bytes = RandomNumberGenerator.GetBytes(Size);
         var kept = _rig.Volume.Pushed(VolumeRig.Name);
@@ -113,7 +113,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_mounted_from_the_cache_counts_no_more_and_outlives_it_also_after_a_restart()
+    public async Task Blob_mounted_from_the_cache_is_not_counted_and_survives_eviction_and_restart()
     {
         var digest = await FetchAsync();
         var kept = _rig.Volume.Pushed(VolumeRig.Name);
@@ -128,7 +128,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_evicted_just_now_cannot_be_mounted()
+    public async Task Mount_of_evicted_content_fails()
     {
         var kept = _rig.Volume.Pushed(VolumeRig.Name);
         var gone = Digest.Of("evicted just now"u8);
@@ -138,7 +138,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_being_read_is_passed_over_and_another_goes()
+    public async Task Content_being_read_is_passed_over_and_other_content_is_evicted()
     {
         var (read, other) = (await FetchAsync(), await FetchAsync());
         var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(read, BlobUse.Whole, default));
@@ -150,7 +150,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_being_read_is_passed_over_where_it_would_be_the_first_to_go()
+    public async Task Content_being_read_is_passed_over_although_it_is_next_for_eviction()
     {
         Eviction.MaxBytes = Folders + (2 * Cost);
         var (read, other) = (await FetchAsync(), await FetchAsync());
@@ -165,7 +165,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_all_that_could_make_room_is_read_what_comes_is_not_kept()
+    public async Task New_content_is_not_stored_while_all_evictable_content_is_being_read()
     {
         Eviction.MaxBytes = Folders + Cost;
         var read = await FetchAsync();
@@ -177,7 +177,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_reader_of_purged_content_keeps_it_to_the_end()
+    public async Task Reader_of_purged_content_can_read_it_to_the_end()
     {
         var digest = await FetchAsync();
         var found = Assert.IsType<Result<IContent>.Found>(await Cached.OpenBlobAsync(digest, BlobUse.Whole, default));
@@ -191,7 +191,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Manifests_count_too()
+    public async Task Cached_manifests_are_counted_and_evicted()
     {
         var bytes = VolumeRig.ManifestOf(Digest.Of("config"u8), 6);
         await Cached.CommitAsync(new([new Operation.StoreManifest(Digest.Of(bytes), bytes)]), default);
@@ -204,7 +204,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_was_used_how_often_survives_a_restart()
+    public async Task Use_counts_survive_a_restart()
     {
         var (used, later) = (await FetchAsync(), await FetchAsync());
         for (var i = 0; i < 3; i++) Assert.True(await IsThereAsync(used));
@@ -215,7 +215,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_the_index_all_is_counted_and_the_oldest_file_goes_first()
+    public async Task Without_lookup_index_all_content_is_counted_and_the_oldest_file_is_evicted_first()
     {
         var (older, newer) = (await FetchAsync(), await FetchAsync());
         File.SetLastWriteTimeUtc(_rig.Volume.CachedRoot.Data(newer), DateTime.UtcNow);
@@ -228,7 +228,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Room_is_made_for_the_volume_only_where_there_is_enough_to_make()
+    public async Task Free_space_request_evicts_nothing_unless_it_can_be_met()
     {
         var (first, second) = (await FetchAsync(), await FetchAsync());
         Assert.False(Eviction.TryFree(Folders + (Cost * 2) + 1));
@@ -238,7 +238,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Below_the_room_to_keep_free_nothing_is_reserved_and_nothing_given_up_in_vain()
+    public async Task Fetch_below_the_free_space_limit_reserves_nothing_and_evicts_nothing()
     {
         var there = await FetchAsync();
         _rig.Volume.Fetches.KeepFree = long.MaxValue;
@@ -247,9 +247,9 @@ public sealed partial class EvictionTests : IAsyncLifetime
         Assert.True(IsOnDisk(there));
     }
 
-    /// <summary>A manifest of some hundred bytes takes what its files and folders take, which is what makes room.</summary>
+    /// <summary>The disk space of a manifest of some hundred bytes is that of its files and folders, and eviction counts it.</summary>
     [Fact]
-    public async Task Many_small_manifests_take_no_more_of_the_disk_than_is_allowed()
+    public async Task Many_small_manifests_stay_within_the_disk_limit()
     {
         Eviction.MaxBytes = 1_000_000;
         for (var i = 0; i < 100; i++)
@@ -270,10 +270,10 @@ public sealed partial class EvictionTests : IAsyncLifetime
         Assert.InRange(Eviction.Bytes, OnDisk() - DiskCost.Repository, Eviction.MaxBytes);
     }
 
-    /// <summary>Blocks of 4 KiB of all files and folders of the cached repositories, and of the contents.</summary>
+    /// <summary>The disk space of all files and folders of the cached repositories, and of the contents, in blocks of 4 KiB.</summary>
     private long OnDisk() => (string[])[_rig.Volume.CachedRoot.Repositories, _rig.Volume.CachedRoot.Blobs] is var roots
         ? roots.SelectMany(static root => new DirectoryInfo(root).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
-            // The folders of two letters that contents are spread over stay: at most 256.
+            // The two-letter folders of the contents stay: at most 256.
             .Where(static entry => entry is not DirectoryInfo { Name.Length: 2 })
             .Sum(static entry => entry is FileInfo file ? DiskCost.OfFile(file.Length) : DiskCost.Block)
         : 0;

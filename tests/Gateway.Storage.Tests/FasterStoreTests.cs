@@ -12,7 +12,7 @@ public sealed class FasterStoreTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task Log_gives_back_what_is_no_longer_used_and_keeps_what_is_also_for_a_restart()
+    public async Task Compaction_frees_unused_log_and_keeps_used_records_over_a_restart()
     {
         using (var store = Open())
         {
@@ -20,7 +20,7 @@ public sealed class FasterStoreTests : IDisposable
             for (ulong version = 0; version < 60; version++) WriteAll(store, version);
             await store.CompactAsync();
             await store.CheckpointAsync(default);
-            // FASTER lets the old segment go once no call can be using it any more, on a thread of its own.
+            // FASTER removes the old segment on its own thread, when no call can be using it any more.
             var oldest = Path.Combine(_rig.Folder, "log.0");
             var waited = Stopwatch.StartNew();
             do AssertAll(store);

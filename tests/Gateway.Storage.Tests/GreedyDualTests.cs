@@ -2,7 +2,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>The order in which content makes room, alone.</summary>
+/// <summary>The order of eviction by itself.</summary>
 public sealed class GreedyDualTests
 {
     private const long MiB = 1 << 20;
@@ -12,7 +12,7 @@ public sealed class GreedyDualTests
     private string Next() => _order.TryTake(out var key, out _, out _) ? key : "nothing";
 
     [Fact]
-    public void Of_what_is_alike_what_was_used_longest_ago_goes_first()
+    public void Least_recently_used_of_equal_entries_is_removed_first()
     {
         foreach (var key in new[] { "a", "b", "c" }) _order.Add(key, MiB);
         foreach (var key in new[] { "b", "a", "c" }) _order.Use(key);
@@ -20,7 +20,7 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void What_is_used_often_outlives_what_was_used_later()
+    public void Frequently_used_entry_outlives_a_more_recently_used_one()
     {
         _order.Add("often", MiB);
         for (var i = 0; i < 3; i++) _order.Use("often");
@@ -29,7 +29,7 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void A_manifest_outlives_a_layer_for_it_frees_nothing_and_costs_a_round_trip()
+    public void Manifest_outlives_a_layer_of_equal_use()
     {
         _order.Add("manifest", 2000);
         _order.Add("layer", 100 * MiB);
@@ -37,7 +37,7 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void A_scan_passes_through_and_leaves_what_is_used()
+    public void Scan_of_unused_entries_leaves_used_entries_in_the_order()
     {
         _order.Add("used", 10 * MiB);
         _order.Use("used");
@@ -51,12 +51,12 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void What_nobody_uses_any_more_goes_in_the_end_however_often_it_was_used_before()
+    public void Entry_no_longer_used_is_finally_removed_however_often_it_was_used()
     {
-        _order.Add("old favourite", 10 * MiB);
-        for (var i = 0; i < 1000; i++) _order.Use("old favourite");
+        _order.Add("old favorite", 10 * MiB);
+        for (var i = 0; i < 1000; i++) _order.Use("old favorite");
         var taken = 0;
-        for (; taken < 1000 && (_order.Find("old favourite") is not null); taken++)
+        for (; taken < 1000 && (_order.Find("old favorite") is not null); taken++)
         {
             _order.Add($"new{taken}", 10 * MiB);
             Next();
@@ -65,7 +65,7 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void What_comes_back_soon_is_known_to_have_been_used()
+    public void Entry_added_again_soon_after_removal_keeps_its_uses()
     {
         _order.Add("known", MiB);
         _order.Use("known");
@@ -77,7 +77,7 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void What_is_put_back_keeps_its_place()
+    public void Entry_put_back_keeps_its_place()
     {
         _order.Add("a", MiB);
         _order.Add("b", MiB);
@@ -88,9 +88,9 @@ public sealed class GreedyDualTests
     }
 
     [Fact]
-    public void An_order_that_is_restored_goes_on_where_it_was()
+    public void Restored_order_continues_where_it_stopped()
     {
-        // The level has risen: what is restored must not stand above all that comes later.
+        // The level has risen: restored entries must not rank above all later ones.
         for (var i = 0; i < 50; i++)
         {
             _order.Add($"gone{i}", MiB);
@@ -115,7 +115,7 @@ public sealed class GreedyDualTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void Whatever_happens_what_goes_is_the_lowest_of_all_and_the_sum_is_right(int seed)
+    public void Removed_entry_is_always_the_lowest_and_the_sum_is_right_under_random_operations(int seed)
     {
         var random = new Random(seed);
         var order = new GreedyDual<int>();

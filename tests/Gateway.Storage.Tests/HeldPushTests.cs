@@ -16,12 +16,12 @@ public sealed class HeldPushTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private static Operation.Hold Offer(Digest digest) => new(Tag, digest, "ci", Later, "a signature");
+    private static Operation.Hold HoldOf(Digest digest) => new(Tag, digest, "ci", Later, "a signature");
 
     private async Task<long> CommitAsync(params Operation[] operations) =>
         Assert.IsType<CommitResult.Committed>(await Repository.CommitAsync(new([.. operations]), default)).Sequence;
 
-    private HeldPush? Offered => Repository.Live(Tag)?.Held;
+    private HeldPush? Held => Repository.Live(Tag)?.Held;
 
     private async Task<string[]> TagsAsync() =>
         await Repository.TagsAfterAsync(null, 99, default) is Result<Page<TagName>>.Found { Value: var page }
@@ -31,13 +31,13 @@ public sealed class HeldPushTests : IAsyncLifetime
     private string OnDisk(string path) => Path.Combine(_rig.Path, "docker/registry/v2/repositories/team/app", path);
 
     [Fact]
-    public async Task An_offer_leaves_the_live_tag_alone_and_no_trace_that_another_registry_would_see()
+    public async Task Held_push_changes_neither_the_live_tag_nor_files_of_the_distribution_layout()
     {
         var live = await VolumeRig.PushAsync(Repository, "v1", "one");
         var next = await VolumeRig.PushAsync(Repository, "other", "two");
-        var sequence = await CommitAsync(Offer(next), new Operation.Hold(TagName.Parse("new"), next, "ci", Later, "a signature"));
-        Assert.Equal((live, next), (Repository.Live(Tag)!.Live, Offered!.Digest));
-        Assert.Equal((sequence, "ci", Later, "a signature"), (Offered.Sequence, Offered.Actor, Offered.Expires, Offered.Missing));
+        var sequence = await CommitAsync(HoldOf(next), new Operation.Hold(TagName.Parse("new"), next, "ci", Later, "a signature"));
+        Assert.Equal((live, next), (Repository.Live(Tag)!.Live, Held!.Digest));
+        Assert.Equal((sequence, "ci", Later, "a signature"), (Held.Sequence, Held.Actor, Held.Expires, Held.Missing));
         Assert.Equal(["other", "v1"], await TagsAsync());
         Assert.False(Directory.Exists(OnDisk("_manifests/tags/new")));
         Assert.Equal(live.ToString(), await File.ReadAllTextAsync(OnDisk("_manifests/tags/v1/current/link")));
@@ -46,38 +46,38 @@ public sealed class HeldPushTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task An_offer_outlives_a_stop_and_a_kill_as_it_was(bool kill)
+    public async Task Held_push_survives_a_stop_and_a_kill_unchanged(bool kill)
     {
         var digest = await VolumeRig.PushAsync(Repository, "other", "one");
-        await CommitAsync(Offer(digest), new Operation.AddEvidence(digest, Digest.Of("sig"u8)));
-        var before = Offered;
+        await CommitAsync(HoldOf(digest), new Operation.AddEvidence(digest, Digest.Of("sig"u8)));
+        var before = Held;
         await (kill ? _rig.KillAsync() : _rig.RestartAsync());
-        Assert.Equal(before! with { PushedAt = default }, Offered! with { PushedAt = default });
-        Assert.Equal(before.PushedAt, Offered.PushedAt, TimeSpan.FromSeconds(1));
+        Assert.Equal(before! with { PushedAt = default }, Held! with { PushedAt = default });
+        Assert.Equal(before.PushedAt, Held.PushedAt, TimeSpan.FromSeconds(1));
         Assert.Contains(Digest.Of("sig"u8), EvidenceNotes.List(Repository, digest));
     }
 
     [Fact]
-    public async Task A_replay_on_a_volume_that_lost_every_unflushed_file_ends_where_the_changes_ended()
+    public async Task Replay_restores_held_pushes_on_a_volume_that_lost_every_unflushed_file()
     {
         var one = await VolumeRig.PushAsync(Repository, "other", "one");
         var two = await VolumeRig.PushAsync(Repository, "other2", "two");
-        await CommitAsync(Offer(one));
+        await CommitAsync(HoldOf(one));
         await CommitAsync(new Operation.SetLive(Tag, one), new Operation.EndHold(Tag));
-        var last = await CommitAsync(Offer(two));
+        var last = await CommitAsync(HoldOf(two));
         await _rig.KillAsync(path => Directory.Delete(Path.Combine(path, "docker/registry/v2/repositories/team/app/_gateway"), true));
-        Assert.Equal((one, two, last), (Repository.Live(Tag)!.Live, Offered!.Digest, Offered.Sequence));
+        Assert.Equal((one, two, last), (Repository.Live(Tag)!.Live, Held!.Digest, Held.Sequence));
     }
 
     [Fact]
-    public async Task A_later_offer_takes_the_place_of_an_earlier_and_withdrawing_leaves_none()
+    public async Task Later_held_push_replaces_the_earlier_one_and_withdrawal_leaves_none()
     {
         var one = await VolumeRig.PushAsync(Repository, "a", "one");
         var two = await VolumeRig.PushAsync(Repository, "b", "two");
-        var first = await CommitAsync(Offer(one));
-        var second = await CommitAsync(Offer(two));
+        var first = await CommitAsync(HoldOf(one));
+        var second = await CommitAsync(HoldOf(two));
         Assert.True(second > first);
-        Assert.Equal((two, second), (Offered!.Digest, Offered.Sequence));
+        Assert.Equal((two, second), (Held!.Digest, Held.Sequence));
         await CommitAsync(new Operation.EndHold(Tag));
         Assert.Null(Repository.Live(Tag));
         await CommitAsync(new Operation.EndHold(Tag));
@@ -85,32 +85,32 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_that_expects_an_offer_does_nothing_once_there_is_another()
+    public async Task Change_that_expects_a_replaced_held_push_is_not_made()
     {
         var one = await VolumeRig.PushAsync(Repository, "a", "one");
-        var first = await CommitAsync(Offer(one));
+        var first = await CommitAsync(HoldOf(one));
         var publish = new Change([new Operation.SetLive(Tag, one), new Operation.EndHold(Tag)])
         {
             Expectations = [new(Tag, default) { HeldSequence = first }],
         };
         var both = await Task.WhenAll(
-            Repository.CommitAsync(new([Offer(one)]), default).AsTask(), Repository.CommitAsync(publish, default).AsTask());
+            Repository.CommitAsync(new([HoldOf(one)]), default).AsTask(), Repository.CommitAsync(publish, default).AsTask());
         Assert.IsType<CommitResult.TagMoved>(both[1]);
         Assert.True((await VolumeRig.LiveAsync(Repository, "v1")).IsEmpty);
         Assert.IsType<CommitResult.Committed>(await Repository.CommitAsync(
-            publish with { Expectations = [new(Tag, default) { HeldSequence = Offered!.Sequence }] }, default));
+            publish with { Expectations = [new(Tag, default) { HeldSequence = Held!.Sequence }] }, default));
         Assert.Equal(one, await VolumeRig.LiveAsync(Repository, "v1"));
     }
 
     [Fact]
-    public async Task A_verdict_that_rests_on_less_evidence_than_there_is_now_is_not_committed()
+    public async Task Verdict_evaluated_before_new_evidence_is_not_committed()
     {
         var subject = await VolumeRig.PushAsync(Repository, "a", "one");
         var change = new Change([new Operation.SetVerdict(subject, new(1, 2, 0))])
         {
             Subjects = [(subject, Repository.VersionOf(subject))],
         };
-        // In one batch, and in the next.
+        // In one batch, and in the next one.
         var both = await Task.WhenAll(
             Repository.CommitAsync(new([new Operation.AddEvidence(subject, Digest.Of("sig"u8))]), default).AsTask(),
             Repository.CommitAsync(change, default).AsTask());
@@ -121,14 +121,14 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Offers_and_evidence_raise_a_subjects_version_and_other_changes_do_not()
+    public async Task Only_held_pushes_and_evidence_raise_a_subjects_version()
     {
         var subject = await VolumeRig.PushAsync(Repository, "a", "one");
         var other = Repository.VersionOf(Digest.Of("other"u8));
         var version = Repository.VersionOf(subject);
         Operation[] raising =
         [
-            new Operation.AddEvidence(subject, Digest.Of("sig"u8)), Offer(subject), new Operation.SetVerdict(subject, default),
+            new Operation.AddEvidence(subject, Digest.Of("sig"u8)), HoldOf(subject), new Operation.SetVerdict(subject, default),
             new Operation.AddReferrer(subject, new(MediaTypes.OciManifest, Digest.Of("r"u8), 1)),
         ];
         foreach (var operation in raising)
@@ -142,7 +142,7 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public void What_is_forgotten_of_versions_counts_as_changed()
+    public void Forgotten_version_counts_as_changed()
     {
         var versions = new SubjectVersions();
         for (var i = 1; i <= 5000; i++) versions.Raise(Digest.Of(BitConverter.GetBytes(i)), i);
@@ -152,7 +152,7 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Evidence_of_a_tag_stays_evidence_when_the_tag_moves_on()
+    public async Task Evidence_pushed_under_a_tag_stays_evidence_when_the_tag_moves()
     {
         var subject = await VolumeRig.PushAsync(Repository, "v1", "one");
         var tag = $"sha256-{subject.Hex}.sig";
@@ -168,7 +168,7 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Evidence_that_another_registry_tagged_on_the_volume_is_found()
+    public async Task Evidence_tagged_by_another_registry_on_the_volume_is_found()
     {
         var subject = await VolumeRig.PushAsync(Repository, "v1", "one");
         var tagged = await VolumeRig.PushAsync(Repository, $"sha256-{subject.Hex}.att", "att");
@@ -186,7 +186,7 @@ public sealed class HeldPushTests : IAsyncLifetime
     [InlineData("SHA256-{0}.sig", false)]
     [InlineData("sha256-{0}0.sig", false)]
     [InlineData("v1.sig", false)]
-    public void A_tag_means_a_subject_only_in_its_exact_form(string form, bool means)
+    public void Tag_means_a_subject_only_in_its_exact_form(string form, bool means)
     {
         var subject = Digest.Of("one"u8);
         var tag = TagName.Parse(form.Replace("{0}", subject.Hex.ToString(), StringComparison.Ordinal));
@@ -194,24 +194,24 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Manifest_under_its_own_digests_bare_tag_says_nothing_about_itself()
+    public void Manifest_under_its_own_digests_bare_tag_is_not_evidence_about_itself()
     {
         var digest = Digest.Of("one"u8);
         Assert.Equal(default, EvidenceNotes.SubjectOf(TagName.Parse($"sha256-{digest.Hex}"), digest));
     }
 
     [Fact]
-    public async Task Removing_a_manifest_takes_the_offers_of_it_and_every_tag_bound_meanwhile_also_in_a_replay()
+    public async Task Removed_manifest_loses_its_held_pushes_and_concurrently_bound_tags_also_after_replay()
     {
         var digest = await VolumeRig.PushAsync(Repository, "a", "one");
         await _rig.RestartAsync();
         var late = TagName.Parse("late");
         var done = await Task.WhenAll(
-            Repository.CommitAsync(new([new Operation.SetLive(late, digest), Offer(digest)]), default).AsTask(),
+            Repository.CommitAsync(new([new Operation.SetLive(late, digest), HoldOf(digest)]), default).AsTask(),
             Repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), default).AsTask());
         Assert.All(done, each => Assert.IsType<CommitResult.Committed>(each));
         Assert.Equal((0, 0), ((await TagsAsync()).Length, Repository.HeldPushes().Count));
-        // What the changes had written is lost: the journal alone says what was done.
+        // The files that the changes had written are lost; only the journal has the changes.
         var removal = Journal.Read(Path.Combine(_rig.Path, "gateway/journal")).Last().Operations;
         Assert.Contains(new Operation.RemoveTag(late), removal);
         Assert.Contains(new Operation.RemoveTag(TagName.Parse("a")), removal);
@@ -221,7 +221,7 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_first_time_that_content_was_seen_stays_whatever_comes_later()
+    public async Task First_seen_time_is_kept_after_later_notes_torn_lines_and_kills()
     {
         var digest = Digest.Of("m"u8);
         var first = DateTimeOffset.FromUnixTimeMilliseconds(1_000_000_000_000);
@@ -239,24 +239,24 @@ public sealed class HeldPushTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_that_cannot_be_written_holds_up_its_repository_and_no_other_until_it_can()
+    public async Task Change_that_cannot_be_applied_blocks_only_its_repository_until_it_can()
     {
         var other = _rig.Volume.Pushed(RepositoryName.Parse("other/app"));
         await VolumeRig.PushAsync(Repository, "a", "one");
-        // A file where a folder must be.
+        // A file instead of the folder.
         Directory.CreateDirectory(OnDisk("_gateway"));
         await File.WriteAllTextAsync(OnDisk("_gateway/offers"), "in the way");
-        await Assert.ThrowsAsync<StoreReadOnlyException>(() => CommitAsync(Offer(Digest.Of("x"u8))));
+        await Assert.ThrowsAsync<StoreReadOnlyException>(() => CommitAsync(HoldOf(Digest.Of("x"u8))));
         await VolumeRig.PushAsync(other, "v1", "two");
         await Assert.ThrowsAsync<StoreReadOnlyException>(() => CommitAsync(new Operation.RemoveTag(TagName.Parse("a"))));
         File.Delete(OnDisk("_gateway/offers"));
         await VolumeRig.PushAsync(other, "v2", "three");
-        Assert.Equal(Digest.Of("x"u8), Offered!.Digest);
+        Assert.Equal(Digest.Of("x"u8), Held!.Digest);
         await CommitAsync(new Operation.RemoveTag(TagName.Parse("a")));
     }
 
     [Fact]
-    public async Task A_cached_tag_remembers_what_it_was_bound_to_the_last_first()
+    public async Task Cached_tag_has_its_history_latest_first()
     {
         var cached = _rig.Volume.Cached("docker.io", VolumeRig.Name);
         var bound = new List<Digest>();

@@ -1,6 +1,6 @@
 namespace Gateway.Storage.Tests;
 
-/// <summary>A clock that stands still until it is moved; then its timers fire.</summary>
+/// <summary>A clock that stands still until the test moves it; then its timers fire.</summary>
 internal sealed class IndexClock : TimeProvider
 {
     private readonly List<(TimerCallback Callback, object? State)> _timers = [];

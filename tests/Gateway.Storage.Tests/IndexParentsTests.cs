@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>Which indexes name a manifest, in memory that has a bound and is given back.</summary>
+/// <summary>The indexes that name a manifest, in bounded memory that is freed again.</summary>
 public sealed class IndexParentsTests : IAsyncLifetime
 {
     private VolumeRig _rig = null!;
@@ -18,16 +18,16 @@ public sealed class IndexParentsTests : IAsyncLifetime
     private async Task<(Digest Index, Descriptor[] Children)> StoreAsync(int number, int children)
     {
         Descriptor[] made = [.. Enumerable.Range(0, children).Select(i =>
-            new Descriptor(MediaTypes.OciManifest, Digest.Of(Encoding.ASCII.GetBytes($"made up {number} {i}")), 1))];
+            new Descriptor(MediaTypes.OciManifest, Digest.Of(Encoding.ASCII.GetBytes($"invented {number} {i}")), 1))];
         var bytes = VolumeRig.Index(made);
         await Cached.CommitAsync(new([new Operation.StoreManifest(Digest.Of(bytes), bytes)]), default);
         return (Digest.Of(bytes), made);
     }
 
     [Fact]
-    public async Task Made_up_children_take_no_memory_once_their_index_is_gone()
+    public async Task Invented_children_use_no_memory_after_their_index_is_removed()
     {
-        var child = Digest.Of("nobody"u8);
+        var child = Digest.Of("unlisted"u8);
         Assert.Empty(await Cached.IndexesOfAsync(child));
         var stored = new List<Digest>();
         for (var i = 0; i < 5; i++) stored.Add((await StoreAsync(i, 100)).Index);
@@ -41,7 +41,7 @@ public sealed class IndexParentsTests : IAsyncLifetime
     [Theory]
     [InlineData(IndexParents.MaxNoted)]
     [InlineData(0)]
-    public async Task Indexes_are_found_whether_there_is_room_to_note_their_children_or_not(int max)
+    public async Task Indexes_are_found_with_and_without_room_to_store_their_children(int max)
     {
         var (first, children) = await StoreAsync(1, 3);
         var parents = new IndexParents(max);

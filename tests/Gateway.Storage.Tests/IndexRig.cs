@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>A folder for one test's index, and what the tests write there: records that can be told from their number.</summary>
+/// <summary>A folder for the lookup index of one test, and records that the tests can derive from a number.</summary>
 internal sealed class IndexRig : IDisposable
 {
     private int _copies;
@@ -13,7 +13,7 @@ internal sealed class IndexRig : IDisposable
 
     public IEnumerable<string> SetAside => Directory.EnumerateDirectories(_parent, "index.bad-*");
 
-    /// <summary>An index as it is in use, opened.</summary>
+    /// <summary>Opens a lookup index with the default sizes.</summary>
     public async Task<LinkIndex> OpenAsync(uint generation)
     {
         var index = LinkIndex.Open(Folder, generation, TimeProvider.System, NullLogger.Instance);
@@ -21,12 +21,12 @@ internal sealed class IndexRig : IDisposable
         return index;
     }
 
-    /// <summary>An index that holds little in memory, so that it is quick to copy and reads from disk.</summary>
+    /// <summary>A lookup index with little memory, so that it is quick to copy and reads from disk.</summary>
     public static LinkIndex OpenSmall(uint generation, string folder, TimeProvider? clock = null) =>
         LinkIndex.Open(
             folder, generation, clock ?? TimeProvider.System, NullLogger.Instance, new IndexSizes(Log: 1 << 19, HashTable: 1 << 16));
 
-    /// <summary>Copies the index's folder to one of its own, whatever happens in it meanwhile; the caller removes its parent.</summary>
+    /// <summary>Copies the lookup index's folder to a new one, also during writes; the caller removes its parent.</summary>
     public string Copy()
     {
         var copy = Path.Combine(_parent, $"copy{Interlocked.Increment(ref _copies)}", "index");
@@ -40,7 +40,7 @@ internal sealed class IndexRig : IDisposable
             }
             catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
             {
-                // An older checkpoint, removed meanwhile with its folder.
+                // An older checkpoint, removed during the copy with its folder.
             }
         }
         return copy;

@@ -23,7 +23,7 @@ public sealed class JournalTests : IDisposable
             sequence, DateTimeOffset.FromUnixTimeMilliseconds(sequence), "a",
             [new Operation.SetLive(TagName.Parse($"t{sequence}"), Digest.Of([(byte)sequence]))], [default]);
 
-    /// <summary>Writes batches of records, a flush after each.</summary>
+    /// <summary>Writes batches of records, with a flush after each.</summary>
     private string Write(params int[] batches)
     {
         using var journal = Journal.Create(_folder, 0, _durability);
@@ -72,7 +72,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void A_tail_that_was_cut_at_any_byte_ends_the_reading_and_loses_nothing_acknowledged()
+    public void Tail_truncated_at_any_byte_ends_the_reading_and_loses_no_acknowledged_record()
     {
         var path = Write(3, 1);
         var whole = File.ReadAllBytes(path);
@@ -88,7 +88,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void A_hole_in_the_last_unacknowledged_batch_is_a_torn_tail()
+    public void Hole_in_the_last_unacknowledged_batch_is_a_torn_tail()
     {
         var path = Write(2, 3);
         var bytes = File.ReadAllBytes(path);
@@ -98,7 +98,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void A_hole_before_an_acknowledged_record_is_damage_and_is_named()
+    public void Hole_before_an_acknowledged_record_is_damage_and_the_error_names_its_offset()
     {
         var path = Write(2, 1, 1);
         var bytes = File.ReadAllBytes(path);
@@ -109,7 +109,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void A_torn_tail_that_a_later_start_has_passed_over_is_no_damage()
+    public void Torn_tail_that_a_later_start_passed_over_is_not_damage()
     {
         var first = Write(2);
         File.WriteAllBytes(first, File.ReadAllBytes(first)[..^1]);
@@ -123,7 +123,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public void A_segment_before_the_last_must_read_to_its_end()
+    public void Unreadable_record_in_an_earlier_segment_is_damage()
     {
         using (var journal = Journal.Create(_folder, 0, _durability))
         {
@@ -138,7 +138,7 @@ public sealed class JournalTests : IDisposable
         Assert.Throws<InvalidDataException>(Read);
     }
 
-    /// <summary>Records of one form are of one length: the third begins behind two of five, or of four.</summary>
+    /// <summary>Records of the same form have the same length: the third begins after two of five, or of four.</summary>
     private static int Third(byte[] bytes)
     {
         var magic = bytes.AsSpan(0, 4).ToArray();

@@ -3,10 +3,12 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>The index may be lost: whatever happens to its files, it opens, and what it says was once written for that key.</summary>
+/// <summary>
+/// The lookup index may be lost: whatever its files contain, it opens, and it returns only records that were written for that key.
+/// </summary>
 public sealed class LinkIndexLossTests : IDisposable
 {
-    // More than the memory of a small index holds, so that records are read from disk too.
+    // More than fits into the memory of a small index, so that records are read from disk too.
     private const int Count = 5_000;
 
     private static readonly LinkKey[] Keys = [.. Enumerable.Range(0, Count).Select(IndexRig.KeyOf)];
@@ -41,7 +43,7 @@ public sealed class LinkIndexLossTests : IDisposable
             }
             await index.DisposeAsync();
 
-            // What was off or empty works again with the next start.
+            // An index that was off or empty works again at the next start.
             await using var next = IndexRig.OpenSmall(3, folder);
             await next.Opened;
             next.Write(Keys[0], Links[0]);
@@ -53,7 +55,7 @@ public sealed class LinkIndexLossTests : IDisposable
     }
 
     [Fact]
-    public async Task Damage_that_shows_only_later_turns_the_index_off_and_sets_it_aside()
+    public async Task Damage_detected_after_opening_turns_the_lookup_index_off_and_sets_it_aside()
     {
         await WriteAsync(_rig.Folder, 1);
         var log = Path.Combine(_rig.Folder, "links", "log.0");
@@ -87,7 +89,7 @@ public sealed class LinkIndexLossTests : IDisposable
     }
 
     [Fact]
-    public async Task Copy_taken_while_it_is_written_recovers_or_starts_empty()
+    public async Task Copy_taken_during_writes_recovers_or_starts_empty()
     {
         var clock = new IndexClock();
         await using var index = IndexRig.OpenSmall(1, _rig.Folder, clock);

@@ -13,7 +13,7 @@ public sealed class LinkIndexTests : IDisposable
     public void Dispose() => _rig.Dispose();
 
     [Fact]
-    public async Task What_is_written_is_read_until_it_is_removed()
+    public async Task Written_record_is_read_until_it_is_removed()
     {
         await using var index = await _rig.OpenAsync(7);
         index.Write(IndexRig.KeyOf(1), IndexRig.LinkOf(1));
@@ -29,7 +29,7 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public void Links_that_differ_in_one_thing_have_different_keys()
+    public void Links_that_differ_in_one_field_have_different_keys()
     {
         LinkKey[] keys =
         [
@@ -60,12 +60,12 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public async Task Threads_see_what_a_dictionary_would_show_them()
+    public async Task Concurrent_threads_read_the_same_values_as_from_a_dictionary()
     {
         await using var index = await _rig.OpenAsync(1);
         const int threads = 4, keys = 300, steps = 10_000;
         var model = new ConcurrentDictionary<int, LinkRecord>();
-        // Each thread writes its own keys, and reads everybody's: those of others may be of any version, its own are exact.
+        // Each thread writes its own keys and reads all keys: records of other threads may be of any version, its own are exact.
         await Task.WhenAll(Enumerable.Range(0, threads).Select(thread => Task.Run(() =>
         {
             var random = new Random(thread);
@@ -86,9 +86,10 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public async Task How_content_was_used_is_kept_over_a_clean_stop_also_what_is_on_disk_only()
+    public async Task Use_records_in_memory_and_on_disk_survive_a_clean_stop()
     {
-        // Half a MiB of memory holds 5,000 records of 15,000: the others are on disk; each is written three times, every fifth removed.
+        // Half a MiB of memory holds 5,000 records of 15,000; the others are on disk. Each is written three times, and every fifth is
+        // removed.
         const int count = 15_000;
         await using (var index = IndexRig.OpenSmall(1, _rig.Folder))
         {
@@ -118,7 +119,7 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public async Task What_changes_while_the_index_opens_is_not_lost()
+    public async Task Changes_made_while_the_lookup_index_opens_are_not_lost()
     {
         await using (var first = await _rig.OpenAsync(1))
         {
@@ -136,7 +137,7 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public async Task Clean_stop_keeps_links_with_their_verdicts_and_says_of_which_start_they_are()
+    public async Task Clean_stop_keeps_links_with_their_verdicts_and_the_number_of_their_start()
     {
         for (uint start = 1; start <= 3; start++)
         {
@@ -149,7 +150,7 @@ public sealed class LinkIndexTests : IDisposable
     }
 
     [Fact]
-    public async Task Crash_keeps_what_a_checkpoint_had_without_its_verdicts_for_good()
+    public async Task Crash_keeps_checkpointed_links_and_drops_their_verdicts_permanently()
     {
         var clock = new IndexClock();
         await using var crashed = IndexRig.OpenSmall(1, _rig.Folder, clock);
@@ -161,7 +162,7 @@ public sealed class LinkIndexTests : IDisposable
         crashed.Write(IndexRig.KeyOf(2), IndexRig.LinkOf(2));
         var folder = _rig.Copy();
 
-        // The clean stop in between must not make the older verdict good again.
+        // The clean stop in between must not make the older verdict valid again.
         for (uint start = 2; start <= 3; start++)
         {
             await using var index = IndexRig.OpenSmall(start, folder);

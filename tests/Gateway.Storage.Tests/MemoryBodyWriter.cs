@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>A body that ends in memory.</summary>
+/// <summary>A body that is written into memory.</summary>
 internal sealed class MemoryBodyWriter : IBodyWriter
 {
     private readonly List<byte> _written = [];

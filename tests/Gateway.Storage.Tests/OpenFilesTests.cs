@@ -27,7 +27,7 @@ public sealed class OpenFilesTests : IDisposable
         _files.TryRemove(Lifetime.Cached, Content, evenIfRead, () => File.Delete(_root.Data(Content)));
 
     [Fact]
-    public void What_is_being_read_is_removed_only_by_force_and_stays_readable()
+    public void Content_being_read_is_removed_only_by_force_and_stays_readable()
     {
         var reader = _files.Open(_root, Content)!;
         Assert.False(TryRemove());
@@ -40,7 +40,7 @@ public sealed class OpenFilesTests : IDisposable
     }
 
     [Fact]
-    public void What_nobody_reads_any_more_can_be_removed()
+    public void Content_without_readers_can_be_removed()
     {
         _files.Open(_root, Content)!.Release();
         Assert.True(TryRemove());
@@ -48,7 +48,7 @@ public sealed class OpenFilesTests : IDisposable
     }
 
     [Fact]
-    public void However_many_are_open_what_is_being_read_is_known_to_be()
+    public void Content_being_read_stays_known_when_the_handle_cache_is_full()
     {
         var reader = _files.Open(_root, Content)!;
         for (var i = 0; i < 600; i++)
@@ -62,7 +62,7 @@ public sealed class OpenFilesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_handle_that_was_opened_while_its_file_was_removed_is_not_kept()
+    public async Task Handle_opened_during_the_removal_of_its_file_is_not_cached()
     {
         using var stop = new CancellationTokenSource();
         var readers = Enumerable.Range(0, 3).Select(_ => Task.Run(() =>

@@ -6,8 +6,8 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>
-/// What an operator's mistake or another process leaves in the storage folder: named pipes, devices, files without end, symbolic links.
-/// None of them blocks, fills memory, or leads what is written out of the folder.
+/// Files that an operator's mistake or another process leaves in the storage folder: named pipes, devices, endless files, symbolic links.
+/// None of them blocks the gateway, fills its memory, or leads a write out of the folder.
 /// </summary>
 public sealed class PlantedFilesTests : IAsyncLifetime
 {
@@ -27,7 +27,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     private StoredRepository Repository => _rig.Volume.Pushed(VolumeRig.Name);
 
     [Fact]
-    public async Task Named_pipe_in_place_of_a_file_is_unreadable_and_blocks_nothing_else()
+    public async Task Named_pipe_in_place_of_a_file_is_unreadable_and_blocks_no_other_request()
     {
         var first = await VolumeRig.PushAsync(Repository, "v1", "one");
         await VolumeRig.PushAsync(Repository, "v2", "two");
@@ -42,7 +42,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Named_pipes_in_the_folders_of_the_gateway_itself_keep_no_start_waiting()
+    public async Task Named_pipes_in_the_gateways_own_folders_do_not_block_a_start()
     {
         var digest = await VolumeRig.PushAsync(Repository, "v1", "one");
         foreach (var name in (string[])["gateway/decisions/0000000000.jsonl", $"gateway/uploads/{new string('a', 32)}.data"])
@@ -54,7 +54,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Text_without_end_is_not_read_into_memory()
+    public void Endless_text_file_is_not_read_into_memory()
     {
         var file = $"{_outside}/seen";
         using (var sparse = File.OpenHandle(file, FileMode.Create, FileAccess.Write)) RandomAccess.SetLength(sparse, 1L << 40);
@@ -68,7 +68,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public void First_seen_times_are_not_appended_to_a_file_outside()
+    public void First_seen_times_are_not_appended_to_a_file_outside_the_volume()
     {
         var (kept, link) = ($"{_outside}/kept", $"{_rig.Path}/seen");
         var (first, second) = (Digest.Of("one"u8), Digest.Of("two"u8));
@@ -87,7 +87,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     [InlineData("start")]
     [InlineData("sequence")]
     [InlineData("latest-moment")]
-    public async Task Numbers_are_not_written_over_a_file_outside(string note)
+    public async Task Numbers_do_not_overwrite_a_file_outside_the_volume(string note)
     {
         await File.WriteAllTextAsync($"{_outside}/number", "00000000000000000009", TestContext.Current.CancellationToken);
         await VolumeRig.PushAsync(Repository, "v1", "one");
@@ -103,11 +103,11 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Links_in_a_ring_end_the_walk_over_all_repositories_and_other_links_are_followed()
+    public async Task Symbolic_links_in_a_ring_end_the_repository_walk_and_other_links_are_followed()
     {
         await VolumeRig.PushAsync(Repository, "v1", "one");
         var top = $"{_rig.Path}/{Repositories}";
-        // Each path of a and b, 40 links long, would be a repository's: 2^40 of them.
+        // Each path of a and b, 40 links long, would be a repository: 2^40 of them.
         foreach (var name in (string[])["a", "b"]) Directory.CreateSymbolicLink($"{top}/{name}", top);
         Directory.Move($"{top}/team", $"{_outside}/team");
         Directory.CreateSymbolicLink($"{top}/team", $"{_outside}/team");
@@ -120,7 +120,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Links_in_a_ring_end_the_walk_over_what_is_cached()
+    public async Task Symbolic_links_in_a_ring_end_the_cache_walk()
     {
         var top = $"{_rig.Path}/gateway/cache/v2/repositories/hub";
         Directory.CreateDirectory($"{top}/library/nginx/_manifests");
@@ -131,7 +131,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tags_are_bound_and_pulled_while_their_names_are_read_and_the_list_has_what_changed()
+    public async Task Tags_can_be_bound_and_pulled_while_their_names_are_read_and_the_list_has_the_changes()
     {
         var digest = await VolumeRig.PushAsync(Repository, "v1", "one");
         var state = new RepositoryState(_rig.Volume.PushedRoot, "another");

@@ -3,21 +3,23 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>Acknowledged removals after a power cut: a replay tells by identity and order, never by the clock, what they removed.</summary>
+/// <summary>
+/// Acknowledged removals after a power cut: a replay identifies the removed links by identity and order, never by the clock.
+/// </summary>
 public sealed class RemovalReplayTests
 {
-    /// <summary>The clock was an hour ahead when the links were written; a power cut loses what the delete did to them.</summary>
+    /// <summary>The clock was an hour ahead when the links were written, and a power cut loses the effects of the delete on them.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Acknowledged_delete_holds_after_a_power_cut_though_the_clock_was_ahead_at_the_push(bool isFlushed)
+    public async Task Acknowledged_delete_survives_a_power_cut_although_the_clock_was_ahead_at_the_push(bool isFlushed)
     {
         await using var rig = await VolumeRig.OpenAsync();
         var ahead = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1);
         var root = rig.Volume.PushedRoot;
         var (name, blob) = (VolumeRig.Name.Value, Digest.Of("one"u8));
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
-        // Whether the push is replayed, or was flushed before the power cut.
+        // The push is either replayed, or was flushed before the power cut.
         if (isFlushed) await rig.RestartAsync();
         string[] links = [root.ManifestLink(name, digest), root.BlobLink(name, blob)];
         foreach (var link in links) File.SetLastWriteTimeUtc(link, ahead);
@@ -42,13 +44,13 @@ public sealed class RemovalReplayTests
     }
 
     [Fact]
-    public async Task Push_and_delete_of_one_batch_hold_after_a_power_cut_in_any_state()
+    public async Task Push_and_delete_of_one_batch_survive_a_power_cut_in_any_state()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
         var blob = Digest.Of("one"u8);
         var digests = new List<Digest>();
-        // Several at once, so that the committer takes some together.
+        // Several at once, so that the committer takes some in one batch.
         for (var round = 0; round < 8; round++)
         {
             var manifest = VolumeRig.ManifestOf(await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray()), 3 + round);

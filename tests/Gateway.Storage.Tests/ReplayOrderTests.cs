@@ -6,8 +6,8 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>
-/// Every order of three pushes and deletes of one image, each in a repository of its own, and each with the disk as it was after any of the
-/// three: a replay ends where the last acknowledged request left the repository, whatever the clock did meanwhile.
+/// Every order of three pushes and deletes of one image, each in its own repository, and each with the disk as it was after any of the
+/// three. A replay restores the state of the last acknowledged request, however the clock moved.
 /// </summary>
 public sealed class ReplayOrderTests
 {
@@ -22,11 +22,11 @@ public sealed class ReplayOrderTests
         VolumeRig.ManifestOf(Blob, Config.Length, new(MediaTypes.OciManifest, Subject, 7));
     private static readonly Digest Image = Digest.Of(Manifest);
 
-    // Not whole milliseconds, which is what the journal keeps.
+    // Not whole milliseconds, which is the precision of the journal.
     private static readonly DateTimeOffset Start = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero).AddTicks(4567);
 
-    /// <param name="secondsPerStep">How far the clock moves with each step: on, back, or not at all.</param>
-    /// <param name="isCheckpointed">Whether the first step is flushed and out of the journal.</param>
+    /// <param name="secondsPerStep">How far the clock moves with each step: forward, back, or not at all.</param>
+    /// <param name="isCheckpointed">Whether the first step is flushed and no longer in the journal.</param>
     [Theory]
     [InlineData(1, false)]
     [InlineData(1, true)]
@@ -34,28 +34,28 @@ public sealed class ReplayOrderTests
     [InlineData(0, true)]
     [InlineData(-1, false)]
     [InlineData(-1, true)]
-    public async Task Replay_ends_where_the_last_acknowledged_push_or_delete_did(int secondsPerStep, bool isCheckpointed)
+    public async Task Replay_restores_the_state_of_the_last_acknowledged_push_or_delete(int secondsPerStep, bool isCheckpointed)
     {
         var clock = new StepClock();
         await using var rig = await VolumeRig.OpenAsync(clock);
         await CheckAsync(rig, await RunAsync(rig, clock, secondsPerStep, isCheckpointed));
     }
 
-    /// <summary>A journal of an earlier version does not say which link a removal is about.</summary>
+    /// <summary>A journal of an earlier version does not record which link a removal concerns.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(0)]
     [InlineData(-1)]
-    public async Task Replay_of_an_earlier_versions_journal_goes_by_the_order_of_its_records(int secondsPerStep)
+    public async Task Replay_of_an_earlier_versions_journal_follows_the_order_of_its_records(int secondsPerStep)
     {
         var clock = new StepClock();
         await using var rig = await VolumeRig.OpenAsync(clock);
         await CheckAsync(rig, await RunAsync(rig, clock, secondsPerStep, isCheckpointed: false), WithoutLinkTimes);
     }
 
-    /// <summary>The committer takes several changes of one repository together.</summary>
+    /// <summary>The committer takes several changes of one repository in one batch.</summary>
     [Fact]
-    public async Task Changes_of_one_batch_are_replayed_in_their_order()
+    public async Task Changes_of_one_batch_are_replayed_in_order()
     {
         await using var rig = await VolumeRig.OpenAsync(new StepClock());
         await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), Config);
@@ -105,7 +105,7 @@ public sealed class ReplayOrderTests
                 EvidenceNotes.List(repository, Subject).Contains(Image));
             var expected = string.Join(' ', Enumerable.Repeat(run.IsPush(Steps - 1), 5));
             if (seen != expected)
-                Assert.Fail($"{run}: expected manifest, tag, blob, offer and note to be there: {expected}, got {seen}");
+                Assert.Fail($"{run}: expected presence of manifest, tag, blob, held push and note: {expected}, got {seen}");
         }
     }
 
@@ -124,8 +124,8 @@ public sealed class ReplayOrderTests
     }
 
     /// <summary>One order of pushes and deletes.</summary>
-    /// <param name="Order">A bit for each step: a push where it is set, a delete otherwise.</param>
-    /// <param name="After">After how many steps the disk was as the kill finds it.</param>
+    /// <param name="Order">One bit for each step: set for a push, clear for a delete.</param>
+    /// <param name="After">The number of steps after which the disk was in the state that the kill leaves.</param>
     private sealed record Run(int Order, int After)
     {
         public RepositoryName Name { get; } =
@@ -155,7 +155,7 @@ public sealed class ReplayOrderTests
             + $"; disk as after step {After}";
     }
 
-    /// <summary>The files of a folder with the times of their last changes.</summary>
+    /// <summary>The files of a folder with their modification times.</summary>
     private sealed record Folder((string Path, byte[] Bytes, DateTime Written)[] Files)
     {
         public static Folder Read(string path) => new(

@@ -19,7 +19,7 @@ public sealed class StagedRepositoryTests : BackingSuite
     private protected override StoredRepository Repository(Volume volume) => volume.Staged("docker.io", VolumeRig.Name);
 }
 
-/// <summary>What every stored repository does, whatever the lifetime of its root.</summary>
+/// <summary>The behavior of every stored repository, whatever the lifetime of its root.</summary>
 public abstract class BackingSuite : IAsyncLifetime
 {
     private VolumeRig _rig = null!;
@@ -47,7 +47,7 @@ public abstract class BackingSuite : IAsyncLifetime
             : ["absent"];
 
     [Fact]
-    public async Task A_repository_that_nobody_pushed_to_is_absent()
+    public async Task Repository_without_a_push_is_absent()
     {
         Assert.Equal(["absent"], await TagsAsync(null, 10));
         Assert.IsType<Result<TagState>.Absent>(await _repository.ResolveAsync(TagName.Parse("v1"), default));
@@ -55,7 +55,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Tags_are_paged_bytewise_while_they_come_and_go()
+    public async Task Tags_are_paged_bytewise_while_tags_are_added_and_removed()
     {
         foreach (var tag in new[] { "b", "B", "a.1", "a" }) await VolumeRig.PushAsync(_repository, tag, tag);
         Assert.Equal(["B", "a"], await TagsAsync(null, 2));
@@ -68,7 +68,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_whose_expectation_has_moved_does_nothing_at_all()
+    public async Task Change_with_a_failed_expectation_changes_nothing()
     {
         var one = await VolumeRig.PushAsync(_repository, "v1", "one");
         var two = await VolumeRig.PushAsync(_repository, "v2", "two");
@@ -83,7 +83,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_many_who_expect_the_same_binding_one_moves_it()
+    public async Task One_of_many_changes_that_expect_the_same_binding_succeeds()
     {
         var one = await VolumeRig.PushAsync(_repository, "v1", "one");
         var changes = Enumerable.Range(0, 50).Select(i => new Change([new Operation.SetLive(TagName.Parse("v1"), Digest.Of([(byte)i]))])
@@ -95,7 +95,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_that_needs_what_was_deleted_does_nothing_at_all()
+    public async Task Change_that_needs_deleted_content_changes_nothing()
     {
         var blob = await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());
         var manifest = VolumeRig.ManifestOf(blob, 3);
@@ -113,7 +113,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Deleting_a_manifest_takes_its_tags_and_its_place_among_referrers()
+    public async Task Deleted_manifest_loses_its_tags_and_its_entry_among_referrers()
     {
         var subject = Digest.Of("subject"u8);
         var digest = await VolumeRig.PushAsync(_repository, "v1", "one", new(MediaTypes.OciManifest, subject, 7));
@@ -127,7 +127,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_deleted_blob_is_absent_until_it_is_pushed_again()
+    public async Task Deleted_blob_is_absent_until_it_is_pushed_again()
     {
         var blob = await VolumeRig.PushBlobAsync(_repository, "one"u8.ToArray());
         await CommitAsync(new Operation.RemoveBlob(blob));
@@ -137,7 +137,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_fallback_tag_adds_referrers_that_name_the_subject_themselves_and_no_others()
+    public async Task Fallback_tag_adds_only_referrers_that_name_the_subject_themselves()
     {
         var subject = await VolumeRig.PushAsync(_repository, "v1", "one");
         var config = await VolumeRig.PushBlobAsync(_repository, "sig"u8.ToArray());
@@ -156,7 +156,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_verdict_is_read_back_with_the_manifest_and_goes_with_it()
+    public async Task Verdict_is_read_with_the_manifest_and_removed_with_it()
     {
         var digest = await VolumeRig.PushAsync(_repository, "v1", "one");
         await CommitAsync(new Operation.SetVerdict(digest, new(42, 1, 0)));
@@ -165,7 +165,7 @@ public abstract class BackingSuite : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_manifest_too_large_for_a_record_is_kept_all_the_same()
+    public async Task Manifest_too_large_for_a_journal_record_is_stored()
     {
         var bytes = Encoding.UTF8.GetBytes($$"""
             {"schemaVersion":2,"mediaType":"{{MediaTypes.OciIndex}}","manifests":[],"annotations":{"long":"{{new string('x', 100_000)}}" } }

@@ -22,7 +22,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_goes_on_after_a_kill_where_it_stopped()
+    public async Task Upload_session_continues_after_a_kill_where_it_stopped()
     {
         var bytes = RandomNumberGenerator.GetBytes(700_000);
         var id = await OpenAsync(bytes[..300_000]);
@@ -37,7 +37,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_belongs_to_its_repository()
+    public async Task Upload_session_belongs_to_its_repository()
     {
         var id = await OpenAsync([1]);
         Assert.Null(await _rig.Volume.Pushed(RepositoryName.Parse("other")).FindUploadAsync(id, default));
@@ -50,10 +50,10 @@ public sealed class UploadTests : IAsyncLifetime
     [InlineData("0123456789abcdef0123456789abcde")]
     [InlineData("0123456789ABCDEF0123456789ABCDEF")]
     [InlineData("")]
-    public async Task What_is_no_session_id_finds_nothing(string id) => Assert.Null(await Repository.FindUploadAsync(id, default));
+    public async Task Invalid_session_id_finds_no_session(string id) => Assert.Null(await Repository.FindUploadAsync(id, default));
 
     [Fact]
-    public async Task What_arrived_before_the_client_broke_off_stays_received()
+    public async Task Bytes_received_before_the_client_disconnected_are_kept()
     {
         await using var upload = await Repository.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default);
         await Assert.ThrowsAsync<IOException>(async () => await upload!.AppendAsync(new BrokenStream(600_000), default));
@@ -62,7 +62,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_cancelled_session_leaves_nothing()
+    public async Task Canceled_session_leaves_no_files()
     {
         var id = await OpenAsync([1, 2, 3]);
         await using (var upload = await Repository.FindUploadAsync(id, default)) upload!.Cancel();
@@ -72,7 +72,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_whose_client_hung_up_before_it_was_open_leaves_nothing_and_does_not_count()
+    public async Task Session_whose_client_disconnected_during_the_opening_leaves_no_files_and_is_not_counted()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             async () => await Repository.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", new(canceled: true)));
@@ -81,7 +81,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_finished_session_is_gone_and_counts_no_more()
+    public async Task Finished_session_leaves_no_files_and_is_not_counted()
     {
         await VolumeRig.PushBlobAsync(Repository, [1, 2, 3]);
         Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/uploads")));
@@ -89,7 +89,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_is_taken_over_when_the_one_before_has_let_go_of_it()
+    public async Task Session_is_taken_over_after_the_earlier_request_has_released_it()
     {
         var id = await OpenAsync();
         var first = await Repository.FindUploadAsync(id, default);
@@ -107,7 +107,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_that_has_ended_meanwhile_is_not_taken_over()
+    public async Task Session_that_has_ended_cannot_be_taken_over()
     {
         var id = await OpenAsync([1]);
         await using var late = await Repository.FindUploadAsync(id, default);
@@ -120,7 +120,7 @@ public sealed class UploadTests : IAsyncLifetime
         Assert.Null(await Repository.FindUploadAsync(id, default));
     }
 
-    /// <summary>Gives nothing until whoever reads gives up.</summary>
+    /// <summary>A stream without bytes, whose read ends only when the reader cancels it.</summary>
     private sealed class SilentStream : MemoryStream
     {
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -130,7 +130,7 @@ public sealed class UploadTests : IAsyncLifetime
         }
     }
 
-    /// <summary>Gives zeros, then fails as a connection does.</summary>
+    /// <summary>A stream of zeros that then fails as a connection does.</summary>
     private sealed class BrokenStream(int length) : MemoryStream(new byte[length])
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
@@ -138,7 +138,7 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_that_is_taken_up_again_after_a_try_that_broke_off_has_the_hash_of_its_bytes()
+    public async Task Session_resumed_after_an_interrupted_hash_has_the_hash_of_its_bytes()
     {
         var bytes = RandomNumberGenerator.GetBytes(300_000);
         var id = await OpenAsync(bytes);

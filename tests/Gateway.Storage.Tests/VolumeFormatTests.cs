@@ -6,8 +6,8 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>
-/// Volumes that earlier versions wrote. <c>Fixtures/volume-1.tar.gz</c> is a copy of a running volume, made before each operation had a
-/// method of its own: everything in it is also in its journal.
+/// Volumes that earlier versions wrote. <c>Fixtures/volume-1.tar.gz</c> is a copy of a running volume from before each operation had its
+/// own method: all of its content is also in its journal.
 /// </summary>
 public sealed class VolumeFormatTests
 {
@@ -20,7 +20,7 @@ public sealed class VolumeFormatTests
     private static readonly TagName V1 = TagName.Parse("v1");
 
     [Fact]
-    public Task Volume_of_an_earlier_version_opens_with_all_it_holds() => AssertOpensAsync(static _ => { });
+    public Task Volume_of_an_earlier_version_opens_with_all_its_content() => AssertOpensAsync(static _ => { });
 
     [Fact]
     public Task Journal_of_an_earlier_version_restores_every_link_and_note() => AssertOpensAsync(static path =>

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Storage.Tests;
 
-/// <summary>A volume in a folder of its own, that a test can stop, kill and open again.</summary>
+/// <summary>A volume in its own folder, which a test can stop, kill and open again.</summary>
 internal sealed class VolumeRig : IAsyncDisposable
 {
     public static readonly RepositoryName Name = RepositoryName.Parse("team/app");
@@ -39,7 +39,7 @@ internal sealed class VolumeRig : IAsyncDisposable
         await StartAsync();
     }
 
-    /// <summary>Goes on with a copy of what is on the disk at this moment: what a kill would leave.</summary>
+    /// <summary>Continues with a copy of the current files on disk, as a kill would leave them.</summary>
     public async Task KillAsync(Action<string>? before = null)
     {
         var copy = Copy();
@@ -64,7 +64,7 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public static async Task<Digest> PushBlobAsync(IBacking repository, byte[] bytes)
     {
-        // A cached repository takes no pushes of clients, but tests fill it the same way.
+        // Clients cannot push to a cached repository, but tests fill it the same way.
         var uploads = repository as IRepositoryUploads ?? repository.Uploads!;
         await using var upload = await uploads.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default);
         await upload.AppendAsync(new MemoryStream(bytes), default);
@@ -73,7 +73,7 @@ internal sealed class VolumeRig : IAsyncDisposable
         return digest;
     }
 
-    /// <summary>Pushes a manifest whose config is a blob of this text, under a tag.</summary>
+    /// <summary>Pushes a manifest under a tag; its config is a blob of this text.</summary>
     public static async Task<Digest> PushAsync(IBacking repository, string tag, string text, Descriptor? subject = null)
     {
         var config = Encoding.UTF8.GetBytes(text);

@@ -6,7 +6,7 @@ namespace Gateway.Storage.Tests;
 public sealed class VolumeTests
 {
     [Fact]
-    public async Task What_was_acknowledged_is_there_after_a_clean_stop_and_the_journal_is_empty()
+    public async Task Acknowledged_push_survives_a_clean_stop_and_the_journal_is_empty()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
@@ -18,7 +18,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task What_was_acknowledged_is_there_after_a_kill()
+    public async Task Acknowledged_push_survives_a_kill()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
@@ -29,14 +29,14 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_power_cut_that_loses_every_unflushed_file_loses_nothing_acknowledged()
+    public async Task Acknowledged_push_survives_a_power_cut_that_loses_every_unflushed_file()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         var blob = Digest.Of("one"u8);
         await rig.KillAsync(path =>
         {
-            // The rename of the flushed upload and every link were in the page cache only; the journal and the upload's bytes were not.
+            // The rename of the flushed upload and all links were only in the page cache; the journal and the upload's bytes were on disk.
             var uploads = Journal.Read(Path.Combine(path, "gateway/journal"))
                 .SelectMany(r => r.Operations).OfType<Operation.LinkBlob>().Select(o => o.Upload);
             var upload = uploads.First(u => u is not null)!;
@@ -51,7 +51,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_replay_does_not_overrule_a_tag_that_another_program_has_moved_since()
+    public async Task Replay_does_not_move_a_tag_that_another_program_has_moved_since()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var other = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "other", "other");
@@ -64,7 +64,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_replay_does_not_remove_what_another_program_has_pushed_again_since()
+    public async Task Replay_does_not_remove_content_that_another_program_has_pushed_again()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
@@ -81,7 +81,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_damaged_journal_is_kept_and_refuses_pushes_while_pulls_go_on()
+    public async Task Damaged_journal_is_kept_and_pushes_are_refused_while_pulls_are_served()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var one = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
@@ -101,7 +101,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_blob_that_went_bad_on_the_disk_is_mended_by_pushing_it_again()
+    public async Task Damaged_blob_is_repaired_by_pushing_it_again()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
@@ -112,7 +112,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task The_index_may_be_lost_without_loss()
+    public async Task Loss_of_the_lookup_index_loses_no_content()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
@@ -121,7 +121,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_link_that_was_deleted_while_the_index_still_names_it_is_not_served()
+    public async Task Deleted_link_that_the_lookup_index_still_has_is_not_served()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var blob = await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), "one"u8.ToArray());
@@ -134,7 +134,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_volume_of_a_newer_format_is_refused_until_it_is_ours_again()
+    public async Task Volume_with_a_newer_format_is_refused()
     {
         await using var rig = await VolumeRig.OpenAsync();
         await rig.Volume.DisposeAsync();
@@ -147,7 +147,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_sha512_alias_of_docker_registry_is_served_under_the_digest_asked_for()
+    public async Task Sha512_alias_of_docker_registry_is_served_under_the_requested_digest()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
@@ -159,7 +159,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task Content_that_another_repository_has_is_absent_here()
+    public async Task Content_of_another_repository_is_absent()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var blob = await VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), "secret"u8.ToArray());
@@ -167,7 +167,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task The_catalog_lists_names_bytewise_after_a_walk_and_after_pushes_and_deletes()
+    public async Task Catalog_lists_names_bytewise_after_a_walk_and_after_pushes_and_deletes()
     {
         await using var rig = await VolumeRig.OpenAsync();
         foreach (var name in new[] { "a/b", "a-b", "c" })
@@ -196,7 +196,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_delete_that_was_acknowledged_holds_after_a_kill()
+    public async Task Acknowledged_delete_survives_a_kill()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
@@ -211,7 +211,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_referrer_with_annotations_of_megabytes_is_no_damage_to_the_journal()
+    public async Task Referrer_with_megabytes_of_annotations_does_not_damage_the_journal()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
@@ -235,7 +235,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_manifest_that_was_damaged_on_the_disk_is_told_apart_from_one_that_is_not_there_and_never_served()
+    public async Task Damaged_manifest_is_unavailable_rather_than_absent_and_never_served()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
@@ -246,7 +246,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_blob_whose_upload_went_away_before_it_was_linked_is_not_linked()
+    public async Task Blob_whose_upload_was_removed_before_the_commit_is_not_linked()
     {
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
@@ -256,7 +256,7 @@ public sealed class VolumeTests
     }
 
     [Fact]
-    public async Task A_page_after_the_last_name_that_there_could_be_is_empty()
+    public async Task Page_after_the_last_possible_name_is_empty()
     {
         await using var rig = await VolumeRig.OpenAsync();
         await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");

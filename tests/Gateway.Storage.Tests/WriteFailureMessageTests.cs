@@ -4,8 +4,8 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>
-/// A write that fails: clients get the reason without a path of the server, and the operator's <c>/readyz?verbose</c> has the path where
-/// the gateway needs help to go on.
+/// A failed write: clients get the reason without a path of the server. The operator gets the path from <c>/readyz?verbose</c>, if the
+/// gateway needs help to continue.
 /// </summary>
 public sealed class WriteFailureMessageTests
 {
@@ -60,7 +60,7 @@ public sealed class WriteFailureMessageTests
     }
 
     [Fact]
-    public async Task Volume_that_took_no_writes_at_the_start_names_the_path_to_the_operator_only()
+    public async Task Volume_not_writable_at_the_start_names_the_path_to_the_operator_only()
     {
         await using var rig = await VolumeRig.OpenAsync();
         await rig.KillAsync(static path => Block(path, "gateway/trash"));
@@ -75,7 +75,7 @@ public sealed class WriteFailureMessageTests
         Assert.DoesNotContain('/', refused.Message.Replace("Input/output", "", StringComparison.Ordinal));
     }
 
-    /// <summary>Puts a file where a folder should be: this stops writes of any user, also of root.</summary>
+    /// <summary>Puts a file in the place of a folder: this stops writes of every user, including root.</summary>
     private static void Block(string volume, string folder)
     {
         var path = Path.Combine(volume, folder);
