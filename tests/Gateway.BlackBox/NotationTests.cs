@@ -100,7 +100,7 @@ public sealed class NotationTests : IAsyncDisposable
 
         await SignAsync("good.example", $"held/app@{digest}");
 
-        Assert.Contains("expected 'C=US, CN=other.example", await RefusalAsync("held/app:v1"), StringComparison.Ordinal);
+        Assert.Contains("expected a signature by 'C=US, CN=other.example", await RefusalAsync("held/app:v1"), StringComparison.Ordinal);
         (await VerifyAsync($"held/app@{digest}")).Failed();
     }
 
