@@ -33,7 +33,8 @@ public sealed class WebFailureTests
             using var answer = await rig.SendAsync(i % 2 == 0 ? "GET" : "POST", i % 2 == 0 ? "/headers" : "/size", Body(i));
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         }
-        Assert.Equal(10, rig.Application.Requests.Count);
+        // Besides these, the gateway probes the health of each endpoint.
+        Assert.Equal(10, rig.Application.Requests.Count(r => r.Path != "/v2/"));
 
         await using var back = await SampleApplication.StartAsync(port, Closed);
         await WaitAsync(async () =>
