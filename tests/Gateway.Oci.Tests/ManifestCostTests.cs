@@ -44,7 +44,7 @@ public sealed class ManifestCostTests
 
     [Theory]
     [MemberData(nameof(Fillings))]
-    public void Document_of_4_MiB_costs_less_than_is_promised_and_in_proportion_to_its_length(string filling)
+    public void Document_of_4_MiB_stays_below_the_documented_cost_which_grows_linearly(string filling)
     {
         foreach (var limits in new[] { ManifestLimits.Plain, new ManifestLimits(), ReadBack })
         {
@@ -56,7 +56,7 @@ public sealed class ManifestCostTests
     }
 
     [Fact]
-    public void Annotations_are_counted_over_the_whole_document_with_and_without_a_policy()
+    public void Annotation_limit_applies_to_the_whole_document_with_and_without_a_policy()
     {
         foreach (var limits in new[] { ManifestLimits.Plain, new ManifestLimits() })
         {
@@ -71,7 +71,7 @@ public sealed class ManifestCostTests
     }
 
     [Fact]
-    public void Urls_are_counted_over_the_whole_document()
+    public void Url_limit_applies_to_the_whole_document()
     {
         Assert.Null(Read(Image(layers: WithUrls(5_000) + "," + WithUrls(5_000))).Problem);
         Refuse(ProblemCodes.LimitUrls, Image(layers: WithUrls(5_000) + "," + WithUrls(5_001)));

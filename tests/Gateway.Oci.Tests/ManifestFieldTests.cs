@@ -17,7 +17,7 @@ public sealed class ManifestFieldTests
     [InlineData("\"12\"")]
     [InlineData("true")]
     [InlineData("[2]")]
-    public void Size_is_a_plain_whole_number(string size)
+    public void Size_that_is_not_a_plain_whole_number_is_refused(string size)
     {
         var message = Refuse(
             ProblemCodes.FieldInvalid,
@@ -36,7 +36,7 @@ public sealed class ManifestFieldTests
     [InlineData("fX0=")]
     [InlineData("e30K")]
     [InlineData("")]
-    public void Inline_data_must_be_what_the_descriptor_says(string data) =>
+    public void Inline_data_that_does_not_match_its_descriptor_is_refused(string data) =>
         Refuse(ProblemCodes.DataMismatch, Image(config: WithField($"\"data\":\"{data}\"", Empty)));
 
     [Theory]
@@ -45,7 +45,7 @@ public sealed class ManifestFieldTests
     [InlineData("\"e31=\"")]
     [InlineData("\"e30\\u0000\"")]
     [InlineData("1")]
-    public void Inline_data_is_base64(string data) =>
+    public void Inline_data_that_is_not_base64_is_refused(string data) =>
         Refuse(ProblemCodes.FieldInvalid, Image(config: WithField($"\"data\":{data}", Empty)));
 
     [Theory]
@@ -59,7 +59,7 @@ public sealed class ManifestFieldTests
     [InlineData("sha256:../../../../etc/passwd")]
     [InlineData("md5:d41d8cd98f00b204e9800998ecf8427e")]
     [InlineData("")]
-    public void Digests_have_one_spelling(string digest) =>
+    public void Digest_in_another_spelling_is_refused(string digest) =>
         Refuse(ProblemCodes.DigestInvalid, Image(layers: Layer.Replace(Sha, digest, StringComparison.Ordinal)));
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class ManifestFieldTests
     [InlineData("a/ä")]
     [InlineData("!!a/b!!")]
     [InlineData("")]
-    public void Media_types_are_plain_tokens(string type) =>
+    public void Media_type_that_is_not_a_plain_token_is_refused(string type) =>
         Refuse(
             ProblemCodes.MediaTypeInvalid,
             Image(layers: Layer.Replace("application/vnd.oci.image.layer.v1.tar+gzip", type, StringComparison.Ordinal)));
@@ -102,15 +102,15 @@ public sealed class ManifestFieldTests
     [Theory]
     [InlineData("artifactType")]
     [InlineData("mediaType")]
-    public void Types_of_the_document_are_plain_tokens(string field) =>
+    public void Document_type_that_is_not_a_plain_token_is_refused(string field) =>
         Refuse(ProblemCodes.MediaTypeInvalid, Image($"\"{field}\":\"text/html; charset=utf-8\""));
 
     [Fact]
-    public void Layers_with_urls_are_read_for_the_gate_to_judge() =>
+    public void Layers_with_urls_are_read_so_that_the_gate_can_evaluate_them() =>
         Assert.Equal(["file:///etc/passwd"], Accept(Image(layers: WithField("\"urls\":[\"file:///etc/passwd\"]"))).Layers[0].Urls);
 
     [Fact]
-    public void Words_of_strangers_are_escaped_in_messages()
+    public void Text_from_a_client_is_escaped_in_messages()
     {
         var message = Refuse(
             ProblemCodes.DigestInvalid,
@@ -129,12 +129,12 @@ public sealed class ManifestFieldTests
     [InlineData("""{"schemaVersion":2,"manifests":[{}]}""")]
     [InlineData("""{"schemaVersion":2,"manifests":[{"mediaType":"a/b"}]}""")]
     [InlineData($$"""{"schemaVersion":2,"manifests":[{"mediaType":"a/b","digest":"{{Sha}}"}]}""")]
-    public void Missing_fields_are_named(string json) => Refuse(ProblemCodes.FieldMissing, json);
+    public void Missing_field_is_named_in_the_message(string json) => Refuse(ProblemCodes.FieldMissing, json);
 
     [Theory]
     [InlineData(MediaTypes.DockerManifest)]
     [InlineData(MediaTypes.DockerList)]
-    public void Docker_formats_name_their_type(string type) =>
+    public void Docker_document_without_mediaType_is_refused(string type) =>
         Refuse(ProblemCodes.FieldMissing, MediaTypes.IsIndex(type) ? Index() : Image(), type);
 
     [Theory]
@@ -142,7 +142,7 @@ public sealed class ManifestFieldTests
     [InlineData("3")]
     [InlineData("\"2\"")]
     [InlineData("2.0")]
-    public void Schema_version_is_two(string version) =>
+    public void Schema_version_other_than_2_is_refused(string version) =>
         Refuse(ProblemCodes.FieldInvalid, $$"""{"schemaVersion":{{version}},"config":{{Config}},"layers":[]}""");
 
     [Theory]

@@ -11,7 +11,7 @@ public sealed class ManifestLimitsTests
         Refuse(ProblemCodes.LimitBytes, new string('x', 101), limits: new ManifestLimits { MaxBytes = 100 });
 
     [Fact]
-    public void Nesting_is_bounded()
+    public void Nesting_over_the_limit_is_refused()
     {
         // The document itself is the first level.
         Accept(Image("\"x\":" + new string('[', 31) + new string(']', 31)));
@@ -20,7 +20,7 @@ public sealed class ManifestLimitsTests
     }
 
     [Fact]
-    public void Descriptors_are_bounded_over_the_whole_document()
+    public void Descriptor_limit_applies_to_the_whole_document()
     {
         var limits = new ManifestLimits { MaxDescriptors = 5 };
         Assert.Null(Read(Image($"\"subject\":{Child}", string.Join(',', Enumerable.Repeat(Layer, 3))), limits: limits).Problem);
@@ -29,7 +29,7 @@ public sealed class ManifestLimitsTests
     }
 
     [Fact]
-    public void Annotations_are_bounded_over_the_whole_document()
+    public void Annotation_byte_limit_applies_to_the_whole_document()
     {
         var half = new string('a', 128 * 1024 - 1);
         var other = WithField($"\"annotations\":{{\"l\":\"{half}\"}}");
@@ -38,11 +38,11 @@ public sealed class ManifestLimitsTests
     }
 
     [Fact]
-    public void Unknown_keys_are_bounded() =>
+    public void Too_many_unknown_keys_are_refused() =>
         Refuse(ProblemCodes.LimitKeys, Image(string.Join(',', Enumerable.Range(0, 10_001).Select(static i => $"\"k{i}\":0"))));
 
     [Fact]
-    public void Inline_data_is_bounded()
+    public void Inline_data_over_the_limit_is_refused()
     {
         static string WithData(int length)
         {

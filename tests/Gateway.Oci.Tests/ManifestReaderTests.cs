@@ -45,7 +45,7 @@ public sealed class ManifestReaderTests
     [InlineData("\"artifactType\":\"\"")]
     [InlineData("\"annotations\":{\"Key\":\"1\",\"key\":\"2\",\"layers\":\"3\",\"\":\"\"}")]
     [InlineData("\"annotations\":{\"title\":\"ü 😀 \\ud83d\\ude00\"}")]
-    public void Honest_extras_are_accepted(string more) => Accept(Image(more));
+    public void Harmless_unknown_fields_are_accepted(string more) => Accept(Image(more));
 
     [Theory]
     [InlineData($$"""{"schemaVersion":2,"config":{{Empty}},"layers":[],"artifactType":"application/x"}""", MediaTypes.OciManifest)]
@@ -53,7 +53,7 @@ public sealed class ManifestReaderTests
     [InlineData($$"""{"schemaVersion":2,"config":{{Config}},"layers":[{{Layer}}],"manifests":null}""", MediaTypes.OciManifest)]
     [InlineData("""{"schemaVersion":2,"manifests":[]}""", MediaTypes.OciIndex)]
     [InlineData("""{"schemaVersion":2,"manifests":null}""", MediaTypes.OciIndex)]
-    public void Form_decides_where_the_body_names_no_type(string json, string type) => Assert.Equal(type, Accept(json, type).MediaType);
+    public void Document_without_a_media_type_is_classified_by_its_fields(string json, string type) => Assert.Equal(type, Accept(json, type).MediaType);
 
     [Theory]
     [InlineData("\"data\":\"e30=\"")]
@@ -61,17 +61,17 @@ public sealed class ManifestReaderTests
     [InlineData("\"artifactType\":\"application/vnd.example+type\"")]
     [InlineData("\"platform\":{\"os\":\"\",\"architecture\":\"\"}")]
     [InlineData("\"platform\":{\"architecture\":\"wasm\"}")]
-    public void Honest_extras_of_a_descriptor_are_accepted(string more) => Accept(Image(layers: WithField(more)));
+    public void Harmless_unknown_fields_of_a_descriptor_are_accepted(string more) => Accept(Image(layers: WithField(more)));
 
     [Theory]
     [InlineData(MediaTypes.DockerManifest)]
     [InlineData(MediaTypes.OciManifest)]
-    public void Named_type_is_the_type(string type) => Assert.Equal(type, Accept(Image($"\"mediaType\":\"{type}\""), type).MediaType);
+    public void Media_type_of_an_image_manifest_is_the_one_in_its_body(string type) => Assert.Equal(type, Accept(Image($"\"mediaType\":\"{type}\""), type).MediaType);
 
     [Theory]
     [InlineData(MediaTypes.OciIndex)]
     [InlineData(MediaTypes.DockerList)]
-    public void Named_index_type_is_the_type(string type) => Assert.Equal(type, Accept(Index($"\"mediaType\":\"{type}\""), type).MediaType);
+    public void Media_type_of_an_index_is_the_one_in_its_body(string type) => Assert.Equal(type, Accept(Index($"\"mediaType\":\"{type}\""), type).MediaType);
 
     [Fact]
     public void Whitespace_around_the_document_is_accepted() => Accept(" \r\n\t" + Image() + "\n");
@@ -79,17 +79,17 @@ public sealed class ManifestReaderTests
     [Theory]
     [InlineData(MediaTypes.OciManifest)]
     [InlineData(MediaTypes.DockerList)]
-    public void Body_that_is_an_index_is_no_other_document(string contentType) =>
+    public void Index_with_another_content_type_is_refused(string contentType) =>
         Refuse(ProblemCodes.MediaMismatch, Index($"\"mediaType\":\"{MediaTypes.OciIndex}\""), contentType);
 
     [Theory]
     [InlineData(MediaTypes.OciIndex)]
     [InlineData(MediaTypes.DockerManifest)]
-    public void Body_that_is_a_manifest_is_no_other_document(string contentType) =>
+    public void Image_manifest_with_another_content_type_is_refused(string contentType) =>
         Refuse(ProblemCodes.MediaMismatch, Image($"\"mediaType\":\"{MediaTypes.OciManifest}\""), contentType);
 
     [Fact]
-    public void Form_counts_where_the_body_names_no_type() => Refuse(ProblemCodes.MediaMismatch, Index(), MediaTypes.OciManifest);
+    public void Fields_that_contradict_the_content_type_are_refused() => Refuse(ProblemCodes.MediaMismatch, Index(), MediaTypes.OciManifest);
 
     [Fact]
     public void Both_forms_in_one_document_are_refused()
@@ -100,7 +100,7 @@ public sealed class ManifestReaderTests
     }
 
     [Fact]
-    public void Named_type_against_the_form_is_refused()
+    public void Media_type_that_contradicts_the_fields_is_refused()
     {
         Refuse(ProblemCodes.AmbiguousDocument, Image($"\"mediaType\":\"{MediaTypes.OciIndex}\""));
         Refuse(ProblemCodes.AmbiguousDocument, Index($"\"mediaType\":\"{MediaTypes.OciManifest}\""));
@@ -112,7 +112,7 @@ public sealed class ManifestReaderTests
     [InlineData(MediaTypes.OciIndex)]
     [InlineData(MediaTypes.DockerManifest)]
     [InlineData(MediaTypes.DockerList)]
-    public void Layer_or_config_that_is_called_a_manifest_is_refused(string type)
+    public void Layer_or_config_with_the_media_type_of_a_manifest_is_refused(string type)
     {
         var called = $$"""{"mediaType":"{{type}}","digest":"{{Sha}}","size":2}""";
         Assert.StartsWith(
@@ -156,7 +156,7 @@ public sealed class ManifestReaderTests
     [InlineData("\\u004dediaType")]
     [InlineData("annotationS")]
     [InlineData("FSLayers")]
-    public void Keys_that_only_some_readers_take_for_known_ones_are_refused(string key)
+    public void Key_that_matches_a_known_key_only_when_case_is_folded_is_refused(string key)
     {
         Refuse(ProblemCodes.AmbiguousKey, Image($"\"{key}\":[]"));
         Refuse(ProblemCodes.AmbiguousKey, Image($"\"{key}\":null"));
@@ -167,14 +167,14 @@ public sealed class ManifestReaderTests
     [InlineData("\"Digest\":\"x\"")]
     [InlineData("\"url\\u017f\":[]")]
     [InlineData("\"platform\":{\"OS\":\"linux\"}")]
-    public void Keys_that_only_some_readers_take_for_known_ones_are_refused_in_descriptors_too(string more) =>
+    public void Descriptor_key_that_matches_a_known_key_only_when_case_is_folded_is_refused(string more) =>
         Refuse(ProblemCodes.AmbiguousKey, Image(layers: WithField(more)));
 
     [Theory]
     [InlineData("\"Extra\":1,\"extra\":2")]
     [InlineData("\"kind\":1,\"\\u212Aind\":2")]
     [InlineData("\"x\":{\"ſ\":1,\"S\":2}")]
-    public void Unknown_keys_that_collide_are_refused(string more) => Refuse(ProblemCodes.DuplicateKey, Image(more));
+    public void Unknown_keys_that_differ_only_in_case_are_refused(string more) => Refuse(ProblemCodes.DuplicateKey, Image(more));
 
     [Theory]
     [InlineData("")]
@@ -183,7 +183,7 @@ public sealed class ManifestReaderTests
     [InlineData("[]")]
     [InlineData("\"x\"")]
     [InlineData("{")]
-    public void What_is_no_object_is_refused(string json) => Assert.NotNull(Read(json).Problem);
+    public void Document_that_is_not_an_object_is_refused(string json) => Assert.NotNull(Read(json).Problem);
 
     [Theory]
     [InlineData("\uFEFF", "")]
@@ -192,7 +192,7 @@ public sealed class ManifestReaderTests
     [InlineData("", "\0")]
     [InlineData("", " // comment")]
     [InlineData("/* comment */", "")]
-    public void Nothing_may_stand_around_the_document(string before, string after) =>
+    public void Bytes_before_or_after_the_document_are_refused(string before, string after) =>
         Refuse(ProblemCodes.NotJson, before + Image() + after);
 
     [Theory]
@@ -205,7 +205,7 @@ public sealed class ManifestReaderTests
     [InlineData("\"x\":[\"\\udc00\\ud800\"]")]
     [InlineData("\"\\ud800\":1")]
     [InlineData("\"annotations\":{\"a\":\"\\ud800x\"}")]
-    public void Other_than_strict_json_is_refused(string more) => Refuse(ProblemCodes.NotJson, Image(more));
+    public void Json_that_is_not_strict_is_refused(string more) => Refuse(ProblemCodes.NotJson, Image(more));
 
     [Fact]
     public void Invalid_utf8_is_refused()
@@ -217,12 +217,12 @@ public sealed class ManifestReaderTests
     [Theory]
     [InlineData(MediaTypes.DockerSchema1)]
     [InlineData(MediaTypes.DockerSchema1Signed)]
-    public void Schema_1_is_known_by_its_content_type(string contentType) => Refuse(ProblemCodes.Schema1, "{}", contentType);
+    public void Schema_1_is_recognized_by_its_content_type(string contentType) => Refuse(ProblemCodes.Schema1, "{}", contentType);
 
     [Theory]
     [InlineData("""{"schemaVersion":1,"name":"a","tag":"b","fsLayers":[],"history":[{"v1Compatibility":"{}"}]}""")]
     [InlineData("""{"schemaVersion":1,"mediaType":"application/vnd.docker.distribution.manifest.v1+json"}""")]
-    public void Schema_1_is_known_by_its_body(string json)
+    public void Schema_1_is_recognized_by_its_body(string json)
     {
         Refuse(ProblemCodes.Schema1, json);
         Refuse(ProblemCodes.MediaMismatch, json, MediaTypes.OciManifest);
@@ -237,6 +237,6 @@ public sealed class ManifestReaderTests
     public void Other_content_types_are_refused(string contentType) => Refuse(ProblemCodes.UnsupportedType, Image(), contentType);
 
     [Fact]
-    public void Type_that_is_no_document_is_refused() =>
+    public void Media_type_that_is_not_a_manifest_type_is_refused() =>
         Refuse(ProblemCodes.UnsupportedType, Image("\"mediaType\":\"application/vnd.example.other\""));
 }

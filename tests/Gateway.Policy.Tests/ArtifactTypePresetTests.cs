@@ -41,7 +41,7 @@ public sealed class ArtifactTypePresetTests
         Artifact("application/vnd.docker.ai.model.config.v0.1+json", "application/vnd.docker.ai.gguf.v3");
 
     [Fact]
-    public void Defaults_hold_where_nothing_is_listed_quays_and_what_common_tools_push()
+    public void Without_a_list_the_defaults_are_Quays_list_and_what_common_tools_push()
     {
         Admits(
             Defaults, CosignSignature, CosignBundle, Notation, SignedHelmChart, Attestation, Cache, Sbom,
@@ -53,7 +53,7 @@ public sealed class ArtifactTypePresetTests
     }
 
     [Fact]
-    public void Quays_reading_keeps_to_quays_list()
+    public void Quay_semantics_allow_only_Quays_list()
     {
         var quay = Defaults with { Semantics = ArtifactTypeSemantics.QuayUnion };
         Admits(quay, CosignSignature, HelmChart, Image);
@@ -80,7 +80,7 @@ public sealed class ArtifactTypePresetTests
 
     [Theory]
     [MemberData(nameof(Presets))]
-    public void Preset_allows_its_own_and_no_others(ArtifactTypePreset preset, Manifest[] own)
+    public void Preset_allows_its_own_types_and_no_others(ArtifactTypePreset preset, Manifest[] own)
     {
         var types = Defaults with { Presets = [preset] };
         Admits(types, own);
@@ -90,7 +90,7 @@ public sealed class ArtifactTypePresetTests
     }
 
     [Fact]
-    public void Refusal_names_the_preset_where_presets_are_named()
+    public void Refusal_names_the_preset_to_add_when_presets_are_configured()
     {
         var images = Defaults with { Presets = [ArtifactTypePreset.Images] };
         Assert.EndsWith(
@@ -105,6 +105,6 @@ public sealed class ArtifactTypePresetTests
     }
 
     [Fact]
-    public void Presets_beside_quays_defaults_add_to_them() =>
+    public void Presets_add_to_Quays_defaults() =>
         Admits(Defaults with { Presets = [ArtifactTypePreset.Wasm], Extend = true }, Wasm, Image, DockerImage, HelmChart, CosignSignature);
 }

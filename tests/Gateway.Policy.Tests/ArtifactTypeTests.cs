@@ -32,7 +32,7 @@ public sealed class ArtifactTypeTests
         Admits(Nothing with { Semantics = semantics }, Image, DockerImage, HelmChart, Artifact(MediaTypes.OciConfig), Index(Image));
 
     [Fact]
-    public void List_of_ones_own_takes_the_place_of_the_defaults_unless_it_extends_them()
+    public void Configured_list_replaces_the_defaults_unless_it_extends_them()
     {
         var own = Types((WasmConfig, ["application/wasm"]));
         Admits(own, Wasm, Image, HelmChart);
@@ -42,7 +42,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Pairs_are_pairs()
+    public void Pair_semantics_require_each_layer_type_under_its_own_config_type()
     {
         var types = Types((WasmConfig, ["application/wasm"]), (SifConfig, [SifLayer]));
         Refuses(types, ReasonCodes.TypeLayerNotAllowed, Artifact(WasmConfig, SifLayer));
@@ -53,7 +53,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Quay_union_mixes_what_is_listed()
+    public void Quay_union_allows_any_listed_config_with_any_listed_layer()
     {
         var types = Types((WasmConfig, ["application/wasm"]), (SifConfig, [SifLayer])) with { Semantics = ArtifactTypeSemantics.QuayUnion };
         Admits(
@@ -66,7 +66,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Quay_off_looks_at_nothing_but_docker_schema_2()
+    public void Quay_off_checks_only_docker_schema_2()
     {
         var types = Nothing with { Semantics = ArtifactTypeSemantics.QuayOff };
         Admits(types, Wasm, CosignBundle, Artifact("a/b", "c/d") with { ArtifactType = "e/f" });
@@ -74,7 +74,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Key_is_the_artifact_type_where_the_config_is_empty()
+    public void Artifact_type_is_the_key_when_the_config_is_empty()
     {
         Admits(Types((Bundle, [Bundle])), CosignBundle);
         Refuses(Types((MediaTypes.OciEmpty, [Bundle])), ReasonCodes.TypeArtifactNotAllowed, CosignBundle);
@@ -83,7 +83,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Artifact_type_beside_a_config_must_be_a_key_too()
+    public void Artifact_type_in_addition_to_a_config_must_be_a_key_too()
     {
         var both = Wasm with { ArtifactType = "application/evil" };
         Refuses(Types((WasmConfig, ["application/wasm"])), ReasonCodes.TypeArtifactNotAllowed, both);
@@ -101,12 +101,12 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Types_are_compared_letter_by_letter() =>
+    public void Types_are_compared_exactly() =>
         Refuses(Types((WasmConfig, ["application/wasm"])), ReasonCodes.TypeLayerNotAllowed, Artifact(WasmConfig, "application/WASM"));
 
     [Theory]
     [MemberData(nameof(Semantics))]
-    public void Docker_schema_2_is_a_fixed_pair(ArtifactTypeSemantics semantics)
+    public void Docker_schema_2_allows_only_its_fixed_types(ArtifactTypeSemantics semantics)
     {
         var types = Types((ArtifactTypeDefaults.DockerConfig, [Gzip]), (WasmConfig, [DockerLayer])) with { Semantics = semantics };
         Refuses(types, ReasonCodes.TypeLayerNotAllowed, DockerImage with { Layers = [Descriptor(Gzip)] });
@@ -116,7 +116,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Without_general_oci_support_pushes_of_oci_documents_are_refused_and_nothing_else()
+    public void Without_general_oci_support_only_pushes_of_oci_documents_are_refused()
     {
         var types = Defaults with { GeneralOciSupport = false };
         Assert.Contains("FEATURE_GENERAL_OCI_SUPPORT", Refuses(types, ReasonCodes.TypeArtifactNotAllowed, Image), StringComparison.Ordinal);
@@ -140,7 +140,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Refusal_says_what_to_add()
+    public void Refusal_names_the_entry_to_add()
     {
         Assert.Equal(
             $"policy rule 'artifactTypes': config type {WasmConfig} is not allowed in team/app; to let it in add under {Setting}: \"{WasmConfig}: [application/wasm]\"",
@@ -155,13 +155,13 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Refusal_adds_to_the_list_that_is_there() => Assert.EndsWith(
+    public void Refusal_extends_the_existing_list() => Assert.EndsWith(
         $"to let it in add to the list of {SifConfig} under {Setting}: \"{SifLayer}\"",
         Refuses(Types((SifConfig, [])), ReasonCodes.TypeLayerNotAllowed, Sif),
         StringComparison.Ordinal);
 
     [Fact]
-    public void Refusal_keeps_the_defaults_of_who_has_no_list_yet() => Assert.EndsWith(
+    public void Refusal_without_a_configured_list_keeps_the_defaults() => Assert.EndsWith(
         $"to let it in say merge: extend and add under {Setting}: \"{WasmConfig}: [application/wasm]\"",
         Refuses(Defaults, ReasonCodes.TypeConfigNotAllowed, Wasm),
         StringComparison.Ordinal);
@@ -186,7 +186,7 @@ public sealed class ArtifactTypeTests
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public void Following_the_advice_once_lets_the_artifact_in(string name, ArtifactTypeSemantics semantics)
+    public void Following_the_fix_once_admits_the_artifact(string name, ArtifactTypeSemantics semantics)
     {
         var types = Nothing with { Semantics = semantics };
         var verdict = types.Judge(Known[name]);
@@ -202,7 +202,7 @@ public sealed class ArtifactTypeTests
     }
 
     [Fact]
-    public void Long_names_leave_room_for_the_advice()
+    public void Message_with_long_names_still_contains_the_fix()
     {
         var engine = new PolicyEngine(PolicyOf(Nothing));
         var repository = RepositoryName.Parse(new string('r', 255));

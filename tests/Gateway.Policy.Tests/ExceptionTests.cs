@@ -39,14 +39,14 @@ public sealed class ExceptionTests
     }
 
     [Fact]
-    public void Exception_that_has_ended_lifts_nothing()
+    public void Ended_exception_lifts_nothing()
     {
         Assert.False(Judge(Exception with { Until = Now }).Admits);
         Assert.True(Judge(Exception with { Until = Now.AddSeconds(1) }).Admits);
     }
 
     [Fact]
-    public void Exception_that_has_ended_is_told_of_where_it_would_have_helped()
+    public void Refusal_names_the_ended_exception_that_would_have_lifted_it()
     {
         var ended = Judge(Exception with { Until = Now }).Reasons[0].Message;
         Assert.Contains("; exception 'ex-17' ended 2026-06-01T12:00:00Z; ", ended, StringComparison.Ordinal);
@@ -55,14 +55,14 @@ public sealed class ExceptionTests
     }
 
     [Fact]
-    public void Exception_is_for_its_rule_and_repositories()
+    public void Exception_applies_only_to_its_rule_and_repositories()
     {
         Assert.False(Judge(Exception with { Rule = "other" }).Admits);
         Assert.False(Judge(Exception with { Repositories = ["prod/**"] }).Admits);
     }
 
     [Fact]
-    public void Exception_is_for_its_digests_or_for_a_child_of_them()
+    public void Exception_applies_to_its_digests_and_their_children()
     {
         Assert.True(Judge(Exception with { Digests = [DigestOf(Wasm)] }).Admits);
         Assert.False(Judge(Exception with { Digests = [DigestOf(Image)] }).Admits);
@@ -74,7 +74,7 @@ public sealed class ExceptionTests
     }
 
     [Fact]
-    public void Exception_lifts_the_implied_rule_and_never_what_holds_of_documents()
+    public void Exception_lifts_an_implied_rule_and_never_the_limits_of_documents()
     {
         var policy = PolicyOf(Types()) with
         {

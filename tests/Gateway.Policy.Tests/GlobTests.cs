@@ -40,17 +40,17 @@ public sealed class GlobTests
     [InlineData("*-dev", "1.0-dev2")]
     [InlineData("", "a")]
     [InlineData("a.c", "abc")]
-    public void Does_not_match(string pattern, string text) => Assert.False(Glob.IsMatch(pattern, text));
+    public void Pattern_does_not_match(string pattern, string text) => Assert.False(Glob.IsMatch(pattern, text));
 
     [Fact]
-    public void Any_of_several_patterns_is_enough()
+    public void Text_matches_when_any_pattern_matches()
     {
         Assert.True(Glob.IsMatch(["a", "b*"], "bc"));
         Assert.False(Glob.IsMatch([], "bc"));
     }
 
     [Fact]
-    public void Many_stars_end_in_time()
+    public void Pattern_with_many_stars_is_matched_in_bounded_time()
     {
         // Exponential for a matcher that goes back: 2^60 ways.
         Assert.False(Glob.IsMatch(string.Concat(Enumerable.Repeat("*a", 60)) + "b", new string('a', 2000)));
@@ -58,7 +58,7 @@ public sealed class GlobTests
     }
 
     [Fact]
-    public void Agrees_with_the_plain_definition()
+    public void Result_equals_the_naive_definition()
     {
         var pieces = Gen.Elements("a", "b", "/", "*", "**", "**/");
         var texts = Gen.Elements("a", "b", "/");

@@ -16,15 +16,15 @@ public sealed class ManifestKindsTests
         Assert.All(manifests, manifest => Assert.Equal(kind, KindOf(manifest)));
 
     [Fact]
-    public void Images_have_an_images_config() => Is(
+    public void Manifest_with_an_image_config_is_an_image() => Is(
         ManifestKind.Image, Image, DockerImage, Encrypted, Artifact(MediaTypes.OciConfig),
         Artifact("Application/vnd.OCI.image.config.v1+JSON"));
 
     [Fact]
-    public void Indexes_are_indexes() => Is(ManifestKind.Index, Index(), new Manifest(MediaTypes.DockerList));
+    public void Index_is_of_kind_index() => Is(ManifestKind.Index, Index(), new Manifest(MediaTypes.DockerList));
 
     [Fact]
-    public void Other_things_are_artifacts() => Is(
+    public void Other_manifest_is_an_artifact() => Is(
         ManifestKind.Artifact, Wasm, Sif, HelmChart, SignedHelmChart, Artifact(MediaTypes.OciEmpty),
         Artifact("application/vnd.cncf.flux.config.v1+json", "application/vnd.cncf.flux.content.v1.tar+gzip"));
 
@@ -35,14 +35,14 @@ public sealed class ManifestKindsTests
     [InlineData("application/vnd.oci.image.layer.v1.tar")]
     [InlineData("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip")]
     [InlineData("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")]
-    public void Layers_of_images_beside_any_config_make_an_image(string layer) => Is(
+    public void Manifest_with_an_image_layer_is_an_image_whatever_its_config(string layer) => Is(
         ManifestKind.Image,
         Artifact("application/vnd.docker.plugin.v1+json", layer),
         Artifact(MediaTypes.OciEmpty, "application/wasm", layer) with { ArtifactType = "a/b" },
         Artifact("a/b", layer) with { Subject = Descriptor(MediaTypes.OciManifest) });
 
     [Fact]
-    public void Layer_that_oras_unpacks_makes_an_image()
+    public void Manifest_with_a_layer_that_oras_unpacks_is_an_image()
     {
         var layer = Descriptor("a/b") with
         {
@@ -64,7 +64,7 @@ public sealed class ManifestKindsTests
         Artifact("application/vnd.dev.cosign.artifact.sig.v1+json", SimpleSigning) with { Subject = Descriptor(MediaTypes.OciManifest) });
 
     [Fact]
-    public void Evidence_with_anything_else_in_it_is_no_evidence()
+    public void Evidence_with_any_other_layer_is_not_evidence()
     {
         Is(ManifestKind.Image, Artifact(MediaTypes.OciConfig, SimpleSigning, Gzip));
         Is(ManifestKind.Artifact, CosignBundle with { Layers = [Descriptor(Bundle), Descriptor("application/wasm")] });
@@ -82,7 +82,7 @@ public sealed class ManifestKindsTests
     [InlineData(DocumentForm.None)]
     [InlineData(DocumentForm.Cose)]
     [InlineData(null)]
-    public void Evidence_whose_bytes_are_no_document_or_not_known_is_an_image(DocumentForm? form)
+    public void Evidence_whose_bytes_are_not_a_plain_document_or_unread_is_an_image(DocumentForm? form)
     {
         var documents = ImmutableDictionary<Digest, DocumentForm>.Empty;
         if (form is { } found) documents = documents.Add(Costume.Layers[0].Digest, found);
@@ -94,7 +94,7 @@ public sealed class ManifestKindsTests
     }
 
     [Fact]
-    public void Image_in_the_costume_of_evidence_is_asked_every_rule()
+    public void Image_disguised_as_evidence_is_evaluated_by_every_rule()
     {
         var rule = new RequireOptions { Platforms = new() { OnlyOs = ["linux"] }, LayerDigestCheck = true };
         var asked = Asking.Question(Costume) with
@@ -106,7 +106,7 @@ public sealed class ManifestKindsTests
     }
 
     [Fact]
-    public void Verdict_about_what_could_not_be_read_holds_for_a_minute()
+    public void Verdict_about_unread_bytes_is_valid_for_one_minute()
     {
         var undecided = Asking.Question(Costume) with { Documents = ImmutableDictionary<Digest, DocumentForm>.Empty };
         Assert.Equal(Asking.Now + TimeSpan.FromMinutes(1), new RequireOptions().Ask(undecided).Until);

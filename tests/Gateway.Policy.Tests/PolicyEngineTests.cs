@@ -26,21 +26,21 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Types_are_free_where_the_policy_has_no_list() => Assert.True(PolicyOf().Judge(Wasm).Admits);
+    public void Without_a_list_every_type_is_allowed() => Assert.True(PolicyOf().Judge(Wasm).Admits);
 
     [Fact]
-    public void List_that_no_rule_requires_holds_everywhere() =>
+    public void Type_list_that_no_rule_requires_applies_everywhere() =>
         Assert.Equal("artifactTypes", Assert.Single(new ArtifactTypeOptions().Judge(Wasm).Reasons).Rule);
 
     [Fact]
-    public void List_that_a_rule_requires_holds_where_the_rule_says()
+    public void Type_list_that_a_rule_requires_applies_where_the_rule_matches()
     {
         Assert.False(Judge(Rule with { Repositories = ["team/*"] }).Admits);
         Assert.True(Judge(Rule with { Repositories = ["prod/**"] }).Admits);
     }
 
     [Fact]
-    public void Rule_is_asked_at_its_stages()
+    public void Rule_is_evaluated_at_its_stages_only()
     {
         var rule = Rule with { Stages = [Stage.Pull, Stage.Tag] };
         Assert.True(Judge(rule).Admits);
@@ -48,7 +48,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Rule_that_names_tags_is_asked_of_tags_only()
+    public void Rule_with_tags_is_evaluated_for_tags_only()
     {
         var rule = Rule with { IncludeTags = ["v*"], ExcludeTags = ["*-dev"] };
         Assert.True(Judge(rule).Admits);
@@ -59,7 +59,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Rule_is_asked_of_its_kinds_and_types_bind_evidence_too()
+    public void Rule_applies_to_its_kinds_and_artifact_types_apply_to_evidence_too()
     {
         var engine = new PolicyEngine(PolicyOf(Types(), Rule with { Kinds = [ManifestKind.Image] }));
         Assert.True(engine.Judge(Input(Wasm)).Admits);
@@ -72,7 +72,7 @@ public sealed class PolicyEngineTests
     [InlineData(RuleMode.Enforce, Outcome.Deny)]
     [InlineData(RuleMode.Warn, Outcome.Warn)]
     [InlineData(RuleMode.Audit, Outcome.Allow)]
-    public void Mode_changes_the_outcome_and_nothing_else(RuleMode mode, Outcome outcome)
+    public void Mode_changes_only_the_outcome(RuleMode mode, Outcome outcome)
     {
         var enforced = Assert.Single(Judge(Rule).Reasons);
         var verdict = Judge(Rule with { Mode = mode });
@@ -81,7 +81,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Worst_outcome_wins_and_stands_first()
+    public void Worst_outcome_wins_and_is_listed_first()
     {
         var verdict = PolicyOf(
             new(), Rule with { Id = "a", Mode = RuleMode.Audit }, Rule with { Id = "w", Mode = RuleMode.Warn },
@@ -91,7 +91,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Fix_of_the_rule_takes_the_place_of_our_advice()
+    public void Fix_of_the_rule_replaces_the_built_in_fix()
     {
         var message = Judge(Rule with { Fix = "ask ops about {repo}@{digest}" }).Reasons[0].Message;
         Assert.Matches(
@@ -109,7 +109,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Default_deny_is_not_kept_away_by_a_list_of_types_that_no_rule_requires()
+    public void Default_deny_applies_when_only_the_type_list_matches()
     {
         var policy = PolicyOf(new()) with { Default = Outcome.Deny };
         Assert.Equal(ReasonCodes.NoRuleDefault, Assert.Single(policy.Judge(Image).Reasons).Code);
@@ -117,7 +117,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Default_deny_is_kept_away_by_a_rule_that_names_tags_until_a_tag_is_known()
+    public void Default_deny_waits_for_the_tag_when_a_rule_names_tags()
     {
         var engine = new PolicyEngine(PolicyOf(new(), Rule with { IncludeTags = ["v*"] }) with { Default = Outcome.Deny });
         Assert.True(engine.Judge(Input(Image)).Admits);
@@ -137,7 +137,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Rule_for_images_is_asked_of_the_images_below_an_index()
+    public void Rule_for_images_applies_to_the_images_below_an_index()
     {
         var policy = PolicyOf(Types(), Rule with { Kinds = [ManifestKind.Image] });
         Assert.False(policy.Judge(Index(Encrypted), Encrypted).Admits);
@@ -145,7 +145,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Thousand_denied_children_are_told_by_a_few()
+    public void Thousand_denied_children_give_a_bounded_list_of_reasons()
     {
         Manifest[] children = [.. Enumerable.Range(0, 1000).Select(static _ => Artifact(WasmConfig))];
         var verdict = new ArtifactTypeOptions().Judge(Index(children), children);
@@ -154,7 +154,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Depth_of_indexes_is_bounded()
+    public void Index_nested_too_deep_is_refused()
     {
         Manifest[] chain = [Image];
         for (var i = 0; i < 5; i++) chain = [Index(chain[0]), .. chain];
@@ -163,7 +163,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Ring_of_indexes_ends()
+    public void Cycle_of_indexes_terminates()
     {
         var (one, other) = (Digest.Of("1"u8), Digest.Of("2"u8, DigestAlgorithm.Sha512));
         var first = Index() with { Children = [Descriptor(MediaTypes.OciIndex) with { Digest = other }] };
@@ -173,7 +173,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Manifests_below_an_index_are_bounded()
+    public void Index_with_too_many_manifests_is_refused()
     {
         var policy = PolicyOf() with { Parser = new() { Limits = new() { MaxDescriptors = 2 } } };
         Assert.True(policy.Judge(Index(), Image, Sif).Admits);
@@ -195,7 +195,7 @@ public sealed class PolicyEngineTests
     [InlineData(" https://mcr.microsoft.com/x", false)]
     [InlineData("\u001b[2J", false)]
     [InlineData("", false)]
-    public void Urls_of_layers_are_https_on_listed_hosts(string url, bool admitted)
+    public void Layer_urls_are_allowed_only_with_https_and_listed_hosts(string url, bool admitted)
     {
         var policy = PolicyOf() with { Parser = new() { ForeignLayerHosts = ["mcr.microsoft.com", "host.example:8443"] } };
         var image = Image with { Layers = [Descriptor(Gzip, "https://mcr.microsoft.com/good", url)] };
@@ -208,7 +208,7 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
-    public void Nothing_foreign_is_admitted_by_default()
+    public void Foreign_layers_are_refused_by_default()
     {
         var layer = Descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "https://mcr.microsoft.com/x");
         var message = PolicyOf().Judge(DockerImage with { Layers = [layer] }).Reasons[0].Message;

@@ -9,7 +9,7 @@ namespace Gateway.Policy.Tests;
 public sealed class PolicyPageTests
 {
     [Fact]
-    public void Offered_list_lets_in_what_it_says()
+    public void Documented_list_admits_what_the_page_says()
     {
         Manifest[] offered =
         [
@@ -30,18 +30,18 @@ public sealed class PolicyPageTests
     }
 
     [Fact]
-    public void Offered_list_holds_quays_defaults() => Assert.All(ArtifactTypeDefaults.QuayAllowed, static entry =>
+    public void Documented_list_contains_Quays_defaults() => Assert.All(ArtifactTypeDefaults.QuayAllowed, static entry =>
         Assert.Subset(PolicyPage.Offered.Allowed![entry.Key].ToHashSet(), entry.Value.ToHashSet()));
 
     [Fact]
-    public void Every_preset_is_on_the_page() => Assert.All(
+    public void Every_preset_is_documented() => Assert.All(
         Enum.GetValues<ArtifactTypePreset>(),
         static preset => Assert.Contains($"| `{preset.ToString().ToLowerInvariant()}`", PolicyPage.Text, StringComparison.Ordinal));
 
     [Theory]
     [InlineData(typeof(ReasonCodes))]
     [InlineData(typeof(ProblemCodes))]
-    public void Every_code_is_on_the_page(Type codes)
+    public void Every_reason_code_is_documented(Type codes)
     {
         string[] values =
             [.. codes.GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (string)field.GetRawConstantValue()!)];
@@ -50,6 +50,6 @@ public sealed class PolicyPageTests
     }
 
     [Fact]
-    public void First_refusal_on_the_page_is_word_for_word() =>
+    public void First_refusal_in_the_documentation_is_the_exact_message() =>
         Assert.Contains($"`{Types().Judge(Wasm).Reasons[0].Message}`", PolicyPage.Text, StringComparison.Ordinal);
 }

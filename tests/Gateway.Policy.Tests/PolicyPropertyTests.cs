@@ -51,7 +51,7 @@ public sealed class PolicyPropertyTests
         Prop.ForAll(cases.ToArbitrary(), property).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
 
     [Fact]
-    public void Same_question_has_the_same_answer_in_any_engine() => Holds(
+    public void Same_input_has_the_same_verdict_in_any_engine() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c =>
         {
@@ -63,7 +63,7 @@ public sealed class PolicyPropertyTests
         });
 
     [Fact]
-    public void What_pairs_admit_the_union_admits_too() => Holds(
+    public void Content_admitted_by_pairs_is_admitted_by_the_union() => Holds(
         from types in AnyTypes
         from manifest in AnyManifest.Where(static m => m.Config!.MediaType != MediaTypes.OciEmpty)
         select (types, manifest),
@@ -71,19 +71,19 @@ public sealed class PolicyPropertyTests
             !c.types.Judge(c.manifest).Admits || (c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Judge(c.manifest).Admits);
 
     [Fact]
-    public void What_the_union_admits_quay_off_admits_too() => Holds(
+    public void Content_admitted_by_the_union_is_admitted_by_quay_off() => Holds(
         from types in AnyTypes from manifest in AnyManifest select (types, manifest),
         static c => !(c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Judge(c.manifest).Admits
             || (c.types with { Semantics = ArtifactTypeSemantics.QuayOff }).Judge(c.manifest).Admits);
 
     [Fact]
-    public void Extending_never_refuses_what_replacing_admits() => Holds(
+    public void Content_admitted_by_replace_is_admitted_by_extend() => Holds(
         from types in AnyTypes from manifest in AnyManifest select (types, manifest),
         static c =>
             !(c.types with { Extend = false }).Judge(c.manifest).Admits || (c.types with { Extend = true }).Judge(c.manifest).Admits);
 
     [Fact]
-    public void Lower_mode_finds_the_same() => Holds(
+    public void Lower_mode_has_the_same_findings() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c => Enum.GetValues<RuleMode>()
             .Select(mode => (c.policy with { Rules = [c.policy.Rules[0] with { Mode = mode }] }).Judge(c.manifest))
@@ -91,7 +91,7 @@ public sealed class PolicyPropertyTests
             .DistinctBy(static messages => string.Join('\n', messages)).Count() == 1);
 
     [Fact]
-    public void Index_of_one_is_judged_as_the_one() => Holds(
+    public void Index_of_one_image_has_the_verdict_of_that_image() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c =>
             c.policy.Judge(c.manifest).Outcome == c.policy.Judge(Index(c.manifest), c.manifest).Outcome

@@ -102,7 +102,7 @@ public sealed class RulePropertyTests
         Prop.ForAll(cases.ToArbitrary(), property).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
 
     [Fact]
-    public void Dry_run_says_what_the_live_engine_says_whatever_that_was_asked_before() => Holds(
+    public void Dry_run_has_the_verdict_of_the_live_engine_after_any_earlier_evaluation() => Holds(
         from c in Cases from before in AnyInput select (c.Policy, c.Input, before),
         static c =>
         {
@@ -112,7 +112,7 @@ public sealed class RulePropertyTests
         });
 
     [Fact]
-    public void Mode_changes_the_last_step_and_nothing_before_it() => Holds(Cases, static c =>
+    public void Mode_changes_only_the_effective_outcome() => Holds(Cases, static c =>
     {
         var verdicts = Enum.GetValues<RuleMode>().Select(mode =>
             new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Select(rule => rule with { Mode = mode })] })
@@ -126,7 +126,7 @@ public sealed class RulePropertyTests
 
     // A policy that denies by default admits what a rule matches: there the first rule is what opens the door.
     [Fact]
-    public void One_more_rule_never_admits_more() => Holds(
+    public void Adding_a_rule_never_admits_more() => Holds(
         from c in Cases.Where(static c => c.Policy.Default == Outcome.Allow) from more in AnyRule select (c.Policy, c.Input, more),
         static c =>
         {
@@ -138,7 +138,7 @@ public sealed class RulePropertyTests
         });
 
     [Fact]
-    public void Order_of_rules_makes_no_difference_to_the_outcome() => Holds(Cases, static c =>
+    public void Outcome_does_not_depend_on_the_order_of_rules() => Holds(Cases, static c =>
     {
         var (one, other) = (
             new PolicyEngine(c.Policy).Judge(c.Input),
@@ -148,7 +148,7 @@ public sealed class RulePropertyTests
     });
 
     [Fact]
-    public void Rule_that_is_about_another_place_changes_nothing() => Holds(
+    public void Rule_that_does_not_match_changes_nothing() => Holds(
         from c in Cases.Where(static c => c.Policy.Default == Outcome.Allow) from more in AnyRule select (c.Policy, c.Input, more),
         static c =>
         {
@@ -162,7 +162,7 @@ public sealed class RulePropertyTests
         });
 
     [Fact]
-    public void Facts_that_no_rule_asks_for_change_nothing() => Holds(Cases, static c =>
+    public void Facts_that_no_rule_needs_change_nothing() => Holds(Cases, static c =>
     {
         var engine = new PolicyEngine(c.Policy);
         var needs = engine.Needs(c.Input with { Facts = PolicyFacts.None });
@@ -178,7 +178,7 @@ public sealed class RulePropertyTests
     });
 
     [Fact]
-    public void Nothing_changes_before_the_moment_that_the_verdict_names() => Holds(
+    public void Verdict_does_not_change_before_the_end_of_its_validity() => Holds(
         from c in Cases from share in Gen.Choose(0, 99) select (c.Policy, c.Input, share),
         static c =>
         {
@@ -189,7 +189,7 @@ public sealed class RulePropertyTests
         });
 
     [Fact]
-    public void Verdict_that_is_of_no_binding_is_the_same_under_every_tag() => Holds(
+    public void Verdict_that_does_not_depend_on_the_tag_is_the_same_under_every_tag() => Holds(
         from c in Cases from tag in Gen.Elements("v1", "latest", "other") select (c.Policy, c.Input, tag),
         static c =>
         {

@@ -46,7 +46,7 @@ public sealed class ClientViewTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public async Task What_is_accepted_is_read_alike(string name, string kind, int seed)
+    public async Task Accepted_document_is_read_the_same_by_every_client(string name, string kind, int seed)
     {
         using var client = new RealClient(name);
         ChanceDocuments content = kind switch

@@ -35,7 +35,7 @@ public sealed class ByteReaderTests
     [InlineData(int.MaxValue, ByteReader.Capacity, 1000)]
     [InlineData(1000, 512, 333)]
     [InlineData(1, 16, 5)]
-    public async Task Every_byte_is_seen_once_and_what_comes_next_is_whole(int atOnce, int ahead, int step)
+    public async Task Every_byte_is_returned_once_and_lookahead_is_complete(int atOnce, int ahead, int step)
     {
         var expected = Noise();
         var reader = new ByteReader(new Given(expected, atOnce));
@@ -52,7 +52,7 @@ public sealed class ByteReaderTests
     }
 
     [Fact]
-    public async Task Reading_goes_on_where_looking_ahead_ended()
+    public async Task Reading_continues_after_lookahead()
     {
         var expected = Noise();
         var reader = new ByteReader(new Given(expected, 777));

@@ -87,7 +87,7 @@ public sealed class MediaSnifferTests
     [InlineData(TarEntryFormat.Ustar)]
     [InlineData(TarEntryFormat.Pax)]
     [InlineData(TarEntryFormat.Gnu)]
-    public async Task Archive_of_every_format_is_a_tar_archive(TarEntryFormat format)
+    public async Task Every_tar_format_is_recognized(TarEntryFormat format)
     {
         var name = format is TarEntryFormat.Pax or TarEntryFormat.Gnu ? new string('n', 300) : "name";
         var tar = Tar(format, (name, Noise(1000)), ("b", Noise(512)), ("c", []));
@@ -100,11 +100,11 @@ public sealed class MediaSnifferTests
     [InlineData(13)]
     [InlineData(511)]
     [InlineData(100_000)]
-    public async Task Bytes_are_the_same_however_they_come(int most) =>
+    public async Task Result_does_not_depend_on_the_size_of_reads(int most) =>
         Assert.Equal(new Content(Packing.Gzip, ContentForm.Tar, null) { DiffId = Digest.Of(Layer) }, await Sniff(Gzip(Layer), most));
 
     [Fact]
-    public async Task Beginning_tells_what_is_no_archive()
+    public async Task Content_that_is_not_an_archive_is_recognized_by_its_first_bytes()
     {
         Assert.Equal((Packing.None, ContentForm.Other, null), Of(await Sniff(Elf)));
         Assert.Equal((Packing.Gzip, ContentForm.Other, null), Of(await Sniff(Gzip(Elf))));
@@ -148,7 +148,7 @@ public sealed class MediaSnifferTests
 
     [Theory]
     [MemberData(nameof(Spoilt))]
-    public async Task Bytes_that_readers_take_differently_are_told(string what, byte[] bytes, string expected)
+    public async Task Bytes_that_clients_read_differently_are_a_flaw(string what, byte[] bytes, string expected)
     {
         var content = await Sniff(bytes);
         Assert.True(content.Flaw?.Contains(expected, StringComparison.Ordinal), $"{what}: {content.Flaw}");
@@ -157,7 +157,7 @@ public sealed class MediaSnifferTests
 
     /// <summary>As estargz does it, so that each file can be fetched alone; its last member has no content but an extra field.</summary>
     [Fact]
-    public async Task Archive_in_many_members_is_one_archive()
+    public async Task Archive_in_many_gzip_members_is_one_archive()
     {
         byte[] footer = [0x1F, 0x8B, 8, 4, 0, 0, 0, 0, 0, 0xFF, 26, 0, .. new byte[26], 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         byte[] members = [.. Layer.Chunk(4096).SelectMany(Gzip), .. footer];
@@ -165,7 +165,7 @@ public sealed class MediaSnifferTests
     }
 
     [Fact]
-    public async Task Header_with_name_comment_extra_field_and_sum_is_passed_by()
+    public async Task Gzip_header_with_all_optional_fields_is_skipped()
     {
         var plain = Gzip(Layer);
         byte[] header = [.. plain[..3], 2 | 4 | 8 | 16, .. plain[4..10], 3, 0, 1, 2, 3, .. "layer.tar\0"u8, .. "comment\0"u8, 9, 9];
@@ -183,7 +183,7 @@ public sealed class MediaSnifferTests
     }
 
     [Fact]
-    public async Task Size_of_a_pax_header_counts_as_every_client_counts_it()
+    public async Task Size_in_a_pax_header_is_read_as_clients_read_it()
     {
         // A ustar size of 0, and a pax record that says 600: the content is no header.
         var pax = Encoding.ASCII.GetBytes("12 size=600\n");
@@ -197,7 +197,7 @@ public sealed class MediaSnifferTests
     }
 
     [Fact]
-    public async Task Entries_without_content_have_none_whatever_their_size_says()
+    public async Task Entry_type_without_content_has_none_whatever_its_size_field()
     {
         byte[] tar =
         [
@@ -208,7 +208,7 @@ public sealed class MediaSnifferTests
     }
 
     [Fact]
-    public async Task Large_size_in_base_256_and_a_size_that_is_none_are_told_apart()
+    public async Task Large_base_256_size_is_read_and_invalid_size_is_a_flaw()
     {
         var large = Header("large", 4, '0', size => [0x80, .. new byte[10], 4]);
         Assert.Null((await Sniff([.. large, .. Padded("text"u8.ToArray()), .. new byte[1024]])).Flaw);
@@ -235,7 +235,7 @@ public sealed class MediaSnifferTests
     private static byte[] Padded(byte[] content) => [.. content, .. new byte[-content.Length & 511]];
 
     [Fact]
-    public async Task Every_byte_that_is_changed_in_a_packed_layer_is_noticed()
+    public async Task Change_of_any_byte_in_a_packed_layer_is_detected()
     {
         var layer = Gzip(Tar(TarEntryFormat.Ustar, ("a", "some text"u8.ToArray())));
         var whole = await Sniff([.. layer]);

@@ -73,7 +73,7 @@ public sealed class PlainDocumentTests
 
     [Theory]
     [MemberData(nameof(Archives))]
-    public async Task Archive_is_no_document_however_its_bytes_come(string what, byte[] bytes)
+    public async Task Archive_is_not_a_plain_document_at_any_read_size(string what, byte[] bytes)
     {
         Assert.NotEmpty(what);
         Assert.Equal(DocumentForm.None, await FormOf(bytes));
@@ -89,7 +89,7 @@ public sealed class PlainDocumentTests
     [InlineData("\uFEFF<?xml version=\"1.0\"?>\r\n<a>é€𝄞</a>")]
     [InlineData("SPDXVersion: SPDX-2.3\n\tLicense:\f\vText\n")]
     [InlineData("x")]
-    public async Task Text_is_a_document_however_its_bytes_come(string text)
+    public async Task Text_is_a_plain_document_at_any_read_size(string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         Assert.Equal(DocumentForm.Text, await FormOf(bytes));
@@ -97,7 +97,7 @@ public sealed class PlainDocumentTests
     }
 
     [Fact]
-    public async Task Characters_may_lie_across_what_is_read_at_once()
+    public async Task Character_split_across_two_reads_is_valid()
     {
         for (var shift = 0; shift < 4; shift++)
         {
@@ -107,7 +107,7 @@ public sealed class PlainDocumentTests
     }
 
     [Fact]
-    public async Task Cose_is_told_by_its_first_bytes() => Assert.Equal(DocumentForm.Cose, await FormOf([0xD2, 0x84, 0x43, 0xA1, 0, 0xFF]));
+    public async Task Cose_is_recognized_by_its_first_bytes() => Assert.Equal(DocumentForm.Cose, await FormOf([0xD2, 0x84, 0x43, 0xA1, 0, 0xFF]));
 
     private sealed class Parts(byte[] bytes, int part) : IByteSource
     {

@@ -37,14 +37,14 @@ public sealed class AnnotationTests
     [InlineData(TextComparison.Regex, "a|b", "ab", false)]
     [InlineData(TextComparison.Regex, "a|b", "b", true)]
     [InlineData(TextComparison.Regex, "a", "a\n", false)]
-    public void Whole_value_is_compared(TextComparison comparison, string pattern, string value, bool admitted)
+    public void Annotation_must_match_from_end_to_end(TextComparison comparison, string pattern, string value, bool admitted)
     {
         var verdict = Needs(comparison, pattern).Ask(Question(Said(Image, value)));
         Assert.Equal(admitted ? [] : [ReasonCodes.AnnotationMismatch], verdict.Codes());
     }
 
     [Fact]
-    public void Missing_annotation_is_named()
+    public void Missing_annotation_is_named_in_the_message()
     {
         var reason = Assert.Single(Acme.Ask(Question(Image)).Reasons);
         Assert.Equal(
@@ -53,7 +53,7 @@ public sealed class AnnotationTests
     }
 
     [Fact]
-    public void Labels_count_where_the_rule_says_so_and_nothing_hides_them()
+    public void Labels_count_when_the_rule_says_so_and_annotations_do_not_hide_them()
     {
         var labels = Acme with { AnnotationsFromLabels = true };
         var input = Question(Image).WithConfigs((Image, Labelled("https://github.com/acme/x")));
@@ -67,7 +67,7 @@ public sealed class AnnotationTests
     }
 
     [Fact]
-    public void Index_need_not_repeat_what_all_its_images_say()
+    public void Index_without_an_annotation_that_all_its_images_have_is_admitted()
     {
         var (good, other) = (Said(Image, "https://github.com/acme/x"), Artifact(MediaTypes.OciConfig, Zstd));
         Assert.True(Acme.Ask(Question(Index(good), good)).Admits);
@@ -80,7 +80,7 @@ public sealed class AnnotationTests
     [Theory]
     [InlineData(null)]
     [InlineData("https://evil.example/")]
-    public void Index_above_an_image_cannot_stand_in_for_what_the_image_says(string? label)
+    public void Annotation_of_an_index_does_not_replace_that_of_its_image(string? label)
     {
         var labels = Acme with { AnnotationsFromLabels = true };
         var config = (Image, label is null ? Runs("linux", "amd64") : Labelled(label));
@@ -96,7 +96,7 @@ public sealed class AnnotationTests
     }
 
     [Fact]
-    public void Wrong_annotation_of_an_index_is_refused_whatever_its_images_say()
+    public void Wrong_annotation_of_an_index_is_refused_even_if_its_images_are_right()
     {
         var good = Said(Image, "https://github.com/acme/x");
         var wrong = Said(Index(good), "https://evil.example/");
@@ -105,7 +105,7 @@ public sealed class AnnotationTests
     }
 
     [Fact]
-    public void Hostile_value_is_told_in_printable_ascii()
+    public void Hostile_value_is_shown_in_printable_ascii()
     {
         var message = Acme.Ask(Question(Said(Image, "\u001b[2J\r\nevil\u202e"))).Reasons[0].Message;
         Assert.DoesNotContain(message, static c => c is < ' ' or > '~');
@@ -117,6 +117,6 @@ public sealed class AnnotationTests
     [InlineData(@"(a)\1", false)]
     [InlineData("[", false)]
     [InlineData("a)|(b", false)]
-    public void Regular_expressions_are_of_the_kind_that_ends_in_linear_time(string regex, bool taken) =>
+    public void Regular_expression_that_cannot_match_in_linear_time_is_refused(string regex, bool taken) =>
         Assert.Equal(taken, TextMatcher.ProblemOf(regex) is null);
 }

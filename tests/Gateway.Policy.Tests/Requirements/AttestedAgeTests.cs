@@ -18,7 +18,7 @@ public sealed class AttestedAgeTests
     [Theory]
     [InlineData(3, true)]
     [InlineData(2.99, false)]
-    public void Image_is_as_old_as_its_signature_whenever_it_came_here(double days, bool admitted)
+    public void Age_counts_from_the_signature_whenever_the_image_was_first_seen(double days, bool admitted)
     {
         var verdict = Pull(Rule(AtLeast3Days), Signature(Image, Ago(days)));
         Assert.Equal((admitted, admitted ? null : Ago(days).AddDays(3)), (verdict.Admits, verdict.Until));
@@ -40,7 +40,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Rule_of_first_seen_is_not_touched_by_signatures_nor_the_other_way_round()
+    public void Ages_by_first_seen_and_by_signature_are_independent()
     {
         var seen = Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(5))))
             .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(1)) });
@@ -53,7 +53,7 @@ public sealed class AttestedAgeTests
     [InlineData(null, 5.0, SignedTime.Stamp)]
     [InlineData(4.0, 5.0, SignedTime.Stamp)]
     [InlineData(6.0, 5.0, SignedTime.Log)]
-    public void Time_stamp_and_log_prove_a_time_alike_and_the_earlier_counts(double? logged, double stamped, string by)
+    public void Time_stamp_and_log_both_prove_a_time_and_the_earlier_counts(double? logged, double stamped, string by)
     {
         var evidence = Signature(Image, logged is { } days ? Ago(days) : null, stamped: Ago(stamped));
         var verdict = Pull(Rule(AtLeast3Days), evidence);
@@ -64,7 +64,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Earliest_of_all_that_counts_is_looked_for_in_whatever_order_it_came()
+    public void Earliest_counting_time_is_found_in_any_order_of_evidence()
     {
         var signatures = new[] { 1, 6, 2 }.Select(static (days, i) => Signature(Image, Ago(days), i == 0 ? Second : Key)).ToArray();
         foreach (var some in new[] { signatures, [.. signatures.Reverse()] })
@@ -77,7 +77,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Signature_that_counts_for_nobody_or_for_another_rule_proves_nothing_here()
+    public void Signature_that_does_not_count_for_this_rule_proves_no_age()
     {
         var (mine, strange) = (Signature(Image, Ago(1)), Signature(Image, Ago(9), Stranger));
         Assert.Equal([ReasonCodes.LimitMinAge], Pull(Rule(AtLeast3Days), mine, strange).Codes());
@@ -88,7 +88,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Stranger_is_not_told_of_as_one_who_counts_and_lacks_a_time()
+    public void Untrusted_signer_is_not_reported_as_trusted_without_a_time()
     {
         var reasons = Pull(Rule(AtLeast3Days), Signature(Image, logged: null, Stranger)).Reasons;
         Assert.Equal([ReasonCodes.SigNoTrusted, ReasonCodes.LimitAgeUnknown], reasons.Select(static reason => reason.Code));
@@ -97,7 +97,7 @@ public sealed class AttestedAgeTests
 
     // Nobody else asks for it: the image's own signature is enough to be admitted by.
     [Fact]
-    public void Evidence_of_the_index_that_only_the_age_rests_on_is_told_of_as_what_counts()
+    public void Index_evidence_that_proves_only_the_age_is_reported_as_counting()
     {
         var (index, dated) = (Index(Amd, Arm), Ago(4));
         var (own, above) = (Signature(Amd, logged: null), Signature(index, dated));
@@ -129,7 +129,7 @@ public sealed class AttestedAgeTests
     [InlineData(IndexCoverage.Index, true)]
     [InlineData(IndexCoverage.Children, false)]
     [InlineData(IndexCoverage.Both, false)]
-    public void Image_is_as_old_as_a_signed_index_that_speaks_for_it(IndexCoverage coverage, bool admitted)
+    public void Age_of_an_image_counts_from_the_signed_index_that_covers_it(IndexCoverage coverage, bool admitted)
     {
         var index = Index(Amd, Arm);
         var input = Having(Question(Amd).At(Stage.Pull), (Amd, Signature(Amd, Ago(1))), (index, Signature(index, Ago(4))))
@@ -147,7 +147,7 @@ public sealed class AttestedAgeTests
     [InlineData(IndexCoverage.Both, 6, 4, 5, 6)]
     [InlineData(IndexCoverage.Either, null, 4, null, null)]
     [InlineData(IndexCoverage.Index, null, 4, 5, null)]
-    public void Index_is_as_old_as_its_signature_and_without_one_as_the_youngest_of_its_images(
+    public void Age_of_an_index_counts_from_its_signature_otherwise_from_its_youngest_image(
         IndexCoverage coverage, int? own, int? amd, int? arm, int? age)
     {
         var index = Index(Amd, Arm);
@@ -177,7 +177,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Time_of_an_index_proves_none_of_images_that_must_be_signed_themselves()
+    public void Index_signature_proves_no_age_for_images_that_need_their_own()
     {
         var (index, old) = (Index(Amd), Ago(9));
         var input = Having(
@@ -187,7 +187,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Signature_of_the_canonical_name_proves_the_age_of_the_same_bytes_by_another()
+    public void Signature_of_the_canonical_digest_proves_the_age_under_another_digest()
     {
         var other = Digest.Of("the same"u8, DigestAlgorithm.Sha512);
         var input = Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(4)))) with
@@ -199,7 +199,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void What_was_not_read_may_be_older_which_matters_to_the_highest_age_alone()
+    public void Unread_evidence_makes_only_the_maximum_age_unknown()
     {
         PolicyInput Cut(params (Manifest, Evidence)[] evidence) => Having(Question(Image).At(Stage.Pull), evidence)
             .With(facts => facts with { BeyondBudget = [DigestOf(Image)] });
@@ -215,7 +215,7 @@ public sealed class AttestedAgeTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Evidence_that_a_verdict_rests_on_is_told_of_however_much_else_there_is(bool isAged)
+    public void Evidence_that_decides_a_verdict_is_listed_among_any_amount_of_other_evidence(bool isAged)
     {
         var rule = isAged ? Rule(AtLeast3Days) : new RuleOptions { Id = "signed", Require = new() { Signatures = [new("release")] } };
         var index = Index(Amd);
@@ -232,7 +232,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Evidence_itself_has_no_age_by_evidence()
+    public void Attested_age_does_not_apply_to_evidence()
     {
         var every = Rule(AtMost10Days) with { Kinds = [.. Enum.GetValues<ManifestKind>()] };
         Assert.True(Engine(every).Judge(Question(CosignBundle).At(Stage.Pull)).Admits);
@@ -240,7 +240,7 @@ public sealed class AttestedAgeTests
     }
 
     [Fact]
-    public void Rule_for_images_asks_each_image_below_an_index_for_its_age()
+    public void Rule_for_images_checks_the_age_of_each_image_below_an_index()
     {
         var rule = Rule(AtLeast3Days, IndexCoverage.Children) with { Kinds = [ManifestKind.Image] };
         var input = Having(

@@ -35,7 +35,7 @@ public sealed class EvidenceTests
     });
 
     [Fact]
-    public void Signed_image_is_admitted_and_says_by_whom()
+    public void Signed_image_is_admitted_and_the_verdict_names_the_signer()
     {
         var verdict = Engine(Signed).Judge(Having(Question(Image), (Image, SignatureOf(Image, Key))));
         Assert.Equal(Outcome.Allow, verdict.Outcome);
@@ -72,14 +72,14 @@ public sealed class EvidenceTests
     [InlineData(OnMissing.Warn, RuleMode.Enforce, Outcome.Warn, Outcome.Warn)]
     [InlineData(OnMissing.Quarantine, RuleMode.Warn, Outcome.Warn, Outcome.Quarantine)]
     [InlineData(OnMissing.Warn, RuleMode.Audit, Outcome.Allow, Outcome.Warn)]
-    public void Lack_of_a_signature_comes_to_what_the_rule_says(OnMissing onMissing, RuleMode mode, Outcome outcome, Outcome before)
+    public void Missing_signature_leads_to_the_outcome_of_onMissing(OnMissing onMissing, RuleMode mode, Outcome outcome, Outcome before)
     {
         var verdict = Engine(Signed with { OnMissing = onMissing, Mode = mode }).Judge(Question(Image));
         Assert.Equal((outcome, before), (verdict.Outcome, verdict.BeforeModes));
     }
 
     [Fact]
-    public void What_no_signature_could_mend_is_refused_and_not_held()
+    public void Finding_that_no_signature_can_fix_is_refused_and_not_held()
     {
         var held = Signed with { OnMissing = OnMissing.Quarantine };
         var verdict = Engine(held with { Require = held.Require with { Limits = new() { MaxLayers = 1 } } }).Judge(Question(Image));
@@ -112,7 +112,7 @@ public sealed class EvidenceTests
     [InlineData(IndexCoverage.Both, "index", false)]
     [InlineData(IndexCoverage.Both, "index amd arm", true)]
     [InlineData(IndexCoverage.Both, "amd arm", false)]
-    public void Index_is_signed_as_its_coverage_says(IndexCoverage coverage, string whose, bool admitted)
+    public void Coverage_decides_which_manifests_of_an_index_need_signatures(IndexCoverage coverage, string whose, bool admitted)
     {
         var index = Index(Amd, Arm);
         var all = new Dictionary<string, Manifest> { ["index"] = index, ["amd"] = Amd, ["arm"] = Arm };
@@ -121,7 +121,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Advice_about_images_of_an_index_that_are_not_signed_signs_all_of_them()
+    public void Fix_for_unsigned_images_of_an_index_signs_all_of_them()
     {
         var index = Index(Amd, Arm);
         var input = Having(Question(index, Amd, Arm), (index, SignatureOf(index, Key)), (Amd, SignatureOf(Amd, Key)));
@@ -131,7 +131,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Advice_about_attestations_has_all_that_the_command_needs_and_names_the_image_that_lacks_one()
+    public void Fix_for_a_missing_attestation_is_a_complete_command_for_the_image_that_lacks_it()
     {
         static PolicyEngine Attested(IndexCoverage coverage) => Engine(Signed with
         {
@@ -145,7 +145,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Advice_names_the_repository_that_evidence_is_taken_from()
+    public void Fix_names_the_repository_that_evidence_is_read_from()
     {
         var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
         Assert.EndsWith($" HOST/stage/app@{DigestOf(Image)}", Engine(Signed).Judge(input).Reasons[0].Message, StringComparison.Ordinal);
@@ -156,7 +156,7 @@ public sealed class EvidenceTests
     [InlineData(IndexCoverage.Either, true)]
     [InlineData(IndexCoverage.Children, false)]
     [InlineData(IndexCoverage.Both, false)]
-    public void Image_of_a_signed_index_is_admitted_by_descent_unless_its_own_is_asked(IndexCoverage coverage, bool admitted)
+    public void Image_of_a_signed_index_is_admitted_unless_it_needs_its_own_signature(IndexCoverage coverage, bool admitted)
     {
         var index = Index(Amd, Arm);
         var input = Having(Question(Amd).At(Stage.Pull), (index, SignatureOf(index, Key)));
@@ -166,7 +166,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Image_that_its_own_rule_refuses_is_not_rescued_by_its_index()
+    public void Signed_index_does_not_admit_an_image_that_its_own_rule_refuses()
     {
         var index = Index(Amd);
         var rule = Signed with { Require = Signed.Require with { Limits = new() { MaxLayers = 0 } } };
@@ -176,7 +176,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Rule_for_images_is_asked_of_each_image_below_an_index()
+    public void Rule_for_images_applies_to_each_image_below_an_index()
     {
         var rule = Covering(IndexCoverage.Children) with { Kinds = [ManifestKind.Image] };
         var verdict = Engine(rule).Judge(Having(Question(Index(Amd, Arm), Amd, Arm), (Amd, SignatureOf(Amd, Key))));
@@ -186,7 +186,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Too_much_evidence_is_refused_and_no_signature_would_help()
+    public void Too_much_evidence_is_refused_and_another_signature_does_not_help()
     {
         var held = Signed with { OnMissing = OnMissing.Quarantine };
         var input = Question(Image).With(facts => facts with { BeyondBudget = [DigestOf(Image)] });
@@ -196,7 +196,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Attestation_is_asked_by_type_and_content_and_is_no_signature()
+    public void Attestation_must_match_type_and_content_and_is_not_a_signature()
     {
         var subject = $$"""{"digest":{"sha256":"{{DigestOf(Image).Hex}}"} }""";
         var attestation = Forge.Referrer(Forge.Of(Forge.Bundle(Key, Forge.Statement(Forge.Slsa, """{"ref":"refs/tags/v1"}""", subject))));
@@ -213,7 +213,7 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public void Exception_lets_an_unsigned_image_in_and_ends()
+    public void Exception_admits_an_unsigned_image_until_it_ends()
     {
         var policy = PolicyOf(null, Signed) with
         {

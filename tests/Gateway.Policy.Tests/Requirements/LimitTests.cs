@@ -21,7 +21,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData(10 + 20, true)]
     [InlineData(10 + 19, false)]
-    public void Config_and_layers_together_are_bounded(long most, bool admitted)
+    public void Total_size_over_the_limit_is_refused(long most, bool admitted)
     {
         var verdict = Limit(new() { MaxTotalBytes = most }).Ask(Question(Sized(15, 5)));
         Assert.Equal(admitted, verdict.Admits);
@@ -37,7 +37,7 @@ public sealed class LimitTests
             Limit(new() { MaxTotalBytes = (1L << 53) - 1 }).Ask(Question(Sized([.. Enumerable.Repeat((1L << 53) - 1, 1500)]))).Admits);
 
     [Fact]
-    public void One_layer_is_bounded_and_named()
+    public void Layer_over_the_limit_is_refused_and_named()
     {
         var limit = Limit(new() { MaxLayerBytes = 7 });
         Assert.True(limit.Ask(Question(Sized(7, 7))).Admits);
@@ -46,7 +46,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public void Number_of_layers_is_bounded()
+    public void Too_many_layers_are_refused()
     {
         var limit = Limit(new() { MaxLayers = 2 });
         Assert.True(limit.Ask(Question(Sized(1, 1))).Admits);
@@ -55,7 +55,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public void Sizes_bind_what_is_below_an_index_and_evidence_too()
+    public void Size_limits_apply_to_manifests_below_an_index_and_to_evidence()
     {
         var limit = Limit(new() { MaxLayers = 1 });
         Assert.Equal([ReasonCodes.ChildDenied], limit.Ask(Question(Index(Image), Image)).Codes());
@@ -71,7 +71,7 @@ public sealed class LimitTests
     [InlineData(3, true)]
     [InlineData(2.99, false)]
     [InlineData(0, false)]
-    public void Young_manifest_is_not_served_until_it_has_its_age(double days, bool admitted)
+    public void Manifest_is_not_served_before_its_minimum_age(double days, bool admitted)
     {
         var ago = TimeSpan.FromDays(days);
         var verdict = Limit(new() { MinAge = TimeSpan.FromDays(3) }).Ask(Seen(Question(Image).At(Stage.Pull), (DigestOf(Image), ago)));
@@ -86,15 +86,15 @@ public sealed class LimitTests
     [InlineData(Stage.Promote, true)]
     [InlineData(Stage.ProxyFetch, false)]
     [InlineData(Stage.Pull, false)]
-    public void Waiting_is_a_matter_of_fetches_and_pulls(Stage stage, bool admitted) =>
+    public void Minimum_age_is_checked_at_fetches_and_pulls_only(Stage stage, bool admitted) =>
         Assert.Equal(admitted, Limit(new() { MinAge = TimeSpan.FromHours(1) }).Ask(Question(Image).At(stage)).Admits);
 
     [Fact]
-    public void What_nobody_noted_is_as_young_as_can_be() =>
+    public void Manifest_without_a_first_seen_time_has_age_zero() =>
         Assert.Equal(Now.AddHours(1), Limit(new() { MinAge = TimeSpan.FromHours(1) }).Ask(Question(Image).At(Stage.Pull)).Until);
 
     [Fact]
-    public void Image_is_as_old_as_the_index_that_names_it()
+    public void Age_of_an_image_counts_from_the_oldest_index_that_names_it()
     {
         var limit = Limit(new() { MinAge = TimeSpan.FromDays(3) });
         var index = Index(Image);
@@ -129,6 +129,6 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public void Ages_bind_no_evidence_for_it_is_always_new() =>
+    public void Age_limits_do_not_apply_to_evidence() =>
         Assert.True(Limit(new() { MinAge = TimeSpan.FromDays(1) }).Ask(Question(CosignBundle).At(Stage.Pull)).Admits);
 }

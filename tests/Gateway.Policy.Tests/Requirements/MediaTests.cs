@@ -44,14 +44,14 @@ public sealed class MediaTests
 
     [Theory]
     [MemberData(nameof(Claims))]
-    public void Bytes_bear_out_what_the_type_says(string type, Packing packing, ContentForm form, bool admitted)
+    public void Content_that_contradicts_its_media_type_is_refused(string type, Packing packing, ContentForm form, bool admitted)
     {
         var verdict = Truthful.Ask(Bytes(Artifact("a/b", type), (type, new(packing, form, null))));
         Assert.Equal(admitted ? [] : [ReasonCodes.MediaUntruthful], verdict.Codes());
     }
 
     [Fact]
-    public void Only_the_listed_claims_are_looked_at()
+    public void Only_the_listed_claims_are_checked()
     {
         var input = Bytes(Artifact("a/b", Gzip), (Gzip, new(Packing.None, ContentForm.Other, null)));
         Assert.True(new RequireOptions { TruthfulMedia = [MediaClaim.Zstd, MediaClaim.Json] }.Ask(input).Admits);
@@ -59,14 +59,14 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Flaw_in_the_packing_is_told() => Assert.Contains(
+    public void Flaw_in_the_compression_is_reported() => Assert.Contains(
         "followed by 7 other bytes",
         Assert.Single(Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, TarInGzip with { Flaw = "followed by 7 other bytes" }))).Reasons)
             .Message,
         StringComparison.Ordinal);
 
     [Fact]
-    public void What_hides_behind_an_archive_that_is_not_packed_is_told_too()
+    public void Content_after_an_uncompressed_archive_is_reported_too()
     {
         const string Plain = "application/vnd.oci.image.layer.v1.tar";
         var input = Bytes(Artifact("a/b", Plain), (Plain, new(Packing.None, ContentForm.Tar, "followed by other bytes")));
@@ -75,7 +75,7 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Bytes_that_could_not_be_read_are_no_finding_about_them_but_about_that_and_are_asked_for_again()
+    public void Unreadable_bytes_give_a_finding_of_their_own_and_are_read_again()
     {
         var verdict = Truthful.Ask(Bytes(Artifact("a/b", Gzip), (Gzip, Content.Unread("is still being looked through"))));
         var reason = Assert.Single(verdict.Reasons);
@@ -85,7 +85,7 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Verdict_without_the_bytes_holds_for_a_minute_where_their_type_claims_anything()
+    public void Verdict_without_the_bytes_is_valid_for_one_minute_when_their_type_claims_anything()
     {
         Assert.Equal(TimeSpan.FromMinutes(1), Truthful.Ask(Bytes(Artifact("a/b", Gzip))).Until - Bytes(Image).Now);
         Assert.Null(Truthful.Ask(Bytes(Artifact("a/b", SifLayer))).Until);
@@ -96,7 +96,7 @@ public sealed class MediaTests
     [InlineData(RuleMode.Enforce, true)]
     [InlineData(RuleMode.Warn, false)]
     [InlineData(RuleMode.Audit, false)]
-    public void Only_a_rule_that_is_enforced_asks_for_bytes_that_are_not_here(RuleMode mode, bool expected)
+    public void Only_an_enforced_rule_needs_bytes_that_are_not_stored(RuleMode mode, bool expected)
     {
         var rule = new RuleOptions { Id = "a", Mode = mode, Require = Truthful };
         var needs = new PolicyEngine(new() { Default = Outcome.Allow, Rules = [rule] }).Needs(Question(Image));
@@ -105,14 +105,14 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Encrypted_layer_is_opaque_and_bytes_that_are_not_here_are_judged_later()
+    public void Encrypted_layer_is_opaque_and_absent_bytes_are_evaluated_later()
     {
         Assert.Equal([ReasonCodes.MediaOpaque], Truthful.Ask(Bytes(Encrypted)).Codes());
         Assert.True(Truthful.Ask(Bytes(Image)).Admits);
     }
 
     [Fact]
-    public void Index_says_of_an_image_what_its_config_says()
+    public void Index_that_contradicts_the_config_of_its_image_is_refused()
     {
         var child = Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Image), Platform = new("linux", "amd64", null) };
         var index = Index(Image) with { Children = [child] };
@@ -135,7 +135,7 @@ public sealed class MediaTests
             }) : throw new InvalidOperationException();
 
     [Fact]
-    public void Layer_unpacked_is_the_one_that_the_config_names()
+    public void Unpacked_layer_with_another_digest_than_the_config_names_is_refused()
     {
         Assert.True(Checked.Ask(Layers("one", "one")).Admits);
         Assert.Equal([ReasonCodes.LayerDigest], Checked.Ask(Layers("one", "other")).Codes());
@@ -146,7 +146,7 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Layer_that_cannot_be_compared_is_refused_whatever_the_reason()
+    public void Layer_that_cannot_be_compared_is_refused()
     {
         static string[] Codes(Descriptor layer, Content? content, Digest named)
         {
@@ -171,12 +171,12 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Layers_of_images_are_looked_at_whatever_their_types_claim() =>
+    public void Layers_of_images_are_checked_whatever_their_media_types_claim() =>
         Assert.True(new PolicyEngine(PolicyOf(null, new RuleOptions { Id = "a", Require = Checked })).Needs(Question(Image))
             .HasFlag(FactKinds.LayerContents));
 
     [Fact]
-    public void Bytes_elsewhere_are_opaque_where_their_claim_is_looked_at()
+    public void Foreign_layer_is_opaque_when_its_claim_is_checked()
     {
         var image = Artifact(MediaTypes.OciConfig) with { Layers = [Descriptor(Gzip, "https://host.example/layer")] };
         Assert.Contains(ReasonCodes.MediaOpaque, new RequireOptions { TruthfulMedia = [MediaClaim.Tar] }.Ask(Bytes(image)).Codes());
@@ -186,7 +186,7 @@ public sealed class MediaTests
     }
 
     [Fact]
-    public void Config_that_is_here_and_cannot_be_read_names_no_layers() => Assert.Equal(
+    public void Unreadable_config_names_no_layers() => Assert.Equal(
         [ReasonCodes.LayerDigest],
         Checked.Ask(Bytes(Artifact(MediaTypes.OciConfig, Gzip), (MediaTypes.OciConfig, new(Packing.None, ContentForm.Json, null))))
             .Codes());
@@ -194,7 +194,7 @@ public sealed class MediaTests
     private static ImageConfig? Read(string json) => ImageConfigReader.Read(Encoding.UTF8.GetBytes(json));
 
     [Fact]
-    public void Config_is_read_for_what_rules_ask()
+    public void Config_fields_that_rules_need_are_read()
     {
         var id = Digest.Of("layer"u8);
         var config = Read($$"""
@@ -216,10 +216,10 @@ public sealed class MediaTests
     [InlineData("[]")]
     [InlineData("{")]
     [InlineData("")]
-    public void Config_that_two_readers_take_differently_says_nothing(string json) => Assert.Null(Read(json));
+    public void Ambiguous_config_is_not_read(string json) => Assert.Null(Read(json));
 
     [Fact]
-    public void Config_is_bounded_in_size_and_depth()
+    public void Config_over_the_limits_of_size_or_depth_is_not_read()
     {
         Assert.Null(Read("{\"a\":\"" + new string('x', ImageConfigReader.MaxBytes) + "\"}"));
         Assert.Null(Read(string.Concat(Enumerable.Repeat("{\"a\":", 100)) + "1" + new string('}', 100)));

@@ -18,7 +18,7 @@ public sealed class PlatformTests
     private static (Manifest, ImageConfig)[] Truth => [(Amd, Runs("linux", "amd64")), (Arm, Runs("linux", "arm64", "v8"))];
 
     [Fact]
-    public void Index_of_all_platforms_is_admitted_and_attestations_beside_them_do_not_count()
+    public void Index_of_all_platforms_is_admitted_and_its_attestations_do_not_count()
     {
         var input = Question(Index(Amd, Arm, Attestation), Amd, Arm, Attestation).WithConfigs(Truth);
         Assert.True(Both.Ask(input).Admits);
@@ -26,7 +26,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Missing_platform_is_named()
+    public void Missing_platform_is_named_in_the_message()
     {
         var reason = Assert.Single(Both.Ask(Question(Index(Amd), Amd).WithConfigs(Truth)).Reasons);
         Assert.Equal(
@@ -35,7 +35,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Image_that_does_not_say_what_it_runs_on_is_told_so() => Assert.Contains(
+    public void Refusal_says_that_the_image_names_no_platform() => Assert.Contains(
         "it offers no platform, not linux/amd64",
         Both.Ask(Question(Index(Amd), Amd).WithConfigs((Amd, Runs("", "")))).Reasons[0].Message, StringComparison.Ordinal);
 
@@ -44,12 +44,12 @@ public sealed class PlatformTests
     [InlineData("linux/arm64/v8", true)]
     [InlineData("linux/arm64/v9", false)]
     [InlineData("linux/arm", false)]
-    public void Variant_counts_where_it_is_written(string wanted, bool admitted) => Assert.Equal(
+    public void Variant_is_compared_only_when_the_rule_names_one(string wanted, bool admitted) => Assert.Equal(
         admitted,
         new RequireOptions { Platforms = new() { MustInclude = [wanted] } }.Ask(Question(Index(Arm), Arm).WithConfigs(Truth)).Admits);
 
     [Fact]
-    public void Config_and_not_the_index_says_what_an_image_runs_on()
+    public void Platform_of_an_image_is_read_from_its_config_not_from_the_index()
     {
         var child = Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Amd), Platform = new("linux", "arm64", null) };
         var lying = Index(Amd) with { Children = [child] };
@@ -58,7 +58,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Entry_speaks_for_an_image_that_is_not_here_yet()
+    public void Platform_of_an_absent_image_is_read_from_the_index_entry()
     {
         var index = Index() with
         {
@@ -74,7 +74,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Entry_does_not_speak_for_an_image_that_is_here_and_whose_config_cannot_be_read()
+    public void Index_entry_does_not_replace_an_unreadable_config_of_a_stored_image()
     {
         var entry = Descriptor(MediaTypes.OciManifest) with { Digest = DigestOf(Amd), Platform = new("linux", "amd64", null) };
         var index = Index(Amd, Arm) with { Children = [entry, .. Index(Arm).Children] };
@@ -84,7 +84,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Image_that_is_pulled_by_digest_need_not_be_for_every_platform()
+    public void Image_pulled_by_digest_does_not_need_every_platform()
     {
         var image = Question(Amd).WithConfigs(Truth);
         Assert.True(Both.Ask(image.At(Stage.Pull)).Admits);
@@ -94,7 +94,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Only_listed_operating_systems_may_be()
+    public void Operating_system_that_is_not_listed_is_refused()
     {
         var windows = Question(Index(Amd, Arm), Amd, Arm).WithConfigs((Amd, Runs("linux", "amd64")), (Arm, Runs("windows", "amd64")));
         var reason = Assert.Single(Linux.Ask(windows).Reasons);
@@ -104,7 +104,7 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Image_of_an_unknown_system_is_refused_and_an_artifact_has_none()
+    public void Image_of_an_unknown_operating_system_is_refused_and_an_artifact_is_not()
     {
         Assert.Equal([ReasonCodes.PlatformOs], Linux.Ask(Question(Amd)).Codes());
         Assert.True(Linux.Ask(Question(HelmChart)).Admits);
@@ -112,14 +112,14 @@ public sealed class PlatformTests
     }
 
     [Fact]
-    public void Images_of_an_index_in_an_index_count()
+    public void Images_below_a_nested_index_count()
     {
         var inner = Index(Arm);
         Assert.True(Both.Ask(Question(Index(Amd, inner), Amd, inner, Arm).WithConfigs(Truth)).Admits);
     }
 
     [Fact]
-    public void Configs_are_asked_for_only_where_the_rule_looks_at_them()
+    public void Configs_are_needed_only_by_rules_that_read_them()
     {
         var engine = new PolicyEngine(PolicyOf(null, new RuleOptions { Id = "r", Repositories = ["prod/**"], Require = Linux }));
         Assert.Equal(FactKinds.None, engine.Needs(Question(Amd)));

@@ -23,7 +23,7 @@ public sealed class TagTests
     });
 
     [Fact]
-    public void Immutable_tag_is_bound_once()
+    public void Immutable_tag_cannot_move()
     {
         var other = Artifact(MediaTypes.OciConfig, Zstd);
         Assert.True(Immutable.Ask(Question(Image).By("v1")).Admits);
@@ -34,7 +34,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Pull_finds_the_tag_where_it_is()
+    public void Pull_of_an_immutable_tag_is_admitted()
     {
         var input = Was(Question(Image).By("v1", Stage.Pull), Artifact(MediaTypes.OciConfig, Zstd));
         Assert.True(Immutable.Ask(input).Admits);
@@ -53,14 +53,14 @@ public sealed class TagTests
     [InlineData("1.0.0", "1.0", false)]
     [InlineData("no version", "1.0.0", true)]
     [InlineData("99999999999999999999.0.0", "99999999999999999998.9.9", false)]
-    public void Moving_tag_never_goes_back(string from, string to, bool admitted)
+    public void Tag_cannot_move_to_a_lower_version(string from, string to, bool admitted)
     {
         var verdict = Monotonic.Ask(Was(Question(Of(to)).By("latest"), Of(from)));
         Assert.Equal(admitted ? [] : [ReasonCodes.TagVersionLower], verdict.Codes());
     }
 
     [Fact]
-    public void What_the_tag_once_was_counts_also_when_it_went_back_before() =>
+    public void Highest_version_of_the_history_counts_after_a_move_back() =>
         Assert.False(Monotonic.Ask(Was(Question(Of("1.5.0")).By("latest"), Of("1.0.0"), Of("2.0.0"))).Admits);
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Label_says_the_version_where_no_annotation_does()
+    public void Version_is_read_from_the_label_when_the_annotation_is_missing()
     {
         var (from, to) = (Artifact(MediaTypes.OciConfig, Gzip), Artifact(MediaTypes.OciConfig, Zstd));
         static ImageConfig At(string version) =>
@@ -85,7 +85,7 @@ public sealed class TagTests
     [InlineData("2.0.0", true)]
     [InlineData("1.9.9", false)]
     [InlineData(null, false)]
-    public void Index_of_a_high_version_brings_no_image_of_a_lower_one_back(string? version, bool admitted)
+    public void Index_of_a_higher_version_cannot_contain_an_image_of_a_lower_one(string? version, bool admitted)
     {
         var image = version is null ? Image : Of(version);
         var index = Index(image, CosignBundle) with { Annotations = Of("9.9.9").Annotations };
@@ -100,7 +100,7 @@ public sealed class TagTests
     [InlineData(".sig")]
     [InlineData(".att")]
     [InlineData(".sbom")]
-    public void Tag_of_evidence_is_for_evidence(string suffix)
+    public void Evidence_tag_accepts_only_evidence(string suffix)
     {
         var tag = $"sha256-{new string('a', 64)}{suffix}";
         var none = new RequireOptions();
@@ -112,7 +112,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Bare_tag_is_for_an_index_and_for_the_manifest_of_that_digest()
+    public void Bare_digest_tag_accepts_an_index_or_the_manifest_of_that_digest()
     {
         var none = new RequireOptions();
         Assert.Equal([ReasonCodes.TagReserved], none.Ask(Question(Image).By(Signature[..^4])).Codes());
@@ -127,7 +127,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Tag_stays_what_it_is_whatever_is_pushed_to_it()
+    public void Tag_rule_applies_to_every_kind_of_manifest()
     {
         foreach (var manifest in new[] { CosignSignature, CosignBundle, Notation, HelmChart, Sif, Index(CosignBundle), Index(Image) })
         {
@@ -140,7 +140,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Tags_of_evidence_are_evidences_own()
+    public void Tag_rules_do_not_apply_to_evidence_tags()
     {
         var input = Was(Question(CosignSignature).By(Signature), Notation);
         Assert.True(Immutable.Ask(input).Admits);
@@ -149,7 +149,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Rule_about_tags_is_asked_of_evidence_as_of_anything_else_under_other_tags()
+    public void Tag_rule_applies_to_evidence_under_other_tags()
     {
         var wide = new RequireOptions { Limits = new() { MinAge = TimeSpan.FromDays(1) } };
         static RuleOptions Tagged(RuleOptions rule) => rule with { IncludeTags = ["v*", "sha256-*"] };
@@ -161,7 +161,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Rule_about_a_tag_does_not_admit_what_the_default_refuses()
+    public void Tag_rule_alone_does_not_prevent_default_deny()
     {
         var policy = PolicyOf(null, new RuleOptions { Id = "r", Kinds = [ManifestKind.Image], Require = Immutable }) with
         {
@@ -172,7 +172,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Image_under_the_tag_of_a_signature_is_judged_as_an_image_too()
+    public void Image_under_an_evidence_tag_is_evaluated_as_an_image_too()
     {
         var types = PolicyOf(Types()) with { Default = Outcome.Allow };
         var verdict = new PolicyEngine(types).Judge(Question(Encrypted).By(Signature));
@@ -180,7 +180,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Fallback_index_is_taken_whatever_it_lists_and_an_index_is_no_signature()
+    public void Referrers_index_is_accepted_whatever_it_lists_and_an_index_is_not_a_signature()
     {
         var fallback = Index(CosignBundle);
         var none = new RequireOptions();
@@ -190,7 +190,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Index_of_nothing_but_evidence_is_evidence()
+    public void Index_that_lists_only_evidence_is_evidence()
     {
         Assert.Equal(
             ManifestKind.Evidence, Question(Index(CosignBundle, Notation), CosignBundle, Notation).KindOf(Index(CosignBundle, Notation)));

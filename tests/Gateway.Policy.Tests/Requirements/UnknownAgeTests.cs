@@ -15,7 +15,7 @@ public sealed class UnknownAgeTests
     [InlineData(Stage.Promote, true, false)]
     [InlineData(Stage.ProxyFetch, false, false)]
     [InlineData(Stage.Pull, false, false)]
-    public void Signature_without_a_time_is_refused_wherever_the_age_is_asked(Stage stage, bool young, bool old)
+    public void Signature_without_a_time_is_refused_at_every_stage_that_checks_the_age(Stage stage, bool young, bool old)
     {
         PolicyInput Asked() => Having(Question(Image).At(stage), (Image, Signature(Image, logged: null)))
             .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(5)) });
@@ -25,7 +25,7 @@ public sealed class UnknownAgeTests
     }
 
     [Fact]
-    public void Unknown_age_says_what_is_missing_and_what_to_do()
+    public void Refusal_for_an_unknown_age_names_the_missing_time_and_the_fix()
     {
         var unsigned = Pull(Rule(AtLeast3Days));
         Assert.Equal([ReasonCodes.SigNone, ReasonCodes.LimitAgeUnknown], unsigned.Codes());
@@ -43,7 +43,7 @@ public sealed class UnknownAgeTests
     }
 
     [Fact]
-    public void Unknown_age_of_what_is_promoted_is_mended_where_its_evidence_is()
+    public void Fix_for_the_unknown_age_of_a_promoted_image_names_its_evidence_repository()
     {
         var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
         var verdict = Engine(Rule(AtMost10Days)).Judge(Having(input, (Image, Signature(Image, logged: null))));
@@ -51,7 +51,7 @@ public sealed class UnknownAgeTests
     }
 
     [Fact]
-    public void Unknown_age_is_what_more_evidence_could_mend_and_a_known_one_is_not()
+    public void Unknown_age_can_be_fixed_by_more_evidence_and_a_known_one_cannot()
     {
         var held = Rule(AtLeast3Days) with { OnMissing = OnMissing.Quarantine };
         Assert.Equal(Outcome.Quarantine, Pull(held).Outcome);

@@ -47,11 +47,11 @@ public sealed class CosignFixtureTests
     [Theory]
     [InlineData("p384-cosign3")]
     [InlineData("p521-cosign3")]
-    public void Hash_is_the_keys_and_no_other_is_tried(string name) =>
+    public void Signature_with_another_hash_than_the_configured_one_does_not_verify(string name) =>
         Assert.Equal(ReasonCodes.SigNoTrusted, (Fixture.Read(name) with { Hash = SignatureHash.Sha256 }).Signatures().Code);
 
     [Fact]
-    public void Prehashed_ed25519_of_cosign_3_is_no_ed25519() =>
+    public void Prehashed_ed25519_signature_of_cosign_3_does_not_verify() =>
         Assert.False(Fixture.Read("ed25519-cosign3").Signatures().IsSatisfied);
 
     [Theory]
@@ -59,7 +59,7 @@ public sealed class CosignFixtureTests
     [InlineData("p256-cosign3", SignatureFormat.Bundle)]
     [InlineData("referrer-legacy", SignatureFormat.ReferrerLegacy)]
     [InlineData("skopeo", SignatureFormat.Legacy)]
-    public void Format_is_told_by_the_manifest(string name, SignatureFormat format)
+    public void Format_is_read_from_the_manifest(string name, SignatureFormat format)
     {
         var fixture = Fixture.Read(name);
 
@@ -84,7 +84,7 @@ public sealed class CosignFixtureTests
     [Theory]
     [InlineData("attested-cosign2")]
     [InlineData("attested-cosign3")]
-    public void Real_attestation_says_what_it_says(string name)
+    public void Real_attestation_is_read(string name)
     {
         var fixture = Fixture.Read(name);
         var workflow = "$.buildDefinition.externalParameters.workflow.ref";
@@ -100,13 +100,13 @@ public sealed class CosignFixtureTests
     [Theory]
     [InlineData("attested-cosign2")]
     [InlineData("attested-cosign3")]
-    public void Real_attestation_is_no_signature(string name) =>
+    public void Real_attestation_does_not_count_as_a_signature(string name) =>
         Assert.Equal(ReasonCodes.SigWrongPredicate, Fixture.Read(name).Signatures().Code);
 
     [Theory]
     [InlineData("p256-cosign2")]
     [InlineData("skopeo")]
-    public void Reference_that_real_clients_sign_binds_to_the_repository(string name)
+    public void Reference_that_real_clients_sign_is_compared_with_the_repository(string name)
     {
         var fixture = Fixture.Read(name);
         var bound = new SignatureRequirementOptions("release") { BindReference = BindReference.Required };

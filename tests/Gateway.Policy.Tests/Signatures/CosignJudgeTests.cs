@@ -28,7 +28,7 @@ public sealed class CosignJudgeTests : IDisposable
     [InlineData("p256", "other key", false)]
     [InlineData("p256", "other subject", false)]
     [InlineData("p256", "two signatures", false)]
-    public async Task What_cosign_says_of_a_bundle_we_say_too(string kind, string how, bool accepted)
+    public async Task Gateway_and_cosign_agree_about_each_bundle(string kind, string how, bool accepted)
     {
         var key = kind == "rsa" ? TestKey.Rsa() : TestKey.Ecdsa();
         var bundle = Make(key, how);

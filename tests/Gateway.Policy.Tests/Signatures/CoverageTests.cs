@@ -27,7 +27,7 @@ public sealed class CoverageTests
     [InlineData(IndexCoverage.Both, true, false, false)]
     [InlineData(IndexCoverage.Both, false, true, false)]
     [InlineData(IndexCoverage.Both, true, true, true)]
-    public void Index_is_covered_as_the_rule_says(IndexCoverage coverage, bool index, bool children, bool satisfied)
+    public void Coverage_decides_which_manifests_must_be_signed(IndexCoverage coverage, bool index, bool children, bool satisfied)
     {
         Digest[] signed = [.. index ? [Index] : Array.Empty<Digest>(), .. children ? [Amd, Arm] : Array.Empty<Digest>()];
 
@@ -37,7 +37,7 @@ public sealed class CoverageTests
     [Theory]
     [InlineData(IndexCoverage.Children)]
     [InlineData(IndexCoverage.Both)]
-    public void One_image_that_is_not_signed_is_named(IndexCoverage coverage)
+    public void Unsigned_image_of_an_index_is_named(IndexCoverage coverage)
     {
         var check = Check(coverage, Index, [Amd, Arm], [], Index, Amd);
 
@@ -46,7 +46,7 @@ public sealed class CoverageTests
     }
 
     [Fact]
-    public void Index_of_half_signed_images_is_told_to_lack_its_own_signature() =>
+    public void Partly_signed_index_is_reported_without_its_own_signature() =>
         Assert.Equal(ReasonCodes.SigNone, Check(IndexCoverage.Either, Index, [Amd, Arm], [], Amd).Code);
 
     [Theory]
@@ -54,7 +54,7 @@ public sealed class CoverageTests
     [InlineData(IndexCoverage.Children)]
     [InlineData(IndexCoverage.Either)]
     [InlineData(IndexCoverage.Both)]
-    public void Index_of_no_images_is_not_covered_by_them(IndexCoverage coverage)
+    public void Index_without_images_is_not_covered_by_image_signatures(IndexCoverage coverage)
     {
         Assert.False(Check(coverage, Index, [], []).IsSatisfied);
         Assert.True(Check(coverage, Index, [], [], Index).IsSatisfied);
@@ -65,7 +65,7 @@ public sealed class CoverageTests
     [InlineData(IndexCoverage.Either, true)]
     [InlineData(IndexCoverage.Children, false)]
     [InlineData(IndexCoverage.Both, false)]
-    public void Image_is_admitted_with_its_index_where_the_indexs_signature_counts(IndexCoverage coverage, bool satisfied)
+    public void Image_is_admitted_when_the_signature_of_its_index_counts(IndexCoverage coverage, bool satisfied)
     {
         Assert.Equal(satisfied, Check(coverage, Amd, [], [Index], Index).IsSatisfied);
         Assert.True(Check(coverage, Amd, [], [Index], Amd, Index).IsSatisfied);

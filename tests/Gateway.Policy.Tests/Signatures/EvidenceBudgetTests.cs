@@ -46,7 +46,7 @@ public sealed class EvidenceBudgetTests
     }
 
     [Fact]
-    public void Evaluation_that_is_cancelled_says_that_it_did_not_read_all()
+    public void Canceled_evaluation_reports_unread_evidence()
     {
         var check = new EvidenceVerifier(Trust).Signatures(
             new("release"), Subject, Repository, EvidenceSet.Read([Tagged(SimpleSigning(Release))]), Now,
@@ -56,7 +56,7 @@ public sealed class EvidenceBudgetTests
     }
 
     [Fact]
-    public void Index_and_image_hold_no_signatures()
+    public void Index_and_image_contain_no_signatures()
     {
         Assert.Empty(
             EvidenceSet.Read([new(Other, Sample.Index(Sample.Image), null, Now, ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty)])
@@ -67,7 +67,7 @@ public sealed class EvidenceBudgetTests
     }
 
     [Fact]
-    public void Layer_whose_bytes_are_missing_is_said_to_be_missing()
+    public void Missing_layer_is_reported_as_missing()
     {
         var evidence = Tagged(SimpleSigning(Release)) with { Blobs = ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty };
 

@@ -20,7 +20,7 @@ public sealed class EvidenceVerifierTests
     private static KeyOptions Key(TestKey key) => new(key.Public);
 
     [Fact]
-    public void Nothing_is_no_signature()
+    public void Without_evidence_there_is_no_signature()
     {
         var check = Ask(Trust);
 
@@ -28,7 +28,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Any_form_will_do_when_the_rule_names_none()
+    public void Every_format_counts_when_the_rule_names_none()
     {
         Assert.True(Ask(Trust, Tagged(SimpleSigning(Release))).IsSatisfied);
         Assert.True(Ask(Trust, Referrer(SimpleSigning(Release))).IsSatisfied);
@@ -39,7 +39,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Bundle_of_cosign_3_0_0_lacks_the_predicate_and_counts() =>
+    public void Bundle_of_cosign_3_0_0_without_a_predicate_counts() =>
         Assert.True(Ask(Trust, Referrer(Of(Bundle(Release, Statement(predicate: null))))).IsSatisfied);
 
     [Theory]
@@ -88,7 +88,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Bundle_names_no_repository_and_counts_unless_that_is_required()
+    public void Bundle_without_a_repository_counts_unless_the_repository_is_required()
     {
         var evidence = Referrer(Of(Bundle(Release)));
 
@@ -101,7 +101,7 @@ public sealed class EvidenceVerifierTests
 
     // Row 26: the scheme is the configured key's.
     [Fact]
-    public void Other_scheme_than_the_keys_does_not_count()
+    public void Signature_by_another_scheme_than_the_key_has_does_not_count()
     {
         var pss = TestKey.Rsa(padding: System.Security.Cryptography.RSASignaturePadding.Pss);
         var sha1 = TestKey.Rsa(hash: System.Security.Cryptography.HashAlgorithmName.SHA1);
@@ -131,15 +131,15 @@ public sealed class EvidenceVerifierTests
     [InlineData("https://cyclonedx.org/bom")]
     [InlineData("https://sigstore.dev/cosign/sign/v1 ")]
     [InlineData("https://sigstore.dev/cosign/sign/v2")]
-    public void Attestation_by_the_trusted_key_is_no_signature(string predicateType) =>
+    public void Attestation_by_the_trusted_key_does_not_count_as_a_signature(string predicateType) =>
         Assert.Equal(ReasonCodes.SigWrongPredicate, Ask(Trust, Referrer(Of(Bundle(Release, Statement(predicateType))))).Code);
 
     [Fact]
-    public void Simple_signing_must_say_that_it_signs_an_image() =>
+    public void Simple_signing_of_another_type_does_not_count() =>
         Assert.Equal(ReasonCodes.SigWrongPredicate, Ask(Trust, Tagged(SimpleSigning(Release, Payload(type: "note")))).Code);
 
     [Fact]
-    public void Attestation_and_signature_are_no_substitute_for_each_other()
+    public void Attestation_and_signature_do_not_replace_each_other()
     {
         var (signature, attestation) = (Referrer(Of(Bundle(Release))), Referrer(Of(Bundle(Release, Statement(Slsa)))));
 
@@ -149,7 +149,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Attestation_of_another_type_than_the_one_asked_for_is_told_of()
+    public void Attestation_of_another_type_is_named_in_the_message()
     {
         var older = Referrer(Of(Bundle(Release, Statement("https://slsa.dev/provenance/v0.2"))));
 
@@ -159,7 +159,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void One_attestation_of_several_that_says_what_is_asked_is_enough()
+    public void One_matching_attestation_of_several_is_enough()
     {
         var where = new[] { new PredicateCondition("$.result", new(TextComparison.Exact, "pass")) };
         Evidence Attest(TestKey key, string result) => Referrer(Of(Bundle(key, Statement(Slsa, $$"""{"result":"{{result}}"}"""))));
@@ -190,7 +190,7 @@ public sealed class EvidenceVerifierTests
 
     // Row 33: what is overwritten counts from when it was first seen, and the newest copy of it is no second signature.
     [Fact]
-    public void Signature_that_is_written_again_counts_once_from_when_it_was_first_seen()
+    public void Rewritten_signature_counts_once_since_it_was_first_seen()
     {
         var signature = SimpleSigning(Release);
         var early = Tagged(Now.AddDays(-10), signature);
@@ -203,7 +203,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Retired_key_counts_for_what_was_seen_before_it_was_retired()
+    public void Retired_key_counts_for_signatures_seen_before_it_was_retired()
     {
         var trust = TrustIn.Keys(("key-1", Key(Release) with { RetiredAt = Now }));
 
@@ -212,7 +212,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Key_does_not_count_before_its_time()
+    public void Key_does_not_count_before_its_validity_starts()
     {
         var trust = TrustIn.Keys(("key-1", Key(Release) with { NotBefore = Now }));
 
@@ -221,7 +221,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Revoked_key_counts_for_nothing_also_under_another_id()
+    public void Revoked_key_never_counts_even_under_another_id()
     {
         var trust = TrustIn.Keys(("good", Key(Release)), ("stolen", Key(Release) with { RevokedAt = Now.AddYears(1) }));
 
@@ -230,7 +230,7 @@ public sealed class EvidenceVerifierTests
 
     // Row 30: the same signer twice is one.
     [Fact]
-    public void Several_signers_are_several_keys_and_not_several_signatures_or_ids()
+    public void Signers_are_counted_by_key_not_by_signature_or_id()
     {
         var trust = TrustIn.Keys(("a", Key(Release)), ("b", Key(Second)), ("again", Key(Release)), ("c", Key(Third)));
         var two = new SignatureRequirementOptions("release") { AtLeast = 2 };
@@ -245,7 +245,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void Order_of_evidence_makes_no_difference()
+    public void Result_does_not_depend_on_the_order_of_evidence()
     {
         Evidence[] all =
         [
@@ -270,7 +270,7 @@ public sealed class EvidenceVerifierTests
     }
 
     [Fact]
-    public void More_evidence_within_the_budget_never_makes_it_worse()
+    public void Adding_evidence_within_the_budget_never_makes_the_result_worse()
     {
         Evidence[] all =
         [

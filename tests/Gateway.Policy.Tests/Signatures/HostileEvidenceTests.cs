@@ -20,7 +20,7 @@ public sealed class HostileEvidenceTests
         ReasonCodes.SigBad, Ask(Trust, Referrer(new Layer(EvidenceTypes.Bundle, Encoding.UTF8.GetBytes(bundle)))).Code);
 
     [Fact]
-    public void Envelope_has_exactly_one_signature()
+    public void Envelope_without_exactly_one_signature_is_refused()
     {
         var two = Bundle(Release);
         two["dsseEnvelope"]!["signatures"]!.AsArray().Add(Bundle(Stranger)["dsseEnvelope"]!["signatures"]![0]!.DeepClone());
@@ -36,7 +36,7 @@ public sealed class HostileEvidenceTests
     [InlineData("application/vnd.in-toto+json ")]
     [InlineData("application/vnd.in-toto+JSON")]
     [InlineData("")]
-    public void Payload_type_is_exact(string type)
+    public void Other_payload_type_is_refused(string type)
     {
         var bundle = Bundle(Release);
         bundle["dsseEnvelope"] = Envelope(Release, Statement(), type);
@@ -45,7 +45,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Signature_over_the_bare_payload_or_other_lengths_is_none()
+    public void Signature_over_the_bare_payload_or_other_lengths_is_refused()
     {
         const string Start = $"DSSEv1 28 {EvidenceTypes.InToto}";
         foreach (var signed in new[] { Statement(), $"{Start} 0 {Statement()}", $"{Start} {Statement()}" })
@@ -57,7 +57,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Base64_is_the_standard_one()
+    public void Base64_that_is_not_standard_is_refused()
     {
         var bundle = Bundle(Release, Statement(predicate: """{"a":"???>>>~~~"}"""));
         var payload = (string)bundle["dsseEnvelope"]!["payload"]!;
@@ -68,7 +68,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Base64_whose_every_plus_is_escaped_is_no_longer_for_it()
+    public void Escapes_in_base64_do_not_count_toward_its_limit()
     {
         var bundle = Bundle(Release);
         var plusses = Enumerable.Repeat<byte[]>([0xFB, 0xEF, 0xBE], 11).SelectMany(static b => b).Take(32).ToArray();
@@ -83,7 +83,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Subjects_are_bounded()
+    public void Too_many_subjects_are_refused()
     {
         var good = Named("sha256", Hex);
         var filler = string.Concat(Enumerable.Range(0, 1023).Select(static i => "," + Named("sha256", $"{i:x64}")));
@@ -97,7 +97,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Statement_that_two_readers_read_differently_is_none()
+    public void Ambiguous_statement_is_refused()
     {
         string[] statements =
         [
@@ -113,7 +113,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Simple_signing_that_two_readers_read_differently_is_none()
+    public void Ambiguous_simple_signing_payload_is_refused()
     {
         var good = Encoding.UTF8.GetString(Payload());
         string[] payloads =
@@ -130,7 +130,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void What_the_signer_adds_of_his_own_is_not_looked_at()
+    public void Optional_data_of_the_signer_is_ignored()
     {
         var payload = Encoding.UTF8.GetString(Payload())
             .Replace("\"optional\":null", "\"optional\":{\"env\":\"a\",\"Env\":\"b\",\"deep\":[[[{}]]]}", StringComparison.Ordinal);
@@ -139,7 +139,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Bundle_that_is_not_one_is_unreadable()
+    public void Malformed_bundle_is_refused()
     {
         var good = Bundle(Release).ToJsonString();
         AssertUnreadable("");
@@ -158,7 +158,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Bundle_that_signs_bytes_and_makes_no_statement_is_no_signature_of_an_image()
+    public void Bundle_with_a_messageSignature_is_not_a_signature_of_an_image()
     {
         var bundle = Bundle(Release);
         bundle.Remove("dsseEnvelope");
@@ -169,7 +169,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Log_entries_are_bounded_and_each_stands_once()
+    public void Too_many_or_repeated_log_entries_are_refused()
     {
         static JsonObject Entry(int index) => new()
         {
@@ -196,7 +196,7 @@ public sealed class HostileEvidenceTests
     [InlineData("dev.sigstore.cosign/bundle", "{\"SignedEntryTimestamp\":1}")]
     [InlineData("dev.sigstore.cosign/bundle", "{\"Payload\":{\"body\":\"AAAA\",\"body\":\"AAAA\",\"logID\":\"00\"}}")]
     [InlineData("dev.sigstore.cosign/rfc3161timestamp", "{}")]
-    public void Annotation_that_is_not_what_it_should_be_makes_the_signature_unreadable(string key, string value)
+    public void Malformed_annotation_makes_the_signature_unreadable(string key, string value)
     {
         var good = SimpleSigning(Release);
         var layer = good with { Annotations = [.. good.Annotations.Where(a => a.Key != key), (key, value)] };
@@ -205,7 +205,7 @@ public sealed class HostileEvidenceTests
     }
 
     [Fact]
-    public void Signature_under_the_key_that_only_the_prose_names_is_none()
+    public void Signature_in_the_annotation_that_only_the_text_of_the_spec_names_is_ignored()
     {
         var good = SimpleSigning(Release);
         var layer = good with { Annotations = [("dev.sigstore.cosign/signature", good.Annotations[0].Value)] };
@@ -215,7 +215,7 @@ public sealed class HostileEvidenceTests
 
     // Row 52.
     [Fact]
-    public void What_a_stranger_wrote_is_shown_on_one_printable_line()
+    public void Text_of_a_signer_is_shown_on_one_printable_line()
     {
         var check = Ask(Trust, Referrer(Of(Bundle(Release, Statement("evil\\u001b[2J\\r\\nX: y" + new string('x', 5000))))));
 

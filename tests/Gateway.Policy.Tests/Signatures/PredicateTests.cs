@@ -29,7 +29,7 @@ public sealed class PredicateTests
     [InlineData("$.deep.list[0][0]", "in")]
     [InlineData("$.deep.list[*][*]", "in")]
     [InlineData("$.café", "é")]
-    public void Place_is_found(string path, string value) =>
+    public void Path_finds_its_value(string path, string value) =>
         Assert.Null(Attested(Predicate, new PredicateCondition(path, new(TextComparison.Exact, value))).Code);
 
     [Theory]
@@ -42,7 +42,7 @@ public sealed class PredicateTests
     [InlineData("$.list.id", "one")]
     [InlineData("$.a[0]", "text")]
     [InlineData("$", "")]
-    public void Other_value_or_no_such_place_fails(string path, string value) => Assert.Equal(
+    public void Other_value_or_missing_path_fails(string path, string value) => Assert.Equal(
         ReasonCodes.AttPredicateFailed, Attested(Predicate, new PredicateCondition(path, new(TextComparison.Exact, value))).Code);
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class PredicateTests
         matches, Attested("""{"ref":"refs/tags/v1.2"}""", new PredicateCondition("$.ref", new(comparison, pattern))).IsSatisfied);
 
     [Fact]
-    public void Regular_expression_that_never_ends_elsewhere_ends()
+    public void Regular_expression_with_catastrophic_backtracking_elsewhere_terminates()
     {
         var text = new string('a', 50_000) + "!";
 
@@ -80,7 +80,7 @@ public sealed class PredicateTests
     [InlineData("""{"a":"good","\u0061":"evil"}""")]
     [InlineData("""{"x":"\ud800","a":"good"}""")]
     [InlineData("\"good\"")]
-    public void Predicate_that_two_readers_read_differently_says_nothing(string predicate)
+    public void Ambiguous_predicate_does_not_match(string predicate)
     {
         var path = predicate.Contains("ud800", StringComparison.Ordinal) ? "$.x" : "$.a";
 
@@ -89,7 +89,7 @@ public sealed class PredicateTests
     }
 
     [Fact]
-    public void Predicate_may_have_keys_that_differ_in_case_only() =>
+    public void Predicate_with_keys_that_differ_only_in_case_is_read() =>
         Assert.True(
             Attested("""{"env":{"path":"a","PATH":"b"}}""", new PredicateCondition("$.env.PATH", new(TextComparison.Exact, "b")))
                 .IsSatisfied);
@@ -108,10 +108,10 @@ public sealed class PredicateTests
     [InlineData("$.a[0:2]")]
     [InlineData("$['a'")]
     [InlineData("$.a b")]
-    public void What_is_no_path_is_told(string path) => Assert.Null(PredicatePath.Parse(path));
+    public void Malformed_path_is_reported(string path) => Assert.Null(PredicatePath.Parse(path));
 
     [Fact]
-    public void Path_is_bounded()
+    public void Path_over_the_limit_is_refused()
     {
         Assert.NotNull(PredicatePath.Parse("$" + string.Concat(Enumerable.Repeat("[*]", 32))));
         Assert.Null(PredicatePath.Parse("$" + string.Concat(Enumerable.Repeat("[*]", 33))));

@@ -27,7 +27,7 @@ public sealed class SignedTimeTests : IDisposable
     [Theory]
     [InlineData(-30, SignedTime.Stamp)]
     [InlineData(30, SignedTime.Log)]
-    public void Of_a_log_and_a_time_stamper_the_earlier_counts(int secondsLater, string by)
+    public void Earlier_of_log_time_and_time_stamp_counts(int secondsLater, string by)
     {
         var material = Sigstore.Sign();
         var stamp = Sigstore.Stamper.Stamp(material.Signature.ToArray(), At.AddSeconds(secondsLater));
@@ -36,14 +36,14 @@ public sealed class SignedTimeTests : IDisposable
     }
 
     [Fact]
-    public void A_signature_that_does_not_count_has_no_time()
+    public void Signature_that_does_not_count_has_no_time()
     {
         var found = new SignatureVerifier(Trust()).Verify(TestSigstore.Trusting(subject: "other"), Sigstore.Sign(), At.AddDays(1));
         Assert.Equal((false, null), (found.IsTrusted, found.SignedAt));
     }
 
     [Fact]
-    public void A_key_has_the_time_of_its_log_entry_though_we_saw_it_later()
+    public void Key_signature_has_the_time_of_its_log_entry_even_if_seen_later()
     {
         var found = ByKey(LoggedAt(Signed(), At) with { FirstSeen = At.AddDays(100) });
         Assert.Equal(new SignedTime(At, SignedTime.Log), found.SignedAt);
@@ -51,7 +51,7 @@ public sealed class SignedTimeTests : IDisposable
     }
 
     [Fact]
-    public void Of_several_entries_the_earliest_counts_in_whatever_order_they_come()
+    public void Earliest_of_several_entries_counts_in_any_order()
     {
         var material = LoggedAt(Signed(), At.AddDays(2), At, At.AddDays(1));
         Assert.Equal(At, ByKey(material).SignedAt!.At);
@@ -59,14 +59,14 @@ public sealed class SignedTimeTests : IDisposable
     }
 
     [Fact]
-    public void A_key_without_a_log_and_a_time_stamp_counts_and_has_no_time_however_long_we_know_it()
+    public void Key_signature_without_log_and_time_stamp_counts_and_has_no_time()
     {
         var found = ByKey(Signed() with { FirstSeen = At.AddYears(-1) });
         Assert.Equal((true, null), (found.IsTrusted, found.SignedAt));
     }
 
     [Fact]
-    public void A_time_that_no_promise_is_over_is_nobodys_word()
+    public void Log_time_without_a_signed_entry_timestamp_does_not_count()
     {
         var entry = LoggedAt(Signed(), At);
         var unpromised = entry with { LogEntries = [entry.LogEntries[0] with { SignedEntryTimestamp = null }] };
@@ -76,11 +76,11 @@ public sealed class SignedTimeTests : IDisposable
     }
 
     [Fact]
-    public void Entries_that_nobody_looks_at_tell_no_time() =>
+    public void Ignored_log_entries_prove_no_time() =>
         Assert.Null(ByKey(LoggedAt(Signed(), At), Release with { Tlog = TlogMode.Ignore }).SignedAt);
 
     [Fact]
-    public void A_pinned_time_stamper_tells_the_time_of_a_key_and_a_stranger_does_not()
+    public void Pinned_time_stamper_proves_the_time_of_a_key_signature_and_an_unknown_one_does_not()
     {
         var material = Signed();
         var signature = material.Signature.ToArray();
@@ -96,7 +96,7 @@ public sealed class SignedTimeTests : IDisposable
     }
 
     [Fact]
-    public void What_was_stamped_before_its_key_was_retired_counts_though_we_saw_it_later()
+    public void Signature_stamped_before_its_key_was_retired_counts_even_if_seen_later()
     {
         var material = Signed() with { FirstSeen = At.AddDays(5) };
         var stamped = material with { Timestamps = [Sigstore.Stamper.Stamp(material.Signature.ToArray(), At)] };
@@ -105,7 +105,7 @@ public sealed class SignedTimeTests : IDisposable
     }
 
     [Fact]
-    public void Times_can_be_proven_where_a_log_is_asked_or_a_time_stamper_is_known()
+    public void Times_can_be_proven_with_a_required_log_or_a_pinned_time_stamper()
     {
         var (none, log, stamper) = (RootWith("tlogs", "timestampAuthorities"), RootWith("timestampAuthorities"), RootWith("tlogs"));
         var blind = Release with { Tlog = TlogMode.Ignore };

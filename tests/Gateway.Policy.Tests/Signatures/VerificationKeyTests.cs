@@ -17,7 +17,7 @@ public sealed class VerificationKeyTests
     [InlineData("1.2.840.10045.3.1.7")]
     [InlineData("1.3.132.0.34")]
     [InlineData("1.3.132.0.35")]
-    public void Ecdsa_key_takes_its_signature_with_the_hash_that_is_configured(string curve)
+    public void Ecdsa_key_verifies_only_with_the_configured_hash(string curve)
     {
         using var pair = ECDsa.Create(ECCurve.CreateFromValue(curve));
         var key = Read(pair.ExportSubjectPublicKeyInfoPem());
@@ -38,7 +38,7 @@ public sealed class VerificationKeyTests
     }
 
     [Fact]
-    public void Rsa_key_takes_pkcs1_with_the_hash_that_is_configured_and_nothing_else()
+    public void Rsa_key_verifies_only_pkcs1_with_the_configured_hash()
     {
         using var pair = RSA.Create(2048);
         var key = Read(pair.ExportSubjectPublicKeyInfoPem());
@@ -73,7 +73,7 @@ public sealed class VerificationKeyTests
 
     [Theory]
     [MemberData(nameof(Rfc8032))]
-    public void Ed25519_key_takes_the_rfcs_signatures_and_no_flipped_bit_of_them(string publicKey, string message, string signature)
+    public void Ed25519_key_verifies_the_signatures_of_the_RFC_and_no_flipped_bit(string publicKey, string message, string signature)
     {
         var key = Ed25519(publicKey);
         var bytes = Convert.FromHexString(signature);
@@ -90,7 +90,7 @@ public sealed class VerificationKeyTests
 
     [Theory]
     [MemberData(nameof(Rfc8032))]
-    public void Ed25519_signature_has_one_form(string publicKey, string message, string signature)
+    public void Ed25519_signature_in_another_form_is_refused(string publicKey, string message, string signature)
     {
         var key = Ed25519(publicKey);
         var (signed, bytes) = (Convert.FromHexString(message), Convert.FromHexString(signature));
@@ -163,7 +163,7 @@ public sealed class VerificationKeyTests
     }
 
     [Fact]
-    public void Same_key_has_the_same_fingerprint_however_its_pem_is_written()
+    public void Fingerprint_does_not_depend_on_how_the_PEM_is_written()
     {
         using var pair = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var pem = pair.ExportSubjectPublicKeyInfoPem();
@@ -174,7 +174,7 @@ public sealed class VerificationKeyTests
     }
 
     [Fact]
-    public void Weak_key_is_refused_with_what_was_expected()
+    public void Weak_key_is_refused_and_the_message_says_what_was_expected()
     {
         using var small = RSA.Create(1024);
         using var curve = ECDsa.Create(ECCurve.CreateFromValue("1.3.132.0.10")); // secp256k1
@@ -211,7 +211,7 @@ public sealed class VerificationKeyTests
     }
 
     [Fact]
-    public void What_is_no_public_key_is_refused()
+    public void Text_that_is_not_a_public_key_is_refused()
     {
         using var pair = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var pem = pair.ExportSubjectPublicKeyInfoPem();

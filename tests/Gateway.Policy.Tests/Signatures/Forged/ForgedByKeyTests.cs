@@ -157,11 +157,11 @@ public sealed class ForgedByKeyTests
 
     [Theory]
     [MemberData(nameof(Vectors))]
-    public void A_forged_one_is_refused_for_what_it_is(string form, string forgery) =>
+    public void Forged_signature_is_refused_for_its_own_reason(string form, string forgery) =>
         Forgeries.Single(f => f.Name == forgery).AssertRefused(new(Form.ByKey.Single(f => f.Name == form)));
 
     [Fact]
-    public void There_are_150_and_more_and_all_differ() =>
+    public void There_are_at_least_150_distinct_forgeries() =>
         Assert.InRange(Form.ByKey.Sum(form => Forgeries.Where(f => f.Can(form)).DistinctBy(f => f.Name).Count()), 150, 1000);
 
     private static Draft Logged(Draft draft) => draft with { IsLogged = true, Tlog = TlogMode.Require };

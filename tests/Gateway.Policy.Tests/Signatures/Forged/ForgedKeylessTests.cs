@@ -134,14 +134,14 @@ public sealed class ForgedKeylessTests
 
     [Theory]
     [MemberData(nameof(Vectors))]
-    public void A_forged_one_is_refused_for_what_it_is(string form, string forgery) =>
+    public void Forged_signature_is_refused_for_its_own_reason(string form, string forgery) =>
         Forgeries.Single(f => f.Name == forgery).AssertRefused(new(Form.Keyless.Single(f => f.Name == form))
         {
             Leaf = new(), IsLogged = true, Now = TestSigstore.Signed.AddDays(30),
         });
 
     [Fact]
-    public void There_are_150_and_more_and_all_differ() =>
+    public void There_are_at_least_150_distinct_forgeries() =>
         Assert.InRange(Form.Keyless.Sum(form => Forgeries.Where(f => f.Can(form)).DistinctBy(f => f.Name).Count()), 150, 1000);
 
     private static Draft Leaf(Draft draft, Func<LeafOptions, LeafOptions> change) => draft with { Leaf = change(draft.Leaf!), Beside = [] };

@@ -12,7 +12,7 @@ public sealed class CertificateIdentityTests
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
     [Fact]
-    public void An_email_a_URI_and_sigstores_own_kind_of_name_are_subjects()
+    public void Email_URI_and_sigstore_name_are_read_as_subjects()
     {
         const string email = "me@acme.example";
         Assert.Equal(email, Verify(new() { Uri = null, Email = email }, Subject(email)).Identity!.Subject);
@@ -21,7 +21,7 @@ public sealed class CertificateIdentityTests
     }
 
     [Fact]
-    public void The_issuer_is_read_from_its_old_place_when_the_new_one_is_empty()
+    public void Issuer_is_read_from_the_old_extension_when_the_new_one_is_empty()
     {
         var old = new LeafOptions { IssuerString = null, IssuerRaw = TestSigstore.Issuer };
         Assert.True(Verify(old, Subject(TestSigstore.Workflow)).Checked.IsTrusted);
@@ -37,14 +37,14 @@ public sealed class CertificateIdentityTests
     [InlineData("https://github.com/ACME/app/.github/workflows/release.yml@refs/tags/v1.2.3")]
     [InlineData("github.com/acme")]
     [InlineData("")]
-    public void A_subject_is_compared_whole(string expected) =>
+    public void Subject_must_match_from_end_to_end(string expected) =>
         Refused("signed by 'https://github.com/acme/app/", new(), Subject(expected));
 
     [Theory]
     [InlineData("https://token.actions.githubusercontent.com/")]
     [InlineData("token.actions.githubusercontent.com")]
     [InlineData("https://accounts.google.com")]
-    public void The_right_subject_of_another_issuer_is_somebody_else(string issuer) =>
+    public void Right_subject_of_another_issuer_does_not_count(string issuer) =>
         Refused($"expected '{issuer}'", new(), TestSigstore.Trusting(issuer: issuer));
 
     [Theory]
@@ -55,19 +55,19 @@ public sealed class CertificateIdentityTests
     [InlineData("*release.yml*", false)]
     [InlineData("https://github.com/acme/*/.github/workflows/release.yml@refs/heads/*", false)]
     [InlineData(".*", false)]
-    public void A_pattern_must_match_from_end_to_end(string pattern, bool matches) =>
+    public void Subject_pattern_must_match_from_end_to_end(string pattern, bool matches) =>
         Assert.Equal(matches, Verify(new(), Pattern(pattern)).Checked.IsTrusted);
 
     [Theory]
     [InlineData("https://evil.example/?https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1")]
     [InlineData("https://github.com/acme.evil/app/.github/workflows/release.yml@refs/tags/v1")]
     [InlineData("https://github.com/acme/app/x/.github/workflows/release.yml@refs/tags/v1")]
-    public void What_only_contains_or_resembles_the_subject_does_not_match(string subject) => Refused(
+    public void Subject_that_only_contains_or_resembles_the_expected_one_does_not_match(string subject) => Refused(
         "expected 'https://github.com/acme/*/", new() { Uri = subject },
         Pattern("https://github.com/acme/*/.github/workflows/release.yml@refs/tags/v*"));
 
     [Fact]
-    public void A_subject_and_a_pattern_must_both_hold_and_neither_trusts_nobody()
+    public void Subject_and_pattern_must_both_match_and_without_both_no_signer_counts()
     {
         var authority = Pattern("https://github.com/acme/**");
         Refused("signed by", new(), authority with { Keyless = authority.Keyless! with { Subject = "another" } });
@@ -79,7 +79,7 @@ public sealed class CertificateIdentityTests
     [InlineData("1.3.6.1.4.1.57264.1.11", "self-hosted", false)]
     [InlineData("1.3.6.1.4.1.57264.1.12", "https://github.com/acme/app", false)]
     [InlineData("1.3.6.1.4.1.57264.1.110", "github-hosted", false)]
-    public void Claims_are_compared_by_OID_and_an_absent_one_is_no_match(string oid, string value, bool holds)
+    public void Claim_that_is_absent_or_different_does_not_match(string oid, string value, bool holds)
     {
         var authority = Subject(TestSigstore.Workflow);
         var claims = ImmutableSortedDictionary<string, string>.Empty.Add(oid, value);
@@ -89,7 +89,7 @@ public sealed class CertificateIdentityTests
     }
 
     [Fact]
-    public void A_subject_elsewhere_is_none()
+    public void Subject_outside_the_alternative_name_is_ignored()
     {
         const string why = "must have exactly one subject alternative name";
         Refused(why, new() { Uri = null }, Subject(TestSigstore.Workflow));
@@ -101,11 +101,11 @@ public sealed class CertificateIdentityTests
     }
 
     [Fact]
-    public void An_issuer_that_is_not_there_is_none() =>
+    public void Certificate_without_an_issuer_is_refused() =>
         Refused("the certificate names no issuer", new() { IssuerString = null }, Subject(TestSigstore.Workflow));
 
     [Fact]
-    public void What_a_certificate_says_is_printed_without_its_control_characters()
+    public void Control_characters_of_a_certificate_are_not_printed()
     {
         var check = Verify(new() { Uri = null, OtherName = "me\u001b[2J\r\n" }, Subject("you")).Checked;
         Assert.Contains("me\\u001b[2J\\u000d\\u000a", check.Why);

@@ -11,23 +11,23 @@ public sealed class CertificateTimestampTests
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
     [Fact]
-    public void A_promise_with_extensions_counts_as_static_logs_have_them() =>
+    public void Timestamp_with_extensions_counts() =>
         Assert.True(Verify(new LeafOptions { PromiseExtensions = [0, 0, 5, 1, 2, 3, 4, 5] }).IsTrusted);
 
     [Fact]
-    public void A_leaf_without_a_promise_was_issued_in_secret() =>
+    public void Certificate_without_a_timestamp_is_refused() =>
         Refused("the certificate has no promise of a transparency log (SCT), expected one", new LeafOptions { Promise = false });
 
     [Fact]
-    public void A_promise_of_a_strange_log_does_not_count() =>
+    public void Timestamp_of_an_unknown_log_does_not_count() =>
         Refused("which the trusted root does not name", new LeafOptions { PromisedBy = TestLogKey.Ecdsa() });
 
     [Fact]
-    public void A_promise_by_another_scheme_than_the_logs_is_refused() =>
+    public void Timestamp_by_another_scheme_than_the_key_of_the_log_is_refused() =>
         Refused("is signed by another scheme than the key of log 'https://ct.test.example'", new LeafOptions { PromiseScheme = 1 });
 
     [Fact]
-    public void A_promise_made_when_the_logs_key_did_not_count_is_refused()
+    public void Timestamp_outside_the_validity_of_the_log_key_is_refused()
     {
         var root = Sigstore.Root;
         var before = new TimeRange(TestSigstore.Issued.AddDays(-9), TestSigstore.Issued.AddSeconds(-1));
@@ -36,7 +36,7 @@ public sealed class CertificateTimestampTests
     }
 
     [Fact]
-    public void A_log_whose_key_is_another_than_its_id_says_does_not_verify()
+    public void Log_with_a_key_that_does_not_match_its_id_does_not_verify()
     {
         var root = Sigstore.Root;
         root = root with { CertificateLogs = [root.CertificateLogs[0] with { Key = TestLogKey.Ecdsa().Public }] };
@@ -44,12 +44,12 @@ public sealed class CertificateTimestampTests
     }
 
     [Fact]
-    public void A_root_without_certificate_logs_trusts_no_leaf() =>
+    public void Root_without_certificate_logs_trusts_no_certificate() =>
         Refused("which the trusted root does not name", new LeafOptions(), Sigstore.Root with { CertificateLogs = [] });
 
     // The promise of one leaf put into another: the certificate is properly signed, and the promise is not for it.
     [Fact]
-    public void A_promise_taken_from_another_leaf_is_refused()
+    public void Timestamp_copied_from_another_certificate_is_refused()
     {
         using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
         using var donor = Sigstore.Fulcio.Issue(key, new LeafOptions());
@@ -63,11 +63,11 @@ public sealed class CertificateTimestampTests
     [InlineData("0404000200ff")] // an item longer than the list
     [InlineData("04050003000101")] // a promise of one byte, of a version that is not 1
     [InlineData("0403000500")] // a list that says it is longer
-    public void A_list_of_promises_that_cannot_be_read_is_refused(string list) =>
+    public void Unreadable_list_of_timestamps_is_refused(string list) =>
         Assert.False(Verify(new LeafOptions { RawPromise = Convert.FromHexString(list) }).IsTrusted);
 
     [Fact]
-    public void Bytes_that_are_no_DER_in_the_place_of_promises_are_refused_without_a_fall() =>
+    public void Timestamp_extension_that_is_not_DER_is_refused_without_an_exception() =>
         Assert.Equal(ReasonCodes.SigBad, Verify(new LeafOptions { RawPromise = [0xff, 0xff] }).Code);
 
     private static void Refused(string why, LeafOptions leaf, TrustedRoot? root = null)

@@ -15,7 +15,7 @@ public sealed class CheckpointTests
     private static readonly PinnedLog Log2 = Sigstore.Root.SignatureLogs[1];
 
     [Fact]
-    public void Logs_of_both_versions_vouch_for_theirs_by_ECDSA_and_by_Ed25519()
+    public void Checkpoints_of_both_Rekor_versions_verify_with_ECDSA_and_Ed25519()
     {
         Assert.Null(Read(Sigstore.Rekor.Checkpoint(7, new byte[32])).ProblemWith(Log));
         Assert.Null(Read(Sigstore.Rekor2.Checkpoint(7, new byte[32])).ProblemWith(Log2));
@@ -24,7 +24,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void A_Rekor_v1_may_sign_with_Ed25519_too()
+    public void Checkpoint_of_Rekor_v1_by_Ed25519_verifies()
     {
         var rekor = new TestRekor("rekor.test.example", TestLogKey.Ed25519(), isVersion2: false);
         var log = Log with { Key = rekor.Key.Public, Hash = SignatureHash.Sha512 };
@@ -32,7 +32,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void Signatures_of_witnesses_are_left_wherever_they_stand()
+    public void Witness_signatures_are_ignored_at_any_position()
     {
         var checkpoint = Sigstore.Rekor2.Checkpoint(7, new byte[32]);
         var split = checkpoint.IndexOf('\u2014');
@@ -43,7 +43,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void A_second_signature_in_the_logs_name_by_a_key_we_do_not_know_does_no_harm()
+    public void Second_signature_in_the_name_of_the_log_by_an_unknown_key_is_ignored()
     {
         var ours = Sigstore.Rekor2.Checkpoint(7, new byte[32]);
         var other = Sigstore.Rekor2.Checkpoint(7, new byte[32], by: TestLogKey.Ed25519());
@@ -52,7 +52,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void More_text_than_a_tree_needs_is_signed_with_it()
+    public void Extension_lines_are_part_of_the_signed_text()
     {
         var text = $"rekor.test.example - 1\n7\n{Root}\nTimestamp: 1689177396617352539\n";
         var key = Sigstore.Rekor.Key;
@@ -80,10 +80,10 @@ public sealed class CheckpointTests
     [InlineData("a\n1\n" + Root + "\n\n\u2014 a AAAAAAB=\n")]
     [InlineData("a\n1\n" + Root + "\n\n\u2014  AAAAAAA=\n")]
     [InlineData("a\n1\n" + Root + "\n\n\u2014 a ***\n")]
-    public void What_is_no_checkpoint_is_not_read(string note) => Assert.Null(Checkpoint.Read(note));
+    public void Malformed_checkpoint_is_refused(string note) => Assert.Null(Checkpoint.Read(note));
 
     [Fact]
-    public void Signatures_without_end_are_not_read()
+    public void Checkpoint_with_too_many_signatures_is_refused()
     {
         var lines = string.Concat(Enumerable.Repeat("\u2014 a AAAAAAA=\n", 101));
         Assert.Null(Checkpoint.Read($"a\n1\n{Root}\n\n{lines}"));

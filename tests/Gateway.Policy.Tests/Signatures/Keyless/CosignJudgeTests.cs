@@ -36,7 +36,7 @@ public sealed class CosignJudgeTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Forged))]
-    public async Task What_cosign_refuses_we_refuse(string how)
+    public async Task Bundle_that_cosign_refuses_is_refused(string how)
     {
         var material = Forge(how);
         Assert.NotNull(await CosignProblem(material));

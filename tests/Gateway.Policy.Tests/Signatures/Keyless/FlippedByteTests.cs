@@ -14,7 +14,7 @@ public sealed class FlippedByteTests
 
     [Theory]
     [MemberData(nameof(Parts))]
-    public void A_flipped_byte_is_found(string part)
+    public void Flipped_byte_is_detected(string part)
     {
         var material = Sigstore.Sign(part is "stamp" ? Logged.Rekord2 : Logged.Dsse);
         Assert.True(Sigstore.Verify(material).Checked.IsTrusted);

@@ -28,21 +28,21 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void A_time_stamp_alone_is_enough_where_no_log_is_required()
+    public void Time_stamp_is_enough_when_no_log_is_required()
     {
         var authority = TestSigstore.Trusting(tlog: TlogMode.IfPresent);
         Assert.True(Sigstore.Verify(Sigstore.Sign(Logged.Nowhere, stamp: true), authority).Checked.IsTrusted);
     }
 
     [Fact]
-    public void The_promise_of_a_legacy_bundle_is_enough_without_a_proof()
+    public void Signed_entry_timestamp_of_a_legacy_bundle_is_enough_without_a_proof()
     {
         var material = Sigstore.Sign(Logged.Rekord) with { Format = SignatureFormat.Legacy };
         Assert.True(Sigstore.Verify(material with { LogEntries = [material.LogEntries[0] with { Proof = null }] }).Checked.IsTrusted);
     }
 
     [Fact]
-    public void An_entry_that_is_required_and_not_there_is_told() =>
+    public void Missing_required_log_entry_is_reported() =>
         Refused(ReasonCodes.SigTlogInvalid, "a log entry is required, there is none", Sigstore.Sign(Logged.Nowhere, stamp: true));
 
     [Theory]
@@ -53,7 +53,7 @@ public sealed class KeylessVerifierTests
         TestSigstore.Trusting(tlog: TlogMode.IfPresent));
 
     [Fact]
-    public void A_time_that_only_a_proof_came_with_is_nobodys_word()
+    public void Time_of_an_entry_without_a_signed_entry_timestamp_does_not_count()
     {
         var material = Sigstore.Sign(Logged.Dsse);
         var bare = material with { LogEntries = [material.LogEntries[0] with { SignedEntryTimestamp = null }] };
@@ -61,13 +61,13 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void Ignoring_logs_also_ignores_their_time() => Refused(
+    public void Time_of_a_log_entry_is_ignored_when_logs_are_ignored() => Refused(
         ReasonCodes.SigTimeInvalid, "no time", Sigstore.Sign(Logged.Dsse), TestSigstore.Trusting(tlog: TlogMode.Ignore));
 
     [Theory]
     [InlineData(-61)]
     [InlineData(9 * 60 + 1)]
-    public void A_signature_made_outside_the_leafs_minutes_is_refused(int secondsAfter) => Refused(
+    public void Signature_outside_the_validity_of_its_certificate_is_refused(int secondsAfter) => Refused(
         ReasonCodes.SigTimeInvalid, "the certificate is valid from 2026-03-01T12:00:00Z to 2026-03-01T12:10:00Z",
         Sigstore.Sign(at: TestSigstore.Signed.AddSeconds(secondsAfter)));
 
@@ -75,11 +75,11 @@ public sealed class KeylessVerifierTests
     [Theory]
     [InlineData(-60)]
     [InlineData((9 * 60) - 1)]
-    public void The_first_and_the_last_whole_second_of_the_leafs_minutes_count(int secondsAfter) =>
+    public void First_and_last_second_of_the_certificate_validity_count(int secondsAfter) =>
         Assert.True(Sigstore.Verify(Sigstore.Sign(at: TestSigstore.Signed.AddSeconds(secondsAfter))).Checked.IsTrusted);
 
     [Fact]
-    public void Every_time_must_lie_in_the_leafs_minutes_not_only_the_best()
+    public void Every_proven_time_must_be_within_the_certificate_validity()
     {
         var material = Sigstore.Sign(Logged.Dsse);
         var late = Sigstore.Stamper.Stamp(material.Signature.ToArray(), TestSigstore.Signed.AddHours(1));
@@ -87,7 +87,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void Content_that_was_not_signed_is_refused()
+    public void Signature_over_other_content_is_refused()
     {
         var material = Sigstore.Sign();
         Refused(ReasonCodes.SigBad, "not over this content", material with { SignedBytes = "other"u8.ToArray() });
@@ -95,7 +95,7 @@ public sealed class KeylessVerifierTests
 
     // .NET throws something of its own for curves that OpenSSL does not know.
     [Fact]
-    public void A_key_on_a_curve_that_nobody_knows_is_refused_without_a_fall()
+    public void Key_on_an_unknown_curve_is_refused_without_an_exception()
     {
         var material = Sigstore.Sign();
         var certificate = material.Certificate!.Value.ToArray();
@@ -105,13 +105,13 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void A_bare_key_is_no_identity() =>
+    public void Signature_by_a_bare_key_has_no_identity() =>
         Refused(ReasonCodes.SigNoTrusted, "signed by a bare key, expected a certificate", Sigstore.Sign() with { Certificate = null });
 
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public void Bytes_that_are_no_certificate_or_one_with_something_behind_are_refused(int kept)
+    public void Malformed_certificate_or_trailing_bytes_are_refused(int kept)
     {
         var material = Sigstore.Sign();
         ReadOnlyMemory<byte> bytes = kept == 0 ? new byte[] { 1, 2, 3 } : new byte[material.Certificate!.Value.Length + 1];
@@ -120,7 +120,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void A_certificate_in_PEM_is_not_taken_for_DER()
+    public void Certificate_in_PEM_is_refused()
     {
         var material = Sigstore.Sign();
         var pem = System.Security.Cryptography.PemEncoding.WriteString("CERTIFICATE", material.Certificate!.Value.Span);
@@ -139,7 +139,7 @@ public sealed class KeylessVerifierTests
 
     [Theory]
     [MemberData(nameof(BadLeaves))]
-    public void A_leaf_that_is_not_made_for_signing_code_is_refused(string which, string why)
+    public void Certificate_without_the_code_signing_usage_is_refused(string which, string why)
     {
         var leaf = which switch
         {
@@ -157,7 +157,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void A_chain_of_ones_own_is_no_path_to_the_root_however_much_of_it_comes_along()
+    public void Self_made_chain_is_refused_even_with_its_own_root()
     {
         var forger = new TestFulcio(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650));
         var material = Sigstore.Sign(leaf: new LeafOptions { PromisedBy = Sigstore.Fulcio.Log }, fulcio: forger);
@@ -167,7 +167,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void A_genuine_chain_beside_the_signature_changes_nothing()
+    public void Genuine_chain_in_the_bundle_changes_nothing()
     {
         var chain = new ReadOnlyMemory<byte>[] { Sigstore.Fulcio.Intermediate.RawData, Sigstore.Fulcio.Root.RawData };
         Assert.True(Sigstore.Verify(Sigstore.Sign() with { Chain = [.. chain] }).Checked.IsTrusted);
@@ -176,7 +176,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void An_intermediate_that_is_not_pinned_is_not_found_elsewhere()
+    public void Intermediate_that_is_not_pinned_is_not_used()
     {
         var authority = Sigstore.Root.CertificateAuthorities[0];
         var rootOnly = Sigstore.Root with { CertificateAuthorities = [authority with { Certificates = [authority.Certificates[^1]] }] };
@@ -187,7 +187,7 @@ public sealed class KeylessVerifierTests
     [Theory]
     [InlineData("2025-01-01T00:00:00Z", "2026-03-01T12:00:59Z")]
     [InlineData("2026-03-01T12:01:01Z", null)]
-    public void An_authority_outside_its_own_time_does_not_count(string start, string? end)
+    public void Authority_outside_its_validity_does_not_count(string start, string? end)
     {
         var moment = System.Globalization.CultureInfo.InvariantCulture;
         var range = new TimeRange(DateTimeOffset.Parse(start, moment), end is null ? null : DateTimeOffset.Parse(end, moment));
@@ -197,7 +197,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void Every_certificate_of_the_path_must_be_valid_then_also_those_of_the_authority()
+    public void Every_certificate_of_the_path_must_be_valid_at_the_signing_time()
     {
         var shortLived = new TestSigstoreParts(new TestFulcio(TestSigstore.Issued.AddYears(-2), TimeSpan.FromDays(365)));
         var material = Sigstore.Sign(fulcio: shortLived.Fulcio, leaf: new LeafOptions { PromisedBy = Sigstore.Fulcio.Log });
@@ -205,7 +205,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void Of_several_authorities_any_one_will_do()
+    public void One_matching_authority_of_several_is_enough()
     {
         var other = new TestSigstoreParts(new TestFulcio(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650)));
         var root = other.In(Sigstore.Root);
@@ -214,7 +214,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void A_root_that_is_too_old_says_so_before_anything_else()
+    public void Root_that_is_too_old_is_reported_first()
     {
         var root = new KeylessRootOptions(Sigstore.Root) { ReadFrom = TestSigstore.Signed, MaxAge = TimeSpan.FromDays(30) };
         Assert.True(Ask(root, TestSigstore.Signed.AddDays(30)).Checked.IsTrusted);
@@ -225,7 +225,7 @@ public sealed class KeylessVerifierTests
     }
 
     [Fact]
-    public void The_clock_on_the_wall_is_not_asked_about_certificates() =>
+    public void Certificates_are_checked_at_the_signing_time_not_at_the_current_time() =>
         Assert.True(Ask(new KeylessRootOptions(Sigstore.Root), TestSigstore.Signed.AddYears(-20)).Checked.IsTrusted);
 
     private static KeylessCheck Ask(KeylessRootOptions root, DateTimeOffset now) =>

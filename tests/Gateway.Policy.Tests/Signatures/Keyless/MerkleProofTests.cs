@@ -26,7 +26,7 @@ public sealed class MerkleProofTests
     [InlineData(6, "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef")]
     [InlineData(7, "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c")]
     [InlineData(8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328")]
-    public void Every_leaf_of_the_known_trees_is_proven_to_their_known_roots(int size, string root)
+    public void Proof_of_every_leaf_leads_to_the_known_root(int size, string root)
     {
         var leaves = KnownLeaves[..size];
         Assert.Equal(root, Convert.ToHexStringLower(NaiveTree.Root(leaves)));
@@ -39,11 +39,11 @@ public sealed class MerkleProofTests
     [InlineData(3, 3)]
     [InlineData(4, 3)]
     [InlineData(6, 2)]
-    public void The_proofs_of_the_RFCs_example_are_as_long_as_it_says(int index, int length) =>
+    public void Proofs_of_the_RFC_example_have_the_documented_length(int index, int length) =>
         Assert.Equal(length, NaiveTree.Path(index, KnownLeaves[..7]).Count);
 
     [Fact]
-    public void Proofs_hold_for_every_leaf_of_every_tree_and_for_no_other_leaf_size_way_or_root() => Prop.ForAll(
+    public void Proof_holds_for_its_own_leaf_size_path_and_root_only() => Prop.ForAll(
         Gen.Choose(1, 70).SelectMany(size => Gen.Choose(0, size - 1).Select(index => (size, index))).ToArbitrary(),
         at =>
         {
@@ -63,11 +63,11 @@ public sealed class MerkleProofTests
     [InlineData(8, 8)]
     [InlineData(0, 0)]
     [InlineData(long.MaxValue, long.MaxValue)]
-    public void A_position_outside_the_tree_is_never_proven(long index, long size) =>
+    public void Position_outside_the_tree_is_refused(long index, long size) =>
         Assert.False(MerkleProof.Leads(NaiveTree.Leaf(KnownLeaves[0]), index, size, [], NaiveTree.Leaf(KnownLeaves[0])));
 
     [Fact]
-    public void A_node_cannot_pass_for_an_entry()
+    public void Inner_node_is_not_accepted_as_an_entry()
     {
         byte[] node = [0x01, .. NaiveTree.Leaf(KnownLeaves[0]), .. NaiveTree.Leaf(KnownLeaves[1])];
         Assert.False(MerkleProof.Leads(MerkleProof.LeafHash(node), 0, 1, [], NaiveTree.Root(KnownLeaves[..2])));
@@ -75,7 +75,7 @@ public sealed class MerkleProofTests
     }
 
     [Fact]
-    public void A_hash_of_another_length_is_no_part_of_a_way() =>
+    public void Hash_of_another_length_in_a_proof_is_refused() =>
         Assert.False(Leads([.. KnownLeaves], 0, 2, [new byte[31]], NaiveTree.Root(KnownLeaves[..2])));
 
     private static bool Leads(IReadOnlyList<byte[]> leaves, int index, long size, List<byte[]> way, byte[] root, int? leaf = null) =>

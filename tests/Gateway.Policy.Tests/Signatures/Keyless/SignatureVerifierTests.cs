@@ -13,7 +13,7 @@ public sealed class SignatureVerifierTests
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
     [Fact]
-    public void A_keyless_authority_is_asked_with_the_root_that_it_names()
+    public void Keyless_authority_is_checked_with_the_root_that_it_names()
     {
         var found = Verify(TestSigstore.Trusting(), Sigstore.Sign());
         Assert.Null(found.Code);
@@ -22,7 +22,7 @@ public sealed class SignatureVerifierTests
     }
 
     [Fact]
-    public void A_stale_root_makes_its_authorities_say_so()
+    public void Stale_root_is_reported_for_its_authorities()
     {
         var root = new KeylessRootOptions(Sigstore.Root) { ReadFrom = TestSigstore.Signed, MaxAge = TimeSpan.FromDays(1) };
         var stale = Trust(null) with { Keyless = Roots(root) };
@@ -36,7 +36,7 @@ public sealed class SignatureVerifierTests
     [InlineData(TlogMode.IfPresent, true, true)]
     [InlineData(TlogMode.IfPresent, false, true)]
     [InlineData(TlogMode.Ignore, false, true)]
-    public void A_key_may_be_asked_for_an_entry_in_a_log(TlogMode mode, bool isLogged, bool counts)
+    public void Key_with_required_log_needs_an_entry(TlogMode mode, bool isLogged, bool counts)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var material = SignWith(key, isLogged);
@@ -46,7 +46,7 @@ public sealed class SignatureVerifierTests
     }
 
     [Fact]
-    public void An_entry_of_somebody_elses_signature_spoils_a_good_one_by_key()
+    public void Log_entry_of_another_signature_invalidates_a_good_key_signature()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var material = SignWith(key, isLogged: true) with { LogEntries = Sigstore.Sign().LogEntries };
@@ -56,7 +56,7 @@ public sealed class SignatureVerifierTests
     }
 
     [Fact]
-    public void A_log_that_saw_the_signature_before_the_key_was_retired_lets_it_count_though_we_saw_it_later()
+    public void Signature_logged_before_its_key_was_retired_counts_even_if_seen_later()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var retired = TestSigstore.Signed.AddDays(1);
@@ -68,7 +68,7 @@ public sealed class SignatureVerifierTests
     }
 
     [Fact]
-    public void A_stamp_over_what_was_stamped_and_nothing_else_gives_a_time()
+    public void Only_a_time_stamp_over_this_signature_proves_a_time()
     {
         var material = Sigstore.Sign(Logged.Rekord2, stamp: false);
         var envelope = "an envelope with the signature in it"u8.ToArray();

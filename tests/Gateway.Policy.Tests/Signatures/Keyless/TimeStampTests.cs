@@ -14,7 +14,7 @@ public sealed class TimeStampTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_stamp_counts_with_its_certificate_inside_and_without(bool embed)
+    public void Time_stamp_counts_with_and_without_its_certificate_inside(bool embed)
     {
         var (time, by, why) = Verify(Sigstore.Stamper.Stamp(Content, TestSigstore.Signed, embed));
         Assert.Null(why);
@@ -23,7 +23,7 @@ public sealed class TimeStampTests
     }
 
     [Fact]
-    public void A_time_stamper_may_be_pinned_by_its_root_alone_when_stamps_carry_the_certificate()
+    public void Time_stamper_can_be_pinned_by_its_root_when_stamps_contain_the_certificate()
     {
         var root = Pinning(Sigstore.Stamper.Root.RawData);
         Assert.NotNull(Verify(Sigstore.Stamper.Stamp(Content, TestSigstore.Signed), root: root).Time);
@@ -31,13 +31,13 @@ public sealed class TimeStampTests
     }
 
     [Fact]
-    public void A_stamp_over_other_bytes_is_refused() =>
+    public void Time_stamp_over_other_bytes_is_refused() =>
         Refused("is not over this signature", Sigstore.Stamper.Stamp("other"u8.ToArray(), TestSigstore.Signed));
 
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_stamp_by_a_stranger_is_refused_whatever_certificate_it_brings(bool embed)
+    public void Time_stamp_by_an_unknown_stamper_is_refused_whatever_certificate_it_contains(bool embed)
     {
         var stranger = new TestStamper(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650));
         var why = embed ? "by another certificate" : "not by 'https://stamp.test.example'";
@@ -47,7 +47,7 @@ public sealed class TimeStampTests
     }
 
     [Fact]
-    public void Another_certificate_of_the_pinned_root_does_not_stand_in_for_the_pinned_one()
+    public void Another_certificate_of_the_same_root_does_not_replace_the_pinned_one()
     {
         var other = new TestStamper(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(400), root: Sigstore.Stamper.Root);
         Refused("by another certificate", other.Stamp(Content, TestSigstore.Signed));
@@ -57,7 +57,7 @@ public sealed class TimeStampTests
     [Theory]
     [InlineData("1.3.6.1.5.5.7.3.3")]
     [InlineData("1.3.6.1.5.5.7.3.1")]
-    public void A_certificate_that_is_not_made_for_stamping_is_refused(string usage)
+    public void Certificate_without_the_time_stamping_usage_is_refused(string usage)
     {
         var signer = new TestStamper(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650), usages: [usage]);
         var root = Pinning(signer.Certificate.RawData, signer.Root.RawData);
@@ -65,7 +65,7 @@ public sealed class TimeStampTests
     }
 
     [Fact]
-    public void A_stamp_from_when_the_certificate_was_not_valid_is_refused()
+    public void Time_stamp_outside_the_validity_of_its_certificate_is_refused()
     {
         var brief = new TestStamper(TestSigstore.Issued.AddDays(-2), TimeSpan.FromDays(1));
         var root = Pinning(brief.Certificate.RawData, brief.Root.RawData);
@@ -75,7 +75,7 @@ public sealed class TimeStampTests
     }
 
     [Fact]
-    public void A_stamp_from_when_the_pin_did_not_count_is_refused_and_the_last_moment_counts()
+    public void Time_stamp_outside_the_validity_of_the_pin_is_refused_and_its_last_moment_counts()
     {
         var root = Sigstore.Root;
         TrustedRoot Until(DateTimeOffset end) => root with
@@ -105,20 +105,20 @@ public sealed class TimeStampTests
     [InlineData("3000")]
     [InlineData("30053003020100")]
     [InlineData("ffffffffff")]
-    public void Bytes_that_are_no_stamp_are_refused_without_a_fall(string hex) => Assert.NotNull(Verify(Convert.FromHexString(hex)).Why);
+    public void Malformed_time_stamp_is_refused_without_an_exception(string hex) => Assert.NotNull(Verify(Convert.FromHexString(hex)).Why);
 
     [Fact]
-    public void A_root_without_time_stampers_says_so() =>
+    public void Root_without_time_stampers_is_reported() =>
         Assert.Equal(
             "the trusted root names no time stamper",
             Verify(Sigstore.Stamper.Stamp(Content, TestSigstore.Signed), root: Sigstore.Root with { TimestampAuthorities = [] }).Why);
 
     [Fact]
-    public void A_stamp_with_something_behind_it_is_refused() =>
+    public void Time_stamp_with_trailing_bytes_is_refused() =>
         Assert.Null(Verify([.. Sigstore.Stamper.Stamp(Content, TestSigstore.Signed), 0]).Time);
 
     [Fact]
-    public void One_bad_stamp_beside_a_good_one_is_not_counted_and_two_of_one_stamper_are_one()
+    public void Bad_time_stamp_is_ignored_and_two_of_one_stamper_count_once()
     {
         var material = Sigstore.Sign(Logged.Rekord2);
         var bad = Sigstore.Stamper.Stamp("other"u8.ToArray(), TestSigstore.Signed.AddHours(5));

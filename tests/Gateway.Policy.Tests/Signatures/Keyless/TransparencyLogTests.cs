@@ -14,7 +14,7 @@ public sealed class TransparencyLogTests
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
     [Fact]
-    public void A_promise_is_over_canonical_JSON_as_RFC_8785_writes_it()
+    public void Signed_entry_timestamp_is_over_canonical_JSON_of_RFC_8785()
     {
         var entry = new LogEntry
         {
@@ -26,7 +26,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void Modes_differ_in_what_they_do_without_entries_and_without_a_root()
+    public void Mode_decides_what_missing_entries_and_a_missing_root_mean()
     {
         var none = Sigstore.Sign(Logged.Nowhere);
         var some = Sigstore.Sign();
@@ -43,7 +43,7 @@ public sealed class TransparencyLogTests
     private static bool IsNothing(LogCheck check) => check is { IsLogged: false, Why: null, Times: [] };
 
     [Fact]
-    public void A_key_is_logged_as_its_SubjectPublicKeyInfo()
+    public void Key_in_a_log_entry_is_a_SubjectPublicKeyInfo()
     {
         var payload = "payload"u8.ToArray();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -78,7 +78,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void An_entry_of_the_same_signature_under_another_certificate_of_the_same_key_is_refused()
+    public void Log_entry_with_another_certificate_of_the_same_key_is_refused()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var one = Sigstore.Fulcio.Issue(key, new LeafOptions());
@@ -88,7 +88,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void The_same_entry_twice_is_refused()
+    public void Repeated_log_entry_is_refused()
     {
         var material = Sigstore.Sign();
         var twice = material with { LogEntries = [.. material.LogEntries, .. material.LogEntries] };
@@ -98,7 +98,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void Entries_of_strange_logs_do_not_count_and_do_not_harm()
+    public void Log_entry_of_an_unknown_log_is_ignored()
     {
         var material = Sigstore.Sign();
         var strange = material.LogEntries[0] with { LogId = new byte[32] };
@@ -108,7 +108,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void Two_entries_of_one_log_are_one_log()
+    public void Two_entries_of_one_log_count_as_one_log()
     {
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var material = Sigstore.Sign(key, Sigstore.Fulcio.Issue(key, new LeafOptions()), Logged.Dsse, null, TestSigstore.Signed);
@@ -118,7 +118,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void One_bad_entry_of_a_known_log_spoils_the_others()
+    public void Bad_entry_of_a_known_log_invalidates_the_others()
     {
         var material = Sigstore.Sign();
         var bad = material.LogEntries[0] with { LogIndex = 7 };
@@ -149,7 +149,7 @@ public sealed class TransparencyLogTests
 
     [Theory]
     [MemberData(nameof(Tampered))]
-    public void What_was_changed_is_found_and_named(string what, string why) =>
+    public void Changed_part_of_an_entry_is_detected_and_named(string what, string why) =>
         Assert.Contains(why, Check(Of(Sigstore.Sign(Logged.Dsse), e => Tamper(e, what))).Why);
 
     private static LogEntry Tamper(LogEntry entry, string what) => what switch
@@ -185,7 +185,7 @@ public sealed class TransparencyLogTests
     [InlineData("no proof", "it has no inclusion proof, which its format requires")]
     [InlineData("index", "its proof is for index")]
     [InlineData("origin", "the checkpoint is of 'other.example', expected 'https://log2026-1.rekor.test.example'")]
-    public void Rekor_v2_proves_and_promises_nothing(string what, string why)
+    public void Entry_of_Rekor_v2_has_a_proof_and_no_signed_entry_timestamp(string what, string why)
     {
         var material = Of(Sigstore.Sign(Logged.Rekord2), e => what switch
         {
@@ -201,7 +201,7 @@ public sealed class TransparencyLogTests
         Sigstore.Rekor2.Checkpoint(proof.TreeSize, proof.RootHash.ToArray(), "other.example", by: null, "other.example");
 
     [Fact]
-    public void A_promise_of_a_time_when_the_logs_key_did_not_count_is_refused()
+    public void Signed_entry_timestamp_outside_the_validity_of_the_log_key_is_refused()
     {
         var log = Sigstore.Root.SignatureLogs[0];
         var material = Sigstore.Sign();
@@ -218,7 +218,7 @@ public sealed class TransparencyLogTests
     [InlineData("{\"spec\":{},\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\"}", "got ' '")]
     [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\"}", "spec: expected one, got none")]
     [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"kind\":\"dsse\",\"spec\":{}}", "stands there twice")]
-    public void A_body_of_no_known_kind_is_refused(string body, string why)
+    public void Log_entry_of_an_unknown_kind_is_refused(string body, string why)
     {
         var material = Sigstore.Sign(Logged.Nowhere);
         var entry = Sigstore.Rekor.Append("dsse", "0.0.1", body, TestSigstore.Signed) with { Kind = null };
@@ -226,7 +226,7 @@ public sealed class TransparencyLogTests
     }
 
     [Fact]
-    public void An_entry_with_two_signatures_speaks_of_neither()
+    public void Log_entry_with_two_signatures_is_refused()
     {
         var material = Sigstore.Sign(Logged.Dsse);
         var body = Encoding.UTF8.GetString(material.LogEntries[0].CanonicalizedBody.Span);

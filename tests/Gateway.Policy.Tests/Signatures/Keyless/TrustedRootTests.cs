@@ -14,7 +14,7 @@ public sealed class TrustedRootTests
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
     [Fact]
-    public void All_that_is_pinned_is_read()
+    public void Every_pinned_item_is_read()
     {
         var json = Sigstore.RootJson();
         var root = TestSigstore.Read(json);
@@ -30,7 +30,7 @@ public sealed class TrustedRootTests
     }
 
     [Fact]
-    public void Members_of_newer_versions_are_left()
+    public void Unknown_members_of_newer_versions_are_ignored()
     {
         var json = JsonNode.Parse(Sigstore.RootJson())!;
         json["mediaType"] = "application/vnd.dev.sigstore.trustedroot.v0.2+json";
@@ -79,7 +79,7 @@ public sealed class TrustedRootTests
 
     [Theory]
     [MemberData(nameof(Mistakes))]
-    public void A_mistake_is_a_sentence_with_its_place(string path, string value, string problem)
+    public void Problem_names_the_place_in_the_file(string path, string value, string problem)
     {
         var (root, found) = TrustedRoot.Parse(Encoding.UTF8.GetBytes(With(path, value)));
         Assert.Null(root);
@@ -92,11 +92,11 @@ public sealed class TrustedRootTests
     [InlineData("{\"mediaType\":\"a\",\"mediaType\":\"b\"}", "stands there twice")]
     [InlineData("{\"MediaType\":\"a\"}", "is mediaType to some readers")]
     [InlineData("{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\"} x", "expected")]
-    public void What_two_readers_could_take_differently_is_refused(string json, string problem) =>
+    public void Ambiguous_root_is_refused(string json, string problem) =>
         Assert.Contains(problem, TrustedRoot.Parse(Encoding.UTF8.GetBytes(json)).Problem);
 
     [Fact]
-    public void A_list_without_end_is_cut_off()
+    public void Too_long_list_is_refused()
     {
         var json = JsonNode.Parse(Sigstore.RootJson())!;
         var log = json["tlogs"]![0]!.ToJsonString();
@@ -105,7 +105,7 @@ public sealed class TrustedRootTests
     }
 
     [Fact]
-    public void An_RSA_key_by_PKCS_1_is_taken_as_sigstores_staging_has_one()
+    public void RSA_key_by_PKCS_1_is_read()
     {
         using var rsa = System.Security.Cryptography.RSA.Create(2048);
         var json = JsonNode.Parse(With("ctlogs.0.publicKey.keyDetails", "\"PKCS1_RSA_PKCS1V5\""))!;
@@ -114,7 +114,7 @@ public sealed class TrustedRootTests
     }
 
     [Fact]
-    public void A_time_range_includes_both_its_ends()
+    public void Time_range_includes_both_ends()
     {
         var start = TestSigstore.Signed;
         var range = new TimeRange(start, start.AddHours(1));

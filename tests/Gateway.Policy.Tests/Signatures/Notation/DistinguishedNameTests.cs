@@ -32,7 +32,7 @@ public sealed class DistinguishedNameTests
     [InlineData("C=US, ST=WA, O=\\C4", "RFC 4514")]
     [InlineData("C=US, ST=WA, O=a, MAIL=x", "'MAIL'")]
     [InlineData("C, ST=WA, O=a", "'C, ST'")]
-    public void Name_that_could_mean_something_else_is_refused(string text, string why) =>
+    public void Ambiguous_name_is_refused(string text, string why) =>
         Assert.Contains(why, DistinguishedName.Parse(text).Problem, StringComparison.Ordinal);
 
     [Theory]
@@ -41,7 +41,7 @@ public sealed class DistinguishedNameTests
     [InlineData("C=US, ST=WA, O=acme, CN=x y", false)]
     [InlineData("C=US, ST=WA, O=Acme", false)]
     [InlineData("C=US, ST=WA, O=acme, OU=z", false)]
-    public void Name_is_part_of_another_that_says_all_it_says(string text, bool isPart)
+    public void Name_matches_another_that_has_all_its_attributes(string text, bool isPart)
     {
         var whole = DistinguishedName.Parse("CN=x, O=acme, ST=WA, C=US, L=Seattle").Name!;
 

@@ -19,7 +19,7 @@ public sealed class NotationAgeTests
         Forge.Ask(notary.Trust(authority, store), Evidence(envelope));
 
     [Fact]
-    public void Time_stamp_tells_when_it_was_signed_whether_or_not_the_trust_policy_asks_for_one()
+    public void Time_stamp_proves_the_signing_time_even_if_the_trust_policy_does_not_require_one()
     {
         var stamper = new TestStamper(Issued, TimeSpan.FromDays(3650));
         var store = Notary.Store with { Tsa = [TrustedCertificates.ToRoot(stamper.Root.RawData).Root!] };
@@ -44,7 +44,7 @@ public sealed class NotationAgeTests
     }
 
     [Fact]
-    public void Age_that_an_index_proves_is_good_until_the_certificate_of_its_signer_ends()
+    public void Age_proven_by_an_index_is_valid_until_the_certificate_of_its_signer_ends()
     {
         var stamper = new TestStamper(Issued, TimeSpan.FromDays(3650));
         var ending = new TestNotary(new() { NotAfter = Forge.Now.AddDays(1) });
@@ -79,7 +79,7 @@ public sealed class NotationAgeTests
 
     // A signing authority's word is no time stamp: it may date a signature as it likes.
     [Fact]
-    public void Signing_authoritys_own_time_is_none_that_ages_count_from()
+    public void Time_stated_by_a_signing_authority_proves_no_age()
     {
         var authority = Notary.Store with { Ca = [], SigningAuthority = [Notary.Root.RawData] };
         var check = Ask(Notary, Anybody, Notary.Envelope(HeadersOfAuthority(Forge.Now.AddDays(-1))), authority);

@@ -99,7 +99,7 @@ public sealed class NotationFixtureTests
     }
 
     [Fact]
-    public void Test_certificate_counts_for_its_day_and_no_longer()
+    public void Certificate_counts_only_while_it_is_valid()
     {
         var signature = Signature.Read("generated");
         var until = signature.Ask().Findings[0].Result.ChangesAt!.Value;
@@ -110,7 +110,7 @@ public sealed class NotationFixtureTests
     }
 
     [Fact]
-    public void Stamped_signature_counts_after_its_certificates_have_ended()
+    public void Time_stamped_signature_counts_after_its_certificates_expired()
     {
         var stamped = Signature.Read("stamped");
         var plain = Signature.Read("es256");

@@ -170,7 +170,7 @@ public sealed class NotationForgeryTests
     }
 
     [Fact]
-    public void What_is_not_forged_is_beside_no_forgery_refused()
+    public void Genuine_signature_is_admitted_beside_any_forgery()
     {
         var forged = Forgeries.Values.Select(static make => make().Evidence).Take(EvidenceBudget.MaxManifests - 1);
 

@@ -46,7 +46,7 @@ public sealed class NotationLevelTests
     [InlineData(NotationLevel.Strict, false)]
     [InlineData(NotationLevel.Permissive, false)]
     [InlineData(NotationLevel.Audit, true)]
-    public void Strangers_count_at_level_audit_only(NotationLevel level, bool counts)
+    public void Untrusted_signers_count_at_level_audit_only(NotationLevel level, bool counts)
     {
         var store = Notary.Store;
         var stranger = new TestNotary();
@@ -65,7 +65,7 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Each_override_takes_the_place_of_the_level_for_its_own_check()
+    public void Override_replaces_the_level_for_its_own_check()
     {
         var plain = new TestNotary(new() { NamesCrl = true });
         var late = new TestNotary(new() { NotAfter = Forge.Now.AddDays(-1) });
@@ -83,7 +83,7 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Signing_authority_counts_by_the_time_that_it_states()
+    public void Signature_by_a_signing_authority_counts_at_the_time_that_it_states()
     {
         var store = new NotationStoreOptions { SigningAuthority = [Ended.Root.RawData] };
         var authority = Anybody with { Revocation = NotationAction.Skip };
@@ -97,14 +97,14 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Any_certificate_of_the_chain_may_be_the_trusted_one()
+    public void Any_certificate_of_the_chain_can_be_the_trusted_one()
     {
         foreach (var trusted in new[] { Notary.Leaf, Notary.Between, Notary.Root })
             Assert.True(Ask(Notary, Anybody, store: new() { Ca = [trusted.RawData] }).IsSatisfied);
     }
 
     [Fact]
-    public void Identity_is_whatever_subject_has_all_its_parts()
+    public void Identity_matches_every_subject_that_has_all_its_attributes()
     {
         Assert.True(
             Ask(Notary, new("acme") { Identities = [Name("C=DE, ST=BE, O=x"), Name("CN=builder, O=acme.example, S=WA, C=US")] })
@@ -150,7 +150,7 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Same_envelope_under_a_lying_manifest_does_not_hide_the_honest_one()
+    public void Same_envelope_in_a_false_manifest_does_not_hide_the_genuine_one()
     {
         var envelope = Notary.Envelope();
         var lying = Evidence(System.Text.Encoding.UTF8.GetBytes(envelope.ToJsonString()), "[]");
@@ -160,7 +160,7 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Verdict_is_good_until_the_first_moment_that_could_change_it()
+    public void Verdict_is_valid_until_the_first_moment_that_could_change_it()
     {
         var expiring = Notary.Envelope(
             TestNotary.Headers().With(Expiry, Text(Forge.Now.AddHours(2))).With("crit", new JsonArray(Scheme, Expiry)));
@@ -172,7 +172,7 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Policy_admits_until_the_certificate_ends_and_is_another_with_another_certificate()
+    public void Policy_admits_until_the_certificate_expires_and_its_revision_changes_with_the_certificate()
     {
         PolicyOptions Policy(NotationStoreOptions store) => new()
         {
@@ -213,7 +213,7 @@ public sealed class NotationLevelTests
     }
 
     [Fact]
-    public void Time_stamp_is_asked_for_always_or_once_a_certificate_has_ended()
+    public void Time_stamp_is_required_always_or_after_a_certificate_expired()
     {
         var stamper = new TestStamper(Issued, TimeSpan.FromDays(3650));
         var roots = ImmutableArray.Create(TrustedCertificates.ToRoot(stamper.Root.RawData).Root!);

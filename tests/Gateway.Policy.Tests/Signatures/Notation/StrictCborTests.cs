@@ -96,7 +96,7 @@ public sealed class StrictCborTests
     [InlineData("b800")]
     [InlineData("d80100")]
     [InlineData("9a0001000000")]
-    public void Other_forms_are_refused(string hex)
+    public void Other_encodings_are_refused(string hex)
     {
         var problem = Assert.Throws<UnusableSignatureException>(() =>
         {
