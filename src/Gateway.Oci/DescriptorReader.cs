@@ -3,11 +3,11 @@ using System.Collections.Immutable;
 namespace Gateway.Oci;
 
 /// <summary>
-/// Reads descriptors and what is in them (image-spec, descriptor.md), and counts what one document may have only so much of.
+/// Reads descriptors and their fields (image-spec, descriptor.md), and counts everything that a document has a limit for.
 /// </summary>
 public sealed class DescriptorReader(ManifestLimits limits)
 {
-    /// <summary>Most bytes of inline data in one descriptor. Chosen: configs fit, layers belong in blobs.</summary>
+    /// <summary>Most bytes of inline data in one descriptor. Chosen: configs fit; layers belong in blobs.</summary>
     private const int MaxData = 64 * 1024;
 
     private static readonly KeySet DescriptorKeys =
@@ -60,7 +60,7 @@ public sealed class DescriptorReader(ManifestLimits limits)
         _ => found with { ArtifactType = ReadArtifactType(ref json) },
     };
 
-    /// <summary>Reads a media type: a token of RFC 6838 §4.2, nothing else.</summary>
+    /// <summary>Reads a media type: a token of RFC 6838 §4.2 without parameters.</summary>
     public static string ReadMediaType(ref StrictJson json)
     {
         var type = json.TextValue();
@@ -69,14 +69,14 @@ public sealed class DescriptorReader(ManifestLimits limits)
             : throw json.Expected("a media type without parameters (RFC 6838)", ProblemCodes.MediaTypeInvalid);
     }
 
-    /// <summary>Reads an artifact type; the empty one, which Go writers may leave, is none.</summary>
+    /// <summary>Reads an artifact type. An empty one, which Go programs can write, counts as absent.</summary>
     public static string? ReadArtifactType(ref StrictJson json) => json.TextValue().Length == 0 ? null : ReadMediaType(ref json);
 
     /// <summary>Reads annotations, whose keys and values are strings.</summary>
     public ImmutableSortedDictionary<string, string> ReadAnnotations(ref StrictJson json)
     {
-        // Sorted before they are put into the tree: in the document's order each insertion misses the processor's cache at every level
-        // (400,000 annotations took 2.7 s).
+        // Sorted before they are added to the tree: in the order of the document each insertion misses the processor's cache at every
+        // level (400,000 annotations took 2.7 s).
         var annotations = new List<KeyValuePair<string, string>>();
         json.OpenMap();
         while (json.NextMember(out var key, out var text))
@@ -115,7 +115,7 @@ public sealed class DescriptorReader(ManifestLimits limits)
         return list.DrainToImmutable();
     }
 
-    // The image-spec requires os and architecture; documents of old tools lack them, and nothing is decided by them.
+    // The image-spec requires os and architecture. Documents of old tools lack them, and no decision depends on them.
     private static Platform ReadPlatform(ref StrictJson json)
     {
         var platform = new Platform("", "", null);

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace Gateway.Oci;
 
-/// <summary>The digest algorithms of the image-spec that we accept (image-spec, "Digests": registered algorithms).</summary>
+/// <summary>The digest algorithms that the gateway accepts: those that the image-spec registers (image-spec, "Digests").</summary>
 public enum DigestAlgorithm
 {
     /// <summary>SHA-256, 64 hex characters.</summary>
@@ -13,8 +13,8 @@ public enum DigestAlgorithm
 }
 
 /// <summary>
-/// An algorithm and its hex, parsed strictly: lower-case ASCII hex of exactly the algorithm's length, nothing before or after.
-/// With <see cref="RepositoryName"/> and <see cref="TagName"/> the only types that may become a file name.
+/// An algorithm and its hex, parsed strictly: lower-case ASCII hex of exactly the algorithm's length, nothing before or after. Only this
+/// type, <see cref="RepositoryName"/> and <see cref="TagName"/> can become a file name.
 /// </summary>
 public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
 {
@@ -24,7 +24,7 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
 
     private Digest(string text) => _text = text;
 
-    /// <summary>The algorithm; <see cref="DigestAlgorithm.Sha256"/> for the default value, which names nothing.</summary>
+    /// <summary>The algorithm; <see cref="DigestAlgorithm.Sha256"/> for the default value, which is not a digest.</summary>
     public DigestAlgorithm Algorithm => _text is not null && _text[4] == '1' ? DigestAlgorithm.Sha512 : DigestAlgorithm.Sha256;
 
     /// <summary><c>sha256</c> or <c>sha512</c>.</summary>
@@ -33,17 +33,17 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
     /// <summary>The hex part, lower case.</summary>
     public ReadOnlySpan<char> Hex => _text.AsSpan(_text is null ? 0 : PrefixLength);
 
-    /// <summary>True for the default value, which is no digest.</summary>
+    /// <summary>True for the default value, which is not a digest.</summary>
     public bool IsEmpty => _text is null;
 
-    /// <summary>The name an algorithm has in a digest.</summary>
+    /// <summary>The name of an algorithm in a digest.</summary>
     public static string NameOf(DigestAlgorithm algorithm) => algorithm == DigestAlgorithm.Sha512 ? "sha512" : "sha256";
 
-    /// <summary>The runtime's name of an algorithm, for <see cref="IncrementalHash"/>.</summary>
+    /// <summary>The name of an algorithm in the runtime, for <see cref="IncrementalHash"/>.</summary>
     public static HashAlgorithmName HashName(DigestAlgorithm algorithm) =>
         algorithm == DigestAlgorithm.Sha512 ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256;
 
-    /// <summary>Reads <c>sha256:…</c> or <c>sha512:…</c>; anything else, also in another case or of another length, is no digest.</summary>
+    /// <summary>Reads <c>sha256:…</c> or <c>sha512:…</c>. Fails for any other text, also in another case or of another length.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out Digest digest)
     {
         digest = default;
@@ -55,11 +55,11 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
         return true;
     }
 
-    /// <summary>Reads a digest that is known to be one. Throws <see cref="FormatException"/> otherwise.</summary>
+    /// <summary>Reads text that must be a digest. Throws <see cref="FormatException"/> otherwise.</summary>
     public static Digest Parse(ReadOnlySpan<char> text) =>
         TryParse(text, out var digest) ? digest : throw new FormatException($"'{text.ToString()}' is not a digest");
 
-    /// <summary>Makes a digest of an algorithm and the hash that it gave.</summary>
+    /// <summary>Makes a digest of an algorithm and a hash that it computed.</summary>
     public static Digest FromHash(DigestAlgorithm algorithm, ReadOnlySpan<byte> hash) =>
         new($"{NameOf(algorithm)}:{Convert.ToHexStringLower(hash)}");
 

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Gateway.Oci;
 
-/// <summary>The fields of a document as they stand there, before it is known which of the four documents it is.</summary>
+/// <summary>The fields of a document as written, before its type (one of four) is known.</summary>
 internal sealed class Document
 {
     private static readonly KeySet Known = new(
@@ -50,7 +50,7 @@ internal sealed class Document
         }
     }
 
-    /// <summary>Decides what the document is; throws when its parts do not agree.</summary>
+    /// <summary>Decides the type of the document. Throws when its parts contradict each other.</summary>
     public Manifest ToManifest(string? contentType)
     {
         CheckVersion(contentType);
@@ -106,7 +106,7 @@ internal sealed class Document
         throw Problem(ProblemCodes.FieldMissing, "expected manifests (an index), or config and layers (an image manifest), got neither");
     }
 
-    // An empty list may have been written as null: Go's encoding/json does so.
+    // An empty list can be written as null: Go's encoding/json does so.
     private void CheckFields(string mediaType)
     {
         var index = MediaTypes.IsIndex(mediaType);
@@ -119,8 +119,8 @@ internal sealed class Document
         CheckBlobs();
     }
 
-    // Clients that copy by what a descriptor says of itself ask for such a one as a manifest, and go on below it; others take it for a
-    // blob.
+    // Clients that copy by a descriptor's media type request such an entry as a manifest and follow its references. Other clients treat it
+    // as a blob.
     private void CheckBlobs()
     {
         if (_config is not null) CheckBlob("config", _config);

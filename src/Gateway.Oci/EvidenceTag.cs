@@ -1,11 +1,11 @@
 namespace Gateway.Oci;
 
 /// <summary>
-/// A tag under which clients look for what is said about a manifest: <c>sha256-&lt;hex&gt;</c> with cosign's suffix <c>.sig</c>,
-/// <c>.att</c> or <c>.sbom</c> (SIGNATURE_SPEC.md), or bare, which holds an index of referrers for clients without the referrers API
-/// (distribution-spec, "Referrers Tag Schema").
+/// A tag under which clients look for evidence about a manifest: <c>sha256-&lt;hex&gt;</c> with cosign's suffix <c>.sig</c>, <c>.att</c>
+/// or <c>.sbom</c> (SIGNATURE_SPEC.md). The bare tag holds an index of referrers for clients without the referrers API (distribution-spec,
+/// "Referrers Tag Schema").
 /// </summary>
-/// <param name="Subject">The manifest that the tag's name means.</param>
+/// <param name="Subject">The manifest that the tag is about.</param>
 /// <param name="Suffix">The suffix with its dot; empty for the bare tag.</param>
 public readonly record struct EvidenceTag(Digest Subject, string Suffix)
 {
@@ -13,10 +13,10 @@ public readonly record struct EvidenceTag(Digest Subject, string Suffix)
 
     private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
 
-    /// <summary>Whether this is the bare tag. It is also what <c>cosign copy</c> gives the manifest of that digest itself.</summary>
+    /// <summary>Whether this is the bare tag. <c>cosign copy</c> gives it to the manifest of that digest itself too.</summary>
     public bool IsBare => Suffix.Length == 0;
 
-    /// <summary>The tag taken apart; null for any other tag.</summary>
+    /// <summary>Parses a tag; null for any other tag.</summary>
     public static EvidenceTag? Parse(TagName tag)
     {
         if (!tag.Value.StartsWith(Prefix, StringComparison.Ordinal)) return null;

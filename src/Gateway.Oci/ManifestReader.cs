@@ -1,12 +1,14 @@
 namespace Gateway.Oci;
 
-/// <summary>The bounds of a document; the defaults are those of <c>policy.parser</c> (docs/configuration.md).</summary>
+/// <summary>The limits of a document; the defaults are those of <c>policy.parser</c> (docs/configuration.md).</summary>
 public sealed record ManifestLimits
 {
-    /// <summary>Where no policy stands: annotations may fill the document, for the distribution-spec bounds only the whole.</summary>
+    /// <summary>
+    /// The limits without a policy: annotations can fill the document, because the distribution-spec limits only the whole.
+    /// </summary>
     public static ManifestLimits Plain { get; } = new() { MaxAnnotationBytes = 4 * 1024 * 1024 };
 
-    /// <summary>Largest document in bytes; the distribution-spec asks for at least 4 MiB.</summary>
+    /// <summary>Largest document in bytes. The distribution-spec requires at least 4 MiB.</summary>
     public int MaxBytes { get; init; } = 4 * 1024 * 1024;
 
     /// <summary>Deepest nesting of the JSON.</summary>
@@ -19,28 +21,28 @@ public sealed record ManifestLimits
     public int MaxAnnotationBytes { get; init; } = 256 * 1024;
 
     /// <summary>
-    /// Most annotations in one document, of it and of all its descriptors together: five for each descriptor that it may have. Chosen: the
-    /// tools that write most (eStargz, SOCI, BuildKit) write up to five for each layer.
+    /// Most annotations in one document, counted over the document and all its descriptors: five for each descriptor that it can have.
+    /// Chosen: the tools that write the most (eStargz, SOCI, BuildKit) write up to five for each layer.
     /// </summary>
     public int MaxAnnotations => 5 * MaxDescriptors;
 
-    /// <summary>Most <c>urls</c> in one document: as many. Layers of Windows have one each.</summary>
+    /// <summary>Most <c>urls</c> in one document; the same number. Layers of Windows have one each.</summary>
     public int MaxUrls => 5 * MaxDescriptors;
 }
 
-/// <summary>Why bytes are no manifest that everybody reads in one way.</summary>
+/// <summary>Why bytes are not a manifest that every client reads in the same way.</summary>
 /// <param name="Code">A stable reason code, such as <c>DUPLICATE_KEY</c>.</param>
-/// <param name="Message">One printable line: what was expected, what came, where.</param>
+/// <param name="Message">One printable line: what was expected, what was received, and where.</param>
 public sealed record ManifestProblem(string Code, string Message);
 
-/// <summary>Reads an image manifest or index; refuses what could be read in two ways (CVE-2021-41190 and its kind). Pure.</summary>
+/// <summary>Reads an image manifest or index, and refuses ambiguous documents (CVE-2021-41190 and similar). Pure.</summary>
 public static class ManifestReader
 {
     /// <summary>Reads a document. Exactly one of the two results is null.</summary>
-    /// <param name="bytes">The document, byte for byte as it came.</param>
-    /// <param name="contentType">What the sender says it is, parameters removed; null when only the body counts (reading back what is
-    /// stored).</param>
-    /// <param name="limits">The bounds.</param>
+    /// <param name="bytes">The document exactly as received.</param>
+    /// <param name="contentType">The content type of the sender, without parameters; null when only the body counts (for stored
+    /// documents).</param>
+    /// <param name="limits">The limits.</param>
     public static (Manifest? Manifest, ManifestProblem? Problem) Read(
         ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits)
     {

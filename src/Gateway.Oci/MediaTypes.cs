@@ -1,6 +1,6 @@
 namespace Gateway.Oci;
 
-/// <summary>The media types we know by name.</summary>
+/// <summary>The media types that the gateway knows by name.</summary>
 public static class MediaTypes
 {
     /// <summary>OCI image manifest (image-spec, manifest.md).</summary>
@@ -27,18 +27,18 @@ public static class MediaTypes
     /// <summary>The empty descriptor's type (image-spec, "Guidance for an empty descriptor").</summary>
     public const string OciEmpty = "application/vnd.oci.empty.v1+json";
 
-    /// <summary>What we ask an upstream for: the four documents that we can read.</summary>
+    /// <summary>The <c>Accept</c> header for upstreams: the four documents that the gateway reads.</summary>
     public const string AcceptManifests = $"{OciIndex}, {OciManifest}, {DockerList}, {DockerManifest}";
 
-    /// <summary>Whether this names an index (OCI or Docker's list).</summary>
+    /// <summary>Whether this is the type of an index (OCI or Docker's list).</summary>
     public static bool IsIndex(string mediaType) => mediaType is OciIndex or DockerList;
 
-    /// <summary>Whether this names one of the four manifest documents that we store.</summary>
+    /// <summary>Whether this is the type of one of the four documents that the gateway stores.</summary>
     public static bool IsManifest(string mediaType) => mediaType is OciManifest or OciIndex or DockerManifest or DockerList;
 
     /// <summary>
-    /// Whether this is <c>type/subtype</c> by the grammar of RFC 6838 §4.2, each at most 127 characters, with no parameter and nothing
-    /// around it.
+    /// Whether this is <c>type/subtype</c> by the grammar of RFC 6838 §4.2: each at most 127 characters, without parameters and
+    /// surrounding characters.
     /// </summary>
     public static bool IsWellFormed(ReadOnlySpan<char> mediaType) =>
         mediaType.IndexOf('/') is > 0 and var slash && IsName(mediaType[..slash]) && IsName(mediaType[(slash + 1)..]);

@@ -1,8 +1,8 @@
 namespace Gateway.Oci;
 
 /// <summary>
-/// A repository's name by the distribution-spec's grammar ("Pulling manifests"): path components of lower-case letters and digits, with
-/// separators between.
+/// A repository name by the grammar of the distribution-spec ("Pulling manifests"): path components of lower-case letters and digits, with
+/// separators between them.
 /// </summary>
 public readonly record struct RepositoryName : IComparable<RepositoryName>
 {
@@ -13,12 +13,12 @@ public readonly record struct RepositoryName : IComparable<RepositoryName>
 
     private RepositoryName(string value) => Value = value;
 
-    /// <summary>The name; components separated by <c>/</c>.</summary>
+    /// <summary>The name; <c>/</c> separates its components.</summary>
     public string Value { get; }
 
     /// <summary>
-    /// Reads a name: <c>[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*</c>, 1 to 255 characters; nothing is
-    /// normalised.
+    /// Reads a name: <c>[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*</c>, 1 to 255 characters. It normalizes
+    /// nothing.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out RepositoryName name)
     {
@@ -32,7 +32,7 @@ public readonly record struct RepositoryName : IComparable<RepositoryName>
         return true;
     }
 
-    /// <summary>Reads a name that is known to be one. Throws <see cref="FormatException"/> otherwise.</summary>
+    /// <summary>Reads text that must be a name. Throws <see cref="FormatException"/> otherwise.</summary>
     public static RepositoryName Parse(ReadOnlySpan<char> text) =>
         TryParse(text, out var name) ? name : throw new FormatException($"'{text.ToString()}' is not a repository name");
 
@@ -53,26 +53,26 @@ public readonly record struct RepositoryName : IComparable<RepositoryName>
         }
     }
 
-    /// <summary>Bytewise order, as lists are paged.</summary>
+    /// <summary>Order by bytes, which pages of lists use.</summary>
     public int CompareTo(RepositoryName other) => string.CompareOrdinal(Value, other.Value);
 
     /// <inheritdoc/>
     public override string ToString() => Value ?? "";
 
-    /// <summary>Bytewise order.</summary>
+    /// <summary>Order by bytes.</summary>
     public static bool operator <(RepositoryName left, RepositoryName right) => left.CompareTo(right) < 0;
 
-    /// <summary>Bytewise order.</summary>
+    /// <summary>Order by bytes.</summary>
     public static bool operator >(RepositoryName left, RepositoryName right) => left.CompareTo(right) > 0;
 
-    /// <summary>Bytewise order.</summary>
+    /// <summary>Order by bytes.</summary>
     public static bool operator <=(RepositoryName left, RepositoryName right) => left.CompareTo(right) <= 0;
 
-    /// <summary>Bytewise order.</summary>
+    /// <summary>Order by bytes.</summary>
     public static bool operator >=(RepositoryName left, RepositoryName right) => left.CompareTo(right) >= 0;
 }
 
-/// <summary>A tag by the distribution-spec's grammar: <c>[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}</c>.</summary>
+/// <summary>A tag by the grammar of the distribution-spec: <c>[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}</c>.</summary>
 public readonly record struct TagName
 {
     /// <summary>Longest tag (distribution-spec, "Pulling manifests").</summary>
@@ -83,7 +83,7 @@ public readonly record struct TagName
     /// <summary>The tag.</summary>
     public string Value { get; }
 
-    /// <summary>Reads a tag; nothing is normalised.</summary>
+    /// <summary>Reads a tag. It normalizes nothing.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out TagName tag)
     {
         tag = default;
@@ -92,7 +92,7 @@ public readonly record struct TagName
         return true;
     }
 
-    /// <summary>Reads a tag that is known to be one. Throws <see cref="FormatException"/> otherwise.</summary>
+    /// <summary>Reads text that must be a tag. Throws <see cref="FormatException"/> otherwise.</summary>
     public static TagName Parse(ReadOnlySpan<char> text) =>
         TryParse(text, out var tag) ? tag : throw new FormatException($"'{text.ToString()}' is not a tag");
 
@@ -103,7 +103,7 @@ public readonly record struct TagName
     public override string ToString() => Value ?? "";
 }
 
-/// <summary>A tag or a digest: what a manifest is asked for by.</summary>
+/// <summary>A tag or a digest: how a client names a manifest.</summary>
 public readonly record struct Reference
 {
     /// <summary>A reference by tag.</summary>
@@ -112,7 +112,7 @@ public readonly record struct Reference
     /// <summary>A reference by digest.</summary>
     public Reference(Digest digest) => Digest = digest;
 
-    /// <summary>The tag; meaningless when <see cref="IsDigest"/>.</summary>
+    /// <summary>The tag; undefined when <see cref="IsDigest"/>.</summary>
     public TagName Tag { get; }
 
     /// <summary>The digest; empty when the reference is a tag.</summary>

@@ -3,20 +3,18 @@ using System.Text;
 
 namespace Gateway.Oci;
 
-/// <summary>
-/// Makes one printable ASCII line of text that a stranger wrote, so that it can stand in errors, headers and logs.
-/// </summary>
+/// <summary>Makes one printable ASCII line of untrusted text, for errors, headers and logs.</summary>
 public static class Printable
 {
     /// <summary>Most characters of one message (docs/policy.md).</summary>
     public const int MaxMessage = 400;
 
-    // Enough to recognise a digest or a media type by.
+    // Enough to recognize a digest or a media type.
     private const int MaxQuote = 96;
 
     /// <summary>
-    /// The text on one line of at most <paramref name="max"/> characters: other than printable ASCII as <c>\uXXXX</c>, the rest cut with
-    /// <c>...</c>.
+    /// The text on one line of at most <paramref name="max"/> characters. Characters other than printable ASCII become <c>\uXXXX</c>;
+    /// <c>...</c> marks a truncated end.
     /// </summary>
     public static string Line(ReadOnlySpan<char> text, int max = MaxMessage)
     {
@@ -31,12 +29,12 @@ public static class Printable
     }
 
     /// <summary>
-    /// As <see cref="Line(ReadOnlySpan{char}, int)"/>; the same string if it is fit as it is, and the empty one for null.
+    /// As <see cref="Line(ReadOnlySpan{char}, int)"/>; returns the same string if it needs no change, and the empty string for null.
     /// </summary>
     public static string Line(string? text, int max = MaxMessage) =>
         text is null ? "" : text.Length <= max && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') ? text : Line(text.AsSpan(), max);
 
-    /// <summary>A stranger's word inside a message: as <see cref="Line(ReadOnlySpan{char}, int)"/>, in single quotes, short.</summary>
+    /// <summary>Untrusted text inside a message: as <see cref="Line(ReadOnlySpan{char}, int)"/>, short and in single quotes.</summary>
     public static string Quote(ReadOnlySpan<char> text) => $"'{Line(text, MaxQuote)}'";
 
     /// <summary>As <see cref="Quote(ReadOnlySpan{char})"/>, for text in UTF-8.</summary>

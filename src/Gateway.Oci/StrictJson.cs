@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Gateway.Oci;
 
-/// <summary>The one way out of a document that is refused; caught by <see cref="ManifestReader"/> and seen by nobody else.</summary>
+/// <summary>Ends the reading of a refused document. <see cref="ManifestReader"/> catches it; no other caller sees it.</summary>
 public sealed class ManifestProblemException(string code, string message) : Exception(message)
 {
     /// <summary>What is wrong, for the client.</summary>
@@ -12,13 +12,13 @@ public sealed class ManifestProblemException(string code, string message) : Exce
 }
 
 /// <summary>
-/// Reads JSON that every reader takes in the same way, in one pass: no duplicate keys at any level, none that collide when case is folded,
-/// no lone surrogates, no invalid UTF-8, nothing around the document. Go's reader takes <c>Layers</c> for <c>layers</c> and the last of
-/// two; others do not. A <c>null</c> counts as an absent member.
+/// Reads, in one pass, only JSON that every reader interprets in the same way: no duplicate keys at any level, no keys that differ only in
+/// case, no lone surrogates, no invalid UTF-8, nothing around the document. Go's reader accepts <c>Layers</c> for <c>layers</c> and takes
+/// the last of two keys; other readers do not. A <c>null</c> counts as an absent member.
 /// </summary>
 public ref struct StrictJson
 {
-    // Real documents have a handful; the bound keeps the memory of 4 MiB of tiny keys small.
+    // Real documents have a handful. The limit bounds the memory for 4 MiB of tiny keys.
     private const int MaxUnknownKeys = 10_000;
 
     private readonly int _maxDepth;
@@ -27,33 +27,33 @@ public ref struct StrictJson
     private int _depth;
     private int _unknownKeys;
 
-    /// <summary>Starts on the document's first token.</summary>
+    /// <summary>Starts at the document's first token.</summary>
     public StrictJson(ReadOnlySpan<byte> utf8, int maxDepth)
     {
         _maxDepth = maxDepth;
         _path = new (string?, int)[maxDepth];
-        // One more than ours, so that the limit is reported by us; comments and trailing commas are off by default.
+        // One more than the gateway's limit, so that the gateway reports it. Comments and trailing commas are off by default.
         _reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = maxDepth + 1 });
         if (utf8.StartsWith("\uFEFF"u8)) throw Problem(ProblemCodes.NotJson, "expected JSON, got a byte order mark at its start");
         if (!System.Text.Unicode.Utf8.IsValid(utf8)) throw Problem(ProblemCodes.NotJson, "expected UTF-8, got bytes that are not");
         Advance();
     }
 
-    /// <summary>Where in an object the reader is, and which keys were seen.</summary>
+    /// <summary>Position of the reader in an object, and the keys seen so far.</summary>
     public struct Keys(KeySet known)
     {
         internal readonly KeySet Known = known;
         internal uint Seen;
         internal HashSet<string>? Others;
 
-        /// <summary>Whether a known key was there, also with <c>null</c>.</summary>
+        /// <summary>Whether a known key was present, also with <c>null</c>.</summary>
         public readonly bool Has(string name) => (Seen & (1u << Known.IndexOf(name))) != 0;
 
-        /// <summary>Whether a key was there that is not known.</summary>
+        /// <summary>Whether an unknown key was present.</summary>
         public readonly bool HasUnknown => Others is not null;
     }
 
-    /// <summary>Enters the object that the reader stands on.</summary>
+    /// <summary>Enters the object at the current token.</summary>
     public Keys OpenObject(KeySet known)
     {
         if (_reader.TokenType != JsonTokenType.StartObject) throw Expected("an object");
@@ -62,8 +62,8 @@ public ref struct StrictJson
     }
 
     /// <summary>
-    /// Goes to the next known key that has a value, stands on the value and returns the key; null after the last. Unknown members are
-    /// checked and left.
+    /// Moves to the value of the next known key that has a value, and returns the key; null after the last. Checks and skips unknown
+    /// members.
     /// </summary>
     public string? NextKey(ref Keys keys)
     {
@@ -80,7 +80,7 @@ public ref struct StrictJson
         }
     }
 
-    // Checks the key the reader stands on and goes to its value; null for an unknown key.
+    // Checks the current key and moves to its value; null for an unknown key.
     private string? Take(ref Keys keys)
     {
         var index = _reader.ValueIsEscaped ? keys.Known.IndexOf(Text()) : keys.Known.IndexOf(_reader.ValueSpan);
@@ -112,10 +112,10 @@ public ref struct StrictJson
         Advance();
     }
 
-    /// <summary>Enters an object whose keys are data; only the same key twice is refused, by the caller who collects them.</summary>
+    /// <summary>Enters an object whose keys are data. The caller, which collects the keys, refuses duplicates.</summary>
     public void OpenMap() => OpenObject(KeySet.None);
 
-    /// <summary>Goes to the next member of such an object; false after the last.</summary>
+    /// <summary>Moves to the next member of such an object; false after the last.</summary>
     public bool NextMember(out string name, out string value)
     {
         (name, value) = ("", "");
@@ -131,14 +131,14 @@ public ref struct StrictJson
         return true;
     }
 
-    /// <summary>Enters the array that the reader stands on.</summary>
+    /// <summary>Enters the array at the current token.</summary>
     public void OpenArray()
     {
         if (_reader.TokenType != JsonTokenType.StartArray) throw Expected("an array");
         Enter();
     }
 
-    /// <summary>Goes to the array's next item; false after the last.</summary>
+    /// <summary>Moves to the next item of the array; false after the last.</summary>
     public bool NextItem()
     {
         Advance();
@@ -148,12 +148,12 @@ public ref struct StrictJson
         return false;
     }
 
-    /// <summary>The string that the reader stands on.</summary>
+    /// <summary>The string at the current token.</summary>
     public string TextValue() => _reader.TokenType == JsonTokenType.String ? Text() : throw Expected("a string");
 
     /// <summary>
-    /// The whole number that the reader stands on, written plainly, at most 2^53-1: what readers that use doubles keep exactly (RFC 8259
-    /// §6).
+    /// The whole number at the current token, without fraction and exponent, at most 2^53-1: readers that use doubles represent it exactly
+    /// (RFC 8259 §6).
     /// </summary>
     public long WholeNumber()
     {
@@ -163,7 +163,7 @@ public ref struct StrictJson
         throw Expected($"a whole number from 0 to {max}");
     }
 
-    /// <summary>As <see cref="WholeNumber"/>, also written as a string: how protobuf's JSON writes 64 bits.</summary>
+    /// <summary>As <see cref="WholeNumber"/>, but accepts a string too: the JSON of protobuf writes 64-bit numbers so.</summary>
     public long WholeNumberOrText()
     {
         if (_reader.TokenType != JsonTokenType.String) return WholeNumber();
@@ -172,15 +172,15 @@ public ref struct StrictJson
             : throw Expected("a whole number");
     }
 
-    /// <summary>The moment of RFC 3339 that the reader stands on; what is finer than .NET's 100 ns is cut off.</summary>
+    /// <summary>The time of RFC 3339 at the current token, truncated to 100 ns, .NET's precision.</summary>
     public DateTimeOffset Moment() =>
         Moments.Parse(TextValue()) ?? throw Expected("a moment such as 2021-12-18T20:59:59Z");
 
-    /// <summary>The bytes of the base64 string that the reader stands on, at most <paramref name="max"/>.</summary>
+    /// <summary>The bytes of the base64 string at the current token, at most <paramref name="max"/>.</summary>
     public byte[] Base64(int max)
     {
         if (_reader.TokenType != JsonTokenType.String) throw Expected("a string in base64");
-        // Not as it is written: some writers escape every plus and slash.
+        // Measured without escapes: some writers escape every plus and slash.
         var text = Encoding.UTF8.GetBytes(Text());
         if (text.Length / 4 * 3 > max + 3) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
         var bytes = new byte[text.Length / 4 * 3 + 3];
@@ -190,7 +190,7 @@ public ref struct StrictJson
         return bytes[..length];
     }
 
-    /// <summary>Checks the value that the reader stands on, and leaves it.</summary>
+    /// <summary>Checks the current value and skips it.</summary>
     public void SkipValue()
     {
         if (_reader.TokenType == JsonTokenType.StartObject)
@@ -209,7 +209,7 @@ public ref struct StrictJson
         }
     }
 
-    /// <summary>Leaves the value that the reader stands on without a look at its keys, and says which bytes it is.</summary>
+    /// <summary>Skips the current value without checking its keys, and returns its bytes.</summary>
     public Range SkipUnchecked()
     {
         var start = (int)_reader.TokenStartIndex;
@@ -224,17 +224,17 @@ public ref struct StrictJson
         return start..(int)_reader.BytesConsumed;
     }
 
-    /// <summary>Makes sure that nothing follows the document.</summary>
+    /// <summary>Requires that nothing follows the document.</summary>
     public void End()
     {
         if (Read()) throw Problem(ProblemCodes.NotJson, "expected nothing after the document");
     }
 
-    /// <summary>A problem with the value that the reader stands on.</summary>
+    /// <summary>A problem with the current value.</summary>
     public readonly ManifestProblemException Expected(string what, string code = ProblemCodes.FieldInvalid) =>
         Problem(code, $"expected {what}, got {Found()}");
 
-    /// <summary>A problem at the place where the reader is.</summary>
+    /// <summary>A problem at the current position.</summary>
     public readonly ManifestProblemException Problem(string code, string message)
     {
         var path = Path();
@@ -291,7 +291,7 @@ public ref struct StrictJson
         }
         catch (InvalidOperationException)
         {
-            // The bytes are valid UTF-8, so it is an escape: half a surrogate pair.
+            // The bytes are valid UTF-8, so the cause is an escape for half of a surrogate pair.
             throw Problem(ProblemCodes.NotJson, "expected text, got half of a surrogate pair");
         }
     }
