@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>What is allowed where the file says nothing: Quay's tables, unchanged from 3.9 to 3.18 (Quay's config.py).</summary>
+/// <summary>The types that are allowed by default: Quay's tables, unchanged from 3.9 to 3.18 (Quay's config.py).</summary>
 internal static class ArtifactTypeDefaults
 {
     /// <summary>Helm's config type.</summary>
@@ -31,7 +31,7 @@ internal static class ArtifactTypeDefaults
         ["application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"];
 
     /// <summary>
-    /// Quay's default of <c>ALLOWED_OCI_ARTIFACT_TYPES</c>; an own list takes its place unless <c>merge: extend</c> is said.
+    /// Quay's default of <c>ALLOWED_OCI_ARTIFACT_TYPES</c>. A configured list replaces it, except with <c>merge: extend</c>.
     /// </summary>
     public static ImmutableSortedDictionary<string, ImmutableArray<string>> QuayAllowed { get; } =
         ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty.WithComparers(StringComparer.Ordinal)

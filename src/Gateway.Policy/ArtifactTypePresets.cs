@@ -4,7 +4,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
-/// <summary>A group of types that belong together, by its name in <c>policy.artifactTypes.presets</c>.</summary>
+/// <summary>A group of related types, by its name in <c>policy.artifactTypes.presets</c>.</summary>
 public enum ArtifactTypePreset
 {
     /// <summary>OCI and Docker images.</summary>
@@ -13,7 +13,7 @@ public enum ArtifactTypePreset
     /// <summary>Helm charts and their provenance files.</summary>
     Helm,
 
-    /// <summary>cosign's signatures and attestations, in all its forms.</summary>
+    /// <summary>cosign's signatures and attestations, in every format.</summary>
     Cosign,
 
     /// <summary>Notation's signatures.</summary>
@@ -38,11 +38,12 @@ public enum ArtifactTypePreset
     Models,
 }
 
-/// <summary>What each preset allows: the pairs that the tools' code writes.</summary>
+/// <summary>The types that each preset allows: the pairs that the code of the tools writes.</summary>
 internal static class ArtifactTypePresets
 {
     /// <summary>
-    /// What holds with <c>semantics: pairs</c> where the file has no list and names no preset: what common tools push by default.
+    /// The presets that apply with <c>semantics: pairs</c> when the file has neither a list nor presets: what common tools push by
+    /// default.
     /// </summary>
     public static ImmutableArray<ArtifactTypePreset> Default { get; } =
     [
@@ -108,7 +109,7 @@ internal static class ArtifactTypePresets
         [
             (MediaTypes.OciConfig, SbomLayers),
             ("application/vnd.dev.cosign.artifact.sbom.v1+json", SbomLayers),
-            // `oras attach --artifact-type T sbom:T`, with T the SBOM's own type, or any layer of these.
+            // `oras attach --artifact-type T sbom:T`, with T the SBOM's own type, or any of these layer types.
             .. SbomLayers.Append(EvidenceTypes.InToto).Select(static type => (type, SbomLayers.Append(EvidenceTypes.InToto))),
         ],
         ArtifactTypePreset.Encrypted =>
@@ -119,7 +120,7 @@ internal static class ArtifactTypePresets
         ArtifactTypePreset.Wasm =>
         [
             ("application/vnd.wasm.config.v0+json", ["application/wasm"]),
-            // Before the CNCF's form: wasm-to-oci.
+            // The form before the CNCF's: wasm-to-oci.
             ("application/vnd.wasm.config.v1+json", ["application/vnd.wasm.content.layer.v1+wasm"]),
         ],
         ArtifactTypePreset.Sif => [("application/vnd.sylabs.sif.config.v1+json", ["application/vnd.sylabs.sif.layer.v1.sif"])],

@@ -4,15 +4,15 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Which layer types each key allows: the file's entries and presets or the defaults, with what needs no entry.</summary>
+/// <summary>
+/// The layer types that each key allows: the configured entries and presets or the defaults, and the types that need no entry.
+/// </summary>
 internal sealed class ArtifactTypeTable
 {
     private readonly FrozenDictionary<string, FrozenSet<string>> _layers;
     private readonly FrozenSet<string> _union;
 
-    /// <summary>
-    /// Puts the table together: Quay's list or the operator's, or both, and the presets (docs/policy.md, "The list").
-    /// </summary>
+    /// <summary>Builds the table from Quay's list, the configured list or both, and the presets (docs/policy.md, "The list").</summary>
     public ArtifactTypeTable(ArtifactTypeOptions options)
     {
         var layers = new Dictionary<string, HashSet<string>>(StringComparer.Ordinal);
@@ -28,16 +28,16 @@ internal sealed class ArtifactTypeTable
         AllowsDocker = HasDefaults(options) || options.Presets is not { } named || named.Contains(ArtifactTypePreset.Images);
     }
 
-    /// <summary>Whether any key allows every key's layers (Quay up to 3.11).</summary>
+    /// <summary>Whether every key allows the layers of all keys (Quay up to 3.11).</summary>
     private bool Unions { get; }
 
-    /// <summary>Whether Docker schema 2 may be, whose types are fixed.</summary>
+    /// <summary>Whether Docker schema 2 is allowed. Its types are fixed.</summary>
     public bool AllowsDocker { get; }
 
     /// <summary>Whether this is a key.</summary>
     public bool Has(string key) => _layers.ContainsKey(key);
 
-    /// <summary>Whether a manifest of this key may have such a layer.</summary>
+    /// <summary>Whether a manifest of this key can have a layer of this type.</summary>
     public bool Allows(string key, string layer) =>
         Unions ? _union.Contains(layer) : _layers.TryGetValue(key, out var layers) && layers.Contains(layer);
 
@@ -45,14 +45,14 @@ internal sealed class ArtifactTypeTable
     {
         var written = options.Allowed ?? ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty;
         IEnumerable<KeyValuePair<string, ImmutableArray<string>>> defaults = HasDefaults(options) ? ArtifactTypeDefaults.QuayAllowed : [];
-        // Quay's own list has Helm too; who switches Helm off means that one as well.
+        // Quay's list contains Helm too. Switching Helm off removes that entry as well.
         return written.Concat(defaults.Concat(Named(options))
             .Where(e => options.HelmOciSupport || e.Key != ArtifactTypeDefaults.HelmConfig));
     }
 
     private static bool HasDefaults(ArtifactTypeOptions options) => options.Extend || (options.Allowed is null && options.Presets is null);
 
-    // Where no preset is named: what needs no entry in Quay, whatever list there is, and with pairs what Quay's list lacks.
+    // Without presets: the types that need no entry in Quay, whatever the list is; with pairs also what Quay's list lacks.
     private static IEnumerable<KeyValuePair<string, ImmutableArray<string>>> Named(ArtifactTypeOptions options) =>
         options.Presets is { } named ? named.SelectMany(ArtifactTypePresets.Entries).Concat(options.Extend ? Always : [])
         : HasDefaults(options) && options.Semantics == ArtifactTypeSemantics.Pairs

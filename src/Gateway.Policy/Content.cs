@@ -2,10 +2,10 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>How bytes are packed, told by their first bytes.</summary>
+/// <summary>How bytes are compressed, by their first bytes.</summary>
 public enum Packing
 {
-    /// <summary>Not at all, or in a way we do not know.</summary>
+    /// <summary>Not compressed, or in an unknown way.</summary>
     None,
 
     /// <summary>RFC 1952: <c>1f 8b 08</c>.</summary>
@@ -15,44 +15,47 @@ public enum Packing
     Zstd,
 }
 
-/// <summary>What is inside, told by its first bytes once unpacked.</summary>
+/// <summary>What the decompressed bytes are, by their first bytes.</summary>
 public enum ContentForm
 {
     /// <summary>None of the others.</summary>
     Other,
 
-    /// <summary>A tar archive: a header whose check sum is right, or nothing but the zeros of an empty one.</summary>
+    /// <summary>A tar archive: a header with a correct checksum, or only the zeros of an empty archive.</summary>
     Tar,
 
-    /// <summary>A JSON object, which begins with a brace.</summary>
+    /// <summary>A JSON object: it starts with a brace.</summary>
     Json,
 
     /// <summary>No bytes.</summary>
     Empty,
 }
 
-/// <summary>What the bytes of a blob really are: found once for each blob, when it is committed or first asked for.</summary>
-/// <param name="Packing">How they are packed.</param>
-/// <param name="Form">What is inside.</param>
-/// <param name="Flaw">Why they cannot be read to their end in one way only, as the end of "it is …"; null when they can.</param>
+/// <summary>What the bytes of a blob are. Determined once for each blob, when it is committed or first needed.</summary>
+/// <param name="Packing">How the bytes are compressed.</param>
+/// <param name="Form">What the decompressed bytes are.</param>
+/// <param name="Flaw">Why clients could read the bytes differently, as the end of "it is …"; null when they cannot.</param>
 public sealed record Content(Packing Packing, ContentForm Form, string? Flaw)
 {
-    /// <summary>SHA-256 of the bytes once unpacked, as a config's <c>diff_ids</c> name it; empty when they cannot be unpacked.</summary>
+    /// <summary>
+    /// SHA-256 of the decompressed bytes, as the <c>diff_ids</c> of a config name it; empty when they cannot be decompressed.
+    /// </summary>
     public Digest DiffId { get; init; }
 
     /// <summary>
-    /// Whether they could not be read, or not in time; then the flaw says so as the end of "the blob …", and the rest nothing.
+    /// Whether the bytes could not be read, or not in time. Then the flaw says so as the end of "the blob …", and the other fields say
+    /// nothing.
     /// </summary>
     public bool IsUnread { get; init; }
 
     /// <summary>
-    /// Whether they are only not read yet, or cannot be had now: what they are is not known, and they may be read when asked again.
+    /// Whether the bytes are not read yet, or are unavailable now. What they are is unknown, and a later evaluation can read them.
     /// </summary>
     public bool IsLater { get; init; }
 
-    /// <summary>That they are not read yet, or cannot be had now.</summary>
+    /// <summary>The result for bytes that are not read yet, or are unavailable now.</summary>
     public static Content Later(string why) => Unread(why) with { IsLater = true };
 
-    /// <summary>That they could not be read.</summary>
+    /// <summary>The result for bytes that could not be read.</summary>
     public static Content Unread(string why) => new(Packing.None, ContentForm.Other, why) { IsUnread = true };
 }

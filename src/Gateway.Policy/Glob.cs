@@ -1,13 +1,13 @@
 namespace Gateway.Policy;
 
 /// <summary>
-/// Anchored, case-sensitive globs: <c>*</c> is any characters but <c>/</c>, <c>**</c> is any characters, <c>**/</c> at the start of a
-/// segment is any number of whole segments, also none. There is no escape, for names and tags have no star. Time is bounded by length of
-/// text times length of pattern.
+/// Anchored, case-sensitive globs: <c>*</c> matches any characters except <c>/</c>, <c>**</c> any characters, and <c>**/</c> at the start
+/// of a segment any number of whole segments, including none. There is no escape, because names and tags contain no star. Time is bounded
+/// by the length of the text times the length of the pattern.
 /// </summary>
 public static class Glob
 {
-    // Names have up to 255 characters; what is longer goes to the heap.
+    // Names have up to 255 characters; longer text is allocated on the heap.
     private const int OnStack = 512;
 
     /// <summary>Whether any of the patterns matches the whole text.</summary>
@@ -26,7 +26,7 @@ public static class Glob
         return reached[^1];
     }
 
-    // Moves over one element of the pattern; answers its length.
+    // Processes one element of the pattern and returns its length.
     private static int Step(ReadOnlySpan<char> pattern, int at, ReadOnlySpan<char> text, Span<bool> reached)
     {
         var rest = pattern[at..];
@@ -50,7 +50,7 @@ public static class Glob
         return 1;
     }
 
-    // Decides each position from what is before it: the position just before, or with keep any position before.
+    // Computes each position from earlier ones: from the position just before, or with keep from any position before.
     private static void Spread(Span<bool> reached, ReadOnlySpan<char> text, Func<bool, bool, char, bool> rule, bool keep)
     {
         var before = reached[0];

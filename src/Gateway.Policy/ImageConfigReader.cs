@@ -5,17 +5,17 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Reads of an image's config what rules ask about (image-spec, config.md). As strict as the manifest's reader about keys that two readers
-/// take differently, for the client reads the same bytes.
+/// Reads the fields of an image config that rules need (image-spec, config.md). It refuses ambiguous keys as strictly as the reader of
+/// manifests, because the client reads the same bytes.
 /// </summary>
 public static class ImageConfigReader
 {
-    /// <summary>Most bytes of a config that are read. Chosen: containerd's own bound for what it keeps in memory is 8 MiB.</summary>
+    /// <summary>Most bytes of a config that are read. Chosen: containerd reads at most 8 MiB into memory too.</summary>
     public const int MaxBytes = 4 << 20;
 
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
 
-    /// <summary>What a config says; null when it is no JSON object that every reader reads alike, or above the bound.</summary>
+    /// <summary>The fields of a config; null when it is not an unambiguous JSON object, or exceeds the limit.</summary>
     public static ImageConfig? Read(ReadOnlyMemory<byte> bytes)
     {
         if (bytes.Length > MaxBytes) return null;
@@ -52,7 +52,7 @@ public static class ImageConfigReader
 
     private static string? NullIfEmpty(string text) => text.Length == 0 ? null : text;
 
-    // Null for what is missing or null. A key that only a reader that folds case takes for this one is no key that all read alike.
+    // Null for an absent or null member. A key that equals this one only when case is folded is refused as ambiguous.
     private static JsonElement? Member(JsonElement of, string name)
     {
         JsonElement? found = null;

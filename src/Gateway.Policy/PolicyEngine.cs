@@ -5,16 +5,16 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
-/// <summary>Walks the rules and says what happens. Pure: the same input gives the same verdict. Safe for concurrent use.</summary>
+/// <summary>Evaluates the rules. Pure: the same input gives the same verdict. Safe for concurrent use.</summary>
 public sealed class PolicyEngine
 {
-    /// <summary>Most characters of a reason's message: the caller adds the decision's id, and all of it has a limit too.</summary>
+    /// <summary>Most characters of a reason's message. The caller adds the decision's id, and the total is limited too.</summary>
     public const int MaxMessage = Printable.MaxMessage - 30;
 
-    /// <summary>Most reasons, and ages of a rule: an index may have thousands of refused children, and the first few tell it.</summary>
+    /// <summary>Most reasons, and ages of a rule: an index can have thousands of refused children, and the first few suffice.</summary>
     internal const int MaxReasons = 16;
 
-    // Most pieces of evidence in one verdict; the rest are signatures nobody reads about.
+    // Most pieces of evidence in one verdict; people do not read more.
     private const int MaxEvidence = 64;
 
     private readonly EvidenceVerifier _verifier;
@@ -22,7 +22,7 @@ public sealed class PolicyEngine
     private readonly ImmutableArray<Rule> _documents;
     private readonly ImmutableArray<ExceptionOptions> _exceptions;
 
-    /// <summary>Makes an engine of a checked policy; without one everything is admitted, by the same code.</summary>
+    /// <summary>Makes an engine of a checked policy. Without a policy the same code admits everything.</summary>
     public PolicyEngine(PolicyOptions? policy)
     {
         Policy = policy;
@@ -37,29 +37,29 @@ public sealed class PolicyEngine
     /// <summary>The policy; null when the file has no such section.</summary>
     public PolicyOptions? Policy { get; }
 
-    /// <summary>First 8 bytes of SHA-256 over the canonical policy; 0 without a policy, and only then.</summary>
+    /// <summary>First 8 bytes of SHA-256 over the canonical policy; 0 only without a policy.</summary>
     public ulong Revision { get; }
 
-    /// <summary>The same over the policy's trust alone: what changes with it is <see cref="Revision"/> too.</summary>
+    /// <summary>The same over only the policy's trust. Every change of it changes <see cref="Revision"/> too.</summary>
     public ulong TrustRevision { get; }
 
     /// <summary>
     /// How many signatures this engine has verified: one for each signature and authority of an evaluation, however many rules, stages and
-    /// tags ask for it.
+    /// tags need it.
     /// </summary>
     public long SignaturesVerified => _verifier.Verified;
 
-    /// <summary>Whether any document at all is admitted, so that nobody need read or judge one.</summary>
+    /// <summary>Whether every document is admitted, so that none needs to be read or evaluated.</summary>
     public bool AdmitsEverything => Policy is null;
 
-    /// <summary>Bounds of documents under this policy.</summary>
+    /// <summary>Limits of documents under this policy.</summary>
     public ManifestLimits Limits => Policy?.Parser.Limits ?? ManifestLimits.Plain;
 
-    /// <summary>The facts that the rules look at for this question, whose own facts need not be there yet.</summary>
+    /// <summary>The facts that the rules need for this input. The facts of the input itself can be absent.</summary>
     public FactKinds Needs(PolicyInput input) =>
         _rules.Aggregate(FactKinds.None, (needs, rule) => needs | rule.Needs(input));
 
-    /// <summary>Judges one manifest with all below it.</summary>
+    /// <summary>Evaluates one manifest with everything below it.</summary>
     public Verdict Judge(PolicyInput input)
     {
         if (Policy is null) return new(Outcome.Allow, Revision, []);
@@ -72,7 +72,7 @@ public sealed class PolicyEngine
         {
             BeforeModes = Worst(heard.Select(static h => h.Verdict.Outcome)),
             Rules = [.. heard.Select(static h => h.Verdict)],
-            // What a verdict rests on is kept and promoted by this list: it is what others must not crowd out.
+            // The evidence that a verdict depends on is retained and promoted by this list, so other evidence must not displace it.
             Evidence =
             [
                 .. heard.SelectMany(static h => h.Evidence).Distinct().OrderByDescending(e => aged.Contains(e.Digest))
@@ -88,7 +88,7 @@ public sealed class PolicyEngine
         };
     }
 
-    // The kind of what could not be read may be another when it can: an upstream may answer again, a file be there again.
+    // The kind can change when unread bytes become readable: an upstream can answer again, a file can be there again.
     private static DateTimeOffset? UndecidedUntil(PolicyInput input) =>
         input.Descendants.Select(static d => d.Manifest).Append(input.Manifest)
             .Any(manifest => ManifestKinds.IsUndecided(manifest, input.Documents))
@@ -106,7 +106,7 @@ public sealed class PolicyEngine
     private IEnumerable<RuleHearing> JudgeDefault(PolicyInput input, PolicyOptions policy)
     {
         var kind = input.KindOf(input.Manifest);
-        // Only what the file says is a rule: the block of types that nobody requires forbids, and admits nothing.
+        // Only entries of the file are rules. The type list that no rule requires can refuse, but admits nothing.
         if (policy.Default != Outcome.Deny || _rules[..policy.Rules.Length].Any(rule => rule.Covers(input, kind))) yield break;
         var repository = Printable.Line(input.Repository.Value, 128);
         var what = $"no rule matches kind {Yaml(kind)} in {repository} at stage {Yaml(input.Stage)}, and policy.default is deny";
@@ -114,6 +114,6 @@ public sealed class PolicyEngine
             new(ReasonCodes.NoRuleDefault, what, "add a rule under policy.rules whose match covers it") { Found = Yaml(kind) });
     }
 
-    // As the file spells it.
+    // The spelling in the file.
     private static string Yaml(Enum value) => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

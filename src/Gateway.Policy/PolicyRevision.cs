@@ -9,13 +9,12 @@ using Gateway.Policy.Signatures.Keyless;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Names a policy by its content. The canonical form is the JSON of the checked options, keys in ordinal order: an option that is added to
-/// <see cref="PolicyOptions"/> can never be forgotten here.
+/// Identifies a policy by its content. The canonical form is the JSON of the checked options with keys in ordinal order, so that a new
+/// option of <see cref="PolicyOptions"/> is always included.
 /// </summary>
 internal static class PolicyRevision
 {
-    // Stands before the policy: raise it when the engine comes to judge the same policy differently, so that stored verdicts are given
-    // again.
+    // Prefix of the policy: raise it when the engine evaluates the same policy differently, so that stored verdicts are replaced.
     private static ReadOnlySpan<byte> Form => "gateway.policy/3\n"u8;
 
     private static readonly JsonSerializerOptions Json = new() { Converters = { new DigestWriter(), new RootWriter() } };
@@ -28,7 +27,7 @@ internal static class PolicyRevision
         return OfJson(policy with { ArtifactTypes = types is null ? null : types with { Allowed = allowed } });
     }
 
-    /// <summary>The same of the policy's trust alone.</summary>
+    /// <summary>The same for only the policy's trust.</summary>
     public static ulong Of(TrustOptions trust) => OfJson(trust);
 
     private static ulong OfJson<T>(T options)
@@ -46,7 +45,7 @@ internal static class PolicyRevision
             writer.WriteStringValue(value.ToString());
     }
 
-    // A root is known by its file's bytes.
+    // A root is identified by the bytes of its file.
     private sealed class RootWriter : JsonConverter<TrustedRoot>
     {
         public override TrustedRoot Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

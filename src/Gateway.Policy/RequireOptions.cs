@@ -3,72 +3,72 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
-/// <summary>The <c>require</c> section of a rule: all that it names must hold.</summary>
+/// <summary>The <c>require</c> section of a rule: every requirement in it must hold.</summary>
 public sealed record RequireOptions
 {
-    /// <summary>Whether the artifact type must be allowed (binds evidence too, whatever kinds the rule names).</summary>
+    /// <summary>Whether the artifact type must be allowed (applies to evidence too, whatever the rule's kinds are).</summary>
     public bool ArtifactTypes { get; init; }
 
-    /// <summary>Who must have signed it: each of these.</summary>
+    /// <summary>Required signatures: each of these.</summary>
     public ImmutableArray<SignatureRequirementOptions> Signatures { get; init; } = [];
 
-    /// <summary>What must be attested of it, and by whom: each of these.</summary>
+    /// <summary>Required attestations: each of these.</summary>
     public ImmutableArray<AttestationRequirementOptions> Attestations { get; init; } = [];
 
-    /// <summary>What of their media types the bytes must bear out; empty for nothing.</summary>
+    /// <summary>The claims of media types that are checked against the bytes; empty for none.</summary>
     public ImmutableArray<MediaClaim> TruthfulMedia { get; init; } = [];
 
-    /// <summary>Whether each layer, unpacked, must have the digest that the image's config names.</summary>
+    /// <summary>Whether each decompressed layer must have the digest that the image config names.</summary>
     public bool LayerDigestCheck { get; init; }
 
-    /// <summary>Platforms that must be offered, and those that may be; null for any.</summary>
+    /// <summary>Required platforms and allowed operating systems; null for any.</summary>
     public PlatformOptions? Platforms { get; init; }
 
-    /// <summary>What annotations must say, by their names.</summary>
+    /// <summary>Conditions on annotations, by their keys.</summary>
     public ImmutableSortedDictionary<string, TextCondition> Annotations { get; init; } =
         ImmutableSortedDictionary<string, TextCondition>.Empty;
 
-    /// <summary>Whether the manifest's annotations are looked at for <see cref="Annotations"/>.</summary>
+    /// <summary>Whether <see cref="Annotations"/> are checked in the manifest's annotations.</summary>
     public bool AnnotationsFromManifest { get; init; } = true;
 
-    /// <summary>Whether the labels of the image's config are looked at for <see cref="Annotations"/>.</summary>
+    /// <summary>Whether <see cref="Annotations"/> are checked in the labels of the image config.</summary>
     public bool AnnotationsFromLabels { get; init; }
 
-    /// <summary>Bounds of size and age; null for none.</summary>
+    /// <summary>Limits of size and age; null for none.</summary>
     public LimitOptions? Limits { get; init; }
 
-    /// <summary>Whether a tag may move.</summary>
+    /// <summary>Whether a tag can move.</summary>
     public TagMutability TagMutability { get; init; } = TagMutability.Mutable;
 
-    /// <summary>Whether nothing is required at all.</summary>
+    /// <summary>Whether the section has no requirement.</summary>
     public bool IsEmpty =>
         !ArtifactTypes && Signatures.IsEmpty && Attestations.IsEmpty && TruthfulMedia.IsEmpty && !LayerDigestCheck && Platforms is null
         && Annotations.IsEmpty && Limits is null && TagMutability == TagMutability.Mutable;
 }
 
-/// <summary>What a media type claims of the bytes.</summary>
+/// <summary>A claim of a media type about the bytes.</summary>
 public enum MediaClaim
 {
-    /// <summary>That they are packed with gzip (<c>+gzip</c>, <c>.gzip</c>).</summary>
+    /// <summary>They are compressed with gzip (<c>+gzip</c>, <c>.gzip</c>).</summary>
     Gzip,
 
-    /// <summary>That they are packed with zstd (<c>+zstd</c>).</summary>
+    /// <summary>They are compressed with zstd (<c>+zstd</c>).</summary>
     Zstd,
 
-    /// <summary>That they are a tar archive once unpacked (<c>.tar</c>).</summary>
+    /// <summary>They are a tar archive once decompressed (<c>.tar</c>).</summary>
     Tar,
 
-    /// <summary>That they are JSON (<c>+json</c>).</summary>
+    /// <summary>They are JSON (<c>+json</c>).</summary>
     Json,
 }
 
 /// <summary>The <c>platforms</c> of a rule, each <c>os/architecture</c> or <c>os/architecture/variant</c>.</summary>
 public sealed record PlatformOptions
 {
-    /// <summary>Platforms that must be offered.</summary>
+    /// <summary>Required platforms.</summary>
     public ImmutableArray<string> MustInclude { get; init; } = [];
 
-    /// <summary>The only operating systems that may be; empty for any.</summary>
+    /// <summary>The allowed operating systems; empty for any.</summary>
     public ImmutableArray<string> OnlyOs { get; init; } = [];
 }
 
@@ -81,16 +81,16 @@ public enum TextComparison
     /// <summary>As an anchored <see cref="Glob"/>.</summary>
     Glob,
 
-    /// <summary>As an anchored regular expression in time linear to the text (<c>NonBacktracking</c>).</summary>
+    /// <summary>As an anchored regular expression that matches in linear time (<c>NonBacktracking</c>).</summary>
     Regex,
 }
 
-/// <summary>What a text must be.</summary>
+/// <summary>A condition on a text.</summary>
 /// <param name="Comparison">How it is compared.</param>
-/// <param name="Pattern">With what.</param>
+/// <param name="Pattern">The text or pattern to compare with.</param>
 public sealed record TextCondition(TextComparison Comparison, string Pattern);
 
-/// <summary>The <c>limits</c> of a rule; null for no bound. Sizes are those that descriptors state, which are the stored ones.</summary>
+/// <summary>The <c>limits</c> of a rule; null for no limit. Sizes are those in the descriptors, which equal the stored ones.</summary>
 public sealed record LimitOptions
 {
     /// <summary>Most bytes of config and layers of one manifest.</summary>
@@ -102,37 +102,37 @@ public sealed record LimitOptions
     /// <summary>Most layers of one manifest.</summary>
     public int? MaxLayers { get; init; }
 
-    /// <summary>Age from which a manifest is refused.</summary>
+    /// <summary>Age at which a manifest is refused.</summary>
     public TimeSpan? MaxAge { get; init; }
 
     /// <summary>Age that a manifest must have before it is served.</summary>
     public TimeSpan? MinAge { get; init; }
 
-    /// <summary>What both ages count from.</summary>
+    /// <summary>The time from which both ages count.</summary>
     public AgeStart AgeFrom { get; init; } = AgeStart.FirstSeen;
 }
 
-/// <summary>What ages count from. Never from what a config says of its creation, which is its author's word.</summary>
+/// <summary>The time from which ages count. Never the creation time in a config, which its author chooses.</summary>
 public enum AgeStart
 {
     /// <summary>When this gateway first saw the manifest, or an index that names it.</summary>
     FirstSeen,
 
     /// <summary>
-    /// The earliest moment that is proven of a signature or attestation which counts for the rule: what it signs is at least as old.
+    /// The earliest proven time of a signature or attestation that counts for the rule: the signed content is at least as old.
     /// </summary>
     Attested,
 }
 
-/// <summary>Whether a tag may move to another manifest.</summary>
+/// <summary>Whether a tag can move to another manifest.</summary>
 public enum TagMutability
 {
-    /// <summary>It may.</summary>
+    /// <summary>It can.</summary>
     Mutable,
 
     /// <summary>Never.</summary>
     Immutable,
 
-    /// <summary>Only to a version that is not lower; a tag that is a full version itself never.</summary>
+    /// <summary>Only to a version that is not lower. A tag that is itself a full version never moves.</summary>
     MonotonicSemver,
 }

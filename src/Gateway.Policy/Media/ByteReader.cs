@@ -1,9 +1,9 @@
 namespace Gateway.Policy.Media;
 
-/// <summary>A source with a buffer to look ahead in.</summary>
+/// <summary>A source with a buffer for lookahead.</summary>
 internal sealed class ByteReader(IByteSource source) : IByteSource
 {
-    /// <summary>Bytes in memory. Chosen: large enough that reading a file costs little beside unpacking it.</summary>
+    /// <summary>Bytes in memory. Chosen: large enough that reading a file costs little in comparison with decompressing it.</summary>
     public const int Capacity = 128 * 1024;
 
     private readonly byte[] _buffer = new byte[Capacity];
@@ -11,12 +11,10 @@ internal sealed class ByteReader(IByteSource source) : IByteSource
     private int _to;
     private bool _isAtEnd;
 
-    /// <summary>Bytes passed by so far.</summary>
+    /// <summary>Number of bytes consumed so far.</summary>
     public long Position { get; private set; }
 
-    /// <summary>
-    /// What comes next: at least <paramref name="count"/> bytes (up to <see cref="Capacity"/>) unless the end comes before.
-    /// </summary>
+    /// <summary>The next bytes: at least <paramref name="count"/> (up to <see cref="Capacity"/>), fewer only at the end.</summary>
     public async ValueTask<ReadOnlyMemory<byte>> PeekAsync(int count, CancellationToken cancellationToken)
     {
         while (_to - _from < count && !_isAtEnd)
@@ -33,7 +31,7 @@ internal sealed class ByteReader(IByteSource source) : IByteSource
         return _buffer.AsMemory(_from, _to - _from);
     }
 
-    /// <summary>Passes by bytes that have been looked at.</summary>
+    /// <summary>Consumes bytes that have been looked at.</summary>
     public void Advance(int count)
     {
         _from += count;

@@ -1,6 +1,6 @@
 namespace Gateway.Policy.Media;
 
-/// <summary>Tells what unpacked bytes are, by their beginning and, for a tar archive, all its headers.</summary>
+/// <summary>Determines what decompressed bytes are, by their beginning and, for a tar archive, by all its headers.</summary>
 internal sealed class FormReader
 {
     private readonly byte[] _head = new byte[TarWalk.BlockLength];
@@ -8,13 +8,13 @@ internal sealed class FormReader
     private int _length;
     private ContentForm? _form;
 
-    /// <summary>What they are, once <see cref="Finish"/> has been called.</summary>
+    /// <summary>What the bytes are; set by <see cref="Finish"/>.</summary>
     public ContentForm Form => _form ?? ContentForm.Empty;
 
-    /// <summary>Why an archive cannot be read in one way only; null when it can.</summary>
+    /// <summary>Why clients could read an archive differently; null when they cannot.</summary>
     public string? Flaw => Form == ContentForm.Tar ? _tar.Flaw : null;
 
-    /// <summary>Takes the next bytes.</summary>
+    /// <summary>Processes the next bytes.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         if (_form is null)
@@ -27,7 +27,7 @@ internal sealed class FormReader
         _tar.Write(_form is null or ContentForm.Tar ? bytes : []);
     }
 
-    /// <summary>Says that there are no more.</summary>
+    /// <summary>Ends the input.</summary>
     public void Finish()
     {
         if (_length > 0) _form ??= FormOf(_head.AsSpan(0, _length));

@@ -4,7 +4,7 @@ using System.IO.Hashing;
 
 namespace Gateway.Policy.Media;
 
-/// <summary>Unpacks gzip (RFC 1952) member by member, and lets nothing stand between, before or after them.</summary>
+/// <summary>Decompresses gzip (RFC 1952) member by member, and refuses bytes between, before or after the members.</summary>
 internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
 {
     private const int TrailerLength = 8;
@@ -21,7 +21,7 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
     private DeflateStream? _inflater;
     private uint _length;
 
-    /// <summary>Members that had any content.</summary>
+    /// <summary>Number of members with content.</summary>
     public int Members { get; private set; }
 
     /// <inheritdoc/>
@@ -58,10 +58,10 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
         }
     }
 
-    // Passes by a member's header; false at the end of everything.
+    // Skips the header of a member; false at the end of the input.
     private async ValueTask<bool> BeginAsync(CancellationToken cancellationToken)
     {
-        // The longest header that has any use: an extra field of 64 KiB, a name and a comment.
+        // The longest useful header: an extra field of 64 KiB, a name and a comment.
         var bytes = await packed.PeekAsync(ByteReader.Capacity, cancellationToken);
         if (bytes.IsEmpty) return false;
         if (!bytes.Span.StartsWith(MediaSniffer.Gzip))
@@ -91,7 +91,7 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
             : throw new InvalidDataException("not gzip that can be unpacked: a header is wrong");
     }
 
-    // Where the content ended the trailer begins, which says what came out. One that stands further on has other bytes before or behind it.
+    // The trailer follows where the content ended, and describes the content. If it is found further on, there are other bytes between.
     private async ValueTask EndAsync(CancellationToken cancellationToken)
     {
         var bytes = await packed.PeekAsync(_sips!.Last + TrailerLength, cancellationToken);
@@ -113,18 +113,18 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
     }
 
     /// <summary>
-    /// What the inflater is given: little at a time, for what it has been given and not used it does not give back, nor does it say how
-    /// much that is. Where a member may end, byte by byte: before the end of everything, or before what may be another's beginning.
+    /// The input of the inflater, in small portions: the inflater neither returns unused input nor reports its length. Where a member can
+    /// end, byte by byte: before the end of the input, or before a possible start of another member.
     /// </summary>
     private sealed class Sips(ByteReader packed) : Stream
     {
-        // Chosen: reading is not slower than with large ones by much.
+        // Chosen: reading is not much slower than with large portions.
         private const int Most = 256;
 
-        // A member that ended within so many bytes would have its trailer and the next member's first bytes among these.
+        // The trailer and the start of the next member would be among these bytes if a member ended within them.
         private const int Ahead = Most + TrailerLength + 3;
 
-        /// <summary>Bytes of the last sip; they have not been passed by yet.</summary>
+        /// <summary>Bytes of the last portion; they are not consumed yet.</summary>
         public int Last { get; private set; }
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

@@ -4,8 +4,8 @@ namespace Gateway.Policy.Media;
 public interface IByteSource
 {
     /// <summary>
-    /// Fills as much of the buffer as is at hand, at least one byte; 0 at the end. Throws <see cref="InvalidDataException"/>, whose message
-    /// ends the sentence "it is …", when the bytes cannot be unpacked.
+    /// Fills as much of the buffer as is available, at least one byte; 0 at the end. Throws <see cref="InvalidDataException"/>, whose
+    /// message completes the sentence "it is …", when the bytes cannot be decompressed.
     /// </summary>
     ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken);
 }

@@ -4,30 +4,33 @@ using Gateway.Oci;
 namespace Gateway.Policy.Media;
 
 /// <summary>
-/// Finds out what the bytes of a blob are: reads all of them once, unpacks them, and trusts no label. Memory is bounded whatever they are.
+/// Determines what the bytes of a blob are: reads and decompresses all of them once, and ignores every label. Memory is bounded for any
+/// input.
 /// </summary>
-/// <param name="unpackZstd">Unpacks zstd frames; the caller disposes what it returns where it must.</param>
+/// <param name="unpackZstd">Decompresses zstd frames; the caller disposes the result if necessary.</param>
 public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
 {
-    /// <summary>Most bytes that are unpacked of one blob. Chosen: some times the largest layers there are.</summary>
+    /// <summary>Most decompressed bytes of one blob. Chosen: several times the largest known layers.</summary>
     public const long MaxUnpacked = 64L << 30;
 
-    // What deflate can do at best (zlib's technical notes: 1032 to 1). Legitimate zstd does better only on content of no use.
+    // The best ratio of deflate (zlib's technical notes: 1032 to 1). Legitimate zstd exceeds it only with content without use.
     private const int MaxRatio = 1032;
 
-    // Below it no ratio is looked at: a few bytes may well stand for some MiB of zeros.
+    // Below this size the ratio is not checked: a few bytes can legitimately stand for some MiB of zeros.
     private const long AnyRatio = 64 << 20;
 
-    // RFC 1952 §2.3.1: with the only method there is.
+    // RFC 1952 §2.3.1, with the only defined method.
     internal static ReadOnlySpan<byte> Gzip => [0x1F, 0x8B, 8];
 
     // RFC 8878 §3.1.1.
     private static ReadOnlySpan<byte> Zstd => [0x28, 0xB5, 0x2F, 0xFD];
 
-    /// <summary>Reads everything. Throws what the source throws but <see cref="InvalidDataException"/>, which is a finding.</summary>
+    /// <summary>
+    /// Reads everything. Throws what the source throws, except <see cref="InvalidDataException"/>, which becomes a flaw.
+    /// </summary>
     /// <param name="bytes">The bytes.</param>
-    /// <param name="unpackedBytes">Told of the bytes that have been unpacked, as they are; what it throws ends the reading.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <param name="unpackedBytes">Receives the decompressed bytes; an exception that it throws ends the reading.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
     public async ValueTask<Content> ReadAsync(IByteSource bytes, CancellationToken cancellationToken, Action<int>? unpackedBytes = null)
     {
         var packed = new ByteReader(bytes);

@@ -3,10 +3,10 @@ using System.Text.Unicode;
 
 namespace Gateway.Policy.Media;
 
-/// <summary>What kind of plain document a blob is.</summary>
+/// <summary>The kind of plain document that a blob is.</summary>
 public enum DocumentForm
 {
-    /// <summary>None: it may be an archive, or anything else.</summary>
+    /// <summary>Not a plain document: an archive, or anything other.</summary>
     None,
 
     /// <summary>Text in UTF-8: JSON, XML, SPDX's tag-value form.</summary>
@@ -17,28 +17,28 @@ public enum DocumentForm
 }
 
 /// <summary>
-/// Whether a blob is a plain document: bytes that no client can unpack as a file system, whatever media type it has and wherever in it a
-/// client begins to read. Every archive, compressed stream and file-system image has bytes that no text has, at its start and at the start
-/// of each of its parts (zstd:chunked and eStargz layers are read from the middle).
+/// Whether a blob is a plain document: bytes that no client can unpack as a file system, whatever their media type, from whatever position
+/// a client starts to read. Every archive, compressed stream and file-system image has bytes that text never has, at its start and at the
+/// start of each of its parts (clients read zstd:chunked and eStargz layers from the middle).
 /// </summary>
 public static class PlainDocument
 {
     // COSE_Sign1 with its tag (RFC 9052 §4.2), as Notation writes it: tag 18, an array of four.
     private static ReadOnlySpan<byte> CoseSign1 => [0xD2, 0x84];
 
-    // bzip2 is the one packing that begins with text.
+    // bzip2 is the only compression format that starts with text.
     private static ReadOnlySpan<byte> Bzip2 => "BZh"u8;
 
-    // All control characters but tab, line feed, vertical tab, form feed and carriage return, which documents have.
+    // All control characters except tab, line feed, vertical tab, form feed and carriage return, which documents contain.
     private static readonly SearchValues<byte> Controls = SearchValues.Create(
         [.. Enumerable.Range(0, 0x20).Where(static value => value is < 9 or > 13).Select(static value => (byte)value)]);
 
     /// <summary>
-    /// Reads a blob to its end, or to the first byte that no plain document has. Memory is bounded whatever it is. Throws what the source
-    /// throws.
+    /// Reads a blob to its end, or to the first byte that no plain document contains. Memory is bounded for any input. Throws what the
+    /// source throws.
     /// </summary>
     /// <param name="bytes">The blob.</param>
-    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
     public static async ValueTask<DocumentForm> ReadAsync(IByteSource bytes, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(ByteReader.Capacity);
@@ -50,7 +50,7 @@ public static class PlainDocument
             if (buffer.AsSpan(0, head).StartsWith(Bzip2)) return DocumentForm.None;
             for (var filled = head; filled > 0;)
             {
-                // A character may go on in the next part; at the end of the blob it may not.
+                // A character can continue in the next part, but not after the end of the blob.
                 var isLast = filled < buffer.Length;
                 var whole = isLast ? filled : filled - Unfinished(buffer.AsSpan(0, filled));
                 if (buffer.AsSpan(0, whole).ContainsAny(Controls) || !Utf8.IsValid(buffer.AsSpan(0, whole))) return DocumentForm.None;
@@ -74,7 +74,7 @@ public static class PlainDocument
         return filled;
     }
 
-    // How many bytes at the end begin a character of UTF-8 that is not whole (RFC 3629 §3); none where they are no such beginning.
+    // The number of bytes at the end that start an incomplete character of UTF-8 (RFC 3629 §3); zero when there is none.
     private static int Unfinished(ReadOnlySpan<byte> bytes)
     {
         for (var back = 1; back <= 3; back++)

@@ -3,15 +3,15 @@ using System.Buffers.Text;
 namespace Gateway.Policy.Media;
 
 /// <summary>
-/// Walks the headers of a tar archive (POSIX.1-2024 pax, with GNU's extensions) as Go's reader does, which is the one of nearly all
-/// clients: whether each is where the one before says, and whether anything follows the archive's end.
+/// Walks the headers of a tar archive (POSIX.1-2024 pax, with GNU's extensions) as Go's reader does, which nearly all clients use. Checks
+/// that each header is at the position that the one before implies, and that nothing follows the end of the archive.
 /// </summary>
 internal sealed class TarWalk
 {
-    /// <summary>Bytes of a header, and what content is padded to.</summary>
+    /// <summary>Bytes of a header, and of the blocks that content is padded to.</summary>
     public const int BlockLength = 512;
 
-    /// <summary>Most bytes of a pax header; what Go's reader takes.</summary>
+    /// <summary>Most bytes of a pax header; the limit of Go's reader.</summary>
     private const int MaxPax = 1 << 20;
 
     private readonly byte[] _block = new byte[BlockLength];
@@ -23,10 +23,10 @@ internal sealed class TarWalk
     private MemoryStream? _pax;
     private long? _size;
 
-    /// <summary>Why the archive cannot be read in one way only, as the rest of "it is …"; null when it can so far.</summary>
+    /// <summary>Why clients could read the archive differently, as the end of "it is …"; null when no reason was found so far.</summary>
     public string? Flaw { get; private set; }
 
-    /// <summary>Takes the next bytes.</summary>
+    /// <summary>Processes the next bytes.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty && Flaw is null)
@@ -43,14 +43,14 @@ internal sealed class TarWalk
         }
     }
 
-    /// <summary>Says that there are no more.</summary>
+    /// <summary>Ends the input.</summary>
     public void Finish()
     {
         if (Flaw is null && !_hasEnded && (_skip > _padding || _block.AsSpan(0, _filled).ContainsAnyExcept((byte)0)))
             Flaw = "cut short within its tar archive";
     }
 
-    /// <summary>Whether a block is a header: its check sum is right, which every reader asks for.</summary>
+    /// <summary>Whether a block is a header: its checksum is correct, which every reader requires.</summary>
     public static bool IsHeader(ReadOnlySpan<byte> block)
     {
         if (block.Length < BlockLength || Number(block.Slice(148, 8)) is not { } stated) return false;
@@ -85,7 +85,7 @@ internal sealed class TarWalk
         else Begin();
     }
 
-    // Offsets of POSIX.1-2024 ustar: the name at 0, the size at 124, the type at 156; GNU's word on sparse files at 482.
+    // Offsets of POSIX.1-2024 ustar: the name at 0, the size at 124, the type at 156. GNU marks sparse files at 482.
     private void Begin()
     {
         var type = _block[156];
@@ -109,7 +109,7 @@ internal sealed class TarWalk
         _pax = type == 'x' && size > 0 ? new() : null;
     }
 
-    // Octal with spaces or NULs about it, or GNU's base 256; null for what is neither, or cannot be.
+    // Octal with surrounding spaces or NULs, or GNU's base 256; null for anything else and for impossible values.
     private static long? Number(ReadOnlySpan<byte> field)
     {
         if ((field[0] & 0x80) != 0)
