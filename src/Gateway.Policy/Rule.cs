@@ -3,19 +3,19 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>One rule made ready to be asked.</summary>
+/// <summary>One rule, prepared for evaluation.</summary>
 internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> requirements)
 {
-    /// <summary>What the file says of it.</summary>
+    /// <summary>The rule in the file.</summary>
     public RuleOptions Options => options;
 
-    /// <summary>Whether its answer may be another for another tag.</summary>
+    /// <summary>Whether its result can differ for another tag.</summary>
     public bool ReadsTag(PolicyInput input) =>
         RuleMatch.NamesTags(options)
             ? RuleMatch.MatchesPlace(options, input with { Tag = null })
             : requirements.Any(requirement => requirement.ReadsTag(input) && Asked(input, requirement).Any());
 
-    /// <summary>The facts it looks at for this question.</summary>
+    /// <summary>The facts that it needs for this input.</summary>
     public FactKinds Needs(PolicyInput input)
     {
         var needs = requirements.Where(requirement => Asked(input, requirement).Any())
@@ -23,10 +23,10 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
         return options.Mode == RuleMode.Enforce && needs.HasFlag(FactKinds.Contents) ? needs | FactKinds.AbsentContents : needs;
     }
 
-    /// <summary>Whether it has anything to say about the question.</summary>
+    /// <summary>Whether it applies to the input.</summary>
     public bool IsAsked(PolicyInput input) => requirements.Any(requirement => Asked(input, requirement).Any());
 
-    /// <summary>Everything that is found wrong, and the rest of what was found out.</summary>
+    /// <summary>All findings, and the other results.</summary>
     public IEnumerable<Hearing> Hear(PolicyInput input, EvidenceSets sets)
     {
         foreach (var requirement in requirements)
@@ -41,12 +41,11 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
         }
     }
 
-    /// <summary>Whether the policy's default is kept away: some requirement is about this kind.</summary>
+    /// <summary>Whether the policy's default does not apply: some requirement is about this kind.</summary>
     public bool Covers(PolicyInput input, ManifestKind kind) =>
         RuleMatch.MatchesPlace(options, input) && requirements.Any(requirement => Covers(requirement, kind));
 
-    // A requirement that is asked of an index is asked of everything below it; one that is asked of a child's kind only, of these
-    // children.
+    // The engine evaluates some requirements for everything below an index; those of a child's kind only for these children.
     private IEnumerable<(Digest Digest, Manifest Manifest)> Asked(PolicyInput input, IRequirement requirement)
     {
         if (!RuleMatch.Requires(options, input)) return [];
@@ -56,7 +55,7 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
         return requirement.Descends ? input.Descendants.Prepend(own) : [own];
     }
 
-    // Evidence has tags of its own. To a rule about other tags it is what anything else is that is bound to them.
+    // Evidence has tags of its own. Under other tags, a rule about tags treats evidence as any other manifest.
     private ManifestKind KindOf(PolicyInput input) =>
         input.KindOf(input.Manifest) is var kind && kind == ManifestKind.Evidence && RuleMatch.NamesTags(options)
         && input.Tag is { } tag && EvidenceTag.Parse(tag) is null

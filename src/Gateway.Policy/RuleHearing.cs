@@ -3,12 +3,12 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>What became of one rule: its verdict, and what the verdict of the whole needs from it.</summary>
+/// <summary>The result of one rule: its verdict, and what the verdict of the whole policy needs from it.</summary>
 /// <param name="Verdict">The rule's verdict.</param>
-/// <param name="Evidence">The evidence it looked at.</param>
+/// <param name="Evidence">The evidence that it read.</param>
 /// <param name="Exceptions">The ids of the exceptions that changed its outcome.</param>
-/// <param name="Until">The earliest moment that could change it.</param>
-/// <param name="CouldBeMended">Whether all that it refuses for is a lack of evidence or of age.</param>
+/// <param name="Until">The earliest time that could change it.</param>
+/// <param name="CouldBeMended">Whether every finding that refuses is missing evidence or age.</param>
 internal sealed record RuleHearing(
     RuleVerdict Verdict,
     ImmutableArray<EvidenceSeen> Evidence,
@@ -16,10 +16,10 @@ internal sealed record RuleHearing(
     DateTimeOffset? Until,
     bool CouldBeMended)
 {
-    /// <summary>Why it is not known whether it refuses; null where it is.</summary>
+    /// <summary>Why it is unknown whether the rule refuses; null when it is known.</summary>
     public string? Unknown { get; init; }
 
-    /// <summary>Asks a rule.</summary>
+    /// <summary>Evaluates a rule.</summary>
     public static RuleHearing Of(Rule rule, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions)
     {
         Hearing[] hearings = [.. rule.Hear(input, sets)];
@@ -48,7 +48,7 @@ internal sealed record RuleHearing(
         };
     }
 
-    /// <summary>What the policy's default refuses, in the form of a rule.</summary>
+    /// <summary>The refusal by the policy's default, in the form of a rule.</summary>
     public static RuleHearing OfDefault(Finding finding)
     {
         var judged = new Judged(finding, Outcome.Deny, Outcome.Deny, null, null);
@@ -57,10 +57,10 @@ internal sealed record RuleHearing(
             new(rule.Id, "nothing", Outcome.Deny, Outcome.Deny, [judged.ToReason(rule, null)], finding.Fix), [], [], null, false);
     }
 
-    /// <summary>A finding and what it comes to.</summary>
+    /// <summary>A finding and its outcome.</summary>
     private sealed record Judged(Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception, ExceptionOptions? Ended)
     {
-        // People whose exception ended last night do not know that there was one.
+        // A pusher whose exception ended does not know that there was one.
         private string EndedText => Ended is null ? "" : $"; exception '{Ended.Id}' ended {Moments.Text(Ended.Until)}";
 
         public static Judged Of(Finding finding, RuleOptions rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)

@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>When a rule is asked.</summary>
+/// <summary>When a rule is evaluated.</summary>
 public enum Stage
 {
     /// <summary>A manifest is pushed.</summary>
@@ -22,7 +22,7 @@ public enum Stage
     Promote,
 }
 
-/// <summary>What kind of thing a manifest is.</summary>
+/// <summary>The kind of a manifest.</summary>
 public enum ManifestKind
 {
     /// <summary>A container image.</summary>
@@ -34,7 +34,7 @@ public enum ManifestKind
     /// <summary>Any other artifact.</summary>
     Artifact,
 
-    /// <summary>A signature, attestation or the like about another manifest.</summary>
+    /// <summary>A signature, attestation or other evidence about another manifest.</summary>
     Evidence,
 }
 
@@ -51,16 +51,16 @@ public enum RuleMode
     Audit,
 }
 
-/// <summary>What a lack of evidence comes to.</summary>
+/// <summary>The outcome for missing evidence.</summary>
 public enum OnMissing
 {
     /// <summary>Refused.</summary>
     Deny,
 
-    /// <summary>Kept, and hidden from pullers until the evidence is there.</summary>
+    /// <summary>Stored, and hidden from pullers until the evidence is there.</summary>
     Quarantine,
 
-    /// <summary>Admitted, and the client is told.</summary>
+    /// <summary>Admitted with a warning to the client.</summary>
     Warn,
 }
 
@@ -73,34 +73,34 @@ public sealed record RuleOptions
     /// <summary>Repositories, as anchored globs (<c>*</c> one segment, <c>**</c> any); empty means all.</summary>
     public ImmutableArray<string> Repositories { get; init; } = [];
 
-    /// <summary>Repositories that are left out again, as anchored globs.</summary>
+    /// <summary>Excluded repositories, as anchored globs.</summary>
     public ImmutableArray<string> ExceptRepositories { get; init; } = [];
 
-    /// <summary>Tags included, as globs; empty means all.</summary>
+    /// <summary>Included tags, as globs; empty means all.</summary>
     public ImmutableArray<string> IncludeTags { get; init; } = [];
 
-    /// <summary>Tags left out again, as globs.</summary>
+    /// <summary>Excluded tags, as globs.</summary>
     public ImmutableArray<string> ExcludeTags { get; init; } = [];
 
-    /// <summary>Kinds; the default is all but evidence.</summary>
+    /// <summary>Kinds; the default is all except evidence.</summary>
     public ImmutableArray<ManifestKind> Kinds { get; init; } = [ManifestKind.Image, ManifestKind.Index, ManifestKind.Artifact];
 
     /// <summary>Stages; empty means all.</summary>
     public ImmutableArray<Stage> Stages { get; init; } = [];
 
-    /// <summary>What must hold.</summary>
+    /// <summary>The requirements.</summary>
     public RequireOptions Require { get; init; } = new();
 
-    /// <summary>What a finding comes to that more evidence could mend.</summary>
+    /// <summary>The outcome of a finding that more evidence could fix.</summary>
     public OnMissing OnMissing { get; init; } = OnMissing.Deny;
 
     /// <summary>How the outcome counts.</summary>
     public RuleMode Mode { get; init; } = RuleMode.Enforce;
 
-    /// <summary>What to tell the person who is refused, in place of our own words.</summary>
+    /// <summary>The text for the person whose request is refused; it replaces the built-in fix.</summary>
     public string? Fix { get; init; }
 
-    /// <summary>Whether the rule is about a repository.</summary>
+    /// <summary>Whether the rule matches a repository.</summary>
     public bool IsAbout(RepositoryName repository) =>
         (Repositories.IsEmpty || Glob.IsMatch(Repositories, repository.Value)) && !Glob.IsMatch(ExceptRepositories, repository.Value);
 }

@@ -5,12 +5,12 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
-/// <summary>Makes the rules of a policy ready to be asked.</summary>
+/// <summary>Prepares the rules of a policy for evaluation.</summary>
 internal static class Rules
 {
     private static readonly ImmutableArray<ManifestKind> EveryKind = [.. Enum.GetValues<ManifestKind>()];
 
-    /// <summary>The file's rules in its order, and what holds where none of them asks for it.</summary>
+    /// <summary>The rules of the file in their order, and the requirements that apply when no rule contains them.</summary>
     public static ImmutableArray<Rule> Of(PolicyOptions policy, EvidenceVerifier verifier)
     {
         var types = new ArtifactTypeRequirement(policy.ArtifactTypes ?? new());
@@ -20,7 +20,7 @@ internal static class Rules
         return [.. rules, .. implied ? [new Rule(new() { Id = "artifactTypes" }, [types])] : Array.Empty<Rule>()];
     }
 
-    /// <summary>What holds of every document, whatever the rules say.</summary>
+    /// <summary>The requirements that apply to every document, whatever the rules are.</summary>
     public static ImmutableArray<Rule> OfDocuments(ParserOptions parser) =>
     [
         new(new() { Id = "parser.maxIndexDepth", Kinds = EveryKind }, [new IndexLimit(parser)]),
@@ -43,7 +43,7 @@ internal static class Rules
 
     private static bool AsksForAge([NotNullWhen(true)] LimitOptions? limits) => limits is { MinAge: not null } or { MaxAge: not null };
 
-    // Ages by evidence come last: who lacks a signature is told to sign first.
+    // Ages by evidence come last, so that the first fix for a missing signature is to sign.
     private static IEnumerable<IRequirement> EvidenceOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier)
     {
         var isAged = AsksForAge(require.Limits) && require.Limits.AgeFrom == AgeStart.Attested;
@@ -52,7 +52,7 @@ internal static class Rules
         if (isAged) yield return new AttestedAgeRequirement(require.Limits!, wanted);
     }
 
-    // Where an age counts from the first of them, all that counts is looked for.
+    // When an age counts from the earliest evidence, all evidence that counts is read.
     private static IEnumerable<WantedEvidence> WantedOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier, bool all)
     {
         foreach (var signature in require.Signatures)
@@ -86,7 +86,7 @@ internal static class Rules
                 : "--timestamp-url",
         };
 
-    // A certificate and its log cost milliseconds each time, and anybody's signatures are tried.
+    // A certificate and its log cost milliseconds each time, and signatures by anyone are checked.
     private static EvidenceCheck InTime(Func<CancellationToken, EvidenceCheck> ask)
     {
         using var time = new CancellationTokenSource(EvidenceBudget.MaxTime);
@@ -97,7 +97,7 @@ internal static class Rules
         ? "notation sign"
         : $"cosign sign {Key(authority)}{(all ? "--recursive " : "")}".TrimEnd();
 
-    // Whether the images of an index need signatures of their own.
+    // Whether the images of an index need their own signatures.
     private static bool SignsAll(IndexCoverage coverage) => coverage is IndexCoverage.Children or IndexCoverage.Both;
 
     private static string Key(AuthorityOptions authority) => authority.Keyless is null ? "--key KEY " : "";

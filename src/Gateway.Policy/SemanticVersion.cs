@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Gateway.Policy;
 
 /// <summary>
-/// A version by Semantic Versioning 2.0.0, with a <c>v</c> before it or not; ordered by its §11. Numbers have any length.
+/// A version by Semantic Versioning 2.0.0, with or without a leading <c>v</c>, ordered by its §11. Numbers have any length.
 /// </summary>
 internal sealed partial class SemanticVersion : IComparable<SemanticVersion>
 {
@@ -15,11 +15,11 @@ internal sealed partial class SemanticVersion : IComparable<SemanticVersion>
 
     private readonly string _text;
 
-    /// <summary>Reads a whole version; null when it is none, or has no three numbers.</summary>
+    /// <summary>Reads a complete version; null for anything else, also without three numbers.</summary>
     public static SemanticVersion? Parse(string text) =>
         text.Length <= MaxLength && Form().Match(text) is { Success: true } match ? new(text, match) : null;
 
-    // As long as a tag may be.
+    // The longest tag.
     private const int MaxLength = 128;
 
     /// <inheritdoc/>
@@ -30,7 +30,7 @@ internal sealed partial class SemanticVersion : IComparable<SemanticVersion>
         {
             if (CompareNumbers(_core[i], other._core[i]) is not 0 and var c) return c;
         }
-        // A release is above its previews.
+        // A release is above its prereleases.
         if (_prerelease.Length == 0 || other._prerelease.Length == 0) return other._prerelease.Length.CompareTo(_prerelease.Length);
         for (var i = 0; i < Math.Min(_prerelease.Length, other._prerelease.Length); i++)
         {

@@ -2,20 +2,20 @@ using System.Text.RegularExpressions;
 
 namespace Gateway.Policy;
 
-/// <summary>A condition on a text, made ready: over the whole text, in time linear to it. Safe for concurrent use.</summary>
+/// <summary>A condition on a text, prepared for matching: over the whole text, in linear time. Safe for concurrent use.</summary>
 public sealed class TextMatcher
 {
     private readonly TextCondition _condition;
     private readonly Regex? _regex;
 
-    /// <summary>Makes a condition ready. Throws <see cref="ArgumentException"/> for what <see cref="ProblemOf"/> finds.</summary>
+    /// <summary>Prepares a condition. Throws <see cref="ArgumentException"/> when <see cref="ProblemOf"/> finds a problem.</summary>
     public TextMatcher(TextCondition condition)
     {
         _condition = condition;
         if (condition.Comparison == TextComparison.Regex) _regex = Compile(condition.Pattern);
     }
 
-    /// <summary>Why this is no regular expression that can be matched in linear time; null when it is one.</summary>
+    /// <summary>Why this is not a regular expression that matches in linear time; null when it is one.</summary>
     public static string? ProblemOf(string regex)
     {
         try
@@ -29,7 +29,7 @@ public sealed class TextMatcher
         }
     }
 
-    /// <summary>Whether the whole text is as the condition says.</summary>
+    /// <summary>Whether the whole text meets the condition.</summary>
     public bool IsMatch(string text) => _condition.Comparison switch
     {
         TextComparison.Glob => Glob.IsMatch(_condition.Pattern, text),
@@ -37,7 +37,7 @@ public sealed class TextMatcher
         _ => string.Equals(_condition.Pattern, text, StringComparison.Ordinal),
     };
 
-    /// <summary>As the file writes it.</summary>
+    /// <summary>The condition as the file writes it.</summary>
     public override string ToString() => _condition.Comparison switch
     {
         TextComparison.Glob => $"glob {_condition.Pattern}",
@@ -45,7 +45,7 @@ public sealed class TextMatcher
         _ => _condition.Pattern,
     };
 
-    // First by itself: a parenthesis too many would close the group that anchors it.
+    // Compiled alone first: an extra parenthesis would close the group that anchors it.
     private static Regex Compile(string regex) => new($@"\A(?:{new Regex(regex, Options)})\z", Options);
 
     private const RegexOptions Options = RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;

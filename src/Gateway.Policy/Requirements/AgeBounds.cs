@@ -3,19 +3,19 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Holds an age against the bounds of a rule, wherever it counts from.</summary>
+/// <summary>Compares an age with the limits of a rule, whatever the age counts from.</summary>
 internal static class AgeBounds
 {
-    /// <summary>Whether a bound is asked at a stage.</summary>
+    /// <summary>Whether a limit is checked at a stage.</summary>
     public static bool AreAsked(LimitOptions limits, Stage stage) =>
         limits.MaxAge is not null || (limits.MinAge is not null && IsServed(stage));
 
-    /// <summary>What is wrong with an age. When that changes is noted with the hearing.</summary>
-    /// <param name="limits">The bounds.</param>
-    /// <param name="hearing">What is asked.</param>
-    /// <param name="since">What the age counts from.</param>
-    /// <param name="what">What happened then, such as <c>first seen</c>.</param>
-    /// <param name="how">How that is known, to stand behind the moment; empty where it needs no word.</param>
+    /// <summary>The finding about an age, or null. Notes with the hearing when it changes.</summary>
+    /// <param name="limits">The limits.</param>
+    /// <param name="hearing">The evaluation of the manifest.</param>
+    /// <param name="since">The time from which the age counts.</param>
+    /// <param name="what">What happened at that time, such as <c>first seen</c>.</param>
+    /// <param name="how">How the time is known, to append to the time; empty when obvious.</param>
     public static List<Finding> Find(LimitOptions limits, Hearing hearing, DateTimeOffset since, string what, string how = "")
     {
         var (now, findings) = (hearing.Input.Now, new List<Finding>());
@@ -45,7 +45,7 @@ internal static class AgeBounds
         return findings;
     }
 
-    // A push brings it in; that it then waits is a matter of the pulls.
+    // A push is admitted; the minimum age then delays only fetches and pulls.
     private static bool IsServed(Stage stage) => stage is Stage.ProxyFetch or Stage.Pull;
 
     private static string Text(TimeSpan age) => age.Ticks % TimeSpan.TicksPerDay == 0

@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Bounds the age of a manifest by this gateway's own clock: since the repository first saw it, or an index that names it. What a config
-/// says of its creation is its author's word and does not count. A new index makes no image below it younger.
+/// Limits the age of a manifest by the gateway's own clock: since the repository first saw it, or an index that names it. The creation
+/// time in a config does not count, because its author chooses it. A new index does not make the images below it younger.
 /// </summary>
 internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
 {

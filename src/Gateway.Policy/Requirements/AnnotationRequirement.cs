@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires what annotations, or the labels of an image's config, must say. Each image must say it itself, alone and below an index. An
-/// index need not repeat what all its images say; what it says all the same must be right.
+/// Requires values of annotations, or of the labels of an image config. Each image must have them itself, alone and below an index. An
+/// index does not need to repeat the values of all its images, but a value that it does have must be right.
 /// </summary>
 internal sealed class AnnotationRequirement(RequireOptions require) : IRequirement
 {
@@ -33,7 +33,7 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
         }
     }
 
-    // Whether there are images that say it for the index: all that it lists must be here to be read.
+    // Whether the images have the value in place of the index: all that the index lists must be stored to be read.
     private static bool IsOfImages(Hearing hearing)
     {
         var here = hearing.Input.Descendants.Select(static child => child.Digest).ToHashSet();
@@ -53,7 +53,7 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
         }
     }
 
-    // Every place that says something must say the right thing: an annotation added by hand does not hide what the label says.
+    // Every place with a value must have the right one: an annotation that was added later does not hide the label.
     private IEnumerable<string> ValuesOf(string key, Digest digest, Manifest manifest, PolicyInput input)
     {
         if (require.AnnotationsFromManifest && manifest.Annotations.TryGetValue(key, out var annotation)) yield return annotation;

@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Requires that a manifest's artifact type is allowed, by one of the three readings of docs/policy.md.</summary>
+/// <summary>Requires that the artifact type of a manifest is allowed, by one of the three semantics of docs/policy.md.</summary>
 internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRequirement
 {
     private const string Setting = "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES";
@@ -18,7 +18,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
 
     private IEnumerable<Finding> Find(Manifest manifest, RepositoryName repository, Stage stage)
     {
-        // Quay looks at pushes only: what is there stays served.
+        // Quay checks pushes only: stored content stays available.
         if (!options.GeneralOciSupport && stage == Stage.Push && manifest.MediaType is MediaTypes.OciManifest or MediaTypes.OciIndex)
             return [SwitchedOff(repository)];
         if (manifest.MediaType == MediaTypes.DockerManifest) return CheckDocker(manifest, repository);
@@ -31,7 +31,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         $"OCI documents are not accepted in {Name(repository)}, for policy.artifactTypes.FEATURE_GENERAL_OCI_SUPPORT is false",
         "set it to true, or push Docker schema 2");
 
-    // Fixed in every semantics: Quay still enforces this pair today.
+    // Fixed in all semantics: Quay still enforces this pair today.
     private IEnumerable<Finding> CheckDocker(Manifest manifest, RepositoryName repository)
     {
         if (!_table.AllowsDocker)
@@ -52,7 +52,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
             code, $"{type} is not allowed in Docker schema 2 in {Name(repository)}", "its types are fixed: push it as an OCI manifest");
     }
 
-    // Quay never looked at an index's own artifact type.
+    // Quay never checked the artifact type of an index.
     private IEnumerable<Finding> CheckIndex(Manifest index, RepositoryName repository)
     {
         if (options.Semantics == ArtifactTypeSemantics.Pairs && index.ArtifactType is { } type && !_table.Has(type))
@@ -87,7 +87,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     private static Finding NotAllowed(string code, string type, RepositoryName repository, string fix) =>
         new(code, $"{type} is not allowed in {Name(repository)}", fix);
 
-    // One fix for all that is wrong with the artifact, so that nobody needs a second try.
+    // One fix for everything that is wrong with the artifact, so that one change of the file is enough.
     private string Fix(string key, string[] layers, string? second)
     {
         if (key == ArtifactTypeDefaults.HelmConfig && !options.HelmOciSupport && layers.All(ArtifactTypeDefaults.HelmLayers.Contains))
@@ -104,7 +104,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         return string.Join("; ", steps);
     }
 
-    // Where presets are named, the one that allows all of it; else a list of one's own is what the file goes by.
+    // With presets configured: the preset that allows all of it. With a configured list: entries of that list.
     private string? PresetFor(string key, string[] layers, string? second) => options.Presets is null ? null :
         Enum.GetValues<ArtifactTypePreset>().Where(preset =>
         {
@@ -113,7 +113,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
                 && (second is null || entries.ContainsKey(second));
         }).Select(static preset => preset.ToString().ToLowerInvariant()).FirstOrDefault();
 
-    // A list of one's own takes the place of the defaults; who has none yet would lose them by adding one.
+    // A configured list replaces the defaults. An operator without a list would lose them by adding one.
     private string Entry(params string[] entries)
     {
         var losesDefaults = options is { Allowed: null, Presets: null, Extend: false };
@@ -121,6 +121,6 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
             + string.Join(" and ", entries.Select(static entry => $"\"{entry}\""));
     }
 
-    // A name may have 255 characters; the message needs the room.
+    // A name can have 255 characters; the message needs the room.
     private static string Name(RepositoryName repository) => Printable.Line(repository.Value, 64);
 }

@@ -5,8 +5,8 @@ using Gateway.Policy.Signatures;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Bounds the age of a manifest by what is proven of its signatures and attestations, of those that count for the same rule: it is at least
-/// as old as the first of them. Without such a time its age is unknown, and it is refused.
+/// Limits the age of a manifest by the proven times of the signatures and attestations that count for the same rule: the manifest is at
+/// least as old as the earliest. Without a proven time its age is unknown, and it is refused.
 /// </summary>
 internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray<WantedEvidence> wanted) : IRequirement
 {
@@ -27,13 +27,13 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
         var own = search.AgeOf();
         if (own is not null) hearing.Ages.Add(own);
         hearing.Findings.AddRange(Find(hearing, search, hearing.Digest, own));
-        // An index whose age is unknown is refused by that already.
+        // The index is refused already because its age is unknown.
         foreach (var (image, _) in own is null ? [] : ImagesBelow.Here(hearing))
         {
             hearing.Findings.AddRange(
                 Find(hearing, search, image, search.AgeOfImage(image)).Select(finding => finding.AtChild(image)));
         }
-        // What was not looked at may be older, which only makes it old enough sooner, and too old perhaps.
+        // Unread evidence can only be older: then the minimum age is reached sooner, and perhaps the maximum age too.
         if (search.IsCut && limits.MaxAge is not null && hearing.Findings.Count == 0) hearing.Findings.Add(Unread());
     }
 
@@ -66,22 +66,22 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
         };
     }
 
-    // As in other messages: enough to find it by.
+    // As in other messages: enough to identify it.
     private static string Short(Digest digest) => digest.ToString()[..19];
 
-    /// <summary>Looks through the evidence of one question for the times of what counts.</summary>
+    /// <summary>Searches the evidence of one input for the times of everything that counts.</summary>
     private sealed class Search(Hearing hearing, ImmutableArray<WantedEvidence> wanted)
     {
-        /// <summary>Whether there was more than could be looked at.</summary>
+        /// <summary>Whether there was more evidence than could be read.</summary>
         public bool IsCut { get; private set; }
 
-        /// <summary>Evidence that counts and proves no time; empty where there is none.</summary>
+        /// <summary>Evidence that counts without a proven time; empty when there is none.</summary>
         public Digest CountedWithout { get; private set; }
 
-        /// <summary>What brought each age that was found.</summary>
+        /// <summary>The evidence for each age that was found.</summary>
         public Dictionary<AttestedAge, EvidenceSeen> Seen { get; } = [];
 
-        /// <summary>The age of the manifest; null where no time is proven.</summary>
+        /// <summary>The age of the manifest; null when no time is proven.</summary>
         public AttestedAge? AgeOf()
         {
             Digest[] images = hearing.Manifest.IsIndex
@@ -92,7 +92,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
             return own ?? Youngest(images);
         }
 
-        /// <summary>The age of an image below the index, as when it is asked about itself; null where no time is proven.</summary>
+        /// <summary>The age of an image below the index, as in an evaluation of that image; null when no time is proven.</summary>
         public AttestedAge? AgeOfImage(Digest image)
         {
             CountedWithout = default;
@@ -100,7 +100,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
             return Earliest(one => Coverage.SpeakingFor(one.Coverage, image, hasImages: false, above));
         }
 
-        // An index whose images are signed in its place is as old as the youngest of them: before that it could not be.
+        // An index whose images are signed instead of it is as old as the youngest image: it cannot be older.
         private AttestedAge? Youngest(Digest[] images)
         {
             AttestedAge? youngest = null;
@@ -112,7 +112,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
             return youngest;
         }
 
-        // Of several that prove the same moment always the same one, in whatever order they came.
+        // Of several that prove the same time always the same one, whatever their order.
         private AttestedAge? Earliest(Func<WantedEvidence, IEnumerable<Digest>> subjects) =>
             wanted.SelectMany(one => subjects(one).SelectMany(hearing.NamesOf).SelectMany(subject => AgesBy(one, subject)))
                 .MinBy(static age => (age.SignedAt, age.Evidence));

@@ -3,19 +3,21 @@ using Gateway.Policy.Media;
 
 namespace Gateway.Policy;
 
-/// <summary>What is known of a blob's bytes, for the requirements that look at them.</summary>
+/// <summary>What is known about a blob's bytes, for the requirements that check them.</summary>
 internal static class Contents
 {
     /// <summary>
-    /// How long a verdict holds that was given without all the bytes. Chosen: a pull brings the layers within a minute or so, and asking
-    /// again costs little.
+    /// Validity of a verdict that was given without all the bytes. Chosen: a pull fetches the layers within about a minute, and another
+    /// evaluation costs little.
     /// </summary>
     public static readonly TimeSpan AskedAgainAfter = TimeSpan.FromMinutes(1);
 
-    /// <summary>What the bytes are; null when they are not here. What could not be read is a finding, and may be read later.</summary>
-    /// <param name="hearing">Where it is asked.</param>
+    /// <summary>
+    /// What the bytes are; null when they are not stored. Unreadable bytes become a finding, and can become readable later.
+    /// </summary>
+    /// <param name="hearing">The evaluation of the manifest.</param>
     /// <param name="blob">The blob.</param>
-    /// <param name="whateverItClaims">Whether it matters also where the media type claims nothing that could be looked at.</param>
+    /// <param name="whateverItClaims">Whether the bytes matter even if the media type claims nothing that can be checked.</param>
     public static Content? Of(Hearing hearing, Descriptor blob, bool whateverItClaims = false)
     {
         var isKnown = hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content);

@@ -3,30 +3,30 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;
 
-/// <summary>What a rule asks of evidence: who must have made it, and about which manifests of an index.</summary>
-/// <param name="What">What it is, for <see cref="EvidenceSeen.Kind"/>: <c>signature</c>, or the predicate's type.</param>
-/// <param name="Authority">Whose it must be.</param>
+/// <summary>The evidence that a rule requires: by which authority, and about which manifests of an index.</summary>
+/// <param name="What">The kind of evidence, for <see cref="EvidenceSeen.Kind"/>: <c>signature</c>, or the predicate's type.</param>
+/// <param name="Authority">The authority that must have made it.</param>
 /// <param name="Coverage">Which manifests of an index it must be about.</param>
-/// <param name="StaleAt">When what the authority is checked by becomes too old; null for never.</param>
-/// <param name="Advice">What makes it, before the reference.</param>
-/// <param name="Ask">The question, of one digest.</param>
+/// <param name="StaleAt">When the trust material of the authority becomes too old; null for never.</param>
+/// <param name="Advice">The command that makes it, before the reference.</param>
+/// <param name="Ask">Checks the evidence about one digest.</param>
 internal sealed record WantedEvidence(
     string What, string Authority, IndexCoverage Coverage, DateTimeOffset? StaleAt, string Advice,
     Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> Ask)
 {
-    /// <summary>Whether <see cref="Advice"/>, about an index, makes it of each image too.</summary>
+    /// <summary>Whether <see cref="Advice"/>, for an index, makes evidence about each image too.</summary>
     public bool AdvisesAll { get; init; }
 
-    /// <summary>Whether anything of it can have a time that is proven.</summary>
+    /// <summary>Whether any of it can have a proven time.</summary>
     public bool ProvesTimes { get; init; }
 
-    /// <summary>What gives it such a time, behind <see cref="Advice"/> and the reference.</summary>
+    /// <summary>What gives it a proven time, to append to <see cref="Advice"/> and the reference.</summary>
     public string TimeAdvice { get; init; } = "";
 
-    /// <summary>The command for one manifest, where its evidence belongs.</summary>
+    /// <summary>The command for one manifest, in the repository where its evidence belongs.</summary>
     public string AdviceFor(Digest subject, PolicyInput input) => $"{Advice} HOST/{input.EvidenceFrom ?? input.Repository}@{subject}";
 
-    /// <summary>What the verdict tells of a signature that was looked at.</summary>
+    /// <summary>The entry of the verdict for a signature that was checked.</summary>
     public EvidenceSeen Seen(Digest subject, EvidenceFinding finding) => new(
         subject, finding.Evidence, What, Name(finding.Format), finding.Result.IsTrusted ? Authority : null,
         finding.Result.IsTrusted, finding.Result.Code ?? "", finding.Result.Why) { Repository = finding.Repository };
@@ -34,7 +34,7 @@ internal sealed record WantedEvidence(
     private static string Name(SignatureFormat? format) => format is { } known ? EvidenceVerifier.Name(known) : "unreadable";
 }
 
-/// <summary>Requires signatures or attestations. Never of evidence: else each signature would need one.</summary>
+/// <summary>Requires signatures or attestations. Never for evidence: otherwise each signature would need another one.</summary>
 internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
 {
     /// <inheritdoc/>
@@ -58,14 +58,14 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
         if (check.Code is { } code) hearing.Findings.Add(Missing(code, check, hearing));
     }
 
-    /// <summary>The indexes of the repository that name what is looked at.</summary>
+    /// <summary>The indexes of the repository that name the manifest.</summary>
     public static Digest[] IndexesAbove(Hearing hearing)
     {
         var above = hearing.Input.Facts.Above.Select(static index => index.Digest);
         return [.. hearing.IsAsked ? above : above.Append(hearing.Input.Digest)];
     }
 
-    // The bytes that are asked about have one name, whatever they are asked for by: what vouches for it vouches for them.
+    // Evidence about any digest of these bytes is evidence about the bytes.
     private EvidenceCheck Ask(Hearing hearing, Digest digest)
     {
         var check = AskOf(hearing, digest);
@@ -84,7 +84,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
             : check;
     }
 
-    // More evidence mends a lack of it, and neither too much of it nor trust that has grown old.
+    // More evidence fixes missing evidence, but neither too much evidence nor trust that is too old.
     private Finding Missing(string code, EvidenceCheck check, Hearing hearing)
     {
         var about = check.Image.IsEmpty || wanted.AdvisesAll ? hearing.Digest : check.Image;
@@ -96,21 +96,21 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     }
 }
 
-/// <summary>The evidence of a question, each subject's read once for all rules, and for the questions that follow it.</summary>
-/// <param name="first">The first question.</param>
+/// <summary>The evidence of an input. The evidence about each subject is read once for all rules and for the inputs that follow.</summary>
+/// <param name="first">The first input.</param>
 internal sealed class EvidenceSets(PolicyInput first)
 {
     private readonly Dictionary<Digest, EvidenceSet> _read = [];
     private readonly Dictionary<(WantedEvidence Wanted, Digest Subject), EvidenceCheck> _checked = [];
 
-    /// <summary>Whether what was read and verified for the first question is the same for this one.</summary>
+    /// <summary>Whether the evidence that was read and verified for the first input is the same for this one.</summary>
     public bool IsOf(PolicyInput input) =>
         first.Now == input.Now && first.Repository == input.Repository && first.EvidenceFrom == input.EvidenceFrom
         && first.Digest == input.Digest && first.Canonical == input.Canonical
         && ReferenceEquals(first.Facts.Evidence, input.Facts.Evidence)
         && ReferenceEquals(first.Facts.BeyondBudget, input.Facts.BeyondBudget);
 
-    /// <summary>What comes of asking something of a subject; each signature is verified once for it.</summary>
+    /// <summary>The result of a check for a subject. Each signature is verified once for it.</summary>
     public EvidenceCheck Check(WantedEvidence wanted, Digest subject, PolicyInput input)
     {
         if (_checked.TryGetValue((wanted, subject), out var known)) return known;

@@ -4,8 +4,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires that content with <c>urls</c> names only https and hosts that the operator listed: else it escapes the policy
-/// (docs/policy.md, "Foreign layers").
+/// Requires that the <c>urls</c> of content name only https and hosts that the operator listed; otherwise the content would bypass the
+/// policy (docs/policy.md, "Foreign layers").
 /// </summary>
 internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IRequirement
 {
@@ -17,7 +17,7 @@ internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IR
         where descriptor.Urls.Any(url => !IsAllowed(url))
         select Describe(descriptor, descriptor.Urls.First(url => !IsAllowed(url))));
 
-    // By its first characters and without a URL parser: what stands between "https://" and the next slash is the host to every reader.
+    // By the first characters, without a URL parser: every reader takes the text between "https://" and the next slash for the host.
     private bool IsAllowed(string url) => hosts.Any(host => url.StartsWith($"{Https}{host}/", StringComparison.OrdinalIgnoreCase));
 
     private static Finding Describe(Descriptor descriptor, string url)

@@ -4,14 +4,14 @@ namespace Gateway.Policy;
 
 /// <summary>One image that a manifest offers: itself, or an entry of an index.</summary>
 /// <param name="Digest">The image's manifest.</param>
-/// <param name="Entry">The index's entry; null for the manifest itself.</param>
-/// <param name="Config">What its config says; null where its bytes are not here, or are no config.</param>
-/// <param name="IsHere">Whether the repository holds its manifest.</param>
+/// <param name="Entry">The entry of the index; null for the manifest itself.</param>
+/// <param name="Config">The fields of its config; null when the config is not stored or cannot be read.</param>
+/// <param name="IsHere">Whether the repository has its manifest.</param>
 internal sealed record ListedImage(Digest Digest, Descriptor? Entry, ImageConfig? Config, bool IsHere)
 {
     /// <summary>
-    /// What it runs on: the config's word, and the entry's only for an image that is not here yet, which is judged again when it is pulled
-    /// itself. Null when nothing says.
+    /// The platform of the image: from its config, or from the index entry for an image that is not stored yet; that image is evaluated
+    /// again when it is pulled. Null when unknown.
     /// </summary>
     public Platform? Platform => Config is { } config
         ? new(config.Os, config.Architecture, config.Variant)
@@ -21,11 +21,12 @@ internal sealed record ListedImage(Digest Digest, Descriptor? Entry, ImageConfig
 /// <summary>The images that a manifest offers.</summary>
 internal static class ImagesBelow
 {
-    // What BuildKit writes for the entry of an attestation.
+    // BuildKit writes this for the entry of an attestation.
     private const string Unknown = "unknown";
 
     /// <summary>
-    /// The image itself, or every image that an index lists, directly or through another index; evidence and other artifacts are none.
+    /// The image itself, or every image that an index lists, directly or through another index. Evidence and other artifacts are not
+    /// images.
     /// </summary>
     public static IEnumerable<ListedImage> Of(PolicyInput input, Digest digest, Manifest manifest)
     {
@@ -40,8 +41,8 @@ internal static class ImagesBelow
     }
 
     /// <summary>
-    /// The images below an index that the repository holds; none for what is no index. What is required of an image is required of each of
-    /// these: anyone who pushes can put an index above an image, and what the index says is not what its images say.
+    /// The images below an index that the repository has; empty for a manifest that is not an index. Requirements for images apply to each
+    /// of these: a pusher can put an index above any image, and the index can contradict its images.
     /// </summary>
     public static IEnumerable<(Digest Digest, Manifest Manifest)> Here(Hearing hearing) => !hearing.Manifest.IsIndex ? []
         : hearing.Input.Descendants.Where(child => hearing.Input.KindOf(child.Manifest) == ManifestKind.Image)
@@ -50,7 +51,7 @@ internal static class ImagesBelow
     private static bool MayBeImage(Descriptor entry) =>
         !MediaTypes.IsIndex(entry.MediaType) && entry.Platform is { } platform && platform.Os != Unknown;
 
-    // Each index once, so that a graph that joins again, or a ring of two digest algorithms, ends.
+    // Each index once, so that shared parts of the graph and cycles of two digest algorithms terminate.
     private static List<Descriptor> Entries(Manifest index, Dictionary<Digest, Manifest> known)
     {
         var entries = new List<Descriptor>();

@@ -2,7 +2,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Bounds what hangs below one index: digests rule out cycles, but neither depth nor number.</summary>
+/// <summary>Limits the manifests below one index: digests rule out cycles, but bound neither depth nor number.</summary>
 internal sealed class IndexLimit(ParserOptions parser) : IRequirement
 {
     /// <inheritdoc/>
@@ -29,8 +29,8 @@ internal sealed class IndexLimit(ParserOptions parser) : IRequirement
 
     private static Finding Problem(string what, string fix) => new(ReasonCodes.LimitIndex, what, fix);
 
-    // Level by level, each index once per level: also a graph that joins again, or one that a sha512 name closes to a ring, ends after max
-    // + 1 levels.
+    // Level by level, each index once per level: graphs with shared parts, or with a cycle through a sha512 digest, terminate after max +
+    // 1 levels.
     private static bool IsDeeper(PolicyInput input, int max)
     {
         var indexes = input.Descendants.Where(static d => d.Manifest.IsIndex)

@@ -4,9 +4,9 @@ using Gateway.Policy.Media;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires of an image that each layer, unpacked, is the one that its config names (<c>rootfs.diff_ids</c>): what a client that pulls the
-/// layers by the manifest and trusts the config gets. A layer that cannot be compared is refused, whatever the reason: encrypted, elsewhere
-/// by <c>urls</c>, named by a digest that is not SHA-256.
+/// Requires of an image that each decompressed layer is the one that its config names (<c>rootfs.diff_ids</c>): what a client gets that
+/// pulls the layers by the manifest and trusts the config. A layer that cannot be compared is refused, whatever the reason: it is
+/// encrypted, stored elsewhere by <c>urls</c>, or named by a digest other than SHA-256.
 /// </summary>
 internal sealed class LayerDigestRequirement : IRequirement
 {
@@ -21,7 +21,7 @@ internal sealed class LayerDigestRequirement : IRequirement
         if (hearing.Kind != ManifestKind.Image) return;
         if (!hearing.Input.Facts.Configs.TryGetValue(hearing.Digest, out var config))
         {
-            // A client may read it all the same, and otherwise than we would.
+            // A client could still read it, and differently from the gateway.
             if (hearing.Manifest.Config is { } blob && Contents.Of(hearing, blob) is { IsUnread: false })
                 hearing.Findings.Add(new(ReasonCodes.LayerDigest, "its config cannot be read in one way only", Fix) { Path = "config" });
             return;
@@ -64,7 +64,7 @@ internal sealed class LayerDigestRequirement : IRequirement
         });
     }
 
-    // Why nothing that is here, or that could be fetched, says what the layer unpacks to; null where it can be known.
+    // Why neither stored nor fetchable content can say what the layer decompresses to; null when it can.
     private static string? Unknown(Descriptor layer, Content? content, Digest expected) =>
         MediaClaims.IsEncrypted(layer.MediaType) ? "is encrypted"
         : expected.Algorithm != DigestAlgorithm.Sha256 ? $"is named by {expected.AlgorithmName} instead of sha256 in its config"

@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy;
 
-/// <summary>Bounds the sizes that one manifest states, which are the stored ones: a push with others is refused before.</summary>
+/// <summary>Limits the sizes in one manifest, which equal the stored sizes: a push with other sizes is refused earlier.</summary>
 internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
 {
     /// <inheritdoc/>
@@ -13,7 +13,7 @@ internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
     public void Check(Hearing hearing)
     {
         var manifest = hearing.Manifest;
-        // 2^53 bytes each and thousands of them do not fit into 64 bits.
+        // Thousands of sizes of 2^53 bytes do not fit into 64 bits.
         var total = manifest.Blobs.Aggregate(Int128.Zero, static (sum, blob) => sum + blob.Size);
         if (total > limits.MaxTotalBytes)
         {

@@ -3,8 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires that certain platforms are offered, and no other operating system. What must be offered is asked of an index, and of an image
-/// that stands alone under a tag: an image that is pulled by digest is one of an index's.
+/// Requires some platforms, and allows no other operating systems. The required platforms are checked for an index, and for an image under
+/// a tag: an image that is pulled by digest usually belongs to an index.
 /// </summary>
 internal sealed class PlatformRequirement(PlatformOptions options) : IRequirement
 {

@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Keeps the tags under which clients look for evidence for evidence: an image there would be taken for a signature by what goes by names
+/// Reserves the tags under which clients look for evidence: clients that look up evidence by tag would take an image there for a signature
 /// (docs/policy.md, "Reserved tags").
 /// </summary>
 internal sealed class ReservedTagRequirement : IRequirement
@@ -11,7 +11,7 @@ internal sealed class ReservedTagRequirement : IRequirement
     /// <inheritdoc/>
     public bool Descends => false;
 
-    // Only where a tag is bound: what is there already was judged then.
+    // Only when a tag is bound: existing bindings were evaluated at that time.
     /// <inheritdoc/>
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
 
@@ -32,8 +32,8 @@ internal sealed class ReservedTagRequirement : IRequirement
         });
     }
 
-    // Clients without the referrers API keep an index there of all that refers to the digest, whatever it is; `cosign copy` tags each
-    // manifest by its own digest. Nothing else has a use there, and a single signature would be found by no client.
+    // Clients without the referrers API store an index there of everything that refers to the digest. `cosign copy` tags each manifest by
+    // its own digest. Nothing else has a use there, and no client would find a single signature.
     private static bool MayBeBare(Hearing hearing, EvidenceTag tag) =>
         hearing.Manifest.IsIndex || hearing.NamesOf(hearing.Digest).Contains(tag.Subject);
 }

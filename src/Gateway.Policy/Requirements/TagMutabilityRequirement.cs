@@ -3,7 +3,8 @@ using Gateway.Oci;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires that a tag stays what it was, or moves to no lower version, whatever is pushed to it; the tags of evidence are evidence's own.
+/// Requires that a tag keeps its manifest, or moves only to a version that is not lower, whatever is pushed to it. It does not apply to
+/// evidence under evidence tags.
 /// </summary>
 internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequirement
 {
@@ -16,11 +17,11 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     /// <inheritdoc/>
     public bool Descends => false;
 
-    // An image that must not be moved is moved by a signature or a chart under its tag just so.
+    // A push of a signature or chart moves a tag away from an image just as a push of an image does.
     /// <inheritdoc/>
     public bool BindsEveryKind => true;
 
-    // A pull finds the tag where it is.
+    // A pull does not move the tag.
     /// <inheritdoc/>
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
 
@@ -29,7 +30,7 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     {
         var input = hearing.Input;
         if (input.Tag is not { } tag || input.Stage == Stage.Pull || !hearing.IsAsked) return;
-        // Signers add to what stands under a tag of evidence, and nobody pulls an image by it.
+        // Signers add to the content of an evidence tag, and no client pulls an image by it.
         if (hearing.Kind == ManifestKind.Evidence && EvidenceTag.Parse(tag) is not null) return;
         var (history, digest) = (input.Facts.TagHistory, input.Digest);
         if (history.IsEmpty || history[0].Digest == digest) return;
@@ -59,7 +60,7 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
             hearing.Findings.Add(own);
             return;
         }
-        // An index of a high version brings no image back that is of a lower one.
+        // An index of a higher version must not bring back an image of a lower one.
         foreach (var (digest, image) in ImagesBelow.Here(hearing))
         {
             if (Lower(hearing, digest, image, tag, highest) is { } below) hearing.Findings.Add(below.AtChild(digest));
@@ -78,7 +79,7 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
         };
     }
 
-    // The manifest's own word, which a signature covers, and only without it the config's.
+    // The manifest's own annotation, which a signature covers; otherwise the config's label.
     private static SemanticVersion? VersionOf(PolicyInput input, Digest digest, Manifest? manifest)
     {
         if (manifest is not null && manifest.Annotations.TryGetValue(VersionKey, out var annotation))

@@ -4,8 +4,8 @@ using Gateway.Policy.Media;
 namespace Gateway.Policy;
 
 /// <summary>
-/// Requires that bytes are what their media type says, as far as its name says it, and that an index's entries say of an image what its
-/// config says. Bytes that are not here yet are judged when they are.
+/// Requires that bytes are what their media type claims, as far as its name says it, and that the entries of an index agree with the
+/// configs of its images. Absent bytes are evaluated when they are stored.
 /// </summary>
 internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> claims) : IRequirement
 {
