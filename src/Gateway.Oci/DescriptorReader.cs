@@ -33,7 +33,7 @@ public sealed class DescriptorReader(ManifestLimits limits)
     public Descriptor Read(ref StrictJson json)
     {
         if (++_descriptors > limits.MaxDescriptors)
-            throw json.Problem(ProblemCodes.LimitDescriptors, $"more than {limits.MaxDescriptors} descriptors");
+            throw json.Problem(ProblemCodes.LimitDescriptors, $"expected at most {limits.MaxDescriptors} descriptors, got more");
         var found = new Descriptor("", default, -1);
         byte[]? data = null;
         var keys = json.OpenObject(DescriptorKeys);
@@ -85,7 +85,8 @@ public sealed class DescriptorReader(ManifestLimits limits)
                 throw json.Problem(ProblemCodes.LimitAnnotations, $"expected at most {limits.MaxAnnotations} annotations, got more");
             _annotationBytes += System.Text.Encoding.UTF8.GetByteCount(key) + System.Text.Encoding.UTF8.GetByteCount(text);
             if (_annotationBytes > limits.MaxAnnotationBytes)
-                throw json.Problem(ProblemCodes.LimitAnnotations, $"more than {limits.MaxAnnotationBytes} bytes of annotations");
+                throw json.Problem(
+                    ProblemCodes.LimitAnnotations, $"expected at most {limits.MaxAnnotationBytes} bytes of annotations, got more");
             annotations.Add(new(key, text));
         }
         annotations.Sort(static (one, other) => string.CompareOrdinal(one.Key, other.Key));
@@ -93,7 +94,7 @@ public sealed class DescriptorReader(ManifestLimits limits)
         foreach (var (name, value) in annotations)
         {
             if (!sorted.TryAdd(name, value))
-                throw json.Problem(ProblemCodes.DuplicateKey, $"the annotation {Printable.Quote(name)} stands there twice");
+                throw json.Problem(ProblemCodes.DuplicateKey, $"expected the annotation {Printable.Quote(name)} once, got it twice");
         }
         return sorted.ToImmutable();
     }

@@ -91,7 +91,8 @@ internal sealed class Document
     private void CheckForm()
     {
         if (_children is not null && (_config is not null || _layers is not null))
-            throw Problem(ProblemCodes.AmbiguousDocument, "expected an index or an image manifest, got manifests beside config or layers");
+            throw Problem(
+                ProblemCodes.AmbiguousDocument, "expected an index or an image manifest, got manifests together with config or layers");
         if (_hasSchema1Fields)
             throw Problem(
                 ProblemCodes.AmbiguousDocument, "expected no fsLayers and no history (Docker schema 1) in a document of schemaVersion 2");
@@ -132,7 +133,7 @@ internal sealed class Document
         if (MediaTypes.IsManifest(blob.MediaType))
             throw Problem(
                 ProblemCodes.AmbiguousDocument,
-                $"{place}: expected a blob, got {blob.MediaType}, which some readers ask for as a manifest and others as a blob");
+                $"{place}: expected a blob, got {blob.MediaType}, which some clients request as a manifest and others as a blob");
     }
 
     private static ManifestProblemException Problem(string code, string message) => new(code, message);

@@ -67,6 +67,6 @@ public static class ManifestReader
             ? new ManifestProblemException(ProblemCodes.Schema1, "Docker schema 1 is not supported; push schema 2 or an OCI manifest")
             : new ManifestProblemException(
                 ProblemCodes.UnsupportedType,
-                $"expected a content type out of {MediaTypes.AcceptManifests}, got {Printable.Quote(contentType)}");
+                $"expected one of the content types {MediaTypes.AcceptManifests}, got {Printable.Quote(contentType)}");
     }
 }

@@ -35,7 +35,7 @@ public ref struct StrictJson
         // One more than the gateway's limit, so that the gateway reports it. Comments and trailing commas are off by default.
         _reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = maxDepth + 1 });
         if (utf8.StartsWith("\uFEFF"u8)) throw Problem(ProblemCodes.NotJson, "expected JSON, got a byte order mark at its start");
-        if (!System.Text.Unicode.Utf8.IsValid(utf8)) throw Problem(ProblemCodes.NotJson, "expected UTF-8, got bytes that are not");
+        if (!System.Text.Unicode.Utf8.IsValid(utf8)) throw Problem(ProblemCodes.NotJson, "expected UTF-8, got invalid bytes");
         Advance();
     }
 
@@ -85,7 +85,8 @@ public ref struct StrictJson
     {
         var index = _reader.ValueIsEscaped ? keys.Known.IndexOf(Text()) : keys.Known.IndexOf(_reader.ValueSpan);
         if (index < 0) return TakeUnknown(ref keys);
-        if ((keys.Seen & (1u << index)) != 0) throw Problem(ProblemCodes.DuplicateKey, $"the key {keys.Known[index]} stands there twice");
+        if ((keys.Seen & (1u << index)) != 0)
+            throw Problem(ProblemCodes.DuplicateKey, $"expected the key {keys.Known[index]} once, got it twice");
         keys.Seen |= 1u << index;
         Step(keys.Known[index]);
         return keys.Known[index];
@@ -98,10 +99,10 @@ public ref struct StrictJson
         if (keys.Known.FoldsTo(folded) is { } meant)
             throw Problem(ProblemCodes.AmbiguousKey, $"the key {Printable.Quote(name)} is {meant} to some readers and unknown to others");
         if (++_unknownKeys > MaxUnknownKeys)
-            throw Problem(ProblemCodes.LimitKeys, $"more than {MaxUnknownKeys} keys that the image-spec does not know");
+            throw Problem(ProblemCodes.LimitKeys, $"expected at most {MaxUnknownKeys} keys that the image-spec does not know, got more");
         if (!(keys.Others ??= new(StringComparer.Ordinal)).Add(folded))
             throw Problem(
-                ProblemCodes.DuplicateKey, $"the key {Printable.Quote(name)} stands there twice, at least to readers that fold case");
+                ProblemCodes.DuplicateKey, $"expected the key {Printable.Quote(name)} once, got it twice or in another case");
         Step(name);
         return null;
     }
@@ -182,11 +183,11 @@ public ref struct StrictJson
         if (_reader.TokenType != JsonTokenType.String) throw Expected("a string in base64");
         // Measured without escapes: some writers escape every plus and slash.
         var text = Encoding.UTF8.GetBytes(Text());
-        if (text.Length / 4 * 3 > max + 3) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
+        if (text.Length / 4 * 3 > max + 3) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data, got more");
         var bytes = new byte[text.Length / 4 * 3 + 3];
         var status = System.Buffers.Text.Base64.DecodeFromUtf8(text, bytes, out _, out var length);
         if (status != System.Buffers.OperationStatus.Done) throw Expected("a string in base64");
-        if (length > max) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data");
+        if (length > max) throw Problem(ProblemCodes.LimitData, $"expected at most {max} bytes of inline data, got more");
         return bytes[..length];
     }
 
@@ -227,7 +228,7 @@ public ref struct StrictJson
     /// <summary>Requires that nothing follows the document.</summary>
     public void End()
     {
-        if (Read()) throw Problem(ProblemCodes.NotJson, "expected nothing after the document");
+        if (Read()) throw Problem(ProblemCodes.NotJson, "expected nothing after the document, got more bytes");
     }
 
     /// <summary>A problem with the current value.</summary>
@@ -262,7 +263,7 @@ public ref struct StrictJson
 
     private void Enter()
     {
-        if (_depth == _maxDepth) throw Problem(ProblemCodes.LimitDepth, $"nested deeper than {_maxDepth} levels");
+        if (_depth == _maxDepth) throw Problem(ProblemCodes.LimitDepth, $"expected at most {_maxDepth} levels of nesting, got more");
         _path[_depth++] = (null, -1);
     }
 

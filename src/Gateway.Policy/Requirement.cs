@@ -32,7 +32,7 @@ internal sealed record Finding(string Code, string What, string Fix)
     /// <param name="what">What could not be read.</param>
     /// <param name="why">Why not: one line.</param>
     public Finding InDoubt(string code, string what, string why) =>
-        new(code, $"{what} could not be looked at: {why}", "try again")
+        new(code, $"{what} could not be read: {why}", "try again")
         {
             Path = Path, Expected = Expected, IsMissing = true, Unknown = why,
         };

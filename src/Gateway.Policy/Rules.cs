@@ -82,7 +82,7 @@ internal static class Rules
         {
             ProvesTimes = trust.ProvesTimes(trust.Authorities[authority]),
             TimeAdvice = trust.Authorities[authority].Notation is null
-                ? "a log entry that tells a time, or a time stamp"
+                ? "a log entry that proves a time, or a time stamp"
                 : "--timestamp-url",
         };
 

@@ -25,7 +25,7 @@ public sealed class TextMatcher
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
-            return e is NotSupportedException ? "look-arounds, back-references and atomic groups are not taken" : e.Message;
+            return e is NotSupportedException ? "look-arounds, back-references and atomic groups are not supported" : e.Message;
         }
     }
 

@@ -53,7 +53,7 @@ public sealed class TruthfulMediaTests : IAsyncLifetime
             "copy", "--dest-tls-verify=false", "--encryption-key", $"jwe:{publicKey}", $"oci:{layout.Root}:1",
             $"docker://{_gateway.Host}/strict/app:1")).Failed();
 
-        Assert.Contains("is encrypted, nobody here can look into it", pushed.Text, StringComparison.Ordinal);
+        Assert.Contains("is encrypted, so the gateway cannot check it", pushed.Text, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, byte[]> Untruthful => new()

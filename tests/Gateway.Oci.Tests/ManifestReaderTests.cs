@@ -53,7 +53,8 @@ public sealed class ManifestReaderTests
     [InlineData($$"""{"schemaVersion":2,"config":{{Config}},"layers":[{{Layer}}],"manifests":null}""", MediaTypes.OciManifest)]
     [InlineData("""{"schemaVersion":2,"manifests":[]}""", MediaTypes.OciIndex)]
     [InlineData("""{"schemaVersion":2,"manifests":null}""", MediaTypes.OciIndex)]
-    public void Document_without_a_media_type_is_classified_by_its_fields(string json, string type) => Assert.Equal(type, Accept(json, type).MediaType);
+    public void Document_without_a_media_type_is_classified_by_its_fields(string json, string type) =>
+        Assert.Equal(type, Accept(json, type).MediaType);
 
     [Theory]
     [InlineData("\"data\":\"e30=\"")]
@@ -66,12 +67,14 @@ public sealed class ManifestReaderTests
     [Theory]
     [InlineData(MediaTypes.DockerManifest)]
     [InlineData(MediaTypes.OciManifest)]
-    public void Media_type_of_an_image_manifest_is_the_one_in_its_body(string type) => Assert.Equal(type, Accept(Image($"\"mediaType\":\"{type}\""), type).MediaType);
+    public void Media_type_of_an_image_manifest_is_the_one_in_its_body(string type) =>
+        Assert.Equal(type, Accept(Image($"\"mediaType\":\"{type}\""), type).MediaType);
 
     [Theory]
     [InlineData(MediaTypes.OciIndex)]
     [InlineData(MediaTypes.DockerList)]
-    public void Media_type_of_an_index_is_the_one_in_its_body(string type) => Assert.Equal(type, Accept(Index($"\"mediaType\":\"{type}\""), type).MediaType);
+    public void Media_type_of_an_index_is_the_one_in_its_body(string type) =>
+        Assert.Equal(type, Accept(Index($"\"mediaType\":\"{type}\""), type).MediaType);
 
     [Fact]
     public void Whitespace_around_the_document_is_accepted() => Accept(" \r\n\t" + Image() + "\n");
@@ -89,7 +92,8 @@ public sealed class ManifestReaderTests
         Refuse(ProblemCodes.MediaMismatch, Image($"\"mediaType\":\"{MediaTypes.OciManifest}\""), contentType);
 
     [Fact]
-    public void Fields_that_contradict_the_content_type_are_refused() => Refuse(ProblemCodes.MediaMismatch, Index(), MediaTypes.OciManifest);
+    public void Fields_that_contradict_the_content_type_are_refused() =>
+        Refuse(ProblemCodes.MediaMismatch, Index(), MediaTypes.OciManifest);
 
     [Fact]
     public void Both_forms_in_one_document_are_refused()

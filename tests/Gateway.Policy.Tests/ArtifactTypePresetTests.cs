@@ -94,7 +94,7 @@ public sealed class ArtifactTypePresetTests
     {
         var images = Defaults with { Presets = [ArtifactTypePreset.Images] };
         Assert.EndsWith(
-            "to let it in add buildkit under policy.artifactTypes.presets",
+            "to allow it, add buildkit under policy.artifactTypes.presets",
             Refuses(images, ReasonCodes.TypeArtifactNotAllowed, Attestation), StringComparison.Ordinal);
         var unknown = Refuses(images, ReasonCodes.TypeConfigNotAllowed, Artifact("a/b", "c/d"));
         Assert.Contains($"add under {Setting}: ", unknown, StringComparison.Ordinal);

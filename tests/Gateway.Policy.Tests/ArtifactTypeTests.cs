@@ -132,7 +132,7 @@ public sealed class ArtifactTypeTests
     public void Charts_are_refused_when_helm_is_switched_off()
     {
         var message = Refuses(Defaults with { HelmOciSupport = false }, ReasonCodes.TypeConfigNotAllowed, HelmChart);
-        Assert.EndsWith("to let it in set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true", message, StringComparison.Ordinal);
+        Assert.EndsWith("to allow it, set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true", message, StringComparison.Ordinal);
         Refuses(
             Defaults with { HelmOciSupport = false, Semantics = ArtifactTypeSemantics.QuayUnion }, ReasonCodes.TypeConfigNotAllowed,
             HelmChart);
@@ -143,26 +143,26 @@ public sealed class ArtifactTypeTests
     public void Refusal_names_the_entry_to_add()
     {
         Assert.Equal(
-            $"policy rule 'artifactTypes': config type {WasmConfig} is not allowed in team/app; to let it in add under {Setting}: \"{WasmConfig}: [application/wasm]\"",
+            $"policy rule 'artifactTypes': config type {WasmConfig} is not allowed in team/app; to allow it, add under {Setting}: \"{WasmConfig}: [application/wasm]\"",
             Refuses(Nothing, ReasonCodes.TypeConfigNotAllowed, Wasm));
         Assert.Equal(
-            $"policy rule 'artifactTypes': artifact type {Bundle} is not allowed in team/app; to let it in add under {Setting}: \"{Bundle}: [{Bundle}]\"",
+            $"policy rule 'artifactTypes': artifact type {Bundle} is not allowed in team/app; to allow it, add under {Setting}: \"{Bundle}: [{Bundle}]\"",
             Refuses(Nothing, ReasonCodes.TypeArtifactNotAllowed, CosignBundle));
         Assert.Equal(
             $"policy rule 'artifactTypes': layer type {SimpleSigning} is not allowed with {MediaTypes.OciConfig} in team/app; "
-            + $"to let it in add under {Setting}: \"{MediaTypes.OciConfig}: [{SimpleSigning}]\"",
+            + $"to allow it, add under {Setting}: \"{MediaTypes.OciConfig}: [{SimpleSigning}]\"",
             Refuses(Nothing, ReasonCodes.TypeLayerNotAllowed, CosignSignature));
     }
 
     [Fact]
     public void Refusal_extends_the_existing_list() => Assert.EndsWith(
-        $"to let it in add to the list of {SifConfig} under {Setting}: \"{SifLayer}\"",
+        $"to allow it, add to the list of {SifConfig} under {Setting}: \"{SifLayer}\"",
         Refuses(Types((SifConfig, [])), ReasonCodes.TypeLayerNotAllowed, Sif),
         StringComparison.Ordinal);
 
     [Fact]
     public void Refusal_without_a_configured_list_keeps_the_defaults() => Assert.EndsWith(
-        $"to let it in say merge: extend and add under {Setting}: \"{WasmConfig}: [application/wasm]\"",
+        $"to allow it, set merge: extend and add under {Setting}: \"{WasmConfig}: [application/wasm]\"",
         Refuses(Defaults, ReasonCodes.TypeConfigNotAllowed, Wasm),
         StringComparison.Ordinal);
 

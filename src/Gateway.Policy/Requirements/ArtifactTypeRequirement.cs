@@ -28,7 +28,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
 
     private static Finding SwitchedOff(RepositoryName repository) => new(
         ReasonCodes.TypeArtifactNotAllowed,
-        $"OCI documents are not accepted in {Name(repository)}, for policy.artifactTypes.FEATURE_GENERAL_OCI_SUPPORT is false",
+        $"OCI documents are not accepted in {Name(repository)}, because policy.artifactTypes.FEATURE_GENERAL_OCI_SUPPORT is false",
         "set it to true, or push Docker schema 2");
 
     // Fixed in all semantics: Quay still enforces this pair today.
@@ -38,7 +38,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
         {
             yield return NotAllowed(
                 ReasonCodes.TypeConfigNotAllowed, "Docker schema 2", repository,
-                "to let it in add images under policy.artifactTypes.presets");
+                "to allow it, add images under policy.artifactTypes.presets");
             yield break;
         }
         var config = manifest.Config!.MediaType;
@@ -91,15 +91,15 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     private string Fix(string key, string[] layers, string? second)
     {
         if (key == ArtifactTypeDefaults.HelmConfig && !options.HelmOciSupport && layers.All(ArtifactTypeDefaults.HelmLayers.Contains))
-            return "to let it in set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true";
-        if (PresetFor(key, layers, second) is { } preset) return $"to let it in add {preset} under policy.artifactTypes.presets";
+            return "to allow it, set policy.artifactTypes.FEATURE_HELM_OCI_SUPPORT to true";
+        if (PresetFor(key, layers, second) is { } preset) return $"to allow it, add {preset} under policy.artifactTypes.presets";
         var entries = new List<string>();
         var written = options.Allowed?.ContainsKey(key) == true;
         if (!written && (layers.Length > 0 || !_table.Has(key))) entries.Add($"{key}: [{string.Join(", ", layers)}]");
         if (second is not null) entries.Add($"{second}: []");
         var steps = new List<string>();
         if (written && layers.Length > 0)
-            steps.Add($"to let it in add to the list of {key} under {Setting}: \"{string.Join(", ", layers)}\"");
+            steps.Add($"to allow it, add to the list of {key} under {Setting}: \"{string.Join(", ", layers)}\"");
         if (entries.Count > 0) steps.Add(Entry([.. entries]));
         return string.Join("; ", steps);
     }
@@ -117,7 +117,7 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     private string Entry(params string[] entries)
     {
         var losesDefaults = options is { Allowed: null, Presets: null, Extend: false };
-        return $"to let it in {(losesDefaults ? "say merge: extend and " : "")}add under {Setting}: "
+        return $"to allow it, {(losesDefaults ? "set merge: extend and " : "")}add under {Setting}: "
             + string.Join(" and ", entries.Select(static entry => $"\"{entry}\""));
     }
 

@@ -45,7 +45,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
     }
 
     private static Finding Unread() => new(
-        ReasonCodes.EvidenceBudget, "its signed time is unknown: there is more evidence than is read at once", "delete what is not needed")
+        ReasonCodes.EvidenceBudget, "its signed time is unknown: the evidence exceeds the budget", "delete what is not needed")
     {
         Expected = "a signed time",
     };
@@ -54,7 +54,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
     {
         var whose = string.Join(" or ", wanted.Select(static one => one.Authority).Distinct());
         var why = countedWithout.IsEmpty
-            ? $"nothing by {whose} that counts"
+            ? $"no evidence by {whose} counts"
             : $"{Short(countedWithout)} counts, and neither a log entry nor a time stamp proves when it was made";
         var fix = wanted.FirstOrDefault(static one => one.ProvesTimes) is { } first
             ? $"{first.AdviceFor(digest, hearing.Input)} with {first.TimeAdvice}"

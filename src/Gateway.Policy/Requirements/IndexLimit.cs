@@ -19,12 +19,13 @@ internal sealed class IndexLimit(ParserOptions parser) : IRequirement
         if (input.Descendants.Length > parser.Limits.MaxDescriptors)
         {
             return Problem(
-                $"{input.Descendants.Length} manifests are below the index, {parser.Limits.MaxDescriptors} may be",
+                $"expected at most {parser.Limits.MaxDescriptors} manifests below the index, got {input.Descendants.Length}",
                 "split it, or raise policy.parser.maxDescriptors");
         }
         if (!IsDeeper(input, parser.MaxIndexDepth)) return null;
         return Problem(
-            $"indexes are nested deeper than {parser.MaxIndexDepth} below the index", "flatten them, or raise policy.parser.maxIndexDepth");
+            $"expected at most {parser.MaxIndexDepth} levels of indexes below the index, got more",
+            "flatten them, or raise policy.parser.maxIndexDepth");
     }
 
     private static Finding Problem(string what, string fix) => new(ReasonCodes.LimitIndex, what, fix);

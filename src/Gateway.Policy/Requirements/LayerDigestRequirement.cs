@@ -23,7 +23,7 @@ internal sealed class LayerDigestRequirement : IRequirement
         {
             // A client could still read it, and differently from the gateway.
             if (hearing.Manifest.Config is { } blob && Contents.Of(hearing, blob) is { IsUnread: false })
-                hearing.Findings.Add(new(ReasonCodes.LayerDigest, "its config cannot be read in one way only", Fix) { Path = "config" });
+                hearing.Findings.Add(new(ReasonCodes.LayerDigest, "its config cannot be read, or is ambiguous", Fix) { Path = "config" });
             return;
         }
         var layers = hearing.Manifest.Layers;
@@ -46,8 +46,8 @@ internal sealed class LayerDigestRequirement : IRequirement
         if (Unknown(layer, content, expected) is { } why)
         {
             hearing.Findings.Add(new(
-                ReasonCodes.LayerDigest, $"layer {layer.Digest.ToString()[..19]} {why}, so that it cannot be compared with its config",
-                "leave such images out of the rule's repositories")
+                ReasonCodes.LayerDigest, $"layer {layer.Digest.ToString()[..19]} {why} and cannot be compared with the config",
+                "exclude such images from the rule's repositories")
             {
                 Path = $"layers[{index}]", Expected = expected.ToString(), Found = layer.MediaType,
             });
@@ -57,7 +57,8 @@ internal sealed class LayerDigestRequirement : IRequirement
         var found = content.DiffId.IsEmpty ? "nothing that can be unpacked" : content.DiffId.ToString();
         hearing.Findings.Add(new(
             ReasonCodes.LayerDigest,
-            $"layer {layer.Digest.ToString()[..19]}, unpacked, is {Printable.Line(found, 28)}, its config says {expected.ToString()[..19]}",
+            $"layer {layer.Digest.ToString()[..19]}: expected the unpacked digest {expected.ToString()[..19]}, "
+                + $"got {Printable.Line(found, 28)}",
             Fix)
         {
             Path = $"layers[{index}]", Expected = expected.ToString(), Found = found,

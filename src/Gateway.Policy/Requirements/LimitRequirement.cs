@@ -18,21 +18,21 @@ internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
         if (total > limits.MaxTotalBytes)
         {
             hearing.Findings.Add(
-                TooMuch(ReasonCodes.LimitTotalBytes, "config and layers have", total, limits.MaxTotalBytes.Value, "bytes"));
+                TooMuch(ReasonCodes.LimitTotalBytes, "config and layers: ", total, limits.MaxTotalBytes.Value, "bytes"));
         }
         if (manifest.Layers.FirstOrDefault(layer => layer.Size > limits.MaxLayerBytes) is { } large)
         {
-            var what = $"layer {large.Digest.ToString()[..19]} has";
+            var what = $"layer {large.Digest.ToString()[..19]}: ";
             hearing.Findings.Add(
                 TooMuch(ReasonCodes.LimitLayerBytes, what, large.Size, limits.MaxLayerBytes!.Value, "bytes")
                 with { Path = $"layers[{manifest.Layers.IndexOf(large)}]" });
         }
         if (manifest.Layers.Length > limits.MaxLayers)
-            hearing.Findings.Add(TooMuch(ReasonCodes.LimitLayers, "it has", manifest.Layers.Length, limits.MaxLayers.Value, "layers"));
+            hearing.Findings.Add(TooMuch(ReasonCodes.LimitLayers, "", manifest.Layers.Length, limits.MaxLayers.Value, "layers"));
     }
 
     private static Finding TooMuch(string code, string what, Int128 found, Int128 allowed, string unit) =>
-        new(code, $"{what} {Text(found)} {unit}, {Text(allowed)} may be", "make it smaller, or raise the rule's limit")
+        new(code, $"{what}expected at most {Text(allowed)} {unit}, got {Text(found)}", "make it smaller, or raise the rule's limit")
         {
             Expected = $"at most {Text(allowed)} {unit}",
             Found = $"{Text(found)} {unit}",

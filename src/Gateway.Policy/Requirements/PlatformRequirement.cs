@@ -45,7 +45,7 @@ internal sealed class PlatformRequirement(PlatformOptions options) : IRequiremen
         {
             var os = image.Platform is { Os.Length: > 0 } platform ? Printable.Quote(platform.Os) : "unknown";
             hearing.Findings.Add(new(
-                ReasonCodes.PlatformOs, $"the operating system of {image.Digest.ToString()[..19]} is {os}, only {allowed} may be",
+                ReasonCodes.PlatformOs, $"operating system of {image.Digest.ToString()[..19]}: expected {allowed}, got {os}",
                 "leave this platform out")
             {
                 Path = image.Digest.ToString(), Expected = allowed, Found = os,

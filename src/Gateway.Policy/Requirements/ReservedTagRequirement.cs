@@ -26,7 +26,7 @@ internal sealed class ReservedTagRequirement : IRequirement
             ? ("an index of what refers to that digest, or the manifest of that digest", "push it by its digest")
             : ("evidence", "push it under another tag");
         hearing.Findings.Add(new(
-            ReasonCodes.TagReserved, $"tag {tag.Value[..19]}...{reserved.Suffix} is for {expected}, this is of kind {kind}", fix)
+            ReasonCodes.TagReserved, $"tag {tag.Value[..19]}...{reserved.Suffix} is reserved for {expected}, got kind {kind}", fix)
         {
             Path = tag.Value, Expected = expected, Found = kind,
         });

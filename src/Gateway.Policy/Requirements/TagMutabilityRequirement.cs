@@ -44,7 +44,9 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
         var other = hearing.Input.Facts.TagHistory.FirstOrDefault(binding => binding.Digest != hearing.Input.Digest);
         if (other is null) return;
         hearing.Findings.Add(new(
-            ReasonCodes.TagImmutable, $"tag {tag} is {other.Digest.ToString()[..19]} and never moves", "push it under another tag")
+            ReasonCodes.TagImmutable,
+            $"tag {tag} is bound to {other.Digest.ToString()[..19]} and is immutable",
+            "push it under another tag")
         {
             Path = tag.Value, Expected = other.Digest.ToString(), Found = hearing.Input.Digest.ToString(),
         });
@@ -72,7 +74,7 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
         var version = VersionOf(hearing.Input, digest, manifest);
         if (version is not null && version.CompareTo(highest) >= 0) return null;
         return new(
-            ReasonCodes.TagVersionLower, $"tag {tag} was at version {highest}, this is {version?.ToString() ?? "of no version"}",
+            ReasonCodes.TagVersionLower, $"tag {tag}: expected at least version {highest}, got {version?.ToString() ?? "none"}",
             $"push a version that is not lower, with the annotation or label {VersionKey}")
         {
             Path = tag.Value, Expected = $"at least {highest}", Found = version?.ToString() ?? "",

@@ -21,12 +21,13 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
         {
             if (MediaClaims.IsEncrypted(blob.MediaType))
             {
-                hearing.Findings.Add(Opaque(blob, "is encrypted, nobody here can look into it", "leave encrypted images"));
+                hearing.Findings.Add(Opaque(blob, "is encrypted, so the gateway cannot check it", "exclude encrypted images"));
                 continue;
             }
             var content = Contents.Of(hearing, blob);
             if (content is null && !blob.Urls.IsEmpty && IsLookedAt(blob.MediaType))
-                hearing.Findings.Add(Opaque(blob, "is elsewhere (urls), nobody here can look into it", "leave images with such layers"));
+                hearing.Findings.Add(Opaque(
+                    blob, "is stored elsewhere (urls), so the gateway cannot check it", "exclude images with such layers"));
             if (content is { IsUnread: false } && ProblemOf(blob.MediaType, content) is { } problem)
                 hearing.Findings.Add(Untruthful(blob, problem));
         }
@@ -47,10 +48,10 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
             return $"not {packing.ToString().ToLowerInvariant()} but {Text(content)}";
         if (packing != Packing.None && content.Flaw is { } flaw) return flaw;
         if (tar && claims.Contains(MediaClaim.Tar) && (content.Form != ContentForm.Tar || content.Packing != packing))
-            return $"no tar archive but {Text(content)}";
+            return $"not a tar archive but {Text(content)}";
         if (tar && claims.Contains(MediaClaim.Tar) && content.Flaw is { } broken) return broken;
         if (json && claims.Contains(MediaClaim.Json) && (content.Form != ContentForm.Json || content.Packing != Packing.None))
-            return $"no JSON object but {Text(content)}";
+            return $"not a JSON object but {Text(content)}";
         return null;
     }
 
@@ -63,7 +64,7 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
             var (entry, truth) = ($"{said.Os}/{said.Architecture}", $"{config.Os}/{config.Architecture}");
             hearing.Findings.Add(new(
                 ReasonCodes.PlatformMismatch,
-                $"the index says {Printable.Quote(entry)} of {image.Digest.ToString()[..19]}, its config {Printable.Quote(truth)}",
+                $"the index says {Printable.Quote(entry)} for {image.Digest.ToString()[..19]}, its config says {Printable.Quote(truth)}",
                 "build the index again")
             {
                 Path = image.Digest.ToString(), Expected = truth, Found = entry,
@@ -74,7 +75,7 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
     private static bool Agrees(string said, string truth) => said.Length == 0 || said == truth;
 
     private static Finding Opaque(Descriptor blob, string why, string leave) => new(
-        ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {why}", $"{leave} out of the rule's repositories")
+        ReasonCodes.MediaOpaque, $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {why}", $"{leave} from the rule's repositories")
     {
         Path = blob.Digest.ToString(), Expected = "content that can be looked into", Found = blob.MediaType,
     };

@@ -103,7 +103,7 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
         var (what, none, authority, need, _) = wanted;
         var missing = need == 1 ? $"no {what} by {authority.Id}" : $"{have} of {need} signers of {authority.Id} for {what}";
         if (isCut)
-            return Result(ReasonCodes.EvidenceBudget, $"{missing} in the evidence that was read; there is more than is read at once");
+            return Result(ReasonCodes.EvidenceBudget, $"{missing} in the evidence that was read; the budget is exhausted");
         var telling = findings.Where(static f => !f.Result.IsTrusted).MinBy(static f => Array.IndexOf(MostTelling, f.Result.Code));
         if (telling is null) return Result(have > 0 ? ReasonCodes.SigNoTrusted : none, missing);
         return Result(CodeOf(telling, findings), $"{missing}; seen in {telling.Evidence.ToString()[..19]}: {telling.Result.Why}");

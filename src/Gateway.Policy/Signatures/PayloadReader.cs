@@ -108,7 +108,7 @@ internal static class PayloadReader
         json.OpenMap();
         while (json.NextMember(out var algorithm, out var hex))
         {
-            if (!seen.Add(algorithm)) throw json.Problem(ProblemCodes.DuplicateKey, "the algorithm stands there twice");
+            if (!seen.Add(algorithm)) throw json.Problem(ProblemCodes.DuplicateKey, "expected each algorithm once, got one twice");
             if (seen.Count > MaxDigests)
                 throw json.Problem(ProblemCodes.FieldInvalid, $"expected at most {MaxDigests} digests of a subject, got more");
             digests.Add($"{algorithm}:{hex}");

@@ -22,7 +22,7 @@ internal static class Predicate
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return "expected a predicate in JSON that all readers read alike, got one with a key twice, or half of a surrogate pair";
+            return "expected an unambiguous predicate in JSON, got a duplicate key or half of a surrogate pair";
         }
     }
 

@@ -107,7 +107,8 @@ public sealed class PlainDocumentTests
     }
 
     [Fact]
-    public async Task Cose_is_recognized_by_its_first_bytes() => Assert.Equal(DocumentForm.Cose, await FormOf([0xD2, 0x84, 0x43, 0xA1, 0, 0xFF]));
+    public async Task Cose_is_recognized_by_its_first_bytes() =>
+        Assert.Equal(DocumentForm.Cose, await FormOf([0xD2, 0x84, 0x43, 0xA1, 0, 0xFF]));
 
     private sealed class Parts(byte[] bytes, int part) : IByteSource
     {

@@ -92,7 +92,7 @@ public sealed class AttestedAgeTests
     {
         var reasons = Pull(Rule(AtLeast3Days), Signature(Image, logged: null, Stranger)).Reasons;
         Assert.Equal([ReasonCodes.SigNoTrusted, ReasonCodes.LimitAgeUnknown], reasons.Select(static reason => reason.Code));
-        Assert.Contains("its signed time is unknown: nothing by release that counts", reasons[1].Message, StringComparison.Ordinal);
+        Assert.Contains("its signed time is unknown: no evidence by release counts", reasons[1].Message, StringComparison.Ordinal);
     }
 
     // Nobody else asks for it: the image's own signature is enough to be admitted by.

@@ -30,14 +30,14 @@ public sealed class UnknownAgeTests
         var unsigned = Pull(Rule(AtLeast3Days));
         Assert.Equal([ReasonCodes.SigNone, ReasonCodes.LimitAgeUnknown], unsigned.Codes());
         Assert.Contains(
-            "its signed time is unknown: nothing by release that counts", unsigned.Reasons[1].Message, StringComparison.Ordinal);
+            "its signed time is unknown: no evidence by release counts", unsigned.Reasons[1].Message, StringComparison.Ordinal);
         var evidence = Signature(Image, logged: null);
         var reason = Assert.Single(Pull(Rule(AtLeast3Days), evidence).Reasons);
         Assert.Contains(
             $"{evidence.Digest.ToString()[..19]} counts, and neither a log entry nor a time stamp proves when it was made",
             reason.Message, StringComparison.Ordinal);
         Assert.EndsWith(
-            $"; cosign sign --key KEY HOST/team/app@{DigestOf(Image)} with a log entry that tells a time, or a time stamp",
+            $"; cosign sign --key KEY HOST/team/app@{DigestOf(Image)} with a log entry that proves a time, or a time stamp",
             reason.Message, StringComparison.Ordinal);
         Assert.Equal("a signed time", reason.Expected);
     }

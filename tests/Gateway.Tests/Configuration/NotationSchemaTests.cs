@@ -67,7 +67,7 @@ public sealed class NotationSchemaTests : IDisposable
     [InlineData("tsa: FILE", "expected certificates under ca or signingAuthority, got none")]
     [InlineData("ca: /nonexistent/root.pem", "policy.trust.notation.acme.ca[0]: expected certificates in PEM")]
     [InlineData("ca: \"-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----\"", "expected BEGIN CERTIFICATE, got BEGIN PUBLIC KEY")]
-    [InlineData("ca: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\"", "certificate 1 is none in DER")]
+    [InlineData("ca: \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\"", "certificate 1 is not in DER")]
     [InlineData("ca: FILE, revoked: [abc]", "expected the SHA-256 of a certificate in hex")]
     [InlineData("roots: FILE", "unknown key")]
     public void Mistake_in_a_store_is_reported(string store, string expected) =>

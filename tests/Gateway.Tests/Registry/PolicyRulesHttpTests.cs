@@ -143,7 +143,7 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     [Fact]
     public async Task Size_is_bounded_and_an_exception_lifts_the_bound()
     {
-        Refused(await PushAsync("few/app", "v1", layers: 2), "it has 2 layers, 1 may be");
+        Refused(await PushAsync("few/app", "v1", layers: 2), "expected at most 1 layers, got 2");
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("few/app", "v1")).Status);
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("few/legacy", "v1", layers: 2)).Status);
     }
@@ -238,5 +238,5 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
 
     [Fact]
     public async Task Tag_of_a_signature_is_for_signatures() =>
-        Refused(await PushAsync("free/app", $"sha256-{new string('a', 64)}.sig"), "is for evidence, this is of kind image");
+        Refused(await PushAsync("free/app", $"sha256-{new string('a', 64)}.sig"), "is reserved for evidence, got kind image");
 }

@@ -68,7 +68,7 @@ internal static class Certificates
             var allowed = pinned.Concat(carried ?? []).ToList();
             return path.Count > 0 && path.All(c => allowed.Exists(p => p.RawDataMemory.Span.SequenceEqual(c.RawDataMemory.Span)))
                 ? (path[0].PublicKey.ExportSubjectPublicKeyInfo(), null)
-                : (null, $"the path to {Printable.Quote(authority.Uri)} leads over a certificate that is not pinned");
+                : (null, $"the path to {Printable.Quote(authority.Uri)} leads through a certificate that is not pinned");
         }
         finally
         {

@@ -64,7 +64,8 @@ internal static class KeylessVerifier
     {
         if (material.Certificate is not { } der)
             throw new RefusedException(ReasonCodes.SigNoTrusted, "signed by a bare key, expected a certificate");
-        return Certificates.Load(der.Span) ?? throw new RefusedException(ReasonCodes.SigBad, "the certificate is not one in DER");
+        return Certificates.Load(der.Span)
+            ?? throw new RefusedException(ReasonCodes.SigBad, "expected a certificate in DER, got something else");
     }
 
     // The key's own hash (protobuf-specs' algorithm registry): the certificate is an authority's word, the artifact's is not asked.

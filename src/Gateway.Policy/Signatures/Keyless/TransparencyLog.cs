@@ -48,7 +48,7 @@ internal static class TransparencyLog
         if (material.LogEntries.Length > MaxEntries)
             return LogCheck.Invalid($"{material.LogEntries.Length} log entries, expected at most {MaxEntries}");
         if (material.LogEntries.DistinctBy(e => (Convert.ToHexString(e.LogId.Span), e.LogIndex)).Count() != material.LogEntries.Length)
-            return LogCheck.Invalid("the same log entry stands there twice");
+            return LogCheck.Invalid("expected each log entry once, got one twice");
         return CheckEach(material, signer, known);
     }
 

@@ -74,7 +74,7 @@ internal sealed class SignedHeaders
         if (ContentType != PayloadType) throw Bad($"cty: expected {PayloadType}, got {Printable.Quote(ContentType ?? "none")}");
         if (NeedsPlugin)
             throw new UnusableSignatureException(
-                ReasonCodes.SigNoTrusted, "a Notation signature that asks for a verification plug-in, of which there is none here");
+                ReasonCodes.SigNoTrusted, "expected a Notation signature without a verification plug-in, got one that requires one");
         var byAuthority = Scheme switch
         {
             "notary.x509" => false,
@@ -96,7 +96,7 @@ internal sealed class SignedHeaders
         if (byAuthority) known.Add(AuthenticTimeKey);
         if (Expiry is not null) known.Add(ExpiryKey);
         if (Critical.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
-            throw Bad($"crit: {Printable.Quote(unknown)} must be understood, and is not known here or not there");
+            throw Bad($"crit: {Printable.Quote(unknown)} is marked critical, but is unknown or absent");
         if (known.FirstOrDefault(name => !Critical.Contains(name)) is { } missing)
             throw Bad($"crit: expected {missing} to be marked critical, got it unmarked");
     }

@@ -23,7 +23,7 @@ public static class TrustedCertificates
                 return ([], $"expected BEGIN CERTIFICATE, got BEGIN {Printable.Line(label, 40)}");
             var der = Convert.FromBase64String(rest[fields.Base64Data].ToString());
             using var certificate = Keyless.Certificates.Load(der);
-            if (certificate is null) return ([], $"certificate {found.Count + 1} is none in DER");
+            if (certificate is null) return ([], $"certificate {found.Count + 1} is not in DER");
             if (found.Count == MaxCertificates) return ([], $"expected at most {MaxCertificates} certificates, got more");
             found.Add(der);
         }

@@ -62,8 +62,9 @@ public sealed class ForgedKeylessTests
             d => Leaf(d, l => l with { PromisedBy = TestLogKey.Ecdsa() })),
         new("by a key alone", ReasonCodes.SigNoTrusted, "expected a certificate", d => d with { Certificate = _ => null }),
         new("under the certificate of another's key", ReasonCodes.SigBad, NotOver, d => d with { Certificate = _ => AnotherLeaf() }),
-        new("under a certificate that is none", ReasonCodes.SigBad, "not one in DER", d => d with { Certificate = _ => [1, 2, 3] }),
-        new("under a certificate with something behind", ReasonCodes.SigBad, "not one in DER",
+        new("under a certificate that is none", ReasonCodes.SigBad, "expected a certificate in DER",
+            d => d with { Certificate = _ => [1, 2, 3] }),
+        new("under a certificate with something behind", ReasonCodes.SigBad, "expected a certificate in DER",
             d => d with { Certificate = der => [.. der!, 0] }) { Can = f => f.IsBundle },
 
         // At another time.

@@ -116,7 +116,7 @@ public sealed class KeylessVerifierTests
         var material = Sigstore.Sign();
         ReadOnlyMemory<byte> bytes = kept == 0 ? new byte[] { 1, 2, 3 } : new byte[material.Certificate!.Value.Length + 1];
         if (kept > 0) material.Certificate!.Value.CopyTo(System.Runtime.InteropServices.MemoryMarshal.AsMemory(bytes));
-        Refused(ReasonCodes.SigBad, "not one in DER", material with { Certificate = bytes });
+        Refused(ReasonCodes.SigBad, "expected a certificate in DER", material with { Certificate = bytes });
     }
 
     [Fact]
@@ -124,7 +124,8 @@ public sealed class KeylessVerifierTests
     {
         var material = Sigstore.Sign();
         var pem = System.Security.Cryptography.PemEncoding.WriteString("CERTIFICATE", material.Certificate!.Value.Span);
-        Refused(ReasonCodes.SigBad, "not one in DER", material with { Certificate = System.Text.Encoding.ASCII.GetBytes(pem) });
+        Refused(
+            ReasonCodes.SigBad, "expected a certificate in DER", material with { Certificate = System.Text.Encoding.ASCII.GetBytes(pem) });
     }
 
     public static TheoryData<string, string> BadLeaves => new()

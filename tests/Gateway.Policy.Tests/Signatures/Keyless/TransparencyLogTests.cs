@@ -92,7 +92,7 @@ public sealed class TransparencyLogTests
     {
         var material = Sigstore.Sign();
         var twice = material with { LogEntries = [.. material.LogEntries, .. material.LogEntries] };
-        Assert.Equal("the same log entry stands there twice", Check(twice).Why);
+        Assert.Equal("expected each log entry once, got one twice", Check(twice).Why);
         var many = Enumerable.Range(0, 33).Select(i => material.LogEntries[0] with { LogIndex = i });
         Assert.Equal("33 log entries, expected at most 32", Check(material with { LogEntries = [.. many] }).Why);
     }
@@ -217,7 +217,7 @@ public sealed class TransparencyLogTests
     [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"rekord\",\"spec\":{}}", "got 'rekord 0.0.1'")]
     [InlineData("{\"spec\":{},\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\"}", "got ' '")]
     [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\"}", "spec: expected one, got none")]
-    [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"kind\":\"dsse\",\"spec\":{}}", "stands there twice")]
+    [InlineData("{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"kind\":\"dsse\",\"spec\":{}}", "once, got it twice")]
     public void Log_entry_of_an_unknown_kind_is_refused(string body, string why)
     {
         var material = Sigstore.Sign(Logged.Nowhere);

@@ -89,7 +89,7 @@ public sealed class TrustedRootTests
     [Theory]
     [InlineData("", "expected JSON")]
     [InlineData("[]", "expected an object")]
-    [InlineData("{\"mediaType\":\"a\",\"mediaType\":\"b\"}", "stands there twice")]
+    [InlineData("{\"mediaType\":\"a\",\"mediaType\":\"b\"}", "once, got it twice")]
     [InlineData("{\"MediaType\":\"a\"}", "is mediaType to some readers")]
     [InlineData("{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\"} x", "expected")]
     public void Ambiguous_root_is_refused(string json, string problem) =>
