@@ -65,7 +65,8 @@ internal sealed class StrictCbor(ReadOnlyMemory<byte> bytes)
     /// <summary>Refuses bytes after the item.</summary>
     public void End()
     {
-        if (Next() != CborReaderState.Finished || _reader.BytesRemaining > 0) throw Problem("expected nothing after the item, got more bytes");
+        if (Next() != CborReaderState.Finished || _reader.BytesRemaining > 0)
+            throw Problem("expected nothing after the item, got more bytes");
     }
 
     /// <summary>The kind of the next item; leaves arrays and maps that are complete.</summary>
