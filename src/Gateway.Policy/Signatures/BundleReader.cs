@@ -6,7 +6,7 @@ namespace Gateway.Policy.Signatures;
 /// <summary>Reads a sigstore bundle, v0.1 to v0.3 (protobuf-specs, sigstore_bundle.proto, in protobuf's JSON).</summary>
 internal static class BundleReader
 {
-    // sigstore-go's bounds (GHSA-cq38-jh5f-37mq).
+    // The limits of sigstore-go (GHSA-cq38-jh5f-37mq).
     private const int MaxEntries = 32;
     private const int MaxTimestamps = 32;
 
@@ -24,7 +24,7 @@ internal static class BundleReader
     private static readonly KeySet TimestampKeys = new("rfc3161Timestamps");
     private static readonly KeySet StampKeys = new("signedTimestamp");
 
-    // What stands beside the signature.
+    // What the bundle contains beside the signature.
     private sealed class Fields
     {
         public string? MediaType { get; set; }

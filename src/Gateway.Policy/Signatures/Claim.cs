@@ -3,10 +3,10 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Whether what a good signature says is what is asked for.</summary>
+/// <summary>Whether a valid signature states what is required.</summary>
 internal static class Claim
 {
-    /// <summary>Why this claim is no signature of the subject in this repository; null when it is one.</summary>
+    /// <summary>Why this claim is not a signature of the subject in this repository; null when it is one.</summary>
     public static Checked? ProblemOf(Claims claims, Digest subject, BindReference binding, RepositoryName repository)
     {
         if (!claims.Names(subject)) return WrongDigest(claims, subject);
@@ -21,7 +21,7 @@ internal static class Claim
         };
     }
 
-    /// <summary>Why this statement does not say of the subject what is asked for; null when it does.</summary>
+    /// <summary>Why this statement does not state what is required about the subject; null when it does.</summary>
     public static Checked? ProblemOf(Claims.Statement statement, Digest subject, ImmutableArray<PredicateCondition> where)
     {
         if (!statement.Names(subject)) return WrongDigest(statement, subject);
@@ -55,7 +55,7 @@ internal static class Claim
                 ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one for {Printable.Quote(reference)}");
     }
 
-    // A registry has many names, a repository below it one: the host of a reference is not compared, nor its tag or digest. What stands
+    // A registry can have many names, but a repository in it has one: the host, tag and digest of a reference are not compared. The part
     // before the first slash is a host when it could not be part of a name (distribution/reference).
     private static bool Names(string reference, string repository)
     {

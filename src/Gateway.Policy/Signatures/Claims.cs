@@ -3,20 +3,20 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>What a signed payload says.</summary>
+/// <summary>The content of a signed payload.</summary>
 internal abstract record Claims
 {
     private Claims()
     {
     }
 
-    /// <summary>Whether it speaks of this manifest, compared byte for byte.</summary>
+    /// <summary>Whether it is about this manifest, compared byte for byte.</summary>
     public abstract bool Names(Digest subject);
 
     /// <summary>A simple-signing payload (cosign 2, podman).</summary>
-    /// <param name="ManifestDigest"><c>critical.image.docker-manifest-digest</c>, as it stands there.</param>
+    /// <param name="ManifestDigest"><c>critical.image.docker-manifest-digest</c>, as written.</param>
     /// <param name="DockerReference"><c>critical.identity.docker-reference</c>: the repository it was signed for; null or empty when
-    /// left out.</param>
+    /// absent.</param>
     /// <param name="Type"><c>critical.type</c>.</param>
     public sealed record SimpleSigning(string ManifestDigest, string? DockerReference, string Type) : Claims
     {
@@ -25,9 +25,9 @@ internal abstract record Claims
     }
 
     /// <summary>An in-toto statement in DSSE: a cosign 3 signature, or any attestation.</summary>
-    /// <param name="PredicateType">What kind of statement it is.</param>
-    /// <param name="Subjects">What it speaks of, as digests (<c>sha256:…</c>) by the names of in-toto's digest set; at most 1024.</param>
-    /// <param name="Predicate">The predicate's JSON as it stands there, not yet checked; empty when it is absent.</param>
+    /// <param name="PredicateType">The kind of statement.</param>
+    /// <param name="Subjects">Its subjects, as digests (<c>sha256:…</c>) by the names of in-toto's digest set; at most 1024.</param>
+    /// <param name="Predicate">The predicate's JSON as written, not yet checked; empty when it is absent.</param>
     public sealed record Statement(string PredicateType, ImmutableArray<string> Subjects, ReadOnlyMemory<byte> Predicate) : Claims
     {
         /// <inheritdoc/>
@@ -35,7 +35,7 @@ internal abstract record Claims
     }
 
     /// <summary>A payload of the Notary Project.</summary>
-    /// <param name="Artifact"><c>targetArtifact</c>, which is the subject of its manifest too.</param>
+    /// <param name="Artifact"><c>targetArtifact</c>, which is also the subject of its manifest.</param>
     public sealed record Target(Descriptor Artifact) : Claims
     {
         /// <inheritdoc/>

@@ -3,20 +3,20 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Which manifests around an index a requirement is asked of (policy <c>coverage</c>). Pure.</summary>
+/// <summary>Which manifests around an index a requirement applies to (policy <c>coverage</c>). Pure.</summary>
 internal static class Coverage
 {
-    /// <summary>Asks a requirement of a manifest, of the images below it, and of the indexes above it, as far as needed.</summary>
-    /// <param name="coverage">Which must satisfy it.</param>
+    /// <summary>Checks a requirement for a manifest, for the images below it, and for the indexes above it, as far as needed.</summary>
+    /// <param name="coverage">The manifests that must satisfy it.</param>
     /// <param name="subject">The manifest.</param>
-    /// <param name="images">Every image below the manifest that the repository holds: without indexes between and without evidence, such as
-    /// BuildKit's attestation manifests; empty for what is no index.</param>
+    /// <param name="images">Every image below the manifest that the repository has, without nested indexes and without evidence such as
+    /// BuildKit's attestation manifests; empty for a manifest that is not an index.</param>
     /// <param name="above">The indexes of the repository that name the manifest.</param>
-    /// <param name="ask">The requirement, asked of one digest.</param>
+    /// <param name="ask">Checks the requirement for one digest.</param>
     public static EvidenceCheck Check(
         IndexCoverage coverage, Digest subject, IReadOnlyList<Digest> images, IReadOnlyList<Digest> above, Func<Digest, EvidenceCheck> ask)
     {
-        // An index of no images covers nothing by them.
+        // An index without images is not covered by image signatures.
         if (images.Count == 0) return CheckImage(coverage, subject, above, ask);
         return coverage switch
         {
@@ -27,7 +27,7 @@ internal static class Coverage
         };
     }
 
-    // An image that was pushed with its index is admitted by the index's signature, where that one counts.
+    // The index's signature, if it counts, admits an image that was pushed with the index.
     private static EvidenceCheck CheckImage(
         IndexCoverage coverage, Digest subject, IReadOnlyList<Digest> above, Func<Digest, EvidenceCheck> ask)
     {
@@ -36,8 +36,10 @@ internal static class Coverage
         return above.Select(ask).FirstOrDefault(static index => index.IsSatisfied) ?? own;
     }
 
-    /// <summary>The manifests whose evidence counts for a manifest without its images: itself, and the indexes that speak for it.</summary>
-    /// <param name="coverage">Which must satisfy a requirement.</param>
+    /// <summary>
+    /// The manifests whose evidence counts for a manifest, apart from its images: itself, and the indexes that cover it.
+    /// </summary>
+    /// <param name="coverage">The manifests that must satisfy a requirement.</param>
     /// <param name="subject">The manifest.</param>
     /// <param name="hasImages">Whether it is an index of images.</param>
     /// <param name="above">The indexes of the repository that name it.</param>

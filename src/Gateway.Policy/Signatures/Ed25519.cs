@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// Verifies Ed25519 (RFC 8032 §5.1.7) with OpenSSL's libcrypto, which .NET on Linux needs for all its cryptography: .NET 10 has no type
-/// for it. libcrypto refuses an S that is not below the group's order; what it lets through is refused here: keys and R that are of small
-/// order or not in canonical form.
+/// Verifies Ed25519 (RFC 8032 §5.1.7) with OpenSSL's libcrypto, which .NET on Linux needs for all cryptography; .NET 10 has no type for
+/// Ed25519. libcrypto refuses an S that is not below the group's order. This class also refuses keys and R that have a small order or are
+/// not in canonical form.
 /// </summary>
 internal static partial class Ed25519
 {
-    /// <summary>Length of a key, which is a coordinate on its curve.</summary>
+    /// <summary>Length of a key: one coordinate on its curve.</summary>
     public const int Bits = 8 * KeyLength;
 
     private const string Library = "libcrypto.so.3";
@@ -20,7 +20,7 @@ internal static partial class Ed25519
     // SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING } around 32 bytes, which is the only encoding (RFC 8410 §4).
     private static ReadOnlySpan<byte> SpkiPrefix => [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-    // y of the points of order 1, 2, 4 and 8, little-endian: 1, p-1, 0, and the two of order 8. Their signs are the top bit.
+    // y of the points of order 1, 2, 4 and 8, little-endian: 1, p-1, 0, and the two of order 8. The top bit is the sign.
     private static readonly byte[][] SmallOrder =
     [
         Convert.FromHexString("0100000000000000000000000000000000000000000000000000000000000000"),
@@ -68,7 +68,7 @@ internal static partial class Ed25519
         }
     }
 
-    // Canonical: y below p = 2^255 - 19. Of small order: one of eight points, for which anything verifies.
+    // Canonical: y below p = 2^255 - 19. Small order: one of eight points, for which any signature verifies.
     private static bool IsSafePoint(ReadOnlySpan<byte> point)
     {
         Span<byte> y = stackalloc byte[KeyLength];

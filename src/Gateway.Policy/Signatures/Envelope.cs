@@ -7,17 +7,17 @@ namespace Gateway.Policy.Signatures;
 /// <summary>A DSSE envelope around an in-toto statement (secure-systems-lab/dsse, envelope.md): exactly one signature.</summary>
 /// <param name="Payload">The statement.</param>
 /// <param name="Signature">The signature over <see cref="SignedBytes"/>.</param>
-/// <param name="KeyHint">What the envelope says of the key; null when nothing.</param>
+/// <param name="KeyHint">The envelope's key id; null when absent.</param>
 internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte> Signature, string? KeyHint)
 {
-    // cosign's own envelope has a key id of 0 to 64 characters; certificates in it are not read.
+    // cosign's own envelope has a key id of 0 to 64 characters. Certificates in it are not read.
     private static readonly KeySet Keys = new("payloadType", "payload", "signatures");
     private static readonly KeySet SignatureKeys = new("keyid", "sig");
 
     // An RSA signature of 8192 bits has 1 KiB.
     private const int MaxSignature = 4096;
 
-    /// <summary>DSSE's pre-authentication encoding: what is signed.</summary>
+    /// <summary>DSSE's pre-authentication encoding: the signed bytes.</summary>
     public byte[] SignedBytes() =>
     [
         .. Encoding.ASCII.GetBytes(string.Create(
@@ -34,7 +34,7 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
         return envelope;
     }
 
-    /// <summary>Reads the envelope that the reader stands on.</summary>
+    /// <summary>Reads the envelope at the current token.</summary>
     public static Envelope Read(ref StrictJson json)
     {
         string? type = null;
@@ -72,7 +72,7 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
         return (signature, hint is "" ? null : hint);
     }
 
-    /// <summary>The signature in it.</summary>
+    /// <summary>The signature in the envelope.</summary>
     public SignatureMaterial ToMaterial(EvidenceLayer layer, SignatureFormat format) => new()
     {
         Evidence = layer.Evidence, Layer = layer.Position, Format = format, FirstSeen = layer.FirstSeen, SignedBytes = SignedBytes(),

@@ -4,7 +4,7 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// All evidence about one subject, read once within <see cref="EvidenceBudget"/> for any number of requirements. In what order it comes
+/// All evidence about one subject, read once within <see cref="EvidenceBudget"/> for any number of requirements. The order of the evidence
 /// makes no difference.
 /// </summary>
 internal sealed class EvidenceSet
@@ -19,18 +19,21 @@ internal sealed class EvidenceSet
     /// <summary>No evidence.</summary>
     public static EvidenceSet Empty { get; } = new([], new());
 
-    /// <summary>The signatures, the first of each manifest before the second of any; those in the image's own repository first.</summary>
+    /// <summary>
+    /// The signatures: the first of each manifest before the second of any, and those in the image's own repository first.
+    /// </summary>
     public ImmutableArray<FoundSignature> Found { get; }
 
-    /// <summary>Whether there was more than the budget allows.</summary>
+    /// <summary>Whether there was more evidence than the budget allows.</summary>
     public bool IsTruncated { get; }
 
-    /// <summary>What verification of these signatures has found so far.</summary>
+    /// <summary>The results of verifying these signatures so far.</summary>
     public VerifiedSignatures Verified { get; }
 
     /// <summary>
-    /// Reads evidence by place, the newest first, and of every manifest a layer before the next of any: when there is more than the budget
-    /// allows, none hides the others by its size. Each repository has the whole budget: what lies in one hides nothing in another.
+    /// Reads evidence by repository, the newest first, and one layer of every manifest before the next layer of any: when there is more
+    /// than the budget allows, no manifest hides the others by its size. Each repository has the whole budget, so evidence in one hides
+    /// nothing in another.
     /// </summary>
     public static EvidenceSet Read(IReadOnlyCollection<Evidence> evidence) => new(
         [
@@ -39,7 +42,9 @@ internal sealed class EvidenceSet
         ],
         new());
 
-    /// <summary>What may count for an authority: evidence in the image's own repository, and in those that the authority names.</summary>
+    /// <summary>
+    /// The evidence that can count for an authority: in the image's own repository, and in those that the authority names.
+    /// </summary>
     public EvidenceSet For(AuthorityOptions authority)
     {
         return _parts.All(IsFor) ? this : new([.. _parts.Where(IsFor)], Verified);
@@ -65,7 +70,7 @@ internal sealed class EvidenceSet
         return new(evidence.Key, found.ToImmutable(), isTruncated);
     }
 
-    // A signer of cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.
+    // A signer with cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.
     private static List<EvidenceLayer> Distinct(IEnumerable<Evidence> evidence)
     {
         var layers = new List<EvidenceLayer>();
@@ -80,27 +85,25 @@ internal sealed class EvidenceSet
     }
 }
 
-/// <summary>One layer of evidence that should hold a signature.</summary>
+/// <summary>One layer of evidence that should contain a signature.</summary>
 /// <param name="Evidence">The manifest's digest.</param>
-/// <param name="Position">Which of its layers, from 0.</param>
+/// <param name="Position">Position of the layer in the manifest, from 0.</param>
 /// <param name="Descriptor">The layer.</param>
 /// <param name="Manifest">The manifest.</param>
-/// <param name="FirstSeen">When the layer was first seen here, with these annotations.</param>
-/// <param name="Bytes">The layer's bytes; null when they are not here.</param>
+/// <param name="FirstSeen">When this gateway first saw the layer with these annotations.</param>
+/// <param name="Bytes">The layer's bytes; null when they are not stored.</param>
 internal sealed record EvidenceLayer(
     Digest Evidence, int Position, Descriptor Descriptor, Manifest Manifest, DateTimeOffset FirstSeen, ReadOnlyMemory<byte>? Bytes)
 {
     /// <summary>Whether the manifest has a subject.</summary>
     public bool IsReferrer => Manifest.Subject is not null;
 
-    /// <summary>
-    /// What makes two layers the same signature: bytes, form, and all that is said beside them, which of Notation's is the whole manifest.
-    /// </summary>
+    /// <summary>Equal for two layers with the same signature: bytes, form and annotations; for Notation the whole manifest.</summary>
     public string Content { get; } = EvidenceTypes.IsNotation(Descriptor.MediaType) ? $"{Evidence} {Position}" : string.Join(
         '\n', Descriptor.Annotations.Select(static a => $"{a.Key.Length} {a.Key}{a.Value.Length} {a.Value}")
             .Prepend($"{Descriptor.MediaType} {Descriptor.Digest} {Manifest.Subject is not null}"));
 
-    /// <summary>The layers of a manifest that may hold signatures, by the manifest's own fields.</summary>
+    /// <summary>The layers of a manifest that can contain signatures, by the manifest's own fields.</summary>
     public static IEnumerable<EvidenceLayer> Of(Evidence evidence) =>
         from layer in evidence.Manifest.Layers.Index()
         where EvidenceTypes.HoldsSignature(layer.Item.MediaType)

@@ -8,10 +8,10 @@ public static class EvidenceTypes
     /// <summary>A simple-signing payload (cosign, SIGNATURE_SPEC.md).</summary>
     public const string SimpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json";
 
-    /// <summary>A DSSE envelope: what cosign 2 keeps attestations in.</summary>
+    /// <summary>A DSSE envelope: cosign 2 stores attestations in it.</summary>
     public const string Dsse = "application/vnd.dsse.envelope.v1+json";
 
-    /// <summary>A sigstore bundle of today (protobuf-specs, sigstore_bundle.proto).</summary>
+    /// <summary>A current sigstore bundle (protobuf-specs, sigstore_bundle.proto).</summary>
     public const string Bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
     /// <summary>A Notation signature in JWS (signature-envelope-jws.md).</summary>
@@ -30,16 +30,18 @@ public static class EvidenceTypes
     /// <summary>Payload type of an in-toto statement in DSSE.</summary>
     public const string InToto = "application/vnd.in-toto+json";
 
-    /// <summary>Predicate type that makes a statement a signature and no other attestation (cosign 3).</summary>
+    /// <summary>The predicate type of a statement that is a signature, not another attestation (cosign 3).</summary>
     public const string SignPredicate = "https://sigstore.dev/cosign/sign/v1";
 
     /// <summary><c>critical.type</c> of cosign's and podman's simple signing.</summary>
     public const string SimpleSigningClaim = "cosign container image signature";
 
-    /// <summary>Whether a layer of this type holds a bundle. A layer's type has no parameters, so the older names come bare.</summary>
+    /// <summary>
+    /// Whether a layer of this type contains a bundle. A layer's type has no parameters, so the older names are without version.
+    /// </summary>
     public static bool IsBundle(string mediaType) => mediaType is Bundle or "application/vnd.dev.sigstore.bundle+json";
 
-    /// <summary>Whether a layer of this type is a signature or holds one: of cosign or of Notation.</summary>
+    /// <summary>Whether a layer of this type is or contains a signature of cosign or Notation.</summary>
     public static bool HoldsSignature(string mediaType) =>
         mediaType is SimpleSigning or Dsse || IsBundle(mediaType) || IsNotation(mediaType);
 

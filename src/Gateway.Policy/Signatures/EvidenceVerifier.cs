@@ -4,12 +4,12 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// Says whether the evidence about one subject satisfies one requirement, and of each signature why it does not count. Pure but for the
-/// moment passed in; safe for concurrent use.
+/// Decides whether the evidence about one subject satisfies one requirement, and explains for each signature why it does not count. Pure
+/// except for the time passed in; safe for concurrent use.
 /// </summary>
 internal sealed class EvidenceVerifier(TrustOptions trust)
 {
-    // From what is nearest to being enough to what says least.
+    // From the nearest to a counting signature to the least specific.
     private static readonly string[] MostTelling =
     [
         ReasonCodes.EvidenceBudget, ReasonCodes.AttPredicateFailed, ReasonCodes.SigWrongReference, ReasonCodes.SigKeyRevoked,
@@ -23,13 +23,13 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
     public long Verified => _verifier.Verified;
 
     /// <summary>Whether enough signers of the authority signed the subject.</summary>
-    /// <param name="requirement">What is asked; its authority is one of the trust's.</param>
+    /// <param name="requirement">The requirement; its authority is one of the trust's.</param>
     /// <param name="subject">The manifest's digest.</param>
-    /// <param name="repository">Where it is to be served.</param>
-    /// <param name="evidence">What there is about it.</param>
-    /// <param name="now">The moment of the question.</param>
-    /// <param name="all">Whether every signature is looked at, also when there are enough.</param>
-    /// <param name="cancellation">Ends the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
+    /// <param name="repository">The repository that serves the manifest.</param>
+    /// <param name="evidence">The evidence about it.</param>
+    /// <param name="now">The time of the evaluation.</param>
+    /// <param name="all">Whether every signature is checked, even when there are enough.</param>
+    /// <param name="cancellation">Cancels the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
     public EvidenceCheck Signatures(
         SignatureRequirementOptions requirement, Digest subject, RepositoryName repository, EvidenceSet evidence, DateTimeOffset now,
         bool all = false, CancellationToken cancellation = default)
@@ -48,7 +48,7 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
     }
 
     /// <summary>
-    /// Whether enough signers of the authority attested what is asked of the subject. Parameters as of <see cref="Signatures"/>.
+    /// Whether enough signers of the authority attested what is required about the subject. Parameters as for <see cref="Signatures"/>.
     /// </summary>
     public EvidenceCheck Attestations(
         AttestationRequirementOptions requirement, Digest subject, EvidenceSet evidence, DateTimeOffset now,
@@ -75,7 +75,8 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
         }
     }
 
-    // What is asked: what it is called, the code for none at all, by whom, how many signers, and whether to look at what comes after them.
+    // The requirement: its name, the code for no evidence, the authority, the number of signers, and whether to check signatures beyond
+    // that.
     private sealed record Wanted(string What, string None, AuthorityOptions Authority, int AtLeast, bool All);
 
     private static EvidenceCheck Ask(
@@ -111,13 +112,13 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
         EvidenceCheck Result(string code, string why) => new(code, Printable.Line(why), findings);
     }
 
-    // That none verifies says that nobody we trust signed, unless not one could even be read.
+    // If none verifies, no trusted signer signed, unless no signature could be read.
     private static string CodeOf(EvidenceFinding telling, ImmutableArray<EvidenceFinding> findings) =>
         telling.Result.Code == ReasonCodes.SigBad && findings.Any(static f => f.Format is not null)
             ? ReasonCodes.SigNoTrusted
             : telling.Result.Code!;
 
-    /// <summary>A format as rules write it.</summary>
+    /// <summary>A format by its name in rules.</summary>
     internal static string Name(SignatureFormat format) => format switch
     {
         SignatureFormat.Legacy => "legacy",

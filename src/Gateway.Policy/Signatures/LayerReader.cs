@@ -7,8 +7,8 @@ using Gateway.Policy.Signatures.Notation;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// Reads the signature in one layer of evidence, in every form that cosign, podman and notation write. Believes nothing of it: what cannot
-/// be read in one way only is <c>SIG_BAD</c>.
+/// Reads the signature in one layer of evidence, in every form that cosign, podman and notation write. It trusts none of the content:
+/// ambiguous content gives <c>SIG_BAD</c>.
 /// </summary>
 internal static class LayerReader
 {
@@ -89,7 +89,7 @@ internal static class LayerReader
         };
     }
 
-    // cosign leaves annotations that it has nothing for out, or empty, or as JSON's null.
+    // cosign omits annotations without a value, or writes an empty string or JSON's null.
     private static string? Annotation(EvidenceLayer layer, string key) =>
         layer.Descriptor.Annotations.TryGetValue(key, out var value) && value is not ("" or "null") ? value : null;
 
@@ -117,7 +117,7 @@ internal static class LayerReader
 }
 
 /// <summary>
-/// Why something that should hold a signature cannot be used; caught by <see cref="LayerReader"/> and seen by nobody else.
+/// Why a layer that should contain a signature cannot be used. <see cref="LayerReader"/> catches it; no other caller sees it.
 /// </summary>
 internal sealed class UnusableSignatureException(string code, string message) : Exception(message)
 {

@@ -4,10 +4,10 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Reads entries of transparency logs and time stamps, as cosign 2 keeps them in annotations and a bundle in its fields.</summary>
+/// <summary>Reads transparency log entries and time stamps, from the annotations of cosign 2 and from the fields of a bundle.</summary>
 internal static class LogEntryReader
 {
-    // Entries repeat the signature and its certificate; attestations also their payload's hash. Rekor's own bound on a body is 100 KiB.
+    // Entries repeat the signature and its certificate, and for attestations the payload's hash. Rekor's own limit for a body is 100 KiB.
     private const int MaxBody = 128 * 1024;
     private const int MaxTimestamp = 64 * 1024;
     private const int MaxPromise = 4096;
@@ -104,10 +104,10 @@ internal static class LogEntryReader
         return stamp ?? throw json.Problem(ProblemCodes.FieldMissing, "expected SignedRFC3161Timestamp, got none");
     }
 
-    /// <summary>Reads the time stamp that the reader stands on, in base64.</summary>
+    /// <summary>Reads the time stamp at the current token, in base64.</summary>
     public static byte[] ReadTimestamp(ref StrictJson json) => json.Base64(MaxTimestamp);
 
-    /// <summary>Reads the entry of a bundle that the reader stands on.</summary>
+    /// <summary>Reads the entry of a bundle at the current token.</summary>
     public static LogEntry Read(ref StrictJson json)
     {
         var fields = new Fields();

@@ -3,10 +3,10 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Reads what signed payloads say.</summary>
+/// <summary>Reads signed payloads.</summary>
 internal static class PayloadReader
 {
-    // sigstore-go's bounds (GHSA-cq38-jh5f-37mq).
+    // The limits of sigstore-go (GHSA-cq38-jh5f-37mq).
     private const int MaxSubjects = 1024;
     private const int MaxDigests = 32;
 
@@ -21,7 +21,7 @@ internal static class PayloadReader
     private static readonly KeySet SubjectKeys = new("name", "digest", "annotations", "uri", "content", "downloadLocation", "mediaType");
 
     /// <summary>
-    /// Reads a simple-signing payload (cosign, SIGNATURE_SPEC.md). <c>optional</c> is the signer's own and not looked at.
+    /// Reads a simple-signing payload (cosign, SIGNATURE_SPEC.md). <c>optional</c> belongs to the signer and is ignored.
     /// </summary>
     public static Claims.SimpleSigning SimpleSigning(ReadOnlySpan<byte> utf8)
     {
@@ -59,8 +59,8 @@ internal static class PayloadReader
     }
 
     /// <summary>
-    /// Reads an in-toto statement, v0.1 or v1 (in-toto/attestation, spec/v1/statement.md). The predicate stays as it is; cosign 3.0.0 to
-    /// 3.0.4 left that of a signature out.
+    /// Reads an in-toto statement, v0.1 or v1 (in-toto/attestation, spec/v1/statement.md). The predicate is not parsed; cosign 3.0.0 to
+    /// 3.0.4 omitted that of a signature.
     /// </summary>
     public static Claims.Statement Statement(ReadOnlyMemory<byte> utf8)
     {

@@ -4,13 +4,13 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Asks an attestation's predicate for what a rule's <c>where</c> names.</summary>
+/// <summary>Checks the predicate of an attestation against the <c>where</c> of a rule.</summary>
 internal static class Predicate
 {
-    // One reading for all readers: no comments, no key twice.
+    // One interpretation for all readers: no comments, no duplicate keys.
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
 
-    /// <summary>Which condition the predicate does not meet, and what it says instead; null when it meets all.</summary>
+    /// <summary>The first condition that the predicate does not meet, with the actual value; null when it meets all.</summary>
     public static string? ProblemOf(ReadOnlyMemory<byte> predicate, ImmutableArray<PredicateCondition> where)
     {
         if (where.IsEmpty) return null;
@@ -39,7 +39,7 @@ internal static class Predicate
         return $"{condition.Path}: expected {Printable.Quote(condition.Is.Pattern)}, got {got}";
     }
 
-    // Only what has one spelling can be compared; objects, lists and null have none.
+    // Only values with one spelling can be compared; objects, lists and null have several.
     private static string? TextOf(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.String => element.GetString(),

@@ -6,19 +6,19 @@ using System.Text.Json;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// A place in a predicate: the part of JSONPath (RFC 9535) that names members (<c>.name</c>, <c>['any name']</c>), items
-/// (<c>[0]</c>) and all items of a list (<c>[*]</c>, of which one must do).
+/// A path in a predicate: the part of JSONPath (RFC 9535) that names members (<c>.name</c>, <c>['any name']</c>), items (<c>[0]</c>) and
+/// all items of a list (<c>[*]</c>; one of them must match).
 /// </summary>
 public sealed class PredicatePath
 {
-    // Chosen: deeper than predicates of any kind we know.
+    // Chosen: deeper than predicates of every known kind.
     private const int MaxSteps = 32;
 
     private readonly ImmutableArray<(string? Member, int? Item)> _steps;
 
     private PredicatePath(ImmutableArray<(string? Member, int? Item)> steps) => _steps = steps;
 
-    /// <summary>Reads a path; null when it is none, or goes further than 32 steps.</summary>
+    /// <summary>Reads a path; null when it is malformed, or has more than 32 steps.</summary>
     public static PredicatePath? Parse(string text)
     {
         if (!text.StartsWith('$')) return null;
@@ -33,7 +33,7 @@ public sealed class PredicatePath
         return new(steps.ToImmutable());
     }
 
-    // Length 0 for what is no step.
+    // Length 0 for text that is not a step.
     private static ((string?, int?) Step, int Length) ReadStep(ReadOnlySpan<char> rest)
     {
         if (rest[0] == '.')
@@ -55,7 +55,7 @@ public sealed class PredicatePath
 
     private static readonly SearchValues<char> Special = SearchValues.Create("*'\"]()?@ ,:$");
 
-    /// <summary>Everything that stands at this place.</summary>
+    /// <summary>All values at this path.</summary>
     public IEnumerable<JsonElement> Find(JsonElement root)
     {
         IEnumerable<JsonElement> found = [root];

@@ -2,16 +2,16 @@ using System.Collections.Immutable;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>Whether the repository that a signature was made for must be the one that it is found in.</summary>
+/// <summary>Whether a signature must have been made for the repository that contains it.</summary>
 public enum BindReference
 {
-    /// <summary>Not looked at, as cosign does: a copy or a promotion keeps its signatures.</summary>
+    /// <summary>Not checked, as in cosign: a copy or a promotion keeps its signatures.</summary>
     Ignore,
 
-    /// <summary>Where the signature names one (simple signing can, bundles cannot).</summary>
+    /// <summary>Checked when the signature names a repository (simple signing can, bundles cannot).</summary>
     Optional,
 
-    /// <summary>The signature must name it; bundles never satisfy this.</summary>
+    /// <summary>The signature must name the repository; bundles never satisfy this.</summary>
     Required,
 }
 
@@ -35,7 +35,7 @@ public enum IndexCoverage
 /// <param name="Authority">Name of the authority.</param>
 public sealed record SignatureRequirementOptions(string Authority)
 {
-    /// <summary>How many different signers of the authority are needed; 1 or more.</summary>
+    /// <summary>How many different signers of the authority are needed; at least 1.</summary>
     public int AtLeast { get; init; } = 1;
 
     /// <summary>Formats that count; empty for all.</summary>
@@ -53,18 +53,18 @@ public sealed record SignatureRequirementOptions(string Authority)
 /// <param name="Authority">Name of the authority that must have made it.</param>
 public sealed record AttestationRequirementOptions(string PredicateType, string Authority)
 {
-    /// <summary>How many different signers of the authority are needed; 1 or more.</summary>
+    /// <summary>How many different signers of the authority are needed; at least 1.</summary>
     public int AtLeast { get; init; } = 1;
 
-    /// <summary>What the predicate must say: all of it, in one attestation.</summary>
+    /// <summary>Conditions on the predicate; one attestation must meet all.</summary>
     public ImmutableArray<PredicateCondition> Where { get; init; } = [];
 
     /// <summary>Which manifests of an index must be attested.</summary>
     public IndexCoverage Coverage { get; init; } = IndexCoverage.Either;
 }
 
-/// <summary>One entry of <c>where</c>: a place in the predicate and what must stand there.</summary>
-/// <param name="Path">Where, as <see cref="PredicatePath"/> reads it, such as
+/// <summary>One entry of <c>where</c>: a path in the predicate and the required value.</summary>
+/// <param name="Path">The path, as <see cref="PredicatePath"/> reads it, such as
 /// <c>$.buildDefinition.externalParameters.workflow.ref</c>.</param>
-/// <param name="Is">What must stand there; numbers, true and false as the predicate writes them.</param>
+/// <param name="Is">The required value; numbers, true and false as the predicate writes them.</param>
 public sealed record PredicateCondition(string Path, TextCondition Is);

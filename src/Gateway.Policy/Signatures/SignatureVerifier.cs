@@ -8,7 +8,7 @@ using Gateway.Policy.Signatures.Notation;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// Says whether an authority made a signature: nothing yet about what the signature says. Pure but for the moment passed in; safe for
+/// Decides whether an authority made a signature; does not check what the signature states. Pure except for the time passed in; safe for
 /// concurrent use.
 /// </summary>
 internal sealed class SignatureVerifier(TrustOptions trust)
@@ -27,7 +27,7 @@ internal sealed class SignatureVerifier(TrustOptions trust)
     /// <summary>Checks one signature against one authority.</summary>
     /// <param name="authority">The authority.</param>
     /// <param name="material">The signature.</param>
-    /// <param name="now">The moment of the question, by which a trusted root may be stale and a certificate past its end.</param>
+    /// <param name="now">The time of the evaluation; a trusted root can be stale and a certificate expired at that time.</param>
     public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now)
     {
         Interlocked.Increment(ref _verified);
@@ -53,7 +53,7 @@ internal sealed class SignatureVerifier(TrustOptions trust)
         return best ?? NotMadeBy(authority, material);
     }
 
-    // A key that signed: what is left is whether it may, and when it did.
+    // The key made the signature; the rest checks whether the key counts, and the time.
     private Checked CheckKey(string id, KeyOptions options, AuthorityOptions authority, SignatureMaterial material)
     {
         var who = $"key {id} ({Short(options.Key.Fingerprint)})";
@@ -75,7 +75,7 @@ internal sealed class SignatureVerifier(TrustOptions trust)
         return Checked.Trusted(options.Key.Fingerprint, $"signed by {who}{when}") with { SignedAt = signed };
     }
 
-    // The scheme gives no hint at who else signed; what came beside the signature may.
+    // The scheme gives no hint about another signer; the key hint of the signature can.
     private Checked NotMadeBy(AuthorityOptions authority, SignatureMaterial material)
     {
         var keys = authority.AnyOf.Select(id => (Id: id, trust.Keys[id].Key.Fingerprint)).ToList();
@@ -86,7 +86,7 @@ internal sealed class SignatureVerifier(TrustOptions trust)
             : Checked.Untrusted(ReasonCodes.SigNoTrusted, $"expected a signature by {expected}, got one by {Short(found)}");
     }
 
-    // The fingerprint of the key that the signature says made it; null when it says nothing.
+    // The fingerprint of the key that the signature names; null when it names none.
     private static string? FoundKey(SignatureMaterial material)
     {
         if (material.Certificate is { } der) return FingerprintOf(der);
@@ -110,6 +110,6 @@ internal sealed class SignatureVerifier(TrustOptions trust)
         }
     }
 
-    // Enough to tell keys apart by eye.
+    // Enough for a person to tell keys apart.
     private static string Short(string fingerprint) => fingerprint[..19];
 }

@@ -19,7 +19,7 @@ public sealed record TrustOptions
     public ImmutableSortedDictionary<string, NotationStoreOptions> Notation { get; init; } =
         ImmutableSortedDictionary<string, NotationStoreOptions>.Empty;
 
-    /// <summary>Authorities by name: what rules refer to.</summary>
+    /// <summary>Authorities by name; rules refer to them.</summary>
     public ImmutableSortedDictionary<string, AuthorityOptions> Authorities { get; init; } =
         ImmutableSortedDictionary<string, AuthorityOptions>.Empty;
 
@@ -29,12 +29,12 @@ public sealed record TrustOptions
     /// </summary>
     public const int MaxSignatureRepositories = 8;
 
-    /// <summary>Every repository that holds signatures of images in other repositories, each once.</summary>
+    /// <summary>Every repository that contains signatures of images in other repositories, each once.</summary>
     public IEnumerable<RepositoryName> AllSignatureRepositories() =>
         Authorities.Values.SelectMany(static authority => authority.SignatureRepositories).Distinct();
 
     /// <summary>
-    /// Whether a time can be proven of what an authority signs: by a log that it is asked about, or a time stamper. Keys have those of
+    /// Whether a time can be proven for signatures of an authority: by a log that it requires, or by a time stamper. Keys use those of
     /// every keyless root.
     /// </summary>
     public bool ProvesTimes(AuthorityOptions authority)
@@ -50,18 +50,20 @@ public sealed record TrustOptions
 /// <param name="Key">The key.</param>
 public sealed record KeyOptions(VerificationKey Key)
 {
-    /// <summary>What the signer hashes with; the key fixes the scheme, never the artifact. Ed25519 has its own.</summary>
+    /// <summary>The hash that the signer uses; the key decides the scheme, never the artifact. Ed25519 has its own.</summary>
     public SignatureHash Hash { get; init; } = SignatureHash.Sha256;
 
-    /// <summary>Evidence from before does not count; null for always.</summary>
+    /// <summary>Evidence from before this time does not count; null for no start.</summary>
     public DateTimeOffset? NotBefore { get; init; }
 
-    /// <summary>Evidence first seen (or provably signed) before still counts, later does not; null for in use.</summary>
+    /// <summary>
+    /// Evidence that was first seen (or provably signed) before this time still counts, later evidence does not; null when in use.
+    /// </summary>
     public DateTimeOffset? RetiredAt { get; init; }
 
     /// <summary>
-    /// When set, nothing by this key counts any more, whenever it was signed and under whatever other id the same key stands: the moment is
-    /// for the reader, so that a clock that is set back revives no key. Null for not revoked.
+    /// When set, nothing by this key counts any more, whenever it was signed and under whatever id the same key is configured. The time is
+    /// only for people, so that a clock that is set back revives no key. Null when not revoked.
     /// </summary>
     public DateTimeOffset? RevokedAt { get; init; }
 }
@@ -80,26 +82,26 @@ public enum SignatureHash
 }
 
 /// <summary>One root of <c>policy.trust.keyless</c>.</summary>
-/// <param name="Root">What <c>trustedRoot</c> holds.</param>
+/// <param name="Root">The content of <c>trustedRoot</c>.</param>
 public sealed record KeylessRootOptions(TrustedRoot Root)
 {
-    /// <summary>When the file was last written, by the caller's word; with <see cref="MaxAge"/> it makes the root stale.</summary>
+    /// <summary>When the file was last written, as the caller states; with <see cref="MaxAge"/> it makes the root stale.</summary>
     public DateTimeOffset? ReadFrom { get; init; }
 
     /// <summary>Age from which the root no longer counts (<c>TRUST_STALE</c>); null for never.</summary>
     public TimeSpan? MaxAge { get; init; }
 }
 
-/// <summary>What is asked of transparency logs.</summary>
+/// <summary>The requirement for transparency logs.</summary>
 public enum TlogMode
 {
-    /// <summary>An entry that is there must verify and belong to the signature; none is needed.</summary>
+    /// <summary>An existing entry must verify and belong to the signature; none is required.</summary>
     IfPresent,
 
-    /// <summary>At least one entry must be there and verify.</summary>
+    /// <summary>At least one entry must exist and verify.</summary>
     Require,
 
-    /// <summary>Entries are not looked at.</summary>
+    /// <summary>Entries are not checked.</summary>
     Ignore,
 }
 
@@ -108,34 +110,34 @@ public enum TlogMode
 /// <param name="Id">Its name.</param>
 public sealed record AuthorityOptions(string Id)
 {
-    /// <summary>Ids of <see cref="TrustOptions.Keys"/>, each of which speaks for the authority; empty for others.</summary>
+    /// <summary>Ids of <see cref="TrustOptions.Keys"/>, each of which counts for the authority; empty for other authorities.</summary>
     public ImmutableArray<string> AnyOf { get; init; } = [];
 
-    /// <summary>The identities that speak for it by certificates of a keyless root; null for others.</summary>
+    /// <summary>The identities in certificates of a keyless root that count for it; null for other authorities.</summary>
     public KeylessAuthority? Keyless { get; init; }
 
-    /// <summary>The identities that speak for it by Notation signatures; null for others.</summary>
+    /// <summary>The identities of Notation signatures that count for it; null for other authorities.</summary>
     public NotationAuthority? Notation { get; init; }
 
-    /// <summary>What is asked of transparency logs; a keyless authority requires them unless the file says otherwise.</summary>
+    /// <summary>The requirement for transparency logs; by default a keyless authority requires an entry.</summary>
     public TlogMode Tlog { get; init; } = TlogMode.IfPresent;
 
     /// <summary>
-    /// Repositories of this gateway where evidence by this authority counts beside that in the image's own repository
-    /// (cosign's <c>COSIGN_REPOSITORY</c>).
+    /// Repositories of this gateway where evidence by this authority counts in addition to the image's own repository (cosign's
+    /// <c>COSIGN_REPOSITORY</c>).
     /// </summary>
     public ImmutableArray<RepositoryName> SignatureRepositories { get; init; } = [];
 }
 
-/// <summary>Who a certificate must name: issuer and subject both, always.</summary>
+/// <summary>The identity that a certificate must have: always both issuer and subject.</summary>
 /// <param name="Root">Name of one of <see cref="TrustOptions.Keyless"/>.</param>
 /// <param name="Issuer">The identity provider's URL, compared exactly.</param>
 public sealed record KeylessAuthority(string Root, string Issuer)
 {
-    /// <summary>The subject (email or URI), compared exactly; null when <see cref="SubjectPattern"/> stands.</summary>
+    /// <summary>The subject (email or URI), compared exactly; null when <see cref="SubjectPattern"/> is set.</summary>
     public string? Subject { get; init; }
 
-    /// <summary>The subject as an anchored <see cref="Glob"/>; null when <see cref="Subject"/> stands.</summary>
+    /// <summary>The subject as an anchored <see cref="Glob"/>; null when <see cref="Subject"/> is set.</summary>
     public string? SubjectPattern { get; init; }
 
     /// <summary>Further claims of the certificate by OID, compared exactly.</summary>

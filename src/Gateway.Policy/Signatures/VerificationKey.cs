@@ -4,7 +4,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
-/// <summary>The kinds of key that may verify.</summary>
+/// <summary>The kinds of verification keys.</summary>
 public enum KeyAlgorithm
 {
     /// <summary>ECDSA on P-256, P-384 or P-521; signatures in strict DER.</summary>
@@ -18,12 +18,12 @@ public enum KeyAlgorithm
 }
 
 /// <summary>
-/// A public key that was checked when it was read. Key and configuration fix the scheme: nothing in a signed object can ask for another.
+/// A public key that was checked when it was read. Key and configuration decide the scheme: nothing in a signed object can select another.
 /// Safe for concurrent use.
 /// </summary>
 public sealed class VerificationKey
 {
-    // cosign's key types end there; below, factoring is in reach, above, checking becomes a way to keep us busy.
+    // The limits of cosign's key types. Smaller keys can be factored; larger keys make each check slow enough for denial of service.
     private const int MinRsaBits = 2048;
     private const int MaxRsaBits = 8192;
 
@@ -33,16 +33,16 @@ public sealed class VerificationKey
     private VerificationKey(KeyAlgorithm algorithm, int bits, byte[] spki) => (Algorithm, Bits, Spki, Fingerprint) =
         (algorithm, bits, spki, "SHA256:" + Convert.ToHexStringLower(SHA256.HashData(spki)));
 
-    /// <summary>The kind of key, which fixes the scheme.</summary>
+    /// <summary>The kind of key, which decides the scheme.</summary>
     public KeyAlgorithm Algorithm { get; }
 
-    /// <summary>Length of RSA's modulus, or of a coordinate on the curve.</summary>
+    /// <summary>Length in bits of RSA's modulus, or of a coordinate on the curve.</summary>
     public int Bits { get; }
 
-    /// <summary>The key as SubjectPublicKeyInfo in DER, in its one canonical form.</summary>
+    /// <summary>The key as SubjectPublicKeyInfo in DER, in its canonical form.</summary>
     public ReadOnlyMemory<byte> Spki { get; }
 
-    /// <summary><c>SHA256:</c> and the hash of <see cref="Spki"/> in hex: the same key has the same, whatever its id.</summary>
+    /// <summary><c>SHA256:</c> and the hash of <see cref="Spki"/> in hex: the same for the same key under any id.</summary>
     public string Fingerprint { get; }
 
     /// <summary>Reads the PEM of one public key (<c>BEGIN PUBLIC KEY</c>). Exactly one of the two results is null.</summary>
@@ -105,11 +105,11 @@ public sealed class VerificationKey
     private static (VerificationKey?, string?) FromEd25519(byte[] spki) =>
         Ed25519.ProblemOf(spki) is { } problem ? (null, problem) : (new(KeyAlgorithm.Ed25519, Ed25519.Bits, spki), null);
 
-    /// <summary>Whether this key signed these bytes, by its one scheme with this hash (which Ed25519 does not use).</summary>
+    /// <summary>Whether this key signed these bytes, by its one scheme with this hash (Ed25519 ignores it).</summary>
     public bool Verify(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, SignatureHash hash) =>
         Verify(message, signature, NameOf(hash), DSASignatureFormat.Rfc3279DerSequence, RSASignaturePadding.Pkcs1);
 
-    /// <summary>The same by the forms that another format has for signatures of ECDSA and RSA.</summary>
+    /// <summary>The same, with another format's encoding of ECDSA and RSA signatures.</summary>
     internal bool Verify(
         ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash, DSASignatureFormat ecdsa, RSASignaturePadding rsa)
     {
@@ -128,7 +128,7 @@ public sealed class VerificationKey
         }
     }
 
-    // A key object for each call: .NET does not promise that one may be used by several threads.
+    // A key object for each call: .NET does not guarantee that several threads can use one.
     private bool VerifyEcdsa(
         ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature, HashAlgorithmName hash, DSASignatureFormat format)
     {

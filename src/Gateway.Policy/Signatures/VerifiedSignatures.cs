@@ -3,14 +3,14 @@ using System.Runtime.CompilerServices;
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
-/// The results of verification of one evaluation's signatures, so that each signature is verified once for each authority, however many
-/// rules, stages and tags ask for it. For questions that are asked one after the other.
+/// The results of verifying the signatures of one evaluation, so that each signature is verified once for each authority, however many
+/// rules, stages and tags need it. For evaluations one after the other.
 /// </summary>
 internal sealed class VerifiedSignatures
 {
     private readonly Dictionary<Key, Checked> _known = [];
 
-    /// <summary>The result for a signature, an authority and a moment; verified now if it was not before.</summary>
+    /// <summary>The result for a signature, an authority and a time; verifies now if there is none yet.</summary>
     public Checked Of(SignatureVerifier verifier, AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now)
     {
         var key = new Key(verifier, authority, material, now);
@@ -18,7 +18,7 @@ internal sealed class VerifiedSignatures
         return _known[key] = verifier.Verify(authority, material, now);
     }
 
-    // By identity: to compare two signatures by value would take as long as a hash of all their bytes.
+    // By identity: comparing two signatures by value would take as long as hashing all their bytes.
     private readonly struct Key(SignatureVerifier verifier, AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now)
         : IEquatable<Key>
     {

@@ -6,7 +6,9 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
-/// <summary>Whom a certificate names: always the two together, for a subject is only what its issuer makes of it.</summary>
+/// <summary>
+/// The identity in a certificate: always issuer and subject together, because only the issuer gives the subject a meaning.
+/// </summary>
 /// <param name="Issuer">The identity provider's URL.</param>
 /// <param name="Subject">The subject alternative name: an email address, a URI, or a name of sigstore's own kind.</param>
 internal sealed record CertificateIdentity(string Issuer, string Subject)
@@ -17,10 +19,10 @@ internal sealed record CertificateIdentity(string Issuer, string Subject)
     private const string IssuerString = Fulcio + ".8";
     private const int LastRaw = 6; // .1 to .6 hold bare UTF-8, the later ones a UTF8String in DER
 
-    /// <summary>Who signed, in messages and when signers are counted.</summary>
+    /// <summary>The signer, in messages and when signers are counted.</summary>
     public override string ToString() => $"{Subject} by {Issuer}";
 
-    /// <summary>Reads it; exactly one of the two results is null.</summary>
+    /// <summary>Reads the identity; exactly one of the two results is null.</summary>
     internal static (CertificateIdentity? Identity, string? Problem) Read(X509Certificate2 certificate)
     {
         if ((Claim(certificate, IssuerString) ?? Claim(certificate, IssuerRaw)) is not { Length: > 0 } issuer)
@@ -30,7 +32,7 @@ internal sealed record CertificateIdentity(string Issuer, string Subject)
             : (null, "the certificate must have exactly one subject alternative name: an email address, a URI or sigstore's own kind");
     }
 
-    /// <summary>Why this certificate does not speak for the authority; null when it does. Issuer and subject must both be right.</summary>
+    /// <summary>Why this certificate does not count for the authority; null when it does. Issuer and subject must both match.</summary>
     internal string? ProblemWith(KeylessAuthority authority, X509Certificate2 certificate)
     {
         if (!string.Equals(Issuer, authority.Issuer, StringComparison.Ordinal))
@@ -46,7 +48,7 @@ internal sealed record CertificateIdentity(string Issuer, string Subject)
         return null;
     }
 
-    // Exactly, or by a pattern that must match from end to end; an authority that names neither trusts nobody.
+    // Exactly, or by a pattern that must match from end to end. An authority without both trusts no signer.
     private bool IsSubjectOf(KeylessAuthority authority)
     {
         if (authority.Subject is { } exact && !string.Equals(exact, Subject, StringComparison.Ordinal)) return false;
@@ -54,7 +56,7 @@ internal sealed record CertificateIdentity(string Issuer, string Subject)
         return authority.Subject is not null || authority.SubjectPattern is not null;
     }
 
-    // An extension's text; null when it is absent, there twice, or no text.
+    // The text of an extension; null when it is absent, duplicate, or not a text.
     private static string? Claim(X509Certificate2 certificate, string oid)
     {
         var found = certificate.Extensions.Where(e => e.Oid?.Value == oid).ToList();
@@ -81,7 +83,7 @@ internal sealed record CertificateIdentity(string Issuer, string Subject)
         return text;
     }
 
-    // Fulcio writes one name. Of several, it would be ours to choose which the policy is asked about.
+    // Fulcio writes one name. With several, the gateway would have to choose which one the policy is checked with.
     private static string? SubjectOf(X509Certificate2 certificate)
     {
         var found = certificate.Extensions.Where(e => e.Oid?.Value == "2.5.29.17").ToList(); // subjectAltName, RFC 5280 §4.2.1.6

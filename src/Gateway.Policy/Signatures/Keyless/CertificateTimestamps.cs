@@ -7,15 +7,15 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures.Keyless;
 
 /// <summary>
-/// The promises of certificate-transparency logs that a certificate carries (RFC 6962 §3.3): each is over the certificate as it was before
-/// they were put in. An authority that issues in secret has none.
+/// The signed timestamps of certificate-transparency logs in a certificate (RFC 6962 §3.3): each is over the certificate without these
+/// timestamps. A certificate that was issued without publication has none.
 /// </summary>
 internal static class CertificateTimestamps
 {
     private const string Extension = "1.3.6.1.4.1.11129.2.4.2"; // RFC 6962 §3.3
     private const int MaxPromises = 32; // chosen: Fulcio asks one log
 
-    // A promise: version, log, milliseconds since 1970, extensions, and the signature behind its two algorithm bytes (RFC 6962 §3.2).
+    // A timestamp: version, log, milliseconds since 1970, extensions, and the signature after its two algorithm bytes (RFC 6962 §3.2).
     private sealed record Promise(
         byte[] LogId, ulong Milliseconds, byte[] Extensions, byte HashAlgorithm, byte KeyAlgorithm, byte[] Signature)
     {
@@ -24,7 +24,7 @@ internal static class CertificateTimestamps
             : DateTimeOffset.MaxValue;
     }
 
-    /// <summary>Why no pinned log promises this certificate; null when one does.</summary>
+    /// <summary>Why no pinned log logged this certificate; null when one did.</summary>
     public static string? ProblemOf(X509Certificate2 certificate, ReadOnlySpan<byte> issuerKey, TrustedRoot root)
     {
         var promises = Read(certificate);
@@ -66,7 +66,7 @@ internal static class CertificateTimestamps
         return [.. head, .. issuer, .. length, .. before, .. extensions];
     }
 
-    // The certificate's signed part without the extension that holds the promises; everything else byte for byte as it is.
+    // The signed part of the certificate without the extension that contains the timestamps; all other bytes unchanged.
     private static byte[] WithoutPromises(X509Certificate2 certificate)
     {
         var body = new AsnReader(certificate.RawDataMemory, AsnEncodingRules.DER).ReadSequence().ReadSequence();

@@ -5,7 +5,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
-/// <summary>Certificates that strangers sent, and the paths from them to a pinned authority.</summary>
+/// <summary>Reads untrusted certificates, and builds paths from them to a pinned authority.</summary>
 internal static class Certificates
 {
     /// <summary>Extended key usage of certificates that sign code (RFC 5280 §4.2.1.12): what Fulcio issues.</summary>
@@ -14,12 +14,12 @@ internal static class Certificates
     /// <summary>Extended key usage of time stampers (RFC 3161 §2.3).</summary>
     public const string TimeStamping = "1.3.6.1.5.5.7.3.8";
 
-    /// <summary>One certificate and nothing around it; null when the bytes are something else. The caller disposes it.</summary>
+    /// <summary>Reads exactly one certificate; null when the bytes are anything else. The caller disposes it.</summary>
     public static X509Certificate2? Load(ReadOnlySpan<byte> der)
     {
         try
         {
-            // The loader takes PEM too, and leaves what follows.
+            // The loader accepts PEM too, and ignores trailing bytes.
             if (!AsnDecoder.TryReadEncodedValue(der, AsnEncodingRules.DER, out _, out _, out _, out var length)) return null;
             if (length != der.Length) return null;
             var certificate = X509CertificateLoader.LoadCertificate(der);
@@ -33,7 +33,7 @@ internal static class Certificates
         }
     }
 
-    /// <summary>Why a certificate may not be used so at the end of a path; null when it may.</summary>
+    /// <summary>Why a certificate cannot be used for this purpose at the end of a path; null when it can.</summary>
     public static string? ProblemOfUse(X509Certificate2 certificate, string usage)
     {
         var usages = certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().SelectMany(e => e.EnhancedKeyUsages.Cast<Oid>());
@@ -46,9 +46,9 @@ internal static class Certificates
     }
 
     /// <summary>
-    /// Whether a path leads from the certificate to the authority's root over the authority's own certificates, each of them valid at that
-    /// moment. Exactly one result is null: the issuer's public key (SubjectPublicKeyInfo), or why not. Carried certificates may stand
-    /// between too, where only the root is pinned.
+    /// Whether a path leads from the certificate to the authority's root through the authority's own certificates, each valid at that
+    /// time. Exactly one result is null: the issuer's public key (SubjectPublicKeyInfo), or the reason. Certificates from the signature
+    /// can be between only when the root alone is pinned.
     /// </summary>
     public static (byte[]? IssuerKey, string? Why) PathTo(
         PinnedAuthority authority, X509Certificate2 certificate, DateTimeOffset at, string usage,
@@ -63,7 +63,7 @@ internal static class Certificates
             chain.ChainPolicy.ExtraStore.AddRange(carried ?? []);
             if (!chain.Build(certificate))
                 return (null, $"no path to {Printable.Quote(authority.Uri)} at {Moments.Text(at)}: {StatusOf(chain)}");
-            // The builder also knows the machine's intermediates: they may not stand in for what is pinned.
+            // The builder also knows the machine's intermediates. They must not replace what is pinned.
             var path = chain.ChainElements.Skip(1).Select(e => e.Certificate).ToList();
             var allowed = pinned.Concat(carried ?? []).ToList();
             return path.Count > 0 && path.All(c => allowed.Exists(p => p.RawDataMemory.Span.SequenceEqual(c.RawDataMemory.Span)))
@@ -76,7 +76,7 @@ internal static class Certificates
         }
     }
 
-    // Nothing is fetched and no clock is read: no downloads, no revocation lists, our roots only, the caller's moment.
+    // No network and no clock: no downloads, no revocation lists, only the pinned roots, the caller's time.
     private static X509Chain OfflineChain(List<X509Certificate2> pinned, DateTimeOffset at, string usage)
     {
         var chain = new X509Chain

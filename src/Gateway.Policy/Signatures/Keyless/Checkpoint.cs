@@ -9,12 +9,12 @@ namespace Gateway.Policy.Signatures.Keyless;
 /// <summary>
 /// The signed head of a log: a note (C2SP signed-note) whose text is a checkpoint (C2SP tlog-checkpoint): origin, size and root hash.
 /// </summary>
-/// <param name="Origin">The log's name; Rekor v1 puts its tree's number behind.</param>
+/// <param name="Origin">The log's name; Rekor v1 appends the number of its tree.</param>
 /// <param name="Size">Leaves of the tree.</param>
 /// <param name="RootHash">The root, 32 bytes.</param>
 internal sealed record Checkpoint(string Origin, long Size, byte[] RootHash)
 {
-    // Go's reader of notes ends there too (golang.org/x/mod/sumdb/note); witnesses add a handful.
+    // The limit of Go's reader of notes (golang.org/x/mod/sumdb/note); witnesses add a handful.
     private const int MaxSignatures = 100;
     private const int HintLength = 4;
 
@@ -22,7 +22,7 @@ internal sealed record Checkpoint(string Origin, long Size, byte[] RootHash)
 
     private ImmutableArray<(string Name, byte[] Hint, byte[] Bytes)> Signatures { get; init; } = [];
 
-    /// <summary>Reads a note; null when it is none.</summary>
+    /// <summary>Reads a note; null when the bytes are not one.</summary>
     public static Checkpoint? Read(string note)
     {
         var split = note.LastIndexOf("\n\n", StringComparison.Ordinal);
@@ -57,7 +57,7 @@ internal sealed record Checkpoint(string Origin, long Size, byte[] RootHash)
         return Convert.ToBase64String(bytes, 0, length) == base64 ? bytes[..length] : null; // in its one form
     }
 
-    /// <summary>Why the log does not vouch for this checkpoint; null when it does. Signatures of witnesses are left.</summary>
+    /// <summary>Why this is not a checkpoint of the log; null when it is one. Signatures of witnesses are ignored.</summary>
     public string? ProblemWith(PinnedLog log)
     {
         if (NameOf(log) is not { } name) return $"the checkpoint is of {Printable.Quote(Origin)}, expected {Printable.Quote(log.BaseUrl)}";
@@ -67,7 +67,7 @@ internal sealed record Checkpoint(string Origin, long Size, byte[] RootHash)
         return ours.Any(s => log.Key.Verify(Text, s.Bytes, log.Hash)) ? null : $"the checkpoint's signature by {log} is not good";
     }
 
-    // Rekor v1 has "<name> - <tree>", and a name that need not be its address; Rekor v2 has its host.
+    // Rekor v1 has "<name> - <tree>", with a name that can differ from its address; Rekor v2 has its host.
     private string? NameOf(PinnedLog log)
     {
         var dash = Origin.LastIndexOf(" - ", StringComparison.Ordinal);
@@ -76,7 +76,7 @@ internal sealed record Checkpoint(string Origin, long Size, byte[] RootHash)
         return Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Host == Origin ? Origin : null;
     }
 
-    // Rekor v1 hints with the hash of the key, for every kind of key; C2SP does so for ECDSA, and for Ed25519 hashes the name with it.
+    // Rekor v1 uses the hash of the key as the hint, for every kind of key. C2SP does so for ECDSA, and for Ed25519 hashes the name too.
     private static IEnumerable<byte[]> HintsOf(PinnedLog log, string name)
     {
         yield return SHA256.HashData(log.Key.Spki.Span);

@@ -6,10 +6,10 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
-/// <summary>What came of a keyless signature.</summary>
-/// <param name="Checked">Whether it counts, by whom, and why not.</param>
-/// <param name="Identity">Whom its certificate names; null unless the signature counts.</param>
-/// <param name="SignedAt">The earliest moment that it provably existed; null unless the signature counts.</param>
+/// <summary>The result of checking a keyless signature.</summary>
+/// <param name="Checked">Whether it counts, the signer, and why not.</param>
+/// <param name="Identity">The identity in its certificate; null unless the signature counts.</param>
+/// <param name="SignedAt">The earliest proven time of the signature; null unless the signature counts.</param>
 internal sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identity, DateTimeOffset? SignedAt);
 
 /// <summary>
@@ -19,10 +19,10 @@ internal sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identi
 internal static class KeylessVerifier
 {
     /// <summary>Checks one signature for one authority.</summary>
-    /// <param name="material">The signature with everything that came beside it.</param>
-    /// <param name="authority">Whose signatures count; a keyless one.</param>
+    /// <param name="material">The signature with its certificate, log entries and time stamps.</param>
+    /// <param name="authority">The authority; it must be keyless.</param>
     /// <param name="root">The root that the authority names.</param>
-    /// <param name="now">The caller's clock: only the root's age is measured by it, never a certificate.</param>
+    /// <param name="now">The caller's clock. Only the root's age depends on it, never a certificate.</param>
     public static KeylessCheck Verify(SignatureMaterial material, AuthorityOptions authority, KeylessRootOptions root, DateTimeOffset now)
     {
         var expected = authority.Keyless ?? throw new ArgumentException($"'{authority.Id}' is no keyless authority", nameof(authority));
@@ -49,7 +49,7 @@ internal static class KeylessVerifier
         }
     }
 
-    // A root that is not renewed knows nothing of keys that were withdrawn since.
+    // An outdated root does not know which keys were withdrawn later.
     private static void RequireFresh(KeylessRootOptions root, string name, DateTimeOffset now)
     {
         if (root.MaxAge is not { } maxAge) return;
@@ -68,7 +68,7 @@ internal static class KeylessVerifier
             ?? throw new RefusedException(ReasonCodes.SigBad, "expected a certificate in DER, got something else");
     }
 
-    // The key's own hash (protobuf-specs' algorithm registry): the certificate is an authority's word, the artifact's is not asked.
+    // The hash of the key's own scheme (protobuf-specs' algorithm registry): the certificate decides it, not the artifact.
     private static void RequireSignature(SignatureMaterial material, X509Certificate2 leaf)
     {
         var (key, problem) = VerificationKey.Of(leaf);
@@ -79,7 +79,7 @@ internal static class KeylessVerifier
             ReasonCodes.SigBad, $"the signature is not over this content by the certificate's {key.Fingerprint}");
     }
 
-    /// <summary>The moments at which the signature provably existed, and the earliest of them; at least one.</summary>
+    /// <summary>The proven times of the signature, and the earliest of them; at least one.</summary>
     private static (ImmutableArray<DateTimeOffset> All, SignedTime First) TimesOf(
         SignatureMaterial material, LogCheck log, TrustedRoot root)
     {
@@ -92,7 +92,7 @@ internal static class KeylessVerifier
 
     private static RefusedException Invalid(string time) => new(ReasonCodes.SigTimeInvalid, time);
 
-    // At every verified moment the whole path must have been valid: a certificate lives for minutes, and its key may be public afterwards.
+    // The whole path must have been valid at every verified time: a certificate lives for minutes, and its key can be public afterwards.
     private static void RequireIssued(X509Certificate2 leaf, ImmutableArray<DateTimeOffset> times, TrustedRoot root)
     {
         if (Certificates.ProblemOfUse(leaf, Certificates.CodeSigning) is { } use) throw new RefusedException(ReasonCodes.SigNoTrusted, use);

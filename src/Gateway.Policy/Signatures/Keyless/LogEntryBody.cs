@@ -4,7 +4,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
-/// <summary>What an entry of Rekor says: which hash was signed, how, and by whom.</summary>
+/// <summary>The content of an entry of Rekor: the signed hash, the signature and the signer.</summary>
 internal sealed record LogEntryBody
 {
     private const int MaxDepth = 16; // intoto nests 7 deep
@@ -38,13 +38,13 @@ internal sealed record LogEntryBody
     private bool _ofPayload;
     private int _signatures;
 
-    /// <summary>Whether the log is a Rekor v2, which promises nothing and tells no time.</summary>
+    /// <summary>Whether the log is a Rekor v2, which has no signed entry timestamps and proves no time.</summary>
     public bool IsVersion2 { get; private set; }
 
     /// <summary>Kind and version, such as <c>hashedrekord 0.0.1</c>.</summary>
     public string Kind => $"{_kind} {_version}";
 
-    /// <summary>Reads a body; throws <see cref="ManifestProblemException"/> when it is of no kind that speaks of signatures.</summary>
+    /// <summary>Reads a body; throws <see cref="ManifestProblemException"/> for a kind that does not contain signatures.</summary>
     public static LogEntryBody Read(ReadOnlySpan<byte> bytes)
     {
         var body = new LogEntryBody();
@@ -61,8 +61,8 @@ internal sealed record LogEntryBody
     }
 
     /// <summary>
-    /// Why the entry does not belong to this signature by this signer (its certificate or SubjectPublicKeyInfo, in DER); null when it does.
-    /// Without this an entry about anything else would do (CVE-2026-22703).
+    /// Why the entry is not about this signature by this signer (its certificate or SubjectPublicKeyInfo, in DER); null when it is.
+    /// Without this check, an entry about anything would do (CVE-2026-22703).
     /// </summary>
     public string? ProblemWith(SignatureMaterial material, ReadOnlySpan<byte> signer)
     {
@@ -190,7 +190,7 @@ internal sealed record LogEntryBody
             else if (key is "verifier" or "publicKey") _signer = DerOf(ref json);
             else _signature = json.Base64(MaxBytes);
         }
-        // intoto has the signature in base64 twice.
+        // intoto encodes the signature in base64 twice.
         if (fields == IntotoSignature && !TryBase64(_signature, out _signature))
             throw json.Problem(ProblemCodes.FieldInvalid, "sig: expected base64 in base64");
     }

@@ -8,7 +8,9 @@ internal static class MerkleProof
 {
     private const int HashLength = SHA256.HashSizeInBytes;
 
-    /// <summary>The hash of a leaf (RFC 6962 §2.1): domain separated from the nodes, so that no node can pass for an entry.</summary>
+    /// <summary>
+    /// The hash of a leaf (RFC 6962 §2.1); it differs from the hash of a node, so that a node is never accepted as an entry.
+    /// </summary>
     public static byte[] LeafHash(ReadOnlySpan<byte> entry)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -17,7 +19,7 @@ internal static class MerkleProof
         return hash.GetHashAndReset();
     }
 
-    /// <summary>Whether the way leads from the leaf at this position to the root of a tree of this size.</summary>
+    /// <summary>Whether the path leads from the leaf at this position to the root of a tree of this size.</summary>
     public static bool Leads(
         ReadOnlySpan<byte> leafHash, long index, long size, ImmutableArray<ReadOnlyMemory<byte>> way, ReadOnlySpan<byte> root)
     {
@@ -29,7 +31,7 @@ internal static class MerkleProof
             if (last == 0) return false; // longer than the tree is high
             var isRight = (at & 1) == 1 || at == last;
             hash = isRight ? NodeHash(sibling.Span, hash) : NodeHash(hash, sibling.Span);
-            // A node without a right sibling is its parent's: go up to where it is a right child.
+            // A node without a right sibling equals its parent: go up to where it is a right child.
             while (isRight && (at & 1) == 0 && at != 0) (at, last) = (at >> 1, last >> 1);
             (at, last) = (at >> 1, last >> 1);
         }

@@ -1,6 +1,6 @@
 namespace Gateway.Policy.Signatures.Keyless;
 
-/// <summary>The one way out of a signature that does not count; caught by the verifier that threw it and seen by nobody else.</summary>
+/// <summary>Ends the check of a signature that does not count. The verifier that threw it catches it; no other caller sees it.</summary>
 internal sealed class RefusedException(string code, string why) : Exception(why)
 {
     /// <summary>One of <see cref="ReasonCodes"/>.</summary>

@@ -11,19 +11,19 @@ namespace Gateway.Policy.Signatures.Keyless;
 /// <summary>RFC 3161 time stamps: when a pinned time stamper saw a signature.</summary>
 internal static class TimeStamp
 {
-    /// <summary>Most stamps of one signature that are looked at: sigstore-go's bound.</summary>
+    /// <summary>Most time stamps of one signature that are checked: sigstore-go's limit.</summary>
     public const int MaxStamps = 32;
 
     private static readonly string[] Hashes =
         ["2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2", "2.16.840.1.101.3.4.2.3"]; // SHA-256, -384, -512 (RFC 5754 §2)
 
     /// <summary>
-    /// The moment that a pinned time stamper says these bytes existed, or why none does. A nonce is between the one who asked and the time
-    /// stamper, so it is not looked at.
+    /// The time at which a pinned time stamper saw these bytes, or why there is none. The nonce only matters to the client of the time
+    /// stamper, and is ignored.
     /// </summary>
     /// <param name="response">A TimeStampResp in DER.</param>
     /// <param name="stamped">The bytes that were stamped: a signature.</param>
-    /// <param name="root">Who may stamp, with all certificates between.</param>
+    /// <param name="root">The pinned time stampers, with all intermediate certificates.</param>
     public static (DateTimeOffset? Time, PinnedAuthority? By, string? Why) Verify(
         ReadOnlyMemory<byte> response, ReadOnlySpan<byte> stamped, TrustedRoot root)
     {
@@ -31,9 +31,9 @@ internal static class TimeStamp
         return (stamp?.Timestamp, by, why);
     }
 
-    /// <summary>When pinned time stampers saw a signature, each of them once, and why a stamp does not count.</summary>
-    /// <param name="material">The signature with its stamps.</param>
-    /// <param name="roots">Who may stamp.</param>
+    /// <summary>When pinned time stampers saw a signature, each of them once, and why a time stamp does not count.</summary>
+    /// <param name="material">The signature with its time stamps.</param>
+    /// <param name="roots">The pinned time stampers.</param>
     public static (ImmutableArray<DateTimeOffset> Times, string? Why) TimesOf(SignatureMaterial material, ImmutableArray<TrustedRoot> roots)
     {
         var times = ImmutableArray.CreateBuilder<DateTimeOffset>();
@@ -51,7 +51,9 @@ internal static class TimeStamp
         return (times.ToImmutable(), why);
     }
 
-    /// <summary>The same for a bare TimeStampToken in DER that carries the certificates up to a pinned root. One result is null.</summary>
+    /// <summary>
+    /// The same for a bare TimeStampToken in DER that contains the certificates up to a pinned root. One result is null.
+    /// </summary>
     public static (Rfc3161TimestampTokenInfo? Stamp, string? Why) VerifyToken(
         ReadOnlyMemory<byte> token, ReadOnlySpan<byte> stamped, ImmutableArray<PinnedAuthority> roots)
     {
@@ -105,7 +107,7 @@ internal static class TimeStamp
         {
             if (!token.VerifySignatureForData(stamped, out var signer, pinned))
                 return $"the time stamp is not over this signature, or not by {Printable.Quote(authority.Uri)}";
-            // A time stamper's own certificate may be pinned before its issuers: then it is the only one.
+            // A time stamper's own certificate can be pinned before its issuers: then it is the only accepted one.
             var pinsSigner = Certificates.ProblemOfUse(pinned[0], Certificates.TimeStamping) is null;
             if (pinsSigner && !signer.RawDataMemory.Span.SequenceEqual(pinned[0].RawDataMemory.Span))
                 return $"the time stamp is by another certificate than {Printable.Quote(authority.Uri)} has pinned";

@@ -5,16 +5,16 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
-/// <summary>What the logs say of a signature.</summary>
-/// <param name="Why">Why its entries do not count (<c>SIG_TLOG_INVALID</c>); null when they do, or are not asked for.</param>
-/// <param name="Times">The moments that logs promised to have taken it; none where they tell no time.</param>
-/// <param name="Logs">The logs that hold it, in which order they came.</param>
+/// <summary>The result of checking the log entries of a signature.</summary>
+/// <param name="Why">Why its entries do not count (<c>SIG_TLOG_INVALID</c>); null when they do, or are not required.</param>
+/// <param name="Times">The times at which logs confirm to have accepted it; empty when they prove no time.</param>
+/// <param name="Logs">The logs that contain it, in the order of the entries.</param>
 internal sealed record LogCheck(string? Why, ImmutableArray<DateTimeOffset> Times, ImmutableArray<PinnedLog> Logs)
 {
     /// <summary>Whether an entry was verified.</summary>
     public bool IsLogged => Why is null && !Logs.IsEmpty;
 
-    /// <summary>Nothing was looked at.</summary>
+    /// <summary>No entry was checked.</summary>
     internal static LogCheck Nothing { get; } = new(null, [], []);
 
     /// <summary>The entries do not count.</summary>
@@ -22,21 +22,21 @@ internal sealed record LogCheck(string? Why, ImmutableArray<DateTimeOffset> Time
 }
 
 /// <summary>
-/// Verifies entries of transparency logs (Rekor v1 and v2) without asking the log: its promise, or the proof that leads to a checkpoint
-/// that it signed; and that the entry is about this very signature.
+/// Verifies entries of transparency logs (Rekor v1 and v2) offline: the log's signed entry timestamp, or the proof that leads to a
+/// checkpoint that it signed. Also checks that the entry is about this signature.
 /// </summary>
 internal static class TransparencyLog
 {
     private const int MaxEntries = 32; // sigstore-go's bound
 
-    // RFC 8785 writes numbers as doubles: above, two of them are one.
+    // RFC 8785 writes numbers as doubles: above this, two numbers can have one representation.
     private const long MaxIndex = (1L << 53) - 1;
 
     /// <summary>Checks all entries of a signature.</summary>
     /// <param name="material">The signature with its entries.</param>
-    /// <param name="signer">Who made it, in DER: its certificate, or a key as SubjectPublicKeyInfo.</param>
-    /// <param name="mode">What is asked.</param>
-    /// <param name="known">The logs that are trusted; where there are none, only <see cref="TlogMode.Require"/> minds.</param>
+    /// <param name="signer">The signer, in DER: its certificate, or a key as SubjectPublicKeyInfo.</param>
+    /// <param name="mode">What is required.</param>
+    /// <param name="known">The trusted logs; an empty list matters only for <see cref="TlogMode.Require"/>.</param>
     public static LogCheck Check(SignatureMaterial material, ReadOnlySpan<byte> signer, TlogMode mode, IReadOnlyCollection<PinnedLog> known)
     {
         if (mode == TlogMode.Ignore) return LogCheck.Nothing;
@@ -52,7 +52,7 @@ internal static class TransparencyLog
         return CheckEach(material, signer, known);
     }
 
-    // Entries of logs that we do not know say nothing; those of logs that we know must all be right.
+    // Entries of unknown logs are ignored; those of known logs must all be right.
     private static LogCheck CheckEach(SignatureMaterial material, ReadOnlySpan<byte> signer, IReadOnlyCollection<PinnedLog> known)
     {
         var times = ImmutableArray.CreateBuilder<DateTimeOffset>();
@@ -88,7 +88,7 @@ internal static class TransparencyLog
             ?? ProblemOfProof(entry, log, body, material.Format);
     }
 
-    // The promise (signed entry timestamp) is over the canonical JSON (RFC 8785) of four members; it alone makes the time the log's word.
+    // The signed entry timestamp is over the canonical JSON (RFC 8785) of four members. Only it proves the time.
     private static string? ProblemOfPromise(LogEntry entry, PinnedLog log, LogEntryBody body)
     {
         if (entry.SignedEntryTimestamp is not { } promise) return null;
@@ -100,7 +100,9 @@ internal static class TransparencyLog
         return isGood ? null : "its promise (signed entry timestamp) is not good";
     }
 
-    /// <summary>The four members that a promise is over, in canonical JSON: keys in order, nothing between, nothing to escape.</summary>
+    /// <summary>
+    /// The four members that a signed entry timestamp is over, in canonical JSON: sorted keys, no whitespace, nothing to escape.
+    /// </summary>
     internal static byte[] CanonicalEntry(LogEntry entry, DateTimeOffset time) => Encoding.ASCII.GetBytes(string.Create(
         CultureInfo.InvariantCulture,
         $"{{\"body\":\"{Convert.ToBase64String(entry.CanonicalizedBody.Span)}\",\"integratedTime\":{time.ToUnixTimeSeconds()},"

@@ -6,8 +6,8 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures.Keyless;
 
 /// <summary>
-/// Reads <c>trusted_root.json</c> strictly, in one pass. Members that it does not know are left, as proto3's JSON readers that look
-/// ahead do; what it knows must be right, for a half-read root would trust less or more than the file says.
+/// Reads <c>trusted_root.json</c> strictly, in one pass. Unknown members are ignored, as in JSON readers of proto3 for newer versions.
+/// Known members must be right: a partly read root would trust less or more than the file says.
 /// </summary>
 internal static class TrustedRootReader
 {
@@ -103,7 +103,7 @@ internal static class TrustedRootReader
         return (publicKey, hash, field.ValidFor ?? throw Missing(ref json, "validFor"));
     }
 
-    // The names are protobuf-specs' PublicKeyDetails; what is not listed is either no longer or not yet in use by logs.
+    // The names are those of protobuf-specs' PublicKeyDetails. Logs do not use the others any more, or yet.
     private static (VerificationKey, SignatureHash) ToKey(ref StrictJson json, byte[] bytes, string details)
     {
         var (algorithm, hash) = details switch
@@ -176,7 +176,7 @@ internal static class TrustedRootReader
         return bytes;
     }
 
-    // A bound that is missing is no bound at all, so that a start must stand there; an end may be left out.
+    // A missing limit would be no limit, so the start is required; the end is optional.
     private static TimeRange ReadRange(ref StrictJson json)
     {
         DateTimeOffset? start = null;

@@ -6,9 +6,9 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
-/// A subject as the Notary Project compares it: attributes by their short names, each once, at least country, state and organization.
+/// A subject as the Notary Project compares it: attributes by their short names, each once, with at least country, state and organization.
 /// </summary>
-/// <param name="Attributes">Values by names in capitals (<c>C</c>, <c>ST</c>, <c>O</c>, …), never empty ones.</param>
+/// <param name="Attributes">Values by names in capitals (<c>C</c>, <c>ST</c>, <c>O</c>, …); values are never empty.</param>
 public sealed record DistinguishedName(ImmutableSortedDictionary<string, string> Attributes)
 {
     // The names that Go's crypto/x509/pkix writes, which the notation tool compares by; RFC 4519 has the OIDs.
@@ -20,7 +20,7 @@ public sealed record DistinguishedName(ImmutableSortedDictionary<string, string>
 
     private static readonly string[] Mandatory = ["C", "ST", "O"];
 
-    /// <summary>Whether all that it says stands in the other too: values are compared exactly.</summary>
+    /// <summary>Whether the other name has all attributes of this one; values are compared exactly.</summary>
     public bool IsPartOf(DistinguishedName other) =>
         Attributes.All(one => string.Equals(other.Attributes.GetValueOrDefault(one.Key), one.Value, StringComparison.Ordinal));
 
@@ -72,7 +72,7 @@ public sealed record DistinguishedName(ImmutableSortedDictionary<string, string>
             ? (null, $"expected C, ST and O at least, got no {missing}")
             : (new(attributes.ToImmutable()), null);
 
-    // A value and where it ends: at a comma, a semicolon, a plus, or the end. Blanks around it are not part of it unless escaped.
+    // A value and its end: a comma, a semicolon, a plus, or the end of the text. Surrounding blanks are not part of it unless escaped.
     private static (string Value, int End)? Value(string text, int start)
     {
         var value = new StringBuilder();
@@ -90,7 +90,7 @@ public sealed record DistinguishedName(ImmutableSortedDictionary<string, string>
         return (value.ToString(0, kept), at);
     }
 
-    // RFC 4514 §2.4: a special character by itself, or bytes of UTF-8 in hex. Leaves the reader on the last character.
+    // RFC 4514 §2.4: an escaped special character, or bytes of UTF-8 in hex. Stops at the last character.
     private static bool Unescape(string text, ref int at, StringBuilder value)
     {
         var bytes = new List<byte>();

@@ -6,12 +6,12 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
-/// Reads a Notation signature in JWS: flattened JSON (RFC 7515 §7.2.2) with one signature (signature-envelope-jws.md). Strictly: base64url
-/// in its one canonical form, no key twice, no other member beside the four.
+/// Reads a Notation signature in JWS: flattened JSON (RFC 7515 §7.2.2) with one signature (signature-envelope-jws.md). Strict: only
+/// canonical base64url, no duplicate keys, no members except the four.
 /// </summary>
 internal static class JwsEnvelope
 {
-    // The envelope nests 3 deep, and headers of strangers not much deeper.
+    // The envelope is nested 3 levels deep, and unknown headers not much deeper.
     private const int MaxDepth = 8;
 
     private static readonly KeySet Keys = new("payload", "protected", "header", "signature");
@@ -105,7 +105,7 @@ internal static class JwsEnvelope
         ? bytes
         : throw new UnusableSignatureException(ReasonCodes.SigBad, $"signature: expected 1 to {NotationEnvelope.MaxSignature} bytes");
 
-    // RFC 7515 §2: without padding, line ends or anything else; one text for the same bytes.
+    // RFC 7515 §2: without padding, line ends or other characters; one text for the same bytes.
     private static byte[] Bytes(string text, string what)
     {
         var bytes = new byte[Base64Url.GetMaxDecodedLength(text.Length)];

@@ -3,17 +3,17 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Notation;
 
-/// <summary>What a Notation signature says of itself under its own signature.</summary>
+/// <summary>The signed attributes of a Notation signature.</summary>
 /// <param name="Algorithm">The scheme by its name in JWS (RFC 7518 §3.1), such as <c>PS256</c>; the leaf's key must be of it.</param>
-/// <param name="BySigningAuthority">Whether the scheme is <c>notary.x509.signingAuthority</c>, else <c>notary.x509</c>.</param>
-/// <param name="SigningTime">When it was made: by the authority's word, or by the signer's, which proves nothing.</param>
-/// <param name="Expiry">When the signer no longer vouches for it; null for never.</param>
+/// <param name="BySigningAuthority">Whether the scheme is <c>notary.x509.signingAuthority</c>, otherwise <c>notary.x509</c>.</param>
+/// <param name="SigningTime">The signing time that the authority or the signer states; the signer's proves nothing.</param>
+/// <param name="Expiry">When the signature expires by the signer's statement; null for never.</param>
 internal sealed record NotationAttributes(string Algorithm, bool BySigningAuthority, DateTimeOffset SigningTime, DateTimeOffset? Expiry);
 
-/// <summary>A Notation signature as it was read from either form of envelope. Nothing of it is believed yet.</summary>
-/// <param name="SignedBytes">What the signature is over.</param>
-/// <param name="Payload">What was signed, without the headers.</param>
-/// <param name="Signature">The signature: of ECDSA both numbers in full length one after the other (RFC 7518 §3.4).</param>
+/// <summary>A Notation signature as read from either form of envelope. Nothing in it is verified yet.</summary>
+/// <param name="SignedBytes">The bytes that the signature is over.</param>
+/// <param name="Payload">The signed payload, without the headers.</param>
+/// <param name="Signature">The signature; for ECDSA both numbers in full length, one after the other (RFC 7518 §3.4).</param>
 /// <param name="Attributes">The signed headers, checked.</param>
 /// <param name="Chain">The certificates in DER, the leaf first; one to ten.</param>
 /// <param name="Timestamp">A TimeStampToken in DER over the signature; null when there is none.</param>
@@ -27,7 +27,7 @@ internal sealed record NotationEnvelope(
     /// <summary>Most bytes of one certificate. Chosen: real ones have 2 KiB.</summary>
     public const int MaxCertificate = 16 << 10;
 
-    /// <summary>Most bytes of a time stamp. Chosen: with the stamper's chain they have 6 KiB.</summary>
+    /// <summary>Most bytes of a time stamp. Chosen: with the time stamper's chain real ones have 6 KiB.</summary>
     public const int MaxTimestamp = 64 << 10;
 
     /// <summary>Most bytes of a signature: RSA of 4096 bits has 512.</summary>
@@ -46,7 +46,7 @@ internal sealed class SignedHeaders
 
     private const string PayloadType = "application/vnd.cncf.notary.payload.v1+json";
 
-    // Three are known; more than a handful is no header.
+    // Three are known; a signature has no reason for more than a handful.
     private const int MaxCritical = 16;
 
     public string? Algorithm { get; set; }
@@ -58,7 +58,7 @@ internal sealed class SignedHeaders
     public bool NeedsPlugin { get; set; }
     public List<string> Critical { get; } = [];
 
-    /// <summary>Notes a header that must be understood.</summary>
+    /// <summary>Notes a critical header.</summary>
     public void AddCritical(string name)
     {
         if (Critical.Count == MaxCritical) throw Bad($"crit: expected at most {MaxCritical} headers, got more");
@@ -66,7 +66,7 @@ internal sealed class SignedHeaders
         Critical.Add(name);
     }
 
-    /// <summary>The headers, once it is sure that they agree and that each critical one is understood.</summary>
+    /// <summary>The headers, after checking that they agree and that every critical one is known.</summary>
     public NotationAttributes Check()
     {
         if (Algorithm is null || !SigningKey.Algorithms.Contains(Algorithm))
@@ -89,7 +89,7 @@ internal sealed class SignedHeaders
         return new(Algorithm, byAuthority, at, Expiry);
     }
 
-    // What must be understood must be marked so, and what is marked so must be understood.
+    // Headers that must be critical must be marked so, and every header that is marked so must be known.
     private void CheckCritical(bool byAuthority)
     {
         List<string> known = [SchemeKey];

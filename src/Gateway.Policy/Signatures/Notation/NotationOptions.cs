@@ -4,8 +4,8 @@ using Gateway.Policy.Signatures.Keyless;
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
-/// One store of <c>policy.trust.notation</c>: what a trust store is to Notation. Nothing else is trusted: no system store, no network, no
-/// certificate that came with a signature.
+/// One store of <c>policy.trust.notation</c>: a trust store of Notation. Nothing else is trusted: no system store, no network, no
+/// certificate from a signature.
 /// </summary>
 public sealed record NotationStoreOptions
 {
@@ -15,11 +15,11 @@ public sealed record NotationStoreOptions
     /// <summary>The same for signatures by <c>notary.x509.signingAuthority</c>.</summary>
     public ImmutableArray<ReadOnlyMemory<byte>> SigningAuthority { get; init; } = [];
 
-    /// <summary>Roots of time stampers; where there is one, signatures by <c>notary.x509</c> need a time stamp.</summary>
+    /// <summary>Roots of time stampers. With at least one, signatures by <c>notary.x509</c> need a time stamp.</summary>
     public ImmutableArray<PinnedAuthority> Tsa { get; init; } = [];
 
     /// <summary>
-    /// SHA-256 of certificates in lower-case hex; a chain with one of them never counts, whatever the level and the time of signing.
+    /// SHA-256 of certificates in lower-case hex. A chain with one of them never counts, whatever the level and the signing time.
     /// </summary>
     public ImmutableArray<string> Revoked { get; init; } = [];
 }
@@ -30,27 +30,27 @@ public enum NotationLevel
     /// <summary>Everything is enforced.</summary>
     Strict,
 
-    /// <summary>Integrity and authenticity are enforced, the rest is noted.</summary>
+    /// <summary>Integrity and authenticity are enforced; the rest is noted.</summary>
     Permissive,
 
-    /// <summary>Integrity is enforced, the rest is noted: whoever signed, it counts.</summary>
+    /// <summary>Integrity is enforced; the rest is noted. A signature by any signer counts.</summary>
     Audit,
 }
 
-/// <summary>What comes of a check that fails.</summary>
+/// <summary>The effect of a failed check.</summary>
 public enum NotationAction
 {
     /// <summary>The signature does not count.</summary>
     Enforce,
 
-    /// <summary>It is noted in the reason, and the signature counts.</summary>
+    /// <summary>The reason notes it, and the signature counts.</summary>
     Log,
 
-    /// <summary>Nothing is looked at (revocation only).</summary>
+    /// <summary>The check is skipped (revocation only).</summary>
     Skip,
 }
 
-/// <summary>The checks that a level decides upon; integrity is enforced always.</summary>
+/// <summary>The checks that a level decides about; integrity is always enforced.</summary>
 internal enum NotationCheck
 {
     /// <summary>The store has a certificate of the chain, and the leaf names a trusted identity.</summary>
@@ -59,45 +59,47 @@ internal enum NotationCheck
     /// <summary>The chain was valid when it signed.</summary>
     AuthenticTimestamp,
 
-    /// <summary>The signer's own "best by use".</summary>
+    /// <summary>The expiry that the signer stated.</summary>
     Expiry,
 
-    /// <summary>That no certificate of the chain names a place that tells of revocations, for nobody is asked.</summary>
+    /// <summary>No certificate of the chain names a revocation service, because the gateway asks none.</summary>
     Revocation,
 }
 
-/// <summary>Whose Notation signatures count, and how they are checked: one statement of a trust policy.</summary>
+/// <summary>The Notation signatures that count, and how they are checked: one statement of a trust policy.</summary>
 /// <param name="Store">Name of one of <see cref="TrustOptions.Notation"/>.</param>
 public sealed record NotationAuthority(string Store)
 {
-    /// <summary>Subjects of signing certificates, one of which must be part of the leaf's; empty for <see cref="AnyIdentity"/>.</summary>
+    /// <summary>
+    /// Subjects of signing certificates, one of which must be part of the leaf's subject; empty for <see cref="AnyIdentity"/>.
+    /// </summary>
     public ImmutableArray<DistinguishedName> Identities { get; init; } = [];
 
     /// <summary>Whether any certificate of the store's authorities counts (<c>*</c>).</summary>
     public bool AnyIdentity { get; init; }
 
-    /// <summary>What is enforced.</summary>
+    /// <summary>The verification level.</summary>
     public NotationLevel Level { get; init; }
 
-    /// <summary>What takes the level's place for authenticity; null for the level's own.</summary>
+    /// <summary>Replaces the level for authenticity; null to use the level.</summary>
     public NotationAction? Authenticity { get; init; }
 
-    /// <summary>What takes the level's place for the time of signing; null for the level's own.</summary>
+    /// <summary>Replaces the level for the signing time; null to use the level.</summary>
     public NotationAction? AuthenticTimestamp { get; init; }
 
-    /// <summary>What takes the level's place for expiry; null for the level's own.</summary>
+    /// <summary>Replaces the level for expiry; null to use the level.</summary>
     public NotationAction? Expiry { get; init; }
 
-    /// <summary>What takes the level's place for revocation; null for the level's own.</summary>
+    /// <summary>Replaces the level for revocation; null to use the level.</summary>
     public NotationAction? Revocation { get; init; }
 
-    /// <summary>Whether a time stamp is asked for only once a certificate of the chain has expired (<c>afterCertExpiry</c>).</summary>
+    /// <summary>Whether a time stamp is required only after a certificate of the chain expired (<c>afterCertExpiry</c>).</summary>
     public bool StampAfterExpiry { get; init; }
 
-    /// <summary>Whether a stranger's signature counts.</summary>
+    /// <summary>Whether signatures by untrusted signers count.</summary>
     public bool TakesAnybody => ActionOf(NotationCheck.Authenticity) != NotationAction.Enforce;
 
-    /// <summary>What comes of a check that fails.</summary>
+    /// <summary>The effect of a failed check.</summary>
     internal NotationAction ActionOf(NotationCheck check) => check switch
     {
         NotationCheck.Authenticity => Authenticity ?? (Level == NotationLevel.Audit ? NotationAction.Log : NotationAction.Enforce),

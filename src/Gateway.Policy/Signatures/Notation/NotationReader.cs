@@ -36,7 +36,7 @@ internal static class NotationReader
         };
     }
 
-    // The annotation is for finding signatures by, and nobody signed it; one that lies about the chain is not from a signer.
+    // The unsigned annotation only helps to find signatures. A false one is not from the signer.
     private static void RequireThumbprints(Manifest manifest, ImmutableArray<ReadOnlyMemory<byte>> chain)
     {
         if (!manifest.Annotations.TryGetValue(ThumbprintKey, out var text))

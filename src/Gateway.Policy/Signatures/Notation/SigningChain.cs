@@ -6,8 +6,8 @@ using Gateway.Oci;
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
-/// The Notary Project's requirements of a signing chain (signature-specification.md, "Certificate Requirements"): leaf first, each issued
-/// by the next, a root last. Whom to trust is no part of it, nor when. Other extensions are not evaluated, as the specification asks.
+/// The Notary Project's requirements for a signing chain (signature-specification.md, "Certificate Requirements"): leaf first, each issued
+/// by the next, a root last. Trust and validity are not part of it. Other extensions are not evaluated, as the specification requires.
 /// </summary>
 internal static class SigningChain
 {
@@ -26,7 +26,7 @@ internal static class SigningChain
         "2.5.29.37.0", "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9",
     ];
 
-    /// <summary>Why this is no signing chain; null when it is one.</summary>
+    /// <summary>Why this is not a signing chain; null when it is one.</summary>
     /// <exception cref="CryptographicException">An extension cannot be read.</exception>
     /// <exception cref="AsnContentException">A certificate cannot be read.</exception>
     public static string? ProblemOf(IReadOnlyList<X509Certificate2> chain)
@@ -67,7 +67,7 @@ internal static class SigningChain
         return usage.KeyUsages.HasFlag(X509KeyUsageFlags.KeyCertSign) ? null : "lacks the key usage keyCertSign";
     }
 
-    // RFC 5280 §4.2: each extension once; of two, readers take either.
+    // RFC 5280 §4.2: each extension once; readers differ in which of two they take.
     private static string? ProblemOfExtensions(X509Certificate2 certificate) =>
         certificate.Extensions.GroupBy(static one => one.Oid?.Value).FirstOrDefault(static same => same.Count() > 1) is { } twice
             ? $"has the extension {twice.Key} twice"

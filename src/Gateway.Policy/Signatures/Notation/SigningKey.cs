@@ -6,13 +6,13 @@ namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>
 /// The key of a signing certificate with its one scheme (signature-specification.md, "Algorithm Selection"). Nothing in the envelope can
-/// ask for another.
+/// select another.
 /// </summary>
 /// <param name="Algorithm">The scheme by its name in JWS (RFC 7518 §3.1).</param>
 /// <param name="Key">The key.</param>
 internal sealed record SigningKey(string Algorithm, VerificationKey Key)
 {
-    /// <summary>The schemes that there are; <c>none</c> and whatever needs a shared secret are not among them.</summary>
+    /// <summary>The supported schemes; <c>none</c> and schemes with a shared secret are not among them.</summary>
     public static readonly ImmutableArray<string> Algorithms = ["PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
     /// <summary>The certificate's key. Exactly one of the two results is null.</summary>

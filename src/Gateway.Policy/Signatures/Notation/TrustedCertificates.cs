@@ -11,9 +11,7 @@ public static class TrustedCertificates
     // Chosen: a company has a handful of roots.
     private const int MaxCertificates = 64;
 
-    /// <summary>
-    /// Reads certificates in PEM, one or more; what stands between the blocks is left. The problem is null when all is well.
-    /// </summary>
+    /// <summary>Reads one or more certificates in PEM; text between the blocks is ignored. The problem is null on success.</summary>
     public static (ImmutableArray<ReadOnlyMemory<byte>> Certificates, string? Problem) Parse(string pem)
     {
         var found = ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>();
@@ -30,7 +28,7 @@ public static class TrustedCertificates
         return found.Count == 0 ? ([], "expected certificates in PEM (BEGIN CERTIFICATE), got none") : (found.ToImmutable(), null);
     }
 
-    /// <summary>A certificate as the root of time stampers, which must be one that signs itself. One of the two results is null.</summary>
+    /// <summary>Reads the root certificate of a time stamper; it must be self-signed. One of the two results is null.</summary>
     public static (PinnedAuthority? Root, string? Problem) ToRoot(ReadOnlyMemory<byte> der)
     {
         using var certificate = Keyless.Certificates.Load(der.Span);
