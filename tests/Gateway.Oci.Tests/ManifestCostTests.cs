@@ -4,9 +4,7 @@ using static Gateway.Oci.Tests.ManifestTexts;
 
 namespace Gateway.Oci.Tests;
 
-/// <summary>
-/// What reading one document of 4 MiB costs, whatever it is filled with. Counted in bytes allocated, which are the same on every machine.
-/// </summary>
+/// <summary>The cost of reading one document of 4 MiB with any content, in allocated bytes, which are the same on every machine.</summary>
 public sealed class ManifestCostTests
 {
     // SECURITY.md.
@@ -14,7 +12,7 @@ public sealed class ManifestCostTests
 
     private const int Length = 4 << 20;
 
-    /// <summary>As documents are read back that another program stored, or that came before a limit was lower.</summary>
+    /// <summary>Limits for documents that another program stored, or that were received before a limit was lowered.</summary>
     private static readonly ManifestLimits ReadBack =
         new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
 
@@ -50,7 +48,7 @@ public sealed class ManifestCostTests
         {
             var (half, whole) = (Cost(Shapes[filling](Length / 2), limits), Cost(Shapes[filling](Length), limits));
             Assert.InRange(whole, 0, MaxAllocated);
-            // Lists double as they grow, so that a document of twice the length may cost four times as much where it just passes a size.
+            // Lists double as they grow, so a document of twice the length can cost four times as much when it just exceeds a size.
             Assert.InRange(whole, 0, (4 * half) + 64 * 1024);
         }
     }
@@ -88,7 +86,7 @@ public sealed class ManifestCostTests
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
-    // In no order that a reader could profit by (Knuth, multiplicative hashing).
+    // In an order that no reader can profit from (Knuth, multiplicative hashing).
     private static uint Mixed(int i) => (uint)i * 2654435761;
 
     private static string Fill(int length, Func<int, string> item)

@@ -3,7 +3,7 @@ using static Gateway.Oci.Tests.ManifestTexts;
 
 namespace Gateway.Oci.Tests;
 
-/// <summary>What may stand in a field of a manifest or a descriptor: one spelling of each value.</summary>
+/// <summary>Allowed values of the fields of a manifest or a descriptor: each value has one spelling.</summary>
 public sealed class ManifestFieldTests
 {
     [Theory]

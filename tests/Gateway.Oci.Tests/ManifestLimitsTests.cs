@@ -3,7 +3,7 @@ using static Gateway.Oci.Tests.ManifestTexts;
 
 namespace Gateway.Oci.Tests;
 
-/// <summary>How large a manifest may be, and how much there may be in it.</summary>
+/// <summary>Limits of a manifest's size and content.</summary>
 public sealed class ManifestLimitsTests
 {
     [Fact]

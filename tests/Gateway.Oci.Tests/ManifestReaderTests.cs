@@ -4,7 +4,7 @@ using static Gateway.Oci.Tests.ManifestTexts;
 
 namespace Gateway.Oci.Tests;
 
-/// <summary>What honest clients write is read; what two readers could take differently is not.</summary>
+/// <summary>The reader accepts what real clients write, and refuses ambiguous documents.</summary>
 public sealed class ManifestReaderTests
 {
     [Fact]

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Gateway.Oci.Tests;
 
-/// <summary>Manifests as they are written, and whether they are read.</summary>
+/// <summary>Texts of manifests, and assertions whether they are accepted.</summary>
 internal static class ManifestTexts
 {
     public const string Sha = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";

@@ -4,7 +4,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>The groups of types that a file may name, and those that hold where it names none.</summary>
+/// <summary>The presets that a file can name, and those that apply by default.</summary>
 public sealed class ArtifactTypePresetTests
 {
     private const string Setting = "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES";

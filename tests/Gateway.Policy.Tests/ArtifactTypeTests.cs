@@ -4,7 +4,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>The allowlist in its three readings, and what it says to those whom it refuses.</summary>
+/// <summary>The allowlist in its three semantics, and the messages of its refusals.</summary>
 public sealed class ArtifactTypeTests
 {
     private const string Setting = "policy.artifactTypes.ALLOWED_OCI_ARTIFACT_TYPES";
@@ -194,7 +194,7 @@ public sealed class ArtifactTypeTests
         Admits(Follow(verdict.Reasons[0].Message) with { Semantics = semantics }, Known[name]);
     }
 
-    // What stands in the quotes after the setting's name, as YAML.
+    // The text in quotes after the setting's name, as YAML.
     private static ArtifactTypeOptions Follow(string message)
     {
         var advice = message[(message.IndexOf(Setting, StringComparison.Ordinal) + Setting.Length)..];

@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>Named, dated holes in the rules.</summary>
+/// <summary>Exceptions lift one rule for some content until a date.</summary>
 public sealed class ExceptionTests
 {
     private static readonly DateTimeOffset Now = Asking.Now;

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>Patterns match whole names, letter by letter.</summary>
+/// <summary>Patterns match whole names, character by character.</summary>
 public sealed class GlobTests
 {
     [Theory]
@@ -52,7 +52,7 @@ public sealed class GlobTests
     [Fact]
     public void Pattern_with_many_stars_is_matched_in_bounded_time()
     {
-        // Exponential for a matcher that goes back: 2^60 ways.
+        // Exponential for a matcher that backtracks: 2^60 paths.
         Assert.False(Glob.IsMatch(string.Concat(Enumerable.Repeat("*a", 60)) + "b", new string('a', 2000)));
         Assert.False(Glob.IsMatch(string.Concat(Enumerable.Repeat("**a", 60)) + "b", new string('a', 2000)));
     }
@@ -70,7 +70,7 @@ public sealed class GlobTests
             .Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
     }
 
-    // The definition in other words: each element as a piece of a regular expression.
+    // The definition by other means: each element as part of a regular expression.
     private static bool Model(string pattern, string text)
     {
         var expression = Regex.Replace(pattern, @"(?<=^|/)\*\*/|\*\*|\*|[^*]", static m => m.Value switch

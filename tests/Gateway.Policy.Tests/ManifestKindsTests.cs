@@ -7,7 +7,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>The kind of a manifest is what a client could do with it.</summary>
+/// <summary>The kind of a manifest depends on what a client could do with it.</summary>
 public sealed class ManifestKindsTests
 {
     private static readonly Manifest Costume = Artifact(MediaTypes.OciConfig, "text/spdx");
@@ -70,7 +70,7 @@ public sealed class ManifestKindsTests
         Is(ManifestKind.Artifact, CosignBundle with { Layers = [Descriptor(Bundle), Descriptor("application/wasm")] });
         Is(ManifestKind.Artifact, CosignBundle with { Layers = [] }, CosignBundle with { Subject = null });
         Is(ManifestKind.Artifact, Wasm with { Subject = Descriptor(MediaTypes.OciManifest), ArtifactType = Bundle });
-        // COSE is binary, and with an image's config a client could begin to read anywhere in it.
+        // COSE is binary, and with an image's config a client could start to read anywhere in it.
         Is(ManifestKind.Image, Artifact(MediaTypes.OciConfig, "application/cose"));
         Is(ManifestKind.Image, Artifact(MediaTypes.OciConfig) with
         {

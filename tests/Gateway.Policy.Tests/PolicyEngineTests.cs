@@ -4,7 +4,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>Rules: when they are asked, and what their answer comes to.</summary>
+/// <summary>When rules are evaluated, and what their results lead to.</summary>
 public sealed class PolicyEngineTests
 {
     private static readonly RuleOptions Rule = new() { Id = "types", Require = new() { ArtifactTypes = true } };

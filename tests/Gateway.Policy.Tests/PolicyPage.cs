@@ -3,14 +3,14 @@ using YamlDotNet.Serialization;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>docs/policy.md as data: what people paste from it must work.</summary>
+/// <summary>docs/policy.md as data: the examples that operators copy must work.</summary>
 internal static partial class PolicyPage
 {
     private static readonly IDeserializer Yaml = new DeserializerBuilder().Build();
 
     public static string Text { get; } = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "policy.md"));
 
-    /// <summary>The list that the page offers.</summary>
+    /// <summary>The documented list.</summary>
     public static ArtifactTypeOptions Offered { get; } = Blocks().Matches(Text).Select(static block => Read(block.Groups[1].Value)).Single(
         static types => types.Allowed is { Count: > 0 });
 

@@ -5,7 +5,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>The page for operators says what the code does.</summary>
+/// <summary>docs/policy.md agrees with the code.</summary>
 public sealed class PolicyPageTests
 {
     [Fact]

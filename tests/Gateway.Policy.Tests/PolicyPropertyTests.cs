@@ -7,7 +7,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>What holds for any policy and any artifact.</summary>
+/// <summary>Properties of any policy and any artifact.</summary>
 public sealed class PolicyPropertyTests
 {
     private static readonly string[] Media =

@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>A verdict holds under one revision: whatever could change it changes the revision.</summary>
+/// <summary>A verdict is valid for one revision: everything that could change the verdict changes the revision.</summary>
 public sealed class PolicyRevisionTests
 {
     private static readonly RuleOptions Rule = new() { Id = "r", Require = new() { ArtifactTypes = true } };

@@ -9,7 +9,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>What holds of any rules, whatever they require.</summary>
+/// <summary>Properties of any rules, whatever they require.</summary>
 public sealed class RulePropertyTests
 {
     private static readonly TestKey Key = TestKey.Ecdsa();
@@ -37,7 +37,7 @@ public sealed class RulePropertyTests
 
     private static readonly Manifest[] Manifests = [Image, Amd, Both, HelmChart, Wasm, CosignSignature, CosignBundle];
 
-    // Signed once: a log takes longer than the rest of a question. Without an age there is no log.
+    // Signed once: a log takes longer than the rest of an evaluation. Without an age there is no log.
     private static readonly Dictionary<(Manifest, int), Gateway.Policy.Signatures.Evidence> Signatures = (
         from manifest in Manifests from age in Enumerable.Range(0, 6) select (manifest, age)).ToDictionary(
             static one => one, static one => LoggedSignature.Of(one.manifest, Key, one.age == 0 ? null : Asking.Now.AddDays(-one.age)));
@@ -124,14 +124,14 @@ public sealed class RulePropertyTests
             && verdicts[0].Outcome >= verdicts[1].Outcome && verdicts[1].Outcome >= verdicts[2].Outcome;
     });
 
-    // A policy that denies by default admits what a rule matches: there the first rule is what opens the door.
+    // A policy that denies by default admits what a rule matches: there, adding the first rule can admit more.
     [Fact]
     public void Adding_a_rule_never_admits_more() => Holds(
         from c in Cases.Where(static c => c.Policy.Default == Outcome.Allow) from more in AnyRule select (c.Policy, c.Input, more),
         static c =>
         {
             var wider = c.Policy with { Rules = c.Policy.Rules.Add(c.more with { Id = "more" }) };
-            // The list of types holds everywhere until a rule asks for it somewhere.
+            // The type list applies everywhere until a rule requires it somewhere.
             if (c.more.Require.ArtifactTypes) wider = wider with { ArtifactTypes = null };
             var before = (c.more.Require.ArtifactTypes ? c.Policy with { ArtifactTypes = null } : c.Policy);
             return new PolicyEngine(wider).Judge(c.Input).Outcome >= new PolicyEngine(before).Judge(c.Input).Outcome;

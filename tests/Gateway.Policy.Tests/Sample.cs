@@ -4,7 +4,7 @@ using Gateway.Oci;
 
 namespace Gateway.Policy.Tests;
 
-/// <summary>Manifests as the real clients write them (types only), and the questions put to the engine.</summary>
+/// <summary>Manifests as real clients write them (types only), and inputs for the engine.</summary>
 internal static class Sample
 {
     public const string Gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -56,7 +56,7 @@ internal static class Sample
         Documents = ManifestKinds.Said([manifest, .. descendants]),
     };
 
-    /// <summary>The kind of a manifest whose layers' bytes are what their media types say.</summary>
+    /// <summary>The kind of a manifest whose layers match their media types.</summary>
     public static ManifestKind KindOf(Manifest manifest) => ManifestKinds.Of(manifest, ManifestKinds.Said([manifest]));
 
     public static PolicyOptions PolicyOf(ArtifactTypeOptions? types = null, params RuleOptions[] rules) =>

@@ -5,8 +5,8 @@ using System.Text;
 namespace Gateway.Oci.Tests.ClientView;
 
 /// <summary>
-/// Writes documents by chance: each member as it should be, or in a way that some reader may take for something else. Whatever any reading
-/// of them may name is there, so that a client that takes a document otherwise goes on, and what it asks for tells how.
+/// Writes random documents: each member correct, or in a form that some reader may interpret differently. All content that any reading
+/// could name exists, so that a client with another reading continues, and its requests show the difference.
 /// </summary>
 internal abstract class ChanceDocuments(int seed)
 {
@@ -18,15 +18,15 @@ internal abstract class ChanceDocuments(int seed)
     /// <summary>Every manifest below a document that some reading names, by digest, with the type that it is served as.</summary>
     public Dictionary<string, Written> Manifests { get; } = [];
 
-    /// <summary>What stands in a document itself too, so that a client need not ask for it.</summary>
+    /// <summary>Content that the document itself contains too, so that a client does not need to request it.</summary>
     public HashSet<string> Inline { get; } = [];
 
-    /// <summary>What a client asked for, by noun and digest, with the content.</summary>
+    /// <summary>The requests of a client, by noun and digest, with the content.</summary>
     public string Show(string what) =>
         what.Split(' ') is [_, var digest] && (Blobs.GetValueOrDefault(digest) ?? Manifests.GetValueOrDefault(digest)?.Bytes) is { } bytes
             ? $"{what}: {Encoding.UTF8.GetString(bytes)}" : what;
 
-    /// <summary>The next document, which shares no content with the others but where it must.</summary>
+    /// <summary>The next document; it shares content with the others only when it must.</summary>
     public abstract Written Write(int number);
 
     protected bool Chance(int of) => _random.Next(of) == 0;
@@ -35,14 +35,14 @@ internal abstract class ChanceDocuments(int seed)
 
     protected T OneOf<T>(params T[] choices) => choices[_random.Next(choices.Length)];
 
-    /// <summary>The members in any order, and rarely something behind them.</summary>
+    /// <summary>The members in any order, rarely with bytes after them.</summary>
     protected Written Document(string type, List<string> members)
     {
         _random.Shuffle(CollectionsMarshal.AsSpan(members));
         return new(Encoding.UTF8.GetBytes($"{Space()}{{{string.Join(',', members)}{Space()}}}{(Chance(40) ? "{}" : Space())}"), type);
     }
 
-    /// <summary>A member with this value, and beside it one that some reader may take for it.</summary>
+    /// <summary>A member with this value, and sometimes another member that some reader may take for it.</summary>
     protected string Member(string name, string good, string evil)
     {
         var pair = $"{Space()}\"{Spelled(name)}\"{Space()}:{Space()}{good}";
@@ -57,7 +57,7 @@ internal abstract class ChanceDocuments(int seed)
         };
     }
 
-    /// <summary>What no reader knows and each may stumble over.</summary>
+    /// <summary>Members that no reader knows and that could confuse each.</summary>
     protected string Unknown(string evil) => OneOf(
         $$"""{{Space()}}"unknown":{"layers":[{{evil}}],"Config":null,"n":-1.5e300}""",
         $$"""{{Space()}}"blobs":[{{evil}}]""",
@@ -65,7 +65,7 @@ internal abstract class ChanceDocuments(int seed)
         $$"""{{Space()}}"{{Spelled("Unknown")}}":[[[]],{"manifests":[{{evil}}]}]""",
         $$"""{{Space()}}"signatures":null,"name":"a/b","tag":"{{Spelled("latest")}}","architecture":"amd64" """);
 
-    /// <summary>A subject, which some clients copy along.</summary>
+    /// <summary>A subject, which some clients copy too.</summary>
     protected string Subject(string text)
     {
         var (subject, evil) = (Image($"{text} subject"), Image($"{text} evil subject"));
@@ -78,13 +78,13 @@ internal abstract class ChanceDocuments(int seed)
     protected string Layer(string text, string type = "application/vnd.oci.image.layer.v1.tar") =>
         Descriptor(type, Encoding.UTF8.GetBytes($"layer {text}"));
 
-    /// <summary>The descriptor of a blob, which is kept; what reads it otherwise finds another blob.</summary>
+    /// <summary>The descriptor of a blob, which is stored; another reading of it names another blob.</summary>
     protected string Descriptor(string type, byte[] bytes) => Descriptor(type, Blob(bytes), Blob([.. bytes, .. " evil"u8]), bytes);
 
-    /// <summary>A descriptor, mostly as it should be.</summary>
+    /// <summary>A descriptor, mostly correct.</summary>
     protected string Descriptor(string type, string digest, string evil, byte[] bytes)
     {
-        // Three members in each of some descriptors: were more of them mutated, hardly any document were accepted.
+        // Three members in each of some descriptors: with more mutations, hardly any document would be accepted.
         List<string> members = Chance(10)
             ? [
                 Member("mediaType", Text(type), "\"text/evil\""), Member("digest", Text(digest), Text(evil)),
@@ -100,7 +100,7 @@ internal abstract class ChanceDocuments(int seed)
         return $"{{{string.Join(',', members)}{Space()}}}";
     }
 
-    /// <summary>A platform, which nothing is chosen by.</summary>
+    /// <summary>A platform, which no client selects by.</summary>
     protected string Platform()
     {
         List<string> members = [Member("os", "\"linux\"", "\"windows\""), Member("architecture", $"\"a{Below(1000)}\"", "\"evil\"")];
@@ -108,7 +108,7 @@ internal abstract class ChanceDocuments(int seed)
         return $"{{{string.Join(',', members)}}}";
     }
 
-    /// <summary>Keeps a blob, and says its digest.</summary>
+    /// <summary>Stores a blob and returns its digest.</summary>
     protected string Blob(byte[] bytes)
     {
         var digest = Digest.Of(bytes).ToString();
@@ -116,7 +116,7 @@ internal abstract class ChanceDocuments(int seed)
         return digest;
     }
 
-    /// <summary>Keeps a manifest, and says its digest.</summary>
+    /// <summary>Stores a manifest and returns its digest.</summary>
     protected string Manifest(Written written)
     {
         var digest = written.Digest.ToString();
@@ -124,7 +124,7 @@ internal abstract class ChanceDocuments(int seed)
         return digest;
     }
 
-    /// <summary>An image as it should be, with two blobs of its own.</summary>
+    /// <summary>A correct image with two blobs of its own.</summary>
     protected Written Image(string text, string type = MediaTypes.OciManifest)
     {
         var (config, layer) = (Config(text), Encoding.UTF8.GetBytes($"layer of {text}"));
@@ -137,11 +137,11 @@ internal abstract class ChanceDocuments(int seed)
             type);
     }
 
-    /// <summary>What the config of such a manifest is: skopeo takes no other in Docker's.</summary>
+    /// <summary>The config type of such a manifest: skopeo accepts no other in Docker's.</summary>
     protected static string ConfigType(string type) =>
         type == MediaTypes.DockerManifest ? "application/vnd.docker.container.image.v1+json" : MediaTypes.OciConfig;
 
-    /// <summary>What its layers are.</summary>
+    /// <summary>The types of its layers.</summary>
     protected static string LayerType(string type) =>
         type == MediaTypes.DockerManifest ? "application/vnd.docker.image.rootfs.diff.tar.gzip" : "application/vnd.oci.image.layer.v1.tar";
 
@@ -153,7 +153,7 @@ internal abstract class ChanceDocuments(int seed)
 
     protected string Space() => Chance(8) ? "\t\r\n "[..Below(5)] : "";
 
-    // Inline data; sometimes that of something else.
+    // Inline data; sometimes of other content.
     private string Data(string digest, byte[] bytes)
     {
         Inline.UnionWith([$"blobs {digest}", $"manifests {digest}"]);
@@ -161,7 +161,7 @@ internal abstract class ChanceDocuments(int seed)
         return Member("data", Chance(4) ? $"\"{text.TrimEnd('=')}\"" : Text(text), "\"\"");
     }
 
-    // The name itself, also by escapes.
+    // The name itself, sometimes with escapes.
     private string Spelled(string name)
     {
         if (!Chance(5)) return name;
@@ -169,7 +169,7 @@ internal abstract class ChanceDocuments(int seed)
         return $"{name[..at]}\\u{((int)name[at]).ToString("x4", CultureInfo.InvariantCulture)}{name[(at + 1)..]}";
     }
 
-    // What a reader that folds case takes for the name.
+    // A name that equals the known one when case is folded.
     private string Cased(string name) => Below(3) switch
     {
         0 => name.ToUpperInvariant(),
@@ -178,11 +178,11 @@ internal abstract class ChanceDocuments(int seed)
     };
 }
 
-/// <summary>A document, and the media type that it is said to have where it is named or served.</summary>
+/// <summary>A document, and its media type where it is named or served.</summary>
 internal sealed record Written(byte[] Bytes, string Type)
 {
     public Digest Digest { get; } = Digest.Of(Bytes);
 
-    /// <summary>A tag of its own.</summary>
+    /// <summary>A unique tag.</summary>
     public string Tag => $"d-{Digest.Hex}";
 }

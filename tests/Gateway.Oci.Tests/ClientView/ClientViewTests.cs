@@ -5,9 +5,9 @@ using Xunit;
 namespace Gateway.Oci.Tests.ClientView;
 
 /// <summary>
-/// Real clients as judges of the reader: what it accepts they read in the same way. Documents are written by chance, each naming content of
-/// its own, beside content that only another reading would find. What is accepted of them is put into a registry, a client copies it and
-/// all below it, and has to ask for what our reader saw: no more, no less.
+/// Real clients check the reader: they interpret every accepted document in the same way. Each random document names content of its own,
+/// and other content exists that only another reading would find. The accepted documents are stored in a registry, and a client copies
+/// them with everything below them. It must request what the reader found: no more, no less.
 /// </summary>
 public sealed class ClientViewTests : IAsyncLifetime
 {
@@ -64,7 +64,7 @@ public sealed class ClientViewTests : IAsyncLifetime
         foreach (var document in content.Manifests.Values.Concat(written))
             _from.AddManifest("view", document.Bytes, document.Type, document.Tag);
 
-        // A client that takes no index in an index gets each by itself.
+        // A client that does not accept an index in an index gets each by itself.
         if (client.IsFlat && kind == "index")
         {
             foreach (var document in accepted) await client.MustCopyAsync(_from, _to, document.Tag);
@@ -85,7 +85,7 @@ public sealed class ClientViewTests : IAsyncLifetime
         if (Seeds is not null) await CountRefusedAsync(client, content, written.Except(accepted));
     }
 
-    // What we refuse a client may read: longer runs only tell how many of them it reads, and in how many of these what misleads.
+    // A client can read refused documents: longer runs only count how many, and how many of these mislead it.
     private async Task CountRefusedAsync(RealClient client, ChanceDocuments content, IEnumerable<Written> refused)
     {
         var asked = new List<HashSet<string>>();

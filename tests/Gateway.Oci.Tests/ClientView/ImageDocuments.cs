@@ -28,7 +28,7 @@ internal sealed class ImageDocuments(int seed) : ChanceDocuments(seed)
     }
 }
 
-/// <summary>Manifests of something else than an image: an artifact type, an empty config, a subject, layers of any type.</summary>
+/// <summary>Manifests that are not images: an artifact type, an empty config, a subject, layers of any type.</summary>
 internal sealed class ArtifactDocuments(int seed) : ChanceDocuments(seed)
 {
     public override Written Write(int number)
@@ -47,10 +47,10 @@ internal sealed class ArtifactDocuments(int seed) : ChanceDocuments(seed)
         return Document(MediaTypes.OciManifest, members);
     }
 
-    // Shared by all, for there is but one.
+    // Shared by all, because there is only one.
     private string Config() => Descriptor(MediaTypes.OciEmpty, "{}"u8.ToArray());
 
-    // Now and then something that is called a manifest, and could be taken for one: it is there as a blob and as a manifest.
+    // Sometimes a layer with the media type of a manifest that could be taken for one: it exists as a blob and as a manifest.
     private string Content(string text)
     {
         if (!Chance(24))

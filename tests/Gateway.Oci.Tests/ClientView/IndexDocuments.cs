@@ -3,8 +3,8 @@ using System.Text;
 namespace Gateway.Oci.Tests.ClientView;
 
 /// <summary>
-/// Indexes of OCI and lists of Docker, whose children are images, what is called one and is not, and (unless they are to be flat, for
-/// clients that take no others) indexes and blobs.
+/// Indexes of OCI and lists of Docker. Their children are images, entries with a false media type, and (except in flat ones, for clients
+/// that accept no others) indexes and blobs.
 /// </summary>
 internal sealed class IndexDocuments(int seed, bool flat) : ChanceDocuments(seed)
 {
@@ -38,7 +38,7 @@ internal sealed class IndexDocuments(int seed, bool flat) : ChanceDocuments(seed
             return Layer(text, OneOf("application/vnd.buildkit.cacheconfig.v0", "application/vnd.oci.image.Manifest.v1+json"));
         var image = Image(text, OneOf(MediaTypes.OciManifest, MediaTypes.OciManifest, MediaTypes.DockerManifest));
         var (child, evil) = (!flat && Chance(6) ? Nested(text) : image, Image($"{text} evil", image.Type));
-        // Served as what it is called: a registry that believes its index would do so.
+        // Served with the type in the index, as a registry that trusts its index would do.
         var called = Chance(24) ? OneOf(MediaTypes.OciManifest, MediaTypes.OciIndex, MediaTypes.DockerManifest) : child.Type;
         return Descriptor(called, Manifest(child with { Type = called }), Manifest(evil), child.Bytes);
     }

@@ -1,17 +1,19 @@
 namespace Gateway.Oci.Tests.ClientView;
 
-/// <summary>What our reader sees in a document and below it, as a client would have to ask for it.</summary>
-/// <param name="content">Where the document is from.</param>
-/// <param name="followsSubjects">Whether the client copies the subject along.</param>
+/// <summary>The content that the reader finds in a document and below it, as the requests of a client.</summary>
+/// <param name="content">The source of the document.</param>
+/// <param name="followsSubjects">Whether the client copies the subject too.</param>
 internal sealed class OurView(ChanceDocuments content, bool followsSubjects)
 {
-    /// <summary>Every manifest and blob, by noun and digest; null where we refuse the document, or the registry what it names.</summary>
+    /// <summary>
+    /// Every manifest and blob, by noun and digest; null when the reader refuses the document, or the registry its references.
+    /// </summary>
     public HashSet<string>? Of(Written document)
     {
         var (manifest, _) = ManifestReader.Read(document.Bytes, document.Type, new());
         if (manifest is null) return null;
         var seen = new HashSet<string> { $"manifests {document.Digest}" };
-        // Docker's formats know no subject; what follows those of OCI lets it stand there.
+        // Docker's formats have no subject; clients that follow the subject of OCI's formats ignore it there.
         var follows = followsSubjects && manifest is { Subject: not null, MediaType: MediaTypes.OciManifest or MediaTypes.OciIndex };
         foreach (var below in follows ? manifest.Children.Append(manifest.Subject!) : manifest.Children)
         {
@@ -26,7 +28,7 @@ internal sealed class OurView(ChanceDocuments content, bool followsSubjects)
         return seen;
     }
 
-    // As a push is checked: a child is what the index calls it, and what is a manifest is called one.
+    // As in the check of a push: a child has the type that the index states, and a manifest is listed as one.
     private HashSet<string>? Below(Descriptor named) =>
         content.Manifests.TryGetValue(named.Digest.ToString(), out var child)
             ? child.Type == named.MediaType && child.Bytes.Length == named.Size ? Of(child) : null

@@ -5,22 +5,22 @@ using Xunit;
 namespace Gateway.Oci.Tests.ClientView;
 
 /// <summary>
-/// A real client that copies what a repository has into another registry. What it asks the first one for is what it read. Needs
-/// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; the test is skipped without.
+/// A real client that copies a repository to another registry. Its requests to the first registry show what it read. Needs
+/// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; otherwise the test is skipped.
 /// </summary>
 internal sealed class RealClient(string name) : IDisposable
 {
     private readonly string _home = Directory.CreateTempSubdirectory("gateway-view-").FullName;
 
-    /// <summary>Whether it copies the subject of a manifest along.</summary>
+    /// <summary>Whether it copies the subject of a manifest too.</summary>
     public bool FollowsSubjects => name == "oras";
 
-    /// <summary>Whether it takes only images in an index: no index, no blob.</summary>
+    /// <summary>Whether it accepts only images in an index: no index, no blob.</summary>
     public bool IsFlat => name == "skopeo";
 
     public void Dispose() => Directory.Delete(_home, recursive: true);
 
-    /// <summary>Copies what a tag names and all below it.</summary>
+    /// <summary>Copies the manifest of a tag and everything below it.</summary>
     public async Task MustCopyAsync(ScriptedUpstream from, ScriptedUpstream to, string tag)
     {
         var (done, said) = await CopyAsync(from, to, tag);
@@ -49,7 +49,7 @@ internal sealed class RealClient(string name) : IDisposable
         };
         start.Environment["HOME"] = _home;
         start.Environment["TMPDIR"] = _home;
-        // Where skopeo would keep what it learns of blobs; with no such folder it keeps that in memory.
+        // skopeo would store its knowledge of blobs here; without such a folder it stores that in memory.
         start.Environment["_CONTAINERS_ROOTLESS_UID"] = "1";
         start.Environment["XDG_DATA_HOME"] = "/dev/null";
         using var process = Process.Start(start)!;

@@ -3,12 +3,12 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Media;
 
-/// <summary>Looking ahead in a stream that is longer than the buffer.</summary>
+/// <summary>Lookahead in a stream that is longer than the buffer.</summary>
 public sealed class ByteReaderTests
 {
     private const int Length = (3 * ByteReader.Capacity) + 17;
 
-    // As much at a time as a disk, a pipe, or somebody who teases gives.
+    // Portions as from a disk, from a pipe, or from a hostile client.
     private sealed class Given(byte[] bytes, int atOnce) : IByteSource
     {
         private int _at;

@@ -7,10 +7,10 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Media;
 
-/// <summary>What bytes are, told by the bytes; packed with the runtime's own writers, and then spoilt.</summary>
+/// <summary>The sniffer recognizes bytes that the runtime's own writers compressed, and detects changes of them.</summary>
 public sealed class MediaSnifferTests
 {
-    // A source that gives as little as it may, so that every boundary is crossed.
+    // A source that returns as few bytes as allowed, so that every boundary is crossed.
     private sealed class Drip(byte[] bytes, int most) : IByteSource
     {
         private int _at;
@@ -155,7 +155,9 @@ public sealed class MediaSnifferTests
         Assert.Equal(content.Flaw, (await Sniff(bytes, 101)).Flaw);
     }
 
-    /// <summary>As estargz does it, so that each file can be fetched alone; its last member has no content but an extra field.</summary>
+    /// <summary>
+    /// As estargz compresses, so that each file can be fetched alone; its last member has no content but an extra field.
+    /// </summary>
     [Fact]
     public async Task Archive_in_many_gzip_members_is_one_archive()
     {
@@ -172,7 +174,7 @@ public sealed class MediaSnifferTests
         Assert.Equal(Digest.Of(Layer), (await Sniff([.. header, .. plain[10..]])).DiffId);
     }
 
-    /// <summary>A polyglot: what is a zip archive to its end is a gzip file from its beginning.</summary>
+    /// <summary>A polyglot: a gzip file by its beginning and a zip archive by its end.</summary>
     [Fact]
     public async Task Zip_archive_behind_a_layer_is_found()
     {
@@ -185,7 +187,7 @@ public sealed class MediaSnifferTests
     [Fact]
     public async Task Size_in_a_pax_header_is_read_as_clients_read_it()
     {
-        // A ustar size of 0, and a pax record that says 600: the content is no header.
+        // A ustar size of 0, and a pax record that says 600: the content is not a header.
         var pax = Encoding.ASCII.GetBytes("12 size=600\n");
         byte[] tar =
         [
@@ -242,7 +244,7 @@ public sealed class MediaSnifferTests
         for (var at = 10; at < layer.Length; at++)
         {
             var changed = await Sniff(Changed([.. layer], at, 0x10));
-            // The last byte of the content has bits that mean nothing.
+            // The last byte of the content has unused bits.
             Assert.True(changed.Flaw is not null || changed == whole, $"byte {at}");
         }
     }

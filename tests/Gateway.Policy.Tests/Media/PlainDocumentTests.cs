@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Media;
 
-/// <summary>What no client can unpack: text, and COSE where that is asked for.</summary>
+/// <summary>Plain documents are bytes that no client can unpack: text, and COSE when requested.</summary>
 public sealed class PlainDocumentTests
 {
     private static async Task<DocumentForm> FormOf(byte[] bytes, int part = int.MaxValue) =>
@@ -78,7 +78,7 @@ public sealed class PlainDocumentTests
         Assert.NotEmpty(what);
         Assert.Equal(DocumentForm.None, await FormOf(bytes));
         Assert.Equal(DocumentForm.None, await FormOf(bytes, part: 1));
-        // Behind as much text as is read at once.
+        // After as much text as is read at once.
         if (bytes.Length == 0 || bytes[0] is (byte)'B' or (byte)'{') return;
         byte[] text = [.. Enumerable.Repeat((byte)'x', ByteReader.Capacity - 1)];
         Assert.Equal(DocumentForm.None, await FormOf([.. text, .. bytes]));

@@ -7,7 +7,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Rules of an age that counts from what is proven, and evidence with and without a time.</summary>
+/// <summary>Rules for an age that counts from a proven time, and evidence with and without a time.</summary>
 internal static class AgeCases
 {
     public static readonly TestKey Key = TestKey.Ecdsa();

@@ -4,7 +4,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>One requirement in one rule, asked about one manifest.</summary>
+/// <summary>Evaluates one requirement in one rule for one manifest.</summary>
 internal static class Asking
 {
     public static readonly DateTimeOffset Now = new(2026, 6, 1, 12, 0, 0, TimeSpan.Zero);

@@ -12,7 +12,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Ages that count from what is proven of signatures and attestations.</summary>
+/// <summary>Ages that count from the proven times of signatures and attestations.</summary>
 public sealed class AttestedAgeTests
 {
     [Theory]
@@ -95,7 +95,7 @@ public sealed class AttestedAgeTests
         Assert.Contains("its signed time is unknown: no evidence by release counts", reasons[1].Message, StringComparison.Ordinal);
     }
 
-    // Nobody else asks for it: the image's own signature is enough to be admitted by.
+    // No other requirement needs it: the image's own signature is enough to admit it.
     [Fact]
     public void Index_evidence_that_proves_only_the_age_is_reported_as_counting()
     {
@@ -158,7 +158,7 @@ public sealed class AttestedAgeTests
         Assert.Equal(age is null, verdict.Codes().Contains(ReasonCodes.LimitAgeUnknown));
     }
 
-    // Each image is refused when it is asked about itself; the index alone would pass.
+    // Each image is refused in its own evaluation; the index alone would be admitted.
     [Theory]
     [InlineData(IndexCoverage.Either, null, 4, 11)]
     [InlineData(IndexCoverage.Either, 4, 4, 11)]
@@ -211,7 +211,7 @@ public sealed class AttestedAgeTests
             [ReasonCodes.EvidenceBudget], Engine(Rule(AtLeast3Days)).Judge(Cut((Image, Signature(Image, logged: null)))).Codes());
     }
 
-    // What a verdict tells of is what promotions bring along, and what is not deleted.
+    // Promotions copy the evidence that a verdict lists, and that evidence is not deleted.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -8,7 +8,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Signatures and attestations in rules: of what they are asked, and what a lack of them comes to.</summary>
+/// <summary>Signatures and attestations in rules: which manifests need them, and the outcome when they are missing.</summary>
 public sealed class EvidenceTests
 {
     private static readonly TestKey Key = TestKey.Ecdsa();

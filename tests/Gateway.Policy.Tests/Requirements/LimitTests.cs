@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Bounds of size and age.</summary>
+/// <summary>Limits of size and age.</summary>
 public sealed class LimitTests
 {
     private static Manifest Sized(params long[] layers) =>

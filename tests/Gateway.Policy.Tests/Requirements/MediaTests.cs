@@ -7,7 +7,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Bytes that are what their type says, and layers that are what the config says; configs that can be read in one way.</summary>
+/// <summary>Bytes match their media type, layers match the config, and ambiguous configs are not read.</summary>
 public sealed class MediaTests
 {
     private static readonly RequireOptions Truthful = new() { TruthfulMedia = [.. Enum.GetValues<MediaClaim>()] };

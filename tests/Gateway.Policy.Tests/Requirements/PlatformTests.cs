@@ -5,7 +5,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Platforms that must be offered, and operating systems that may be.</summary>
+/// <summary>Required platforms and allowed operating systems.</summary>
 public sealed class PlatformTests
 {
     private static readonly Manifest Amd = Artifact(MediaTypes.OciConfig, Gzip);

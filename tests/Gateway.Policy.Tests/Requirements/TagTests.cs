@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Tags that do not move, do not go back, or are not for everybody.</summary>
+/// <summary>Immutable tags, tags that keep or raise their version, and reserved tags.</summary>
 public sealed class TagTests
 {
     private const string Version = "org.opencontainers.image.version";

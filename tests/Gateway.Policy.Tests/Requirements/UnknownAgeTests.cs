@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Sample;
 
 namespace Gateway.Policy.Tests.Requirements;
 
-/// <summary>Ages that nothing proves: refused, and told what is missing.</summary>
+/// <summary>Manifests without a proven age are refused, and the message says what is missing.</summary>
 public sealed class UnknownAgeTests
 {
     [Theory]

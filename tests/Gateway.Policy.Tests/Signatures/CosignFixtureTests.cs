@@ -5,12 +5,12 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>What cosign 2, cosign 3 and skopeo write is read and verified, whatever the key.</summary>
+/// <summary>The verifier accepts what cosign 2, cosign 3 and skopeo write, with every kind of key.</summary>
 public sealed class CosignFixtureTests
 {
     private const string Slsa = "https://slsa.dev/provenance/v1";
 
-    /// <summary>Every fixture that holds a signature by its key.</summary>
+    /// <summary>Every fixture with a signature by its key.</summary>
     public static TheoryData<string> Names =>
     [
         "p256-cosign2", "p384-cosign2", "p521-cosign2", "rsa2048-cosign2", "rsa4096-cosign2", "ed25519-cosign2",
@@ -116,7 +116,7 @@ public sealed class CosignFixtureTests
             ReasonCodes.SigWrongReference, (fixture with { Repository = RepositoryName.Parse("prod/other") }).Signatures(bound).Code);
     }
 
-    /// <summary>Whatever is changed on the way, nothing but what was signed is ever believed.</summary>
+    /// <summary>Whatever a change in transit affects, only the signed content is trusted.</summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void Flipped_bit_never_makes_another_claim_count(string name)
@@ -129,7 +129,7 @@ public sealed class CosignFixtureTests
             var flipped = fixture with { Evidence = [.. fixture.Evidence.Select(one => one with { Blobs = Flip(one.Blobs, random) })] };
             var believed = flipped.Signatures();
             if (!believed.IsSatisfied) continue;
-            // What is not signed may change (a hint at the key, a key's case): the claim may not.
+            // Unsigned parts can change (a key hint, the case of a key); the claim cannot.
             var trusted = EvidenceSet.Read(flipped.Evidence).Found.Where(f => believed.Findings.Any(
                 finding => finding.Result.IsTrusted && (finding.Evidence, finding.Layer) == (f.Evidence, f.Layer)));
             Assert.All(trusted, f => Assert.Contains(Convert.ToHexString(f.Material!.Payload.Span), honest));

@@ -7,8 +7,8 @@ using Xunit;
 namespace Gateway.Policy.Tests.Signatures;
 
 /// <summary>
-/// The real cosign 3 as a judge of bundles by key: what it takes as a signature we take. Needs <c>GATEWAY_RIG</c>, the folder that
-/// <c>tests/rig/install.sh</c> fills; skipped without.
+/// The real cosign 3 as the reference for bundles by key: the gateway accepts what cosign accepts as a signature. Needs
+/// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; otherwise skipped.
 /// </summary>
 public sealed class CosignJudgeTests : IDisposable
 {

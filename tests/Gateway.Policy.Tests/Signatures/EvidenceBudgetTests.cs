@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Signatures.Forge;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>What is read of evidence, where there is more of it than may be, or less than it says.</summary>
+/// <summary>What is read of evidence when there is more than the budget, or less than the evidence states.</summary>
 public sealed class EvidenceBudgetTests
 {
     private static readonly TestKey Release = TestKey.Ecdsa();

@@ -8,7 +8,7 @@ using static Gateway.Policy.Tests.Signatures.Forge;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>Whose signatures count, for what, and since when.</summary>
+/// <summary>Which signatures count, for what, and since when.</summary>
 public sealed class EvidenceVerifierTests
 {
     private static readonly TestKey Release = TestKey.Ecdsa();
@@ -188,7 +188,7 @@ public sealed class EvidenceVerifierTests
             ReasonCodes.SigWrongDigest, Ask(Trust, Tagged(SimpleSigning(Release, Payload(digest)))).Code));
     }
 
-    // Row 33: what is overwritten counts from when it was first seen, and the newest copy of it is no second signature.
+    // Row 33: an overwritten signature counts from when it was first seen, and its newest copy is not a second signature.
     [Fact]
     public void Rewritten_signature_counts_once_since_it_was_first_seen()
     {

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>Evidence that real programs made, as a registry keeps it (Fixtures/make.sh says how).</summary>
+/// <summary>Evidence that real programs made, in the form that registries store (see Fixtures/make.sh).</summary>
 internal sealed record Fixture(
     string Name, RepositoryName Repository, Digest Subject, string KeyPem, SignatureHash Hash, ImmutableArray<Evidence> Evidence)
 {

@@ -6,7 +6,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>Makes evidence, honest and otherwise.</summary>
+/// <summary>Makes genuine and forged evidence.</summary>
 internal static class Forge
 {
     public const string Slsa = "https://slsa.dev/provenance/v1";
@@ -70,7 +70,7 @@ internal static class Forge
     public static Evidence Referrer(DateTimeOffset seen, params Layer[] layers) => new(
         Name(layers), Manifest(layers) with { Subject = new(MediaTypes.OciManifest, Subject, 1) }, null, seen, Blobs(layers));
 
-    /// <summary>Asks for signatures by <c>release</c> under this trust.</summary>
+    /// <summary>Checks for signatures by <c>release</c> under this trust.</summary>
     public static EvidenceCheck Ask(TrustOptions trust, SignatureRequirementOptions requirement, params Evidence[] evidence) =>
         new EvidenceVerifier(trust).Signatures(requirement, Subject, Repository, EvidenceSet.Read(evidence), Now);
 

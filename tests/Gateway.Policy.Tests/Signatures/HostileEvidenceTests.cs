@@ -6,7 +6,7 @@ using static Gateway.Policy.Tests.Signatures.Forge;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>What could be read in two ways is no signature, though the trusted key made it (policy row 29 and what is near it).</summary>
+/// <summary>Ambiguous content is not a signature, even if the trusted key signed it (policy row 29 and similar).</summary>
 public sealed class HostileEvidenceTests
 {
     private static readonly TestKey Release = TestKey.Ecdsa();

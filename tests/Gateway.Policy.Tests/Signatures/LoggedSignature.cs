@@ -6,12 +6,12 @@ using Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>Signatures by key whose time is proven, as cosign 2 stores them.</summary>
+/// <summary>Signatures by key with a proven time, as cosign 2 stores them.</summary>
 internal static class LoggedSignature
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
-    // Read once: it is read from its file.
+    // Read from its file once.
     private static readonly KeylessRootOptions Root = new(Sigstore.Root);
 
     /// <summary>Trust in these keys under <c>release</c>, and in the test's logs and time stamper.</summary>
@@ -20,7 +20,7 @@ internal static class LoggedSignature
         Keyless = ImmutableSortedDictionary<string, KeylessRootOptions>.Empty.Add("test", Root),
     };
 
-    /// <summary>A signature of a manifest, with what a log and a time stamper say of it; null where they are not asked.</summary>
+    /// <summary>A signature of a manifest, with the log entry and time stamp that are requested; otherwise null.</summary>
     public static Evidence Of(Manifest manifest, TestKey key, DateTimeOffset? logged, DateTimeOffset? stamped = null)
     {
         var payload = Forge.Payload(Sample.DigestOf(manifest).ToString());

@@ -5,7 +5,7 @@ using static Gateway.Policy.Tests.Signatures.Forge;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>What an attestation must say: places in its predicate, and what stands there.</summary>
+/// <summary>Conditions on attestations: paths in the predicate, and the values there.</summary>
 public sealed class PredicateTests
 {
     private const string Predicate = """

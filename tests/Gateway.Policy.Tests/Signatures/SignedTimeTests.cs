@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>Since when a signature provably exists: what logs promised and time stampers saw, and nobody's word beside.</summary>
+/// <summary>The proven times of signatures: only logs and time stampers prove one.</summary>
 public sealed class SignedTimeTests : IDisposable
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;

@@ -3,7 +3,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>A key pair of a test; the process forgets it.</summary>
+/// <summary>A key pair of a test; it exists only in the process.</summary>
 internal sealed class TestKey
 {
     private readonly Func<byte[], byte[]> _sign;

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures;
 
-/// <summary>A key has one scheme, and takes nothing that is nearly a signature (policy rows 26 and 27).</summary>
+/// <summary>A key has one scheme, and accepts nothing that is only similar to a signature (policy rows 26 and 27).</summary>
 public sealed class VerificationKeyTests
 {
     private static readonly byte[] Message = Encoding.UTF8.GetBytes("what is signed");

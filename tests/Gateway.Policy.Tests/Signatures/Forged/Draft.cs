@@ -10,13 +10,13 @@ using static Gateway.Policy.Tests.Signatures.Forge;
 
 namespace Gateway.Policy.Tests.Signatures.Forged;
 
-/// <summary>A form in which evidence comes.</summary>
-/// <param name="Name">What a test calls it.</param>
-/// <param name="IsSimple">Simple signing; else an in-toto statement in DSSE.</param>
-/// <param name="IsBundle">A sigstore bundle; else the layer of cosign 2 with its annotations.</param>
+/// <summary>A format of evidence.</summary>
+/// <param name="Name">The name in the test's output.</param>
+/// <param name="IsSimple">Simple signing; otherwise an in-toto statement in DSSE.</param>
+/// <param name="IsBundle">A sigstore bundle; otherwise the layer of cosign 2 with its annotations.</param>
 /// <param name="IsReferrer">Whether the manifest names its subject.</param>
-/// <param name="IsAttestation">Whether it is asked for as an attestation.</param>
-/// <param name="IsVersion2">Whether Rekor v2 logs it, and a time stamper says when.</param>
+/// <param name="IsAttestation">Whether the requirement is an attestation.</param>
+/// <param name="IsVersion2">Whether Rekor v2 logs it, and a time stamper proves the time.</param>
 internal sealed record Form(
     string Name, bool IsSimple = false, bool IsBundle = false, bool IsReferrer = false, bool IsAttestation = false, bool IsVersion2 = false)
 {
@@ -34,8 +34,8 @@ internal sealed record Form(
 }
 
 /// <summary>
-/// Evidence about <see cref="Forge.Subject"/> and the question that it is an answer to, honest unless something of it is changed; by key
-/// unless a leaf is given.
+/// Evidence about <see cref="Forge.Subject"/> and the requirement that it satisfies; genuine unless changed, and by key unless a leaf is
+/// given.
 /// </summary>
 internal sealed record Draft(Form Form)
 {
@@ -44,14 +44,14 @@ internal sealed record Draft(Form Form)
     public static readonly ECDsa Stranger = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     public static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
-    // What is said.
+    // The statement.
     public string Digest { get; init; } = Subject.ToString();
     public string Reference { get; init; } = "registry.example/prod/app";
     public string? Type { get; init; }
     public string Predicate { get; init; } = """{"result":"pass"}""";
     public Func<string, string> Content { get; init; } = static text => text;
 
-    // Who signs, what and how.
+    // The signer and the signed bytes.
     public ECDsa Key { get; init; } = Release;
     public ECDsa? Hinted { get; init; }
     public LeafOptions? Leaf { get; init; }
@@ -65,14 +65,14 @@ internal sealed record Draft(Form Form)
     public Func<byte[], byte[]> Stamped { get; init; } = static signature => signature;
     public TestStamper? Stamper { get; init; }
 
-    // What becomes of it afterwards.
+    // Changes after signing.
     public Func<byte[], byte[]> Payload { get; init; } = static payload => payload;
     public Func<byte[], byte[]> Signature { get; init; } = static signature => signature;
     public Func<byte[]?, byte[]?> Certificate { get; init; } = static der => der;
     public Func<string, string> Document { get; init; } = static text => text;
     public DateTimeOffset Seen { get; init; } = Forge.Now;
 
-    // What is asked.
+    // The requirement.
     public Draft[] Beside { get; init; } = [];
     public Digest Asked { get; init; } = Subject;
     public int AtLeast { get; init; } = 1;
@@ -150,7 +150,7 @@ internal sealed record Draft(Form Form)
             Type ?? (Form.IsAttestation ? Slsa : EvidenceTypes.SignPredicate), Predicate, Named(Digest[..colon], Digest[(colon + 1)..]));
     }
 
-    /// <summary>DSSE's encoding of what is signed.</summary>
+    /// <summary>DSSE's encoding of the signed bytes.</summary>
     public static byte[] Pae(byte[] content, string type, int? length = null) =>
         [.. Bytes(string.Create(CultureInfo.InvariantCulture, $"DSSEv1 {type.Length} {type} {length ?? content.Length} ")), .. content];
 
@@ -174,7 +174,7 @@ internal sealed record Draft(Form Form)
         if (material.LogEntries is [var entry]) yield return ("dev.sigstore.cosign/bundle", Promise(entry));
     }
 
-    // A key of cosign's bundle annotation, and no name of ours.
+    // A key of cosign's bundle annotation, whose spelling cosign defines.
     private const string PromisePayload = "Payload";
 
     private static string Promise(LogEntry entry) => new JsonObject

@@ -8,7 +8,7 @@ using static Gateway.Policy.Tests.Signatures.Forged.Forgery;
 namespace Gateway.Policy.Tests.Signatures.Forged;
 
 /// <summary>
-/// Signatures and attestations by key, forged in every form, each refused for what it is while its honest original is admitted.
+/// Forged signatures and attestations by key, in every format: each is refused for its own reason, and its genuine original is admitted.
 /// </summary>
 public sealed class ForgedByKeyTests
 {
@@ -25,7 +25,7 @@ public sealed class ForgedByKeyTests
         new("by a stranger under our key's name", ReasonCodes.SigBad, NotVerified,
             d => d with { Key = Draft.Stranger, Hinted = Draft.Release }) { Can = f => f.IsBundle },
 
-        // About something else.
+        // Another subject.
         new("of another digest", ReasonCodes.SigWrongDigest, "expected a signature of sha256:", d => d with { Digest = OtherDigest }),
         new("of the digest in capitals", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
             d => d with { Digest = "sha256:" + Hex.ToUpperInvariant() }),
@@ -51,7 +51,7 @@ public sealed class ForgedByKeyTests
             Can = f => f is { IsBundle: true, IsAttestation: false }, Honest = d => d with { Binding = BindReference.Optional },
         },
 
-        // A good signature, of other bytes.
+        // A valid signature over other bytes.
         new("payload swapped", ReasonCodes.SigBad, NotVerified, d => d with
         {
             Digest = OtherDigest, Payload = p => Replace(p, OtherDigest[7..], Hex),
@@ -67,7 +67,7 @@ public sealed class ForgedByKeyTests
         new("over another type", ReasonCodes.SigBad, NotVerified,
             d => d with { Over = (_, c) => Draft.Pae(c, "text/plain") }) { Can = f => !f.IsSimple },
 
-        // Something near a signature.
+        // Something similar to a signature.
         new("first bit of r", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => Flip(s, 6) }),
         new("last bit of s", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => Flip(s, -1) }),
         new("cut short", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => s[..^1] }),
@@ -81,7 +81,7 @@ public sealed class ForgedByKeyTests
         new("by another hash", ReasonCodes.SigBad, NotVerified, d => d with { Hash = HashAlgorithmName.SHA512 }),
         new("by SHA-1", ReasonCodes.SigBad, NotVerified, d => d with { Hash = HashAlgorithmName.SHA1 }),
 
-        // A good signature of a statement of another kind.
+        // A valid signature of a statement of another kind.
         new("attestation for signature", ReasonCodes.SigWrongPredicate, "an attestation",
             d => d with { Type = Forge.Slsa }) { Can = f => f is { IsSimple: false, IsAttestation: false } },
         new("note for signature", ReasonCodes.SigWrongPredicate, "expected critical.type",
@@ -96,7 +96,7 @@ public sealed class ForgedByKeyTests
             Can = f => f.IsAttestation, Honest = d => d with { Where = [new("$.result", new(TextComparison.Exact, "pass"))] },
         },
 
-        // A good signature of what two readers read differently.
+        // A valid signature of ambiguous content.
         new("one key twice", ReasonCodes.SigBad, "twice", d => d with { Content = c => "{\"critical\":{},\"_type\":\"x\"," + c[1..] }),
         new("key in other letters", ReasonCodes.SigBad, "to some readers and unknown to others",
             d => d with { Content = c => "{\"Critical\":{},\"Subject\":[]," + c[1..] }),
@@ -118,7 +118,7 @@ public sealed class ForgedByKeyTests
         new("huge envelope", ReasonCodes.EvidenceBudget, "bytes of",
             d => d with { Document = t => t + new string(' ', EvidenceBudget.MaxAttestation) }) { Can = f => !f.IsSimple },
 
-        // One signer as two.
+        // One signer counted as two.
         new("the same signer twice", ReasonCodes.SigNoTrusted, "1 of 2 signers", d => d with { Beside = [Another(d, Draft.Release)] })
         {
             Honest = d => d with { AtLeast = 2, Beside = [Another(d, Draft.Second)] },
@@ -129,7 +129,7 @@ public sealed class ForgedByKeyTests
             Honest = d => d with { AtLeast = 2, Beside = [Another(d, Draft.Second)] },
         },
 
-        // A key out of its time.
+        // A key outside its validity.
         new("after its key was retired", ReasonCodes.SigKeyRetired, "after the key was retired", d => d with { Seen = Forge.Now })
         {
             Honest = d => d with { Seen = Forge.Now.AddDays(-9), Life = k => k with { RetiredAt = Forge.Now.AddDays(-1) } },
@@ -141,7 +141,7 @@ public sealed class ForgedByKeyTests
         new("by a revoked key", ReasonCodes.SigKeyRevoked, "is revoked",
             d => d with { Life = k => k with { RevokedAt = Forge.Now.AddYears(9) } }),
 
-        // A log that says something else.
+        // A log with other content.
         new("in no log", ReasonCodes.SigTlogInvalid, "a log entry is required", d => d with { IsLogged = false }) { Honest = Logged },
         new("with the entry of an older signature", ReasonCodes.SigTlogInvalid, "it is for another signature",
             d => d with { Entry = _ => Older(d) }) { Honest = Logged },
@@ -168,7 +168,7 @@ public sealed class ForgedByKeyTests
 
     private static Draft Another(Draft draft, ECDsa key) => draft with { Key = key, Beside = [] };
 
-    /// <summary>A genuine entry about the same content, of a signature that was made before.</summary>
+    /// <summary>A genuine entry about the same content, of an earlier signature.</summary>
     private static LogEntry Older(Draft draft)
     {
         LogEntry? entry = null;

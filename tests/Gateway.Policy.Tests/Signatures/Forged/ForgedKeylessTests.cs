@@ -9,7 +9,7 @@ using static Gateway.Policy.Tests.Signatures.Forged.Forgery;
 namespace Gateway.Policy.Tests.Signatures.Forged;
 
 /// <summary>
-/// Keyless signatures and attestations, forged in every form, each refused for what it is while its honest original is admitted.
+/// Forged keyless signatures and attestations, in every format: each is refused for its own reason, and its genuine original is admitted.
 /// </summary>
 public sealed class ForgedKeylessTests
 {
@@ -21,7 +21,7 @@ public sealed class ForgedKeylessTests
 
     internal static readonly Forgery[] Forgeries =
     [
-        // A certificate of somebody else, or for something else.
+        // A certificate of another signer, or for another purpose.
         new("by an authority of one's own", ReasonCodes.SigNoTrusted, "no path to 'https://fulcio.test.example'",
             d => Leaf(d with { Fulcio = Strangers }, l => l with { PromisedBy = Draft.Sigstore.Fulcio.Log })),
         new("by another issuer", ReasonCodes.SigNoTrusted, "https://evil.example",

@@ -3,20 +3,20 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Forged;
 
-/// <summary>One way to forge: what honest evidence is asked for, what is then changed, and what must be said of it.</summary>
-/// <param name="Name">What a test calls it.</param>
-/// <param name="Code">The code that names it.</param>
-/// <param name="Why">A part of the sentence that names it.</param>
-/// <param name="Change">Makes the forged of the honest.</param>
+/// <summary>One forgery: the requirement that genuine evidence satisfies, the change, and the expected refusal.</summary>
+/// <param name="Name">The name in the test's output.</param>
+/// <param name="Code">The expected code.</param>
+/// <param name="Why">A part of the expected message.</param>
+/// <param name="Change">Changes the genuine evidence.</param>
 internal sealed record Forgery(string Name, string Code, string Why, Func<Draft, Draft> Change)
 {
-    /// <summary>The question, and what is honest under it.</summary>
+    /// <summary>The requirement, and the genuine evidence for it.</summary>
     public Func<Draft, Draft> Honest { get; init; } = static draft => draft;
 
-    /// <summary>The forms that it can be done to.</summary>
+    /// <summary>The formats that the forgery applies to.</summary>
     public Func<Form, bool> Can { get; init; } = static _ => true;
 
-    /// <summary>Asserts that the honest one is admitted, and the forged one refused for what it is.</summary>
+    /// <summary>Asserts that the genuine evidence is admitted and the forged evidence is refused for its own reason.</summary>
     public void AssertRefused(Draft draft)
     {
         var honest = Honest(draft);

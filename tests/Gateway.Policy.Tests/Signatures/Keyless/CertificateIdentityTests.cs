@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>Who may sign: issuer and subject both, exactly or by a pattern from end to end, and the claims that are asked for.</summary>
+/// <summary>Identities that can sign: issuer and subject both, exactly or by a pattern from end to end, and the required claims.</summary>
 public sealed class CertificateIdentityTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;

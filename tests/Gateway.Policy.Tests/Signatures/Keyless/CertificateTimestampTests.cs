@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>The promise of a certificate-transparency log inside the leaf: by a known log, when it counts, for this certificate.</summary>
+/// <summary>The signed timestamp in the certificate: by a known log, within its validity, for this certificate.</summary>
 public sealed class CertificateTimestampTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
@@ -47,7 +47,7 @@ public sealed class CertificateTimestampTests
     public void Root_without_certificate_logs_trusts_no_certificate() =>
         Refused("which the trusted root does not name", new LeafOptions(), Sigstore.Root with { CertificateLogs = [] });
 
-    // The promise of one leaf put into another: the certificate is properly signed, and the promise is not for it.
+    // The timestamp of one certificate in another: the certificate is properly signed, but the timestamp is not for it.
     [Fact]
     public void Timestamp_copied_from_another_certificate_is_refused()
     {

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>Signed heads of logs: read in their one form, and believed only from the log itself.</summary>
+/// <summary>Checkpoints of logs: read in one form only, and trusted only from the log itself.</summary>
 public sealed class CheckpointTests
 {
     private const string Root = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";

@@ -6,8 +6,8 @@ using Xunit;
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
 /// <summary>
-/// The real cosign 3 as a judge of our sigstore and of our verifier: what it takes we take, what it refuses we refuse. Needs
-/// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; skipped without.
+/// The real cosign 3 as the reference for the test sigstore and for the verifier: both accept and refuse the same bundles. Needs
+/// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; otherwise skipped.
 /// </summary>
 public sealed class CosignJudgeTests : IDisposable
 {
@@ -82,7 +82,7 @@ public sealed class CosignJudgeTests : IDisposable
         return changed;
     }
 
-    // What cosign says against it; null when it accepts.
+    // The reason for which cosign refuses; null when it accepts.
     private async Task<string?> CosignProblem(SignatureMaterial material)
     {
         var rig = Environment.GetEnvironmentVariable("GATEWAY_RIG");

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>One changed byte anywhere in a signature or in what came beside it: it does not count, and nothing falls over.</summary>
+/// <summary>One changed byte anywhere in a signature or its bundle: it does not count, and no exception escapes.</summary>
 public sealed class FlippedByteTests
 {
     private const int Step = 17; // every byte takes minutes; a prime, so that it falls into step with no field
@@ -28,8 +28,8 @@ public sealed class FlippedByteTests
         }
     }
 
-    // Of a time stamp's answer, signed are the TSTInfo, from its type on, and at the end the signature. The rest (status, CMS's version and
-    // list of hashes, certificates that come along, the signer's name) may change: it says the same moment or nothing.
+    // In a time stamp response, the signed parts are the TSTInfo, from its type on, and the signature at the end. The rest (status, CMS's
+    // version and list of hashes, included certificates, the signer's name) can change: the result is the same time or none.
     private static bool IsSigned(ReadOnlySpan<byte> stamp, int index)
     {
         const int signature = 60; // less than any of P-256 has

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>Whole signatures: each way that a good one can come, and each thing that makes it a bad one.</summary>
+/// <summary>Whole signatures: every form of a valid one, and everything that makes one invalid.</summary>
 public sealed class KeylessVerifierTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
@@ -71,7 +71,7 @@ public sealed class KeylessVerifierTests
         ReasonCodes.SigTimeInvalid, "the certificate is valid from 2026-03-01T12:00:00Z to 2026-03-01T12:10:00Z",
         Sigstore.Sign(at: TestSigstore.Signed.AddSeconds(secondsAfter)));
 
-    // OpenSSL takes notAfter itself for too late, where RFC 5280 and Go do not: one second, on the safe side.
+    // OpenSSL treats notAfter itself as too late, unlike RFC 5280 and Go: one second, on the safe side.
     [Theory]
     [InlineData(-60)]
     [InlineData((9 * 60) - 1)]
@@ -93,7 +93,7 @@ public sealed class KeylessVerifierTests
         Refused(ReasonCodes.SigBad, "not over this content", material with { SignedBytes = "other"u8.ToArray() });
     }
 
-    // .NET throws something of its own for curves that OpenSSL does not know.
+    // .NET throws another exception for curves that OpenSSL does not know.
     [Fact]
     public void Key_on_an_unknown_curve_is_refused_without_an_exception()
     {

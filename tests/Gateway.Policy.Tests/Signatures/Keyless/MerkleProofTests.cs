@@ -7,7 +7,7 @@ using Xunit;
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
 /// <summary>
-/// Inclusion proofs against the tree as RFC 6962 defines it, and the tree against the roots that certificate transparency's own tests know.
+/// Inclusion proofs against the tree as RFC 6962 defines it, and the tree against the roots in the tests of certificate transparency.
 /// </summary>
 public sealed class MerkleProofTests
 {

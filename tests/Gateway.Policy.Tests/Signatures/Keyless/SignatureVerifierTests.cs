@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>Authorities as the policy names them: keyless ones by their root, and logs that are asked about keys too.</summary>
+/// <summary>Authorities by their names in the policy: keyless ones with their root, and keys with required logs.</summary>
 public sealed class SignatureVerifierTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;

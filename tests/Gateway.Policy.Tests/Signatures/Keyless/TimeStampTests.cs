@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>RFC 3161 time stamps: by a pinned time stamper, over this signature, while its certificate and its pin count.</summary>
+/// <summary>RFC 3161 time stamps: by a pinned time stamper, over this signature, within the validity of its certificate and pin.</summary>
 public sealed class TimeStampTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;

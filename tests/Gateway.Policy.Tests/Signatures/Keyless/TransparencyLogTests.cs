@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>Entries of logs: what they promise, what they prove, and whether they speak of this signature (CVE-2026-22703).</summary>
+/// <summary>Log entries: signed entry timestamps, proofs, and whether the entry is about this signature (CVE-2026-22703).</summary>
 public sealed class TransparencyLogTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
@@ -253,7 +253,7 @@ public sealed class TransparencyLogTests
     private static string Sign(InclusionProof proof, string? origin = null, TestLogKey? by = null, string? name = null) =>
         Sigstore.Rekor.Checkpoint(proof.TreeSize, proof.RootHash.ToArray(), origin, by, name);
 
-    // A good signature by the log, of another checkpoint.
+    // A valid signature by the log, of another checkpoint.
     private static string SwapSignature(InclusionProof proof)
     {
         var other = Sigstore.Rekor.Checkpoint(1, new byte[32]);

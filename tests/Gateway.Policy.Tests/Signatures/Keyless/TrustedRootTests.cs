@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless;
 
-/// <summary>trusted_root.json: all of it is read, and each mistake is a sentence that names its place.</summary>
+/// <summary>trusted_root.json: all of it is read, and the message for each mistake names its place.</summary>
 public sealed class TrustedRootTests
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
@@ -123,7 +123,7 @@ public sealed class TrustedRootTests
         Assert.True(new TimeRange(start, null).Contains(DateTimeOffset.MaxValue));
     }
 
-    // The root with one value replaced, or set where there was none.
+    // The root with one value replaced or added.
     private static string With(string path, string value)
     {
         var json = JsonNode.Parse(Sigstore.RootJson())!;

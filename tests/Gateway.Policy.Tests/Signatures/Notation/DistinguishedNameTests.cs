@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Notation;
 
-/// <summary>Names are read as RFC 4514 writes them, and compared whole.</summary>
+/// <summary>Names are read by RFC 4514 and compared attribute by attribute.</summary>
 public sealed class DistinguishedNameTests
 {
     [Theory]

@@ -9,7 +9,7 @@ using static Gateway.Policy.Tests.Signatures.Notation.TestNotary;
 
 namespace Gateway.Policy.Tests.Signatures.Notation;
 
-/// <summary>Since when a Notation signature provably exists, and what ages come of it.</summary>
+/// <summary>The proven times of Notation signatures, and the ages that follow.</summary>
 public sealed class NotationAgeTests
 {
     private static readonly TestNotary Notary = new();
@@ -77,7 +77,7 @@ public sealed class NotationAgeTests
         Assert.Equal((Forge.Now.AddDays(-2), SignedTime.Stamp), (verdict.Rules[^1].Ages[0].SignedAt, verdict.Rules[^1].Ages[0].By));
     }
 
-    // A signing authority's word is no time stamp: it may date a signature as it likes.
+    // The statement of a signing authority is not a time stamp: it can choose any time.
     [Fact]
     public void Time_stated_by_a_signing_authority_proves_no_age()
     {

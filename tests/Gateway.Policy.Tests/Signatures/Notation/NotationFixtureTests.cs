@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Notation;
 
-/// <summary>What the real notation writes is read and verified (Fixtures/make-notation.sh says how it was made).</summary>
+/// <summary>The verifier accepts what the real notation writes (see Fixtures/make-notation.sh).</summary>
 public sealed class NotationFixtureTests
 {
     /// <summary>Every fixture, in JWS and COSE, by each kind of key.</summary>

@@ -12,13 +12,13 @@ using static Gateway.Policy.Tests.Signatures.Notation.TestNotary;
 
 namespace Gateway.Policy.Tests.Signatures.Notation;
 
-/// <summary>What is wrong with one thing is refused for that one thing; without it, the same is admitted in the same test.</summary>
+/// <summary>A signature with one fault is refused for that fault; without it, the same test admits the signature.</summary>
 public sealed class NotationForgeryTests
 {
     private static readonly TestNotary Notary = new();
     private static readonly TestNotary Stranger = new();
 
-    // What is forged: the evidence, and what there is to trust.
+    // The forged part: the evidence, and the trust.
     private sealed record Forged(Evidence Evidence, TrustOptions Trust, string Code, string Why);
 
     private static readonly ImmutableSortedDictionary<string, Func<Forged>> Forgeries = new Dictionary<string, Func<Forged>>
@@ -215,7 +215,7 @@ public sealed class NotationForgeryTests
             Evidence(Notary.Envelope()), Notary.Trust(store: Notary.Store with { Revoked = [hex] }), ReasonCodes.SigKeyRevoked, hex[..12]);
     }
 
-    // Signed as it stands, where JSON objects cannot hold a key twice.
+    // Signed as written, because JSON objects of .NET cannot contain a key twice.
     private static Forged Resigned(string code, string why, string? headers = null, string? payload = null)
     {
         var (first, second) = (Encode(headers ?? Headers().ToJsonString()), Encode(payload ?? Payload().ToJsonString()));
@@ -234,7 +234,7 @@ public sealed class NotationForgeryTests
 
     private static JsonObject Expiring(DateTimeOffset at) => With(h => (h[Expiry], h["crit"]) = (Text(at), new JsonArray(Scheme, Expiry)));
 
-    // The first member once more.
+    // Repeats the first member.
     private static string Twice(JsonObject json)
     {
         var (key, value) = json.First();

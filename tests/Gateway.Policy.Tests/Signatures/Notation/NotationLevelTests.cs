@@ -11,7 +11,7 @@ using static Gateway.Policy.Tests.Signatures.Notation.TestNotary;
 
 namespace Gateway.Policy.Tests.Signatures.Notation;
 
-/// <summary>What levels, overrides, time stamps and signing authorities come to (trust-store-trust-policy.md).</summary>
+/// <summary>The effects of levels, overrides, time stamps and signing authorities (trust-store-trust-policy.md).</summary>
 public sealed class NotationLevelTests
 {
     private static readonly TestNotary Notary = new();
@@ -224,7 +224,7 @@ public sealed class NotationLevelTests
         Assert.True(Ask(Notary, later, store: Notary.Store with { Tsa = roots }).IsSatisfied);
         Assert.Equal(ReasonCodes.SigTimeInvalid, Ask(ended, later, store: ended.Store with { Tsa = roots }).Code);
         Assert.True(Ask(ended, later, Stamped(ended, stamper, Forge.Now.AddDays(-2)), ended.Store with { Tsa = roots }).IsSatisfied);
-        // Without time stampers a stamp says nothing.
+        // Without time stampers a time stamp proves nothing.
         Assert.Equal(ReasonCodes.SigTimeInvalid, Ask(ended, Anybody, Stamped(ended, stamper, Forge.Now.AddDays(-2))).Code);
     }
 
@@ -235,7 +235,7 @@ public sealed class NotationLevelTests
     }
 }
 
-/// <summary>Changes JSON in passing.</summary>
+/// <summary>Changes JSON in a chain of calls.</summary>
 internal static class JsonChange
 {
     public static JsonObject With(this JsonObject json, string key, JsonNode value)

@@ -12,7 +12,7 @@ using Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
 namespace Gateway.Policy.Tests.Signatures.Notation;
 
-/// <summary>What a chain of <see cref="TestNotary"/> is like; by default a good one.</summary>
+/// <summary>The properties of a chain of <see cref="TestNotary"/>; valid by default.</summary>
 internal sealed record NotaryOptions
 {
     public string Subject { get; init; } = "C=US, ST=WA, O=acme.example, CN=builder";
@@ -32,8 +32,8 @@ internal sealed record NotaryOptions
 }
 
 /// <summary>
-/// A signer by the Notary Project's rules, written apart from the code under test: root, intermediate, leaf, and envelopes in JWS over
-/// <see cref="Forge.Subject"/>.
+/// A signer by the Notary Project's rules, written independently of the code under test: root, intermediate, leaf, and envelopes in JWS
+/// over <see cref="Forge.Subject"/>.
 /// </summary>
 internal sealed class TestNotary
 {
@@ -71,7 +71,7 @@ internal sealed class TestNotary
 
     public AsymmetricAlgorithm Key { get; }
 
-    /// <summary>Trust in this root under the authority <c>release</c>, as told.</summary>
+    /// <summary>Trust in this root under the authority <c>release</c>, with the given settings.</summary>
     public TrustOptions Trust(NotationAuthority? authority = null, NotationStoreOptions? store = null) => new()
     {
         Notation = ImmutableSortedDictionary<string, NotationStoreOptions>.Empty.Add("acme", store ?? Store),
@@ -104,7 +104,7 @@ internal sealed class TestNotary
         [Scheme] = "notary.x509", [Time] = Text(Forge.Now.AddHours(-1)),
     };
 
-    /// <summary>Headers of a signing authority that signed at this moment.</summary>
+    /// <summary>Headers of a signing authority that signed at this time.</summary>
     public static JsonObject HeadersOfAuthority(DateTimeOffset at)
     {
         var headers = Headers();
@@ -120,7 +120,7 @@ internal sealed class TestNotary
         ["targetArtifact"] = new JsonObject { ["mediaType"] = type, ["digest"] = (digest ?? Forge.Subject).ToString(), ["size"] = size },
     };
 
-    /// <summary>An envelope: of these headers and this payload, honestly signed.</summary>
+    /// <summary>An envelope with these headers and this payload, genuinely signed.</summary>
     public JsonObject Envelope(JsonObject? headers = null, JsonObject? payload = null, params X509Certificate2[] chain)
     {
         var (first, second) = (Encode((headers ?? Headers()).ToJsonString()), Encode((payload ?? Payload()).ToJsonString()));
@@ -138,12 +138,12 @@ internal sealed class TestNotary
         };
     }
 
-    /// <summary>An envelope with a time stamp over its signature, or over what the test says.</summary>
+    /// <summary>An envelope with a time stamp over its signature, or over the given bytes.</summary>
     public static JsonObject Stamped(TestNotary notary, TestStamper stamper, DateTimeOffset at, byte[]? what = null)
     {
         var envelope = notary.Envelope();
         var signature = System.Buffers.Text.Base64Url.DecodeFromChars((string)envelope["signature"]!);
-        // The token alone, out of the response.
+        // The token alone, from the response.
         var response = new AsnReader(stamper.Stamp(what ?? signature, at), AsnEncodingRules.BER).ReadSequence();
         response.ReadSequence();
         envelope["header"]!["io.cncf.notary.timestampSignature"] = Convert.ToBase64String(response.ReadEncodedValue().Span);
@@ -158,7 +158,7 @@ internal sealed class TestNotary
 
     public static string Encode(string text) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text));
 
-    /// <summary>The envelope with an honest manifest around it.</summary>
+    /// <summary>The envelope in a correct manifest.</summary>
     public static Evidence Evidence(JsonObject envelope, Func<Manifest, Manifest>? change = null) =>
         Evidence(Encoding.UTF8.GetBytes(envelope.ToJsonString()), ThumbprintsOf(envelope), change);
 
@@ -191,7 +191,7 @@ internal sealed class TestNotary
         return request;
     }
 
-    // By a generator, for .NET would not issue what must be refused.
+    // With a generator, because .NET would not issue certificates that must be refused.
     private static X509Certificate2 Issue(CertificateRequest request, X500DistinguishedName issuer, ECDsa key, NotaryOptions options)
     {
         var generator = options.WithSha1 ? new Sha1Generator(key) : X509SignatureGenerator.CreateForECDsa(key);

@@ -46,7 +46,7 @@ internal static class LogBodies
 
     private static string Hash2(byte[] content) => Object(("algorithm", "\"SHA2_256\""), ("digest", B64(SHA256.HashData(content))));
 
-    // Values are JSON already.
+    // Values are already JSON.
     private static string Object(params (string Key, string Value)[] members) =>
         "{" + string.Join(",", members.Select(m => $"\"{m.Key}\":{m.Value}")) + "}";
 

@@ -6,7 +6,7 @@ using System.Text;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
-/// <summary>What a leaf of <see cref="TestFulcio"/> says; by default a good one.</summary>
+/// <summary>The fields of a leaf of <see cref="TestFulcio"/>; valid by default.</summary>
 internal sealed record LeafOptions
 {
     public string? Email { get; init; }
@@ -29,7 +29,7 @@ internal sealed record LeafOptions
     public byte[]? RawPromise { get; init; }
 }
 
-/// <summary>A certificate authority as Fulcio is one: root, intermediate, leafs that live for minutes, each promised to a log.</summary>
+/// <summary>A certificate authority like Fulcio: root, intermediate, and logged leaf certificates that are valid for minutes.</summary>
 internal sealed class TestFulcio
 {
     private const string PromiseOid = "1.3.6.1.4.1.11129.2.4.2";
@@ -50,7 +50,7 @@ internal sealed class TestFulcio
 
     public X509Certificate2 Intermediate { get; }
 
-    /// <summary>The log that leafs are promised to.</summary>
+    /// <summary>The log that leaf certificates are submitted to.</summary>
     public TestLogKey Log { get; } = TestLogKey.Ecdsa();
 
     public X509Certificate2 Issue(ECDsa key, LeafOptions options)
@@ -101,7 +101,7 @@ internal sealed class TestFulcio
     private static void WriteName(AsnWriter writer, int tag, string name) =>
         writer.WriteCharacterString(UniversalTagNumber.IA5String, name, new Asn1Tag(TagClass.ContextSpecific, tag));
 
-    // RFC 6962 §3.2 and §3.3, written apart from the code under test.
+    // RFC 6962 §3.2 and §3.3, written independently of the code under test.
     private byte[] Promise(X509Certificate2 before, LeafOptions options)
     {
         var tbs = new AsnReader(before.RawData, AsnEncodingRules.DER).ReadSequence().ReadEncodedValue().ToArray();
@@ -144,6 +144,6 @@ internal sealed class TestFulcio
         return new(usages, critical: false);
     }
 
-    // The top bit is for the sign.
+    // The top bit is the sign.
     internal static byte[] Serial() => [0x01, .. RandomNumberGenerator.GetBytes(15)];
 }

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
-/// <summary>A private key of a test log: ECDSA P-256, or Ed25519 by libcrypto, which .NET 10 cannot sign with.</summary>
+/// <summary>A private key of a test log: ECDSA P-256, or Ed25519 by libcrypto, because .NET 10 cannot sign with Ed25519.</summary>
 internal sealed partial class TestLogKey
 {
     private const string Library = "libcrypto.so.3";

@@ -4,7 +4,7 @@ using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
-/// <summary>A log of signatures as Rekor is one, of either version, with entries of strangers around ours.</summary>
+/// <summary>A log of signatures like Rekor, of either version, with unrelated entries around the tested one.</summary>
 internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
 {
     private const long Shard = 1_000_000; // indexes count over earlier shards, positions in the tree do not
@@ -14,12 +14,12 @@ internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
 
     public TestLogKey Key => key;
 
-    // Rekor v1: SHA-256 of the key; v2: what its checkpoints hint with (C2SP signed-note), which is the same for ECDSA.
+    // Rekor v1: SHA-256 of the key; v2: the hint in its checkpoints (C2SP signed-note), which is the same for ECDSA.
     public byte[] Id => isVersion2 && key.Details == "PKIX_ED25519"
         ? SHA256.HashData([.. Encoding.UTF8.GetBytes(host), (byte)'\n', 0x01, .. key.Spki[^32..]])
         : SHA256.HashData(key.Spki);
 
-    /// <summary>Takes an entry: with a promise and a time (v1), and with a proof.</summary>
+    /// <summary>Adds an entry: with a signed entry timestamp and a time (v1), and with a proof.</summary>
     public LogEntry Append(string kind, string version, string body, DateTimeOffset time)
     {
         var bytes = Encoding.UTF8.GetBytes(body);
@@ -37,7 +37,7 @@ internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
         return isVersion2 ? entry : entry with { SignedEntryTimestamp = Promise(entry) };
     }
 
-    // Tests run side by side.
+    // Tests run in parallel.
     private (int Index, InclusionProof Proof) Add(byte[] bytes)
     {
         lock (_entries)
@@ -47,13 +47,13 @@ internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
         }
     }
 
-    /// <summary>The promise over an entry as it stands.</summary>
+    /// <summary>The signed entry timestamp of an entry.</summary>
     public byte[] Promise(LogEntry entry) => key.Sign(Encoding.UTF8.GetBytes(
         "{\"body\":\"" + Convert.ToBase64String(entry.CanonicalizedBody.Span) + "\",\"integratedTime\":"
         + entry.IntegratedTime!.Value.ToUnixTimeSeconds() + ",\"logID\":\"" + Convert.ToHexStringLower(Id)
         + "\",\"logIndex\":" + entry.LogIndex + "}"));
 
-    /// <summary>The proof of a position in today's tree.</summary>
+    /// <summary>The proof of a position in the current tree.</summary>
     public InclusionProof Prove(int index)
     {
         var root = NaiveTree.Root(_entries);

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Gateway.Policy.Tests.Signatures.Keyless.Sigstore;
 
-/// <summary>Which log takes a signature, and as what.</summary>
+/// <summary>The log that a signature is added to, and the kind of the entry.</summary>
 internal enum Logged
 {
     Rekord,
@@ -20,15 +20,15 @@ internal enum Logged
 }
 
 /// <summary>
-/// A small sigstore of our own: authority, certificate log, both kinds of Rekor and a time stamper, with the trusted root that pins them.
-/// cosign accepts what it makes (<see cref="CosignJudgeTests"/>).
+/// A small sigstore for tests: authority, certificate log, both kinds of Rekor and a time stamper, with the trusted root that pins them.
+/// cosign accepts its signatures (<see cref="CosignJudgeTests"/>).
 /// </summary>
 internal sealed class TestSigstore
 {
     public const string Issuer = "https://token.actions.githubusercontent.com";
     public const string Workflow = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.2.3";
 
-    /// <summary>SHA-256 of what is signed.</summary>
+    /// <summary>SHA-256 of the signed content.</summary>
     public static readonly string Subject = Convert.ToHexStringLower(SHA256.HashData("an image"u8));
 
     public static readonly DateTimeOffset Issued = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
@@ -36,13 +36,13 @@ internal sealed class TestSigstore
     private static readonly DateTimeOffset Founded = new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
 
-    /// <summary>What is signed: a cosign 3 signature of <see cref="Subject"/>.</summary>
+    /// <summary>The signed content: a cosign 3 signature of <see cref="Subject"/>.</summary>
     private static readonly string Statement = $$"""
         {"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"{{Subject}}"} }],
          "predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{} }
         """;
 
-    /// <summary>One for all tests that change nothing of it: keys take time.</summary>
+    /// <summary>One for all tests that do not change it, because making keys takes time.</summary>
     public static TestSigstore Shared { get; } = new();
 
     public TestFulcio Fulcio { get; } = new(Founded, Lifetime);
@@ -53,7 +53,7 @@ internal sealed class TestSigstore
 
     public TestStamper Stamper { get; } = new(Founded, Lifetime);
 
-    /// <summary>The root that pins all of it, through the reader.</summary>
+    /// <summary>The root that pins all of it, read by the reader.</summary>
     public TrustedRoot Root => Read(RootJson());
 
     public static TrustedRoot Read(string json)
@@ -82,7 +82,7 @@ internal sealed class TestSigstore
          "validFor":{"start":"2025-01-01T00:00:00Z","end":"2034-12-01T00:00:00Z"} }
         """;
 
-    /// <summary>An in-toto statement in DSSE, signed by a fresh leaf, logged, and stamped where asked.</summary>
+    /// <summary>An in-toto statement in DSSE, signed by a new leaf certificate, logged, and time-stamped when requested.</summary>
     public SignatureMaterial Sign(
         Logged logged = Logged.Dsse, LeafOptions? leaf = null, bool? stamp = null, DateTimeOffset? at = null, TestFulcio? fulcio = null)
     {
@@ -132,7 +132,7 @@ internal sealed class TestSigstore
     public static AuthorityOptions Trusting(string subject = Workflow, string issuer = Issuer, TlogMode tlog = TlogMode.Require) =>
         new("gha-main") { Tlog = tlog, Keyless = new("test", issuer) { Subject = subject } };
 
-    /// <summary>Asks the code under test.</summary>
+    /// <summary>Calls the code under test.</summary>
     public KeylessCheck Verify(SignatureMaterial material, AuthorityOptions? authority = null, TrustedRoot? root = null) =>
         KeylessVerifier.Verify(material, authority ?? Trusting(), new KeylessRootOptions(root ?? Root), Signed.AddDays(300));
 }
