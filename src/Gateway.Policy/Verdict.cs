@@ -80,7 +80,7 @@ public sealed record EvidenceSeen(
 /// <param name="Reasons">The findings, worst first; empty when admitted without a warning.</param>
 public sealed record Verdict(Outcome Outcome, ulong Revision, ImmutableArray<Reason> Reasons)
 {
-    /// <summary>Whether the manifest may be served.</summary>
+    /// <summary>Whether the manifest can be served: the outcome is allow or warn.</summary>
     public bool Admits => Outcome <= Outcome.Warn;
 
     /// <summary>The worst outcome if every rule were enforced and there were no exceptions.</summary>

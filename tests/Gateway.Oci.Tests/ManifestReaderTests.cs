@@ -110,7 +110,7 @@ public sealed class ManifestReaderTests
         Refuse(ProblemCodes.AmbiguousDocument, Index($"\"mediaType\":\"{MediaTypes.OciManifest}\""));
     }
 
-    // oras and containerd follow what is called a manifest wherever it stands; others take every layer for a blob.
+    // oras and containerd follow an entry with the media type of a manifest anywhere; others treat every layer as a blob.
     [Theory]
     [InlineData(MediaTypes.OciManifest)]
     [InlineData(MediaTypes.OciIndex)]

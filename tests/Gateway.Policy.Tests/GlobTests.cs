@@ -25,7 +25,7 @@ public sealed class GlobTests
     [InlineData("*", "latest")]
     [InlineData("a**b", "a/x/b")]
     [InlineData("stable", "stable")]
-    public void Matches(string pattern, string text) => Assert.True(Glob.IsMatch(pattern, text));
+    public void Pattern_matches(string pattern, string text) => Assert.True(Glob.IsMatch(pattern, text));
 
     [Theory]
     [InlineData("prod/**", "prod")]

@@ -64,7 +64,7 @@ internal static partial class Ed25519
         {
             EVP_MD_CTX_free(context);
             EVP_PKEY_free(key);
-            ERR_clear_error(); // a failed check leaves an error for whoever asks next on this thread
+            ERR_clear_error(); // a failed check leaves an error for the next call on this thread
         }
     }
 

@@ -98,7 +98,7 @@ public sealed class ClientViewTests : IAsyncLifetime
         var read = asked.Count(static all => all.Count > 1);
         var misled = asked.Count(all => all.Any(what => content.Show(what).Contains("evil", StringComparison.Ordinal)));
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"of {asked.Count} that we refuse it reads {read}, and in {misled} what stands there to mislead");
+            $"of {asked.Count} refused documents the client reads {read}, and {misled} of these mislead it");
     }
 
     private HashSet<string> Asked(int after = 0) =>

@@ -44,7 +44,7 @@ public sealed class ByteReaderTests
             var next = await reader.PeekAsync(ahead, CancellationToken.None);
             Assert.InRange(next.Length, Math.Min(ahead, Length - at), ByteReader.Capacity);
             Assert.Equal(at, reader.Position);
-            Assert.True(next.Span.SequenceEqual(expected.AsSpan(at, next.Length)), $"other bytes came at {at}");
+            Assert.True(next.Span.SequenceEqual(expected.AsSpan(at, next.Length)), $"expected the next bytes at {at}, got others");
             reader.Advance(Math.Min(step, next.Length));
             at += Math.Min(step, next.Length);
         }

@@ -28,8 +28,8 @@ internal static class CertificateTimestamps
     public static string? ProblemOf(X509Certificate2 certificate, ReadOnlySpan<byte> issuerKey, TrustedRoot root)
     {
         var promises = Read(certificate);
-        if (promises is null) return "the certificate's list of transparency promises (SCT) cannot be read";
-        if (promises.Count == 0) return "the certificate has no promise of a transparency log (SCT), expected one";
+        if (promises is null) return "the certificate's list of signed certificate timestamps (SCTs) cannot be read";
+        if (promises.Count == 0) return "expected a signed certificate timestamp (SCT) in the certificate, got none";
         var (before, issuer) = (WithoutPromises(certificate), SHA256.HashData(issuerKey));
         var why = new List<string>();
         foreach (var promise in promises)
@@ -43,16 +43,16 @@ internal static class CertificateTimestamps
     private static string? ProblemOf(Promise promise, byte[] before, byte[] issuer, TrustedRoot root)
     {
         if (root.CertificateLogs.FirstOrDefault(l => l.Id.Span.SequenceEqual(promise.LogId)) is not { } log)
-            return $"the promise (SCT) is of log {Convert.ToHexStringLower(promise.LogId)}, which the trusted root does not name";
+            return $"the SCT is by log {Convert.ToHexStringLower(promise.LogId)}, which the trusted root does not name";
         if (!log.ValidFor.Contains(promise.Time))
-            return $"{log} is trusted from {log.ValidFor}, its promise (SCT) is of {Moments.Text(promise.Time)}";
+            return $"{log} is trusted from {log.ValidFor}, its SCT is of {Moments.Text(promise.Time)}";
         const byte sha256 = 4; // RFC 5246 §7.4.1.4.1, as the next two
         var algorithm = log.Key.Algorithm switch { KeyAlgorithm.Rsa => 1, KeyAlgorithm.Ecdsa => 3, _ => -1 };
         if (promise.HashAlgorithm != sha256 || promise.KeyAlgorithm != algorithm)
-            return $"the promise (SCT) is signed by another scheme than the key of {log}";
+            return $"the SCT is signed by another scheme than the key of {log}";
         return log.Key.Verify(Signed(promise, before, issuer), promise.Signature, SignatureHash.Sha256)
             ? null
-            : $"the promise (SCT) of {log} is not for this certificate";
+            : $"the SCT by {log} is not for this certificate";
     }
 
     // RFC 6962 §3.2: version, kind of signature, time, kind of entry, the issuer's key hash, the certificate, the extensions.

@@ -64,7 +64,7 @@ internal sealed record Checkpoint(string Origin, long Size, byte[] RootHash)
         var hints = HintsOf(log, name).Select(h => Convert.ToHexStringLower(h.AsSpan(0, HintLength))).ToList();
         var ours = Signatures.Where(s => s.Name == name && hints.Contains(Convert.ToHexStringLower(s.Hint))).ToList();
         if (ours.Count == 0) return $"the checkpoint has no signature by {log} (key hint {string.Join(" or ", hints)}), it has {Signers()}";
-        return ours.Any(s => log.Key.Verify(Text, s.Bytes, log.Hash)) ? null : $"the checkpoint's signature by {log} is not good";
+        return ours.Any(s => log.Key.Verify(Text, s.Bytes, log.Hash)) ? null : $"the checkpoint's signature by {log} does not verify";
     }
 
     // Rekor v1 has "<name> - <tree>", with a name that can differ from its address; Rekor v2 has its host.

@@ -87,7 +87,7 @@ internal static class KeylessVerifier
             throw Invalid($"{material.Timestamps.Length} time stamps, expected at most {TimeStamp.MaxStamps}");
         var (stamped, why) = TimeStamp.TimesOf(material, [root]);
         if (SignedTime.Earliest(log.Times, stamped) is { } first) return ([.. log.Times, .. stamped], first);
-        throw Invalid(why ?? "no time that can be verified: expected a log's promise (Rekor v1) or an RFC 3161 time stamp");
+        throw Invalid(why ?? "no time that can be verified: expected a signed entry timestamp (Rekor v1) or an RFC 3161 time stamp");
     }
 
     private static RefusedException Invalid(string time) => new(ReasonCodes.SigTimeInvalid, time);

@@ -54,7 +54,7 @@ internal sealed record LogEntryBody
         {
             if (key == "apiVersion") body._version = json.TextValue();
             else if (key == "kind") body._kind = json.TextValue();
-            else body.ReadSpec(ref json); // canonical JSON sorts its keys, so it comes last
+            else body.ReadSpec(ref json); // canonical JSON sorts its keys, so it is last
         }
         json.End();
         return body._algorithm is null ? throw json.Problem(ProblemCodes.FieldMissing, "spec: expected one, got none") : body;

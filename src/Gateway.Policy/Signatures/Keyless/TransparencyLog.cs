@@ -92,12 +92,13 @@ internal static class TransparencyLog
     private static string? ProblemOfPromise(LogEntry entry, PinnedLog log, LogEntryBody body)
     {
         if (entry.SignedEntryTimestamp is not { } promise) return null;
-        if (body.IsVersion2) return "it has a promise, which Rekor v2 does not give";
-        if (entry.IntegratedTime is not { } time) return "it has a promise without a time";
-        if (!log.ValidFor.Contains(time)) return $"the log's key is trusted from {log.ValidFor}, its promise is of {Moments.Text(time)}";
+        if (body.IsVersion2) return "it has a signed entry timestamp, which Rekor v2 does not issue";
+        if (entry.IntegratedTime is not { } time) return "it has a signed entry timestamp without a time";
+        if (!log.ValidFor.Contains(time))
+            return $"the log's key is trusted from {log.ValidFor}, its signed entry timestamp is of {Moments.Text(time)}";
         if (entry.LogIndex is < 0 or > MaxIndex) return $"its index is not from 0 to {MaxIndex}";
         var isGood = log.Key.Verify(CanonicalEntry(entry, time), promise.Span, log.Hash);
-        return isGood ? null : "its promise (signed entry timestamp) is not good";
+        return isGood ? null : "its signed entry timestamp does not verify";
     }
 
     /// <summary>
@@ -113,7 +114,7 @@ internal static class TransparencyLog
         if (entry.Proof is not { } proof)
         {
             if (body.IsVersion2 || format == SignatureFormat.Bundle) return "it has no inclusion proof, which its format requires";
-            return entry.SignedEntryTimestamp is null ? "it has neither a promise nor an inclusion proof" : null;
+            return entry.SignedEntryTimestamp is null ? "it has neither a signed entry timestamp nor an inclusion proof" : null;
         }
         if (body.IsVersion2 && proof.LogIndex != entry.LogIndex) return $"its proof is for index {proof.LogIndex}";
         if (proof.Checkpoint is null || Checkpoint.Read(proof.Checkpoint) is not { } checkpoint)

@@ -145,11 +145,11 @@ public sealed class ForgedByKeyTests
         new("in no log", ReasonCodes.SigTlogInvalid, "a log entry is required", d => d with { IsLogged = false }) { Honest = Logged },
         new("with the entry of an older signature", ReasonCodes.SigTlogInvalid, "it is for another signature",
             d => d with { Entry = _ => Older(d) }) { Honest = Logged },
-        new("with an entry of a log that nobody pinned", ReasonCodes.SigTlogInvalid, "which no trusted root names",
+        new("with an entry of a log that is not pinned", ReasonCodes.SigTlogInvalid, "which no trusted root names",
             d => d with { Entry = e => e with { LogId = new byte[32] } }) { Honest = Logged },
-        new("with another time", ReasonCodes.SigTlogInvalid, "promise",
+        new("with another time", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { IntegratedTime = e.IntegratedTime!.Value.AddDays(-30) } }) { Honest = Logged },
-        new("with another place in the log", ReasonCodes.SigTlogInvalid, "promise",
+        new("with another place in the log", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { LogIndex = e.LogIndex + 1 } }) { Honest = Logged },
     ];
 

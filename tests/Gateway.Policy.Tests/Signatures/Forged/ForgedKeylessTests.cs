@@ -34,7 +34,7 @@ public sealed class ForgedKeylessTests
             d => Leaf(d, l => l with { Uri = "https://evil.example/" + TestSigstore.Workflow })),
         new("by a subject of another kind", ReasonCodes.SigNoTrusted, "evil@example.com",
             d => Leaf(d, l => l with { Uri = null, Email = "evil@example.com" })),
-        new("by nobody", ReasonCodes.SigNoTrusted, "name", d => Leaf(d, l => l with { Uri = null })),
+        new("without an identity", ReasonCodes.SigNoTrusted, "name", d => Leaf(d, l => l with { Uri = null })),
         new("without a claim that is asked for", ReasonCodes.SigNoTrusted, "1.3.6.1.4.1.57264.1.11",
             d => Leaf(d, l => l with { Claims = new() { ["1.3.6.1.4.1.57264.1.11"] = "self-hosted" } }))
         {
@@ -62,9 +62,9 @@ public sealed class ForgedKeylessTests
             d => Leaf(d, l => l with { PromisedBy = TestLogKey.Ecdsa() })),
         new("by a key alone", ReasonCodes.SigNoTrusted, "expected a certificate", d => d with { Certificate = _ => null }),
         new("under the certificate of another's key", ReasonCodes.SigBad, NotOver, d => d with { Certificate = _ => AnotherLeaf() }),
-        new("under a certificate that is none", ReasonCodes.SigBad, "expected a certificate in DER",
+        new("under a malformed certificate", ReasonCodes.SigBad, "expected a certificate in DER",
             d => d with { Certificate = _ => [1, 2, 3] }),
-        new("under a certificate with something behind", ReasonCodes.SigBad, "expected a certificate in DER",
+        new("under a certificate with trailing bytes", ReasonCodes.SigBad, "expected a certificate in DER",
             d => d with { Certificate = der => [.. der!, 0] }) { Can = f => f.IsBundle },
 
         // At another time.
@@ -72,7 +72,7 @@ public sealed class ForgedKeylessTests
             d => d with { At = TestSigstore.Issued.AddHours(1) }),
         new("before the certificate's minutes", ReasonCodes.SigTimeInvalid, "the certificate is valid from",
             d => d with { At = TestSigstore.Issued.AddHours(-1) }),
-        new("at a time of nobody's word", ReasonCodes.SigTimeInvalid, "no time",
+        new("at a time that nothing proves", ReasonCodes.SigTimeInvalid, "no time",
             d => d with { Tlog = TlogMode.IfPresent, IsLogged = false }) { Can = f => !f.IsVersion2 },
         new("stamped over other bytes", ReasonCodes.SigTimeInvalid, "is not over this signature",
             d => d with { Stamped = _ => [1] }) { Can = f => f.IsVersion2 },
@@ -81,7 +81,7 @@ public sealed class ForgedKeylessTests
         new("under a root that grew stale", ReasonCodes.TrustStale, "not older than 365 days",
             d => d with { Now = TestSigstore.Signed.AddDays(366) }),
 
-        // About something else, or of other bytes.
+        // Another subject, or other bytes.
         new("of another digest", ReasonCodes.SigWrongDigest, "expected a signature of sha256:", d => d with { Digest = OtherDigest }),
         new("of an index, shown for its child", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
             d => d with { Asked = Forge.Other }),
@@ -109,25 +109,25 @@ public sealed class ForgedKeylessTests
             },
         },
 
-        // A log that says something else.
+        // A log with other content.
         new("in no log", ReasonCodes.SigTlogInvalid, "a log entry is required", d => d with { IsLogged = false }),
         new("with the entry of an older signature", ReasonCodes.SigTlogInvalid, "it is for another", d => d with { Entry = _ => Older(d) }),
         new("with the entry of other content", ReasonCodes.SigTlogInvalid, "it is for content",
             d => d with { Entry = _ => Older(d with { Digest = OtherDigest }) }),
-        new("with an entry of a log that nobody pinned", ReasonCodes.SigTlogInvalid, "which no trusted root names",
+        new("with an entry of a log that is not pinned", ReasonCodes.SigTlogInvalid, "which no trusted root names",
             d => d with { Entry = e => e with { LogId = new byte[32] } }),
-        new("with another time", ReasonCodes.SigTlogInvalid, "promise",
+        new("with another time", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { IntegratedTime = e.IntegratedTime!.Value.AddSeconds(1) } }) { Can = f => !f.IsVersion2 },
-        new("with another place in the log", ReasonCodes.SigTlogInvalid, "promise",
+        new("with another place in the log", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { LogIndex = e.LogIndex + 1 } }) { Can = f => !f.IsVersion2 },
-        new("with a promise that was changed", ReasonCodes.SigTlogInvalid, "promise",
+        new("with a promise that was changed", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { SignedEntryTimestamp = Flip(e.SignedEntryTimestamp!.Value.ToArray(), -1) } })
         { Can = f => !f.IsVersion2 },
         new("with another's place in the tree", ReasonCodes.SigTlogInvalid, "its proof",
             d => d with { Entry = e => e with { Proof = e.Proof! with { LogIndex = e.Proof.LogIndex - 1 } } }) { Can = f => f.IsBundle },
         new("with a proof to another root", ReasonCodes.SigTlogInvalid, "its proof",
             d => d with { Entry = e => e with { Proof = e.Proof! with { RootHash = new byte[32] } } }) { Can = f => f.IsBundle },
-        new("with a checkpoint by somebody else", ReasonCodes.SigTlogInvalid, "checkpoint",
+        new("with a checkpoint by another log", ReasonCodes.SigTlogInvalid, "checkpoint",
             d => d with { Entry = e => Checkpointed(e) }) { Can = f => f.IsBundle },
     ];
 

@@ -16,7 +16,7 @@ public sealed class CertificateTimestampTests
 
     [Fact]
     public void Certificate_without_a_timestamp_is_refused() =>
-        Refused("the certificate has no promise of a transparency log (SCT), expected one", new LeafOptions { Promise = false });
+        Refused("expected a signed certificate timestamp (SCT) in the certificate, got none", new LeafOptions { Promise = false });
 
     [Fact]
     public void Timestamp_of_an_unknown_log_does_not_count() =>
@@ -32,7 +32,7 @@ public sealed class CertificateTimestampTests
         var root = Sigstore.Root;
         var before = new TimeRange(TestSigstore.Issued.AddDays(-9), TestSigstore.Issued.AddSeconds(-1));
         root = root with { CertificateLogs = [root.CertificateLogs[0] with { ValidFor = before }] };
-        Refused("its promise (SCT) is of 2026-03-01T12:00:00Z", new LeafOptions(), root);
+        Refused("its SCT is of 2026-03-01T12:00:00Z", new LeafOptions(), root);
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class CertificateTimestampTests
     [InlineData("0400")] // an empty octet string
     [InlineData("04020000")] // an empty list
     [InlineData("0404000200ff")] // an item longer than the list
-    [InlineData("04050003000101")] // a promise of one byte, of a version that is not 1
+    [InlineData("04050003000101")] // a timestamp of one byte, of a version that is not 1
     [InlineData("0403000500")] // a list that says it is longer
     public void Unreadable_list_of_timestamps_is_refused(string list) =>
         Assert.False(Verify(new LeafOptions { RawPromise = Convert.FromHexString(list) }).IsTrusted);

@@ -21,7 +21,7 @@ public sealed class CosignJudgeTests : IDisposable
     [InlineData(Logged.Dsse, true)]
     [InlineData(Logged.Intoto, false)]
     [InlineData(Logged.Rekord2, true)]
-    internal async Task What_our_sigstore_makes_cosign_accepts_and_so_do_we(Logged logged, bool stamp)
+    internal async Task Signature_by_the_test_sigstore_is_accepted_by_cosign_and_the_gateway(Logged logged, bool stamp)
     {
         var material = Sigstore.Sign(logged, stamp: stamp);
         Assert.Null(await CosignProblem(material));

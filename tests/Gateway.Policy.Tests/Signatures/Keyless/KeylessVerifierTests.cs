@@ -48,7 +48,7 @@ public sealed class KeylessVerifierTests
     [Theory]
     [InlineData(Logged.Rekord2)]
     [InlineData(Logged.Nowhere)]
-    internal void Without_a_promise_and_without_a_stamp_there_is_no_time(Logged logged) => Refused(
+    internal void Log_entry_without_signed_entry_timestamp_proves_no_time(Logged logged) => Refused(
         ReasonCodes.SigTimeInvalid, "no time that can be verified", Sigstore.Sign(logged, stamp: false),
         TestSigstore.Trusting(tlog: TlogMode.IfPresent));
 

@@ -122,16 +122,16 @@ public sealed class TransparencyLogTests
     {
         var material = Sigstore.Sign();
         var bad = material.LogEntries[0] with { LogIndex = 7 };
-        Assert.Contains("promise", Check(material with { LogEntries = [.. material.LogEntries, bad] }).Why);
+        Assert.Contains("signed entry timestamp", Check(material with { LogEntries = [.. material.LogEntries, bad] }).Why);
     }
 
     public static TheoryData<string, string> Tampered => new()
     {
-        { "time", "its promise (signed entry timestamp) is not good" },
-        { "index", "its promise (signed entry timestamp) is not good" },
-        { "promise", "its promise (signed entry timestamp) is not good" },
-        { "promise by another log", "its promise (signed entry timestamp) is not good" },
-        { "no time", "it has a promise without a time" },
+        { "time", "its signed entry timestamp does not verify" },
+        { "index", "its signed entry timestamp does not verify" },
+        { "promise", "its signed entry timestamp does not verify" },
+        { "promise by another log", "its signed entry timestamp does not verify" },
+        { "no time", "it has a signed entry timestamp without a time" },
         { "huge index", "its index is not from 0 to 9007199254740991" },
         { "kind", "it is called 'hashedrekord 0.0.1' and is dsse 0.0.1" },
         { "body", "its body cannot be read" },
@@ -143,7 +143,7 @@ public sealed class TransparencyLogTests
         { "size", "its proof leads to another root than its checkpoint" },
         { "another leaf's proof", "its proof does not lead to the root" },
         { "checkpoint by another key", "the checkpoint has no signature by log 'https://rekor.test.example'" },
-        { "checkpoint signature", "the checkpoint's signature by log 'https://rekor.test.example' is not good" },
+        { "checkpoint signature", "the checkpoint's signature by log 'https://rekor.test.example' does not verify" },
         { "checkpoint of another log", "the checkpoint is of 'evil.example', expected 'https://rekor.test.example'" },
     };
 
@@ -181,7 +181,7 @@ public sealed class TransparencyLogTests
     };
 
     [Theory]
-    [InlineData("promise", "it has a promise, which Rekor v2 does not give")]
+    [InlineData("promise", "it has a signed entry timestamp, which Rekor v2 does not issue")]
     [InlineData("no proof", "it has no inclusion proof, which its format requires")]
     [InlineData("index", "its proof is for index")]
     [InlineData("origin", "the checkpoint is of 'other.example', expected 'https://log2026-1.rekor.test.example'")]
