@@ -161,7 +161,7 @@ public sealed class PolicyRulesHttpTests : IAsyncLifetime
     {
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v1")).Status);
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v1")).Status);
-        Refused(await PushAsync("release/app", "v1", layers: 2), "never moves");
+        Refused(await PushAsync("release/app", "v1", layers: 2), "is immutable");
         Assert.Equal(HttpStatusCode.Created, (await PushAsync("release/app", "v2", layers: 2)).Status);
     }
 
