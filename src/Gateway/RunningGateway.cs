@@ -131,6 +131,6 @@ internal sealed class RunningGateway : IAsyncDisposable
         .AddFilter("Yarp", LogLevel.None)
         // The caller writes one line about a start that failed.
         .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
-        // The server's own request log would make a span for each request that nobody collects.
+        // The server's own request log would make a span for each request, which no exporter collects.
         .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 }

@@ -42,6 +42,8 @@ internal static class Welcome
         if (Pulled(options, host) is { } image) return $"docker pull {image}";
         return options.Routes.FirstOrDefault(route => route.Upstream is not null && route.Hosts.IsEmpty) is { } route
             ? $"docker pull {host}/{Below(route.Prefix)}<repository>:<tag>"
+            : options.Routes.FirstOrDefault(route => route.Upstream is not null) is { Hosts: [var name, ..] }
+            ? $"docker pull {name}/<repository>:<tag>"
             : "gateway schema      # no upstream yet: \"upstreams: { docker.io: {} }\" in gateway.yaml adds one to pull through";
     }
 

@@ -46,7 +46,7 @@ internal sealed class BlobFetch
     /// <summary>Ends when the digest matched; faults when it will not.</summary>
     public Task Verified => _verified.Task;
 
-    /// <summary>Adds a reader; false when the fetch has ended and nobody holds it.</summary>
+    /// <summary>Adds a reader; false when the fetch has ended and has no holder.</summary>
     public bool TryJoin(UpstreamRepository source)
     {
         lock (_gate)

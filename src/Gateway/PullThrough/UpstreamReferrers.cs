@@ -53,7 +53,7 @@ internal sealed class UpstreamReferrers(
             said = await asking.WaitAsync(cancellationToken);
         }
         var kept = await stored.ReferrersAsync(subject, cancellationToken);
-        var handling = Came(isKnown, joined, said!);
+        var handling = HandlingOf(isKnown, joined, said!);
         PullThroughMetrics.Request(
             source.Key, "referrers", said!.Failure is not null ? "stale" : isKnown ? "hit" : joined ? "coalesced" : "miss");
         return (kept, said.Failure) switch
@@ -69,7 +69,7 @@ internal sealed class UpstreamReferrers(
     private Said? KnownOf(Digest subject) =>
         _known.TryGet(subject, out var said) && (said.Listed == 0 || ListedReferrers.IsStored(stored, subject)) ? said : null;
 
-    private CacheHandling Came(bool isKnown, bool joined, Said said) => new()
+    private CacheHandling HandlingOf(bool isKnown, bool joined, Said said) => new()
     {
         Upstream = source.Key,
         IsHit = isKnown || said.Failure is not null,

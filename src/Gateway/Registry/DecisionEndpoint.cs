@@ -27,7 +27,7 @@ internal static class DecisionEndpoint
         var caller = x.Snapshot.Access.For(x.Identity, decision.Repository);
         if (!caller.MayPull && !caller.MayPush) return false;
         if (!x.Snapshot.PassesCredentialsOn) return true;
-        // Whoever the upstream does not give a private manifest is not told what the policy says of it.
+        // A client that cannot read a private manifest at the upstream must not learn what the policy says about it.
         var routed = x.Snapshot.Router.Route("", null, decision.Repository, x.Shown);
         return routed.Source is not { Upstream: var key } || x.Snapshot.Options.Upstreams[key].Auth != UpstreamAuth.Passthrough
             || (!decision.Digest.IsEmpty && await routed.Repository!.HasManifestAsync(decision.Digest, x.Aborted));

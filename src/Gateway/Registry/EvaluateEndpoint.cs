@@ -10,7 +10,7 @@ namespace Gateway.Registry;
 
 /// <summary>
 /// <c>POST /-/policy/evaluate</c> with <c>{"reference": "app:v1", "stage": "pull"}</c>: what the policy in force says, in a dry run that
-/// decides and notes nothing. Of a tag what waits for it is asked about, so only who may push there may ask.
+/// decides and notes nothing. For a tag with a held push it answers about the held push, so only callers with the right to push may ask.
 /// </summary>
 internal static class EvaluateEndpoint
 {

@@ -30,8 +30,8 @@ internal static class Uploads
         else await PutWholeAsync(x, upload, query.Digest);
     }
 
-    // False for whatever reason means "open a session" (distribution-spec, "Mounting a blob from another repository"), so that nobody
-    // learns what another repository holds.
+    // False, for any reason, means "open a session" (distribution-spec, "Mounting a blob from another repository"): the answer must not
+    // tell what another repository holds.
     private static async Task<bool> MountAsync(Exchange x, Digest digest)
     {
         var router = x.Snapshot.Router;
@@ -49,7 +49,7 @@ internal static class Uploads
         return false;
     }
 
-    // Nobody knows the session's id, so whatever does not end in a blob ends the session.
+    // No client knows the session's id, so everything that does not end in a blob ends the session.
     private static async Task PutWholeAsync(Exchange x, Upload upload, Digest digest)
     {
         var completed = false;

@@ -136,7 +136,7 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
         }
         if (x.Snapshot.PassesCredentialsOn)
         {
-            await FailAsync(x, Status403Forbidden, "This gateway has no accounts, and its rules allow nobody these pages. Operator: "
+            await FailAsync(x, Status403Forbidden, "This gateway has no accounts, and none of its rules allows these pages. Operator: "
                 + "add a rule under access.rules with actors: [anonymous] and actions: [web].");
             return null;
         }

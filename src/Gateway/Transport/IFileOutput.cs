@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Transport;
 
 /// <summary>
-/// An output that can send a file by itself. Between the two calls, the bytes that a writer advances over are the file's, and nobody copies
-/// them. Use it only where the body is sent as it is: HTTP/1.1 with a known length, without TLS.
+/// An output that can send a file by itself. Between the two calls, the bytes that a writer advances over are the file's, without a
+/// copy. Use it only where the body is sent as it is: HTTP/1.1 with a known length, without TLS.
 /// </summary>
 internal interface IFileOutput
 {

@@ -58,6 +58,21 @@ public sealed class WelcomeTests
     }
 
     [Fact]
+    public void Example_names_the_host_of_an_upstream_that_only_a_host_stands_for()
+    {
+        var corp = new UpstreamOptions { Key = "corp", Urls = [new("https://registry.example.com")] };
+        var options = new GatewayOptions
+        {
+            Upstreams = new GatewayOptions().Upstreams.Add("corp", corp),
+            Routes = [new() { Prefix = "corp", Upstream = "corp", Hosts = ["harbor.example.com"] }],
+        };
+
+        var text = Welcome.Text(options, [Listen], Operator);
+        Assert.Contains("docker pull harbor.example.com/<repository>:<tag>", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("no upstream yet", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Example_is_omitted_without_a_route()
     {
         var text = Welcome.Text(new GatewayOptions { Routes = [] }, [Listen], Operator);
