@@ -10,7 +10,7 @@ namespace Gateway.Storage;
 /// </summary>
 public interface IBacking : IRepositoryContent, IRepositoryTags, IRepositoryEvidence, IRepositoryChanges
 {
-    /// <summary>The upload sessions; null where clients cannot push.</summary>
+    /// <summary>The upload sessions; null when clients cannot push.</summary>
     IRepositoryUploads? Uploads { get; }
 }
 
@@ -53,7 +53,7 @@ public interface IRepositoryContent
     ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken);
 
     /// <summary>
-    /// The digests of every stored manifest, in no order; those of one algorithm alone where it is given. Never asks an upstream.
+    /// The digests of every stored manifest, in no order; only those of one algorithm if it is given. Never asks an upstream.
     /// </summary>
     IAsyncEnumerable<Digest> ManifestsAsync(DigestAlgorithm? algorithm = null);
 }
@@ -154,7 +154,7 @@ public interface IRepositoryUploads
 public interface IRepositoryChanges
 {
     /// <summary>
-    /// Applies a change whole or not at all. Returns when it is durable and, where an upstream must have it, when the upstream has it.
+    /// Applies a change whole or not at all. Returns when it is durable and, if an upstream must have it, when the upstream has it.
     /// Throws <see cref="StoreReadOnlyException"/> when nothing can be written, and <see cref="NotForwardedException"/> when an upstream
     /// did not take it; nothing is changed here then.
     /// </summary>

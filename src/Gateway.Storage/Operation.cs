@@ -19,7 +19,7 @@ public abstract record Operation
     /// <summary>Stores a manifest and links it in the repository.</summary>
     public sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation
     {
-        /// <summary>The document, where it was parsed before the committer takes the change; null otherwise.</summary>
+        /// <summary>The document, if it was parsed before the committer takes the change; null otherwise.</summary>
         internal Manifest? Parsed { get; init; }
 
         internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
@@ -108,7 +108,7 @@ public abstract record Operation
 
     /// <summary>
     /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
-    /// stays noted when the tag moves on.
+    /// stays noted when the tag moves.
     /// </summary>
     public sealed record AddEvidence(Digest Subject, Digest Evidence) : Operation
     {

@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// For each subject, the number of the last change of its evidence or held pushes since the start. A subject that was forgotten for lack of
+/// For each subject, the number of the last change of its evidence or held pushes since the start. A subject that was forgotten to make
 /// room counts as changed with the latest one that was forgotten: its verdict is then evaluated once more than needed.
 /// </summary>
 internal sealed class SubjectVersions

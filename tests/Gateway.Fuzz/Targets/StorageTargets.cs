@@ -49,7 +49,7 @@ public sealed class JournalTarget : FuzzTarget, IDisposable
     }
 }
 
-/// <summary>One record of the journal, whose check sum somebody has made right.</summary>
+/// <summary>One record of the journal with a correct checksum.</summary>
 public sealed class JournalRecordTarget : FuzzTarget
 {
     protected override IEnumerable<byte[]> Inputs =>
