@@ -19,21 +19,21 @@ public sealed class ForgedByKeyTests
     internal static readonly Forgery[] Forgeries =
     [
         // Another signer.
-        new("by a stranger", ReasonCodes.SigBad, NotVerified, d => d with { Key = Draft.Stranger }) { Can = f => !f.IsBundle },
-        new("by a stranger who says so", ReasonCodes.SigNoTrusted, "got one by SHA256:",
+        new("by an untrusted key", ReasonCodes.SigBad, NotVerified, d => d with { Key = Draft.Stranger }) { Can = f => !f.IsBundle },
+        new("by an untrusted key with its own hint", ReasonCodes.SigNoTrusted, "got one by SHA256:",
             d => d with { Key = Draft.Stranger }) { Can = f => f.IsBundle },
-        new("by a stranger under our key's name", ReasonCodes.SigBad, NotVerified,
+        new("by an untrusted key with the hint of the trusted key", ReasonCodes.SigBad, NotVerified,
             d => d with { Key = Draft.Stranger, Hinted = Draft.Release }) { Can = f => f.IsBundle },
 
         // Another subject.
         new("of another digest", ReasonCodes.SigWrongDigest, "expected a signature of sha256:", d => d with { Digest = OtherDigest }),
         new("of the digest in capitals", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
             d => d with { Digest = "sha256:" + Hex.ToUpperInvariant() }),
-        new("of half the digest", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
+        new("of a truncated digest", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
             d => d with { Digest = "sha256:" + Hex[..32] }),
         new("of the digest under another algorithm", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
             d => d with { Digest = "sha512:" + Hex }),
-        new("of an index, shown for its child", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
+        new("of an index, presented for its child", ReasonCodes.SigWrongDigest, "expected a signature of sha256:",
             d => d with { Asked = Forge.Other }),
         new("for another repository", ReasonCodes.SigWrongReference, "got one for 'registry.example/dev/app'",
             d => d with { Reference = "registry.example/dev/app" })
@@ -45,7 +45,7 @@ public sealed class ForgedByKeyTests
         {
             Can = f => f.IsSimple, Honest = d => d with { Binding = BindReference.Optional },
         },
-        new("in a form that names none", ReasonCodes.SigWrongReference, "names no repository",
+        new("in a format without a repository", ReasonCodes.SigWrongReference, "names no repository",
             d => d with { Binding = BindReference.Required })
         {
             Can = f => f is { IsBundle: true, IsAttestation: false }, Honest = d => d with { Binding = BindReference.Optional },
@@ -56,10 +56,10 @@ public sealed class ForgedByKeyTests
         {
             Digest = OtherDigest, Payload = p => Replace(p, OtherDigest[7..], Hex),
         }),
-        new("payload longer by a blank", ReasonCodes.SigBad, NotVerified, d => d with { Payload = p => [.. p, (byte)' '] }),
-        new("over the hash of what is to be signed", ReasonCodes.SigBad, NotVerified,
+        new("payload with an extra blank", ReasonCodes.SigBad, NotVerified, d => d with { Payload = p => [.. p, (byte)' '] }),
+        new("over the hash of the content", ReasonCodes.SigBad, NotVerified,
             d => d with { Over = (signed, _) => SHA256.HashData(signed) }),
-        new("over nothing", ReasonCodes.SigBad, NotVerified, d => d with { Over = (_, _) => [] }),
+        new("over empty content", ReasonCodes.SigBad, NotVerified, d => d with { Over = (_, _) => [] }),
         new("over the payload without its type", ReasonCodes.SigBad, NotVerified,
             d => d with { Over = (_, content) => content }) { Can = f => !f.IsSimple },
         new("over another length", ReasonCodes.SigBad, NotVerified,
@@ -70,13 +70,13 @@ public sealed class ForgedByKeyTests
         // Something similar to a signature.
         new("first bit of r", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => Flip(s, 6) }),
         new("last bit of s", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => Flip(s, -1) }),
-        new("cut short", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => s[..^1] }),
-        new("something behind", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => [.. s, 0] }),
+        new("truncated", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => s[..^1] }),
+        new("trailing bytes", ReasonCodes.SigBad, NotVerified, d => d with { Signature = s => [.. s, 0] }),
         new("of two zeros", ReasonCodes.SigBad, NotVerified, d => d with { Signature = _ => [0x30, 6, 2, 1, 0, 2, 1, 0] }),
-        new("of nothing", ReasonCodes.SigBad, NotVerified, d => d with { Signature = _ => [] }) { Can = f => !f.IsSimple },
+        new("empty signature", ReasonCodes.SigBad, NotVerified, d => d with { Signature = _ => [] }) { Can = f => !f.IsSimple },
         new("without a signature", ReasonCodes.SigBad, "expected the annotation",
             d => d with { Signature = _ => [] }) { Can = f => f.IsSimple },
-        new("of two numbers side by side", ReasonCodes.SigBad, NotVerified,
+        new("two concatenated numbers", ReasonCodes.SigBad, NotVerified,
             d => d with { Encoding = DSASignatureFormat.IeeeP1363FixedFieldConcatenation }),
         new("by another hash", ReasonCodes.SigBad, NotVerified, d => d with { Hash = HashAlgorithmName.SHA512 }),
         new("by SHA-1", ReasonCodes.SigBad, NotVerified, d => d with { Hash = HashAlgorithmName.SHA1 }),
@@ -90,32 +90,32 @@ public sealed class ForgedByKeyTests
             d => d with { Type = EvidenceTypes.SignPredicate }) { Can = f => f.IsAttestation },
         new("other predicate", ReasonCodes.AttNone, "no attestation",
             d => d with { Type = Forge.Slsa + ".1" }) { Can = f => f.IsAttestation },
-        new("predicate that says otherwise", ReasonCodes.AttPredicateFailed, "$.result",
+        new("predicate with another value", ReasonCodes.AttPredicateFailed, "$.result",
             d => d with { Predicate = """{"result":"fail"}""" })
         {
             Can = f => f.IsAttestation, Honest = d => d with { Where = [new("$.result", new(TextComparison.Exact, "pass"))] },
         },
 
         // A valid signature of ambiguous content.
-        new("one key twice", ReasonCodes.SigBad, "twice", d => d with { Content = c => "{\"critical\":{},\"_type\":\"x\"," + c[1..] }),
-        new("key in other letters", ReasonCodes.SigBad, "to some readers and unknown to others",
+        new("duplicate key", ReasonCodes.SigBad, "twice", d => d with { Content = c => "{\"critical\":{},\"_type\":\"x\"," + c[1..] }),
+        new("key in another case", ReasonCodes.SigBad, "to some readers and unknown to others",
             d => d with { Content = c => "{\"Critical\":{},\"Subject\":[]," + c[1..] }),
-        new("something behind the document", ReasonCodes.SigBad, "after a single JSON value", d => d with { Content = c => c + "{}" }),
-        new("document cut short", ReasonCodes.SigBad, "end of the JSON payload", d => d with { Content = c => c[..^1] }),
+        new("bytes after the document", ReasonCodes.SigBad, "after a single JSON value", d => d with { Content = c => c + "{}" }),
+        new("truncated document", ReasonCodes.SigBad, "end of the JSON payload", d => d with { Content = c => c[..^1] }),
         new("statement of an unknown version", ReasonCodes.SigBad, "_type: expected an in-toto statement",
             d => d with { Content = c => c.Replace("Statement/v1", "Statement/v9", StringComparison.Ordinal) }) { Can = f => !f.IsSimple },
         new("bundle of an unknown version", ReasonCodes.SigBad, "mediaType: expected",
             d => d with { Document = t => t.Replace("bundle.v0.3", "bundle.v0.4", StringComparison.Ordinal) }) { Can = f => f.IsBundle },
-        new("envelope cut short", ReasonCodes.SigBad, "end of the JSON payload",
+        new("truncated envelope", ReasonCodes.SigBad, "end of the JSON payload",
             d => d with { Document = t => t[..^1] }) { Can = f => !f.IsSimple },
         new("envelope of two signatures", ReasonCodes.SigBad, "exactly one signature",
             d => d with { Document = t => t.Replace("[{\"sig\":", "[{\"sig\":\"AAAA\"},{\"sig\":", StringComparison.Ordinal) })
         { Can = f => !f.IsSimple },
         new("envelope of another type", ReasonCodes.SigBad, "payloadType",
             d => d with { Document = t => t.Replace("in-toto\\u002Bjson", "json", StringComparison.Ordinal) }) { Can = f => !f.IsSimple },
-        new("huge", ReasonCodes.EvidenceBudget, "bytes of",
+        new("too large payload", ReasonCodes.EvidenceBudget, "bytes of",
             d => d with { Payload = p => [.. p, .. Blanks(EvidenceBudget.MaxPayload)] }) { Can = f => f.IsSimple },
-        new("huge envelope", ReasonCodes.EvidenceBudget, "bytes of",
+        new("too large envelope", ReasonCodes.EvidenceBudget, "bytes of",
             d => d with { Document = t => t + new string(' ', EvidenceBudget.MaxAttestation) }) { Can = f => !f.IsSimple },
 
         // One signer counted as two.
@@ -134,7 +134,7 @@ public sealed class ForgedByKeyTests
         {
             Honest = d => d with { Seen = Forge.Now.AddDays(-9), Life = k => k with { RetiredAt = Forge.Now.AddDays(-1) } },
         },
-        new("before its key's time", ReasonCodes.SigTimeInvalid, "before the key's notBefore", d => d with { Seen = Forge.Now.AddDays(-9) })
+        new("before its key was valid", ReasonCodes.SigTimeInvalid, "before the key's notBefore", d => d with { Seen = Forge.Now.AddDays(-9) })
         {
             Honest = d => d with { Seen = Forge.Now, Life = k => k with { NotBefore = Forge.Now.AddDays(-1) } },
         },
@@ -142,14 +142,14 @@ public sealed class ForgedByKeyTests
             d => d with { Life = k => k with { RevokedAt = Forge.Now.AddYears(9) } }),
 
         // A log with other content.
-        new("in no log", ReasonCodes.SigTlogInvalid, "a log entry is required", d => d with { IsLogged = false }) { Honest = Logged },
+        new("without a log entry", ReasonCodes.SigTlogInvalid, "a log entry is required", d => d with { IsLogged = false }) { Honest = Logged },
         new("with the entry of an older signature", ReasonCodes.SigTlogInvalid, "it is for another signature",
             d => d with { Entry = _ => Older(d) }) { Honest = Logged },
         new("with an entry of a log that is not pinned", ReasonCodes.SigTlogInvalid, "which no trusted root names",
             d => d with { Entry = e => e with { LogId = new byte[32] } }) { Honest = Logged },
         new("with another time", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { IntegratedTime = e.IntegratedTime!.Value.AddDays(-30) } }) { Honest = Logged },
-        new("with another place in the log", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
+        new("with another log index", ReasonCodes.SigTlogInvalid, "signed entry timestamp",
             d => d with { Entry = e => e with { LogIndex = e.LogIndex + 1 } }) { Honest = Logged },
     ];
 

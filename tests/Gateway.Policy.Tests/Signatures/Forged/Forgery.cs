@@ -21,7 +21,7 @@ internal sealed record Forgery(string Name, string Code, string Why, Func<Draft,
     {
         var honest = Honest(draft);
         var admitted = honest.Ask();
-        Assert.True(admitted.IsSatisfied, $"{Name}, the honest one: {admitted.Why}");
+        Assert.True(admitted.IsSatisfied, $"{Name}, the genuine original: {admitted.Why}");
         var check = Change(honest).Ask();
         Assert.False(check.IsSatisfied, $"{Name}: {check.Why}");
         var (code, why) = check.Findings is [{ Result: { IsTrusted: false } only }] ? (only.Code, only.Why) : (check.Code, check.Why);

@@ -50,13 +50,13 @@ public sealed class NotationForgeryTests
             "is not over this content", e => e["signature"] = Base64Url.EncodeToString(Notary.Sign([1]))),
         ["signature in DER"] = () => Changed("is not over this content", e => e["signature"] = Base64Url.EncodeToString(Der(e))),
         ["no signature"] = () => Changed("signature: expected", e => e["signature"] = ""),
-        ["signature by a stranger's key"] = () => Made(
+        ["signature by an untrusted key"] = () => Made(
             ReasonCodes.SigBad, "is not over this content",
             Evidence(Stranger.Envelope(null, null, Notary.Leaf, Notary.Between, Notary.Root))),
         ["payload with padding"] = () => Changed("base64url", e => e["payload"] = (string)e["payload"]! + "="),
         ["payload with a line end"] = () => Changed("base64url", e => e["payload"] = (string)e["payload"]! + "\n"),
-        ["payload in the other base64"] = () => Changed("base64url", e => e["payload"] = "+/+/"),
-        ["one member more"] = () => Changed("nothing else", e => e["signatures"] = new JsonArray()),
+        ["payload in standard base64"] = () => Changed("base64url", e => e["payload"] = "+/+/"),
+        ["additional member"] = () => Changed("nothing else", e => e["signatures"] = new JsonArray()),
         ["no header"] = () => Made(ReasonCodes.SigBad, "header with x5c", Evidence(Without("header"), ThumbprintsOf(Notary.Envelope()))),
         ["empty chain"] = () => Changed("header with x5c", e => e["header"]!["x5c"] = new JsonArray()),
         ["eleven certificates"] = () => Chain("at most 10", [.. Enumerable.Repeat(Notary.Leaf, 11)]),
@@ -81,7 +81,7 @@ public sealed class NotationForgeryTests
             h["com.example.must"] = "x";
             h["crit"]!.AsArray().Add("com.example.must");
         }),
-        ["critical header that is not there"] = () => Headed($"'{Expiry}'", h => h["crit"]!.AsArray().Add(Expiry)),
+        ["absent critical header"] = () => Headed($"'{Expiry}'", h => h["crit"]!.AsArray().Add(Expiry)),
         ["registered header as critical"] = () => Headed("'alg'", h => h["crit"]!.AsArray().Add("alg")),
         ["critical header twice"] = () => Headed("got it twice", h => h["crit"]!.AsArray().Add(Scheme)),
         ["scheme that is not critical"] = () => Headed($"expected {Scheme} to be marked critical", h => h["crit"] = new JsonArray()),
@@ -90,7 +90,7 @@ public sealed class NotationForgeryTests
         ["unknown scheme"] = () => Headed("'notary.x510'", h => h[Scheme] = "notary.x510"),
         ["no signing time"] = () => Headed("no other signing time", h => h.Remove(Time)),
         ["two signing times"] = () => Headed("no other signing time", h => h[AuthenticTime] = Text(Forge.Now)),
-        ["signing time that is none"] = () => Headed("expected a moment", h => h[Time] = "yesterday"),
+        ["malformed signing time"] = () => Headed("expected a moment", h => h[Time] = "yesterday"),
         ["expiry before signing"] = () => Headed("after the signing time", h =>
             (h[Expiry], h["crit"]) = (Text(Forge.Now.AddDays(-1)), new JsonArray(Scheme, Expiry))),
         ["expired"] = () => Signed(ReasonCodes.SigTimeInvalid, "the signature expired", Expiring(Forge.Now)),
@@ -102,7 +102,7 @@ public sealed class NotationForgeryTests
         })),
         ["signing authority that is only a ca"] = () => Signed(
             ReasonCodes.SigNoTrusted, "no certificate under signingAuthority", HeadersOfAuthority(Forge.Now)),
-        ["stranger's chain"] = () => Made(ReasonCodes.SigNoTrusted, "no certificate under ca", Evidence(Stranger.Envelope())),
+        ["untrusted chain"] = () => Made(ReasonCodes.SigNoTrusted, "no certificate under ca", Evidence(Stranger.Envelope())),
         ["out of order"] = () => Chain("another issuer than 'CN=root", Notary.Leaf, Notary.Root, Notary.Between),
         ["root first"] = () => Chain("key", Notary.Root, Notary.Between, Notary.Leaf),
         ["no intermediate"] = () => Chain("names another issuer", Notary.Leaf, Notary.Root),
@@ -119,8 +119,8 @@ public sealed class NotationForgeryTests
             ReasonCodes.SigNoTrusted, "expected a signature by", new() { Subject = "C=US, ST=WA, O=Acme.example" }),
         ["subject without state"] = () => Of(ReasonCodes.SigNoTrusted, "no ST", new() { Subject = "C=US, O=acme.example" }),
         ["two organizations"] = () => Of(ReasonCodes.SigNoTrusted, "twice", new() { Subject = "C=US, ST=WA, O=acme.example, O=evil" }),
-        ["certificate that has ended"] = () => Of(ReasonCodes.SigTimeInvalid, "is valid from", new() { NotAfter = Forge.Now }),
-        ["certificate that has not begun"] = () => Of(
+        ["expired certificate"] = () => Of(ReasonCodes.SigTimeInvalid, "is valid from", new() { NotAfter = Forge.Now }),
+        ["certificate that is not valid yet"] = () => Of(
             ReasonCodes.SigTimeInvalid, "is valid from", new() { NotBefore = Forge.Now.AddSeconds(1) }),
         ["no key usage"] = () => Of(ReasonCodes.SigBad, "critical key usage", new() { Usage = null }),
         ["key usage that is not critical"] = () => Of(ReasonCodes.SigBad, "critical key usage", new() { UsageIsCritical = false }),
@@ -133,17 +133,17 @@ public sealed class NotationForgeryTests
             ReasonCodes.SigBad, "KeyCertSign", new() { Usage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign }),
         ["certificate of a server"] = () => Of(ReasonCodes.SigBad, "1.3.6.1.5.5.7.3.1", new() { Purposes = ["1.3.6.1.5.5.7.3.1"] }),
         ["certificate of a time stamper"] = () => Of(ReasonCodes.SigBad, "1.3.6.1.5.5.7.3.8", new() { Purposes = ["1.3.6.1.5.5.7.3.8"] }),
-        ["certificate for anything"] = () => Of(
+        ["certificate for any purpose"] = () => Of(
             ReasonCodes.SigBad, "2.5.29.37.0", new() { Purposes = ["1.3.6.1.5.5.7.3.3", "2.5.29.37.0"] }),
         ["authority as signer"] = () => Of(ReasonCodes.SigBad, "an authority's", new() { LeafIsAuthority = true }),
-        ["intermediate that is no authority"] = () => Of(ReasonCodes.SigBad, "no authority's", new() { BetweenIsAuthority = false }),
+        ["intermediate that is not an authority"] = () => Of(ReasonCodes.SigBad, "no authority's", new() { BetweenIsAuthority = false }),
         ["intermediate without critical constraints"] = () => Of(ReasonCodes.SigBad, "no authority's", new() { BetweenIsCritical = false }),
-        ["intermediate that may not sign"] = () => Of(
+        ["intermediate without keyCertSign"] = () => Of(
             ReasonCodes.SigBad, "keyCertSign", new() { BetweenUsage = X509KeyUsageFlags.CrlSign }),
         ["path that is too long"] = () => Of(ReasonCodes.SigBad, "allows 0 authorities", new() { RootPathLength = 0 }),
         ["chain signed with SHA-1"] = () => Of(ReasonCodes.SigBad, "1.2.840.10045.4.1", new() { WithSha1 = true }),
         ["RSA of 1024 bits"] = () => Of(ReasonCodes.SigBad, "1024", new() { Key = RSA.Create(1024) }),
-        ["curve of Bitcoin"] = () => Of(
+        ["curve secp256k1"] = () => Of(
             ReasonCodes.SigBad, "another curve", new() { Key = ECDsa.Create(ECCurve.CreateFromValue("1.3.132.0.10")) }),
         ["certificate that names a revocation service"] = () => Of(
             ReasonCodes.SigNoTrusted, "names a revocation service", new() { NamesCrl = true }),
