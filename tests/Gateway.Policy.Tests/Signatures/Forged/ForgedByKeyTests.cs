@@ -134,7 +134,8 @@ public sealed class ForgedByKeyTests
         {
             Honest = d => d with { Seen = Forge.Now.AddDays(-9), Life = k => k with { RetiredAt = Forge.Now.AddDays(-1) } },
         },
-        new("before its key was valid", ReasonCodes.SigTimeInvalid, "before the key's notBefore", d => d with { Seen = Forge.Now.AddDays(-9) })
+        new("before its key was valid", ReasonCodes.SigTimeInvalid, "before the key's notBefore",
+            d => d with { Seen = Forge.Now.AddDays(-9) })
         {
             Honest = d => d with { Seen = Forge.Now, Life = k => k with { NotBefore = Forge.Now.AddDays(-1) } },
         },
@@ -142,7 +143,8 @@ public sealed class ForgedByKeyTests
             d => d with { Life = k => k with { RevokedAt = Forge.Now.AddYears(9) } }),
 
         // A log with other content.
-        new("without a log entry", ReasonCodes.SigTlogInvalid, "a log entry is required", d => d with { IsLogged = false }) { Honest = Logged },
+        new("without a log entry", ReasonCodes.SigTlogInvalid, "a log entry is required",
+            d => d with { IsLogged = false }) { Honest = Logged },
         new("with the entry of an older signature", ReasonCodes.SigTlogInvalid, "it is for another signature",
             d => d with { Entry = _ => Older(d) }) { Honest = Logged },
         new("with an entry of a log that is not pinned", ReasonCodes.SigTlogInvalid, "which no trusted root names",
