@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A gateway with few file descriptors: RLIMIT_NOFILE is 256, and the runtime uses 220 of them.</summary>
+/// <summary>A gateway with few file descriptors: RLIMIT_NOFILE is 288, and the runtime uses about 240 of them.</summary>
 public sealed class DescriptorTests
 {
     private const int Blobs = 60;
@@ -18,7 +19,7 @@ public sealed class DescriptorTests
         {
             foreach (var blob in blobs) (await raw.PushBlobAsync("team/app", blob)).EnsureSuccessStatusCode().Dispose();
         }
-        await gateway.StartAgainAsync(by: ["prlimit", "--nofile=256:256"]);
+        await gateway.StartAgainAsync(by: ["prlimit", "--nofile=288:288"]);
 
         // The runtime never retries to load an assembly that it could not open once, so the first request is sent while descriptors are
         // free.
@@ -39,7 +40,7 @@ public sealed class DescriptorTests
         foreach (var blob in blobs) Assert.Equal(200, await PullAsync(alone, blob));
         using var pushed = await alone.PushBlobAsync("team/app", OciLayout.Noise(1000, 10_000));
         Assert.Equal(HttpStatusCode.Created, pushed.StatusCode);
-        Assert.InRange(Directory.GetFileSystemEntries($"/proc/{gateway.Server.Id}/fd").Length, 1, 255);
+        Assert.InRange(Directory.GetFileSystemEntries($"/proc/{gateway.Server.Id}/fd").Length, 1, 287);
     }
 
     [Fact]
@@ -66,7 +67,8 @@ public sealed class DescriptorTests
             if (answer.StatusCode == HttpStatusCode.OK) Assert.Equal(blob, body);
             return (int)answer.StatusCode;
         }
-        catch (HttpRequestException)
+        // HttpClient lets a SocketException through when the gateway closes the connection right after it was accepted.
+        catch (Exception e) when (e is HttpRequestException or SocketException)
         {
             return 0;
         }

@@ -9,7 +9,7 @@ namespace Gateway.Transport;
 /// 256 of 4,096 becomes 4,096).
 /// </summary>
 /// <param name="Limit">Descriptors that the process may have.</param>
-/// <param name="AtStart">Descriptors in use once the gateway listens; about 220, most of them the runtime's for its assemblies.</param>
+/// <param name="AtStart">Descriptors in use once the gateway listens; about 240, most of them the runtime's for its assemblies.</param>
 internal sealed record Descriptors(int Limit, int AtStart)
 {
     /// <summary>
