@@ -14,7 +14,8 @@ namespace Gateway.Transport;
 /// between answers an idle connection holds no buffer.
 /// </summary>
 /// <param name="socket">The connection's socket; the server goes on reading from it and closes it.</param>
-internal sealed partial class SocketOutput(Socket socket) : PipeWriter, IFileOutput
+/// <param name="abort">Ends the connection after a send that failed, so that the request ends too.</param>
+internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWriter, IFileOutput
 {
     // <sys/socket.h> and <errno.h> of Linux, the same on x86-64 and arm64.
     private const int MsgDontWait = 0x40;
@@ -50,7 +51,7 @@ internal sealed partial class SocketOutput(Socket socket) : PipeWriter, IFileOut
     {
         if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket)
         {
-            var output = new SocketOutput(socket);
+            var output = new SocketOutput(socket, connection.Abort);
             connection.Transport = new Duplex(connection.Transport.Input, output);
             connection.Features.Set<IFileOutput>(output);
         }
@@ -96,7 +97,14 @@ internal sealed partial class SocketOutput(Socket socket) : PipeWriter, IFileOut
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        if (_isGone || !TryBegin()) return new(new FlushResult(isCanceled: false, isCompleted: true));
+        if (!TryBegin()) return new(new FlushResult(isCanceled: false, isCompleted: true));
+        if (_isGone)
+        {
+            // A writer that ignores the result goes on writing: what it writes is dropped here, so that the buffer never grows.
+            _pending = 0;
+            End();
+            return new(new FlushResult(isCanceled: false, isCompleted: true));
+        }
         var sent = _length > 0 ? TrySend() : 0;
         if (sent < _length || _pending > 0) return FinishAsync(sent, cancellationToken);
         End();
@@ -172,6 +180,7 @@ internal sealed partial class SocketOutput(Socket socket) : PipeWriter, IFileOut
         finally
         {
             End();
+            if (_isGone) abort();
         }
         return new(isCanceled: false, isCompleted: _isGone);
     }

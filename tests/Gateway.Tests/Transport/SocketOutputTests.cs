@@ -1,6 +1,8 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Gateway.Configuration;
+using Gateway.Transport;
 using Xunit;
 
 namespace Gateway.Tests.Transport;
@@ -141,6 +143,33 @@ public sealed class SocketOutputTests : IAsyncLifetime
             return;
         }
         Assert.Fail("expected the blob's file to be there");
+    }
+
+    [Fact]
+    public async Task Writes_after_a_reset_are_dropped_and_the_connection_is_aborted()
+    {
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await peer.ConnectAsync(listener.LocalEndPoint!);
+        using var accepted = await listener.AcceptAsync();
+        var aborts = 0;
+        var output = new SocketOutput(accepted, () => Interlocked.Increment(ref aborts));
+        peer.LingerState = new(enable: true, seconds: 0);
+        peer.Dispose();
+
+        for (var i = 0; i < 200; i++)
+        {
+            _ = output.GetMemory(65_536);
+            output.Advance(65_536);
+            // As a stream does, the result is ignored.
+            await output.FlushAsync();
+        }
+
+        Assert.Equal(0, output.UnflushedBytes);
+        Assert.True(aborts > 0);
+        Assert.True((await output.FlushAsync()).IsCompleted);
     }
 
     [Fact]
