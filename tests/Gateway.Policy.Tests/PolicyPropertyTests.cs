@@ -62,9 +62,10 @@ public sealed class PolicyPropertyTests
             return Same(first, again) && Same(first, dry);
         });
 
+    // Over one list: with Quay's defaults, pairs allows the keys of the default presets too, which Quay's list lacks.
     [Fact]
-    public void Content_admitted_by_pairs_is_admitted_by_the_union() => Holds(
-        from types in AnyTypes
+    public void Content_admitted_by_pairs_is_admitted_by_the_union_of_the_same_list() => Holds(
+        from types in AnyTypes.Select(static types => types with { Presets = [] })
         from manifest in AnyManifest.Where(static m => m.Config!.MediaType != MediaTypes.OciEmpty)
         select (types, manifest),
         static c =>
