@@ -82,10 +82,10 @@ internal sealed class PolicedVolume : IAsyncDisposable
 
     private static Repository RepositoryOf(Volume volume, PolicyOptions? policy)
     {
-        var decisions = new Decisions(volume.Ledger);
-        var judge = new Judge(new PolicyEngine(policy), decisions, TimeProvider.System);
+        var decisions = new Decisions(volume.DecisionRing);
+        var evaluator = new Evaluator(new PolicyEngine(policy), decisions, TimeProvider.System);
         var router = new RepositoryRouter(
-            new(), volume, (_, _, _) => throw new InvalidOperationException("no upstream"), judge, decisions, TimeProvider.System);
+            new(), volume, (_, _, _) => throw new InvalidOperationException("no upstream"), evaluator, decisions, TimeProvider.System);
         return router.Route("localhost", null, RepositoryName.Parse("prod/app")).Repository!;
     }
 

@@ -58,19 +58,19 @@ public class Verdicts : IDisposable
     }
 
     [Benchmark]
-    public object TypesAndSizes() => Judge(_types);
+    public object TypesAndSizes() => Evaluate(_types);
 
     [Benchmark]
-    public object TypesAndSizesOfIndexOf8() => Judge(_typesOfIndex);
+    public object TypesAndSizesOfIndexOf8() => Evaluate(_typesOfIndex);
 
     [Benchmark]
-    public object OneSignature() => Judge(_oneSignature);
+    public object OneSignature() => Evaluate(_oneSignature);
 
     [Benchmark]
-    public object OneSignatureAfter63OfStrangers() => Judge(_lastOfBudget);
+    public object OneSignatureAfter63OfStrangers() => Evaluate(_lastOfBudget);
 
     [Benchmark]
-    public object EightSignaturesOfIndexOf8() => Judge(_eachOfIndex);
+    public object EightSignaturesOfIndexOf8() => Evaluate(_eachOfIndex);
 
     public void Dispose()
     {
@@ -79,11 +79,11 @@ public class Verdicts : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static Verdict Judge(Question question) => question.Engine.Judge(question.Input);
+    private static Verdict Evaluate(Question question) => question.Engine.Evaluate(question.Input);
 
-    private static Question Admitted(PolicyEngine engine, PolicyInput input) => engine.Judge(input).Admits
+    private static Question Admitted(PolicyEngine engine, PolicyInput input) => engine.Evaluate(input).Admits
         ? new(engine, input)
-        : throw new InvalidOperationException($"expected a verdict that admits, got {engine.Judge(input).Reasons.FirstOrDefault()}");
+        : throw new InvalidOperationException($"expected a verdict that admits, got {engine.Evaluate(input).Reasons.FirstOrDefault()}");
 
     private PolicyEngine EngineOf(params RuleOptions[] rules) => new(new()
     {

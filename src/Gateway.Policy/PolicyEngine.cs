@@ -60,31 +60,31 @@ public sealed class PolicyEngine
         _rules.Aggregate(FactKinds.None, (needs, rule) => needs | rule.Needs(input));
 
     /// <summary>Evaluates one manifest with everything below it.</summary>
-    public Verdict Judge(PolicyInput input)
+    public Verdict Evaluate(PolicyInput input)
     {
         if (Policy is null) return new(Outcome.Allow, Revision, []);
         var sets = input.Shared?.SetsOf(input) ?? new EvidenceSets(input);
-        RuleHearing[] heard =
-            [.. Hear(_documents, input, sets, []), .. Hear(_rules, input, sets, _exceptions), .. JudgeDefault(input, Policy)];
-        var aged = heard.SelectMany(static h => h.Verdict.Ages).Select(static age => age.Evidence).ToHashSet();
-        Reason[] reasons = [.. heard.SelectMany(static h => h.Verdict.Reasons).OrderByDescending(static reason => reason.Outcome)];
-        return new(Worst(heard.Select(static h => h.Verdict.Effective)), Revision, [.. reasons.Take(MaxReasons)])
+        RuleEvaluation[] results =
+            [.. Evaluate(_documents, input, sets, []), .. Evaluate(_rules, input, sets, _exceptions), .. EvaluateDefault(input, Policy)];
+        var aged = results.SelectMany(static r => r.Verdict.Ages).Select(static age => age.Evidence).ToHashSet();
+        Reason[] reasons = [.. results.SelectMany(static r => r.Verdict.Reasons).OrderByDescending(static reason => reason.Outcome)];
+        return new(Worst(results.Select(static r => r.Verdict.Effective)), Revision, [.. reasons.Take(MaxReasons)])
         {
-            BeforeModes = Worst(heard.Select(static h => h.Verdict.Outcome)),
-            Rules = [.. heard.Select(static h => h.Verdict)],
+            BeforeModes = Worst(results.Select(static r => r.Verdict.Outcome)),
+            Rules = [.. results.Select(static r => r.Verdict)],
             // The evidence that a verdict depends on is retained and promoted by this list, so other evidence must not displace it.
             Evidence =
             [
-                .. heard.SelectMany(static h => h.Evidence).Distinct().OrderByDescending(e => aged.Contains(e.Digest))
+                .. results.SelectMany(static r => r.Evidence).Distinct().OrderByDescending(e => aged.Contains(e.Digest))
                     .ThenByDescending(static e => e.Verified).Take(MaxEvidence),
             ],
-            ExceptionsUsed = [.. heard.SelectMany(static h => h.Exceptions).Distinct()],
-            Until = Earlier(heard.Min(static h => h.Until), UndecidedUntil(input)),
+            ExceptionsUsed = [.. results.SelectMany(static r => r.Exceptions).Distinct()],
+            Until = Earlier(results.Min(static r => r.Until), UndecidedUntil(input)),
             OfBinding = _documents.Concat(_rules).Any(rule => rule.ReadsTag(input)),
-            Unknown = heard.Where(static h => h.Verdict.Effective > Outcome.Warn).All(static h => h.Unknown is not null)
-                ? heard.FirstOrDefault(static h => h.Verdict.Effective > Outcome.Warn)?.Unknown
+            Unknown = results.Where(static r => r.Verdict.Effective > Outcome.Warn).All(static r => r.Unknown is not null)
+                ? results.FirstOrDefault(static r => r.Verdict.Effective > Outcome.Warn)?.Unknown
                 : null,
-            CouldBeMended = heard.Where(static h => h.Verdict.Effective > Outcome.Warn).All(static h => h.CouldBeMended),
+            CouldBeMended = results.Where(static r => r.Verdict.Effective > Outcome.Warn).All(static r => r.CouldBeMended),
         };
     }
 
@@ -97,20 +97,20 @@ public sealed class PolicyEngine
 
     private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other ?? one : one;
 
-    private static IEnumerable<RuleHearing> Hear(
+    private static IEnumerable<RuleEvaluation> Evaluate(
         ImmutableArray<Rule> rules, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions) =>
-        rules.Where(rule => rule.IsAsked(input)).Select(rule => RuleHearing.Of(rule, input, sets, exceptions));
+        rules.Where(rule => rule.IsAsked(input)).Select(rule => RuleEvaluation.Of(rule, input, sets, exceptions));
 
     private static Outcome Worst(IEnumerable<Outcome> outcomes) => outcomes.DefaultIfEmpty(Outcome.Allow).Max();
 
-    private IEnumerable<RuleHearing> JudgeDefault(PolicyInput input, PolicyOptions policy)
+    private IEnumerable<RuleEvaluation> EvaluateDefault(PolicyInput input, PolicyOptions policy)
     {
         var kind = input.KindOf(input.Manifest);
         // Only entries of the file are rules. The type list that no rule requires can refuse, but admits nothing.
         if (policy.Default != Outcome.Deny || _rules[..policy.Rules.Length].Any(rule => rule.Covers(input, kind))) yield break;
         var repository = Printable.Line(input.Repository.Value, 128);
         var what = $"no rule matches kind {Yaml(kind)} in {repository} at stage {Yaml(input.Stage)}, and policy.default is deny";
-        yield return RuleHearing.OfDefault(
+        yield return RuleEvaluation.OfDefault(
             new(ReasonCodes.NoRuleDefault, what, "add a rule under policy.rules whose match covers it") { Found = Yaml(kind) });
     }
 

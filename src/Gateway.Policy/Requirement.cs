@@ -55,7 +55,7 @@ internal sealed record Finding(string Code, string What, string Fix)
 /// <param name="sets">The evidence of the input that was read so far.</param>
 /// <param name="digest">The manifest's digest: the input's own, or one below it.</param>
 /// <param name="manifest">The manifest.</param>
-internal sealed class Hearing(PolicyInput input, EvidenceSets sets, Digest digest, Manifest manifest)
+internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest digest, Manifest manifest)
 {
     /// <summary>The input.</summary>
     public PolicyInput Input => input;
@@ -144,5 +144,5 @@ internal interface IRequirement
     bool ReadsTag(PolicyInput input) => false;
 
     /// <summary>Evaluates one manifest, and records the findings.</summary>
-    void Check(Hearing hearing);
+    void Check(Evaluation evaluation);
 }

@@ -27,16 +27,16 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
     public bool IsAsked(PolicyInput input) => requirements.Any(requirement => Asked(input, requirement).Any());
 
     /// <summary>All findings, and the other results.</summary>
-    public IEnumerable<Hearing> Hear(PolicyInput input, EvidenceSets sets)
+    public IEnumerable<Evaluation> Evaluate(PolicyInput input, EvidenceSets sets)
     {
         foreach (var requirement in requirements)
         {
             foreach (var (digest, manifest) in Asked(input, requirement))
             {
-                var hearing = new Hearing(input, sets, digest, manifest);
-                requirement.Check(hearing);
-                hearing.Doubt(requirement.Needs);
-                yield return hearing;
+                var evaluation = new Evaluation(input, sets, digest, manifest);
+                requirement.Check(evaluation);
+                evaluation.Doubt(requirement.Needs);
+                yield return evaluation;
             }
         }
     }

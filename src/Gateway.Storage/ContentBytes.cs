@@ -23,19 +23,19 @@ public static class ContentBytes
     {
         var filling = new Filling(buffer);
         await content.CopyToAsync(filling, offset, buffer.Length, cancellationToken);
-        if (filling.Left > 0) throw new EndOfStreamException($"{content.Digest} ended {filling.Left} bytes early");
+        if (filling.Missing > 0) throw new EndOfStreamException($"{content.Digest} ended {filling.Missing} bytes early");
     }
 
-    private sealed class Filling(Memory<byte> left) : IBodyWriter
+    private sealed class Filling(Memory<byte> buffer) : IBodyWriter
     {
-        private Memory<byte> _left = left;
+        private Memory<byte> _rest = buffer;
 
-        public int Left => _left.Length;
+        public int Missing => _rest.Length;
 
         public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {
-            bytes.CopyTo(_left);
-            _left = _left[bytes.Length..];
+            bytes.CopyTo(_rest);
+            _rest = _rest[bytes.Length..];
             return ValueTask.CompletedTask;
         }
 
@@ -43,9 +43,9 @@ public static class ContentBytes
         {
             for (var end = offset + count; offset < end;)
             {
-                var read = await RandomAccess.ReadAsync(file, _left[..(int)(end - offset)], offset, cancellationToken);
+                var read = await RandomAccess.ReadAsync(file, _rest[..(int)(end - offset)], offset, cancellationToken);
                 if (read == 0) throw new EndOfStreamException($"a file ended {end - offset} bytes early, at offset {offset}");
-                _left = _left[read..];
+                _rest = _rest[read..];
                 offset += read;
             }
         }

@@ -24,16 +24,16 @@ public sealed class FetchFiles(string folder, Volume volume)
     public FetchFile? Open(Digest digest, long? size)
     {
         var path = PartOf(digest);
-        var left = LeftBehind(digest);
+        var earlier = EarlierLength(digest);
         if (volume.WhyNoWrites is not null || DiskCost.OfContent(size ?? 0) > volume.Eviction.MaxBytes
-            || !HasRoom((size ?? 0) - left)) return null;
+            || !HasRoom((size ?? 0) - earlier)) return null;
         try
         {
-            var handle = left > 0
+            var handle = earlier > 0
                 ? File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
                 : File.OpenHandle(
                     path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, size ?? 0);
-            var file = new FetchFile(this, digest, handle, left);
+            var file = new FetchFile(this, digest, handle, earlier);
             _open[digest] = file;
             return file;
         }
@@ -44,21 +44,21 @@ public sealed class FetchFiles(string folder, Volume volume)
     }
 
     // If bytes were written ahead, only those that the plan counts are contiguous.
-    private long LeftBehind(Digest digest)
+    private long EarlierLength(Digest digest)
     {
         Disk.RemoveLink(PartOf(digest));
         Disk.RemoveLink(PlanOf(digest));
-        var left = Disk.LengthOf(PartOf(digest)) ?? 0;
+        var earlier = Disk.LengthOf(PartOf(digest)) ?? 0;
         var plan = PlanOf(digest);
-        if (Disk.Text(plan) is not { } noted) return left;
+        if (Disk.Text(plan) is not { } noted) return earlier;
         if (!long.TryParse(noted, NumberStyles.None, CultureInfo.InvariantCulture, out var contiguous)) contiguous = 0;
-        if (left > contiguous)
+        if (earlier > contiguous)
         {
             using var part = File.OpenHandle(PartOf(digest), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            RandomAccess.SetLength(part, left = contiguous);
+            RandomAccess.SetLength(part, earlier = contiguous);
         }
         File.Delete(plan);
-        return left;
+        return earlier;
     }
 
     /// <summary>Evicts cached content to free this many bytes, if too few are free.</summary>
@@ -123,7 +123,7 @@ public sealed class FetchFiles(string folder, Volume volume)
 }
 
 /// <summary>One growing file. It has one writer, and many concurrent readers of the bytes that are already written.</summary>
-public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long leftBehind) : IAsyncDisposable
+public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long earlierLength) : IAsyncDisposable
 {
     /// <summary>
     /// Bytes per piece of writeback behind the writer. It keeps the flush at the end short, so that the flush delays no other request
@@ -140,7 +140,7 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     public SafeFileHandle Handle { get; } = handle;
 
     /// <summary>Bytes from an interrupted fetch that are not hashed again yet; 0 for a new part.</summary>
-    public long LeftBehind { get; } = leftBehind;
+    public long EarlierLength { get; } = earlierLength;
 
     /// <summary>
     /// Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or fails. It blocks, as the platform's

@@ -140,7 +140,7 @@ public interface IRepositoryEvidence
 public interface IRepositoryUploads
 {
     /// <summary>
-    /// Opens an upload session. Throws <see cref="StoreReadOnlyException"/> when the volume takes no writes or the limit is reached.
+    /// Opens an upload session. Throws <see cref="StoreReadOnlyException"/> when the volume is read-only or the limit is reached.
     /// </summary>
     ValueTask<Upload> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken);
 

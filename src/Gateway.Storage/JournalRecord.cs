@@ -53,7 +53,7 @@ internal sealed record JournalRecord(
         var repository = from.ReadString();
         var operations = ImmutableArray.CreateBuilder<Operation>();
         var previous = ImmutableArray.CreateBuilder<Digest>();
-        for (var left = from.ReadInt32(); left > 0; left--)
+        for (var remaining = from.ReadInt32(); remaining > 0; remaining--)
         {
             var operation = ReadOperation(from);
             operations.Add(operation);
@@ -122,7 +122,7 @@ internal sealed record JournalRecord(
     private static ImmutableArray<T> ReadList<T>(BinaryReader from, Func<BinaryReader, T> read)
     {
         var list = ImmutableArray.CreateBuilder<T>();
-        for (var left = from.ReadInt32(); left > 0; left--) list.Add(read(from));
+        for (var remaining = from.ReadInt32(); remaining > 0; remaining--) list.Add(read(from));
         return list.ToImmutable();
     }
 

@@ -81,7 +81,7 @@ internal sealed class LinkIndex : IAsyncDisposable
     internal bool TryRead(in LinkKey key, out LinkRecord record)
     {
         if (!_links.TryRead(in key, out record)) return false;
-        if (record.Generation < _completeSince) record = record.Unjudged();
+        if (record.Generation < _completeSince) record = record.WithoutVerdict();
         return true;
     }
 

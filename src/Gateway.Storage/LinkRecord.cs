@@ -38,5 +38,5 @@ internal record struct LinkRecord
     public readonly VerdictStamp Verdict => new(Revision, Outcome, Until);
 
     /// <summary>The link without the gate's notes: the link still exists, and must be evaluated again.</summary>
-    public readonly LinkRecord Unjudged() => this with { Revision = 0, Outcome = 0, Until = 0, Parent = default };
+    public readonly LinkRecord WithoutVerdict() => this with { Revision = 0, Outcome = 0, Until = 0, Parent = default };
 }

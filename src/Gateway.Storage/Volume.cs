@@ -36,7 +36,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         Steady = new(clock, folders, logger);
         Trash = new(folders.Trash, clock);
         Catalog = new(PushedRoot);
-        Ledger = new(folders.Decisions);
+        DecisionRing = new(folders.Decisions);
         Uploads = new(folders.Uploads, this, clock);
         Fetches = new(folders.Fetches, this);
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
@@ -97,7 +97,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     public Uploads Uploads { get; }
 
     /// <summary>The latest decisions.</summary>
-    public Ledger Ledger { get; }
+    public DecisionRing DecisionRing { get; }
 
     /// <summary>The files of running fetches.</summary>
     public FetchFiles Fetches { get; }

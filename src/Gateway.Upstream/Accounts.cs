@@ -21,8 +21,8 @@ internal sealed class Accounts(ImmutableArray<Account> all)
             RateLimit? sum = null;
             foreach (var account in all.Where(account => !account.Credentials.IsRefused))
             {
-                if (account.Budget.RateLimit is not { } left) return null;
-                sum = new((sum?.Limit ?? 0) + left.Limit, (sum?.Remaining ?? 0) + left.Remaining);
+                if (account.Budget.RateLimit is not { } budget) return null;
+                sum = new((sum?.Limit ?? 0) + budget.Limit, (sum?.Remaining ?? 0) + budget.Remaining);
             }
             return sum;
         }
@@ -37,7 +37,7 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     {
         lock (_sending)
         {
-            if (request.IsHeldAt is { } isHeld && RateLimit is { } left && isHeld(left)) throw new UpstreamHeldException(left);
+            if (request.IsHeldAt is { } isHeld && RateLimit is { } budget && isHeld(budget)) throw new UpstreamHeldException(budget);
             account.Budget.Sent();
         }
     }

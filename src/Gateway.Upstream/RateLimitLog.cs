@@ -10,16 +10,16 @@ internal sealed class RateLimitLog(string upstream, ILogger logger)
     private int _level;
 
     /// <summary>Logs a change of level.</summary>
-    /// <param name="left">The current rate budget; null if it is unknown.</param>
-    public void Watch(RateLimit? left)
+    /// <param name="budget">The current rate budget; null if it is unknown.</param>
+    public void Watch(RateLimit? budget)
     {
-        var level = left is not { } limit ? 0 : limit.Stretch switch { null => 2, > 1 => 1, _ => 0 };
+        var level = budget is not { } limit ? 0 : limit.Stretch switch { null => 2, > 1 => 1, _ => 0 };
         var before = Volatile.Read(ref _level);
         // After the reserve, only full recovery is logged: the budget varies a little because requests in flight end.
         if (level == before || (level == 1 && before == 2)) return;
         if (Interlocked.CompareExchange(ref _level, level, before) != before) return;
-        if (left is { } said && level == 2) Log.OnlyReserveRemains(logger, upstream, said.Remaining, said.Limit);
-        else if (left is { } some && level == 1) Log.BudgetIsLow(logger, upstream, some.Remaining, some.Limit);
+        if (budget is { } said && level == 2) Log.OnlyReserveRemains(logger, upstream, said.Remaining, said.Limit);
+        else if (budget is { } some && level == 1) Log.BudgetIsLow(logger, upstream, some.Remaining, some.Limit);
         else Log.BudgetRecovered(logger, upstream);
     }
 }

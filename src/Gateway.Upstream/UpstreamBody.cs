@@ -66,15 +66,16 @@ internal sealed class UpstreamContent : HttpContent
         try
         {
             await using var source = await ReadAsync(() => _body.Open(cancellationToken));
-            for (var left = _body.Length; left > 0;)
+            for (var remaining = _body.Length; remaining > 0;)
             {
-                var want = buffer.AsMemory(0, (int)Math.Min(left, Piece));
+                var want = buffer.AsMemory(0, (int)Math.Min(remaining, Piece));
                 var read = await ReadAsync(() => source.ReadAsync(want, cancellationToken));
                 if (read == 0)
-                    await ReadAsync<int>(() => throw new EndOfStreamException($"expected {_body.Length} bytes, got {_body.Length - left}"));
+                    await ReadAsync<int>(() => throw new EndOfStreamException(
+                        $"expected {_body.Length} bytes, got {_body.Length - remaining}"));
                 _patience.CancelAfter(StallTimeout);
                 await stream.WriteAsync(want[..read], cancellationToken);
-                left -= read;
+                remaining -= read;
             }
             _patience.CancelAfter(UpstreamExchange.WriteTimeout);
         }

@@ -23,12 +23,12 @@ public enum UpstreamFailure
 }
 
 /// <summary>A request was not sent because the rate budget is too low, according to <see cref="UpstreamRequest.IsHeldAt"/>.</summary>
-/// <param name="left">The rate budget.</param>
-public sealed class UpstreamHeldException(RateLimit left)
-    : Exception($"request not sent: {left.Remaining} of {left.Limit} requests remain in the upstream's rate limit")
+/// <param name="budget">The rate budget.</param>
+public sealed class UpstreamHeldException(RateLimit budget)
+    : Exception($"request not sent: {budget.Remaining} of {budget.Limit} requests remain in the upstream's rate limit")
 {
     /// <summary>The rate budget when the request was about to be sent.</summary>
-    public RateLimit Left { get; } = left;
+    public RateLimit Budget { get; } = budget;
 }
 
 /// <summary>

@@ -26,10 +26,10 @@ internal sealed class UpstreamMetrics : IDisposable
             () => configured().Select(u => new Measurement<int>(u.IsUp ? 1 : 0, Label(u.Options.Key))),
             description: "1 if the gateway can send requests to an endpoint of the upstream, 0 if all breakers are open.");
         _meter.CreateObservableGauge(
-            "gateway.upstream.ratelimit.limit", () => RateLimits(configured(), left => left.Limit),
+            "gateway.upstream.ratelimit.limit", () => RateLimits(configured(), budget => budget.Limit),
             description: "Requests that the upstream's rate limit allows an account in one window.");
         _meter.CreateObservableGauge(
-            "gateway.upstream.ratelimit.remaining", () => RateLimits(configured(), left => left.Remaining),
+            "gateway.upstream.ratelimit.remaining", () => RateLimits(configured(), budget => budget.Remaining),
             description: "Requests that remain of an account's rate limit, as the upstream last stated.");
     }
 
@@ -62,9 +62,9 @@ internal sealed class UpstreamMetrics : IDisposable
     private static IEnumerable<Measurement<long>> RateLimits(IEnumerable<UpstreamRegistry> configured, Func<RateLimit, long> value) =>
         from upstream in configured
         from account in upstream.Accounts
-        let left = account.Budget.RateLimit
-        where left is not null
-        select new Measurement<long>(value(left.Value), Label(upstream.Options.Key), new("credential", account.Name));
+        let budget = account.Budget.RateLimit
+        where budget is not null
+        select new Measurement<long>(value(budget.Value), Label(upstream.Options.Key), new("credential", account.Name));
 
     private static KeyValuePair<string, object?> Label(string upstream) => new("upstream", upstream);
 }

@@ -67,10 +67,11 @@ internal sealed class Snapshots(
 
     private Snapshot Make(GatewayOptions options, AccessControl access)
     {
-        var judge = new Judge(new PolicyEngine(options.Policy), decisions, volume.Steady, contents);
+        var evaluator = new Evaluator(new PolicyEngine(options.Policy), decisions, volume.Steady, contents);
         var behind = backings.Of(options);
         var router = new RepositoryRouter(
-            options, volume, (upstream, name, shown) => behind.Open(upstream, name, CredentialOf(shown)), judge, decisions, volume.Steady,
+            options, volume, (upstream, name, shown) => behind.Open(upstream, name, CredentialOf(shown)), evaluator, decisions,
+            volume.Steady,
             behind.NamesAsync);
         return new(options, access, router) { Web = new(options.Routes, upstreams.WebOf) };
     }

@@ -15,7 +15,7 @@ public sealed class SecretsTests : IAsyncLifetime
     private const string Name = "team/app";
 
     private readonly TempFolder _folder = new();
-    private readonly List<(string What, string Text)> _heard = [];
+    private readonly List<(string What, string Text)> _texts = [];
     private readonly byte[] _layer = RandomNumberGenerator.GetBytes(100_000);
     private readonly List<ScriptedUpstream> _servers = [];
     private ScriptedImage _image = null!;
@@ -72,10 +72,10 @@ public sealed class SecretsTests : IAsyncLifetime
             await AskCommandsAsync(client, gateway);
         }
         foreach (var line in File.ReadLines(authority.KeyFile).Where(l => !l.StartsWith('-')))
-            Assert.DoesNotContain(_heard, heard => heard.Text.Contains(line, StringComparison.Ordinal));
-        _heard.Add(("the audit log", File.ReadAllText(_folder["audit.log"])));
-        Assert.NotEqual("", _heard[^1].Text);
-        foreach (var (what, text) in _heard) Canary.IsNotIn(what, text);
+            Assert.DoesNotContain(_texts, seen => seen.Text.Contains(line, StringComparison.Ordinal));
+        _texts.Add(("the audit log", File.ReadAllText(_folder["audit.log"])));
+        Assert.NotEqual("", _texts[^1].Text);
+        foreach (var (what, text) in _texts) Canary.IsNotIn(what, text);
         Assert.NotEmpty(_collector.Requests);
         Assert.All(_collector.Requests, request => Canary.IsNotIn("a trace", request.Form));
         EachHasSeenOnlyItsOwn();
@@ -165,12 +165,12 @@ public sealed class SecretsTests : IAsyncLifetime
         foreach (var upstream in (string[])["corp", "hub", "helped", "gone"])
         {
             foreach (var reference in (string[])["v1", "none", "broken", "locked", "moved"])
-                await HearAsync(http, HttpMethod.Get, $"/v2/{upstream}/{Name}/manifests/{reference}");
-            await HearAsync(http, HttpMethod.Get, $"/v2/{upstream}/{Name}/blobs/{_image.Layers[0]}");
+                await RequestAsync(http, HttpMethod.Get, $"/v2/{upstream}/{Name}/manifests/{reference}");
+            await RequestAsync(http, HttpMethod.Get, $"/v2/{upstream}/{Name}/blobs/{_image.Layers[0]}");
             var query = $"n=1&last=a&token={Canary.Secret("asked")}";
-            await HearAsync(http, HttpMethod.Get, $"/v2/{upstream}/{Name}/tags/list?{query}");
+            await RequestAsync(http, HttpMethod.Get, $"/v2/{upstream}/{Name}/tags/list?{query}");
         }
-        await HearAsync(http, HttpMethod.Get, $"/v2/{Name}/manifests/v1?ns=me:{Canary.Secret("ns")}@127.0.0.1");
+        await RequestAsync(http, HttpMethod.Get, $"/v2/{Name}/manifests/v1?ns=me:{Canary.Secret("ns")}@127.0.0.1");
     }
 
     private async Task LogInAsync(HttpClient http)
@@ -182,15 +182,15 @@ public sealed class SecretsTests : IAsyncLifetime
         ];
         foreach (var authorization in shown)
         {
-            await HearAsync(http, HttpMethod.Get, "/v2/", authorization);
-            await HearAsync(http, HttpMethod.Get, $"/v2/{Name}/manifests/v1", authorization);
-            await HearAsync(http, HttpMethod.Get, $"/token?service=x&account=ci&password={Canary.Secret("query")}", authorization);
+            await RequestAsync(http, HttpMethod.Get, "/v2/", authorization);
+            await RequestAsync(http, HttpMethod.Get, $"/v2/{Name}/manifests/v1", authorization);
+            await RequestAsync(http, HttpMethod.Get, $"/token?service=x&account=ci&password={Canary.Secret("query")}", authorization);
         }
         string[] forms = ["grant_type=password&username=ci&password=", "grant_type=refresh_token&refresh_token=", "grant_type="];
         foreach (var form in forms)
         {
             var content = new StringContent(form + Canary.Secret("form"), Encoding.UTF8, "application/x-www-form-urlencoded");
-            await HearAsync(http, HttpMethod.Post, "/token", null, content);
+            await RequestAsync(http, HttpMethod.Post, "/token", null, content);
         }
     }
 
@@ -201,23 +201,23 @@ public sealed class SecretsTests : IAsyncLifetime
         foreach (var repository in (string[])["own/app", "denied/app"])
         {
             var upload = $"/v2/{repository}/blobs/uploads/?digest={Uri.EscapeDataString(Described.Sha256(config))}";
-            await HearAsync(http, HttpMethod.Post, upload, Basic("ci", "ci"), RawClient.Body(config));
+            await RequestAsync(http, HttpMethod.Post, upload, Basic("ci", "ci"), RawClient.Body(config));
             var body = RawClient.Body(manifest, OciLayout.ImageManifest);
-            await HearAsync(http, HttpMethod.Put, $"/v2/{repository}/manifests/v1", Basic("ci", "ci"), body);
+            await RequestAsync(http, HttpMethod.Put, $"/v2/{repository}/manifests/v1", Basic("ci", "ci"), body);
         }
-        Assert.Contains(_heard, heard => heard.Text.Contains("Gateway-Decision", StringComparison.Ordinal));
-        var decision = _heard.Select(h => h.Text).First(t => t.Contains("Gateway-Decision: ", StringComparison.Ordinal))
+        Assert.Contains(_texts, seen => seen.Text.Contains("Gateway-Decision", StringComparison.Ordinal));
+        var decision = _texts.Select(h => h.Text).First(t => t.Contains("Gateway-Decision: ", StringComparison.Ordinal))
             .Split("Gateway-Decision: ")[1].Split('\r', '\n')[0];
-        await HearAsync(http, HttpMethod.Get, $"/-/decisions/{decision}", Basic("ci", "ci"));
+        await RequestAsync(http, HttpMethod.Get, $"/-/decisions/{decision}", Basic("ci", "ci"));
     }
 
     private async Task AskOperatorAsync(GatewayProcess gateway)
     {
         using var http = new HttpClient { BaseAddress = gateway.Operator };
         foreach (var path in (string[])["/metrics", "/readyz?verbose", "/api/v1/stats", $"/api/v1/{Canary.Secret("path")}"])
-            await HearAsync(http, HttpMethod.Get, path, $"Bearer {Canary.Secret("operator")}");
+            await RequestAsync(http, HttpMethod.Get, path, $"Bearer {Canary.Secret("operator")}");
         var body = $$"""{"references":["corp/{{Name}}:v1","hub/{{Name}}:broken"]}""";
-        await HearAsync(http, HttpMethod.Post, "/api/v1/prefetch", null, new StringContent(body, Encoding.UTF8, "application/json"));
+        await RequestAsync(http, HttpMethod.Post, "/api/v1/prefetch", null, new StringContent(body, Encoding.UTF8, "application/json"));
     }
 
     // The output that prints a configuration. Configurations with mistakes about secrets are tested in Gateway.Tests.
@@ -229,13 +229,13 @@ public sealed class SecretsTests : IAsyncLifetime
         {
             string[] file = command[0] == "schema" ? [] : ["--config", gateway.ConfigurationFile];
             var output = await client.RunAsync("dotnet", [GatewayProcess.Assembly, .. command, .. file]);
-            _heard.Add((string.Join(' ', command), output.Text));
+            _texts.Add((string.Join(' ', command), output.Text));
         }
     }
 
     private static string Basic(string name, string secret) => $"Basic {RawClient.Basic(name, Canary.Secret(secret)).Parameter}";
 
-    private async Task HearAsync(
+    private async Task RequestAsync(
         HttpClient http, HttpMethod method, string target, string? authorization = null, HttpContent? content = null)
     {
         using var request = new HttpRequestMessage(method, target) { Content = content };
@@ -254,6 +254,6 @@ public sealed class SecretsTests : IAsyncLifetime
         // The link to the next page repeats the position that the client sent.
         var headers = answer.Headers.Where(h => h.Key != "Link").Concat(answer.Content.Headers);
         var text = string.Join("\r\n", headers.Select(h => $"{h.Key}: {string.Join(", ", h.Value)}"));
-        _heard.Add(($"{method} {target}", $"{(int)answer.StatusCode}\r\n{text}\r\n\r\n{body}"));
+        _texts.Add(($"{method} {target}", $"{(int)answer.StatusCode}\r\n{text}\r\n\r\n{body}"));
     }
 }

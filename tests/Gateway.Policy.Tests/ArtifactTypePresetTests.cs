@@ -12,11 +12,11 @@ public sealed class ArtifactTypePresetTests
     private static readonly ArtifactTypeOptions Defaults = new();
 
     private static void Admits(ArtifactTypeOptions types, params Manifest[] manifests) =>
-        Assert.All(manifests, manifest => Assert.Equal(Outcome.Allow, types.Judge(manifest).Outcome));
+        Assert.All(manifests, manifest => Assert.Equal(Outcome.Allow, types.Evaluate(manifest).Outcome));
 
     private static string Refuses(ArtifactTypeOptions types, string code, Manifest manifest)
     {
-        var verdict = types.Judge(manifest);
+        var verdict = types.Evaluate(manifest);
         Assert.Equal((Outcome.Deny, code), (verdict.Outcome, verdict.Reasons[0].Code));
         return verdict.Reasons[0].Message;
     }
@@ -85,7 +85,7 @@ public sealed class ArtifactTypePresetTests
         var types = Defaults with { Presets = [preset] };
         Admits(types, own);
         foreach (var (other, manifests) in Presets.Select(static row => row.Data).Where(row => row.Item1 != preset))
-            Assert.All(manifests, manifest => Assert.False(types.Judge(manifest).Admits, $"{preset} allows what is of {other}"));
+            Assert.All(manifests, manifest => Assert.False(types.Evaluate(manifest).Admits, $"{preset} allows what is of {other}"));
         Admits(Types((WasmConfig, ["application/wasm"])) with { Presets = [preset] }, [.. own, Wasm]);
     }
 

@@ -13,11 +13,11 @@ public sealed class ArtifactTypeTests
     private static readonly ArtifactTypeOptions Nothing = Types();
 
     private static void Admits(ArtifactTypeOptions types, params Manifest[] manifests) =>
-        Assert.All(manifests, manifest => Assert.Equal(Outcome.Allow, types.Judge(manifest).Outcome));
+        Assert.All(manifests, manifest => Assert.Equal(Outcome.Allow, types.Evaluate(manifest).Outcome));
 
     private static string Refuses(ArtifactTypeOptions types, string code, Manifest manifest, params Manifest[] descendants)
     {
-        var verdict = types.Judge(manifest, descendants);
+        var verdict = types.Evaluate(manifest, descendants);
         Assert.Equal(Outcome.Deny, verdict.Outcome);
         Assert.False(verdict.Admits);
         Assert.Equal(code, verdict.Reasons[0].Code);
@@ -125,7 +125,7 @@ public sealed class ArtifactTypeTests
         Refuses(types with { Semantics = ArtifactTypeSemantics.QuayOff }, ReasonCodes.TypeArtifactNotAllowed, Image);
         Admits(types, DockerImage, new Manifest(MediaTypes.DockerList));
         var engine = new PolicyEngine(PolicyOf(types));
-        Assert.All([Stage.Pull, Stage.ProxyFetch], stage => Assert.True(engine.Judge(Input(Image) with { Stage = stage }).Admits));
+        Assert.All([Stage.Pull, Stage.ProxyFetch], stage => Assert.True(engine.Evaluate(Input(Image) with { Stage = stage }).Admits));
     }
 
     [Fact]
@@ -189,7 +189,7 @@ public sealed class ArtifactTypeTests
     public void Following_the_fix_once_admits_the_artifact(string name, ArtifactTypeSemantics semantics)
     {
         var types = Nothing with { Semantics = semantics };
-        var verdict = types.Judge(Known[name]);
+        var verdict = types.Evaluate(Known[name]);
         if (verdict.Admits) return; // the union lets some in through other keys
         Admits(Follow(verdict.Reasons[0].Message) with { Semantics = semantics }, Known[name]);
     }
@@ -206,10 +206,10 @@ public sealed class ArtifactTypeTests
     {
         var engine = new PolicyEngine(PolicyOf(Nothing));
         var repository = RepositoryName.Parse(new string('r', 255));
-        var message = engine.Judge(Input(CosignBundle) with { Repository = repository }).Reasons[0].Message;
+        var message = engine.Evaluate(Input(CosignBundle) with { Repository = repository }).Reasons[0].Message;
         Assert.EndsWith($"\"{Bundle}: [{Bundle}]\"", message, StringComparison.Ordinal);
         var longType = "application/" + new string('x', 127);
-        message = engine.Judge(Input(Artifact(longType, longType)) with { Repository = repository }).Reasons[0].Message;
+        message = engine.Evaluate(Input(Artifact(longType, longType)) with { Repository = repository }).Reasons[0].Message;
         Assert.Equal(PolicyEngine.MaxMessage, message.Length);
         Assert.EndsWith("...", message, StringComparison.Ordinal);
     }

@@ -16,15 +16,15 @@ public sealed class ExceptionTests
         Id = "ex-17", Rule = "types", Repositories = ["team/**"], Until = Asking.Now.AddDays(3), By = "alice", Reason = "INC-204",
     };
 
-    private static Verdict Judge(ExceptionOptions exception, PolicyInput? input = null) =>
+    private static Verdict Evaluate(ExceptionOptions exception, PolicyInput? input = null) =>
         new PolicyEngine(
             PolicyOf(Types(), new RuleOptions { Id = "types", Require = new() { ArtifactTypes = true } }) with { Exceptions = [exception] })
-            .Judge((input ?? Input(Wasm)) with { Now = Now });
+            .Evaluate((input ?? Input(Wasm)) with { Now = Now });
 
     [Fact]
     public void Exception_lifts_its_rule_and_is_named_in_the_verdict()
     {
-        var verdict = Judge(Exception);
+        var verdict = Evaluate(Exception);
         Assert.Equal((Outcome.Allow, Outcome.Deny, Now.AddDays(3)), (verdict.Outcome, verdict.BeforeModes, verdict.Until));
         Assert.Equal(["ex-17"], verdict.ExceptionsUsed);
         Assert.Equal((ReasonCodes.TypeConfigNotAllowed, Outcome.Allow), (verdict.Reasons[0].Code, verdict.Reasons[0].Outcome));
@@ -33,7 +33,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Exception_that_was_not_needed_is_not_named()
     {
-        var verdict = Judge(Exception, Input(Image));
+        var verdict = Evaluate(Exception, Input(Image));
         Assert.Empty(verdict.ExceptionsUsed);
         Assert.Null(verdict.Until);
     }
@@ -41,36 +41,37 @@ public sealed class ExceptionTests
     [Fact]
     public void Ended_exception_lifts_nothing()
     {
-        Assert.False(Judge(Exception with { Until = Now }).Admits);
-        Assert.True(Judge(Exception with { Until = Now.AddSeconds(1) }).Admits);
+        Assert.False(Evaluate(Exception with { Until = Now }).Admits);
+        Assert.True(Evaluate(Exception with { Until = Now.AddSeconds(1) }).Admits);
     }
 
     [Fact]
     public void Refusal_names_the_ended_exception_that_would_have_lifted_it()
     {
-        var ended = Judge(Exception with { Until = Now }).Reasons[0].Message;
+        var ended = Evaluate(Exception with { Until = Now }).Reasons[0].Message;
         Assert.Contains("; exception 'ex-17' ended 2026-06-01T12:00:00Z; ", ended, StringComparison.Ordinal);
-        Assert.DoesNotContain("ended", Judge(Exception).Reasons[0].Message, StringComparison.Ordinal);
-        Assert.DoesNotContain("ended", Judge(Exception with { Until = Now, Rule = "other" }).Reasons[0].Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("ended", Evaluate(Exception).Reasons[0].Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "ended", Evaluate(Exception with { Until = Now, Rule = "other" }).Reasons[0].Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Exception_applies_only_to_its_rule_and_repositories()
     {
-        Assert.False(Judge(Exception with { Rule = "other" }).Admits);
-        Assert.False(Judge(Exception with { Repositories = ["prod/**"] }).Admits);
+        Assert.False(Evaluate(Exception with { Rule = "other" }).Admits);
+        Assert.False(Evaluate(Exception with { Repositories = ["prod/**"] }).Admits);
     }
 
     [Fact]
     public void Exception_applies_to_its_digests_and_their_children()
     {
-        Assert.True(Judge(Exception with { Digests = [DigestOf(Wasm)] }).Admits);
-        Assert.False(Judge(Exception with { Digests = [DigestOf(Image)] }).Admits);
+        Assert.True(Evaluate(Exception with { Digests = [DigestOf(Wasm)] }).Admits);
+        Assert.False(Evaluate(Exception with { Digests = [DigestOf(Image)] }).Admits);
         var index = Index(Wasm, Sif);
         var input = Input(index, Wasm, Sif);
-        Assert.True(Judge(Exception with { Digests = [DigestOf(Wasm), DigestOf(Sif)] }, input).Admits);
-        Assert.False(Judge(Exception with { Digests = [DigestOf(Wasm)] }, input).Admits);
-        Assert.True(Judge(Exception with { Digests = [input.Digest] }, input).Admits);
+        Assert.True(Evaluate(Exception with { Digests = [DigestOf(Wasm), DigestOf(Sif)] }, input).Admits);
+        Assert.False(Evaluate(Exception with { Digests = [DigestOf(Wasm)] }, input).Admits);
+        Assert.True(Evaluate(Exception with { Digests = [input.Digest] }, input).Admits);
     }
 
     [Fact]
@@ -80,8 +81,8 @@ public sealed class ExceptionTests
         {
             Exceptions = [Exception with { Rule = "artifactTypes" }, Exception with { Rule = "parser.foreignLayers" }],
         };
-        Assert.True(new PolicyEngine(policy).Judge(Input(Wasm) with { Now = Now }).Admits);
+        Assert.True(new PolicyEngine(policy).Evaluate(Input(Wasm) with { Now = Now }).Admits);
         var foreign = Image with { Layers = [Descriptor(Gzip, "https://evil.example/x")] };
-        Assert.False(new PolicyEngine(policy).Judge(Input(foreign) with { Now = Now }).Admits);
+        Assert.False(new PolicyEngine(policy).Evaluate(Input(foreign) with { Now = Now }).Admits);
     }
 }

@@ -25,8 +25,8 @@ public sealed class PolicyPageTests
                 ArtifactType = "application/vnd.docker.attestation.manifest.v1+json", Subject = Descriptor(MediaTypes.OciManifest),
             },
         ];
-        Assert.All(offered, static manifest => Assert.True(PolicyPage.Offered.Judge(manifest).Admits));
-        Assert.False(PolicyPage.Offered.Judge(Wasm).Admits);
+        Assert.All(offered, static manifest => Assert.True(PolicyPage.Offered.Evaluate(manifest).Admits));
+        Assert.False(PolicyPage.Offered.Evaluate(Wasm).Admits);
     }
 
     [Fact]
@@ -51,5 +51,5 @@ public sealed class PolicyPageTests
 
     [Fact]
     public void First_refusal_in_the_documentation_is_the_exact_message() =>
-        Assert.Contains($"`{Types().Judge(Wasm).Reasons[0].Message}`", PolicyPage.Text, StringComparison.Ordinal);
+        Assert.Contains($"`{Types().Evaluate(Wasm).Reasons[0].Message}`", PolicyPage.Text, StringComparison.Ordinal);
 }

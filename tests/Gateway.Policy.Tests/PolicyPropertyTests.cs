@@ -56,9 +56,9 @@ public sealed class PolicyPropertyTests
         static c =>
         {
             var live = new PolicyEngine(c.policy);
-            live.Judge(Input(Image));
+            live.Evaluate(Input(Image));
             var (first, again, dry) = (
-                live.Judge(Input(c.manifest)), live.Judge(Input(c.manifest)), new PolicyEngine(c.policy).Judge(Input(c.manifest)));
+                live.Evaluate(Input(c.manifest)), live.Evaluate(Input(c.manifest)), new PolicyEngine(c.policy).Evaluate(Input(c.manifest)));
             return Same(first, again) && Same(first, dry);
         });
 
@@ -69,25 +69,26 @@ public sealed class PolicyPropertyTests
         from manifest in AnyManifest.Where(static m => m.Config!.MediaType != MediaTypes.OciEmpty)
         select (types, manifest),
         static c =>
-            !c.types.Judge(c.manifest).Admits || (c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Judge(c.manifest).Admits);
+            !c.types.Evaluate(c.manifest).Admits
+            || (c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Evaluate(c.manifest).Admits);
 
     [Fact]
     public void Content_admitted_by_the_union_is_admitted_by_quay_off() => Holds(
         from types in AnyTypes from manifest in AnyManifest select (types, manifest),
-        static c => !(c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Judge(c.manifest).Admits
-            || (c.types with { Semantics = ArtifactTypeSemantics.QuayOff }).Judge(c.manifest).Admits);
+        static c => !(c.types with { Semantics = ArtifactTypeSemantics.QuayUnion }).Evaluate(c.manifest).Admits
+            || (c.types with { Semantics = ArtifactTypeSemantics.QuayOff }).Evaluate(c.manifest).Admits);
 
     [Fact]
     public void Content_admitted_by_replace_is_admitted_by_extend() => Holds(
         from types in AnyTypes from manifest in AnyManifest select (types, manifest),
         static c =>
-            !(c.types with { Extend = false }).Judge(c.manifest).Admits || (c.types with { Extend = true }).Judge(c.manifest).Admits);
+            !(c.types with { Extend = false }).Evaluate(c.manifest).Admits || (c.types with { Extend = true }).Evaluate(c.manifest).Admits);
 
     [Fact]
     public void Lower_mode_has_the_same_findings() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c => Enum.GetValues<RuleMode>()
-            .Select(mode => (c.policy with { Rules = [c.policy.Rules[0] with { Mode = mode }] }).Judge(c.manifest))
+            .Select(mode => (c.policy with { Rules = [c.policy.Rules[0] with { Mode = mode }] }).Evaluate(c.manifest))
             .Select(static verdict => verdict.Reasons.Select(static reason => reason.Message).Order(StringComparer.Ordinal))
             .DistinctBy(static messages => string.Join('\n', messages)).Count() == 1);
 
@@ -95,13 +96,13 @@ public sealed class PolicyPropertyTests
     public void Index_of_one_image_has_the_verdict_of_that_image() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
         static c =>
-            c.policy.Judge(c.manifest).Outcome == c.policy.Judge(Index(c.manifest), c.manifest).Outcome
+            c.policy.Evaluate(c.manifest).Outcome == c.policy.Evaluate(Index(c.manifest), c.manifest).Outcome
                 || KindOf(c.manifest) == ManifestKind.Evidence);
 
     [Fact]
     public void Every_message_is_one_short_printable_line() => Holds(
         from policy in AnyPolicy from manifest in AnyManifest select (policy, manifest),
-        static c => c.policy.Judge(c.manifest).Reasons.All(
+        static c => c.policy.Evaluate(c.manifest).Reasons.All(
             static reason =>
                 reason.Message.Length is > 0 and <= PolicyEngine.MaxMessage && reason.Message.All(static x => x is >= ' ' and <= '~')));
 

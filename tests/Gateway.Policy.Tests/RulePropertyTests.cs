@@ -107,8 +107,8 @@ public sealed class RulePropertyTests
         static c =>
         {
             var live = new PolicyEngine(c.Policy);
-            live.Judge(c.before);
-            return Same(live.Judge(c.Input), new PolicyEngine(c.Policy).Judge(c.Input));
+            live.Evaluate(c.before);
+            return Same(live.Evaluate(c.Input), new PolicyEngine(c.Policy).Evaluate(c.Input));
         });
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class RulePropertyTests
     {
         var verdicts = Enum.GetValues<RuleMode>().Select(mode =>
             new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Select(rule => rule with { Mode = mode })] })
-                .Judge(c.Input)).ToArray();
+                .Evaluate(c.Input)).ToArray();
         return verdicts.All(verdict => verdict.BeforeModes == verdicts[0].BeforeModes
             && Found(verdict) == Found(verdicts[0])
             && verdict.Evidence.SequenceEqual(verdicts[0].Evidence)
@@ -134,15 +134,15 @@ public sealed class RulePropertyTests
             // The type list applies everywhere until a rule requires it somewhere.
             if (c.more.Require.ArtifactTypes) wider = wider with { ArtifactTypes = null };
             var before = (c.more.Require.ArtifactTypes ? c.Policy with { ArtifactTypes = null } : c.Policy);
-            return new PolicyEngine(wider).Judge(c.Input).Outcome >= new PolicyEngine(before).Judge(c.Input).Outcome;
+            return new PolicyEngine(wider).Evaluate(c.Input).Outcome >= new PolicyEngine(before).Evaluate(c.Input).Outcome;
         });
 
     [Fact]
     public void Outcome_does_not_depend_on_the_order_of_rules() => Holds(Cases, static c =>
     {
         var (one, other) = (
-            new PolicyEngine(c.Policy).Judge(c.Input),
-            new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Reverse()] }).Judge(c.Input));
+            new PolicyEngine(c.Policy).Evaluate(c.Input),
+            new PolicyEngine(c.Policy with { Rules = [.. c.Policy.Rules.Reverse()] }).Evaluate(c.Input));
         return (one.Outcome, one.BeforeModes, one.Until, one.OfBinding, one.CouldBeMended)
             == (other.Outcome, other.BeforeModes, other.Until, other.OfBinding, other.CouldBeMended);
     });
@@ -157,7 +157,7 @@ public sealed class RulePropertyTests
                 Id = "more", Repositories = ["elsewhere/**"], Require = new() { Limits = new() { MaxLayers = 0 } },
             };
             var wider = c.Policy with { Rules = c.Policy.Rules.Add(elsewhere) };
-            var (with, without) = (new PolicyEngine(wider).Judge(c.Input), new PolicyEngine(c.Policy).Judge(c.Input));
+            var (with, without) = (new PolicyEngine(wider).Evaluate(c.Input), new PolicyEngine(c.Policy).Evaluate(c.Input));
             return with.Outcome == without.Outcome && Found(with) == Found(without);
         });
 
@@ -174,7 +174,7 @@ public sealed class RulePropertyTests
             Evidence = needs.HasFlag(FactKinds.Evidence) ? all.Evidence : none.Evidence,
             TagHistory = needs.HasFlag(FactKinds.TagHistory) ? all.TagHistory : none.TagHistory,
         };
-        return Same(engine.Judge(c.Input), engine.Judge(c.Input with { Facts = asked }));
+        return Same(engine.Evaluate(c.Input), engine.Evaluate(c.Input with { Facts = asked }));
     });
 
     [Fact]
@@ -183,9 +183,9 @@ public sealed class RulePropertyTests
         static c =>
         {
             var engine = new PolicyEngine(c.Policy);
-            var now = engine.Judge(c.Input);
+            var now = engine.Evaluate(c.Input);
             var wait = now.Until is { } until ? (until - c.Input.Now) * (c.share / 100.0) : TimeSpan.FromDays(c.share);
-            return engine.Judge(c.Input with { Now = c.Input.Now + wait }).Outcome == now.Outcome;
+            return engine.Evaluate(c.Input with { Now = c.Input.Now + wait }).Outcome == now.Outcome;
         });
 
     [Fact]
@@ -194,8 +194,8 @@ public sealed class RulePropertyTests
         static c =>
         {
             var engine = new PolicyEngine(c.Policy);
-            var one = engine.Judge(c.Input);
-            return one.OfBinding || engine.Judge(c.Input with { Tag = TagName.Parse(c.tag) }).Outcome == one.Outcome;
+            var one = engine.Evaluate(c.Input);
+            return one.OfBinding || engine.Evaluate(c.Input with { Tag = TagName.Parse(c.tag) }).Outcome == one.Outcome;
         });
 
     private static string Found(Verdict verdict) => string.Join('\n', verdict.Rules.Select(

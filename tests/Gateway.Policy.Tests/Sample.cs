@@ -69,9 +69,9 @@ internal static class Sample
                 static e => e.Key, static e => e.Layers.ToImmutableArray(), StringComparer.Ordinal),
         };
 
-    public static Verdict Judge(this PolicyOptions policy, Manifest manifest, params Manifest[] descendants) =>
-        new PolicyEngine(policy).Judge(Input(manifest, descendants));
+    public static Verdict Evaluate(this PolicyOptions policy, Manifest manifest, params Manifest[] descendants) =>
+        new PolicyEngine(policy).Evaluate(Input(manifest, descendants));
 
-    public static Verdict Judge(this ArtifactTypeOptions types, Manifest manifest, params Manifest[] descendants) =>
-        PolicyOf(types).Judge(manifest, descendants);
+    public static Verdict Evaluate(this ArtifactTypeOptions types, Manifest manifest, params Manifest[] descendants) =>
+        PolicyOf(types).Evaluate(manifest, descendants);
 }

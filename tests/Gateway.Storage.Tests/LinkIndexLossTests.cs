@@ -114,7 +114,7 @@ public sealed class LinkIndexLossTests : IDisposable
             for (var number = 0; number < Count; number++)
             {
                 if (recovered.TryRead(Keys[number], out var record))
-                    Assert.Equal((Links[number] with { Generation = 1 }).Unjudged(), record);
+                    Assert.Equal((Links[number] with { Generation = 1 }).WithoutVerdict(), record);
             }
         }
         await stop.CancelAsync();
@@ -135,7 +135,7 @@ public sealed class LinkIndexLossTests : IDisposable
     private static void AssertWrittenOrMissing(LinkIndex index, int number)
     {
         if (index.TryRead(Keys[number], out var link))
-            Assert.True(link == Links[number] with { Generation = 1 } || link == (Links[number] with { Generation = 1 }).Unjudged());
+            Assert.True(link == Links[number] with { Generation = 1 } || link == (Links[number] with { Generation = 1 }).WithoutVerdict());
     }
 
     private static void DamageFile(string folder, Damage damage, Random random)

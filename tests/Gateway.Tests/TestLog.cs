@@ -9,7 +9,7 @@ using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Tests;
 
-/// <summary>A transparency log that promises a time for whatever it is given, as Rekor v1 does.</summary>
+/// <summary>A transparency log that gives a time to every entry, as Rekor v1 does.</summary>
 internal sealed class TestLog : IDisposable
 {
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -29,7 +29,7 @@ internal sealed class TestLog : IDisposable
     public TrustedRoot Root => TrustedRoot.Parse(Encoding.UTF8.GetBytes(RootJson)).Root!;
 
     /// <summary>What cosign 2 keeps beside a signature by key of what this log said of it.</summary>
-    public string Promise(byte[] signed, byte[] signature, ECDsa signer, DateTimeOffset at)
+    public string LegacyBundle(byte[] signed, byte[] signature, ECDsa signer, DateTimeOffset at)
     {
         var pem = Encoding.UTF8.GetBytes(signer.ExportSubjectPublicKeyInfoPem() + "\n");
         var body = Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(new
@@ -48,8 +48,8 @@ internal sealed class TestLog : IDisposable
         var entry = string.Create(
             CultureInfo.InvariantCulture,
             $$"""{"body":"{{body}}","integratedTime":{{at.ToUnixTimeSeconds()}},"logID":"{{Hex(Id)}}","logIndex":7}""");
-        var promise = _key.SignData(Encoding.UTF8.GetBytes(entry), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
-        return $$"""{"SignedEntryTimestamp":"{{Convert.ToBase64String(promise)}}","Payload":{{entry}}}""";
+        var bundle = _key.SignData(Encoding.UTF8.GetBytes(entry), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+        return $$"""{"SignedEntryTimestamp":"{{Convert.ToBase64String(bundle)}}","Payload":{{entry}}}""";
     }
 
     private static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
@@ -58,7 +58,7 @@ internal sealed class TestLog : IDisposable
 /// <summary>A signature as cosign 2 pushes it under <see cref="Tag"/>: a manifest, and its two blobs.</summary>
 internal sealed record LegacySignature(string Tag, byte[] Payload, byte[] Config, byte[] Manifest)
 {
-    /// <param name="log">Who promised to have taken it, and when; null for nobody.</param>
+    /// <param name="log">The log that timed the entry, and the time; null for no log.</param>
     /// <param name="asReferrer">Whether the manifest names its subject, as cosign does in its OCI 1.1 mode.</param>
     public static LegacySignature Of(Digest digest, ECDsa key, (TestLog Log, DateTimeOffset At)? log, bool asReferrer = false)
     {
@@ -73,7 +73,7 @@ internal sealed record LegacySignature(string Tag, byte[] Payload, byte[] Config
             optional = (string?)null,
         });
         var signature = key.SignData(payload, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
-        var promise = log is { } by ? by.Log.Promise(payload, signature, key, by.At) : "";
+        var bundle = log is { } by ? by.Log.LegacyBundle(payload, signature, key, by.At) : "";
         var config = Encoding.UTF8.GetBytes($$"""{"of":"{{Convert.ToHexStringLower(signature)}}"}""");
         var manifest = JsonSerializer.SerializeToNode(new
         {
@@ -90,7 +90,7 @@ internal sealed record LegacySignature(string Tag, byte[] Payload, byte[] Config
                     annotations = new Dictionary<string, string>
                     {
                         ["dev.cosignproject.cosign/signature"] = Convert.ToBase64String(signature),
-                        ["dev.sigstore.cosign/bundle"] = promise,
+                        ["dev.sigstore.cosign/bundle"] = bundle,
                     },
                 },
             },

@@ -14,7 +14,7 @@ public sealed class RateBudgetTests : UpstreamTest
         var accounts = new Accounts([account]);
         using var answer = Told(10_000, 10_000, window: 60);
         account.Budget.Note(answer.Headers.NonValidated, account.Budget.Now);
-        var request = Manifest() with { IsHeldAt = left => left.Remaining <= 5000 };
+        var request = Manifest() with { IsHeldAt = budget => budget.Remaining <= 5000 };
         using var start = new Barrier(threads);
         var sent = await Task.WhenAll(Enumerable.Range(0, threads).Select(_ => Task.Factory.StartNew(
             () =>
@@ -36,7 +36,7 @@ public sealed class RateBudgetTests : UpstreamTest
         }
         catch (UpstreamHeldException held)
         {
-            Assert.Equal(5000, held.Left.Remaining);
+            Assert.Equal(5000, held.Budget.Remaining);
             return false;
         }
     }
@@ -60,25 +60,25 @@ public sealed class RateBudgetTests : UpstreamTest
         Clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Null(budget.RateLimit);
 
-        RateBudget.Known Known(int left)
+        RateBudget.Known Known(int remaining)
         {
-            After(left, budget.Now);
+            After(remaining, budget.Now);
             return budget.Now;
         }
 
-        long After(int left, RateBudget.Known asked)
+        long After(int remaining, RateBudget.Known asked)
         {
-            using var answer = Told(100, left, window: 600);
+            using var answer = Told(100, remaining, window: 600);
             budget.Note(answer.Headers.NonValidated, asked);
             return budget.RateLimit!.Value.Remaining;
         }
     }
 
-    private static HttpResponseMessage Told(int limit, int left, int window)
+    private static HttpResponseMessage Told(int limit, int remaining, int window)
     {
         var answer = new HttpResponseMessage();
         answer.Headers.Add("ratelimit-limit", $"{limit};w={window}");
-        answer.Headers.Add("ratelimit-remaining", $"{left};w={window}");
+        answer.Headers.Add("ratelimit-remaining", $"{remaining};w={window}");
         return answer;
     }
 }

@@ -34,14 +34,14 @@ public sealed class RateLimitTests : UpstreamTest
     [InlineData("100", "200", null, 100, 100, 60)]
     [InlineData("100;w=99999999999999999", "0", null, 100, 0, 86400)]
     public async Task Limit_is_read_in_each_form_and_expires_with_its_window(
-        string limit, string remaining, string? reset, long expectedLimit, long left, int seconds)
+        string limit, string remaining, string? reset, long expectedLimit, long budget, int seconds)
     {
         Hub.When(r => r.IsAnyManifest)
             .Header("RateLimit-Limit", limit).Header("RateLimit-Remaining", remaining).Header("RateLimit-Reset", reset);
         var upstream = await BuildAsync();
         Assert.Null(upstream.RateLimit);
         await PullAsync(upstream);
-        Assert.Equal(new RateLimit(expectedLimit, left), upstream.RateLimit);
+        Assert.Equal(new RateLimit(expectedLimit, budget), upstream.RateLimit);
         Clock.Advance(TimeSpan.FromSeconds(seconds - 20));
         Assert.NotNull(upstream.RateLimit);
         Clock.Advance(TimeSpan.FromSeconds(21));

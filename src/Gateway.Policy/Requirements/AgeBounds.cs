@@ -10,18 +10,18 @@ internal static class AgeBounds
     public static bool AreAsked(LimitOptions limits, Stage stage) =>
         limits.MaxAge is not null || (limits.MinAge is not null && IsServed(stage));
 
-    /// <summary>The finding about an age, or null. Notes with the hearing when it changes.</summary>
+    /// <summary>The finding about an age, or null. Notes with the evaluation when it changes.</summary>
     /// <param name="limits">The limits.</param>
-    /// <param name="hearing">The evaluation of the manifest.</param>
+    /// <param name="evaluation">The evaluation of the manifest.</param>
     /// <param name="since">The time from which the age counts.</param>
     /// <param name="what">What happened at that time, such as <c>first seen</c>.</param>
     /// <param name="how">How the time is known, to append to the time; empty when obvious.</param>
-    public static List<Finding> Find(LimitOptions limits, Hearing hearing, DateTimeOffset since, string what, string how = "")
+    public static List<Finding> Find(LimitOptions limits, Evaluation evaluation, DateTimeOffset since, string what, string how = "")
     {
-        var (now, findings) = (hearing.Input.Now, new List<Finding>());
+        var (now, findings) = (evaluation.Input.Now, new List<Finding>());
         if (limits.MaxAge is { } most)
         {
-            hearing.ChangesAt(since + most);
+            evaluation.ChangesAt(since + most);
             if (now >= since + most)
                 findings.Add(new(
                     ReasonCodes.LimitMaxAge, $"{what} {Moments.Text(since)}{how}, it is older than {Text(most)}", "push a newer build")
@@ -30,9 +30,9 @@ internal static class AgeBounds
                     Found = Moments.Text(since),
                 });
         }
-        if (limits.MinAge is { } least && IsServed(hearing.Input.Stage))
+        if (limits.MinAge is { } least && IsServed(evaluation.Input.Stage))
         {
-            hearing.ChangesAt(since + least);
+            evaluation.ChangesAt(since + least);
             if (now < since + least)
                 findings.Add(new(
                     ReasonCodes.LimitMinAge, $"{what} {Moments.Text(since)}{how}, it is younger than {Text(least)}",

@@ -15,21 +15,21 @@ internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
     public bool Descends => false;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        hearing.Findings.AddRange(Find(hearing, hearing.Digest));
-        foreach (var (image, _) in ImagesBelow.Here(hearing))
-            hearing.Findings.AddRange(Find(hearing, image).Select(finding => finding.AtChild(image)));
+        evaluation.Findings.AddRange(Find(evaluation, evaluation.Digest));
+        foreach (var (image, _) in ImagesBelow.Here(evaluation))
+            evaluation.Findings.AddRange(Find(evaluation, image).Select(finding => finding.AtChild(image)));
     }
 
-    private List<Finding> Find(Hearing hearing, Digest digest) =>
-        AgeBounds.Find(limits, hearing, FirstSeen(hearing, digest), "first seen");
+    private List<Finding> Find(Evaluation evaluation, Digest digest) =>
+        AgeBounds.Find(limits, evaluation, FirstSeen(evaluation, digest), "first seen");
 
-    private static DateTimeOffset FirstSeen(Hearing hearing, Digest digest)
+    private static DateTimeOffset FirstSeen(Evaluation evaluation, Digest digest)
     {
-        var facts = hearing.Input.Facts;
+        var facts = evaluation.Input.Facts;
         return facts.Above.Select(static above => above.Digest).Append(digest)
-            .Append(hearing.Input.Digest).Append(hearing.Input.Canonical)
-            .Min(named => facts.FirstSeen.TryGetValue(named, out var seen) ? seen : hearing.Input.Now);
+            .Append(evaluation.Input.Digest).Append(evaluation.Input.Canonical)
+            .Min(named => facts.FirstSeen.TryGetValue(named, out var seen) ? seen : evaluation.Input.Now);
     }
 }

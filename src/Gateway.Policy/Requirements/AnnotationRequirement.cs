@@ -18,26 +18,26 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
     public bool Descends => false;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        var (input, manifest) = (hearing.Input, hearing.Manifest);
-        var own = FindingsOf(hearing.Digest, manifest, input);
-        hearing.Findings.AddRange(manifest.IsIndex && IsOfImages(hearing) ? own.Where(IsWrong) : own);
+        var (input, manifest) = (evaluation.Input, evaluation.Manifest);
+        var own = FindingsOf(evaluation.Digest, manifest, input);
+        evaluation.Findings.AddRange(manifest.IsIndex && IsOfImages(evaluation) ? own.Where(IsWrong) : own);
         if (!manifest.IsIndex) return;
         foreach (var (digest, child) in input.Descendants)
         {
             var kind = input.KindOf(child);
             if (kind is not (ManifestKind.Image or ManifestKind.Index)) continue;
             var below = FindingsOf(digest, child, input).Where(finding => kind == ManifestKind.Image || IsWrong(finding));
-            hearing.Findings.AddRange(below.Select(finding => finding.AtChild(digest)));
+            evaluation.Findings.AddRange(below.Select(finding => finding.AtChild(digest)));
         }
     }
 
     // Whether the images have the value in place of the index: all that the index lists must be stored to be read.
-    private static bool IsOfImages(Hearing hearing)
+    private static bool IsOfImages(Evaluation evaluation)
     {
-        var here = hearing.Input.Descendants.Select(static child => child.Digest).ToHashSet();
-        return hearing.Manifest.Children.All(entry => here.Contains(entry.Digest)) && ImagesBelow.Here(hearing).Any();
+        var here = evaluation.Input.Descendants.Select(static child => child.Digest).ToHashSet();
+        return evaluation.Manifest.Children.All(entry => here.Contains(entry.Digest)) && ImagesBelow.Here(evaluation).Any();
     }
 
     private static bool IsWrong(Finding finding) => finding.Code == ReasonCodes.AnnotationMismatch;

@@ -13,8 +13,8 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
     public bool BindsEvidence => true;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing) =>
-        hearing.Findings.AddRange(Find(hearing.Manifest, hearing.Input.Repository, hearing.Input.Stage));
+    public void Check(Evaluation evaluation) =>
+        evaluation.Findings.AddRange(Find(evaluation.Manifest, evaluation.Input.Repository, evaluation.Input.Stage));
 
     private IEnumerable<Finding> Find(Manifest manifest, RepositoryName repository, Stage stage)
     {

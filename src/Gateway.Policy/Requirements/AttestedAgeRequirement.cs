@@ -20,28 +20,28 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
     public bool IsAbout(ManifestKind kind) => kind != ManifestKind.Evidence;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        if (!AgeBounds.AreAsked(limits, hearing.Input.Stage)) return;
-        var search = new Search(hearing, wanted);
+        if (!AgeBounds.AreAsked(limits, evaluation.Input.Stage)) return;
+        var search = new Search(evaluation, wanted);
         var own = search.AgeOf();
-        if (own is not null) hearing.Ages.Add(own);
-        hearing.Findings.AddRange(Find(hearing, search, hearing.Digest, own));
+        if (own is not null) evaluation.Ages.Add(own);
+        evaluation.Findings.AddRange(Find(evaluation, search, evaluation.Digest, own));
         // The index is refused already because its age is unknown.
-        foreach (var (image, _) in own is null ? [] : ImagesBelow.Here(hearing))
+        foreach (var (image, _) in own is null ? [] : ImagesBelow.Here(evaluation))
         {
-            hearing.Findings.AddRange(
-                Find(hearing, search, image, search.AgeOfImage(image)).Select(finding => finding.AtChild(image)));
+            evaluation.Findings.AddRange(
+                Find(evaluation, search, image, search.AgeOfImage(image)).Select(finding => finding.AtChild(image)));
         }
         // Unread evidence can only be older: then the minimum age is reached sooner, and perhaps the maximum age too.
-        if (search.IsCut && limits.MaxAge is not null && hearing.Findings.Count == 0) hearing.Findings.Add(Unread());
+        if (search.IsCut && limits.MaxAge is not null && evaluation.Findings.Count == 0) evaluation.Findings.Add(Unread());
     }
 
-    private List<Finding> Find(Hearing hearing, Search search, Digest digest, AttestedAge? age)
+    private List<Finding> Find(Evaluation evaluation, Search search, Digest digest, AttestedAge? age)
     {
-        if (age is null) return [search.IsCut ? Unread() : Unknown(hearing, digest, search.CountedWithout)];
-        hearing.Evidence.Add(search.Seen[age]);
-        return AgeBounds.Find(limits, hearing, age.SignedAt, "signed", $" by the {age.By} in {Short(age.Evidence)}");
+        if (age is null) return [search.IsCut ? Unread() : Unknown(evaluation, digest, search.CountedWithout)];
+        evaluation.Evidence.Add(search.Seen[age]);
+        return AgeBounds.Find(limits, evaluation, age.SignedAt, "signed", $" by the {age.By} in {Short(age.Evidence)}");
     }
 
     private static Finding Unread() => new(
@@ -50,14 +50,14 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
         Expected = "a signed time",
     };
 
-    private Finding Unknown(Hearing hearing, Digest digest, Digest countedWithout)
+    private Finding Unknown(Evaluation evaluation, Digest digest, Digest countedWithout)
     {
         var whose = string.Join(" or ", wanted.Select(static one => one.Authority).Distinct());
         var why = countedWithout.IsEmpty
             ? $"no evidence by {whose} counts"
             : $"{Short(countedWithout)} counts, and neither a log entry nor a time stamp proves when it was made";
         var fix = wanted.FirstOrDefault(static one => one.ProvesTimes) is { } first
-            ? $"{first.AdviceFor(digest, hearing.Input)} with {first.TimeAdvice}"
+            ? $"{first.AdviceFor(digest, evaluation.Input)} with {first.TimeAdvice}"
             : "let the rule require a signature that proves its time";
         return new(ReasonCodes.LimitAgeUnknown, $"its signed time is unknown: {why}", fix)
         {
@@ -70,7 +70,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
     private static string Short(Digest digest) => digest.ToString()[..19];
 
     /// <summary>Searches the evidence of one input for the times of everything that counts.</summary>
-    private sealed class Search(Hearing hearing, ImmutableArray<WantedEvidence> wanted)
+    private sealed class Search(Evaluation evaluation, ImmutableArray<WantedEvidence> wanted)
     {
         /// <summary>Whether there was more evidence than could be read.</summary>
         public bool IsCut { get; private set; }
@@ -84,11 +84,11 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
         /// <summary>The age of the manifest; null when no time is proven.</summary>
         public AttestedAge? AgeOf()
         {
-            Digest[] images = hearing.Manifest.IsIndex
-                ? [.. ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest).Select(static image => image.Digest)]
+            Digest[] images = evaluation.Manifest.IsIndex
+                ? [.. ImagesBelow.Of(evaluation.Input, evaluation.Digest, evaluation.Manifest).Select(static image => image.Digest)]
                 : [];
-            var above = EvidenceRequirement.IndexesAbove(hearing);
-            var own = Earliest(one => Coverage.SpeakingFor(one.Coverage, hearing.Digest, images.Length > 0, above));
+            var above = EvidenceRequirement.IndexesAbove(evaluation);
+            var own = Earliest(one => Coverage.SpeakingFor(one.Coverage, evaluation.Digest, images.Length > 0, above));
             return own ?? Youngest(images);
         }
 
@@ -96,7 +96,7 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
         public AttestedAge? AgeOfImage(Digest image)
         {
             CountedWithout = default;
-            var above = EvidenceRequirement.IndexesAbove(hearing).Append(hearing.Digest);
+            var above = EvidenceRequirement.IndexesAbove(evaluation).Append(evaluation.Digest);
             return Earliest(one => Coverage.SpeakingFor(one.Coverage, image, hasImages: false, above));
         }
 
@@ -114,23 +114,23 @@ internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray
 
         // Of several that prove the same time always the same one, whatever their order.
         private AttestedAge? Earliest(Func<WantedEvidence, IEnumerable<Digest>> subjects) =>
-            wanted.SelectMany(one => subjects(one).SelectMany(hearing.NamesOf).SelectMany(subject => AgesBy(one, subject)))
+            wanted.SelectMany(one => subjects(one).SelectMany(evaluation.NamesOf).SelectMany(subject => AgesBy(one, subject)))
                 .MinBy(static age => (age.SignedAt, age.Evidence));
 
         private IEnumerable<AttestedAge> AgesBy(WantedEvidence one, Digest subject)
         {
-            var check = hearing.Sets.Check(one, subject, hearing.Input);
+            var check = evaluation.Sets.Check(one, subject, evaluation.Input);
             IsCut |= check.IsCut;
             foreach (var finding in check.Findings)
             {
-                hearing.ChangesAt(finding.Result.ChangesAt);
+                evaluation.ChangesAt(finding.Result.ChangesAt);
                 if (!finding.Result.IsTrusted) continue;
                 if (finding.Result.SignedAt is not { } time)
                 {
                     CountedWithout = finding.Evidence;
                     continue;
                 }
-                var age = new AttestedAge(hearing.Digest, time.At, time.By, subject, finding.Evidence);
+                var age = new AttestedAge(evaluation.Digest, time.At, time.By, subject, finding.Evidence);
                 Seen.TryAdd(age, one.Seen(subject, finding));
                 yield return age;
             }

@@ -15,17 +15,17 @@ internal static class Contents
     /// <summary>
     /// What the bytes are; null when they are not stored. Unreadable bytes become a finding, and can become readable later.
     /// </summary>
-    /// <param name="hearing">The evaluation of the manifest.</param>
+    /// <param name="evaluation">The evaluation of the manifest.</param>
     /// <param name="blob">The blob.</param>
     /// <param name="whateverItClaims">Whether the bytes matter even if the media type claims nothing that can be checked.</param>
-    public static Content? Of(Hearing hearing, Descriptor blob, bool whateverItClaims = false)
+    public static Content? Of(Evaluation evaluation, Descriptor blob, bool whateverItClaims = false)
     {
-        var isKnown = hearing.Input.Facts.Contents.TryGetValue(blob.Digest, out var content);
+        var isKnown = evaluation.Input.Facts.Contents.TryGetValue(blob.Digest, out var content);
         if (isKnown && !content!.IsUnread) return content;
         if ((whateverItClaims || MediaClaims.IsAny(blob.MediaType)) && blob.Urls.IsEmpty)
-            hearing.ChangesAt(hearing.Input.Now + AskedAgainAfter);
+            evaluation.ChangesAt(evaluation.Input.Now + AskedAgainAfter);
         if (isKnown)
-            hearing.Findings.Add(new(
+            evaluation.Findings.Add(new(
                 content!.IsLater ? ReasonCodes.ContentUnavailable : ReasonCodes.MediaOpaque,
                 $"{blob.Digest.ToString()[..19]} ({blob.MediaType}) {content.Flaw}", "try again in a minute")
             {

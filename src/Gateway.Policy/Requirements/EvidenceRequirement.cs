@@ -47,48 +47,48 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     public bool IsAbout(ManifestKind kind) => kind != ManifestKind.Evidence;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        var input = hearing.Input;
-        Digest[] images = hearing.Manifest.IsIndex
-            ? [.. ImagesBelow.Of(input, hearing.Digest, hearing.Manifest).Select(static image => image.Digest)]
+        var input = evaluation.Input;
+        Digest[] images = evaluation.Manifest.IsIndex
+            ? [.. ImagesBelow.Of(input, evaluation.Digest, evaluation.Manifest).Select(static image => image.Digest)]
             : [];
-        var check = Coverage.Check(wanted.Coverage, hearing.Digest, images, IndexesAbove(hearing), digest => Ask(hearing, digest));
-        hearing.ChangesAt(wanted.StaleAt);
-        if (check.Code is { } code) hearing.Findings.Add(Missing(code, check, hearing));
+        var check = Coverage.Check(wanted.Coverage, evaluation.Digest, images, IndexesAbove(evaluation), digest => Ask(evaluation, digest));
+        evaluation.ChangesAt(wanted.StaleAt);
+        if (check.Code is { } code) evaluation.Findings.Add(Missing(code, check, evaluation));
     }
 
     /// <summary>The indexes of the repository that name the manifest.</summary>
-    public static Digest[] IndexesAbove(Hearing hearing)
+    public static Digest[] IndexesAbove(Evaluation evaluation)
     {
-        var above = hearing.Input.Facts.Above.Select(static index => index.Digest);
-        return [.. hearing.IsAsked ? above : above.Append(hearing.Input.Digest)];
+        var above = evaluation.Input.Facts.Above.Select(static index => index.Digest);
+        return [.. evaluation.IsAsked ? above : above.Append(evaluation.Input.Digest)];
     }
 
     // Evidence about any digest of these bytes is evidence about the bytes.
-    private EvidenceCheck Ask(Hearing hearing, Digest digest)
+    private EvidenceCheck Ask(Evaluation evaluation, Digest digest)
     {
-        var check = AskOf(hearing, digest);
-        if (check.IsSatisfied || hearing.NamesOf(digest) is not [_, var canonical]) return check;
-        var same = AskOf(hearing, canonical);
+        var check = AskOf(evaluation, digest);
+        if (check.IsSatisfied || evaluation.NamesOf(digest) is not [_, var canonical]) return check;
+        var same = AskOf(evaluation, canonical);
         return same.IsSatisfied || check.Findings.IsEmpty ? same : check;
     }
 
-    private EvidenceCheck AskOf(Hearing hearing, Digest digest)
+    private EvidenceCheck AskOf(Evaluation evaluation, Digest digest)
     {
-        var check = hearing.Sets.Check(wanted, digest, hearing.Input);
-        foreach (var finding in check.Findings) hearing.ChangesAt(finding.Result.ChangesAt);
-        hearing.Evidence.AddRange(check.Findings.Select(finding => wanted.Seen(digest, finding)));
-        return !check.IsSatisfied && hearing.Input.Facts.BeyondBudget.Contains(digest)
+        var check = evaluation.Sets.Check(wanted, digest, evaluation.Input);
+        foreach (var finding in check.Findings) evaluation.ChangesAt(finding.Result.ChangesAt);
+        evaluation.Evidence.AddRange(check.Findings.Select(finding => wanted.Seen(digest, finding)));
+        return !check.IsSatisfied && evaluation.Input.Facts.BeyondBudget.Contains(digest)
             ? check with { Code = ReasonCodes.EvidenceBudget }
             : check;
     }
 
     // More evidence fixes missing evidence, but neither too much evidence nor trust that is too old.
-    private Finding Missing(string code, EvidenceCheck check, Hearing hearing)
+    private Finding Missing(string code, EvidenceCheck check, Evaluation evaluation)
     {
-        var about = check.Image.IsEmpty || wanted.AdvisesAll ? hearing.Digest : check.Image;
-        return new(code, check.Why, wanted.AdviceFor(about, hearing.Input))
+        var about = check.Image.IsEmpty || wanted.AdvisesAll ? evaluation.Digest : check.Image;
+        return new(code, check.Why, wanted.AdviceFor(about, evaluation.Input))
         {
             Expected = $"{wanted.What} by {wanted.Authority}",
             IsMissing = code is not (ReasonCodes.EvidenceBudget or ReasonCodes.TrustStale),

@@ -12,8 +12,8 @@ internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IR
     private const string Https = "https://";
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing) => hearing.Findings.AddRange(
-        from descriptor in hearing.Manifest.Blobs.Concat(hearing.Manifest.Children)
+    public void Check(Evaluation evaluation) => evaluation.Findings.AddRange(
+        from descriptor in evaluation.Manifest.Blobs.Concat(evaluation.Manifest.Children)
         where descriptor.Urls.Any(url => !IsAllowed(url))
         select Describe(descriptor, descriptor.Urls.First(url => !IsAllowed(url))));
 

@@ -44,8 +44,8 @@ internal static class ImagesBelow
     /// The images below an index that the repository has; empty for a manifest that is not an index. Requirements for images apply to each
     /// of these: a pusher can put an index above any image, and the index can contradict its images.
     /// </summary>
-    public static IEnumerable<(Digest Digest, Manifest Manifest)> Here(Hearing hearing) => !hearing.Manifest.IsIndex ? []
-        : hearing.Input.Descendants.Where(child => hearing.Input.KindOf(child.Manifest) == ManifestKind.Image)
+    public static IEnumerable<(Digest Digest, Manifest Manifest)> Here(Evaluation evaluation) => !evaluation.Manifest.IsIndex ? []
+        : evaluation.Input.Descendants.Where(child => evaluation.Input.KindOf(child.Manifest) == ManifestKind.Image)
             .DistinctBy(static child => child.Digest);
 
     private static bool MayBeImage(Descriptor entry) =>

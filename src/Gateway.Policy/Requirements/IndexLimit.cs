@@ -9,9 +9,9 @@ internal sealed class IndexLimit(ParserOptions parser) : IRequirement
     public bool Descends => false;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        if (Find(hearing.Input) is { } finding) hearing.Findings.Add(finding);
+        if (Find(evaluation.Input) is { } finding) evaluation.Findings.Add(finding);
     }
 
     private Finding? Find(PolicyInput input)

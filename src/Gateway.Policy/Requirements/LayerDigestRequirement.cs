@@ -16,36 +16,37 @@ internal sealed class LayerDigestRequirement : IRequirement
     public FactKinds Needs => FactKinds.Contents | FactKinds.LayerContents | FactKinds.Configs;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        if (hearing.Kind != ManifestKind.Image) return;
-        if (!hearing.Input.Facts.Configs.TryGetValue(hearing.Digest, out var config))
+        if (evaluation.Kind != ManifestKind.Image) return;
+        if (!evaluation.Input.Facts.Configs.TryGetValue(evaluation.Digest, out var config))
         {
             // A client could still read it, and differently from the gateway.
-            if (hearing.Manifest.Config is { } blob && Contents.Of(hearing, blob) is { IsUnread: false })
-                hearing.Findings.Add(new(ReasonCodes.LayerDigest, "its config cannot be read, or is ambiguous", Fix) { Path = "config" });
+            if (evaluation.Manifest.Config is { } blob && Contents.Of(evaluation, blob) is { IsUnread: false })
+                evaluation.Findings.Add(
+                    new(ReasonCodes.LayerDigest, "its config cannot be read, or is ambiguous", Fix) { Path = "config" });
             return;
         }
-        var layers = hearing.Manifest.Layers;
+        var layers = evaluation.Manifest.Layers;
         if (layers.Length != config.DiffIds.Length)
         {
-            hearing.Findings.Add(new(
+            evaluation.Findings.Add(new(
                 ReasonCodes.LayerDigest, $"it has {layers.Length} layers, its config names {config.DiffIds.Length}", Fix)
             {
                 Path = "layers", Expected = $"{config.DiffIds.Length} layers", Found = $"{layers.Length} layers",
             });
             return;
         }
-        for (var i = 0; i < layers.Length; i++) CheckLayer(hearing, i, layers[i], config.DiffIds[i]);
+        for (var i = 0; i < layers.Length; i++) CheckLayer(evaluation, i, layers[i], config.DiffIds[i]);
     }
 
-    private static void CheckLayer(Hearing hearing, int index, Descriptor layer, Digest expected)
+    private static void CheckLayer(Evaluation evaluation, int index, Descriptor layer, Digest expected)
     {
-        var content = Contents.Of(hearing, layer, whateverItClaims: true);
+        var content = Contents.Of(evaluation, layer, whateverItClaims: true);
         if (content is { IsUnread: true }) return; // a finding already
         if (Unknown(layer, content, expected) is { } why)
         {
-            hearing.Findings.Add(new(
+            evaluation.Findings.Add(new(
                 ReasonCodes.LayerDigest, $"layer {layer.Digest.ToString()[..19]} {why} and cannot be compared with the config",
                 "exclude such images from the rule's repositories")
             {
@@ -55,7 +56,7 @@ internal sealed class LayerDigestRequirement : IRequirement
         }
         if (content is null || content.DiffId == expected) return;
         var found = content.DiffId.IsEmpty ? "nothing that can be unpacked" : content.DiffId.ToString();
-        hearing.Findings.Add(new(
+        evaluation.Findings.Add(new(
             ReasonCodes.LayerDigest,
             $"layer {layer.Digest.ToString()[..19]}: expected the unpacked digest {expected.ToString()[..19]}, "
                 + $"got {Printable.Line(found, 28)}",

@@ -10,25 +10,25 @@ internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
     public bool BindsEvidence => true;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        var manifest = hearing.Manifest;
+        var manifest = evaluation.Manifest;
         // Thousands of sizes of 2^53 bytes do not fit into 64 bits.
         var total = manifest.Blobs.Aggregate(Int128.Zero, static (sum, blob) => sum + blob.Size);
         if (total > limits.MaxTotalBytes)
         {
-            hearing.Findings.Add(
+            evaluation.Findings.Add(
                 TooMuch(ReasonCodes.LimitTotalBytes, "config and layers: ", total, limits.MaxTotalBytes.Value, "bytes"));
         }
         if (manifest.Layers.FirstOrDefault(layer => layer.Size > limits.MaxLayerBytes) is { } large)
         {
             var what = $"layer {large.Digest.ToString()[..19]}: ";
-            hearing.Findings.Add(
+            evaluation.Findings.Add(
                 TooMuch(ReasonCodes.LimitLayerBytes, what, large.Size, limits.MaxLayerBytes!.Value, "bytes")
                 with { Path = $"layers[{manifest.Layers.IndexOf(large)}]" });
         }
         if (manifest.Layers.Length > limits.MaxLayers)
-            hearing.Findings.Add(TooMuch(ReasonCodes.LimitLayers, "", manifest.Layers.Length, limits.MaxLayers.Value, "layers"));
+            evaluation.Findings.Add(TooMuch(ReasonCodes.LimitLayers, "", manifest.Layers.Length, limits.MaxLayers.Value, "layers"));
     }
 
     private static Finding TooMuch(string code, string what, Int128 found, Int128 allowed, string unit) =>

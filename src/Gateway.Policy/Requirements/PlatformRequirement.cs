@@ -18,33 +18,33 @@ internal sealed class PlatformRequirement(PlatformOptions options) : IRequiremen
     public bool ReadsTag(PolicyInput input) => !options.MustInclude.IsEmpty && !input.Manifest.IsIndex;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        ListedImage[] images = [.. ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest)];
-        if (images.Length == 0 && !hearing.Manifest.IsIndex) return;
+        ListedImage[] images = [.. ImagesBelow.Of(evaluation.Input, evaluation.Digest, evaluation.Manifest)];
+        if (images.Length == 0 && !evaluation.Manifest.IsIndex) return;
         var offered = images.Select(static image => image.Platform).OfType<Platform>().ToArray();
         var text = string.Join(", ", offered.Select(Text).Distinct());
-        if (hearing.Manifest.IsIndex || (hearing.IsAsked && hearing.Input.Tag is not null))
+        if (evaluation.Manifest.IsIndex || (evaluation.IsAsked && evaluation.Input.Tag is not null))
         {
             var missing = options.MustInclude.Where(wanted => !offered.Any(platform => Matches(wanted, platform))).ToArray();
             if (missing.Length > 0)
-                hearing.Findings.Add(new(
+                evaluation.Findings.Add(new(
                     ReasonCodes.PlatformMissing, $"it offers {(text.Length == 0 ? "no platform" : text)}, not {string.Join(", ", missing)}",
                     "build the missing platforms, and push one index of all")
                 {
                     Path = "manifests", Expected = string.Join(", ", options.MustInclude), Found = text,
                 });
         }
-        if (!options.OnlyOs.IsEmpty) CheckOs(hearing, images);
+        if (!options.OnlyOs.IsEmpty) CheckOs(evaluation, images);
     }
 
-    private void CheckOs(Hearing hearing, ListedImage[] images)
+    private void CheckOs(Evaluation evaluation, ListedImage[] images)
     {
         var allowed = string.Join(", ", options.OnlyOs);
         foreach (var image in images.Where(image => image.Platform is not { } platform || !options.OnlyOs.Contains(platform.Os)))
         {
             var os = image.Platform is { Os.Length: > 0 } platform ? Printable.Quote(platform.Os) : "unknown";
-            hearing.Findings.Add(new(
+            evaluation.Findings.Add(new(
                 ReasonCodes.PlatformOs, $"operating system of {image.Digest.ToString()[..19]}: expected {allowed}, got {os}",
                 "leave this platform out")
             {

@@ -16,16 +16,16 @@ internal sealed class ReservedTagRequirement : IRequirement
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        if (hearing.Input.Tag is not { } tag || hearing.Input.Stage == Stage.Pull) return;
+        if (evaluation.Input.Tag is not { } tag || evaluation.Input.Stage == Stage.Pull) return;
         if (EvidenceTag.Parse(tag) is not { } reserved) return;
-        if (reserved.IsBare ? MayBeBare(hearing, reserved) : hearing.Kind == ManifestKind.Evidence) return;
-        var kind = hearing.Kind.ToString().ToLowerInvariant();
+        if (reserved.IsBare ? MayBeBare(evaluation, reserved) : evaluation.Kind == ManifestKind.Evidence) return;
+        var kind = evaluation.Kind.ToString().ToLowerInvariant();
         var (expected, fix) = reserved.IsBare
             ? ("an index of what refers to that digest, or the manifest of that digest", "push it by its digest")
             : ("evidence", "push it under another tag");
-        hearing.Findings.Add(new(
+        evaluation.Findings.Add(new(
             ReasonCodes.TagReserved, $"tag {tag.Value[..19]}...{reserved.Suffix} is reserved for {expected}, got kind {kind}", fix)
         {
             Path = tag.Value, Expected = expected, Found = kind,
@@ -34,6 +34,6 @@ internal sealed class ReservedTagRequirement : IRequirement
 
     // Clients without the referrers API store an index there of everything that refers to the digest. `cosign copy` tags each manifest by
     // its own digest. Nothing else has a use there, and no client would find a single signature.
-    private static bool MayBeBare(Hearing hearing, EvidenceTag tag) =>
-        hearing.Manifest.IsIndex || hearing.NamesOf(hearing.Digest).Contains(tag.Subject);
+    private static bool MayBeBare(Evaluation evaluation, EvidenceTag tag) =>
+        evaluation.Manifest.IsIndex || evaluation.NamesOf(evaluation.Digest).Contains(tag.Subject);
 }

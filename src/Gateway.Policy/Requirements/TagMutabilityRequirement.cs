@@ -26,52 +26,52 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        var input = hearing.Input;
-        if (input.Tag is not { } tag || input.Stage == Stage.Pull || !hearing.IsAsked) return;
+        var input = evaluation.Input;
+        if (input.Tag is not { } tag || input.Stage == Stage.Pull || !evaluation.IsAsked) return;
         // Signers add to the content of an evidence tag, and no client pulls an image by it.
-        if (hearing.Kind == ManifestKind.Evidence && EvidenceTag.Parse(tag) is not null) return;
+        if (evaluation.Kind == ManifestKind.Evidence && EvidenceTag.Parse(tag) is not null) return;
         var (history, digest) = (input.Facts.TagHistory, input.Digest);
         if (history.IsEmpty || history[0].Digest == digest) return;
         var isVersion = SemanticVersion.Parse(tag.Value) is not null;
-        if (mutability == TagMutability.Immutable || isVersion) CheckImmutable(hearing, tag);
-        else CheckVersion(hearing, tag);
+        if (mutability == TagMutability.Immutable || isVersion) CheckImmutable(evaluation, tag);
+        else CheckVersion(evaluation, tag);
     }
 
-    private static void CheckImmutable(Hearing hearing, TagName tag)
+    private static void CheckImmutable(Evaluation evaluation, TagName tag)
     {
-        var other = hearing.Input.Facts.TagHistory.FirstOrDefault(binding => binding.Digest != hearing.Input.Digest);
+        var other = evaluation.Input.Facts.TagHistory.FirstOrDefault(binding => binding.Digest != evaluation.Input.Digest);
         if (other is null) return;
-        hearing.Findings.Add(new(
+        evaluation.Findings.Add(new(
             ReasonCodes.TagImmutable,
             $"tag {tag} is bound to {other.Digest.ToString()[..19]} and is immutable",
             "push it under another tag")
         {
-            Path = tag.Value, Expected = other.Digest.ToString(), Found = hearing.Input.Digest.ToString(),
+            Path = tag.Value, Expected = other.Digest.ToString(), Found = evaluation.Input.Digest.ToString(),
         });
     }
 
-    private static void CheckVersion(Hearing hearing, TagName tag)
+    private static void CheckVersion(Evaluation evaluation, TagName tag)
     {
-        var input = hearing.Input;
+        var input = evaluation.Input;
         var highest = input.Facts.TagHistory.Select(binding => VersionOf(input, binding.Digest, binding.Manifest)).Max();
         if (highest is null) return;
-        if (Lower(hearing, input.Digest, input.Manifest, tag, highest) is { } own)
+        if (Lower(evaluation, input.Digest, input.Manifest, tag, highest) is { } own)
         {
-            hearing.Findings.Add(own);
+            evaluation.Findings.Add(own);
             return;
         }
         // An index of a higher version must not bring back an image of a lower one.
-        foreach (var (digest, image) in ImagesBelow.Here(hearing))
+        foreach (var (digest, image) in ImagesBelow.Here(evaluation))
         {
-            if (Lower(hearing, digest, image, tag, highest) is { } below) hearing.Findings.Add(below.AtChild(digest));
+            if (Lower(evaluation, digest, image, tag, highest) is { } below) evaluation.Findings.Add(below.AtChild(digest));
         }
     }
 
-    private static Finding? Lower(Hearing hearing, Digest digest, Manifest manifest, TagName tag, SemanticVersion highest)
+    private static Finding? Lower(Evaluation evaluation, Digest digest, Manifest manifest, TagName tag, SemanticVersion highest)
     {
-        var version = VersionOf(hearing.Input, digest, manifest);
+        var version = VersionOf(evaluation.Input, digest, manifest);
         if (version is not null && version.CompareTo(highest) >= 0) return null;
         return new(
             ReasonCodes.TagVersionLower, $"tag {tag}: expected at least version {highest}, got {version?.ToString() ?? "none"}",

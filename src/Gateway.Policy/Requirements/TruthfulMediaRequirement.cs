@@ -15,23 +15,23 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
     public FactKinds Needs => FactKinds.Contents | FactKinds.Configs;
 
     /// <inheritdoc/>
-    public void Check(Hearing hearing)
+    public void Check(Evaluation evaluation)
     {
-        foreach (var blob in hearing.Manifest.Blobs)
+        foreach (var blob in evaluation.Manifest.Blobs)
         {
             if (MediaClaims.IsEncrypted(blob.MediaType))
             {
-                hearing.Findings.Add(Opaque(blob, "is encrypted, so the gateway cannot check it", "exclude encrypted images"));
+                evaluation.Findings.Add(Opaque(blob, "is encrypted, so the gateway cannot check it", "exclude encrypted images"));
                 continue;
             }
-            var content = Contents.Of(hearing, blob);
+            var content = Contents.Of(evaluation, blob);
             if (content is null && !blob.Urls.IsEmpty && IsLookedAt(blob.MediaType))
-                hearing.Findings.Add(Opaque(
+                evaluation.Findings.Add(Opaque(
                     blob, "is stored elsewhere (urls), so the gateway cannot check it", "exclude images with such layers"));
             if (content is { IsUnread: false } && ProblemOf(blob.MediaType, content) is { } problem)
-                hearing.Findings.Add(Untruthful(blob, problem));
+                evaluation.Findings.Add(Untruthful(blob, problem));
         }
-        if (hearing.Manifest.IsIndex) CheckEntries(hearing);
+        if (evaluation.Manifest.IsIndex) CheckEntries(evaluation);
     }
 
     private bool IsLookedAt(string type) =>
@@ -55,14 +55,14 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
         return null;
     }
 
-    private static void CheckEntries(Hearing hearing)
+    private static void CheckEntries(Evaluation evaluation)
     {
-        foreach (var image in ImagesBelow.Of(hearing.Input, hearing.Digest, hearing.Manifest))
+        foreach (var image in ImagesBelow.Of(evaluation.Input, evaluation.Digest, evaluation.Manifest))
         {
             if (image is not { Entry.Platform: { } said, Config: { } config }) continue;
             if (Agrees(said.Os, config.Os) && Agrees(said.Architecture, config.Architecture)) continue;
             var (entry, truth) = ($"{said.Os}/{said.Architecture}", $"{config.Os}/{config.Architecture}");
-            hearing.Findings.Add(new(
+            evaluation.Findings.Add(new(
                 ReasonCodes.PlatformMismatch,
                 $"the index says {Printable.Quote(entry)} for {image.Digest.ToString()[..19]}, its config says {Printable.Quote(truth)}",
                 "build the index again")

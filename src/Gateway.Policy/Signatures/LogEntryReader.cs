@@ -10,7 +10,7 @@ internal static class LogEntryReader
     // Entries repeat the signature and its certificate, and for attestations the payload's hash. Rekor's own limit for a body is 100 KiB.
     private const int MaxBody = 128 * 1024;
     private const int MaxTimestamp = 64 * 1024;
-    private const int MaxPromise = 4096;
+    private const int MaxEntryTimestamp = 4096;
     private const int HashLength = 32; // SHA-256, RFC 6962 §2.1
     private const int MaxProof = 64; // a tree of 2^64 leaves
     private const int MaxLogId = 64;
@@ -24,7 +24,7 @@ internal static class LogEntryReader
 
     private static readonly KeySet LogIdKeys = new("keyId");
     private static readonly KeySet KindKeys = new("kind", "version");
-    private static readonly KeySet PromiseKeys = new("signedEntryTimestamp");
+    private static readonly KeySet EntryTimestampKeys = new("signedEntryTimestamp");
     private static readonly KeySet ProofKeys = new("logIndex", "rootHash", "treeSize", "hashes", "checkpoint");
     private static readonly KeySet CheckpointKeys = new("envelope");
 
@@ -35,7 +35,7 @@ internal static class LogEntryReader
         public string? Kind { get; set; }
         public string? KindVersion { get; set; }
         public long IntegratedTime { get; set; }
-        public byte[]? Promise { get; set; }
+        public byte[]? EntryTimestamp { get; set; }
         public InclusionProof? Proof { get; set; }
         public byte[]? Body { get; set; }
 
@@ -46,7 +46,7 @@ internal static class LogEntryReader
             Kind = Kind,
             KindVersion = KindVersion,
             IntegratedTime = IntegratedTime == 0 ? null : Time(json),
-            SignedEntryTimestamp = Promise is null ? NoBytes.Here : Promise,
+            SignedEntryTimestamp = EntryTimestamp is null ? NoBytes.Here : EntryTimestamp,
             Proof = Proof,
             CanonicalizedBody = Body ?? throw json.Problem(ProblemCodes.FieldMissing, "expected a log entry with a body, got none"),
         };
@@ -65,7 +65,7 @@ internal static class LogEntryReader
         while (json.NextKey(ref keys) is { } key)
         {
             if (key == "Payload") ReadAnnotationPayload(ref json, fields);
-            else fields.Promise = json.Base64(MaxPromise);
+            else fields.EntryTimestamp = json.Base64(MaxEntryTimestamp);
         }
         json.End();
         return fields.ToEntry(json);
@@ -124,7 +124,7 @@ internal static class LogEntryReader
             case "logId": fields.LogId = ReadBytes(ref json, LogIdKeys, MaxLogId); break;
             case "kindVersion": ReadKind(ref json, fields); break;
             case "integratedTime": fields.IntegratedTime = json.WholeNumberOrText(); break;
-            case "inclusionPromise": fields.Promise = ReadBytes(ref json, PromiseKeys, MaxPromise); break;
+            case "inclusionPromise": fields.EntryTimestamp = ReadBytes(ref json, EntryTimestampKeys, MaxEntryTimestamp); break;
             case "inclusionProof": fields.Proof = ReadProof(ref json); break;
             default: fields.Body = json.Base64(MaxBody); break;
         }

@@ -55,9 +55,9 @@ internal static class AdminCommand
     /// <summary>The repository of a name if no gateway runs; used without policy and without upstreams.</summary>
     public static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
     {
-        var decisions = new Decisions(volume.Ledger);
-        var judge = new Judge(new PolicyEngine(null), decisions, TimeProvider.System);
-        return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), judge, decisions, TimeProvider.System);
+        var decisions = new Decisions(volume.DecisionRing);
+        var evaluator = new Evaluator(new PolicyEngine(null), decisions, TimeProvider.System);
+        return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), evaluator, decisions, TimeProvider.System);
     }
 
     /// <summary>Bytes with a unit, for people.</summary>

@@ -59,7 +59,7 @@ internal static class StatsCommand
         }
         foreach (var upstream in said.Upstreams)
         {
-            var budget = upstream.RateLimitRemaining is { } left ? $", {left} remaining of its rate limit" : "";
+            var budget = upstream.RateLimitRemaining is { } remaining ? $", {remaining} remaining of its rate limit" : "";
             await output.WriteLineAsync($"upstream      {upstream.Name}  {upstream.Requests} requests, {upstream.Errors} failed{budget}");
         }
         foreach (var repository in said.Repositories) await output.WriteLineAsync($"{Of(repository.Bytes),12}  {repository.Name}");

@@ -8,7 +8,7 @@ namespace Gateway.Fronting;
 
 /// <summary>Makes the backings of upstreams' repositories for each configuration. It holds the state that outlives a reload.</summary>
 internal sealed class BackingFactory(
-    Volume volume, UpstreamRegistries upstreams, FetchTable fetches, PrivateRepositories views, PushesLeft left, TimeProvider clock,
+    Volume volume, UpstreamRegistries upstreams, FetchTable fetches, PrivateRepositories views, AcceptedPushes accepted, TimeProvider clock,
     ILoggerFactory loggers)
 {
     private readonly Turns _turns = new();
@@ -43,6 +43,6 @@ internal sealed class BackingFactory(
     {
         var staged = volume.Staged(stage, name);
         var forwarder = new Forwarder(volume, registry, name, cached.Path, _turns, clock, _forwardLog);
-        return new(volume, staged, cached, pulled, forwarder, isLater ? () => left.Tell(staged.Path) : null);
+        return new(volume, staged, cached, pulled, forwarder, isLater ? () => accepted.Tell(staged.Path) : null);
     }
 }

@@ -7,11 +7,11 @@ namespace Gateway.Fronting;
 /// reload.
 /// </summary>
 internal sealed class Forwarding(
-    ForwardQueue queue, FrontedRepositories repositories, ConfigurationInForce inForce, PushesLeft left) : IHostedService
+    ForwardQueue queue, FrontedRepositories repositories, ConfigurationInForce inForce, AcceptedPushes accepted) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        left.Left += queue.Wake;
+        accepted.Accepted += queue.Wake;
         inForce.Changed += Use;
         Use(inForce.Current);
         return Task.CompletedTask;
@@ -20,7 +20,7 @@ internal sealed class Forwarding(
     public Task StopAsync(CancellationToken cancellationToken)
     {
         inForce.Changed -= Use;
-        left.Left -= queue.Wake;
+        accepted.Accepted -= queue.Wake;
         return queue.DisposeAsync().AsTask();
     }
 

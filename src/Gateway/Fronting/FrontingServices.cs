@@ -7,7 +7,7 @@ internal static class FrontingServices
 {
     /// <summary>Adds <see cref="BackingFactory"/>, and <see cref="ForwardQueue"/>, which runs while the gateway runs.</summary>
     public static IServiceCollection AddGatewayFronting(this IServiceCollection services) => services
-        .AddSingleton<PushesLeft>()
+        .AddSingleton<AcceptedPushes>()
         .AddSingleton<BackingFactory>()
         .AddSingleton<FrontedRepositories>()
         .AddSingleton(given => new ForwardQueue(

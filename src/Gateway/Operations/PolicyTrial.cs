@@ -34,10 +34,10 @@ internal sealed class PolicyTrial
     {
         (_volume, _clock) = (volume, at is { } moment ? new StoppedClock(moment) : TimeProvider.System);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
-        var decisions = new Decisions(volume.Ledger);
+        var decisions = new Decisions(volume.DecisionRing);
         _router = new(
             options, volume, (upstream, name, _) => Cached(upstream, folders[upstream.Key], name),
-            new Judge(new PolicyEngine(policy), decisions, _clock), decisions, _clock);
+            new Evaluator(new PolicyEngine(policy), decisions, _clock), decisions, _clock);
 
         IBacking Cached(UpstreamOptions upstream, string folder, RepositoryName name) => options.FrontOf(upstream.Key) is null
             ? volume.Cached(folder, name)
@@ -50,7 +50,7 @@ internal sealed class PolicyTrial
     {
         var (policy, problem) = question.Policy?.Read() ?? (options.Policy, null);
         if (problem is not null) return new(null, problem);
-        if (new Decisions(volume.Ledger).Find(question.Reference) is { } recorded)
+        if (new Decisions(volume.DecisionRing).Find(question.Reference) is { } recorded)
             return new(null, null) { Decision = Encoding.UTF8.GetString(recorded.Json) };
         if (ImageReference.Parse(question.Reference) is not { Reference: var what } image)
             return new(

@@ -102,8 +102,8 @@ internal sealed class BlobFetch
         using var place = await _resources.Places.EnterAsync(Sources.Current, cancellationToken);
         if (_resources.IsOnDisk(Digest, Part.Length)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
         if (!Part.TryOpen(_resources.Files)) throw new FetchException(FetchFailure.NoRoom, $"the volume has no room for {Digest}");
-        if (Part.Length < Part.LeftBehind)
-            throw Wrong(null, $"expected at most {Part.Length} bytes in the part of an earlier fetch, got {Part.LeftBehind}");
+        if (Part.Length < Part.EarlierLength)
+            throw Wrong(null, $"expected at most {Part.Length} bytes in the part of an earlier fetch, got {Part.EarlierLength}");
         await Part.HashWrittenAsync(cancellationToken);
         // The part may be the whole content. With an unknown length, the next request would ask for bytes after the end.
         if (Part is { Length: null, Position: > 0 } && Part.DigestSoFar() == Digest) Part.Length = Part.Position;

@@ -58,7 +58,7 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     public SafeFileHandle Handle => _file!.Handle;
 
     /// <summary>Bytes that an earlier fetch left in the file. They are hashed by <see cref="HashWrittenAsync"/>.</summary>
-    public long LeftBehind => _file!.LeftBehind;
+    public long EarlierLength => _file!.EarlierLength;
 
     /// <summary>Waits until a byte at or after this offset is readable; see <see cref="Watermark.WaitBeyondAsync"/>.</summary>
     public ValueTask<long> WaitBeyondAsync(long offset, CancellationToken cancellationToken) =>
@@ -68,7 +68,7 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     public bool TryOpen(FetchFiles files)
     {
         if ((_file = files.Open(digest, Length)) is null) return false;
-        Volatile.Write(ref _written, _file.LeftBehind);
+        Volatile.Write(ref _written, _file.EarlierLength);
         return true;
     }
 

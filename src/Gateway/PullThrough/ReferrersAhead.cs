@@ -62,14 +62,14 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
             return;
         }
         var listed = await repository.ReferrersAsync(subject, cancellationToken);
-        var (found, failed, left) = (0, listed is not Result<IReadOnlyList<Descriptor>>.Found, (long)EvidenceBudget.MaxBytes);
+        var (found, failed, remaining) = (0, listed is not Result<IReadOnlyList<Descriptor>>.Found, (long)EvidenceBudget.MaxBytes);
         foreach (var reference in References(subject, (listed as Result<IReadOnlyList<Descriptor>>.Found)?.Value ?? []))
         {
             if (await pull(source.Key, source.Name, reference, cancellationToken) is not { } evidence) continue;
             found++;
             foreach (var blob in evidence.Manifest.Blobs.Where(b => b.Urls.IsEmpty && b.Size <= EvidenceBudget.MaxAttestation))
             {
-                if ((left -= blob.Size) < 0) break;
+                if ((remaining -= blob.Size) < 0) break;
                 if ((await repository.PrefetchAsync(blob, cancellationToken)).Problem is not { } problem) continue;
                 failed = true;
                 Log.NotPrefetched(logger, blob.Digest, problem);

@@ -55,7 +55,7 @@ internal sealed class TagRevalidation(
         if (_known.TryGet(tag, out var known)
             && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
             return Interpret(live, known, joined: false);
-        if (live is not null && source.RateLimit is { } left && IsHeld(live, left)) return NotAsked(live, left);
+        if (live is not null && source.RateLimit is { } budget && IsHeld(live, budget)) return NotAsked(live, budget);
         var (answer, joined) = _asking.Run(tag, () => new(Known(tag)), () => AskAsync(tag, live));
         var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
         return Interpret(live, said, joined);
@@ -91,9 +91,9 @@ internal sealed class TagRevalidation(
     private TimeSpan AgeOf(TagState live) => (clock.GetUtcNow() - live.ValidatedAt).Duration();
 
     // An operator who prefers an error to stale content does not get more stale content because a rate budget is low.
-    private bool IsHeld(TagState live, RateLimit left) =>
+    private bool IsHeld(TagState live, RateLimit budget) =>
         Options.OnUnavailable == StaleUse.Serve && Options.RevalidateAfter > TimeSpan.Zero
-        && (left.Stretch is not { } stretch || AgeOf(live) < Options.RevalidateAfter * stretch);
+        && (budget.Stretch is not { } stretch || AgeOf(live) < Options.RevalidateAfter * stretch);
 
     private async Task<UpstreamTag> WaitBrieflyAsync(TagName tag, Task<UpstreamTag> answer, CancellationToken cancellationToken)
     {
@@ -146,7 +146,7 @@ internal sealed class TagRevalidation(
         try
         {
             // Checked again just before sending: many requests may have arrived before the first one was counted.
-            Func<RateLimit, bool>? isWithheldAt = live is null ? null : left => IsHeld(live, left);
+            Func<RateLimit, bool>? isWithheldAt = live is null ? null : budget => IsHeld(live, budget);
             var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
             if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
             var got = await manifests.ReadTagAsync(tag, isWithheldAt);
@@ -155,7 +155,7 @@ internal sealed class TagRevalidation(
         }
         catch (UpstreamHeldException e)
         {
-            return new UpstreamTag.NotAsked(e.Left);
+            return new UpstreamTag.NotAsked(e.Budget);
         }
         catch (UpstreamException e)
         {
@@ -218,7 +218,7 @@ internal sealed class TagRevalidation(
             UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
                 Stale(live, asked with { UpstreamStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
-            UpstreamTag.NotAsked(var left) when live is not null => NotAsked(live, left),
+            UpstreamTag.NotAsked(var budget) when live is not null => NotAsked(live, budget),
             _ => throw new InvalidOperationException($"unexpected answer {said}"),
         };
     }
@@ -233,9 +233,9 @@ internal sealed class TagRevalidation(
         return (new Result<TagState>.Found(state, asked with { IsHit = isSame, UpstreamStatus = 200 }), isSame ? "revalidated" : "miss");
     }
 
-    private (Result<TagState>, string) NotAsked(TagState live, RateLimit left)
+    private (Result<TagState>, string) NotAsked(TagState live, RateLimit budget)
     {
-        var why = $"the upstream was not asked, because {left.Remaining} requests of its rate limit of {left.Limit} remain";
+        var why = $"the upstream was not asked, because {budget.Remaining} requests of its rate limit of {budget.Limit} remain";
         var asked = CacheHandling.Hit with { Upstream = source.Key, Detail = CacheDetail.RateLimit, Incomplete = $"{source.Key}: {why}" };
         return Stale(live, asked, why);
     }

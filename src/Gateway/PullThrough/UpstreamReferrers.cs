@@ -107,7 +107,7 @@ internal sealed class UpstreamReferrers(
     private TimeSpan LifetimeOf(int count)
     {
         var lifetime = count > 0 ? Positive : Negative;
-        return source.RateLimit is { } left ? lifetime * Math.Min(left.Stretch ?? MostStretch, MostStretch) : lifetime;
+        return source.RateLimit is { } budget ? lifetime * Math.Min(budget.Stretch ?? MostStretch, MostStretch) : lifetime;
     }
 
     private async Task StoreListedAsync(Digest subject, List<Descriptor> listed)

@@ -17,7 +17,7 @@ internal abstract record UpstreamTag
     internal sealed record Unauthorized(int? Status, string? Account) : UpstreamTag;
 
     /// <summary>The gateway did not ask, because the rate budget is low.</summary>
-    internal sealed record NotAsked(RateLimit Left) : UpstreamTag;
+    internal sealed record NotAsked(RateLimit Budget) : UpstreamTag;
 
     /// <summary>No usable answer: 429, 5xx or a timeout.</summary>
     internal sealed record Unavailable(TimeSpan? RetryAfter, string Why, int? Status) : UpstreamTag

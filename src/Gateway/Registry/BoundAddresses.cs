@@ -26,7 +26,7 @@ internal sealed partial class BoundAddresses(
     {
         var descriptors = Descriptors.Measure();
         (openFiles.Capacity, limits.Descriptors) = (descriptors.OpenFiles, descriptors);
-        if (descriptors.AreFew) LogFew(descriptors.Limit, descriptors.Left);
+        if (descriptors.AreFew) LogFew(descriptors.Limit, descriptors.Remaining);
         var options = inForce.Current;
         var addresses = server.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
         var bound = addresses.Select(address => BindingAddress.Parse(address).Port).ToArray();
@@ -49,7 +49,7 @@ internal sealed partial class BoundAddresses(
 
     [LoggerMessage(
         EventId = 1007, Level = LogLevel.Warning,
-        Message = "Open files limit is {Limit} and {Left} remain for clients and content; raise it to 4096 or more "
+        Message = "Open files limit is {Limit} and {Remaining} remain for clients and content; raise it to 4096 or more "
             + "(LimitNOFILE= of systemd, --ulimit nofile= of docker)")]
-    private partial void LogFew(int limit, int left);
+    private partial void LogFew(int limit, int remaining);
 }

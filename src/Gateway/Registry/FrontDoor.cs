@@ -38,7 +38,7 @@ internal sealed partial class FrontDoor(
         }
         finally
         {
-            if (RequestBody.IsLeft(context.Request)) context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+            if (RequestBody.HasUnread(context.Request)) context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
         }
     }
 

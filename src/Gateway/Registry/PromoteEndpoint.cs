@@ -64,12 +64,12 @@ internal static class PromoteEndpoint
         var mayPull = there.MayPull && x.Caller.MayPull;
         var areThere = from.Repository is not null && to.Repository is not null;
         if (mayPull && x.Caller.Rights.HasFlag(AccessActions.Push) && !x.Listener.PullOnly && areThere) return false;
-        const string PullOnly = "this address takes no writes; promote by another address of this gateway";
+        const string PullOnly = "this address accepts pulls only; promote through another address of this gateway";
         var unknown = there.MayPull && from.Repository is not null ? asked.To : asked.From;
         if (x.Identity is Identity.Anonymous && !(mayPull && x.Caller.MayPush)) await x.ChallengeAsync(RegistryFace.LogIn);
         else if (x.Listener.PullOnly) await x.FailAsync(RegistryErrorCode.DENIED, PullOnly);
         else if (mayPull && !x.Caller.MayPush)
-            await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Caller.Actor} may not push in repository {asked.To}");
+            await x.FailAsync(RegistryErrorCode.DENIED, $"{x.Caller.Actor} is not allowed to push to repository {asked.To}");
         else await x.FailAsync(RegistryErrorCode.NAME_UNKNOWN, $"repository {unknown} is not known here");
         return true;
     }

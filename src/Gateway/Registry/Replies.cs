@@ -79,7 +79,7 @@ internal static class Replies
         var headers = x.Response.Headers;
         x.Response.StatusCode = status;
         headers[RegistryHeaders.CacheStatus] = CacheStatus.Of(x.Handling, status);
-        if (RequestBody.IsLeft(x.Request)) headers.Connection = "close";
+        if (RequestBody.HasUnread(x.Request)) headers.Connection = "close";
         if (x.IsRouted && x.Target.Query.Namespace is { } ns) headers[RegistryHeaders.OciNamespace] = ns;
         if (x.Handling.Notice is { } warning) Warnings.Add(headers, warning);
         if (x.Target.Route is > Route.Unknown and < Route.Token) headers[RegistryHeaders.ApiVersion] = "registry/2.0";

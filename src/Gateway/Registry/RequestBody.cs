@@ -87,7 +87,7 @@ internal static class RequestBody
     /// Whether some of the body is left unread. The server drains that, but not when the client hangs up meanwhile: then it takes the rest
     /// for the next request (Kestrel 10.0.12), which no client sent. So a connection ends with the request that leaves some.
     /// </summary>
-    public static bool IsLeft(HttpRequest request)
+    public static bool HasUnread(HttpRequest request)
     {
         if (!HasBody(request) || HttpProtocol.IsHttp2(request.Protocol)) return false;
         // To look would ask the client to send it (RFC 9110 §10.1.1).
@@ -95,9 +95,9 @@ internal static class RequestBody
         try
         {
             if (!request.BodyReader.TryRead(out var read)) return true;
-            var isLeft = !read.IsCompleted || !read.Buffer.IsEmpty;
+            var hasUnread = !read.IsCompleted || !read.Buffer.IsEmpty;
             request.BodyReader.AdvanceTo(read.Buffer.Start);
-            return isLeft;
+            return hasUnread;
         }
         catch (Exception e) when (e is IOException or InvalidOperationException or OperationCanceledException)
         {

@@ -114,7 +114,7 @@ internal sealed class WebFace(WebForwarder forwarder, WebTurns turns)
             return true;
         }
         if (!x.Listener.PullOnly || (x.Request.Method is "GET" or "HEAD" && !IsWebSocket(x))) return false;
-        await FailAsync(x, Status403Forbidden, "This address of the gateway takes no writes; use another address of it.");
+        await FailAsync(x, Status403Forbidden, "This address of the gateway accepts pulls only. Use another address of the gateway.");
         return true;
     }
 

@@ -9,7 +9,7 @@ namespace Gateway.Repositories;
 /// Whether pullers may pull a blob: some admitted manifest of this repository names it. The blob's link says which manifest that was. When
 /// that one is no longer admitted, the gateway looks through the others.
 /// </summary>
-internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
+internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
 {
     /// <summary>Maximum number of blobs that are cached as "no manifest admits it".</summary>
     private const int MaxRefused = 1024;
@@ -22,11 +22,11 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
     /// <summary>Whether pullers may pull the blob; or the verdict that could not be determined, when that is why.</summary>
     public async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything) return (true, null);
+        if (evaluator.Engine.AdmitsEverything) return (true, null);
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return (false, null);
         Verdict? unknown = null;
         if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent)) return (true, null);
-        var basis = judge.BasisOf(backing);
+        var basis = evaluator.BasisOf(backing);
         if (_refused.TryGet(digest, out var refused) && refused.Basis == basis && clock.GetUtcNow() < refused.Until)
             return (false, null);
         await foreach (var manifest in backing.ManifestsAsync().WithCancellation(cancellationToken))
@@ -45,7 +45,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Judge
             if (await backing.ReadLinkedAsync(manifest, cancellationToken) is not { IsStored: true } stored
                 || !Names(stored.Manifest, digest))
                 return false;
-            var verdict = await judge.OfStoredAsync(backing, name, stored, null, cancellationToken);
+            var verdict = await evaluator.OfStoredAsync(backing, name, stored, null, cancellationToken);
             if (verdict.Unknown is not null) unknown = verdict;
             return verdict.Admits;
         }

@@ -8,14 +8,14 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>A decision as it is recorded in the ledger.</summary>
+/// <summary>A decision as it is recorded in the ring.</summary>
 /// <param name="Repository">The repository that it is about: a caller that may see the repository may see the decision.</param>
 /// <param name="Digest">The manifest that it is about; empty for none.</param>
 /// <param name="Json">The record (docs/policy.md, "Decisions").</param>
 internal sealed record RecordedDecision(RepositoryName Repository, Digest Digest, byte[] Json);
 
 /// <summary>The latest decisions that refused or warned, by id, so that a refused client can look up the reason.</summary>
-internal sealed class Decisions(Ledger ledger)
+internal sealed class Decisions(DecisionRing ring)
 {
     // People copy the advice from here into gateway.yaml, so a `+` must stay a `+`. The response has a JSON type and is never part of a
     // page.
@@ -24,11 +24,11 @@ internal sealed class Decisions(Ledger ledger)
     /// <summary>A new id for a decision: 40 random bits, so that ids cannot be guessed.</summary>
     public static string NewId() => "d-" + RandomNumberGenerator.GetString("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8);
 
-    public void Remember(Decision decision) => ledger.Append(decision.Id, ToJson(decision));
+    public void Remember(Decision decision) => ring.Append(decision.Id, ToJson(decision));
 
     public RecordedDecision? Find(string id)
     {
-        if (ledger.Find(id) is not { } json) return null;
+        if (ring.Find(id) is not { } json) return null;
         try
         {
             using var document = JsonDocument.Parse(json);
@@ -38,7 +38,7 @@ internal sealed class Decisions(Ledger ledger)
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
         {
-            return null; // The ledger is not flushed, so after a power failure it may contain anything.
+            return null; // The ring is not flushed, so after a power failure it may contain anything.
         }
     }
 

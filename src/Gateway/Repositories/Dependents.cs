@@ -8,8 +8,8 @@ namespace Gateway.Repositories;
 /// <summary>Finds the manifests whose verdicts may rest on a manifest or blob of the same repository.</summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository.</param>
-/// <param name="judge">The policy.</param>
-internal sealed class Dependents(RepositoryName name, IBacking backing, Judge judge)
+/// <param name="evaluator">The policy.</param>
+internal sealed class Dependents(RepositoryName name, IBacking backing, Evaluator evaluator)
 {
     /// <summary>
     /// The manifests whose verdicts may rest on a manifest, each with its version as it was before it was read. These are its subjects
@@ -28,7 +28,7 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Judge ju
             foreach (var index in await backing.IndexesOfAsync(digest)) Add(index);
             var read = await backing.ReadManifestAsync(digest, cancellationToken);
             if (read is not Result<StoredManifest>.Found { Value: { IsStored: true } stored }) continue;
-            foreach (var (below, _) in (await judge.ReadAsync(backing, stored, null, cancellationToken)).Descendants) Add(below);
+            foreach (var (below, _) in (await evaluator.ReadAsync(backing, stored, null, cancellationToken)).Descendants) Add(below);
         }
         dependents.Remove(manifest.Digest);
         return dependents;
@@ -57,7 +57,7 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Judge ju
     public async ValueTask<HashSet<Digest>> ShownEvidenceAsync(IEnumerable<Digest> subjects, CancellationToken cancellationToken)
     {
         var shown = new HashSet<Digest>();
-        foreach (var subject in judge.Engine.AdmitsEverything ? [] : subjects.Where(d => !d.IsEmpty))
+        foreach (var subject in evaluator.Engine.AdmitsEverything ? [] : subjects.Where(d => !d.IsEmpty))
         {
             var noted = await backing.EvidenceAsync(subject, cancellationToken);
             foreach (var one in noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all.Where(backing.IsPushed) : [])
@@ -80,13 +80,14 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Judge ju
         foreach (var digest in manifests)
         {
             if (await backing.ReadLinkedAsync(digest, cancellationToken) is not { } manifest) continue;
-            var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
+            var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
             TagName?[] asked = [null, .. await backing.TagsOfAsync(digest).Select(t => (TagName?)t).ToArrayAsync(cancellationToken)];
             foreach (var tag in asked)
             {
-                var verdict = await judge.AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
+                var verdict = await evaluator.AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
                 if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Repository is null && e.Digest == evidence))
-                    return judge.Deny("EVIDENCE_IN_USE", $"{digest} is admitted in {name} because of {evidence}; delete {digest} first");
+                    return evaluator.Deny(
+                        "EVIDENCE_IN_USE", $"{digest} is admitted in {name} because of {evidence}; delete {digest} first");
             }
         }
         return null;
@@ -94,7 +95,7 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Judge ju
 
     /// <summary>A refusal in a signature repository; null in any other.</summary>
     /// <param name="evidence">The digest or tag of the evidence.</param>
-    public Verdict? InUseElsewhere(string evidence) => !judge.IsSignatureRepository(name) ? null : judge.Deny(
+    public Verdict? InUseElsewhere(string evidence) => !evaluator.IsSignatureRepository(name) ? null : evaluator.Deny(
         "EVIDENCE_IN_USE",
         $"{name} is a signature repository: images of other repositories may be admitted by {evidence}; "
         + "expected the right admin here to delete it");

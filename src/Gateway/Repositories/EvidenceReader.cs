@@ -16,7 +16,7 @@ internal sealed record Brought(StoredManifest Evidence, ImmutableArray<Digest> S
 /// <param name="from">The signature repository that is read; null for the image's own repository.</param>
 internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimeProvider clock, RepositoryName? from = null)
 {
-    private long _left = EvidenceBudget.MaxBytes;
+    private long _remaining = EvidenceBudget.MaxBytes;
 
     /// <summary>Why some evidence may not have been found or read; null when all was read.</summary>
     public string? Unread { get; private set; }
@@ -26,8 +26,8 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     public async ValueTask<(ImmutableArray<Evidence> Found, bool IsBeyond)> ReadAsync(
         Digest subject, int sharers, CancellationToken cancellationToken)
     {
-        var share = _left / sharers;
-        _left -= share;
+        var share = _remaining / sharers;
+        _remaining -= share;
         var noted = await backing.EvidenceAsync(subject, cancellationToken);
         NoteUnread((noted as Result<IReadOnlyList<Digest>>.Unavailable)?.Why ?? noted.Handling.Incomplete);
         var listed = noted is Result<IReadOnlyList<Digest>>.Found { Value: var all } ? all : [];
@@ -38,7 +38,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         {
             if (await StoredAsync(digest, cancellationToken) is { } stored) isBeyond |= !await AddAsync(stored);
         }
-        _left += share;
+        _remaining += share;
         return (found.ToImmutable(), isBeyond);
 
         async ValueTask<bool> AddAsync(StoredManifest manifest)
@@ -58,7 +58,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
 
     /// <summary>Returns the bytes of this evidence to the budget, so that it can be read again with a larger share.</summary>
     public void Forget(ImmutableArray<Evidence> found) =>
-        _left += found.SelectMany(static one => one.Blobs.Values).Sum(static blob => (long)blob.Length);
+        _remaining += found.SelectMany(static one => one.Blobs.Values).Sum(static blob => (long)blob.Length);
 
     /// <summary>Whether a manifest can be evidence about a subject: it has the form of evidence, and names this subject or none.</summary>
     public static bool IsAbout(Manifest manifest, Digest subject) =>
@@ -89,17 +89,17 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     }
 
     private async ValueTask<(ImmutableDictionary<Digest, ReadOnlyMemory<byte>> Blobs, bool IsWhole)> ReadBlobsAsync(
-        Manifest manifest, long left, CancellationToken cancellationToken)
+        Manifest manifest, long remaining, CancellationToken cancellationToken)
     {
         var blobs = ImmutableDictionary.CreateBuilder<Digest, ReadOnlyMemory<byte>>();
         var isWhole = true;
         foreach (var layer in manifest.Layers.DistinctBy(l => l.Digest).Take(EvidenceBudget.MaxSignatures))
         {
-            var most = (int)Math.Min(EvidenceBudget.MaxBytesOf(layer), left);
+            var most = (int)Math.Min(EvidenceBudget.MaxBytesOf(layer), remaining);
             if (EvidenceBudget.MaxBytesOf(layer) == 0) continue;
             isWhole &= layer.Size <= most;
             if (layer.Size > most || await ReadBlobAsync(layer.Digest, most, cancellationToken) is not { } bytes) continue;
-            left -= bytes.Length;
+            remaining -= bytes.Length;
             blobs[layer.Digest] = bytes;
         }
         return (blobs.ToImmutable(), isWhole && manifest.Layers.Length <= EvidenceBudget.MaxSignatures);

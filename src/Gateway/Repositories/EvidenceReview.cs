@@ -33,9 +33,9 @@ internal sealed record Review(
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository.</param>
-/// <param name="judge">The policy.</param>
+/// <param name="evaluator">The policy.</param>
 /// <param name="clock">Tells when held pushes expire and when the time of a review is over.</param>
-internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
+internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
 {
     /// <summary>
     /// How long a push of evidence waits for its review; the next request does the rest. Chosen: shorter than any client waits, and a
@@ -56,7 +56,7 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Judg
     public async ValueTask<Review> ReviewAsync(
         StoredManifest evidence, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything || !ManifestKinds.HasFormOfEvidence(evidence.Manifest)) return Review.None;
+        if (evaluator.Engine.AdmitsEverything || !ManifestKinds.HasFormOfEvidence(evidence.Manifest)) return Review.None;
         var subjects = TaggedSubjects(evidence, tags).ToImmutableArray();
         if (evidence.Manifest.Subject is { } own) subjects = [own.Digest];
         if (subjects.IsEmpty) return Review.None;
@@ -82,12 +82,12 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Judg
     }
 
     /// <summary>Operations that admit a stored manifest.</summary>
-    public static IEnumerable<Operation> Admitting(Judge judge, StoredManifest manifest, Verdict ofDigest)
+    public static IEnumerable<Operation> Admitting(Evaluator evaluator, StoredManifest manifest, Verdict ofDigest)
     {
         var links = StoreOperations.Links(manifest, ofDigest.Admits);
-        return Judge.MayBeAboutOthers(manifest.Manifest)
+        return Evaluator.MayBeAboutOthers(manifest.Manifest)
             ? links
-            : links.Prepend(new Operation.SetVerdict(manifest.Digest, judge.Stamp(ofDigest)));
+            : links.Prepend(new Operation.SetVerdict(manifest.Digest, evaluator.Stamp(ofDigest)));
     }
 
     /// <summary>Operations that make a held push live.</summary>
@@ -97,11 +97,11 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Judg
     private async ValueTask<Review> AddAsync(
         Review review, StoredManifest manifest, HeldPush[] held, Brought brought, CancellationToken cancellationToken)
     {
-        var closure = await judge.ReadAsync(backing, manifest, brought, cancellationToken, whole: true);
-        var arrival = await judge.OfArrivalAsync(closure, name, Stage.Push, [.. held.Select(h => h.Tag)], cancellationToken);
+        var closure = await evaluator.ReadAsync(backing, manifest, brought, cancellationToken, whole: true);
+        var arrival = await evaluator.OfArrivalAsync(closure, name, Stage.Push, [.. held.Select(h => h.Tag)], cancellationToken);
         var passed = held.Where((_, i) => arrival.Tags[i].Verdict.Admits).ToArray();
         var operations = new List<Operation>();
-        if (arrival.OfDigest.Admits) operations.AddRange(Admitting(judge, manifest, arrival.OfDigest));
+        if (arrival.OfDigest.Admits) operations.AddRange(Admitting(evaluator, manifest, arrival.OfDigest));
         operations.AddRange(passed.SelectMany(Releasing));
         operations.AddRange(arrival.Counted);
         var worst = Verdicts.Worse(arrival.OfDigest, arrival.Tags.Select(t => t.Verdict).Append(arrival.OfDigest).MaxBy(v => v.Outcome)!);

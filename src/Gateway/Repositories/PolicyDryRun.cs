@@ -17,8 +17,8 @@ internal sealed record Explanation(Digest Digest, Verdict Verdict, HeldPush? Hel
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository.</param>
-/// <param name="judge">The policy.</param>
-internal sealed class PolicyDryRun(RepositoryName name, IBacking backing, Judge judge)
+/// <param name="evaluator">The policy.</param>
+internal sealed class PolicyDryRun(RepositoryName name, IBacking backing, Evaluator evaluator)
 {
     /// <summary>Tags read at once.</summary>
     private const int TagPage = 1000;
@@ -31,9 +31,9 @@ internal sealed class PolicyDryRun(RepositoryName name, IBacking backing, Judge 
         var held = tag is null ? null : backing.HeldPushes().Where(h => h.Tag.Equals(tag)).MaxBy(static h => h.Sequence);
         var digest = tag is null ? reference.Digest : held?.Digest ?? live;
         if (digest.IsEmpty || await backing.ReadLinkedAsync(digest, cancellationToken) is not { } manifest) return null;
-        if (judge.Engine.AdmitsEverything) return new(digest, new(Outcome.Allow, 0, []), held, live);
-        var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
-        return new(digest, await judge.TryAsync(closure, name, stage, tag, cancellationToken), held, live);
+        if (evaluator.Engine.AdmitsEverything) return new(digest, new(Outcome.Allow, 0, []), held, live);
+        var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
+        return new(digest, await evaluator.TryAsync(closure, name, stage, tag, cancellationToken), held, live);
     }
 
     /// <summary>Every tag that is live or has a held push: the live ones first, in bytewise order.</summary>

@@ -31,7 +31,7 @@ internal static class PolicyMetrics
         Readings.Record(Stopwatch.GetElapsedTime(begun).TotalSeconds, new KeyValuePair<string, object?>("read", !content.IsUnread));
 
     /// <summary>Counts one verdict; the evaluation began at this timestamp of <see cref="Stopwatch"/>.</summary>
-    public static void Judged(Verdict verdict, long begun)
+    public static void Evaluated(Verdict verdict, long begun)
     {
         var rule = verdict.Reasons.IsEmpty ? "none" : verdict.Reasons[0].Rule;
         Verdicts.Add(1, new TagList { { "rule", rule }, { "verdict", Name(verdict.Outcome) } });

@@ -11,10 +11,10 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="name">The canonical name of the repository that receives the manifest.</param>
 /// <param name="backing">That repository.</param>
-/// <param name="judge">The policy.</param>
+/// <param name="evaluator">The policy.</param>
 /// <param name="contents">Finds the blobs on the volume: their bytes are linked, not copied.</param>
 /// <param name="clock">The time.</param>
-internal sealed class Promotion(RepositoryName name, IBacking backing, Judge judge, IContentLookup contents, TimeProvider clock)
+internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, TimeProvider clock)
 {
     /// <summary>A manifest that is copied.</summary>
     /// <param name="Manifest">The manifest.</param>
@@ -49,12 +49,12 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Judge jud
     {
         var (all, arrival) = await ReadAsync(sourceName, source, manifest, tag, cancellationToken);
         if (all is null) return null;
-        if (arrival.Worst.Unknown is not null) return judge.NotKnown<PushedManifest>(name, arrival.Worst, manifest.Digest);
+        if (arrival.Worst.Unknown is not null) return evaluator.NotKnown<PushedManifest>(name, arrival.Worst, manifest.Digest);
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
         {
             var lead = $"not promoted; evidence must be in {sourceName} first";
             return new Answer<PushedManifest>.Refused(
-                judge.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller, lead), CacheHandling.Local);
+                evaluator.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller, lead), CacheHandling.Local);
         }
         var blobs = all.SelectMany(one => one.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
         if (await FindAbsentAsync(blobs, cancellationToken) is { } absent)
@@ -79,7 +79,7 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Judge jud
             new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, CacheHandling.Local)
         {
             Warning = arrival.Worst.Outcome == Outcome.Warn
-                ? judge.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller)
+                ? evaluator.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller)
                 : null,
         };
     }
@@ -92,7 +92,7 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Judge jud
         RepositoryName sourceName, IBacking source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         var all = new List<Copied> { new(manifest, default) };
-        if (judge.Engine.AdmitsEverything)
+        if (evaluator.Engine.AdmitsEverything)
         {
             for (var i = 0; i < all.Count; i++)
             {
@@ -102,11 +102,11 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Judge jud
             all.Reverse();
             return (
                 all.DistinctBy(one => one.Manifest.Digest).ToList(),
-                await judge.OfArrivalAsync(backing, name, manifest, Stage.Promote, [tag], cancellationToken));
+                await evaluator.OfArrivalAsync(backing, name, manifest, Stage.Promote, [tag], cancellationToken));
         }
-        var closure = await judge.ReadAsync(source, manifest, null, cancellationToken, bindings: backing, whole: true);
+        var closure = await evaluator.ReadAsync(source, manifest, null, cancellationToken, bindings: backing, whole: true);
         closure.EvidenceFrom = sourceName;
-        var arrival = await judge.OfArrivalAsync(closure, name, Stage.Promote, [tag], cancellationToken);
+        var arrival = await evaluator.OfArrivalAsync(closure, name, Stage.Promote, [tag], cancellationToken);
         foreach (var (digest, _) in closure.Descendants) all.AddRange(await ReadOneAsync(source, digest, default, cancellationToken));
         all.Reverse();
         var here = all.Select(one => one.Manifest.Digest).Append(closure.Canonical).ToHashSet();
@@ -136,8 +136,8 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Judge jud
 
     private IEnumerable<Operation> Bind(StoredManifest manifest, TagName tag, Arrival arrival)
     {
-        if (!judge.Engine.AdmitsEverything && !Judge.MayBeAboutOthers(manifest.Manifest))
-            yield return new Operation.SetVerdict(manifest.Digest, judge.Stamp(arrival.OfDigest));
+        if (!evaluator.Engine.AdmitsEverything && !Evaluator.MayBeAboutOthers(manifest.Manifest))
+            yield return new Operation.SetVerdict(manifest.Digest, evaluator.Stamp(arrival.OfDigest));
         yield return new Operation.SetLive(tag, manifest.Digest);
         if (backing.HeldPushes().Any(held => held.Tag == tag)) yield return new Operation.EndHold(tag);
     }

@@ -11,15 +11,15 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository.</param>
-/// <param name="judge">The policy, which has the limits.</param>
+/// <param name="evaluator">The policy, which has the limits.</param>
 /// <param name="clock">Tells which held pushes have expired.</param>
-internal sealed class PushQuota(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
+internal sealed class PushQuota(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
 {
     /// <summary>The room for what a push adds, or a refusal. Content that is stored already may be pushed again.</summary>
     public async ValueTask<(Room? Room, Verdict? Full)> FindRoomAsync(
         Arrival arrival, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything) return (null, null);
+        if (evaluator.Engine.AdmitsEverything) return (null, null);
         // Read before anything is counted: what is added meanwhile may be counted twice, but is never missed.
         var at = backing.Additions;
         var adding = arrival.Tags.Count(t => !t.Verdict.Admits);
@@ -28,10 +28,10 @@ internal sealed class PushQuota(RepositoryName name, IBacking backing, Judge jud
         {
             var now = clock.GetUtcNow();
             var others = backing.HeldPushes().Count(h => h.Expires > now && !tags.Contains(h.Tag));
-            var most = judge.Quarantine.MaxPendingPerRepo;
+            var most = evaluator.Quarantine.MaxPendingPerRepo;
             spare = most - others - adding;
             if (spare < 0)
-                return (null, judge.Deny(
+                return (null, evaluator.Deny(
                     "LIMIT_PENDING",
                     $"expected at most {most} held tags in {name} (policy.quarantine.maxPendingPerRepo), got {others} already; "
                     + "sign or delete some first"));
@@ -51,21 +51,21 @@ internal sealed class PushQuota(RepositoryName name, IBacking backing, Judge jud
     /// <summary>How many manifests about a subject may follow one that is pushed now, or a refusal of that one.</summary>
     private async ValueTask<(long Remaining, Verdict? Full)> FindRoomAboutAsync(Digest subject, CancellationToken cancellationToken)
     {
-        var (perSubject, orphans) = (judge.Quarantine.MaxReferrersPerSubject, judge.Quarantine.MaxOrphansPerRepo);
+        var (perSubject, orphans) = (evaluator.Quarantine.MaxReferrersPerSubject, evaluator.Quarantine.MaxOrphansPerRepo);
         var noted = await backing.EvidenceAsync(subject, cancellationToken);
         var known = noted is Result<IReadOnlyList<Digest>>.Found { Value.Count: var count } ? count : 0;
         if (known >= perSubject)
-            return (0, judge.Deny(
+            return (0, evaluator.Deny(
                 "LIMIT_REFERRERS",
                 $"expected at most {perSubject} manifests about {subject} in {name} (policy.quarantine.maxReferrersPerSubject), "
                 + $"got {known} already; delete some first"));
         // The subjects of a signature repository are in other repositories.
-        if (judge.IsSignatureRepository(name) || await backing.NamesOfAsync(subject, cancellationToken) is not [])
+        if (evaluator.IsSignatureRepository(name) || await backing.NamesOfAsync(subject, cancellationToken) is not [])
             return (perSubject - known - 1, null);
         var absent = await backing.OrphansAsync().Select(static o => o.Evidence).Distinct().Take(orphans).CountAsync(cancellationToken);
         return absent < orphans
             ? (Math.Min(perSubject - known, orphans - absent) - 1, null)
-            : (0, judge.Deny(
+            : (0, evaluator.Deny(
                 "LIMIT_ORPHANS",
                 $"expected at most {orphans} manifests about missing subjects in {name} (policy.quarantine.maxOrphansPerRepo), "
                 + "got more; push their subjects, or delete some"));

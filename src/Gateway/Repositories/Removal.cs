@@ -10,10 +10,10 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository.</param>
-/// <param name="judge">The policy.</param>
-internal sealed class Removal(RepositoryName name, IBacking backing, Judge judge)
+/// <param name="evaluator">The policy.</param>
+internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator evaluator)
 {
-    private readonly Dependents _dependents = new(name, backing, judge);
+    private readonly Dependents _dependents = new(name, backing, evaluator);
 
     /// <summary>Deletes a manifest and every tag bound to it; by tag, the tag alone and its held push.</summary>
     public ValueTask<Answer<Digest>> DeleteManifestAsync(Caller caller, Reference reference, CancellationToken cancellationToken) =>
@@ -27,7 +27,7 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Judge judge
         var found = await backing.FindBlobAsync(digest, cancellationToken);
         if (found is not Result<Link>.Found) return NotThere(found);
         var removal = new Change([new Operation.RemoveBlob(digest)]);
-        if (judge.Engine.AdmitsEverything) return await RemoveAsync(caller, removal, digest, cancellationToken) ?? Busy(digest);
+        if (evaluator.Engine.AdmitsEverything) return await RemoveAsync(caller, removal, digest, cancellationToken) ?? Busy(digest);
         if (!caller.MayAdmin)
         {
             await foreach (var (evidence, dependents) in _dependents.OfBlobAsync(digest, cancellationToken))
@@ -81,7 +81,7 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Judge judge
                 ? NotThere(read)
                 : await RemoveAsync(caller, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Busy(digest);
         }
-        if (judge.Engine.AdmitsEverything)
+        if (evaluator.Engine.AdmitsEverything)
             return await RemoveAsync(caller, new([new Operation.RemoveManifest(digest)]), digest, cancellationToken) ?? Busy(digest);
         for (var attempt = 0; attempt < Changes.MaxAttempts; attempt++)
         {
@@ -130,7 +130,7 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Judge judge
         : new Answer<Digest>.Absent(CacheHandling.Local);
 
     private Answer<Digest>.Refused Refuse(Caller caller, Verdict verdict, string reference, Digest digest) =>
-        new(judge.Decide(verdict, Stage.Push, name, reference, digest, caller), CacheHandling.Local);
+        new(evaluator.Decide(verdict, Stage.Push, name, reference, digest, caller), CacheHandling.Local);
 
     private Answer<Digest>.Unavailable Busy(Digest digest) =>
         new(Changes.RetryBusy, $"other requests are changing {name}; delete {digest} again", CacheHandling.Local);

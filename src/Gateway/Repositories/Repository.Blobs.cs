@@ -15,7 +15,7 @@ internal sealed partial class Repository
             && await _admission.FindAsync(digest, cancellationToken) is { IsAdmitted: false, Unknown: var unknown })
             return unknown is null
                 ? await NotAdmittedAsync(digest, cancellationToken)
-                : judge.NotKnown<IContent>(Name, unknown, digest);
+                : evaluator.NotKnown<IContent>(Name, unknown, digest);
         var result = await backing.OpenBlobAsync(digest, use, cancellationToken);
         if (!caller.IsGateway) backing.Requested(result);
         return result.ToAnswer();

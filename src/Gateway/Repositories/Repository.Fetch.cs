@@ -57,17 +57,17 @@ internal sealed partial class Repository
         Caller caller, StoredManifest manifest, TagName? tag, Digest? from, CacheHandling handling, CancellationToken cancellationToken)
     {
         var arrival = tag is { } named
-            ? await judge.OfHeldAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
-            : await judge.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
+            ? await evaluator.OfHeldAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
+            : await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
         var verdict = tag is null ? Verdicts.Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
         var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(caller);
         if (!verdict.Admits && verdict.Unknown is not null && !isSeenByPushers)
-            return judge.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
+            return evaluator.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
         var isStored = verdict.Outcome != Outcome.Deny;
         var isBound = verdict.Admits && from is not null;
         // A refused manifest is not stored, but the gateway notes when it first saw it: its age counts from then.
         Operation[] operations = isStored
-            ? [.. StoreOperations.Of(manifest, judge.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
+            ? [.. StoreOperations.Of(manifest, evaluator.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
             : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
         var change = new Change([.. operations, .. arrival.Counted])
@@ -78,13 +78,13 @@ internal sealed partial class Repository
         var (stored, failure) = await TryStoreAsync(
             isBound ? change.By(caller) : change,
             isNew: isBound || (isStored ? !manifest.IsStored : await backing.FirstSeenAsync(manifest.Digest) is null), cancellationToken);
-        // Under a policy a blob is served because an admitted manifest names it. When that cannot be noted, the manifest would promise
+        // Under a policy a blob is served because an admitted manifest names it. When that cannot be noted, the manifest would name
         // blobs that the gateway then refuses.
-        if (failure is not null && isStored && !judge.Engine.AdmitsEverything)
+        if (failure is not null && isStored && !evaluator.Engine.AdmitsEverything)
             return new Answer<StoredManifest>.Unavailable(null, failure, handling);
         handling = handling with { Stored = stored && isStored };
         if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, handling);
-        var decision = judge.Decide(verdict, Stage.ProxyFetch, Name, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, caller);
+        var decision = evaluator.Decide(verdict, Stage.ProxyFetch, Name, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, caller);
         return verdict.Outcome switch
         {
             Outcome.Warn => new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision },

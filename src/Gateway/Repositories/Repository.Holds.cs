@@ -31,12 +31,12 @@ internal sealed partial class Repository
         if (failure is not null) return Answers.NotForwarded<StoredManifest>(failure) with { SparesPushers = takesPushes };
         if (verdict is null) return new Answer<StoredManifest>.Absent(CacheHandling.Local);
         if (verdict.Unknown is not null)
-            return judge.NotKnown<StoredManifest>(Name, verdict, held.Digest, handling) with { SparesPushers = takesPushes };
+            return evaluator.NotKnown<StoredManifest>(Name, verdict, held.Digest, handling) with { SparesPushers = takesPushes };
         if (verdict.Admits)
             return new Answer<StoredManifest>.Unavailable(
                 Changes.RetryBusy, $"another request is changing {Name}:{held.Tag}; try again", CacheHandling.Local);
         var lead = $"pending since {held.PushedAt.UtcDateTime:yyyy-MM-ddTHH:mmZ}, visible to accounts that may push here";
-        var decision = judge.Decide(verdict, Stage.Pull, Name, held.Tag.Value, held.Digest, caller, lead);
+        var decision = evaluator.Decide(verdict, Stage.Pull, Name, held.Tag.Value, held.Digest, caller, lead);
         return new Answer<StoredManifest>.Hidden(decision, CacheHandling.Hit) { SparesPushers = takesPushes };
     }
 
@@ -49,11 +49,11 @@ internal sealed partial class Repository
     {
         if (await backing.ReadManifestAsync(held.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
             return (false, null, null);
-        var arrival = await judge.OfHeldAsync(backing, Name, manifest, held.Tag, Stage.Push, cancellationToken);
+        var arrival = await evaluator.OfHeldAsync(backing, Name, manifest, held.Tag, Stage.Push, cancellationToken);
         var verdict = arrival.Tags[0].Verdict;
         if (!verdict.Admits) return (false, verdict, null);
         var change = new Change(
-            [.. EvidenceReview.Admitting(judge, manifest, arrival.OfDigest), .. EvidenceReview.Releasing(held), .. arrival.Counted])
+            [.. EvidenceReview.Admitting(evaluator, manifest, arrival.OfDigest), .. EvidenceReview.Releasing(held), .. arrival.Counted])
         {
             Expectations = [new(held.Tag, live) { HeldSequence = held.Sequence }],
             Subjects = arrival.Versions,

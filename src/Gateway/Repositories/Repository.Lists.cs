@@ -24,14 +24,14 @@ internal sealed partial class Repository
     {
         if (IsKnownPusher(caller)) return true;
         if (await ShownTagsAsync(caller, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
-        var (basis, now) = (judge.BasisOf(backing), clock.GetUtcNow());
+        var (basis, now) = (evaluator.BasisOf(backing), clock.GetUtcNow());
         if (looks.IsUnlisted(Name, basis, now)) return false;
         await foreach (var digest in backing.ManifestsAsync().Take(MostLookedAt).WithCancellation(cancellationToken))
         {
             if (!looks.TryTake()) return null;
             var read = await backing.ReadManifestAsync(digest, cancellationToken);
             if (read is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
-                && (await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
+                && (await evaluator.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
                 return true;
         }
         looks.NoteUnlisted(Name, basis, now + UnlistedFor);
@@ -53,14 +53,14 @@ internal sealed partial class Repository
         Caller caller, string? last, int count, CancellationToken cancellationToken)
     {
         var read = await backing.TagsAfterAsync(last, count, cancellationToken);
-        if (judge.Engine.AdmitsEverything || !takesPushes || IsKnownPusher(caller)) return read;
+        if (evaluator.Engine.AdmitsEverything || !takesPushes || IsKnownPusher(caller)) return read;
         var shown = new List<TagName>();
         while (read is Result<Page<TagName>>.Found { Value: var page } found)
         {
             foreach (var tag in page.Items)
             {
                 var subject = EvidenceTag.Parse(tag)?.Subject ?? default;
-                if (subject.IsEmpty || await judge.OfHeldAsync(backing, Name, subject, cancellationToken) is null) shown.Add(tag);
+                if (subject.IsEmpty || await evaluator.OfHeldAsync(backing, Name, subject, cancellationToken) is null) shown.Add(tag);
             }
             if (shown.Count >= count || !page.More || page.Items.Count == 0)
                 return found with { Value = new([.. shown.Take(count)], page.More || shown.Count > count) };
@@ -93,8 +93,8 @@ internal sealed partial class Repository
         switch (await backing.ReferrersAsync(subject, cancellationToken))
         {
             case Result<IReadOnlyList<Descriptor>>.Found found:
-                var shown = judge.Engine.AdmitsEverything || IsKnownPusher(caller) ? found.Value
-                    : await judge.OfHeldAsync(backing, Name, subject, cancellationToken) is not null ? []
+                var shown = evaluator.Engine.AdmitsEverything || IsKnownPusher(caller) ? found.Value
+                    : await evaluator.OfHeldAsync(backing, Name, subject, cancellationToken) is not null ? []
                     : await AdmittedAsync(found.Value, cancellationToken);
                 return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Handling);
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:
@@ -115,7 +115,7 @@ internal sealed partial class Repository
         foreach (var referrer in referrers)
         {
             var isHidden = await backing.ReadLinkedAsync(referrer.Digest, cancellationToken) is { } stored
-                && !(await judge.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
+                && !(await evaluator.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
             if (!isHidden) admitted.Add(referrer);
         }
         return admitted;

@@ -45,7 +45,7 @@ internal sealed partial class Repository
     }
 
     private Answer<StoredManifest> Standing(Answer<StoredManifest> answer, TagStanding standing) =>
-        answer is Answer<StoredManifest>.Found found && !judge.Engine.AdmitsEverything ? found with { Standing = standing } : answer;
+        answer is Answer<StoredManifest>.Found found && !evaluator.Engine.AdmitsEverything ? found with { Standing = standing } : answer;
 
     private async ValueTask<Answer<StoredManifest>> GetByDigestAsync(
         Caller caller, Digest digest, TagName? tag, CancellationToken cancellationToken)
@@ -53,10 +53,10 @@ internal sealed partial class Repository
         var read = await ReadRequestedAsync(caller, digest, cancellationToken);
         if (read is not Result<StoredManifest>.Found { Value: var manifest } found) return read.ToAnswer();
         if (!manifest.IsStored) return await AdmitFetchedAsync(caller, manifest, tag, null, found.Handling, cancellationToken);
-        var verdict = await judge.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+        var verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
         // Clients list evidence in an index under a tag of evidence: it is hidden as long as its subject is.
         if (verdict.Admits && tag is { } named && manifest.Manifest.IsIndex)
-            verdict = await judge.OfHeldAsync(backing, Name, EvidenceNotes.SubjectOf(named, digest), cancellationToken) ?? verdict;
+            verdict = await evaluator.OfHeldAsync(backing, Name, EvidenceNotes.SubjectOf(named, digest), cancellationToken) ?? verdict;
         return verdict.Outcome == Outcome.Allow
             ? new Answer<StoredManifest>.Found(manifest, found.Handling)
             : Show(caller, manifest, verdict, tag?.Value ?? digest.ToString(), found.Handling);
@@ -77,10 +77,10 @@ internal sealed partial class Repository
     {
         var isShown = verdict.Admits || IsKnownPusher(caller);
         if (!isShown && verdict.Unknown is not null)
-            return judge.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
+            return evaluator.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
         // This tells a person who signs without an account why signing fails.
         var lead = !isShown && verdict.Outcome == Outcome.Quarantine ? "held, visible to accounts that may push here" : null;
-        var decision = judge.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, caller, lead);
+        var decision = evaluator.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, caller, lead);
         return isShown
             ? new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision }
             : new Answer<StoredManifest>.Hidden(decision, handling) { SparesPushers = takesPushes };

@@ -36,12 +36,12 @@ internal sealed partial class Repository
     public async ValueTask<Answer<PushedManifest>> PutManifestAsync(Caller caller, ManifestPush push, CancellationToken cancellationToken)
     {
         if (RefuseChange<PushedManifest>(caller, AccessActions.Push) is { } refusal) return refusal;
-        var (manifest, problem) = PushCheck.Read(push, judge.Engine.Limits);
+        var (manifest, problem) = PushCheck.Read(push, evaluator.Engine.Limits);
         if (manifest is null) return problem!;
         var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
         var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
         if (missing is not null) return missing;
-        if (judge.ReadsHistory) await LearnAsync(caller, tags, cancellationToken);
+        if (evaluator.ReadsHistory) await LearnAsync(caller, tags, cancellationToken);
         return await Changes.WriteAsync<PushedManifest>(async () =>
         {
             for (var attempt = 0; attempt < Changes.MaxAttempts; attempt++)
@@ -69,19 +69,19 @@ internal sealed partial class Repository
     private async ValueTask<Answer<PushedManifest>?> TryPutAsync(
         Caller caller, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        var arrival = await judge.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
+        var arrival = await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
-            return judge.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
-        var (room, full) = await new PushQuota(Name, backing, judge, clock).FindRoomAsync(arrival, manifest, tags, cancellationToken);
+            return evaluator.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
+        var (room, full) = await new PushQuota(Name, backing, evaluator, clock).FindRoomAsync(arrival, manifest, tags, cancellationToken);
         if ((RefusalOf(arrival, manifest, tags) ?? full) is { } refused)
             return new Answer<PushedManifest>.Refused(
-                judge.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
-        var review = await new EvidenceReview(Name, backing, judge, clock).ReviewAsync(manifest, tags, cancellationToken);
+                evaluator.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
+        var review = await new EvidenceReview(Name, backing, evaluator, clock).ReviewAsync(manifest, tags, cancellationToken);
         // Evidence that was pushed before its subject is hidden with the subject from now on.
         Digest[] hidden = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
-        var shownBefore = await new Dependents(Name, backing, judge).ShownEvidenceAsync(hidden, cancellationToken);
-        var isUnstamped = judge.Engine.AdmitsEverything || Judge.MayBeAboutOthers(manifest.Manifest);
-        var stamp = isUnstamped ? default : judge.Stamp(arrival.OfDigest);
+        var shownBefore = await new Dependents(Name, backing, evaluator).ShownEvidenceAsync(hidden, cancellationToken);
+        var isUnstamped = evaluator.Engine.AdmitsEverything || Evaluator.MayBeAboutOthers(manifest.Manifest);
+        var stamp = isUnstamped ? default : evaluator.Stamp(arrival.OfDigest);
         var change = new Change(
             [.. StoreOperations.Of(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, caller),
             .. arrival.Counted, .. review.Operations,
@@ -108,15 +108,15 @@ internal sealed partial class Repository
         var held = arrival.Tags.Where(t => !t.Verdict.Admits).ToArray();
         var worst = arrival.Worst;
         var warning = held.Length > 0
-            ? judge.Decide(
+            ? evaluator.Decide(
                 held[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
-                judge.Quarantined(held.Select(t => t.Tag), held[0].Verdict))
+                evaluator.Quarantined(held.Select(t => t.Tag), held[0].Verdict))
             : worst.Outcome != Outcome.Allow
-                ? judge.Decide(
+                ? evaluator.Decide(
                     worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
                     worst.Admits ? null : "stored, and hidden from pullers")
                 : review.Unsatisfied is { } other
-                    ? judge.Decide(
+                    ? evaluator.Decide(
                         other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, caller, "stored, but not enough")
                     : null;
         var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags)
@@ -127,7 +127,7 @@ internal sealed partial class Repository
         return new(pushed, review.Late is { } late ? CacheHandling.Local with { Notice = late } : CacheHandling.Local)
         {
             Warning = warning,
-            Standing = judge.Engine.AdmitsEverything || arrival.Tags.IsEmpty ? null
+            Standing = evaluator.Engine.AdmitsEverything || arrival.Tags.IsEmpty ? null
                 : held.Length > 0 ? TagStanding.Pending : TagStanding.Live,
         };
     }
@@ -146,7 +146,7 @@ internal sealed partial class Repository
             else
             {
                 var missing = verdict.Reasons.IsEmpty ? "" : verdict.Reasons[0].Message;
-                yield return new Operation.Hold(tag, manifest.Digest, caller.Actor, judge.ExpiryOf(verdict), missing);
+                yield return new Operation.Hold(tag, manifest.Digest, caller.Actor, evaluator.ExpiryOf(verdict), missing);
             }
         }
         // A tag of evidence names a subject: what it was bound to stays evidence about it when the tag moves on.
@@ -157,12 +157,12 @@ internal sealed partial class Repository
     private Verdict? RefusalOf(Arrival arrival, StoredManifest manifest, ImmutableArray<TagName> tags)
     {
         if (arrival.IsRefused) return arrival.Refusal;
-        if (judge.Engine.AdmitsEverything) return null;
+        if (evaluator.Engine.AdmitsEverything) return null;
         // Evidence may be pushed under tags of evidence, so that what was promoted can be signed.
         var isEvidence = ManifestKinds.HasFormOfEvidence(manifest.Manifest);
         var others = isEvidence ? tags.Where(static t => EvidenceTag.Parse(t) is null) : tags;
-        return others.FirstOrDefault(t => judge.IsProtected(Name, t)) is { Value: not null } promoted
-            ? judge.Deny(
+        return others.FirstOrDefault(t => evaluator.IsProtected(Name, t)) is { Value: not null } promoted
+            ? evaluator.Deny(
                 "TAG_PROTECTED",
                 $"{Name}:{promoted} accepts only promotions; fix: push to another repository, sign, then "
                 + $"gateway promote <repository>@{manifest.Digest} {Name}:{promoted}")

@@ -13,23 +13,24 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository's content.</param>
-/// <param name="judge">The policy.</param>
+/// <param name="evaluator">The policy.</param>
 /// <param name="contents">Finds content on the volume, for mounts and promotions.</param>
 /// <param name="recent">Notes which repositories have a blob.</param>
 /// <param name="takesPushes">Whether clients may push to it.</param>
 /// <param name="clock">The time.</param>
 /// <param name="takesPushesLater">Whether pushes are accepted while the upstream cannot be asked.</param>
 internal sealed partial class Repository(
-    RepositoryName name, IBacking backing, Judge judge, IContentLookup contents, RecentBlobs recent, bool takesPushes, TimeProvider clock,
+    RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, RecentBlobs recent, bool takesPushes,
+    TimeProvider clock,
     bool takesPushesLater = false)
 {
-    private readonly BlobAdmission _admission = new(name, backing, judge, clock);
+    private readonly BlobAdmission _admission = new(name, backing, evaluator, clock);
 
     /// <summary>The canonical name: rights and rules are evaluated with it.</summary>
     public RepositoryName Name { get; } = name;
 
     /// <summary>Evaluates the policy for what the repository has, without effect.</summary>
-    public PolicyDryRun DryRun => new(Name, backing, judge);
+    public PolicyDryRun DryRun => new(Name, backing, evaluator);
 
     /// <summary>
     /// What a HEAD answers that a client sends before a push. Containerd and other clients push only after 200 and 404, so an upstream that
@@ -56,7 +57,7 @@ internal sealed partial class Repository(
         if (!there.MayPull) return new Answer<PushedManifest>.Absent(CacheHandling.Local);
         var read = await source.GetManifestAsync(there, reference, cancellationToken);
         if (read is not Answer<StoredManifest>.Found found) return read.WithoutValue<StoredManifest, PushedManifest>();
-        var promotion = new Promotion(Name, backing, judge, contents, clock);
+        var promotion = new Promotion(Name, backing, evaluator, contents, clock);
         return await Changes.WriteAsync(() => promotion.PromoteAsync(
             caller, source.Name, source.Backing, found.Value, tag, blob => recent.Note(blob, Name), cancellationToken));
     }
@@ -65,16 +66,16 @@ internal sealed partial class Repository(
     public async ValueTask<Answer<Digest>> DeleteManifestAsync(
         Caller caller, Reference reference, CancellationToken cancellationToken) =>
         RefuseChange<Digest>(caller, AccessActions.Delete)
-        ?? await new Removal(Name, backing, judge).DeleteManifestAsync(caller, reference, cancellationToken);
+        ?? await new Removal(Name, backing, evaluator).DeleteManifestAsync(caller, reference, cancellationToken);
 
     /// <summary>Deletes a blob.</summary>
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Caller caller, Digest digest, CancellationToken cancellationToken) =>
         RefuseChange<Digest>(caller, AccessActions.Delete)
-        ?? await new Removal(Name, backing, judge).DeleteBlobAsync(caller, digest, cancellationToken);
+        ?? await new Removal(Name, backing, evaluator).DeleteBlobAsync(caller, digest, cancellationToken);
 
     /// <summary>Removes expired held pushes and orphaned evidence.</summary>
     public ValueTask SweepAsync(CancellationToken cancellationToken) => takesPushes
-        ? new RepositorySweep(Name, backing, judge, clock).SweepAsync(cancellationToken)
+        ? new RepositorySweep(Name, backing, evaluator, clock).SweepAsync(cancellationToken)
         : ValueTask.CompletedTask;
 
     private IBacking Backing => backing;

@@ -75,7 +75,7 @@ internal sealed partial class RepositoryRouter
             var (caller, staged) = (callerOf(canonical), volume.Staged(folder, name));
             if (!caller.MayPull || !staged.Manifests().Any()) continue;
             // The repository is made without its upstream, which must not be asked about each name.
-            var repository = new Repository(canonical, staged, judge, volume, _recent, takesPushes: true, clock);
+            var repository = new Repository(canonical, staged, evaluator, volume, _recent, takesPushes: true, clock);
             var isListed = await repository.IsListedAsync(caller, looks, cancellationToken);
             if (isListed is null) return (listed, canonical.Value);
             if (isListed == true) listed.Add(canonical);
@@ -100,7 +100,7 @@ internal sealed partial class RepositoryRouter
                 var (place, caller) = (new Place(null, name), callerOf(name));
                 if (_names.NameOf(place) is null || !caller.MayPull) continue;
                 // A repository is made only when something must be evaluated.
-                var isListed = judge.Engine.AdmitsEverything
+                var isListed = evaluator.Engine.AdmitsEverything
                     ? true
                     : Ready(place, null) is { } routed
                         ? await routed.Repository!.IsListedAsync(caller, looks, cancellationToken)

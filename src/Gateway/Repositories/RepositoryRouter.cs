@@ -29,7 +29,7 @@ internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, Reposito
 /// </summary>
 /// <param name="upstreamNames">Null for a catalog of built-in repositories alone.</param>
 internal sealed partial class RepositoryRouter(
-    GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Judge judge, Decisions decisions, TimeProvider clock,
+    GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Evaluator evaluator, Decisions decisions, TimeProvider clock,
     UpstreamNames? upstreamNames = null)
 {
     /// <summary>The configuration that the router is made from.</summary>
@@ -39,7 +39,7 @@ internal sealed partial class RepositoryRouter(
     private const int MaxReady = 10_000;
 
     private readonly RepositoryNames _names = new(options);
-    private readonly Judge _judge = WithSignatures(judge, new(options), volume, pullThrough);
+    private readonly Evaluator _evaluator = WithSignatures(evaluator, new(options), volume, pullThrough);
     private readonly ConcurrentLru<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
     // Routes warm requests: one lookup, without allocating a name.
     private readonly ConcurrentLru<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
@@ -111,14 +111,14 @@ internal sealed partial class RepositoryRouter(
     /// <summary>Repositories that received this blob recently, the latest first.</summary>
     public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(Route);
 
-    /// <summary>Tells the judge where signature repositories are. They are never at a passthrough upstream.</summary>
-    private static Judge WithSignatures(Judge judge, RepositoryNames names, Volume volume, PullThroughFactory pullThrough)
+    /// <summary>Tells the evaluator where signature repositories are. They are never at a passthrough upstream.</summary>
+    private static Evaluator WithSignatures(Evaluator evaluator, RepositoryNames names, Volume volume, PullThroughFactory pullThrough)
     {
-        judge.FindElsewhere(written =>
+        evaluator.FindElsewhere(written =>
             names.Find(written) is { Upstream: not { Auth: UpstreamAuth.Passthrough } } place && names.NameOf(place) is { } name
                 ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : volume.Pushed(place.Name))
                 : null);
-        return judge;
+        return evaluator;
     }
 
     // Null for a repository without a canonical name: under the name of another repository, that one's rights and rules would apply.
@@ -136,14 +136,14 @@ internal sealed partial class RepositoryRouter(
     {
         if (place.Upstream is not { } upstream)
         {
-            return new(new(name, volume.Pushed(place.Name), _judge, volume, _recent, takesPushes: true, clock), name)
+            return new(new(name, volume.Pushed(place.Name), _evaluator, volume, _recent, takesPushes: true, clock), name)
             {
                 Hint = _names.HintFor("", null, name),
             };
         }
         var front = options.FrontOf(upstream.Key);
         var repository = new Repository(
-            name, pullThrough(upstream, place.Name, shown), _judge, volume, _recent, takesPushes: front is not null, clock,
+            name, pullThrough(upstream, place.Name, shown), _evaluator, volume, _recent, takesPushes: front is not null, clock,
             takesPushesLater: front is { ForwardsLater: true });
         return new(repository, name) { Source = (upstream.Key, place.Name) };
     }

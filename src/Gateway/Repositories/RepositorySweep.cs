@@ -7,22 +7,22 @@ namespace Gateway.Repositories;
 /// <summary>Removes what no request removes: held pushes that have expired, and evidence whose subject was never pushed.</summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository.</param>
-/// <param name="judge">The policy, which says how long both are stored.</param>
+/// <param name="evaluator">The policy, which says how long both are stored.</param>
 /// <param name="clock">The time.</param>
-internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Judge judge, TimeProvider clock)
+internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
 {
     /// <summary>Removes everything that has expired; nothing without a policy.</summary>
     public async ValueTask SweepAsync(CancellationToken cancellationToken)
     {
-        if (judge.Engine.AdmitsEverything) return;
+        if (evaluator.Engine.AdmitsEverything) return;
         var now = clock.GetUtcNow();
         foreach (var held in backing.HeldPushes().Where(h => h.Expires <= now))
             await backing.TryCommitAsync(Changes.Expire(held, backing.LiveOf(held.Tag)), cancellationToken);
-        if (judge.IsSignatureRepository(name)) return;
+        if (evaluator.IsSignatureRepository(name)) return;
         var orphaned = await backing.OrphansAsync().ToArrayAsync(cancellationToken);
         foreach (var orphans in orphaned.GroupBy(o => o.Evidence))
         {
-            if (await backing.FirstSeenAsync(orphans.Key) is not { } seen || now - seen < judge.Quarantine.OrphanEvidenceTtl) continue;
+            if (await backing.FirstSeenAsync(orphans.Key) is not { } seen || now - seen < evaluator.Quarantine.OrphanEvidenceTtl) continue;
             await RemoveOrphanAsync(orphans.Key, [.. orphans.Select(o => o.Subject)], cancellationToken);
         }
     }
@@ -36,7 +36,7 @@ internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Jud
         if (await backing.ReadManifestAsync(evidence, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
             || !ManifestKinds.HasFormOfEvidence(manifest.Manifest))
             return;
-        var closure = await judge.ReadAsync(backing, manifest, null, cancellationToken);
+        var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
         if (ManifestKinds.Of(manifest.Manifest, closure.Documents) != ManifestKind.Evidence) return;
         foreach (var subject in await backing.SubjectsOfAsync(evidence))
         {

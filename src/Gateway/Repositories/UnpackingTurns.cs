@@ -91,7 +91,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
     /// <summary>Gives free slots to waiting blobs, one to each account in turn.</summary>
     private void Dispatch()
     {
-        for (var left = _order.Count; left > 0 && _taken < slots; left--)
+        for (var remaining = _order.Count; remaining > 0 && _taken < slots; remaining--)
         {
             var name = _order.Dequeue();
             var account = _accounts[name];
@@ -99,7 +99,7 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
             {
                 (_taken, account.Running) = (_taken + 1, account.Running + 1);
                 account.Waiting.Dequeue().SetResult();
-                left = _order.Count + 1;
+                remaining = _order.Count + 1;
             }
             if (account.Waiting.Count > 0) _order.Enqueue(name);
         }

@@ -25,13 +25,13 @@ internal sealed record Descriptors(int Limit, int AtStart)
     public static readonly Descriptors Plenty = new(int.MaxValue, 0);
 
     /// <summary>Descriptors that were free at the start.</summary>
-    public int Left => Math.Max(0, Limit - AtStart);
+    public int Remaining => Math.Max(0, Limit - AtStart);
 
     /// <summary>Content that may stay open while no request reads it.</summary>
-    public int OpenFiles => Math.Clamp(Left / 6, 1, Storage.OpenFiles.MostKept);
+    public int OpenFiles => Math.Clamp(Remaining / 6, 1, Storage.OpenFiles.MostKept);
 
     /// <summary>Whether the operator should raise the limit.</summary>
-    public bool AreFew => Left < Few;
+    public bool AreFew => Remaining < Few;
 
     /// <summary>Reads the limit and counts the descriptors in use.</summary>
     public static Descriptors Measure() => new(ReadLimit(), InUse);
@@ -43,7 +43,7 @@ internal sealed record Descriptors(int Limit, int AtStart)
     /// Whether a new connection must be closed. The kernel gives the lowest free number (open(2)), so that the number of a new one tells
     /// how many are in use.
     /// </summary>
-    public bool AreUsedUpBy(int descriptor) => descriptor >= AtStart + Math.Max(Left / 3, Left - MostKeptAside);
+    public bool AreUsedUpBy(int descriptor) => descriptor >= AtStart + Math.Max(Remaining / 3, Remaining - MostKeptAside);
 
     private static int ReadLimit()
     {

@@ -19,7 +19,7 @@ public sealed partial class RawRequestTests
 
         await gateway.Server.StopAsync();
         var handled = Handled(gateway.Server.Output);
-        AssertNone(RawCorpus.Cases.Select(each => Judge(each, RawConnection.Statuses(answers[each.Number]), handled)).OfType<string>());
+        AssertNone(RawCorpus.Cases.Select(each => ProblemOf(each, RawConnection.Statuses(answers[each.Number]), handled)).OfType<string>());
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed partial class RawRequestTests
     private static TimeSpan? HangUp(RawCase each) => each.Reading is Reading.Sound or Reading.Last ? null : TimeSpan.FromSeconds(1);
 
     // Null, or what is wrong with the outcome.
-    private static string? Judge(RawCase each, int[] statuses, HashSet<string> handled)
+    private static string? ProblemOf(RawCase each, int[] statuses, HashSet<string> handled)
     {
         var id = $"c{each.Number}";
         var own = string.Join(' ', handled.Where(repository => repository.StartsWith($"{id}/", StringComparison.Ordinal)));

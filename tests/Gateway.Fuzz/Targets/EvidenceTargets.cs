@@ -217,8 +217,8 @@ public sealed class CertificateTarget : FuzzTarget
         try
         {
             var path = Certificates.PathTo(Evidences.Root.CertificateAuthorities[0], certificate, Evidences.Now, Certificates.CodeSigning);
-            var promised = CertificateTimestamps.ProblemOf(certificate, path.IssuerKey ?? [], Evidences.Root);
-            return $"{problem} {promised} {path.Why} {Certificates.ProblemOfUse(certificate, Certificates.CodeSigning)}";
+            var timestamps = CertificateTimestamps.ProblemOf(certificate, path.IssuerKey ?? [], Evidences.Root);
+            return $"{problem} {timestamps} {path.Why} {Certificates.ProblemOfUse(certificate, Certificates.CodeSigning)}";
         }
         // KeylessVerifier takes these for a certificate that cannot be read.
         catch (Exception e) when (e is CryptographicException or AsnContentException)

@@ -212,11 +212,11 @@ public sealed class LedgerTarget : FuzzTarget, IDisposable
     protected override string Try(byte[] input)
     {
         File.WriteAllBytes(Path.Combine(_folder.FullName, "0000000000.jsonl"), input);
-        var ledger = new Ledger(_folder.FullName);
+        var ledger = new DecisionRing(_folder.FullName);
         var decision = new Repositories.Decisions(ledger).Find("d-ABCDEFGH");
         ledger.Append("d-NEW", "{\"repository\":\"b\"}"u8);
         Assert.Equal("{\"repository\":\"b\"}"u8.ToArray(), ledger.Find("d-NEW"));
-        Assert.Equal("{\"repository\":\"b\"}"u8.ToArray(), new Ledger(_folder.FullName).Find("d-NEW"));
+        Assert.Equal("{\"repository\":\"b\"}"u8.ToArray(), new DecisionRing(_folder.FullName).Find("d-NEW"));
         return $"{decision?.Repository.ToString().Length > 0}";
     }
 }

@@ -42,5 +42,5 @@ internal static class AgeCases
         });
 
     public static Verdict Pull(RuleOptions rule, params Evidence[] evidence) =>
-        Engine(rule).Judge(Having(Question(Image).At(Stage.Pull), [.. evidence.Select(static one => (Image, one))]));
+        Engine(rule).Evaluate(Having(Question(Image).At(Stage.Pull), [.. evidence.Select(static one => (Image, one))]));
 }

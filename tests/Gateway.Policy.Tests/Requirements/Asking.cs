@@ -12,7 +12,7 @@ internal static class Asking
     public static Verdict Ask(this RequireOptions require, PolicyInput input, Func<RuleOptions, RuleOptions>? change = null)
     {
         var rule = new RuleOptions { Id = "r", Require = require };
-        return new PolicyEngine(PolicyOf(null, change is null ? rule : change(rule))).Judge(input);
+        return new PolicyEngine(PolicyOf(null, change is null ? rule : change(rule))).Evaluate(input);
     }
 
     public static PolicyInput Question(Manifest manifest, params Manifest[] descendants) => Input(manifest, descendants) with { Now = Now };

@@ -44,8 +44,8 @@ public sealed class AttestedAgeTests
     {
         var seen = Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(5))))
             .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(1)) });
-        Assert.Equal([ReasonCodes.LimitMinAge], Engine(Rule(AtLeast3Days with { AgeFrom = AgeStart.FirstSeen })).Judge(seen).Codes());
-        Assert.True(Engine(Rule(AtLeast3Days)).Judge(seen).Admits);
+        Assert.Equal([ReasonCodes.LimitMinAge], Engine(Rule(AtLeast3Days with { AgeFrom = AgeStart.FirstSeen })).Evaluate(seen).Codes());
+        Assert.True(Engine(Rule(AtLeast3Days)).Evaluate(seen).Admits);
         Assert.Equal(FactKinds.Evidence | FactKinds.Above, Engine(Rule(AtLeast3Days)).Needs(Question(Image).At(Stage.Pull)));
     }
 
@@ -83,7 +83,7 @@ public sealed class AttestedAgeTests
         Assert.Equal([ReasonCodes.LimitMinAge], Pull(Rule(AtLeast3Days), mine, strange).Codes());
         var attested = Rule(AtLeast3Days) with { Require = new() { Limits = AtLeast3Days, Attestations = [new(Forge.Slsa, "release")] } };
         var other = new RuleOptions { Id = "signed", Require = new() { Signatures = [new("release")] } };
-        var verdict = Engine(attested, other).Judge(Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(9)))));
+        var verdict = Engine(attested, other).Evaluate(Having(Question(Image).At(Stage.Pull), (Image, Signature(Image, Ago(9)))));
         Assert.Equal([ReasonCodes.AttNone, ReasonCodes.LimitAgeUnknown], verdict.Codes());
     }
 
@@ -101,7 +101,7 @@ public sealed class AttestedAgeTests
     {
         var (index, dated) = (Index(Amd, Arm), Ago(4));
         var (own, above) = (Signature(Amd, logged: null), Signature(index, dated));
-        var verdict = Engine(Rule(AtLeast3Days)).Judge(Having(Question(Amd).At(Stage.Pull), (Amd, own), (index, above))
+        var verdict = Engine(Rule(AtLeast3Days)).Evaluate(Having(Question(Amd).At(Stage.Pull), (Amd, own), (index, above))
             .With(facts => facts with { Above = [(DigestOf(index), index)] }));
         Assert.True(verdict.Admits);
         Assert.Equal(
@@ -134,7 +134,7 @@ public sealed class AttestedAgeTests
         var index = Index(Amd, Arm);
         var input = Having(Question(Amd).At(Stage.Pull), (Amd, Signature(Amd, Ago(1))), (index, Signature(index, Ago(4))))
             .With(facts => facts with { Above = [(DigestOf(index), index)] });
-        var verdict = Engine(Rule(AtLeast3Days, coverage)).Judge(input);
+        var verdict = Engine(Rule(AtLeast3Days, coverage)).Evaluate(input);
         Assert.Equal(admitted, verdict.Admits);
         var age = Assert.Single(verdict.Rules[^1].Ages);
         Assert.Equal((DigestOf(Amd), DigestOf(admitted ? index : Amd)), (age.Manifest, age.Subject));
@@ -153,7 +153,7 @@ public sealed class AttestedAgeTests
         var index = Index(Amd, Arm);
         var evidence = new[] { (index, own), (Amd, amd), (Arm, arm) }.Where(static one => one.Item2 is not null)
             .Select(static one => (one.Item1, Signature(one.Item1, Ago(one.Item2!.Value)))).ToArray();
-        var verdict = Engine(Rule(AtLeast3Days, coverage)).Judge(Having(Question(index, Amd, Arm).At(Stage.Pull), evidence));
+        var verdict = Engine(Rule(AtLeast3Days, coverage)).Evaluate(Having(Question(index, Amd, Arm).At(Stage.Pull), evidence));
         Assert.Equal(age is { } days ? Ago(days) : default(DateTimeOffset?), verdict.Rules[^1].Ages is [var one] ? one.SignedAt : null);
         Assert.Equal(age is null, verdict.Codes().Contains(ReasonCodes.LimitAgeUnknown));
     }
@@ -170,8 +170,8 @@ public sealed class AttestedAgeTests
         var evidence = new[] { (index, own), (Amd, amd), (Arm, arm) }.Where(static one => one.Item2 is not null)
             .Select(static one => (one.Item1, Signature(one.Item1, Ago(one.Item2!.Value)))).ToArray();
         var engine = Engine(Rule(AtMost10Days, coverage));
-        Assert.Equal([ReasonCodes.LimitMaxAge], engine.Judge(Having(Question(Arm).At(Stage.Pull), evidence)).Codes());
-        var reason = Assert.Single(engine.Judge(Having(Question(index, Amd, Arm).At(Stage.Pull), evidence)).Reasons);
+        Assert.Equal([ReasonCodes.LimitMaxAge], engine.Evaluate(Having(Question(Arm).At(Stage.Pull), evidence)).Codes());
+        var reason = Assert.Single(engine.Evaluate(Having(Question(index, Amd, Arm).At(Stage.Pull), evidence)).Reasons);
         Assert.Equal(ReasonCodes.ChildDenied, reason.Code);
         Assert.Contains(DigestOf(Arm).ToString()[..19], reason.Message, StringComparison.Ordinal);
     }
@@ -182,8 +182,8 @@ public sealed class AttestedAgeTests
         var (index, old) = (Index(Amd), Ago(9));
         var input = Having(
             Question(index, Amd).At(Stage.Pull), (index, Signature(index, old)), (Amd, Signature(Amd, logged: null)));
-        Assert.Equal([ReasonCodes.ChildDenied], Engine(Rule(AtLeast3Days, IndexCoverage.Both)).Judge(input).Codes());
-        Assert.True(Engine(Rule(AtLeast3Days)).Judge(input).Admits);
+        Assert.Equal([ReasonCodes.ChildDenied], Engine(Rule(AtLeast3Days, IndexCoverage.Both)).Evaluate(input).Codes());
+        Assert.True(Engine(Rule(AtLeast3Days)).Evaluate(input).Admits);
     }
 
     [Fact]
@@ -194,8 +194,8 @@ public sealed class AttestedAgeTests
         {
             Digest = other, Canonical = DigestOf(Image),
         };
-        Assert.True(Engine(Rule(AtLeast3Days)).Judge(input).Admits);
-        Assert.False(Engine(Rule(AtLeast3Days)).Judge(input with { Canonical = default }).Admits);
+        Assert.True(Engine(Rule(AtLeast3Days)).Evaluate(input).Admits);
+        Assert.False(Engine(Rule(AtLeast3Days)).Evaluate(input with { Canonical = default }).Admits);
     }
 
     [Fact]
@@ -204,11 +204,11 @@ public sealed class AttestedAgeTests
         PolicyInput Cut(params (Manifest, Evidence)[] evidence) => Having(Question(Image).At(Stage.Pull), evidence)
             .With(facts => facts with { BeyondBudget = [DigestOf(Image)] });
         var signed = (Image, Signature(Image, Ago(4)));
-        Assert.True(Engine(Rule(AtLeast3Days)).Judge(Cut(signed)).Admits);
-        Assert.Equal([ReasonCodes.EvidenceBudget], Engine(Rule(AtMost10Days)).Judge(Cut(signed)).Codes());
-        Assert.Equal([ReasonCodes.LimitMaxAge], Engine(Rule(AtMost10Days)).Judge(Cut((Image, Signature(Image, Ago(11))))).Codes());
+        Assert.True(Engine(Rule(AtLeast3Days)).Evaluate(Cut(signed)).Admits);
+        Assert.Equal([ReasonCodes.EvidenceBudget], Engine(Rule(AtMost10Days)).Evaluate(Cut(signed)).Codes());
+        Assert.Equal([ReasonCodes.LimitMaxAge], Engine(Rule(AtMost10Days)).Evaluate(Cut((Image, Signature(Image, Ago(11))))).Codes());
         Assert.Equal(
-            [ReasonCodes.EvidenceBudget], Engine(Rule(AtLeast3Days)).Judge(Cut((Image, Signature(Image, logged: null)))).Codes());
+            [ReasonCodes.EvidenceBudget], Engine(Rule(AtLeast3Days)).Evaluate(Cut((Image, Signature(Image, logged: null)))).Codes());
     }
 
     // Promotions copy the evidence that a verdict lists, and that evidence is not deleted.
@@ -221,7 +221,7 @@ public sealed class AttestedAgeTests
         var index = Index(Amd);
         var junk = new[] { index, Amd }.SelectMany(static of => Enumerable.Range(0, 40).Select(i => (of, Junk(of, i))));
         var good = Signature(Amd, Ago(4)) with { Place = 40 };
-        var verdict = Engine(rule).Judge(Having(Question(index, Amd).At(Stage.Pull), [.. junk, (Amd, good)]));
+        var verdict = Engine(rule).Evaluate(Having(Question(index, Amd).At(Stage.Pull), [.. junk, (Amd, good)]));
         Assert.Equal((true, 64, good.Digest), (verdict.Admits, verdict.Evidence.Length, verdict.Evidence[0].Digest));
 
         static Evidence Junk(Manifest of, int i)
@@ -235,7 +235,7 @@ public sealed class AttestedAgeTests
     public void Attested_age_does_not_apply_to_evidence()
     {
         var every = Rule(AtMost10Days) with { Kinds = [.. Enum.GetValues<ManifestKind>()] };
-        Assert.True(Engine(every).Judge(Question(CosignBundle).At(Stage.Pull)).Admits);
+        Assert.True(Engine(every).Evaluate(Question(CosignBundle).At(Stage.Pull)).Admits);
         Assert.Equal(FactKinds.None, Engine(every).Needs(Question(CosignBundle)));
     }
 
@@ -245,7 +245,7 @@ public sealed class AttestedAgeTests
         var rule = Rule(AtLeast3Days, IndexCoverage.Children) with { Kinds = [ManifestKind.Image] };
         var input = Having(
             Question(Index(Amd, Arm), Amd, Arm).At(Stage.Pull), (Amd, Signature(Amd, Ago(4))), (Arm, Signature(Arm, Ago(2))));
-        var verdict = Engine(rule).Judge(input);
+        var verdict = Engine(rule).Evaluate(input);
         Assert.Equal([ReasonCodes.ChildDenied], verdict.Codes());
         Assert.Equal([DigestOf(Amd), DigestOf(Arm)], verdict.Rules[^1].Ages.Select(static age => age.Manifest));
     }

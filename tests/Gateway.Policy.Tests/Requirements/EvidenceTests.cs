@@ -37,7 +37,7 @@ public sealed class EvidenceTests
     [Fact]
     public void Signed_image_is_admitted_and_the_verdict_names_the_signer()
     {
-        var verdict = Engine(Signed).Judge(Having(Question(Image), (Image, SignatureOf(Image, Key))));
+        var verdict = Engine(Signed).Evaluate(Having(Question(Image), (Image, SignatureOf(Image, Key))));
         Assert.Equal(Outcome.Allow, verdict.Outcome);
         var seen = Assert.Single(verdict.Evidence);
         Assert.Equal(
@@ -49,7 +49,7 @@ public sealed class EvidenceTests
     [Fact]
     public void Unsigned_image_is_refused_with_the_command_that_signs_it()
     {
-        var verdict = Engine(Signed).Judge(Question(Image));
+        var verdict = Engine(Signed).Evaluate(Question(Image));
         var reason = Assert.Single(verdict.Reasons);
         Assert.Equal((Outcome.Deny, ReasonCodes.SigNone, "signature by release"), (verdict.Outcome, reason.Code, reason.Expected));
         Assert.EndsWith($"cosign sign --key KEY HOST/team/app@{DigestOf(Image)}", reason.Message, StringComparison.Ordinal);
@@ -59,7 +59,8 @@ public sealed class EvidenceTests
     [Fact]
     public void Signature_that_does_not_count_is_listed_with_the_reason_why()
     {
-        var verdict = Engine(Signed).Judge(Having(Question(Image), (Image, SignatureOf(Image, Stranger)), (Image, SignatureOf(Arm, Key))));
+        var verdict = Engine(Signed).Evaluate(
+            Having(Question(Image), (Image, SignatureOf(Image, Stranger)), (Image, SignatureOf(Arm, Key))));
         Assert.False(verdict.Admits);
         Assert.Equal(2, verdict.Evidence.Length);
         Assert.All(verdict.Evidence, static seen => Assert.False(seen.Verified || seen.Why.Length == 0 || seen.Code.Length == 0));
@@ -74,7 +75,7 @@ public sealed class EvidenceTests
     [InlineData(OnMissing.Warn, RuleMode.Audit, Outcome.Allow, Outcome.Warn)]
     public void Missing_signature_leads_to_the_outcome_of_onMissing(OnMissing onMissing, RuleMode mode, Outcome outcome, Outcome before)
     {
-        var verdict = Engine(Signed with { OnMissing = onMissing, Mode = mode }).Judge(Question(Image));
+        var verdict = Engine(Signed with { OnMissing = onMissing, Mode = mode }).Evaluate(Question(Image));
         Assert.Equal((outcome, before), (verdict.Outcome, verdict.BeforeModes));
     }
 
@@ -82,17 +83,17 @@ public sealed class EvidenceTests
     public void Finding_that_no_signature_can_fix_is_refused_and_not_held()
     {
         var held = Signed with { OnMissing = OnMissing.Quarantine };
-        var verdict = Engine(held with { Require = held.Require with { Limits = new() { MaxLayers = 1 } } }).Judge(Question(Image));
+        var verdict = Engine(held with { Require = held.Require with { Limits = new() { MaxLayers = 1 } } }).Evaluate(Question(Image));
         Assert.Equal((Outcome.Deny, Outcome.Deny, false), (verdict.Outcome, verdict.BeforeModes, verdict.CouldBeMended));
-        Assert.Equal(Outcome.Quarantine, Engine(held).Judge(Question(Image)).Outcome);
+        Assert.Equal(Outcome.Quarantine, Engine(held).Evaluate(Question(Image)).Outcome);
     }
 
     [Fact]
     public void Evidence_never_needs_evidence()
     {
         var rule = Signed with { Kinds = [.. Enum.GetValues<ManifestKind>()] };
-        Assert.All([CosignSignature, CosignBundle, Notation], manifest => Assert.True(Engine(rule).Judge(Question(manifest)).Admits));
-        Assert.True(Engine(rule).Judge(Question(Index(CosignBundle), CosignBundle)).Admits);
+        Assert.All([CosignSignature, CosignBundle, Notation], manifest => Assert.True(Engine(rule).Evaluate(Question(manifest)).Admits));
+        Assert.True(Engine(rule).Evaluate(Question(Index(CosignBundle), CosignBundle)).Admits);
         Assert.Equal(FactKinds.None, Engine(rule).Needs(Question(CosignBundle)));
         Assert.Equal(FactKinds.Evidence | FactKinds.Above, Engine(rule).Needs(Question(Image)));
     }
@@ -117,7 +118,7 @@ public sealed class EvidenceTests
         var index = Index(Amd, Arm);
         var all = new Dictionary<string, Manifest> { ["index"] = index, ["amd"] = Amd, ["arm"] = Arm };
         var evidence = whose.Split(' ').Select(name => (all[name], SignatureOf(all[name], Key))).ToArray();
-        Assert.Equal(admitted, Engine(Covering(coverage)).Judge(Having(Question(index, Amd, Arm), evidence)).Admits);
+        Assert.Equal(admitted, Engine(Covering(coverage)).Evaluate(Having(Question(index, Amd, Arm), evidence)).Admits);
     }
 
     [Fact]
@@ -125,7 +126,7 @@ public sealed class EvidenceTests
     {
         var index = Index(Amd, Arm);
         var input = Having(Question(index, Amd, Arm), (index, SignatureOf(index, Key)), (Amd, SignatureOf(Amd, Key)));
-        var reason = Assert.Single(Engine(Covering(IndexCoverage.Children)).Judge(input).Reasons);
+        var reason = Assert.Single(Engine(Covering(IndexCoverage.Children)).Evaluate(input).Reasons);
         Assert.Equal(ReasonCodes.CoverageChildUnsigned, reason.Code);
         Assert.EndsWith($"cosign sign --key KEY --recursive HOST/team/app@{DigestOf(index)}", reason.Message, StringComparison.Ordinal);
     }
@@ -139,7 +140,7 @@ public sealed class EvidenceTests
         });
         var index = Index(Amd);
         var advice = $"cosign attest --key KEY --predicate FILE --type {Forge.Slsa} HOST/team/app@";
-        string Told(IndexCoverage coverage) => Attested(coverage).Judge(Question(index, Amd)).Reasons[0].Message;
+        string Told(IndexCoverage coverage) => Attested(coverage).Evaluate(Question(index, Amd)).Reasons[0].Message;
         Assert.EndsWith(advice + DigestOf(index), Told(IndexCoverage.Index), StringComparison.Ordinal);
         Assert.EndsWith(advice + DigestOf(Amd), Told(IndexCoverage.Children), StringComparison.Ordinal);
     }
@@ -148,7 +149,7 @@ public sealed class EvidenceTests
     public void Fix_names_the_repository_that_evidence_is_read_from()
     {
         var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
-        Assert.EndsWith($" HOST/stage/app@{DigestOf(Image)}", Engine(Signed).Judge(input).Reasons[0].Message, StringComparison.Ordinal);
+        Assert.EndsWith($" HOST/stage/app@{DigestOf(Image)}", Engine(Signed).Evaluate(input).Reasons[0].Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -161,8 +162,8 @@ public sealed class EvidenceTests
         var index = Index(Amd, Arm);
         var input = Having(Question(Amd).At(Stage.Pull), (index, SignatureOf(index, Key)));
         Assert.Equal(
-            admitted, Engine(Covering(coverage)).Judge(input.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
-        Assert.False(Engine(Covering(coverage)).Judge(input).Admits);
+            admitted, Engine(Covering(coverage)).Evaluate(input.With(facts => facts with { Above = [(DigestOf(index), index)] })).Admits);
+        Assert.False(Engine(Covering(coverage)).Evaluate(input).Admits);
     }
 
     [Fact]
@@ -172,14 +173,14 @@ public sealed class EvidenceTests
         var rule = Signed with { Require = Signed.Require with { Limits = new() { MaxLayers = 0 } } };
         var input = Having(Question(Amd), (index, SignatureOf(index, Key)))
             .With(facts => facts with { Above = [(DigestOf(index), index)] });
-        Assert.Equal([ReasonCodes.LimitLayers], Engine(rule).Judge(input).Codes());
+        Assert.Equal([ReasonCodes.LimitLayers], Engine(rule).Evaluate(input).Codes());
     }
 
     [Fact]
     public void Rule_for_images_applies_to_each_image_below_an_index()
     {
         var rule = Covering(IndexCoverage.Children) with { Kinds = [ManifestKind.Image] };
-        var verdict = Engine(rule).Judge(Having(Question(Index(Amd, Arm), Amd, Arm), (Amd, SignatureOf(Amd, Key))));
+        var verdict = Engine(rule).Evaluate(Having(Question(Index(Amd, Arm), Amd, Arm), (Amd, SignatureOf(Amd, Key))));
         var reason = Assert.Single(verdict.Reasons);
         Assert.Equal(ReasonCodes.ChildDenied, reason.Code);
         Assert.Contains(DigestOf(Arm).ToString()[..19], reason.Message, StringComparison.Ordinal);
@@ -190,9 +191,9 @@ public sealed class EvidenceTests
     {
         var held = Signed with { OnMissing = OnMissing.Quarantine };
         var input = Question(Image).With(facts => facts with { BeyondBudget = [DigestOf(Image)] });
-        var verdict = Engine(held).Judge(input);
+        var verdict = Engine(held).Evaluate(input);
         Assert.Equal((Outcome.Deny, ReasonCodes.EvidenceBudget), (verdict.Outcome, verdict.Reasons[0].Code));
-        Assert.True(Engine(held).Judge(Having(input, (Image, SignatureOf(Image, Key)))).Admits);
+        Assert.True(Engine(held).Evaluate(Having(input, (Image, SignatureOf(Image, Key)))).Admits);
     }
 
     [Fact]
@@ -206,10 +207,10 @@ public sealed class EvidenceTests
             Require = new() { Attestations = [new(Forge.Slsa, "release") { Where = [new("$.ref", new(TextComparison.Glob, glob))] }] },
         };
 
-        Assert.True(Engine(Attested("refs/tags/*")).Judge(input).Admits);
-        Assert.Equal([ReasonCodes.AttPredicateFailed], Engine(Attested("refs/heads/*")).Judge(input).Codes());
-        Assert.Equal([ReasonCodes.AttNone], Engine(Attested("**")).Judge(Question(Image)).Codes());
-        Assert.False(Engine(Signed).Judge(input).Admits);
+        Assert.True(Engine(Attested("refs/tags/*")).Evaluate(input).Admits);
+        Assert.Equal([ReasonCodes.AttPredicateFailed], Engine(Attested("refs/heads/*")).Evaluate(input).Codes());
+        Assert.Equal([ReasonCodes.AttNone], Engine(Attested("**")).Evaluate(Question(Image)).Codes());
+        Assert.False(Engine(Signed).Evaluate(input).Admits);
     }
 
     [Fact]
@@ -220,8 +221,8 @@ public sealed class EvidenceTests
             Trust = TrustIn.Keys(Key),
             Exceptions = [new() { Id = "e", Rule = "signed", Repositories = ["team/app"], Until = Now.AddDays(1), By = "a", Reason = "b" }],
         };
-        var verdict = new PolicyEngine(policy).Judge(Question(Image));
+        var verdict = new PolicyEngine(policy).Evaluate(Question(Image));
         Assert.Equal((true, Now.AddDays(1)), (verdict.Admits, verdict.Until));
-        Assert.False(new PolicyEngine(policy).Judge(Question(Image) with { Now = Now.AddDays(1) }).Admits);
+        Assert.False(new PolicyEngine(policy).Evaluate(Question(Image) with { Now = Now.AddDays(1) }).Admits);
     }
 }

@@ -167,15 +167,15 @@ public sealed class TagTests
         {
             Default = Outcome.Deny,
         };
-        Assert.Equal([ReasonCodes.NoRuleDefault], new PolicyEngine(policy).Judge(Question(HelmChart).By("v1")).Codes());
-        Assert.True(new PolicyEngine(policy).Judge(Question(Image).By("v1")).Admits);
+        Assert.Equal([ReasonCodes.NoRuleDefault], new PolicyEngine(policy).Evaluate(Question(HelmChart).By("v1")).Codes());
+        Assert.True(new PolicyEngine(policy).Evaluate(Question(Image).By("v1")).Admits);
     }
 
     [Fact]
     public void Image_under_an_evidence_tag_is_evaluated_as_an_image_too()
     {
         var types = PolicyOf(Types()) with { Default = Outcome.Allow };
-        var verdict = new PolicyEngine(types).Judge(Question(Encrypted).By(Signature));
+        var verdict = new PolicyEngine(types).Evaluate(Question(Encrypted).By(Signature));
         Assert.Equal([ReasonCodes.TagReserved, ReasonCodes.TypeLayerNotAllowed], verdict.Codes());
     }
 

@@ -19,7 +19,7 @@ public sealed class UnknownAgeTests
     {
         PolicyInput Asked() => Having(Question(Image).At(stage), (Image, Signature(Image, logged: null)))
             .With(facts => facts with { FirstSeen = facts.FirstSeen.Add(DigestOf(Image), Ago(5)) });
-        var verdicts = new[] { AtLeast3Days, AtMost10Days }.Select(limits => Engine(Rule(limits)).Judge(Asked())).ToArray();
+        var verdicts = new[] { AtLeast3Days, AtMost10Days }.Select(limits => Engine(Rule(limits)).Evaluate(Asked())).ToArray();
         Assert.Equal((young, old), (verdicts[0].Admits, verdicts[1].Admits));
         Assert.Equal([ReasonCodes.LimitAgeUnknown], verdicts[1].Codes());
     }
@@ -46,7 +46,7 @@ public sealed class UnknownAgeTests
     public void Fix_for_the_unknown_age_of_a_promoted_image_names_its_evidence_repository()
     {
         var input = Question(Image) with { EvidenceFrom = RepositoryName.Parse("stage/app") };
-        var verdict = Engine(Rule(AtMost10Days)).Judge(Having(input, (Image, Signature(Image, logged: null))));
+        var verdict = Engine(Rule(AtMost10Days)).Evaluate(Having(input, (Image, Signature(Image, logged: null))));
         Assert.Contains($" HOST/stage/app@{DigestOf(Image)} with ", Assert.Single(verdict.Reasons).Message, StringComparison.Ordinal);
     }
 

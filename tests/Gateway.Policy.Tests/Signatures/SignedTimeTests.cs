@@ -69,8 +69,8 @@ public sealed class SignedTimeTests : IDisposable
     public void Log_time_without_a_signed_entry_timestamp_does_not_count()
     {
         var entry = LoggedAt(Signed(), At);
-        var unpromised = entry with { LogEntries = [entry.LogEntries[0] with { SignedEntryTimestamp = null }] };
-        Assert.Equal((true, null), (ByKey(unpromised).IsTrusted, ByKey(unpromised).SignedAt));
+        var untimed = entry with { LogEntries = [entry.LogEntries[0] with { SignedEntryTimestamp = null }] };
+        Assert.Equal((true, null), (ByKey(untimed).IsTrusted, ByKey(untimed).SignedAt));
         var earlier = entry with { LogEntries = [entry.LogEntries[0] with { IntegratedTime = At.AddDays(-9) }] };
         Assert.Equal(ReasonCodes.SigTlogInvalid, ByKey(earlier).Code);
     }

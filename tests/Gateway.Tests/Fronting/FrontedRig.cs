@@ -95,7 +95,7 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     public Repository At(string name)
     {
-        var decisions = new Decisions(Volume.Ledger);
+        var decisions = new Decisions(Volume.DecisionRing);
         var router = new RepositoryRouter(
             _options, Volume, Backing, new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
         return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
@@ -134,7 +134,7 @@ internal sealed class FrontedRig : IAsyncDisposable
         var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
         return new(
-            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.Ledger), TimeProvider.System), Volume, new(),
+            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.DecisionRing), TimeProvider.System), Volume, new(),
             takesPushes: true,
             TimeProvider.System);
     }

@@ -20,14 +20,14 @@ public sealed class BudgetTests
     }
 
     /// <summary>Uses up the limit down to this number of requests by cold pulls, one after another.</summary>
-    private static async Task SpendToAsync(Rig rig, RateLimiter limits, int limit, int left)
+    private static async Task SpendToAsync(Rig rig, RateLimiter limits, int limit, int budget)
     {
-        for (var i = 0; limit - limits.Used("") > left; i++)
+        for (var i = 0; limit - limits.Used("") > budget; i++)
         {
             rig.Hub.AddImage(Rig.Name, $"spent{i}", ScriptedUpstream.Bytes(100, i));
             await rig.PullTagAsync($"spent{i}");
         }
-        Assert.Equal(left, limit - limits.Used(""));
+        Assert.Equal(budget, limit - limits.Used(""));
     }
 
     [Fact]
@@ -35,7 +35,7 @@ public sealed class BudgetTests
     {
         await using var rig = await WarmAsync(200);
         var limits = rig.Hub.LimitRates(100, r => r.IsHead || r.IsGet);
-        await SpendToAsync(rig, limits, 100, left: 98);
+        await SpendToAsync(rig, limits, 100, budget: 98);
         for (var round = 0; round < 30; round++)
         {
             rig.Clock.Advance(TimeSpan.FromMinutes(6));
@@ -57,7 +57,7 @@ public sealed class BudgetTests
     {
         await using var rig = await WarmAsync(1);
         var limits = rig.Hub.LimitRates(20);
-        await SpendToAsync(rig, limits, 20, left: 7);
+        await SpendToAsync(rig, limits, 20, budget: 7);
         var heads = rig.Hub.Count(r => r.IsHead && r.Reference == "t0");
         rig.Clock.Advance(TimeSpan.FromMinutes(9));
         var held = await rig.ResolveAsync("t0");
@@ -78,7 +78,7 @@ public sealed class BudgetTests
     {
         await using var rig = await WarmAsync(1);
         var limits = rig.Hub.LimitRates(20);
-        await SpendToAsync(rig, limits, 20, left: 4);
+        await SpendToAsync(rig, limits, 20, budget: 4);
         rig.Clock.Advance(TimeSpan.FromHours(5));
         var asked = rig.Hub.Requests.Count;
         Assert.NotNull((await rig.ResolveAsync("t0")).Notice);
@@ -100,7 +100,7 @@ public sealed class BudgetTests
             Tags = always ? new() { RevalidateAfter = TimeSpan.Zero } : new() { OnUnavailable = StaleUse.Deny },
         });
         var limits = rig.Hub.LimitRates(20, r => r.IsHead || r.IsGet);
-        await SpendToAsync(rig, limits, 20, left: 2);
+        await SpendToAsync(rig, limits, 20, budget: 2);
         for (var i = 0; i < 2; i++)
         {
             rig.Clock.Advance(TimeSpan.FromMinutes(6));

@@ -25,7 +25,8 @@ public sealed class LastGoodTests
     };
 
     private static Repository Gate(Rig rig, PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume,
+        RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock),
+        rig.Volume,
         new(),
         takesPushes: false, rig.Clock);
 

@@ -77,7 +77,7 @@ public sealed class PartFileTests
             part.CloseGaps();
         }
         await using var again = Open(volume);
-        Assert.Equal(100_000, again.LeftBehind);
+        Assert.Equal(100_000, again.EarlierLength);
         await again.HashWrittenAsync(default);
         Assert.Equal(100_000, again.Position);
         await again.WriteAsync(100_000, Content.AsMemory(100_000), default);

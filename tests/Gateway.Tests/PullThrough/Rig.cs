@@ -90,7 +90,7 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>The gate under a policy; null admits everything.</summary>
     public Repository Under(PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.Ledger), Clock), Volume, new(),
+        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.DecisionRing), Clock), Volume, new(),
         takesPushes: false,
         Clock);
 

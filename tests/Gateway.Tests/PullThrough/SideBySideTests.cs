@@ -194,7 +194,7 @@ public sealed class SideBySideTests
         // A kill ends nothing properly.
         await file.DisposeAsync();
         Assert.Equal(2, rig.Parts.Length);
-        await using (var again = rig.Volume.Fetches.Open(digest, 1000)!) Assert.Equal(120, again.LeftBehind);
+        await using (var again = rig.Volume.Fetches.Open(digest, 1000)!) Assert.Equal(120, again.EarlierLength);
         Assert.Equal(120, new FileInfo(Assert.Single(rig.Parts)).Length);
     }
 

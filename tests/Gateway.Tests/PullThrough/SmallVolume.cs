@@ -22,7 +22,7 @@ internal sealed class SmallVolume : IAsyncDisposable
     {
         using var filler = File.Create($"{Path}/filler");
         var block = new byte[64 * 1024];
-        for (var left = new DriveInfo(Path).AvailableFreeSpace - free; left > 0; left -= block.Length) filler.Write(block);
+        for (var budget = new DriveInfo(Path).AvailableFreeSpace - free; budget > 0; budget -= block.Length) filler.Write(block);
     }
 
     public ValueTask DisposeAsync()

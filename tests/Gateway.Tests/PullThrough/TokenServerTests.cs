@@ -86,7 +86,8 @@ public sealed class TokenServerTests
             () => rig.Volume.Cached("hub", name));
         var policy = new PolicyOptions { Default = Outcome.Allow };
         var gate = new Repository(
-            RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.Ledger), rig.Clock), rig.Volume,
+            RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock),
+            rig.Volume,
             new(), takesPushes: false, rig.Clock);
         Assert.IsType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Rig.Caller, new(TagName.Parse("v1")), default));
         rig.Hub.Tokens.Revoke();

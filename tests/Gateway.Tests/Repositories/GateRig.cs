@@ -19,7 +19,7 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
     public static readonly Caller Pusher = new("ci", AccessActions.All);
     public static readonly Caller Puller = new("node", AccessActions.Pull);
 
-    private readonly Decisions _decisions = new(volume.Volume.Ledger);
+    private readonly Decisions _decisions = new(volume.Volume.DecisionRing);
 
     public Volume Volume => volume.Volume;
 

@@ -99,7 +99,7 @@ internal sealed class HoldRig : IAsyncDisposable
 
     /// <summary>A new repository over this backing, under the policy in force.</summary>
     public Repository Over(string name, IBacking backing) => new(
-        RepositoryName.Parse(name), backing, new(new(Policy), new(Volume.Ledger), Clock), Volume, new(), takesPushes: true, Clock);
+        RepositoryName.Parse(name), backing, new(new(Policy), new(Volume.DecisionRing), Clock), Volume, new(), takesPushes: true, Clock);
 
     /// <summary>The repositories that the catalog lists to a caller with the right to pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Caller caller) =>
@@ -107,9 +107,9 @@ internal sealed class HoldRig : IAsyncDisposable
 
     public RepositoryRouter Router(TimeProvider? clock = null)
     {
-        var decisions = new Decisions(Volume.Ledger);
-        var judge = new Judge(new(Policy), decisions, clock ?? Clock);
-        return new(new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), judge, decisions, clock ?? Clock);
+        var decisions = new Decisions(Volume.DecisionRing);
+        var evaluator = new Evaluator(new(Policy), decisions, clock ?? Clock);
+        return new(new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), evaluator, decisions, clock ?? Clock);
     }
 
     /// <summary>Every file of the repository's folder, by its path there.</summary>

@@ -84,20 +84,20 @@ internal static class TransparencyLog
         if (entry.Kind is not null && $"{entry.Kind} {entry.KindVersion}" != body.Kind)
             return $"it is called {Printable.Quote($"{entry.Kind} {entry.KindVersion}")} and is {body.Kind}";
         return body.ProblemWith(material, signer)
-            ?? ProblemOfPromise(entry, log, body)
+            ?? ProblemOfEntryTimestamp(entry, log, body)
             ?? ProblemOfProof(entry, log, body, material.Format);
     }
 
     // The signed entry timestamp is over the canonical JSON (RFC 8785) of four members. Only it proves the time.
-    private static string? ProblemOfPromise(LogEntry entry, PinnedLog log, LogEntryBody body)
+    private static string? ProblemOfEntryTimestamp(LogEntry entry, PinnedLog log, LogEntryBody body)
     {
-        if (entry.SignedEntryTimestamp is not { } promise) return null;
+        if (entry.SignedEntryTimestamp is not { } timestamp) return null;
         if (body.IsVersion2) return "it has a signed entry timestamp, which Rekor v2 does not issue";
         if (entry.IntegratedTime is not { } time) return "it has a signed entry timestamp without a time";
         if (!log.ValidFor.Contains(time))
             return $"the log's key is trusted from {log.ValidFor}, its signed entry timestamp is of {Moments.Text(time)}";
         if (entry.LogIndex is < 0 or > MaxIndex) return $"its index is not from 0 to {MaxIndex}";
-        var isGood = log.Key.Verify(CanonicalEntry(entry, time), promise.Span, log.Hash);
+        var isGood = log.Key.Verify(CanonicalEntry(entry, time), timestamp.Span, log.Hash);
         return isGood ? null : "its signed entry timestamp does not verify";
     }
 

@@ -50,7 +50,7 @@ internal static class CoseEnvelope
         var cbor = new StrictCbor(bytes);
         var headers = new SignedHeaders();
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        for (var left = cbor.Map(); left > 0; left--) ReadHeader(cbor, Label(cbor, seen), headers);
+        for (var remaining = cbor.Map(); remaining > 0; remaining--) ReadHeader(cbor, Label(cbor, seen), headers);
         cbor.End();
         return headers.Check();
     }
@@ -76,7 +76,7 @@ internal static class CoseEnvelope
 
     private static void ReadCritical(StrictCbor cbor, SignedHeaders headers)
     {
-        for (var left = cbor.Array(); left > 0; left--) headers.AddCritical(Label(cbor, []));
+        for (var remaining = cbor.Array(); remaining > 0; remaining--) headers.AddCritical(Label(cbor, []));
     }
 
     private static (ImmutableArray<ReadOnlyMemory<byte>>, ReadOnlyMemory<byte>?) ReadUnprotected(StrictCbor cbor)
@@ -84,7 +84,7 @@ internal static class CoseEnvelope
         var chain = ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>();
         var timestamp = NoBytes.Here;
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        for (var left = cbor.Map(); left > 0; left--)
+        for (var remaining = cbor.Map(); remaining > 0; remaining--)
         {
             var label = Label(cbor, seen);
             if (label == ChainLabel) ReadChain(cbor, chain);

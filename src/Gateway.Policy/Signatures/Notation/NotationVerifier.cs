@@ -34,7 +34,7 @@ internal static class NotationVerifier
             Load(material, chain);
             var question = new Question(material, material.Notation, chain, expected, store, now);
             RequireIntegrity(question);
-            return Judge(question) with { ChangesAt = ChangeOf(question) };
+            return Evaluate(question) with { ChangesAt = ChangeOf(question) };
         }
         catch (RefusedException e)
         {
@@ -83,7 +83,7 @@ internal static class NotationVerifier
     }
 
     // Runs every check, in the order of the notation tool. Problems that are only noted are part of the verdict.
-    private static Checked Judge(Question question)
+    private static Checked Evaluate(Question question)
     {
         var notes = new List<string>();
         foreach (var (check, code, find) in Checks)

@@ -86,7 +86,7 @@ internal static class LintDefaults
     }
 
     private static Verdict OfSignature(PolicyEngine engine, RepositoryName name, TagName? tag, Manifest manifest) =>
-        engine.Judge(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []) { Documents = ManifestKinds.Said([manifest]) });
+        engine.Evaluate(new(name, tag, Stage.Push, Digest.Of("signature"u8), manifest, []) { Documents = ManifestKinds.Said([manifest]) });
 
     // Whether an authority of the rule signs with notation, or with cosign.
     private static bool Asks(RequireOptions require, TrustOptions trust, bool ofNotation) =>
@@ -120,7 +120,7 @@ internal static class LintDefaults
     private static string[] Uncovered(PolicyEngine engine, RepositoryName name, TagName? tag)
     {
         Stage[] stages = [Stage.Push, Stage.Tag, Stage.Pull];
-        var bare = stages.Where(stage => engine.Judge(new(name, tag, stage, Subject, Image, [])).Reasons
+        var bare = stages.Where(stage => engine.Evaluate(new(name, tag, stage, Subject, Image, [])).Reasons
             .Any(static reason => reason.Code == ReasonCodes.NoRuleDefault)).ToArray();
         return bare.Length == stages.Length ? [] : [.. bare.Select(static stage => stage.ToString().ToLowerInvariant())];
     }

@@ -50,7 +50,7 @@ internal static partial class PolicyTestCommand
             }
             var asked = await layout.WithDocumentsAsync(layout.Ask(one, digest, one.Now ?? DateTimeOffset.UtcNow), cancellationToken);
             if (engine.Needs(asked).HasFlag(FactKinds.Contents)) asked = await layout.WithContentsAsync(asked, cancellationToken);
-            var verdict = engine.Judge(asked);
+            var verdict = engine.Evaluate(asked);
             string[] codes = [.. verdict.Reasons.Select(static reason => reason.Code).Distinct().Order(StringComparer.Ordinal)];
             var asExpected = verdict.Outcome == one.Outcome && (one.Codes is not { } expected || codes.ToHashSet().SetEquals(expected));
             return result with

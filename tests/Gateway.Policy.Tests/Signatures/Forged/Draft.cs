@@ -171,16 +171,16 @@ internal sealed record Draft(Form Form)
         yield return ("dev.cosignproject.cosign/signature", Convert.ToBase64String(material.Signature.Span));
         if (material.Certificate is { } der)
             yield return ("dev.sigstore.cosign/certificate", PemEncoding.WriteString("CERTIFICATE", der.Span));
-        if (material.LogEntries is [var entry]) yield return ("dev.sigstore.cosign/bundle", Promise(entry));
+        if (material.LogEntries is [var entry]) yield return ("dev.sigstore.cosign/bundle", LegacyBundle(entry));
     }
 
     // A key of cosign's bundle annotation, whose spelling cosign defines.
-    private const string PromisePayload = "Payload";
+    private const string PayloadKey = "Payload";
 
-    private static string Promise(LogEntry entry) => new JsonObject
+    private static string LegacyBundle(LogEntry entry) => new JsonObject
     {
-        ["SignedEntryTimestamp"] = entry.SignedEntryTimestamp is { } promise ? Convert.ToBase64String(promise.Span) : "",
-        [PromisePayload] = new JsonObject
+        ["SignedEntryTimestamp"] = entry.SignedEntryTimestamp is { } timestamp ? Convert.ToBase64String(timestamp.Span) : "",
+        [PayloadKey] = new JsonObject
         {
             ["body"] = Convert.ToBase64String(entry.CanonicalizedBody.Span), ["integratedTime"] = entry.IntegratedTime?.ToUnixTimeSeconds(),
             ["logIndex"] = entry.LogIndex, ["logID"] = Convert.ToHexStringLower(entry.LogId.Span),

@@ -23,7 +23,7 @@ public sealed class ForgedKeylessTests
     [
         // A certificate of another signer, or for another purpose.
         new("by a self-made authority", ReasonCodes.SigNoTrusted, "no path to 'https://fulcio.test.example'",
-            d => Leaf(d with { Fulcio = Strangers }, l => l with { PromisedBy = Draft.Sigstore.Fulcio.Log })),
+            d => Leaf(d with { Fulcio = Strangers }, l => l with { SctBy = Draft.Sigstore.Fulcio.Log })),
         new("by another issuer", ReasonCodes.SigNoTrusted, "https://evil.example",
             d => Leaf(d, l => l with { IssuerString = "https://evil.example" })),
         new("by another subject", ReasonCodes.SigNoTrusted, "https://github.com/evil/app",
@@ -57,9 +57,9 @@ public sealed class ForgedKeylessTests
         {
             IsAuthority = true, KeyUsage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign,
         })),
-        new("by a certificate without a timestamp", ReasonCodes.SigNoTrusted, "certificate", d => Leaf(d, l => l with { Promise = false })),
+        new("by a certificate without a timestamp", ReasonCodes.SigNoTrusted, "certificate", d => Leaf(d, l => l with { HasSct = false })),
         new("by a certificate with a timestamp of an unknown log", ReasonCodes.SigNoTrusted, "log",
-            d => Leaf(d, l => l with { PromisedBy = TestLogKey.Ecdsa() })),
+            d => Leaf(d, l => l with { SctBy = TestLogKey.Ecdsa() })),
         new("by a key alone", ReasonCodes.SigNoTrusted, "expected a certificate", d => d with { Certificate = _ => null }),
         new("under the certificate of another key", ReasonCodes.SigBad, NotOver, d => d with { Certificate = _ => AnotherLeaf() }),
         new("under a malformed certificate", ReasonCodes.SigBad, "expected a certificate in DER",

@@ -12,19 +12,19 @@ public sealed class CertificateTimestampTests
 
     [Fact]
     public void Timestamp_with_extensions_counts() =>
-        Assert.True(Verify(new LeafOptions { PromiseExtensions = [0, 0, 5, 1, 2, 3, 4, 5] }).IsTrusted);
+        Assert.True(Verify(new LeafOptions { SctExtensions = [0, 0, 5, 1, 2, 3, 4, 5] }).IsTrusted);
 
     [Fact]
     public void Certificate_without_a_timestamp_is_refused() =>
-        Refused("expected a signed certificate timestamp (SCT) in the certificate, got none", new LeafOptions { Promise = false });
+        Refused("expected a signed certificate timestamp (SCT) in the certificate, got none", new LeafOptions { HasSct = false });
 
     [Fact]
     public void Timestamp_of_an_unknown_log_does_not_count() =>
-        Refused("which the trusted root does not name", new LeafOptions { PromisedBy = TestLogKey.Ecdsa() });
+        Refused("which the trusted root does not name", new LeafOptions { SctBy = TestLogKey.Ecdsa() });
 
     [Fact]
     public void Timestamp_by_another_scheme_than_the_key_of_the_log_is_refused() =>
-        Refused("is signed by another scheme than the key of log 'https://ct.test.example'", new LeafOptions { PromiseScheme = 1 });
+        Refused("is signed by another scheme than the key of log 'https://ct.test.example'", new LeafOptions { SctScheme = 1 });
 
     [Fact]
     public void Timestamp_outside_the_validity_of_the_log_key_is_refused()
@@ -53,8 +53,8 @@ public sealed class CertificateTimestampTests
     {
         using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
         using var donor = Sigstore.Fulcio.Issue(key, new LeafOptions());
-        var promise = donor.Extensions.Single(e => e.Oid!.Value == "1.3.6.1.4.1.11129.2.4.2").RawData;
-        Refused("is not for this certificate", new LeafOptions { RawPromise = promise });
+        var sct = donor.Extensions.Single(e => e.Oid!.Value == "1.3.6.1.4.1.11129.2.4.2").RawData;
+        Refused("is not for this certificate", new LeafOptions { RawSct = sct });
     }
 
     [Theory]
@@ -64,11 +64,11 @@ public sealed class CertificateTimestampTests
     [InlineData("04050003000101")] // a timestamp of one byte, of a version that is not 1
     [InlineData("0403000500")] // a list that says it is longer
     public void Unreadable_list_of_timestamps_is_refused(string list) =>
-        Assert.False(Verify(new LeafOptions { RawPromise = Convert.FromHexString(list) }).IsTrusted);
+        Assert.False(Verify(new LeafOptions { RawSct = Convert.FromHexString(list) }).IsTrusted);
 
     [Fact]
     public void Timestamp_extension_that_is_not_DER_is_refused_without_an_exception() =>
-        Assert.Equal(ReasonCodes.SigBad, Verify(new LeafOptions { RawPromise = [0xff, 0xff] }).Code);
+        Assert.Equal(ReasonCodes.SigBad, Verify(new LeafOptions { RawSct = [0xff, 0xff] }).Code);
 
     private static void Refused(string why, LeafOptions leaf, TrustedRoot? root = null)
     {

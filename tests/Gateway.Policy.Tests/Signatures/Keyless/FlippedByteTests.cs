@@ -10,7 +10,8 @@ public sealed class FlippedByteTests
     private const int Step = 17; // every byte takes minutes; a prime, so that it falls into step with no field
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
 
-    public static TheoryData<string> Parts => [.. "signed,signature,certificate,body,promise,way,root,checkpoint,logId,stamp".Split(',')];
+    public static TheoryData<string> Parts =>
+        [.. "signed,signature,certificate,body,entry timestamp,way,root,checkpoint,logId,stamp".Split(',')];
 
     [Theory]
     [MemberData(nameof(Parts))]
@@ -52,7 +53,7 @@ public sealed class FlippedByteTests
         "certificate" => material.Certificate!.Value,
         "stamp" => material.Timestamps[0],
         "body" => material.LogEntries[0].CanonicalizedBody,
-        "promise" => material.LogEntries[0].SignedEntryTimestamp!.Value,
+        "entry timestamp" => material.LogEntries[0].SignedEntryTimestamp!.Value,
         "logId" => material.LogEntries[0].LogId,
         "root" => material.LogEntries[0].Proof!.RootHash,
         "way" => material.LogEntries[0].Proof!.Hashes[0],
@@ -71,7 +72,7 @@ public sealed class FlippedByteTests
     private static LogEntry With(LogEntry entry, string part, byte[] bytes) => part switch
     {
         "body" => entry with { CanonicalizedBody = bytes },
-        "promise" => entry with { SignedEntryTimestamp = bytes },
+        "entry timestamp" => entry with { SignedEntryTimestamp = bytes },
         "logId" => entry with { LogId = bytes },
         "root" => entry with { Proof = entry.Proof! with { RootHash = bytes } },
         "way" => entry with { Proof = entry.Proof! with { Hashes = entry.Proof!.Hashes.SetItem(0, bytes) } },

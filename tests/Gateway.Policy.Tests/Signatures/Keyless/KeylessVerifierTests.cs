@@ -161,7 +161,7 @@ public sealed class KeylessVerifierTests
     public void Self_made_chain_is_refused_even_with_its_own_root()
     {
         var forger = new TestFulcio(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(3650));
-        var material = Sigstore.Sign(leaf: new LeafOptions { PromisedBy = Sigstore.Fulcio.Log }, fulcio: forger);
+        var material = Sigstore.Sign(leaf: new LeafOptions { SctBy = Sigstore.Fulcio.Log }, fulcio: forger);
         var chained = material with { Chain = [forger.Intermediate.RawData, forger.Root.RawData] };
         Refused(ReasonCodes.SigNoTrusted, "no path to 'https://fulcio.test.example'", material);
         Refused(ReasonCodes.SigNoTrusted, "no path to 'https://fulcio.test.example'", chained);
@@ -201,7 +201,7 @@ public sealed class KeylessVerifierTests
     public void Every_certificate_of_the_path_must_be_valid_at_the_signing_time()
     {
         var shortLived = new TestSigstoreParts(new TestFulcio(TestSigstore.Issued.AddYears(-2), TimeSpan.FromDays(365)));
-        var material = Sigstore.Sign(fulcio: shortLived.Fulcio, leaf: new LeafOptions { PromisedBy = Sigstore.Fulcio.Log });
+        var material = Sigstore.Sign(fulcio: shortLived.Fulcio, leaf: new LeafOptions { SctBy = Sigstore.Fulcio.Log });
         Refused(ReasonCodes.SigNoTrusted, "NotTimeValid", material, root: shortLived.In(Sigstore.Root));
     }
 

@@ -129,8 +129,8 @@ public sealed class TransparencyLogTests
     {
         { "time", "its signed entry timestamp does not verify" },
         { "index", "its signed entry timestamp does not verify" },
-        { "promise", "its signed entry timestamp does not verify" },
-        { "promise by another log", "its signed entry timestamp does not verify" },
+        { "entry timestamp", "its signed entry timestamp does not verify" },
+        { "entry timestamp by another log", "its signed entry timestamp does not verify" },
         { "no time", "it has a signed entry timestamp without a time" },
         { "huge index", "its index is not from 0 to 9007199254740991" },
         { "kind", "it is called 'hashedrekord 0.0.1' and is dsse 0.0.1" },
@@ -156,8 +156,11 @@ public sealed class TransparencyLogTests
     {
         "time" => entry with { IntegratedTime = entry.IntegratedTime!.Value.AddSeconds(1) },
         "index" => entry with { LogIndex = entry.LogIndex + 1 },
-        "promise" => entry with { SignedEntryTimestamp = Flip(entry.SignedEntryTimestamp!.Value, 20) },
-        "promise by another log" => entry with { SignedEntryTimestamp = new TestRekor("x", TestLogKey.Ecdsa(), false).Promise(entry) },
+        "entry timestamp" => entry with { SignedEntryTimestamp = Flip(entry.SignedEntryTimestamp!.Value, 20) },
+        "entry timestamp by another log" => entry with
+        {
+            SignedEntryTimestamp = new TestRekor("x", TestLogKey.Ecdsa(), false).EntryTimestamp(entry),
+        },
         "no time" => entry with { IntegratedTime = null },
         "huge index" => entry with { LogIndex = 1L << 53 },
         "kind" => entry with { Kind = "hashedrekord" },
@@ -181,7 +184,7 @@ public sealed class TransparencyLogTests
     };
 
     [Theory]
-    [InlineData("promise", "it has a signed entry timestamp, which Rekor v2 does not issue")]
+    [InlineData("entry timestamp", "it has a signed entry timestamp, which Rekor v2 does not issue")]
     [InlineData("no proof", "it has no inclusion proof, which its format requires")]
     [InlineData("index", "its proof is for index")]
     [InlineData("origin", "the checkpoint is of 'other.example', expected 'https://log2026-1.rekor.test.example'")]
@@ -189,7 +192,7 @@ public sealed class TransparencyLogTests
     {
         var material = Of(Sigstore.Sign(Logged.Rekord2), e => what switch
         {
-            "promise" => e with { SignedEntryTimestamp = new byte[70], IntegratedTime = TestSigstore.Signed },
+            "entry timestamp" => e with { SignedEntryTimestamp = new byte[70], IntegratedTime = TestSigstore.Signed },
             "no proof" => e with { Proof = null },
             "index" => e with { LogIndex = e.LogIndex + 1 },
             _ => e with { Proof = e.Proof! with { Checkpoint = OfAnotherName(e.Proof) } },

@@ -62,7 +62,7 @@ public sealed class NotationAgeTests
             Notary.Envelope(payload: Payload(Forge.Other)),
             static manifest => manifest with { Subject = manifest.Subject! with { Digest = Forge.Other } });
         var ofIndex = Evidence(Stamped(ending, stamper, Forge.Now.AddDays(-2)));
-        var verdict = engine.Judge(new(Forge.Repository, null, Stage.Pull, Forge.Other, Sample.Image, [])
+        var verdict = engine.Evaluate(new(Forge.Repository, null, Stage.Pull, Forge.Other, Sample.Image, [])
         {
             Now = Forge.Now,
             Facts = new()

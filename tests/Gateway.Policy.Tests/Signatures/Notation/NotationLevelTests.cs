@@ -186,9 +186,9 @@ public sealed class NotationLevelTests
         };
 
         Assert.Equal(
-            (Outcome.Allow, Forge.Now.AddDays(10)), (engine.Judge(Asked(Forge.Now)).Outcome, engine.Judge(Asked(Forge.Now)).Until));
-        Assert.Equal(Outcome.Quarantine, engine.Judge(Asked(Forge.Now.AddDays(10))).Outcome);
-        Assert.Equal("notation", Assert.Single(engine.Judge(Asked(Forge.Now)).Evidence).Format);
+            (Outcome.Allow, Forge.Now.AddDays(10)), (engine.Evaluate(Asked(Forge.Now)).Outcome, engine.Evaluate(Asked(Forge.Now)).Until));
+        Assert.Equal(Outcome.Quarantine, engine.Evaluate(Asked(Forge.Now.AddDays(10))).Outcome);
+        Assert.Equal("notation", Assert.Single(engine.Evaluate(Asked(Forge.Now)).Evidence).Format);
         Assert.NotEqual(engine.Revision, new PolicyEngine(Policy(new TestNotary().Store)).Revision);
         Assert.NotEqual(engine.Revision, new PolicyEngine(Policy(Notary.Store with { Revoked = [new string('0', 64)] })).Revision);
     }

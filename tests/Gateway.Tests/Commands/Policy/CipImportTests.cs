@@ -156,8 +156,8 @@ public sealed class CipImportTests : IDisposable
 
         Assert.Equal((0, ""), (code, error));
         var engine = new PolicyEngine(Yaml.Good(output).Policy);
-        Assert.All(Questions.Of("docker.io/acme/app"), question => Assert.Equal(expected, engine.Judge(question).Outcome));
-        Assert.All(Questions.Of("elsewhere/app"), question => Assert.Equal(Outcome.Deny, engine.Judge(question).Outcome));
+        Assert.All(Questions.Of("docker.io/acme/app"), question => Assert.Equal(expected, engine.Evaluate(question).Outcome));
+        Assert.All(Questions.Of("elsewhere/app"), question => Assert.Equal(Outcome.Deny, engine.Evaluate(question).Outcome));
     }
 
     [Theory]

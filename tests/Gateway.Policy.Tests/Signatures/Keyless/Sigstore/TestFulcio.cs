@@ -21,18 +21,18 @@ internal sealed record LeafOptions
     public bool IsAuthority { get; init; }
     public DateTimeOffset NotBefore { get; init; } = TestSigstore.Issued;
     public TimeSpan Lifetime { get; init; } = TimeSpan.FromMinutes(10);
-    public bool Promise { get; init; } = true;
-    public DateTimeOffset PromisedAt { get; init; } = TestSigstore.Issued;
-    public byte[] PromiseExtensions { get; init; } = [];
-    public byte PromiseScheme { get; init; } = 3;
-    public TestLogKey? PromisedBy { get; init; }
-    public byte[]? RawPromise { get; init; }
+    public bool HasSct { get; init; } = true;
+    public DateTimeOffset SctAt { get; init; } = TestSigstore.Issued;
+    public byte[] SctExtensions { get; init; } = [];
+    public byte SctScheme { get; init; } = 3;
+    public TestLogKey? SctBy { get; init; }
+    public byte[]? RawSct { get; init; }
 }
 
 /// <summary>A certificate authority like Fulcio: root, intermediate, and logged leaf certificates that are valid for minutes.</summary>
 internal sealed class TestFulcio
 {
-    private const string PromiseOid = "1.3.6.1.4.1.11129.2.4.2";
+    private const string SctOid = "1.3.6.1.4.1.11129.2.4.2";
     private static readonly ECCurve Curve = ECCurve.NamedCurves.nistP384;
 
     public TestFulcio(DateTimeOffset notBefore, TimeSpan lifetime)
@@ -60,8 +60,8 @@ internal sealed class TestFulcio
         var generator = X509SignatureGenerator.CreateForECDsa(Intermediate.GetECDsaPrivateKey()!);
         var end = options.NotBefore + options.Lifetime;
         var before = request.Create(Intermediate.SubjectName, generator, options.NotBefore, end, serial);
-        if (!options.Promise) return before;
-        request.CertificateExtensions.Add(new X509Extension(PromiseOid, options.RawPromise ?? Promise(before, options), critical: false));
+        if (!options.HasSct) return before;
+        request.CertificateExtensions.Add(new X509Extension(SctOid, options.RawSct ?? Sct(before, options), critical: false));
         return request.Create(Intermediate.SubjectName, generator, options.NotBefore, end, serial);
     }
 
@@ -102,20 +102,20 @@ internal sealed class TestFulcio
         writer.WriteCharacterString(UniversalTagNumber.IA5String, name, new Asn1Tag(TagClass.ContextSpecific, tag));
 
     // RFC 6962 §3.2 and §3.3, written independently of the code under test.
-    private byte[] Promise(X509Certificate2 before, LeafOptions options)
+    private byte[] Sct(X509Certificate2 before, LeafOptions options)
     {
         var tbs = new AsnReader(before.RawData, AsnEncodingRules.DER).ReadSequence().ReadEncodedValue().ToArray();
-        var log = options.PromisedBy ?? Log;
+        var log = options.SctBy ?? Log;
         var time = new byte[8];
-        BinaryPrimitives.WriteInt64BigEndian(time, options.PromisedAt.ToUnixTimeMilliseconds());
+        BinaryPrimitives.WriteInt64BigEndian(time, options.SctAt.ToUnixTimeMilliseconds());
         byte[] issuer = SHA256.HashData(Intermediate.PublicKey.ExportSubjectPublicKeyInfo());
         byte[] length = [(byte)(tbs.Length >> 16), (byte)(tbs.Length >> 8), (byte)tbs.Length];
-        byte[] signed = [0, 0, .. time, 0, 1, .. issuer, .. length, .. tbs, .. Vector(options.PromiseExtensions)];
+        byte[] signed = [0, 0, .. time, 0, 1, .. issuer, .. length, .. tbs, .. Vector(options.SctExtensions)];
         byte[] id = SHA256.HashData(log.Spki);
-        byte[] signature = [4, options.PromiseScheme, .. Vector(log.Sign(signed))];
-        byte[] promise = [0, .. id, .. time, .. Vector(options.PromiseExtensions), .. signature];
+        byte[] signature = [4, options.SctScheme, .. Vector(log.Sign(signed))];
+        byte[] sct = [0, .. id, .. time, .. Vector(options.SctExtensions), .. signature];
         var writer = new AsnWriter(AsnEncodingRules.DER);
-        writer.WriteOctetString(Vector(Vector(promise)));
+        writer.WriteOctetString(Vector(Vector(sct)));
         return writer.Encode();
     }
 

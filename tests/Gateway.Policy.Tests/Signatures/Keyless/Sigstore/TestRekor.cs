@@ -34,7 +34,7 @@ internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
             CanonicalizedBody = bytes,
             Proof = proof,
         };
-        return isVersion2 ? entry : entry with { SignedEntryTimestamp = Promise(entry) };
+        return isVersion2 ? entry : entry with { SignedEntryTimestamp = EntryTimestamp(entry) };
     }
 
     // Tests run in parallel.
@@ -48,7 +48,7 @@ internal sealed class TestRekor(string host, TestLogKey key, bool isVersion2)
     }
 
     /// <summary>The signed entry timestamp of an entry.</summary>
-    public byte[] Promise(LogEntry entry) => key.Sign(Encoding.UTF8.GetBytes(
+    public byte[] EntryTimestamp(LogEntry entry) => key.Sign(Encoding.UTF8.GetBytes(
         "{\"body\":\"" + Convert.ToBase64String(entry.CanonicalizedBody.Span) + "\",\"integratedTime\":"
         + entry.IntegratedTime!.Value.ToUnixTimeSeconds() + ",\"logID\":\"" + Convert.ToHexStringLower(Id)
         + "\",\"logIndex\":" + entry.LogIndex + "}"));

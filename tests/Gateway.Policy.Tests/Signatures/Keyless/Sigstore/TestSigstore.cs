@@ -21,7 +21,7 @@ internal enum Logged
 
 /// <summary>
 /// A small sigstore for tests: authority, certificate log, both kinds of Rekor and a time stamper, with the trusted root that pins them.
-/// cosign accepts its signatures (<see cref="CosignJudgeTests"/>).
+/// cosign accepts its signatures (<see cref="CosignAgreementTests"/>).
 /// </summary>
 internal sealed class TestSigstore
 {

@@ -41,7 +41,7 @@ internal sealed record Arrival(
 /// Evaluates the policy for the manifests of repositories, and records decisions. The configuration in force has one instance.
 /// </summary>
 /// <param name="contents">Cached results about the bytes of blobs, which outlive the configuration; null to start without any.</param>
-internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
+internal sealed partial class Evaluator(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
 {
     /// <summary>When to ask again for what could not be evaluated: a failed upstream is not asked sooner (UpstreamAnswers).</summary>
     private static readonly TimeSpan RetryUnknown = TimeSpan.FromSeconds(5);
@@ -172,15 +172,15 @@ internal sealed partial class Judge(PolicyEngine engine, Decisions decisions, Ti
         var asked = Stopwatch.GetTimestamp();
         var input = await InputAsync(closure, name, stage, tag, cancellationToken);
         var begun = Stopwatch.GetTimestamp();
-        var verdict = engine.Judge(input);
-        PolicyMetrics.Judged(verdict, begun);
+        var verdict = engine.Evaluate(input);
+        PolicyMetrics.Evaluated(verdict, begun);
         return verdict with { Took = Stopwatch.GetElapsedTime(asked) };
     }
 
     /// <summary>The same in a dry run: the verdict serves no request, so it is not counted.</summary>
     public async ValueTask<Verdict> TryAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken) =>
-        engine.Judge(await InputAsync(closure, name, stage, tag, cancellationToken));
+        engine.Evaluate(await InputAsync(closure, name, stage, tag, cancellationToken));
 
     private async ValueTask<PolicyInput> InputAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)

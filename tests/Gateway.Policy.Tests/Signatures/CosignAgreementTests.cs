@@ -10,9 +10,9 @@ namespace Gateway.Policy.Tests.Signatures;
 /// The real cosign 3 as the reference for bundles by key: the gateway accepts what cosign accepts as a signature. Needs
 /// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; otherwise skipped.
 /// </summary>
-public sealed class CosignJudgeTests : IDisposable
+public sealed class CosignAgreementTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-judge-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-evaluator-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

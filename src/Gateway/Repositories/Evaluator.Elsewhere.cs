@@ -24,7 +24,7 @@ internal readonly record struct Basis(long Own, long Elsewhere);
 /// Evidence in signature repositories (docs/design/0009-signatures.md). A change of the image's repository cannot expect a version of
 /// another repository. With signature repositories, no verdict therefore outlives the process, or a change of any signature repository.
 /// </summary>
-internal sealed partial class Judge
+internal sealed partial class Evaluator
 {
     /// <summary>
     /// Maximum number of pieces of evidence that are cached as "noted as counted", about 250 bytes each. Others are noted again.

@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// <c>gateway/decisions/</c>: the latest records of decisions, one line each, in a ring of files. They may be lost without harm: nothing is
 /// flushed, and records that cannot be written are omitted.
 /// </summary>
-public sealed class Ledger
+public sealed class DecisionRing
 {
     /// <summary>Bytes of one file of the ring, and the number of files: 16 MiB in total, some 8,000 records of 2 KiB. Chosen.</summary>
     private const long SegmentBytes = 1 << 20;
@@ -24,7 +24,7 @@ public sealed class Ledger
     private readonly record struct Place(int Segment, long Offset, int Length);
 
     /// <summary>Opens the decisions in a folder, or starts an empty list.</summary>
-    public Ledger(string folder)
+    public DecisionRing(string folder)
     {
         _folder = folder;
         try

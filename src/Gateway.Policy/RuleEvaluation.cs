@@ -9,7 +9,7 @@ namespace Gateway.Policy;
 /// <param name="Exceptions">The ids of the exceptions that changed its outcome.</param>
 /// <param name="Until">The earliest time that could change it.</param>
 /// <param name="CouldBeMended">Whether every finding that refuses is missing evidence or age.</param>
-internal sealed record RuleHearing(
+internal sealed record RuleEvaluation(
     RuleVerdict Verdict,
     ImmutableArray<EvidenceSeen> Evidence,
     ImmutableArray<string> Exceptions,
@@ -20,50 +20,51 @@ internal sealed record RuleHearing(
     public string? Unknown { get; init; }
 
     /// <summary>Evaluates a rule.</summary>
-    public static RuleHearing Of(Rule rule, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions)
+    public static RuleEvaluation Of(Rule rule, PolicyInput input, EvidenceSets sets, ImmutableArray<ExceptionOptions> exceptions)
     {
-        Hearing[] hearings = [.. rule.Hear(input, sets)];
-        var findings = hearings.SelectMany(static h => h.IsAsked ? h.Findings : h.Findings.Select(f => f.AtChild(h.Digest)));
-        var judged = findings.Select(finding => Judged.Of(finding, rule.Options, input, exceptions)).ToArray();
-        var excepted = judged.Select(static j => j.Exception).OfType<ExceptionOptions>().Distinct().ToArray();
-        Reason[] reasons = [.. judged.Select(j => j.ToReason(rule.Options, input))];
+        Evaluation[] evaluations = [.. rule.Evaluate(input, sets)];
+        var findings = evaluations.SelectMany(static e => e.IsAsked ? e.Findings : e.Findings.Select(f => f.AtChild(e.Digest)));
+        var outcomes = findings.Select(finding => FindingOutcome.Of(finding, rule.Options, input, exceptions)).ToArray();
+        var excepted = outcomes.Select(static o => o.Exception).OfType<ExceptionOptions>().Distinct().ToArray();
+        Reason[] reasons = [.. outcomes.Select(o => o.ToReason(rule.Options, input))];
         var verdict = new RuleVerdict(
             rule.Options.Id,
             RuleMatch.Describe(rule.Options, input),
-            judged.Select(static j => j.Enforced).DefaultIfEmpty(Outcome.Allow).Max(),
-            judged.Select(static j => j.Effective).DefaultIfEmpty(Outcome.Allow).Max(),
+            outcomes.Select(static o => o.Enforced).DefaultIfEmpty(Outcome.Allow).Max(),
+            outcomes.Select(static o => o.Effective).DefaultIfEmpty(Outcome.Allow).Max(),
             [.. reasons],
-            judged.Length == 0 ? "" : judged[0].Fix(rule.Options, input))
+            outcomes.Length == 0 ? "" : outcomes[0].Fix(rule.Options, input))
         {
-            Ages = [.. hearings.SelectMany(static h => h.Ages).Take(PolicyEngine.MaxReasons)],
+            Ages = [.. evaluations.SelectMany(static e => e.Ages).Take(PolicyEngine.MaxReasons)],
         };
         return new(
-            verdict, [.. hearings.SelectMany(static h => h.Evidence)], [.. excepted.Select(static e => e.Id)],
-            hearings.Select(static h => h.Until).Concat(excepted.Select(static e => (DateTimeOffset?)e.Until)).Min(),
-            judged.Where(static j => j.Effective > Outcome.Warn).All(static j => j.Finding.IsMissing))
+            verdict, [.. evaluations.SelectMany(static e => e.Evidence)], [.. excepted.Select(static e => e.Id)],
+            evaluations.Select(static e => e.Until).Concat(excepted.Select(static e => (DateTimeOffset?)e.Until)).Min(),
+            outcomes.Where(static o => o.Effective > Outcome.Warn).All(static o => o.Finding.IsMissing))
         {
-            Unknown = judged.Where(static j => j.Effective > Outcome.Warn).All(static j => j.Finding.Unknown is not null)
-                ? judged.FirstOrDefault(static j => j.Effective > Outcome.Warn)?.Finding.Unknown
+            Unknown = outcomes.Where(static o => o.Effective > Outcome.Warn).All(static o => o.Finding.Unknown is not null)
+                ? outcomes.FirstOrDefault(static o => o.Effective > Outcome.Warn)?.Finding.Unknown
                 : null,
         };
     }
 
     /// <summary>The refusal by the policy's default, in the form of a rule.</summary>
-    public static RuleHearing OfDefault(Finding finding)
+    public static RuleEvaluation OfDefault(Finding finding)
     {
-        var judged = new Judged(finding, Outcome.Deny, Outcome.Deny, null, null);
+        var outcome = new FindingOutcome(finding, Outcome.Deny, Outcome.Deny, null, null);
         var rule = new RuleOptions { Id = "default" };
         return new(
-            new(rule.Id, "nothing", Outcome.Deny, Outcome.Deny, [judged.ToReason(rule, null)], finding.Fix), [], [], null, false);
+            new(rule.Id, "nothing", Outcome.Deny, Outcome.Deny, [outcome.ToReason(rule, null)], finding.Fix), [], [], null, false);
     }
 
     /// <summary>A finding and its outcome.</summary>
-    private sealed record Judged(Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception, ExceptionOptions? Ended)
+    private sealed record FindingOutcome(
+        Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception, ExceptionOptions? Ended)
     {
         // A pusher whose exception ended does not know that there was one.
         private string EndedText => Ended is null ? "" : $"; exception '{Ended.Id}' ended {Moments.Text(Ended.Until)}";
 
-        public static Judged Of(Finding finding, RuleOptions rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
+        public static FindingOutcome Of(Finding finding, RuleOptions rule, PolicyInput input, ImmutableArray<ExceptionOptions> exceptions)
         {
             var enforced = finding.IsMissing
                 ? rule.OnMissing switch

@@ -9,10 +9,10 @@ namespace Gateway.Policy.Tests.Signatures.Keyless;
 /// The real cosign 3 as the reference for the test sigstore and for the verifier: both accept and refuse the same bundles. Needs
 /// <c>GATEWAY_RIG</c>, the folder that <c>tests/rig/install.sh</c> fills; otherwise skipped.
 /// </summary>
-public sealed class CosignJudgeTests : IDisposable
+public sealed class CosignAgreementTests : IDisposable
 {
     private static readonly TestSigstore Sigstore = TestSigstore.Shared;
-    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-judge-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("gateway-evaluator-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
@@ -30,8 +30,8 @@ public sealed class CosignJudgeTests : IDisposable
 
     public static TheoryData<string> Forged =>
     [
-        .. "signature,payload,promise,time,way,root,checkpoint,body,other entry,no time".Split(','),
-        .. "secret,strange promise,strange authority,server,late,subject,issuer".Split(','),
+        .. "signature,payload,entry timestamp,time,way,root,checkpoint,body,other entry,no time".Split(','),
+        .. "secret,strange SCT,strange authority,server,late,subject,issuer".Split(','),
     ];
 
     [Theory]
@@ -50,7 +50,7 @@ public sealed class CosignJudgeTests : IDisposable
         {
             "signature" => good with { Signature = Flip(good.Signature, 12) },
             "payload" => good with { Payload = Flip(good.Payload, 60), SignedBytes = Flip(good.SignedBytes, PayloadIn(good) + 60) },
-            "promise" => Entry(good, e => e with { SignedEntryTimestamp = Flip(e.SignedEntryTimestamp!.Value, 20) }),
+            "entry timestamp" => Entry(good, e => e with { SignedEntryTimestamp = Flip(e.SignedEntryTimestamp!.Value, 20) }),
             "time" => Entry(good, e => e with { IntegratedTime = e.IntegratedTime!.Value.AddSeconds(1) }),
             "way" => Entry(good, e => e with { Proof = e.Proof! with { Hashes = e.Proof.Hashes.SetItem(0, Flip(e.Proof.Hashes[0], 0)) } }),
             "root" => Entry(good, e => e with { Proof = e.Proof! with { RootHash = Flip(e.Proof.RootHash, 0) } }),
@@ -58,9 +58,9 @@ public sealed class CosignJudgeTests : IDisposable
             "body" => Entry(good, e => e with { CanonicalizedBody = Sigstore.Sign().LogEntries[0].CanonicalizedBody }),
             "other entry" => good with { LogEntries = Sigstore.Sign().LogEntries },
             "no time" => Sigstore.Sign(Logged.Rekord2, stamp: false),
-            "secret" => Sigstore.Sign(leaf: new LeafOptions { Promise = false }),
-            "strange promise" => Sigstore.Sign(leaf: new LeafOptions { PromisedBy = TestLogKey.Ecdsa() }),
-            "strange authority" => Sigstore.Sign(fulcio: Stranger(), leaf: new LeafOptions { PromisedBy = Sigstore.Fulcio.Log }),
+            "secret" => Sigstore.Sign(leaf: new LeafOptions { HasSct = false }),
+            "strange SCT" => Sigstore.Sign(leaf: new LeafOptions { SctBy = TestLogKey.Ecdsa() }),
+            "strange authority" => Sigstore.Sign(fulcio: Stranger(), leaf: new LeafOptions { SctBy = Sigstore.Fulcio.Log }),
             "server" => Sigstore.Sign(leaf: new LeafOptions { Usages = ["1.3.6.1.5.5.7.3.1"] }),
             "late" => Sigstore.Sign(at: TestSigstore.Signed.AddMinutes(20)),
             "subject" => Sigstore.Sign(leaf: new LeafOptions { Uri = TestSigstore.Workflow + "4" }),

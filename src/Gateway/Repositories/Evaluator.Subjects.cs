@@ -8,7 +8,7 @@ namespace Gateway.Repositories;
 /// Hides what is about a held manifest, whatever its own verdict is: a signature reveals the digest of the held image, and an SBOM its
 /// content.
 /// </summary>
-internal sealed partial class Judge
+internal sealed partial class Evaluator
 {
     /// <summary>How far evidence about evidence is followed; deeper evidence is hidden. Chosen: one step is usual, two occur.</summary>
     private const int MaxDepth = 4;
