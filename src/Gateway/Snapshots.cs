@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Fronting;
+using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
 using Gateway.Registry;
@@ -67,13 +68,14 @@ internal sealed class Snapshots(
 
     private Snapshot Make(GatewayOptions options, AccessControl access)
     {
-        var evaluator = new Evaluator(new PolicyEngine(options.Policy), decisions, volume.Steady, contents);
         var behind = backings.Of(options);
-        var router = new RepositoryRouter(
-            options, volume, (upstream, name, shown) => behind.Open(upstream, name, CredentialOf(shown)), evaluator, decisions,
-            volume.Steady,
-            behind.NamesAsync);
+        var evaluator = new Evaluator(
+            new PolicyEngine(options.Policy), decisions, volume.Steady, contents, new SignatureRepositories(options, volume, Open));
+        var router = new RepositoryRouter(options, volume, Open, evaluator, decisions, volume.Steady, behind.NamesAsync);
         return new(options, access, router) { Web = new(options.Routes, upstreams.WebOf) };
+
+        IBacking Open(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
+            behind.Open(upstream, name, CredentialOf(shown));
     }
 
     private static Credential? CredentialOf(BasicCredentials? shown) => shown is null ? null : new(shown.Account, shown.Password);

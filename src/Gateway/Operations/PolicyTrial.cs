@@ -35,13 +35,15 @@ internal sealed class PolicyTrial
         (_volume, _clock) = (volume, at is { } moment ? new StoppedClock(moment) : TimeProvider.System);
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
         var decisions = new Decisions(volume.DecisionRing);
-        _router = new(
-            options, volume, (upstream, name, _) => Cached(upstream, folders[upstream.Key], name),
-            new Evaluator(new PolicyEngine(policy), decisions, _clock), decisions, _clock);
+        var evaluator = new Evaluator(
+            new PolicyEngine(policy), decisions, _clock, signatures: new SignatureRepositories(options, volume, Cached));
+        _router = new(options, volume, Cached, evaluator, decisions, _clock);
 
-        IBacking Cached(UpstreamOptions upstream, string folder, RepositoryName name) => options.FrontOf(upstream.Key) is null
-            ? volume.Cached(folder, name)
-            : new StagedOverlay(volume.Staged(folder, name), volume.Cached(folder, name));
+        IBacking Cached(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
+        {
+            var cached = volume.Cached(folders[upstream.Key], name);
+            return options.FrontOf(upstream.Key) is null ? cached : new StagedOverlay(volume.Staged(folders[upstream.Key], name), cached);
+        }
     }
 
     /// <summary>Answers a question with the policy in force, or with the policy of the question.</summary>

@@ -6,11 +6,6 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>A repository that has signatures of images in other repositories.</summary>
-/// <param name="Written">Its name in <c>signatureRepositories</c>.</param>
-/// <param name="Name">Its canonical name, with which rights and rules are evaluated.</param>
-internal sealed record SignatureRepository(RepositoryName Written, RepositoryName Name, IBacking Backing);
-
 /// <summary>
 /// What a verdict rests on, read before its evidence: the versions of the image's own repository and of all signature repositories.
 /// </summary>
@@ -32,14 +27,14 @@ internal sealed partial class Evaluator
     private const int MostCounted = 4096;
 
     private readonly ConcurrentLru<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new(MostCounted);
-    private Lazy<ImmutableArray<SignatureRepository>> _elsewhere = new([]);
+
+    // Found on first use, and held as long as the policy.
+    private readonly Lazy<ImmutableArray<SignatureRepository>> _elsewhere = new(() => signatures is null
+        ? []
+        : [.. engine.Policy?.Trust.AllSignatureRepositories().Select(signatures.Find).OfType<SignatureRepository>() ?? []]);
 
     /// <summary>Whether the policy reads evidence in signature repositories.</summary>
     private bool ReadsElsewhere { get; } = engine.Policy?.Trust.AllSignatureRepositories().Any() == true;
-
-    /// <summary>Sets how signature repositories are found. They are found on first use, and held as long as the policy.</summary>
-    public void FindElsewhere(Func<RepositoryName, SignatureRepository?> find) => _elsewhere = new(
-        () => [.. engine.Policy?.Trust.AllSignatureRepositories().Select(find).OfType<SignatureRepository>() ?? []]);
 
     /// <summary>Whether evidence in this repository may admit images in other repositories.</summary>
     public bool IsSignatureRepository(RepositoryName name) => ReadsElsewhere && _elsewhere.Value.Any(one => one.Name == name);

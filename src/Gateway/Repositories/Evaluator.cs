@@ -41,7 +41,9 @@ internal sealed record Arrival(
 /// Evaluates the policy for the manifests of repositories, and records decisions. The configuration in force has one instance.
 /// </summary>
 /// <param name="contents">Cached results about the bytes of blobs, which outlive the configuration; null to start without any.</param>
-internal sealed partial class Evaluator(PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null)
+/// <param name="signatures">The repositories that the policy names for signatures; null for none.</param>
+internal sealed partial class Evaluator(
+    PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null, SignatureRepositories? signatures = null)
 {
     /// <summary>When to ask again for what could not be evaluated: a failed upstream is not asked sooner (UpstreamAnswers).</summary>
     private static readonly TimeSpan RetryUnknown = TimeSpan.FromSeconds(5);

@@ -39,7 +39,6 @@ internal sealed partial class RepositoryRouter(
     private const int MaxReady = 10_000;
 
     private readonly RepositoryNames _names = new(options);
-    private readonly Evaluator _evaluator = WithSignatures(evaluator, new(options), volume, pullThrough);
     private readonly ConcurrentLru<(string? Upstream, RepositoryName Name), Routed> _ready = new(MaxReady);
     // Routes warm requests: one lookup, without allocating a name.
     private readonly ConcurrentLru<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
@@ -111,16 +110,6 @@ internal sealed partial class RepositoryRouter(
     /// <summary>Repositories that received this blob recently, the latest first.</summary>
     public IEnumerable<Routed> HoldersOf(Digest blob) => _recent.HoldersOf(blob).Select(Route);
 
-    /// <summary>Tells the evaluator where signature repositories are. They are never at a passthrough upstream.</summary>
-    private static Evaluator WithSignatures(Evaluator evaluator, RepositoryNames names, Volume volume, PullThroughFactory pullThrough)
-    {
-        evaluator.FindElsewhere(written =>
-            names.Find(written) is { Upstream: not { Auth: UpstreamAuth.Passthrough } } place && names.NameOf(place) is { } name
-                ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : volume.Pushed(place.Name))
-                : null);
-        return evaluator;
-    }
-
     // Null for a repository without a canonical name: under the name of another repository, that one's rights and rules would apply.
     private Routed? Ready(Place place, BasicCredentials? shown)
     {
@@ -136,14 +125,14 @@ internal sealed partial class RepositoryRouter(
     {
         if (place.Upstream is not { } upstream)
         {
-            return new(new(name, volume.Pushed(place.Name), _evaluator, volume, _recent, takesPushes: true, clock), name)
+            return new(new(name, volume.Pushed(place.Name), evaluator, volume, _recent, takesPushes: true, clock), name)
             {
                 Hint = _names.HintFor("", null, name),
             };
         }
         var front = options.FrontOf(upstream.Key);
         var repository = new Repository(
-            name, pullThrough(upstream, place.Name, shown), _evaluator, volume, _recent, takesPushes: front is not null, clock,
+            name, pullThrough(upstream, place.Name, shown), evaluator, volume, _recent, takesPushes: front is not null, clock,
             takesPushesLater: front is { ForwardsLater: true });
         return new(repository, name) { Source = (upstream.Key, place.Name) };
     }

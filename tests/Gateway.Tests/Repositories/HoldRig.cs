@@ -108,8 +108,11 @@ internal sealed class HoldRig : IAsyncDisposable
     public RepositoryRouter Router(TimeProvider? clock = null)
     {
         var decisions = new Decisions(Volume.DecisionRing);
-        var evaluator = new Evaluator(new(Policy), decisions, clock ?? Clock);
-        return new(new(), Volume, (_, _, _) => throw new InvalidOperationException("no upstream"), evaluator, decisions, clock ?? Clock);
+        var evaluator = new Evaluator(new(Policy), decisions, clock ?? Clock, signatures: new(new(), Volume, NoUpstream));
+        return new(new(), Volume, NoUpstream, evaluator, decisions, clock ?? Clock);
+
+        static IBacking NoUpstream(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
+            throw new InvalidOperationException("no upstream");
     }
 
     /// <summary>Every file of the repository's folder, by its path there.</summary>
