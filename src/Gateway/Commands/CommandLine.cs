@@ -1,13 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Gateway.Commands.Clients;
 using Gateway.Commands.Policy;
 
 namespace Gateway.Commands;
 
 /// <summary>
 /// The commands. Exit codes (docs/cli.md): 0 success, 1 failure, 2 invalid command line. The commands of <c>policy</c> return the verdict,
-/// and 4 for an invalid command line. Those of <c>policy</c>
-/// answer with the verdict, and with 4 for a command line that was not understood.
+/// and 4 for an invalid command line.
 /// </summary>
 internal static class CommandLine
 {
@@ -36,7 +36,7 @@ internal static class CommandLine
             ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
             PrefetchCommand.Create(), ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
-            CompletionCommand.Create(), VersionCommand.Create(),
+            ClientConfigCommand.Create(), CompletionCommand.Create(), VersionCommand.Create(),
         };
 
     private static bool Exists(string[] verbs)

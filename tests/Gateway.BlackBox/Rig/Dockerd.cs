@@ -8,7 +8,7 @@ internal sealed class Dockerd : IAsyncDisposable
     private readonly RootlessKit _rootlessKit;
     private readonly Server _server;
 
-    private Dockerd(Client client, Containerd containerd, string daemonJson, bool containerdStore, string proxy)
+    private Dockerd(Client client, Containerd containerd, string daemonJson, bool containerdStore, string? proxy)
     {
         _client = client;
         _containerd = containerd;
@@ -19,7 +19,8 @@ internal sealed class Dockerd : IAsyncDisposable
             [
                 "--config-file", client.Folder.Write("docker/daemon.json", daemonJson), "--host", Host, "--containerd", containerd.Socket,
                 "--data-root", $"{at}/root", "--exec-root", $"{at}/run", "--pidfile", $"{at}/pid",
-                "--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false", "--https-proxy", proxy,
+                "--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false",
+                .. proxy is null ? [] : (string[])["--https-proxy", proxy],
                 "--storage-driver", containerdStore ? "native" : "vfs",
                 $"--feature=containerd-snapshotter={(containerdStore ? "true" : "false")}",
             ],
@@ -44,8 +45,8 @@ internal sealed class Dockerd : IAsyncDisposable
     /// <param name="client">The client whose folder it uses, and whose <c>docker</c> commands it answers.</param>
     /// <param name="daemonJson">Its daemon.json.</param>
     /// <param name="containerdStore">Whether containerd stores the images, as in new installations of Docker 29, or dockerd itself.</param>
-    /// <param name="proxy">The proxy for its https requests.</param>
-    public static async Task<Dockerd> StartAsync(Client client, string daemonJson, bool containerdStore, string proxy)
+    /// <param name="proxy">The proxy for its https requests; null for that of daemon.json.</param>
+    public static async Task<Dockerd> StartAsync(Client client, string daemonJson, bool containerdStore, string? proxy)
     {
         var dockerd = new Dockerd(client, await Containerd.StartAsync(client), daemonJson, containerdStore, proxy);
         try
