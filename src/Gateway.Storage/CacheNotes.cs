@@ -54,17 +54,6 @@ internal static class DiskCost
 
     /// <summary>The disk space of a note. A list takes as much as its file.</summary>
     public static long Of(Note note) => note.Kind == NoteKind.Evidence ? Evidence : Link;
-
-    /// <summary>The most disk space that an operation on a cached repository can take.</summary>
-    public static long Of(Operation operation) => operation switch
-    {
-        Operation.StoreManifest o => OfContent(o.Bytes.Length) + Link,
-        Operation.LinkBlob => Link,
-        Operation.SetLive => Tag,
-        Operation.AddReferrer or Operation.AddEvidence => Evidence,
-        Operation.StoreListed o => OfFile(o.Text.Length),
-        _ => 0,
-    };
 }
 
 /// <summary>

@@ -14,7 +14,7 @@ public abstract record Operation
     /// <summary>
     /// Calls the method of this operation's type. A new operation does not compile until each handler has a method for it.
     /// </summary>
-    internal abstract TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context);
+    public abstract TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context);
 
     /// <summary>Stores a manifest and links it in the repository.</summary>
     public sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation
@@ -22,7 +22,8 @@ public abstract record Operation
         /// <summary>The document, if it was parsed before the committer takes the change; null otherwise.</summary>
         internal Manifest? Parsed { get; init; }
 
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.StoreManifest(this, context);
     }
 
@@ -36,14 +37,16 @@ public abstract record Operation
         /// <summary>The manifest that admits the blob to pullers; empty when none does yet.</summary>
         public Digest Parent { get; init; }
 
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.LinkBlob(this, context);
     }
 
     /// <summary>Binds a tag.</summary>
     public sealed record SetLive(TagName Tag, Digest Digest) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.SetLive(this, context);
     }
 
@@ -55,21 +58,24 @@ public abstract record Operation
     /// <param name="Missing">What it waits for: one line.</param>
     public sealed record Hold(TagName Tag, Digest Digest, string Actor, DateTimeOffset Expires, string Missing) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.Hold(this, context);
     }
 
     /// <summary>Ends the hold of a tag's held push; does nothing when there is none.</summary>
     public sealed record EndHold(TagName Tag) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.EndHold(this, context);
     }
 
     /// <summary>Notes that these manifests, in this order, and then these tags must be forwarded to the upstream.</summary>
     public sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.Forward(this, context);
     }
 
@@ -80,29 +86,33 @@ public abstract record Operation
     /// <param name="Number">The number of the change that it was in.</param>
     public sealed record Forwarded(long Number, string? Refusal = null) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.Forwarded(this, context);
     }
 
     /// <summary>Notes a manifest's verdict.</summary>
     public sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.SetVerdict(this, context);
     }
 
     /// <summary>Notes that a manifest of this repository names this subject.</summary>
     public sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.AddReferrer(this, context);
     }
 
     /// <summary>Stores the referrers of a subject that an upstream lists. Only for cached repositories.</summary>
     /// <param name="Text">The whole file (<see cref="ListedReferrers"/>).</param>
-    internal sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation
+    public sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.StoreListed(this, context);
     }
 
@@ -115,28 +125,32 @@ public abstract record Operation
         /// <summary>Whether an admitting verdict rests on it; it is then found before any other.</summary>
         public bool Counted { get; init; }
 
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.AddEvidence(this, context);
     }
 
     /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
     public sealed record Seen(Digest Digest, DateTimeOffset At) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.Seen(this, context);
     }
 
     /// <summary>Notes when an upstream last confirmed the binding of a tag. Only for cached repositories.</summary>
     public sealed record Validated(TagName Tag, DateTimeOffset At) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.Validated(this, context);
     }
 
     /// <summary>Unbinds a tag.</summary>
     public sealed record RemoveTag(TagName Tag) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveTag(this, context);
     }
 
@@ -146,42 +160,48 @@ public abstract record Operation
         /// <summary>Whether eviction removes it; its notes about other content are then removed by their own operations.</summary>
         public bool IsEvicted { get; init; }
 
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveManifest(this, context);
     }
 
     /// <summary>Removes the notes that a manifest is evidence about a subject. Only for cached repositories.</summary>
-    internal sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation
+    public sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveEvidence(this, context);
     }
 
     /// <summary>Removes the list of a subject's referrers that an upstream sent. Only for cached repositories.</summary>
-    internal sealed record RemoveListed(Digest Subject) : Operation
+    public sealed record RemoveListed(Digest Subject) : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveListed(this, context);
     }
 
     /// <summary>Removes every note of evidence and referrers. Only for cached repositories.</summary>
-    internal sealed record RemoveAllEvidence : Operation
+    public sealed record RemoveAllEvidence : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveAllEvidence(this, context);
     }
 
     /// <summary>Removes the repository's folders if nothing is linked and no tag is bound. Only for cached repositories.</summary>
-    internal sealed record RemoveEmpty : Operation
+    public sealed record RemoveEmpty : Operation
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveEmpty(this, context);
     }
 
     /// <summary>Removes a blob's link from the repository.</summary>
     public sealed record RemoveBlob(Digest Digest) : Removal(Digest)
     {
-        internal override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveBlob(this, context);
     }
 

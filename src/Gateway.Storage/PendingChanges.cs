@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// The expected result of the changes in a batch once they are applied; each following change is checked against it. Only the committer's
 /// thread uses it.
 /// </summary>
-internal sealed class PendingChanges(Volume volume)
+internal sealed partial class PendingChanges(Volume volume)
 {
     private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
     private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _held = [];
@@ -50,7 +50,7 @@ internal sealed class PendingChanges(Volume volume)
         if (change.Room is { } room) _added[repository.State] = _added.GetValueOrDefault(repository.State) + room.Adds;
         var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
         // Changes of cached repositories are not journaled, and never replayed.
-        if (repository.Root.Lifetime != Lifetime.Cached) operations = [.. operations.Select(o => Dated(repository, o, at))];
+        if (repository.Root.Lifetime != Lifetime.Cached) operations = [.. operations.Select(o => o.Accept(this, new Dating(repository, at)))];
         var previous = ImmutableArray.CreateBuilder<Digest>();
         foreach (var operation in operations)
         {
@@ -79,39 +79,6 @@ internal sealed class PendingChanges(Volume volume)
             .Concat(Tags(_held, repository)).Distinct().Where(t => Held(repository, t).Digest == removal.Digest);
         return [.. bound.Select(t => new Operation.RemoveTag(t)), .. held.Select(t => new Operation.EndHold(t)), operation];
     }
-
-    /// <summary>
-    /// Gives a removal the time of the link that it removes. Records the time of each link that is written, for the following operations.
-    /// </summary>
-    private Operation Dated(StoredRepository repository, Operation operation, DateTimeOffset at)
-    {
-        var (root, path) = (repository.Root, repository.Path);
-        switch (operation)
-        {
-            case Operation.StoreManifest o:
-                Write(root.ManifestLink(path, o.Digest));
-                return o;
-            case Operation.LinkBlob o:
-                Write(root.BlobLink(path, o.Digest));
-                return o;
-            case Operation.Removal o:
-                var link = o is Operation.RemoveManifest ? root.ManifestLink(path, o.Digest) : root.BlobLink(path, o.Digest);
-                var written = WrittenAt(link);
-                _written[link] = default;
-                return o with { Written = written };
-            default:
-                return operation;
-        }
-
-        // An existing link is not written again.
-        void Write(string link)
-        {
-            if (WrittenAt(link) == default) _written[link] = at;
-        }
-    }
-
-    private DateTimeOffset WrittenAt(string link) =>
-        _written.TryGetValue(link, out var later) ? later : Replay.WrittenAt(link) ?? default;
 
     private static IEnumerable<TagName> Tags<T>(Dictionary<(RepositoryState State, TagName Tag), T> of, StoredRepository repository) =>
         of.Keys.Where(k => k.State == repository.State).Select(k => k.Tag);

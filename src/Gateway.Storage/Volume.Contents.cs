@@ -78,7 +78,7 @@ public sealed partial class Volume
     /// </summary>
     public long KeepRoom(Change change, string repository)
     {
-        var bytes = change.Operations.Sum(DiskCost.Of);
+        var bytes = change.Operations.Sum(OperationCost.Of);
         if (bytes == 0) return 0;
         Fetches.MakeRoom(bytes);
         return Eviction.Reserve(bytes, repository);

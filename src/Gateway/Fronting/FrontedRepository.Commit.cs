@@ -133,18 +133,7 @@ internal sealed partial class FrontedRepository
         var (here, there) = (ImmutableArray.CreateBuilder<Operation>(), ImmutableArray.CreateBuilder<Operation>());
         foreach (var operation in change.Operations)
         {
-            var isHere = operation switch
-            {
-                Operation.StoreManifest o => StaysHere(o.Digest),
-                Operation.SetVerdict o => StaysHere(o.Digest),
-                Operation.Seen o => StaysHere(o.Digest),
-                Operation.SetLive o => StaysHere(o.Digest),
-                Operation.AddReferrer o => StaysHere(o.Referrer.Digest),
-                Operation.AddEvidence o => StaysHere(o.Evidence),
-                Operation.LinkBlob o => o.Parent.IsEmpty && arrived.IsEmpty || StaysHere(o.Parent),
-                Operation.Hold or Operation.EndHold => true,
-                _ => false,
-            };
+            var isHere = operation.Accept(StagedOperations.Instance, new(StaysHere, AnyArrived: !arrived.IsEmpty));
             if (operation is Operation.LinkBlob blob && isHere)
             {
                 // A held push does not stage blobs that the upstream already has.
