@@ -8,7 +8,8 @@ internal sealed class OperationCost : IOperationHandler<Nothing, long>
     /// <summary>The most disk space that an operation can take, in bytes; 0 for one that adds no file.</summary>
     public static long Of(Operation operation) => operation.Accept(Instance, default(Nothing));
 
-    public long StoreManifest(Operation.StoreManifest operation, Nothing context) => DiskCost.OfContent(operation.Bytes.Length) + DiskCost.Link;
+    public long StoreManifest(Operation.StoreManifest operation, Nothing context) =>
+        DiskCost.OfContent(operation.Bytes.Length) + DiskCost.Link;
 
     public long LinkBlob(Operation.LinkBlob operation, Nothing context) => DiskCost.Link;
 

@@ -50,7 +50,8 @@ internal sealed partial class PendingChanges(Volume volume)
         if (change.Room is { } room) _added[repository.State] = _added.GetValueOrDefault(repository.State) + room.Adds;
         var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
         // Changes of cached repositories are not journaled, and never replayed.
-        if (repository.Root.Lifetime != Lifetime.Cached) operations = [.. operations.Select(o => o.Accept(this, new Dating(repository, at)))];
+        if (repository.Root.Lifetime != Lifetime.Cached)
+            operations = [.. operations.Select(o => o.Accept(this, new Dating(repository, at)))];
         var previous = ImmutableArray.CreateBuilder<Digest>();
         foreach (var operation in operations)
         {
