@@ -29,6 +29,8 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
 
     public string Decisions => $"{Own}/decisions";
 
+    public string Jobs => $"{Own}/jobs";
+
     public string Index => $"{Own}/index";
 
     private string StartFile => $"{Own}/start";

@@ -37,6 +37,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         Trash = new(folders.Trash, clock);
         Catalog = new(PushedRoot);
         DecisionRing = new(folders.Decisions);
+        JobFiles = new(folders.Jobs, Files);
         Uploads = new(folders.Uploads, this, clock);
         Fetches = new(folders.Fetches, this);
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
@@ -98,6 +99,9 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
 
     /// <summary>The latest decisions.</summary>
     public DecisionRing DecisionRing { get; }
+
+    /// <summary>The files of jobs.</summary>
+    public JobFiles JobFiles { get; }
 
     /// <summary>The files of running fetches.</summary>
     public FetchFiles Fetches { get; }
@@ -210,6 +214,9 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         if (count > 0) Log.Replayed(Logger, count);
         return last;
     }
+
+    /// <summary>Deletes removed content that can no longer be restored.</summary>
+    public void EmptyTrash() => Trash.Empty();
 
     private void Sweep()
     {

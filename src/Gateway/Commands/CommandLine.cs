@@ -34,7 +34,8 @@ internal static class CommandLine
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
             ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
-            PrefetchCommand.Create(), ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(),
+            PrefetchCommand.Create(), GcCommand.Create(), JobsCommand.Create(),
+            ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
             ClientConfigCommand.Create(), CompletionCommand.Create(), VersionCommand.Create(),
         };

@@ -74,6 +74,16 @@ internal sealed class OperatorClient : IDisposable
         return await ReadAsync(answer, type, cancellationToken);
     }
 
+    /// <summary>Reads something that may not exist.</summary>
+    /// <exception cref="HttpRequestException">As for <see cref="GetAsync"/>; for a 404, with the problem.</exception>
+    public async Task<T> FindAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        using var answer = await _client.GetAsync(AdminApi.Prefix + path, cancellationToken);
+        if (answer.StatusCode == System.Net.HttpStatusCode.NotFound)
+            throw new HttpRequestException((await ReadAsync(answer, AdminJson.Default.AdminProblem, cancellationToken)).Problem);
+        return await ReadAsync(answer, type, cancellationToken);
+    }
+
     /// <exception cref="HttpRequestException">As for <see cref="GetAsync"/>; a 404 is an answer.</exception>
     public async Task<T> PostAsync<TRequest, T>(
         string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken)

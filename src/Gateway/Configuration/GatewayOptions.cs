@@ -26,6 +26,12 @@ internal sealed record GatewayOptions
 
     public CacheOptions Cache { get; init; } = new();
 
+    public GcOptions Gc { get; init; } = new();
+
+    public TrashOptions Trash { get; init; } = new();
+
+    public ScrubOptions Scrub { get; init; } = new();
+
     /// <summary>Upstreams by key, which is the default prefix and the default <c>?ns=</c>.</summary>
     public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams { get; init; } =
         ImmutableSortedDictionary<string, UpstreamOptions>.Empty;

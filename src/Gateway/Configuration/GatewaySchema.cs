@@ -168,6 +168,11 @@ internal static class GatewaySchema
         },
         { "storage", Storage, "{}", "Where all content is stored. A change needs a restart.", (o, v) => o with { Storage = v } },
         { "cache", Cache, "{}", "Limits of the cache of upstream content.", (o, v) => o with { Cache = v } },
+        {
+            "gc", UpkeepSchema.Gc, "{}", "When unneeded content is removed ([collection.md](collection.md)).", (o, v) => o with { Gc = v }
+        },
+        { "trash", UpkeepSchema.Trash, "{}", "How long removed content can be restored.", (o, v) => o with { Trash = v } },
+        { "scrub", UpkeepSchema.Scrub, "{}", "When stored content is checked for damage.", (o, v) => o with { Scrub = v } },
         { "limits", ClientLimitSchema.Limits, "{}", "Limits on what clients can hold at once.", (o, v) => o with { Limits = v } },
         {
             "upstreams", UpstreamSchema.Upstreams, "{}",

@@ -24,7 +24,8 @@ internal sealed class AdminApi(
     UpstreamRegistries upstreams,
     ForwardQueue forwards,
     Totals totals,
-    IUpstreamMemory memory)
+    IUpstreamMemory memory,
+    JobsApi jobs)
 {
     public const string Prefix = "/api/v1/";
 
@@ -47,16 +48,16 @@ internal sealed class AdminApi(
             Prefix + "prefetch" => ("POST", PrefetchAsync),
             Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
             Prefix + PolicyTrial.DiffPath => ("POST", DiffAsync),
-            _ => null,
+            var path => jobs.Find(path ?? ""),
         };
         if (verb is not var (method, answer))
         {
-            const string Verbs =
-                "GET stats, forwards, repositories and tags, and POST purge, prefetch, delete, policy/explain and policy/diff";
+            const string Verbs = "GET stats, forwards, repositories, tags and jobs, "
+                + "and POST gc, purge, prefetch, delete, policy/explain and policy/diff";
             return ProblemAsync(context, StatusCodes.Status404NotFound, $"unknown path; expected {Verbs} below {Prefix}");
         }
         if (context.Request.Method == method) return answer(context);
-        const string Methods = "expected GET for stats, forwards, repositories and tags, and POST for all others";
+        const string Methods = "expected GET for stats, forwards, repositories, tags and jobs, and POST for all others";
         return ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, Methods);
     }
 
@@ -150,7 +151,7 @@ internal sealed class AdminApi(
         await WriteAsync(context, status, result, AdminJson.Default.DeleteResult);
     }
 
-    private static async Task<T?> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    internal static async Task<T?> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
     {
         var request = context.Request;
         if (request.ContentType?.Split(';')[0].Trim() != "application/json")
@@ -176,7 +177,7 @@ internal sealed class AdminApi(
     }
 
     // Items are written as they are found, because a list can be too long to wait for.
-    private static async Task WriteLinesAsync<T>(HttpContext context, IAsyncEnumerable<T> items, JsonTypeInfo<T> type)
+    internal static async Task WriteLinesAsync<T>(HttpContext context, IAsyncEnumerable<T> items, JsonTypeInfo<T> type)
     {
         context.Response.ContentType = "application/x-ndjson";
         context.Response.Headers.CacheControl = "no-store";
@@ -190,7 +191,7 @@ internal sealed class AdminApi(
     internal static Task ProblemAsync(HttpContext context, int status, string problem) =>
         WriteAsync(context, status, new AdminProblem(problem), AdminJson.Default.AdminProblem);
 
-    private static async Task WriteAsync<T>(HttpContext context, int status, T value, JsonTypeInfo<T> type)
+    internal static async Task WriteAsync<T>(HttpContext context, int status, T value, JsonTypeInfo<T> type)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(value, type);
         var response = context.Response;
@@ -221,6 +222,9 @@ internal sealed record AdminProblem(string Problem);
 [JsonSerializable(typeof(ListedTag))]
 [JsonSerializable(typeof(DeleteRequest))]
 [JsonSerializable(typeof(DeleteResult))]
+[JsonSerializable(typeof(Job))]
+[JsonSerializable(typeof(GcRequest))]
+[JsonSerializable(typeof(CollectionReport))]
 [JsonSerializable(typeof(AdminProblem))]
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,

@@ -22,6 +22,8 @@ internal static class OperationsServices
         services.AddTelemetry();
         services.AddSingleton(HealthOf).AddSingleton<AdminApi>().AddSingleton(new OperatorDoor(options.Operator.TokenFile));
         services.AddSingleton<OperatorPort>();
+        services.AddSingleton<IJobKind, GcJob>().AddSingleton(given => given.GetRequiredService<Volume>().JobFiles);
+        services.AddSingleton<Jobs>().AddSingleton<JobsApi>().AddHostedService(given => given.GetRequiredService<Jobs>());
         return services.AddHostedService<ProcessMetrics>();
     }
 

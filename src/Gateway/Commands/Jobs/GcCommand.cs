@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Gateway.Configuration;
+using Gateway.Operations;
+using Gateway.Storage;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway gc</c>: a running gateway removes what nothing needs any more.</summary>
+internal static class GcCommand
+{
+    /// <summary>The number of items that a dry run prints. Chosen: a screen; <c>--json</c> has all.</summary>
+    private const int MaxPrinted = 40;
+
+    public static Command Create()
+    {
+        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
+        var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would be removed, and how many bytes." };
+        var untagged = new Option<string?>("--untagged")
+        {
+            Description = "Also remove manifests that no tag, index or held push refers to, if they were pushed longer ago than this.",
+            HelpName = "AGE",
+        };
+        untagged.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !Durations.TryParse(result.Tokens[0].Value, out _))
+                result.AddError($"--untagged: expected a duration such as 30d, got '{result.Tokens[0].Value}'");
+        });
+        var command = new Command("gc", "Removes content that nothing needs, while the gateway serves.")
+        {
+            dryRun, untagged, asked.Config, asked.Server, json,
+        };
+        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        {
+            var request = new GcRequest(parsed.GetValue(dryRun), parsed.GetValue(untagged));
+            var job = await gateway.PostAsync("gc", request, AdminJson.Default.GcRequest, AdminJson.Default.Job, cancellationToken);
+            return await JobFollower.FollowAsync(
+                gateway, job, parsed.InvocationConfiguration, parsed.GetValue(json),
+                done => PrintAsync(parsed.InvocationConfiguration.Output, done), cancellationToken);
+        }));
+        return command;
+    }
+
+    /// <summary>Prints the report of a collection.</summary>
+    public static async Task PrintAsync(TextWriter output, Job job)
+    {
+        if (job.Result?.Deserialize(AdminJson.Default.CollectionReport) is not { } report) return;
+        var verb = report.DryRun ? "would remove" : "removed";
+        if (report.DryRun)
+        {
+            foreach (var item in report.Items.Take(MaxPrinted))
+                await output.WriteLineAsync($"{AdminCommand.Bytes(item.Bytes),12}  {item.Root}  {item.What}  {item.Name}");
+            if (report.Items.Count > MaxPrinted) await output.WriteLineAsync($"{"…",12}  and more; --json lists up to {CollectionReport.MaxItems}");
+        }
+        foreach (var root in report.Roots)
+        {
+            await output.WriteLineAsync(
+                $"{root.Root}: {verb} {Count(root.Contents, "blob or manifest", "blobs and manifests")} ({AdminCommand.Bytes(root.Bytes)}), "
+                + $"{Count(root.Manifests, "link of a manifest", "links of manifests")}, {Count(root.Links, "link of a blob", "links of blobs")}");
+        }
+        if (report.Uploads > 0) await output.WriteLineAsync($"{verb} {Count(report.Uploads, "expired upload session", "expired upload sessions")}");
+        if (report.TrashBytes > 0) await output.WriteLineAsync($"{verb} {AdminCommand.Bytes(report.TrashBytes)} from the trash");
+        if (report.Recent > 0)
+            await output.WriteLineAsync($"kept {Count(report.Recent, "unneeded item", "unneeded items")}, used within the grace time (gc.grace)");
+        foreach (var note in report.Notes) await output.WriteLineAsync(note);
+        await output.WriteLineAsync($"{(report.DryRun ? "would free" : "freed")} {AdminCommand.Bytes(report.Bytes)}"
+            + (report.DryRun || report.Bytes == 0 ? "" : "; pushed content is in the trash first (gateway trash list)"));
+    }
+
+    private static string Count(long count, string one, string many) =>
+        $"{count.ToString(CultureInfo.InvariantCulture)} {(count == 1 ? one : many)}";
+}
