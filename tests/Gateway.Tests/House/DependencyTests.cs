@@ -83,6 +83,7 @@ public sealed partial class DependencyTests
     [InlineData(@"using OpenTelemetry", "Gateway/Operations")]
     [InlineData(@"using Microsoft\.IdentityModel", "Gateway/Access")]
     [InlineData(@"BCrypt\.Net", "Gateway/Access")]
+    [InlineData(@"using Spectre\.", "Gateway/Commands/Jobs")]
     [InlineData(@"using ZstdSharp", "Gateway/Repositories")]
     [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Web", "Gateway/Operations", "Gateway/RunningGateway.cs")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)

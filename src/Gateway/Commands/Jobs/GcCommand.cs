@@ -46,26 +46,33 @@ internal static class GcCommand
     public static async Task PrintAsync(TextWriter output, Job job)
     {
         if (job.Result?.Deserialize(AdminJson.Default.CollectionReport) is not { } report) return;
-        var verb = report.DryRun ? "would remove" : "removed";
         if (report.DryRun)
         {
             foreach (var item in report.Items.Take(MaxPrinted))
                 await output.WriteLineAsync($"{AdminCommand.Bytes(item.Bytes),12}  {item.Root}  {item.What}  {item.Name}");
-            if (report.Items.Count > MaxPrinted) await output.WriteLineAsync($"{"…",12}  and more; --json lists up to {CollectionReport.MaxItems}");
+            if (report.Items.Count > MaxPrinted)
+                await output.WriteLineAsync($"{"…",12}  and more; --json lists up to {CollectionReport.MaxItems}");
         }
+        foreach (var line in Lines(report)) await output.WriteLineAsync(line);
+    }
+
+    private static IEnumerable<string> Lines(CollectionReport report)
+    {
+        var verb = report.DryRun ? "would remove" : "removed";
         foreach (var root in report.Roots)
         {
-            await output.WriteLineAsync(
-                $"{root.Root}: {verb} {Count(root.Contents, "blob or manifest", "blobs and manifests")} ({AdminCommand.Bytes(root.Bytes)}), "
-                + $"{Count(root.Manifests, "link of a manifest", "links of manifests")}, {Count(root.Links, "link of a blob", "links of blobs")}");
+            yield return $"{root.Root}: {verb} {Count(root.Contents, "blob or manifest", "blobs and manifests")} "
+                + $"({AdminCommand.Bytes(root.Bytes)}), {Count(root.Manifests, "link of a manifest", "links of manifests")}, "
+                + Count(root.Links, "link of a blob", "links of blobs");
         }
-        if (report.Uploads > 0) await output.WriteLineAsync($"{verb} {Count(report.Uploads, "expired upload session", "expired upload sessions")}");
-        if (report.TrashBytes > 0) await output.WriteLineAsync($"{verb} {AdminCommand.Bytes(report.TrashBytes)} from the trash");
+        if (report.Uploads > 0) yield return $"{verb} {Count(report.Uploads, "expired upload session", "expired upload sessions")}";
+        if (report.TrashBytes > 0) yield return $"{verb} {AdminCommand.Bytes(report.TrashBytes)} from the trash";
         if (report.Recent > 0)
-            await output.WriteLineAsync($"kept {Count(report.Recent, "unneeded item", "unneeded items")}, used within the grace time (gc.grace)");
-        foreach (var note in report.Notes) await output.WriteLineAsync(note);
-        await output.WriteLineAsync($"{(report.DryRun ? "would free" : "freed")} {AdminCommand.Bytes(report.Bytes)}"
-            + (report.DryRun || report.Bytes == 0 ? "" : "; pushed content is in the trash first (gateway trash list)"));
+            yield return $"kept {Count(report.Recent, "unneeded item", "unneeded items")}, used within the grace time (gc.grace)";
+        foreach (var note in report.Notes) yield return note;
+        yield return report.DryRun ? $"would free {AdminCommand.Bytes(report.Bytes)}"
+            : $"freed {AdminCommand.Bytes(report.Bytes)}"
+                + (report.Bytes == 0 ? "" : "; pushed content goes to the trash first (gateway trash list)");
     }
 
     private static string Count(long count, string one, string many) =>

@@ -90,7 +90,7 @@ internal sealed partial class Jobs : BackgroundService
     }
 
     /// <summary>Stops a job; null when there is none with this id. An ended job stays as it is.</summary>
-    public async Task<Job?> StopAsync(string id)
+    public async Task<Job?> StopJobAsync(string id)
     {
         Entry? entry;
         lock (_lock) entry = _jobs.GetValueOrDefault(id);

@@ -42,7 +42,7 @@ internal sealed class JobsApi(Jobs jobs)
     private async Task StopAsync(HttpContext context, string id)
     {
         context.Features.Set(new AdminSubject($"stop {id}"));
-        await (await jobs.StopAsync(id) is { } job
+        await (await jobs.StopJobAsync(id) is { } job
             ? AdminApi.WriteAsync(context, StatusCodes.Status200OK, job, AdminJson.Default.Job)
             : UnknownAsync(context));
     }
