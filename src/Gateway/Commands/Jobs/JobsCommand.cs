@@ -63,7 +63,9 @@ internal static class JobsCommand
 
     private static string Line(Job job)
     {
-        var took = job.EndedAt is { } ended ? $"{(ended - job.StartedAt).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s" : "";
+        var took = job.EndedAt is { } ended
+            ? $"{(ended - job.StartedAt).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s"
+            : "";
         var says = job.Problem ?? (job.Progress is { } progress ? JobFollower.Text(progress) : took);
         var started = job.StartedAt.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         return $"{job.Id,-26}  {job.State.ToString().ToLowerInvariant(),-7}  {started}  {job.StartedBy,-8}  {says}".TrimEnd();
