@@ -40,7 +40,7 @@ public sealed class GcCommandTests : IAsyncLifetime
         Assert.Contains("freed 0 B", output);
         var id = error.Split(' ')[0];
         Assert.StartsWith("gc-", id);
-        Assert.Contains($"{id}  done", (await RunAsync("jobs")).Output);
+        Assert.Contains($"{id}     done", (await RunAsync("jobs")).Output);
         Assert.Equal((0, output), ((await RunAsync("jobs", id)).Code, (await RunAsync("jobs", id)).Output));
         var listed = JsonSerializer.Deserialize((await RunAsync("jobs", "--json")).Output, AdminJson.Default.Job)!;
         Assert.Equal((id, "operator", JobState.Done), (listed.Id, listed.StartedBy, listed.State));
