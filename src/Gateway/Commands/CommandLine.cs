@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Gateway.Commands.Clients;
+using Gateway.Commands.Doctor;
 using Gateway.Commands.Policy;
 
 namespace Gateway.Commands;
@@ -37,7 +38,7 @@ internal static class CommandLine
             PrefetchCommand.Create(), GcCommand.Create(), JobsCommand.Create(),
             ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
-            ClientConfigCommand.Create(), CompletionCommand.Create(), VersionCommand.Create(),
+            ClientConfigCommand.Create(), DoctorCommand.Create(), CompletionCommand.Create(), VersionCommand.Create(),
         };
 
     private static bool Exists(string[] verbs)

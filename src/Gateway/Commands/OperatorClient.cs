@@ -67,6 +67,15 @@ internal sealed class OperatorClient : IDisposable
         return (answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(cancellationToken));
     }
 
+    /// <summary>The text at a path of the operator port.</summary>
+    /// <exception cref="HttpRequestException">There is no answer, or one that is not 200.</exception>
+    public async Task<string> TextAsync(string path, CancellationToken cancellationToken)
+    {
+        using var answer = await _client.GetAsync(path, cancellationToken);
+        answer.EnsureSuccessStatusCode();
+        return await answer.Content.ReadAsStringAsync(cancellationToken);
+    }
+
     /// <exception cref="HttpRequestException">There is no answer, or an unexpected one; the message can be shown to the user.</exception>
     public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {

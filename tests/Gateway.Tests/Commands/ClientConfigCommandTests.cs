@@ -76,10 +76,10 @@ public sealed class ClientConfigCommandTests : IDisposable
     public async Task Enforced_buildkit_reaches_no_other_host() => Assert.Equal("""
         # /etc/buildkit/buildkitd.toml (merge into the file if it exists)
         [registry."registry.corp.example"]
-          mirrors = ["gateway.example.com/corp"]
+          mirrors = ["gateway.example.com"]
 
         [registry."docker.io"]
-          mirrors = ["gateway.example.com/docker.io"]
+          mirrors = ["gateway.example.com"]
 
         # /etc/systemd/system/buildkit.service.d/gateway.conf
         [Service]

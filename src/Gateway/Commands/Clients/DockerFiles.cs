@@ -38,8 +38,9 @@ internal static class DockerFiles
 
     public static ClientFiles BuildKit(ClientView gateway, bool enforce)
     {
+        // No prefix: BuildKit pulls with containerd's library, which names the registry with ?ns=.
         var mirrors = string.Concat(gateway.Upstreams.SelectMany(upstream => upstream.Namespaces.Select(name =>
-            $"[registry.{Toml.Text(name)}]\n  mirrors = [{Toml.Text(gateway.Location(upstream))}]\n\n")));
+            $"[registry.{Toml.Text(name)}]\n  mirrors = [{Toml.Text(gateway.Host)}]\n\n")));
         var own = !gateway.IsTls ? $"[registry.{Toml.Text(gateway.Host)}]\n  http = true\n"
             : gateway.Authority is { } file ? $"[registry.{Toml.Text(gateway.Host)}]\n  ca = [{Toml.Text(file)}]\n"
             : "";

@@ -1,0 +1,121 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gateway.Commands.Clients;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Repositories;
+
+namespace Gateway.Commands.Doctor;
+
+/// <summary>
+/// <c>gateway doctor</c>: plays the requests of clients against the running gateway, and names what bypasses it, what is slow and what is
+/// misconfigured, one line each with the fix.
+/// </summary>
+internal static partial class DoctorCommand
+{
+    private const string PasswordVariable = "GATEWAY_PASSWORD";
+
+    public static Command Create()
+    {
+        var address = new Option<string?>("--address")
+        {
+            Description = "The address that clients use; by default publicUrl, otherwise that of a listener.", HelpName = "URL",
+        };
+        address.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !TargetGateway.IsAddress(result.Tokens[0].Value))
+                result.AddError($"--address: expected an address such as https://gateway.example.com, got '{result.Tokens[0].Value}'");
+        });
+        var authority = new Option<string?>("--ca")
+        {
+            Description = "PEM file of the authority that clients trust; by default the authorities of this machine.", HelpName = "FILE",
+        };
+        var image = new Option<string?>("--image")
+        {
+            Description = "An image that exists, such as docker.io/library/alpine:latest, to play whole pulls with.",
+            HelpName = "REFERENCE",
+        };
+        image.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && NameOf(result.Tokens[0].Value) is null)
+                result.AddError($"--image: expected an image such as docker.io/library/alpine:latest, got '{result.Tokens[0].Value}'");
+        });
+        var user = new Option<string?>("--user") { Description = $"The account; set its password in {PasswordVariable}." };
+        var files = new Option<string>("--files")
+        {
+            Description = "The folder that holds the client's /etc, whose files are examined.", HelpName = "DIR",
+            DefaultValueFactory = _ => "/",
+        };
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var command = new Command("doctor", "Plays clients' requests against the running gateway, and says what to correct.")
+        {
+            config, address, authority, image, user, files, json,
+        };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            if ((await ConfigurationFile.LoadAsync(parsed.GetValue(config), error)).Options is not { } options) return 1;
+            (string, string)? account = parsed.GetValue(user) is { } name
+                ? (name, Environment.GetEnvironmentVariable(PasswordVariable) ?? "")
+                : null;
+            var view = new ClientView(options, parsed.GetValue(address) is { } text ? new Uri(text) : null, parsed.GetValue(authority));
+            try
+            {
+                using var caller = new Caller(parsed.GetValue(authority), account);
+                var visit = new Visit(
+                    options, view, caller, parsed.GetValue(image) is { } wanted ? NameOf(wanted) : null, parsed.GetRequiredValue(files),
+                    TimeProvider.System.GetUtcNow());
+                var found = await ExamineAsync(visit, cancellationToken);
+                await PrintAsync(output, found, parsed.GetValue(json));
+                return found.Any(each => each.Level == Level.Error) ? 1 : 0;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+            {
+                await error.WriteLineAsync($"gateway: {e.Message}");
+                return 1;
+            }
+        });
+        return command;
+    }
+
+    /// <summary>Everything that was checked, the worst first.</summary>
+    private static async Task<IReadOnlyList<Finding>> ExamineAsync(Visit visit, CancellationToken cancellationToken)
+    {
+        var found = new List<Finding>();
+        using (var gateway = OperatorClient.Of(visit.Options))
+            found.AddRange(await OperatorChecks.RunAsync(gateway, visit.Options, cancellationToken));
+        var front = await FrontChecks.RunAsync(visit, cancellationToken);
+        found.AddRange(front);
+        // Without a registry at the address every further request would fail for the same reason.
+        if (front.Any(each => each is { Level: Level.Ok, Code: "ping" }))
+        {
+            foreach (var upstream in visit.Options.Upstreams.Values)
+                found.AddRange(await UpstreamChecks.RunAsync(visit, upstream, cancellationToken));
+            found.AddRange(await ClientSequences.RunAsync(visit, cancellationToken));
+        }
+        found.AddRange(ClientFileChecks.Run(visit));
+        return [.. found.OrderByDescending(each => each.Level)];
+    }
+
+    private static async Task PrintAsync(TextWriter output, IReadOnlyList<Finding> found, bool asJson)
+    {
+        if (asJson)
+        {
+            await output.WriteLineAsync(JsonSerializer.Serialize(found, DoctorJson.Default.IReadOnlyListFinding));
+            return;
+        }
+        foreach (var each in found) await output.WriteLineAsync(Printable.Line(each.ToString(), int.MaxValue));
+    }
+
+    // Clients write library/ before a name of Docker Hub without a slash.
+    private static ImageName? NameOf(string text) => ImageReference.Parse(text) is not { } image ? null
+        : image.Registry == "docker.io" && !image.Path.Contains('/', StringComparison.Ordinal)
+            ? new(image.Registry, $"library/{image.Path}", image.Reference.ToString())
+            : new(image.Registry, image.Path, image.Reference.ToString());
+
+    [JsonSerializable(typeof(IReadOnlyList<Finding>))]
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+    private sealed partial class DoctorJson : JsonSerializerContext;
+}
