@@ -1,7 +1,7 @@
-using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using BitFaster.Caching.Lru;
 
 namespace Gateway.Access;
 
@@ -20,7 +20,7 @@ internal sealed class Passwords(TimeProvider clock, int places, Func<string, str
     private const int MaxRemembered = 4096;
 
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
-    private readonly ConcurrentDictionary<string, long> _right = new(StringComparer.Ordinal);
+    private readonly ConcurrentLru<string, long> _right = new(MaxRemembered);
 
     /// <summary>At most one waiter per open request; a disconnected client leaves the queue.</summary>
     private readonly Turnstile _cores = new(places);
@@ -45,7 +45,7 @@ internal sealed class Passwords(TimeProvider clock, int places, Func<string, str
             // Several requests may have waited with the same password.
             if (IsRemembered(key)) return true;
             var isRight = await Task.Run(() => verify(credentials.Password, hash), CancellationToken.None);
-            if (isRight) Remember(key);
+            if (isRight) _right.AddOrUpdate(key, clock.GetTimestamp());
             return isRight;
         }
         finally
@@ -54,20 +54,7 @@ internal sealed class Passwords(TimeProvider clock, int places, Func<string, str
         }
     }
 
-    private bool IsRemembered(string key) => _right.TryGetValue(key, out var since) && clock.GetElapsedTime(since) < Remembered;
-
-    private void Remember(string key)
-    {
-        if (_right.Count >= MaxRemembered)
-        {
-            foreach (var (old, since) in _right)
-            {
-                if (clock.GetElapsedTime(since) >= Remembered) _right.TryRemove(old, out _);
-            }
-            if (_right.Count >= MaxRemembered) _right.Clear();
-        }
-        _right[key] = clock.GetTimestamp();
-    }
+    private bool IsRemembered(string key) => _right.TryGet(key, out var since) && clock.GetElapsedTime(since) < Remembered;
 
     /// <summary>A keyed hash, so that memory holds no password and no hash that could be attacked without this process's key.</summary>
     private string KeyOf(BasicCredentials credentials, string hash)

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Net;
 using Gateway.Oci;
@@ -33,19 +34,38 @@ internal sealed record GatewayOptions
     public ScrubOptions Scrub { get; init; } = new();
 
     /// <summary>Upstreams by key, which is the default prefix and the default <c>?ns=</c>.</summary>
-    public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams { get; init; } =
-        ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
+    public ImmutableSortedDictionary<string, UpstreamOptions> Upstreams
+    {
+        get;
+        init
+        {
+            field = value;
+            PassesCredentialsOn = value.Values.Any(upstream => upstream.Auth == UpstreamAuth.Passthrough);
+        }
+    } = ImmutableSortedDictionary<string, UpstreamOptions>.Empty;
 
     /// <summary>
     /// Routes including defaults (each upstream without a route under its key, and without any routes "" in
     /// built-in storage). Longest prefix first.
     /// </summary>
-    public ImmutableArray<RouteOptions> Routes { get; init; } = [new() { Prefix = "" }];
+    public ImmutableArray<RouteOptions> Routes
+    {
+        get;
+        init
+        {
+            field = value;
+            _fronts = value.Where(route => route is { Forwards: true, Upstream: not null }).DistinctBy(route => route.Upstream)
+                .ToFrozenDictionary(route => route.Upstream!);
+        }
+    } = [new() { Prefix = "" }];
+
+    // Looked up for each request to a passthrough upstream.
+    private readonly FrozenDictionary<string, RouteOptions> _fronts = FrozenDictionary<string, RouteOptions>.Empty;
 
     /// <summary>
     /// The route by which pushes are forwarded to an upstream; null for none. Several routes to it have equal values.
     /// </summary>
-    public RouteOptions? FrontOf(string upstream) => Routes.FirstOrDefault(route => route.Upstream == upstream && route.Forwards);
+    public RouteOptions? FrontOf(string upstream) => _fronts.GetValueOrDefault(upstream);
 
     /// <summary>Null if the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
@@ -54,7 +74,7 @@ internal sealed record GatewayOptions
     public AuditOptions? Audit { get; init; }
 
     /// <summary>Whether the credentials that clients send are for an upstream, not for the gateway.</summary>
-    public bool PassesCredentialsOn => Upstreams.Values.Any(upstream => upstream.Auth == UpstreamAuth.Passthrough);
+    public bool PassesCredentialsOn { get; private init; }
 
     /// <summary>Whether a listener requests client certificates.</summary>
     public bool AsksForCertificates =>

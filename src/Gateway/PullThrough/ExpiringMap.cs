@@ -5,6 +5,10 @@ namespace Gateway.PullThrough;
 /// <summary>
 /// Entries that expire. The map holds at most <paramref name="capacity"/> entries; a full map evicts those that expire first.
 /// </summary>
+/// <remarks>
+/// Each entry has its own lifetime by the gateway's clock, and callers read when it ends. BitFaster's expiring caches measure time with a
+/// clock of their own (<c>Duration.SinceEpoch</c>), so tests could not move it, and they do not return when an entry ends.
+/// </remarks>
 internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock)
     where TKey : notnull
 {
@@ -23,7 +27,7 @@ internal sealed class ExpiringMap<TKey, TValue>(int capacity, TimeProvider clock
 
     public bool TryGet(TKey key, [MaybeNullWhen(false)] out TValue value) => TryGet(key, out value, out _);
 
-    /// <summary>The number of entries, including expired ones that no lookup has removed yet.</summary>
+    /// <summary>The keys of all entries, also of those that have expired and are still in the map.</summary>
     public IReadOnlyList<TKey> Keys
     {
         get

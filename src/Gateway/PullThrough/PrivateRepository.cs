@@ -38,14 +38,24 @@ internal sealed class PrivateRepository : IBacking
     private sealed record Said(UpstreamException? Refusal);
 
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
-        ProvenAsync(UpstreamNoun.Manifest, tag.Value, () => _shared.ResolveAsync(tag, cancellationToken), cancellationToken);
+        _proof.Holds
+            ? _shared.ResolveAsync(tag, cancellationToken)
+            : ProveAsync(
+                UpstreamNoun.Manifest, tag.Value, tag, static (shared, tag, token) => shared.ResolveAsync(tag, token), cancellationToken);
 
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
-        ProvenAsync(
-            UpstreamNoun.Manifest, digest.ToString(), () => _shared.ReadManifestAsync(digest, cancellationToken), cancellationToken);
+        _proof.Holds
+            ? _shared.ReadManifestAsync(digest, cancellationToken)
+            : ProveAsync(
+                UpstreamNoun.Manifest, digest.ToString(), digest,
+                static (shared, digest, token) => shared.ReadManifestAsync(digest, token), cancellationToken);
 
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
-        ProvenAsync(UpstreamNoun.Blob, digest.ToString(), () => _shared.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+        _proof.Holds
+            ? _shared.OpenBlobAsync(digest, use, cancellationToken)
+            : ProveAsync(
+                UpstreamNoun.Blob, digest.ToString(), (digest, use),
+                static (shared, blob, token) => shared.OpenBlobAsync(blob.digest, blob.use, token), cancellationToken);
 
     public void Requested(Digest digest, Result<StoredManifest> result) => _shared.Requested(digest, result);
 
@@ -56,12 +66,18 @@ internal sealed class PrivateRepository : IBacking
         : new(new Prefetched($"upstream {_source.Key} has not proven that this client may see {_source.Name}", 0));
 
     public ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
-        ProvenAsync(
-            UpstreamNoun.Manifest, subject.ToString(), () => _shared.ReferrersAsync(subject, cancellationToken), cancellationToken);
+        _proof.Holds
+            ? _shared.ReferrersAsync(subject, cancellationToken)
+            : ProveAsync(
+                UpstreamNoun.Manifest, subject.ToString(), subject,
+                static (shared, subject, token) => shared.ReferrersAsync(subject, token), cancellationToken);
 
     public ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
-        ProvenAsync(
-            UpstreamNoun.Manifest, subject.ToString(), () => _shared.EvidenceAsync(subject, cancellationToken), cancellationToken);
+        _proof.Holds
+            ? _shared.EvidenceAsync(subject, cancellationToken)
+            : ProveAsync(
+                UpstreamNoun.Manifest, subject.ToString(), subject,
+                static (shared, subject, token) => shared.EvidenceAsync(subject, token), cancellationToken);
 
     public ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence) =>
         _proof.Holds ? _shared.SubjectsOfAsync(evidence) : new(Array.Empty<Digest>());
@@ -95,7 +111,11 @@ internal sealed class PrivateRepository : IBacking
         _shared.TagsAfterAsync(last, count, cancellationToken);
 
     /// <summary>Also null without proof: the policy reads the link before it requests the content itself.</summary>
-    public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
+    public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) => _proof.Holds
+        ? _shared.ReadLinkAsync(digest, kind, cancellationToken)
+        : ProveLinkAsync(digest, kind, cancellationToken);
+
+    private async ValueTask<Link?> ProveLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         await RefusalAsync(kind == LinkKind.Blob ? UpstreamNoun.Blob : UpstreamNoun.Manifest, digest.ToString(), cancellationToken) is null
             ? await _shared.ReadLinkAsync(digest, kind, cancellationToken)
             : null;
@@ -120,9 +140,15 @@ internal sealed class PrivateRepository : IBacking
         return _shared.CommitAsync(change, cancellationToken);
     }
 
-    private async ValueTask<Result<T>> ProvenAsync<T>(
-        UpstreamNoun noun, string reference, Func<ValueTask<Result<T>>> show, CancellationToken cancellationToken) =>
-        await RefusalAsync(noun, reference, cancellationToken) is { } refusal ? UpstreamAnswers.Failed<T>(_source, refusal) : await show();
+    /// <summary>
+    /// Shows content after the upstream gave proof. Reads while the proof holds do not need it, and allocate nothing for it.
+    /// </summary>
+    private async ValueTask<Result<T>> ProveAsync<TWhat, T>(
+        UpstreamNoun noun, string reference, TWhat what, Func<PullThroughRepository, TWhat, CancellationToken, ValueTask<Result<T>>> show,
+        CancellationToken cancellationToken) =>
+        await RefusalAsync(noun, reference, cancellationToken) is { } refusal
+            ? UpstreamAnswers.Failed<T>(_source, refusal)
+            : await show(_shared, what, cancellationToken);
 
     /// <summary>Why the client sees nothing of the repository; null if the proof holds.</summary>
     private async ValueTask<UpstreamException?> RefusalAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)

@@ -21,8 +21,7 @@ namespace Gateway.Repositories;
 /// <param name="takesPushesLater">Whether pushes are accepted while the upstream cannot be asked.</param>
 internal sealed partial class Repository(
     RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, RecentBlobs recent, bool takesPushes,
-    TimeProvider clock,
-    bool takesPushesLater = false)
+    TimeProvider clock, bool takesPushesLater = false)
 {
     private readonly BlobAdmission _admission = new(name, backing, evaluator, clock);
 

@@ -233,6 +233,25 @@ public sealed class AccessControlTests
     }
 
     [Fact]
+    public async Task Password_in_use_is_remembered_while_thousands_of_others_log_in()
+    {
+        var computed = 0;
+        var passwords = new Passwords(TimeProvider.System, 1, (password, _) =>
+        {
+            if (password == "in use") computed++;
+            return true;
+        });
+
+        for (var i = 0; i < 10_000; i++)
+        {
+            await passwords.IsRightAsync(new("ci", "in use"), "hash", null, default);
+            await passwords.IsRightAsync(new($"other {i}", "x"), "hash", null, default);
+        }
+
+        Assert.Equal(1, computed);
+    }
+
+    [Fact]
     public async Task Wrong_passwords_of_one_address_are_delayed_but_correct_ones_never()
     {
         using var rig = new AccessRig();

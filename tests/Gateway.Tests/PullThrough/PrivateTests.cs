@@ -76,6 +76,34 @@ public sealed class PrivateTests
         return "Found";
     }
 
+    [Fact]
+    public async Task Read_while_the_proof_holds_allocates_as_little_as_without_a_view()
+    {
+        await using var rig = await StartAsync(o => o with { Tags = new() { Immutable = ["v1"] } });
+        var alice = See(rig, Views(rig), Alice);
+        var image = await WarmAsync(rig, alice);
+        var (tag, manifest, layer) = (TagName.Parse("v1"), Rig.D(image.Digest), Rig.D(image.Layers[0]));
+
+        // The smallest object has 24 bytes; less than that is noise of the runtime.
+        var (shared, viewed) = (BytesOf(rig.Backing), BytesOf(alice));
+        Assert.True(viewed < shared + 24, $"expected at most the {shared} bytes of a read without a view, got {viewed}");
+
+        long BytesOf(IBacking backing)
+        {
+            for (var i = 0; i < 100; i++) Read(backing);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 1000; i++) Read(backing);
+            return (GC.GetAllocatedBytesForCurrentThread() - before) / 1000;
+        }
+
+        void Read(IBacking backing)
+        {
+            Assert.True(backing.ResolveAsync(tag, default).IsCompletedSuccessfully);
+            Assert.True(backing.ReadManifestAsync(manifest, default).IsCompletedSuccessfully);
+            Assert.True(backing.ReadLinkAsync(layer, LinkKind.Blob, default).IsCompletedSuccessfully);
+        }
+    }
+
     [Theory]
     [InlineData(401)]
     [InlineData(403)]
