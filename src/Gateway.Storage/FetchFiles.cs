@@ -18,21 +18,18 @@ public sealed class FetchFiles(string folder, Volume volume)
     public long KeepFree { get; set; }
 
     /// <summary>
-    /// Opens the part of this digest, new or from an interrupted fetch, and reserves <paramref name="size"/> bytes for it if the size is
-    /// known. Null when there is no room. At most one part is open per digest; the caller ensures that.
+    /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if the
+    /// size is known. At most one part is open per digest; the caller ensures that.
     /// </summary>
     public FetchFile? Open(Digest digest, long? size)
     {
         var path = PartOf(digest);
         var earlier = EarlierLength(digest);
-        if (volume.WhyNoWrites is not null || DiskCost.OfContent(size ?? 0) > volume.Eviction.MaxBytes
-            || !HasRoom((size ?? 0) - earlier)) return null;
+        if (!HasRoomFor(size ?? 0, earlier)) return null;
         try
         {
-            var handle = earlier > 0
-                ? File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
-                : File.OpenHandle(
-                    path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, size ?? 0);
+            var handle = File.OpenHandle(
+                path, earlier > 0 ? FileMode.Open : FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             var file = new FetchFile(this, digest, handle, earlier);
             _open[digest] = file;
             return file;
@@ -42,6 +39,13 @@ public sealed class FetchFiles(string folder, Volume volume)
             return null;
         }
     }
+
+    /// <summary>
+    /// Whether content of this size can be stored now. Evicts cached content if too few bytes are free and that frees enough.
+    /// </summary>
+    /// <param name="written">How many of the bytes are on the volume already.</param>
+    public bool HasRoomFor(long size, long written = 0) =>
+        volume.WhyNoWrites is null && DiskCost.OfContent(size) <= volume.Eviction.MaxBytes && HasRoom(size - written);
 
     // If bytes were written ahead, only those that the plan counts are contiguous.
     private long EarlierLength(Digest digest)
@@ -98,6 +102,8 @@ public sealed class FetchFiles(string folder, Volume volume)
         File.Delete(PlanOf(digest));
     }
 
+    internal void Reserve(FetchFile file, long size) => Posix.Reserve(file.Handle, PartOf(file.Digest), size);
+
     internal void Flush(FetchFile file) => volume.Durability.Flush(file.Handle, PartOf(file.Digest));
 
     /// <summary>Bytes of a part that no running fetch uses; 0 when there is none.</summary>
@@ -132,6 +138,7 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     private const long Writeback = 8 << 20;
 
     private SafeFileHandle? _plan;
+    private volatile IOException? _full;
 
     /// <summary>The digest of the content that is fetched.</summary>
     public Digest Digest { get; } = digest;
@@ -143,11 +150,37 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     public long EarlierLength { get; } = earlierLength;
 
     /// <summary>
+    /// Reserves room for the content in the background, so that its first byte does not wait for the file system; false when the volume has
+    /// too little. If the file system finds no room, the next write throws.
+    /// </summary>
+    public bool TryReserve(long size)
+    {
+        if (!files.HasRoomFor(size, EarlierLength)) return false;
+        _ = Task.Run(() =>
+        {
+            try
+            {
+                files.Reserve(this, size);
+            }
+            catch (IOException e)
+            {
+                _full = e;
+            }
+            catch (ObjectDisposedException)
+            {
+                // The content was complete before.
+            }
+        });
+        return true;
+    }
+
+    /// <summary>
     /// Writes bytes at an offset. Throws <see cref="IOException"/> when the volume is full or fails. It blocks, as the platform's
     /// asynchronous write does on another thread; that one costs a cold pull two thread switches for each step.
     /// </summary>
     public void Write(long offset, ReadOnlySpan<byte> bytes)
     {
+        if (_full is { } full) throw new IOException(full.Message, full);
         RandomAccess.Write(Handle, bytes, offset);
         var end = offset + bytes.Length;
         if (end / Writeback > offset / Writeback) Posix.StartWriteback(Handle, offset / Writeback * Writeback, Writeback);

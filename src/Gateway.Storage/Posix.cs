@@ -57,6 +57,18 @@ internal static partial class Posix
         _ = SyncFileRange(file, offset, count, write);
     }
 
+    /// <summary>
+    /// Reserves the blocks of a file's first <paramref name="count"/> bytes; its length stays. Throws <see cref="IOException"/> when the
+    /// volume is full; does nothing when the file system cannot reserve.
+    /// </summary>
+    public static void Reserve(SafeFileHandle file, string path, long count)
+    {
+        const int keepSize = 1; // FALLOC_FL_KEEP_SIZE, linux/falloc.h
+        if (count <= 0 || Fallocate(file, keepSize, 0, count) == 0) return;
+        var failure = Failure("fallocate", path, Marshal.GetLastPInvokeError());
+        if (SaysFull(failure)) throw failure;
+    }
+
     /// <summary>Whether an I/O failure means that the volume is full (ENOSPC, EDQUOT).</summary>
     public static bool SaysFull(IOException failure) =>
         (failure.HResult & 0xFFFF) is 28 or 122 || failure.HResult == unchecked((int)0x80070070);
@@ -72,6 +84,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle fd, long offset, long count, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    private static partial int Fallocate(SafeFileHandle fd, int mode, long offset, long count);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string existing, string name);

@@ -72,9 +72,9 @@ internal sealed class BodySender(HttpContext context, ReceivedRequest received, 
     private async Task SendStepsAsync(ReadOnlyMemory<byte> body)
     {
         var gone = context.RequestAborted;
-        // A client stops reading when the headers are wrong.
+        // A client stops reading when the headers are wrong, or do not tell the length.
         var isWhole = received.IsGet && received.Range is null && context.Response.StatusCode == 200
-            && rule is not { Coding: not null } && rule?.ClaimedLength is null;
+            && rule is not ({ Coding: not null } or { IsChunked: true }) && rule?.ClaimedLength is null;
         await context.Response.StartAsync(gone);
         for (var at = 0; ;)
         {

@@ -15,20 +15,32 @@ internal sealed class BlobFetch
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _verified = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<bool> _vouched = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly UpstreamRepository _first;
+    private readonly Func<BlobFetch, long, Task>? _whenVouched;
     private readonly Lock _gate = new();
+    private Task _linking = Task.CompletedTask;
     private int _holders = 1; // the fetch itself
     private int _readers;
 
     /// <param name="largestAbandoned">Bytes; a larger fetch stops when its last reader leaves.</param>
     /// <param name="length">Bytes of the content; null when unknown.</param>
-    /// <param name="source">A repository that has vouched for the digest.</param>
-    public BlobFetch(FetchResources resources, long largestAbandoned, Digest digest, long? length, UpstreamRepository source)
+    /// <param name="source">A repository that has vouched for the digest, unless <paramref name="whenVouched"/> is given.</param>
+    /// <param name="whenVouched">
+    /// Called when the source has answered with the blob, with the announced number of bytes; must not throw. What it returns is waited for
+    /// before the blob is published, and not before its first byte is sent. A response without a length ends the fetch.
+    /// </param>
+    public BlobFetch(
+        FetchResources resources, long largestAbandoned, Digest digest, long? length, UpstreamRepository source,
+        Func<BlobFetch, long, Task>? whenVouched = null)
     {
         (_resources, _largestAbandoned, Part, Sources) = (resources, largestAbandoned, new(digest, length), new(source));
+        (_first, _whenVouched) = (source, whenVouched);
         if (resources.IsSuspect(digest, out var endpoint)) Sources.Except = endpoint;
         // A failure reaches every waiter; a fetch without a waiter is no error.
         _ = _started.Task.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
         _ = _verified.Task.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
+        _ = _vouched.Task.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
     }
 
     /// <summary>What is fetched.</summary>
@@ -40,11 +52,26 @@ internal sealed class BlobFetch
     /// <summary>Where it can be fetched.</summary>
     public FetchSources Sources { get; }
 
+    /// <summary>
+    /// Ends when the first source has vouched for the digest by its response; false when another source answered, or none was asked. Faults
+    /// when no response came.
+    /// </summary>
+    public Task<bool> Vouched => _vouched.Task;
+
     /// <summary>Ends when an upstream has answered and bytes will follow; faults when none will.</summary>
     public Task Started => _started.Task;
 
     /// <summary>Ends when the digest matched; faults when it will not.</summary>
     public Task Verified => _verified.Task;
+
+    /// <summary>The number of readers now.</summary>
+    public int Readers
+    {
+        get
+        {
+            lock (_gate) return _readers;
+        }
+    }
 
     /// <summary>Adds a reader; false when the fetch has ended and has no holder.</summary>
     public bool TryJoin(UpstreamRepository source)
@@ -95,20 +122,24 @@ internal sealed class BlobFetch
     }
 
     /// <summary>The fetch has ended, and no reader finds it any more.</summary>
-    public ValueTask EndAsync() => LetGoAsync();
+    public async ValueTask EndAsync()
+    {
+        await _linking;
+        await LetGoAsync();
+    }
 
     private async Task FetchAsync(CancellationToken cancellationToken)
     {
         using var place = await _resources.Places.EnterAsync(Sources.Current, cancellationToken);
         if (_resources.IsOnDisk(Digest, Part.Length)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
-        if (!Part.TryOpen(_resources.Files)) throw new FetchException(FetchFailure.NoRoom, $"the volume has no room for {Digest}");
+        if (!Part.TryOpen(_resources.Files)) throw NoRoom();
         if (Part.Length < Part.EarlierLength)
             throw Wrong(null, $"expected at most {Part.Length} bytes in the part of an earlier fetch, got {Part.EarlierLength}");
         await Part.HashWrittenAsync(cancellationToken);
         // The part may be the whole content. With an unknown length, the next request would ask for bytes after the end.
         if (Part is { Length: null, Position: > 0 } && Part.DigestSoFar() == Digest) Part.Length = Part.Position;
         await using var download = new ParallelDownload(Part, Sources, _resources);
-        if (Part.Position != Part.Length) await download.OpenAsync(cancellationToken);
+        if (Part.Position != Part.Length) await OpenAsync(download, cancellationToken);
         _started.TrySetResult();
         await download.RunAsync(cancellationToken);
         var actual = Part.DigestSoFar();
@@ -116,6 +147,24 @@ internal sealed class BlobFetch
         Part.Complete();
         _verified.TrySetResult();
     }
+
+    private async Task OpenAsync(ParallelDownload download, CancellationToken cancellationToken)
+    {
+        await download.OpenAsync(cancellationToken);
+        // Another repository may have joined, and its upstream may have answered instead: that is no right for the first one.
+        var hasVouched = ReferenceEquals(Sources.Current, _first);
+        if (hasVouched && _whenVouched is not null)
+        {
+            // Only a HEAD can tell then what the bytes are: no reader may be given a guess.
+            if (download.Announced is not { } length)
+                throw new FetchException(FetchFailure.Stopped, $"the first response with {Digest} announced no length of the blob");
+            _linking = _whenVouched(this, length);
+        }
+        _vouched.TrySetResult(hasVouched);
+        if (!Part.TryReserve()) throw NoRoom();
+    }
+
+    private FetchException NoRoom() => new(FetchFailure.NoRoom, $"the volume has no room for {Digest}");
 
     private FetchException Wrong(Uri? endpoint, string what)
     {
@@ -129,6 +178,8 @@ internal sealed class BlobFetch
     {
         try
         {
+            // Whoever finds the content on disk also finds the link of the repository for which it was fetched.
+            await _linking;
             await Part.PublishAsync(CancellationToken.None);
             Log.Fetched(_resources.Logger, Digest, Part.Position, Sources.Current.Key);
         }
@@ -148,6 +199,7 @@ internal sealed class BlobFetch
         // Another fetch or a push has stored it meanwhile: readers look at the disk again.
         if (failure.Failure != FetchFailure.OnDisk) Log.FetchFailed(_resources.Logger, Digest, Part.Position, failure.Message);
         Part.Fail(failure);
+        _vouched.TrySetException(failure);
         _started.TrySetException(failure);
         _verified.TrySetException(failure);
     }

@@ -9,21 +9,29 @@ namespace Gateway.PullThrough;
 /// upstream, once for all requests that need the answer. Content that is here under another name is no permission
 /// (docs/design/0003-fetch.md, "Vouching").
 /// </summary>
-internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, TimeProvider clock)
+internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository source, FetchTable table, TimeProvider clock)
 {
     // A caller that must not spend a GET does not share its answer with callers that may spend one.
     private readonly SingleFlight<(Digest Digest, bool MayGet), Vouched> _asking = new();
     private readonly ExpiringMap<Digest, Vouched> _absent = new(4096, clock);
     private readonly ExpiringMap<Digest, Vouched> _unlinked = new(4096, clock);
 
-    // Answers of the upstream while the volume is full. They only need to last for the few requests of one pull.
+    // Answers of the upstream whose link is not committed, yet or because the volume is full. They need to last for the requests of one
+    // pull.
     private static readonly TimeSpan UnlinkedFor = TimeSpan.FromMinutes(1);
 
     /// <summary>What is known about a blob of the repository.</summary>
     /// <param name="Exists">Whether the upstream vouches for the blob.</param>
     /// <param name="Size">Bytes; null if unknown.</param>
     /// <param name="Status">The upstream's status; null if it was not asked.</param>
-    internal sealed record Vouched(bool Exists, long? Size, int? Status);
+    internal sealed record Vouched(bool Exists, long? Size, int? Status)
+    {
+        /// <summary>The fetch whose response this is; null otherwise.</summary>
+        public BlobFetch? Fetch { get; init; }
+
+        /// <summary>Whether another caller has begun the fetch.</summary>
+        public bool IsShared { get; init; }
+    }
 
     /// <summary>Answers from the link, or asks the upstream. Throws <see cref="UpstreamException"/>.</summary>
     public async Task<Vouched> AskAsync(Digest digest, CancellationToken cancellationToken)
@@ -31,6 +39,69 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         if (await KnownAsync(digest) is { } known) return known;
         return await _asking.Run((digest, true), () => KnownAsync(digest), () => AskUpstreamAsync(digest, mayGet: true)).Result
             .WaitAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// As <see cref="AskAsync"/>, for a caller that needs the whole content too: where nothing fetches it yet, the response of its fetch
+    /// vouches, which saves the HEAD, and no byte waits for the link. Also throws <see cref="FetchException"/>.
+    /// </summary>
+    /// <param name="left">Ends when the caller has joined the fetch, or no longer wants to.</param>
+    public async Task<Vouched> AskForBodyAsync(Digest digest, Task left, CancellationToken cancellationToken)
+    {
+        if (await KnownAsync(digest) is { } known) return known;
+        var (asking, isShared) = _asking.Run(
+            (digest, true), () => KnownAsync(digest),
+            async () => await AskByFetchAsync(digest, left) ?? await AskUpstreamAsync(digest, mayGet: true));
+        var vouched = await asking.WaitAsync(cancellationToken);
+        return isShared && vouched.Fetch is not null ? vouched with { IsShared = true } : vouched;
+    }
+
+    // Null if the fetch cannot tell.
+    private async Task<Vouched?> AskByFetchAsync(Digest digest, Task left)
+    {
+        if (table.TryBegin(digest, source, LinkAsync) is not { } fetch) return null;
+        _ = LeaveAsync(fetch, left);
+        try
+        {
+            return await fetch.Vouched && await KnownAsync(digest) is { } vouched ? vouched with { Fetch = fetch } : null;
+        }
+        catch (FetchException e) when (e.Failure == FetchFailure.Absent)
+        {
+            var absent = new Vouched(false, null, e.Status ?? 404);
+            _absent.Set(digest, absent, Freshness.OfAbsence(source.Options));
+            return absent;
+        }
+        catch (FetchException e) when (e.Failure is FetchFailure.NoRoom or FetchFailure.OnDisk or FetchFailure.Stopped)
+        {
+            return null;
+        }
+    }
+
+    // The fetch keeps a reader until the caller can have joined it: one without readers may be given up.
+    private static async Task LeaveAsync(BlobFetch fetch, Task left)
+    {
+        await ((Task)fetch.Vouched).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await left;
+        await fetch.LeaveAsync();
+    }
+
+    // The length that a response announces can be wrong, so it is linked only after the digest matched.
+    private async Task LinkAsync(BlobFetch fetch, long announced)
+    {
+        _unlinked.Set(fetch.Digest, new(true, announced, 200), UnlinkedFor);
+        try
+        {
+            await fetch.Verified;
+            await LinkAsync(fetch.Digest, new(true, fetch.Part.Length, 200));
+        }
+        catch (FetchException)
+        {
+            _unlinked.Remove(fetch.Digest);
+        }
+        catch (Exception e)
+        {
+            Log.NotLinked(table.Resources.Logger, e, fetch.Digest);
+        }
     }
 
     private async ValueTask<Vouched?> KnownAsync(Digest digest)
@@ -75,6 +146,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         try
         {
             await stored.CommitAsync(new([new Operation.LinkBlob(digest, vouched.Size ?? -1)]), CancellationToken.None);
+            _unlinked.Remove(digest);
         }
         catch (StoreReadOnlyException)
         {

@@ -16,14 +16,18 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     /// <summary>Opens a blob that was not found on disk.</summary>
     public async ValueTask<Result<IContent>> OpenAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
+        var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            var vouched = await vouching.AskAsync(digest, cancellationToken);
+            // A range does not wait for the response of a fetch; see IsUnderWayAsync.
+            var vouched = use.Kind == BlobUseKind.Whole
+                ? await vouching.AskForBodyAsync(digest, left.Task, cancellationToken)
+                : await vouching.AskAsync(digest, cancellationToken);
             if (!vouched.Exists) return new Result<IContent>.Absent(UpstreamAnswers.Refused(source, vouched.Status));
             if (use.Kind == BlobUseKind.Head) return await HeadAsync(digest, vouched, cancellationToken);
             var size = vouched.Size
                 ?? (vouched.Status is null ? await vouching.AskSizeAsync(digest, mayGet: false, cancellationToken) : null);
-            return await OpenBodyAsync(digest, size, use, cancellationToken);
+            return await OpenBodyAsync(digest, size, use, vouched, cancellationToken);
         }
         catch (UpstreamException e)
         {
@@ -32,6 +36,10 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         catch (FetchException e)
         {
             return UpstreamAnswers.Failed<IContent>(source, e);
+        }
+        finally
+        {
+            left.SetResult();
         }
     }
 
@@ -78,7 +86,8 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         return new Result<IContent>.Found(new HeadContent(digest, size), handling);
     }
 
-    private async ValueTask<Result<IContent>> OpenBodyAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
+    private async ValueTask<Result<IContent>> OpenBodyAsync(
+        Digest digest, long? size, BlobUse use, BlobVouching.Vouched vouched, CancellationToken cancellationToken)
     {
         for (var tries = 1; ; tries++)
         {
@@ -89,7 +98,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
                     FetchFailure.Unavailable, $"the upstream sent wrong bytes for {digest} lately; request the whole blob");
             try
             {
-                return await FollowAsync(digest, size, use, cancellationToken);
+                return await FollowAsync(digest, size, use, tries == 1 ? vouched : null, cancellationToken);
             }
             catch (FetchException e) when (e.Failure == FetchFailure.NoRoom)
             {
@@ -107,9 +116,11 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         }
     }
 
-    private async ValueTask<Result<IContent>> FollowAsync(Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
+    /// <param name="vouched">Has the fetch to join, also if that has ended; null for one under way, or a new one.</param>
+    private async ValueTask<Result<IContent>> FollowAsync(
+        Digest digest, long? size, BlobUse use, BlobVouching.Vouched? vouched, CancellationToken cancellationToken)
     {
-        var (fetch, joined) = table.Join(digest, size, source);
+        var (fetch, joined) = vouched?.Fetch is { } begun && begun.TryJoin(source) ? (begun, vouched.IsShared) : table.Join(digest, size, source);
         var early = use.Kind == BlobUseKind.Range ? new EarlyRange(table.Resources, fetch, source) : null;
         var content = new FollowingContent(table.Resources, fetch, size, source, early);
         try

@@ -37,6 +37,12 @@ internal sealed class Download(
     /// <summary>The ETag of the last response, if it is a strong one.</summary>
     public string? ETag { get; private set; }
 
+    /// <summary>
+    /// Bytes of the whole blob as the first response announced them; null if it did not. With a content coding, it is unclear whether the
+    /// length is that of the coded or the decoded content.
+    /// </summary>
+    public long? Announced => _first is { Status: 200, Codings.IsEmpty: true } first ? first.Length : null;
+
     /// <summary>The endpoint that answered last.</summary>
     public Uri? Endpoint { get; private set; }
 

@@ -39,6 +39,9 @@ internal sealed class FetchPlaces
         ?? throw new FetchException(
             FetchFailure.Unavailable, $"all {PerUpstream} places for fetches from upstream {source.Key} are in use; try again later");
 
+    /// <summary>Whether a fetch from this upstream would find a place now.</summary>
+    public bool HasFree(UpstreamRepository source) => !_fetches.TryGetValue(source.Key, out var places) || places.CurrentCount > 0;
+
     /// <summary>A place for one more connection of a fetch; null if none is free.</summary>
     public IDisposable? TryEnterBeside(UpstreamRepository source) =>
         Place.TryTake(_beside.GetOrAdd(source.Key, _ => new(BesidePerUpstream)));

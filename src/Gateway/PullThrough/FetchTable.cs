@@ -69,13 +69,35 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
         {
             if (_fetches.TryGetValue(digest, out var running) && running.TryJoin(source)) return (running, true);
             ObjectDisposedException.ThrowIf(_stopping, this);
-            var fetch = new BlobFetch(Resources, LargestAbandoned, digest, length, source);
-            fetch.TryJoin(source);
-            _fetches[digest] = fetch;
-            PullThroughMetrics.FetchesInFlight.Add(1);
-            _running[fetch] = Task.Run(() => RunAsync(fetch));
-            return (fetch, false);
+            return (Start(new(Resources, LargestAbandoned, digest, length, source)), false);
         }
+    }
+
+    /// <summary>
+    /// Starts the fetch of a digest for which the source has not vouched: the first response of the fetch does. Null if a HEAD is cheaper
+    /// or faster: the digest is on disk or arriving already, its fetch would resume a part or wait for a place, or the volume is full. The
+    /// caller must leave the fetch at the end.
+    /// </summary>
+    /// <param name="vouched">See <see cref="BlobFetch"/>.</param>
+    public BlobFetch? TryBegin(Digest digest, UpstreamRepository source, Func<BlobFetch, long, Task> vouched)
+    {
+        if (Resources.IsOnDisk(digest, null) || Resources.Files.LengthOf(digest) > 0
+            || !Resources.Files.HasRoomFor(0) || !Resources.Places.HasFree(source)) return null;
+        lock (_gate)
+        {
+            return _stopping || _fetches.ContainsKey(digest)
+                ? null
+                : Start(new(Resources, LargestAbandoned, digest, null, source, vouched));
+        }
+    }
+
+    private BlobFetch Start(BlobFetch fetch)
+    {
+        fetch.TryJoin(fetch.Sources.Current);
+        _fetches[fetch.Digest] = fetch;
+        PullThroughMetrics.FetchesInFlight.Add(1);
+        _running[fetch] = Task.Run(() => RunAsync(fetch));
+        return fetch;
     }
 
     /// <summary>Stops all fetches; their parts stay on disk.</summary>
@@ -100,9 +122,9 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
         lock (_gate)
         {
             if (_fetches.TryGetValue(fetch.Digest, out var current) && ReferenceEquals(current, fetch)) _fetches.Remove(fetch.Digest);
-            _running.TryRemove(fetch, out _);
         }
         PullThroughMetrics.FetchesInFlight.Add(-1);
         await fetch.EndAsync();
+        _running.TryRemove(fetch, out _);
     }
 }

@@ -50,6 +50,10 @@ internal static partial class Log
     [LoggerMessage(7013, LogLevel.Warning, "Upstream {Upstream} did not list its repositories: {Why}")]
     public static partial void CatalogNotAnswered(ILogger logger, string upstream, string why);
 
+    [LoggerMessage(
+        7014, LogLevel.Warning, "Blob {Digest} was fetched, but its link was not committed; the next request asks the upstream again")]
+    public static partial void NotLinked(ILogger logger, Exception exception, Digest digest);
+
     [LoggerMessage(7020, LogLevel.Information, "Prefetch of {Digest} failed: {Why}")]
     public static partial void NotPrefetched(ILogger logger, Digest digest, string why);
 

@@ -15,6 +15,9 @@ internal sealed class ParallelDownload : IAsyncDisposable
     // If no other work remains, a connection that needs longer than this for its remaining bytes is ended.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    // Hashing so few bytes takes less time than another thread needs to begin; the first byte of a blob does not wait for one.
+    private const int HashedAtOnce = 32 * 1024;
+
     // As the line's; see Download.
     private const int BufferSize = 256 * 1024;
 
@@ -43,6 +46,9 @@ internal sealed class ParallelDownload : IAsyncDisposable
 
     /// <summary>The endpoint that answered the line last; null before the first response.</summary>
     public Uri? Endpoint => _download.Endpoint;
+
+    /// <summary>See <see cref="Download.Announced"/>; before <see cref="RunAsync"/>.</summary>
+    public long? Announced => _download.Announced;
 
     /// <summary>Sends the line's first request; see <see cref="Download.OpenAsync"/>.</summary>
     public Task OpenAsync(CancellationToken cancellationToken) => _download.OpenAsync(cancellationToken);
@@ -261,7 +267,8 @@ internal sealed class ParallelDownload : IAsyncDisposable
             schedule.Wrote(Segment, bytes.Length);
             arrived(bytes.Length);
             await _hashing;
-            _hashing = Task.Run(() => part.HashAsync(offset, bytes, cancellationToken).AsTask(), CancellationToken.None);
+            if (bytes.Length <= HashedAtOnce) await part.HashAsync(offset, bytes, cancellationToken);
+            else _hashing = Task.Run(() => part.HashAsync(offset, bytes, cancellationToken).AsTask(), CancellationToken.None);
         }
 
         public async ValueTask FlushAsync() => await _hashing;

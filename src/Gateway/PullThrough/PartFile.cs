@@ -73,6 +73,12 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     }
 
     /// <summary>
+    /// Reserves room for the whole content if its length is known now; false when the volume has too little. Returns before the volume has
+    /// reserved it: a write fails if it could not.
+    /// </summary>
+    public bool TryReserve() => Length is not { } all || _file!.TryReserve(all);
+
+    /// <summary>
     /// From now on writers may leave gaps: a stop of the gateway must not leave a part that looks whole. Throws <see cref="IOException"/>.
     /// </summary>
     public void AllowGaps() => _file!.BeginAhead(Position);

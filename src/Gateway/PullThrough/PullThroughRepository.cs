@@ -34,7 +34,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
         _source = new(options, upstream, upstreamName, clock);
         _manifests = new(_source, fetches.Recent, limits, clock, fetches.Resources.Logger);
         _tags = new(stored, _source, _manifests, clock, fetches.Resources.Logger);
-        _blobs = new(stored, _source, fetches, new(stored, _source, clock));
+        _blobs = new(stored, _source, fetches, new(stored, _source, fetches, clock));
         _referrers = new(stored, _source, _manifests, limits, clock, fetches.Resources.Logger);
         _tagged = new(stored, _tags);
         _tagList = new(stored, _source, fetches.TagLists, clock, fetches.Resources.Logger);
