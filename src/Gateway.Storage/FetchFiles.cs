@@ -18,8 +18,8 @@ public sealed class FetchFiles(string folder, Volume volume)
     public long KeepFree { get; set; }
 
     /// <summary>
-    /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if the
-    /// size is known. At most one part is open per digest; the caller ensures that.
+    /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if
+    /// the size is known. At most one part is open per digest; the caller ensures that.
     /// </summary>
     public FetchFile? Open(Digest digest, long? size)
     {

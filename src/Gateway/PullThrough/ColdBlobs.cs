@@ -120,7 +120,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     private async ValueTask<Result<IContent>> FollowAsync(
         Digest digest, long? size, BlobUse use, BlobVouching.Vouched? vouched, CancellationToken cancellationToken)
     {
-        var (fetch, joined) = vouched?.Fetch is { } begun && begun.TryJoin(source) ? (begun, vouched.IsShared) : table.Join(digest, size, source);
+        var (fetch, joined) = vouched?.Fetch is { } begun && begun.TryJoin(source)
+            ? (begun, vouched.IsShared)
+            : table.Join(digest, size, source);
         var early = use.Kind == BlobUseKind.Range ? new EarlyRange(table.Resources, fetch, source) : null;
         var content = new FollowingContent(table.Resources, fetch, size, source, early);
         try
