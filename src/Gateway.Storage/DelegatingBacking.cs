@@ -51,6 +51,10 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
         inner.ResolveAsync(tag, cancellationToken);
 
     /// <inheritdoc/>
+    public virtual ValueTask<Result<TaggedManifest>> ReadTagAsync(TagName tag, bool isForClient, CancellationToken cancellationToken) =>
+        inner.ReadTagAsync(tag, isForClient, cancellationToken);
+
+    /// <inheritdoc/>
     public virtual Digest LiveOf(TagName tag) => inner.LiveOf(tag);
 
     /// <inheritdoc/>

@@ -64,6 +64,15 @@ public interface IRepositoryTags
     /// <summary>What a tag is bound to here and, for a pull-through repository, what its upstream binds it to.</summary>
     ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The same as <see cref="ResolveAsync"/>, with the manifest where that needs no upstream: a warm pull asks only this.
+    /// </summary>
+    /// <param name="isForClient">
+    /// Whether a client requested the manifest. A manifest that is returned is counted then, as <see
+    /// cref="IRepositoryContent.Requested(Digest, Result{StoredManifest})"/> would.
+    /// </param>
+    ValueTask<Result<TaggedManifest>> ReadTagAsync(TagName tag, bool isForClient, CancellationToken cancellationToken);
+
     /// <summary>What a tag is bound to here; empty when it is not. Never asks an upstream.</summary>
     Digest LiveOf(TagName tag);
 

@@ -20,6 +20,24 @@ public sealed record TagState(Digest Live, Digest UpstreamDigest)
     public HeldPush? Held { get; init; }
 }
 
+/// <summary>A tag, and the manifest of its live digest.</summary>
+/// <param name="State">What the tag is bound to.</param>
+/// <param name="Manifest">
+/// The manifest that the tag is bound to for every caller. Null when the tag has a held push or an upstream digest, when an upstream had to
+/// be asked, and when the manifest is not stored here: it is read by its digest then.
+/// </param>
+public readonly record struct TaggedManifest(TagState State, StoredManifest? Manifest)
+{
+    /// <summary>The result of <see cref="IRepositoryTags.ResolveAsync"/> alone, without a manifest.</summary>
+    public static Result<TaggedManifest> Of(Result<TagState> resolved) => resolved switch
+    {
+        Result<TagState>.Found found => new Result<TaggedManifest>.Found(new(found.Value, null), found.Handling),
+        Result<TagState>.Unavailable no =>
+            new Result<TaggedManifest>.Unavailable(no.RetryAfter, no.Why, no.Handling) { IsDamaged = no.IsDamaged },
+        var absent => new Result<TaggedManifest>.Absent(absent.Handling),
+    };
+}
+
 /// <summary>A held push: the binding that a tag waits for.</summary>
 /// <param name="Sequence">The number of the change that held it: a later held push has a larger one.</param>
 /// <param name="Actor">The account that pushed it.</param>

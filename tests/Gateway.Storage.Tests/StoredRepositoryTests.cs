@@ -51,7 +51,30 @@ public abstract class BackingSuite : IAsyncLifetime
     {
         Assert.Equal(["absent"], await TagsAsync(null, 10));
         Assert.IsType<Result<TagState>.Absent>(await _repository.ResolveAsync(TagName.Parse("v1"), default));
+        Assert.IsType<Result<TaggedManifest>.Absent>(await _repository.ReadTagAsync(TagName.Parse("v1"), isForClient: true, default));
         Assert.IsType<Result<StoredManifest>.Absent>(await _repository.ReadManifestAsync(Digest.Of("x"u8), default));
+    }
+
+    [Fact]
+    public async Task Tag_is_read_with_its_manifest_unless_a_held_push_waits()
+    {
+        var tag = TagName.Parse("v1");
+        var live = await VolumeRig.PushAsync(_repository, "v1", "one");
+        var next = await VolumeRig.PushAsync(_repository, "other", "two");
+        Assert.Equal((live, live), await ReadAsync());
+        await CommitAsync(new Operation.Hold(tag, next, "ci", DateTimeOffset.UtcNow.AddDays(1), "a signature"));
+        Assert.Equal((live, default(Digest)), await ReadAsync());
+        await CommitAsync(new Operation.EndHold(tag));
+        Assert.Equal((live, live), await ReadAsync());
+        await CommitAsync(new Operation.SetLive(tag, next));
+        Assert.Equal((next, next), await ReadAsync());
+
+        async Task<(Digest Live, Digest Manifest)> ReadAsync()
+        {
+            var read = await _repository.ReadTagAsync(tag, isForClient: false, default);
+            var (state, manifest) = Assert.IsType<Result<TaggedManifest>.Found>(read).Value;
+            return (state.Live, manifest?.Digest ?? default);
+        }
     }
 
     [Fact]

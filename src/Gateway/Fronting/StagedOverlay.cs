@@ -20,6 +20,16 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
             : new Result<TagState>.Found(here, there.Handling);
     }
 
+    public async ValueTask<Result<TaggedManifest>> ReadTagAsync(TagName tag, bool isForClient, CancellationToken cancellationToken)
+    {
+        if (staged.Live(tag) is not null) return TaggedManifest.Of(await ResolveAsync(tag, cancellationToken));
+        var there = await pulled.ReadTagAsync(tag, isForClient, cancellationToken);
+        // A staged manifest is read from the staged root, where its verdict is.
+        return there is Result<TaggedManifest>.Found { Value.Manifest.Digest: var digest } found && IsStaged(LinkKind.Manifest, digest)
+            ? found with { Value = found.Value with { Manifest = null } }
+            : there;
+    }
+
     public async ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
     {
         var here = await staged.ReadManifestAsync(digest, cancellationToken);

@@ -36,11 +36,12 @@ internal sealed class Prefetch : IAsyncDisposable
     public void Start(PullManifest pull) => _queue.Start(pull);
 
     /// <summary>Learns from a client's request which platforms are in demand.</summary>
-    public void Asked(Digest digest, Result<StoredManifest> result)
+    /// <param name="manifest">The manifest that the client received; null for none.</param>
+    public void Asked(Digest digest, Manifest? manifest)
     {
         if (Options.Mode != PrefetchMode.Auto) return;
         _demand.Asked(digest);
-        if (result is Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index }) _demand.Note(index);
+        if (manifest is { IsIndex: true }) _demand.Note(manifest);
     }
 
     /// <summary>A manifest was received, admitted and stored: queues what it names.</summary>

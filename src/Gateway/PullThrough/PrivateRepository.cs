@@ -43,6 +43,13 @@ internal sealed class PrivateRepository : IBacking
             : ProveAsync(
                 UpstreamNoun.Manifest, tag.Value, tag, static (shared, tag, token) => shared.ResolveAsync(tag, token), cancellationToken);
 
+    public ValueTask<Result<TaggedManifest>> ReadTagAsync(TagName tag, bool isForClient, CancellationToken cancellationToken) =>
+        _proof.Holds
+            ? _shared.ReadTagAsync(tag, isForClient, cancellationToken)
+            : ProveAsync(
+                UpstreamNoun.Manifest, tag.Value, (tag, isForClient),
+                static (shared, asked, token) => shared.ReadTagAsync(asked.tag, asked.isForClient, token), cancellationToken);
+
     public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         _proof.Holds
             ? _shared.ReadManifestAsync(digest, cancellationToken)

@@ -46,6 +46,20 @@ internal sealed class PullThroughRepository : DelegatingBacking
     public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         _tags.ResolveAsync(tag, isForClient: true, cancellationToken);
 
+    public override ValueTask<Result<TaggedManifest>> ReadTagAsync(TagName tag, bool isForClient, CancellationToken cancellationToken)
+    {
+        if (_tags.ReadFresh(tag) is not { } fresh) return ResolveAloneAsync(tag, cancellationToken);
+        if (isForClient && fresh.Manifest is { } manifest)
+        {
+            PullThroughMetrics.Request(_source.Key, "manifest", "hit");
+            _fetches.Ahead.Asked(manifest.Digest, manifest.Manifest);
+        }
+        return new(new Result<TaggedManifest>.Found(fresh, _source.Hit));
+    }
+
+    private async ValueTask<Result<TaggedManifest>> ResolveAloneAsync(TagName tag, CancellationToken cancellationToken) =>
+        TaggedManifest.Of(await ResolveAsync(tag, cancellationToken));
+
     public override ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         _stored.ReadManifest(digest) is { } manifest
             ? new(new Result<StoredManifest>.Found(manifest, _source.Hit))
@@ -66,7 +80,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
     public override void Requested(Digest digest, Result<StoredManifest> result)
     {
         Count("manifest", result);
-        _fetches.Ahead.Asked(digest, result);
+        _fetches.Ahead.Asked(digest, (result as Result<StoredManifest>.Found)?.Value.Manifest);
     }
 
     /// <summary>Counts the request.</summary>

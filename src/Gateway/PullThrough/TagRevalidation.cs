@@ -27,6 +27,8 @@ internal sealed class TagRevalidation(
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(15);
 
     private readonly SingleFlight<TagName, UpstreamTag> _asking = new();
+    // One delegate for all: every warm pull needs it.
+    private Func<TagName, TagState, bool>? _isFresh;
     private readonly ExpiringMap<TagName, UpstreamTag> _known = new(4096, clock);
 
     private TagOptions Options => source.Options.Tags;
@@ -39,6 +41,17 @@ internal sealed class TagRevalidation(
         if (live is null || !IsFresh(tag, live)) return ResolveStaleAsync(tag, live, isForClient, cancellationToken);
         if (isForClient) PullThroughMetrics.Request(source.Key, "tag", "hit");
         return new(new Result<TagState>.Found(live, source.Hit));
+    }
+
+    /// <summary>
+    /// A fresh tag with its manifest, for a client; null for a tag that is not fresh. The manifest is null if it is not stored.
+    /// </summary>
+    public TaggedManifest? ReadFresh(TagName tag)
+    {
+        if (stored.ReadTag(tag, _isFresh ??= IsFresh) is not { State: { Live.IsEmpty: false } live } tagged
+            || (tagged.Manifest is null && !IsFresh(tag, live))) return null;
+        PullThroughMetrics.Request(source.Key, "tag", "hit");
+        return tagged;
     }
 
     private async ValueTask<Result<TagState>> ResolveStaleAsync(

@@ -12,12 +12,15 @@ internal sealed partial class Repository
     public async ValueTask<Answer<StoredManifest>> GetManifestAsync(Caller caller, Reference reference, CancellationToken cancellationToken)
     {
         if (reference.IsDigest) return await GetByDigestAsync(caller, reference.Digest, null, cancellationToken);
-        var resolved = await backing.ResolveAsync(reference.Tag, cancellationToken);
-        if (resolved is not Result<TagState>.Found { Value: var state, Handling: var handling })
-            return resolved.WithoutValue<TagState, StoredManifest>();
-        return state.Held is { } held
-            ? Resolved(await GetHeldAsync(caller, state, held, handling, cancellationToken), handling)
-            : await GetBoundAsync(caller, reference.Tag, state, handling, cancellationToken);
+        var read = await backing.ReadTagAsync(reference.Tag, isForClient: !caller.IsGateway, cancellationToken);
+        if (read is not Result<TaggedManifest>.Found { Value: var (state, manifest), Handling: var handling })
+            return read.WithoutValue<TaggedManifest, StoredManifest>();
+        if (state.Held is { } held) return Resolved(await GetHeldAsync(caller, state, held, handling, cancellationToken), handling);
+        return manifest is null
+            ? await GetBoundAsync(caller, reference.Tag, state, handling, cancellationToken)
+            : await GetLiveAsync(
+                caller, reference.Tag, state.Live, await EvaluateAsync(caller, manifest, reference.Tag, handling, cancellationToken),
+                handling, cancellationToken);
     }
 
     /// <summary>Whether the repository or its upstream has this manifest, whatever the verdict of it is.</summary>
@@ -30,12 +33,19 @@ internal sealed partial class Repository
     {
         if (state.IsUnbound) return new Answer<StoredManifest>.Absent(handling);
         if (!state.UpstreamDigest.IsEmpty) return await AdmitUpstreamTagAsync(caller, tag, state, handling, cancellationToken);
-        var live = await GetByDigestAsync(caller, state.Live, tag, cancellationToken);
-        // The policy may refuse now what it admitted when the tag was bound.
-        return live is Answer<StoredManifest>.Hidden hidden
-            ? Resolved(await GetLastGoodAsync(caller, tag, state.Live, hidden, cancellationToken), handling)
-            : Resolved(Standing(live, TagStanding.Live), handling);
+        var answer = await GetByDigestAsync(caller, state.Live, tag, cancellationToken);
+        return await GetLiveAsync(caller, tag, state.Live, answer, handling, cancellationToken);
     }
+
+    /// <summary>
+    /// The answer for a tag whose live manifest was evaluated. The policy may refuse now what it admitted when the tag was bound.
+    /// </summary>
+    private async ValueTask<Answer<StoredManifest>> GetLiveAsync(
+        Caller caller, TagName tag, Digest live, Answer<StoredManifest> answer, CacheHandling handling,
+        CancellationToken cancellationToken) =>
+        answer is Answer<StoredManifest>.Hidden hidden
+            ? Resolved(await GetLastGoodAsync(caller, tag, live, hidden, cancellationToken), handling)
+            : Resolved(Standing(answer, TagStanding.Live), handling);
 
     /// <summary>The answer to a request by tag has the cache handling of the tag, unless the manifest itself was fetched.</summary>
     private static Answer<StoredManifest> Resolved(Answer<StoredManifest> answer, CacheHandling tag)
@@ -52,14 +62,25 @@ internal sealed partial class Repository
     {
         var read = await ReadRequestedAsync(caller, digest, cancellationToken);
         if (read is not Result<StoredManifest>.Found { Value: var manifest } found) return read.ToAnswer();
-        if (!manifest.IsStored) return await AdmitFetchedAsync(caller, manifest, tag, null, found.Handling, cancellationToken);
+        return manifest.IsStored
+            ? await EvaluateAsync(caller, manifest, tag, found.Handling, cancellationToken)
+            : await AdmitFetchedAsync(caller, manifest, tag, null, found.Handling, cancellationToken);
+    }
+
+    /// <summary>A stored manifest, as the caller may see it under the policy.</summary>
+    private async ValueTask<Answer<StoredManifest>> EvaluateAsync(
+        Caller caller, StoredManifest manifest, TagName? tag, CacheHandling handling, CancellationToken cancellationToken)
+    {
         var verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
         // Clients list evidence in an index under a tag of evidence: it is hidden as long as its subject is.
         if (verdict.Admits && tag is { } named && manifest.Manifest.IsIndex)
-            verdict = await evaluator.OfHeldAsync(backing, Name, EvidenceNotes.SubjectOf(named, digest), cancellationToken) ?? verdict;
+        {
+            var subject = EvidenceNotes.SubjectOf(named, manifest.Digest);
+            verdict = await evaluator.OfHeldAsync(backing, Name, subject, cancellationToken) ?? verdict;
+        }
         return verdict.Outcome == Outcome.Allow
-            ? new Answer<StoredManifest>.Found(manifest, found.Handling)
-            : Show(caller, manifest, verdict, tag?.Value ?? digest.ToString(), found.Handling);
+            ? new Answer<StoredManifest>.Found(manifest, handling)
+            : Show(caller, manifest, verdict, tag?.Value ?? manifest.Digest.ToString(), handling);
     }
 
     private async ValueTask<Result<StoredManifest>> ReadRequestedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
