@@ -21,6 +21,9 @@ public sealed class Upload : IAsyncDisposable
     /// </summary>
     private const long Writeback = 8 << 20;
 
+    // Hashing so few bytes takes less time than another thread needs to begin.
+    private const int HashedAtOnce = 32 * 1024;
+
     private readonly Uploads _uploads;
     private readonly long _lengthOnDisk;
     private UploadSession _session;
@@ -68,7 +71,9 @@ public sealed class Upload : IAsyncDisposable
     /// <param name="most">The largest number of bytes to read; returns false when the stream has more.</param>
     public async ValueTask<bool> AppendAsync(Stream body, CancellationToken cancellationToken, long most = long.MaxValue)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(Step);
+        // Two in turn: the bytes of one are hashed on another core while the other is filled and written.
+        var (buffer, other) = (ArrayPool<byte>.Shared.Rent(Step), ArrayPool<byte>.Shared.Rent(Step));
+        var hashing = Task.CompletedTask;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _turn!.Token);
         try
         {
@@ -78,7 +83,11 @@ public sealed class Upload : IAsyncDisposable
                 if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), stop.Token) == 0;
                 var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, stop.Token);
                 if (count == 0) return true;
-                await AppendAsync(buffer.AsMemory(0, count));
+                Write(buffer.AsSpan(0, count));
+                await hashing;
+                if (count <= HashedAtOnce) _session.Hash.AppendData(buffer, 0, count);
+                else hashing = HashAsync(buffer, count);
+                (buffer, other) = (other, buffer);
                 most -= count;
             }
         }
@@ -88,16 +97,22 @@ public sealed class Upload : IAsyncDisposable
         }
         finally
         {
+            await hashing;
             ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(other);
         }
     }
 
-    private async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes)
+    private Task HashAsync(byte[] bytes, int count) => Task.Run(() => _session.Hash.AppendData(bytes, 0, count));
+
+    // Written before they are hashed: bytes that the volume did not take do not belong to the session. The write blocks, as the platform's
+    // asynchronous one does on another thread.
+    private void Write(ReadOnlySpan<byte> bytes)
     {
         _uploads.CheckRoom();
         try
         {
-            await RandomAccess.WriteAsync(File, bytes, _session.Length, CancellationToken.None);
+            RandomAccess.Write(File, bytes, _session.Length);
         }
         catch (IOException e)
         {
@@ -105,7 +120,6 @@ public sealed class Upload : IAsyncDisposable
             _uploads.Doubt(e);
             throw new StoreReadOnlyException($"the upload could not be written: {Disk.WhyOf(e)}", e);
         }
-        _session.Hash.AppendData(bytes.Span);
         var before = _session.Length / Writeback;
         _session.Length += bytes.Length;
         if (_session.Length / Writeback > before) Posix.StartWriteback(File, before * Writeback, Writeback);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Gateway.Configuration;
+using Gateway.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
@@ -26,6 +27,7 @@ internal static class RegistryServices
             .AddSingleton<IConfigureOptions<KestrelServerOptions>, Listeners>()
             // In the place of Kestrel's own: of several transports the one that was added last binds.
             .AddSingleton<IConnectionListenerFactory, SparingTransport>()
+            .AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>()
             .AddSingleton<BoundAddresses>()
             .AddHostedService(given => given.GetRequiredService<BoundAddresses>())
             .AddSingleton<WebFace>()

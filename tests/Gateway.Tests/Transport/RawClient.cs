@@ -38,6 +38,23 @@ internal sealed class RawClient : IDisposable
     public Task SendAsync(string method, string path, string headers = "", string version = "1.1") =>
         _socket.SendAsync(Encoding.ASCII.GetBytes($"{method} {path} HTTP/{version}\r\nHost: h\r\n{headers}\r\n"));
 
+    /// <summary>Sends bytes of a body, or of further requests.</summary>
+    public async Task SendBytesAsync(ReadOnlyMemory<byte> bytes)
+    {
+        using var late = Patience.Limit(60);
+        while (!bytes.IsEmpty) bytes = bytes[(await _socket.SendAsync(bytes, late.Token))..];
+    }
+
+    /// <summary>Reads the first line of an answer that has a head alone.</summary>
+    public async Task<string> ReceiveInterimAsync()
+    {
+        int end;
+        while ((end = Span(_read).IndexOf("\r\n\r\n"u8)) < 0) await FillAsync();
+        var head = Encoding.ASCII.GetString(Span(_read)[..end]);
+        _read.RemoveRange(0, end + 4);
+        return head.Split("\r\n")[0];
+    }
+
     /// <summary>Reads one answer with a Content-Length; gives back its body.</summary>
     public async Task<byte[]> ReceiveAsync(bool isHead = false)
     {
