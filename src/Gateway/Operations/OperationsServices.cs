@@ -1,5 +1,6 @@
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Operations.ReadModels;
 using Gateway.Storage;
 
 namespace Gateway.Operations;
@@ -21,6 +22,10 @@ internal static class OperationsServices
         services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>();
         services.AddTelemetry();
         services.AddSingleton(HealthOf).AddSingleton<AdminApi>().AddSingleton(new OperatorDoor(options.Operator.TokenFile));
+        services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<ManifestReadings>()
+            .AddSingleton<EvidenceDetails>().AddSingleton<ReferrerTrees>();
+        services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>().AddSingleton<Deletions>()
+            .AddSingleton<PagesApi>();
         services.AddSingleton<OperatorPort>();
         services.AddSingleton<IJobKind, GcJob>().AddSingleton(given => given.GetRequiredService<Volume>().JobFiles);
         services.AddSingleton<Jobs>().AddSingleton<JobsApi>().AddHostedService(given => given.GetRequiredService<Jobs>());

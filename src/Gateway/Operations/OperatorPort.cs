@@ -3,11 +3,12 @@ using System.Text;
 namespace Gateway.Operations;
 
 /// <summary>
-/// Serves the operator port: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c> and the admin API. The connection decides whether a request
-/// belongs to this port.
+/// Serves the operator port: <c>/livez</c>, <c>/readyz</c>, <c>/metrics</c>, the admin API, and the pages of the console. The connection
+/// decides whether a request belongs to this port.
 /// </summary>
 internal sealed class OperatorPort(
-    Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door, AuditLog audit, TimeProvider clock)
+    Health health, MetricsExport metrics, AdminApi admin, OperatorDoor door, AuditLog audit, TimeProvider clock,
+    IOperatorPages pages)
 {
     private const string PlainText = "text/plain; charset=utf-8";
 
@@ -15,8 +16,15 @@ internal sealed class OperatorPort(
     {
         var path = context.Request.Path.Value ?? "";
         // Container platforms send probes without a token; only requests with the token get details.
-        if (path is not ("/livez" or "/readyz") && door.ProblemOf(context.Request) is { } problem) return RefuseAsync(context, problem);
+        if (path is not ("/livez" or "/readyz") && door.ProblemOf(context.Request) is { } problem)
+        {
+            // A browser cannot send the token: the console asks for it on a page.
+            return problem.Status == StatusCodes.Status401Unauthorized && pages.Has(path) && AcceptsPages(context.Request)
+                ? pages.AnswerAsync(context, isAdmitted: false)
+                : RefuseAsync(context, problem);
+        }
         if (path.StartsWith(AdminApi.Prefix, StringComparison.Ordinal)) return AdministerAsync(context, path);
+        if (pages.Has(path)) return pages.AnswerAsync(context, isAdmitted: true);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
@@ -28,9 +36,14 @@ internal sealed class OperatorPort(
             "/readyz" => ReadyAsync(context),
             "/metrics" => MetricsAsync(context),
             _ => WriteAsync(
-                context, StatusCodes.Status404NotFound, PlainText, "expected /livez, /readyz, /metrics or /api/v1/\n"u8.ToArray()),
+                context, StatusCodes.Status404NotFound, PlainText, "expected /, /livez, /readyz, /metrics or /api/v1/\n"u8.ToArray()),
         };
     }
+
+    private static bool AcceptsPages(HttpRequest request) =>
+        request.Headers.Authorization.Count == 0
+        && (request.Headers.ContainsKey("Sec-Fetch-Mode")
+            || request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal));
 
     // One line for people and probes; every check as JSON with ?verbose.
     private Task ReadyAsync(HttpContext context)

@@ -60,18 +60,18 @@ internal sealed record RightsAnswer(string Actor, bool MayPull, bool MayPush);
 
 /// <summary>The result of one rule.</summary>
 /// <param name="Ages">The start of ages, if they count from evidence.</param>
-internal sealed record RuleAnswer(
+public sealed record RuleAnswer(
     string Id, string MatchedBy, string Outcome, string Effective, IReadOnlyList<ReasonAnswer> Reasons, string Fix,
     IReadOnlyList<AgeAnswer> Ages);
 
 /// <summary>The time from which the age of a manifest counts, what proves it, and its evidence.</summary>
-internal sealed record AgeAnswer(string Manifest, DateTimeOffset SignedAt, string By, string Subject, string Evidence);
+public sealed record AgeAnswer(string Manifest, DateTimeOffset SignedAt, string By, string Subject, string Evidence);
 
 /// <summary>One finding of a rule.</summary>
-internal sealed record ReasonAnswer(string Code, string Message, string Outcome, string Path, string Expected, string Found);
+public sealed record ReasonAnswer(string Code, string Message, string Outcome, string Path, string Expected, string Found);
 
 /// <summary>One piece of evidence, and why it did or did not count.</summary>
-internal sealed record EvidenceAnswer(
+public sealed record EvidenceAnswer(
     string Subject, string Digest, string Kind, string Format, string? Authority, bool Verified, string Code, string Why);
 
 /// <summary>The question of <c>gateway policy diff</c>.</summary>

@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Fronting;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -33,17 +32,7 @@ internal sealed class PolicyTrial
     public PolicyTrial(GatewayOptions options, PolicyOptions? policy, Volume volume, DateTimeOffset? at)
     {
         (_volume, _clock) = (volume, at is { } moment ? new StoppedClock(moment) : TimeProvider.System);
-        var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => volume.Origins.FolderOf(u.Key, u.Urls));
-        var decisions = new Decisions(volume.DecisionRing);
-        var evaluator = new Evaluator(
-            new PolicyEngine(policy), decisions, _clock, signatures: new SignatureRepositories(options, volume, Cached));
-        _router = new(options, volume, Cached, evaluator, decisions, _clock);
-
-        IBacking Cached(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
-        {
-            var cached = volume.Cached(folders[upstream.Key], name);
-            return options.FrontOf(upstream.Key) is null ? cached : new StagedOverlay(volume.Staged(folders[upstream.Key], name), cached);
-        }
+        _router = StoredRouter.Of(options, policy, volume, _clock);
     }
 
     /// <summary>Answers a question with the policy in force, or with the policy of the question.</summary>
@@ -137,7 +126,7 @@ internal sealed class PolicyTrial
             [.. verdict.Rules.Select(Answer)], [.. verdict.Evidence.Select(Answer)], [.. verdict.ExceptionsUsed]);
     }
 
-    private static RuleAnswer Answer(RuleVerdict rule) => new(
+    internal static RuleAnswer Answer(RuleVerdict rule) => new(
         rule.Id, rule.MatchedBy, Name(rule.Outcome), Name(rule.Effective), [.. rule.Reasons.Select(Answer)], rule.Fix,
         [.. rule.Ages.Select(Answer)]);
 
@@ -147,7 +136,7 @@ internal sealed class PolicyTrial
     private static ReasonAnswer Answer(Reason reason) => new(
         reason.Code, reason.Message, Name(reason.Outcome), reason.Path, reason.Expected, reason.Found);
 
-    private static EvidenceAnswer Answer(EvidenceSeen seen) => new(
+    internal static EvidenceAnswer Answer(EvidenceSeen seen) => new(
         seen.Subject.ToString(), seen.Digest.ToString(), seen.Kind, seen.Format, seen.Authority, seen.Verified, seen.Code, seen.Why);
 
     // By the account's name in access rules; no password is needed.
@@ -164,7 +153,7 @@ internal sealed class PolicyTrial
         Enum.GetValues<Stage>().Select(static stage => (Stage?)stage).FirstOrDefault(stage => Name(stage!.Value) == name);
 
     // As the file spells it.
-    private static string Name<T>(T value)
+    internal static string Name<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
     /// <summary>A clock with a fixed time; its timers run.</summary>

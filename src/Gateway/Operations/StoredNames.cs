@@ -82,16 +82,22 @@ internal static class StoredNames
     }
 
     /// <summary>Deletes a tag, or a manifest with every tag bound to it.</summary>
-    public static async Task<DeleteResult> DeleteAsync(RepositoryRouter router, DeleteRequest request, CancellationToken cancellationToken)
+    public static Task<DeleteResult> DeleteAsync(RepositoryRouter router, DeleteRequest request, CancellationToken cancellationToken) =>
+        DeleteAsync(router, request, _ => Operator(request.Force), cancellationToken);
+
+    /// <summary>The same for a caller with its own rights.</summary>
+    /// <param name="callerOf">The caller in a repository, by the repository's canonical name.</param>
+    public static async Task<DeleteResult> DeleteAsync(
+        RepositoryRouter router, DeleteRequest request, Func<RepositoryName, Caller> callerOf, CancellationToken cancellationToken)
     {
         if (WrittenReference.Parse(request.Reference) is not { What: { } what, Name: var name })
         {
             var got = Printable.Line(request.Reference, 120);
             return new(request.Reference, null, $"expected repository:tag or repository@digest, got '{got}'");
         }
-        if (router.Route(name).Repository is not { } repository)
+        if (router.Route(name) is not { Repository: { } repository, CanonicalName: var canonical })
             return new(request.Reference, null, $"no repository {name}; run gateway repos to list repositories");
-        var answer = await repository.DeleteManifestAsync(Operator(request.Force), what, cancellationToken);
+        var answer = await repository.DeleteManifestAsync(callerOf(canonical), what, cancellationToken);
         return answer is Answer<Digest>.Found { Value: var digest }
             ? new(request.Reference, digest.ToString(), null)
             : new(request.Reference, null, Why(answer));

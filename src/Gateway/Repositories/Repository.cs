@@ -31,6 +31,10 @@ internal sealed partial class Repository(
     /// <summary>Evaluates the policy for what the repository has, without effect.</summary>
     public PolicyDryRun DryRun => new(Name, backing, evaluator);
 
+    /// <summary>Reads the repository for people who look at it, without effect.</summary>
+    /// <param name="verdicts">Caches verdicts as long as the policy is in force.</param>
+    public Inspection Inspect(VerdictCache verdicts) => new(Name, backing, evaluator, takesPushes, verdicts, clock);
+
     /// <summary>
     /// What a HEAD answers that a client sends before a push. Containerd and other clients push only after 200 and 404, so an upstream that
     /// cannot be asked must not answer "not now" when pushes are accepted without it.

@@ -11,7 +11,7 @@ internal sealed class Browser : IAsyncDisposable
     private static readonly string[] Flags =
     [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
+        "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", "--hide-scrollbars",
     ];
 
     private readonly TempFolder _profile = new();
@@ -42,11 +42,58 @@ internal sealed class Browser : IAsyncDisposable
     /// <summary>Opens an address, as a person does by typing it.</summary>
     public Task OpenAsync(string url) => SendAsync("Page.navigate", new() { ["url"] = url });
 
+    /// <summary>Opens an address, and waits until the page is loaded.</summary>
+    public async Task LoadAsync(string url)
+    {
+        await SendAsync("Page.navigate", new() { ["url"] = url });
+        await UntilAsync("document.readyState", "complete");
+    }
+
     /// <summary>The value of a JavaScript expression in the page, as text; null while another page replaces it.</summary>
     public async Task<string?> ReadAsync(string expression)
     {
         var answer = await SendAsync("Runtime.evaluate", new() { ["expression"] = expression, ["returnByValue"] = true });
         return answer?["result"]?["value"]?.ToString();
+    }
+
+    /// <summary>Sets the size of the page in pixels, and its color scheme.</summary>
+    public async Task ViewAsync(int width, int height, bool dark = false)
+    {
+        await SendAsync("Emulation.setDeviceMetricsOverride", new()
+        {
+            ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = false,
+        });
+        await SendAsync("Emulation.setEmulatedMedia", new()
+        {
+            ["features"] = new JsonArray(new JsonObject
+            {
+                ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light",
+            }),
+        });
+    }
+
+    /// <summary>Whether pages may run scripts, from the next page on.</summary>
+    public Task ScriptsAsync(bool isAllowed) => SendAsync("Emulation.setScriptExecutionDisabled", new() { ["value"] = !isAllowed });
+
+    /// <summary>Writes a picture of the page to a file, as PNG.</summary>
+    /// <param name="whole">Whether to include what is below the window.</param>
+    public async Task ShootAsync(string file, bool whole = true)
+    {
+        var shot = await SendAsync("Page.captureScreenshot", new() { ["format"] = "png", ["captureBeyondViewport"] = whole });
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        await File.WriteAllBytesAsync(file, Convert.FromBase64String((string)shot!["data"]!));
+    }
+
+    /// <summary>What axe-core finds on the page: one line for each problem.</summary>
+    public async Task<string> AxeAsync()
+    {
+        var axe = await File.ReadAllTextAsync(Path.Combine(RigFolder.Root, "axe/axe.min.js"));
+        await SendAsync("Runtime.evaluate", new() { ["expression"] = axe });
+        const string Run = """
+            axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary}`)).join('\n'))
+            """;
+        var found = await SendAsync("Runtime.evaluate", new() { ["expression"] = Run, ["returnByValue"] = true, ["awaitPromise"] = true });
+        return (string?)found?["result"]?["value"] ?? throw new InvalidOperationException($"axe-core did not run: {found}");
     }
 
     /// <summary>Waits until a JavaScript expression has a value.</summary>

@@ -16,6 +16,7 @@ public sealed partial class DependencyTests
             ["Web", "Operations", "Repositories", "Storage", "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
         { "Web", ["Operations", "Upstream", "Access", "Configuration"] },
+        { "WebConsole", ["Operations", "Repositories", "Storage", "Access", "Configuration", "Oci"] },
         {
             "Operations",
             ["Repositories", "Fronting", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
@@ -86,6 +87,7 @@ public sealed partial class DependencyTests
     [InlineData(@"using Spectre\.", "Gateway/Commands/Jobs")]
     [InlineData(@"using ZstdSharp", "Gateway/Repositories")]
     [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Web", "Gateway/Operations", "Gateway/RunningGateway.cs")]
+    [InlineData(@"using Microsoft\.AspNetCore\.Components", "Gateway/WebConsole")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)
     {
         var elsewhere = Files("src")
@@ -133,7 +135,7 @@ public sealed partial class DependencyTests
         .ToLookup(path => path[0] == "Gateway" ? path[1] : path[0], path => path[^1].Split('.')[0]));
 
     private const string AllRooms =
-        "Registry|Operations|Repositories|Fronting|PullThrough|Web|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy";
+        "Registry|Operations|Repositories|Fronting|PullThrough|Web|WebConsole|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy";
 
     [GeneratedRegex(@"(?<![.\w])(?:global::)?(?<full>Gateway\.)?(?<room>" + AllRooms + @")\b(?:\.(?<type>\w+))?")]
     private static partial Regex Room();

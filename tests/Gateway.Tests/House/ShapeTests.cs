@@ -19,6 +19,12 @@ public sealed partial class ShapeTests
         DependencyTests.Files(folder).Where(f => File.ReadLines(f).Count() > MostLines).Select(f => Path.GetRelativePath(Root, f)));
 
     [Fact]
+    public void Pages_of_the_console_have_at_most_300_lines_of_at_most_160_characters() => Assert.Empty(
+        Directory.EnumerateFiles(Path.Combine(Root, "src/Gateway/WebConsole"), "*.razor", SearchOption.AllDirectories)
+            .Where(static f => File.ReadLines(f).Count() > MostLines || File.ReadLines(f).Any(static line => line.Length > 160))
+            .Select(f => Path.GetRelativePath(Root, f)));
+
+    [Fact]
     public void Source_lines_have_at_most_140_characters() => Assert.Empty(LongLines("src", static line => line));
 
     [Theory]

@@ -1,0 +1,38 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>The size of a repository, as far as it was counted.</summary>
+/// <param name="Tags">Number of tags.</param>
+/// <param name="HasMoreTags">Whether there are more tags than were counted.</param>
+/// <param name="Bytes">Bytes of its manifests and blobs; content that repositories share counts for each of them.</param>
+/// <param name="HasMoreContent">Whether there is more content than was counted.</param>
+/// <param name="ChangedAt">When a manifest was last added or removed; null when that is not known.</param>
+public sealed record RepositorySummary(int Tags, bool HasMoreTags, long Bytes, bool HasMoreContent, DateTimeOffset? ChangedAt);
+
+/// <summary>A summary of the repository, for lists.</summary>
+public sealed partial class StoredRepository
+{
+    /// <summary>
+    /// When folders of the repository last changed: equal values mean that a summary still holds. A tag that moved changes nothing here.
+    /// </summary>
+    public (DateTimeOffset? Tags, DateTimeOffset? Manifests, DateTimeOffset? Blobs) SummaryBasis() => (
+        Disk.Find(Root.Tags(Path))?.Written,
+        Disk.Find(Root.Revisions(Path, Digest.NameOf(DigestAlgorithm.Sha256)))?.Written,
+        Disk.Find(Root.Layers(Path, Digest.NameOf(DigestAlgorithm.Sha256)))?.Written);
+
+    /// <summary>Counts tags and bytes on the disk, each up to a limit, so that the work is bounded.</summary>
+    /// <param name="mostTags">Tags to count at most.</param>
+    /// <param name="mostLinks">Manifests and blobs to measure at most.</param>
+    public RepositorySummary Summarize(int mostTags, int mostLinks)
+    {
+        var tags = Disk.FoldersIn(Root.Tags(Path)).Take(mostTags + 1).Count();
+        var (bytes, links) = (0L, 0);
+        foreach (var digest in Manifests().Concat(Blobs()))
+        {
+            if (++links > mostLinks) break;
+            bytes += Disk.LengthOf(Root.Data(digest)) ?? 0;
+        }
+        return new(Math.Min(tags, mostTags), tags > mostTags, bytes, links > mostLinks, SummaryBasis().Manifests);
+    }
+}

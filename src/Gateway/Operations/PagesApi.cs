@@ -1,0 +1,50 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Gateway.Operations.ReadModels;
+
+namespace Gateway.Operations;
+
+/// <summary>
+/// <c>GET /api/v1/pages/…</c>: what each page of the console shows, as JSON. The page renders the same value.
+/// </summary>
+internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, ImagePages images)
+{
+    private const string Prefix = AdminApi.Prefix + "pages/";
+
+    /// <summary>The method and handler of a path of the admin API; null when it is no page.</summary>
+    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path.StartsWith(Prefix, StringComparison.Ordinal)
+        ? ("GET", context => AnswerAsync(context, path[Prefix.Length..]))
+        : null;
+
+    private async Task AnswerAsync(HttpContext context, string name)
+    {
+        var (query, stop) = (context.Request.Query, context.RequestAborted);
+        await (name switch
+        {
+            "repositories" => WriteAsync(
+                context, await repositories.ReadAsync(Viewer.Operator, PageQueries.Repositories(query), stop),
+                PageJson.Default.RepositoryPage),
+            "tags" => WriteAsync(
+                context, await tags.ReadAsync(Viewer.Operator, PageQueries.Tags(query), stop), PageJson.Default.TagPage),
+            "image" => WriteAsync(
+                context, await images.ReadAsync(
+                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "", stop),
+                PageJson.Default.ImagePage),
+            _ => AdminApi.ProblemAsync(
+                context, StatusCodes.Status404NotFound, "unknown page; expected repositories, tags or image below pages/"),
+        });
+    }
+
+    private static Task WriteAsync<T>(HttpContext context, T? page, JsonTypeInfo<T> type) where T : class => page is null
+        ? AdminApi.ProblemAsync(
+            context, StatusCodes.Status404NotFound, "expected a repository and reference that are stored here, got others")
+        : AdminApi.WriteAsync(context, StatusCodes.Status200OK, page, type);
+}
+
+/// <summary>The JSON documents of <see cref="PagesApi"/>.</summary>
+[JsonSerializable(typeof(RepositoryPage))]
+[JsonSerializable(typeof(TagPage))]
+[JsonSerializable(typeof(ImagePage))]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+internal sealed partial class PageJson : JsonSerializerContext;

@@ -1,0 +1,99 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Storage;
+
+namespace Gateway.Repositories;
+
+/// <summary>
+/// Reads one repository for people who look at it, without effect: no verdict is noted, no decision is recorded and no use is counted. The
+/// caller gives it a gate over stored content, so that no upstream is asked.
+/// </summary>
+/// <param name="name">The canonical name of the repository.</param>
+/// <param name="backing">The repository.</param>
+/// <param name="evaluator">The policy.</param>
+/// <param name="takesPushes">Whether clients may push to it.</param>
+/// <param name="verdicts">Verdicts of earlier inspections under the same policy.</param>
+internal sealed class Inspection(
+    RepositoryName name, IBacking backing, Evaluator evaluator, bool takesPushes, VerdictCache verdicts, TimeProvider clock)
+{
+    /// <summary>The canonical name.</summary>
+    public RepositoryName Name => name;
+
+    /// <summary>The policy in force; null for none.</summary>
+    public PolicyOptions? Policy => evaluator.Engine.Policy;
+
+    /// <summary>
+    /// Whether the caller sees content that the policy hides from pullers: it has an account and may push here, or it administers the
+    /// repository.
+    /// </summary>
+    public bool SeesHidden(Caller caller) => caller.Rights.HasFlag(AccessActions.Admin)
+        || (takesPushes && caller.MayPush && caller.Actor != Caller.Anonymous);
+
+    /// <summary>The held pushes that have not expired, by tag; of two for one tag, the later one.</summary>
+    public Dictionary<TagName, HeldPush> HeldPushes()
+    {
+        var now = clock.GetUtcNow();
+        return backing.HeldPushes().Where(held => held.Expires > now).GroupBy(static held => held.Tag)
+            .ToDictionary(static group => group.Key, static group => group.MaxBy(static held => held.Sequence)!);
+    }
+
+    /// <summary>What a tag is bound to here; empty when it is not bound.</summary>
+    public Digest LiveOf(TagName tag) => backing.LiveOf(tag);
+
+    /// <summary>A stored manifest; null when the repository does not have it.</summary>
+    public ValueTask<StoredManifest?> ReadAsync(Digest digest, CancellationToken cancellationToken) =>
+        backing.ReadLinkedAsync(digest, cancellationToken);
+
+    /// <summary>When the manifest was first seen here; null when that is not known.</summary>
+    public ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => backing.FirstSeenAsync(digest);
+
+    /// <summary>The earlier digests of a tag, the latest first; empty when they are not noted.</summary>
+    public IReadOnlyList<Digest> HistoryOf(TagName tag) => backing.HistoryOf(tag);
+
+    /// <summary>The verdict of a stored manifest at a stage. It is cached until something that it rests on changes.</summary>
+    public async ValueTask<Verdict> VerdictAsync(
+        StoredManifest manifest, TagName? tag, Stage stage, CancellationToken cancellationToken)
+    {
+        if (evaluator.Engine.AdmitsEverything) return new(Outcome.Allow, 0, []);
+        var (key, basis) = (new VerdictKey(name, manifest.Digest, tag, stage), evaluator.BasisOf(backing));
+        if (verdicts.Find(key, basis, backing.Lost, clock.GetUtcNow()) is { } known) return known;
+        return await verdicts.SeekAsync(key, basis, SeekAsync, cancellationToken);
+
+        async Task<Verdict> SeekAsync()
+        {
+            var closure = await evaluator.ReadAsync(backing, manifest, null, CancellationToken.None);
+            var found = await evaluator.TryAsync(closure, name, stage, tag, CancellationToken.None);
+            if (found.Unknown is null) verdicts.Add(key, basis, found, clock.GetUtcNow());
+            return found;
+        }
+    }
+
+    /// <summary>The manifests that may be evidence about a manifest, newest first.</summary>
+    public async ValueTask<IReadOnlyList<Digest>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
+        await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var found } ? found : [];
+
+    /// <summary>The tags that are bound to a manifest, at most this many.</summary>
+    public async ValueTask<List<TagName>> TagsOfAsync(Digest digest, int most, CancellationToken cancellationToken) =>
+        await backing.TagsOfAsync(digest).Take(most).ToListAsync(cancellationToken);
+
+    /// <summary>The digests of every stored manifest, in no order.</summary>
+    public IAsyncEnumerable<Digest> ManifestsAsync() => backing.ManifestsAsync();
+
+    /// <summary>The bytes of a blob; null when it is absent, larger than the limit, or cannot be read now.</summary>
+    public async ValueTask<byte[]?> ReadBlobAsync(Digest digest, int most, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await backing.OpenBlobAsync(digest, BlobUse.Here, cancellationToken) is not Result<IContent>.Found { Value: var opened })
+                return null;
+            await using var content = opened;
+            return await content.ReadAsync(most, cancellationToken);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using Gateway.Configuration;
+using Gateway.Operations;
+using Gateway.Operations.ReadModels;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.WebConsole.Pages;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.WebConsole;
+
+/// <summary>
+/// What a person does on a page. Each action goes through the same code as the admin API, with the rights of the person, and is audited
+/// before the answer.
+/// </summary>
+internal sealed class ConsoleActions(
+    Html html, ICurrent<RepositoryRouter> current, Volume volume, IUpstreamMemory memory, Deletions deletions, AuditLog audit,
+    TimeProvider clock)
+{
+    /// <summary>Whether an action has this path.</summary>
+    public static bool Has(string path) => path is "/delete";
+
+    /// <summary>Does what a form asks for.</summary>
+    public async Task AnswerAsync(HttpContext context, Visitor visitor, string path)
+    {
+        var visit = visitor.Visit;
+        if (await Form.ReadAsync(context.Request, context.RequestAborted) is not { } form || !form.IsOf(visit.Csrf))
+        {
+            await SayAsync(context, visit, Status403Forbidden, "Not done", [new(false,
+                "The form did not come from a page of this console, or the page is too old. Go back, reload the page, and try again.")],
+                visit.To("/repositories"), "Repositories");
+            return;
+        }
+        if (audit.RefusesBecause() is { } why)
+        {
+            await SayAsync(
+                context, visit, Status503ServiceUnavailable, "Not done", [new(false, why)], visit.To("/repositories"), "Repositories");
+            return;
+        }
+        await DeleteAsync(context, visitor, form);
+    }
+
+    private async Task DeleteAsync(HttpContext context, Visitor visitor, Form form)
+    {
+        var visit = visitor.Visit;
+        var plan = await deletions.PlanAsync(visitor.Viewer, form["repository"], form.All("tag"), context.RequestAborted);
+        if (plan is null)
+        {
+            await SayAsync(context, visit, Status404NotFound, "Nothing to delete", [new(false,
+                "Select at least one tag that exists, in a repository where you may delete.")],
+                visit.ToTags(form["repository"]), "Back to the tags");
+            return;
+        }
+        if (form["sure"] != "yes")
+        {
+            await ConsoleSite.WriteAsync(context, Status200OK, await html.RenderAsync<DeletionDetails>(
+                (nameof(DeletionDetails.Visit), visit), (nameof(DeletionDetails.Plan), plan)));
+            return;
+        }
+        var lines = new List<ResultLine>();
+        foreach (var tag in plan.Tags) lines.Add(await DeleteAsync(context, visitor, plan, tag));
+        if (plan.IsCached) await memory.ForgetAsync();
+        var status = lines.TrueForAll(static line => line.IsGood) ? Status200OK : Status409Conflict;
+        await SayAsync(context, visit, status, "Deleted", lines, visit.ToTags(plan.Repository), "Back to the tags");
+    }
+
+    private async Task<ResultLine> DeleteAsync(HttpContext context, Visitor visitor, DeletionPlan plan, DeletedTag tag)
+    {
+        var (reference, stop) = ($"{plan.Repository}:{tag.Tag}", context.RequestAborted);
+        string? problem;
+        if (plan.IsCached)
+            problem = (await Purge.RunAsync(volume, current.Value, new(reference), stop)).Problem;
+        else
+            problem = (await StoredNames.DeleteAsync(current.Value, new(reference), visitor.Viewer.In, stop)).Problem;
+        Tell(context, visitor, plan.IsCached ? "purge" : "delete", problem is null, plan.Repository, tag.Tag, tag.Digest, problem);
+        return problem is null
+            ? new(true, $"{reference} was {(plan.IsCached ? "removed from the cache" : "deleted")}.")
+            : new(false, $"{reference} was not deleted: {problem}");
+    }
+
+    private void Tell(
+        HttpContext context, Visitor visitor, string name, bool isDone, string repository, string reference, string digest,
+        string? detail) =>
+        audit.Tell(new(clock.GetUtcNow(), name, isDone ? "done" : "refused")
+        {
+            Actor = visitor.Viewer.Actor, Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
+            How = "console", Repository = repository, Reference = reference, Digest = digest, Detail = detail,
+        });
+
+    private async Task SayAsync(
+        HttpContext context, Visit visit, int status, string title, IReadOnlyList<ResultLine> lines, string back, string backWord) =>
+        await ConsoleSite.WriteAsync(context, status, await html.RenderAsync<ResultDetails>(
+            (nameof(ResultDetails.Visit), visit), (nameof(ResultDetails.Title), title), (nameof(ResultDetails.Lines), lines),
+            (nameof(ResultDetails.Back), back), (nameof(ResultDetails.BackWord), backWord)));
+}

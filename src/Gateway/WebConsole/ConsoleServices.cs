@@ -1,0 +1,11 @@
+using Gateway.Operations;
+
+namespace Gateway.WebConsole;
+
+/// <summary>Adds the console.</summary>
+internal static class ConsoleServices
+{
+    /// <summary>Adds the pages of the operator port. They need the read models of <c>Operations</c>.</summary>
+    public static IServiceCollection AddGatewayConsole(this IServiceCollection services) => services
+        .AddSingleton<Html>().AddSingleton<ConsoleActions>().AddSingleton<ConsoleSite>().AddSingleton<IOperatorPages, OperatorConsole>();
+}

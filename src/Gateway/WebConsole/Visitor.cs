@@ -1,0 +1,8 @@
+using Gateway.Operations.ReadModels;
+
+namespace Gateway.WebConsole;
+
+/// <summary>The person of one request, with what the pages need of the request.</summary>
+/// <param name="Visit">What the pages get.</param>
+/// <param name="Viewer">What the person may see.</param>
+internal sealed record Visitor(Visit Visit, Viewer Viewer);

@@ -1,0 +1,99 @@
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>The console in a real browser, with content that real clients made.</summary>
+public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<ConsoleFixture>
+{
+    private const string Image = "/image?repository=";
+
+    /// <summary>The pages, each with texts that it must show.</summary>
+    public static TheoryData<string, string[]> Pages => new()
+    {
+        { "/repositories", ["charts/web", "cached from hub.test", "2 held", "signed-by-release"] },
+        { "/tags?repository=team/app", ["Signed by release", "Not signed", "Signed, not trusted", "Held, ends in", "docker pull"] },
+        { "/tags?repository=team/app&tool=oras", ["oras pull --plain-http"] },
+        { "/tags?repository=sealed/app", ["Encrypted image"] },
+        { "/tags?repository=hub.test/library/alpine", ["linux/amd64", "cached from hub.test"] },
+        { $"{Image}team/app&reference=v1", ["Signed by release", "3 packages", "by release", "signed-by-release", "Layers"] },
+        { $"{Image}team/app&reference=v2", ["Not signed", "SIG_NONE", "held"] },
+        { $"{Image}team/app&reference=v3", ["SIG_NO_TRUSTED", "does not count"] },
+        { $"{Image}charts/web&reference=1.2.3", ["Helm chart", "description: A web server", "replicas: 2", "Serves <b>pages</b>"] },
+        { $"{Image}multi/app&reference=1", ["Multi-platform image", "linux/amd64", "linux/arm64"] },
+        { $"{Image}sealed/app&reference=1", ["Encrypted image", "tar+gzip+encrypted"] },
+        { $"{Image}packed/zstd&reference=1", ["tar+zstd"] },
+        { $"{Image}sif/hello&reference=1", ["SIF image"] },
+    };
+
+    /// <summary>
+    /// Each page, at three widths, light and dark: it shows what it should, it fits the window, and axe-core finds nothing. With
+    /// GATEWAY_SHOTS, pictures of the pages are written to that folder.
+    /// </summary>
+    [Fact]
+    public async Task Pages_show_the_content_at_every_width_and_axe_finds_nothing()
+    {
+        await using var browser = await Browser.StartAsync("console.test");
+        foreach (var ((page, expected), i) in Pages.Select(static (row, i) => (row.Data, i)))
+        {
+            foreach (var (width, dark) in ((int, bool)[])[(360, true), (800, false), (1440, i % 2 == 0)])
+            {
+                await browser.ViewAsync(width, 900, dark);
+                await browser.LoadAsync(fixture.Page(page));
+                var text = await browser.ReadAsync("document.body.textContent");
+                Assert.All(expected, part => Assert.Contains(part, text, StringComparison.Ordinal));
+                Assert.Equal((page, width, "true"), (page, width, await browser.ReadAsync(
+                    "String(document.documentElement.scrollWidth <= innerWidth)")));
+                if (Environment.GetEnvironmentVariable("GATEWAY_SHOTS") is { Length: > 0 } folder)
+                    await browser.ShootAsync($"{folder}/{i:00}-{width}-{(dark ? "dark" : "light")}.png");
+            }
+            Assert.Equal((page, ""), (page, await browser.AxeAsync()));
+        }
+    }
+
+    [Fact]
+    public async Task Repositories_are_found_as_one_types()
+    {
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.LoadAsync(fixture.Page("/repositories"));
+
+        await browser.ReadAsync(
+            "(e => { e.value = 'tEam'; e.dispatchEvent(new Event('input', { bubbles: true })) })(document.querySelector('[name=search]'))");
+
+        await browser.UntilAsync(
+            "document.querySelectorAll('tbody tr').length + ' ' + document.querySelector('tbody a').textContent", "1 team/app");
+        await browser.UntilAsync("location.search", "?search=tEam&sort=name");
+    }
+
+    [Fact]
+    public async Task Selected_tags_are_deleted_after_the_page_said_what_that_frees()
+    {
+        await fixture.PushAsync("old/app:a", 70);
+        await fixture.PushAsync("old/app:b", 71);
+        await fixture.PushAsync("old/app:c", 72);
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.LoadAsync(fixture.Page("/tags?repository=old/app"));
+
+        await browser.ReadAsync("for (const v of ['a', 'b']) document.querySelector(`[value=${v}]`).click()");
+        await browser.ReadAsync("document.querySelector('.actions button').click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Delete these 2 tags?");
+        Assert.Contains("at most 634 KiB", await browser.ReadAsync("document.body.textContent"), StringComparison.Ordinal);
+        await browser.ReadAsync("document.querySelector('button.sure').click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Deleted");
+
+        var left = await fixture.Client.CraneAsync("ls", "--insecure", fixture.At("old/app"));
+        Assert.Equal("c", left.Succeeded().Stdout.Trim());
+    }
+
+    [Fact]
+    public async Task Pages_can_be_read_without_scripts()
+    {
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.ScriptsAsync(isAllowed: false);
+        await browser.OpenAsync(fixture.Page("/repositories?search=team"));
+
+        await browser.UntilAsync("document.querySelector('tbody a')?.textContent", "team/app");
+        // No button that only a script can serve.
+        Assert.Equal("0", await browser.ReadAsync(
+            "String([...document.querySelectorAll('.copy')].filter(b => b.checkVisibility()).length)"));
+    }
+}
