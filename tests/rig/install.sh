@@ -159,6 +159,8 @@ unpack trixie fronts nginx-light haproxy &
 fronts_job=$!
 unpack trixie tracer strace & # makes system calls of a gateway fail
 tracer_job=$!
+unpack trixie lab prometheus docker-compose & # what deploy/compose runs beside the gateway and the registry
+lab_job=$!
 # The newest chromium of Debian is in the suite of this machine.
 unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- patchelf &
 browser_job=$!
@@ -168,6 +170,7 @@ wait "$cosign2_job" || die "cosign 2 was not installed"
 wait "$engines_job" || die "podman, containerd and docker were not installed"
 wait "$fronts_job" || die "nginx and haproxy were not installed"
 wait "$tracer_job" || die "strace was not installed"
+wait "$lab_job" || die "prometheus and docker-compose were not installed"
 wait "$browser_job" || die "chromium was not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
@@ -193,6 +196,10 @@ patched runc engines usr/sbin/runc # dockerd asks for its version at start
 launcher nginx fronts usr/sbin/nginx
 launcher haproxy fronts usr/sbin/haproxy
 launcher strace tracer usr/bin/strace
+
+launcher prometheus lab usr/bin/prometheus
+launcher promtool lab usr/bin/promtool
+launcher docker-compose lab usr/libexec/docker/cli-plugins/docker-compose
 
 patched chromium browser usr/lib/chromium/chromium
 

@@ -50,9 +50,13 @@ internal sealed class Client : IDisposable
     public Task<Output> HelmAsync(params string[] arguments) => RunAsync("helm", arguments);
 
     /// <summary>Runs an installed program, or <c>dotnet</c>, until it exits.</summary>
-    public async Task<Output> RunAsync(string program, params string[] arguments)
+    public Task<Output> RunAsync(string program, params string[] arguments) =>
+        RunFileAsync(program == "dotnet" ? program : RigFolder.Program(program), arguments);
+
+    /// <summary>Runs the program of a file until it exits.</summary>
+    public async Task<Output> RunFileAsync(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program == "dotnet" ? program : RigFolder.Program(program), arguments)
+        var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -44,16 +44,19 @@ public sealed class ImageFilesTests : IDisposable
         var compose = File.ReadAllLines(Path.Combine(Root, "deploy/compose/compose.yaml"));
         var ports = compose.Where(line => line.Contains("ports:", StringComparison.Ordinal)).ToArray();
         Assert.NotEmpty(ports);
-        Assert.All(ports, line => Assert.Matches("""ports: \["127\.0\.0\.1:\d+:5000"\]""", line));
+        Assert.All(ports, line => Assert.Matches("""ports: \[("127\.0\.0\.1:\d+:\d+"(, )?)+\]""", line));
     }
 
-    /// <summary>The folder's gateway.yaml, with the files beside it that a reader of the lab makes.</summary>
+    /// <summary>The folder's gateway.yaml, with the files that the lab's setup makes.</summary>
     private GatewayOptions Load(string folder)
     {
         File.WriteAllText(Path.Combine(_folder.FullName, "htpasswd"), "");
         using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
         File.WriteAllText(Path.Combine(_folder.FullName, "cosign.pub"), key.ExportSubjectPublicKeyInfoPem());
-        File.Copy(Path.Combine(Root, folder, "gateway.yaml"), Path.Combine(_folder.FullName, "gateway.yaml"));
+        File.WriteAllText(Path.Combine(_folder.FullName, "operator-token"), "the-token-of-the-lab");
+        // The lab's files are on a volume of their own.
+        var yaml = File.ReadAllText(Path.Combine(Root, folder, "gateway.yaml")).Replace("/lab/", _folder.FullName + "/");
+        File.WriteAllText(Path.Combine(_folder.FullName, "gateway.yaml"), yaml);
 
         var loaded = ConfigurationLoader.Load(Path.Combine(_folder.FullName, "gateway.yaml"), []);
 

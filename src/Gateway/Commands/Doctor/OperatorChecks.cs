@@ -51,7 +51,8 @@ internal static class OperatorChecks
         foreach (var warning in document.RootElement.GetProperty("warnings").EnumerateObject())
         {
             found.Add(Finding.Warning(
-                "GATEWAY_WARNS", $"{about} {warning.Name}", warning.Value.GetString() ?? "", "docs/runbook.md has a section for it"));
+                "GATEWAY_WARNS", $"{about} {warning.Name}", warning.Value.GetString() ?? "",
+                "docs/runbook.md, \"GatewayNotAsConfigured\", says how this ends"));
         }
     }
 
