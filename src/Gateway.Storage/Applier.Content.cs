@@ -14,8 +14,11 @@ internal sealed partial class Applier
 
     private void Store(StoredRepository repository, Operation.StoreManifest o, DateTimeOffset at, bool isReplay)
     {
-        if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
-            Write(repository.Root, o.Digest, o.Bytes.Span);
+        lock (volume.ByteLocks.Of(o.Digest))
+        {
+            if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
+                Write(repository.Root, o.Digest, o.Bytes.Span);
+        }
         if (repository.Root.Lifetime == Lifetime.Cached)
         {
             volume.Eviction.Stored(o.Digest, o.Bytes.Length);
@@ -82,7 +85,7 @@ internal sealed partial class Applier
         volume.Files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
     }
 
-    private void Remove(StoredRepository repository, Operation.RemoveManifest o)
+    private void Remove(StoredRepository repository, Operation.RemoveManifest o, DateTimeOffset at)
     {
         var (root, path, digest) = (repository.Root, repository.Path, o.Digest);
         foreach (var subject in o.IsEvicted ? [] : EvidenceNotes.SubjectsOf(repository, digest))
@@ -92,6 +95,7 @@ internal sealed partial class Applier
                 if (Disk.HasFile(note)) File.Delete(note);
             }
         }
+        if (root.Lifetime == Lifetime.Pushed) DeletedSubjects.Note(repository, digest, at, volume.Files);
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
         volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Discard(root, folder));
         repository.State.Parents.Forget(digest);

@@ -125,7 +125,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
 
     public Nothing RemoveManifest(Operation.RemoveManifest operation, Application to)
     {
-        Remove(to.Repository, operation);
+        Remove(to.Repository, operation, to.At);
         return default;
     }
 

@@ -34,6 +34,10 @@ public sealed record Change(ImmutableArray<Operation> Operations)
     /// </summary>
     public Room? Room { get; init; }
 
+    /// <summary>Whether it only removes, so that it is made on a full volume too.</summary>
+    internal bool OnlyRemoves =>
+        Operations.All(static o => o is Operation.Removal or Operation.RemoveTag or Operation.EndHold or Operation.RemoveEmpty);
+
     /// <summary>
     /// Whether the stored and bound content was just fetched from an upstream. Then it need not be forwarded to that upstream.
     /// </summary>

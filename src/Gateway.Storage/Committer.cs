@@ -36,6 +36,7 @@ internal sealed class Committer : IAsyncDisposable
     private DateTimeOffset _segmentStarted;
     private Task _checkpoint = Task.CompletedTask;
     private long _sequence;
+    private bool _hasUnapplied;
 
     private sealed record Waiting(StoredRepository Repository, Change Change, TaskCompletionSource<CommitResult> Done)
     {
@@ -58,10 +59,13 @@ internal sealed class Committer : IAsyncDisposable
     /// <summary>The number of the last change that is durable.</summary>
     public long Sequence => Volatile.Read(ref _sequence);
 
+    /// <summary>Whether a durable change could not be applied yet.</summary>
+    public bool HasUnapplied => Volatile.Read(ref _hasUnapplied);
+
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
-        _volume.CheckRoom(repository.Root.Lifetime);
+        _volume.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
         await _places.WaitAsync(cancellationToken);
         try
         {
@@ -169,6 +173,7 @@ internal sealed class Committer : IAsyncDisposable
     {
         _stuck.Clear();
         _unapplied.RemoveAll(waiting => !_stuck.ContainsKey(waiting.Repository.State) && TryApply(waiting));
+        Volatile.Write(ref _hasUnapplied, _unapplied.Count > 0);
     }
 
     private bool TryApply(Waiting waiting)

@@ -200,6 +200,9 @@ public abstract record Operation
     /// <summary>Removes a blob's link from the repository.</summary>
     public sealed record RemoveBlob(Digest Digest) : Removal(Digest)
     {
+        /// <summary>Whether no manifest of the repository names it, so that no verdict rests on it.</summary>
+        internal bool IsUnnamed { get; init; }
+
         /// <inheritdoc/>
         public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.RemoveBlob(this, context);

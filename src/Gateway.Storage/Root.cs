@@ -77,6 +77,9 @@ internal sealed class Root(string folder, Lifetime lifetime)
     public string Evidence(string repository, Digest subject, Digest evidence) =>
         $"{Evidence(repository, subject)}/{evidence.AlgorithmName}-{evidence.Hex}";
 
+    /// <summary>The removed manifests that had evidence: an empty file for each.</summary>
+    public string Deleted(string repository) => $"{Own(repository)}/deleted";
+
     /// <summary>The held pushes, one file each.</summary>
     public string HeldPushes(string repository) => $"{Own(repository)}/offers";
 

@@ -40,14 +40,16 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
             ? new Result<TagState>.Found(live, CacheHandling.Hit)
             : new Result<TagState>.Absent(CacheHandling.Local));
 
-    /// <summary>Does nothing: requests for stored content are not counted.</summary>
+    /// <summary>Keeps what a client found from the collector for the grace time.</summary>
     public void Requested(Digest digest, Result<StoredManifest> result)
     {
+        if (result is Result<StoredManifest>.Found) _volume.Uses.Note(digest);
     }
 
-    /// <summary>Does nothing: requests for stored content are not counted.</summary>
+    /// <summary>Keeps what a client found from the collector for the grace time.</summary>
     public void Requested(Result<IContent> result)
     {
+        if (result is Result<IContent>.Found { Value: var content }) _volume.Uses.Note(content.Digest);
     }
 
     /// <summary>The live digest and the held push of a tag, as of the last applied change; null when it has neither.</summary>
@@ -155,6 +157,8 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     {
         var target = SmallFiles.ReadLink(Root.Link(Path, kind, digest));
         if (target.IsEmpty) return false;
+        _volume.Uses.Note(digest);
+        _volume.Uses.Note(target);
         if (_volume.FindContent(target, size) is null)
         {
             if (kind == LinkKind.Manifest) return false;
@@ -254,6 +258,7 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     {
         // Each of them once: the committer removes the tags of a manifest with it.
         if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _ = Tags().Select(Live).Count();
+        using var use = _volume.Uses.Begin(change);
         var room = Root.Lifetime == Lifetime.Cached ? _volume.KeepRoom(change, Path) : 0;
         try
         {

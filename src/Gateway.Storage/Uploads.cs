@@ -67,6 +67,14 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         if (unreadable is not null) throw unreadable;
     }
 
+    /// <summary>The number of sessions that <see cref="Sweep()"/> would remove because of their age.</summary>
+    public int CountExpired()
+    {
+        var oldest = clock.GetUtcNow() - _limits.Idle;
+        return Disk.FilesIn(folder).Count(file =>
+            file.EndsWith(".data", StringComparison.Ordinal) && Disk.Find(file)?.Written < oldest);
+    }
+
     private void Sweep(string file, DateTimeOffset oldest)
     {
         var id = Path.GetFileNameWithoutExtension(file);
@@ -207,7 +215,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         // Replaces an existing file: these bytes have just been hashed, and the existing ones may be damaged.
         if (Disk.HasFile(Data(id)))
         {
-            SmallFiles.Move(Data(id), root.Data(digest));
+            lock (volume.ByteLocks.Of(digest)) SmallFiles.Move(Data(id), root.Data(digest));
             volume.Replaced(root, digest);
         }
         End(id);

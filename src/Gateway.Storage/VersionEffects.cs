@@ -59,7 +59,7 @@ internal sealed class VersionEffects : IOperationHandler<Lifetime, VersionEffect
 
     // A blob may hold what evidence says; one of a cached repository is fetched again.
     public VersionEffect RemoveBlob(Operation.RemoveBlob operation, Lifetime context) =>
-        new(default, RaisesAll: context != Lifetime.Cached);
+        new(default, RaisesAll: context != Lifetime.Cached && !operation.IsUnnamed);
 
     // Evidence that another program pushed to the volume is found by its tag alone.
     private static Digest SubjectOf(TagName tag) => EvidenceTag.Parse(tag)?.Subject ?? default;

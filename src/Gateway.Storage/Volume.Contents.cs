@@ -140,9 +140,13 @@ public sealed partial class Volume
     internal void WriteFlushed(Root root, Digest digest, ReadOnlySpan<byte> bytes)
     {
         CheckRoom(root.Lifetime);
+        Uses.Note(digest);
         lock (DurableOf(digest))
         {
-            if (Holds(root, digest, bytes)) return;
+            lock (ByteLocks.Of(digest))
+            {
+                if (Holds(root, digest, bytes)) return;
+            }
             Files.Write(root.Data(digest), bytes, flush: true);
             Replaced(root, digest);
             FlushNames(root, digest);
@@ -155,6 +159,7 @@ public sealed partial class Volume
     /// </summary>
     internal void Replaced(Root root, Digest digest)
     {
+        Uses.Note(digest);
         OpenFiles.Forget(root.Lifetime, digest);
         Manifests.Remove(digest);
         Damage.Healed(root, digest);
@@ -168,9 +173,13 @@ public sealed partial class Volume
     internal void Borrow(Root root, Digest digest, long size)
     {
         var to = root.Data(digest);
+        Uses.Note(digest);
         lock (DurableOf(digest))
         {
-            if (Has(root, digest, size) is not null) return;
+            lock (ByteLocks.Of(digest))
+            {
+                if (Has(root, digest, size) is not null) return;
+            }
             var from = Roots.FirstOrDefault(other => other != root && Has(other, digest, size) is not null)?.Data(digest)
                 ?? throw new FileNotFoundException($"expected the bytes of {digest} in some root, got none", to);
             Directory.CreateDirectory(Path.GetDirectoryName(to)!);

@@ -59,6 +59,9 @@ public sealed partial class Volume
         Volatile.Write(ref _notWritten, _isInDoubt && why is null ? WhyNotWritten() : null);
         Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
         _freeCheckedAt = now;
+        // Removed content can be restored only while there is room for it.
+        if (why is null && _drive.AvailableFreeSpace is var free && free < Fetches.KeepFree && Trash.Bytes > 0)
+            Trash.FreeSoon(Fetches.KeepFree - free);
     }
 
     /// <summary>Bounds the cached root: its size limit, and the free bytes below which nothing is cached. May be called again.</summary>
@@ -69,11 +72,12 @@ public sealed partial class Volume
     }
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write to a root of this lifetime must not begin.</summary>
-    internal void CheckRoom(Lifetime lifetime)
+    /// <param name="isRemoval">Whether the write only removes something: it may use the reserve.</param>
+    internal void CheckRoom(Lifetime lifetime, bool isRemoval = false)
     {
         if (_unreplayed is not null && lifetime != Lifetime.Cached) throw new StoreReadOnlyException(_unreplayed);
         if ((WhyNoWrites ?? _notWritten) is { } why) throw new StoreReadOnlyException(why);
-        if (FreeBytes >= Reserve) return;
+        if (isRemoval || FreeBytes >= Reserve) return;
         MeasureRoom();
         if (FreeBytes < Reserve)
             throw new StoreReadOnlyException($"the volume is full ({FreeBytes} bytes free); free some space and push again");

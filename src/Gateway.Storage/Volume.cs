@@ -11,7 +11,10 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// so there are no other limits.
     /// </summary>
     public static readonly ManifestLimits ReadBackLimits =
-        new() { MaxBytes = 64 << 20, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
+        new() { MaxBytes = MaxManifestBytes, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
+
+    /// <summary>The largest manifest in bytes that is read back.</summary>
+    internal const int MaxManifestBytes = 64 << 20;
 
     private readonly Folders _folders;
     private readonly TimeProvider _clock;
@@ -34,7 +37,8 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         Files = new(folders.Temporary, folders.Durability);
         Damage = new(this);
         Steady = new(clock, folders, logger);
-        Trash = new(folders.Trash, clock);
+        Trash = new(folders.Trash, folders.Path, clock);
+        Uses = new(clock);
         Catalog = new(PushedRoot);
         DecisionRing = new(folders.Decisions);
         JobFiles = new(folders.Jobs, Files);
@@ -91,6 +95,21 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     internal SmallFiles Files { get; }
 
     internal Trash Trash { get; }
+
+    /// <summary>The content that pushers used lately.</summary>
+    internal RecentUses Uses { get; }
+
+    /// <summary>Held while the bytes of some content are looked for and then moved.</summary>
+    internal ByteLocks ByteLocks { get; } = new();
+
+    /// <summary>How long removed content can be restored.</summary>
+    public TrashLimits TrashLimits { set => Trash.Limits = value; }
+
+    /// <summary>How long content stays that was used by a pusher and that nothing names.</summary>
+    public TimeSpan Grace { set => Uses.Grace = value; }
+
+    /// <summary>Why nothing may be collected now; null otherwise.</summary>
+    internal string? WhyNoCollection => _unreplayed ?? WhyNoWrites ?? (Committer.HasUnapplied ? "changes wait for the disk" : null);
 
     internal Catalog Catalog { get; }
 
@@ -215,14 +234,11 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         return last;
     }
 
-    /// <summary>Deletes removed content that can no longer be restored.</summary>
-    public void EmptyTrash() => Trash.Empty();
-
     private void Sweep()
     {
         if (WhyNoWrites is not null) return;
         // Each by itself: a folder that cannot be read must not prevent the cleanup of the others or the start of the gateway.
-        foreach (var clear in (Action[])[Trash.Empty, Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
+        foreach (var clear in (Action[])[() => Trash.Empty(), Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
         {
             try
             {
@@ -247,6 +263,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         await _index.DisposeAsync();
         OpenFiles.Dispose();
         Damage.Dispose();
+        Trash.Dispose();
         if (_lock is not null) await _lock.DisposeAsync();
         Durability.Dispose();
     }

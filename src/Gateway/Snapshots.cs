@@ -83,6 +83,7 @@ internal sealed class Snapshots(
     private void Limit(GatewayOptions options)
     {
         volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
+        (volume.Grace, volume.TrashLimits) = (options.Gc.Grace, new(options.Trash.MaxAge, options.Trash.MaxSize));
         var limits = options.Limits;
         volume.Uploads.Limits = new(limits.Uploads, limits.UploadsPerRepository, limits.UploadsPerActor, limits.UploadIdle);
     }

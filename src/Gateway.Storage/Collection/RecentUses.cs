@@ -26,9 +26,23 @@ internal sealed class RecentUses(TimeProvider clock)
     private long _knownSince = clock.GetTimestamp();
     private volatile Slice? _latest;
     private int _holds;
+    private long _grace = TimeSpan.FromHours(1).Ticks;
 
     /// <summary>How long a use counts. If it is raised, everything counts as used until the longer time is known.</summary>
-    public TimeSpan Grace { get; set; } = TimeSpan.FromHours(1);
+    public TimeSpan Grace
+    {
+        get => new(Interlocked.Read(ref _grace));
+        set
+        {
+            lock (_lock)
+            {
+                if (value == Grace) return;
+                // The length of a slice depends on it.
+                Begin(clock.GetTimestamp());
+                Interlocked.Exchange(ref _grace, value.Ticks);
+            }
+        }
+    }
 
     /// <summary>How long until the uses of a whole <see cref="Grace"/> are known; zero or less when they are.</summary>
     public TimeSpan Missing
@@ -77,6 +91,7 @@ internal sealed class RecentUses(TimeProvider clock)
         lock (_lock)
         {
             _ = Current();
+            Drop();
             _holds++;
         }
         return new Held(this);
@@ -89,6 +104,7 @@ internal sealed class RecentUses(TimeProvider clock)
         lock (_lock)
         {
             _ = Current();
+            Drop();
             if (clock.GetElapsedTime(_knownSince) < Grace) return true;
             foreach (var slice in _slices)
             {
@@ -98,6 +114,9 @@ internal sealed class RecentUses(TimeProvider clock)
         return false;
     }
 
+    /// <summary>Whether a file was written within <see cref="Grace"/>, by its own time.</summary>
+    public bool IsYoung(DateTimeOffset written) => written > clock.GetUtcNow() - Grace;
+
     // The latest slice; begins a new one, and drops the old ones, when it is time.
     private Slice Current()
     {
@@ -105,22 +124,29 @@ internal sealed class RecentUses(TimeProvider clock)
         lock (_lock)
         {
             var last = _slices[^1];
-            if (clock.GetElapsedTime(last.Began) >= Grace / SlicesOfGrace)
-            {
-                last.Ended = clock.GetTimestamp();
-                _slices.Add(last = new(last.Ended));
-                Drop();
-            }
+            // Nothing was noted in it after its time.
+            if (clock.GetElapsedTime(last.Began) >= Grace / SlicesOfGrace) last = Begin(last.Began + Timestamps(Grace / SlicesOfGrace));
             return _latest = last;
         }
     }
+
+    private Slice Begin(long ended)
+    {
+        _slices[^1].Ended = ended;
+        var next = new Slice(clock.GetTimestamp());
+        _slices.Add(next);
+        Drop();
+        return _latest = next;
+    }
+
+    private long Timestamps(TimeSpan time) => (long)(time.TotalSeconds * clock.TimestampFrequency);
 
     private void Drop()
     {
         while (_holds == 0 && _slices.Count > 1 && _slices[0].Users == 0 && clock.GetElapsedTime(_slices[0].Ended) > Grace)
         {
+            _knownSince = _slices[0].Ended;
             _slices.RemoveAt(0);
-            _knownSince = _slices[0].Began;
         }
         if (_slices.Count <= MaxSlices) return;
         // The older one ends when the younger one did. Its users stay its own.

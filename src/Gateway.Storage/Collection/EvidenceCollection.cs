@@ -1,0 +1,74 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Removes the evidence about manifests that were deleted, after the grace time. Evidence about a manifest that exists is never removed,
+/// nor evidence that has a tag of its own or that an index names.
+/// </summary>
+internal sealed class EvidenceCollection(Volume volume, CollectionRequest request, CollectionTally tally, WorkPace pace)
+{
+    /// <summary>Collects the evidence of one repository.</summary>
+    /// <param name="gone">Receives what was removed, or would be.</param>
+    public async Task RunAsync(StoredRepository repository, DigestSet gone, CancellationToken stop)
+    {
+        foreach (var (subject, at) in DeletedSubjects.In(repository).ToArray())
+        {
+            await pace.RestAsync(stop);
+            if (Exists(repository, subject))
+            {
+                // It was pushed again.
+                if (!request.IsDryRun) DeletedSubjects.Forget(repository, subject);
+                continue;
+            }
+            if (volume.Uses.IsYoung(at) || volume.Uses.IsRecent(subject)) tally.Recent++;
+            else await RunAsync(repository, subject, gone, stop);
+        }
+    }
+
+    private async Task RunAsync(StoredRepository repository, Digest subject, DigestSet gone, CancellationToken stop)
+    {
+        var remaining = 0;
+        foreach (var evidence in Listed(repository, subject).Where(e => Exists(repository, e)).ToArray())
+        {
+            await pace.RestAsync(stop);
+            if (await IsNeededAsync(repository, evidence, gone)) continue;
+            if (volume.Uses.IsRecent(evidence) || (!request.IsDryRun && !await TryRemoveAsync(repository, evidence, subject, stop)))
+            {
+                (tally.Recent, remaining) = (tally.Recent + 1, remaining + 1);
+                continue;
+            }
+            gone.Add(evidence);
+            tally.Manifest(repository, evidence);
+        }
+        if (remaining == 0 && !request.IsDryRun) DeletedSubjects.Forget(repository, subject);
+    }
+
+    // The index under the fallback tag goes before the evidence that it names.
+    private static IEnumerable<Digest> Listed(StoredRepository repository, Digest subject)
+    {
+        var evidence = EvidenceNotes.List(repository, subject);
+        return repository.LiveOf(Referrers.FallbackTag(subject)) is { IsEmpty: false } index ? evidence.Prepend(index) : evidence;
+    }
+
+    private static async ValueTask<bool> IsNeededAsync(StoredRepository repository, Digest evidence, DigestSet gone)
+    {
+        if (EvidenceNotes.SubjectsOf(repository, evidence).Any(subject => Exists(repository, subject))) return true;
+        if (repository.TagsOf(evidence).Any(tag => EvidenceNotes.SubjectOf(tag, evidence).IsEmpty && !IsFallback(tag))) return true;
+        return (await repository.IndexesOfAsync(evidence)).Any(index => Exists(repository, index) && !gone.Contains(index));
+    }
+
+    private static bool IsFallback(TagName tag) =>
+        tag.Value.StartsWith("sha256-", StringComparison.Ordinal) || tag.Value.StartsWith("sha512-", StringComparison.Ordinal);
+
+    // A subject that is pushed again keeps its evidence: its push is in use until it is committed, and then it exists.
+    private async Task<bool> TryRemoveAsync(StoredRepository repository, Digest evidence, Digest subject, CancellationToken stop) =>
+        await repository.CommitAsync(
+            new([new Operation.RemoveManifest(evidence)])
+            {
+                IsStillAllowed = () => !volume.Uses.IsRecent(evidence) && !volume.Uses.IsRecent(subject),
+            }, stop) is CommitResult.Committed;
+
+    private static bool Exists(StoredRepository repository, Digest manifest) =>
+        Disk.HasFile(repository.Root.ManifestLink(repository.Path, manifest));
+}

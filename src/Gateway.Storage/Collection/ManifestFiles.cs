@@ -1,0 +1,38 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Reads manifests for background work: from the disk, without counting a use, and without displacing what clients have open.
+/// </summary>
+internal sealed class ManifestFiles(Volume volume)
+{
+    /// <summary>The content that a link leads to; empty when there is no link.</summary>
+    public static Digest TargetOf(StoredRepository repository, LinkKind kind, Digest digest) =>
+        SmallFiles.ReadLink(repository.Root.Link(repository.Path, kind, digest));
+
+    /// <summary>
+    /// The document of a manifest of a repository, from whichever root has its bytes whole; null when none has, and when the document
+    /// cannot be parsed, such as schema 1.
+    /// </summary>
+    public (Manifest? Manifest, Digest Target, long Length) Read(StoredRepository repository, Digest digest)
+    {
+        var target = TargetOf(repository, LinkKind.Manifest, digest);
+        if (target.IsEmpty) return default;
+        if (volume.Manifests.Find(digest) is { } known) return (known.Manifest, target, known.Bytes.Length);
+        if (Bytes(repository.Root, target) is not { } bytes) return (null, target, 0);
+        return (ManifestReader.Read(bytes, null, Volume.ReadBackLimits).Manifest, target, bytes.Length);
+    }
+
+    /// <summary>The bytes of a manifest, from this root or from another one; null when none has them whole.</summary>
+    public byte[]? Bytes(Root first, Digest target)
+    {
+        foreach (var root in volume.Roots.OrderBy(root => root != first))
+        {
+            if (Disk.LengthOf(root.Data(target)) is > Volume.MaxManifestBytes) continue;
+            if (Disk.Bytes(root.Data(target), Volume.MaxManifestBytes) is { } bytes && Digest.Of(bytes, target.Algorithm) == target)
+                return bytes;
+        }
+        return null;
+    }
+}

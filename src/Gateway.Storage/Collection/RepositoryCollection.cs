@@ -1,0 +1,97 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Collects the links of one repository after the other, and notes which content the remaining links lead to. Each removal is a change that
+/// is made only if its content has not been used since: the committer orders it with every push, and a push wins.
+/// </summary>
+/// <param name="linked">Receives the content of every link that stays.</param>
+internal sealed class RepositoryCollection(
+    Volume volume, TimeProvider clock, CollectionRequest request, CollectionTally tally, DigestSet linked, WorkPace pace)
+{
+    private readonly ManifestFiles _files = new(volume);
+
+    /// <summary>Collects one repository of the pushed or the cached root.</summary>
+    public async Task RunAsync(StoredRepository repository, CancellationToken stop)
+    {
+        // What a dry run would have removed by now.
+        var gone = new DigestSet();
+        if (repository.Root.Lifetime == Lifetime.Pushed)
+        {
+            await new EvidenceCollection(volume, request, tally, pace).RunAsync(repository, gone, stop);
+            if (request.Untagged is { } age)
+                await new UntaggedCollection(volume, clock, request, tally, pace).RunAsync(repository, age, gone, stop);
+        }
+        var named = new DigestSet();
+        var isKnown = await NameAsync(repository, gone, named, stop);
+        foreach (var blob in repository.Blobs())
+        {
+            await pace.RestAsync(stop);
+            var target = ManifestFiles.TargetOf(repository, LinkKind.Blob, blob);
+            if (target.IsEmpty) continue;
+            var isNeeded = !isKnown || named.Contains(blob) || !IsRemovable(repository, target);
+            if (isNeeded || !await RemoveBlobAsync(repository, blob, target, stop)) linked.Add(target);
+        }
+        if (repository.Root.Lifetime == Lifetime.Cached && !request.IsDryRun)
+            await repository.CommitAsync(new([new Operation.RemoveEmpty()]), stop);
+    }
+
+    /// <summary>Notes what the manifests of a repository name; false when one of them cannot be read.</summary>
+    private async Task<bool> NameAsync(StoredRepository repository, DigestSet gone, DigestSet named, CancellationToken stop)
+    {
+        var unread = 0;
+        foreach (var digest in repository.Manifests())
+        {
+            await pace.RestAsync(stop);
+            if (gone.Contains(digest)) continue;
+            var (manifest, target, _) = _files.Read(repository, digest);
+            if (manifest is null && await IsEvictedAsync(repository, digest, target, stop)) continue;
+            linked.Add(target);
+            if (manifest is null)
+            {
+                unread++;
+                continue;
+            }
+            foreach (var descriptor in manifest.AllBlobs.Concat(manifest.Children)) named.Add(descriptor.Digest);
+        }
+        if (unread > 0)
+            tally.Note($"{repository.Path}: {unread} manifests cannot be read, so every blob of the repository stays; "
+                + "run gateway scrub, and push the manifests again or delete them");
+        return unread == 0;
+    }
+
+    /// <summary>Removes the link of a cached manifest whose bytes were evicted.</summary>
+    private async Task<bool> IsEvictedAsync(StoredRepository repository, Digest digest, Digest target, CancellationToken stop)
+    {
+        if (target.IsEmpty) return true;
+        if (repository.Root.Lifetime != Lifetime.Cached || volume.FindContent(target, -1) is not null) return false;
+        if (volume.Uses.IsRecent(digest)) return false;
+        if (!request.IsDryRun && !await TryCommitAsync(repository, digest, new Operation.RemoveManifest(digest) { IsEvicted = true }, stop))
+            return false;
+        tally.Manifest(repository, digest);
+        return true;
+    }
+
+    // The link of a cached blob says that the upstream vouched for it; it stays as long as the bytes do.
+    private bool IsRemovable(StoredRepository repository, Digest target) =>
+        repository.Root.Lifetime != Lifetime.Cached || volume.FindContent(target, -1) is null;
+
+    private async Task<bool> RemoveBlobAsync(StoredRepository repository, Digest blob, Digest target, CancellationToken stop)
+    {
+        var isRecent = volume.Uses.IsRecent(blob) || volume.Uses.IsRecent(target)
+            || Disk.Find(repository.Root.BlobLink(repository.Path, blob)) is not { Written: var written } || volume.Uses.IsYoung(written);
+        if (isRecent
+            || (!request.IsDryRun && !await TryCommitAsync(repository, blob, new Operation.RemoveBlob(blob) { IsUnnamed = true }, stop)))
+        {
+            tally.Recent++;
+            return false;
+        }
+        tally.Link(repository, blob);
+        return true;
+    }
+
+    private async Task<bool> TryCommitAsync(StoredRepository repository, Digest digest, Operation removal, CancellationToken stop) =>
+        await repository.CommitAsync(
+            new([removal]) { IsStillAllowed = () => !volume.Uses.IsRecent(digest) }, stop) is CommitResult.Committed;
+}

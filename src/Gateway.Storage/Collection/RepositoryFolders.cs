@@ -1,0 +1,45 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>What the folders of a root hold, read from the disk.</summary>
+internal static class RepositoryFolders
+{
+    /// <summary>The path of every repository of a root, in no order. Throws <see cref="UnreadableException"/>.</summary>
+    public static IEnumerable<string> In(Root root)
+    {
+        var top = root.Repositories;
+        var folders = new Stack<string>(Disk.FoldersIn(top));
+        while (folders.TryPop(out var folder))
+        {
+            var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
+            if (children.Any(static child => child is "_manifests" or "_layers" or "_gateway"))
+                yield return Path.GetRelativePath(top, folder);
+            foreach (var child in children.Where(static child => !child.StartsWith('_')).Select(child => $"{folder}/{child}"))
+            {
+                if (Disk.IsWalked(child, top)) folders.Push(child);
+            }
+        }
+    }
+
+    /// <summary>The digest and the file of all content whose bytes are in a root, in no order.</summary>
+    public static IEnumerable<(Digest Digest, string Data)> Contents(Root root)
+    {
+        foreach (var algorithm in Disk.FoldersIn(root.Blobs))
+        {
+            foreach (var folder in Disk.FoldersIn(algorithm).SelectMany(Disk.FoldersIn))
+            {
+                if (Digest.TryParse($"{Path.GetFileName(algorithm)}:{Path.GetFileName(folder)}", out var digest))
+                    yield return (digest, $"{folder}/data");
+            }
+        }
+    }
+
+    /// <summary>The digest in the name of a small file, <c>algorithm-hex</c>; empty for another name.</summary>
+    public static Digest DigestOf(string file) =>
+        Digest.TryParse(Path.GetFileName(file).Replace('-', ':'), out var digest) ? digest : default;
+
+    /// <summary>The notes that something is evidence, in one of the folders of a repository; in no order.</summary>
+    public static IEnumerable<Digest> EvidenceIn(string folder) =>
+        Disk.FoldersIn(folder).SelectMany(Disk.FoldersIn).SelectMany(Disk.FilesIn).Select(DigestOf).Where(static d => !d.IsEmpty);
+}

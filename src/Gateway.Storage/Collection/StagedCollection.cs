@@ -1,0 +1,73 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Removes the staged content of upstreams that are no longer configured, except pushes that wait to be forwarded: the gateway acknowledged
+/// them. The staged content of other upstreams is removed when they have it (<see cref="StagedContent"/>).
+/// </summary>
+internal sealed class StagedCollection(
+    Volume volume, TimeProvider clock, CollectionRequest request, CollectionTally tally, WorkPace pace)
+{
+    /// <summary>Collects every staged repository.</summary>
+    public async Task RunAsync(Action<CollectionProgress> report, CancellationToken stop)
+    {
+        var done = 0L;
+        foreach (var path in RepositoryFolders.In(volume.StagedRoot))
+        {
+            report(new("staged", done++, "repositories"));
+            await pace.RestAsync(stop);
+            if (!request.Upstreams.Contains(path.Split('/')[0])) await RunAsync(volume.StagedContent.Of(path), stop);
+        }
+        if (!request.IsDryRun) volume.StagedContent.SweepBytes();
+    }
+
+    private async Task RunAsync(StoredRepository repository, CancellationToken stop)
+    {
+        if (repository.Forwards().Count(static forward => forward.IsWaiting) is var waiting and > 0)
+        {
+            tally.Note(
+                $"{repository.Path}: {waiting} pushes wait for an upstream that is no longer configured, and stay; configure it again");
+            return;
+        }
+        var root = repository.Root;
+        foreach (var digest in repository.Manifests().ToArray())
+        {
+            if (IsOld(root.ManifestLink(repository.Path, digest), digest)
+                && await RemoveAsync(repository, digest, new Operation.RemoveManifest(digest), stop))
+                tally.Manifest(repository, digest);
+        }
+        foreach (var digest in repository.Blobs().ToArray())
+        {
+            if (!IsOld(root.BlobLink(repository.Path, digest), digest)) continue;
+            var target = ManifestFiles.TargetOf(repository, LinkKind.Blob, digest);
+            var bytes = Disk.Find(root.Data(target)) is { Names: 1, Length: var length } ? length : 0;
+            if (!await RemoveAsync(repository, digest, new Operation.RemoveBlob(digest), stop)) continue;
+            tally.Link(repository, digest);
+            if (bytes > 0) tally.Content(root, target, bytes);
+        }
+        if (!request.IsDryRun && !repository.Manifests().Any() && !repository.Blobs().Any() && repository.HeldPushes().Count == 0)
+        {
+            foreach (var part in (string[])["_manifests", "_layers", "_gateway"])
+                volume.Trash.Take($"{root.Repository(repository.Path)}/{part}");
+            RemoveEmptyFolders(root.Repository(repository.Path), root.Repositories);
+        }
+    }
+
+    private static void RemoveEmptyFolders(string folder, string top)
+    {
+        while (folder.Length > top.Length && !Directory.EnumerateFileSystemEntries(folder).Any())
+        {
+            Directory.Delete(folder);
+            folder = Path.GetDirectoryName(folder)!;
+        }
+    }
+
+    // A day, as for the other staged content: an operator may move an upstream from one key to another.
+    private bool IsOld(string link, Digest digest) =>
+        Disk.Find(link)?.Written < clock.GetUtcNow() - StagedContent.KeptFor && !volume.Uses.IsRecent(digest);
+
+    private async Task<bool> RemoveAsync(StoredRepository repository, Digest digest, Operation removal, CancellationToken stop) =>
+        request.IsDryRun || await repository.CommitAsync(
+            new([removal]) { IsStillAllowed = () => !volume.Uses.IsRecent(digest) }, stop) is CommitResult.Committed;
+}

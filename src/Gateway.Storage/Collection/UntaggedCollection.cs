@@ -1,0 +1,127 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Removes manifests of a repository that nothing refers to: no tag, no held push, no index, and nothing that waits to be forwarded.
+/// Evidence stays as long as its subject. An index goes before the manifests that it names.
+/// </summary>
+internal sealed class UntaggedCollection(
+    Volume volume, TimeProvider clock, CollectionRequest request, CollectionTally tally, WorkPace pace)
+{
+    /// <summary>
+    /// The largest number of removals in one change. A removal looks at every tag once for each change, and a use of one manifest refuses
+    /// the whole change, whose manifests are then removed one by one.
+    /// </summary>
+    private const int MaxBatch = 32;
+
+    private readonly ManifestFiles _files = new(volume);
+
+    /// <summary>Collects one repository.</summary>
+    /// <param name="age">From the push.</param>
+    /// <param name="gone">What was already removed; receives what is removed.</param>
+    public async Task RunAsync(StoredRepository repository, TimeSpan age, DigestSet gone, CancellationToken stop)
+    {
+        var needed = new DigestSet();
+        foreach (var root in RootsOf(repository)) await NeedAsync(repository, root, needed, stop);
+        var isKnown = true;
+        foreach (var digest in repository.Manifests())
+        {
+            await pace.RestAsync(stop);
+            if (needed.Contains(digest) || gone.Contains(digest)) continue;
+            var (manifest, _, _) = _files.Read(repository, digest);
+            isKnown &= manifest is not null;
+            // Evidence, or what cannot be read.
+            if (manifest is not { Subject: null }) await NeedAsync(repository, digest, needed, stop);
+        }
+        // What an unreadable manifest names is not known.
+        if (!isKnown) return;
+        var oldest = clock.GetUtcNow() - age;
+        while (await RoundAsync(repository, oldest, needed, gone, stop))
+        {
+            // The next round removes what only removed indexes named.
+        }
+    }
+
+    private static IEnumerable<Digest> RootsOf(StoredRepository repository)
+    {
+        var (root, path) = (repository.Root, repository.Path);
+        return repository.Tags().Select(repository.LiveOf)
+            .Concat(repository.HeldPushes().Select(static held => held.Digest))
+            .Concat(repository.Forwards().SelectMany(static forward => forward.Manifests))
+            .Concat(RepositoryFolders.EvidenceIn(root.Referrers(path)))
+            .Concat(RepositoryFolders.EvidenceIn(root.Evidence(path)))
+            .Where(static digest => !digest.IsEmpty);
+    }
+
+    private async ValueTask NeedAsync(StoredRepository repository, Digest digest, DigestSet needed, CancellationToken stop)
+    {
+        var open = new Stack<Digest>([digest]);
+        while (open.TryPop(out var next))
+        {
+            if (needed.Contains(next)) continue;
+            needed.Add(next);
+            await pace.RestAsync(stop);
+            if (_files.Read(repository, next).Manifest is not { } manifest) continue;
+            foreach (var child in manifest.Children) open.Push(child.Digest);
+        }
+    }
+
+    private async Task<bool> RoundAsync(
+        StoredRepository repository, DateTimeOffset oldest, DigestSet needed, DigestSet gone, CancellationToken stop)
+    {
+        var (batch, isAnyGone) = (new List<Digest>(MaxBatch), false);
+        foreach (var digest in repository.Manifests())
+        {
+            await pace.RestAsync(stop);
+            if (needed.Contains(digest) || gone.Contains(digest)) continue;
+            var link = repository.Root.ManifestLink(repository.Path, digest);
+            if (Disk.Find(link) is not { Written: var pushed } || pushed > oldest) continue;
+            if (await IsNamedAsync(repository, digest, gone)) continue;
+            if (volume.Uses.IsYoung(pushed) || volume.Uses.IsRecent(digest)) Keep(digest, needed);
+            else batch.Add(digest);
+            if (batch.Count == MaxBatch) isAnyGone |= await RemoveAsync(repository, batch, needed, gone, stop);
+        }
+        return await RemoveAsync(repository, batch, needed, gone, stop) || isAnyGone;
+    }
+
+    private async ValueTask<bool> IsNamedAsync(StoredRepository repository, Digest digest, DigestSet gone) =>
+        (await repository.IndexesOfAsync(digest)).Any(index => !gone.Contains(index)
+            && Disk.HasFile(repository.Root.ManifestLink(repository.Path, index)));
+
+    private async Task<bool> RemoveAsync(
+        StoredRepository repository, List<Digest> batch, DigestSet needed, DigestSet gone, CancellationToken stop)
+    {
+        if (batch.Count == 0) return false;
+        var isAnyGone = false;
+        var isWhole = request.IsDryRun || await TryCommitAsync(repository, batch, stop);
+        foreach (var digest in batch)
+        {
+            if (isWhole || await TryCommitAsync(repository, [digest], stop))
+            {
+                isAnyGone = true;
+                gone.Add(digest);
+                tally.Manifest(repository, digest);
+            }
+            else Keep(digest, needed);
+        }
+        batch.Clear();
+        return isAnyGone;
+    }
+
+    private void Keep(Digest digest, DigestSet needed)
+    {
+        tally.Recent++;
+        needed.Add(digest);
+    }
+
+    private async Task<bool> TryCommitAsync(StoredRepository repository, IReadOnlyList<Digest> digests, CancellationToken stop)
+    {
+        Digest[] all = [.. digests];
+        return await repository.CommitAsync(
+            new([.. all.Select(static digest => new Operation.RemoveManifest(digest))])
+            {
+                IsStillAllowed = () => !all.Any(volume.Uses.IsRecent),
+            }, stop) is CommitResult.Committed;
+    }
+}
