@@ -150,7 +150,7 @@ public sealed class CollectorTests : IAsyncLifetime
         var report = await LaterAsync();
         Assert.Equal(2, Pushed(report).Manifests);
         Assert.False(IsThere(Repository, referrer) || IsThere(Repository, tagged));
-        Assert.Equal(6, Pushed(report).Contents);
+        Assert.Equal(4, Pushed(report).Contents);
         Assert.Equal(0, Pushed(await LaterAsync()).Manifests);
     }
 
