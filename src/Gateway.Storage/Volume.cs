@@ -238,7 +238,8 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     {
         if (WhyNoWrites is not null) return;
         // Each by itself: a folder that cannot be read must not prevent the cleanup of the others or the start of the gateway.
-        foreach (var clear in (Action[])[() => Trash.Empty(), Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes])
+        Action[] all = [() => Trash.Empty(), Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes];
+        foreach (var clear in all)
         {
             try
             {
