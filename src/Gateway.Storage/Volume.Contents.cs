@@ -67,8 +67,8 @@ public sealed partial class Volume
     {
         foreach (var root in (Root[])[StagedRoot, PushedRoot, CachedRoot])
         {
-            if (Has(root, digest, size) is not null && Disk.Open(root.Data(digest), FileOptions.Asynchronous) is { } file)
-                return new FileStream(file, FileAccess.Read, bufferSize: 0, isAsync: true) { Position = offset };
+            if (Has(root, digest, size) is not null && Disk.Open(root.Data(digest), FileOptions.SequentialScan) is { } file)
+                return new FileStream(file, FileAccess.Read, bufferSize: 0) { Position = offset };
         }
         return null;
     }

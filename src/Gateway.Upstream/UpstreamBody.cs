@@ -27,8 +27,8 @@ internal sealed record UpstreamBody(string MediaType, long Length, Func<Cancella
 /// <summary>Sends a body in pieces, and cancels the request if the upstream stops reading it.</summary>
 internal sealed class UpstreamContent : HttpContent
 {
-    // In bytes. Chosen: what the socket and TLS accept at once; a larger buffer was not faster.
-    private const int Piece = 64 * 1024;
+    // In bytes. As a download's reads: fewer calls than with 64 KiB, and it still fits a core's cache.
+    private const int Piece = 256 * 1024;
 
     // Chosen: three times the time for response headers, because storage behind a registry pauses to flush.
     private static readonly TimeSpan StallTimeout = TimeSpan.FromSeconds(30);
@@ -69,7 +69,10 @@ internal sealed class UpstreamContent : HttpContent
             for (var remaining = _body.Length; remaining > 0;)
             {
                 var want = buffer.AsMemory(0, (int)Math.Min(remaining, Piece));
-                var read = await ReadAsync(() => source.ReadAsync(want, cancellationToken));
+                var read = await ReadAsync(() => source is FileStream file
+                    // From the page cache in most cases; the platform's asynchronous read takes another thread for each piece.
+                    ? ValueTask.FromResult(file.Read(want.Span))
+                    : source.ReadAsync(want, cancellationToken));
                 if (read == 0)
                     await ReadAsync<int>(() => throw new EndOfStreamException(
                         $"expected {_body.Length} bytes, got {_body.Length - remaining}"));
