@@ -1,0 +1,141 @@
+using Gateway.BlackBox.Rig;
+using k8s;
+using k8s.Models;
+
+namespace Gateway.BlackBox;
+
+/// <summary>
+/// deploy/kubernetes: helm lints and renders the chart, and every document is read strictly as the type of the Kubernetes API that it
+/// names, so that an unknown or misplaced field fails.
+/// </summary>
+public sealed class ChartTests : IDisposable
+{
+    private static readonly string Folder = Path.Combine(RigFolder.Repository, "deploy", "kubernetes");
+    private static readonly string Chart = Path.Combine(Folder, "gateway");
+
+    private static readonly string[] Everything =
+    [
+        "tls.secretName=gateway-tls", "access.htpasswdSecret=accounts", "serviceMonitor.enabled=true", "prometheusRule.enabled=true",
+        "replicas=3", "cacheOnly=true", "operator.tokenSecret=own",
+        "secretMounts[0].secretName=keys", "secretMounts[0].mountPath=/etc/keys",
+        "networkPolicy.clients[0].ipBlock.cidr=10.0.0.0/8", "networkPolicy.upstreams[0].ipBlock.cidr=0.0.0.0/0",
+        "nodeSelector.disk=fast", "persistence.storageClass=fast", "imagePullSecrets[0].name=pull",
+    ];
+
+    // The Prometheus operator's types are no part of the Kubernetes API.
+    private static readonly Dictionary<string, Type> Types = new()
+    {
+        ["monitoring.coreos.com/v1/ServiceMonitor"] = typeof(Resource),
+        ["monitoring.coreos.com/v1/PrometheusRule"] = typeof(Resource),
+    };
+
+    private readonly Client _client = new();
+
+    public void Dispose() => _client.Dispose();
+
+    [Fact]
+    public async Task Chart_has_no_lint() => (await _client.HelmAsync("lint", "--strict", Chart)).Succeeded();
+
+    [Fact]
+    public async Task Every_document_is_valid_with_the_default_values()
+    {
+        var documents = await RenderAsync();
+
+        Assert.Equal(
+            ["ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Secret", "Service", "Service", "StatefulSet"],
+            documents.Select(static document => document.Kind).Order());
+    }
+
+    [Fact]
+    public async Task Every_document_is_valid_with_every_value_set()
+    {
+        var documents = await RenderAsync(Everything);
+
+        Assert.Contains(documents, static document => document.Kind == "ServiceMonitor");
+        Assert.Contains(documents, static document => document.Kind == "PrometheusRule");
+        var pod = documents.OfType<V1StatefulSet>().Single().Spec.Template.Spec;
+        var mounted = pod.Containers.Single().VolumeMounts.Select(static mount => mount.Name);
+        Assert.Equal(pod.Volumes.Select(static volume => volume.Name).Append("data").Order(), mounted.Order());
+        Assert.Contains("keys", pod.Volumes.Select(static volume => volume.Secret?.SecretName));
+    }
+
+    [Fact]
+    public async Task Pod_runs_without_privileges()
+    {
+        var pod = (await RenderAsync()).OfType<V1StatefulSet>().Single().Spec.Template.Spec;
+        var container = Assert.Single(pod.Containers).SecurityContext;
+
+        Assert.Equal((true, "RuntimeDefault"), (pod.SecurityContext.RunAsNonRoot, pod.SecurityContext.SeccompProfile.Type));
+        Assert.Equal((false, true), (container.AllowPrivilegeEscalation, container.ReadOnlyRootFilesystem));
+        Assert.Equal(["ALL"], container.Capabilities.Drop);
+        Assert.False(pod.AutomountServiceAccountToken);
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("tls.secretName=gateway-tls", "access.htpasswdSecret=accounts")]
+    public async Task Configuration_of_the_pod_is_one_that_the_gateway_accepts(params string[] values)
+    {
+        var text = (await RenderAsync(values)).OfType<V1ConfigMap>().Single().Data["gateway.yaml"];
+        var secrets = _client.Folder["secrets"];
+        using var folder = new TempFolder();
+        var authority = new Authority(folder);
+        _client.Folder.Write("secrets/operator/token", new string('t', 40));
+        _client.Folder.Write("secrets/access/htpasswd", "");
+        _client.Folder.Write("secrets/tls/tls.crt", await File.ReadAllTextAsync(authority.CertificateFile));
+        _client.Folder.Write("secrets/tls/tls.key", await File.ReadAllTextAsync(authority.KeyFile));
+        var file = _client.Folder.Write("gateway.yaml", text.Replace("/run/secrets/gateway", secrets, StringComparison.Ordinal));
+
+        (await _client.RunAsync("dotnet", GatewayProcess.Assembly, "verify", "--config", file)).Succeeded();
+    }
+
+    [Theory]
+    [InlineData("replicas=2", "set cacheOnly: true if clients cannot push")]
+    [InlineData("config.listen=http://0.0.0.0:80", "config.listen: the chart sets it; remove it")]
+    public async Task Values_that_cannot_work_are_refused(string value, string expected)
+    {
+        var refused = (await _client.HelmAsync("template", "gw", Chart, "--set", value)).Failed();
+
+        Assert.Contains(expected, refused.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Chart_has_the_alert_rules_of_the_lab() => Assert.Equal(
+        await File.ReadAllTextAsync(Path.Combine(RigFolder.Repository, "deploy", "compose", "prometheus", "alerts.yml")),
+        await File.ReadAllTextAsync(Path.Combine(Chart, "files", "alerts.yml")));
+
+    [Theory]
+    [InlineData("containerd-daemonset.yaml", "ConfigMap DaemonSet")]
+    [InlineData("require-gateway.yaml", "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding")]
+    public async Task Example_is_valid(string file, string kinds)
+    {
+        var documents = Read(await File.ReadAllTextAsync(Path.Combine(Folder, "examples", file)));
+
+        Assert.Equal(kinds.Split(' '), documents.Select(static document => document.Kind));
+    }
+
+    [Fact]
+    public void Unknown_field_is_not_accepted() => Assert.ThrowsAny<Exception>(
+        () => Read("apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { prots: [] }\n"));
+
+    private async Task<IKubernetesObject[]> RenderAsync(params string[] values)
+    {
+        var options = values.SelectMany(static value => new[] { "--set", value });
+        return Read((await _client.HelmAsync(["template", "gw", Chart, .. options])).Succeeded().Stdout);
+    }
+
+    private static IKubernetesObject[] Read(string text) =>
+        [.. KubernetesYaml.LoadAllFromString(text, Types, strict: true).Cast<IKubernetesObject>()];
+
+    /// <summary>A resource of another API: its envelope.</summary>
+    private sealed class Resource : IKubernetesObject
+    {
+        public string ApiVersion { get; set; } = "";
+
+        public string Kind { get; set; } = "";
+
+        public V1ObjectMeta? Metadata { get; set; }
+
+        public object? Spec { get; set; }
+    }
+}
