@@ -99,6 +99,11 @@ internal sealed partial class Applier
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
         volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Discard(root, folder));
         repository.State.Parents.Forget(digest);
+        if (repository.State.Releases.All().ContainsKey(digest))
+        {
+            File.Delete(root.Release(path, digest));
+            repository.State.Releases.Remove(digest);
+        }
         volume.Catalog.Check(repository);
         if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
     }

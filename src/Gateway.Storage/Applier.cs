@@ -88,6 +88,14 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
         return default;
     }
 
+    public Nothing Release(Operation.Release operation, Application to)
+    {
+        var release = new ManifestRelease(operation.Digest, operation.Actor, operation.Reason, to.At);
+        volume.Files.Write(to.Root.Release(to.Path, operation.Digest), ReleaseFile.Format(release));
+        to.Repository.State.Releases.Put(release);
+        return default;
+    }
+
     public Nothing Forward(Operation.Forward operation, Application to)
     {
         Note(to.Repository, new(to.Record.Sequence, to.At, operation.Manifests, operation.Tags, Refusal: null));

@@ -91,6 +91,9 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
     public virtual ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => inner.FirstSeenAsync(digest);
 
     /// <inheritdoc/>
+    public virtual ManifestRelease? ReleaseOf(Digest manifest) => inner.ReleaseOf(manifest);
+
+    /// <inheritdoc/>
     public virtual bool IsPushed(Digest manifest) => inner.IsPushed(manifest);
 
     /// <inheritdoc/>

@@ -126,6 +126,9 @@ public interface IRepositoryEvidence
     /// </summary>
     ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest);
 
+    /// <summary>The release of a manifest by an operator; null when there is none.</summary>
+    ManifestRelease? ReleaseOf(Digest manifest) => null;
+
     /// <summary>Whether a manifest was pushed here and is at no upstream: only callers of this gateway can know of it.</summary>
     bool IsPushed(Digest manifest);
 

@@ -20,6 +20,9 @@ public interface IOperationHandler<in TContext, out TResult>
     /// <summary>Handles <see cref="Operation.EndHold"/>.</summary>
     TResult EndHold(Operation.EndHold operation, TContext context);
 
+    /// <summary>Handles <see cref="Operation.Release"/>.</summary>
+    TResult Release(Operation.Release operation, TContext context);
+
     /// <summary>Handles <see cref="Operation.Forward"/>.</summary>
     TResult Forward(Operation.Forward operation, TContext context);
 

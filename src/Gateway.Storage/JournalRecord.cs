@@ -89,6 +89,8 @@ internal sealed record JournalRecord(
                     DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
             case JournalCode.EndHold:
                 return new Operation.EndHold(TagName.Parse(from.ReadString()));
+            case JournalCode.Release:
+                return new Operation.Release(ReadDigest(from), from.ReadString(), from.ReadString());
             case JournalCode.Forward:
                 return new Operation.Forward(
                     ReadList(from, ReadDigest), ReadList(from, static each => (TagName.Parse(each.ReadString()), ReadDigest(each))));

@@ -22,6 +22,7 @@ internal enum JournalCode : byte
     Forwarded = 15,
     RemoveManifestWritten = 16,
     RemoveBlobWritten = 17,
+    Release = 18,
 }
 
 /// <summary>
@@ -74,6 +75,14 @@ internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
     {
         to.Write((byte)JournalCode.EndHold);
         to.Write(operation.Tag.Value);
+        return false;
+    }
+
+    public bool Release(Operation.Release operation, BinaryWriter to)
+    {
+        Head(to, JournalCode.Release, operation.Digest);
+        to.Write(operation.Actor);
+        to.Write(operation.Reason);
         return false;
     }
 

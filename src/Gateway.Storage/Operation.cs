@@ -71,6 +71,19 @@ public abstract record Operation
             handler.EndHold(this, context);
     }
 
+    /// <summary>
+    /// Notes that an operator released a manifest although the policy holds it. The note is removed with the manifest. Only for built-in
+    /// repositories.
+    /// </summary>
+    /// <param name="Actor">The account that released it.</param>
+    /// <param name="Reason">Why, in one line.</param>
+    public sealed record Release(Digest Digest, string Actor, string Reason) : Operation
+    {
+        /// <inheritdoc/>
+        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
+            handler.Release(this, context);
+    }
+
     /// <summary>Notes that these manifests, in this order, and then these tags must be forwarded to the upstream.</summary>
     public sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation
     {

@@ -19,6 +19,8 @@ internal sealed class OperationCost : IOperationHandler<Nothing, long>
 
     public long EndHold(Operation.EndHold operation, Nothing context) => 0;
 
+    public long Release(Operation.Release operation, Nothing context) => 0;
+
     public long Forward(Operation.Forward operation, Nothing context) => 0;
 
     public long Forwarded(Operation.Forwarded operation, Nothing context) => 0;

@@ -23,6 +23,8 @@ internal sealed partial class PendingChanges : IOperationHandler<Dating, Operati
 
     public Operation EndHold(Operation.EndHold operation, Dating context) => operation;
 
+    public Operation Release(Operation.Release operation, Dating context) => operation;
+
     public Operation Forward(Operation.Forward operation, Dating context) => operation;
 
     public Operation Forwarded(Operation.Forwarded operation, Dating context) => operation;

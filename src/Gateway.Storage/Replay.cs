@@ -40,6 +40,8 @@ internal sealed class Replay(Applier applier) : IOperationHandler<ReplayedRecord
 
     public Nothing EndHold(Operation.EndHold operation, ReplayedRecord of) => Again(operation, of);
 
+    public Nothing Release(Operation.Release operation, ReplayedRecord of) => Again(operation, of);
+
     public Nothing Forward(Operation.Forward operation, ReplayedRecord of) => Again(operation, of);
 
     public Nothing Forwarded(Operation.Forwarded operation, ReplayedRecord of) => Again(operation, of);

@@ -28,10 +28,14 @@ internal sealed class RepositoryState
         HeldPushes = new(root.HeldPushes(path), static held => held.Tag, HeldPushFile.Read, ByName);
         Forwards = new(root.Forwards(path), static forward => forward.Sequence, ForwardFile.Read);
         Seen = new(root.Seen(path));
+        Releases = new(root.Releases(path), static release => release.Digest, ReleaseFile.Read);
     }
 
     /// <summary>The held pushes, by tag.</summary>
     internal SmallFolder<TagName, HeldPush> HeldPushes { get; }
+
+    /// <summary>The manifests that an operator released, by digest.</summary>
+    internal SmallFolder<Digest, ManifestRelease> Releases { get; }
 
     /// <summary>The pushes that must still be forwarded, and those that the upstream refused recently, by their number.</summary>
     internal SmallFolder<long, PendingForward> Forwards { get; }

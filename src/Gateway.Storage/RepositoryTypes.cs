@@ -47,6 +47,12 @@ public readonly record struct TaggedManifest(TagState State, StoredManifest? Man
 public sealed record HeldPush(
     TagName Tag, Digest Digest, long Sequence, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);
 
+/// <summary>An operator released a manifest that the policy holds.</summary>
+/// <param name="Actor">The account that released it.</param>
+/// <param name="Reason">Why, in one line.</param>
+/// <param name="At">When.</param>
+public sealed record ManifestRelease(Digest Digest, string Actor, string Reason, DateTimeOffset At);
+
 /// <summary>A manifest's bytes and their meaning.</summary>
 public sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMemory<byte> Bytes)
 {

@@ -85,6 +85,11 @@ internal sealed class Root(string folder, Lifetime lifetime)
 
     public string HeldPush(string repository, TagName tag) => $"{HeldPushes(repository)}/{tag.Value}";
 
+    /// <summary>The manifests that an operator released, one file each.</summary>
+    public string Releases(string repository) => $"{Own(repository)}/released";
+
+    public string Release(string repository, Digest digest) => $"{Releases(repository)}/{digest.AlgorithmName}-{digest.Hex}";
+
     /// <summary>The pushes that must be forwarded to an upstream, one file each.</summary>
     public string Forwards(string repository) => $"{Own(repository)}/forwards";
 

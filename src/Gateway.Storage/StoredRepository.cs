@@ -227,6 +227,10 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <inheritdoc/>
     public IReadOnlyList<HeldPush> HeldPushes() => [.. _state.HeldPushes.All().Values];
 
+    /// <inheritdoc/>
+    public ManifestRelease? ReleaseOf(Digest manifest) =>
+        _state.Releases.All() is { IsEmpty: false } all ? all.GetValueOrDefault(manifest) : null;
+
     /// <summary>The pushes that must be forwarded to an upstream, and those that it refused in the last day, the earliest first.</summary>
     public IEnumerable<PendingForward> Forwards() => _state.Forwards.All().Values;
 

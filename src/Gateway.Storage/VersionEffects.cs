@@ -26,6 +26,8 @@ internal sealed class VersionEffects : IOperationHandler<Lifetime, VersionEffect
 
     public VersionEffect EndHold(Operation.EndHold operation, Lifetime context) => default;
 
+    public VersionEffect Release(Operation.Release operation, Lifetime context) => new(operation.Digest);
+
     public VersionEffect Forward(Operation.Forward operation, Lifetime context) => default;
 
     public VersionEffect Forwarded(Operation.Forwarded operation, Lifetime context) => default;

@@ -187,6 +187,14 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// <param name="folder">See <see cref="Cached"/>.</param>
     public StoredRepository Staged(string folder, RepositoryName name) => new(this, StagedRoot, $"{folder}/{name.Value}");
 
+    /// <summary>Whether a built-in repository has, or has had, a held push.</summary>
+    public bool MayHold(RepositoryName name) => Disk.HasFolder(PushedRoot.HeldPushes(name.Value));
+
+    /// <summary>Whether a fronted repository has, or has had, a held push.</summary>
+    /// <param name="folder">See <see cref="Cached"/>.</param>
+    /// <param name="name">See <see cref="Cached"/>.</param>
+    public bool MayHold(string folder, RepositoryName name) => Disk.HasFolder(StagedRoot.HeldPushes($"{folder}/{name.Value}"));
+
     /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
     private StoredRepository Named(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
         ? new(this, StagedRoot, fullName[StoredRepository.StagedMark.Length..])

@@ -18,6 +18,8 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
         { $"{Image}team/app&reference=v1", ["Signed by release", "3 packages", "by release", "signed-by-release", "Layers"] },
         { $"{Image}team/app&reference=v2", ["Not signed", "SIG_NONE", "held"] },
         { $"{Image}team/app&reference=v3", ["SIG_NO_TRUSTED", "does not count"] },
+        { "/holds", ["team/app:v2", "a signature by release"] },
+        { "/hold?repository=team/app&tag=v2", ["SIG_NONE", "cosign sign --key release.key", "nothing: the tag is not bound yet"] },
         { $"{Image}charts/web&reference=1.2.3", ["Helm chart", "description: A web server", "replicas: 2", "Serves <b>pages</b>"] },
         { $"{Image}multi/app&reference=1", ["Multi-platform image", "linux/amd64", "linux/arm64"] },
         { $"{Image}sealed/app&reference=1", ["Encrypted image", "tar+gzip+encrypted"] },
@@ -62,6 +64,44 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
         await browser.UntilAsync(
             "document.querySelectorAll('tbody tr').length + ' ' + document.querySelector('tbody a').textContent", "1 team/app");
         await browser.UntilAsync("location.search", "?search=tEam&sort=name");
+    }
+
+    [Fact]
+    public async Task Held_push_is_released_from_its_page_and_then_pulled()
+    {
+        await fixture.PushAsync("team/released:v1", 80);
+        var pulled = fixture.Client.Folder["released.tar"];
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.LoadAsync(fixture.Page("/holds"));
+        await browser.ReadAsync("[...document.querySelectorAll('tbody a')].find(a => a.textContent == 'team/released:v1').click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "team/released:v1");
+        Assert.Contains(
+            $"cosign sign --key release.key --allow-http-registry {fixture.At("team/released@sha256:")}",
+            await browser.ReadAsync("document.body.textContent"), StringComparison.Ordinal);
+        using (var viewer = new ViewerClient(fixture))
+            (await viewer.Client.CraneAsync("pull", "--insecure", fixture.At("team/released:v1"), pulled)).Failed();
+
+        await browser.ReadAsync("document.querySelector('[name=reason]').value = 'the key is lost'");
+        await browser.ReadAsync("document.querySelector('[formaction$=release]').click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Release");
+
+        using (var viewer = new ViewerClient(fixture))
+            (await viewer.Client.CraneAsync("pull", "--insecure", fixture.At("team/released:v1"), pulled)).Succeeded();
+    }
+
+    /// <summary>A client with an account that may only pull.</summary>
+    private sealed class ViewerClient : IDisposable
+    {
+        public ViewerClient(ConsoleFixture fixture)
+        {
+            var login = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"viewer:{ConsoleFixture.Password}"));
+            Client.Folder.Write(
+                "home/.docker/config.json", $$$"""{ "auths": { "{{{fixture.Gateway.Host}}}": { "auth": "{{{login}}}" } } }""");
+        }
+
+        public Client Client { get; } = new();
+
+        public void Dispose() => Client.Dispose();
     }
 
     [Fact]

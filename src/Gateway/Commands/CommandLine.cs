@@ -36,7 +36,7 @@ internal static class CommandLine
         {
             ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
             PrefetchCommand.Create(), GcCommand.Create(), JobsCommand.Create(),
-            ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(),
+            ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(), HoldsCommand.Create(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
             ClientConfigCommand.Create(), DoctorCommand.Create(), CompletionCommand.Create(), VersionCommand.Create(),
         };

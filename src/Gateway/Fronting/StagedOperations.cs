@@ -27,6 +27,8 @@ internal sealed class StagedOperations : IOperationHandler<StagedManifests, bool
 
     public bool EndHold(Operation.EndHold operation, StagedManifests staged) => true;
 
+    public bool Release(Operation.Release operation, StagedManifests staged) => staged.Has(operation.Digest);
+
     public bool Forward(Operation.Forward operation, StagedManifests staged) => false;
 
     public bool Forwarded(Operation.Forwarded operation, StagedManifests staged) => false;

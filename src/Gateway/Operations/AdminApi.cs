@@ -26,6 +26,7 @@ internal sealed class AdminApi(
     Totals totals,
     IUpstreamMemory memory,
     JobsApi jobs,
+    HoldsApi holds,
     PagesApi pages)
 {
     public const string Prefix = "/api/v1/";
@@ -49,7 +50,7 @@ internal sealed class AdminApi(
             Prefix + "prefetch" => ("POST", PrefetchAsync),
             Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
             Prefix + PolicyTrial.DiffPath => ("POST", DiffAsync),
-            var path => jobs.Find(path ?? "") ?? pages.Find(path ?? ""),
+            var path => jobs.Find(path ?? "") ?? holds.Find(path ?? "") ?? pages.Find(path ?? ""),
         };
         if (verb is not var (method, answer))
         {
@@ -223,6 +224,8 @@ internal sealed record AdminProblem(string Problem);
 [JsonSerializable(typeof(ListedTag))]
 [JsonSerializable(typeof(DeleteRequest))]
 [JsonSerializable(typeof(DeleteResult))]
+[JsonSerializable(typeof(HoldRequest))]
+[JsonSerializable(typeof(HoldResult))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(GcRequest))]
 [JsonSerializable(typeof(CollectionReport))]

@@ -24,7 +24,8 @@ internal static class OperationsServices
         services.AddSingleton(HealthOf).AddSingleton<AdminApi>().AddSingleton(new OperatorDoor(options.Operator.TokenFile));
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<ManifestReadings>()
             .AddSingleton<EvidenceDetails>().AddSingleton<ReferrerTrees>();
-        services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>().AddSingleton<Deletions>()
+        services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
+            .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<HoldsApi>()
             .AddSingleton<PagesApi>();
         services.AddSingleton<OperatorPort>();
         services.AddSingleton<IJobKind, GcJob>().AddSingleton(given => given.GetRequiredService<Volume>().JobFiles);

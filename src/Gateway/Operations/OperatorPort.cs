@@ -66,8 +66,8 @@ internal sealed class OperatorPort(
             await admin.AnswerAsync(context);
             return;
         }
-        var hasEvent = path is AdminApi.Prefix + "purge" or AdminApi.Prefix + "delete";
-        var (name, isTold) = (hasEvent ? path[AdminApi.Prefix.Length..] : "admin", false);
+        var hasEvent = path is AdminApi.Prefix + "purge" or AdminApi.Prefix + "delete" or HoldsApi.ReleasePath or HoldsApi.DropPath;
+        var (name, isTold) = (hasEvent ? path[(path.LastIndexOf('/') + 1)..] : "admin", false);
         context.Response.OnStarting(() =>
         {
             if (context.Response.ContentLength is not null) TellAnswered();

@@ -8,7 +8,7 @@ namespace Gateway.Operations;
 /// <summary>
 /// <c>GET /api/v1/pages/…</c>: what each page of the console shows, as JSON. The page renders the same value.
 /// </summary>
-internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, ImagePages images)
+internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds)
 {
     private const string Prefix = AdminApi.Prefix + "pages/";
 
@@ -31,8 +31,12 @@ internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, Imag
                 context, await images.ReadAsync(
                     Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "", stop),
                 PageJson.Default.ImagePage),
+            "holds" => WriteAsync(
+                context, await holds.ReadAsync(
+                    Viewer.Operator, PageQueries.Text(query, "repository"), PageQueries.Text(query, "last"), stop),
+                PageJson.Default.HoldPage),
             _ => AdminApi.ProblemAsync(
-                context, StatusCodes.Status404NotFound, "unknown page; expected repositories, tags or image below pages/"),
+                context, StatusCodes.Status404NotFound, "unknown page; expected repositories, tags, image or holds below pages/"),
         });
     }
 
@@ -46,5 +50,6 @@ internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, Imag
 [JsonSerializable(typeof(RepositoryPage))]
 [JsonSerializable(typeof(TagPage))]
 [JsonSerializable(typeof(ImagePage))]
+[JsonSerializable(typeof(HoldPage))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 internal sealed partial class PageJson : JsonSerializerContext;

@@ -133,7 +133,7 @@ internal sealed class PolicyTrial
     private static AgeAnswer Answer(AttestedAge age) => new(
         age.Manifest.ToString(), age.SignedAt, age.By, age.Subject.ToString(), age.Evidence.ToString());
 
-    private static ReasonAnswer Answer(Reason reason) => new(
+    internal static ReasonAnswer Answer(Reason reason) => new(
         reason.Code, reason.Message, Name(reason.Outcome), reason.Path, reason.Expected, reason.Found);
 
     internal static EvidenceAnswer Answer(EvidenceSeen seen) => new(

@@ -50,6 +50,9 @@ internal sealed class Closure
 
     public StoredManifest Manifest { get; }
 
+    /// <summary>The release of the manifest by an operator; null when there is none.</summary>
+    public ManifestRelease? Release => _backing.ReleaseOf(Manifest.Digest);
+
     /// <summary>See <see cref="PolicyInput.EvidenceFrom"/>.</summary>
     public RepositoryName? EvidenceFrom { get; set; }
 

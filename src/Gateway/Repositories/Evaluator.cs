@@ -174,7 +174,7 @@ internal sealed partial class Evaluator(
         var asked = Stopwatch.GetTimestamp();
         var input = await InputAsync(closure, name, stage, tag, cancellationToken);
         var begun = Stopwatch.GetTimestamp();
-        var verdict = engine.Evaluate(input);
+        var verdict = Released(closure, engine.Evaluate(input));
         PolicyMetrics.Evaluated(verdict, begun);
         return verdict with { Took = Stopwatch.GetElapsedTime(asked) };
     }
@@ -182,7 +182,17 @@ internal sealed partial class Evaluator(
     /// <summary>The same in a dry run: the verdict serves no request, so it is not counted.</summary>
     public async ValueTask<Verdict> TryAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken) =>
-        engine.Evaluate(await InputAsync(closure, name, stage, tag, cancellationToken));
+        Released(closure, engine.Evaluate(await InputAsync(closure, name, stage, tag, cancellationToken)));
+
+    // An operator's release counts as an exception of every rule that holds the manifest. It does not lift a rule that refuses it.
+    private static Verdict Released(Closure closure, Verdict verdict) =>
+        verdict.Outcome == Outcome.Quarantine && closure.Release is { } release
+            ? verdict with
+            {
+                Outcome = Outcome.Allow, Reasons = [],
+                ExceptionsUsed = verdict.ExceptionsUsed.Add($"released by {Printable.Line(release.Actor, 80)}"),
+            }
+            : verdict;
 
     private async ValueTask<PolicyInput> InputAsync(
         Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -39,6 +40,52 @@ internal sealed partial class Repository
         var decision = evaluator.Decide(verdict, Stage.Pull, Name, held.Tag.Value, held.Digest, caller, lead);
         return new Answer<StoredManifest>.Hidden(decision, CacheHandling.Hit) { SparesPushers = takesPushes };
     }
+
+    /// <summary>
+    /// Releases a held push although the policy holds it, with the manifests below an index. Rules that refuse it still refuse it.
+    /// </summary>
+    /// <param name="reason">Why, in one line; it is noted with the manifest.</param>
+    public async ValueTask<Answer<HeldPush>> ReleaseHeldAsync(
+        Caller caller, TagName tag, string reason, CancellationToken cancellationToken)
+    {
+        if (RefuseChange<HeldPush>(caller, AccessActions.Admin) is { } refusal) return refusal;
+        if (HeldAt(tag) is not { } held) return new Answer<HeldPush>.Absent(CacheHandling.Local);
+        if (await backing.ReadLinkedAsync(held.Digest, cancellationToken) is not { } manifest)
+            return new Answer<HeldPush>.Absent(CacheHandling.Local);
+        if (backing is not StoredRepository)
+            return new Answer<HeldPush>.Invalid(
+                RegistryErrorCode.UNSUPPORTED,
+                $"{Name} forwards its pushes to an upstream, and a held push of it can only be released by evidence; sign it",
+                Cause: InvalidCause.NotSupportedHere);
+        return await Changes.WriteAsync<HeldPush>(async () =>
+        {
+            var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
+            var why = Printable.Line(reason, Printable.MaxMessage);
+            var released = closure.Descendants.Select(static d => d.Digest).Prepend(held.Digest).Distinct()
+                .Select(digest => new Operation.Release(digest, caller.Actor, why));
+            var change = new Change([.. released]) { Needs = [(LinkKind.Manifest, held.Digest)] };
+            if (await backing.CommitAsync(change.By(caller), cancellationToken) is not CommitResult.Committed)
+                return new Answer<HeldPush>.Superseded();
+            var (isReleased, verdict, _) = await ReleaseAsync(caller, held, backing.LiveOf(tag), cancellationToken);
+            if (isReleased || backing.LiveOf(tag) == held.Digest) return new Answer<HeldPush>.Found(held, CacheHandling.Local);
+            var still = verdict?.Reasons.FirstOrDefault()?.Message ?? "another request is changing the tag";
+            return new Answer<HeldPush>.Invalid(RegistryErrorCode.DENIED, $"{Name}:{tag} was not released: {still}");
+        });
+    }
+
+    /// <summary>Ends the hold of a held push without releasing it. Its manifest stays until a collection removes it.</summary>
+    public async ValueTask<Answer<HeldPush>> DropHeldAsync(Caller caller, TagName tag, CancellationToken cancellationToken)
+    {
+        if (RefuseChange<HeldPush>(caller, AccessActions.Delete) is { } refusal) return refusal;
+        if (HeldAt(tag) is not { } held) return new Answer<HeldPush>.Absent(CacheHandling.Local);
+        return await Changes.WriteAsync<HeldPush>(async () =>
+            await backing.CommitAsync(Changes.Expire(held, backing.LiveOf(tag)).By(caller), cancellationToken) is CommitResult.Committed
+                ? new Answer<HeldPush>.Found(held, CacheHandling.Local)
+                : new Answer<HeldPush>.Superseded());
+    }
+
+    private HeldPush? HeldAt(TagName tag) =>
+        backing.HeldPushes().Where(held => held.Tag.Equals(tag) && held.Expires > clock.GetUtcNow()).MaxBy(static held => held.Sequence);
 
     /// <summary>
     /// Binds a tag to its held push when that is admitted by now. Otherwise the answer has the verdict (null when the manifest is not

@@ -13,11 +13,11 @@ namespace Gateway.WebConsole;
 /// before the answer.
 /// </summary>
 internal sealed class ConsoleActions(
-    Html html, ICurrent<RepositoryRouter> current, Volume volume, IUpstreamMemory memory, Deletions deletions, AuditLog audit,
-    TimeProvider clock)
+    Html html, ICurrent<RepositoryRouter> current, Volume volume, IUpstreamMemory memory, Deletions deletions, HoldsApi holds,
+    AuditLog audit, TimeProvider clock)
 {
     /// <summary>Whether an action has this path.</summary>
-    public static bool Has(string path) => path is "/delete";
+    public static bool Has(string path) => path is "/delete" or "/holds/release" or "/holds/drop";
 
     /// <summary>Does what a form asks for.</summary>
     public async Task AnswerAsync(HttpContext context, Visitor visitor, string path)
@@ -36,7 +36,24 @@ internal sealed class ConsoleActions(
                 context, visit, Status503ServiceUnavailable, "Not done", [new(false, why)], visit.To("/repositories"), "Repositories");
             return;
         }
-        await DeleteAsync(context, visitor, form);
+        await (path == "/delete"
+            ? DeleteAsync(context, visitor, form)
+            : EndHoldAsync(context, visitor, form, isRelease: path == "/holds/release"));
+    }
+
+    private async Task EndHoldAsync(HttpContext context, Visitor visitor, Form form, bool isRelease)
+    {
+        var (repository, tag, reason) = (form["repository"], form["tag"], form["reason"]);
+        var reference = $"{repository}:{tag}";
+        var result = await holds.EndAsync(visitor.Viewer.In, new(reference, reason), isRelease, context.RequestAborted);
+        Tell(
+            context, visitor, isRelease ? "release" : "drop", result.Problem is null, repository, tag, result.Digest ?? "",
+            result.Problem is null ? reason : $"{reason}: {result.Problem}");
+        var done = isRelease ? $"{reference} is live: clients pull {result.Digest}." : $"The held push of {reference} was dropped.";
+        var line = new ResultLine(result.Problem is null, result.Problem ?? done);
+        await SayAsync(
+            context, visitor.Visit, result.Problem is null ? Status200OK : Status409Conflict, isRelease ? "Release" : "Drop", [line],
+            visitor.Visit.ToTags(repository), "Tags of the repository");
     }
 
     private async Task DeleteAsync(HttpContext context, Visitor visitor, Form form)

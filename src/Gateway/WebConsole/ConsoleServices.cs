@@ -7,5 +7,6 @@ internal static class ConsoleServices
 {
     /// <summary>Adds the pages of the operator port. They need the read models of <c>Operations</c>.</summary>
     public static IServiceCollection AddGatewayConsole(this IServiceCollection services) => services
-        .AddSingleton<Html>().AddSingleton<ConsoleActions>().AddSingleton<ConsoleSite>().AddSingleton<IOperatorPages, OperatorConsole>();
+        .AddSingleton<Html>().AddSingleton<ConsoleActions>().AddSingleton<LiveParts>().AddSingleton<ConsoleSite>()
+        .AddSingleton<IOperatorPages, OperatorConsole>();
 }

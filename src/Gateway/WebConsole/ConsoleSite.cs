@@ -5,12 +5,16 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.WebConsole;
 
 /// <summary>The pages of the console, for a person who was let in: on the operator port and on the listeners alike.</summary>
-internal sealed class ConsoleSite(Html html, RepositoryPages repositories, TagPages tags, ImagePages images, ConsoleActions actions)
+internal sealed class ConsoleSite(
+    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, ConsoleActions actions, LiveParts live)
 {
     /// <summary>The paths of the pages, and of their files.</summary>
     public static bool Has(string path) =>
-        path is "/" or "/repositories" or "/tags" or "/image" || ConsoleActions.Has(path)
-        || path.StartsWith("/assets/", StringComparison.Ordinal);
+        path is "/" or "/repositories" or "/tags" or "/image" or "/holds" or "/hold" || ConsoleActions.Has(path)
+        || path.StartsWith("/assets/", StringComparison.Ordinal) || path.StartsWith(LivePrefix, StringComparison.Ordinal);
+
+    // Answers that go on: a part of a page, sent again whenever it changed.
+    private const string LivePrefix = "/live/";
 
     /// <summary>Answers a request.</summary>
     /// <param name="path">The path without the base of the console.</param>
@@ -25,17 +29,28 @@ internal sealed class ConsoleSite(Html html, RepositoryPages repositories, TagPa
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
-            await MessageAsync(context, visitor.Visit, Status405MethodNotAllowed, "Not supported", "This page can only be read.");
+            await WriteAsync(
+                context, Status405MethodNotAllowed, await MessageAsync(visitor.Visit, "Not supported", "This page can only be read."));
             return;
         }
-        await (path switch
+        if (path.StartsWith(LivePrefix, StringComparison.Ordinal))
         {
-            "/" or "/repositories" => RepositoriesAsync(context, visitor),
-            "/tags" => TagsAsync(context, visitor),
-            "/image" => ImageAsync(context, visitor),
-            _ => AbsentAsync(context, visitor.Visit),
-        });
+            await live.FollowAsync(context, () => PageAsync(context, visitor, path[(LivePrefix.Length - 1)..]));
+            return;
+        }
+        var (status, page) = await PageAsync(context, visitor, path);
+        await WriteAsync(context, status, page);
     }
+
+    private Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
+    {
+        "/" or "/repositories" => RepositoriesAsync(context, visitor),
+        "/tags" => TagsAsync(context, visitor),
+        "/image" => ImageAsync(context, visitor),
+        "/holds" => HoldsAsync(context, visitor),
+        "/hold" => HoldAsync(context, visitor),
+        _ => AbsentAsync(visitor.Visit),
+    };
 
     /// <summary>Headers of every answer: nothing from elsewhere is loaded, and nothing within the page is run.</summary>
     public static void Protect(IHeaderDictionary headers)
@@ -48,48 +63,61 @@ internal sealed class ConsoleSite(Html html, RepositoryPages repositories, TagPa
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
     }
 
-    private async Task RepositoriesAsync(HttpContext context, Visitor visitor)
+    private async Task<(int, string)> RepositoriesAsync(HttpContext context, Visitor visitor)
     {
         var asked = PageQueries.Repositories(context.Request.Query);
         var page = await repositories.ReadAsync(visitor.Viewer, asked, context.RequestAborted);
-        await WriteAsync(context, Status200OK, await html.RenderAsync<RepositoryList>(
+        return (Status200OK, await html.RenderAsync<RepositoryList>(
             (nameof(RepositoryList.Visit), visitor.Visit), (nameof(RepositoryList.Asked), asked), (nameof(RepositoryList.Page), page)));
     }
 
-    private async Task TagsAsync(HttpContext context, Visitor visitor)
+    private async Task<(int, string)> TagsAsync(HttpContext context, Visitor visitor)
     {
         var asked = PageQueries.Tags(context.Request.Query);
-        if (await tags.ReadAsync(visitor.Viewer, asked, context.RequestAborted) is not { } page)
-        {
-            await AbsentAsync(context, visitor.Visit);
-            return;
-        }
-        await WriteAsync(context, Status200OK, await html.RenderAsync<TagList>(
-            (nameof(TagList.Visit), visitor.Visit), (nameof(TagList.Asked), asked), (nameof(TagList.Page), page),
-            (nameof(TagList.Tool), ToolOf(context))));
+        return await tags.ReadAsync(visitor.Viewer, asked, context.RequestAborted) is not { } page
+            ? await AbsentAsync(visitor.Visit)
+            : (Status200OK, await html.RenderAsync<TagList>(
+                (nameof(TagList.Visit), visitor.Visit), (nameof(TagList.Asked), asked), (nameof(TagList.Page), page),
+                (nameof(TagList.Tool), ToolOf(context))));
     }
 
-    private async Task ImageAsync(HttpContext context, Visitor visitor)
+    private async Task<(int, string)> ImageAsync(HttpContext context, Visitor visitor)
     {
-        var query = context.Request.Query;
-        var (repository, reference) = (PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "");
-        if (await images.ReadAsync(visitor.Viewer, repository, reference, context.RequestAborted) is not { } page)
-        {
-            await AbsentAsync(context, visitor.Visit);
-            return;
-        }
-        await WriteAsync(context, Status200OK, await html.RenderAsync<ImageDetails>(
-            (nameof(ImageDetails.Visit), visitor.Visit), (nameof(ImageDetails.Page), page), (nameof(ImageDetails.Tool), ToolOf(context))));
+        var (repository, reference) = (Query(context, "repository") ?? "", Query(context, "reference") ?? "");
+        return await images.ReadAsync(visitor.Viewer, repository, reference, context.RequestAborted) is not { } page
+            ? await AbsentAsync(visitor.Visit)
+            : (Status200OK, await html.RenderAsync<ImageDetails>(
+                (nameof(ImageDetails.Visit), visitor.Visit), (nameof(ImageDetails.Page), page),
+                (nameof(ImageDetails.Tool), ToolOf(context))));
     }
 
-    private static string ToolOf(HttpContext context) => PullCommands.ToolOf(PageQueries.Text(context.Request.Query, "tool"));
+    private async Task<(int, string)> HoldsAsync(HttpContext context, Visitor visitor)
+    {
+        var (repository, last) = (Query(context, "repository"), Query(context, "last"));
+        var page = await holds.ReadAsync(visitor.Viewer, repository, last, context.RequestAborted);
+        return (Status200OK, await html.RenderAsync<HoldList>(
+            (nameof(HoldList.Visit), visitor.Visit), (nameof(HoldList.Page), page), (nameof(HoldList.Repository), repository),
+            (nameof(HoldList.Last), last)));
+    }
 
-    private Task AbsentAsync(HttpContext context, Visit visit) => MessageAsync(
-        context, visit, Status404NotFound, "Not found", "There is no such page, or nothing here that you may see.");
+    private async Task<(int, string)> HoldAsync(HttpContext context, Visitor visitor)
+    {
+        var (repository, tag) = (Query(context, "repository") ?? "", Query(context, "tag") ?? "");
+        return await holds.FindAsync(visitor.Viewer, repository, tag, context.RequestAborted) is not { } row
+            ? await AbsentAsync(visitor.Visit)
+            : (Status200OK, await html.RenderAsync<HoldDetails>(
+                (nameof(HoldDetails.Visit), visitor.Visit), (nameof(HoldDetails.Row), row)));
+    }
 
-    private async Task MessageAsync(HttpContext context, Visit visit, int status, string title, string text) =>
-        await WriteAsync(context, status, await html.RenderAsync<MessageDetails>(
-            (nameof(MessageDetails.Visit), visit), (nameof(MessageDetails.Title), title), (nameof(MessageDetails.Text), text)));
+    private static string? Query(HttpContext context, string name) => PageQueries.Text(context.Request.Query, name);
+
+    private static string ToolOf(HttpContext context) => PullCommands.ToolOf(Query(context, "tool"));
+
+    private async Task<(int, string)> AbsentAsync(Visit visit) => (Status404NotFound, await MessageAsync(
+        visit, "Not found", "There is no such page, or nothing here that you may see."));
+
+    private Task<string> MessageAsync(Visit visit, string title, string text) => html.RenderAsync<MessageDetails>(
+        (nameof(MessageDetails.Visit), visit), (nameof(MessageDetails.Title), title), (nameof(MessageDetails.Text), text));
 
     /// <summary>Writes a page. Nothing keeps it, because it may show what only this person may see.</summary>
     public static async Task WriteAsync(HttpContext context, int status, string page)

@@ -100,6 +100,7 @@ internal static class Records
         new Operation.Seen(Manifest, DateTimeOffset.UnixEpoch),
         new Operation.Hold(Tag, Manifest, "ci", DateTimeOffset.UnixEpoch, "a signature"),
         new Operation.EndHold(Tag),
+        new Operation.Release(Manifest, "chief", "the key is lost"),
         new Operation.AddEvidence(Digest.Of("s"u8), Digest.Of("e"u8)) { Counted = true },
         new Operation.Forward([Manifest], [(Tag, Manifest)]),
         new Operation.Forwarded(3, "refused"),

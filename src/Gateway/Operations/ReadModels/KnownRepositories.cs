@@ -28,9 +28,15 @@ internal sealed class KnownRepositories(Volume volume, TimeProvider clock)
     // A page waits this long for the names, and otherwise shows those of the last reading.
     private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(20);
 
+    // Chosen: a person who pushed sees the held push when the page is opened.
+    private static readonly TimeSpan HoldersFreshFor = TimeSpan.FromMilliseconds(500);
+
     private readonly Lock _lock = new();
+    private volatile Holders? _holders;
     private volatile Reading? _last;
     private Task? _reading;
+
+    private sealed record Holders(RepositoryRouter Router, DateTimeOffset At, RepositoryName[] Sorted);
 
     private sealed record Reading(RepositoryRouter Router, DateTimeOffset At, KnownRepository[] Sorted);
 
@@ -44,6 +50,19 @@ internal sealed class KnownRepositories(Volume volume, TimeProvider clock)
         var from = cached?.Sorted ?? [];
         var start = last is null ? 0 : Array.FindIndex(from, known => string.CompareOrdinal(known.Name.Value, last) > 0);
         return (Merge(Pushed(last), start < 0 ? [] : from.Skip(start)), cached is not null);
+    }
+
+    /// <summary>The repositories with held pushes, in bytewise order; some may have ended since.</summary>
+    public async ValueTask<IReadOnlyList<RepositoryName>> HoldersAsync(RepositoryRouter router)
+    {
+        if (_holders is { } last && last.Router == router && clock.GetUtcNow() - last.At < HoldersFreshFor) return last.Sorted;
+        var now = clock.GetUtcNow();
+        var (names, _) = await AfterAsync(router, null);
+        RepositoryName[] sorted = await Task.Run(() => names
+            .Where(each => each.Folder is { } folder ? volume.MayHold(folder, each.Own) : volume.MayHold(each.Name))
+            .Select(static each => each.Name).ToArray());
+        _holders = new(router, now, sorted);
+        return sorted;
     }
 
     private async ValueTask<Reading?> CachedAsync(RepositoryRouter router)

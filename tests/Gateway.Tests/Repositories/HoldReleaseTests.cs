@@ -1,0 +1,96 @@
+using Gateway.Access;
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.Policy;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Repositories;
+
+/// <summary>An administrator releases or drops a held push without evidence.</summary>
+public sealed class HoldReleaseTests : HoldCases
+{
+    private static readonly Caller Chief = new("chief", AccessActions.All | AccessActions.Admin);
+    private static readonly TagName Tag = TagName.Parse("v1");
+
+    [Fact]
+    public async Task Released_push_is_live_for_pullers_and_its_release_is_noted()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+
+        var answer = await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "the key is lost", default);
+
+        Assert.Equal(digest, Assert.IsType<Answer<HeldPush>.Found>(answer).Value.Digest);
+        Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
+        Assert.Empty(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
+        var release = _rig.Volume.Pushed(_rig.Repository.Name).ReleaseOf(digest)!;
+        Assert.Equal(("chief", "the key is lost"), (release.Actor, release.Reason));
+        var explained = await _rig.Repository.DryRun.ExplainAsync(new(Tag), Stage.Pull, default);
+        Assert.Equal(["released by chief"], explained!.Verdict.ExceptionsUsed);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Release_survives_a_restart(bool kill)
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "tested by hand", default);
+
+        await _rig.RestartAsync(kill);
+
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Release_is_for_one_manifest_and_ends_with_it()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "tested by hand", default);
+        await _rig.PushAsync("v2", "two");
+        Assert.Equal("Hidden", await PullerSees("v2"));
+
+        await _rig.Repository.DeleteManifestAsync(Chief, new(digest), default);
+        Assert.Null(_rig.Volume.Pushed(_rig.Repository.Name).ReleaseOf(digest));
+        await _rig.PushAsync("v1", "one");
+        Assert.Equal("Hidden", await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Release_does_not_lift_a_rule_that_refuses()
+    {
+        await _rig.PushAsync("v1", "one");
+        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "tested by hand", default);
+
+        _rig.Reload(_rig.Policy! with { Rules = [HoldRig.Rule(OnMissing.Deny)] });
+
+        Assert.Equal("Hidden", await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Dropped_push_is_gone_and_its_tag_stays_as_it_was()
+    {
+        var (live, _) = await _rig.PushAsync("v1", "one");
+        await _rig.SignAsync(live);
+        await _rig.PushAsync("v1", "two");
+
+        Assert.IsType<Answer<HeldPush>.Found>(await _rig.Repository.DropHeldAsync(Chief, Tag, default));
+
+        Assert.Equal((live.ToString(), live.ToString()), (await PullerSees("v1"), await PusherSees("v1")));
+        Assert.IsType<Answer<HeldPush>.Absent>(await _rig.Repository.DropHeldAsync(Chief, Tag, default));
+    }
+
+    [Fact]
+    public async Task Release_needs_the_right_admin_and_drop_the_right_delete()
+    {
+        await _rig.PushAsync("v1", "one");
+
+        var pusher = new Caller("ci", AccessActions.Pull | AccessActions.Push);
+        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.ReleaseHeldAsync(pusher, Tag, "please", default));
+        Assert.IsType<Answer<HeldPush>.Invalid>(
+            await _rig.Repository.ReleaseHeldAsync(pusher with { Rights = AccessActions.All }, Tag, "please", default));
+        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.DropHeldAsync(pusher, Tag, default));
+        Assert.Equal("Hidden", await PullerSees("v1"));
+    }
+}
