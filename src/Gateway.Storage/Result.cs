@@ -72,6 +72,9 @@ public enum CacheDetail : byte
 
     /// <summary>The upstream was not asked, because its rate limit is nearly used up.</summary>
     RateLimit,
+
+    /// <summary>The bytes come from another replica.</summary>
+    Peer,
 }
 
 /// <summary>What a backing returns: found, absent, or unavailable.</summary>

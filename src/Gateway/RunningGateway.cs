@@ -6,6 +6,7 @@ using Gateway.Fronting;
 using Gateway.Operations;
 using Gateway.PullThrough;
 using Gateway.Registry;
+using Gateway.Replicas;
 using Gateway.Repositories;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -116,8 +117,8 @@ internal sealed class RunningGateway : IAsyncDisposable
             .AddSingleton<IUpstreamMemory>(given => given.GetRequiredService<Snapshots>())
             .AddSingleton<PullManifest>(given => given.GetRequiredService<PrefetchPulls>().PullAsync);
         // Hosted services start in this order, and stop in the opposite one: the server, which is added last, first of all.
-        services.AddGatewayStorage(volume).AddGatewayUpstreams().AddGatewayPullThrough().AddGatewayFronting().AddGatewayRepositories()
-            .AddGatewayOperations(options, accessLog).AddGatewayWeb().AddGatewayConsole();
+        services.AddGatewayStorage(volume).AddGatewayReplicas(options).AddGatewayUpstreams().AddGatewayPullThrough().AddGatewayFronting()
+            .AddGatewayRepositories().AddGatewayOperations(options, accessLog).AddGatewayWeb().AddGatewayConsole();
         builder.AddGatewayRegistry();
         return builder.Build();
     }

@@ -161,6 +161,8 @@ unpack trixie tracer strace & # makes system calls of a gateway fail
 tracer_job=$!
 unpack trixie lab prometheus docker-compose & # what deploy/compose runs beside the gateway and the registry
 lab_job=$!
+unpack trixie memory redis-server &
+memory_job=$!
 # The newest chromium of Debian is in the suite of this machine.
 unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- patchelf &
 browser_job=$!
@@ -171,6 +173,7 @@ wait "$engines_job" || die "podman, containerd and docker were not installed"
 wait "$fronts_job" || die "nginx and haproxy were not installed"
 wait "$tracer_job" || die "strace was not installed"
 wait "$lab_job" || die "prometheus and docker-compose were not installed"
+wait "$memory_job" || die "redis was not installed"
 wait "$browser_job" || die "chromium was not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
@@ -196,6 +199,7 @@ patched runc engines usr/sbin/runc # dockerd asks for its version at start
 launcher nginx fronts usr/sbin/nginx
 launcher haproxy fronts usr/sbin/haproxy
 launcher strace tracer usr/bin/strace
+launcher redis-server memory usr/bin/redis-server
 
 launcher prometheus lab usr/bin/prometheus
 launcher promtool lab usr/bin/promtool

@@ -12,6 +12,7 @@ internal static class Completion
     {
         if (reading.IsSound("listen") && reading.IsSound("operator") && reading.IsSound("tls")) Listeners.Check(options, reading);
         if (reading.IsSound("listen") && reading.IsSound("tls") && reading.IsSound("access")) CheckCertificates(options, reading);
+        if (reading.IsSound("replicas") && reading.IsSound("tls")) ReplicaSchema.Check(options, reading);
         if (reading.IsSound("upstreams")) CheckNamespaces(options, reading);
         if (reading.IsSound("upstreams") && reading.IsSound("access")) CheckPassthrough(options, reading);
         if (reading.IsSound("routes") && reading.IsWritten("routes")) CheckRoutes(options, reading);

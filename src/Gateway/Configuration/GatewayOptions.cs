@@ -70,6 +70,9 @@ internal sealed record GatewayOptions
     /// <summary>Null if the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
 
+    /// <summary>Null if this gateway is alone.</summary>
+    public ReplicaOptions? Replicas { get; init; }
+
     /// <summary>Null for no audit log.</summary>
     public AuditOptions? Audit { get; init; }
 

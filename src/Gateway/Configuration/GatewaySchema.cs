@@ -67,6 +67,7 @@ internal static class GatewaySchema
     private static readonly Section<StorageOptions> Storage = new(() => new())
     {
         { "path", Scalars.Folder, "./data", "Folder of all stored content. One process at a time.", (o, v) => o with { Path = v } },
+        { "s3", new NotInThisVersion("; content is stored in files below path") },
     };
 
     private static readonly Section<CacheOptions> Cache = new(() => new())
@@ -194,7 +195,12 @@ internal static class GatewaySchema
             (o, v) => o with { Audit = v }
         },
         { "policy", PolicySchema.Policy, "(everything is admitted)", "Which content is allowed.", (o, v) => o with { Policy = v } },
-        { "replicas", new NotInThisVersion("; run one process") },
+        {
+            "replicas", ReplicaSchema.Replicas!, "(this gateway is alone)",
+            "Other gateways, each with its own disk, with which this one shares fetches and what upstreams said "
+            + "([replicas.md](replicas.md)). A change needs a restart.",
+            (o, v) => o with { Replicas = v }
+        },
     };
 
     private static void CheckRoute(RouteOptions route, string path, Reading reading)

@@ -12,8 +12,14 @@ internal static class RestartKeys
         if (running.Operator != next.Operator) changed.Add("operator");
         if (running.Audit != next.Audit) changed.Add("audit");
         if (running.Storage != next.Storage) changed.Add("storage");
+        if (Comparable(running.Replicas) != Comparable(next.Replicas)) changed.Add("replicas");
         return changed;
     }
+
+    private static (ReplicaOptions?, string, string) Comparable(ReplicaOptions? replicas) => replicas is null
+        ? default
+        : (replicas with { Peers = [], Redis = replicas.Redis is { } redis ? redis with { Addresses = [] } : null },
+            string.Join(' ', replicas.Peers), string.Join(' ', replicas.Redis?.Addresses ?? []));
 
     /// <summary>Arrays are equal only if they are the same instance; their text is equal if their items are.</summary>
     private static (Uri, TlsOptions?, bool, bool, string) Comparable(ListenOptions listener) =>

@@ -58,7 +58,10 @@ internal sealed class BlobFetch
     /// </summary>
     public Task<bool> Vouched => _vouched.Task;
 
-    /// <summary>Ends when an upstream has answered and bytes will follow; faults when none will.</summary>
+    /// <summary>The replica that the content comes from now; null for an upstream.</summary>
+    public Uri? Peer { get; set; }
+
+    /// <summary>Ends when an upstream or a replica has answered and bytes will follow; faults when none will.</summary>
     public Task Started => _started.Task;
 
     /// <summary>Ends when the digest matched; faults when it will not.</summary>
@@ -74,7 +77,8 @@ internal sealed class BlobFetch
     }
 
     /// <summary>Adds a reader; false when the fetch has ended and has no holder.</summary>
-    public bool TryJoin(UpstreamRepository source)
+    /// <param name="source">The repository of the reader, which has vouched; null for another replica.</param>
+    public bool TryJoin(UpstreamRepository? source)
     {
         lock (_gate)
         {
@@ -82,7 +86,7 @@ internal sealed class BlobFetch
             _holders++;
             _readers++;
         }
-        Sources.Add(source);
+        if (source is not null) Sources.Add(source);
         return true;
     }
 
@@ -110,9 +114,11 @@ internal sealed class BlobFetch
     /// <summary>Runs the fetch to its end; never throws. Called once; <see cref="EndAsync"/> follows.</summary>
     public async Task RunAsync()
     {
+        await using var turn = _resources.Peers?.Begin(this);
         try
         {
-            await FetchAsync(_stop.Token);
+            await FetchAsync(turn, _stop.Token);
+            turn?.Verified();
             await PublishAsync();
         }
         catch (Exception e)
@@ -128,7 +134,7 @@ internal sealed class BlobFetch
         await LetGoAsync();
     }
 
-    private async Task FetchAsync(CancellationToken cancellationToken)
+    private async Task FetchAsync(IFetchTurn? turn, CancellationToken cancellationToken)
     {
         using var place = await _resources.Places.EnterAsync(Sources.Current, cancellationToken);
         if (_resources.IsOnDisk(Digest, Part.Length)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
@@ -138,14 +144,29 @@ internal sealed class BlobFetch
         await Part.HashWrittenAsync(cancellationToken);
         // The part may be the whole content. With an unknown length, the next request would ask for bytes after the end.
         if (Part is { Length: null, Position: > 0 } && Part.DigestSoFar() == Digest) Part.Length = Part.Position;
+        Uri? endpoint = null;
+        if (turn is null || Part.Position == Part.Length) endpoint = await DownloadAsync(cancellationToken);
+        else await turn.BringAsync(async stop => endpoint = await DownloadAsync(stop), BeginFollowing, cancellationToken);
+        var actual = Part.DigestSoFar();
+        if (actual != Digest) throw Wrong(endpoint, $"expected {Digest}, got {Part.Position} bytes with the digest {actual}");
+        Part.Complete();
+        _verified.TrySetResult();
+    }
+
+    private void BeginFollowing()
+    {
+        if (!Part.TryReserve()) throw NoRoom();
+        _started.TrySetResult();
+    }
+
+    /// <summary>Brings the rest from the upstream. Returns the endpoint that answered last; null if nothing was missing.</summary>
+    private async Task<Uri?> DownloadAsync(CancellationToken cancellationToken)
+    {
         await using var download = new ParallelDownload(Part, Sources, _resources);
         if (Part.Position != Part.Length) await OpenAsync(download, cancellationToken);
         _started.TrySetResult();
         await download.RunAsync(cancellationToken);
-        var actual = Part.DigestSoFar();
-        if (actual != Digest) throw Wrong(download.Endpoint, $"expected {Digest}, got {Part.Position} bytes with the digest {actual}");
-        Part.Complete();
-        _verified.TrySetResult();
+        return download.Endpoint;
     }
 
     private async Task OpenAsync(ParallelDownload download, CancellationToken cancellationToken)

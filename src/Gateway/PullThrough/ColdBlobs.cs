@@ -195,7 +195,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         {
             Upstream = source.Key,
             Forward = use.Kind == BlobUseKind.Range ? ForwardReason.Range : ForwardReason.Absent,
-            Detail = use.Kind == BlobUseKind.Range && !fetch.Part.IsVerified ? CacheDetail.Unverified : CacheDetail.None,
+            Detail = use.Kind == BlobUseKind.Range && !fetch.Part.IsVerified ? CacheDetail.Unverified
+                : fetch.Peer is not null ? CacheDetail.Peer
+                : CacheDetail.None,
             Stored = true,
             Collapsed = joined,
         };

@@ -24,6 +24,9 @@ internal sealed class FetchResources(Volume volume, TimeProvider clock, ILogger 
     /// <summary>Limits on connections.</summary>
     public FetchPlaces Places { get; } = new();
 
+    /// <summary>The other replicas; null if this gateway is alone.</summary>
+    public IFetchPeers? Peers { get; init; }
+
     /// <summary>The growing files.</summary>
     public FetchFiles Files => volume.Fetches;
 

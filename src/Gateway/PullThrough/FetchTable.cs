@@ -5,7 +5,8 @@ using Gateway.Storage;
 namespace Gateway.PullThrough;
 
 /// <summary>The fetches under way: at most one per digest, for any number of repositories and clients.</summary>
-internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger) : IAsyncDisposable
+/// <param name="peers">The other replicas; null if this gateway is alone.</param>
+internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger, IFetchPeers? peers = null) : IAsyncDisposable
 {
     /// <summary>
     /// Bytes. A larger fetch stops when its last reader leaves; otherwise a client that requests and disconnects could fill the volume.
@@ -23,7 +24,7 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     private bool _stopping;
 
     /// <summary>What all fetches share.</summary>
-    public FetchResources Resources { get; } = new(volume, clock, logger);
+    public FetchResources Resources { get; } = new(volume, clock, logger) { Peers = peers };
 
     /// <summary>The number of fetches under way.</summary>
     public int Count
@@ -75,13 +76,13 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
 
     /// <summary>
     /// Starts the fetch of a digest for which the source has not vouched: the first response of the fetch does. Null if a HEAD is cheaper
-    /// or faster: the digest is on disk or arriving already, its fetch would resume a part or wait for a place, or the volume is full. The
-    /// caller must leave the fetch at the end.
+    /// or faster: the digest is on disk or arriving already, its fetch would resume a part or wait for a place, or the volume is full; or if
+    /// there are other replicas, from which the bytes may come. The caller must leave the fetch at the end.
     /// </summary>
     /// <param name="vouched">See <see cref="BlobFetch"/>.</param>
     public BlobFetch? TryBegin(Digest digest, UpstreamRepository source, Func<BlobFetch, long, Task> vouched)
     {
-        if (Resources.IsOnDisk(digest, null) || Resources.Files.LengthOf(digest) > 0
+        if (Resources.Peers is not null || Resources.IsOnDisk(digest, null) || Resources.Files.LengthOf(digest) > 0
             || !Resources.Files.HasRoomFor(0) || !Resources.Places.HasFree(source)) return null;
         lock (_gate)
         {

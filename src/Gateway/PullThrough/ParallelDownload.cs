@@ -68,6 +68,7 @@ internal sealed class ParallelDownload : IAsyncDisposable
             await over.CancelAsync();
             await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             foreach (var helper in _helpers) await helper.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _part.Advanced -= _schedule.Advance;
             _part.CloseGaps();
         }
     }

@@ -84,7 +84,15 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     public void AllowGaps() => _file!.BeginAhead(Position);
 
     /// <summary>Gives up what is not contiguous; no writer is at work any more.</summary>
-    public void CloseGaps() => _file!.EndAhead(Position);
+    public void CloseGaps()
+    {
+        lock (_rangeGate)
+        {
+            _behindGap.Clear();
+            Volatile.Write(ref _written, Position);
+        }
+        _file!.EndAhead(Position);
+    }
 
     /// <summary>
     /// Writes bytes, and hashes what is contiguous unless another writer is hashing. Throws <see cref="FetchException"/> when the volume

@@ -53,6 +53,7 @@ internal static class CacheStatus
     {
         CacheDetail.Unverified => "unverified",
         CacheDetail.RateLimit => "rate-limit",
+        CacheDetail.Peer => "peer",
         _ => null,
     };
 

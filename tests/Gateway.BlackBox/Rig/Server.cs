@@ -13,6 +13,8 @@ internal sealed class Server : IAsyncDisposable
 {
     private const int KeptLines = 20_000;
     private const int SigTerm = 15;
+    private const int SigContinue = 18;
+    private const int SigStop = 19;
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
@@ -139,6 +141,12 @@ internal sealed class Server : IAsyncDisposable
         await _process.WaitForExitAsync().InTimeAsync($"process {Id} ends after SIGTERM", 30);
         return _process.ExitCode;
     }
+
+    /// <summary>Sends SIGSTOP: the process does nothing until <see cref="Continue"/>, and its connections stay open.</summary>
+    public void Pause() => _ = SendSignal(Id, SigStop);
+
+    /// <summary>Sends SIGCONT.</summary>
+    public void Continue() => _ = SendSignal(Id, SigContinue);
 
     /// <summary>The last lines of output, for the message of a failure.</summary>
     public string Tail(int lines = 60) => string.Join('\n', _output.TakeLast(lines));

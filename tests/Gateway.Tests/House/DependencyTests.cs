@@ -19,10 +19,11 @@ public sealed partial class DependencyTests
         { "WebConsole", ["Operations", "Repositories", "Storage", "Access", "Configuration", "Oci"] },
         {
             "Operations",
-            ["Repositories", "Fronting", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
+            ["Repositories", "Fronting", "Replicas", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
         { "Repositories", ["Storage", "Access", "Configuration", "Oci", "Policy"] },
         { "Fronting", ["PullThrough", "Storage", "Upstream", "Configuration", "Oci"] },
+        { "Replicas", ["PullThrough", "Storage", "Upstream", "Configuration", "Transport", "Oci"] },
         { "PullThrough", ["Storage", "Upstream", "Configuration", "Transport", "Oci", "Policy"] },
         { "Access", ["Configuration", "Oci", "Policy"] },
         { "Configuration", ["Upstream", "Oci", "Policy"] },
@@ -80,13 +81,14 @@ public sealed partial class DependencyTests
     [Theory]
     [InlineData(@"\bFASTER\b|\bFaster[A-Z]\w+", "Gateway.Storage")]
     [InlineData(@"Yarp\.", "Gateway.Upstream", "Gateway/Web")]
+    [InlineData(@"StackExchange\.", "Gateway/Replicas/RedisLink.cs")]
     [InlineData(@"YamlDotNet", "Gateway/Configuration")]
     [InlineData(@"using OpenTelemetry", "Gateway/Operations")]
     [InlineData(@"using Microsoft\.IdentityModel", "Gateway/Access")]
     [InlineData(@"BCrypt\.Net", "Gateway/Access")]
     [InlineData(@"using Spectre\.", "Gateway/Commands/Jobs")]
     [InlineData(@"using ZstdSharp", "Gateway/Repositories")]
-    [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Web", "Gateway/Operations", "Gateway/RunningGateway.cs")]
+    [InlineData(@"HttpContext", "Gateway/Registry", "Gateway/Web", "Gateway/Operations", "Gateway/Replicas", "Gateway/RunningGateway.cs")]
     [InlineData(@"using Microsoft\.AspNetCore\.Components", "Gateway/WebConsole")]
     public void A_library_is_named_in_one_place(string pattern, params string[] places)
     {
@@ -135,7 +137,8 @@ public sealed partial class DependencyTests
         .ToLookup(path => path[0] == "Gateway" ? path[1] : path[0], path => path[^1].Split('.')[0]));
 
     private const string AllRooms =
-        "Registry|Operations|Repositories|Fronting|PullThrough|Web|WebConsole|Storage|Upstream|Access|Configuration|Transport|Commands|Oci|Policy";
+        "Registry|Operations|Repositories|Fronting|Replicas|PullThrough|Web|WebConsole|Storage|Upstream|Access|Configuration|Transport|"
+        + "Commands|Oci|Policy";
 
     [GeneratedRegex(@"(?<![.\w])(?:global::)?(?<full>Gateway\.)?(?<room>" + AllRooms + @")\b(?:\.(?<type>\w+))?")]
     private static partial Regex Room();

@@ -20,6 +20,7 @@ public sealed class LogEventTests
         ["Gateway.PullThrough"] = (7000, 7999),
         ["Gateway.Repositories"] = (8000, 8999),
         ["Gateway.Fronting"] = (9000, 9999),
+        ["Gateway.Replicas"] = (10000, 10999),
     };
 
     private static readonly (MethodInfo Method, int Id)[] Messages =

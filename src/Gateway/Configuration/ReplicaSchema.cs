@@ -1,0 +1,100 @@
+using System.Globalization;
+
+namespace Gateway.Configuration;
+
+/// <summary>The <c>replicas</c> section.</summary>
+internal static class ReplicaSchema
+{
+    // Redis numbers its databases from 0, 16 of them unless its own configuration says otherwise.
+    private const int LastDatabase = 15;
+
+    private static readonly Scalar<string> Server = new(
+        "host:port of a Redis server, such as redis:6379", (text, _) => IsHostAndPort(text) ? text : Parsed<string>.Not());
+
+    // Braces would end the part of a key by which Redis Cluster chooses a slot.
+    private static readonly Scalar<string> Prefix = new(
+        "letters, digits, '-', '_', '.' and ':', at most 64",
+        (text, _) => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':')
+            ? text
+            : Parsed<string>.Not());
+
+    private static readonly Section<RedisOptions> Redis = new(() => new())
+    {
+        {
+            "address", new ListOf<string>(Server, orOne: true), new Required(),
+            "Host and port of the server, or of a primary and its replicas; writes go to the primary.",
+            (o, v) => o with { Addresses = v }
+        },
+        {
+            "passwordFile", Scalars.ReadableFile, "(none: no password)", "File with the password, in one line; read at each connection.",
+            (o, v) => o with { PasswordFile = v }
+        },
+        { "tls", Scalars.Switch, "false", "Whether connections use TLS.", (o, v) => o with { Tls = v } },
+        { "database", Scalars.Whole(0, LastDatabase), "0", "Number of the database.", (o, v) => o with { Database = v } },
+        {
+            "keyPrefix", Prefix, "gateway", "What every key begins with; each set of replicas on one server needs its own.",
+            (o, v) => o with { KeyPrefix = v }
+        },
+    };
+
+    public static readonly Section<ReplicaOptions> Replicas = new(() => new(), Check)
+    {
+        {
+            "redis", Redis!, "(none: replicas know each other by `peers`, and only share fetches)",
+            "The server that the replicas share: who fetches what, fresh tags, rate budgets and news of purges.",
+            (o, v) => o with { Redis = v }
+        },
+        {
+            "peers", new ListOf<Uri>(Addresses.Endpoint), "[]",
+            "Addresses of all replicas. They are asked also when Redis does not answer; a replica ignores its own.",
+            (o, v) => o with { Peers = v }
+        },
+        {
+            "listen", Addresses.Listener, new Required(),
+            "Scheme, address and port for the other replicas; `https` needs `tls` here or at the top. "
+            + "`http` only in a network that you trust: it hides neither content nor names.",
+            (o, v) => o with { Listen = v }
+        },
+        {
+            "advertise", Addresses.Endpoint, "(the address of `listen`)", "The address by which the other replicas reach this one.",
+            (o, v) => o with { Advertise = v }
+        },
+        {
+            "secretFile", TokenFile.Setting, new Required(),
+            "File with the secret of the set, at least 16 characters in one line, the same on all replicas.",
+            (o, v) => o with { SecretFile = v }
+        },
+        {
+            "tls", TlsSchema.Tls, "(the top-level `tls`)",
+            "Certificate between replicas. With `clientAuthorities`, replicas accept each other's certificates from these authorities "
+            + "alone; with `clientCertificates: require`, each must also show its own.",
+            (o, v) => o with { Tls = v }
+        },
+    };
+
+    /// <summary>Checks the section together with the top-level certificate.</summary>
+    public static void Check(GatewayOptions options, Reading reading)
+    {
+        if (options.Replicas is { } replicas && replicas.Listen.Scheme == Uri.UriSchemeHttps && (replicas.Tls ?? options.Tls) is null)
+            reading.Add("replicas.listen", "https needs a certificate; add replicas.tls: { certificate, key }, or a top-level tls");
+    }
+
+    private static void Check(ReplicaOptions replicas, string path, Reading reading)
+    {
+        if (replicas.Redis is null && replicas.Peers.IsEmpty)
+            reading.Add(path, "expected redis or peers, got neither; add redis: { address: host:6379 }");
+        if (replicas.Advertise is null && replicas.Listen.Host is "0.0.0.0" or "[::]")
+        {
+            reading.Add(
+                Reading.Join(path, "advertise"),
+                $"must be written, because listen is {replicas.Listen.Host}; write the address by which the other replicas reach this one");
+        }
+    }
+
+    private static bool IsHostAndPort(string text)
+    {
+        var colon = text.LastIndexOf(':');
+        return colon > 0 && Uri.CheckHostName(text[..colon].Trim('[', ']')) != UriHostNameType.Unknown
+            && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port > 0;
+    }
+}

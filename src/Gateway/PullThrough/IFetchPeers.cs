@@ -1,0 +1,28 @@
+namespace Gateway.PullThrough;
+
+/// <summary>
+/// The other replicas of a set. One of them fetches some content from the upstream, and the others read it from there as it grows
+/// (docs/replicas.md).
+/// </summary>
+internal interface IFetchPeers
+{
+    /// <summary>Makes a fetch known to the other replicas, until the result is disposed of.</summary>
+    IFetchTurn Begin(BlobFetch fetch);
+}
+
+/// <summary>One fetch among replicas.</summary>
+internal interface IFetchTurn : IAsyncDisposable
+{
+    /// <summary>
+    /// Brings the rest of the fetch's part, from another replica or from the upstream, until the part is whole. Throws what
+    /// <paramref name="download"/> throws, and never because of another replica.
+    /// </summary>
+    /// <param name="download">
+    /// Brings the rest from the upstream. It can be called again after it was canceled because another replica has taken the turn.
+    /// </param>
+    /// <param name="started">Called when the first bytes are about to follow.</param>
+    Task BringAsync(Func<CancellationToken, Task> download, Action started, CancellationToken cancellationToken);
+
+    /// <summary>Records that the digest matched: this replica can give the content to others.</summary>
+    void Verified();
+}

@@ -1,0 +1,37 @@
+using Gateway.Oci;
+
+namespace Gateway.Replicas;
+
+/// <summary>Log messages of replicas.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(10001, LogLevel.Information, "Redis {Address} answers; replicas share fetches, tags and rate budgets")]
+    public static partial void RedisUp(ILogger logger, string address);
+
+    [LoggerMessage(10002, LogLevel.Warning, "Redis {Address} does not answer; this replica works alone until it does: {Why}")]
+    public static partial void RedisDown(ILogger logger, string address, string why);
+
+    [LoggerMessage(10003, LogLevel.Error, "Secret of the replicas cannot be read; the one before stays in use: {Why}")]
+    public static partial void NoSecret(ILogger logger, string why);
+
+    [LoggerMessage(10004, LogLevel.Information, "Listening for replicas on {Url}, known to them as {Address} ({Id})")]
+    public static partial void Listening(ILogger logger, Uri url, Uri address, string id);
+
+    [LoggerMessage(10005, LogLevel.Information, "Replica {Url} joined")]
+    public static partial void Joined(ILogger logger, Uri url);
+
+    [LoggerMessage(10006, LogLevel.Warning, "Replica {Url} left or is not known to Redis any more")]
+    public static partial void Left(ILogger logger, Uri url);
+
+    [LoggerMessage(10007, LogLevel.Debug, "Reading {Digest} from replica {Peer} from byte {Position}")]
+    public static partial void Following(ILogger logger, Digest digest, Uri peer, long position);
+
+    [LoggerMessage(10008, LogLevel.Information, "Replica {Peer} stopped serving {Digest} at byte {Position}; another source takes over: {Why}")]
+    public static partial void PeerFailed(ILogger logger, Uri peer, Digest digest, long position, string why);
+
+    [LoggerMessage(10009, LogLevel.Information, "Replica {Peer} took over the fetch of {Digest} at byte {Position}")]
+    public static partial void TurnLost(ILogger logger, Uri peer, Digest digest, long position);
+
+    [LoggerMessage(10010, LogLevel.Warning, "Request of {Address} to the listener for replicas refused; its signature is wrong")]
+    public static partial void Unsigned(ILogger logger, string address);
+}

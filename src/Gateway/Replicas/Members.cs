@@ -1,0 +1,130 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.IO.Hashing;
+using System.Text;
+using Gateway.Configuration;
+using Gateway.Oci;
+
+namespace Gateway.Replicas;
+
+/// <summary>A replica of the set.</summary>
+/// <param name="Id">Its process; empty for a configured peer that Redis does not know.</param>
+/// <param name="Version">Of the program; empty if unknown.</param>
+internal sealed record Member(string Id, Uri Url, string Version);
+
+/// <summary>
+/// The replicas of the set: those that beat in Redis, and those of <c>peers</c>. While Redis does not answer, those that it named last
+/// count too.
+/// </summary>
+internal sealed class Members(ReplicaOptions options, ReplicaSelf self, TimeProvider clock, ILogger<Members> logger, RedisLink? redis = null)
+    : BackgroundService
+{
+    /// <summary>How long a replica is a member after its last beat. Chosen: as long as a lease.</summary>
+    public static readonly TimeSpan Lifetime = LeaseStore.Lifetime;
+
+    private static readonly TimeSpan BeatInterval = LeaseStore.Renewal;
+
+    // Chosen: a dead peer costs the fetches of three seconds one refused connection.
+    private static readonly TimeSpan AvoidedFor = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// KEYS: the ends of memberships, the members. ARGV: id, "url version", lifetime in ms. Returns the time in ms, then "id url version"
+    /// of each.
+    /// </summary>
+    private const string Beat = """
+        local t = redis.call('TIME')
+        local now = t[1] * 1000 + math.floor(t[2] / 1000)
+        redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+        redis.call('HSET', KEYS[2], ARGV[1], ARGV[1] .. ' ' .. ARGV[2])
+        for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+          redis.call('ZREM', KEYS[1], id)
+          redis.call('HDEL', KEYS[2], id)
+        end
+        local all = redis.call('HVALS', KEYS[2])
+        table.insert(all, 1, string.format('%.0f', now))
+        return all
+        """;
+
+    /// <summary>KEYS as <see cref="Beat"/>. ARGV: id.</summary>
+    private const string Leave = """
+        redis.call('ZREM', KEYS[1], ARGV[1])
+        redis.call('HDEL', KEYS[2], ARGV[1])
+        return nil
+        """;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Uri, long> _avoided = [];
+    private ImmutableArray<Member> _beating = [];
+    private (TimeSpan Redis, long At)? _time;
+
+    /// <summary>All other replicas.</summary>
+    public ImmutableArray<Member> Others => [.. _beating.Concat(options.Peers.Select(url => new Member("", url, "")))
+        .Where(each => each.Url != self.Url).DistinctBy(each => each.Url)];
+
+    /// <summary>
+    /// Redis' clock, as far as the last beat tells; null if Redis has not answered for so long that the clocks may have drifted apart.
+    /// </summary>
+    public TimeSpan? RedisTime => _time is var (redisTime, at) && clock.GetElapsedTime(at) is var since && since < TimeSpan.FromMinutes(1)
+        ? redisTime + since
+        : null;
+
+    /// <summary>The other replicas in the order in which this digest asks them, without those that did not answer just now.</summary>
+    public IEnumerable<Uri> OrderFor(Digest digest) => Others.Select(each => each.Url).Where(IsNotAvoided)
+        .OrderBy(url => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{digest} {url}")));
+
+    /// <summary>Records that a replica could not be reached; it is not asked for some seconds unless Redis names it.</summary>
+    public void Avoid(Uri url)
+    {
+        lock (_gate) _avoided[url] = clock.GetTimestamp();
+    }
+
+    /// <summary>Makes this replica known, and learns of the others. The first time before the gateway takes requests.</summary>
+    public async Task BeatAsync()
+    {
+        if (redis is null) return;
+        var reply = await redis.RunAsync(
+            Beat, [redis.Key("members"), redis.Key("member")],
+            [self.Id, $"{self.Url.GetLeftPart(UriPartial.Authority)} {Version}", Milliseconds(Lifetime)], evenAtRest: true);
+        if (!reply.Answered || reply.Texts is not [var time, .. var texts]) return;
+        _time = (TimeSpan.FromMilliseconds(long.Parse(time, CultureInfo.InvariantCulture)), clock.GetTimestamp());
+        ImmutableArray<Member> now = [.. texts.Select(Parse).OfType<Member>().Where(each => each.Id != self.Id).Take(MostMembers)];
+        foreach (var member in now.Where(each => !_beating.Contains(each))) Log.Joined(logger, member.Url);
+        foreach (var member in _beating.Where(each => !now.Contains(each))) Log.Left(logger, member.Url);
+        _beating = now;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (redis is null) return;
+        try
+        {
+            while (true)
+            {
+                await BeatAsync();
+                await Task.Delay(BeatInterval, clock, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            await redis.RunAsync(Leave, [redis.Key("members"), redis.Key("member")], [self.Id]);
+        }
+    }
+
+    // Chosen: a set is a few machines; a request to all of them at once must stay cheap.
+    private const int MostMembers = 64;
+
+    private static string Version { get; } = typeof(Members).Assembly.GetName().Version?.ToString(3) ?? "0";
+
+    private bool IsNotAvoided(Uri url)
+    {
+        lock (_gate) return !_avoided.TryGetValue(url, out var at) || clock.GetElapsedTime(at) > AvoidedFor;
+    }
+
+    // Words behind these are of a later version.
+    private static Member? Parse(string text) =>
+        text.Split(' ') is [var id, var url, var version, ..] && Uri.TryCreate(url, UriKind.Absolute, out var address)
+            ? new(id, address, version)
+            : null;
+
+    private static string Milliseconds(TimeSpan time) => $"{(long)time.TotalMilliseconds}";
+}

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using Gateway.Configuration;
+using Gateway.Oci;
+
+namespace Gateway.Replicas;
+
+/// <summary>What a replica says about some content.</summary>
+/// <param name="IsWhole">Whether it has all of it; otherwise it fetches it.</param>
+/// <param name="Position">Bytes that it can send now.</param>
+internal readonly record struct PeerOffer(bool IsWhole, long Position);
+
+/// <summary>Requests to other replicas.</summary>
+internal sealed class PeerClient : IDisposable
+{
+    /// <summary>
+    /// Longest wait for a replica's word whether it has some content. Chosen: as for Redis; replicas are in one network.
+    /// </summary>
+    public static readonly TimeSpan ProbeDeadline = TimeSpan.FromMilliseconds(200);
+
+    private readonly PeerSecret _secret;
+    private readonly TimeProvider _clock;
+    private readonly HttpClient _client;
+
+    public PeerClient(ReplicaOptions options, GatewayOptions all, PeerSecret secret, TimeProvider clock)
+    {
+        (_secret, _clock) = (secret, clock);
+        _client = new(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            // Chosen: one round trip and a retransmission in one network.
+            ConnectTimeout = TimeSpan.FromSeconds(1),
+            PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
+            SslOptions = TlsOf(options.Tls ?? all.Tls),
+        })
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <summary>What a replica offers of some content; null if nothing, or if it does not answer within the deadline.</summary>
+    /// <param name="reached">Whether it answered at all.</param>
+    public async Task<(PeerOffer? Offer, bool Reached)> AskAsync(
+        Uri peer, Digest digest, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(deadline, _clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            using var request = RequestOf(HttpMethod.Head, peer, PeerPaths.Content(digest));
+            using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, both.Token);
+            if (response.StatusCode != HttpStatusCode.OK) return (null, true);
+            var position = response.Headers.TryGetValues(PeerPaths.Position, out var values)
+                && long.TryParse(values.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0;
+            return (new(response.Headers.Contains(PeerPaths.Whole), position), true);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return (null, false);
+        }
+    }
+
+    /// <summary>
+    /// Opens some content from an offset. Throws <see cref="IOException"/> if the replica does not answer with it.
+    /// </summary>
+    public async Task<HttpResponseMessage> OpenAsync(Uri peer, Digest digest, long from, CancellationToken cancellationToken)
+    {
+        using var request = RequestOf(HttpMethod.Get, peer, PeerPaths.Content(digest));
+        request.Headers.Range = new RangeHeaderValue(from, null);
+        HttpResponseMessage response;
+        try
+        {
+            response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+        if (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange is { HasLength: true } range
+            && range.From == from) return response;
+        using (response) throw new IOException($"expected 206 from byte {from}, got {(int)response.StatusCode}");
+    }
+
+    /// <summary>Sends a notice to a replica. Null if it confirmed; otherwise the problem in one line.</summary>
+    /// <param name="target">Path and query.</param>
+    public async Task<string?> TellAsync(Uri peer, string target, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(deadline, _clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            using var request = RequestOf(HttpMethod.Post, peer, target);
+            using var response = await _client.SendAsync(request, both.Token);
+            return response.IsSuccessStatusCode ? null : $"expected 200, got {(int)response.StatusCode}";
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return e is OperationCanceledException ? $"no answer within {deadline.TotalSeconds:0} s" : e.Message;
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private HttpRequestMessage RequestOf(HttpMethod method, Uri peer, string target)
+    {
+        var request = new HttpRequestMessage(method, new Uri(peer, target));
+        request.Headers.TryAddWithoutValidation(
+            "Authorization", $"{PeerPaths.Scheme} {_secret.Sign("peer", PeerPaths.Signed(method.Method, target))}");
+        return request;
+    }
+
+    // The system's authorities, or those of clientAuthorities alone.
+    private static SslClientAuthenticationOptions TlsOf(TlsOptions? tls)
+    {
+        var options = new SslClientAuthenticationOptions();
+        if (tls?.ClientAuthorities is not { } file) return options;
+        var authorities = new X509Certificate2Collection();
+        authorities.ImportFromPemFile(file);
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.AddRange(authorities);
+        options.CertificateChainPolicy = policy;
+        options.ClientCertificates = [X509Certificate2.CreateFromPemFile(tls.Certificate, tls.Key)];
+        return options;
+    }
+}

@@ -1,0 +1,25 @@
+using Gateway.Oci;
+
+namespace Gateway.Replicas;
+
+/// <summary>The requests between replicas. The version in each path rises when an older replica could not read the answer.</summary>
+internal static class PeerPaths
+{
+    public const string ContentPrefix = "/peer/v1/content/";
+
+    public const string PurgePath = "/peer/v1/purge";
+
+    /// <summary>The scheme of the Authorization header: a signature by the secret of the set, which itself is never sent.</summary>
+    public const string Scheme = "GatewayPeer";
+
+    /// <summary>Response header: bytes that can be sent now.</summary>
+    public const string Position = "Gateway-Position";
+
+    /// <summary>Response header: present if the replica has the whole content.</summary>
+    public const string Whole = "Gateway-Whole";
+
+    public static string Content(Digest digest) => $"{ContentPrefix}{digest}";
+
+    /// <summary>The signed text. Everything that a request says is in it; replaying it asks for the same once more.</summary>
+    public static string Signed(string method, string target) => $"{method} {target}";
+}

@@ -1,0 +1,184 @@
+using System.Diagnostics;
+using Gateway.Configuration;
+using StackExchange.Redis;
+using StackExchange.Redis.Configuration;
+
+namespace Gateway.Replicas;
+
+/// <summary>Redis' answer to a script.</summary>
+/// <param name="Answered">False if Redis did not answer in time, or refused; nothing is known then, also not whether the script ran.</param>
+/// <param name="Texts">The answer: one text, several, or none for nil.</param>
+internal readonly record struct RedisReply(bool Answered, string[] Texts)
+{
+    public static readonly RedisReply Silent = new(false, []);
+
+    /// <summary>The first text; null for none.</summary>
+    public string? Text => Texts is [var first, ..] ? first : null;
+}
+
+/// <summary>
+/// The connection to Redis, the only place that names its client. It never throws and never makes a caller wait longer than
+/// <see cref="Deadline"/>: without Redis, replicas go on alone.
+/// </summary>
+internal sealed class RedisLink : IAsyncDisposable
+{
+    /// <summary>Longest wait for an answer. Chosen: 3,000 times the usual one, and less than a request to an upstream.</summary>
+    public static readonly TimeSpan Deadline = TimeSpan.FromMilliseconds(200);
+
+    // Chosen: a Redis that is slow costs one request in 5 s its deadline, and not each.
+    private static readonly TimeSpan RestAfterSilence = TimeSpan.FromSeconds(5);
+
+    // Chosen: a script that does not load the server for longer; a blackholed connection is given up at the next beat.
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly Configuration.RedisOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Lock _gate = new();
+    private Task<ConnectionMultiplexer>? _connection;
+    private long _restUntil;
+    private bool? _isUp;
+
+    /// <summary>Connects in the background; callers do not wait for it.</summary>
+    public RedisLink(Configuration.RedisOptions options, TimeProvider clock, ILogger<RedisLink> logger)
+    {
+        (_options, _clock, _logger) = (options, clock, logger);
+        _ = Connection();
+    }
+
+    /// <summary>Whether Redis answered the last script.</summary>
+    public bool IsUp => _isUp == true;
+
+    /// <summary>The latest answer's time; zero before the first.</summary>
+    public TimeSpan Latency { get; private set; }
+
+    /// <summary>What every key begins with; the braces keep all keys of a set in one slot of Redis Cluster.</summary>
+    public string Key(string name) => $"{{{_options.KeyPrefix}}}:{name}";
+
+    /// <summary>Runs a Lua script.</summary>
+    /// <param name="evenAtRest">Whether to ask also shortly after Redis was silent: for the beat that notices its return.</param>
+    public async Task<RedisReply> RunAsync(string script, string[] keys, string[] values, bool evenAtRest = false)
+    {
+        if (!evenAtRest && Volatile.Read(ref _restUntil) > _clock.GetTimestamp()) return RedisReply.Silent;
+        var started = _clock.GetTimestamp();
+        try
+        {
+            // A connection that is not there yet is no reason to wait: the caller has another way.
+            if (Connection() is not { IsCompletedSuccessfully: true } connected) return RedisReply.Silent;
+            var result = await connected.Result.GetDatabase(_options.Database)
+                .ScriptEvaluateAsync(script, [.. keys.Select(key => (RedisKey)key)], [.. values.Select(value => (RedisValue)value)])
+                .WaitAsync(Deadline, _clock);
+            Latency = _clock.GetElapsedTime(started);
+            ReplicaMetrics.Redis(Latency, answered: true);
+            Note(up: true, "");
+            return new(true, TextsOf(result));
+        }
+        catch (Exception e) when (e is TimeoutException or RedisException or ObjectDisposedException or OperationCanceledException)
+        {
+            ReplicaMetrics.Redis(_clock.GetElapsedTime(started), answered: false);
+            Volatile.Write(ref _restUntil, _clock.GetTimestamp() + (long)(RestAfterSilence.TotalSeconds * _clock.TimestampFrequency));
+            Note(up: false, e is RedisException ? FirstLine(e.Message) : $"no answer within {Deadline.TotalMilliseconds:0} ms");
+            return RedisReply.Silent;
+        }
+    }
+
+    /// <summary>Ends the connection.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_connection is { IsCompletedSuccessfully: true } connected) await connected.Result.DisposeAsync();
+    }
+
+    /// <summary>
+    /// Asks a Redis once whether it can be used: null if a value that is written can be read and compared; otherwise the problem in one
+    /// line.
+    /// </summary>
+    public static async Task<string?> ProbeAsync(Configuration.RedisOptions options)
+    {
+        const string Probe = "redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000) return redis.call('GET', KEYS[1]) .. redis.call('TIME')[1]";
+        try
+        {
+            await using var connected = await ConnectionMultiplexer.ConnectAsync(OptionsFor(options, abort: true));
+            var id = Guid.NewGuid().ToString("N");
+            var result = await connected.GetDatabase(options.Database)
+                .ScriptEvaluateAsync(Probe, [$"{{{options.KeyPrefix}}}:probe:{id}"], [id]);
+            return ((string?)result)?.StartsWith(id, StringComparison.Ordinal) == true
+                ? null
+                : $"expected the value that was written, got '{result}'";
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException or IOException)
+        {
+            return FirstLine(e.Message);
+        }
+    }
+
+    private Task<ConnectionMultiplexer> Connection()
+    {
+        lock (_gate)
+        {
+            if (_connection is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                // In a thread of its own: the client resolves names and reads the password file before it first waits.
+                _connection = Task.Run(() => ConnectionMultiplexer.ConnectAsync(OptionsFor(_options, abort: false)));
+                _ = _connection.ContinueWith(failed => _ = failed.Exception, TaskScheduler.Default);
+            }
+            return _connection;
+        }
+    }
+
+    private void Note(bool up, string why)
+    {
+        lock (_gate)
+        {
+            if (_isUp == up) return;
+            _isUp = up;
+        }
+        if (up) Log.RedisUp(_logger, string.Join(", ", _options.Addresses));
+        else Log.RedisDown(_logger, string.Join(", ", _options.Addresses), why);
+    }
+
+    private static ConfigurationOptions OptionsFor(Configuration.RedisOptions options, bool abort)
+    {
+        var result = new ConfigurationOptions
+        {
+            // Connections read the password when they are made, so that a rotated one applies without a restart.
+            Defaults = new Credentials(options.PasswordFile),
+            AbortOnConnectFail = abort,
+            // What cannot be sent now is not sent late: a lease that is taken after its asker has gone helps nobody.
+            BacklogPolicy = BacklogPolicy.FailFast,
+            ConnectTimeout = (int)ConnectTimeout.TotalMilliseconds,
+            AsyncTimeout = (int)ConnectTimeout.TotalMilliseconds,
+            ReconnectRetryPolicy = new LinearRetry((int)ConnectTimeout.TotalMilliseconds),
+            HeartbeatInterval = TimeSpan.FromSeconds(1),
+            ConnectRetry = 1,
+            Ssl = options.Tls,
+            ClientName = "gateway",
+            IncludeDetailInExceptions = false,
+        };
+        foreach (var address in options.Addresses) result.EndPoints.Add(address);
+        return result;
+    }
+
+    private static string[] TextsOf(RedisResult result) =>
+        result.IsNull ? [] : result.Length < 0 ? [(string)result!] : [.. ((RedisResult[])result!).Select(each => (string?)each ?? "")];
+
+    private static string FirstLine(string text) => text.Split('\n')[0].Trim();
+
+    private sealed class Credentials(string? passwordFile) : DefaultOptionsProvider
+    {
+        public override string? Password
+        {
+            get
+            {
+                try
+                {
+                    return passwordFile is null ? null : BoundedFile.ReadText(passwordFile).Trim();
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    // Without a password Redis refuses the connection, and says why.
+                    return null;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Diagnostics.Metrics;
+
+namespace Gateway.Replicas;
+
+/// <summary>Metrics of replicas. No label holds a digest or an address.</summary>
+internal static class ReplicaMetrics
+{
+    public const string MeterName = "Gateway.Replicas";
+
+    private static readonly Meter Meter = new(MeterName);
+
+    private static readonly Counter<long> Leases =
+        Meter.CreateCounter<long>("gateway.replica.leases", description: "Turns of this replica's fetches among the replicas.");
+
+    private static readonly Counter<long> Bytes =
+        Meter.CreateCounter<long>("gateway.replica.peer.bytes", "By", "Content received from other replicas, and sent to them.");
+
+    private static readonly Histogram<double> RedisTime = Meter.CreateHistogram(
+        "gateway.replica.redis.duration", "s", "Time until Redis answered a script, or was given up.",
+        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0005, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2] });
+
+    /// <param name="turn">
+    /// led (fetched from the upstream for all), followed (read from another replica), alone (fetched for itself), or taken (took over from
+    /// a replica that did not serve).
+    /// </param>
+    public static void Lease(string turn) => Leases.Add(1, new KeyValuePair<string, object?>("turn", turn));
+
+    public static void Received(long bytes) => Bytes.Add(bytes, new KeyValuePair<string, object?>("direction", "received"));
+
+    public static void Sent(long bytes) => Bytes.Add(bytes, new KeyValuePair<string, object?>("direction", "sent"));
+
+    public static void Redis(TimeSpan time, bool answered) =>
+        RedisTime.Record(time.TotalSeconds, new KeyValuePair<string, object?>("result", answered ? "answered" : "silent"));
+}

@@ -1,0 +1,148 @@
+using System.Security.Cryptography;
+using Scripted;
+
+namespace Gateway.BlackBox.Rig;
+
+/// <summary>
+/// Three gateways as replicas: each with its own disk, one Redis, one upstream that counts its bytes, and a proxy in front of Redis and of
+/// each replica's listener for the others.
+/// </summary>
+internal sealed class ReplicaSet : IAsyncDisposable
+{
+    public const int Count = 3;
+
+    /// <summary>The repository of <see cref="AddBlob"/>.</summary>
+    public const string Repository = "team/app";
+
+    private readonly TempFolder _folder = new();
+    private readonly int[] _ports = [.. Enumerable.Range(0, Count).Select(_ => Server.FreePort())];
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 200, ConnectTimeout = Patience.Of(5) })
+    {
+        Timeout = Patience.Of(120),
+    };
+
+    private int _seed;
+
+    public ScriptedUpstream Upstream { get; private set; } = null!;
+
+    public RedisServer Redis { get; private set; } = null!;
+
+    public FaultyProxy RedisProxy { get; private set; } = null!;
+
+    /// <summary>In front of each replica's listener for the others.</summary>
+    public FaultyProxy[] Proxies { get; private set; } = [];
+
+    public GatewayProcess[] Gateways { get; private set; } = [];
+
+    /// <summary>The logs of all replicas, for the message of a failure.</summary>
+    public string Logs => string.Join("\n", Gateways.Select((each, i) => $"--- {i}\n{each.Log}"));
+
+    /// <param name="password">Of Redis; null for none.</param>
+    /// <param name="more">Lines of the configuration of each replica.</param>
+    /// <param name="upstream">Lines of the upstream's options.</param>
+    public static async Task<ReplicaSet> StartAsync(
+        string? password = null, Func<int, string>? more = null, string upstream = "referrers: on-demand")
+    {
+        var set = new ReplicaSet();
+        try
+        {
+            set.Upstream = await ScriptedUpstream.StartAsync();
+            set.Redis = await RedisServer.StartAsync(password);
+            set.RedisProxy = new(int.Parse(set.Redis.Address.Split(':')[1]));
+            set.Proxies = [.. set._ports.Select(port => new FaultyProxy(port))];
+            if (password is not null) set.WritePassword(password);
+            for (var i = 0; i < Count; i++) set.WriteSecret(i, "a-secret-of-all-three-replicas");
+            set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
+                i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream) + more?.Invoke(i))));
+            await Eventually.TrueAsync(
+                async () => (await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members")))).All(n => n == Count),
+                () => $"all replicas are members\n{set.Logs}");
+            return set;
+        }
+        catch
+        {
+            await set.DisposeAsync();
+            throw;
+        }
+    }
+
+    public void WritePassword(string password) => _folder.Write("password", password);
+
+    public void WriteSecret(int replica, string secret) => _folder.Write($"secret-{replica}", secret);
+
+    private string ConfigurationOf(int i, bool hasPassword, string upstream)
+    {
+        var password = hasPassword ? $", passwordFile: \"{_folder["password"]}\"" : "";
+        return $$"""
+            upstreams: { corp: { url: "{{Upstream.Url.ToString().TrimEnd('/')}}", {{upstream}} } }
+            cache: { keepFree: 1MiB }
+            replicas:
+              redis: { address: "127.0.0.1:{{RedisProxy.Port}}"{{password}} }
+              listen: http://127.0.0.1:{{_ports[i]}}
+              advertise: http://127.0.0.1:{{Proxies[i].Port}}
+              secretFile: "{{_folder[$"secret-{i}"]}}"
+
+            """;
+    }
+
+    /// <summary>Adds a blob of random bytes to the upstream; returns its digest.</summary>
+    public string AddBlob(int length) => Upstream.AddBlob(Repository, ScriptedUpstream.Bytes(length, Interlocked.Increment(ref _seed)));
+
+    /// <summary>Pulls a blob by one replica and checks its digest. Returns the answer's Cache-Status.</summary>
+    public async Task<string> PullAsync(int replica, string digest)
+    {
+        using var answer = await _http.GetAsync(
+            $"http://{Gateways[replica].Host}/v2/corp/{Repository}/blobs/{digest}", HttpCompletionOption.ResponseHeadersRead);
+        Assert.True(answer.IsSuccessStatusCode, $"{(int)answer.StatusCode} of replica {replica}\n{Gateways[replica].Log}");
+        await using var body = await answer.Content.ReadAsStreamAsync();
+        Assert.Equal(digest, $"sha256:{Convert.ToHexStringLower(await SHA256.HashDataAsync(body))}");
+        return string.Join(", ", answer.Headers.TryGetValues("Cache-Status", out var values) ? values : []);
+    }
+
+    /// <summary>The GETs of a blob that the upstream received.</summary>
+    public ReceivedRequest[] GetsOf(string digest) =>
+        [.. Upstream.Requests.Where(each => each.Method == "GET" && each.Reference == digest)];
+
+    /// <summary>Bytes of a blob that the upstream sent.</summary>
+    public long SentOf(string digest) => GetsOf(digest).Sum(each => each.BytesSent);
+
+    /// <summary>The sum of a metric's samples whose labels contain a text.</summary>
+    public async Task<double> MetricAsync(GatewayProcess gateway, string name, string label = "")
+    {
+        var text = await _http.GetStringAsync(new Uri(gateway.Operator, "/metrics"));
+        return text.Split('\n')
+            .Where(line => line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is ' ' or '{' && line.Contains(label))
+            .Sum(line => double.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The replica whose fetch of a blob leads, once one does.</summary>
+    public async Task<int> LeaderAsync()
+    {
+        var leader = -1;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                var led = await Task.WhenAll(Gateways.Select(g => MetricAsync(g, "gateway_replica_fetches", "\"lead\"")));
+                return (leader = Array.FindIndex(led, n => n > 0)) >= 0;
+            },
+            () => $"a replica leads\n{Logs}");
+        return leader;
+    }
+
+    public async Task<bool> IsReadyAsync(int replica)
+    {
+        using var answer = await _http.GetAsync(new Uri(Gateways[replica].Operator, "/readyz"));
+        return answer.IsSuccessStatusCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        foreach (var gateway in Gateways) await gateway.DisposeAsync();
+        foreach (var proxy in Proxies) await proxy.DisposeAsync();
+        if (RedisProxy is not null) await RedisProxy.DisposeAsync();
+        if (Redis is not null) await Redis.DisposeAsync();
+        if (Upstream is not null) await Upstream.DisposeAsync();
+        _folder.Dispose();
+    }
+}
